@@ -1,0 +1,208 @@
+"""How long does it take, beside what, and under which conditions?
+
+Machines differ and neighbors come and go, so what counts is a ratio: every contender has its turn in every
+round, the order is reversed from round to round, and a ratio is formed within a round before the median is taken.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+ROUNDS = 5
+PACKAGES = (
+    "epochal", "jax", "jaxlib", "numpy", "optax", "flax", "torch", "keras", "lightning", "skorch", "scikit-learn",
+)  # fmt: skip
+
+Trial = Callable[[], float]
+"""One measurement: does the work once and returns the figure that its own clock gives."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One quantity in all rounds: the median is what is quoted, the spread stands beside it."""
+
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+    def times(self, factor: float) -> Figure:
+        return Figure(tuple(value * factor for value in self.values))
+
+    def per(self, other: Figure) -> Figure:
+        """The ratio to another figure, round by round."""
+        return Figure(tuple(mine / theirs for mine, theirs in zip(self.values, other.values, strict=True)))
+
+    def __str__(self) -> str:
+        return f"{digits(self.median)} ({digits(min(self.values))}–{digits(max(self.values))})"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the rounds gave for one contender."""
+
+    clock: Figure  # what each trial returned
+    call_seconds: Figure  # the whole call of each trial, from outside
+    first_seconds: float  # import, build, compile, and the first trial: not among the rounds
+
+
+def alternate(contenders: Mapping[str, Callable[[], Trial]], rounds: int = ROUNDS) -> dict[str, Measured]:
+    """Prepare and warm up each contender, then give each its turn in each of the rounds."""
+    trials: dict[str, Trial] = {}
+    first_seconds: dict[str, float] = {}
+    for name, prepare in contenders.items():
+        started = time.perf_counter()
+        trials[name] = prepare()
+        trials[name]()
+        first_seconds[name] = time.perf_counter() - started
+
+    clock: dict[str, list[float]] = {name: [] for name in trials}
+    call: dict[str, list[float]] = {name: [] for name in trials}
+    for turn in range(rounds):
+        for name in list(trials)[:: 1 if turn % 2 == 0 else -1]:
+            gc.collect()
+            started = time.perf_counter()
+            clock[name].append(trials[name]())
+            call[name].append(time.perf_counter() - started)
+    return {
+        name: Measured(Figure(tuple(clock[name])), Figure(tuple(call[name])), first_seconds[name])
+        for name in trials
+    }
+
+
+@dataclass(frozen=True)
+class Aim:
+    """A figure that epochal has promised, and what was measured."""
+
+    what: str
+    value: float
+    bound: float
+    at_most: bool = False
+
+    @property
+    def met(self) -> bool:
+        return self.value <= self.bound if self.at_most else self.value >= self.bound
+
+    def __str__(self) -> str:
+        relation = "at most" if self.at_most else "at least"
+        return f"{self.what}: {digits(self.value)} ({relation} {digits(self.bound)}: {'met' if self.met else 'MISSED'})"
+
+
+Cell = str | int | float | Figure | None
+
+
+@dataclass
+class Table:
+    """Rows of figures with the conditions that they were measured under."""
+
+    name: str
+    title: str
+    columns: Mapping[str, str]  # the key in the JSON file: the heading on the page
+    rows: list[Mapping[str, Cell]] = field(default_factory=list)
+    aims: list[Aim] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    load_before: float = field(default_factory=lambda: os.getloadavg()[0])
+
+    def publish(self, folder: Path = RESULTS) -> None:
+        """Write NAME.json and NAME.md, and print the page."""
+        folder.mkdir(parents=True, exist_ok=True)
+        document = {
+            "name": self.name,
+            "title": self.title,
+            "columns": dict(self.columns),
+            "rows": [{key: as_json(cell) for key, cell in row.items()} for row in self.rows],
+            "aims": [vars(aim) | {"met": aim.met} for aim in self.aims],
+            "notes": self.notes,
+            "skipped": self.skipped,
+            "conditions": self.conditions(),
+        }
+        (folder / f"{self.name}.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+        (folder / f"{self.name}.md").write_text(self.page())
+        print(self.page(), flush=True)
+
+    def page(self) -> str:
+        conditions = self.conditions()
+        versions = ", ".join(f"{name} {version}" for name, version in conditions["versions"].items())
+        lines = [
+            f"## {self.title}",
+            "",
+            "| " + " | ".join(self.columns.values()) + " |",
+            "| --- " + "| ---: " * (len(self.columns) - 1) + "|",
+            *("| " + " | ".join(as_text(row.get(key)) for key in self.columns) + " |" for row in self.rows),
+            "",
+            *(f"- {aim}" for aim in self.aims),
+            *(f"- {note}" for note in self.notes),
+            *(f"- Skipped: {line}" for line in self.skipped),
+            f"- Measured {conditions['date']} on {conditions['processor']}, {conditions['cores']} cores, "
+            f"{conditions['memory_gb']} GB, {conditions['system']}, Python {conditions['python']}; {versions}. "
+            f"Load average before and after: {conditions['load_before']}, {conditions['load_after']}.",
+            "",
+        ]
+        return "\n".join(lines)
+
+    def conditions(self) -> dict[str, object]:
+        return {
+            "date": datetime.now(UTC).date().isoformat(),
+            "processor": processor(),
+            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+            "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9),
+            "system": f"{platform.system()} {platform.machine()}",
+            "python": platform.python_version(),
+            "versions": versions(),
+            "load_before": round(self.load_before, 2),
+            "load_after": round(os.getloadavg()[0], 2),
+        }
+
+
+def versions() -> dict[str, str]:
+    """The versions that are installed, found without importing anything."""
+    installed = {str(found.metadata["Name"]).lower(): found.version for found in metadata.distributions()}
+    return {name: installed[name] for name in PACKAGES if name in installed}
+
+
+def processor() -> str:
+    """The name of the processor; the family and model tell virtual machines apart that only say "AMD EPYC"."""
+    information = Path("/proc/cpuinfo")
+    if not information.exists():
+        return platform.processor() or platform.machine()
+    lines = (line.partition(":") for line in information.read_text().split("\n\n")[0].splitlines())
+    facts = {key.strip(): value.strip() for key, _, value in lines}
+    if "model name" not in facts:
+        return platform.machine()
+    return f"{facts['model name']} (family {facts.get('cpu family')}, model {facts.get('model')})"
+
+
+def digits(value: float) -> str:
+    """Three significant digits, never an exponent between a millionth and a billion."""
+    return f"{value:,.0f}" if 100 <= abs(value) < 1e9 else f"{value:.3g}"
+
+
+def as_text(cell: Cell) -> str:
+    if cell is None:
+        return ""
+    return digits(cell) if isinstance(cell, float) else f"{cell:,}" if isinstance(cell, int) else str(cell)
+
+
+def as_json(cell: Cell) -> object:
+    if isinstance(cell, Figure):
+        return {
+            "median": cell.median,
+            "min": min(cell.values),
+            "max": max(cell.values),
+            "runs": len(cell.values),
+            "values": cell.values,
+        }
+    return cell

@@ -1,0 +1,290 @@
+"""What happened, evaluation by evaluation?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from epochal.curves.statistics import t_factor
+from epochal.errors import Refusal, did_you_mean
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from epochal.curves.verdict import Verdict
+
+__all__ = ["AXES", "Band", "Best", "Curves", "higher_is_better"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+XAxis = Literal["epochs", "updates", "samples", "seconds"]
+
+AXES: dict[str, str] = {"epochs": "epoch", "updates": "update", "samples": "samples", "seconds": "seconds"}
+"""The x-axes, each with the field of `Curves` that it reads."""
+
+_COORDINATES = ("repeat", "epoch", "update", "samples", "seconds")
+_LOWER_IS_BETTER = ("loss", "mse", "rmse", "mae", "error", "deviance", "perplexity", "hinge", "huber")
+
+
+def higher_is_better(name: str) -> bool:
+    """Whether a curve is read upwards: accuracy, F1, R² are; losses and errors are not.
+
+    >>> higher_is_better("validation.accuracy"), higher_is_better("validation.rmse")
+    (True, False)
+    """
+    return not name.rpartition(".")[2].lower().endswith(_LOWER_IS_BETTER)
+
+
+@dataclass(frozen=True)
+class Band:
+    """A curve over repeats: at each x the mean, the spread and how many repeats they rest on.
+
+    Statistics are over the repeats still running at that point and finite there; `count` says how many.
+    `sd`, `low` and `high` (the 95 % Student t interval of the mean) are NaN where fewer than two are.
+    """
+
+    x: Floats
+    mean: Floats
+    sd: Floats
+    low: Floats
+    high: Floats
+    count: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Best:
+    """Where a curve was best, for each repeat (NaN and -1 for a repeat without a finite value)."""
+
+    name: str
+    epoch: Floats
+    update: Ints
+    value: Floats
+
+    @property
+    def median_epoch(self) -> float:
+        """The median of the best epochs over the repeats; of two in the middle the earlier, which was evaluated."""
+        known = np.sort(self.epoch[np.isfinite(self.epoch)])
+        return float(known[(known.size - 1) // 2]) if known.size else float("nan")
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """The learning curves of a run: one row per (repeat, evaluation), in columns.
+
+    repeat   0-based number of the repeat.
+    epoch    updates / batches per epoch; 0.0 is the evaluation before the first update.
+    update   updates made so far; samples: samples seen so far.
+    seconds  since the start of training, compile time excluded.
+    columns  the measured quantities by name: `train.running_loss` (mean loss of the updates since the last
+             evaluation, while the parameters move; NaN at epoch 0), `train.loss` (at fixed parameters),
+             `validation.loss`, `validation.accuracy`, ...
+
+    Rows of one repeat are in the order of time. Repeats may stop at different epochs: their rows just end.
+
+    >>> rows = [dict(repeat=r, epoch=e, update=e * 4, samples=e * 20, seconds=e * 0.1,
+    ...              **{"train.loss": 1.0 / (1 + e)}) for r in range(2) for e in range(3)]
+    >>> curves = Curves.from_rows(rows)
+    >>> curves
+    Curves(2 repeats, 3 evaluations, 2 epochs: train.loss)
+    >>> x, loss = curves.values("train.loss", x="updates")
+    >>> x
+    array([0., 4., 8.])
+    >>> loss.shape
+    (2, 3)
+    """
+
+    repeat: NDArray[np.int32]
+    epoch: Floats
+    update: Ints
+    samples: Ints
+    seconds: Floats
+    columns: dict[str, Floats] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        kinds = {"repeat": np.int32, "epoch": np.float64, "update": np.int64, "samples": np.int64, "seconds": np.float64}
+        for name, kind in kinds.items():
+            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=kind))
+        columns = {name: np.asarray(column, dtype=np.float64) for name, column in self.columns.items()}
+        object.__setattr__(self, "columns", columns)
+        rows = self.repeat.shape
+        if len(rows) != 1:
+            raise Refusal(f"the columns of Curves must have 1 axis; repeat has {len(rows)}.")
+        for name, column in [*((name, getattr(self, name)) for name in kinds), *columns.items()]:
+            if column.shape != rows:
+                raise Refusal(
+                    f'the columns of Curves must be equally long; "{name}" has shape {column.shape} '
+                    f"and repeat has {rows}."
+                )
+
+    # --- making -----------------------------------------------------------------------------------------
+
+    @classmethod
+    def empty(cls, names: Iterable[str] = ()) -> Curves:
+        """No rows yet."""
+        none = np.empty(0)
+        return cls(none, none, none, none, none, {name: none for name in names})  # type: ignore[arg-type]
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[Mapping[str, Any]]) -> Curves:
+        """From one mapping a row: the five coordinates, and whatever was measured (absent: NaN)."""
+        rows = list(rows)
+        names = list(dict.fromkeys(name for row in rows for name in row if name not in _COORDINATES))
+        coordinates = {name: np.array([row[name] for row in rows]) for name in _COORDINATES}
+        columns = {
+            name: np.array([float("nan") if row.get(name) is None else row[name] for row in rows], dtype=np.float64)
+            for name in names
+        }
+        return cls(**coordinates, columns=columns)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Curves]) -> Curves:
+        """The rows of several, one after the other; a column that a part lacks is NaN there."""
+        if not parts:
+            return cls.empty()
+        names = dict.fromkeys(name for part in parts for name in part.columns)
+        coordinates = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _COORDINATES}
+        columns = {
+            name: np.concatenate([part.columns.get(name, np.full(len(part), np.nan)) for part in parts])
+            for name in names
+        }
+        return cls(**coordinates, columns=columns)
+
+    def append(self, other: Curves) -> Curves:
+        """These rows, then those of `other` (both stay as they are)."""
+        return Curves.concatenate([self, other])
+
+    @classmethod
+    def from_arrow(cls, table: Any) -> Curves:
+        """From the Arrow table that `to_arrow` made."""
+        named = {name: table.column(name).to_numpy() for name in table.column_names}
+        missing = [name for name in _COORDINATES if name not in named]
+        if missing:
+            raise Refusal(f"a table of curves needs the columns {', '.join(_COORDINATES)}; {missing[0]} is missing.")
+        coordinates = {name: named.pop(name) for name in _COORDINATES}
+        return cls(**coordinates, columns=named)
+
+    def to_arrow(self) -> Any:
+        """An Arrow table: the five coordinates first, then the measured columns under their names."""
+        import pyarrow as pa
+
+        named = {name: getattr(self, name) for name in _COORDINATES} | self.columns
+        return pa.table({name: pa.array(column) for name, column in named.items()})
+
+    # --- reading ----------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return int(self.repeat.size)
+
+    def __repr__(self) -> str:
+        points, last = np.unique(self.update).size, self.epoch.max(initial=0.0)
+        return (
+            f"Curves({len(self.repeats)} repeats, {points:,} evaluations, {last:,.6g} epochs: "
+            f"{', '.join(self.names) or 'nothing measured'})"
+        )
+
+    def equals(self, other: Curves) -> bool:
+        """Whether both hold the same rows and columns, bit for bit (NaN equals NaN)."""
+        return list(self.columns) == list(other.columns) and all(
+            np.array_equal(mine, its, equal_nan=True)
+            for mine, its in zip(self._everything(), other._everything(), strict=True)
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The measured quantities."""
+        return tuple(self.columns)
+
+    @property
+    def repeats(self) -> tuple[int, ...]:
+        """The numbers of the repeats that have rows."""
+        return tuple(int(number) for number in np.unique(self.repeat))
+
+    def of(self, repeat: int) -> Curves:
+        """The rows of one repeat."""
+        if repeat not in self.repeats:
+            raise Refusal(f"repeat must be one of {self.repeats}; got {repeat}.")
+        here = self.repeat == repeat
+        coordinates = {name: getattr(self, name)[here] for name in _COORDINATES}
+        return Curves(**coordinates, columns={name: column[here] for name, column in self.columns.items()})
+
+    def values(self, name: str, x: str = "epochs") -> tuple[Floats, Floats]:
+        """One quantity as (x, array of shape (repeats, points)), NaN where a repeat has no row.
+
+        Evaluations are aligned by update. `x` is one of "epochs", "updates", "samples", "seconds"; where
+        repeats differ in it (seconds may), it is the mean over those present.
+        """
+        if name not in self.columns:
+            raise Refusal(did_you_mean("curve", name, self.columns))
+        if x not in AXES:
+            raise Refusal(did_you_mean("x-axis", x, AXES))
+        updates, point = np.unique(self.update, return_inverse=True)
+        numbers, row = np.unique(self.repeat, return_inverse=True)
+        array = np.full((numbers.size, updates.size), np.nan)
+        array[row, point] = self.columns[name]
+        if x == "updates":
+            return updates.astype(np.float64), array
+        coordinate = np.asarray(getattr(self, AXES[x]), dtype=np.float64)
+        total = np.bincount(point, weights=coordinate, minlength=updates.size)
+        along = total / np.bincount(point, minlength=updates.size)
+        return np.maximum.accumulate(along) if along.size else along, array
+
+    def summary(self, name: str, x: str = "epochs") -> Band:
+        """Mean, sd and 95 % interval over the repeats that are still running and finite, at each x."""
+        along, array = self.values(name, x)
+        finite = np.isfinite(array)
+        count = finite.sum(axis=0)
+        held = np.where(finite, array, 0.0)
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            mean = np.where(count > 0, held.sum(axis=0) / count, np.nan)
+            squares = (np.where(finite, array - mean, 0.0) ** 2).sum(axis=0)
+            sd = np.where(count > 1, np.sqrt(squares / (count - 1)), np.nan)
+        factors = np.array([np.nan, np.nan] + [t_factor(n) for n in range(2, int(count.max(initial=0)) + 1)])
+        half = factors[count] * sd
+        return Band(along, mean, sd, mean - half, mean + half, count.astype(np.int64))
+
+    def best(self, name: str = "validation.loss") -> Best:
+        """For each repeat the evaluation with the best finite value of `name` (the first, if several)."""
+        updates, array = self.values(name, "updates")
+        epochs, _ = self.values(name, "epochs")
+        known = np.isfinite(array)
+        sign = -1.0 if higher_is_better(name) else 1.0
+        if not array.size:
+            none = np.empty(0)
+            return Best(name, none, none.astype(np.int64), none)
+        place = np.argmin(np.where(known, sign * array, np.inf), axis=1)
+        any_known = known.any(axis=1)
+        value = np.where(any_known, array[np.arange(len(array)), place], np.nan)
+        return Best(
+            name,
+            np.where(any_known, epochs[place], np.nan),
+            np.where(any_known, updates[place], -1).astype(np.int64),
+            value,
+        )
+
+    # --- showing ----------------------------------------------------------------------------------------
+
+    def plot(
+        self,
+        names: Sequence[str] | None = None,
+        x: str = "epochs",
+        ax: Axes | Sequence[Axes] | None = None,
+        path: str | Path | None = None,
+        *,
+        style: str = "auto",
+        verdict: Verdict | None = None,
+        baseline: Mapping[str, ArrayLike] | None = None,
+        log: bool | None = None,
+    ) -> Figure:
+        """Draw the curves with Matplotlib: losses, and the main metric below; see `epochal.curves.plot`."""
+        from epochal.curves.plot import plot
+
+        return plot(self, names, x, ax, path, style=style, verdict=verdict, baseline=baseline, log=log)
+
+    def _everything(self) -> list[NDArray[Any]]:
+        return [*(getattr(self, name) for name in _COORDINATES), *self.columns.values()]

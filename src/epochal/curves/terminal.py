@@ -1,0 +1,450 @@
+"""How do the curves look in a terminal?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.curves.record import AXES, Band, Curves, higher_is_better
+from epochal.errors import Refusal, did_you_mean
+
+__all__ = ["picture"]
+
+Floats = NDArray[np.float64]
+_Painter = Callable[[str, str], str]
+_Scale = Callable[[Floats], Floats]
+
+# The four rows and two columns of dots in a braille cell, as bits.
+_DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
+# ANSI colors that are legible on light and on dark backgrounds alike; text keeps the terminal's own.
+_TRAINING, _VALIDATION, _DIM, _BOLD, _PLAIN = "\x1b[36m", "\x1b[35m", "\x1b[2m", "\x1b[1m", "\x1b[0m"
+_LOG_RANGE = 30.0  # a larger ratio of highest to lowest loss is drawn on a logarithmic axis
+
+
+def picture(
+    curves: Curves,
+    width: int = 80,
+    height: int = 20,
+    color: bool = False,
+    *,
+    x: str = "epochs",
+    encoding: str = "utf-8",
+    log: bool | None = None,
+) -> str:
+    """Draw training and validation loss in characters: lines of at most `width`, `height` of them.
+
+    Lines are means over the repeats still running; the shaded cells are ± one standard deviation of the
+    validation loss. Each line is labeled at its end. The vertical axis is logarithmic, and says so, where
+    the losses span more than a factor of 30 (or as `log` says). An `encoding` without braille gets plain
+    characters. The best epoch is the median over the repeats.
+    """
+    if width < 40 or height < 8:
+        raise Refusal(f"a picture must be at least 40 columns by 8 rows; got {width} by {height}.")
+    if x not in AXES:
+        raise Refusal(did_you_mean("x-axis", x, AXES))
+    marks = _Marks.of(encoding)
+    lines = _lines(curves, x, marks)
+    if not lines:
+        return "(no losses to draw)"
+    low, high, logarithmic = _span(lines, log)
+    to_axis = _log if logarithmic else _same
+    bottom, top, ticks = _ticks(low, high, logarithmic, height)
+    labels = {round(place, 12): text for place, text in ticks}
+    left = max(len(text) for text in labels.values()) + 2
+    named = width >= 60
+    right = max(len(line.end_label) for line in lines) + 2 if named else 1
+    across, down = width - left - right, height - 4
+    canvas = _Canvas(across, down, marks)
+    x_low, x_high = float(lines[0].band.x[0]), float(max(line.band.x[-1] for line in lines))
+    x_low = 0.0 if 0 < x_low < 0.05 * x_high else x_low
+    x_span = (x_high - x_low) or 1.0
+    y_span = (top - bottom) or 1.0
+
+    def right_of(value: Floats) -> Floats:
+        return (value - x_low) / x_span * (across * canvas.fine_x - 1)
+
+    def down_of(value: Floats) -> Floats:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return (top - to_axis(value)) / y_span * (down * canvas.fine_y - 1)
+
+    for order, line in enumerate(lines):
+        band = line.band
+        if line.name == "validation.loss" and height >= 12:
+            with np.errstate(invalid="ignore"):
+                canvas.shade(right_of(band.x), down_of(band.mean + band.sd), down_of(band.mean - band.sd))
+        dashed = not color and line.name != "validation.loss"
+        canvas.draw(order, right_of(band.x), down_of(band.mean), dashed=dashed)
+
+    best = curves.best("validation.loss") if "validation.loss" in curves.columns else None
+    best_column = None
+    if best is not None and math.isfinite(best.median_epoch):
+        along, _ = curves.values("validation.loss", x)
+        epochs, _ = curves.values("validation.loss", "epochs")
+        at = float(along[int(np.argmin(np.abs(epochs - best.median_epoch)))])
+        best_column = int(np.clip(round(float(right_of(np.array([at]))[0])) // canvas.fine_x, 0, across - 1))
+        canvas.upright(best_column)
+
+    paint = _paint if color else _no_paint
+    rows = [_legend(lines, curves, logarithmic, width, marks, paint)]
+    ends = _end_labels(lines, down_of, down, canvas) if named else {}
+    tick_rows = {}
+    for place, text in ticks:
+        row = int(round((top - place) / y_span * (down - 1)))
+        tick_rows.setdefault(row, text)
+    for row in range(down):
+        text = tick_rows.get(row, "")
+        axis = marks.tick if text else marks.upright
+        tail = ""
+        if row in ends:
+            label, order = ends[row]
+            tail = " " + paint(label, lines[order].color)
+        rows.append(f"{text:>{left - 2}} {paint(axis, _DIM)}{canvas.row(row, lines, paint)}{tail}".rstrip())
+    said = "" if best is None else f"best epoch {best.median_epoch:,.5g}"
+    rows += _x_axis(x_low, x_high, across, left, best_column, said, AXES[x], marks, paint)
+    return "\n".join(rows)
+
+
+@dataclass(frozen=True)
+class _Line:
+    name: str
+    label: str
+    glyph: str
+    color: str
+    band: Band
+
+    @property
+    def end_label(self) -> str:
+        return f"{self.label} {_short(self.last)}"
+
+    @property
+    def last(self) -> float:
+        known = self.band.mean[np.isfinite(self.band.mean)]
+        return float(known[-1]) if known.size else math.nan
+
+
+@dataclass(frozen=True)
+class _Marks:
+    braille: bool
+    upright: str
+    tick: str
+    corner: str
+    flat: str
+    x_tick: str
+    best: str
+    shade: str
+    rule: str
+    plus_minus: str
+
+    @classmethod
+    def of(cls, encoding: str) -> _Marks:
+        wanted = cls(True, "│", "┤", "└", "─", "┬", "▲", "░", "┊", "±")
+        try:
+            "⣿│┤└─┬▲░┊±".encode(encoding or "ascii")
+        except (UnicodeEncodeError, LookupError):
+            return cls(False, "|", "+", "+", "-", "+", "^", ":", "|", "+-")
+        return wanted
+
+
+def _lines(curves: Curves, x: str, marks: _Marks) -> list[_Line]:
+    """The losses to draw: training at fixed parameters (or else running), then validation, on top."""
+    found = []
+    for name, label, glyph, color in (
+        ("train.loss", "training", ".", _TRAINING),
+        ("train.running_loss", "running", ".", _TRAINING),
+        ("validation.loss", "validation", "o", _VALIDATION),
+    ):
+        if name in curves.columns and np.isfinite(curves.columns[name]).any():
+            if name == "train.running_loss" and found:
+                continue
+            found.append(_Line(name, label, glyph, color, curves.summary(name, x)))
+    return found
+
+
+def _span(lines: Sequence[_Line], log: bool | None) -> tuple[float, float, bool]:
+    values = np.concatenate([line.band.mean[np.isfinite(line.band.mean)] for line in lines])
+    low, high = float(values.min()), float(values.max())
+    logarithmic = (low > 0 and high / low > _LOG_RANGE) if log is None else (log and low > 0)
+    if not logarithmic:  # room for the spread, if it is of the order of the curve itself
+        for line in lines:
+            with np.errstate(invalid="ignore"):
+                edges = np.concatenate([line.band.mean + line.band.sd, line.band.mean - line.band.sd])
+            edges = edges[np.isfinite(edges)]
+            if line.name == "validation.loss" and edges.size:
+                reach = high - low
+                low = max(min(low, float(edges.min())), low - 0.15 * reach)
+                high = min(max(high, float(edges.max())), high + 0.15 * reach)
+        if low > 0 and low < 0.35 * high:
+            low = 0.0
+    return low, high, logarithmic
+
+
+def _ticks(low: float, high: float, logarithmic: bool, height: int) -> tuple[float, float, list[tuple[float, str]]]:
+    """Axis ends and round numbers between them, in axis units."""
+    if logarithmic:
+        bottom, top = math.log10(low), math.log10(high)
+        margin = 0.03 * (top - bottom)
+        bottom, top = bottom - margin, top + margin
+        places = []
+        for mantissas in ((1,), (1, 3), (1, 2, 5)):
+            places = [
+                (math.log10(m * 10.0**power), _short(m * 10.0**power))
+                for power in range(math.floor(bottom), math.ceil(top) + 1)
+                for m in mantissas
+                if bottom <= math.log10(m * 10.0**power) <= top
+            ]
+            if len(places) >= 3:
+                break
+        most = max(2, height // 3)
+        return bottom, top, places[:: max(1, math.ceil(len(places) / most))]
+    if high <= low:
+        reach = abs(high) * 0.1 or 1.0
+        low, high = low - reach / 2, high + reach / 2
+    step = _round_step((high - low) / max(2, min(6, (height - 4) // 3)))
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+    decimals += step * 10**decimals % 1 > 1e-9
+    places = [(i * step, _fixed(i * step, decimals)) for i in range(first, last + 1)]
+    bottom, top = min(low, high), max(low, high)
+    if places[0][0] >= bottom - 0.35 * step:
+        bottom = places[0][0]
+    if places[-1][0] <= top + 0.35 * step:
+        top = places[-1][0]
+    slack = 1e-9 * step
+    return bottom, top, [(place, text) for place, text in places if bottom - slack <= place <= top + slack]
+
+
+class _Canvas:
+    """Cells of 2 by 4 dots; one layer a line, a layer of shade and the rule of the best epoch below them."""
+
+    def __init__(self, across: int, down: int, marks: _Marks) -> None:
+        self.marks = marks
+        self.fine_x, self.fine_y = (2, 4) if marks.braille else (1, 1)
+        self.across, self.down = across, down
+        self.layers: dict[int, NDArray[np.int64]] = {}
+        self.shaded = np.zeros((down, across), dtype=bool)
+        self.rule: int | None = None
+
+    def draw(self, order: int, x: Floats, y: Floats, *, dashed: bool = False) -> None:
+        """Join the points by straight lines; a gap stays a gap. Dashes tell lines apart without color."""
+        layer = self.layers.setdefault(order, np.zeros((self.down, self.across), dtype=np.int64))
+        wide, tall = self.across * self.fine_x, self.down * self.fine_y
+        known = np.isfinite(x) & np.isfinite(y)
+        for start, end in _stretches(known):
+            xs, ys = x[start:end], y[start:end]
+            columns = np.arange(math.ceil(xs[0] - 0.5), math.floor(xs[-1] + 0.5) + 1)
+            heights = np.interp(columns, xs, ys)
+            if xs.size > 4 * wide:  # many points to a column: their mean, not one of them
+                place = np.clip(np.round(xs).astype(int) - int(columns[0]), 0, columns.size - 1)
+                count = np.bincount(place, minlength=columns.size)
+                total = np.bincount(place, weights=ys, minlength=columns.size)
+                heights = np.where(count > 0, total / np.maximum(count, 1), heights)
+            previous: int | None = None
+            for column, at in zip(columns, heights, strict=True):
+                row = round(float(at))
+                low, high = (row, row) if previous is None else (min(row, previous), max(row, previous))
+                if previous is not None and high - low > 1:  # an upright stroke, shared by both columns
+                    low, high = (low + 1, high) if row > previous else (low, high - 1)
+                else:
+                    low = high = row
+                if dashed and self.marks.braille and int(column) % 4 >= 2:
+                    previous = row
+                    continue
+                for dot in range(low, high + 1):
+                    if 0 <= dot < tall and 0 <= column < wide:
+                        cell = dot // self.fine_y, int(column) // self.fine_x
+                        bit = _DOTS[dot % 4, int(column) % 2] if self.marks.braille else 1
+                        layer[cell] |= int(bit)
+                previous = row
+
+    def shade(self, x: Floats, upper: Floats, lower: Floats) -> None:
+        """Shade the cells between two curves."""
+        known = np.isfinite(x) & np.isfinite(upper) & np.isfinite(lower)
+        if known.sum() < 2:
+            return
+        centers = (np.arange(self.across) + 0.5) * self.fine_x
+        inside = (centers >= x[known][0]) & (centers <= x[known][-1] + self.fine_x)
+        top = np.interp(centers, x[known], upper[known]) / self.fine_y
+        bottom = np.interp(centers, x[known], lower[known]) / self.fine_y
+        for column in np.flatnonzero(inside):
+            first, last = max(0, round(top[column])), min(self.down, round(bottom[column]))
+            self.shaded[first:last, column] = True
+
+    def upright(self, column: int) -> None:
+        self.rule = column
+
+    def row(self, row: int, lines: Sequence[_Line], paint: _Painter) -> str:
+        cells: list[tuple[str, str]] = []
+        for column in range(self.across):
+            drawn = [order for order, layer in self.layers.items() if layer[row, column]]
+            if drawn:
+                top = drawn[-1]
+                if self.marks.braille:
+                    bits = 0
+                    for order in drawn:
+                        bits |= int(self.layers[order][row, column])
+                    cells.append((chr(0x2800 + bits), lines[top].color))
+                else:
+                    cells.append((lines[top].glyph, lines[top].color))
+            elif self.rule == column:
+                cells.append((self.marks.rule, _DIM))
+            elif self.shaded[row, column]:
+                cells.append((self.marks.shade, _DIM))
+            else:
+                cells.append((" ", ""))
+        return _join(cells, paint)
+
+
+def _stretches(known: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Start and end of each run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]]).astype(np.int8)))
+    return [(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _legend(
+    lines: Sequence[_Line],
+    curves: Curves,
+    logarithmic: bool,
+    width: int,
+    marks: _Marks,
+    paint: _Painter,
+) -> str:
+    """What is drawn, as long as it fits."""
+    repeats = len(curves.repeats)
+    scale = ", log scale" if logarithmic else ""
+    of = f", mean of {repeats} repeats" if repeats > 1 else ""
+    spread = f" {marks.shade}{marks.plus_minus} sd" if repeats > 1 else ""
+    dashes = {order for order, line in enumerate(lines) if paint is _no_paint and line.name != "validation.loss"}
+    strokes = [("╍╍" if order in dashes else "━━") if marks.braille else lines[order].glyph * 2 for order in range(len(lines))]
+    samples = [(f"{stroke} {line.label}", line.color) for stroke, line in zip(strokes, lines, strict=True)]
+    for title in (f"loss{scale}{of}", f"loss{scale}", "loss"):
+        for tail in (spread, ""):
+            plain = title + "".join("   " + text for text, _ in samples) + ("  " + tail if tail else "")
+            if len(plain) <= width:
+                shown = paint(title, _BOLD) + "".join("   " + paint(text, ink) for text, ink in samples)
+                return shown + (paint("  " + tail, _DIM) if tail else "")
+    return paint("loss" + scale, _BOLD)
+
+
+def _end_labels(
+    lines: Sequence[_Line], down_of: _Scale, down: int, canvas: _Canvas
+) -> dict[int, tuple[str, int]]:
+    """A row for the label of each line, near its end, none on top of another."""
+    wanted = []
+    for order, line in enumerate(lines):
+        at = float(down_of(np.array([line.last]))[0]) / canvas.fine_y
+        wanted.append((min(max(int(at), 0), down - 1), order))
+    wanted.sort()
+    rows: dict[int, tuple[str, int]] = {}
+    for row, order in wanted:
+        while row in rows:
+            row += 1
+        if row >= down:
+            row = next(free for free in range(down - 1, -1, -1) if free not in rows)
+        rows[row] = (lines[order].end_label, order)
+    return rows
+
+
+def _x_axis(
+    low: float,
+    high: float,
+    across: int,
+    left: int,
+    best: int | None,
+    best_said: str,
+    label: str,
+    marks: _Marks,
+    paint: _Painter,
+) -> list[str]:
+    step = _round_step((high - low) / max(2, min(8, across // 12))) if high > low else 1.0
+    if label != "seconds":
+        step = max(1.0, step)
+    rule, text = [marks.flat] * across, [" "] * (across + left)
+    free_from = 0
+    for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1):
+        column = round((i * step - low) / ((high - low) or 1.0) * (across - 1))
+        number = _grouped(i * step)
+        start = max(0, left + column - len(number) // 2)
+        start = min(start, across + left - len(number))
+        if start < free_from:
+            continue
+        rule[column] = marks.x_tick
+        text[start : start + len(number)] = number
+        free_from = start + len(number) + 2
+    caption = [" "] * (across + left)
+    wanted = label
+    caption[across + left - len(wanted) :] = wanted
+    if best is not None:
+        said = f"{marks.best} {best_said}"
+        start = left + best
+        if start + len(said) > across + left - len(wanted) - 2:
+            said = f"{best_said} {marks.best}"
+            start = left + best - len(said) + 1
+        if start + len(said) > across + left - len(wanted) - 1:
+            caption[across + left - len(wanted) :] = " " * len(wanted)
+        start = max(0, min(start, across + left - len(said)))
+        caption[start : start + len(said)] = said
+    return [
+        " " * (left - 1) + paint(marks.corner + "".join(rule), _DIM),
+        "".join(text).rstrip(),
+        "".join(caption).rstrip(),
+    ]
+
+
+# --- numbers and ink ------------------------------------------------------------------------------------
+
+
+def _paint(text: str, ink: str) -> str:
+    return f"{ink}{text}{_PLAIN}" if ink and text.strip() else text
+
+
+def _no_paint(text: str, ink: str) -> str:
+    return text
+
+
+def _join(cells: Sequence[tuple[str, str]], paint: _Painter) -> str:
+    """Neighbors of one color in one go."""
+    parts: list[str] = []
+    start = 0
+    for i in range(1, len(cells) + 1):
+        if i == len(cells) or cells[i][1] != cells[start][1]:
+            parts.append(paint("".join(text for text, _ in cells[start:i]), cells[start][1]))
+            start = i
+    return "".join(parts)
+
+
+def _log(value: Floats) -> Floats:
+    return np.log10(value)
+
+
+def _same(value: Floats) -> Floats:
+    return value
+
+
+def _round_step(rough: float) -> float:
+    """The smallest of 1, 2, 2.5, 5 times a power of ten that is at least `rough`."""
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next(m * power for m in (1.0, 2.0, 2.5, 5.0, 10.0) if m * power >= rough * (1 - 1e-9))
+
+
+def _fixed(value: float, decimals: int) -> str:
+    text = f"{value + 0.0:,.{decimals}f}"
+    return text if len(text) <= 9 else f"{value:.2g}"
+
+
+def _short(value: float) -> str:
+    """Three digits."""
+    if not math.isfinite(value):
+        return str(value)
+    if value and (abs(value) < 1e-3 or abs(value) >= 1e5):
+        return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e").replace(".0e", "e")
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def _grouped(value: float) -> str:
+    if value >= 1e6 and value % 1e5 == 0:
+        return f"{value / 1e6:g}M"
+    return f"{value:,.10g}"

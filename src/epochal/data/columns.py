@@ -1,0 +1,84 @@
+"""Which column is meant, and how is it called in a sentence?"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+from epochal.errors import Refusal
+
+__all__ = ["ColumnReference", "called", "default_name", "flag_value", "resolve", "resolve_all"]
+
+ColumnReference = str | int
+"""A column's name, or its number counted from 1."""
+
+
+def default_name(index: int) -> str:
+    """The name of a column without a header; `index` counts from 0.
+
+    >>> default_name(0)
+    'column 1'
+    """
+    return f"column {index + 1}"
+
+
+def called(names: Sequence[str], index: int) -> str:
+    """A column as sentences call it: its number from 1 and, where it has one, its name.
+
+    >>> called(["age", "column 2"], 0), called(["age", "column 2"], 1)
+    ('column 1 ("age")', 'column 2')
+    """
+    name = names[index]
+    return name if name == default_name(index) else f'{default_name(index)} ("{name}")'
+
+
+def flag_value(names: Sequence[str], index: int) -> str:
+    """What to pass to a flag to mean this column: its name, or its number where it has none.
+
+    >>> flag_value(["age", "blood type", "column 3"], 1), flag_value(["age", "b", "column 3"], 2)
+    ('"blood type"', '3')
+    """
+    name = names[index]
+    if name == default_name(index) or names.count(name) > 1:
+        return str(index + 1)
+    return name if name.isidentifier() else f'"{name}"'
+
+
+def resolve(reference: ColumnReference, names: Sequence[str], role: str) -> int:
+    """The position (from 0) of the column that a name, or a number from 1, refers to. Names come first.
+
+    Raises:
+        Refusal: there is no such column; the sentence has the bound and the nearest name.
+
+    >>> resolve("age", ["id", "age"], "target"), resolve("1", ["id", "age"], "target")
+    (1, 0)
+    >>> resolve("agee", ["id", "age"], "target")
+    Traceback (most recent call last):
+    epochal.errors.Refusal: target must name one of the 2 columns; got "agee". Did you mean "age"?
+    """
+    text = str(reference)
+    if text in names:
+        return list(names).index(text)
+    bound = f"{role} must name one of the {len(names):,} columns"
+    try:
+        number = int(text)
+    except ValueError:
+        near = difflib.get_close_matches(text, list(names), n=1, cutoff=0.5)
+        if not near:
+            lower = {name.lower(): name for name in names}
+            near = [lower[match] for match in difflib.get_close_matches(text.lower(), lower, n=1, cutoff=0.5)]
+        hint = f'Did you mean "{near[0]}"?' if near else f"They are: {_listed(names)}."
+        raise Refusal(f'{bound}; got "{text}". {hint}') from None
+    if not 1 <= number <= len(names):
+        raise Refusal(f"{role} must be a column's name or its number from 1 to {len(names):,}; got {text}.")
+    return number - 1
+
+
+def resolve_all(references: Iterable[ColumnReference], names: Sequence[str], role: str) -> frozenset[int]:
+    """The positions of several references."""
+    return frozenset(resolve(reference, names, role) for reference in references)
+
+
+def _listed(names: Sequence[str], most: int = 8) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown}, … ({len(names) - most:,} more)"

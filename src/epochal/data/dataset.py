@@ -1,0 +1,139 @@
+"""What is a dataset: which samples, which task, and where did they come from?"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from epochal.data.schema import Encoder
+
+__all__ = ["Dataset", "Task", "fingerprint"]
+
+TaskKind = Literal["binary", "multiclass", "regression"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be predicted: one of two classes, one of several, or numbers.
+
+    `classes` are the class names, in the order of the class ids; empty for regression.
+    `targets` is the number of target columns (more than one only for regression).
+
+    >>> Task("binary", ("no", "yes")).outputs, Task("multiclass", ("a", "b", "c")).outputs
+    (1, 3)
+    >>> Task("regression").outputs
+    1
+    """
+
+    kind: TaskKind
+    classes: tuple[str, ...] = ()
+    targets: int = 1
+
+    @property
+    def outputs(self) -> int:
+        """How many outputs the network has: one logit for two classes, one per class, or one per target."""
+        if self.kind == "regression":
+            return self.targets
+        return 1 if self.kind == "binary" else len(self.classes)
+
+    @property
+    def is_classification(self) -> bool:
+        """Whether targets are class ids."""
+        return self.kind != "regression"
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON object of it."""
+        return {"kind": self.kind, "classes": list(self.classes), "targets": self.targets}
+
+    @staticmethod
+    def from_dict(value: dict[str, Any]) -> Task:
+        """The inverse of `to_dict`."""
+        return Task(value["kind"], tuple(value["classes"]), int(value["targets"]))
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Samples in memory, with what was recognized about them.
+
+    Args:
+        inputs: float32 `(n, *shape)`; NaN marks a missing value. Writeable only if this package made the
+            array, so that nothing is ever scaled in place in an array that belongs to the caller.
+        targets: int32 class ids `(n,)`, float32 `(n,)` or `(n, m)` for regression, None when unlabeled.
+        task: what is to be predicted; None when unlabeled.
+        features: names of the encoded columns, for 2-d inputs; otherwise empty.
+        continuous: bool `(d,)`, the encoded columns to be standardized; for inputs of more than two
+            dimensions one True.
+        encoder: the schema that encodes new tables the same way; None for plain arrays.
+        target_name: the name of the target column.
+        source: where the samples came from, in words.
+        notes: what was recognized, each a sentence with the flag that overrides it.
+        rows: int64 `(n,)`, the data row of each sample in its source, counted from 1 without the header.
+        sample_weight: float32 `(n,)` or None.
+        fingerprint: SHA-256 of the content, as hexadecimal digits.
+    """
+
+    inputs: NDArray[np.float32]
+    targets: NDArray[Any] | None
+    task: Task | None
+    features: tuple[str, ...]
+    continuous: NDArray[np.bool_]
+    encoder: Encoder | None
+    target_name: str
+    source: str
+    notes: tuple[str, ...]
+    rows: NDArray[np.int64]
+    sample_weight: NDArray[np.float32] | None
+    fingerprint: str
+
+    @property
+    def samples(self) -> int:
+        """How many samples there are."""
+        return int(self.inputs.shape[0])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one sample's inputs."""
+        return tuple(int(size) for size in self.inputs.shape[1:])
+
+    @property
+    def strata(self) -> NDArray[Any] | None:
+        """The class ids by which a split is stratified; None for regression and unlabeled samples."""
+        return self.targets if self.task is not None and self.task.is_classification else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON object that describes it, without the samples."""
+        return {
+            "source": self.source,
+            "samples": self.samples,
+            "shape": list(self.shape),
+            "features": list(self.features),
+            "target": self.target_name,
+            "task": None if self.task is None else self.task.to_dict(),
+            "encoder": None if self.encoder is None else self.encoder.to_dict(),
+            "notes": list(self.notes),
+            "fingerprint": self.fingerprint,
+        }
+
+
+def fingerprint(names: Iterable[str], *arrays: NDArray[Any] | None) -> str:
+    """SHA-256 over names, and each array's dtype, shape and bytes in row-major order.
+
+    >>> fingerprint(["a"], np.zeros(2, np.float32))[:8]
+    '7e8e6ffa'
+    """
+    digest = hashlib.sha256("\x1f".join(names).encode())
+    for array in arrays:
+        if array is None:
+            digest.update(b"\x1enone")
+            continue
+        digest.update(f"\x1e{array.dtype.str}{array.shape}".encode())
+        rows = max(1, (1 << 22) // max(1, array.nbytes // max(1, len(array))))
+        for start in range(0, len(array), rows):
+            digest.update(np.ascontiguousarray(array[start : start + rows]).view(np.uint8).data)
+    return digest.hexdigest()

@@ -1,0 +1,230 @@
+"""Which numbers does a table become?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from epochal.data.columns import called
+from epochal.data.schema import Column, Encoder
+from epochal.errors import Refusal
+
+__all__ = ["as_text", "date_parts", "encode", "to_dates", "to_numbers"]
+
+_ROWS = 1 << 14
+_TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
+
+
+def encode(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -> tuple[NDArray[np.float32], list[str]]:
+    """The table's samples as float32 `(rows, features)`, NaN where missing, with notes on unseen categories.
+
+    `positions[i]` is where the table has the encoder's i-th column. Blocks of rows are converted one
+    after the other, so that nothing but the result grows with the table.
+
+    Raises:
+        Refusal: a value that is infinite, beyond float32, or not what the column holds; with its row.
+    """
+    passed, _, indicators = encoder.layout
+    out = np.empty((table.num_rows, len(encoder.features)), np.float32)
+    direct = encoder.plain and len(passed) == len(encoder.raw_names)
+    unseen: Counter[int] = Counter()
+    start = 0
+    chosen = table.select([positions[i] for i in range(len(positions))])
+    for batch in chosen.to_batches(max_chunksize=_ROWS):
+        rows = batch.num_rows
+        block = out[start : start + rows]
+        raw = block if direct else np.empty((rows, len(encoder.raw_names)), np.float32)
+        at = 0
+        for number, column in enumerate(encoder.columns):
+            width = len(column.raw_names)
+            unseen[number] += _fill(raw[:, at : at + width], batch.columns[number], column, encoder, start)
+            at += width
+        if encoder.plain:
+            for slot, (position, _) in enumerate(indicators):
+                block[:, len(passed) + slot] = np.isnan(raw[:, position])
+        else:
+            block[:] = encoder.transformer.transform(raw)
+        start += rows
+    notes = [
+        f"{called(encoder.names, encoder.columns[number].index)} has {count:,} values in no category of the "
+        f"training table ({_first(encoder.columns[number].levels)}): all its indicators are 0 there."
+        for number, count in unseen.items()
+        if count
+    ]
+    return out, notes
+
+
+def _first(levels: Sequence[str], most: int = 5) -> str:
+    return ", ".join(levels[:most]) + (", …" if len(levels) > most else "")
+
+
+def _fill(raw: NDArray[np.float32], array: pa.Array, column: Column, encoder: Encoder, start: int) -> int:
+    """Write one column's numbers into `raw` `(rows, width)`; the number of unseen categories."""
+    name = called(encoder.names, column.index)
+    if column.kind == "category":
+        codes, unseen = _codes(array, column)
+        raw[:, 0] = codes
+        return unseen
+    if column.kind == "date":
+        for slot, values in enumerate(date_parts(to_dates(array, column.format, name, start), column.parts)):
+            raw[:, slot] = values
+        return 0
+    if column.kind == "boolean":
+        raw[:, 0] = _booleans(array, name, start)
+        return 0
+    values = to_numbers(array, name, start)
+    with np.errstate(over="ignore"):
+        raw[:, 0] = values
+    wrong = np.isinf(raw[:, 0])
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise Refusal(
+            f"{name} must hold finite numbers up to 3.4e38 (float32); got {values[row]:g} in row "
+            f"{start + row + 1:,}. Correct the value, or leave it empty to mark it as missing."
+        )
+    return 0
+
+
+def to_numbers(array: pa.Array, name: str, start: int = 0) -> NDArray[Any]:
+    """A column as floats with NaN for missing; text is read as numbers where all of it can be.
+
+    Raises:
+        Refusal: text that is no number, with its row (`start` rows came before).
+    """
+    kind = array.type
+    if pa.types.is_null(kind):
+        return np.full(len(array), np.nan, np.float32)
+    if pa.types.is_string(kind):
+        try:
+            array = array.cast(pa.float64())
+        except pa.ArrowInvalid:
+            row = next(i for i, cell in enumerate(array.to_pylist()) if cell is not None and not _number(cell))
+            raise Refusal(
+                f"{name} must hold numbers; got \"{array[row].as_py()}\" in row {start + row + 1:,}. "
+                "Correct it, or pass the mark that stands for a missing value with --missing."
+            ) from None
+    elif pa.types.is_boolean(kind):
+        array = array.cast(pa.int8())
+    elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        raise Refusal(f"{name} must hold numbers; got {_kind_name(kind)}, first in row {start + 1:,}.")
+    if array.null_count:
+        if pa.types.is_integer(array.type):
+            array = array.cast(pa.float64())
+        array = array.fill_null(float("nan"))
+    values: NDArray[Any] = array.to_numpy(zero_copy_only=False)
+    return values
+
+
+def _number(cell: str) -> bool:
+    try:
+        pa.scalar(cell).cast(pa.float64())
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _kind_name(kind: pa.DataType) -> str:
+    return "dates" if pa.types.is_temporal(kind) else "text" if pa.types.is_string(kind) else str(kind)
+
+
+def _booleans(array: pa.Array, name: str, start: int) -> NDArray[Any]:
+    if not pa.types.is_null(array.type) and not pa.types.is_boolean(array.type):
+        words = pc.utf8_lower(as_text(array))
+        yes, no = (pc.is_in(words, value_set=pa.array(set_)) for set_ in (_TRUE, _FALSE))
+        wrong = pc.and_(pc.invert(pc.or_(yes, no)), pc.is_valid(words))
+        if pc.any(wrong).as_py():
+            row = pc.index(wrong, True).as_py()
+            raise Refusal(f"{name} must be true or false; got \"{array[row]}\" in row {start + row + 1:,}.")
+        array = pc.if_else(pc.is_valid(words), yes, pa.scalar(None, pa.bool_()))
+    return to_numbers(array, name, start)
+
+
+def as_text(array: pa.Array | pa.ChunkedArray) -> Any:
+    """Values as text, each in one spelling: 1 and 1.0 are both "1".
+
+    >>> as_text(pa.array([1.0, 2.5, None])).to_pylist()
+    ['1', '2.5', None]
+    """
+    kind = array.type
+    if pa.types.is_string(kind):
+        return array
+    if pa.types.is_floating(kind):
+        whole = pc.equal(pc.round(array), array)
+        small = pc.less(pc.abs(array), 2.0**53)
+        integral = pc.fill_null(pc.and_(whole, small), False)
+        plain = array.cast(pa.string())
+        numbers = pc.if_else(integral, array, pa.scalar(0, array.type))
+        return pc.if_else(integral, numbers.cast(pa.int64()).cast(pa.string()), plain)
+    return array.cast(pa.string())
+
+
+def _codes(array: pa.Array, column: Column) -> tuple[NDArray[np.float32], int]:
+    """Positions among the levels, -1 for a value that is none of them."""
+    words = as_text(array)
+    found = pc.index_in(words, value_set=pa.array(column.levels, pa.string()))
+    codes: NDArray[np.float32] = found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.float32)
+    if words.null_count and column.missing:
+        codes[pc.is_null(words).to_numpy(zero_copy_only=False)] = len(column.levels)
+    return codes, int(np.count_nonzero(codes < 0))
+
+
+def to_dates(array: pa.Array | pa.ChunkedArray, form: str, name: str, start: int = 0) -> Any:
+    """A column as timestamps in seconds, missing where missing.
+
+    Raises:
+        Refusal: a cell that is no date written as `form` says, with its row.
+    """
+    kind = array.type
+    seconds = pa.timestamp("s")
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        if pa.types.is_timestamp(kind) and kind.tz is not None:
+            array = pc.local_timestamp(array)
+        return array.cast(seconds, safe=False) if not pa.types.is_date64(kind) else array.cast(
+            pa.timestamp("ms")
+        ).cast(seconds, safe=False)
+    if pa.types.is_null(kind):
+        return array.cast(seconds)
+    words = as_text(array)
+    dates = parse_dates(words, form)
+    if dates.null_count > words.null_count:
+        row = pc.index(pc.and_(pc.is_null(dates), pc.is_valid(words)), True).as_py()
+        shape = f" written as {form}" if form else " as 2020-12-31"
+        raise Refusal(f"{name} must hold dates{shape}; got \"{words[row]}\" in row {start + row + 1:,}.")
+    return dates
+
+
+def parse_dates(words: Any, form: str) -> Any:
+    """Text as timestamps, missing where it is no date of this form; an empty form means ISO 8601."""
+    form = form or "%Y-%m-%d"
+    if "%d" not in form:
+        words, form = pc.binary_join_element_wise(words, "01", "-"), f"{form}-%d"
+    return pc.strptime(words, format=form, unit="s", error_is_null=True)
+
+
+def date_parts(dates: Any, parts: Sequence[str]) -> list[NDArray[Any]]:
+    """The named parts of timestamps, each `(rows,)` with NaN for missing.
+
+    >>> [int(part[0]) for part in date_parts(pa.array([0], pa.timestamp("s")), ["year", "weekday"])]
+    [1970, 4]
+    """
+    numbers = {
+        "year": lambda: pc.year(dates),
+        "month": lambda: pc.month(dates),
+        "day": lambda: pc.day(dates),
+        "weekday": lambda: pc.day_of_week(dates, count_from_zero=False),
+        "day number": lambda: pc.cast(pc.floor_temporal(dates, unit="day"), pa.timestamp("s")),
+        "hour": lambda: pc.hour(dates),
+    }
+    found = []
+    for part in parts:
+        values = numbers[part]()
+        if part == "day number":
+            values = pc.divide(values.cast(pa.int64()), 86_400)
+        found.append(pc.fill_null(values.cast(pa.float64()), float("nan")).to_numpy(zero_copy_only=False))
+    return found

@@ -1,0 +1,219 @@
+"""How is a table encoded: which columns, of which kind, and which are left out?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.data.dataset import Task
+from epochal.errors import Refusal
+
+__all__ = ["DATE_PARTS", "MISSING_LEVEL", "Column", "Encoder", "LeftOut"]
+
+Kind = Literal["numeric", "boolean", "category", "date"]
+
+MISSING_LEVEL = "(missing)"
+DATE_PARTS = ("year", "month", "day", "weekday", "day number", "hour")
+"""What a date is split into; weekday counts from Monday = 1, the day number from 1970-01-01 = 0."""
+
+LOADABLE = ("sklearn.compose._column_transformer._RemainderColsList",)
+"""Types that skops asks about and that are known to be harmless."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One input column of a table.
+
+    `index` counts from 0 in the training table. `levels` are a category's values, `parts` a date's
+    numbers, `format` how a date is written where it is text, `missing` says whether the training table
+    had missing values here, and `text` whether the column was text (so that "01" stays "01").
+    """
+
+    name: str
+    index: int
+    kind: Kind
+    missing: bool = False
+    levels: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    format: str = ""
+    text: bool = False
+
+    @property
+    def all_levels(self) -> tuple[str, ...]:
+        """The levels, with one for missing values if the training table had any."""
+        return (*self.levels, MISSING_LEVEL) if self.missing else self.levels
+
+    @property
+    def raw_names(self) -> tuple[str, ...]:
+        """The names of its numbers: one, or one per part of a date."""
+        return tuple(f"{self.name} {part}" for part in self.parts) if self.kind == "date" else (self.name,)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A column that is no input, and why."""
+
+    name: str
+    index: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """The frozen schema of a table: it encodes any table with these columns, without any statistics.
+
+    A table becomes raw numbers first (`raw_names`: a number, a boolean as 0 or 1, a category as the
+    position of its level, the parts of a date), then `features`: all raw numbers that are not categories,
+    then one 0/1 column per level, then one 0/1 column per column with missing values. Since nothing in it
+    depends on other rows, no split can leak.
+    """
+
+    names: tuple[str, ...]
+    header: bool
+    columns: tuple[Column, ...]
+    left_out: tuple[LeftOut, ...]
+    target: int | None
+    target_text: bool
+    weight: int | None
+    task: Task | None
+
+    @property
+    def target_name(self) -> str:
+        """The name of the target column, empty where there is none."""
+        return "" if self.target is None else self.names[self.target]
+
+    @cached_property
+    def raw_names(self) -> tuple[str, ...]:
+        """The names of the raw numbers, in the order of the table."""
+        return tuple(name for column in self.columns for name in column.raw_names)
+
+    @cached_property
+    def layout(self) -> tuple[list[int], list[tuple[int, Column]], list[tuple[int, Column]]]:
+        """Positions among the raw numbers: those passed through, the categories, the missing indicators."""
+        passed: list[int] = []
+        categories: list[tuple[int, Column]] = []
+        indicators: list[tuple[int, Column]] = []
+        at = 0
+        for column in self.columns:
+            width = len(column.raw_names)
+            if column.kind == "category":
+                categories.append((at, column))
+            else:
+                passed.extend(range(at, at + width))
+                if column.missing:
+                    indicators.append((at, column))
+            at += width
+        return passed, categories, indicators
+
+    @cached_property
+    def features(self) -> tuple[str, ...]:
+        """The names of the encoded columns."""
+        passed, categories, indicators = self.layout
+        names = [self.raw_names[at] for at in passed]
+        names += [f"{column.name}={level}" for _, column in categories for level in column.all_levels]
+        return (*names, *(f"{column.name} is missing" for _, column in indicators))
+
+    @cached_property
+    def continuous(self) -> NDArray[np.bool_]:
+        """Which encoded columns are numbers to be standardized: bool `(len(features),)`."""
+        passed = [c.kind != "boolean" for c in self.columns if c.kind != "category" for _ in c.raw_names]
+        return np.array(passed + [False] * (len(self.features) - len(passed)), dtype=bool)
+
+    @property
+    def plain(self) -> bool:
+        """Whether NumPy alone encodes: no categories, so scikit-learn is not imported."""
+        return not self.layout[1]
+
+    @cached_property
+    def transformer(self) -> Any:
+        """The scikit-learn ColumnTransformer, fitted to the schema, from raw numbers to features."""
+        from sklearn.compose import ColumnTransformer
+        from sklearn.impute import MissingIndicator
+        from sklearn.preprocessing import OneHotEncoder
+
+        passed, categories, indicators = self.layout
+        steps: list[tuple[str, Any, list[int]]] = [("numbers", "passthrough", passed)]
+        if categories:
+            levels = [np.arange(len(column.all_levels), dtype=np.float32) for _, column in categories]
+            one_hot = OneHotEncoder(
+                categories=levels, handle_unknown="ignore", sparse_output=False, dtype=np.float32
+            )
+            steps.append(("categories", one_hot, [at for at, _ in categories]))
+        if indicators:
+            steps.append(("missing", MissingIndicator(features="all"), [at for at, _ in indicators]))
+        transformer = ColumnTransformer(steps, sparse_threshold=0.0)
+        return transformer.fit(np.zeros((2, max(1, len(self.raw_names))), np.float32))
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON object with everything that is needed to encode other tables in the same way."""
+        return {
+            "names": list(self.names),
+            "header": self.header,
+            "columns": [
+                {
+                    "name": c.name,
+                    "index": c.index,
+                    "kind": c.kind,
+                    "missing": c.missing,
+                    "levels": list(c.levels),
+                    "parts": list(c.parts),
+                    "format": c.format,
+                    "text": c.text,
+                }
+                for c in self.columns
+            ],
+            "left_out": [{"name": c.name, "index": c.index, "reason": c.reason} for c in self.left_out],
+            "target": self.target,
+            "target_text": self.target_text,
+            "weight": self.weight,
+            "task": None if self.task is None else self.task.to_dict(),
+        }
+
+    @staticmethod
+    def from_dict(value: dict[str, Any]) -> Encoder:
+        """The inverse of `to_dict`."""
+        columns = (
+            Column(**{**item, "levels": tuple(item["levels"]), "parts": tuple(item["parts"])})
+            for item in value["columns"]
+        )
+        return Encoder(
+            names=tuple(value["names"]),
+            header=bool(value["header"]),
+            columns=tuple(columns),
+            left_out=tuple(LeftOut(**item) for item in value["left_out"]),
+            target=value["target"],
+            target_text=bool(value["target_text"]),
+            weight=value["weight"],
+            task=None if value["task"] is None else Task.from_dict(value["task"]),
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write the schema and the fitted transformer as a skops file, which cannot hold code."""
+        import skops.io
+
+        skops.io.dump({"schema": self.to_dict(), "transformer": self.transformer}, Path(path))
+
+    @staticmethod
+    def load(path: str | Path) -> Encoder:
+        """Read what `save` wrote.
+
+        Raises:
+            Refusal: the file asks for types other than scikit-learn's own.
+        """
+        import skops.io
+
+        unknown = sorted(set(skops.io.get_untrusted_types(file=Path(path))) - set(LOADABLE))
+        if unknown:
+            raise Refusal(
+                f"{path} must hold nothing but scikit-learn's own types; got {', '.join(unknown)}. "
+                "Load only files that epochal wrote."
+            )
+        held = skops.io.load(Path(path), trusted=list(LOADABLE))
+        encoder = Encoder.from_dict(held["schema"])
+        encoder.__dict__["transformer"] = held["transformer"]
+        return encoder

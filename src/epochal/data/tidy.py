@@ -1,0 +1,116 @@
+"""How does a table get plain columns (numbers, booleans, dates, text) in little memory?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from epochal.errors import Refusal
+
+__all__ = ["plain_names", "shrink_batches", "tidy"]
+
+_INT32 = pa.scalar(-(2**31), pa.int64()), pa.scalar(2**31 - 1, pa.int64())
+
+
+def shrink_batches(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pa.Table:
+    """A table of the batches with 64-bit floats kept as 32-bit ones, and integers where they fit.
+
+    The samples end as float32 in any case; doing it batch by batch halves the memory of a large table.
+    """
+    columns: list[list[pa.Array]] = [[] for _ in schema]
+    for batch in batches:
+        for chunks, column in zip(columns, batch.columns, strict=True):
+            chunks.append(_shrink(column))
+    arrays = []
+    for chunks, field in zip(columns, schema, strict=True):
+        kinds = {chunk.type for chunk in chunks}
+        if len(kinds) > 1:
+            widest = pa.int64() if pa.int64() in kinds else field.type
+            chunks[:] = [chunk.cast(widest) for chunk in chunks]
+        arrays.append(pa.chunked_array(chunks, type=None if chunks else field.type))
+    return pa.Table.from_arrays(arrays, names=[field.name for field in schema])
+
+
+def _shrink(column: pa.Array) -> pa.Array:
+    if pa.types.is_float64(column.type):
+        return column.cast(pa.float32(), safe=False)
+    if pa.types.is_int64(column.type):
+        bounds = pc.min_max(column)
+        if bounds["min"].as_py() is None or (
+            pc.greater_equal(bounds["min"], _INT32[0]).as_py()
+            and pc.less_equal(bounds["max"], _INT32[1]).as_py()
+        ):
+            return column.cast(pa.int32())
+    return column
+
+
+def tidy(table: pa.Table, missing: Collection[str] = ("",)) -> pa.Table:
+    """The same table with only booleans, integers, floats, timestamps, dates and trimmed text in it.
+
+    Dictionaries become text, decimals floats, times of day seconds; the missing marks become missing.
+
+    Raises:
+        Refusal: a column holds lists, records or bytes, which no single number or category can say.
+    """
+    arrays = []
+    marks = pa.array(sorted(missing), pa.string())
+    for index, (field, column) in enumerate(zip(table.schema, table.columns, strict=True), start=1):
+        kind = field.type
+        if pa.types.is_dictionary(kind):
+            column = column.cast(kind.value_type)
+            kind = kind.value_type
+        if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+            column, kind = column.cast(pa.string()), pa.string()
+        if pa.types.is_string(kind):
+            column = pc.utf8_trim_whitespace(column)
+            column = pc.if_else(pc.is_in(column, value_set=marks), pa.scalar(None, pa.string()), column)
+        elif pa.types.is_decimal(kind):
+            column = column.cast(pa.float64())
+        elif pa.types.is_float16(kind):
+            column = column.cast(pa.float32())
+        elif pa.types.is_time32(kind):
+            column = column.cast(pa.time32("s"), safe=False).cast(pa.int32())
+        elif pa.types.is_time64(kind):
+            column = column.cast(pa.time32("s"), safe=False).cast(pa.int32())
+        elif pa.types.is_duration(kind):
+            column = column.cast(pa.duration("s"), safe=False).cast(pa.int64())
+        elif not (
+            pa.types.is_null(kind)
+            or pa.types.is_boolean(kind)
+            or pa.types.is_integer(kind)
+            or pa.types.is_floating(kind)
+            or pa.types.is_timestamp(kind)
+            or pa.types.is_date(kind)
+        ):
+            raise Refusal(
+                f'column {index} ("{field.name}") must hold numbers, booleans, dates or text; got {kind}. '
+                "Leave it out of the file."
+            )
+        if pa.types.is_floating(column.type):
+            column = _nan_is_missing(column)
+        arrays.append(column)
+    return pa.Table.from_arrays(arrays, names=plain_names(table.column_names))
+
+
+def _nan_is_missing(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    nan = pc.is_nan(column)
+    if pc.any(nan).as_py():
+        return pc.if_else(nan, pa.scalar(None, column.type), column)
+    return column
+
+
+def plain_names(names: Iterable[object]) -> list[str]:
+    """Names as text, each once.
+
+    >>> plain_names(["a", 0, "a"])
+    ['a', '0', 'a (3)']
+    """
+    taken: list[str] = []
+    seen: set[str] = set()
+    for index, name in enumerate(map(str, names)):
+        free = f"{name} ({index + 1})" if name in seen else name
+        seen.add(free)
+        taken.append(free)
+    return taken

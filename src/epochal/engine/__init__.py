@@ -1,0 +1,1 @@
+"""HOW parameters move: updates, epochs and evaluation in one compiled program."""

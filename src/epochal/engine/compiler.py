@@ -1,0 +1,94 @@
+"""How is a program compiled once, and found again?
+
+Within a process by its `Spec` and shapes; between processes by JAX's persistent cache, in the user's cache
+folder (`EPOCHAL_CACHE` names another; empty turns it off). Neither changes a bit of any result.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from epochal.engine.program import build, fresh, over_repeats, template
+from epochal.engine.spec import Spec
+from epochal.engine.state import Limits, Part, Progress, Repeat, Rows, Seeds
+from epochal.models import Variables
+
+__all__ = ["cache_folder", "compiled_call", "compiled_init", "use_cache"]
+
+
+def cache_folder() -> Path | None:
+    """Where compiled programs are kept between processes, or None if they are not."""
+    chosen = os.environ.get("EPOCHAL_CACHE")
+    if chosen is not None:
+        return Path(chosen).expanduser() if chosen else None
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "epochal" / "xla"
+
+
+@functools.cache
+def use_cache() -> None:
+    """Turn JAX's persistent compilation cache on, unless the user has set one up."""
+    folder = cache_folder()
+    if folder is None or jax.config.jax_compilation_cache_dir is not None:
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+
+_lock = threading.Lock()
+
+
+@functools.lru_cache(maxsize=64)
+def _call(spec: Spec, signature: Any, shared: bool) -> Any:
+    progress, seeds, parts, limits = jax.tree.unflatten(*signature)
+    shapes = template(spec, _sample(parts, shared))
+    return jax.jit(build(spec, shapes, shared), donate_argnums=0).lower(progress, seeds, parts, limits).compile()
+
+
+@functools.lru_cache(maxsize=64)
+def _init(spec: Spec, signature: Any) -> Any:
+    keys, sample = jax.tree.unflatten(*signature)
+
+    def draw(key: jax.Array) -> Repeat:
+        return fresh(spec, spec.model.init(key, jax.numpy.zeros(sample.shape, sample.dtype)))
+
+    return jax.jit(over_repeats(spec.repeats, draw, (0,))).lower(keys).compile()
+
+
+def _sample(parts: tuple[Part, ...], shared: bool) -> jax.ShapeDtypeStruct:
+    inputs = parts[0].inputs
+    return jax.ShapeDtypeStruct(inputs.shape[1 if shared else 2 :], inputs.dtype)
+
+
+def _signature(tree: Any) -> Any:
+    leaves, structure = jax.tree.flatten(tree)
+    return structure, tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves)
+
+
+def compiled_call(
+    spec: Spec, progress: Progress, seeds: Seeds, parts: tuple[Part, ...], limits: Limits, shared: bool
+) -> Any:
+    """The compiled function (progress, seeds, parts, limits) -> (progress, rows); `progress` is used up."""
+    use_cache()
+    with _lock:
+        return _call(spec, _signature((progress, seeds, parts, limits)), shared)
+
+
+def compiled_init(spec: Spec, keys: jax.Array, parts: tuple[Part, ...], shared: bool) -> Any:
+    """The compiled function keys -> repeats before their first update."""
+    use_cache()
+    with _lock:
+        return _init(spec, _signature((keys, _sample(parts, shared))))
+
+

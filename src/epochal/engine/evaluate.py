@@ -1,0 +1,105 @@
+"""How good are parameters that stand still?"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from epochal.engine.rules import Observation
+from epochal.engine.spec import Spec
+from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RUNNING, Part, Position, Repeat
+from epochal.engine.update import Packing
+from epochal.models import Model, Variables
+
+__all__ = ["EVALUATION_ROWS", "forward", "judge"]
+
+EVALUATION_ROWS = 4096
+"""Rows that go through the model at once, so that memory does not grow with the number of samples."""
+
+
+def forward(model: Model, variables: Variables, inputs: jax.Array) -> jax.Array:
+    """The outputs of a model for any number of rows, without dropout and with fixed moments."""
+
+    def run(rows: jax.Array) -> jax.Array:
+        outputs, _ = model.apply(variables, rows, jax.random.key(0), False)
+        return outputs
+
+    samples = inputs.shape[0]
+    whole = samples // EVALUATION_ROWS
+    if whole == 0:
+        return run(inputs)
+
+    def block(index: jax.Array) -> jax.Array:
+        return run(lax.dynamic_slice_in_dim(inputs, index * EVALUATION_ROWS, EVALUATION_ROWS))
+
+    outputs = lax.map(block, jnp.arange(whole))
+    outputs = outputs.reshape(whole * EVALUATION_ROWS, *outputs.shape[2:])
+    rest = samples - whole * EVALUATION_ROWS
+    return jnp.concatenate([outputs, run(inputs[samples - rest :])]) if rest else outputs
+
+
+def _figures(spec: Spec, variables: Variables, part: Part, units: jax.Array) -> list[jax.Array]:
+    outputs = forward(spec.model, variables, part.inputs)
+    losses = spec.loss(outputs, part.targets)
+    if part.weights is None:
+        mean = losses.mean()
+    else:
+        mean = (losses * part.weights).sum() / part.weights.sum()
+    figures = [mean]
+    for metric in spec.metrics:
+        targets = part.targets
+        scored = outputs
+        if metric.in_target_units:
+            scale = units if targets.ndim > 1 else units[0]
+            scored, targets = outputs.reshape(targets.shape) * scale, targets * scale
+        figures.append(jnp.asarray(metric.function(scored, targets, spec.classes, jnp), jnp.float32))
+    return figures
+
+
+def judge(
+    spec: Spec,
+    packed: Packing,
+    repeat: Repeat,
+    parts: tuple[Part, ...],
+    units: jax.Array,
+    position: Position,
+    epoch: jax.Array,
+) -> tuple[Repeat, jax.Array, jax.Array]:
+    """Evaluate one repeat: (repeat with best parameters and verdict of the rule, figures, was it running).
+
+    The monitored column decides which parameters are the best; a repeat that has stopped is left as it is.
+    """
+    running = repeat.status == RUNNING
+    broken = repeat.broken_index >= 0
+    variables = Variables(packed.unpack(repeat.params), repeat.model)
+    moving = jnp.where(broken | (position.counted == 0), jnp.nan, repeat.running_loss / position.counted)
+    figures = [moving]
+    for part in parts:
+        figures += _figures(spec, variables, part, units)
+    columns = dict(zip(spec.columns, figures, strict=True))
+
+    losses = jnp.stack([columns[f"{name}.loss"] for name in spec.parts])
+    finite = jnp.isfinite(losses).all()
+    value = spec.sign * columns[spec.monitor]
+    better = running & ~broken & finite & (value < repeat.best_value)
+    rule, wants_to_stop = spec.rule.step(repeat.rule, Observation(epoch, columns))
+
+    status = jnp.where(wants_to_stop, RULE, RUNNING)
+    status = jnp.where(finite, status, BROKEN_EVALUATION)
+    status = jnp.where(broken, BROKEN_UPDATE, status)
+
+    def choose(where: jax.Array, new: object, old: object) -> object:
+        return jax.tree.map(lambda a, b: jnp.where(where, a, b), new, old)
+
+    judged = repeat._replace(
+        best_params=choose(better, repeat.params, repeat.best_params),
+        best_model=choose(better, repeat.model, repeat.best_model),
+        best_value=jnp.where(better, value, repeat.best_value),
+        best_epoch=jnp.where(better, position.epoch, repeat.best_epoch),
+        best_index=jnp.where(better, position.index, repeat.best_index),
+        rule=choose(running, rule, repeat.rule),
+        running_loss=jnp.zeros_like(repeat.running_loss),
+        status=jnp.where(running, status, repeat.status).astype(jnp.int32),
+    )
+    return judged, jnp.stack(figures), running

@@ -1,0 +1,149 @@
+"""Who drives a compiled program from outside?
+
+A lane is one or several repeats that go through one program in step. It is advanced call by call; each call
+does as many updates as fit in about a tenth of a second, so that the host hears back often enough for
+progress, files and an interrupt.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+
+from epochal.engine.compiler import compiled_call, compiled_init
+from epochal.engine.spec import Spec
+from epochal.engine.state import Limits, Part, Position, Progress, Seeds
+from epochal.plan import Plan
+
+__all__ = ["CALL_SECONDS", "Evaluation", "Lane", "Source", "start_position"]
+
+CALL_SECONDS = 0.1
+
+
+class Evaluation(NamedTuple):
+    """One evaluation of the repeats of a lane that were running."""
+
+    update: int
+    epoch: int
+    index: int
+    seconds: float
+    """Training time of the lane so far, compilation apart."""
+    running: npt.NDArray[np.bool_]
+    values: npt.NDArray[np.float32]
+    """(repeats of the lane, columns of the spec)."""
+
+
+class Source(NamedTuple):
+    """What a lane trains on: the parts, whether its repeats share them, and what randomness they have."""
+
+    parts: tuple[Part, ...]
+    shared: bool
+    seeds: Seeds
+    init_keys: jax.Array
+
+
+def start_position(plan: Plan, update: int, every: int, unit: str, due: bool) -> Position:
+    """Where a lane stands after that many updates, from the plan alone."""
+    epoch, index = plan.locate(update) if update < plan.updates else (plan.epochs, 0)
+    done = update if unit == "updates" else epoch
+    return Position(
+        epoch=jnp.int32(epoch),
+        index=jnp.int32(index),
+        start=jnp.int32(plan.start(epoch) if epoch < plan.epochs else 0),
+        until=jnp.int32(every - done % every),
+        due=jnp.bool_(due),
+        counted=jnp.float32(0),
+    )
+
+
+@dataclass
+class Lane:
+    """Repeats in step: `advance` until `done`."""
+
+    spec: Spec
+    plan: Plan
+    source: Source
+    every: int
+    last_update: int
+    """The update after which training ends, the plan's last or earlier (a budget)."""
+    initial: Any = None
+    """Variables with which every repeat starts, instead of drawing them."""
+    fixed_budget: int | None = None
+    """Updates of each call, instead of adapting them to the speed; for tests."""
+
+    def __post_init__(self) -> None:
+        spec, source = self.spec, self.source
+        self.seconds = 0.0
+        self.update = 0
+        position = start_position(self.plan, 0, self.every, spec.evaluate_unit, due=True)
+        if self.initial is None:
+            repeats = compiled_init(spec, source.init_keys, source.parts, source.shared)(source.init_keys)
+        else:
+            from epochal.engine.program import fresh
+
+            one = fresh(spec, jax.tree.map(jnp.asarray, self.initial))
+            repeats = jax.tree.map(lambda leaf: jnp.stack([leaf] * spec.repeats), one)
+        self.progress = Progress(position, repeats)
+        self._budget = self.fixed_budget or 64
+        end = (
+            (self.plan.epochs, 0) if self.last_update >= self.plan.updates else self.plan.locate(self.last_update)
+        )
+        self._end = (jnp.int32(end[0]), jnp.int32(end[1]))
+        self._call = compiled_call(
+            spec, self.progress, source.seeds, source.parts, self._limits(), source.shared
+        )
+
+    def _limits(self) -> Limits:
+        return Limits(jnp.int32(self._budget), *self._end, jnp.int32(self.every))
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to do: the plan is at its end, or all repeats have stopped."""
+        if bool(self.progress.position.due):
+            return False
+        return self.update >= self.last_update or bool((np.asarray(self.progress.repeats.status) != 0).all())
+
+    def advance(self) -> list[Evaluation]:
+        """Run one call and return its evaluations."""
+        begin = time.perf_counter()
+        self.progress, rows = self._call(self.progress, self.source.seeds, self.source.parts, self._limits())
+        jax.block_until_ready(self.progress)
+        took = time.perf_counter() - begin
+        before, self.update = self.update, self._updates(self.progress.position)
+        done = self.update - before
+        if self.fixed_budget is None and done:
+            wanted = int(self._budget * CALL_SECONDS / max(took, 1e-6))
+            self._budget = max(1, min(wanted, self._budget * 8, 2**30))
+        count = int(rows.count)
+        evaluations = []
+        epochs, indices = np.asarray(rows.epoch[:count]), np.asarray(rows.index[:count])
+        running, values = np.asarray(rows.running)[:count], np.asarray(rows.values)[:count]
+        for epoch, index, active, figures in zip(epochs, indices, running, values, strict=True):
+            update = self._update_at(int(epoch), int(index))
+            seconds = self.seconds + took * ((update - before) / done if done else 1.0)
+            evaluations.append(Evaluation(update, int(epoch), int(index), seconds, active, figures))
+        self.seconds += took
+        return evaluations
+
+    def finish(self) -> list[Evaluation]:
+        """End here: evaluate once more if updates were made since the last evaluation."""
+        if self.update and float(self.progress.position.counted) > 0:
+            position = self.progress.position._replace(due=jnp.bool_(True))
+            self.progress = Progress(position, self.progress.repeats)
+            self._budget = 0
+            return self.advance()
+        return []
+
+    def _update_at(self, epoch: int, index: int) -> int:
+        if epoch >= self.plan.epochs:
+            return self.plan.updates
+        return self.plan.first_update(epoch) + index
+
+    def _updates(self, position: Position) -> int:
+        return self._update_at(int(position.epoch), int(position.index))

@@ -1,0 +1,239 @@
+"""How do many updates become one compiled program?
+
+The whole fold is one `while` loop. Each turn of it evaluates if that is due, then runs a *leg*: the updates
+up to the next evaluation, the end of the epoch or the limit of the call, one inner loop for each segment of
+equally sized batches. Where a call ends has no influence on what is computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from epochal.engine.evaluate import judge
+from epochal.engine.spec import Spec
+from epochal.engine.state import RUNNING, Limits, Part, Position, Progress, Repeat, Rows, Seeds
+from epochal.engine.update import Packing, packing, take, update
+from epochal.models import PyTree, Variables
+
+__all__ = ["PLACES", "build", "fresh", "over_repeats", "template"]
+
+PLACES = 1024
+"""Evaluations that one call can report."""
+
+
+def template(spec: Spec, sample: jax.ShapeDtypeStruct) -> Variables:
+    """The shapes of the model's variables."""
+    shapes: Variables = jax.eval_shape(spec.model.init, jax.random.key(0), sample)
+    return shapes
+
+
+def over_repeats(repeats: int, function: Callable[..., Any], axes: tuple[Any, ...]) -> Callable[..., Any]:
+    """`jax.vmap` over the leading axes, without the cost of a batched program where there is one repeat."""
+    if repeats > 1:
+        return jax.vmap(function, in_axes=axes)
+
+    def single(*arguments: Any) -> Any:
+        bare = [
+            argument if axis is None else jax.tree.map(lambda leaf: leaf[0], argument)
+            for argument, axis in zip(arguments, axes, strict=True)
+        ]
+        return jax.tree.map(lambda leaf: leaf[None], function(*bare))
+
+    return single
+
+
+def fresh(spec: Spec, variables: Variables) -> Repeat:
+    """A repeat before its first update."""
+    packed = packing(spec, variables.params)
+    params = packed.pack(variables.params)
+    rate = spec.optimizer.learning_rate
+    nothing = jnp.int32(-1)
+    return Repeat(
+        params=params,
+        optimizer=spec.optimizer.at(1.0 if rate is None else rate).init(params),
+        model=variables.state,
+        best_params=params,
+        best_model=variables.state,
+        best_value=jnp.float32(jnp.inf),
+        best_epoch=jnp.int32(0),
+        best_index=jnp.int32(0),
+        rule=spec.rule.init(),
+        running_loss=jnp.float32(0),
+        broken_epoch=nothing,
+        broken_index=nothing,
+        status=jnp.int32(RUNNING),
+    )
+
+
+def build(
+    spec: Spec, shapes: Variables, shared: bool
+) -> Callable[[Progress, Seeds, tuple[Part, ...], Limits], tuple[Progress, Rows]]:
+    """The function of one call: (progress, seeds, parts, limits) -> (progress, rows).
+
+    Args:
+        spec: what is compiled in.
+        shapes: the shapes of the model's variables (`template`).
+        shared: whether all repeats have the same samples, so that parts have no axis of repeats.
+    """
+    layout, repeats = spec.layout, spec.repeats
+    packed: Packing = packing(spec, shapes.params)
+    of_part = None if shared else 0
+    step = update(spec, packed)
+
+    def one_update(
+        repeat: Repeat, seeds: Seeds, train: Part, samples: jax.Array, epoch: jax.Array, index: jax.Array
+    ) -> Repeat:
+        # Only schedules read this count, and a rate does not notice that a float rounds large ones.
+        per_epoch = layout.samples / layout.segments[0][1] if layout.carry else layout.batches
+        count = epoch.astype(jnp.float32) * per_epoch + index
+        return step(repeat, take(train, samples), seeds.noise, epoch, index, seeds.rates, count)
+
+    update_all = over_repeats(repeats, one_update, (0, 0, of_part, 0, None, None))
+    judge_all = over_repeats(
+        repeats,
+        lambda repeat, parts, units, position, epoch: judge(spec, packed, repeat, parts, units, position, epoch),
+        (0, of_part, 0, None, None),
+    )
+    order_all = over_repeats(
+        repeats,
+        lambda words, epoch: layout.order.table(words, epoch, layout.samples, jnp, lax.while_loop),
+        (0, None),
+    )
+
+    def table(seeds: Seeds, position: Position) -> jax.Array:
+        """Samples at the positions of an epoch, (repeats, positions); with carry the next epoch's follow."""
+        epoch = position.epoch.astype(jnp.uint32)
+        samples = order_all(seeds.order, epoch)
+        if layout.carry:
+            samples = jnp.concatenate([samples, order_all(seeds.order, epoch + 1)], axis=1)
+        if layout.rolls:
+            samples = jnp.roll(samples, -position.start, axis=1)
+        return samples
+
+    def batches(start: jax.Array) -> jax.Array:
+        if not layout.carry:
+            return jnp.int32(layout.batches)
+        size = layout.segments[0][1]
+        return (layout.samples - start + size - 1) // size
+
+    def next_start(start: jax.Array) -> jax.Array:
+        if layout.carry:
+            size = layout.segments[0][1]
+            return (start + size - layout.samples % size) % size
+        if layout.rolls:
+            left = layout.samples - layout.used
+            return jnp.where(start >= left, start - left, start + layout.used)
+        return start
+
+    def leg(
+        repeat: Repeat, seeds: Seeds, train: Part, order: jax.Array, position: Position, stop: jax.Array
+    ) -> Repeat:
+        """The updates of one epoch from `position.index` up to `stop`."""
+        base, first = (position.start if layout.carry else jnp.int32(0)), 0
+        for count, size in layout.segments:
+            begin = base
+
+            def body(
+                index: jax.Array, repeat: Repeat, size: int = size, begin: jax.Array = begin, first: int = first
+            ) -> Repeat:
+                samples = lax.dynamic_slice_in_dim(order, begin + (index - first) * size, size, axis=1)
+                moved: Repeat = update_all(repeat, seeds, train, samples, position.epoch, index)
+                return moved
+
+            low, high = position.index, stop
+            if not layout.carry:
+                low, high = jnp.clip(low, first, first + count), jnp.clip(high, first, first + count)
+            repeat = lax.fori_loop(low, high, body, repeat)
+            base, first = base + count * size, first + count
+        broke = (repeat.broken_index >= 0) & (repeat.broken_epoch < 0)
+        return repeat._replace(broken_epoch=jnp.where(broke, position.epoch, repeat.broken_epoch))
+
+    def seen(low: jax.Array, high: jax.Array) -> jax.Array:
+        """Samples in the batches from `low` up to `high` of an epoch."""
+        if layout.carry:
+            return (high - low) * layout.segments[0][1]
+        total, first = jnp.int32(0), 0
+        for count, size in layout.segments:
+            total += (jnp.clip(high, first, first + count) - jnp.clip(low, first, first + count)) * size
+            first += count
+        return total
+
+    def active(repeats_: Repeat) -> jax.Array:
+        return (repeats_.status == RUNNING) & (repeats_.broken_index < 0)
+
+    def call(progress: Progress, seeds: Seeds, parts: tuple[Part, ...], limits: Limits) -> tuple[Progress, Rows]:
+        by_name = dict(zip(("train", "validation"), parts, strict=False))
+        train = by_name["train"]
+        judged = tuple(by_name[name] for name in spec.parts)
+
+        def evaluate(position: Position, state: Repeat, rows: Rows) -> tuple[Position, Repeat, Rows]:
+            epoch = position.epoch + position.index / batches(position.start)
+            state, figures, running = judge_all(state, judged, seeds.units, position, epoch.astype(jnp.float32))
+            rows = Rows(
+                count=rows.count + 1,
+                epoch=rows.epoch.at[rows.count].set(position.epoch),
+                index=rows.index.at[rows.count].set(position.index),
+                running=rows.running.at[rows.count].set(running),
+                values=rows.values.at[rows.count].set(figures),
+            )
+            return position._replace(due=jnp.bool_(False), counted=jnp.float32(0)), state, rows
+
+        def finished(position: Position) -> jax.Array:
+            return (position.epoch == limits.end_epoch) & (position.index == limits.end_index)
+
+        def body(carry: PyTree) -> PyTree:
+            position, state, rows, order, order_epoch, budget = carry
+            position, state, rows = lax.cond(
+                position.due, evaluate, lambda *same: same, position, state, rows
+            )
+            order = lax.cond(
+                order_epoch == position.epoch, lambda: order, lambda: table(seeds, position)
+            )
+            order_epoch = position.epoch
+            in_epoch = batches(position.start)
+            stop = jnp.minimum(in_epoch, position.index + budget)
+            stop = jnp.where(position.epoch == limits.end_epoch, jnp.minimum(stop, limits.end_index), stop)
+            if spec.evaluate_unit == "updates":
+                stop = jnp.minimum(stop, position.index + position.until)
+            stop = jnp.where(active(state).any(), stop, position.index)
+            state = leg(state, seeds, train, order, position, stop)
+
+            done = stop - position.index
+            ended = stop == in_epoch
+            until = position.until - (done if spec.evaluate_unit == "updates" else ended.astype(jnp.int32))
+            moved = Position(
+                epoch=jnp.where(ended, position.epoch + 1, position.epoch),
+                index=jnp.where(ended, 0, stop),
+                start=jnp.where(ended, next_start(position.start), position.start),
+                until=jnp.where(until <= 0, limits.every, until),
+                due=position.due,
+                counted=position.counted + seen(position.index, stop).astype(jnp.float32),
+            )
+            unseen = ~active(state).any() & (state.status == RUNNING).any()
+            due = (done > 0) & ((until <= 0) | finished(moved)) | unseen
+            return moved._replace(due=due), state, rows, order, order_epoch, budget - done
+
+        def going(carry: PyTree) -> jax.Array:
+            position, state, rows, _, _, budget = carry
+            more = (budget > 0) & ~finished(position) & active(state).any()
+            return (rows.count < PLACES) & (position.due | more)
+
+        rows = Rows(
+            count=jnp.int32(0),
+            epoch=jnp.zeros(PLACES, jnp.int32),
+            index=jnp.zeros(PLACES, jnp.int32),
+            running=jnp.zeros((PLACES, repeats), bool),
+            values=jnp.zeros((PLACES, repeats, len(spec.columns)), jnp.float32),
+        )
+        positions = layout.samples * (2 if layout.carry else 1)
+        order = jnp.zeros((repeats, positions), jnp.int32)
+        carry = (progress.position, progress.repeats, rows, order, jnp.int32(-1), limits.budget)
+        position, state, rows, _, _, _ = lax.while_loop(going, body, carry)
+        return Progress(position, state), rows
+
+    return call

@@ -1,0 +1,96 @@
+"""What is the learning rate of each update?
+
+A schedule is a kind, which is compiled in, and a few numbers, which are not: another number of epochs or
+another rate runs the same program. Time is counted in updates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from epochal.errors import Refusal, did_you_mean
+
+__all__ = ["SCHEDULES", "Rates", "Schedule", "learning_rate"]
+
+SCHEDULES = ("constant", "cosine", "step")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How the learning rate moves over the updates.
+
+    Args:
+        kind: "constant"; "cosine" falls to `floor` of the rate along half a cosine (Loshchilov and Hutter
+            2017, without restarts); "step" multiplies it by `factor` after every `every` updates.
+        warmup: updates over which the rate first rises in a straight line, from rate / warmup; 0 for none.
+        every: updates between two steps, for "step".
+        factor: what a step multiplies the rate with.
+        floor: the share of the rate at which "cosine" ends.
+
+    >>> Schedule("cosine", warmup=100).describe()
+    'cosine decay after 100 updates of warm-up'
+    """
+
+    kind: str = "constant"
+    warmup: int = 0
+    every: int = 0
+    factor: float = 0.1
+    floor: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in SCHEDULES:
+            raise Refusal(did_you_mean("schedule", self.kind, SCHEDULES))
+        if self.warmup < 0:
+            raise Refusal(f"warmup must be at least 0 updates; got {self.warmup}.")
+        if self.kind == "step" and self.every < 1:
+            raise Refusal(f'schedule "step" needs every, at least 1 update; got {self.every}.')
+
+    def describe(self) -> str:
+        """The schedule in words."""
+        words = {
+            "constant": "constant",
+            "cosine": "cosine decay",
+            "step": f"times {self.factor:g} every {self.every:,} updates",
+        }[self.kind]
+        return words + (f" after {self.warmup:,} updates of warm-up" if self.warmup else "")
+
+    def rates(self, learning_rate: float, updates: int) -> Rates:
+        """The numbers that the compiled program takes, for a training of that many updates."""
+        numbers = (learning_rate, self.warmup, updates, self.every, self.factor, self.floor)
+        return Rates(*(jnp.float32(number) for number in numbers))
+
+
+class Rates(NamedTuple):
+    """The numbers of a schedule, each an array: they may differ from repeat to repeat."""
+
+    peak: jax.Array
+    warmup: jax.Array
+    updates: jax.Array
+    every: jax.Array
+    factor: jax.Array
+    floor: jax.Array
+
+
+def learning_rate(schedule: Schedule, rates: Rates, update: jax.Array) -> jax.Array:
+    """The learning rate of an update, counted from 0.
+
+    >>> schedule = Schedule("cosine")
+    >>> rates = schedule.rates(0.1, 100)
+    >>> [round(float(learning_rate(schedule, rates, jnp.float32(u))), 3) for u in (0, 50, 100)]
+    [0.1, 0.05, 0.0]
+    """
+    rate = rates.peak
+    since = jnp.maximum(update - rates.warmup, 0)
+    if schedule.kind == "cosine":
+        span = jnp.maximum(rates.updates - rates.warmup, 1)
+        share = 0.5 * (1 + jnp.cos(jnp.pi * jnp.minimum(since / span, 1)))
+        rate = rate * (rates.floor + (1 - rates.floor) * share)
+    elif schedule.kind == "step":
+        rate = rate * rates.factor ** jnp.floor(since / rates.every)
+    if schedule.warmup:
+        rate = jnp.where(update < rates.warmup, rates.peak * (update + 1) / rates.warmup, rate)
+    return rate

@@ -1,0 +1,83 @@
+"""What is compiled into a training program, and what stays a number?
+
+A `Spec` holds all that shapes the program; two trainings with equal specs and equally shaped data share one
+compilation. The number of epochs, the learning rate, seeds, data and the limits of a call are arguments.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from epochal.engine.optimizers import Optimizer
+from epochal.engine.rules import Rule
+from epochal.engine.schedules import Schedule
+from epochal.models import Loss, Metric, Model, higher_is_better
+from epochal.plan import Plan
+from epochal.plan.order import Order
+
+__all__ = ["PARTS", "Layout", "Spec"]
+
+PARTS = ("train", "validation")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The batches of an epoch as the loop sees them: the part of a plan that is compiled in."""
+
+    samples: int
+    segments: tuple[tuple[int, int], ...]
+    order: Order
+    carry: bool
+    rolls: bool
+    """Whether each epoch begins where the last one ended (samples left out of a fixed order)."""
+
+    @classmethod
+    def of(cls, plan: Plan) -> Layout:
+        """The layout of a plan."""
+        carry = plan.remainder == "carry"
+        segments = ((0, plan.batch_size),) if carry else plan.segments
+        order = plan.order
+        return cls(plan.samples, segments, order, carry, plan.remainder == "drop" and order.fixed)
+
+    @property
+    def batches(self) -> int:
+        """Batches of an epoch; with carry this varies and is not asked for."""
+        return sum(count for count, _ in self.segments)
+
+    @property
+    def used(self) -> int:
+        """Samples of an epoch that are in a batch."""
+        return sum(count * size for count, size in self.segments)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """All that is compiled in."""
+
+    model: Model
+    loss: Loss
+    metrics: tuple[Metric, ...]
+    classes: int
+    optimizer: Optimizer
+    schedule: Schedule
+    rule: Rule
+    monitor: str
+    layout: Layout
+    repeats: int
+    parts: tuple[str, ...]
+    """The parts that are evaluated: "train", "validation" or both."""
+    evaluate_unit: str
+    """"epochs" or "updates": what the distance between two evaluations is counted in."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the figures of an evaluation, in order."""
+        names = ["train.running_loss"]
+        for part in self.parts:
+            names += [f"{part}.loss", *(f"{part}.{metric.name}" for metric in self.metrics)]
+        return tuple(names)
+
+    @property
+    def sign(self) -> float:
+        """What the monitored column is multiplied with so that lower is better."""
+        return -1.0 if higher_is_better(self.monitor) else 1.0

@@ -1,0 +1,117 @@
+"""What does a training remember between two updates?
+
+Everything, in one value: stop after any update, keep the `Progress`, and going on from it is the same as
+never having stopped. The order needs no memory; keys are derived from coordinates.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+
+from epochal.engine.schedules import Rates
+from epochal.models import PyTree
+
+__all__ = [
+    "BROKEN_EVALUATION",
+    "BROKEN_UPDATE",
+    "RULE",
+    "RUNNING",
+    "Limits",
+    "Part",
+    "Position",
+    "Progress",
+    "Repeat",
+    "Rows",
+    "Seeds",
+]
+
+RUNNING, RULE, BROKEN_UPDATE, BROKEN_EVALUATION = range(4)
+
+
+class Position(NamedTuple):
+    """Where in the plan a lane of repeats stands; scalars, int32 but for `due` and `counted`."""
+
+    epoch: jax.Array
+    index: jax.Array
+    """The next batch of the epoch."""
+    start: jax.Array
+    """Position of the order at which the epoch's first batch begins (`Plan.start`)."""
+    until: jax.Array
+    """Epochs or updates until the next evaluation."""
+    due: jax.Array
+    """Whether an evaluation comes before the next update."""
+    counted: jax.Array
+    """Samples seen since the last evaluation, float32."""
+
+
+class Repeat(NamedTuple):
+    """What one training carries along; in a lane each leaf has a leading axis of repeats."""
+
+    params: PyTree
+    optimizer: PyTree
+    model: PyTree
+    best_params: PyTree
+    best_model: PyTree
+    best_value: jax.Array
+    best_epoch: jax.Array
+    best_index: jax.Array
+    rule: PyTree
+    running_loss: jax.Array
+    """Sum of the losses of the samples seen since the last evaluation."""
+    broken_epoch: jax.Array
+    broken_index: jax.Array
+    """The first update whose loss or parameters were not finite; -1 if there was none."""
+    status: jax.Array
+    """RUNNING, or why it stopped."""
+
+
+class Progress(NamedTuple):
+    """The whole state of a lane."""
+
+    position: Position
+    repeats: Repeat
+
+
+class Part(NamedTuple):
+    """The samples of one part of a split, ready for the model; with or without an axis of repeats."""
+
+    inputs: jax.Array
+    targets: jax.Array
+    weights: jax.Array | None
+
+
+class Seeds(NamedTuple):
+    """What randomness each repeat has, with a leading axis of repeats."""
+
+    order: jax.Array
+    """Seed words (repeats, 2) of the order, uint32."""
+    noise: jax.Array
+    """Keys (repeats,) from which dropout and the like derive theirs."""
+    rates: Rates
+    units: jax.Array
+    """Size of one unit of the (standardized) target, (repeats, outputs)."""
+
+
+class Limits(NamedTuple):
+    """How far one call may go, int32 scalars."""
+
+    budget: jax.Array
+    """Updates of this call."""
+    end_epoch: jax.Array
+    end_index: jax.Array
+    every: jax.Array
+    """Epochs or updates between two evaluations."""
+
+
+class Rows(NamedTuple):
+    """Evaluations of one call, a fixed number of places of which `count` are filled."""
+
+    count: jax.Array
+    epoch: jax.Array
+    index: jax.Array
+    running: jax.Array
+    """Which repeats were running when it was made (places, repeats)."""
+    values: jax.Array
+    """(places, repeats, columns), float32."""

@@ -1,0 +1,120 @@
+"""How does one batch move the parameters?
+
+The gradient of an update is that of the mean of weight times loss over exactly the samples of its batch.
+Weights have mean one over the training samples, so a sample counts the same whoever shares its batch, and
+the learning rate keeps its meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from epochal.engine.schedules import Rates, learning_rate
+from epochal.engine.spec import Spec
+from epochal.engine.state import Part, Repeat
+from epochal.models import PyTree, Variables
+
+__all__ = ["FLAT_LIMIT", "Packing", "packing", "take", "update"]
+
+FLAT_LIMIT = 16_384
+"""Parameters up to which all are kept in one vector: one loop instead of one for each array (docs/log.md)."""
+
+
+class Packing:
+    """How parameters are kept between updates: as their tree, or all in one vector if they are few."""
+
+    def __init__(self, template: PyTree, flat: bool) -> None:
+        self.leaves, self.tree = jax.tree.flatten(template)
+        self.flat = flat and all(leaf.dtype == jnp.float32 for leaf in self.leaves)
+
+    def pack(self, params: PyTree) -> PyTree:
+        """The parameters as they are kept."""
+        if not self.flat:
+            return params
+        return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(params)])
+
+    def unpack(self, packed: PyTree) -> PyTree:
+        """The parameters as the model takes them."""
+        if not self.flat:
+            return packed
+        parts, begin = [], 0
+        for leaf in self.leaves:
+            size = prod(leaf.shape)
+            parts.append(packed[begin : begin + size].reshape(leaf.shape))
+            begin += size
+        return jax.tree.unflatten(self.tree, parts)
+
+
+def packing(spec: Spec, template: PyTree) -> Packing:
+    """The way to keep parameters shaped like `template`."""
+    size = sum(prod(leaf.shape) for leaf in jax.tree.leaves(template))
+    return Packing(template, flat=spec.optimizer.elementwise and 0 < size <= FLAT_LIMIT)
+
+
+def take(part: Part, samples: jax.Array) -> Part:
+    """The rows of a part."""
+    weights = None if part.weights is None else part.weights[samples]
+    return Part(part.inputs[samples], part.targets[samples], weights)
+
+
+def update(
+    spec: Spec, packed: Packing
+) -> Callable[[Repeat, Part, jax.Array, jax.Array, jax.Array, Rates, jax.Array], Repeat]:
+    """The pure function (repeat, batch, key, epoch, index, rates, update) -> repeat of one training.
+
+    An update whose loss or new parameters are not finite is not made: the repeat keeps the parameters that
+    it has and is marked as broken at this index, and no later update moves it. Nor does any update move a
+    repeat that has stopped.
+    """
+
+    def objective(params: PyTree, state: PyTree, batch: Part, key: jax.Array) -> tuple[jax.Array, PyTree]:
+        outputs, new_state = spec.model.apply(Variables(params, state), batch.inputs, key, True)
+        losses = spec.loss(outputs, batch.targets)
+        if batch.weights is not None:
+            losses = losses * batch.weights
+        return losses.mean(), new_state
+
+    def step(
+        repeat: Repeat,
+        batch: Part,
+        key: jax.Array,
+        epoch: jax.Array,
+        index: jax.Array,
+        rates: Rates,
+        count: jax.Array,
+    ) -> Repeat:
+        key = jax.random.fold_in(jax.random.fold_in(key, epoch), index)
+        params = packed.unpack(repeat.params)
+        (loss, model), gradient = jax.value_and_grad(objective, has_aux=True)(params, repeat.model, batch, key)
+        transformation = spec.optimizer.at(learning_rate(spec.schedule, rates, count))
+        change, optimizer = transformation.update(packed.pack(gradient), repeat.optimizer, repeat.params)
+        moved = optax.apply_updates(repeat.params, change)
+
+        finite = jnp.isfinite(loss) & _all_finite(moved)
+        whole = repeat.broken_index < 0
+        going = (repeat.status == 0) & whole & finite
+
+        def keep(new: Any, old: Any) -> Any:
+            return jax.tree.map(lambda a, b: jnp.where(going, a, b), new, old)
+
+        return repeat._replace(
+            params=keep(moved, repeat.params),
+            optimizer=keep(optimizer, repeat.optimizer),
+            model=keep(model, repeat.model),
+            running_loss=repeat.running_loss + jnp.where(going, loss * batch.inputs.shape[0], 0.0),
+            broken_index=jnp.where((repeat.status == 0) & whole & ~finite, index, repeat.broken_index),
+        )
+
+    return step
+
+
+def _all_finite(params: PyTree) -> jax.Array:
+    """Whether every parameter is finite: times zero, all that is finite sums to zero."""
+    total = sum((leaf * 0).sum() for leaf in jax.tree.leaves(params))
+    return jnp.isfinite(jnp.asarray(total, jnp.float32))

@@ -1,0 +1,51 @@
+"""How is what cannot work refused?
+
+A refusal is one sentence that gives the name, the bound, the value and the remedy. The command line
+prints it and exits with status 2; in Python it is a `ValueError`.
+
+    ValueError
+    └── Refusal          bad input, found before anything is trained or written
+        └── MissingExtra  an optional package is not installed; the sentence has the install command
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from types import ModuleType
+
+__all__ = ["MissingExtra", "Refusal", "did_you_mean", "require"]
+
+
+class Refusal(ValueError):
+    """What cannot work, refused before training: name, bound, value, remedy in one sentence.
+
+    >>> raise Refusal("epochs must be at least 1; got 0.")
+    Traceback (most recent call last):
+    epochal.errors.Refusal: epochs must be at least 1; got 0.
+    """
+
+
+class MissingExtra(Refusal):
+    """An optional package is needed and not installed; the sentence has the command that installs it."""
+
+
+def did_you_mean(kind: str, name: str, options: Iterable[str]) -> str:
+    """The sentence for an unknown name: what it was, the nearest known ones, and all of them.
+
+    >>> did_you_mean("optimizer", "admw", ["adam", "adamw", "sgd"])
+    'unknown optimizer "admw"; did you mean "adamw"? Known: adam, adamw, sgd.'
+    """
+    known = list(options)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f'; did you mean "{near[0]}"?' if near else "."
+    return f'unknown {kind} "{name}"{hint} Known: {", ".join(known)}.'
+
+
+def require(module: str, *, extra: str, purpose: str) -> ModuleType:
+    """Import an optional `module`, or say which command installs it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingExtra(f'{purpose} needs {module}: pip install "epochal[{extra}]".') from error

@@ -1,0 +1,49 @@
+"""WHAT is fitted: models as pure functions, losses and metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from epochal.errors import Refusal
+from epochal.models.flax_nnx import FlaxModel, is_flax
+from epochal.models.losses import LOSSES, Loss, loss_for, probabilities
+from epochal.models.metrics import METRICS, Metric, default_metrics, higher_is_better, metrics_for
+from epochal.models.mlp import ACTIVATIONS, MLP
+from epochal.models.model import FunctionModel, Model, PyTree, Variables, functions
+
+__all__ = [
+    "ACTIVATIONS",
+    "LOSSES",
+    "METRICS",
+    "MLP",
+    "FlaxModel",
+    "FunctionModel",
+    "Loss",
+    "Metric",
+    "Model",
+    "PyTree",
+    "Variables",
+    "as_model",
+    "default_metrics",
+    "functions",
+    "higher_is_better",
+    "loss_for",
+    "metrics_for",
+    "probabilities",
+]
+
+
+def as_model(model: Any, outputs: int) -> Model:
+    """What `fit` was given, as a `Model` with that number of outputs where it leaves them open."""
+    if isinstance(model, MLP):
+        return model.with_outputs(outputs)
+    if is_flax(model):
+        return FlaxModel(model)
+    if isinstance(model, tuple) and len(model) == 2 and all(callable(part) for part in model):
+        return functions(*model)
+    if isinstance(model, Model) and not isinstance(model, type):
+        return model
+    raise Refusal(
+        "model must be an epochal model such as MLP(64, 64), a Flax NNX module or class, or a pair of "
+        f"functions (init, apply); got {type(model).__name__}."
+    )

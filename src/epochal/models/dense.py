@@ -1,0 +1,24 @@
+"""How is a small matrix product made cheap inside a compiled loop?
+
+On a CPU, XLA pays a fixed price for each library call. A product of a few thousand multiplications costs
+less when it is written as multiply-and-sum, which fuses with what is around it; a larger one belongs to the
+vendor's matrix product. The limit was measured (docs/log.md); accelerators always take the product.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+__all__ = ["FUSED_LIMIT", "dense"]
+
+FUSED_LIMIT = 4096
+"""Multiplications (batch * inputs * outputs) up to which multiply-and-sum is the faster form on a CPU."""
+
+
+def dense(inputs: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
+    """`inputs @ kernel + bias` for shapes (batch, i), (i, o), (o,), lowered by size."""
+    batch, features = inputs.shape
+    if jax.default_backend() == "cpu" and batch * features * kernel.shape[1] <= FUSED_LIMIT:
+        return (inputs[:, :, None] * kernel[None]).sum(axis=1) + bias
+    return inputs @ kernel + bias

@@ -1,0 +1,87 @@
+"""How does a Flax NNX module become a pair of pure functions?"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from epochal.models.model import PyTree, Variables
+
+__all__ = ["FlaxModel", "is_flax"]
+
+
+def is_flax(model: Any) -> bool:
+    """Whether `model` is an NNX module, a module class, or a factory `rngs -> module`."""
+    if "flax.nnx" not in sys.modules:
+        return False
+    from flax import nnx
+
+    if isinstance(model, nnx.Module) or (inspect.isclass(model) and issubclass(model, nnx.Module)):
+        return True
+    return callable(model) and "rngs" in inspect.signature(model).parameters
+
+
+class FlaxModel:
+    """A Flax NNX module as a `Model`.
+
+    A factory (`rngs -> module`, a module class included) draws its own parameters for each repeat. An
+    instance starts every repeat from the parameters that it holds, and is itself left as it was. Streams of
+    random numbers are keyed by the coordinates of the update, not by the module's counters.
+    """
+
+    def __init__(self, module: Any) -> None:
+        from flax import nnx
+
+        self._factory: Callable[..., Any] | None = None if isinstance(module, nnx.Module) else module
+        self.name = getattr(module, "__name__", type(module).__name__)
+        if self._factory is None:
+            self._initial = Variables(*self._variables(module))
+            module = nnx.clone(module)
+        else:
+            factory = self._factory
+            module = nnx.eval_shape(lambda: factory(rngs=nnx.Rngs(0)))
+        self._graphs = {}
+        for training in (True, False):
+            module.train() if training else module.eval()
+            self._graphs[training], *parts = nnx.split(module, nnx.Param, nnx.RngState, ...)
+        self._params, self._streams, self._state = (jax.eval_shape(lambda part=part: part) for part in parts)
+
+    @staticmethod
+    def _variables(module: Any) -> tuple[PyTree, PyTree]:
+        from flax import nnx
+
+        _, params, _, state = nnx.split(module, nnx.Param, nnx.RngState, ...)
+        return nnx.to_pure_dict(params), nnx.to_pure_dict(state)
+
+    def init(self, key: jax.Array, sample: jax.Array) -> Variables:
+        """Build the module anew, or take the instance's own parameters."""
+        from flax import nnx
+
+        if self._factory is None:
+            return self._initial
+        return Variables(*self._variables(self._factory(rngs=nnx.Rngs(key))))
+
+    def apply(
+        self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool
+    ) -> tuple[jax.Array, PyTree]:
+        """Call the module on a batch, in training or evaluation mode."""
+        from flax import nnx
+
+        leaves, tree = jax.tree.flatten(self._streams)
+        drawn = [
+            jax.random.fold_in(key, index)
+            if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+            else jnp.zeros(leaf.shape, leaf.dtype)
+            for index, leaf in enumerate(leaves)
+        ]
+        parts = [jax.tree.map(lambda leaf: leaf, part) for part in (self._params, self._state)]
+        for part, values in zip(parts, variables, strict=True):
+            nnx.replace_by_pure_dict(part, values)
+        module = nnx.merge(self._graphs[training], parts[0], jax.tree.unflatten(tree, drawn), parts[1])
+        outputs = module(inputs)
+        return outputs, self._variables(module)[1]

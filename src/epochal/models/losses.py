@@ -1,0 +1,105 @@
+"""How wrong is the model about each sample?
+
+A loss is per sample: `(outputs, targets) -> (batch,)`. Means, and the weights of samples and classes, are
+the engine's, so that they are exact whatever the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from epochal.errors import Refusal, did_you_mean
+
+__all__ = ["LOSSES", "Loss", "loss_for", "probabilities"]
+
+Loss = Callable[[jax.Array, jax.Array], jax.Array]
+
+
+def log_loss(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+    """Cross-entropy of class ids against logits, in nats.
+
+    Args:
+        outputs: logits; (batch,) or (batch, 1) for two classes, (batch, classes) for more.
+        targets: class ids (batch,).
+
+    Returns:
+        (batch,) losses: -log p(target).
+
+    >>> [round(float(x), 4) for x in log_loss(jnp.zeros((2, 1)), jnp.array([0, 1]))]
+    [0.6931, 0.6931]
+    """
+    if outputs.ndim == 1 or outputs.shape[-1] == 1:
+        logits = outputs.reshape(targets.shape[0])
+        return jax.nn.softplus(logits) - targets.astype(logits.dtype) * logits
+    chosen = jnp.take_along_axis(outputs, targets[:, None].astype(jnp.int32), axis=-1)[:, 0]
+    return jax.nn.logsumexp(outputs, axis=-1) - chosen
+
+
+def _per_sample(values: jax.Array, samples: int) -> jax.Array:
+    return values.reshape(samples, -1).mean(axis=-1)
+
+
+def squared_error(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+    """(output - target)², the mean over the outputs of a sample."""
+    return _per_sample(jnp.square(outputs.reshape(targets.shape) - targets), targets.shape[0])
+
+
+def absolute_error(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+    """|output - target|, the mean over the outputs of a sample."""
+    return _per_sample(jnp.abs(outputs.reshape(targets.shape) - targets), targets.shape[0])
+
+
+def huber(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+    """Huber's loss (1964) with the corner at 1: quadratic below, linear above."""
+    error = jnp.abs(outputs.reshape(targets.shape) - targets)
+    return _per_sample(jnp.where(error <= 1, 0.5 * error * error, error - 0.5), targets.shape[0])
+
+
+@dataclass(frozen=True)
+class NamedLoss:
+    """A loss with the kind of task that it is for."""
+
+    function: Loss
+    classification: bool
+
+
+LOSSES: dict[str, NamedLoss] = {
+    "log_loss": NamedLoss(log_loss, classification=True),
+    "squared_error": NamedLoss(squared_error, classification=False),
+    "absolute_error": NamedLoss(absolute_error, classification=False),
+    "huber": NamedLoss(huber, classification=False),
+}
+
+
+def loss_for(name: str | Loss | None, classification: bool) -> tuple[str, Loss]:
+    """The name and function of a loss; the task's usual one for None."""
+    if callable(name):
+        return getattr(name, "__name__", "custom"), name
+    chosen = name or ("log_loss" if classification else "squared_error")
+    if chosen not in LOSSES:
+        raise Refusal(did_you_mean("loss", chosen, LOSSES))
+    if LOSSES[chosen].classification != classification:
+        kind = "classification" if classification else "regression"
+        fitting = ", ".join(n for n, loss in LOSSES.items() if loss.classification == classification)
+        raise Refusal(f'loss "{chosen}" does not fit a {kind} task; use one of: {fitting}.')
+    return chosen, LOSSES[chosen].function
+
+
+def probabilities(outputs: Any, xp: Any) -> Any:
+    """Class probabilities (n, classes) of logits (n,), (n, 1) or (n, classes), with NumPy or jax.numpy as `xp`.
+
+    >>> import numpy as np
+    >>> probabilities(np.zeros((1, 1)), np)
+    array([[0.5, 0.5]])
+    """
+    logits = outputs.reshape(outputs.shape[0], -1)
+    if logits.shape[1] == 1:
+        logits = xp.concatenate([xp.zeros_like(logits), logits], axis=1)
+    logits = logits - logits.max(axis=1, keepdims=True)
+    weights = xp.exp(logits)
+    return weights / weights.sum(axis=1, keepdims=True)

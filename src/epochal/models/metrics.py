@@ -1,0 +1,146 @@
+"""How good is the model, in figures that people read?
+
+A metric looks at all the samples of a part at once. Each is written once, in operations that NumPy and
+jax.numpy share: the engine computes it inside the compiled program at every evaluation, and the final
+figures come from the same code in 64-bit floats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from epochal.errors import Refusal, did_you_mean
+from epochal.models.losses import probabilities
+
+__all__ = ["METRICS", "Metric", "default_metrics", "higher_is_better", "metrics_for"]
+
+Array = Any
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure of merit: `function(outputs, targets, classes, xp)` gives a scalar."""
+
+    name: str
+    function: Callable[[Array, Array, int, Any], Array]
+    tasks: tuple[str, ...]
+    higher_is_better: bool
+    in_target_units: bool = False
+    """Whether the value scales with the target (RMSE, MAE) and is given in its units."""
+
+
+def _classes_of(outputs: Array, xp: Any) -> Array:
+    logits = outputs.reshape(outputs.shape[0], -1)
+    if logits.shape[1] == 1:
+        return (logits[:, 0] > 0).astype(xp.int32)
+    return logits.argmax(axis=1).astype(xp.int32)
+
+
+def _counts(outputs: Array, targets: Array, classes: int, xp: Any) -> tuple[Array, Array, Array]:
+    """True positives, predicted and true counts of each class."""
+    predicted = _classes_of(outputs, xp)[:, None] == xp.arange(classes)[None]
+    true = targets[:, None] == xp.arange(classes)[None]
+    return (predicted & true).sum(axis=0), predicted.sum(axis=0), true.sum(axis=0)
+
+
+def accuracy(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
+    """The share of samples whose most probable class is the true one."""
+    return (_classes_of(outputs, xp) == targets).mean()
+
+
+def balanced_accuracy(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
+    """The mean over the classes that occur of the share of their samples that is found."""
+    hits, _, true = _counts(outputs, targets, classes, xp)
+    present = true > 0
+    return xp.where(present, hits / xp.maximum(true, 1), 0.0).sum() / xp.maximum(present.sum(), 1)
+
+
+def f1(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
+    """2 TP / (2 TP + FP + FN): of the second class where there are two, else the mean over classes."""
+    hits, predicted, true = _counts(outputs, targets, classes, xp)
+    total = predicted + true
+    scores = xp.where(total > 0, 2 * hits / xp.maximum(total, 1), 0.0)
+    return scores[1] if classes == 2 else scores.mean()
+
+
+def _area(scores: Array, positive: Array, xp: Any) -> Array:
+    """The probability that a positive sample scores above a negative one, ties counted half (Mann-Whitney)."""
+    ordered = xp.sort(scores)
+    below = xp.searchsorted(ordered, scores, side="left")
+    upto = xp.searchsorted(ordered, scores, side="right")
+    ranks = (below + upto + 1) / 2
+    positives = positive.sum()
+    negatives = positive.shape[0] - positives
+    # Centered ranks keep the sum small, which 32-bit floats need when there are many samples.
+    centered = xp.where(positive, ranks - (positive.shape[0] + 1) / 2, 0.0).sum()
+    area = 0.5 + centered / xp.maximum(positives, 1) / xp.maximum(negatives, 1)
+    return xp.where((positives > 0) & (negatives > 0), area, xp.nan)
+
+
+def roc_auc(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
+    """The area under the ROC curve; with more than two classes the mean of one class against the rest."""
+    if classes == 2:
+        logits = outputs.reshape(outputs.shape[0], -1)
+        scores = logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
+        return _area(scores, targets == 1, xp)
+    shares = probabilities(outputs, xp)
+    return xp.stack([_area(shares[:, k], targets == k, xp) for k in range(classes)]).mean()
+
+
+def rmse(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
+    """The root of the mean squared error."""
+    return xp.sqrt(((outputs.reshape(targets.shape) - targets) ** 2).mean())
+
+
+def mae(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
+    """The mean absolute error."""
+    return xp.abs(outputs.reshape(targets.shape) - targets).mean()
+
+
+def r2(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
+    """1 - residual variance / target variance, the mean over the outputs: 0 is what the mean alone reaches."""
+    true = targets.reshape(targets.shape[0], -1)
+    error = ((outputs.reshape(true.shape) - true) ** 2).sum(axis=0)
+    total = ((true - true.mean(axis=0)) ** 2).sum(axis=0)
+    return xp.where(total > 0, 1 - error / xp.where(total > 0, total, 1.0), xp.nan).mean()
+
+
+_CLASSIFICATION = ("binary", "multiclass")
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", accuracy, _CLASSIFICATION, higher_is_better=True),
+        Metric("balanced_accuracy", balanced_accuracy, _CLASSIFICATION, higher_is_better=True),
+        Metric("roc_auc", roc_auc, _CLASSIFICATION, higher_is_better=True),
+        Metric("f1", f1, _CLASSIFICATION, higher_is_better=True),
+        Metric("r2", r2, ("regression",), higher_is_better=True),
+        Metric("rmse", rmse, ("regression",), higher_is_better=False, in_target_units=True),
+        Metric("mae", mae, ("regression",), higher_is_better=False, in_target_units=True),
+    )
+}
+
+
+def default_metrics(kind: str) -> tuple[Metric, ...]:
+    """The metrics that every evaluation shows for a kind of task; the first is the main one."""
+    return (METRICS["accuracy"],) if kind in _CLASSIFICATION else (METRICS["r2"], METRICS["rmse"])
+
+
+def metrics_for(kind: str, names: tuple[str, ...] | None = None) -> tuple[Metric, ...]:
+    """The metrics by name, or all that fit the task."""
+    if names is None:
+        return tuple(metric for metric in METRICS.values() if kind in metric.tasks)
+    for name in names:
+        if name not in METRICS:
+            raise Refusal(did_you_mean("metric", name, METRICS))
+        if kind not in METRICS[name].tasks:
+            fitting = ", ".join(metric.name for metric in metrics_for(kind))
+            raise Refusal(f'metric "{name}" does not fit a {kind} task; use one of: {fitting}.')
+    return tuple(METRICS[name] for name in names)
+
+
+def higher_is_better(column: str) -> bool:
+    """Whether a curve column such as `validation.accuracy` or `validation.loss` is better when higher."""
+    name = column.rsplit(".", 1)[-1]
+    return name in METRICS and METRICS[name].higher_is_better

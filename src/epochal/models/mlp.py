@@ -1,0 +1,162 @@
+"""What is the built-in network for tables?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from epochal.errors import Refusal, did_you_mean
+from epochal.models.dense import dense
+from epochal.models.model import PyTree, Variables
+
+__all__ = ["ACTIVATIONS", "MLP"]
+
+ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
+    "relu": jax.nn.relu,
+    "tanh": jnp.tanh,
+    "sigmoid": jax.nn.sigmoid,
+    "gelu": jax.nn.gelu,
+    "silu": jax.nn.silu,
+    "elu": jax.nn.elu,
+    "leaky_relu": jax.nn.leaky_relu,
+    "softplus": jax.nn.softplus,
+    "identity": lambda x: x,
+}
+
+BATCH_NORM_MOMENTUM = 0.9
+BATCH_NORM_EPSILON = 1e-5
+
+
+@dataclass(frozen=True, init=False)
+class MLP:
+    """A multi-layer perceptron: dense layers with an activation between them.
+
+    Args:
+        hidden: the number of units of each hidden layer; none makes a linear model.
+        activation: a name in `ACTIVATIONS`.
+        dropout: the share of hidden units set to zero in each update, in [0, 1) (Srivastava et al. 2014).
+        batch_norm: normalize each hidden layer over the batch, before the activation
+            (Ioffe and Szegedy 2015); the running moments move by a tenth in each update.
+        outputs: the number of outputs; left to the task by default.
+
+    Inputs of more than one axis are flattened. Kernels start as He normal (He et al. 2015) for the ReLU
+    family and Glorot uniform (Glorot and Bengio 2010) otherwise, biases at zero.
+
+    >>> import jax, jax.numpy as jnp
+    >>> model = MLP(12, 8, outputs=1)
+    >>> variables = model.init(jax.random.key(0), jnp.zeros(8))
+    >>> sum(leaf.size for leaf in jax.tree.leaves(variables.params))
+    221
+    """
+
+    hidden: tuple[int, ...]
+    activation: str
+    dropout: float
+    batch_norm: bool
+    outputs: int | None
+
+    def __init__(
+        self,
+        *hidden: int,
+        activation: str = "relu",
+        dropout: float = 0.0,
+        batch_norm: bool = False,
+        outputs: int | None = None,
+    ) -> None:
+        for units in hidden:
+            if isinstance(units, bool) or not isinstance(units, int) or units < 1:
+                raise Refusal(f"hidden layers must have at least 1 unit each, whole numbers; got {units!r}.")
+        if activation not in ACTIVATIONS:
+            raise Refusal(did_you_mean("activation", activation, ACTIVATIONS))
+        if not 0 <= dropout < 1:
+            raise Refusal(f"dropout must be at least 0 and less than 1; got {dropout}.")
+        set_ = object.__setattr__
+        set_(self, "hidden", tuple(hidden))
+        set_(self, "activation", activation)
+        set_(self, "dropout", float(dropout))
+        set_(self, "batch_norm", bool(batch_norm))
+        set_(self, "outputs", outputs)
+
+    def with_outputs(self, outputs: int) -> MLP:
+        """The same network with a number of outputs; one that is already set is kept."""
+        return MLP(
+            *self.hidden,
+            activation=self.activation,
+            dropout=self.dropout,
+            batch_norm=self.batch_norm,
+            outputs=self.outputs or outputs,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings, as JSON holds them."""
+        return {
+            "kind": "mlp",
+            "hidden": list(self.hidden),
+            "activation": self.activation,
+            "dropout": self.dropout,
+            "batch_norm": self.batch_norm,
+            "outputs": self.outputs,
+        }
+
+    @classmethod
+    def from_dict(cls, settings: dict[str, Any]) -> MLP:
+        """The network that `to_dict` described."""
+        rest = {name: value for name, value in settings.items() if name not in ("kind", "hidden")}
+        return cls(*settings["hidden"], **rest)
+
+    def init(self, key: jax.Array, sample: jax.Array) -> Variables:
+        """Draw kernels, set biases to zero."""
+        sizes = (sample.size, *self.hidden, self.outputs or 1)
+        initializers = jax.nn.initializers
+        rectified = self.activation in ("relu", "leaky_relu", "elu", "gelu", "silu")
+        draw = initializers.he_normal() if rectified else initializers.glorot_uniform()
+        last = initializers.glorot_uniform()
+        params, state = [], []
+        for index, (fan_in, fan_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+            hidden = index < len(self.hidden)
+            kernel = (draw if hidden else last)(jax.random.fold_in(key, index), (fan_in, fan_out), jnp.float32)
+            layer = {"kernel": kernel, "bias": jnp.zeros(fan_out)}
+            if hidden and self.batch_norm:
+                layer |= {"scale": jnp.ones(fan_out), "shift": jnp.zeros(fan_out)}
+                state.append({"mean": jnp.zeros(fan_out), "variance": jnp.ones(fan_out)})
+            params.append(layer)
+        return Variables(params, state)
+
+    def apply(
+        self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool
+    ) -> tuple[jax.Array, PyTree]:
+        """Map (batch, ...) inputs to (batch, outputs)."""
+        activate = ACTIVATIONS[self.activation]
+        x = inputs.reshape(inputs.shape[0], -1)
+        state = []
+        for index, layer in enumerate(variables.params[:-1]):
+            x = dense(x, layer["kernel"], layer["bias"])
+            if self.batch_norm:
+                x, moments = _normalize(x, layer, variables.state[index], training)
+                state.append(moments)
+            x = activate(x)
+            if training and self.dropout:
+                keep = jax.random.bernoulli(jax.random.fold_in(key, index), 1 - self.dropout, x.shape)
+                x = jnp.where(keep, x / (1 - self.dropout), 0)
+        last = variables.params[-1]
+        return dense(x, last["kernel"], last["bias"]), state
+
+
+def _normalize(
+    x: jax.Array, layer: dict[str, jax.Array], moments: dict[str, jax.Array], training: bool
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    if training:
+        mean, variance = x.mean(axis=0), x.var(axis=0)
+        blend = BATCH_NORM_MOMENTUM
+        moments = {
+            "mean": blend * moments["mean"] + (1 - blend) * mean,
+            "variance": blend * moments["variance"] + (1 - blend) * variance,
+        }
+    else:
+        mean, variance = moments["mean"], moments["variance"]
+    normal = (x - mean) * jax.lax.rsqrt(variance + BATCH_NORM_EPSILON)
+    return normal * layer["scale"] + layer["shift"], moments

@@ -1,0 +1,76 @@
+"""What must something be, to be trained?
+
+A model is a pair of pure functions. `init` draws variables for one sample's shape; `apply` maps a batch of
+inputs to outputs. Parameters are what the optimizer moves; state is what the model itself keeps from update
+to update (the running means of batch normalization), and is empty for most models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import jax
+
+__all__ = ["FunctionModel", "Model", "PyTree", "Variables", "functions"]
+
+PyTree = Any
+
+
+class Variables(NamedTuple):
+    """The variables of a model: trainable `params` and the model's own `state`, both trees of arrays."""
+
+    params: PyTree
+    state: PyTree
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A pair of pure functions that the engine can train. Models must be hashable."""
+
+    def init(self, key: jax.Array, sample: jax.Array) -> Variables:
+        """Draw variables for inputs shaped like one `sample` (no batch axis)."""
+        ...
+
+    def apply(
+        self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool
+    ) -> tuple[jax.Array, PyTree]:
+        """Map `inputs` of shape (batch, *sample) to (outputs of shape (batch, ...), new state).
+
+        `key` feeds dropout and the like and is used only if `training`; it is derived from the coordinates
+        of the update, so that the same update always draws the same noise.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class FunctionModel:
+    """A model made of two plain functions; see `functions`."""
+
+    init_function: Callable[[jax.Array, jax.Array], PyTree]
+    apply_function: Callable[[PyTree, jax.Array], jax.Array]
+
+    def init(self, key: jax.Array, sample: jax.Array) -> Variables:
+        """Draw the parameters."""
+        return Variables(self.init_function(key, sample), ())
+
+    def apply(
+        self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool
+    ) -> tuple[jax.Array, PyTree]:
+        """Map inputs to outputs."""
+        return self.apply_function(variables.params, inputs), ()
+
+
+def functions(
+    init: Callable[[jax.Array, jax.Array], PyTree], apply: Callable[[PyTree, jax.Array], jax.Array]
+) -> FunctionModel:
+    """Make a model of `init(key, sample) -> params` and `apply(params, inputs) -> outputs`.
+
+    >>> import jax, jax.numpy as jnp
+    >>> line = functions(lambda key, sample: jnp.zeros(sample.shape), lambda w, x: x @ w)
+    >>> variables = line.init(jax.random.key(0), jnp.ones(3))
+    >>> line.apply(variables, jnp.ones((2, 3)), jax.random.key(1), True)[0].shape
+    (2,)
+    """
+    return FunctionModel(init, apply)

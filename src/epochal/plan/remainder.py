@@ -1,0 +1,195 @@
+"""What becomes of the samples that do not fill a batch?
+
+Four policies, as pure functions of (samples, batch size, epoch). In all of them the batches of an epoch
+are a run of consecutive positions that starts at `start`; a position past the end of the epoch is one of
+the next epoch, which only `carry` and `drop` with a fixed order reach.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from epochal.errors import Refusal, did_you_mean
+
+__all__ = ["REMAINDERS", "Carry", "Drop", "Keep", "Remainder", "Segments", "Spread", "remainder_named"]
+
+Segments = tuple[tuple[int, int], ...]
+"""Batches of equal size, side by side: (how many, samples in each)."""
+
+
+def _segments(*pairs: tuple[int, int]) -> Segments:
+    return tuple((count, size) for count, size in pairs if count and size)
+
+
+class Remainder(ABC):
+    """How an epoch of samples is cut into batches. Here: every epoch alike."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def segments(self, samples: int, batch_size: int, epoch: int = 0) -> Segments:
+        """The batches of the epoch."""
+
+    @abstractmethod
+    def outcome(self, samples: int, batch_size: int, fixed: bool) -> str:
+        """What becomes of the remainder, in a few words, where there is one."""
+
+    def batches(self, samples: int, batch_size: int, epoch: int = 0) -> int:
+        """How many batches the epoch has."""
+        return sum(count for count, _ in self.segments(samples, batch_size, epoch))
+
+    def first_update(self, samples: int, batch_size: int, epoch: int) -> int:
+        """The updates before the epoch; that of epoch E is the number of updates of E epochs."""
+        return epoch * self.batches(samples, batch_size)
+
+    def locate(self, samples: int, batch_size: int, update: int) -> tuple[int, int]:
+        """The epoch in which an update's batch starts, and the index of the batch in it."""
+        return divmod(update, self.batches(samples, batch_size))
+
+    def start(self, samples: int, batch_size: int, epoch: int, fixed: bool) -> int:
+        """The position at which the epoch's first batch begins; `fixed`: all epochs have one order."""
+        return 0
+
+    def turn(
+        self, samples: int, batch_size: int, epoch: int, position: int, fixed: bool
+    ) -> tuple[int, int] | None:
+        """Where the sample at this position of the epoch has its turn; None where it is left out.
+
+        The epoch in which its batch starts, and the offset from the beginning of that epoch's first batch.
+        """
+        offset = (position - self.start(samples, batch_size, epoch, fixed)) % samples
+        used = sum(count * size for count, size in self.segments(samples, batch_size, epoch))
+        return (epoch, offset) if offset < used else None
+
+
+class Keep(Remainder):
+    """A smaller last batch.
+
+    >>> Keep().segments(1000, 400)
+    ((2, 400), (1, 200))
+    """
+
+    name = "keep"
+
+    def segments(self, samples: int, batch_size: int, epoch: int = 0) -> Segments:
+        """See `Remainder`."""
+        full, rest = divmod(samples, batch_size)
+        return _segments((full, batch_size), (1, rest))
+
+    def outcome(self, samples: int, batch_size: int, fixed: bool) -> str:
+        """See `Remainder`."""
+        return f"a smaller last batch of {samples % batch_size:,}"
+
+
+class Drop(Remainder):
+    """Left out of this epoch. The dropped ones differ from epoch to epoch.
+
+    A shuffled order sees to that by itself; with a fixed one each epoch starts where the last one ended.
+
+    >>> Drop().segments(1000, 400)
+    ((2, 400),)
+    >>> [Drop().start(1000, 400, epoch, fixed=True) for epoch in range(4)]
+    [0, 800, 600, 400]
+    """
+
+    name = "drop"
+
+    def segments(self, samples: int, batch_size: int, epoch: int = 0) -> Segments:
+        """See `Remainder`."""
+        return _segments((samples // batch_size, batch_size))
+
+    def start(self, samples: int, batch_size: int, epoch: int, fixed: bool) -> int:
+        """See `Remainder`."""
+        return epoch * (samples - samples % batch_size) % samples if fixed else 0
+
+    def outcome(self, samples: int, batch_size: int, fixed: bool) -> str:
+        """See `Remainder`."""
+        return f"{samples % batch_size:,} left out, others in each epoch"
+
+
+class Spread(Remainder):
+    """Batch sizes differ by at most one, larger ones first.
+
+    As many batches as bring their mean size nearest to `batch_size`; of two equally near, the more.
+
+    >>> Spread().segments(1000, 400)
+    ((1, 334), (2, 333))
+    """
+
+    name = "spread"
+
+    def segments(self, samples: int, batch_size: int, epoch: int = 0) -> Segments:
+        """See `Remainder`."""
+        fewer = samples // batch_size
+        more = fewer + 1
+        # samples / fewer - batch_size against batch_size - samples / more, times fewer * more
+        above = (samples - batch_size * fewer) * more
+        below = (batch_size * more - samples) * fewer
+        count = more if below <= above and above else fewer
+        size, larger = divmod(samples, count)
+        return _segments((larger, size + 1), (count - larger, size))
+
+    def outcome(self, samples: int, batch_size: int, fixed: bool) -> str:
+        """See `Remainder`."""
+        sizes = {size for _, size in self.segments(samples, batch_size)}
+        return "batch sizes differ by at most one" if len(sizes) > 1 else "all batches have one size"
+
+
+class Carry(Remainder):
+    """Every batch is full: the last one of an epoch borrows from the next epoch.
+
+    `position = update * batch_size + slot; epoch, i = divmod(position, samples)`. A batch belongs to the
+    epoch in which it starts.
+
+    >>> [Carry().segments(1000, 400, epoch) for epoch in range(3)]
+    [((3, 400),), ((2, 400),), ((3, 400),)]
+    """
+
+    name = "carry"
+
+    def segments(self, samples: int, batch_size: int, epoch: int = 0) -> Segments:
+        """See `Remainder`."""
+        first = self.first_update(samples, batch_size, epoch)
+        return _segments((self.first_update(samples, batch_size, epoch + 1) - first, batch_size))
+
+    def first_update(self, samples: int, batch_size: int, epoch: int) -> int:
+        """See `Remainder`."""
+        return -(-epoch * samples // batch_size)
+
+    def locate(self, samples: int, batch_size: int, update: int) -> tuple[int, int]:
+        """See `Remainder`."""
+        epoch = update * batch_size // samples
+        return epoch, update - self.first_update(samples, batch_size, epoch)
+
+    def start(self, samples: int, batch_size: int, epoch: int, fixed: bool) -> int:
+        """See `Remainder`."""
+        return -epoch * samples % batch_size
+
+    def turn(
+        self, samples: int, batch_size: int, epoch: int, position: int, fixed: bool
+    ) -> tuple[int, int] | None:
+        """See `Remainder`."""
+        start = self.start(samples, batch_size, epoch, fixed)
+        if position >= start:
+            return epoch, position - start
+        return epoch - 1, samples + position - self.start(samples, batch_size, epoch - 1, fixed)
+
+    def outcome(self, samples: int, batch_size: int, fixed: bool) -> str:
+        """See `Remainder`."""
+        return "the last batch borrows from the next epoch"
+
+
+REMAINDERS: dict[str, Remainder] = {policy.name: policy for policy in (Keep(), Drop(), Spread(), Carry())}
+
+
+def remainder_named(name: str) -> Remainder:
+    """The policy that goes by this name.
+
+    >>> remainder_named("drip")
+    Traceback (most recent call last):
+    epochal.errors.Refusal: unknown remainder "drip"; did you mean "drop"? Known: keep, drop, spread, carry.
+    """
+    if name not in REMAINDERS:
+        raise Refusal(did_you_mean("remainder", name, REMAINDERS))
+    return REMAINDERS[name]

@@ -1,0 +1,112 @@
+"""What will the plan do, said before it does it?"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+
+from epochal.plan.plan import Plan
+from epochal.plan.remainder import REMAINDERS
+
+__all__ = ["sizes", "summary"]
+
+_WIDTH = 80
+_REGIMES = {
+    "batch": "batch gradient descent: every update sees all samples",
+    "stochastic": "stochastic gradient descent: every update sees one sample",
+    "mini-batch": "mini-batch gradient descent: every update sees some of the samples",
+}
+
+
+def sizes(plan: Plan) -> str:
+    """The batch sizes of an epoch: written out where they are few, counted where they are many.
+
+    >>> sizes(Plan(1000, 400, 1)), sizes(Plan(614, 32, 1)), sizes(Plan(1000, 400, 2, remainder="carry"))
+    ('400, 400, 200', '19 × 32, 1 × 6', '2 or 3 × 400')
+    """
+    if plan.remainder == "carry" and plan.epochs > 1 and plan.samples % plan.batch_size:
+        most = plan.batches_per_epoch
+        return f"{most - 1:,} or {most:,} × {plan.batch_size:,}"
+    if plan.batches_per_epoch <= 4:
+        return ", ".join(f"{size:,}" for count, size in plan.segments for _ in range(count))
+    return ", ".join(f"{count:,} × {size:,}" for count, size in plan.segments)
+
+
+def _counted(number: int, noun: str) -> str:
+    plural = noun if number == 1 else noun + ("es" if noun.endswith("ch") and noun != "epoch" else "s")
+    return f"{number:,} {plural}"
+
+
+def _updates(plan: Plan) -> str:
+    if plan.remainder == "carry" and plan.samples % plan.batch_size:
+        how = f"{_counted(plan.epochs, 'epoch')} on end, cut into batches of {plan.batch_size:,}"
+    else:
+        how = f"{_counted(plan.epochs, 'epoch')} × {_counted(plan.batches_per_epoch, 'batch')}"
+    return f"{plan.updates:,}  ({how})"
+
+
+def _rows(rows: Iterable[tuple[str, str]]) -> list[str]:
+    """Label and value, the values in one column and folded within it."""
+    rows = list(rows)
+    gap = max(len(label) for label, _ in rows) + 4
+    lines: list[str] = []
+    for label, value in rows:
+        folded = textwrap.wrap(value, _WIDTH - gap, break_long_words=False) or [""]
+        lines.append(f"  {label:<{gap - 2}}{folded[0]}")
+        lines += [" " * gap + more for more in folded[1:]]
+    return lines
+
+
+def _others(plan: Plan) -> list[str]:
+    others = [plan.with_(remainder=name) for name in REMAINDERS if name != plan.remainder]
+    table = [("", "batches per epoch", "updates", "what becomes of the rest")]
+    table += [(other.remainder, sizes(other), f"{other.updates:,}", other.outcome) for other in others]
+    width = [max(len(row[column]) for row in table) for column in range(4)]
+    if 2 + sum(width) + 6 <= _WIDTH:
+        lines = [
+            f"  {name:<{width[0]}}  {batches:<{width[1]}}  {updates:>{width[2]}}  {outcome}".rstrip()
+            for name, batches, updates, outcome in table
+        ]
+    else:
+        lines = _rows(
+            (name, f"{batches}; {updates} updates; {outcome}")
+            for name, batches, updates, outcome in table[1:]
+        )
+    title = f"{plan.batch_size:,} does not divide {plan.samples:,}. Other ways to treat the remainder:"
+    return ["", *textwrap.wrap(title, _WIDTH), "", *lines]
+
+
+def summary(plan: Plan) -> str:
+    """The pre-flight summary, plain text of at most 80 columns.
+
+    >>> print(summary(Plan(200, 5, 1000)))
+    Mini-batch gradient descent: every update sees some of the samples
+    <BLANKLINE>
+      samples            200
+      batch size         5
+      batches per epoch  40  (40 × 5)
+      remainder          none: every batch is full
+      epochs             1,000
+      updates            40,000  (1,000 epochs × 40 batches)
+      order              shuffle: a new random order in every epoch
+      seed               0
+    """
+    size = f"{plan.batch_size:,}" + (", all samples (full)" if plan.is_full else "")
+    divides = plan.samples % plan.batch_size == 0
+    lines = [
+        _REGIMES[plan.regime].capitalize(),
+        "",
+        *_rows(
+            [
+                ("samples", f"{plan.samples:,}"),
+                ("batch size", size),
+                ("batches per epoch", f"{plan.batches_per_epoch:,}  ({sizes(plan)})"),
+                ("remainder", plan.outcome if divides else f"{plan.remainder}: {plan.outcome}"),
+                ("epochs", f"{plan.epochs:,}"),
+                ("updates", _updates(plan)),
+                ("order", f"{plan.order.name}: {plan.order.words}"),
+                ("seed", f"{plan.seed}"),
+            ]
+        ),
+    ]
+    return "\n".join(lines if divides else lines + _others(plan))

@@ -1,0 +1,56 @@
+"""Where do the round keys come from?
+
+Threefry-2x32-20, the counter-based random function of Salmon, Moraes, Dror and Shaw, "Parallel Random
+Numbers: As Easy as 1, 2, 3" (SC 2011). It is written with the operators that NumPy and JAX arrays share,
+on uint32 words only, so that both give the same bits and JAX needs no 64-bit mode.
+
+Words come in pairs, the high one first, as in `jax.random.key_data`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Array", "threefry2x32", "words"]
+
+# A NumPy array or a JAX array (traced or not): there is no common static type for the two.
+Array = Any
+
+_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+_KEY_PARITY = np.uint32(0x1BD11BDA)
+_WORD = 0xFFFFFFFF
+
+
+def words(value: int) -> npt.NDArray[np.uint32]:
+    """The two 32-bit words of a whole number below 2^64, the high one first.
+
+    >>> words(2**32 + 7).tolist()
+    [1, 7]
+    """
+    return np.array([(value >> 32) & _WORD, value & _WORD], dtype=np.uint32)
+
+
+def threefry2x32(key: tuple[Array, Array], counter: tuple[Array, Array]) -> tuple[Array, Array]:
+    """Two random words from two key words and two counter words: Threefry-2x32 with 20 rounds.
+
+    All four are uint32 arrays of one or more dimensions (NumPy warns of the wanted overflow for those
+    without any) whose shapes broadcast.
+
+    >>> zero = np.zeros(1, dtype=np.uint32)
+    >>> [f"{word[0]:08x}" for word in threefry2x32((zero, zero), (zero, zero))]
+    ['6b200159', '99ba4efe']
+    """
+    schedule = (key[0], key[1], key[0] ^ key[1] ^ _KEY_PARITY)
+    x0 = counter[0] + schedule[0]
+    x1 = counter[1] + schedule[1]
+    for group in range(5):
+        for distance in _ROTATIONS[group % 2]:
+            x0 = x0 + x1
+            x1 = (x1 << np.uint32(distance)) | (x1 >> np.uint32(32 - distance))
+            x1 = x1 ^ x0
+        x0 = x0 + schedule[(group + 1) % 3]
+        x1 = x1 + schedule[(group + 2) % 3] + np.uint32(group + 1)
+    return x0, x1
