@@ -1,7 +1,8 @@
 """How long does it take, beside what, and under which conditions?
 
 Machines differ and neighbors come and go, so what counts is a ratio: every contender has its turn in every
-round, the order is reversed from round to round, and a ratio is formed within a round before the median is taken.
+round, the order is reversed from round to round, and a ratio is formed within a round before the median is
+taken.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from pathlib import Path
 RESULTS = Path(__file__).parent / "results"
 ROUNDS = 5
 PACKAGES = (
-    "epochal", "jax", "jaxlib", "numpy", "optax", "flax", "torch", "keras", "lightning", "skorch", "scikit-learn",
+    "epochal", "jax", "jaxlib", "numpy", "optax", "flax",
+    "torch", "keras", "lightning", "skorch", "scikit-learn",
 )  # fmt: skip
 
 Trial = Callable[[], float]
@@ -97,7 +99,8 @@ class Aim:
 
     def __str__(self) -> str:
         relation = "at most" if self.at_most else "at least"
-        return f"{self.what}: {digits(self.value)} ({relation} {digits(self.bound)}: {'met' if self.met else 'MISSED'})"
+        outcome = "met" if self.met else "MISSED"
+        return f"{self.what}: {digits(self.value)} ({relation} {digits(self.bound)}: {outcome})"
 
 
 Cell = str | int | float | Figure | None
@@ -135,7 +138,6 @@ class Table:
 
     def page(self) -> str:
         conditions = self.conditions()
-        versions = ", ".join(f"{name} {version}" for name, version in conditions["versions"].items())
         lines = [
             f"## {self.title}",
             "",
@@ -147,7 +149,8 @@ class Table:
             *(f"- {note}" for note in self.notes),
             *(f"- Skipped: {line}" for line in self.skipped),
             f"- Measured {conditions['date']} on {conditions['processor']}, {conditions['cores']} cores, "
-            f"{conditions['memory_gb']} GB, {conditions['system']}, Python {conditions['python']}; {versions}. "
+            f"{conditions['memory_gb']} GB, {conditions['system']}, Python {conditions['python']}; "
+            f"{', '.join(f'{name} {version}' for name, version in versions().items())}. "
             f"Load average before and after: {conditions['load_before']}, {conditions['load_after']}.",
             "",
         ]
@@ -174,7 +177,7 @@ def versions() -> dict[str, str]:
 
 
 def processor() -> str:
-    """The name of the processor; the family and model tell virtual machines apart that only say "AMD EPYC"."""
+    """The processor's name, with the family and model: a virtual machine may only say "AMD EPYC"."""
     information = Path("/proc/cpuinfo")
     if not information.exists():
         return platform.processor() or platform.machine()

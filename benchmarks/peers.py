@@ -1,8 +1,8 @@
 """Who else can train this network, and how many seconds does each take for an update?
 
-A contender is a function of a `Workload`: it builds the network and returns a trial. Each call of the trial trains
-for `workload.epochs` and returns the seconds per update. All of them draw a fresh order for every epoch and use
-Adam, and with `workload.evaluate` all of them compute the loss on the whole training set after every epoch.
+A contender is a function of a `Workload`: it builds the network and returns a trial. Each call of the trial
+trains for `workload.epochs` and returns the seconds per update. All of them draw a fresh order for every
+epoch and use Adam, and with `workload.evaluate` all compute the loss on the training set after every epoch.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ import math
 import os
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from benchmarks.measure import Trial
+from benchmarks.measure import Cell, Figure, Measured, Table, Trial, alternate
 
 INSTALL = 'pip install -e ".[bench]"'
 
@@ -64,32 +65,91 @@ class Contender:
 
 
 CONTENDERS: dict[str, Contender] = {}
+AS_THEY_COME = (
+    "scikit-learn MLPClassifier",
+    "Keras on JAX, fit",
+    "PyTorch, hand-written loop",
+    "PyTorch, DataLoader",
+    "skorch",
+    "PyTorch Lightning",
+)
+TUNED = ("Keras on JAX, fit, 40 updates a call", "PyTorch, hand-written loop, fused Adam")
+BY_HAND = "JAX, hand-written scans"
 
 
-def contender(name: str, *needs: str) -> Callable[[Callable[[Workload], Trial]], Callable[[Workload], Trial]]:
-    def register(prepare: Callable[[Workload], Trial]) -> Callable[[Workload], Trial]:
+Prepare = TypeVar("Prepare", bound=Callable[..., Trial])
+
+
+def contender(name: str, *needs: str) -> Callable[[Prepare], Prepare]:
+    """Enter a function under a name, with the modules that it needs."""
+
+    def register(prepare: Prepare) -> Prepare:
         CONTENDERS[name] = Contender(name, needs, prepare)
         return prepare
 
     return register
 
 
-def choose(
-    workload: Workload, names: Sequence[str], epochs: dict[str, int]
-) -> tuple[dict[str, Callable[[], Trial]], dict[str, Workload], list[str]]:
-    """The contenders that are installed, the workload of each, and a line aloud for each that is not."""
-    prepared: dict[str, Callable[[], Trial]] = {}
-    workloads: dict[str, Workload] = {}
-    skipped: list[str] = []
+def race(
+    table: Table,
+    variants: Mapping[str, Workload],
+    names: Sequence[str],
+    epochs: Mapping[str, int],
+    scale: float,
+) -> dict[str, dict[str, Figure]]:
+    """Let the contenders alternate in each variant, and fill the rows of the table.
+
+    `epochs` holds the contenders that train for fewer epochs than the workload says: seconds per update do
+    not depend on it, the patience of the reader does. `scale` turns seconds into the unit of the table.
+
+    Returns, by variant, how many times as long as epochal each of them took for an update.
+    """
+    present = [name for name in names if not CONTENDERS[name].missing]
     for name in names:
-        found = CONTENDERS[name]
-        if found.missing:
-            skipped.append(f"{name} ({', '.join(found.missing)} is not installed; {INSTALL})")
-            print(f"skipped: {skipped[-1]}", flush=True)
-            continue
-        workloads[name] = own = replace(workload, epochs=epochs.get(name, workload.epochs))
-        prepared[name] = lambda prepare=found.prepare, own=own: prepare(own)
-    return prepared, workloads, skipped
+        if name not in present:
+            missing = ", ".join(CONTENDERS[name].missing)
+            table.skipped.append(f"{name}: {missing} not installed; {INSTALL}")
+            print(f"skipped {table.skipped[-1]}", flush=True)
+
+    measured: dict[str, dict[str, Measured]] = {}
+    ratios: dict[str, dict[str, Figure]] = {}
+    for variant, workload in variants.items():
+        own = {name: replace(workload, epochs=epochs.get(name, workload.epochs)) for name in present}
+        found = alternate({name: partial(CONTENDERS[name].prepare, own[name]) for name in present})
+        measured[variant] = found
+        ratios[variant] = {name: figures.clock.per(found["epochal"].clock) for name, figures in found.items()}
+
+    first = next(iter(variants))
+    for name in present:
+        row: dict[str, Cell] = {"contender": name}
+        for variant in variants:
+            row[f"{variant}_per_update"] = measured[variant][name].clock.times(scale)
+            row[f"{variant}_ratio"] = ratios[variant][name].median if name != "epochal" else None
+        row["epochs"] = epochs.get(name, variants[first].epochs)
+        row["first_seconds"] = measured[first][name].first_seconds
+        row["call_seconds"] = measured[first][name].call_seconds.median
+        table.rows.append(row)
+    return ratios
+
+
+def race_columns(unit: str, variants: Mapping[str, str]) -> dict[str, str]:
+    """The columns that `race` fills, with a heading for each variant."""
+    columns = {"contender": ""}
+    for variant, heading in variants.items():
+        columns |= {
+            f"{variant}_per_update": f"{unit} per update, {heading}",
+            f"{variant}_ratio": "to epochal",
+        }
+    return columns | {
+        "epochs": "epochs timed",
+        "first_seconds": "s for import, compile and first call",
+        "call_seconds": "s for a later call",
+    }
+
+
+def fastest(ratios: Mapping[str, Figure], among: Sequence[str]) -> tuple[str, float]:
+    """The fastest of some contenders, and how many times as long as epochal it takes."""
+    return min(((name, ratios[name].median) for name in among if name in ratios), key=lambda pair: pair[1])
 
 
 def timed(work: Callable[[], object], updates: int) -> Trial:
@@ -129,12 +189,13 @@ def fit_epochal(workload: Workload, repeats: int = 1) -> Any:
 
 
 def training_seconds(run: Any) -> float:
-    return float(np.nanmax(np.asarray(run.curves["seconds"], dtype=float)))
+    """The time of a run without compilation, as its curves have it at the last evaluation."""
+    return float(run.curves.seconds.max())
 
 
 @contender("JAX, hand-written scans", "jax", "optax")
 def jax_scan(workload: Workload) -> Trial:
-    """What one would write by hand to have all epochs in one compiled program: the floor without epochal's rooms."""
+    """What one would write by hand to have all epochs in one compiled program."""
     import jax
     import jax.numpy as jnp
     import optax
@@ -145,7 +206,7 @@ def jax_scan(workload: Workload) -> Trial:
     inputs, targets = jnp.asarray(workload.inputs), jnp.asarray(workload.targets)
     optimizer = optax.adam(workload.learning_rate)
 
-    def loss(parameters: Any, x: jax.Array, y: jax.Array) -> jax.Array:
+    def loss(parameters: Any, x: jax.Array, y: jax.Array) -> Any:
         for weights, bias in parameters[:-1]:
             x = jax.nn.relu(x @ weights + bias)
         outputs = x @ parameters[-1][0] + parameters[-1][1]
@@ -342,7 +403,7 @@ def skorch(workload: Workload) -> Trial:
 
 @contender("PyTorch Lightning", "torch", "lightning")
 def lightning(workload: Workload) -> Trial:
-    """No logger, no bar, no checkpoint; timed between the hooks, so that the trainer's own start is left out."""
+    """No logger, no bar, no checkpoint; timed between the hooks: the trainer's own start is left out."""
     import lightning as pl
     import torch
 

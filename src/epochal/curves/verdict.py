@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -125,12 +125,17 @@ def judge(
         )
     rise, fall, chance = _rise(case), _fall(case, case.monitored), _chance(case)
     if chance is not None and not chance.better and not fall.holds:
-        return _say_chance(case, chance)
-    if rise.holds:
-        return _say_over_learned(case, rise)
-    if fall.holds:
-        return _say_still_improving(case, fall, chance)
-    return _say_plateau(case, rise, fall, chance)
+        verdict = _say_chance(case, chance)
+    elif rise.holds:
+        verdict = _say_over_learned(case, rise)
+    elif fall.holds:
+        verdict = _say_still_improving(case, fall, chance)
+    else:
+        verdict = _say_plateau(case, rise, fall, chance)
+    if case.repeats >= _FEWEST_REPEATS:
+        return verdict
+    few = f" Tentative: {_count(case.repeats, 'repeat')} cannot tell a trend from drift; --repeats 5 can."
+    return replace(verdict, remedy=verdict.remedy + few)
 
 
 # --- what is looked at ----------------------------------------------------------------------------------
@@ -319,9 +324,8 @@ def _rise(case: _Case) -> _Difference:
             f"evaluations is above zero by its 95 % interval over {len(rows)} repeats"
         )
     else:
-        noise = float(np.mean([_scatter(curve[r], case.window) for r in rows])) / math.sqrt(len(rows))
         places = max(2.0, len(middle) / case.window)
-        bound = _normal(1 - _ALPHA / places) * noise * math.sqrt(2 / case.window)
+        bound = _noise_bound(_mean(curve[rows]), k, case.window, places, both=True)
         low_value = float(np.mean([_around(curve[r], min(k, _last(curve[r])), case.window) for r in rows]))
         nats = case.nats(low_value + size, low_value)
         figures |= {"scatter_bound": _plain(bound), "log_likelihood_ratio": _plain(nats)}
@@ -329,7 +333,7 @@ def _rise(case: _Case) -> _Difference:
         falling = fall.size > 0 and drop > 0
         how = (
             f"with {_count(len(rows), 'repeat')}, the rise of the smoothed curve from its lowest point to the last "
-            f"{case.window} evaluations exceeds its scatter, and a likelihood ratio of 20 for each of the "
+            f"{case.window} evaluations exceeds what its own scatter allows, and a likelihood ratio of 20 for each of the "
             f"{places:.0f} places where a minimum could lie, on {case.samples:,} validation samples"
         )
     return _Difference(bool(sure and worth and falling), size, float(case.epochs[k]), figures, how)
@@ -353,20 +357,28 @@ def _fall(case: _Case, curve: Floats) -> _Difference:
     span = float(np.median(spans))
     falls = -np.array(slopes) * span
     size = float(falls.mean())
-    paired = len(slopes) >= _FEWEST_REPEATS
-    if paired:
+    worth = _FALL * case.yardstick
+    if len(slopes) >= _FEWEST_REPEATS:
         low = case.lower_bound(falls)
         how = f"the slope is below zero by its 95 % interval over {len(slopes)} repeats"
     else:
         error = span * math.sqrt(float(np.square(errors).sum())) / len(errors)
-        low = size - t_factor(10, overlap=0.9) * error  # t with 9 degrees of freedom
-        how = "the slope is below zero by its standard error, widened for the correlation of neighbors"
+        low = size - _t(1 - _ALPHA, 6) * error
+        middle = _smooth(_mean(curve), case.window)
+        if int(np.nanargmin(middle)) < 0.8 * (_last(middle) + 1):
+            low = min(low, 0.0)  # it was lower before
+        worth *= 2
+        how = (
+            "the slope is below zero by its standard error, widened for the correlation of neighbors, "
+            "and the curve is at its lowest there"
+        )
     figures = {
         "fall_over_last_epochs": _plain(size),
         "fall_at_least": _plain(low),
         "last_epochs": _plain(span),
+        "fall_worth_a_word": _plain(worth),
     }
-    return _Difference(bool(low > 0 and size > _FALL * case.yardstick), size, span, figures, how)
+    return _Difference(bool(low > 0 and size > worth), size, span, figures, how)
 
 
 @dataclass(frozen=True)
@@ -405,18 +417,25 @@ def _chance(case: _Case) -> _Chance | None:
         "fair_best_value": _plain(-reached if case.flipped else reached),
         "gain_over_baseline": _plain(float(gain.mean())),
     }
+    nats = case.nats(float(level[rows].mean()), reached)
     if paired:
         low = case.lower_bound(gain)
+        needed = math.log(2 / _ALPHA)
         figures["gain_at_least"] = _plain(low)
-        better = low > 0
-        how = f"the 95 % interval over {len(rows)} repeats"
+        better = low > 0 or (gain.mean() > 0 and nats > needed)
+        how = f"the 95 % interval over {len(rows)} repeats, or a likelihood ratio on the validation samples"
     else:
-        base = float(level[rows].mean())
-        nats = case.nats(base, base - float(gain.mean()))
-        needed = math.log(1 / _ALPHA) + math.log(max(1.0, len(case.epochs) / case.window))
-        figures |= {"log_likelihood_ratio": _plain(nats), "log_likelihood_ratio_needed": _plain(needed)}
-        better = nats > needed
-        how = f"a likelihood ratio on {case.samples:,} validation samples, for every place where a minimum could lie"
+        places = max(2.0, len(case.epochs) / case.window)
+        needed = math.log(places / _ALPHA)
+        middle = _mean(smooth[rows])
+        bound = _noise_bound(_mean(curve[rows]), int(np.nanargmin(middle)), case.window, places, both=False)
+        better = nats > needed and float(gain.mean()) > bound
+        figures["scatter_bound"] = _plain(bound)
+        how = (
+            f"a likelihood ratio on {case.samples:,} validation samples, for every place where a minimum could lie, "
+            f"and the scatter of the curve"
+        )
+    figures |= {"log_likelihood_ratio": _plain(nats), "log_likelihood_ratio_needed": _plain(needed)}
     extra_gain = np.array(extra_gains)
     if extra is not None and extra_gain.size and np.isfinite(extra_gain).all():
         figures[f"{extra}_gain_over_baseline"] = _plain(float(extra_gain.mean()))
@@ -582,7 +601,8 @@ def _say_still_improving(case: _Case, fall: _Difference, chance: _Chance | None)
     )
     rule = (
         f"Still improving when, over the last fifth of the evaluations (10 at least), {fall.how}, and the change is "
-        f"more than {_FALL:.0%} of the baseline (an arbitrary share). Where it would end is not claimed."
+        f"more than {fall.figures['fall_worth_a_word']:.3g} ({_FALL:.0%} of the baseline, twice that with fewer "
+        f"than {_FEWEST_REPEATS} repeats; arbitrary shares). Where it would end is not claimed."
     )
     remedy = f"Train longer: --epochs {max(1, round(2 * case.horizon))}."
     figures = case.figures() | fall.figures | (chance.figures if chance else {})
@@ -695,13 +715,27 @@ def _end(array: Floats, window: int) -> float:
     return float(np.mean([_tail(row, _last(row), window) for row in array if np.isfinite(row).any()]))
 
 
-def _scatter(row: Floats, window: int) -> float:
-    """The standard deviation of one evaluation around the smooth curve, from its second differences."""
-    row = row[np.isfinite(row)]
-    if row.size < 4:
+def _noise_bound(row: Floats, k: int, window: int, places: float, *, both: bool) -> float:
+    """How far the mean of a window may lie off by scatter alone, at the worst of `places` windows.
+
+    The scatter is that around a parabola from the minimum on, where over-learning would be smooth; where
+    neighbors are correlated, a window counts for fewer evaluations. `both` is for a difference of two windows.
+    """
+    rest = row[k:][np.isfinite(row[k:])]
+    if rest.size < 8:
+        rest = row[np.isfinite(row)][-max(8, rest.size) :]
+    if rest.size < 6:
         return math.inf
-    bends = np.diff(row[row.size // 4 :], 2)
-    return float(np.sqrt(np.mean(bends**2) / 6)) if bends.size else math.inf
+    x = np.linspace(-1, 1, rest.size)
+    left = rest - np.polynomial.polynomial.polyval(x, np.polynomial.polynomial.polyfit(x, rest, 2))
+    squares = float(left @ left)
+    sigma = math.sqrt(squares / (rest.size - 3))
+    rho = float(left[1:] @ left[:-1]) / squares if squares > 0 else 0.0
+    rho = min(max(rho + 4 / rest.size, 0.0), 0.95)  # the estimate is biased by about that much
+    factor = (1 + rho) / (1 - rho)
+    number = max(1.0, window / factor)
+    freedom = max(3.0, (rest.size - 3) / factor)
+    return _t(1 - _ALPHA / places, freedom) * sigma * math.sqrt((2 if both else 1) / number)
 
 
 def _line(x: Floats, y: Floats) -> tuple[float, float]:
@@ -723,6 +757,12 @@ def _normal(share: float) -> float:
     from scipy.special import ndtri
 
     return float(ndtri(share))
+
+
+def _t(share: float, freedom: float) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, share))
 
 
 def _plain(value: float) -> float | int | None:

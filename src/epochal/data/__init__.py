@@ -1,0 +1,32 @@
+"""Where do the samples live? Tables, arrays, examples, splits and scaling."""
+
+from epochal.data.dataset import Dataset, Task
+from epochal.data.examples import EXAMPLES, example, write_example
+from epochal.data.load import load
+from epochal.data.new import encode_new
+from epochal.data.read import read_table
+from epochal.data.schema import Column, Encoder, LeftOut
+from epochal.data.sniff import MISSING
+from epochal.data.split import Split, split
+from epochal.data.standardize import Scaling, TargetScaling, fit_scaling, fit_target_scaling
+
+__all__ = [
+    "EXAMPLES",
+    "MISSING",
+    "Column",
+    "Dataset",
+    "Encoder",
+    "LeftOut",
+    "Scaling",
+    "Split",
+    "TargetScaling",
+    "Task",
+    "encode_new",
+    "example",
+    "fit_scaling",
+    "fit_target_scaling",
+    "load",
+    "read_table",
+    "split",
+    "write_example",
+]

@@ -39,7 +39,7 @@ def flag_value(names: Sequence[str], index: int) -> str:
     ('"blood type"', '3')
     """
     name = names[index]
-    if name == default_name(index) or names.count(name) > 1:
+    if name == default_name(index):
         return str(index + 1)
     return name if name.isidentifier() else f'"{name}"'
 

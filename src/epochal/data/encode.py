@@ -21,7 +21,9 @@ _ROWS = 1 << 14
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 
 
-def encode(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -> tuple[NDArray[np.float32], list[str]]:
+def encode(
+    table: pa.Table, encoder: Encoder, positions: Sequence[int]
+) -> tuple[NDArray[np.float32], list[str]]:
     """The table's samples as float32 `(rows, features)`, NaN where missing, with notes on unseen categories.
 
     `positions[i]` is where the table has the encoder's i-th column. Blocks of rows are converted one
@@ -104,9 +106,11 @@ def to_numbers(array: pa.Array, name: str, start: int = 0) -> NDArray[Any]:
         try:
             array = array.cast(pa.float64())
         except pa.ArrowInvalid:
-            row = next(i for i, cell in enumerate(array.to_pylist()) if cell is not None and not _number(cell))
+            row = next(
+                i for i, cell in enumerate(array.to_pylist()) if cell is not None and not _number(cell)
+            )
             raise Refusal(
-                f"{name} must hold numbers; got \"{array[row].as_py()}\" in row {start + row + 1:,}. "
+                f'{name} must hold numbers; got "{array[row].as_py()}" in row {start + row + 1:,}. '
                 "Correct it, or pass the mark that stands for a missing value with --missing."
             ) from None
     elif pa.types.is_boolean(kind):
@@ -140,7 +144,7 @@ def _booleans(array: pa.Array, name: str, start: int) -> NDArray[Any]:
         wrong = pc.and_(pc.invert(pc.or_(yes, no)), pc.is_valid(words))
         if pc.any(wrong).as_py():
             row = pc.index(wrong, True).as_py()
-            raise Refusal(f"{name} must be true or false; got \"{array[row]}\" in row {start + row + 1:,}.")
+            raise Refusal(f'{name} must be true or false; got "{array[row]}" in row {start + row + 1:,}.')
         array = pc.if_else(pc.is_valid(words), yes, pa.scalar(None, pa.bool_()))
     return to_numbers(array, name, start)
 
@@ -185,9 +189,11 @@ def to_dates(array: pa.Array | pa.ChunkedArray, form: str, name: str, start: int
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         if pa.types.is_timestamp(kind) and kind.tz is not None:
             array = pc.local_timestamp(array)
-        return array.cast(seconds, safe=False) if not pa.types.is_date64(kind) else array.cast(
-            pa.timestamp("ms")
-        ).cast(seconds, safe=False)
+        return (
+            array.cast(seconds, safe=False)
+            if not pa.types.is_date64(kind)
+            else array.cast(pa.timestamp("ms")).cast(seconds, safe=False)
+        )
     if pa.types.is_null(kind):
         return array.cast(seconds)
     words = as_text(array)
@@ -195,7 +201,7 @@ def to_dates(array: pa.Array | pa.ChunkedArray, form: str, name: str, start: int
     if dates.null_count > words.null_count:
         row = pc.index(pc.and_(pc.is_null(dates), pc.is_valid(words)), True).as_py()
         shape = f" written as {form}" if form else " as 2020-12-31"
-        raise Refusal(f"{name} must hold dates{shape}; got \"{words[row]}\" in row {start + row + 1:,}.")
+        raise Refusal(f'{name} must hold dates{shape}; got "{words[row]}" in row {start + row + 1:,}.')
     return dates
 
 

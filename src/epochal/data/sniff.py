@@ -24,14 +24,14 @@ MISSING = ("", "?", "NA", "NaN", "nan", "N/A", "null")
 DELIMITERS = {"\t": "tab", ";": "semicolon", "|": "bar", ",": "comma", " ": "space"}
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
-_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_CONTROL_BYTES = bytes({*range(32)} - set(b"\t\n\v\f\r\x1b"))
 _SAMPLE_BYTES = 1 << 18
 _BLOCK_BYTES = 1 << 22
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a text table is written. `header_lines` is the number of physical lines up to the first data row."""
+    """How a text table is written; `header_lines` are the physical lines before the first data row."""
 
     encoding: str
     delimiter: str
@@ -91,7 +91,9 @@ def sniff(
     notes += renamed
     if found and whole and not body:
         raise Refusal(f"{path.name} has a header but no rows: a table needs at least 2 rows; got 0.")
-    return Dialect(encoding, delimiter, decimal, found, first_end if found else 0, names, quoted, tuple(notes))
+    return Dialect(
+        encoding, delimiter, decimal, found, first_end if found else 0, names, quoted, tuple(notes)
+    )
 
 
 def _survey(path: Path) -> tuple[str, bool, bytes, bool]:
@@ -107,14 +109,14 @@ def _survey(path: Path) -> tuple[str, bool, bytes, bool]:
                     whole = len(block) <= _SAMPLE_BYTES
                     if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
                         return "utf-16", True, _even(sample), whole
-                if control := _CONTROL.search(block):
-                    at = position + control.start()
+                if len(block.translate(None, _CONTROL_BYTES)) != len(block):
+                    at, byte = next((i, byte) for i, byte in enumerate(block) if byte in _CONTROL_BYTES)
                     raise Refusal(
                         f"{path.name} must be a text table in UTF-8 or Latin-1; got the byte "
-                        f"0x{control.group()[0]:02x} at position {at:,}: is it another kind of file?"
+                        f"0x{byte:02x} at position {position + at:,}: is it another kind of file?"
                     )
                 quoted = quoted or b'"' in block
-                if utf8:
+                if utf8 and not (block.isascii() and not decoder.getstate()[0]):
                     try:
                         decoder.decode(block)
                     except UnicodeDecodeError:
@@ -187,7 +189,9 @@ def _has_header(first: Sequence[str], body: Sequence[Sequence[str]], missing: fr
         cells = [row[index] for row in body if index < len(row) and row[index] not in missing]
         if cells and sum(bool(_NUMBER.fullmatch(cell)) for cell in cells) > len(cells) / 2:
             return True
-    recurring = any(index < len(row) and row[index] == cell for row in body for index, cell in enumerate(first))
+    recurring = any(
+        index < len(row) and row[index] == cell for row in body for index, cell in enumerate(first)
+    )
     return len(set(first)) == len(first) and not recurring and all(first) and len(body) > 1
 
 
@@ -204,4 +208,3 @@ def _names(cells: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
         taken.add(name)
         names.append(name)
     return tuple(names), notes
-

@@ -70,9 +70,7 @@ def tidy(table: pa.Table, missing: Collection[str] = ("",)) -> pa.Table:
             column = column.cast(pa.float64())
         elif pa.types.is_float16(kind):
             column = column.cast(pa.float32())
-        elif pa.types.is_time32(kind):
-            column = column.cast(pa.time32("s"), safe=False).cast(pa.int32())
-        elif pa.types.is_time64(kind):
+        elif pa.types.is_time32(kind) or pa.types.is_time64(kind):
             column = column.cast(pa.time32("s"), safe=False).cast(pa.int32())
         elif pa.types.is_duration(kind):
             column = column.cast(pa.duration("s"), safe=False).cast(pa.int64())

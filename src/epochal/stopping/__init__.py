@@ -1,0 +1,29 @@
+"""WHEN to stop: rules that read a curve and return Continue or Stop(reason)."""
+
+from epochal.stopping.decide import Continue, Stop, decide
+from epochal.stopping.rules import (
+    Budget,
+    GeneralizationLoss,
+    Patience,
+    Productivity,
+    RisingStrips,
+    Target,
+    all_of,
+    any_of,
+    budgets,
+)
+
+__all__ = [
+    "Budget",
+    "Continue",
+    "GeneralizationLoss",
+    "Patience",
+    "Productivity",
+    "RisingStrips",
+    "Stop",
+    "Target",
+    "all_of",
+    "any_of",
+    "budgets",
+    "decide",
+]

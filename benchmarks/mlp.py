@@ -1,0 +1,54 @@
+"""How fast is an update where the matrix products are the work? MLP 784-512-512-10."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from benchmarks.measure import Aim, Table
+from benchmarks.peers import BY_HAND, Workload, race, race_columns
+
+PEERS = (
+    "PyTorch, hand-written loop",
+    "PyTorch, hand-written loop, fused Adam",
+    "Keras on JAX, fit",
+    "Keras on JAX, fit, 40 updates a call",
+    "scikit-learn MLPClassifier",
+)
+
+
+def mlp(batch_size: int, epochs: int) -> Workload:
+    generator = np.random.default_rng(0)
+    inputs = generator.normal(size=(12_800, 784)).astype(np.float32)
+    targets = generator.integers(0, 10, 12_800).astype(np.int32)
+    return Workload(inputs, targets, hidden=(512, 512), classes=10, batch_size=batch_size, epochs=epochs)
+
+
+def main() -> None:
+    table = Table(
+        "mlp",
+        "MLP 784-512-512-10, Adam, 12,800 samples",
+        race_columns("ms", {"large": "batch 128", "small": "batch 32"}),
+        notes=[
+            "Median of 5 alternating rounds (least–most); ratios are formed within a round. Two epochs are "
+            "timed at batch size 128, one at 32, without evaluations. The last two columns: batch size 128.",
+            "“40 updates a call”: Keras with steps_per_execution=40. "
+            "“Fused Adam”: torch.optim.Adam(fused=True).",
+        ],
+    )
+    large = mlp(batch_size=128, epochs=2)
+    variants = {"large": large, "small": replace(large, batch_size=32, epochs=1)}
+    ratios = race(table, variants, ("epochal", BY_HAND, *PEERS), {}, scale=1e3)
+
+    eager = "PyTorch, hand-written loop"
+    for variant, batch_size, bound in (("large", 128, 1.3), ("small", 32, 1.0)):
+        for name in (eager, f"{eager}, fused Adam"):
+            if name in ratios[variant]:
+                what = f"batch {batch_size}, times faster than {name}"
+                table.aims.append(Aim(what, ratios[variant][name].median, bound))
+    table.publish()
+
+
+if __name__ == "__main__":
+    main()

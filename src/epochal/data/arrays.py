@@ -1,0 +1,308 @@
+"""Which samples do plain arrays hold, in memory or in .npy and .npz files?"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from epochal.data.columns import ColumnReference, default_name, resolve
+from epochal.data.dataset import Dataset, Task, fingerprint
+from epochal.data.table import weights_of
+from epochal.data.target import class_ids, recognize_task, target_numbers
+from epochal.errors import Refusal
+
+__all__ = ["dataset_of_arrays", "inputs_of_array", "read_npy", "read_npz"]
+
+_BLOCK_VALUES = 1 << 20
+INPUT_KEYS = ("X", "x", "inputs", "data")
+TARGET_KEYS = ("y", "target", "targets", "labels")
+WEIGHT_KEYS = ("sample_weight", "weights")
+
+
+def dataset_of_arrays(
+    inputs: Any,
+    targets: Any = None,
+    sample_weight: Any = None,
+    *,
+    task: str | None = None,
+    source: str = "arrays",
+    target_name: str = "target",
+    owned: bool = False,
+) -> Dataset:
+    """A dataset of arrays as they are: no column is left out.
+
+    Args:
+        inputs: `(n, *shape)`, numbers or booleans; float32 in row-major order is not copied. NaN is missing.
+        targets: `(n,)` class labels or numbers, or `(n, m)` numbers; None when unlabeled.
+        sample_weight: `(n,)`, not negative.
+        task: overrides what is recognized from the targets.
+        source: where they came from, in words.
+        target_name: what the target is called.
+        owned: whether `inputs` was made for this dataset, so that it may be written to.
+
+    Raises:
+        Refusal: lengths that differ, kinds of values that are no numbers, infinite values, missing targets.
+    """
+    values = inputs_of_array(inputs, owned=owned)
+    notes: list[str] = []
+    labels, found = None, None
+    if targets is not None:
+        labels, found, notes = _targets(np.asarray(targets), len(values), task, target_name)
+    weights = None
+    if sample_weight is not None:
+        given = np.asarray(sample_weight)
+        _same_length("sample_weight", given, len(values))
+        if given.ndim != 1 or given.dtype.kind not in "buif":
+            raise Refusal(f"sample_weight must be one number per sample; got {given.dtype} {given.shape}.")
+        weights = weights_of(
+            pa.chunked_array([pa.array(given.astype(np.float64), from_pandas=True)]), "sample_weight"
+        )
+    width = values.shape[1] if values.ndim == 2 else 0
+    features = tuple(default_name(index) for index in range(width))
+    if np.isnan(values[: 1 << 16]).any() and values.ndim == 2:
+        notes.append("the inputs have missing values: filled with the median of the training samples.")
+    return Dataset(
+        inputs=values,
+        targets=labels,
+        task=found,
+        features=features,
+        continuous=np.ones(width or 1, bool),
+        encoder=None,
+        target_name=target_name if labels is not None else "",
+        source=source,
+        notes=tuple(notes),
+        rows=np.arange(1, len(values) + 1, dtype=np.int64),
+        sample_weight=weights,
+        fingerprint=fingerprint((*features, target_name), values, labels, weights),
+    )
+
+
+def inputs_of_array(array: Any, *, owned: bool = False, least: int = 2) -> NDArray[np.float32]:
+    """Inputs as float32 `(n, *shape)` in row-major order; not writeable if they are the caller's memory.
+
+    Raises:
+        Refusal: fewer than `least` samples, fewer than two dimensions, no numbers, or infinite values.
+    """
+    given = np.asarray(array)
+    _numbers("inputs", given)
+    if given.ndim < 2:
+        raise Refusal(
+            f"inputs must have at least 2 dimensions, (samples, features); got {given.shape}. "
+            "Use X[:, None] for one feature."
+        )
+    if len(given) < least or 0 in given.shape:
+        raise Refusal(
+            f"inputs must have at least {least} samples and 1 feature; got the shape {given.shape}."
+        )
+    with np.errstate(over="ignore"):
+        values = np.ascontiguousarray(given, dtype=np.float32)
+    step = max(1, _BLOCK_VALUES // (values.size // len(values)))
+    for start in range(0, len(values), step):
+        wrong = np.isinf(values[start : start + step])
+        if wrong.any():
+            _refuse_infinite(given, start, wrong)
+    if np.shares_memory(values, given) and not owned:
+        values = values.view()
+        values.flags.writeable = False
+    return values
+
+
+def _refuse_infinite(given: NDArray[Any], start: int, wrong: NDArray[np.bool_]) -> None:
+    place = np.argwhere(wrong)[0]
+    at = (start + int(place[0]), *(int(i) for i in place[1:]))
+    where = (
+        f"row {at[0] + 1:,}, column {at[1] + 1:,}" if given.ndim == 2 else f"sample {at[0] + 1:,} at {at[1:]}"
+    )
+    raise Refusal(
+        f"inputs must be finite numbers up to 3.4e38 (float32); got {given[at]} in {where}. "
+        "Correct the value, or use NaN to mark it as missing."
+    )
+
+
+def _numbers(name: str, array: NDArray[Any]) -> None:
+    if array.dtype.kind in "buif":
+        return
+    kinds = {"O": "objects", "c": "complex numbers", "U": "text", "S": "bytes", "M": "dates", "V": "records"}
+    got = kinds.get(array.dtype.kind, str(array.dtype))
+    raise Refusal(
+        f"{name} must be an array of numbers; got {got} ({array.dtype}). Use a data frame for mixed columns."
+    )
+
+
+def _same_length(name: str, array: NDArray[Any], samples: int) -> None:
+    got = len(array) if array.ndim else 0
+    if got != samples:
+        raise Refusal(f"{name} must have one entry for each of the {samples:,} samples; got {got:,}.")
+
+
+def _targets(
+    targets: NDArray[Any], samples: int, task: str | None, name: str
+) -> tuple[NDArray[Any], Task, list[str]]:
+    _same_length("targets", targets, samples)
+    if targets.dtype.kind == "O" and targets.ndim == 1 and all(isinstance(value, str) for value in targets):
+        targets = targets.astype(str)
+    if targets.dtype.kind not in "UT":
+        _numbers("targets", targets)
+    if targets.dtype.kind == "f":
+        finite = np.isfinite(targets)
+        if not finite.all():
+            row = int(np.argwhere(~finite)[0][0])
+            count = int((~finite).sum())
+            raise Refusal(
+                f"targets must be finite; got {targets[row]} in row {row + 1:,} ({count:,} of {samples:,} "
+                "values). Leave those samples out."
+            )
+    if targets.ndim == 2 and targets.shape[1] == 1:
+        targets = targets[:, 0]
+    if targets.ndim == 1:
+        column = pa.chunked_array([pa.array(targets.tolist() if targets.dtype.kind in "UT" else targets)])
+        found, note = recognize_task(column, f'"{name}"', task, flags=False)
+        labels = class_ids(column, found, name) if found.is_classification else target_numbers(column, name)
+        return labels, found, [note]
+    if targets.ndim != 2 or targets.dtype.kind in "UT":
+        raise Refusal(f"targets must be (samples,) or (samples, m) numbers; got the shape {targets.shape}.")
+    one_hot = bool(((targets == 0) | (targets == 1)).all() and (targets.sum(axis=1) == 1).all())
+    if task not in (None, "regression") or (one_hot and task is None):
+        why = "one-hot rows" if one_hot else f"the shape {targets.shape}"
+        raise Refusal(
+            f"targets must be one class label per sample; got {why}. Use y.argmax(axis=1) for one-hot rows, "
+            'or task="regression" for several numbers.'
+        )
+    many = np.ascontiguousarray(targets, dtype=np.float32)
+    return many, Task("regression", targets=targets.shape[1]), [f"{targets.shape[1]} targets: regression."]
+
+
+def read_npy(path: Path, target: ColumnReference | None, task: str | None) -> Dataset:
+    """The samples of a two-dimensional `.npy` file, one column of which (the last by default) is the target.
+
+    The file is read in blocks of rows into one float32 array: nothing else grows with the data.
+    """
+    header = _header(path)
+    if header is None:
+        return _split_columns(_load(path), target, task, path.name)
+    shape, dtype, offset = header
+    at = _target_of(shape, target, path.name)
+    keep = [index for index in range(shape[1]) if index != at]
+    inputs = np.empty((shape[0], shape[1] - 1), np.float32)
+    targets = np.empty(shape[0], dtype)
+    with np.errstate(over="ignore"):
+        start = 0
+        for block in _read_blocks(path, shape, dtype, offset):
+            rows = slice(start, start + len(block))
+            targets[rows] = block[:, at]
+            inputs[rows, :at] = block[:, :at]
+            inputs[rows, at:] = block[:, at + 1 :]
+            start += len(block)
+    found = dataset_of_arrays(
+        inputs, targets, task=task, source=path.name, target_name=default_name(at), owned=True
+    )
+    return _renamed(found, tuple(default_name(index) for index in keep))
+
+
+def _renamed(dataset: Dataset, features: tuple[str, ...]) -> Dataset:
+    from dataclasses import replace
+
+    return replace(dataset, features=features)
+
+
+def _split_columns(
+    array: NDArray[Any], target: ColumnReference | None, task: str | None, name: str
+) -> Dataset:
+    _numbers(name, array)
+    at = _target_of(array.shape, target, name)
+    inputs = np.delete(array, at, axis=1)
+    found = dataset_of_arrays(
+        inputs, array[:, at], task=task, source=name, target_name=default_name(at), owned=True
+    )
+    return _renamed(found, tuple(default_name(i) for i in range(array.shape[1]) if i != at))
+
+
+def _target_of(shape: tuple[int, ...], target: ColumnReference | None, name: str) -> int:
+    if len(shape) != 2 or shape[1] < 2 or shape[0] < 2:
+        raise Refusal(
+            f"{name} must have at least 2 rows and 2 columns, one of them the target; got the shape {shape}. "
+            "Use an .npz file with X and y for other shapes."
+        )
+    names = [default_name(index) for index in range(shape[1])]
+    return shape[1] - 1 if target is None else resolve(target, names, "target")
+
+
+def _header(path: Path) -> tuple[tuple[int, ...], np.dtype[Any], int] | None:
+    """Shape, dtype and offset of the values; None if the file is not rows of numbers one after the other."""
+    try:
+        with path.open("rb") as file:
+            version = np.lib.format.read_magic(file)
+            read = (
+                np.lib.format.read_array_header_1_0
+                if version == (1, 0)
+                else np.lib.format.read_array_header_2_0
+            )
+            shape, fortran, dtype = read(file)
+            if fortran or dtype.kind not in "buif" or len(shape) != 2:
+                return None
+            return shape, dtype, file.tell()
+    except (OSError, ValueError) as error:
+        raise Refusal(f"{path.name} can't be read as a NumPy array: {error}.") from error
+
+
+def _read_blocks(
+    path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], offset: int
+) -> Iterator[NDArray[Any]]:
+    """Blocks of rows; plain reads, since touched pages of a memory map count as memory."""
+    rows = max(1, _BLOCK_VALUES // shape[1])
+    with path.open("rb") as file:
+        file.seek(offset)
+        for start in range(0, shape[0], rows):
+            count = min(rows, shape[0] - start)
+            block = np.fromfile(file, dtype, count * shape[1])
+            if block.size < count * shape[1]:
+                last = start + block.size // shape[1] + 1
+                raise Refusal(
+                    f"{path.name} must hold {shape[0]:,} rows as its header says; it ends in row {last:,}. "
+                    "Copy it again."
+                )
+            yield block.reshape(count, shape[1])
+
+
+def _load(path: Path) -> NDArray[Any]:
+    try:
+        loaded: NDArray[Any] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        reason = "objects, which could hold code" if "allow_pickle" in str(error) else str(error)
+        raise Refusal(f"{path.name} can't be read as NumPy arrays: {reason}.") from error
+    return loaded
+
+
+def read_npz(path: Path, task: str | None) -> Dataset:
+    """The samples of an `.npz` file with X (or x, inputs, data) and y (or target, targets, labels)."""
+    with _members(path) as held:
+        inputs = _member(held, INPUT_KEYS, path, "inputs")
+        targets = _member(held, TARGET_KEYS, path, "targets")
+        weights = next((held[key] for key in WEIGHT_KEYS if key in held), None)
+    return dataset_of_arrays(inputs, targets, weights, task=task, source=path.name, owned=True)
+
+
+def _members(path: Path) -> Any:
+    held = _load(path)
+    if not hasattr(held, "files"):
+        raise Refusal(f"{path.name} must be an archive of arrays; got a single one. Call it .npy.")
+    return held
+
+
+def _member(held: Any, keys: tuple[str, ...], path: Path, role: str) -> NDArray[Any]:
+    for key in keys:
+        if key in held:
+            try:
+                found: NDArray[Any] = held[key]
+            except ValueError as error:
+                raise Refusal(f'"{key}" in {path.name} must hold numbers; got objects.') from error
+            return found
+    raise Refusal(
+        f"{path.name} must have the {role} as {' or '.join(keys)}; got {', '.join(held.files) or 'nothing'}."
+    )

@@ -1,0 +1,140 @@
+"""Which dataset does a source hold: a path, an example's name, arrays or a frame?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from epochal.data.arrays import dataset_of_arrays, read_npy, read_npz
+from epochal.data.columns import ColumnReference
+from epochal.data.dataset import Dataset
+from epochal.data.examples import example
+from epochal.data.frames import is_frame, table_of_frame
+from epochal.data.read import existing, read_table
+from epochal.data.sniff import MISSING
+from epochal.data.table import TableOptions, dataset_of_table
+from epochal.errors import Refusal
+
+__all__ = ["load"]
+
+ARRAY_SUFFIXES = (".npy", ".npz")
+
+
+def load(
+    source: Any,
+    *,
+    target: ColumnReference | None = None,
+    task: str | None = None,
+    keep: Sequence[ColumnReference] = (),
+    drop: Sequence[ColumnReference] = (),
+    categorical: Sequence[ColumnReference] = (),
+    numeric: Sequence[ColumnReference] = (),
+    header: bool | None = None,
+    delimiter: str | None = None,
+    missing: Collection[str] = MISSING,
+    sample_weight: ColumnReference | None = None,
+) -> Dataset:
+    """The dataset that a source holds; everything recognized is in its `notes`.
+
+    Args:
+        source: a path to a CSV, TSV, Parquet, `.npy` or `.npz` file; "example:NAME"; `(X, y)` or
+            `(X, y, sample_weight)`; `(frame, "target")` or a frame; a Dataset (as it is).
+        target: the target column, by name or by number from 1; the last one by default.
+        task: "classification", "binary", "multiclass" or "regression"; recognized by default.
+        keep: columns not to be left out, whatever they look like.
+        drop: columns to leave out.
+        categorical: columns to read as categories.
+        numeric: columns to read as numbers.
+        header: whether a text table's first row holds names; recognized by default.
+        delimiter: what separates a text table's fields; recognized by default.
+        missing: the cells of a text table that mean a missing value.
+        sample_weight: the column that weighs the samples.
+
+    Raises:
+        Refusal: anything that cannot work, in one sentence.
+
+    >>> load("example:iris").task.classes
+    ('setosa', 'versicolor', 'virginica')
+    """
+    options = TableOptions(
+        target, task, tuple(keep), tuple(drop), tuple(categorical), tuple(numeric), sample_weight
+    )
+    if isinstance(source, Dataset):
+        return source
+    if isinstance(source, (str, Path)):
+        return _load_path(source, options, header, delimiter, missing)
+    if is_frame(source):
+        return dataset_of_table(table_of_frame(source), options, "data frame")
+    if isinstance(source, tuple) and source and is_frame(source[0]):
+        return _load_pair(source, options)
+    if (
+        isinstance(source, (tuple, list))
+        and 2 <= len(source) <= 3
+        and all(hasattr(a, "__len__") for a in source)
+    ):
+        _refuse_table_options(options, "arrays", target=True)
+        return dataset_of_arrays(*source, task=task)
+    raise Refusal(
+        "data must be a path, example:NAME, arrays (X, y), or a data frame with a target; "
+        f"got {type(source).__name__}."
+    )
+
+
+def _load_path(
+    source: str | Path,
+    options: TableOptions,
+    header: bool | None,
+    delimiter: str | None,
+    missing: Collection[str],
+) -> Dataset:
+    name = str(source)
+    if name.startswith("example:"):
+        table, notes = example(name.removeprefix("example:"))
+        return dataset_of_table(table, options, name, notes)
+    path = existing(source)
+    suffix = path.suffix.lower()
+    if suffix in ARRAY_SUFFIXES:
+        _refuse_table_options(options, path.name, target=suffix == ".npz")
+        if suffix == ".npz":
+            return read_npz(path, options.task)
+        return read_npy(path, options.target, options.task)
+    table, notes = read_table(path, delimiter, header, missing)
+    named = table.column_names != [f"column {index + 1}" for index in range(table.num_columns)]
+    held = [table]
+    del table
+    return dataset_of_table(held.pop(), options, path.name, notes, header=named)
+
+
+def _load_pair(source: tuple[Any, ...], options: TableOptions) -> Dataset:
+    """`(frame, "target")`, or `(frame, y)` and `(frame, y, sample_weight)` with columns of values."""
+    table = table_of_frame(source[0])
+    second = source[1] if len(source) > 1 else None
+    if isinstance(second, (str, int)):
+        return dataset_of_table(table, replace(options, target=second), "data frame")
+    extra: list[tuple[str, Any]] = [("target", second)]
+    if len(source) > 2:
+        extra.append(("sample_weight", source[2]))
+    for role, values in extra:
+        given = getattr(values, "to_numpy", lambda values=values: values)()
+        name = str(getattr(values, "name", None) or role)
+        column = pa.array(given, from_pandas=True)
+        if len(column) != table.num_rows:
+            raise Refusal(
+                f"{role} must have one value for each of the {table.num_rows:,} rows; got {len(column):,}."
+            )
+        while name in table.column_names:
+            name = f"{name}_"
+        table = table.append_column(name, column)
+        options = replace(options, **{role: name})
+    return dataset_of_table(table_of_frame(table), options, "data frame")
+
+
+def _refuse_table_options(options: TableOptions, source: str, *, target: bool) -> None:
+    """Arrays are taken as they are, so options that choose columns can't do anything."""
+    for role in ("keep", "drop", "categorical", "numeric", "sample_weight", *(("target",) if target else ())):
+        if getattr(options, role):
+            raise Refusal(f"{role} chooses columns of a table; {source} is taken as it is. Use a data frame.")

@@ -1,0 +1,168 @@
+"""Which affine map makes the inputs comparable, as the training samples say?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.errors import Refusal
+
+__all__ = ["Scaling", "TargetScaling", "fit_scaling", "fit_target_scaling"]
+
+_BLOCK_VALUES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Inputs to what the network sees: missing values filled, then `(x - center) * scale`.
+
+    Each array is float32 `(d,)`, or `(1,)` for inputs of more than two dimensions. A column that is
+    constant in the training samples has scale 0 and so says nothing. A column without missing values in
+    the training samples is filled with its center, which is 0 after scaling.
+
+    >>> Scaling(*(np.float32([value]) for value in (5, 3, 2))).apply(np.float32([[4], [np.nan]])).tolist()
+    [[2.0], [4.0]]
+    """
+
+    impute: NDArray[np.float32]
+    center: NDArray[np.float32]
+    scale: NDArray[np.float32]
+
+    def apply(
+        self, inputs: NDArray[np.float32], out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """The scaled inputs; written to `out` (which may be `inputs`) where given.
+
+        Three float32 operations per value, in this order; memory beyond the result is one block.
+        """
+        if out is None:
+            out = np.empty(inputs.shape, np.float32)
+        for rows in _blocks(inputs):
+            block = inputs[rows]
+            filled = np.where(np.isnan(block), self.impute, block)
+            np.subtract(filled, self.center, out=filled)
+            np.multiply(filled, self.scale, out=out[rows])
+        return out
+
+    def to_dict(self) -> dict[str, list[float]]:
+        """A JSON object of it; float32 values survive the way there and back."""
+        return {name: getattr(self, name).tolist() for name in ("impute", "center", "scale")}
+
+    @staticmethod
+    def from_dict(value: dict[str, list[float]]) -> Scaling:
+        """The inverse of `to_dict`."""
+        return Scaling(*(np.array(value[name], np.float32) for name in ("impute", "center", "scale")))
+
+
+@dataclass(frozen=True)
+class TargetScaling:
+    """Regression targets to what the network learns: `(y - center) * scale`, and back.
+
+    `center` and `scale` are float32 `(m,)`, or `()` for a single target.
+    """
+
+    center: NDArray[np.float32]
+    scale: NDArray[np.float32]
+
+    def apply(self, targets: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The scaled targets."""
+        scaled: NDArray[np.float32] = (targets - self.center) * self.scale
+        return scaled
+
+    def restore(self, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Predictions in the units of the targets: the inverse of `apply`."""
+        restored: NDArray[np.float32] = outputs / self.scale + self.center
+        return restored
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON object of it."""
+        return {"center": self.center.tolist(), "scale": self.scale.tolist()}
+
+    @staticmethod
+    def from_dict(value: dict[str, Any]) -> TargetScaling:
+        """The inverse of `to_dict`."""
+        return TargetScaling(np.array(value["center"], np.float32), np.array(value["scale"], np.float32))
+
+
+def fit_scaling(
+    inputs: NDArray[np.float32], continuous: NDArray[np.bool_], train: NDArray[np.int64]
+) -> Scaling:
+    """Fit a scaling to the training samples only: the median fills, mean and standard deviation scale.
+
+    What scikit-learn's SimpleImputer(strategy="median") and StandardScaler compute, in blocks of rows and
+    float64, so that memory does not grow with the data. Columns that are not `continuous` (one-hot levels,
+    indicators, booleans) keep center 0 and scale 1. Inputs of more than two dimensions get one center and
+    one scale for all their values.
+
+    Args:
+        inputs: float32 `(n, *shape)`, NaN where missing.
+        continuous: bool `(d,)`, the columns to be standardized.
+        train: the training samples.
+
+    Raises:
+        Refusal: there is no training sample.
+    """
+    if not len(train):
+        raise Refusal("training must have at least 1 sample; got 0. Use smaller fractions to hold out.")
+    wide = inputs.ndim > 2
+    width = 1 if wide else inputs.shape[1]
+    total, count = np.zeros(width), np.zeros(width, np.int64)
+    least, most = np.full(width, np.inf), np.full(width, -np.inf)
+    for block in _train_blocks(inputs, train):
+        seen = ~np.isnan(block)
+        count += seen.sum(axis=0)
+        if seen.all():
+            total += block.sum(axis=0)
+            np.minimum(least, block.min(axis=0), out=least)
+            np.maximum(most, block.max(axis=0), out=most)
+        else:
+            total += np.where(seen, block, 0).sum(axis=0)
+            np.minimum(least, np.where(seen, block, np.inf).min(axis=0), out=least)
+            np.maximum(most, np.where(seen, block, -np.inf).max(axis=0), out=most)
+    rows = len(train) * (int(np.prod(inputs.shape[1:])) if wide else 1)
+    holes = rows - count
+    mean = np.divide(total, count, out=np.zeros(width), where=count > 0)
+    impute = mean.copy()
+    for column in np.flatnonzero((holes > 0) & (count > 0)):
+        impute[column] = np.nanmedian(inputs[train] if wide else inputs[train, column])
+    impute = impute.astype(np.float32).astype(np.float64)
+    center = (total + holes * impute) / rows
+    squares = np.zeros(width)
+    for block in _train_blocks(inputs, train):
+        filled = np.where(np.isnan(block), impute, block) if holes.any() else block
+        squares += np.square(filled - center).sum(axis=0)
+    deviation = np.sqrt(squares / rows)
+    varies = most > least
+    scale = np.divide(1.0, deviation, out=np.zeros(width), where=varies & (deviation > 1e-38))
+    flags = np.ones(1, bool) if wide else continuous
+    center = np.where(flags, center, 0.0)
+    scale = np.where(flags, scale, varies.astype(float))
+    fill = np.where(holes > 0, impute, np.where(flags, center, mean))
+    return Scaling(fill.astype(np.float32), center.astype(np.float32), scale.astype(np.float32))
+
+
+def fit_target_scaling(targets: NDArray[np.float32], train: NDArray[np.int64]) -> TargetScaling:
+    """Mean and standard deviation of the training targets, per target; scale 1 where they are constant."""
+    chosen = targets[train].astype(np.float64)
+    deviation = chosen.std(axis=0)
+    scale = np.divide(1.0, deviation, out=np.ones_like(deviation), where=deviation > 1e-38)
+    return TargetScaling(np.asarray(chosen.mean(axis=0), np.float32), np.asarray(scale, np.float32))
+
+
+def _blocks(inputs: NDArray[Any]) -> Iterator[slice]:
+    rows = max(1, _BLOCK_VALUES // max(1, int(np.prod(inputs.shape[1:]))))
+    for start in range(0, len(inputs), rows):
+        yield slice(start, start + rows)
+
+
+def _train_blocks(inputs: NDArray[np.float32], train: NDArray[np.int64]) -> Iterator[NDArray[np.float64]]:
+    """Blocks of training samples as float64 `(rows, d)`; one column if there are more than two dimensions."""
+    for rows in _blocks(inputs):
+        chosen = train[rows]
+        if len(chosen):
+            block = inputs[chosen].astype(np.float64)
+            yield block.reshape(-1, 1) if inputs.ndim > 2 else block

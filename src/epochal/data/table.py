@@ -1,0 +1,224 @@
+"""Which dataset does a table hold, and how is it recognized?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from epochal.data.columns import ColumnReference, called, flag_value, resolve, resolve_all
+from epochal.data.dataset import Dataset, Task, fingerprint
+from epochal.data.encode import encode
+from epochal.data.recognize import recognize
+from epochal.data.schema import Column, Encoder, LeftOut
+from epochal.data.target import MISSING_SHARE, class_ids, recognize_task, target_numbers
+from epochal.errors import Refusal
+
+__all__ = ["TableOptions", "dataset_of_table", "release_memory", "weights_of"]
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """What overrides the recognition; columns by name, or by number from 1."""
+
+    target: ColumnReference | None = None
+    task: str | None = None
+    keep: Sequence[ColumnReference] = ()
+    drop: Sequence[ColumnReference] = ()
+    categorical: Sequence[ColumnReference] = ()
+    numeric: Sequence[ColumnReference] = ()
+    sample_weight: ColumnReference | None = None
+
+
+def dataset_of_table(
+    table: pa.Table, options: TableOptions, source: str, notes: Sequence[str] = (), header: bool = True
+) -> Dataset:
+    """Recognize the columns and the task of a tidy table, and encode it.
+
+    Raises:
+        Refusal: fewer than 2 rows or columns; a reference to no column; a target or a column that can't
+            be used; nothing left as input.
+    """
+    names = tuple(table.column_names)
+    if table.num_rows < 2:
+        raise Refusal(f"{source} must have at least 2 rows to train on; got {table.num_rows}.")
+    if len(names) < 2:
+        raise Refusal(
+            f"{source} must have at least 2 columns, inputs and a target; got {len(names)}. "
+            "If fields are separated by another character, pass it with --delimiter."
+        )
+    target = len(names) - 1 if options.target is None else resolve(options.target, names, "target")
+    weight = None if options.sample_weight is None else resolve(options.sample_weight, names, "sample_weight")
+    if weight == target:
+        raise Refusal(f"sample_weight must be another column than the target; got {called(names, target)}.")
+    said = list(notes)
+    table, rows, left = _with_targets(table, target, names)
+    said += left
+    task, note = recognize_task(table.column(target), called(names, target), options.task)
+    said.append(note)
+    columns, left_out, column_notes = _columns(table, options, target, weight, names)
+    said += column_notes
+    encoder = Encoder(
+        names=names,
+        header=header,
+        columns=tuple(columns),
+        left_out=tuple(left_out),
+        target=target,
+        target_text=pa.types.is_string(table.column(target).type),
+        weight=weight,
+        task=task,
+    )
+    targets = _targets(table.column(target), task, called(names, target))
+    sample_weight = None
+    if weight is not None:
+        sample_weight = weights_of(table.column(weight), called(names, weight))
+        said.append(f"{called(names, weight)} weighs the samples.")
+    inputs, _ = encode(table, encoder, [column.index for column in columns])
+    del table
+    release_memory()
+    return Dataset(
+        inputs=inputs,
+        targets=targets,
+        task=task,
+        features=encoder.features,
+        continuous=encoder.continuous,
+        encoder=encoder,
+        target_name=names[target],
+        source=source,
+        notes=tuple(said),
+        rows=rows,
+        sample_weight=sample_weight,
+        fingerprint=fingerprint((*encoder.features, names[target]), inputs, targets, sample_weight),
+    )
+
+
+def _with_targets(
+    table: pa.Table, target: int, names: Sequence[str]
+) -> tuple[pa.Table, NDArray[np.int64], list[str]]:
+    """The rows that have a target; their numbers from 1; and a note if some have none."""
+    column = table.column(target)
+    rows = np.arange(1, table.num_rows + 1, dtype=np.int64)
+    if not column.null_count:
+        return table, rows, []
+    there = pc.is_valid(column)
+    present: NDArray[np.bool_] = np.asarray(there.to_numpy())
+    first, count = int(np.argmin(present)) + 1, column.null_count
+    said = f"{called(names, target)} is the target"
+    if count > MISSING_SHARE * table.num_rows:
+        raise Refusal(
+            f"{said} and may miss at most {MISSING_SHARE:.0%} of its values; got {count:,} missing of "
+            f"{table.num_rows:,}, first in row {first:,}. Name another column "
+            "with --target, or remove those rows."
+        )
+    samples = "1 sample has" if count == 1 else f"{count:,} samples have"
+    note = f"{said}; {samples} none (first in row {first:,}): left out."
+    return table.filter(there), rows[present], [note]
+
+
+def _columns(
+    table: pa.Table, options: TableOptions, target: int, weight: int | None, names: Sequence[str]
+) -> tuple[list[Column], list[LeftOut], list[str]]:
+    keep = resolve_all(options.keep, names, "keep")
+    drop = resolve_all(options.drop, names, "drop")
+    categorical = resolve_all(options.categorical, names, "categorical")
+    numeric = resolve_all(options.numeric, names, "numeric")
+    _refuse_contradictions(names, target, keep=keep, drop=drop, categorical=categorical, numeric=numeric)
+    columns: list[Column] = []
+    left_out: list[LeftOut] = []
+    notes: list[str] = []
+    missing: list[int] = []
+    for index, name in enumerate(names):
+        if index in (target, weight):
+            continue
+        if index in drop:
+            left_out.append(LeftOut(name, index, "dropped, as asked"))
+            continue
+        found, note = recognize(
+            names,
+            table.column(index),
+            index,
+            keep=index in keep,
+            categorical=index in categorical,
+            numeric=index in numeric,
+        )
+        if note:
+            notes.append(note)
+        if isinstance(found, LeftOut):
+            left_out.append(found)
+            continue
+        columns.append(found)
+        if found.missing:
+            missing.append(index)
+    if not columns:
+        reasons = "; ".join(f"{called(names, item.index)}: {item.reason}" for item in left_out[:5])
+        more = f"; and {len(left_out) - 5:,} more" if len(left_out) > 5 else ""
+        raise Refusal(
+            f"at least 1 input column is needed; all {len(left_out):,} are left out ({reasons}{more}). "
+            "Keep one with --keep."
+        )
+    if missing:
+        cells = sum(table.column(index).null_count for index in missing)
+        shown = ", ".join(flag_value(names, index) for index in missing[:10]) + (
+            f" and {len(missing) - 10:,} more" if len(missing) > 10 else ""
+        )
+        which = f"column {shown} has" if len(missing) == 1 else f"columns {shown} have"
+        notes.append(
+            f"{which} missing values ({cells:,} cells): numbers are filled with the median of the training "
+            "samples, and an indicator column says where."
+        )
+    return columns, left_out, notes
+
+
+def _refuse_contradictions(names: Sequence[str], target: int, **chosen: frozenset[int]) -> None:
+    for role, columns in chosen.items():
+        if target in columns and role in ("keep", "drop"):
+            raise Refusal(
+                f"{role} must name input columns; got {called(names, target)}, which is the target."
+            )
+    for first, second in (
+        ("keep", "drop"),
+        ("drop", "categorical"),
+        ("drop", "numeric"),
+        ("categorical", "numeric"),
+    ):
+        both = chosen[first] & chosen[second]
+        if both:
+            raise Refusal(
+                f"{called(names, min(both))} is in both {first} and {second}; name it in one of them."
+            )
+
+
+def _targets(column: pa.ChunkedArray, task: Task, said: str) -> NDArray[Any]:
+    return class_ids(column, task, said) if task.is_classification else target_numbers(column, said)
+
+
+def weights_of(column: pa.ChunkedArray, said: str) -> NDArray[np.float32]:
+    """Sample weights, float32 `(n,)`.
+
+    Raises:
+        Refusal: a weight that is missing, negative or not finite; or all of them 0.
+    """
+    if column.null_count:
+        row = pc.index(pc.is_null(column), True).as_py() + 1
+        raise Refusal(f"{said} weighs the samples and may miss no value; got none in row {row:,}.")
+    weights = target_numbers(column, said)
+    if (weights < 0).any():
+        row = int(np.argmax(weights < 0))
+        raise Refusal(
+            f"{said} weighs the samples and must be at least 0; got {weights[row]:g} in row {row + 1:,}."
+        )
+    if not weights.any():
+        raise Refusal(
+            f"{said} weighs the samples and must have a weight above 0; all {len(weights):,} are 0."
+        )
+    return weights
+
+
+def release_memory() -> None:
+    """Give memory that Arrow holds in reserve back to the system."""
+    pa.default_memory_pool().release_unused()

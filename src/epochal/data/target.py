@@ -1,0 +1,135 @@
+"""What is to be predicted, and what are the targets?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from epochal.data.dataset import Task
+from epochal.data.encode import as_text, to_numbers
+from epochal.data.recognize import MOST_LEVELS, flag_word, natural, stray_marks
+from epochal.errors import Refusal, did_you_mean
+
+__all__ = ["FEW_CLASSES", "MISSING_SHARE", "TASKS", "class_ids", "recognize_task", "target_numbers"]
+
+TASKS = ("classification", "binary", "multiclass", "regression")
+FEW_CLASSES = 20
+"""Whole numbers with at most this many distinct values are classes."""
+MISSING_SHARE = 0.05
+"""Up to this share of missing targets is left out, aloud; more is refused."""
+
+
+def recognize_task(
+    column: pa.ChunkedArray, said: str, task: str | None, flags: bool = True
+) -> tuple[Task, str]:
+    """The task that a target column without missing values calls for, and a note that says it.
+
+    Args:
+        column: the target, one value per sample.
+        said: the column as a sentence calls it.
+        task: "classification", "binary", "multiclass" or "regression" overrides what is recognized.
+        flags: whether the note names the command line's flag or Python's argument.
+
+    Raises:
+        Refusal: one class, too many, or values that the given task can't use.
+    """
+    if task is not None and task not in TASKS:
+        raise Refusal(did_you_mean("task", task, TASKS))
+    kind, rows = column.type, len(column)
+    text = pa.types.is_string(kind)
+    if pa.types.is_temporal(kind):
+        raise Refusal(
+            f"{said} is the target and must hold numbers or classes; got dates. Name another column."
+        )
+    marks, count, first = stray_marks(column)
+    if marks and (task == "regression" or pc.count_distinct(column).as_py() > FEW_CLASSES):
+        raise Refusal(
+            f'{said} is the target and holds numbers, but for "{marks[0]}" ({count:,} of {rows:,} values, '
+            f"first in row {first:,}); pass --missing {flag_word(marks)} to read that as missing."
+        )
+    distinct = pc.count_distinct(column).as_py()
+    if distinct == 1:
+        raise Refusal(
+            f'{said} is the target and must have at least 2 different values; got 1 ("{column[0].as_py()}"). '
+            "Name another column with --target."
+        )
+    if task == "regression":
+        return Task("regression"), f"target {said}: regression, as asked."
+    if task is None and not text and not pa.types.is_boolean(kind) and not _few_whole(column, distinct):
+        least, most = pc.min_max(column).as_py().values()
+        how = "--task classification" if flags else 'task="classification"'
+        note = (
+            f"target {said}: {distinct:,} different numbers from {least:g} to {most:g}: regression; "
+            f"{how} makes classes of them."
+        )
+        return Task("regression"), note
+    words = as_text(column)
+    classes = tuple(sorted(pc.unique(words).to_pylist(), key=natural))
+    if len(classes) > MOST_LEVELS or (len(classes) > rows / 2 and rows > 4):
+        raise Refusal(
+            f"{said} is the target and must have at most {min(MOST_LEVELS, rows // 2):,} classes for "
+            f"{rows:,} samples; got {len(classes):,}. Name another column with --target"
+            + ("." if text else ", or pass --task regression.")
+        )
+    if task == "binary" and len(classes) != 2:
+        raise Refusal(f"{said} must have 2 classes for --task binary; got {len(classes)}: use multiclass.")
+    binary = len(classes) == 2 and task != "multiclass"
+    counts = {item["values"].as_py(): item["counts"].as_py() for item in pc.value_counts(words)}
+    shown = ", ".join(f"{name}: {counts[name]:,}" for name in classes[:10]) + (
+        ", …" if len(classes) > 10 else ""
+    )
+    how = "--task regression" if flags else 'task="regression"'
+    other = "." if text or pa.types.is_boolean(kind) else f"; {how} takes the numbers as they are."
+    found = Task("binary" if binary else "multiclass", classes)
+    kinds = "binary" if binary else "multi-class"
+    return found, f"target {said}: {len(classes)} classes ({shown}), {kinds} classification{other}"
+
+
+def _few_whole(column: pa.ChunkedArray, distinct: int) -> bool:
+    if distinct > FEW_CLASSES or distinct > len(column) / 2:
+        return False
+    return pa.types.is_integer(column.type) or bool(pc.all(pc.equal(pc.floor(column), column)).as_py())
+
+
+def class_ids(column: pa.ChunkedArray, task: Task, said: str, start: int = 0) -> NDArray[np.int32]:
+    """Class ids `(n,)` of a column without missing values.
+
+    Raises:
+        Refusal: a class that the task does not have, with its row.
+    """
+    words = as_text(column)
+    found = pc.index_in(words, value_set=pa.array(task.classes, pa.string()))
+    if found.null_count:
+        row = pc.index(pc.is_null(found), True).as_py()
+        known = ", ".join(task.classes[:10])
+        raise Refusal(
+            f"{said} must be one of the {len(task.classes)} classes of the training table ({known}); "
+            f'got "{words[row]}" in row {start + row + 1:,}.'
+        )
+    ids: NDArray[np.int32] = np.asarray(found.to_numpy()).astype(np.int32)
+    return ids
+
+
+def target_numbers(column: pa.ChunkedArray, said: str) -> NDArray[np.float32]:
+    """Targets of a regression, float32 `(n,)`.
+
+    Raises:
+        Refusal: text, or a number that is not finite in float32, with its row.
+    """
+    parts: list[NDArray[Any]] = []
+    start = 0
+    for chunk in column.chunks:
+        parts.append(to_numbers(chunk, said, start))
+        start += len(chunk)
+    with np.errstate(over="ignore"):
+        values = np.concatenate(parts).astype(np.float32)
+    if not np.isfinite(values).all():
+        row = int(np.argmin(np.isfinite(values)))
+        raise Refusal(
+            f"{said} must hold finite numbers (float32); got {np.concatenate(parts)[row]} in row {row + 1:,}."
+        )
+    return values

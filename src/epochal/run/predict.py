@@ -1,0 +1,118 @@
+"""What do the trained repeats say about new samples?
+
+The repeats are an ensemble: the prediction is the mean of theirs, and their spread says how far they differ.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.data import encode_new
+from epochal.engine.evaluate import forward
+from epochal.errors import Refusal
+from epochal.models import Model, Variables, probabilities
+
+if TYPE_CHECKING:
+    from epochal.data import Task
+    from epochal.run.record import Run
+
+__all__ = ["Prediction", "compiled_forward", "predict"]
+
+
+@functools.lru_cache(maxsize=32)
+def compiled_forward(model: Model) -> Any:
+    """The compiled function (variables, inputs) -> outputs of a model."""
+    return jax.jit(lambda variables, inputs: forward(model, variables, inputs))
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Predictions for some samples.
+
+    Args:
+        task: what is predicted.
+        values: probabilities (n, classes), or predicted numbers (n, targets), the mean over repeats.
+        spread: their standard deviation over repeats, the same shape; NaN with one repeat.
+        per_repeat: (repeats, n, ...), what each repeat says.
+        notes: what was noticed about the data.
+        target: the name of the target.
+    """
+
+    task: Task
+    values: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    per_repeat: NDArray[np.float64]
+    notes: tuple[str, ...] = ()
+    target: str = "target"
+
+    @property
+    def labels(self) -> NDArray[Any]:
+        """The most probable class of each sample, by name; the predicted number for regression."""
+        if not self.task.is_classification:
+            return self.values[:, 0] if self.values.shape[1] == 1 else self.values
+        return np.asarray(self.task.classes, dtype=object)[self.values.argmax(axis=1)]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self.labels, dtype=dtype)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def to_arrow(self) -> Any:
+        """A table with one row a sample: the prediction, probabilities, and the spread of each."""
+        import pyarrow as pa
+
+        name = self.target or "target"
+        several = len(self.per_repeat) > 1
+        if self.task.is_classification:
+            columns: dict[str, Any] = {f"predicted {name}": [str(label) for label in self.labels]}
+            parts = [f"probability {label}" for label in self.task.classes]
+        else:
+            parts = [f"predicted {name}" + (f" {k + 1}" if self.values.shape[1] > 1 else "") for k in range(self.values.shape[1])]
+            columns = {}
+        columns |= {part: self.values[:, k] for k, part in enumerate(parts)}
+        if several:
+            columns |= {f"sd of {part}": self.spread[:, k] for k, part in enumerate(parts)}
+        return pa.table(columns)
+
+    def write(self, path: str | Path) -> Path:
+        """Write CSV, or Parquet where the name ends so."""
+        import pyarrow.csv
+        import pyarrow.parquet
+
+        path = Path(path)
+        table = self.to_arrow()
+        if path.suffix.lower() in (".parquet", ".pq"):
+            pyarrow.parquet.write_table(table, path)
+        else:
+            pyarrow.csv.write_csv(table, path)
+        return path
+
+
+def predict(run: Run, data: Any, parameters: str = "best") -> Prediction:
+    """See `Run.predict`."""
+    if parameters not in ("best", "last"):
+        raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
+    dataset = encode_new(run.encoder, data, task=run.task, shape=tuple(run.data["shape"]))
+    call = compiled_forward(run.model)
+    each = []
+    for fitted in run.fitted:
+        inputs = dataset.inputs if fitted.scaling is None else fitted.scaling.apply(dataset.inputs)
+        variables: Variables = getattr(fitted, parameters)
+        outputs = np.asarray(call(variables, inputs), np.float64)
+        if run.task.is_classification:
+            each.append(probabilities(outputs, np))
+        else:
+            numbers = outputs.reshape(len(outputs), -1)
+            each.append(numbers if fitted.target_scaling is None else fitted.target_scaling.restore(numbers))
+    per_repeat = np.stack(each)
+    several = len(each) > 1
+    spread = per_repeat.std(axis=0, ddof=1) if several else np.full(per_repeat.shape[1:], np.nan)
+    return Prediction(run.task, per_repeat.mean(axis=0), spread, per_repeat, dataset.notes, run.data["target"])

@@ -1,0 +1,171 @@
+"""What is known when a training has ended?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.curves import Curves, Summary, Verdict, summarize
+from epochal.data import Dataset, Encoder, Scaling, TargetScaling, Task
+from epochal.models import Model, Variables
+from epochal.plan import Plan
+from epochal.run.predict import Prediction, predict
+
+if TYPE_CHECKING:
+    from epochal.settings import Settings
+
+__all__ = ["BrokenUpdate", "Fitted", "Outcome", "Run", "Scores"]
+
+
+@dataclass(frozen=True)
+class BrokenUpdate:
+    """The first update whose loss or parameters were not finite."""
+
+    update: int
+    epoch: int
+    batch: int
+    samples: tuple[int, ...]
+    """Rows of the source that formed it, counted from 1."""
+
+    def __str__(self) -> str:
+        shown = ", ".join(str(row) for row in self.samples[:8])
+        more = f" and {len(self.samples) - 8} more" if len(self.samples) > 8 else ""
+        return f"update {self.update:,} (epoch {self.epoch}, batch {self.batch}; rows {shown}{more})"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one repeat went."""
+
+    repeat: int
+    seed: int
+    stopped: str
+    """Why it ended, in words."""
+    epochs: float
+    updates: int
+    seconds: float
+    best_epoch: float
+    best_update: int
+    broken: BrokenUpdate | None = None
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What one repeat learned: its variables and the scaling that goes before them."""
+
+    best: Variables
+    last: Variables
+    scaling: Scaling | None
+    target_scaling: TargetScaling | None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What the best parameters of each repeat reach on one part of the split."""
+
+    metrics: dict[str, Summary]
+    confusion: NDArray[np.int64] | None = None
+    """(true, predicted) counts, summed over repeats."""
+    true: NDArray[np.float64] | None = None
+    predicted: NDArray[np.float64] | None = None
+    """Targets and predictions in their own units, of all repeats, for regression."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A finished training: its plan, repeats, curves, parameters and verdict.
+
+    `run.curves.plot()`, `run.verdict`, `run.predict(X_new)`, `run.report("report.html")`.
+    """
+
+    plan: Plan
+    task: Task
+    model: Model
+    settings: dict[str, Any]
+    curves: Curves
+    outcomes: tuple[Outcome, ...]
+    fitted: tuple[Fitted, ...]
+    verdict: Verdict
+    scores: dict[str, Scores]
+    """By part: "validation" and "test", where there are any."""
+    data: dict[str, Any]
+    """A description of the data: source, features, notes, fingerprint."""
+    encoder: Encoder | None
+    conditions: dict[str, Any]
+    """Versions, device, date: what the figures were measured under."""
+    baseline: dict[str, list[float]] = field(default_factory=dict)
+    interrupted: bool = False
+    folder: Path | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def repeats(self) -> int:
+        """How many times the training was repeated."""
+        return len(self.outcomes)
+
+    @cached_property
+    def metrics(self) -> dict[str, dict[str, Summary]]:
+        """Mean, sd and 95 % interval over repeats, by part and name, at the best parameters."""
+        return {part: scores.metrics for part, scores in self.scores.items()}
+
+    @property
+    def main_metric(self) -> str:
+        """The metric that is shown first."""
+        return "accuracy" if self.task.is_classification else "r2"
+
+    @property
+    def headline(self) -> tuple[str, Summary] | None:
+        """The main figure: test if there is one, else validation."""
+        for part in ("test", "validation"):
+            if part in self.metrics:
+                for name in (self.main_metric, "loss"):
+                    if name in self.metrics[part]:
+                        return f"{part}.{name}", self.metrics[part][name]
+        return None
+
+    @property
+    def best_epoch(self) -> Summary:
+        """The epoch of the best parameters, over repeats."""
+        return summarize([outcome.best_epoch for outcome in self.outcomes])
+
+    def predict(self, data: Any, *, parameters: str = "best") -> Prediction:
+        """Predict new samples with the mean of the repeats, the best parameters of each by default.
+
+        Args:
+            data: a file, a data frame, or an array of inputs (n, ...), encoded as the training data was.
+            parameters: "best" or "last".
+        """
+        return predict(self, data, parameters)
+
+    def report(self, path: str | Path = "report.html") -> Path:
+        """Write a self-contained page about the run."""
+        from epochal.report.document import write_report
+
+        return write_report(self, path)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write a run folder; it must not exist yet."""
+        from epochal.run.folder import save
+
+        return save(self, folder)
+
+    def summary(self) -> str:
+        """A few lines for a reader in a hurry."""
+        lines = [self.verdict.sentence]
+        headline = self.headline
+        if headline is not None:
+            lines.insert(0, f"{headline[0]}: {headline[1]}")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        headline = self.headline
+        figure = f", {headline[0]} {headline[1].mean:.4g}" if headline is not None else ""
+        return f"Run({self.repeats} repeats, {self.plan.epochs} epochs{figure}, {self.verdict.kind})"
+
+

@@ -1,0 +1,151 @@
+"""What can be asked of a training?"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypedDict
+
+from epochal.engine.optimizers import Optimizer, optimizer_for
+from epochal.engine.schedules import Schedule
+from epochal.errors import Refusal, did_you_mean
+
+__all__ = ["VARYING", "Options", "Settings"]
+
+VARYING = ("split", "init", "order")
+"""What differs from repeat to repeat unless it is fixed: the split, the initial parameters, the order."""
+
+
+class Options(TypedDict, total=False):
+    """The keyword arguments of `fit` and `train`; `Settings` describes each."""
+
+    batch_size: int | Literal["full"]
+    epochs: int
+    optimizer: Any
+    learning_rate: float | None
+    schedule: str | Schedule
+    optimizer_options: Mapping[str, float]
+    loss: Any
+    metrics: tuple[str, ...] | None
+    monitor: str | None
+    stop: Any
+    order: Any
+    remainder: str
+    repeats: int
+    seed: int
+    vary: tuple[str, ...]
+    validation: Any
+    test: Any
+    class_weight: Any
+    standardize: bool | None
+    evaluate_every: int | str
+    evaluate_train: bool
+    initial: Any
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that a training is asked to do, checked as far as can be without the data.
+
+    Args:
+        batch_size: samples of one update, or "full" for all training samples.
+        epochs: passes through the training samples, at most (a rule may stop earlier).
+        optimizer: a name (sgd, momentum, nesterov, adam, adamw, rmsprop, adagrad, lion, ...) or an Optax
+            object.
+        learning_rate: of a named optimizer; its usual one by default.
+        schedule: "constant", "cosine", "step", or a `Schedule`.
+        optimizer_options: further numbers of a named optimizer, such as {"weight_decay": 0.01}.
+        loss: a name ("log_loss", "squared_error", "absolute_error", "huber") or a function
+            (outputs, targets) -> (batch,); the task's usual one by default.
+        metrics: names of metrics evaluated along the curve; the task's usual ones by default.
+        monitor: the column that decides which parameters are the best; "validation.loss" by default, or
+            "train.loss" where there are no validation samples.
+        stop: a rule of `epochal.stopping`, or None to train for all epochs.
+        order: "shuffle", "shuffle_once", "sequential", or an `Order`.
+        remainder: "keep", "drop", "spread" or "carry": what becomes of samples that do not fill a batch.
+        repeats: trainings with the seeds `seed`, `seed + 1`, ...
+        seed: of the first repeat.
+        vary: what differs between repeats, of "split", "init" and "order"; the rest is that of `seed`.
+        validation: a share of the samples in [0, 1), or data of its own; 0 for none.
+        test: likewise; test samples are looked at once, at the end.
+        class_weight: "balanced", or a mapping from class to weight.
+        standardize: bring inputs (and regression targets) to mean 0 and variance 1 by the training samples;
+            by default for tables, and not for plain arrays.
+        evaluate_every: epochs between evaluations, or a string such as "100 updates".
+        evaluate_train: whether the training loss at fixed parameters is evaluated, too.
+        initial: variables from which every repeat starts, instead of drawing them.
+    """
+
+    batch_size: int | Literal["full"] = 32
+    epochs: int = 100
+    optimizer: Any = "adam"
+    learning_rate: float | None = None
+    schedule: str | Schedule = "constant"
+    optimizer_options: Mapping[str, float] = field(default_factory=dict)
+    loss: Any = None
+    metrics: tuple[str, ...] | None = None
+    monitor: str | None = None
+    stop: Any = None
+    order: Any = "shuffle"
+    remainder: str = "keep"
+    repeats: int = 1
+    seed: int = 0
+    vary: tuple[str, ...] = VARYING
+    validation: Any = 0.2
+    test: Any = 0.0
+    class_weight: Any = None
+    standardize: bool | None = None
+    evaluate_every: int | str = 1
+    evaluate_train: bool = True
+    initial: Any = None
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Settings:
+        """The settings with these options; an unknown one is refused with the nearest name."""
+        known = [one.name for one in dataclasses.fields(cls)]
+        for name in options:
+            if name not in known:
+                raise Refusal(did_you_mean("option", name, known))
+        return cls(**options)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.repeats, bool) or not isinstance(self.repeats, int) or self.repeats < 1:
+            raise Refusal(f"repeats must be a whole number, at least 1; got {self.repeats!r}.")
+        if isinstance(self.seed, int) and not 0 <= self.seed <= 2**64 - self.repeats:
+            raise Refusal(f"seed must be between 0 and 2^64 - repeats; got {self.seed}.")
+        if isinstance(self.vary, str):
+            object.__setattr__(self, "vary", (self.vary,))
+        for part in self.vary:
+            if part not in VARYING:
+                raise Refusal(did_you_mean("part of vary", part, VARYING))
+        if isinstance(self.metrics, str):
+            object.__setattr__(self, "metrics", (self.metrics,))
+        self.evaluation  # noqa: B018 (refuses what it can't read)
+
+    def chosen_optimizer(self) -> Optimizer:
+        """The optimizer with its options."""
+        return optimizer_for(self.optimizer, self.learning_rate, dict(self.optimizer_options))
+
+    def chosen_schedule(self) -> Schedule:
+        """The schedule; an Optax object has its own."""
+        schedule = self.schedule if isinstance(self.schedule, Schedule) else Schedule(self.schedule)
+        if not isinstance(self.optimizer, str) and schedule != Schedule():
+            raise Refusal("schedule has no effect on an Optax object, which has its own; leave it out.")
+        return schedule
+
+    @property
+    def evaluation(self) -> tuple[int, str]:
+        """How far apart evaluations are: (count, "epochs" or "updates").
+
+        >>> Settings(evaluate_every="100 updates").evaluation
+        (100, 'updates')
+        """
+        match = re.fullmatch(r"\s*(\d+)\s*(epochs?|updates?)?\s*", str(self.evaluate_every))
+        if match is None or int(match[1]) < 1:
+            raise Refusal(
+                "evaluate_every must be a whole number of epochs, at least 1, or of updates such as "
+                f'"100 updates"; got {self.evaluate_every!r}.'
+            )
+        return int(match[1]), "updates" if (match[2] or "").startswith("update") else "epochs"

@@ -1,0 +1,357 @@
+"""When does a training stop before its planned epochs?
+
+A rule is a fold over the evaluations of one repeat. It is traced into the compiled program, so that each
+repeat stops on its own without the host; the same rule applied to a finished curve gives the same answer:
+
+    >>> rule = any_of(Patience(20, min_epochs=10), Target(0.95, "validation.accuracy"), Budget(seconds=60))
+    >>> rule.describe()
+    'no improvement of validation.loss for 20 epochs, or validation.accuracy at least 0.95, or 60 seconds'
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from epochal.engine.rules import Observation, Rule
+from epochal.errors import Refusal
+from epochal.models import higher_is_better
+
+__all__ = [
+    "Budget",
+    "GeneralizationLoss",
+    "Patience",
+    "Productivity",
+    "RisingStrips",
+    "Target",
+    "all_of",
+    "any_of",
+]
+
+
+def _positive(name: str, value: float, least: float = 0, strict: bool = True) -> None:
+    if not (value > least if strict else value >= least):
+        bound = f"greater than {least:g}" if strict else f"at least {least:g}"
+        raise Refusal(f"{name} must be {bound}; got {value}.")
+
+
+class _Best(NamedTuple):
+    value: jax.Array
+    epoch: jax.Array
+    now: jax.Array
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Stop when the best value is `epochs` epochs old.
+
+    Args:
+        epochs: epochs (not evaluations) without an improvement.
+        min_change: by how much a value must be better to count as an improvement, at least 0.
+        min_epochs: epochs before which training does not stop.
+        monitor: the column that is watched.
+    """
+
+    epochs: float
+    min_change: float = 0.0
+    min_epochs: float = 0.0
+    monitor: str = "validation.loss"
+
+    def __post_init__(self) -> None:
+        _positive("patience", self.epochs)
+        _positive("min_change", self.min_change, strict=False)
+        _positive("min_epochs", self.min_epochs, strict=False)
+
+    def init(self) -> _Best:
+        """Nothing seen."""
+        return _Best(jnp.float32(jnp.inf), jnp.float32(0), jnp.float32(0))
+
+    def step(self, state: _Best, seen: Observation) -> tuple[_Best, jax.Array]:
+        """Remember the best value and its epoch."""
+        value = seen.columns[self.monitor] * (-1 if higher_is_better(self.monitor) else 1)
+        better = value < state.value - self.min_change
+        state = _Best(
+            jnp.where(better, value, state.value), jnp.where(better, seen.epoch, state.epoch), seen.epoch
+        )
+        return state, (seen.epoch - state.epoch >= self.epochs) & (seen.epoch >= self.min_epochs)
+
+    def reason(self, state: _Best) -> str:
+        """Since when nothing improved."""
+        since = float(state.now) - float(state.epoch)
+        return f"no improvement of {self.monitor} for {since:g} epochs (best at epoch {float(state.epoch):g})"
+
+    def describe(self) -> str:
+        """The rule in words."""
+        return f"no improvement of {self.monitor} for {self.epochs:g} epochs"
+
+    def columns(self) -> tuple[str, ...]:
+        """The watched column."""
+        return (self.monitor,)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Stop when a column reaches a value, in the direction in which it is better."""
+
+    value: float
+    monitor: str = "validation.loss"
+
+    def init(self) -> jax.Array:
+        """Nothing seen."""
+        return jnp.float32(0)
+
+    def step(self, state: jax.Array, seen: Observation) -> tuple[jax.Array, jax.Array]:
+        """Compare."""
+        value = seen.columns[self.monitor]
+        reached = value >= self.value if higher_is_better(self.monitor) else value <= self.value
+        return value.astype(jnp.float32), reached
+
+    def reason(self, state: jax.Array) -> str:
+        """What was reached."""
+        return f"{self.monitor} reached {float(state):.4g} (target {self.value:g})"
+
+    def describe(self) -> str:
+        """The rule in words."""
+        return f"{self.monitor} at {'least' if higher_is_better(self.monitor) else 'most'} {self.value:g}"
+
+    def columns(self) -> tuple[str, ...]:
+        """The watched column."""
+        return (self.monitor,)
+
+
+class _Optimum(NamedTuple):
+    least: jax.Array
+    loss: jax.Array
+    history: jax.Array
+    seen: jax.Array
+
+
+def _optimum(state: _Optimum, seen: Observation) -> _Optimum:
+    validation, training = seen.columns["validation.loss"], seen.columns["train.running_loss"]
+    least = jnp.minimum(state.least, validation)
+    history = jnp.where(jnp.isnan(training), state.history, jnp.roll(state.history, -1).at[-1].set(training))
+    count = state.seen + jnp.where(jnp.isnan(training), 0, 1)
+    return _Optimum(least, 100 * (validation / least - 1), history, count)
+
+
+@dataclass(frozen=True)
+class GeneralizationLoss:
+    """Prechelt's GL: stop when 100 (E_va / E_opt - 1) exceeds `alpha` (Prechelt 1998, section 2).
+
+    E_va is the validation loss, E_opt the least so far.
+    """
+
+    alpha: float
+
+    def __post_init__(self) -> None:
+        _positive("GL", self.alpha)
+
+    def init(self) -> _Optimum:
+        """Nothing seen."""
+        infinite = jnp.float32(jnp.inf)
+        return _Optimum(infinite, jnp.float32(0), jnp.zeros(1), jnp.int32(0))
+
+    def step(self, state: _Optimum, seen: Observation) -> tuple[_Optimum, jax.Array]:
+        """Compare with the least loss so far."""
+        state = _optimum(state, seen)
+        return state, state.loss > self.alpha
+
+    def reason(self, state: _Optimum) -> str:
+        """How far above the least."""
+        return f"the validation loss is {float(state.loss):.3g} % above its least (GL {self.alpha:g})"
+
+    def describe(self) -> str:
+        """The rule in words."""
+        return f"validation loss {self.alpha:g} % above its least (Prechelt's GL)"
+
+    def columns(self) -> tuple[str, ...]:
+        """What is read."""
+        return ("validation.loss", "train.running_loss")
+
+
+@dataclass(frozen=True)
+class Productivity:
+    """Prechelt's PQ: stop when GL / P_k exceeds `alpha` (Prechelt 1998, section 2).
+
+    P_k = 1000 (mean / min of the training loss over the last `strip` evaluations - 1) is the progress that
+    training still makes: a rising validation loss is borne while the training loss falls fast.
+    """
+
+    alpha: float
+    strip: int = 5
+
+    def __post_init__(self) -> None:
+        _positive("PQ", self.alpha)
+        _positive("strip", self.strip, 2, strict=False)
+
+    def init(self) -> _Optimum:
+        """Nothing seen."""
+        infinite = jnp.float32(jnp.inf)
+        return _Optimum(infinite, jnp.float32(0), jnp.zeros(self.strip), jnp.int32(0))
+
+    def _quotient(self, state: _Optimum) -> Any:
+        progress = 1000 * (state.history.mean() / state.history.min() - 1)
+        return state.loss / jnp.maximum(progress, 1e-12)
+
+    def step(self, state: _Optimum, seen: Observation) -> tuple[_Optimum, jax.Array]:
+        """Compare at the end of each strip."""
+        state = _optimum(state, seen)
+        end = (state.seen >= self.strip) & (state.seen % self.strip == 0)
+        return state, end & (self._quotient(state) > self.alpha)
+
+    def reason(self, state: _Optimum) -> str:
+        """The quotient."""
+        quotient = float(self._quotient(state))
+        return f"generalization loss outweighs training progress {quotient:.3g} to 1 (PQ {self.alpha:g})"
+
+    def describe(self) -> str:
+        """The rule in words."""
+        return f"generalization loss over training progress above {self.alpha:g} (Prechelt's PQ)"
+
+    def columns(self) -> tuple[str, ...]:
+        """What is read."""
+        return ("validation.loss", "train.running_loss")
+
+
+class _Strips(NamedTuple):
+    before: jax.Array
+    rises: jax.Array
+    seen: jax.Array
+
+
+@dataclass(frozen=True)
+class RisingStrips:
+    """Prechelt's UP: stop when the validation loss rose over `strips` successive strips.
+
+    A strip is `strip` evaluations; its end is compared with the end of the one before (Prechelt 1998,
+    section 2, third class of criteria).
+    """
+
+    strips: int
+    strip: int = 5
+
+    def __post_init__(self) -> None:
+        _positive("UP", self.strips, 1, strict=False)
+        _positive("strip", self.strip, 1, strict=False)
+
+    def init(self) -> _Strips:
+        """Nothing seen."""
+        return _Strips(jnp.float32(jnp.inf), jnp.int32(0), jnp.int32(-1))
+
+    def step(self, state: _Strips, seen: Observation) -> tuple[_Strips, jax.Array]:
+        """Compare the ends of two strips. The evaluation before training is no part of a strip."""
+        loss = seen.columns["validation.loss"]
+        count = state.seen + 1
+        end = (count > 0) & (count % self.strip == 0)
+        rises = jnp.where(end, jnp.where(loss > state.before, state.rises + 1, 0), state.rises)
+        return _Strips(jnp.where(end, loss, state.before), rises, count), end & (rises >= self.strips)
+
+    def reason(self, state: _Strips) -> str:
+        """How often it rose."""
+        return f"the validation loss rose over {int(state.rises)} successive strips of {self.strip} (UP)"
+
+    def describe(self) -> str:
+        """The rule in words."""
+        return f"validation loss up over {self.strips} strips of {self.strip} evaluations (Prechelt's UP)"
+
+    def columns(self) -> tuple[str, ...]:
+        """What is read."""
+        return ("validation.loss",)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Stop after a number of seconds of training or of updates, whichever comes first.
+
+    Updates are exact. Seconds are those of the clock, looked at about ten times a second, so two runs may
+    stop at different updates; each repeat has the whole budget.
+    """
+
+    seconds: float | None = None
+    updates: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.seconds is None and self.updates is None:
+            raise Refusal("a budget needs seconds or updates; got neither.")
+        if self.seconds is not None:
+            _positive("the budget of seconds", self.seconds)
+        if self.updates is not None:
+            _positive("the budget of updates", self.updates)
+
+    def init(self) -> tuple[()]:
+        """The host keeps the budget."""
+        return ()
+
+    def step(self, state: tuple[()], seen: Observation) -> tuple[tuple[()], jax.Array]:
+        """Go on: the host ends it."""
+        return state, jnp.bool_(False)
+
+    def reason(self, state: tuple[()]) -> str:
+        """The budget."""
+        return f"the budget of {self.describe()} is spent"
+
+    def describe(self) -> str:
+        """The budget in words."""
+        parts = []
+        if self.seconds is not None:
+            parts.append(f"{self.seconds:g} seconds")
+        if self.updates is not None:
+            parts.append(f"{self.updates:,} updates")
+        return " or ".join(parts)
+
+    def columns(self) -> tuple[str, ...]:
+        """Nothing is read."""
+        return ()
+
+
+class _Each(NamedTuple):
+    states: tuple[Any, ...]
+    fired: jax.Array
+
+
+@dataclass(frozen=True)
+class _Joined:
+    rules: tuple[Any, ...]
+    every: bool = field(default=False)
+
+    def init(self) -> _Each:
+        return _Each(tuple(rule.init() for rule in self.rules), jnp.zeros(len(self.rules), bool))
+
+    def step(self, state: _Each, seen: Observation) -> tuple[_Each, jax.Array]:
+        steps = [rule.step(own, seen) for rule, own in zip(self.rules, state.states, strict=True)]
+        fired = jnp.stack([stop for _, stop in steps])
+        return _Each(tuple(own for own, _ in steps), fired), fired.all() if self.every else fired.any()
+
+    def reason(self, state: _Each) -> str:
+        joined = zip(self.rules, state.states, state.fired, strict=True)
+        return " and ".join(rule.reason(own) for rule, own, fired in joined if bool(fired))
+
+    def describe(self) -> str:
+        return (", and " if self.every else ", or ").join(rule.describe() for rule in self.rules)
+
+    def columns(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(column for rule in self.rules for column in rule.columns()))
+
+
+def any_of(*rules: Rule) -> Any:
+    """Stop as soon as one of the rules says so."""
+    return rules[0] if len(rules) == 1 else _Joined(tuple(rules))
+
+
+def all_of(*rules: Rule) -> Any:
+    """Stop when all of the rules say so at the same evaluation; budgets can't be part of it."""
+    if any(isinstance(rule, Budget) for rule in rules):
+        raise Refusal("a Budget ends training by itself and can't be part of all_of; use any_of.")
+    return rules[0] if len(rules) == 1 else _Joined(tuple(rules), every=True)
+
+
+def budgets(rule: Any) -> tuple[Budget, ...]:
+    """The budgets in a rule, which the host keeps."""
+    if isinstance(rule, Budget):
+        return (rule,)
+    if isinstance(rule, _Joined):
+        return tuple(budget for part in rule.rules for budget in budgets(part))
+    return ()

@@ -1,0 +1,261 @@
+"""How is a network trained?
+
+    for event in train(MLP(64, 64), (X, y), batch_size=32, epochs=150): ...
+
+`train` is the one loop. It settles everything (`prepare`), sends the repeats out in lanes, each a compiled
+program (`engine`), hands on what they tell as events, and closes with a `Run`. Leave the loop to stop.
+`fit` drains it.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, Unpack
+
+import jax
+import numpy as np
+
+from epochal.conclude import LaneResult, conclude
+from epochal.engine.lane import Evaluation, Lane
+from epochal.events import Evaluated, Event, Progressed, RepeatEnded, RunEnded, RunStarted
+from epochal.prepare import Prepared, prepare
+from epochal.run import Run
+from epochal.settings import Options, Settings
+from epochal.stopping import budgets
+
+__all__ = ["Control", "fit", "lanes_of", "train"]
+
+SMALL_UPDATE = 2**20
+"""Multiplications of an update (batch times parameters) up to which one core is enough for a program."""
+
+MOST_IN_STEP = 5
+"""Repeats that share a program on a CPU; more make loops that XLA no longer keeps small (docs/log.md)."""
+
+
+class Control:
+    """A way to end a training from outside: `stop()` lets each repeat finish its call and keeps what it has."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def stop(self) -> None:
+        """Ask all repeats to end at the next update boundary that the host sees."""
+        self._event.set()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._event.is_set()
+
+
+def fit(model: Any, data: Any, **options: Unpack[Options]) -> Run:
+    """Train `model` on `data` and return the finished `Run`.
+
+    Args:
+        model: `MLP(64, 64)`, a Flax NNX module or class, or a pair of functions (init, apply).
+        data: a file, "example:NAME", a data frame with its target, `(inputs, targets)`, or a `Dataset`.
+        **options: see `Settings`: batch_size, epochs, optimizer, learning_rate, repeats, seed, ...
+
+    Returns:
+        The run: curves, verdict, metrics with mean, sd and interval over the repeats, `predict`, `report`.
+        Ctrl-C ends the training early and returns what there is, with `run.interrupted` set.
+
+    Raises:
+        Refusal: what cannot work, in one sentence, before anything is trained.
+
+    >>> run = fit(MLP(8), "example:iris", epochs=60, batch_size=16, learning_rate=0.02, repeats=2)
+    >>> run.plan.updates, run.repeats
+    (480, 2)
+    >>> run.metrics["validation"]["accuracy"].mean > 0.85
+    True
+    """
+    control = Control()
+    events = train(model, data, control=control, **options)
+    run: Run | None = None
+    while run is None:
+        try:
+            for event in events:
+                if isinstance(event, RunEnded):
+                    run = event.run
+        except KeyboardInterrupt:
+            if control.stopped:
+                raise
+            control.stop()
+    return run
+
+
+def train(
+    model: Any, data: Any, *, control: Control | None = None, **options: Unpack[Options]
+) -> Iterator[Event]:
+    """Train and yield events: `RunStarted`, then `Evaluated`, `Progressed`, `RepeatEnded`, last `RunEnded`.
+
+    Takes what `fit` takes. Everything is checked at the call, before the first event is asked for. Closing
+    the iterator ends the training.
+    """
+    prepared = prepare(model, data, Settings.of(options))
+    return _Events(prepared, control or Control())
+
+
+class _Events(Iterator[Event]):
+    """The events of one training. An interrupt while waiting for the next one loses none of them."""
+
+    def __init__(self, prepared: Prepared, control: Control) -> None:
+        self._prepared, self._control = prepared, control
+        self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._waiting: list[Event] = [RunStarted(prepared)]
+        self._futures: list[Future[None]] = []
+        self._pool: ThreadPoolExecutor | None = None
+        self._results: list[LaneResult] = []
+        self._evaluated: list[Evaluated] = []
+        self._done: dict[int, int] = {}
+        self._begin = 0.0
+        self._ended = False
+
+    def __iter__(self) -> Iterator[Event]:
+        return self
+
+    def __next__(self) -> Event:
+        while not self._waiting:
+            if self._ended:
+                raise StopIteration
+            if self._pool is None:
+                self._start()
+            self._take(self._queue.get())
+        event = self._waiting.pop(0)
+        if isinstance(event, RunEnded):
+            self.close()
+        return event
+
+    def close(self) -> None:
+        """End the training now."""
+        self._ended = True
+        self._waiting.clear()
+        self._control.stop()
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def __del__(self) -> None:
+        if not self._ended:
+            self._control.stop()
+
+    def _start(self) -> None:
+        self._begin = time.perf_counter()
+        lanes, workers = lanes_of(self._prepared)
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="epochal")
+        self._expected = len(lanes)
+        self._futures = [self._pool.submit(self._work, repeats) for repeats in lanes]
+
+    def _work(self, repeats: range) -> None:
+        """Drive one lane to its end; runs in a thread of its own."""
+        try:
+            self._queue.put(self._drive(repeats))
+        except BaseException as error:
+            self._queue.put(error)
+
+    def _drive(self, repeats: range) -> LaneResult:
+        lane = make_lane(self._prepared, repeats)
+        seconds = [one.seconds for one in budgets(self._prepared.spec.rule) if one.seconds is not None]
+        reason = ""
+        while not lane.done:
+            if self._control.stopped:
+                reason = "interrupted"
+            elif seconds and lane.seconds >= min(seconds):
+                reason = f"the budget of {min(seconds):g} seconds is spent"
+            news = lane.finish() if reason else lane.advance()
+            self._queue.put((repeats, news, lane.update, lane.seconds))
+            if reason:
+                break
+        if not reason and lane.update >= lane.last_update < self._prepared.plan.updates:
+            reason = f"the budget of {lane.last_update:,} updates is spent"
+        return LaneResult.of(lane, repeats, reason)
+
+    def _take(self, news: Any) -> None:
+        """Turn what a lane says into events."""
+        if isinstance(news, BaseException):
+            self.close()
+            raise news
+        if isinstance(news, LaneResult):
+            self._results.append(news)
+            for outcome in news.outcomes(self._prepared):
+                self._waiting.append(RepeatEnded(outcome.repeat, outcome.epochs, outcome.stopped))
+            if len(self._results) == self._expected:
+                run = conclude(self._prepared, self._results, self._evaluated, self._control.stopped)
+                self._waiting.append(RunEnded(run))
+            return
+        repeats, evaluations, updates, seconds = news
+        for evaluation in evaluations:
+            self._waiting += self._events_of(repeats, evaluation)
+        self._done[repeats.start] = updates * len(repeats)
+        plan, count = self._prepared.plan, self._prepared.settings.repeats
+        clock = time.perf_counter() - self._begin
+        self._waiting.append(Progressed(sum(self._done.values()), plan.updates * count, clock, seconds))
+
+    def _events_of(self, repeats: range, evaluation: Evaluation) -> list[Evaluated]:
+        plan, names = self._prepared.plan, self._prepared.spec.columns
+        epoch = evaluation.epoch + (
+            evaluation.index / plan.batches_in(evaluation.epoch) if evaluation.index else 0.0
+        )
+        events = []
+        for row, repeat in enumerate(repeats):
+            if not evaluation.running[row]:
+                continue
+            columns = {name: float(value) for name, value in zip(names, evaluation.values[row], strict=True)}
+            samples = samples_seen(plan, evaluation.epoch, evaluation.index)
+            events.append(Evaluated(repeat, epoch, evaluation.update, samples, evaluation.seconds, columns))
+        self._evaluated += events
+        return events
+
+
+def samples_seen(plan: Any, epoch: int, index: int) -> int:
+    """How many turns samples have had after `index` batches of an epoch.
+
+    >>> from epochal.plan import Plan
+    >>> samples_seen(Plan(10, 4, 3), 1, 2)
+    18
+    """
+    if plan.remainder == "carry":
+        first = plan.first_update(epoch) if epoch < plan.epochs else plan.updates
+        return int((first + index) * plan.batch_size)
+    total = epoch * (plan.samples - plan.left_out(0))
+    for count, size in plan.segments:
+        taken = min(index, count)
+        total, index = total + taken * size, index - taken
+    return int(total)
+
+
+def make_lane(prepared: Prepared, repeats: range, fixed_budget: int | None = None) -> Lane:
+    """A lane for some repeats, compiled and at its first update."""
+    limits = [one.updates for one in budgets(prepared.spec.rule) if one.updates is not None]
+    return Lane(
+        spec=replace(prepared.spec, repeats=len(repeats)),
+        plan=prepared.plan,
+        source=prepared.source(repeats),
+        every=prepared.settings.evaluation[0],
+        last_update=min([prepared.plan.updates, *limits]),
+        initial=prepared.settings.initial,
+        fixed_budget=fixed_budget,
+    )
+
+
+def lanes_of(prepared: Prepared) -> tuple[list[range], int]:
+    """Which repeats share a program, and how many programs run at a time.
+
+    An accelerator takes all repeats in step. A CPU runs small programs on one core each, so that cores work
+    side by side, and a large one alone, which uses all cores by itself.
+    """
+    repeats = prepared.settings.repeats
+    if jax.default_backend() != "cpu":
+        return [range(repeats)], 1
+    sample = jax.ShapeDtypeStruct(prepared.dataset.shape, np.float32)
+    variables = jax.eval_shape(prepared.spec.model.init, jax.eval_shape(lambda: jax.random.key(0)), sample)
+    size = sum(leaf.size for leaf in jax.tree.leaves(variables.params))
+    if size * prepared.plan.batch_size > SMALL_UPDATE:
+        return [range(repeat, repeat + 1) for repeat in range(repeats)], 1
+    workers = max(1, min(repeats, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
+    return [range(repeat, repeat + 1) for repeat in range(repeats)], workers
