@@ -1,0 +1,92 @@
+"""epochal trains neural networks by mini-batch gradient descent, exactly, fast and honestly.
+
+    import epochal as ep
+
+    plan = ep.Plan(samples=200, batch_size=5, epochs=1000)   # 40 batches per epoch, 40,000 updates
+    run = ep.fit(ep.MLP(64, 64), (X, y), batch_size=32, epochs=150, repeats=5)
+    run.curves.plot(); run.verdict; run.predict(X_new); run.report("report.html")
+
+Names are imported when they are first used, so that a plan can be made without waiting for JAX.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+_HOMES = {
+    "Plan": "epochal.plan",
+    "Turn": "epochal.plan",
+    "Refusal": "epochal.errors",
+    "Dataset": "epochal.data",
+    "Task": "epochal.data",
+    "load_data": "epochal.data",
+    "MLP": "epochal.models",
+    "Model": "epochal.models",
+    "Variables": "epochal.models",
+    "functions": "epochal.models",
+    "Schedule": "epochal.engine.schedules",
+    "Settings": "epochal.settings",
+    "Curves": "epochal.curves",
+    "Summary": "epochal.curves",
+    "Verdict": "epochal.curves",
+    "Budget": "epochal.stopping",
+    "GeneralizationLoss": "epochal.stopping",
+    "Patience": "epochal.stopping",
+    "Productivity": "epochal.stopping",
+    "RisingStrips": "epochal.stopping",
+    "Target": "epochal.stopping",
+    "all_of": "epochal.stopping",
+    "any_of": "epochal.stopping",
+    "Evaluated": "epochal.events",
+    "Progressed": "epochal.events",
+    "RepeatEnded": "epochal.events",
+    "RunEnded": "epochal.events",
+    "RunStarted": "epochal.events",
+    "Prediction": "epochal.run",
+    "Run": "epochal.run",
+    "load": "epochal.run",
+    "Control": "epochal.training",
+    "fit": "epochal.training",
+    "train": "epochal.training",
+}
+
+__all__ = [*sorted(_HOMES), "__version__"]  # noqa: PLE0604
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from epochal.curves import Curves, Summary, Verdict
+    from epochal.data import Dataset, Task
+    from epochal.data import load as load_data
+    from epochal.engine.schedules import Schedule
+    from epochal.errors import Refusal
+    from epochal.events import Evaluated, Progressed, RepeatEnded, RunEnded, RunStarted
+    from epochal.models import MLP, Model, Variables, functions
+    from epochal.plan import Plan, Turn
+    from epochal.run import Prediction, Run, load
+    from epochal.settings import Settings
+    from epochal.stopping import (
+        Budget,
+        GeneralizationLoss,
+        Patience,
+        Productivity,
+        RisingStrips,
+        Target,
+        all_of,
+        any_of,
+    )
+    from epochal.training import Control, fit, train
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'epochal' has no attribute {name!r}")
+    home = importlib.import_module(_HOMES[name])
+    value = getattr(home, "load" if name == "load_data" else name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

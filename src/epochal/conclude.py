@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.curves import Curves, judge, summarize
+from epochal.data import Split
 from epochal.engine.lane import Lane
 from epochal.engine.program import template
 from epochal.engine.spec import Spec
@@ -131,8 +132,18 @@ def conclude(
         encoder=prepared.dataset.encoder,
         conditions=conditions(),
         baseline=baseline,
+        order_seeds=tuple(prepared.seed(repeat, "order") for repeat in range(prepared.settings.repeats)),
+        rows=prepared.dataset.rows,
+        splits=tuple(_parts(chosen, prepared.dataset.samples) for chosen in prepared.splits),
         interrupted=interrupted,
     )
+
+
+def _parts(chosen: Split, samples: int) -> NDArray[np.uint8]:
+    parts = np.zeros(samples, np.uint8)
+    for number, name in enumerate(("train", "validation", "test"), start=1):
+        parts[getattr(chosen, name)] = number
+    return parts
 
 
 def _curves(evaluated: Sequence[Evaluated], names: Sequence[str]) -> Curves:

@@ -48,9 +48,9 @@ class Style:
 
 
 STYLES = {
-    "light": Style("#ffffff", "#1c2330", "#646f80", "#e6e9ee", "#2563b0", "#8fb3dd", "#c2501a", "#646f80"),
-    "dark": Style("#12161d", "#e8ebf0", "#98a3b3", "#272e39", "#69aaf5", "#41618a", "#ff9557", "#98a3b3"),
-    "auto": Style("none", "#7b8494", "#7b8494", "#8b94a340", "#3f87d9", "#7f9fc4", "#dd6b2c", "#7b8494"),
+    "light": Style("#ffffff", "#1c2330", "#646f80", "#e6e9ee", "#2563b0", "#7b5cc4", "#c2501a", "#646f80"),
+    "dark": Style("#12161d", "#e8ebf0", "#98a3b3", "#272e39", "#69aaf5", "#b39df5", "#ff9557", "#98a3b3"),
+    "auto": Style("none", "#7b8494", "#7b8494", "#8b94a340", "#3f87d9", "#9279d6", "#dd6b2c", "#7b8494"),
 }
 """`light` and `dark` bring their background; `auto` is transparent, legible on both."""
 
@@ -86,7 +86,7 @@ def plot(
     """Draw losses, and the main metric in a panel below, with the 95 % interval of the mean over repeats.
 
     Thick lines are means over the repeats still running (dotted where some have stopped), thin ones the
-    repeats, bands the 95 % interval of the mean. The upright line is the best epoch: the median over repeats.
+    repeats, bands the 95 % interval of the mean (while at least 4 repeats run, or all). The upright line is the best epoch: the median over repeats.
 
     Args:
         names: the curves to draw; losses share one panel, each other metric has one of its own.
@@ -112,7 +112,7 @@ def plot(
     if verdict is not None:
         width = max(40, int(figure.get_figwidth() * 11.5))
         sentence = "\n".join(textwrap.wrap(verdict.sentence, width))
-        axes[0].set_title(sentence, loc="left", color=look.text, fontsize=11.5, pad=14)
+        axes[0].set_title(sentence, loc="left", color=look.text, fontsize=11.5, pad=26)
     if path is not None:
         figure.savefig(path, dpi=160, transparent=style == "auto", facecolor=figure.get_facecolor(), bbox_inches="tight")
     return figure
@@ -197,7 +197,9 @@ def _draw_panel(
         if len(array) > 1 and not running:
             for row in array:
                 ax.plot(along, row, color=color, linewidth=0.6, alpha=0.22, zorder=rank)
-            ax.fill_between(along, band.low, band.high, color=color, alpha=0.16, linewidth=0, zorder=rank)
+            shown = band.count >= min(len(array), 4)  # with fewer left, the interval only says that
+            low, high = np.where(shown, band.low, np.nan), np.where(shown, band.high, np.nan)
+            ax.fill_between(along, low, high, color=color, alpha=0.16, linewidth=0, zorder=rank)
         everyone = band.count == band.count.max(initial=0)
         whole = np.where(everyone, band.mean, np.nan)
         some = np.where(~everyone | np.concatenate([~everyone[1:], [False]]), band.mean, np.nan)
@@ -218,6 +220,8 @@ def _draw_panel(
             ax.axhline(level, color=look.muted, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
             lows.append(level)
             highs.append(level)
+            if not loss:
+                continue
             ax.annotate(
                 "constant prediction", (1, level), xycoords=("axes fraction", "data"), xytext=(0, 3),
                 textcoords="offset points", ha="right", va="bottom", fontsize=8.5, color=look.muted, zorder=9,
@@ -233,8 +237,8 @@ def _draw_panel(
         ax.set_ylim(low - margin, high + margin)
         ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
-    ax.set_xlim(left=0)
-    ax.margins(x=0.01)
+    furthest = max((end[0] for end in ends), default=1.0)
+    ax.set_xlim(0, furthest * 1.01 or 1.0)
     what = "loss" if loss else _kind(names[0]).replace("_", " ")
     if logarithmic:
         what += " (log scale)"
@@ -248,7 +252,7 @@ def _draw_panel(
 
 def _ink(name: str, look: Style) -> tuple[str, float, int]:
     if name == "train.running_loss":
-        return look.running, 1.2, 2
+        return look.running, 1.1, 5
     if name.startswith("train."):
         return look.training, 2.0, 3
     return look.validation, 2.2, 4

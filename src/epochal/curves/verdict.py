@@ -649,7 +649,7 @@ def _say_plateau(case: _Case, rise: _Difference, fall: _Difference, chance: _Cha
         remedy = f"Try more units (--hidden 128,128) and {faster}. If nothing changes, the inputs say no more."
         return Verdict("under-learned", sentence, rule, figures, remedy)
     sentence = (
-        f"Suitably fit within the {case.horizon:,.6g} epochs that were run: the {case.called} levelled off without "
+        f"Suitably fit within the {case.horizon:,.6g} epochs that were run: the {case.called} leveled off without "
         f"a detectable rise. {near}"
     )
     rule = (

@@ -100,9 +100,14 @@ class Run:
     conditions: dict[str, Any]
     """Versions, device, date: what the figures were measured under."""
     baseline: dict[str, list[float]] = field(default_factory=dict)
+    order_seeds: tuple[int, ...] = ()
+    """The seed of each repeat's order: `plan.with_(seed=...)` is its plan."""
+    rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    """The row of the source that each sample is, counted from 1."""
+    splits: tuple[NDArray[np.uint8], ...] = ()
+    """For each repeat the part of each sample: 1 training, 2 validation, 3 test, 0 none."""
     interrupted: bool = False
     folder: Path | None = None
-    warnings: tuple[str, ...] = ()
 
     @property
     def repeats(self) -> int:

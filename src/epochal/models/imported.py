@@ -1,0 +1,42 @@
+"""How is a model of one's own named on the command line?"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from epochal.errors import Refusal, did_you_mean
+
+__all__ = ["import_model", "imported"]
+
+
+def imported(path: str) -> Any:
+    """The function that `package.module:function` names; modules of the working folder are found, too."""
+    module_name, separator, name = path.partition(":")
+    if not separator or not module_name or not name:
+        raise Refusal(f'model must be named as package.module:function; got "{path}".')
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise Refusal(f'model "{path}" can\'t be imported: {error}.') from error
+    if not hasattr(module, name):
+        known = [other for other in dir(module) if not other.startswith("_")]
+        raise Refusal(did_you_mean(f"function in {module_name}", name, known))
+    return getattr(module, name)
+
+
+def import_model(path: str, shape: Sequence[int], outputs: int) -> Any:
+    """Call the named function with (inputs, outputs) and return the model that it makes.
+
+    `inputs` is the number of input columns, or the shape of one sample if it has more than one axis. What
+    the function returns may be anything that `fit` takes as a model.
+    """
+    from epochal.models import as_model
+
+    inputs = shape[0] if len(shape) == 1 else tuple(shape)
+    return as_model(imported(path)(inputs, outputs), outputs)

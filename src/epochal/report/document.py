@@ -1,0 +1,96 @@
+"""What does a report need to know?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from epochal.curves import Curves, Summary, Verdict
+from epochal.errors import Refusal
+
+__all__ = ["Confusion", "ReportDocument", "Residuals"]
+
+
+@dataclass(frozen=True, eq=False)
+class Confusion:
+    """How classes were taken for one another on the validation samples.
+
+    classes  the names, in the order of rows and columns.
+    matrix   counts of shape (classes, classes), or (repeats, classes, classes): rows true, columns predicted.
+    """
+
+    classes: Sequence[str]
+    matrix: ArrayLike
+
+    def __post_init__(self) -> None:
+        size = len(self.classes)
+        if self.counts.shape[-2:] != (size, size):
+            raise Refusal(
+                f"a confusion matrix must be {size} by {size} (the classes); got {np.asarray(self.matrix).shape}."
+            )
+
+    @property
+    def counts(self) -> NDArray[np.float64]:
+        """Always (repeats, classes, classes)."""
+        array = np.asarray(self.matrix, dtype=np.float64)
+        return array if array.ndim == 3 else array[None]
+
+
+@dataclass(frozen=True, eq=False)
+class Residuals:
+    """True and predicted values of the validation samples, all repeats pooled.
+
+    target  the name of the target.
+    """
+
+    true: ArrayLike
+    predicted: ArrayLike
+    target: str = "target"
+
+    def __post_init__(self) -> None:
+        true, predicted = np.shape(self.true), np.shape(self.predicted)
+        if true != predicted or len(true) != 1:
+            raise Refusal(f"true and predicted must be equally long, with 1 axis; got {true} and {predicted}.")
+
+
+@dataclass(frozen=True, eq=False)
+class ReportDocument:
+    """Everything that a report says, as plain data; the page adds nothing of its own.
+
+    title          what was trained, in a few words: `pima-indians-diabetes · MLP 64-64`.
+    verdict        what the curves say.
+    curves         the curves of the run.
+    headline       the main metric over repeats, at the best parameters; None without validation.
+    headline_name  its curve name: `validation.accuracy`.
+    plan_text      the pre-flight summary, `str(plan)`.
+    plan           the plan as plain data.
+    per_repeat     one mapping a repeat; its keys become the columns: `repeat`, `seed`, `stopped`, `best_epoch`,
+                   `validation.loss`, ... in this order.
+    confusion      for classification.
+    residuals      for regression.
+    data           the data in figures: `{"rows": 768, "inputs": 8, "target": "class", ...}`.
+    data_notes     what was recognised and done, one sentence each, said aloud.
+    settings       every setting of the run, defaults included; mappings may be nested.
+    conditions     under which the figures hold: versions, device, seeds, fingerprint, date, command.
+    baseline       what a constant prediction reaches, by curve name: a number or one a repeat.
+    """
+
+    title: str
+    verdict: Verdict
+    curves: Curves
+    headline: Summary | None = None
+    headline_name: str = "validation.loss"
+    plan_text: str = ""
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    per_repeat: Sequence[Mapping[str, Any]] = ()
+    confusion: Confusion | None = None
+    residuals: Residuals | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    data_notes: Sequence[str] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    conditions: Mapping[str, Any] = field(default_factory=dict)
+    baseline: Mapping[str, ArrayLike] = field(default_factory=dict)

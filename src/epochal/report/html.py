@@ -1,0 +1,339 @@
+"""How do the parts of a report read?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from epochal.curves import KINDS, Summary
+from epochal.report.document import Confusion, ReportDocument
+
+__all__ = ["body", "text"]
+
+_SIGNS = {  # a sign beside the color: no meaning rests on color alone
+    "over-learned": ("↗", "warn"),
+    "under-learned": ("→", "warn"),
+    "suitably fit": ("✓", "good"),
+    "still improving": ("↘", "open"),
+    "unstable": ("⚡", "bad"),
+    "no detectable difference from chance": ("≈", "bad"),
+    "not judged": ("?", "open"),
+}
+assert set(_SIGNS) == set(KINDS)
+
+_WORDS = {
+    "best_epoch": "best epoch",
+    "stopped": "stopped because",
+    "train.loss": "training loss",
+    "train.running_loss": "training loss, running",
+    "seconds": "seconds",
+    "ci95": "95 % interval",
+}
+_MOST_CLASSES = 20
+
+
+def text(value: Any) -> str:
+    """Any value as escaped HTML text, numbers as people write them."""
+    return escape(_plain(value))
+
+
+def body(document: ReportDocument) -> str:
+    """The page between the body tags, scripts apart."""
+    sections = [
+        _curves(document),
+        _repeats(document),
+        _errors(document),
+        _block("plan", "The plan", _plan(document)),
+        _block("data", "The data", _data(document)),
+        _block("settings", "Settings", _table(document.settings)),
+        _block("conditions", "Conditions", _table(document.conditions)),
+    ]
+    return (
+        f'<a class="skip" href="#curves">Skip to the curves</a>\n'
+        f'<header><p class="brand"><span aria-hidden="true"></span>epochal · training report</p>'
+        f"<h1>{escape(document.title)}</h1>{_byline(document)}</header>\n"
+        f"<main>\n{_answer(document)}\n{chr(10).join(part for part in sections if part)}\n</main>\n"
+        f"<footer>One file, complete: nothing is fetched, nothing is sent.</footer>"
+    )
+
+
+def _byline(document: ReportDocument) -> str:
+    curves = document.curves
+    parts = []
+    if len(curves):
+        repeats = len(curves.repeats)
+        parts = [f"{repeats} repeat{'' if repeats == 1 else 's'}", f"{curves.epoch.max():,.6g} epochs"]
+        if curves.update.max() > 0:
+            parts.append(f"{int(curves.update.max()):,} updates")
+    parts += [str(document.conditions[key]) for key in ("date", "device") if document.conditions.get(key)]
+    return f'<p class="byline">{" · ".join(escape(part) for part in parts)}</p>' if parts else ""
+
+
+def _answer(document: ReportDocument) -> str:
+    verdict = document.verdict
+    sign, tone = _SIGNS.get(verdict.kind, ("?", "open"))
+    figures = "".join(
+        f"<tr><th scope=row>{escape(_words(name))}</th><td>{text(value)}</td></tr>"
+        for name, value in verdict.figures.items()
+    )
+    how = f"<p>{escape(verdict.rule)}</p>" + (f"<table class=facts>{figures}</table>" if figures else "")
+    remedy = f'<p class="remedy"><b>What to do.</b> {_flags(verdict.remedy)}</p>' if verdict.remedy else ""
+    said = verdict.sentence
+    head, colon, rest = said.partition(": ")
+    if colon and len(head) <= 60 and rest:
+        said_html = f"<span>{escape(rest[0].upper() + rest[1:])}</span>"
+        kind = head
+    else:
+        said_html, kind = f"<span>{escape(said)}</span>", verdict.kind.capitalize()
+    return (
+        f'<section id="answer" class="answer {tone}" aria-label="The answer">'
+        f'<div class="words"><p class="kind"><span class="sign" aria-hidden="true">{sign}</span>{escape(kind)}</p>'
+        f'<p class="sentence">{said_html}</p>{remedy}'
+        f"<details><summary>How this was judged</summary>{how}</details></div>"
+        f"{_headline(document)}</section>"
+    )
+
+
+def _headline(document: ReportDocument) -> str:
+    summary = document.headline
+    if summary is None:
+        return ""
+    name = document.headline_name
+    notes = []
+    if summary.sd is not None and summary.ci95 is not None:
+        notes.append(f"± sd of {summary.repeats} repeats")
+        low, high = (_fixed(end, summary) for end in summary.ci95)
+        notes.append(f"95 % interval of the mean {low} to {high}")
+    elif summary.repeats:
+        notes.append("1 repeat: no interval")
+    left_out = len(summary.per_repeat) - summary.repeats
+    if left_out:
+        notes.append(f"{left_out} not finite, left out")
+    if name in document.baseline:
+        notes.append(f"constant prediction {_fixed(float(np.mean(np.asarray(document.baseline[name], float))), summary)}")
+    spread = f' <span class="spread">± {_fixed(summary.sd, summary)}</span>' if summary.sd is not None else ""
+    return (
+        f'<div class="headline"><p class="name">{escape(_words(name))}</p>'
+        f'<p class="figure">{_fixed(summary.mean, summary)}{spread}</p>{_strip(document, summary)}'
+        f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in notes)}</ul></div>"
+    )
+
+
+def _strip(document: ReportDocument, summary: Summary) -> str:
+    """Every repeat as a dot on a line, with the interval of the mean: the spread at a glance."""
+    values = [value for value in summary.per_repeat if math.isfinite(value)]
+    if len(values) < 2 or summary.ci95 is None:
+        return ""
+    level = document.baseline.get(document.headline_name)
+    base = None if level is None else float(np.mean(np.asarray(level, float)))
+    ends = [*values, *summary.ci95, *([] if base is None else [base])]
+    low, span = min(ends), (max(ends) - min(ends)) or 1.0
+
+    def at(value: float) -> str:
+        return f"{8 + 264 * (value - low) / span:.1f}"
+
+    dots = "".join(f'<circle cx="{at(value)}" cy="16" r="4"/>' for value in values)
+    left, right = (float(at(end)) for end in summary.ci95)
+    mark = "" if base is None else f'<line class="base" x1="{at(base)}" x2="{at(base)}" y1="4" y2="28"/>'
+    return (
+        f'<svg class="strip" viewBox="0 0 280 32" role="img" aria-label="The values of the repeats">'
+        f'<line class="axis" x1="4" x2="276" y1="16" y2="16"/>{mark}'
+        f'<rect x="{left:.1f}" y="8" width="{max(right - left, 1):.1f}" height="16" rx="4"/>{dots}</svg>'
+    )
+
+
+def _curves(document: ReportDocument) -> str:
+    if not (document.curves.names and len(document.curves)):
+        return ""
+    axes = "".join(
+        f'<label><input type="radio" name="x" value="{x}"{" checked" if x == "epochs" else ""}><span>{x}</span></label>'
+        for x in ("epochs", "updates", "samples", "seconds")
+    )
+    several = len(document.curves.repeats) > 1
+    note = (
+        "Lines are means over the repeats still running; bands, the 95 % interval of the mean (Student t; while at "
+        "least 4 repeats run, or all). Faint lines are single repeats. "
+        if several
+        else ""
+    )
+    faint = '<label class="check"><input type="checkbox" id="faint" checked> single repeats</label>' if several else ""
+    return (
+        '<section id="curves"><h2>Learning curves</h2>'
+        f'<form class="controls" aria-label="How the curves are drawn"><fieldset><legend>against</legend>{axes}</fieldset>'
+        f'<label class="check"><input type="checkbox" id="log"> log loss axis</label>{faint}</form>'
+        '<div id="panels"><noscript><p>The figures are drawn by a script inside this file, '
+        "and scripts are switched off.</p></noscript></div>"
+        f'<p class="note">{note}“Training, running” is the mean loss of the updates since the last evaluation, while '
+        "the parameters moved; “training, fixed” is the loss of all training samples at the parameters of that moment, "
+        "comparable with validation.</p></section>"
+    )
+
+
+def _repeats(document: ReportDocument) -> str:
+    rows = list(document.per_repeat)
+    if not rows:
+        return ""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    numeric = {name for name in names if all(_is_number(row.get(name)) or row.get(name) is None for row in rows)}
+    head = "".join(
+        f"<th scope=col{' class=number' if name in numeric else ''}>{escape(_words(name))}</th>" for name in names
+    )
+    lines = "".join(
+        "<tr>" + "".join(
+            f"<td{' class=number' if name in numeric else ''}>{text(row.get(name))}</td>" for name in names
+        ) + "</tr>"
+        for row in rows
+    )
+    foot = ""
+    if len(rows) > 1:
+        cells = []
+        for i, name in enumerate(names):
+            values = [row[name] for row in rows if name in numeric and _is_number(row.get(name))]
+            values = [float(value) for value in values if math.isfinite(value)]
+            if name in numeric and name not in ("repeat", "seed") and len(values) > 1:
+                sd = float(np.std(values, ddof=1))
+                shown = Summary(float(np.mean(values)), sd, None, tuple(values))
+                cells.append(f"<td class=number>{_fixed(shown.mean, shown)} ± {_fixed(sd, shown)}</td>")
+            else:
+                cells.append("<th scope=row>mean ± sd</th>" if i == 0 else "<td></td>")
+        foot = f"<tfoot><tr>{''.join(cells)}</tr></tfoot>"
+    table = f"<table class=rows><thead><tr>{head}</tr></thead><tbody>{lines}</tbody>{foot}</table>"
+    return _block("repeats", "The repeats", f'<div class="scroll" tabindex="0">{table}</div>')
+
+
+def _errors(document: ReportDocument) -> str:
+    if document.confusion is not None:
+        return _block("errors", "Where it errs", _confusion(document.confusion))
+    if document.residuals is not None:
+        note = (
+            "Validation samples of all repeats at the best parameters. Left: on the diagonal, a prediction is exact. "
+            "Right: predicted minus true."
+        )
+        return _block(
+            "errors", "Where it errs",
+            f'<div class="pair"><div id="scatter" class="figure-box"></div><div id="histogram" class="figure-box"></div>'
+            f'</div><p class="note">{note}</p>',
+        )
+    return ""
+
+
+def _confusion(confusion: Confusion) -> str:
+    mean = confusion.counts.mean(axis=0)
+    repeats = len(confusion.counts)
+    totals = mean.sum(axis=1, keepdims=True)
+    share = np.divide(mean, totals, out=np.zeros_like(mean), where=totals > 0)
+    over = f", mean of {repeats} repeats" if repeats > 1 else ""
+    note = (
+        f'<p class="note">Validation samples at the best parameters{over}. Rows are the true classes, columns the '
+        "predicted ones; the share is of the row.</p>"
+    )
+    if len(confusion.classes) > _MOST_CLASSES:
+        return '<div id="confusion" class="figure-box tall"></div>' + note
+    names = [str(name) for name in confusion.classes]
+    head = "".join(f"<th scope=col>{escape(name)}</th>" for name in names)
+    rows = []
+    for i, name in enumerate(names):
+        cells = "".join(
+            f'<td class="{"right" if i == j else "wrong"}" style="--share:{share[i, j]:.3f}">'
+            f"<b>{_count(mean[i, j])}</b><small>{share[i, j]:.0%}</small></td>"
+            for j in range(len(names))
+        )
+        rows.append(f"<tr><th scope=row>{escape(name)}</th>{cells}</tr>")
+    return (
+        f'<div class="scroll" tabindex="0"><table class="confusion"><thead><tr><td class="corner">true ↓ &nbsp; '
+        f"predicted →</td>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>{note}"
+    )
+
+
+def _plan(document: ReportDocument) -> str:
+    said = f'<pre tabindex="0">{escape(document.plan_text)}</pre>' if document.plan_text else ""
+    table = _table(document.plan)
+    return said + (f"<details><summary>The plan in figures</summary>{table}</details>" if said and table else table)
+
+
+def _data(document: ReportDocument) -> str:
+    notes = "".join(f"<li>{escape(str(note))}</li>" for note in document.data_notes)
+    return _table(document.data) + (f'<ul class="notes">{notes}</ul>' if notes else "")
+
+
+def _table(values: Mapping[str, Any]) -> str:
+    rows = "".join(
+        f"<tr><th scope=row>{escape(_words(name))}</th><td>{text(value)}</td></tr>" for name, value in _flat(values)
+    )
+    return f"<table class=facts>{rows}</table>" if rows else ""
+
+
+def _flat(values: Mapping[str, Any], before: str = "") -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            found += _flat(value, f"{before}{name} · ")
+        else:
+            found.append((f"{before}{name}", value))
+    return found
+
+
+def _block(name: str, title: str, inside: str) -> str:
+    return f'<section id="{name}"><h2>{escape(title)}</h2>{inside}</section>' if inside else ""
+
+
+def _flags(sentence: str) -> str:
+    """Command-line flags in the remedy set as code."""
+    parts = []
+    words = escape(sentence).split(" ")
+    i = 0
+    while i < len(words):
+        word = words[i]
+        bare = word.lstrip("(")
+        if not bare.startswith("--"):
+            parts.append(word)
+            i += 1
+            continue
+        flag, opening = bare, word[: len(word) - len(bare)]
+        if flag[-1].isalnum() and i + 1 < len(words) and words[i + 1][:1].isdigit():
+            i += 1
+            flag += " " + words[i]
+        core = flag.rstrip(".,;:)")
+        parts.append(f"{opening}<code>{core}</code>{flag[len(core):]}")
+        i += 1
+    return " ".join(parts)
+
+
+def _words(name: str) -> str:
+    """A name of the program as people say it."""
+    if name in _WORDS:
+        return _WORDS[name]
+    split, dot, rest = name.partition(".")
+    if dot and split in ("train", "validation", "test"):
+        return f"{'training' if split == 'train' else split} {rest.replace('_', ' ')}"
+    return name.replace("_", " ")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, int | np.integer):
+        return f"{int(value):,}" if abs(int(value)) >= 100_000 else str(int(value))
+    if isinstance(value, float | np.floating):
+        return f"{float(value):.4g}" if math.isfinite(value) else "not finite"
+    if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes):
+        return ", ".join(_plain(one) for one in value)
+    return str(value)
+
+
+def _fixed(value: float, summary: Summary) -> str:
+    return f"{value:.{summary.decimals}f}" if math.isfinite(value) else "not finite"
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}" if value == round(value) or value >= 100 else f"{value:.1f}"

@@ -1,0 +1,333 @@
+"""How is a run kept on disk?
+
+    run.json                   settings, seeds, plan, task, schema of the table, figures, verdict, conditions
+    metrics.parquet            the curves, one row a repeat and evaluation
+    best.safetensors           the best parameters of every repeat; last.safetensors: those it ended with
+    scaling.safetensors        what the inputs (and regression targets) are scaled with, by repeat
+    split.parquet              which row was for training, validation or test, by repeat
+    predictions.parquet        regression: true and predicted targets of the held-out samples
+    report.html                the page, if one was written
+
+Nothing in it can execute code. A folder appears whole or not at all: it is written beside its place, synced,
+and renamed.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import shutil
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.curves import Curves, Verdict, summarize
+from epochal.data import Encoder, Scaling, TargetScaling, Task
+from epochal.errors import Refusal
+from epochal.models import MLP, Model, Variables
+from epochal.plan import Plan
+from epochal.run.record import BrokenUpdate, Fitted, Outcome, Run, Scores
+
+__all__ = ["FORMAT", "PARTS", "load", "refuse_existing", "save"]
+
+FORMAT = 1
+PARTS = ("", "train", "validation", "test")
+"""What the numbers in split.parquet stand for; 0 is no part."""
+
+
+def refuse_existing(folder: str | Path) -> Path:
+    """The path of a new run folder; one that exists is refused."""
+    path = Path(folder)
+    if path.exists():
+        raise Refusal(f'the run folder "{path}" exists already; name another one with --out, or remove it.')
+    return path
+
+
+def save(run: Run, folder: str | Path, report: bool = False) -> Path:
+    """Write a run folder, whole or not at all; with `report` the page, too."""
+    path = refuse_existing(folder)
+    parent = path.parent
+    temporary = parent / f".{path.name}-{uuid.uuid4().hex[:8]}"
+    try:
+        temporary.mkdir(parents=True)
+        _write(run, temporary)
+        if report:
+            run.report(temporary / "report.html")
+        for file in temporary.iterdir():
+            _sync(file)
+        _sync(temporary)
+        os.rename(temporary, path)
+        _sync(parent)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if error.errno == errno.ENOSPC:
+            raise Refusal(f'there is no space left for the run folder "{path}"; nothing was written.') from error
+        raise Refusal(f'the run folder "{path}" can\'t be written: {error.strerror or error}.') from error
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    return path
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write(run: Run, folder: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for which in ("best", "last"):
+        tensors = {}
+        for repeat, fitted in enumerate(run.fitted):
+            tensors |= {f"{repeat}/{name}": value for name, value in _named(getattr(fitted, which)).items()}
+        _write_tensors(tensors, folder / f"{which}.safetensors")
+    _write_tensors(_scalings(run), folder / "scaling.safetensors")
+    pq.write_table(run.curves.to_arrow(), folder / "metrics.parquet")
+    splits = {f"repeat {repeat}": pa.array(column) for repeat, column in enumerate(run.splits)}
+    pq.write_table(pa.table({"row": pa.array(run.rows), **splits}), folder / "split.parquet", compression="zstd")
+    predictions = {
+        f"{part} {name}": np.asarray(getattr(scores, name)).reshape(-1)
+        for part, scores in run.scores.items()
+        for name in ("true", "predicted")
+        if getattr(scores, name) is not None
+    }
+    for part in run.scores:
+        columns = {name: values for name, values in predictions.items() if name.startswith(part)}
+        if columns:
+            pq.write_table(pa.table(columns), folder / f"predictions-{part}.parquet")
+    text = json.dumps(_plain(_document(run)), indent=1, ensure_ascii=False, allow_nan=False)
+    (folder / "run.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _document(run: Run) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "plan": run.plan.to_dict(),
+        "task": run.task.to_dict(),
+        "settings": run.settings,
+        "outcomes": [asdict(outcome) for outcome in run.outcomes],
+        "order_seeds": list(run.order_seeds),
+        "verdict": run.verdict.to_dict(),
+        "scores": {
+            part: {
+                "metrics": {name: summary.to_dict() for name, summary in scores.metrics.items()},
+                "confusion": None if scores.confusion is None else scores.confusion.tolist(),
+            }
+            for part, scores in run.scores.items()
+        },
+        "baseline": run.baseline,
+        "data": run.data,
+        "encoder": None if run.encoder is None else run.encoder.to_dict(),
+        "conditions": run.conditions,
+        "interrupted": run.interrupted,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no NaN: what is not finite becomes null."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    return value
+
+
+def _named(tree: Any) -> dict[str, NDArray[Any]]:
+    paths = jax.tree_util.tree_flatten_with_path(tree)[0]
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf) for path, leaf in paths}
+
+
+def _write_tensors(tensors: dict[str, NDArray[Any]], path: Path) -> None:
+    from safetensors.numpy import save as to_bytes
+
+    path.write_bytes(to_bytes({name: np.ascontiguousarray(value) for name, value in tensors.items()}))
+
+
+def _scalings(run: Run) -> dict[str, NDArray[Any]]:
+    tensors: dict[str, NDArray[Any]] = {}
+    for repeat, fitted in enumerate(run.fitted):
+        for kind in ("scaling", "target_scaling"):
+            scaling = getattr(fitted, kind)
+            if scaling is not None:
+                tensors |= {f"{repeat}/{kind}/{name}": np.asarray(value) for name, value in vars(scaling).items()}
+    return tensors
+
+
+def load(folder: str | Path, model: Model | None = None) -> Run:
+    """Read a run folder.
+
+    Args:
+        folder: what `save` wrote.
+        model: the model of a run that was trained with one of the caller's own; built-in models are rebuilt
+            from their settings.
+
+    Raises:
+        Refusal: no such folder, not a run, written by a later version, or the model is not known.
+    """
+    path = Path(folder)
+    document = _read_document(path)
+    return _guarded(path, lambda: _load(path, document, model))
+
+
+def _read_document(path: Path) -> dict[str, Any]:
+    file = path / "run.json"
+    if not file.is_file():
+        raise Refusal(f'"{path}" is not a run folder: it has no run.json. `epochal runs` lists the runs here.')
+    try:
+        document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        format_ = document["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Refusal(f'"{file}" is damaged: {error}.') from error
+    if format_ != FORMAT:
+        raise Refusal(f'"{path}" has run format {format_}; this version of epochal reads {FORMAT}.')
+    return document
+
+
+def _guarded(path: Path, read: Callable[[], Run]) -> Run:
+    try:
+        return read()
+    except Refusal:
+        raise
+    except FileNotFoundError as error:
+        raise Refusal(f'the run folder "{path}" lacks {Path(error.filename or "").name}.') from error
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise Refusal(f'the run folder "{path}" is damaged: {type(error).__name__}: {error}.') from error
+    except Exception as error:
+        if type(error).__module__.startswith(("safetensors", "pyarrow")):
+            raise Refusal(f'the run folder "{path}" is damaged: {error}.') from error
+        raise
+
+
+def _load(path: Path, document: dict[str, Any], model: Model | None) -> Run:
+    import pyarrow.parquet as pq
+
+    plan_ = document["plan"]
+    plan = Plan(
+        plan_["samples"],
+        plan_["batch_size"],
+        plan_["epochs"],
+        seed=plan_["seed"],
+        order=plan_["order"],
+        remainder=plan_["remainder"],
+    )
+    task = Task.from_dict(document["task"])
+    settings = document["settings"]
+    outcomes = tuple(_outcome(value) for value in document["outcomes"])
+    chosen = model or _rebuild(settings["model"], document["data"]["shape"], task)
+    fitted = _fitted(path, chosen, tuple(document["data"]["shape"]), len(outcomes))
+    split = pq.read_table(path / "split.parquet")
+    scores = {}
+    for part, value in document["scores"].items():
+        metrics = {
+            name: summarize([float("nan") if x is None else x for x in one["per_repeat"]])
+            for name, one in value["metrics"].items()
+        }
+        confusion = None if value["confusion"] is None else np.asarray(value["confusion"], np.int64)
+        found = Scores(metrics, confusion)
+        file = path / f"predictions-{part}.parquet"
+        if file.exists():
+            table = pq.read_table(file)
+            found = replace(
+                found,
+                true=table.column(f"{part} true").to_numpy(),
+                predicted=table.column(f"{part} predicted").to_numpy(),
+            )
+        scores[part] = found
+    return Run(
+        plan=plan,
+        task=task,
+        model=chosen,
+        settings=settings,
+        curves=Curves.from_arrow(pq.read_table(path / "metrics.parquet")),
+        outcomes=outcomes,
+        fitted=fitted,
+        verdict=Verdict(**document["verdict"]),
+        scores=scores,
+        data=document["data"],
+        encoder=None if document["encoder"] is None else Encoder.from_dict(document["encoder"]),
+        conditions=document["conditions"],
+        baseline=document["baseline"],
+        interrupted=document["interrupted"],
+        order_seeds=tuple(document["order_seeds"]),
+        rows=split.column("row").to_numpy(),
+        splits=tuple(split.column(name).to_numpy() for name in split.column_names if name != "row"),
+        folder=path,
+    )
+
+
+def _outcome(value: dict[str, Any]) -> Outcome:
+    broken = value.pop("broken", None)
+    if broken is not None:
+        broken = BrokenUpdate(**{**broken, "samples": tuple(broken["samples"])})
+    numbers = {name: float("nan") if item is None else item for name, item in value.items()}
+    return Outcome(**numbers, broken=broken)
+
+
+def _rebuild(settings: dict[str, Any], shape: list[int], task: Task) -> Model:
+    if settings.get("kind") == "mlp":
+        return MLP.from_dict(settings)
+    if settings.get("kind") == "import":
+        from epochal.models.imported import import_model
+
+        return import_model(settings["path"], shape, task.outputs)
+    raise Refusal(
+        f"the run was trained with a model of your own ({settings.get('kind')}); give it: "
+        "epochal.load(folder, model=...)."
+    )
+
+
+def _fitted(path: Path, model: Model, shape: tuple[int, ...], repeats: int) -> tuple[Fitted, ...]:
+    from safetensors.numpy import load as from_bytes
+
+    from epochal.models import as_model
+
+    chosen = as_model(model, 1) if not hasattr(model, "init") else model
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    shapes: Variables = jax.eval_shape(chosen.init, key, jax.ShapeDtypeStruct(shape, np.float32))
+    paths, structure = jax.tree_util.tree_flatten_with_path(shapes)
+    names = [jax.tree_util.keystr(leaf, simple=True, separator="/") for leaf, _ in paths]
+    found = {which: from_bytes((path / f"{which}.safetensors").read_bytes()) for which in ("best", "last", "scaling")}
+
+    def variables(which: str, repeat: int) -> Variables:
+        leaves = []
+        for name, (_, shape_) in zip(names, paths, strict=True):
+            leaf = found[which][f"{repeat}/{name}"]
+            if leaf.shape != shape_.shape:
+                raise Refusal(
+                    f"the model does not fit the run: {name} must have shape {leaf.shape}; got {shape_.shape}."
+                )
+            leaves.append(leaf)
+        one: Variables = jax.tree_util.tree_unflatten(structure, leaves)
+        return one
+
+    def scaling(kind: str, repeat: int, make: Callable[..., Any]) -> Any:
+        prefix = f"{repeat}/{kind}/"
+        own = {name.removeprefix(prefix): value for name, value in found["scaling"].items() if name.startswith(prefix)}
+        return make(**own) if own else None
+
+    return tuple(
+        Fitted(
+            variables("best", repeat),
+            variables("last", repeat),
+            scaling("scaling", repeat, Scaling),
+            scaling("target_scaling", repeat, TargetScaling),
+        )
+        for repeat in range(repeats)
+    )

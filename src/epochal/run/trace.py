@@ -1,0 +1,78 @@
+"""Which update saw a sample, and which samples formed an update?
+
+Nothing of this was stored: the plan is a pure function of the run's seed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from epochal.errors import Refusal
+from epochal.plan import Plan, Turn
+from epochal.run.record import Run
+
+__all__ = ["Formed", "Seen", "formed", "seen"]
+
+_TRAIN = 1
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The turns of one row in one epoch of one repeat; none if it was left out."""
+
+    repeat: int
+    row: int
+    epoch: int
+    turns: tuple[Turn, ...]
+    size: int
+    """How many samples are in the batch of its (first) turn."""
+
+
+@dataclass(frozen=True)
+class Formed:
+    """The rows that formed one update of one repeat, in the order of the batch."""
+
+    repeat: int
+    update: int
+    epoch: int
+    batch: int
+    rows: tuple[int, ...]
+
+
+def _plan(run: Run, repeat: int) -> Plan:
+    if not 0 <= repeat < run.repeats:
+        raise Refusal(f"repeat must be between 0 and {run.repeats - 1}; got {repeat}.")
+    return run.plan.with_(seed=run.order_seeds[repeat])
+
+
+def seen(run: Run, row: int, epoch: int, repeat: int = 0) -> Seen:
+    """Where `row` of the source (counted from 1) had its turns in an epoch (counted from 0)."""
+    plan = _plan(run, repeat)
+    found = np.flatnonzero(run.rows == row)
+    if len(found) == 0:
+        last = int(run.rows.max())
+        why = "it was left out when the table was read" if 1 <= row <= last else f"rows are 1 to {last}"
+        raise Refusal(f"no sample is row {row}: {why}.")
+    part = int(run.splits[repeat][found[0]])
+    if part != _TRAIN:
+        name = {2: "a validation sample", 3: "a test sample"}.get(part, "in no part")
+        raise Refusal(f"row {row} is {name} in repeat {repeat}, so no update saw it.")
+    train = np.flatnonzero(run.splits[repeat] == _TRAIN)
+    sample = int(np.searchsorted(train, found[0]))
+    turns = plan.find(sample, epoch)
+    size = len(plan.batch(turns[0].epoch, turns[0].batch)) if turns else 0
+    return Seen(repeat, row, epoch, turns, size)
+
+
+def formed(run: Run, update: int, repeat: int = 0) -> Formed:
+    """Which rows formed an update (counted from 0)."""
+    plan = _plan(run, repeat)
+    epoch, batch = plan.locate(update)
+    made = run.outcomes[repeat].updates
+    if update >= made:
+        raise Refusal(f"update must be less than {made} (repeat {repeat} made that many); got {update}.")
+    train = np.flatnonzero(run.splits[repeat] == _TRAIN)
+    rows = run.rows[train[plan.batch(epoch, batch)]]
+    return Formed(repeat, update, epoch, batch, tuple(int(number) for number in rows))
