@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarks.measure import Aim, Table
-from benchmarks.peers import BY_HAND, Workload, race, race_columns
+from benchmarks.peers import BY_HAND, EPOCHAL, EPOCHAL_CLOCK, Workload, race, race_columns
 
 PEERS = (
     "PyTorch, hand-written loop",
@@ -39,7 +39,7 @@ def main() -> None:
     )
     large = mlp(batch_size=128, epochs=2)
     variants = {"large": large, "small": replace(large, batch_size=32, epochs=1)}
-    ratios = race(table, variants, ("epochal", BY_HAND, *PEERS), {}, scale=1e3)
+    ratios = race(table, variants, (EPOCHAL, EPOCHAL_CLOCK, BY_HAND, *PEERS), {}, scale=1e3)
 
     eager = "PyTorch, hand-written loop"
     for variant, batch_size, bound in (("large", 128, 1.3), ("small", 32, 1.0)):

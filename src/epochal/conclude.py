@@ -58,7 +58,10 @@ class LaneResult:
 
     def outcomes(self, prepared: Prepared, ends: dict[int, Evaluated] | None = None) -> list[Outcome]:
         """How each repeat of the lane went; `ends` has the last evaluation of each."""
-        return [self._outcome(prepared, row, repeat, (ends or {}).get(repeat)) for row, repeat in enumerate(self.repeats)]
+        return [
+            self._outcome(prepared, row, repeat, (ends or {}).get(repeat))
+            for row, repeat in enumerate(self.repeats)
+        ]
 
     def _outcome(self, prepared: Prepared, row: int, repeat: int, end: Evaluated | None) -> Outcome:
         one, plan = self.of_repeat(row), prepared.plan_of(repeat)
@@ -78,7 +81,9 @@ class LaneResult:
         else:
             stopped = self.reason or f"all {plan.epochs:,} epochs done"
         best_epoch, best_index = int(one.best_epoch), int(one.best_index)
-        best_update = (plan.first_update(best_epoch) if best_epoch < plan.epochs else plan.updates) + best_index
+        best_update = (
+            plan.first_update(best_epoch) if best_epoch < plan.epochs else plan.updates
+        ) + best_index
         return Outcome(
             repeat=repeat,
             seed=prepared.settings.seed + repeat,
@@ -179,7 +184,11 @@ def _constant(prepared: Prepared, repeat: int) -> NDArray[np.float32]:
     task, (targets, given) = prepared.task, prepared.labels(repeat, "train")
     weights = np.ones(len(targets)) if given is None else given.astype(np.float64)
     if not task.is_classification:
-        middle = np.median(targets, axis=0) if prepared.loss_name in ("absolute_error", "huber") else np.average(targets, axis=0, weights=weights)
+        middle = (
+            np.median(targets, axis=0)
+            if prepared.loss_name in ("absolute_error", "huber")
+            else np.average(targets, axis=0, weights=weights)
+        )
         return np.atleast_1d(np.asarray(middle, np.float32))
     counts = np.bincount(targets, weights=weights, minlength=len(task.classes))
     logs = np.log(np.maximum(counts, 1e-9) / counts.sum())
@@ -199,7 +208,9 @@ def _baseline(prepared: Prepared) -> dict[str, list[float]]:
         found = {"validation.loss": np.average(losses, weights=weights)}
         for metric in prepared.spec.metrics:
             if metric.name in ("accuracy", "r2"):
-                found[f"validation.{metric.name}"] = metric.function(outputs, targets, prepared.spec.classes, np)
+                found[f"validation.{metric.name}"] = metric.function(
+                    outputs, targets, prepared.spec.classes, np
+                )
         for name, value in found.items():
             figures.setdefault(name, []).append(float(value))
     if prepared.shared:
@@ -225,7 +236,10 @@ def _scores(prepared: Prepared, fitted: Sequence[Fitted], name: str) -> Scores:
             targets = targets.astype(np.float64)
             scores = scores.reshape(targets.shape)
             if learned.target_scaling is not None:
-                scores, targets = learned.target_scaling.restore(scores), learned.target_scaling.restore(targets)
+                scores, targets = (
+                    learned.target_scaling.restore(scores),
+                    learned.target_scaling.restore(targets),
+                )
             true.append(targets)
             predicted.append(scores)
         else:
@@ -262,9 +276,13 @@ def _settings(prepared: Prepared) -> dict[str, Any]:
         "repeats": settings.repeats,
         "seed": settings.seed,
         "vary": list(settings.vary),
-        "validation": settings.validation if isinstance(settings.validation, int | float) else "data of its own",
+        "validation": settings.validation
+        if isinstance(settings.validation, int | float)
+        else "data of its own",
         "test": settings.test if isinstance(settings.test, int | float) else "data of its own",
-        "class_weight": settings.class_weight if isinstance(settings.class_weight, str | None) else dict(settings.class_weight),
+        "class_weight": settings.class_weight
+        if isinstance(settings.class_weight, str | None)
+        else dict(settings.class_weight),
         "standardize": prepared.scalings[0] is not None,
         "evaluate_every": f"{every} {unit}",
     }

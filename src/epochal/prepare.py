@@ -190,7 +190,6 @@ class Prepared:
         return len(self._where(0, name)[1])
 
 
-
 def _class_weights(class_weight: Any, dataset: Dataset) -> NDArray[np.float64] | None:
     if class_weight is None:
         return None
@@ -200,7 +199,9 @@ def _class_weights(class_weight: Any, dataset: Dataset) -> NDArray[np.float64] |
         raise Refusal("class_weight needs classes; this is a regression task. Use sample weights.")
     if isinstance(class_weight, str):
         if class_weight != "balanced":
-            raise Refusal(f'class_weight must be "balanced" or a mapping from class to weight; got "{class_weight}".')
+            raise Refusal(
+                f'class_weight must be "balanced" or a mapping from class to weight; got "{class_weight}".'
+            )
         counts = np.bincount(dataset.targets, minlength=len(task.classes))
         return np.asarray(counts.sum() / (len(counts) * np.maximum(counts, 1)))
     if not isinstance(class_weight, Mapping):
@@ -221,7 +222,9 @@ def _other(data: Any, dataset: Dataset, name: str) -> tuple[float | int, Dataset
         raise Refusal(f"{name} must be a share of the samples in [0, 1) or data of its own; got {data!r}.")
     if isinstance(data, int | float):
         return data, None
-    other = encode_new(dataset.encoder, data, task=dataset.task, shape=dataset.shape)
+    other = encode_new(
+        dataset.encoder, data, task=dataset.task, shape=dataset.shape, target_name=dataset.target_name
+    )
     if other.targets is None:
         raise Refusal(f'the {name} data has no target column "{dataset.target_name}".')
     return 0.0, other
@@ -277,7 +280,11 @@ def prepare(model: Any, data: Any, settings: Settings) -> Prepared:
 
     chosen_model = as_model(model, task.outputs)
     loss_name, loss = loss_for(settings.loss, task.is_classification)
-    metrics = metrics_for(task.kind, settings.metrics) if settings.metrics is not None else default_metrics(task.kind)
+    metrics = (
+        metrics_for(task.kind, settings.metrics)
+        if settings.metrics is not None
+        else default_metrics(task.kind)
+    )
     parts = tuple(
         name
         for name, wanted in (("train", settings.evaluate_train), ("validation", has_validation))
@@ -345,4 +352,6 @@ def _check_shapes(prepared: Prepared) -> None:
         )
     losses = jax.eval_shape(spec.loss, outputs, targets)
     if tuple(losses.shape) != (size,):
-        raise Refusal(f"the loss must give one value for each sample, shape ({size},); got {tuple(losses.shape)}.")
+        raise Refusal(
+            f"the loss must give one value for each sample, shape ({size},); got {tuple(losses.shape)}."
+        )

@@ -257,5 +257,10 @@ def lanes_of(prepared: Prepared) -> tuple[list[range], int]:
     size = sum(leaf.size for leaf in jax.tree.leaves(variables.params))
     if size * prepared.plan.batch_size > SMALL_UPDATE:
         return [range(repeat, repeat + 1) for repeat in range(repeats)], 1
-    workers = max(1, min(repeats, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
+    workers = max(
+        1,
+        min(
+            repeats, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        ),
+    )
     return [range(repeat, repeat + 1) for repeat in range(repeats)], workers

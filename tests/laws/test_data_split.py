@@ -63,10 +63,7 @@ def test_it_is_never_the_tail_and_seeds_differ():
 
 def test_the_same_seed_gives_the_same_split_and_pins_it():
     first, again = split(12, validation=0.25, seed=5), split(12, validation=0.25, seed=5)
-    assert first.validation.tolist() == again.validation.tolist() == GOLDEN
-
-
-GOLDEN = sorted(permute(5, 2**63, 12, range(3)).tolist())
+    assert first.validation.tolist() == again.validation.tolist() == [2, 6, 8]
 
 
 def test_it_is_independent_of_the_order_of_every_epoch():

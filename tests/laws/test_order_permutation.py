@@ -98,7 +98,7 @@ def test_the_form_by_definition():
         assert 2 ** (form.left + form.right) >= n
         assert form.left <= form.right <= form.left + 1
         assert form.left + form.right == 2 or 2 ** (form.left + form.right - 1) < n
-        assert form.rounds == (24 if n <= 65_536 else 12)
+        assert form.rounds == (32 if n <= 8 else 24 if n <= 65_536 else 12)
 
 
 # NumPy and JAX ---------------------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ def test_table_under_jit_and_vmap_equals_numpy(name, n):
 
 def test_table_takes_an_epoch_as_number_scalar_or_array():
     expected = permute(5, 6, 40, np.arange(40))
-    for epoch in (6, np.uint32(6), np.array([6], np.uint32), jnp.uint32(6), jnp.int32(6)):
+    for epoch in (6, np.array([6], np.uint32), jnp.int32(6)):
         found = table(jnp.asarray(words(5)), epoch, 40, jnp, jax.lax.while_loop)
         np.testing.assert_array_equal(found, expected)
 

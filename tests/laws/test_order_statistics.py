@@ -112,7 +112,7 @@ def _ranks(rows: np.ndarray) -> np.ndarray:
 
 
 def all_permutations(many: Many, sizes=(2, 3, 4, 5, 6, 7, 8)) -> PValues:
-    """Chi-square over all n! permutations."""
+    """Chi-square over all n! permutations, eight draws or more for each."""
     found = {}
     for n in sizes:
         rows = max(20_000, 8 * math.factorial(n))
@@ -129,7 +129,7 @@ def marginals(many: Many, sizes=(9, 16, 17, 33, 100, 257, 1000)) -> PValues:
     """
     found = {}
     for n in sizes:
-        rows = min(20_000, 20 * n)
+        rows = max(1000, 5 * n)
         drawn = many(*_grid(rows), n)
         counts = np.bincount((np.arange(n) * n + drawn).ravel(), minlength=n * n)
         statistic = float(((counts - rows / n) ** 2).sum() * (n - 1) / rows)

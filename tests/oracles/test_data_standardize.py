@@ -27,7 +27,9 @@ def test_it_equals_scikit_learn(holes):
         inputs[train].astype(float)
     )
     np.testing.assert_allclose(scaling.center, oracle[-1].mean_, rtol=1e-6)
-    np.testing.assert_allclose(scaling.scale, 1 / oracle[-1].scale_, rtol=1e-6)
+    np.testing.assert_allclose(
+        scaling.scale, 1 / oracle[-1].scale_, rtol=1e-5 if holes else 1e-6
+    )  # medians are float32
     if holes:
         np.testing.assert_array_equal(scaling.impute, oracle[0].statistics_.astype(np.float32))
     # float32 at 40 has a resolution of 4e-6, and the first column a deviation of 1e-3

@@ -1,10 +1,10 @@
 """WHAT happened: events folded into columns; verdicts.
 
-    record      the curves of a run, in columns
-    statistics  mean, spread and interval over repeats
-    verdict     what the curves say, by which rule, and what to do
-    plot        the curves as a Matplotlib figure
-    terminal    the curves in a terminal
+record      the curves of a run, in columns
+statistics  mean, spread and interval over repeats
+verdict     what the curves say, by which rule, and what to do
+plot        the curves as a Matplotlib figure
+terminal    the curves in a terminal
 """
 
 from __future__ import annotations

@@ -86,7 +86,8 @@ def plot(
     """Draw losses, and the main metric in a panel below, with the 95 % interval of the mean over repeats.
 
     Thick lines are means over the repeats still running (dotted where some have stopped), thin ones the
-    repeats, bands the 95 % interval of the mean (while at least 4 repeats run, or all). The upright line is the best epoch: the median over repeats.
+    repeats, bands the 95 % interval of the mean (while at least 4 repeats run, or all). The upright line
+    is the best epoch: the median over repeats.
 
     Args:
         names: the curves to draw; losses share one panel, each other metric has one of its own.
@@ -114,14 +115,18 @@ def plot(
         sentence = "\n".join(textwrap.wrap(verdict.sentence, width))
         axes[0].set_title(sentence, loc="left", color=look.text, fontsize=11.5, pad=26)
     if path is not None:
-        figure.savefig(path, dpi=160, transparent=style == "auto", facecolor=figure.get_facecolor(), bbox_inches="tight")
+        figure.savefig(
+            path, dpi=160, transparent=style == "auto", facecolor=figure.get_facecolor(), bbox_inches="tight"
+        )
     return figure
 
 
 def _panels(curves: Curves, names: Sequence[str] | None) -> list[list[str]]:
     """The names in each panel: the losses together, each metric with its training counterpart."""
     if names is None:
-        losses = [name for name in LABELS if name in curves.columns and np.isfinite(curves.columns[name]).any()]
+        losses = [
+            name for name in LABELS if name in curves.columns and np.isfinite(curves.columns[name]).any()
+        ]
         metric = main_metric(curves)
         pair = []
         if metric is not None:
@@ -223,18 +228,31 @@ def _draw_panel(
             if not loss:
                 continue
             ax.annotate(
-                "constant prediction", (1, level), xycoords=("axes fraction", "data"), xytext=(0, 3),
-                textcoords="offset points", ha="right", va="bottom", fontsize=8.5, color=look.muted, zorder=9,
+                "constant prediction",
+                (1, level),
+                xycoords=("axes fraction", "data"),
+                xytext=(0, 3),
+                textcoords="offset points",
+                ha="right",
+                va="bottom",
+                fontsize=8.5,
+                color=look.muted,
+                zorder=9,
+                bbox=None
+                if look.background == "none"
+                else {"facecolor": look.background, "alpha": 0.7, "edgecolor": "none", "pad": 1},
             )
-    logarithmic = loss and lows and (log if log is not None else min(lows) > 0 and max(highs) > 30 * min(lows))
+    logarithmic = (
+        loss and lows and (log if log is not None else min(lows) > 0 and max(highs) > 30 * min(lows))
+    )
     if logarithmic and min(lows) > 0:
         ax.set_yscale("log")
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         ax.yaxis.set_minor_formatter("")
     elif lows:
-        low, high = min(lows), max(highs)
-        margin = 0.06 * ((high - low) or abs(high) or 1.0)
-        ax.set_ylim(low - margin, high + margin)
+        bottom, top = min(lows), max(highs)
+        margin = 0.06 * ((top - bottom) or abs(top) or 1.0)
+        ax.set_ylim(bottom - margin, top + margin)
         ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
     furthest = max((end[0] for end in ends), default=1.0)
@@ -243,8 +261,16 @@ def _draw_panel(
     if logarithmic:
         what += " (log scale)"
     ax.annotate(
-        what, (0, 1), xycoords="axes fraction", xytext=(-2, 5), textcoords="offset points", fontsize=9.5,
-        color=look.text, fontweight="bold", ha="left", va="bottom",
+        what,
+        (0, 1),
+        xycoords="axes fraction",
+        xytext=(-2, 5),
+        textcoords="offset points",
+        fontsize=9.5,
+        color=look.text,
+        fontweight="bold",
+        ha="left",
+        va="bottom",
     )
     _mark_best(curves, names, x, ax, look, loss=loss)
     _label_ends(ax, ends, loss=loss)
@@ -272,14 +298,29 @@ def _mark_best(curves: Curves, names: Sequence[str], x: str, ax: Axes, look: Sty
     if not loss:
         return
     if "validation.loss" in names and len(places) > 1:
-        ax.plot(places, best.value[np.isfinite(best.epoch)], "o", markersize=3.4, color=look.validation,
-                markeredgewidth=0, alpha=0.75, zorder=8)
+        ax.plot(
+            places,
+            best.value[np.isfinite(best.epoch)],
+            "o",
+            markersize=3.4,
+            color=look.validation,
+            markeredgewidth=0,
+            alpha=0.75,
+            zorder=8,
+        )
     left = at > 0.6 * float(along[-1])
     several = f" (median of {len(places)})" if len(places) > 1 else ""
     ax.annotate(
-        f"best epoch {best.median_epoch:,.5g}{several}", (at, 1), xycoords=("data", "axes fraction"),
-        xytext=(-5 if left else 5, -3), textcoords="offset points", ha="right" if left else "left", va="top",
-        fontsize=8.5, color=look.muted, zorder=9,
+        f"best epoch {best.median_epoch:,.5g}{several}",
+        (at, 1),
+        xycoords=("data", "axes fraction"),
+        xytext=(-5 if left else 5, -3),
+        textcoords="offset points",
+        ha="right" if left else "left",
+        va="top",
+        fontsize=8.5,
+        color=look.muted,
+        zorder=9,
     )
 
 
@@ -290,8 +331,15 @@ def _label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]], *, loss
     figure: Any = ax.figure
     tall = figure.get_figheight() * 72 * ax.get_position().height * 0.85
     at = sorted(
-        ((float(ax.transAxes.inverted().transform(ax.transData.transform((x, y)))[1]) * tall, y, name, color)
-         for x, y, name, color in ends),
+        (
+            (
+                float(ax.transAxes.inverted().transform(ax.transData.transform((x, y)))[1]) * tall,
+                y,
+                name,
+                color,
+            )
+            for x, y, name, color in ends
+        ),
         key=lambda end: end[0],
     )
     room = 23.0
@@ -306,8 +354,16 @@ def _label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]], *, loss
     for place, (_, value, name, color) in zip(places, at, strict=True):
         words = _end_label(name, loss=loss)
         ax.annotate(
-            f"{words}\n{value:.3g}", (1, place / tall), xycoords="axes fraction", xytext=(8, 0),
-            textcoords="offset points", va="center", ha="left", fontsize=8.8, color=color, linespacing=1.15,
+            f"{words}\n{value:.3g}",
+            (1, place / tall),
+            xycoords="axes fraction",
+            xytext=(8, 0),
+            textcoords="offset points",
+            va="center",
+            ha="left",
+            fontsize=8.8,
+            color=color,
+            linespacing=1.15,
             annotation_clip=False,
         )
 
@@ -319,5 +375,3 @@ def _end_label(name: str, *, loss: bool) -> str:
             "train.loss": "training, fixed",
         }.get(name, name.partition(".")[0])
     return {"train": "training"}.get(name.partition(".")[0], name.partition(".")[0])
-
-

@@ -68,7 +68,8 @@ class Best:
 
     @property
     def median_epoch(self) -> float:
-        """The median of the best epochs over the repeats; of two in the middle the earlier, which was evaluated."""
+        """The median of the best epochs over the repeats; of two in the middle the earlier, which was "
+        "evaluated."""
         known = np.sort(self.epoch[np.isfinite(self.epoch)])
         return float(known[(known.size - 1) // 2]) if known.size else float("nan")
 
@@ -107,7 +108,13 @@ class Curves:
     columns: dict[str, Floats] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        kinds = {"repeat": np.int32, "epoch": np.float64, "update": np.int64, "samples": np.int64, "seconds": np.float64}
+        kinds = {
+            "repeat": np.int32,
+            "epoch": np.float64,
+            "update": np.int64,
+            "samples": np.int64,
+            "seconds": np.float64,
+        }
         for name, kind in kinds.items():
             object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=kind))
         columns = {name: np.asarray(column, dtype=np.float64) for name, column in self.columns.items()}
@@ -128,7 +135,7 @@ class Curves:
     def empty(cls, names: Iterable[str] = ()) -> Curves:
         """No rows yet."""
         none = np.empty(0)
-        return cls(none, none, none, none, none, {name: none for name in names})  # type: ignore[arg-type]
+        return cls(none, none, none, none, none, dict.fromkeys(names, none))  # type: ignore[arg-type]
 
     @classmethod
     def from_rows(cls, rows: Iterable[Mapping[str, Any]]) -> Curves:
@@ -137,7 +144,9 @@ class Curves:
         names = list(dict.fromkeys(name for row in rows for name in row if name not in _COORDINATES))
         coordinates = {name: np.array([row[name] for row in rows]) for name in _COORDINATES}
         columns = {
-            name: np.array([float("nan") if row.get(name) is None else row[name] for row in rows], dtype=np.float64)
+            name: np.array(
+                [float("nan") if row.get(name) is None else row[name] for row in rows], dtype=np.float64
+            )
             for name in names
         }
         return cls(**coordinates, columns=columns)
@@ -165,7 +174,9 @@ class Curves:
         named = {name: table.column(name).to_numpy() for name in table.column_names}
         missing = [name for name in _COORDINATES if name not in named]
         if missing:
-            raise Refusal(f"a table of curves needs the columns {', '.join(_COORDINATES)}; {missing[0]} is missing.")
+            raise Refusal(
+                f"a table of curves needs the columns {', '.join(_COORDINATES)}; {missing[0]} is missing."
+            )
         coordinates = {name: named.pop(name) for name in _COORDINATES}
         return cls(**coordinates, columns=named)
 

@@ -48,6 +48,14 @@ class Summary:
             return 3
         return min(12, max(0, 2 - math.floor(math.log10(abs(self.mean)))))
 
+    def written(self, value: float) -> str:
+        """A value of this quantity with as many digits as the spread makes worth printing.
+
+        >>> summarize([0.75, 0.78, 0.77]).written(0.7)
+        '0.700'
+        """
+        return f"{value:.{self.decimals}f}" if self.decimals <= 6 else f"{value:.4g}"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON: what is not finite becomes None."""
         return {
@@ -65,12 +73,11 @@ class Summary:
         aside = f"; {left_out} not finite, left out" if left_out else ""
         if self.sd is None or self.ci95 is None:
             return f"{self.mean:.3g} (1 repeat: no interval{aside})"
-        digits = self.decimals
         low, high = self.ci95
         dash = "–" if low >= 0 else " to "
         return (
-            f"{self.mean:.{digits}f} ± {self.sd:.{digits}f} (sd of {finite} repeats; "
-            f"95 % interval {low:.{digits}f}{dash}{high:.{digits}f}{aside})"
+            f"{self.written(self.mean)} ± {self.written(self.sd)} (sd of {finite} repeats; "
+            f"95 % interval {self.written(low)}{dash}{self.written(high)}{aside})"
         )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.curves.record import AXES, Band, Curves, higher_is_better
+from epochal.curves.record import AXES, Band, Curves
 from epochal.errors import Refusal, did_you_mean
 
 __all__ = ["picture"]
@@ -91,9 +91,9 @@ def picture(
     paint = _paint if color else _no_paint
     rows = [_legend(lines, curves, logarithmic, width, marks, paint)]
     ends = _end_labels(lines, down_of, down, canvas) if named else {}
-    tick_rows = {}
+    tick_rows: dict[int, str] = {}
     for place, text in ticks:
-        row = int(round((top - place) / y_span * (down - 1)))
+        row = round((top - place) / y_span * (down - 1))
         tick_rows.setdefault(row, text)
     for row in range(down):
         text = tick_rows.get(row, "")
@@ -151,7 +151,7 @@ class _Marks:
 
 def _lines(curves: Curves, x: str, marks: _Marks) -> list[_Line]:
     """The losses to draw: training at fixed parameters (or else running), then validation, on top."""
-    found = []
+    found: list[_Line] = []
     for name, label, glyph, color in (
         ("train.loss", "training", ".", _TRAINING),
         ("train.running_loss", "running", ".", _TRAINING),
@@ -182,7 +182,9 @@ def _span(lines: Sequence[_Line], log: bool | None) -> tuple[float, float, bool]
     return low, high, logarithmic
 
 
-def _ticks(low: float, high: float, logarithmic: bool, height: int) -> tuple[float, float, list[tuple[float, str]]]:
+def _ticks(
+    low: float, high: float, logarithmic: bool, height: int
+) -> tuple[float, float, list[tuple[float, str]]]:
     """Axis ends and round numbers between them, in axis units."""
     if logarithmic:
         bottom, top = math.log10(low), math.log10(high)
@@ -317,8 +319,13 @@ def _legend(
     scale = ", log scale" if logarithmic else ""
     of = f", mean of {repeats} repeats" if repeats > 1 else ""
     spread = f" {marks.shade}{marks.plus_minus} sd" if repeats > 1 else ""
-    dashes = {order for order, line in enumerate(lines) if paint is _no_paint and line.name != "validation.loss"}
-    strokes = [("╍╍" if order in dashes else "━━") if marks.braille else lines[order].glyph * 2 for order in range(len(lines))]
+    dashes = {
+        order for order, line in enumerate(lines) if paint is _no_paint and line.name != "validation.loss"
+    }
+    strokes = [
+        ("╍╍" if order in dashes else "━━") if marks.braille else lines[order].glyph * 2
+        for order in range(len(lines))
+    ]
     samples = [(f"{stroke} {line.label}", line.color) for stroke, line in zip(strokes, lines, strict=True)]
     for title in (f"loss{scale}{of}", f"loss{scale}", "loss"):
         for tail in (spread, ""):

@@ -33,6 +33,8 @@ def dataset_of_arrays(
     task: str | None = None,
     source: str = "arrays",
     target_name: str = "target",
+    features: tuple[str, ...] | None = None,
+    least: int = 2,
     owned: bool = False,
 ) -> Dataset:
     """A dataset of arrays as they are: no column is left out.
@@ -44,12 +46,14 @@ def dataset_of_arrays(
         task: overrides what is recognized from the targets.
         source: where they came from, in words.
         target_name: what the target is called.
+        features: names of the columns of 2-d inputs; numbered from 1 by default.
+        least: the fewest samples.
         owned: whether `inputs` was made for this dataset, so that it may be written to.
 
     Raises:
         Refusal: lengths that differ, kinds of values that are no numbers, infinite values, missing targets.
     """
-    values = inputs_of_array(inputs, owned=owned)
+    values = inputs_of_array(inputs, owned=owned, least=least)
     notes: list[str] = []
     labels, found = None, None
     if targets is not None:
@@ -64,14 +68,14 @@ def dataset_of_arrays(
             pa.chunked_array([pa.array(given.astype(np.float64), from_pandas=True)]), "sample_weight"
         )
     width = values.shape[1] if values.ndim == 2 else 0
-    features = tuple(default_name(index) for index in range(width))
+    names = tuple(map(default_name, range(width))) if features is None else features
     if np.isnan(values[: 1 << 16]).any() and values.ndim == 2:
         notes.append("the inputs have missing values: filled with the median of the training samples.")
     return Dataset(
         inputs=values,
         targets=labels,
         task=found,
-        features=features,
+        features=names,
         continuous=np.ones(width or 1, bool),
         encoder=None,
         target_name=target_name if labels is not None else "",
@@ -79,7 +83,7 @@ def dataset_of_arrays(
         notes=tuple(notes),
         rows=np.arange(1, len(values) + 1, dtype=np.int64),
         sample_weight=weights,
-        fingerprint=fingerprint((*features, target_name), values, labels, weights),
+        fingerprint=fingerprint((*names, target_name), values, labels, weights),
     )
 
 
@@ -199,16 +203,15 @@ def read_npy(path: Path, target: ColumnReference | None, task: str | None) -> Da
             inputs[rows, :at] = block[:, :at]
             inputs[rows, at:] = block[:, at + 1 :]
             start += len(block)
-    found = dataset_of_arrays(
-        inputs, targets, task=task, source=path.name, target_name=default_name(at), owned=True
+    return dataset_of_arrays(
+        inputs,
+        targets,
+        task=task,
+        source=path.name,
+        target_name=default_name(at),
+        features=tuple(map(default_name, keep)),
+        owned=True,
     )
-    return _renamed(found, tuple(default_name(index) for index in keep))
-
-
-def _renamed(dataset: Dataset, features: tuple[str, ...]) -> Dataset:
-    from dataclasses import replace
-
-    return replace(dataset, features=features)
 
 
 def _split_columns(
@@ -216,11 +219,15 @@ def _split_columns(
 ) -> Dataset:
     _numbers(name, array)
     at = _target_of(array.shape, target, name)
-    inputs = np.delete(array, at, axis=1)
-    found = dataset_of_arrays(
-        inputs, array[:, at], task=task, source=name, target_name=default_name(at), owned=True
+    return dataset_of_arrays(
+        np.delete(array, at, axis=1),
+        array[:, at],
+        task=task,
+        source=name,
+        target_name=default_name(at),
+        features=tuple(default_name(index) for index in range(array.shape[1]) if index != at),
+        owned=True,
     )
-    return _renamed(found, tuple(default_name(i) for i in range(array.shape[1]) if i != at))
 
 
 def _target_of(shape: tuple[int, ...], target: ColumnReference | None, name: str) -> int:

@@ -37,15 +37,16 @@ def encode(
     direct = encoder.plain and len(passed) == len(encoder.raw_names)
     unseen: Counter[int] = Counter()
     start = 0
-    chosen = table.select([positions[i] for i in range(len(positions))])
+    chosen = table.select(list(positions))
     for batch in chosen.to_batches(max_chunksize=_ROWS):
         rows = batch.num_rows
         block = out[start : start + rows]
         raw = block if direct else np.empty((rows, len(encoder.raw_names)), np.float32)
         at = 0
+        arrays = batch.columns
         for number, column in enumerate(encoder.columns):
             width = len(column.raw_names)
-            unseen[number] += _fill(raw[:, at : at + width], batch.columns[number], column, encoder, start)
+            unseen[number] += _fill(raw[:, at : at + width], arrays[number], column, encoder, start)
             at += width
         if encoder.plain:
             for slot, (position, _) in enumerate(indicators):

@@ -48,5 +48,5 @@ def table_of_frame(frame: Any) -> pa.Table:
             table = from_dataframe(frame)
     except (pa.ArrowException, TypeError, ValueError) as error:
         reason = "; ".join(str(part) for part in error.args).splitlines()[0]
-        raise Refusal(f"the data frame must have one kind of value in each column: {reason}") from error
+        raise Refusal(f"the data frame must have one kind of value in each column; {reason}.") from error
     return tidy(table)

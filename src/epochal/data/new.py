@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ def encode_new(
     *,
     task: Task | None = None,
     shape: tuple[int, ...] | None = None,
+    target_name: str = "",
     header: bool | None = None,
     delimiter: str | None = None,
     missing: Collection[str] = MISSING,
@@ -49,6 +52,7 @@ def encode_new(
         source: as for `load`, with or without the target.
         task: what is predicted, where `encoder` is None.
         shape: the shape of one sample's inputs, where `encoder` is None.
+        target_name: what the target was called, where `encoder` is None: "column 3" of an `.npy` file.
         header: whether a text table has one; recognized by default.
         delimiter: what separates a text table's fields; recognized by default.
         missing: the cells of a text table that mean a missing value.
@@ -57,7 +61,7 @@ def encode_new(
         Refusal: a column is missing or holds another kind of value (with its row); or no rows.
     """
     if encoder is None:
-        return _new_arrays(source, task, shape, header, delimiter, missing)
+        return _new_arrays(source, task, shape, target_name, header, delimiter, missing)
     table, notes, name = _table(encoder, source, header, delimiter, missing)
     positions, target, said = _match(encoder, table.column_names)
     if not table.num_rows:
@@ -230,6 +234,7 @@ def _new_arrays(
     source: Any,
     task: Task | None,
     shape: tuple[int, ...] | None,
+    target_name: str,
     header: bool | None,
     delimiter: str | None,
     missing: Collection[str],
@@ -248,31 +253,24 @@ def _new_arrays(
         inputs, targets = np.asarray(source[0]), np.asarray(source[1])
     else:
         inputs = np.asarray(source)
-    if (
-        targets is None
-        and shape is not None
-        and inputs.shape[1:] == (*shape[:-1], shape[-1] + 1)
-        and len(shape) == 1
-    ):
-        inputs, targets = inputs[:, :-1], inputs[:, -1]
+    at = _column_of(target_name)
+    if targets is None and at is not None and shape is not None and inputs.shape[1:] == (shape[0] + 1,):
+        inputs, targets = np.delete(inputs, at, axis=1), inputs[:, at]
     values = inputs_of_array(inputs, least=1)
     if shape is not None and values.shape[1:] != tuple(shape):
         raise Refusal(f"new samples must have the shape {tuple(shape)} each; got {values.shape[1:]}.")
-    found = dataset_of_arrays(values, source=name) if len(values) > 1 else _single(values, name)
+    found = dataset_of_arrays(values, source=name, least=1)
     if targets is None or task is None:
         return found
-    from dataclasses import replace
-
     column = pa.chunked_array([pa.array(targets.tolist() if targets.dtype.kind in "UT" else targets)])
     labels = class_ids(column, task, "target") if task.is_classification else target_numbers(column, "target")
-    return replace(found, targets=labels, task=task, target_name="target")
+    return replace(found, targets=labels, task=task, target_name=target_name or "target")
 
 
-def _single(values: NDArray[np.float32], name: str) -> Dataset:
-    twice = dataset_of_arrays(np.concatenate([values, values]), source=name, owned=True)
-    from dataclasses import replace
-
-    return replace(twice, inputs=values, rows=twice.rows[:1], fingerprint=fingerprint(twice.features, values))
+def _column_of(target_name: str) -> int | None:
+    """Where a numbered target column is, from 0; None for a target that was no column."""
+    found = re.fullmatch(r"column (\d+)", target_name)
+    return None if found is None else int(found[1]) - 1
 
 
 def _matrix(table: pa.Table) -> NDArray[Any]:

@@ -19,6 +19,7 @@ __all__ = ["MOST_LEVELS", "recognize", "stray_marks"]
 MOST_LEVELS = 1000
 """A category has at most this many levels."""
 
+_EXACT = 2**24
 IDENTIFIER_ROWS = 50
 IDENTIFIER_SHARE = 0.9
 
@@ -143,7 +144,7 @@ def _kind(
     if pa.types.is_boolean(kind):
         return Column(name, index, "boolean", missing), ""
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        return Column(name, index, "numeric", missing), ""
+        return Column(name, index, "numeric", missing), _lost_digits(column, said, flag)
     form = "" if pa.types.is_temporal(kind) else _date_format(column)
     if form is not None:
         return _date(column, name, index, said, flag, form)
@@ -165,6 +166,19 @@ def _kind(
     elif _share_of_numbers(column) < 1:
         note = f"{said} is a category of {levels:,} levels; --drop {flag} leaves it out."
     return found, note
+
+
+def _lost_digits(column: pa.ChunkedArray, said: str, flag: str) -> str:
+    """A note where whole numbers have more digits than float32 can hold."""
+    if not pa.types.is_integer(column.type):
+        return ""
+    most = max(abs(bound) for bound in pc.min_max(column).as_py().values())
+    if most <= _EXACT:
+        return ""
+    return (
+        f"{said} has whole numbers up to {most:,}; float32 is exact to {_EXACT:,} and rounds them; "
+        f"--drop {flag} leaves it out."
+    )
 
 
 def _category(column: pa.ChunkedArray, name: str, index: int, said: str, flag: str) -> Column:

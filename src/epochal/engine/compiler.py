@@ -53,7 +53,9 @@ _lock = threading.Lock()
 def _call(spec: Spec, signature: Any, shared: bool) -> Any:
     progress, seeds, parts, limits = jax.tree.unflatten(*signature)
     shapes = template(spec, _sample(parts, shared))
-    return jax.jit(build(spec, shapes, shared), donate_argnums=0).lower(progress, seeds, parts, limits).compile()
+    return (
+        jax.jit(build(spec, shapes, shared), donate_argnums=0).lower(progress, seeds, parts, limits).compile()
+    )
 
 
 @functools.lru_cache(maxsize=64)
@@ -90,5 +92,3 @@ def compiled_init(spec: Spec, keys: jax.Array, parts: tuple[Part, ...], shared: 
     use_cache()
     with _lock:
         return _init(spec, _signature((keys, _sample(parts, shared))))
-
-

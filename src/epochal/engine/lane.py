@@ -92,7 +92,9 @@ class Lane:
         self.progress = Progress(position, repeats)
         self._budget = self.fixed_budget or 64
         end = (
-            (self.plan.epochs, 0) if self.last_update >= self.plan.updates else self.plan.locate(self.last_update)
+            (self.plan.epochs, 0)
+            if self.last_update >= self.plan.updates
+            else self.plan.locate(self.last_update)
         )
         self._end = (jnp.int32(end[0]), jnp.int32(end[1]))
         self._call = compiled_call(

@@ -30,7 +30,9 @@ OPTIMIZERS: dict[str, _Named] = {
     "momentum": _Named(lambda rate, momentum=0.9: optax.sgd(rate, momentum=momentum), 0.01),
     "nesterov": _Named(lambda rate, momentum=0.9: optax.sgd(rate, momentum=momentum, nesterov=True), 0.01),
     "adam": _Named(optax.adam, 1e-3),
-    "adamw": _Named(lambda rate, weight_decay=0.01, **rest: optax.adamw(rate, weight_decay=weight_decay, **rest), 1e-3),
+    "adamw": _Named(
+        lambda rate, weight_decay=0.01, **rest: optax.adamw(rate, weight_decay=weight_decay, **rest), 1e-3
+    ),
     "nadam": _Named(optax.nadam, 1e-3),
     "amsgrad": _Named(optax.amsgrad, 1e-3),
     "radam": _Named(optax.radam, 1e-3),

@@ -96,7 +96,9 @@ def build(
     update_all = over_repeats(repeats, one_update, (0, 0, of_part, 0, None, None))
     judge_all = over_repeats(
         repeats,
-        lambda repeat, parts, units, position, epoch: judge(spec, packed, repeat, parts, units, position, epoch),
+        lambda repeat, parts, units, position, epoch: judge(
+            spec, packed, repeat, parts, units, position, epoch
+        ),
         (0, of_part, 0, None, None),
     )
     order_all = over_repeats(
@@ -139,7 +141,11 @@ def build(
             begin = base
 
             def body(
-                index: jax.Array, repeat: Repeat, size: int = size, begin: jax.Array = begin, first: int = first
+                index: jax.Array,
+                repeat: Repeat,
+                size: int = size,
+                begin: jax.Array = begin,
+                first: int = first,
             ) -> Repeat:
                 samples = lax.dynamic_slice_in_dim(order, begin + (index - first) * size, size, axis=1)
                 moved: Repeat = update_all(repeat, seeds, train, samples, position.epoch, index)
@@ -166,14 +172,18 @@ def build(
     def active(repeats_: Repeat) -> jax.Array:
         return (repeats_.status == RUNNING) & (repeats_.broken_index < 0)
 
-    def call(progress: Progress, seeds: Seeds, parts: tuple[Part, ...], limits: Limits) -> tuple[Progress, Rows]:
+    def call(
+        progress: Progress, seeds: Seeds, parts: tuple[Part, ...], limits: Limits
+    ) -> tuple[Progress, Rows]:
         by_name = dict(zip(("train", "validation"), parts, strict=False))
         train = by_name["train"]
         judged = tuple(by_name[name] for name in spec.parts)
 
         def evaluate(position: Position, state: Repeat, rows: Rows) -> tuple[Position, Repeat, Rows]:
             epoch = position.epoch + position.index / batches(position.start)
-            state, figures, running = judge_all(state, judged, seeds.units, position, epoch.astype(jnp.float32))
+            state, figures, running = judge_all(
+                state, judged, seeds.units, position, epoch.astype(jnp.float32)
+            )
             rows = Rows(
                 count=rows.count + 1,
                 epoch=rows.epoch.at[rows.count].set(position.epoch),
@@ -191,9 +201,7 @@ def build(
             position, state, rows = lax.cond(
                 position.due, evaluate, lambda *same: same, position, state, rows
             )
-            order = lax.cond(
-                order_epoch == position.epoch, lambda: order, lambda: table(seeds, position)
-            )
+            order = lax.cond(order_epoch == position.epoch, lambda: order, lambda: table(seeds, position))
             order_epoch = position.epoch
             in_epoch = batches(position.start)
             stop = jnp.minimum(in_epoch, position.index + budget)

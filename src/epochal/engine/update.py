@@ -91,7 +91,9 @@ def update(
     ) -> Repeat:
         key = jax.random.fold_in(jax.random.fold_in(key, epoch), index)
         params = packed.unpack(repeat.params)
-        (loss, model), gradient = jax.value_and_grad(objective, has_aux=True)(params, repeat.model, batch, key)
+        (loss, model), gradient = jax.value_and_grad(objective, has_aux=True)(
+            params, repeat.model, batch, key
+        )
         transformation = spec.optimizer.at(learning_rate(spec.schedule, rates, count))
         change, optimizer = transformation.update(packed.pack(gradient), repeat.optimizer, repeat.params)
         moved = optax.apply_updates(repeat.params, change)

@@ -40,3 +40,20 @@ def import_model(path: str, shape: Sequence[int], outputs: int) -> Any:
 
     inputs = shape[0] if len(shape) == 1 else tuple(shape)
     return as_model(imported(path)(inputs, outputs), outputs)
+
+
+class NamedModel:
+    """A model made by a named function, which a run folder can name again."""
+
+    def __init__(self, path: str, model: Any) -> None:
+        self.path, self._model = path, model
+        self.init, self.apply = model.init, model.apply
+
+    @classmethod
+    def of(cls, path: str, shape: Sequence[int], outputs: int) -> NamedModel:
+        """The model of a path for this shape of samples and number of outputs."""
+        return cls(path, import_model(path, shape, outputs))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings, as JSON holds them."""
+        return {"kind": "import", "path": self.path}

@@ -118,7 +118,9 @@ class MLP:
         params, state = [], []
         for index, (fan_in, fan_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
             hidden = index < len(self.hidden)
-            kernel = (draw if hidden else last)(jax.random.fold_in(key, index), (fan_in, fan_out), jnp.float32)
+            kernel = (draw if hidden else last)(
+                jax.random.fold_in(key, index), (fan_in, fan_out), jnp.float32
+            )
             layer = {"kernel": kernel, "bias": jnp.zeros(fan_out)}
             if hidden and self.batch_norm:
                 layer |= {"scale": jnp.ones(fan_out), "shift": jnp.zeros(fan_out)}

@@ -1,9 +1,9 @@
 """SAY it: pictures and pages from a run.
 
-    document  what a report needs to know
-    html      how its parts read
-    figures   the numbers of its interactive figures
-    page      the whole as one file
+document  what a report needs to know
+html      how its parts read
+figures   the numbers of its interactive figures
+page      the whole as one file
 """
 
 from __future__ import annotations

@@ -30,7 +30,8 @@ class Confusion:
         size = len(self.classes)
         if self.counts.shape[-2:] != (size, size):
             raise Refusal(
-                f"a confusion matrix must be {size} by {size} (the classes); got {np.asarray(self.matrix).shape}."
+                f"a confusion matrix must be {size} by {size} (the classes); got "
+                f"{np.asarray(self.matrix).shape}."
             )
 
     @property
@@ -54,7 +55,9 @@ class Residuals:
     def __post_init__(self) -> None:
         true, predicted = np.shape(self.true), np.shape(self.predicted)
         if true != predicted or len(true) != 1:
-            raise Refusal(f"true and predicted must be equally long, with 1 axis; got {true} and {predicted}.")
+            raise Refusal(
+                f"true and predicted must be equally long, with 1 axis; got {true} and {predicted}."
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +71,8 @@ class ReportDocument:
     headline_name  its curve name: `validation.accuracy`.
     plan_text      the pre-flight summary, `str(plan)`.
     plan           the plan as plain data.
-    per_repeat     one mapping a repeat; its keys become the columns: `repeat`, `seed`, `stopped`, `best_epoch`,
-                   `validation.loss`, ... in this order.
+    per_repeat     one mapping a repeat; its keys become the columns, in this order: `repeat`, `seed`,
+                   `stopped`, `best_epoch`, `validation.loss`, ...
     confusion      for classification.
     residuals      for regression.
     data           the data in figures: `{"rows": 768, "inputs": 8, "target": "class", ...}`.

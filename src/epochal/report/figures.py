@@ -83,11 +83,15 @@ def _panel(document: ReportDocument, names: list[str], keep: NDArray[np.int64]) 
                 "high": _numbers(np.where(shown, band.high, np.nan)[keep]) if several else None,
                 "sd": _numbers(band.sd[keep]) if several else None,
                 "count": band.count[keep].tolist(),
-                "repeats": [] if running or not several else [_numbers(row[keep]) for row in array[:_MOST_LINES]],
+                "repeats": []
+                if running or not several
+                else [_numbers(row[keep]) for row in array[:_MOST_LINES]],
             }
         )
-    levels = [float(np.mean(np.asarray(document.baseline[n], float))) for n in names if n in document.baseline]
-    least = min((v for line in lines for v in line["mean"] if v is not None), default=0.0)  # type: ignore[union-attr]
+    levels = [
+        float(np.mean(np.asarray(document.baseline[n], float))) for n in names if n in document.baseline
+    ]
+    least = min((v for line in lines for v in line["mean"] if v is not None), default=0.0)
     return {
         "kind": kind,
         "lines": lines,
@@ -115,7 +119,14 @@ def _residuals(residuals: Residuals) -> dict[str, Any]:
     true, predicted = true[known], predicted[known]
     rest = predicted - true
     if not rest.size:
-        return {"true": [], "predicted": [], "counts": [], "edges": [], "target": residuals.target, "samples": 0}
+        return {
+            "true": [],
+            "predicted": [],
+            "counts": [],
+            "edges": [],
+            "target": residuals.target,
+            "samples": 0,
+        }
     bins = int(np.clip(np.ceil(2 * np.cbrt(rest.size)), 8, 50))
     counts, edges = np.histogram(rest, bins=bins)
     step = max(1, math.ceil(rest.size / _MOST_DOTS))

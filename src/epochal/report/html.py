@@ -91,10 +91,11 @@ def _answer(document: ReportDocument) -> str:
         said_html, kind = f"<span>{escape(said)}</span>", verdict.kind.capitalize()
     return (
         f'<section id="answer" class="answer {tone}" aria-label="The answer">'
-        f'<div class="words"><p class="kind"><span class="sign" aria-hidden="true">{sign}</span>{escape(kind)}</p>'
+        f'<div class="words"><p class="kind"><span class="sign" '
+        f'aria-hidden="true">{sign}</span>{escape(kind)}</p>'
         f'<p class="sentence">{said_html}</p>{remedy}'
-        f"<details><summary>How this was judged</summary>{how}</details></div>"
-        f"{_headline(document)}</section>"
+        f"</div>{_headline(document)}"
+        f"<details><summary>How this was judged</summary>{how}</details></section>"
     )
 
 
@@ -114,7 +115,8 @@ def _headline(document: ReportDocument) -> str:
     if left_out:
         notes.append(f"{left_out} not finite, left out")
     if name in document.baseline:
-        notes.append(f"constant prediction {_fixed(float(np.mean(np.asarray(document.baseline[name], float))), summary)}")
+        level = float(np.mean(np.asarray(document.baseline[name], float)))
+        notes.append(f"constant prediction {_fixed(level, summary)}")
     spread = f' <span class="spread">± {_fixed(summary.sd, summary)}</span>' if summary.sd is not None else ""
     return (
         f'<div class="headline"><p class="name">{escape(_words(name))}</p>'
@@ -150,25 +152,34 @@ def _curves(document: ReportDocument) -> str:
     if not (document.curves.names and len(document.curves)):
         return ""
     axes = "".join(
-        f'<label><input type="radio" name="x" value="{x}"{" checked" if x == "epochs" else ""}><span>{x}</span></label>'
+        f'<label><input type="radio" name="x" '
+        f'value="{x}"{" checked" if x == "epochs" else ""}><span>{x}</span></label>'
         for x in ("epochs", "updates", "samples", "seconds")
     )
     several = len(document.curves.repeats) > 1
     note = (
-        "Lines are means over the repeats still running; bands, the 95 % interval of the mean (Student t; while at "
+        "Lines are means over the repeats still running; bands, the 95 % interval of the mean (Student t; "
+        "while at "
         "least 4 repeats run, or all). Faint lines are single repeats. "
         if several
         else ""
     )
-    faint = '<label class="check"><input type="checkbox" id="faint" checked> single repeats</label>' if several else ""
+    faint = (
+        '<label class="check"><input type="checkbox" id="faint" checked> single repeats</label>'
+        if several
+        else ""
+    )
     return (
         '<section id="curves"><h2>Learning curves</h2>'
-        f'<form class="controls" aria-label="How the curves are drawn"><fieldset><legend>against</legend>{axes}</fieldset>'
+        f'<form class="controls" aria-label="How the curves are '
+        f'drawn"><fieldset><legend>against</legend>{axes}</fieldset>'
         f'<label class="check"><input type="checkbox" id="log"> log loss axis</label>{faint}</form>'
         '<div id="panels"><noscript><p>The figures are drawn by a script inside this file, '
         "and scripts are switched off.</p></noscript></div>"
-        f'<p class="note">{note}“Training, running” is the mean loss of the updates since the last evaluation, while '
-        "the parameters moved; “training, fixed” is the loss of all training samples at the parameters of that moment, "
+        f'<p class="note">{note}“Training, running” is the mean loss of the updates since the last '
+        f"evaluation, while "
+        "the parameters moved; “training, fixed” is the loss of all training samples at the parameters of "
+        "that moment, "
         "comparable with validation.</p></section>"
     )
 
@@ -178,14 +189,19 @@ def _repeats(document: ReportDocument) -> str:
     if not rows:
         return ""
     names = list(dict.fromkeys(name for row in rows for name in row))
-    numeric = {name for name in names if all(_is_number(row.get(name)) or row.get(name) is None for row in rows)}
+    numeric = {
+        name for name in names if all(_is_number(row.get(name)) or row.get(name) is None for row in rows)
+    }
     head = "".join(
-        f"<th scope=col{' class=number' if name in numeric else ''}>{escape(_words(name))}</th>" for name in names
+        f"<th scope=col{' class=number' if name in numeric else ''}>{escape(_words(name))}</th>"
+        for name in names
     )
     lines = "".join(
-        "<tr>" + "".join(
+        "<tr>"
+        + "".join(
             f"<td{' class=number' if name in numeric else ''}>{text(row.get(name))}</td>" for name in names
-        ) + "</tr>"
+        )
+        + "</tr>"
         for row in rows
     )
     foot = ""
@@ -210,12 +226,15 @@ def _errors(document: ReportDocument) -> str:
         return _block("errors", "Where it errs", _confusion(document.confusion))
     if document.residuals is not None:
         note = (
-            "Validation samples of all repeats at the best parameters. Left: on the diagonal, a prediction is exact. "
+            "Validation samples of all repeats at the best parameters. Left: on the diagonal, a prediction "
+            "is exact. "
             "Right: predicted minus true."
         )
         return _block(
-            "errors", "Where it errs",
-            f'<div class="pair"><div id="scatter" class="figure-box"></div><div id="histogram" class="figure-box"></div>'
+            "errors",
+            "Where it errs",
+            f'<div class="pair"><div id="scatter" class="figure-box"></div><div id="histogram" '
+            f'class="figure-box"></div>'
             f'</div><p class="note">{note}</p>',
         )
     return ""
@@ -228,12 +247,14 @@ def _confusion(confusion: Confusion) -> str:
     share = np.divide(mean, totals, out=np.zeros_like(mean), where=totals > 0)
     over = f", mean of {repeats} repeats" if repeats > 1 else ""
     note = (
-        f'<p class="note">Validation samples at the best parameters{over}. Rows are the true classes, columns the '
+        f'<p class="note">Validation samples at the best parameters{over}. Rows are the true classes, '
+        f"columns the "
         "predicted ones; the share is of the row.</p>"
     )
     if len(confusion.classes) > _MOST_CLASSES:
         return '<div id="confusion" class="figure-box tall"></div>' + note
     names = [str(name) for name in confusion.classes]
+    kind = "confusion many" if len(names) > 6 else "confusion"
     head = "".join(f"<th scope=col>{escape(name)}</th>" for name in names)
     rows = []
     for i, name in enumerate(names):
@@ -244,7 +265,7 @@ def _confusion(confusion: Confusion) -> str:
         )
         rows.append(f"<tr><th scope=row>{escape(name)}</th>{cells}</tr>")
     return (
-        f'<div class="scroll" tabindex="0"><table class="confusion"><thead><tr><td class="corner">true ↓ &nbsp; '
+        f'<div class="scroll" tabindex="0"><table class="{kind}"><thead><tr><td class="corner">true ↓ &nbsp; '
         f"predicted →</td>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>{note}"
     )
 
@@ -252,7 +273,9 @@ def _confusion(confusion: Confusion) -> str:
 def _plan(document: ReportDocument) -> str:
     said = f'<pre tabindex="0">{escape(document.plan_text)}</pre>' if document.plan_text else ""
     table = _table(document.plan)
-    return said + (f"<details><summary>The plan in figures</summary>{table}</details>" if said and table else table)
+    return said + (
+        f"<details><summary>The plan in figures</summary>{table}</details>" if said and table else table
+    )
 
 
 def _data(document: ReportDocument) -> str:
@@ -262,7 +285,8 @@ def _data(document: ReportDocument) -> str:
 
 def _table(values: Mapping[str, Any]) -> str:
     rows = "".join(
-        f"<tr><th scope=row>{escape(_words(name))}</th><td>{text(value)}</td></tr>" for name, value in _flat(values)
+        f"<tr><th scope=row>{escape(_words(name))}</th><td>{text(value)}</td></tr>"
+        for name, value in _flat(values)
     )
     return f"<table class=facts>{rows}</table>" if rows else ""
 
@@ -298,7 +322,7 @@ def _flags(sentence: str) -> str:
             i += 1
             flag += " " + words[i]
         core = flag.rstrip(".,;:)")
-        parts.append(f"{opening}<code>{core}</code>{flag[len(core):]}")
+        parts.append(f"{opening}<code>{core}</code>{flag[len(core) :]}")
         i += 1
     return " ".join(parts)
 
@@ -332,7 +356,7 @@ def _plain(value: Any) -> str:
 
 
 def _fixed(value: float, summary: Summary) -> str:
-    return f"{value:.{summary.decimals}f}" if math.isfinite(value) else "not finite"
+    return summary.written(value) if math.isfinite(value) else "not finite"
 
 
 def _count(value: float) -> str:

@@ -37,13 +37,25 @@
     gridcolor: colors.line, zeroline: false, linecolor: colors.soft, tickcolor: colors.soft, ticks: "", automargin: true,
     tickfont: { color: colors.soft }, fixedrange: false,
   }, more);
-    // Only buttons that stay in this file: plotly's own set has one that sends the figure to a server.
+  // Only buttons that stay in this file: plotly's own set has one that sends the figure to a server.
   const config = {
     responsive: true, displaylogo: false, doubleClick: "reset", displayModeBar: matchMedia("(hover: hover)").matches ? "hover" : false,
     modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
   };
 
   function value(v) { return v === null ? "" : Math.abs(v) >= 1000 ? v.toLocaleString("en-US", { maximumFractionDigits: 0 }) : String(Number(v.toPrecision(4))); }
+
+  function logTicks([low, high]) {
+    const inside = (v) => v > 0 && Math.log10(v) >= low && Math.log10(v) <= high;
+    let ticks = [];
+    for (const steps of [[1], [1, 3], [1, 2, 5], [1, 1.5, 2, 3, 4, 5, 6, 8]]) {
+      ticks = [];
+      for (let power = Math.floor(low); power <= Math.ceil(high); power++) for (const step of steps) ticks.push(Number((step * 10 ** power).toPrecision(3)));
+      ticks = ticks.filter(inside);
+      if (ticks.length >= 3) break;
+    }
+    return { tickmode: "array", tickvals: ticks, ticktext: ticks.map(value) };
+  }
 
   function closed(x, low, high) {
     // The outline of a band, one polygon for each stretch without a gap.
@@ -87,7 +99,7 @@
       traces.push({ x, y: all, mode: "lines", line: { color, width }, hoverinfo: "skip" });
       traces.push({ x, y: some, mode: "lines", line: { color, width, dash: "dot" }, hoverinfo: "skip" });
       // Drawn by the two above; this one, all but invisible, speaks for both when pointed at.
-      traces.push({ x, y, mode: "lines", line: { color, width }, opacity: 0.001, name: escape(label), text: said, hovertemplate: "%{text}" });
+      traces.push({ x, y, mode: "lines", line: { color, width }, opacity: 0.001, name: `<span style="color:${color}">━</span> ${escape(label)}`, text: said, hovertemplate: "%{text}" });
       let i = y.length - 1;
       while (i >= 0 && y[i] === null) i--;
       if (i >= 0) { ends.push({ y: y[i], label, color }); }
@@ -105,7 +117,7 @@
     const shapes = [], notes = [];
     if (spec.baseline !== null && !(log && spec.baseline <= 0)) {
       shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, y0: spec.baseline, y1: spec.baseline, line: { color: colors.soft, width: 1.2, dash: "dash" }, layer: "below" });
-      if (spec.kind === "loss") notes.push({ xref: "paper", x: 1, xanchor: "right", y: log ? Math.log10(spec.baseline) : spec.baseline, yanchor: "bottom", text: "constant prediction", showarrow: false, font: { size: 12, color: colors.soft } });
+      if (spec.kind === "loss") notes.push({ xref: "paper", x: 1, xanchor: "right", y: log ? Math.log10(spec.baseline) : spec.baseline, yanchor: "bottom", text: "constant prediction", showarrow: false, bgcolor: tint(colors.card, 0.7), font: { size: 12, color: colors.soft } });
     }
     if (data.best) {
       const at = data.best[state.x], span = x[x.length - 1] || 1;
@@ -131,8 +143,8 @@
       text: `<b>${escape(spec.kind.replaceAll("_", " "))}</b>${log ? " (log scale)" : ""}`, font: { size: 14, color: colors.text } });
     return [traces, base(colors, {
       height, margin: { l: 46, r: labels ? 132 : 10, t: 34, b: bottom }, shapes, annotations: notes, hovermode: "x unified",
-      xaxis: axis(colors, { showgrid: false, showline: true, ticks: "outside", ticklen: 4, title: last ? { text: X[state.x], font: { color: colors.soft }, standoff: 8 } : undefined, range: [0, (x[x.length - 1] || 1) * 1.01], hoverformat: state.x === "seconds" ? ".3~f" : ",.4~f", unifiedhovertitle: { text: `${X[state.x]} %{x}` } }),
-      yaxis: axis(colors, { type: log ? "log" : "linear", range, nticks: 6, exponentformat: "power", automargin: false, dtick: log ? (range[1] - range[0] > 1.6 ? 1 : "D2") : undefined }),
+      xaxis: axis(colors, { showgrid: false, showline: true, ticks: "outside", ticklen: 4, spikecolor: colors.soft, spikethickness: 1, spikedash: "solid", title: last ? { text: X[state.x], font: { color: colors.soft }, standoff: 8 } : undefined, range: [0, (x[x.length - 1] || 1) * 1.01], hoverformat: state.x === "seconds" ? ".3~f" : ",.4~f", unifiedhovertitle: { text: `${X[state.x]} %{x}` } }),
+      yaxis: axis(colors, { type: log ? "log" : "linear", range, nticks: 6, exponentformat: "power", automargin: false, ...(log ? logTicks(range) : {}) }),
     })];
   }
 

@@ -18,7 +18,10 @@ from epochal.report.html import body
 __all__ = ["page", "write_page"]
 
 # The browser itself refuses whatever would leave the file.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:; font-src data:"
+_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "img-src data: blob:; font-src data:"
+)
 
 
 def write_page(document: ReportDocument, path: str | Path) -> Path:

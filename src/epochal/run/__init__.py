@@ -1,7 +1,18 @@
 """WHAT is kept: the record of a training, its folder, predictions."""
 
-from epochal.run.folder import load, save
+from epochal.run.folder import load, load_record, refuse_existing, save
 from epochal.run.predict import Prediction
 from epochal.run.record import BrokenUpdate, Fitted, Outcome, Run, Scores
 
-__all__ = ["BrokenUpdate", "Fitted", "Outcome", "Prediction", "Run", "Scores", "load", "save"]
+__all__ = [
+    "BrokenUpdate",
+    "Fitted",
+    "Outcome",
+    "Prediction",
+    "Run",
+    "Scores",
+    "load",
+    "load_record",
+    "refuse_existing",
+    "save",
+]

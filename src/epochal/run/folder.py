@@ -32,11 +32,11 @@ from numpy.typing import NDArray
 from epochal.curves import Curves, Verdict, summarize
 from epochal.data import Encoder, Scaling, TargetScaling, Task
 from epochal.errors import Refusal
-from epochal.models import MLP, Model, Variables
+from epochal.models import MLP, Model, Variables, as_model
 from epochal.plan import Plan
 from epochal.run.record import BrokenUpdate, Fitted, Outcome, Run, Scores
 
-__all__ = ["FORMAT", "PARTS", "load", "refuse_existing", "save"]
+__all__ = ["FORMAT", "PARTS", "load", "load_record", "plain", "refuse_existing", "save"]
 
 FORMAT = 1
 PARTS = ("", "train", "validation", "test")
@@ -69,7 +69,9 @@ def save(run: Run, folder: str | Path, report: bool = False) -> Path:
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
         if error.errno == errno.ENOSPC:
-            raise Refusal(f'there is no space left for the run folder "{path}"; nothing was written.') from error
+            raise Refusal(
+                f'there is no space left for the run folder "{path}"; nothing was written.'
+            ) from error
         raise Refusal(f'the run folder "{path}" can\'t be written: {error.strerror or error}.') from error
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -97,7 +99,9 @@ def _write(run: Run, folder: Path) -> None:
     _write_tensors(_scalings(run), folder / "scaling.safetensors")
     pq.write_table(run.curves.to_arrow(), folder / "metrics.parquet")
     splits = {f"repeat {repeat}": pa.array(column) for repeat, column in enumerate(run.splits)}
-    pq.write_table(pa.table({"row": pa.array(run.rows), **splits}), folder / "split.parquet", compression="zstd")
+    pq.write_table(
+        pa.table({"row": pa.array(run.rows), **splits}), folder / "split.parquet", compression="zstd"
+    )
     predictions = {
         f"{part} {name}": np.asarray(getattr(scores, name)).reshape(-1)
         for part, scores in run.scores.items()
@@ -108,7 +112,7 @@ def _write(run: Run, folder: Path) -> None:
         columns = {name: values for name, values in predictions.items() if name.startswith(part)}
         if columns:
             pq.write_table(pa.table(columns), folder / f"predictions-{part}.parquet")
-    text = json.dumps(_plain(_document(run)), indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(plain(_document(run)), indent=1, ensure_ascii=False, allow_nan=False)
     (folder / "run.json").write_text(text + "\n", encoding="utf-8")
 
 
@@ -136,16 +140,16 @@ def _document(run: Run) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """JSON has no NaN: what is not finite becomes null."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, np.generic):
-        return _plain(value.item())
+        return plain(value.item())
     return value
 
 
@@ -166,11 +170,13 @@ def _scalings(run: Run) -> dict[str, NDArray[Any]]:
         for kind in ("scaling", "target_scaling"):
             scaling = getattr(fitted, kind)
             if scaling is not None:
-                tensors |= {f"{repeat}/{kind}/{name}": np.asarray(value) for name, value in vars(scaling).items()}
+                tensors |= {
+                    f"{repeat}/{kind}/{name}": np.asarray(value) for name, value in vars(scaling).items()
+                }
     return tensors
 
 
-def load(folder: str | Path, model: Model | None = None) -> Run:
+def load(folder: str | Path, model: Any = None) -> Run:
     """Read a run folder.
 
     Args:
@@ -182,14 +188,21 @@ def load(folder: str | Path, model: Model | None = None) -> Run:
         Refusal: no such folder, not a run, written by a later version, or the model is not known.
     """
     path = Path(folder)
-    document = _read_document(path)
-    return _guarded(path, lambda: _load(path, document, model))
+    return _guarded(path, lambda document: _with_parameters(path, document, model))
+
+
+def load_record(folder: str | Path) -> Run:
+    """Read a run folder without its parameters: for all but predicting, and needing no model."""
+    path = Path(folder)
+    return _guarded(path, lambda document: _record(path, document))
 
 
 def _read_document(path: Path) -> dict[str, Any]:
     file = path / "run.json"
     if not file.is_file():
-        raise Refusal(f'"{path}" is not a run folder: it has no run.json. `epochal runs` lists the runs here.')
+        raise Refusal(
+            f'"{path}" is not a run folder: it has no run.json. `epochal runs` lists the runs here.'
+        )
     try:
         document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         format_ = document["format"]
@@ -200,9 +213,10 @@ def _read_document(path: Path) -> dict[str, Any]:
     return document
 
 
-def _guarded(path: Path, read: Callable[[], Run]) -> Run:
+def _guarded(path: Path, read: Callable[[dict[str, Any]], Run]) -> Run:
+    document = _read_document(path)
     try:
-        return read()
+        return read(document)
     except Refusal:
         raise
     except FileNotFoundError as error:
@@ -215,7 +229,17 @@ def _guarded(path: Path, read: Callable[[], Run]) -> Run:
         raise
 
 
-def _load(path: Path, document: dict[str, Any], model: Model | None) -> Run:
+def _with_parameters(path: Path, document: dict[str, Any], model: Any) -> Run:
+    record, shape = _record(path, document), document["data"]["shape"]
+    chosen = (
+        _rebuild(record.settings["model"], shape, record.task)
+        if model is None
+        else as_model(model, record.task.outputs)
+    )
+    return replace(record, model=chosen, fitted=_fitted(path, chosen, tuple(shape), record.repeats))
+
+
+def _record(path: Path, document: dict[str, Any]) -> Run:
     import pyarrow.parquet as pq
 
     plan_ = document["plan"]
@@ -228,10 +252,7 @@ def _load(path: Path, document: dict[str, Any], model: Model | None) -> Run:
         remainder=plan_["remainder"],
     )
     task = Task.from_dict(document["task"])
-    settings = document["settings"]
     outcomes = tuple(_outcome(value) for value in document["outcomes"])
-    chosen = model or _rebuild(settings["model"], document["data"]["shape"], task)
-    fitted = _fitted(path, chosen, tuple(document["data"]["shape"]), len(outcomes))
     split = pq.read_table(path / "split.parquet")
     scores = {}
     for part, value in document["scores"].items():
@@ -253,11 +274,11 @@ def _load(path: Path, document: dict[str, Any], model: Model | None) -> Run:
     return Run(
         plan=plan,
         task=task,
-        model=chosen,
-        settings=settings,
+        model=None,
+        settings=document["settings"],
         curves=Curves.from_arrow(pq.read_table(path / "metrics.parquet")),
         outcomes=outcomes,
-        fitted=fitted,
+        fitted=(),
         verdict=Verdict(**document["verdict"]),
         scores=scores,
         data=document["data"],
@@ -296,14 +317,14 @@ def _rebuild(settings: dict[str, Any], shape: list[int], task: Task) -> Model:
 def _fitted(path: Path, model: Model, shape: tuple[int, ...], repeats: int) -> tuple[Fitted, ...]:
     from safetensors.numpy import load as from_bytes
 
-    from epochal.models import as_model
-
-    chosen = as_model(model, 1) if not hasattr(model, "init") else model
     key = jax.eval_shape(lambda: jax.random.key(0))
-    shapes: Variables = jax.eval_shape(chosen.init, key, jax.ShapeDtypeStruct(shape, np.float32))
+    shapes: Variables = jax.eval_shape(model.init, key, jax.ShapeDtypeStruct(shape, np.float32))
     paths, structure = jax.tree_util.tree_flatten_with_path(shapes)
     names = [jax.tree_util.keystr(leaf, simple=True, separator="/") for leaf, _ in paths]
-    found = {which: from_bytes((path / f"{which}.safetensors").read_bytes()) for which in ("best", "last", "scaling")}
+    found = {
+        which: from_bytes((path / f"{which}.safetensors").read_bytes())
+        for which in ("best", "last", "scaling")
+    }
 
     def variables(which: str, repeat: int) -> Variables:
         leaves = []
@@ -319,7 +340,11 @@ def _fitted(path: Path, model: Model, shape: tuple[int, ...], repeats: int) -> t
 
     def scaling(kind: str, repeat: int, make: Callable[..., Any]) -> Any:
         prefix = f"{repeat}/{kind}/"
-        own = {name.removeprefix(prefix): value for name, value in found["scaling"].items() if name.startswith(prefix)}
+        own = {
+            name.removeprefix(prefix): value
+            for name, value in found["scaling"].items()
+            if name.startswith(prefix)
+        }
         return make(**own) if own else None
 
     return tuple(

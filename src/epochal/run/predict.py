@@ -75,7 +75,10 @@ class Prediction:
             columns: dict[str, Any] = {f"predicted {name}": [str(label) for label in self.labels]}
             parts = [f"probability {label}" for label in self.task.classes]
         else:
-            parts = [f"predicted {name}" + (f" {k + 1}" if self.values.shape[1] > 1 else "") for k in range(self.values.shape[1])]
+            parts = [
+                f"predicted {name}" + (f" {k + 1}" if self.values.shape[1] > 1 else "")
+                for k in range(self.values.shape[1])
+            ]
             columns = {}
         columns |= {part: self.values[:, k] for k, part in enumerate(parts)}
         if several:
@@ -96,11 +99,18 @@ class Prediction:
         return path
 
 
-def predict(run: Run, data: Any, parameters: str = "best") -> Prediction:
-    """See `Run.predict`."""
+def predict(run: Run, data: Any, parameters: str = "best", **reading: Any) -> Prediction:
+    """See `Run.predict`; `reading` says how a text table is read (header, delimiter, missing)."""
     if parameters not in ("best", "last"):
         raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
-    dataset = encode_new(run.encoder, data, task=run.task, shape=tuple(run.data["shape"]))
+    dataset = encode_new(
+        run.encoder,
+        data,
+        task=run.task,
+        shape=tuple(run.data["shape"]),
+        target_name=run.data["target"],
+        **reading,
+    )
     call = compiled_forward(run.model)
     each = []
     for fitted in run.fitted:
@@ -115,4 +125,6 @@ def predict(run: Run, data: Any, parameters: str = "best") -> Prediction:
     per_repeat = np.stack(each)
     several = len(each) > 1
     spread = per_repeat.std(axis=0, ddof=1) if several else np.full(per_repeat.shape[1:], np.nan)
-    return Prediction(run.task, per_repeat.mean(axis=0), spread, per_repeat, dataset.notes, run.data["target"])
+    return Prediction(
+        run.task, per_repeat.mean(axis=0), spread, per_repeat, dataset.notes, run.data["target"]
+    )

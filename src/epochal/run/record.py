@@ -86,7 +86,8 @@ class Run:
 
     plan: Plan
     task: Task
-    model: Model
+    model: Model | None
+    """None in a record that was read without its parameters."""
     settings: dict[str, Any]
     curves: Curves
     outcomes: tuple[Outcome, ...]
@@ -150,7 +151,7 @@ class Run:
 
     def report(self, path: str | Path = "report.html") -> Path:
         """Write a self-contained page about the run."""
-        from epochal.report.document import write_report
+        from epochal.report.of_run import write_report
 
         return write_report(self, path)
 
@@ -172,5 +173,3 @@ class Run:
         headline = self.headline
         figure = f", {headline[0]} {headline[1].mean:.4g}" if headline is not None else ""
         return f"Run({self.repeats} repeats, {self.plan.epochs} epochs{figure}, {self.verdict.kind})"
-
-

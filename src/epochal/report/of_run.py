@@ -1,0 +1,90 @@
+"""How does a run become a report?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from epochal.report.document import Confusion, ReportDocument, Residuals
+from epochal.report.page import write_page
+from epochal.run import Run
+
+__all__ = ["document_of", "write_report"]
+
+
+def write_report(run: Run, path: str | Path) -> Path:
+    """Write the page about a run."""
+    return write_page(document_of(run), path)
+
+
+def document_of(run: Run) -> ReportDocument:
+    """What the page about a run says."""
+    headline = run.headline
+    held_out = run.scores.get("validation")
+    confusion = residuals = None
+    if held_out is not None and held_out.confusion is not None:
+        confusion = Confusion(run.task.classes, held_out.confusion)
+    elif held_out is not None and held_out.true is not None and held_out.predicted is not None:
+        true, predicted = np.ravel(held_out.true), np.ravel(held_out.predicted)
+        residuals = Residuals(true, predicted, str(run.data.get("target") or "target"))
+    return ReportDocument(
+        title=f"{run.data['source']} · {describe_model(run.settings['model'])}",
+        verdict=run.verdict,
+        curves=run.curves,
+        headline=None if headline is None else headline[1],
+        headline_name="validation.loss" if headline is None else headline[0],
+        plan_text=str(run.plan),
+        plan=run.plan.to_dict(),
+        per_repeat=_per_repeat(run),
+        confusion=confusion,
+        residuals=residuals,
+        data={
+            "source": run.data["source"],
+            "samples": run.data["samples"],
+            **{f"{name} samples": size for name, size in run.data["sizes"].items() if size},
+            "inputs": " × ".join(str(size) for size in run.data["shape"]),
+            "target": run.data["target"],
+            "task": run.task.kind,
+            **({"classes": ", ".join(run.task.classes)} if run.task.classes else {}),
+        },
+        data_notes=run.data["notes"],
+        settings=run.settings,
+        conditions={**run.conditions, "seeds": _seeds(run), "fingerprint": run.data["fingerprint"]},
+        baseline=run.baseline,
+    )
+
+
+def describe_model(settings: dict[str, Any]) -> str:
+    """A model in a few words.
+
+    >>> describe_model({"kind": "mlp", "hidden": [64, 64]})
+    'MLP 64-64'
+    """
+    if settings.get("kind") == "mlp":
+        hidden = settings["hidden"]
+        return "MLP " + "-".join(str(units) for units in hidden) if hidden else "linear model"
+    return str(settings.get("path") or settings.get("kind"))
+
+
+def _seeds(run: Run) -> str:
+    seeds = [outcome.seed for outcome in run.outcomes]
+    return str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+
+
+def _per_repeat(run: Run) -> list[dict[str, Any]]:
+    rows = []
+    for outcome in run.outcomes:
+        row: dict[str, Any] = {
+            "repeat": outcome.repeat,
+            "seed": outcome.seed,
+            "stopped": outcome.stopped,
+            "epochs": outcome.epochs,
+            "best_epoch": outcome.best_epoch,
+        }
+        for part, scores in run.scores.items():
+            for name, summary in scores.metrics.items():
+                row[f"{part}.{name}"] = summary.per_repeat[outcome.repeat]
+        rows.append(row)
+    return rows

@@ -1,0 +1,28 @@
+"""What do all tests share?"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+@pytest.fixture(scope="session")
+def tables() -> Path:
+    """The folder of public tables, where a checkout has one beside it."""
+    folder = Path(os.environ.get("EPOCHAL_TABLES", Path(__file__).parents[2] / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("the public tables are not here")
+    return folder
+
+
+def need(module: str) -> object:
+    """An oracle's module; where EPOCHAL_ORACLES is set, its absence is a failure and not a reason to skip."""
+    if os.environ.get("EPOCHAL_ORACLES"):
+        __import__(module)
+    return pytest.importorskip(module)
