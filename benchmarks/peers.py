@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from benchmarks.measure import Cell, Figure, Measured, Table, Trial, alternate
+from benchmarks.measure import Cell, Measured, Table, Trial, alternate
 
 INSTALL = 'pip install -e ".[bench]"'
 
@@ -69,15 +69,13 @@ CONTENDERS: dict[str, Contender] = {}
 EPOCHAL = "epochal, the call of fit"
 EPOCHAL_CLOCK = "epochal, its own clock"
 BY_HAND = "JAX, hand-written scans"
-AS_THEY_COME = (
-    "scikit-learn MLPClassifier",
-    "Keras on JAX, fit",
-    "PyTorch, hand-written loop",
-    "PyTorch, DataLoader",
-    "skorch",
-    "PyTorch Lightning",
-)
-TUNED = ("Keras on JAX, fit, 40 updates a call", "PyTorch, hand-written loop, fused Adam")
+SCIKIT_LEARN = "scikit-learn MLPClassifier"
+TORCH = "PyTorch, hand-written loop"
+TORCH_FUSED = f"{TORCH}, fused Adam"
+KERAS = "Keras on JAX, fit"
+KERAS_MANY = f"{KERAS}, 40 updates a call"
+AS_THEY_COME = (SCIKIT_LEARN, KERAS, TORCH, "PyTorch, DataLoader", "skorch", "PyTorch Lightning")
+TUNED = (KERAS_MANY, TORCH_FUSED)
 
 
 Prepare = TypeVar("Prepare", bound=Callable[..., Trial])
@@ -99,13 +97,11 @@ def race(
     names: Sequence[str],
     epochs: Mapping[str, int],
     scale: float,
-) -> dict[str, dict[str, Figure]]:
-    """Let the contenders alternate in each variant, and fill the rows of the table.
+) -> dict[str, dict[str, Measured]]:
+    """Let the contenders alternate in each variant, fill the rows of the table, and return what was measured.
 
     `epochs` holds the contenders that train for fewer epochs than the workload says: seconds per update do
     not depend on it, the patience of the reader does. `scale` turns seconds into the unit of the table.
-
-    Returns, by variant, how many times as long as epochal's `fit` each of them took for an update.
     """
     present = [name for name in names if not CONTENDERS[name].missing]
     for name in names:
@@ -115,24 +111,32 @@ def race(
             print(f"skipped {table.skipped[-1]}", flush=True)
 
     measured: dict[str, dict[str, Measured]] = {}
-    ratios: dict[str, dict[str, Figure]] = {}
     for variant, workload in variants.items():
         own = {name: replace(workload, epochs=epochs.get(name, workload.epochs)) for name in present}
-        found = alternate({name: partial(CONTENDERS[name].prepare, own[name]) for name in present})
-        measured[variant] = found
-        ratios[variant] = {name: figures.clock.per(found[EPOCHAL].clock) for name, figures in found.items()}
+        measured[variant] = alternate(
+            {name: partial(CONTENDERS[name].prepare, own[name]) for name in present}
+        )
 
     first = next(iter(variants))
     for name in present:
         row: dict[str, Cell] = {"contender": name}
-        for variant in variants:
-            row[f"{variant}_per_update"] = measured[variant][name].clock.times(scale)
-            row[f"{variant}_ratio"] = ratios[variant][name].median if name != EPOCHAL else None
+        for variant, found in measured.items():
+            row[f"{variant}_per_update"] = found[name].clock.times(scale)
+            row[f"{variant}_ratio"] = times_faster(found, name) if name != EPOCHAL else None
         row["epochs"] = epochs.get(name, variants[first].epochs)
         row["first_seconds"] = measured[first][name].first_seconds
         row["call_seconds"] = measured[first][name].call_seconds.median
         table.rows.append(row)
-    return ratios
+    return measured
+
+
+def times_faster(found: Mapping[str, Measured], peer: str, ours: str = EPOCHAL) -> float:
+    """How many times as long as epochal the peer takes for an update: the median over the rounds."""
+    return found[peer].clock.per(found[ours].clock).median
+
+
+def fastest(found: Mapping[str, Measured], among: Sequence[str]) -> str:
+    return min((name for name in among if name in found), key=lambda name: found[name].clock.median)
 
 
 def race_columns(unit: str, variants: Mapping[str, str]) -> dict[str, str]:
@@ -148,11 +152,6 @@ def race_columns(unit: str, variants: Mapping[str, str]) -> dict[str, str]:
         "first_seconds": "s for import, compile and first call",
         "call_seconds": "s for a later call",
     }
-
-
-def fastest(ratios: Mapping[str, Figure], among: Sequence[str]) -> tuple[str, float]:
-    """The fastest of some contenders, and how many times as long as epochal it takes."""
-    return min(((name, ratios[name].median) for name in among if name in ratios), key=lambda pair: pair[1])
 
 
 def timed(work: Callable[[], object], updates: int) -> Trial:
@@ -239,7 +238,7 @@ def jax_scan(workload: Workload) -> Trial:
     return timed(lambda: train(jax.random.key(0)).block_until_ready(), workload.updates)
 
 
-@contender("scikit-learn MLPClassifier", "sklearn")
+@contender(SCIKIT_LEARN, "sklearn")
 def scikit_learn(workload: Workload) -> Trial:
     from sklearn.metrics import log_loss
     from sklearn.neural_network import MLPClassifier
@@ -271,7 +270,7 @@ def scikit_learn(workload: Workload) -> Trial:
     return timed(fit_and_evaluate if workload.evaluate else fit, workload.updates)
 
 
-@contender("Keras on JAX, fit", "keras", "jax")
+@contender(KERAS, "keras", "jax")
 def keras_jax(workload: Workload, updates_per_call: int = 1) -> Trial:
     os.environ["KERAS_BACKEND"] = "jax"
     import keras
@@ -308,7 +307,7 @@ def keras_jax(workload: Workload, updates_per_call: int = 1) -> Trial:
     return timed(fit, workload.updates)
 
 
-@contender("Keras on JAX, fit, 40 updates a call", "keras", "jax")
+@contender(KERAS_MANY, "keras", "jax")
 def keras_jax_many(workload: Workload) -> Trial:
     return keras_jax(workload, updates_per_call=40)
 
@@ -349,7 +348,7 @@ def torch_trial(workload: Workload, batches: Callable[[Any, Any], Callable[[], A
     return timed(train, workload.updates)
 
 
-@contender("PyTorch, hand-written loop", "torch")
+@contender(TORCH, "torch")
 def torch_loop(workload: Workload, **adam: Any) -> Trial:
     import torch
 
@@ -364,7 +363,7 @@ def torch_loop(workload: Workload, **adam: Any) -> Trial:
     return torch_trial(workload, batches, **adam)
 
 
-@contender("PyTorch, hand-written loop, fused Adam", "torch")
+@contender(TORCH_FUSED, "torch")
 def torch_loop_fused(workload: Workload) -> Trial:
     return torch_loop(workload, fused=True)
 

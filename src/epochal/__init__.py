@@ -51,7 +51,7 @@ _HOMES = {
     "train": "epochal.training",
 }
 
-__all__ = [*sorted(_HOMES), "__version__"]  # noqa: PLE0604
+__all__ = [*sorted(_HOMES), "__version__"]
 
 __version__ = "0.1.0"
 

@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from epochal.curves import Curves, judge, summarize
 from epochal.data import Split
 from epochal.engine.lane import Lane
-from epochal.engine.program import template
 from epochal.engine.spec import Spec
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, Repeat
 from epochal.engine.update import packing
 from epochal.events import Evaluated
-from epochal.models import Variables, metrics_for
+from epochal.models import Variables, metrics_for, shapes_of
 from epochal.prepare import Prepared
 from epochal.run import BrokenUpdate, Fitted, Outcome, Run, Scores
 from epochal.run.predict import compiled_forward
@@ -165,8 +164,7 @@ def _curves(evaluated: Sequence[Evaluated], names: Sequence[str]) -> Curves:
 
 
 def _fitted(prepared: Prepared, spec: Spec, state: Repeat, repeat: int) -> Fitted:
-    shapes = template(spec, jax.ShapeDtypeStruct(prepared.dataset.shape, np.float32))
-    packed = packing(spec, shapes.params)
+    packed = packing(spec, shapes_of(spec.model, prepared.dataset.shape).params)
 
     def variables(params: Any, model: Any) -> Variables:
         return Variables(packed.unpack(params), model)

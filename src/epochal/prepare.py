@@ -183,7 +183,7 @@ class Prepared:
         for repeat in repeats:
             key = words(self.seed(repeat, "init"))
             data.append(np.concatenate(threefry2x32((key[:1], key[1:]), counter)))
-        return jax.random.wrap_key_data(np.stack(data), impl="threefry2x32")
+        return jax.random.wrap_key_data(jax.numpy.asarray(np.stack(data)), impl="threefry2x32")
 
     def part_size(self, name: str) -> int:
         """How many samples a part has; the same in every repeat."""
@@ -195,6 +195,7 @@ def _class_weights(class_weight: Any, dataset: Dataset) -> NDArray[np.float64] |
         return None
     task = dataset.task
     assert task is not None
+    assert dataset.targets is not None
     if not task.is_classification:
         raise Refusal("class_weight needs classes; this is a regression task. Use sample weights.")
     if isinstance(class_weight, str):
@@ -238,7 +239,7 @@ def prepare(model: Any, data: Any, settings: Settings) -> Prepared:
         raise Refusal("the training data has no target; give (inputs, targets), or name the target column.")
     share, validation = _other(settings.validation, dataset, "validation")
     test_share, test = _other(settings.test, dataset, "test")
-    splits = []
+    splits: list[Split] = []
     for repeat in range(settings.repeats):
         seed = settings.seed + (repeat if "split" in settings.vary else 0)
         if repeat and "split" not in settings.vary:

@@ -19,11 +19,11 @@ from dataclasses import replace
 from typing import Any, Unpack
 
 import jax
-import numpy as np
 
 from epochal.conclude import LaneResult, conclude
 from epochal.engine.lane import Evaluation, Lane
 from epochal.events import Evaluated, Event, Progressed, RepeatEnded, RunEnded, RunStarted
+from epochal.models import shapes_of
 from epochal.prepare import Prepared, prepare
 from epochal.run import Run
 from epochal.settings import Options, Settings
@@ -35,11 +35,14 @@ SMALL_UPDATE = 2**20
 """Multiplications of an update (batch times parameters) up to which one core is enough for a program."""
 
 MOST_IN_STEP = 5
-"""Repeats that share a program on a CPU; more make loops that XLA no longer keeps small (docs/log.md)."""
+"""Repeats that share a small program on a CPU; more make loops that XLA splits over threads (docs/log.md)."""
+
+LONG_RUN = 2_000_000
+"""Updates for each core from which the quarter that sharing a program saves outweighs its compilation."""
 
 
 class Control:
-    """A way to end a training from outside: `stop()` lets each repeat finish its call and keeps what it has."""
+    """Ends a training from outside: `stop()` lets each repeat finish its call and keep what it has."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -199,14 +202,14 @@ class _Events(Iterator[Event]):
     def _events_of(self, repeats: range, evaluation: Evaluation) -> list[Evaluated]:
         plan, names = self._prepared.plan, self._prepared.spec.columns
         epoch = evaluation.epoch + (
-            evaluation.index / plan.batches_in(evaluation.epoch) if evaluation.index else 0.0
+            evaluation.batch / plan.batches_in(evaluation.epoch) if evaluation.batch else 0.0
         )
         events = []
         for row, repeat in enumerate(repeats):
             if not evaluation.running[row]:
                 continue
             columns = {name: float(value) for name, value in zip(names, evaluation.values[row], strict=True)}
-            samples = samples_seen(plan, evaluation.epoch, evaluation.index)
+            samples = samples_seen(plan, evaluation.epoch, evaluation.batch)
             events.append(Evaluated(repeat, epoch, evaluation.update, samples, evaluation.seconds, columns))
         self._evaluated += events
         return events
@@ -252,15 +255,16 @@ def lanes_of(prepared: Prepared) -> tuple[list[range], int]:
     repeats = prepared.settings.repeats
     if jax.default_backend() != "cpu":
         return [range(repeats)], 1
-    sample = jax.ShapeDtypeStruct(prepared.dataset.shape, np.float32)
-    variables = jax.eval_shape(prepared.spec.model.init, jax.eval_shape(lambda: jax.random.key(0)), sample)
-    size = sum(leaf.size for leaf in jax.tree.leaves(variables.params))
-    if size * prepared.plan.batch_size > SMALL_UPDATE:
-        return [range(repeat, repeat + 1) for repeat in range(repeats)], 1
-    workers = max(
-        1,
-        min(
-            repeats, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        ),
-    )
-    return [range(repeat, repeat + 1) for repeat in range(repeats)], workers
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(shapes_of(prepared.model, prepared.dataset.shape)))
+    small = parameters * prepared.plan.batch_size <= SMALL_UPDATE
+    workers = min(repeats, _cores()) if small else 1
+    long = repeats * prepared.plan.updates >= LONG_RUN * workers
+    in_step = min(MOST_IN_STEP, -(-repeats // workers)) if small and long else 1
+    lanes = [range(first, min(first + in_step, repeats)) for first in range(0, repeats, in_step)]
+    return lanes, workers
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

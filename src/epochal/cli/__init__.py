@@ -1,0 +1,1 @@
+"""PARSE, call, print: the command line."""

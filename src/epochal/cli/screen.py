@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape

@@ -68,14 +68,14 @@ class TargetScaling:
     center: NDArray[np.float32]
     scale: NDArray[np.float32]
 
-    def apply(self, targets: NDArray[np.float32]) -> NDArray[np.float32]:
+    def apply(self, targets: NDArray[Any]) -> NDArray[Any]:
         """The scaled targets."""
-        scaled: NDArray[np.float32] = (targets - self.center) * self.scale
+        scaled: NDArray[Any] = (targets - self.center) * self.scale
         return scaled
 
-    def restore(self, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    def restore(self, outputs: NDArray[Any]) -> NDArray[Any]:
         """Predictions in the units of the targets: the inverse of `apply`."""
-        restored: NDArray[np.float32] = outputs / self.scale + self.center
+        restored: NDArray[Any] = outputs / self.scale + self.center
         return restored
 
     def to_dict(self) -> dict[str, Any]:

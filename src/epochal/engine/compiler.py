@@ -14,10 +14,10 @@ from typing import Any
 
 import jax
 
-from epochal.engine.program import build, fresh, over_repeats, template
+from epochal.engine.program import build, fresh, over_repeats
 from epochal.engine.spec import Spec
-from epochal.engine.state import Limits, Part, Progress, Repeat, Rows, Seeds
-from epochal.models import Variables
+from epochal.engine.state import Limits, Part, Progress, Repeat, Seeds
+from epochal.models import shapes_of
 
 __all__ = ["cache_folder", "compiled_call", "compiled_init", "use_cache"]
 
@@ -35,7 +35,7 @@ def cache_folder() -> Path | None:
 def use_cache() -> None:
     """Turn JAX's persistent compilation cache on, unless the user has set one up."""
     folder = cache_folder()
-    if folder is None or jax.config.jax_compilation_cache_dir is not None:
+    if folder is None or jax.config.values["jax_compilation_cache_dir"] is not None:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ _lock = threading.Lock()
 @functools.lru_cache(maxsize=64)
 def _call(spec: Spec, signature: Any, shared: bool) -> Any:
     progress, seeds, parts, limits = jax.tree.unflatten(*signature)
-    shapes = template(spec, _sample(parts, shared))
+    shapes = shapes_of(spec.model, _sample(parts, shared).shape)
     return (
         jax.jit(build(spec, shapes, shared), donate_argnums=0).lower(progress, seeds, parts, limits).compile()
     )

@@ -42,10 +42,8 @@ def forward(model: Model, variables: Variables, inputs: jax.Array) -> jax.Array:
 def _figures(spec: Spec, variables: Variables, part: Part, units: jax.Array) -> list[jax.Array]:
     outputs = forward(spec.model, variables, part.inputs)
     losses = spec.loss(outputs, part.targets)
-    if part.weights is None:
-        mean = losses.mean()
-    else:
-        mean = (losses * part.weights).sum() / part.weights.sum()
+    weights = jnp.ones_like(losses) if part.weights is None else part.weights
+    mean = (losses * weights).sum() / weights.sum()
     figures = [mean]
     for metric in spec.metrics:
         targets = part.targets

@@ -31,7 +31,8 @@ class Evaluation(NamedTuple):
 
     update: int
     epoch: int
-    index: int
+    batch: int
+    """Batches of the epoch that were done."""
     seconds: float
     """Training time of the lane so far, compilation apart."""
     running: npt.NDArray[np.bool_]
@@ -53,12 +54,12 @@ def start_position(plan: Plan, update: int, every: int, unit: str, due: bool) ->
     epoch, index = plan.locate(update) if update < plan.updates else (plan.epochs, 0)
     done = update if unit == "updates" else epoch
     return Position(
-        epoch=jnp.int32(epoch),
-        index=jnp.int32(index),
-        start=jnp.int32(plan.start(epoch) if epoch < plan.epochs else 0),
-        until=jnp.int32(every - done % every),
-        due=jnp.bool_(due),
-        counted=jnp.float32(0),
+        epoch=np.int32(epoch),
+        index=np.int32(index),
+        start=np.int32(plan.start(epoch) if epoch < plan.epochs else 0),
+        until=np.int32(every - done % every),
+        due=np.bool_(due),
+        counted=np.float32(0),
     )
 
 
@@ -96,13 +97,13 @@ class Lane:
             if self.last_update >= self.plan.updates
             else self.plan.locate(self.last_update)
         )
-        self._end = (jnp.int32(end[0]), jnp.int32(end[1]))
+        self._end = (np.int32(end[0]), np.int32(end[1]))
         self._call = compiled_call(
             spec, self.progress, source.seeds, source.parts, self._limits(), source.shared
         )
 
     def _limits(self) -> Limits:
-        return Limits(jnp.int32(self._budget), *self._end, jnp.int32(self.every))
+        return Limits(np.int32(self._budget), *self._end, np.int32(self.every))
 
     @property
     def done(self) -> bool:
@@ -124,7 +125,7 @@ class Lane:
             self._budget = max(1, min(wanted, self._budget * 8, 2**30))
         count = int(rows.count)
         evaluations = []
-        epochs, indices = np.asarray(rows.epoch[:count]), np.asarray(rows.index[:count])
+        epochs, indices = np.asarray(rows.epoch)[:count], np.asarray(rows.index)[:count]
         running, values = np.asarray(rows.running)[:count], np.asarray(rows.values)[:count]
         for epoch, index, active, figures in zip(epochs, indices, running, values, strict=True):
             update = self._update_at(int(epoch), int(index))
@@ -136,7 +137,7 @@ class Lane:
     def finish(self) -> list[Evaluation]:
         """End here: evaluate once more if updates were made since the last evaluation."""
         if self.update and float(self.progress.position.counted) > 0:
-            position = self.progress.position._replace(due=jnp.bool_(True))
+            position = self.progress.position._replace(due=np.bool_(True))
             self.progress = Progress(position, self.progress.repeats)
             self._budget = 0
             return self.advance()

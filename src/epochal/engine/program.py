@@ -20,16 +20,10 @@ from epochal.engine.state import RUNNING, Limits, Part, Position, Progress, Repe
 from epochal.engine.update import Packing, packing, take, update
 from epochal.models import PyTree, Variables
 
-__all__ = ["PLACES", "build", "fresh", "over_repeats", "template"]
+__all__ = ["PLACES", "build", "fresh", "over_repeats"]
 
 PLACES = 1024
 """Evaluations that one call can report."""
-
-
-def template(spec: Spec, sample: jax.ShapeDtypeStruct) -> Variables:
-    """The shapes of the model's variables."""
-    shapes: Variables = jax.eval_shape(spec.model.init, jax.random.key(0), sample)
-    return shapes
 
 
 def over_repeats(repeats: int, function: Callable[..., Any], axes: tuple[Any, ...]) -> Callable[..., Any]:

@@ -7,10 +7,11 @@ another rate runs the same program. Time is counted in updates.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from epochal.errors import Refusal, did_you_mean
 
@@ -61,18 +62,18 @@ class Schedule:
     def rates(self, learning_rate: float, updates: int) -> Rates:
         """The numbers that the compiled program takes, for a training of that many updates."""
         numbers = (learning_rate, self.warmup, updates, self.every, self.factor, self.floor)
-        return Rates(*(jnp.float32(number) for number in numbers))
+        return Rates(*(np.float32(number) for number in numbers))
 
 
 class Rates(NamedTuple):
     """The numbers of a schedule, each an array: they may differ from repeat to repeat."""
 
-    peak: jax.Array
-    warmup: jax.Array
-    updates: jax.Array
-    every: jax.Array
-    factor: jax.Array
-    floor: jax.Array
+    peak: Any
+    warmup: Any
+    updates: Any
+    every: Any
+    factor: Any
+    floor: Any
 
 
 def learning_rate(schedule: Schedule, rates: Rates, update: jax.Array) -> jax.Array:

@@ -6,9 +6,7 @@ never having stopped. The order needs no memory; keys are derived from coordinat
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import jax
+from typing import Any, NamedTuple
 
 from epochal.engine.schedules import Rates
 from epochal.models import PyTree
@@ -27,22 +25,25 @@ __all__ = [
     "Seeds",
 ]
 
+Array = Any
+"""An array on the device, or a NumPy array on its way there."""
+
 RUNNING, RULE, BROKEN_UPDATE, BROKEN_EVALUATION = range(4)
 
 
 class Position(NamedTuple):
     """Where in the plan a lane of repeats stands; scalars, int32 but for `due` and `counted`."""
 
-    epoch: jax.Array
-    index: jax.Array
+    epoch: Array
+    index: Array
     """The next batch of the epoch."""
-    start: jax.Array
+    start: Array
     """Position of the order at which the epoch's first batch begins (`Plan.start`)."""
-    until: jax.Array
+    until: Array
     """Epochs or updates until the next evaluation."""
-    due: jax.Array
+    due: Array
     """Whether an evaluation comes before the next update."""
-    counted: jax.Array
+    counted: Array
     """Samples seen since the last evaluation, float32."""
 
 
@@ -54,16 +55,16 @@ class Repeat(NamedTuple):
     model: PyTree
     best_params: PyTree
     best_model: PyTree
-    best_value: jax.Array
-    best_epoch: jax.Array
-    best_index: jax.Array
+    best_value: Array
+    best_epoch: Array
+    best_index: Array
     rule: PyTree
-    running_loss: jax.Array
+    running_loss: Array
     """Sum of the losses of the samples seen since the last evaluation."""
-    broken_epoch: jax.Array
-    broken_index: jax.Array
+    broken_epoch: Array
+    broken_index: Array
     """The first update whose loss or parameters were not finite; -1 if there was none."""
-    status: jax.Array
+    status: Array
     """RUNNING, or why it stopped."""
 
 
@@ -77,41 +78,41 @@ class Progress(NamedTuple):
 class Part(NamedTuple):
     """The samples of one part of a split, ready for the model; with or without an axis of repeats."""
 
-    inputs: jax.Array
-    targets: jax.Array
-    weights: jax.Array | None
+    inputs: Array
+    targets: Array
+    weights: Array | None
 
 
 class Seeds(NamedTuple):
     """What randomness each repeat has, with a leading axis of repeats."""
 
-    order: jax.Array
+    order: Array
     """Seed words (repeats, 2) of the order, uint32."""
-    noise: jax.Array
+    noise: Array
     """Keys (repeats,) from which dropout and the like derive theirs."""
     rates: Rates
-    units: jax.Array
+    units: Array
     """Size of one unit of the (standardized) target, (repeats, outputs)."""
 
 
 class Limits(NamedTuple):
     """How far one call may go, int32 scalars."""
 
-    budget: jax.Array
+    budget: Array
     """Updates of this call."""
-    end_epoch: jax.Array
-    end_index: jax.Array
-    every: jax.Array
+    end_epoch: Array
+    end_index: Array
+    every: Array
     """Epochs or updates between two evaluations."""
 
 
 class Rows(NamedTuple):
     """Evaluations of one call, a fixed number of places of which `count` are filled."""
 
-    count: jax.Array
-    epoch: jax.Array
-    index: jax.Array
-    running: jax.Array
+    count: Array
+    epoch: Array
+    index: Array
+    running: Array
     """Which repeats were running when it was made (places, repeats)."""
-    values: jax.Array
+    values: Array
     """(places, repeats, columns), float32."""

@@ -9,7 +9,7 @@ from epochal.models.flax_nnx import FlaxModel, is_flax
 from epochal.models.losses import LOSSES, Loss, loss_for, probabilities
 from epochal.models.metrics import METRICS, Metric, default_metrics, higher_is_better, metrics_for
 from epochal.models.mlp import ACTIVATIONS, MLP
-from epochal.models.model import FunctionModel, Model, PyTree, Variables, functions
+from epochal.models.model import FunctionModel, Model, PyTree, Variables, functions, shapes_of
 
 __all__ = [
     "ACTIVATIONS",
@@ -30,6 +30,7 @@ __all__ = [
     "loss_for",
     "metrics_for",
     "probabilities",
+    "shapes_of",
 ]
 
 

@@ -8,7 +8,6 @@ vendor's matrix product. The limit was measured (docs/log.md); accelerators alwa
 from __future__ import annotations
 
 import jax
-import jax.numpy as jnp
 
 __all__ = ["FUSED_LIMIT", "dense"]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from epochal.errors import Refusal, did_you_mean
@@ -18,8 +18,9 @@ def imported(path: str) -> Any:
     module_name, separator, name = path.partition(":")
     if not separator or not module_name or not name:
         raise Refusal(f'model must be named as package.module:function; got "{path}".')
-    if "" not in sys.path and os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    here = str(Path.cwd())
+    if not {"", here} & set(sys.path):
+        sys.path.insert(0, here)
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:

@@ -91,7 +91,7 @@ def loss_for(name: str | Loss | None, classification: bool) -> tuple[str, Loss]:
 
 
 def probabilities(outputs: Any, xp: Any) -> Any:
-    """Class probabilities (n, classes) of logits (n,), (n, 1) or (n, classes), with NumPy or jax.numpy as `xp`.
+    """Class probabilities (n, classes) of logits (n,), (n, 1) or (n, classes); `xp` is NumPy or jax.numpy.
 
     >>> import numpy as np
     >>> probabilities(np.zeros((1, 1)), np)

@@ -47,7 +47,7 @@ def _counts(outputs: Array, targets: Array, classes: int, xp: Any) -> tuple[Arra
 
 def accuracy(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
     """The share of samples whose most probable class is the true one."""
-    return (_classes_of(outputs, xp) == targets).mean()
+    return (_classes_of(outputs, xp) == targets).sum() / targets.shape[0]
 
 
 def balanced_accuracy(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
@@ -66,7 +66,7 @@ def f1(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
 
 
 def _area(scores: Array, positive: Array, xp: Any) -> Array:
-    """The probability that a positive sample scores above a negative one, ties counted half (Mann-Whitney)."""
+    """The probability that a positive sample scores above a negative one, ties half (Mann-Whitney)."""
     ordered = xp.sort(scores)
     below = xp.searchsorted(ordered, scores, side="left")
     upto = xp.searchsorted(ordered, scores, side="right")
@@ -100,7 +100,7 @@ def mae(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
 
 
 def r2(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
-    """1 - residual variance / target variance, the mean over the outputs: 0 is what the mean alone reaches."""
+    """1 - residual variance / target variance, the mean over outputs: 0 is what the mean alone reaches."""
     true = targets.reshape(targets.shape[0], -1)
     error = ((outputs.reshape(true.shape) - true) ** 2).sum(axis=0)
     total = ((true - true.mean(axis=0)) ** 2).sum(axis=0)

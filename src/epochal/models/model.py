@@ -7,13 +7,13 @@ to update (the running means of batch normalization), and is empty for most mode
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 
-__all__ = ["FunctionModel", "Model", "PyTree", "Variables", "functions"]
+__all__ = ["FunctionModel", "Model", "PyTree", "Variables", "functions", "shapes_of"]
 
 PyTree = Any
 
@@ -26,7 +26,7 @@ class Variables(NamedTuple):
 
 
 @runtime_checkable
-class Model(Protocol):
+class Model(Hashable, Protocol):
     """A pair of pure functions that the engine can train. Models must be hashable."""
 
     def init(self, key: jax.Array, sample: jax.Array) -> Variables:
@@ -74,3 +74,19 @@ def functions(
     (2,)
     """
     return FunctionModel(init, apply)
+
+
+def shapes_of(model: Model, sample: tuple[int, ...]) -> Variables:
+    """The shapes of a model's variables for samples of a shape; nothing is computed.
+
+    >>> import jax
+    >>> line = functions(lambda key, sample: jax.numpy.zeros(sample.shape), lambda w, x: x @ w)
+    >>> shapes_of(line, (3,)).params.shape
+    (3,)
+    """
+
+    def draw() -> Variables:
+        return model.init(jax.random.key(0), jax.numpy.zeros(sample))
+
+    shapes: Variables = jax.eval_shape(draw)
+    return shapes

@@ -25,7 +25,7 @@
 
   function base(colors, more) {
     return Object.assign({
-      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+      paper_bgcolor: colors.card, plot_bgcolor: colors.card,
       font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: colors.soft },
       hoverlabel: { bgcolor: colors.card, bordercolor: colors.line, font: { color: colors.text, size: 13 }, namelength: -1 },
       showlegend: false, dragmode: wide() ? "zoom" : false,
@@ -48,7 +48,7 @@
   function logTicks([low, high]) {
     const inside = (v) => v > 0 && Math.log10(v) >= low && Math.log10(v) <= high;
     let ticks = [];
-    for (const steps of [[1], [1, 3], [1, 2, 5], [1, 1.5, 2, 3, 4, 5, 6, 8]]) {
+    for (const steps of [[1], [1, 3], [1, 2, 5], [1, 1.5, 2, 3, 4, 5, 6, 8], [1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 4.5, 5, 5.5, 6, 6.5, 7, 7.5, 8, 9]]) {
       ticks = [];
       for (let power = Math.floor(low); power <= Math.ceil(high); power++) for (const step of steps) ticks.push(Number((step * 10 ** power).toPrecision(3)));
       ticks = ticks.filter(inside);
@@ -95,11 +95,12 @@
       const y = line.mean.map(positive);
       const width = line.role === "running" ? 1.3 : 2.6;
       const all = y.map((v, i) => (line.count[i] === most ? v : null));
-      const some = y.map((v, i) => (line.count[i] < most || (i + 1 < y.length && line.count[i + 1] < most) ? v : null));
-      traces.push({ x, y: all, mode: "lines", line: { color, width }, hoverinfo: "skip" });
-      traces.push({ x, y: some, mode: "lines", line: { color, width, dash: "dot" }, hoverinfo: "skip" });
-      // Drawn by the two above; this one, all but invisible, speaks for both when pointed at.
-      traces.push({ x, y, mode: "lines", line: { color, width }, opacity: 0.001, name: `<span style="color:${color}">━</span> ${escape(label)}`, text: said, hovertemplate: "%{text}" });
+      const dotted = line.count.map((n, i) => n < most || (i + 1 < y.length && line.count[i + 1] < most));
+      const speaks = { name: escape(label), text: said };
+      traces.push({ x, y: all, mode: "lines", line: { color, width }, hoverinfo: "text+name", ...speaks });
+      // Where repeats have stopped; the first point only joins the two.
+      if (dotted.some(Boolean)) traces.push({ x, y: y.map((v, i) => (dotted[i] ? v : null)), mode: "lines", line: { color, width, dash: "dot" },
+        hoverinfo: line.count.map((n) => (n < most ? "text+name" : "skip")), ...speaks });
       let i = y.length - 1;
       while (i >= 0 && y[i] === null) i--;
       if (i >= 0) { ends.push({ y: y[i], label, color }); }
@@ -137,7 +138,7 @@
       for (const end of ends) notes.push({ xref: "paper", x: 1, xanchor: "left", xshift: 10, yref: "paper", y: end.at / room, yanchor: "middle", align: "left", showarrow: false, text: `${escape(end.label)}<br><b>${value(end.y)}</b>`, font: { size: 12.5, color: end.color } });
     } else {
       notes.push({ xref: "paper", x: 1, xanchor: "right", yref: "paper", y: 1, yanchor: "bottom", yshift: 6, showarrow: false, font: { size: 11.5 },
-        text: ends.map((end) => `<span style="color:${end.color}">━ ${escape(end.label)}</span>`).join("  ") });
+        text: ends.map((end) => `<span style="color:${end.color}">━ ${escape({ "training, running": "running", "training, fixed": "training" }[end.label] || end.label)}</span>`).join("  ") });
     }
     notes.push({ xref: "paper", x: 0, xanchor: "left", yref: "paper", y: 1, yanchor: "bottom", xshift: -4, yshift: 6, showarrow: false,
       text: `<b>${escape(spec.kind.replaceAll("_", " "))}</b>${log ? " (log scale)" : ""}`, font: { size: 14, color: colors.text } });
@@ -203,6 +204,13 @@
     document.querySelector(".controls").addEventListener("submit", (event) => event.preventDefault());
   }
   draw();
+  let drawnAt = document.body.clientWidth;
+  new ResizeObserver(() => {
+    if (printing || drawnAt === document.body.clientWidth) return;
+    drawnAt = document.body.clientWidth;
+    draw();
+    for (const figure of document.querySelectorAll(".js-plotly-plot")) Plotly.Plots.resize(figure);
+  }).observe(document.body);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   matchMedia("(max-width: 760px)").addEventListener("change", draw);
   addEventListener("beforeprint", () => { printing = true; draw(); });

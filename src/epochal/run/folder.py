@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from epochal.curves import Curves, Verdict, summarize
 from epochal.data import Encoder, Scaling, TargetScaling, Task
 from epochal.errors import Refusal
-from epochal.models import MLP, Model, Variables, as_model
+from epochal.models import MLP, Model, Variables, as_model, shapes_of
 from epochal.plan import Plan
 from epochal.run.record import BrokenUpdate, Fitted, Outcome, Run, Scores
 
@@ -92,7 +92,7 @@ def _write(run: Run, folder: Path) -> None:
     import pyarrow.parquet as pq
 
     for which in ("best", "last"):
-        tensors = {}
+        tensors: dict[str, NDArray[Any]] = {}
         for repeat, fitted in enumerate(run.fitted):
             tensors |= {f"{repeat}/{name}": value for name, value in _named(getattr(fitted, which)).items()}
         _write_tensors(tensors, folder / f"{which}.safetensors")
@@ -297,7 +297,7 @@ def _outcome(value: dict[str, Any]) -> Outcome:
     broken = value.pop("broken", None)
     if broken is not None:
         broken = BrokenUpdate(**{**broken, "samples": tuple(broken["samples"])})
-    numbers = {name: float("nan") if item is None else item for name, item in value.items()}
+    numbers: dict[str, Any] = {name: float("nan") if item is None else item for name, item in value.items()}
     return Outcome(**numbers, broken=broken)
 
 
@@ -317,8 +317,7 @@ def _rebuild(settings: dict[str, Any], shape: list[int], task: Task) -> Model:
 def _fitted(path: Path, model: Model, shape: tuple[int, ...], repeats: int) -> tuple[Fitted, ...]:
     from safetensors.numpy import load as from_bytes
 
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    shapes: Variables = jax.eval_shape(model.init, key, jax.ShapeDtypeStruct(shape, np.float32))
+    shapes = shapes_of(model, shape)
     paths, structure = jax.tree_util.tree_flatten_with_path(shapes)
     names = [jax.tree_util.keystr(leaf, simple=True, separator="/") for leaf, _ in paths]
     found = {
@@ -332,7 +331,7 @@ def _fitted(path: Path, model: Model, shape: tuple[int, ...], repeats: int) -> t
             leaf = found[which][f"{repeat}/{name}"]
             if leaf.shape != shape_.shape:
                 raise Refusal(
-                    f"the model does not fit the run: {name} must have shape {leaf.shape}; got {shape_.shape}."
+                    f"the model does not fit the run: {name} must be {leaf.shape}; got {shape_.shape}."
                 )
             leaves.append(leaf)
         one: Variables = jax.tree_util.tree_unflatten(structure, leaves)

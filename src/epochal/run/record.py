@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.curves import Curves, Summary, Verdict, summarize
-from epochal.data import Dataset, Encoder, Scaling, TargetScaling, Task
+from epochal.data import Encoder, Scaling, TargetScaling, Task
 from epochal.models import Model, Variables
 from epochal.plan import Plan
 from epochal.run.predict import Prediction, predict
 
 if TYPE_CHECKING:
-    from epochal.settings import Settings
+    pass
 
 __all__ = ["BrokenUpdate", "Fitted", "Outcome", "Run", "Scores"]
 

@@ -1,0 +1,191 @@
+"""Golden: what a report page holds, that nothing in it can run or fetch, and one picture in characters."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from epochal.curves import Curves, judge, picture, summarize
+from epochal.errors import Refusal
+from epochal.report import Confusion, ReportDocument, Residuals, page, write_page
+
+EVIL = "<script>alert(1)</script>"
+
+
+def curves(repeats: int = 3) -> Curves:
+    rows = [
+        {
+            "repeat": repeat, "epoch": epoch, "update": epoch * 4, "samples": epoch * 40,
+            "seconds": epoch * 0.1,
+            "train.running_loss": None if epoch == 0 else 0.9 * 0.9**epoch,
+            "train.loss": 0.8 * 0.9**epoch,
+            "validation.loss": 0.8 * 0.9**epoch + 0.004 * epoch + 0.02 * repeat,
+            "validation.accuracy": 1 - 0.4 * 0.9**epoch - 0.01 * repeat,
+        }
+        for repeat in range(repeats)
+        for epoch in range(31)
+    ]  # fmt: skip
+    return Curves.from_rows(rows)
+
+
+def document(**more: object) -> ReportDocument:
+    happened = curves()
+    fields: dict[str, object] = {
+        "title": f"table {EVIL}",
+        "verdict": judge(happened, baseline={"validation.loss": 0.69}, validation_samples=100),
+        "curves": happened,
+        "headline": summarize([0.97, 0.96, 0.95]),
+        "headline_name": "validation.accuracy",
+        "plan_text": f"40 samples, {EVIL}",
+        "plan": {"samples": 40, "segments": [[4, 10]]},
+        "per_repeat": [
+            {"repeat": i, "seed": i, "stopped": EVIL, "validation.loss": 0.5 + i} for i in range(3)
+        ],
+        "confusion": Confusion(["no", EVIL], np.arange(12).reshape(3, 2, 2)),
+        "data": {"column": EVIL},
+        "data_notes": [f'column "{EVIL}" looks like an identifier: left out'],
+        "settings": {"model": EVIL, "stopping": {"patience": 5}},
+        "conditions": {"command": f"epochal train '{EVIL}'", "date": "2026-11-23", EVIL: 1},
+        "baseline": {"validation.loss": 0.69, "validation.accuracy": [0.6, 0.6, 0.6]},
+    }
+    return ReportDocument(**(fields | more))  # type: ignore[arg-type]
+
+
+class Tags(HTMLParser):
+    """Every tag with its attributes, ids apart, and the text outside of scripts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.said: list[str] = []
+        self.inside = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self.inside = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self.inside not in ("script", "style"):
+            self.said.append(data)
+
+
+def parsed(text: str) -> Tags:
+    tags = Tags()
+    tags.feed(text)
+    return tags
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return page(document())
+
+
+def test_sections_are_present_and_the_answer_is_first(text: str) -> None:
+    ids = [attrs["id"] for tag, attrs in parsed(text).tags if tag == "section"]
+    assert ids == ["answer", "curves", "repeats", "errors", "plan", "data", "settings", "conditions"]
+
+
+def test_only_the_three_scripts_of_the_page_are_scripts(text: str) -> None:
+    tags = parsed(text)
+    assert [attrs for tag, attrs in tags.tags if tag == "script"] == [
+        {"type": "application/json", "id": "figures"}, {}, {}
+    ]  # fmt: skip
+    assert EVIL not in text
+    assert "".join(tags.said).count(EVIL) >= 9  # all of them are there to be read
+
+
+def test_nothing_is_fetched(text: str) -> None:
+    for tag, attrs in parsed(text).tags:
+        assert tag not in ("link", "iframe", "object", "embed", "base", "img"), tag
+        for name in ("src", "href", "srcset", "action", "data"):
+            assert not re.match(r"(https?:)?//", attrs.get(name) or ""), (tag, attrs)
+    assert not re.search(r"@import|url\(", re.search(r"<style>(.*?)</style>", text, re.S).group(1))  # type: ignore[union-attr]
+    assert "default-src 'none'" in text
+
+
+def test_the_figures_are_json_and_know_the_curves(text: str) -> None:
+    found = re.search(r'<script type="application/json" id="figures">(.*?)</script>', text, re.S)
+    assert found is not None
+    data = json.loads(found.group(1))
+    assert set(data["x"]) == {"epochs", "updates", "samples", "seconds"}
+    loss, accuracy = data["panels"]
+    assert [line["role"] for line in loss["lines"]] == ["running", "train", "validation"]
+    assert loss["lines"][0]["mean"][0] is None and loss["baseline"] == 0.69
+    assert accuracy["kind"] == "accuracy" and len(accuracy["lines"][0]["repeats"]) == 3
+    assert data["confusion"]["classes"] == ["no", EVIL]
+
+
+def test_headline_table_and_confusion_are_said(text: str) -> None:
+    said = " ".join("".join(parsed(text).said).split())
+    for words in ("0.960", "± 0.010", "95 % interval of the mean 0.935 to 0.985", "mean ± sd", "1.5 ± 1.0"):
+        assert words in said, words
+    assert "± sd of 3 repeats" in said and "stopping · patience" in said
+
+
+def test_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "report.html"
+    assert write_page(document(), path) == path and path.read_text(encoding="utf-8").endswith("</html>\n")
+    before = path.read_bytes()
+
+    def fails(self: Path, target: Path) -> Path:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", fails)
+    with pytest.raises(OSError, match="No space"):
+        write_page(document(title="other"), path)
+    assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_regression_bare_and_broken_documents() -> None:
+    rng = np.random.default_rng(0)
+    true = rng.normal(size=300)
+    regression = page(document(confusion=None, residuals=Residuals(true, true + rng.normal(size=300), EVIL)))
+    assert 'id="histogram"' in regression and EVIL not in regression
+    happened = curves(1)
+    bare = page(ReportDocument("bare", judge(happened), happened))
+    ids = [attrs["id"] for tag, attrs in parsed(bare).tags if tag == "section"]
+    assert ids == ["answer", "curves"]
+    nothing = page(ReportDocument("none", judge(Curves.empty()), Curves.empty(), summarize([float("nan")])))
+    assert "not finite" in nothing
+    many = page(document(confusion=Confusion([str(i) for i in range(30)], np.eye(30))))
+    assert '<div id="confusion"' in many
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    with pytest.raises(Refusal, match="2 by 2"):
+        Confusion(["a", "b"], np.eye(3))
+    with pytest.raises(Refusal, match="equally long"):
+        Residuals([1.0], [1.0, 2.0])
+
+
+GOLDEN = """\
+loss, mean of 3 repeats   .. training   oo validation   :+- sd
+     |o                                            |
+0.75 +.o                                           |
+     |  oo                                         |
+     |    oo:                                      |
+0.50 +     .ooo                                    |
+     |        .ooo                                 |
+     |          ..oooo:                            |
+     |             ...oooooo:                      |
+0.25 +                 .....oooooooooooo:::::::::::|:: validation 0.174
+     |                      .......     oooooooooooooo
+     |                             .................   training 0.0339
+0.00 +                                             |..
+     ++---------------+--------------+---------------+
+      0              10             20              30
+                                     best epoch 29 ^
+"""
+
+
+def test_the_picture_in_characters() -> None:
+    drawn = picture(curves(), 72, 16, encoding="ascii")
+    assert drawn + "\n" == GOLDEN

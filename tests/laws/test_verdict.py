@@ -1,0 +1,210 @@
+"""Laws of verdicts: each kind is found where it was put, and noise is not called a trend."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from epochal.curves import KINDS, Curves, Verdict, judge
+
+EPOCHS = np.arange(151.0)
+
+
+def noise(rng: np.random.Generator, shape: tuple[int, int], sd: float, rho: float = 0.5) -> np.ndarray:
+    """Scatter whose neighbors are correlated."""
+    found = rng.normal(0, sd, shape) * np.sqrt(1 - rho**2)
+    found[:, 0] = rng.normal(0, sd, shape[0])
+    for t in range(1, shape[1]):
+        found[:, t] += rho * found[:, t - 1]
+    return found
+
+
+def made(training: np.ndarray, validation: np.ndarray) -> Curves:
+    repeats, points = validation.shape
+    repeat, at = np.repeat(np.arange(repeats), points), np.tile(np.arange(points), repeats)
+    columns = {
+        "train.loss": training.ravel(),
+        "validation.loss": validation.ravel(),
+        "validation.accuracy": np.full(validation.size, 0.65),
+    }
+    return Curves(repeat, at, at * 62, at * 614, at * 0.01, columns)
+
+
+def case(kind: str, repeats: int, seed: int = 0, sd: float = 0.004) -> Curves:
+    rng = np.random.default_rng(seed)
+    t, shape = EPOCHS, (repeats, EPOCHS.size)
+    split = rng.normal(0, 0.02, (repeats, 1))
+
+    def falls(end: float, speed: float) -> np.ndarray:
+        return end + (0.72 - end) * np.exp(-t / speed)
+
+    if kind == "over-learned":
+        training, validation = falls(0.15, 35), falls(0.15, 35) + 0.02 + 0.003 * np.clip(t - 22, 0, None)
+    elif kind == "suitably fit":
+        training, validation = falls(0.42, 12), falls(0.47, 12)
+    elif kind == "still improving":
+        training, validation = falls(0.35, 90), falls(0.37, 90)
+    elif kind == "under-learned":
+        training, validation, split = falls(0.59, 6), falls(0.595, 6), split * 0.2
+    elif kind == "no detectable difference from chance":
+        training, validation, split = falls(0.645, 6), falls(0.66, 6), split * 0.2
+    elif kind == "unstable":
+        training = falls(0.4, 12) + (rng.random(shape) < 0.2) * rng.exponential(0.4, shape)
+        validation = training + 0.03
+    else:
+        raise AssertionError(kind)
+    return made(training + noise(rng, shape, sd / 2), validation + split + noise(rng, shape, sd))
+
+
+def judged(curves: Curves, **more: object) -> Verdict:
+    settings = {"learning_rate": 0.001, "batch_size": 10}
+    known = {"validation.loss": np.full(len(curves.repeats), 0.65), "validation.accuracy": 0.65}
+    arguments: dict[str, object] = {"baseline": known, "validation_samples": 154, "training_samples": 614}
+    return judge(curves, **(arguments | {"settings": settings} | more))  # type: ignore[arg-type]
+
+
+ALL = [kind for kind in KINDS if kind != "not judged"]
+
+
+@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize("repeats", [4, 10])
+def test_each_kind_is_found(kind: str, repeats: int) -> None:
+    found = [judged(case(kind, repeats, seed)).kind for seed in range(10)]
+    assert found.count(kind) >= 9, found
+
+
+@pytest.mark.parametrize("kind", [k for k in ALL if k != "under-learned"])
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_few_repeats_find_the_large_effects_and_say_that_they_are_few(kind: str, repeats: int) -> None:
+    found = [judged(case(kind, repeats, seed)) for seed in range(10)]
+    assert [verdict.kind for verdict in found].count(kind) >= 8, [verdict.kind for verdict in found]
+    if kind != "unstable":
+        assert all("Tentative" in verdict.remedy for verdict in found)
+
+
+@pytest.mark.parametrize("repeats", [1, 2, 3, 5, 10])
+@pytest.mark.parametrize("points", [30, 151])
+@pytest.mark.parametrize(("sd", "rho"), [(0.01, 0.0), (0.03, 0.0), (0.01, 0.9)])
+def test_flat_noise_is_not_called_over_learned(repeats: int, points: int, sd: float, rho: float) -> None:
+    """The negative control: training falls, validation only scatters; at least 95 % are not accused."""
+    rng = np.random.default_rng(11)
+    accused = 0
+    trials = 60
+    for _ in range(trials):
+        shape = (repeats, points)
+        training = 0.3 + 0.35 * np.exp(-np.arange(points) / (points / 4)) + noise(rng, shape, 0.002)
+        validation = 0.5 + rng.normal(0, 0.03, (repeats, 1)) + noise(rng, shape, sd, rho)
+        accused += judged(made(training, validation)).kind == "over-learned"
+    assert accused <= 0.05 * trials + 1
+
+
+@pytest.mark.parametrize("repeats", [1, 5])
+def test_scatter_around_chance_is_not_called_learning(repeats: int) -> None:
+    rng = np.random.default_rng(5)
+    praised = 0
+    for _ in range(60):
+        shape = (repeats, 60)
+        validation = 0.655 + noise(rng, shape, 0.01)
+        kind = judged(made(0.65 + noise(rng, shape, 0.002), validation)).kind
+        praised += kind not in ("no detectable difference from chance", "still improving")
+    assert praised <= 3
+
+
+def test_learned_by_heart_is_chance_and_says_so() -> None:
+    training = np.tile(0.05 + 0.65 * np.exp(-EPOCHS / 40), (5, 1))
+    validation = 0.67 + 0.8 * EPOCHS / 150 + noise(np.random.default_rng(0), training.shape, 0.005)
+    verdict = judged(made(training, validation))
+    assert verdict.kind == "no detectable difference from chance"
+    assert "does not carry over" in verdict.sentence
+
+
+def test_a_loss_that_is_not_finite_is_unstable_and_counted() -> None:
+    curves = case("suitably fit", 10)
+    curves.columns["validation.loss"][(curves.repeat == 3) & (curves.update >= 40 * 62)] = np.nan
+    curves.columns["train.loss"][(curves.repeat == 5) & (curves.update >= 60 * 62)] = np.inf
+    verdict = judged(curves)
+    assert verdict.kind == "unstable"
+    assert "2 of 10 repeats" in verdict.sentence and "epoch 40" in verdict.sentence
+    assert "--learning-rate 0.0003" in verdict.remedy and "--batch-size 40" in verdict.remedy
+
+
+def test_the_running_loss_of_epoch_0_is_not_a_fault() -> None:
+    curves = case("suitably fit", 5)
+    curves.columns["train.running_loss"] = np.where(curves.update == 0, np.nan, curves.columns["train.loss"])
+    assert judged(curves).kind == "suitably fit"
+    everywhere = dict(curves.columns) | {"test.loss": np.full(len(curves), np.nan)}
+    never = Curves(curves.repeat, curves.epoch, curves.update, curves.samples, curves.seconds, everywhere)
+    assert judged(never).kind == "suitably fit"
+
+
+def test_a_collapse_without_return() -> None:
+    curves = case("suitably fit", 5)
+    curves.columns["train.loss"][(curves.update >= 41 * 62) & (curves.repeat < 2)] = 2.0
+    verdict = judged(curves)
+    assert verdict.kind == "unstable" and "epoch 41" in verdict.sentence
+
+
+def test_not_judged() -> None:
+    curves = case("suitably fit", 3)
+    few = curves.update <= 5 * 62
+    short = Curves(
+        curves.repeat[few], curves.epoch[few], curves.update[few], curves.samples[few], curves.seconds[few],
+        {name: column[few] for name, column in curves.columns.items()},
+    )  # fmt: skip
+    assert judged(short).kind == "not judged" and "6 evaluations" in judged(short).sentence
+    bare = Curves(
+        curves.repeat, curves.epoch, curves.update, curves.samples, curves.seconds,
+        {"train.loss": curves.columns["train.loss"]},
+    )  # fmt: skip
+    assert judged(bare).kind == "not judged" and "--validation" in judged(bare).remedy
+    assert judge(Curves.empty()).kind == "not judged"
+
+
+def test_all_nan_validation_and_no_baseline() -> None:
+    curves = case("suitably fit", 3)
+    blank = dict(curves.columns) | {"validation.loss": np.full(len(curves), np.nan)}
+    none = Curves(curves.repeat, curves.epoch, curves.update, curves.samples, curves.seconds, blank)
+    assert judged(none).kind == "not judged"
+    assert judged(curves, baseline=None).kind == "suitably fit"
+
+
+def test_repeats_that_stopped_early() -> None:
+    curves = case("over-learned", 10)
+    keep = curves.epoch <= 70 + 5 * curves.repeat
+    cut = Curves(
+        curves.repeat[keep], curves.epoch[keep], curves.update[keep], curves.samples[keep],
+        curves.seconds[keep],
+        {name: column[keep] for name, column in curves.columns.items()},
+    )  # fmt: skip
+    verdict = judged(cut)
+    assert verdict.kind in ("over-learned", "suitably fit") and verdict.figures["epochs"] == 115
+
+
+def test_a_metric_may_be_monitored() -> None:
+    curves = case("suitably fit", 5)
+    curves.columns["validation.accuracy"] = 1 - curves.columns["validation.loss"]
+    verdict = judged(curves, monitor="validation.accuracy", baseline={"validation.accuracy": 0.35})
+    assert verdict.kind == "suitably fit" and "validation accuracy" in verdict.sentence
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_a_verdict_travels(kind: str) -> None:
+    verdict = judged(case(kind, 5))
+    again = json.loads(json.dumps(verdict.to_dict(), allow_nan=False))
+    assert set(again) == {"kind", "sentence", "rule", "figures", "remedy"} and all(again.values())
+    assert verdict.kind in KINDS and str(verdict) == verdict.sentence
+    assert verdict.sentence.endswith(".") and verdict.remedy.endswith(".")
+
+
+def test_over_learning_names_flags_and_keeps_the_best() -> None:
+    verdict = judged(case("over-learned", 10))
+    epoch = verdict.figures["lowest_epoch"]
+    assert f"--epochs {epoch}" in verdict.remedy and "--patience" in verdict.remedy
+    assert "best parameters" in verdict.sentence and 35 <= epoch <= 85
+
+
+def test_nothing_is_claimed_beyond_the_horizon() -> None:
+    assert "150 epochs that were run" in judged(case("suitably fit", 5)).sentence
+    assert "--epochs 300" in judged(case("still improving", 5)).remedy
