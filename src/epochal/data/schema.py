@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from epochal.data.dataset import Task
-from epochal.errors import Refusal
 
 __all__ = ["DATE_PARTS", "MISSING_LEVEL", "Column", "Encoder", "LeftOut"]
 
@@ -20,9 +18,6 @@ Kind = Literal["numeric", "boolean", "category", "date"]
 MISSING_LEVEL = "(missing)"
 DATE_PARTS = ("year", "month", "day", "weekday", "day number", "hour")
 """What a date is split into; weekday counts from Monday = 1, the day number from 1970-01-01 = 0."""
-
-LOADABLE = ("sklearn.compose._column_transformer._RemainderColsList",)
-"""Types that skops asks about and that are known to be harmless."""
 
 
 @dataclass(frozen=True)
@@ -191,29 +186,3 @@ class Encoder:
             weight=value["weight"],
             task=None if value["task"] is None else Task.from_dict(value["task"]),
         )
-
-    def save(self, path: str | Path) -> None:
-        """Write the schema and the fitted transformer as a skops file, which cannot hold code."""
-        import skops.io
-
-        skops.io.dump({"schema": self.to_dict(), "transformer": self.transformer}, Path(path))
-
-    @staticmethod
-    def load(path: str | Path) -> Encoder:
-        """Read what `save` wrote.
-
-        Raises:
-            Refusal: the file asks for types other than scikit-learn's own.
-        """
-        import skops.io
-
-        unknown = sorted(set(skops.io.get_untrusted_types(file=Path(path))) - set(LOADABLE))
-        if unknown:
-            raise Refusal(
-                f"{path} must hold nothing but scikit-learn's own types; got {', '.join(unknown)}. "
-                "Load only files that epochal wrote."
-            )
-        held = skops.io.load(Path(path), trusted=list(LOADABLE))
-        encoder = Encoder.from_dict(held["schema"])
-        encoder.__dict__["transformer"] = held["transformer"]
-        return encoder

@@ -1,0 +1,379 @@
+"""Laws 3, 4 and 5, Mean, Fold and Repeat: what an update is, and that nothing but the seed changes it."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import itertools
+import subprocess
+import sys
+import textwrap
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import assert_close, assert_same_bits
+
+import epochal as ep
+from epochal.engine import compiler
+from epochal.engine.update import packing
+from epochal.models import loss_for
+from epochal.prepare import prepare
+from epochal.settings import Settings
+from epochal.training import make_lane
+
+RANDOM = np.random.default_rng(5)
+X = RANDOM.normal(size=(40, 3)).astype(np.float32)
+Y = (X[:, 0] + 0.8 * RANDOM.normal(size=40) > 0).astype(np.int32)
+WEIGHTS = RANDOM.uniform(0.1, 2.0, 40)
+LOSS = loss_for("log_loss", classification=True)[1]
+
+
+def prepared_for(model, data=(X, Y), **options):
+    return prepare(model, data, Settings.of({"metrics": (), "seed": 3, **options}))
+
+
+def drive(lane):
+    """Advance to the end; all evaluations, one after the other."""
+    rows = []
+    while not lane.done:
+        rows += lane.advance()
+    return rows
+
+
+def variables_of(prepared, lane, row=0):
+    """The variables that a repeat of a lane has now."""
+    shapes = prepared.model.init(jax.random.key(0), jnp.zeros(prepared.dataset.shape))
+    packed = packing(prepared.spec, shapes.params)
+    params, state = (
+        jax.tree.map(lambda leaf: np.asarray(leaf)[row], tree)
+        for tree in (lane.progress.repeats.params, lane.progress.repeats.model)
+    )
+    return ep.Variables(packed.unpack(params), state)
+
+
+def assert_same_rows(found, wanted):
+    assert [row.update for row in found] == [row.update for row in wanted]
+    for one, other in zip(found, wanted, strict=True):
+        assert_same_bits((one.running, one.values), (other.running, other.values))
+
+
+# Law 3: mean -----------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def steps(weighted):
+    """Each update of two ragged epochs on its own: (batch, variables before, after), and the evaluations.
+
+    19 samples in batches of 8, 8 and 3; batch normalization, whose outputs depend on who else is there.
+    """
+    data = (X[:19], Y[:19], WEIGHTS[:19]) if weighted else (X[:19], Y[:19])
+    prepared = prepared_for(
+        ep.MLP(4, batch_norm=True, activation="tanh"),
+        data,
+        batch_size=8,
+        epochs=2,
+        optimizer="sgd",
+        learning_rate=0.5,
+        validation=0,
+    )
+    lane = make_lane(prepared, range(1), fixed_budget=1)
+    taken, rows = [], []
+    while not lane.done:
+        before, update = variables_of(prepared, lane), lane.update
+        rows += lane.advance()
+        taken.append((prepared.plan_of(0).batch_of_update(update), before, variables_of(prepared, lane)))
+    return prepared, taken, rows
+
+
+def batch_loss(prepared, params, state, batch):
+    part = prepared.part(0, "train")
+    outputs, moments = prepared.model.apply(
+        ep.Variables(params, state), part.inputs[batch], jax.random.key(0), True
+    )
+    losses = LOSS(outputs, part.targets[batch])
+    return (losses if part.weights is None else losses * part.weights[batch]).mean(), moments
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+def test_the_gradient_is_that_of_the_mean_over_exactly_the_batch(weighted):
+    prepared, taken, _ = steps(weighted)
+    assert [len(batch) for batch, _, _ in taken] == [8, 8, 3] * 2
+    for batch, before, after in taken:
+        slope, moments = jax.grad(functools.partial(batch_loss, prepared), has_aux=True)(
+            before.params, before.state, batch
+        )
+        moved = jax.tree.map(lambda value, change: value - 0.5 * change, before.params, slope)
+        assert_close(after.params, moved, 2e-6)
+        assert_close(after.state, moments, 1e-6)  # the running moments saw the batch's samples and no others
+
+
+def test_weights_have_mean_one_over_the_training_samples():
+    weights = steps(weighted=True)[0].part(0, "train").weights
+    np.testing.assert_allclose(weights, WEIGHTS[:19] / WEIGHTS[:19].mean(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+def test_the_running_loss_is_the_mean_over_all_samples_since_the_last_evaluation(weighted):
+    prepared, taken, rows = steps(weighted)
+    at = prepared.spec.columns.index("train.running_loss")
+    assert np.isnan(rows[0].values[0, at]), "before the first update there is none"
+    for epoch, row in enumerate(rows[1:]):
+        losses = [
+            (len(batch), float(batch_loss(prepared, before.params, before.state, batch)[0]))
+            for batch, before, _ in taken[3 * epoch : 3 * epoch + 3]
+        ]
+        wanted = sum(size * loss for size, loss in losses) / 19
+        assert float(row.values[0, at]) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_epoch_0_is_evaluated_and_every_epoch_after_it():
+    prepared, taken, rows = steps(weighted=False)
+    assert [row.update for row in rows] == [0, 3, 6]
+    part, before = prepared.part(0, "train"), taken[0][1]
+    outputs, _ = prepared.model.apply(before, part.inputs, jax.random.key(0), False)
+    at = prepared.spec.columns.index("train.loss")
+    assert float(rows[0].values[0, at]) == pytest.approx(float(LOSS(outputs, part.targets).mean()), rel=1e-5)
+
+
+# Law 4: fold -----------------------------------------------------------------------------------------------
+
+
+FOLDS = {
+    "keep, every 7 updates, patience": dict(
+        model=ep.MLP(4, dropout=0.2),
+        remainder="keep",
+        evaluate_every="7 updates",
+        epochs=40,
+        learning_rate=0.1,
+        stop=ep.Patience(2),
+    ),
+    "drop, sequential, every 7 updates": dict(remainder="drop", order="sequential", evaluate_every="7 updates"),
+    "spread, every 2 epochs": dict(remainder="spread", evaluate_every=2),
+    "carry, every 7 updates": dict(remainder="carry", evaluate_every="7 updates"),
+}
+
+
+@functools.cache
+def folded(name, budget=None):
+    """The final state and the evaluations of a training in calls of `budget` updates (None: adaptive)."""
+    options = {"model": ep.MLP(4), "epochs": 5, "learning_rate": 0.02, **FOLDS[name]}
+    prepared = prepared_for(options.pop("model"), batch_size=6, validation=0.25, **options)
+    lane = make_lane(prepared, range(1), fixed_budget=budget)
+    rows = drive(lane)
+    return jax.tree.map(np.asarray, lane.progress), rows, prepared, lane
+
+
+@pytest.mark.parametrize("budget", [1, 3, 7, 1000])
+@pytest.mark.parametrize("name", FOLDS)
+def test_another_chunk_length_gives_the_same_bits(name, budget):
+    progress, rows, _, _ = folded(name)
+    other, other_rows, _, _ = folded(name, budget)
+    assert_same_bits(other, progress)
+    assert_same_rows(other_rows, rows)
+
+
+@pytest.mark.parametrize("name", FOLDS)
+def test_evaluations_are_where_they_were_asked_for(name):
+    progress, rows, prepared, lane = folded(name)
+    every, unit = prepared.settings.evaluation
+    plan, end = prepared.plan, lane.update
+    if unit == "updates":
+        wanted = list(range(0, end + 1, every))
+    else:
+        wanted = [plan.first_update(epoch) for epoch in range(0, plan.epochs + 1, every)]
+    assert [row.update for row in rows] == sorted({*wanted, end})
+    if prepared.settings.stop is None:
+        assert end == plan.updates
+    else:
+        assert int(progress.repeats.status[0]) == 1 and end < plan.updates, "this one is to stop early"
+
+
+@pytest.mark.parametrize("name", FOLDS)
+def test_stopping_anywhere_and_going_on_from_the_state_is_never_having_stopped(name):
+    progress, rows, prepared, _ = folded(name)
+    first = make_lane(prepared, range(1), fixed_budget=5)
+    early = [row for _ in range(3) for row in first.advance()]
+    kept = jax.tree.map(np.asarray, first.progress)
+    second = make_lane(prepared, range(1), fixed_budget=4)
+    second.progress, second.update = jax.device_put(kept), first.update
+    late = drive(second)
+    assert_same_bits(jax.tree.map(np.asarray, second.progress), progress)
+    assert_same_rows([*early, *late], rows)
+
+
+OBSERVED = dict(batch_size=6, epochs=4, repeats=2, seed=3, metrics=())
+
+
+def test_observers_change_nothing():
+    """One reads every event and computes with it, one only waits for the end, one is slow."""
+    plain = ep.fit(ep.MLP(4), (X, Y), **OBSERVED)
+    seen = []
+    for event in ep.train(ep.MLP(4), (X, Y), **OBSERVED):
+        if isinstance(event, ep.Evaluated):
+            seen.append((event.repeat, event.update, float(np.mean(list(event.columns.values())))))
+            sum(range(20_000))
+        elif isinstance(event, ep.RunEnded):
+            observed = event.run
+    assert len(seen) == len(observed.curves) == 2 * 5
+    for one, other in zip(plain.fitted, observed.fitted, strict=True):
+        assert_same_bits((one.best, one.last), (other.best, other.last))
+    for name, column in plain.curves.columns.items():
+        np.testing.assert_array_equal(column, observed.curves.columns[name])
+
+
+def digest(run):
+    digest_ = hashlib.sha256()
+    for fitted in run.fitted:
+        for leaf in jax.tree.leaves((fitted.best, fitted.last)):
+            digest_.update(np.asarray(leaf).tobytes())
+    return digest_.hexdigest()
+
+
+def test_a_second_process_gives_the_same_bits(tmp_path):
+    np.savez(tmp_path / "data.npz", X=X, y=Y)
+    code = f"""
+        import numpy as np, epochal as ep
+        from test_engine_laws import OBSERVED, digest
+        held = np.load({str(tmp_path / "data.npz")!r})
+        print(digest(ep.fit(ep.MLP(4), (held["X"], held["y"]), **OBSERVED)))
+    """
+    here = [path for path in sys.path if path]
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path[:0] = {here!r}\n" + textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split()[-1] == digest(ep.fit(ep.MLP(4), (X, Y), **OBSERVED))
+
+
+# Law 5: repeat ---------------------------------------------------------------------------------------------
+
+
+REPEATED = dict(batch_size=6, epochs=30, learning_rate=0.1, stop=ep.Patience(3), seed=20, validation=0.25, metrics=())
+
+
+@functools.cache
+def alone(seed):
+    return ep.fit(ep.MLP(4), (X, Y), **{**REPEATED, "seed": seed})
+
+
+@functools.cache
+def in_step():
+    """Three repeats in one program, and each of them in one of its own."""
+    prepared = prepared_for(ep.MLP(4), **{**REPEATED, "repeats": 3})
+    lane = make_lane(prepared, range(3))
+    return prepared, lane, drive(lane)
+
+
+def test_a_repeat_is_the_run_that_its_seed_gives_alone():
+    run = ep.fit(ep.MLP(4), (X, Y), **{**REPEATED, "repeats": 3})
+    assert [outcome.seed for outcome in run.outcomes] == list(run.order_seeds) == [20, 21, 22]
+    for repeat, outcome in enumerate(run.outcomes):
+        single = alone(20 + repeat)
+        assert_close(run.fitted[repeat].last, single.fitted[0].last)
+        assert_close(run.fitted[repeat].best, single.fitted[0].best)
+        np.testing.assert_array_equal(run.splits[repeat], single.splits[0])
+        assert (outcome.stopped, outcome.updates) == (single.outcomes[0].stopped, single.outcomes[0].updates)
+        for name, column in run.curves.of(repeat).columns.items():
+            np.testing.assert_allclose(column, single.curves.columns[name], atol=1e-5)
+
+
+def test_repeats_in_step_are_the_repeats_alone_and_each_stops_on_its_own():
+    prepared, lane, rows = in_step()
+    ends = []
+    for repeat in range(3):
+        single = alone(20 + repeat)
+        assert_close(variables_of(prepared, lane, repeat), single.fitted[0].last)
+        own = [row for row in rows if row.running[repeat]]
+        assert [row.update for row in own] == single.curves.update.tolist()
+        found = np.stack([row.values[repeat] for row in own])
+        wanted = np.stack([single.curves.columns[name] for name in prepared.spec.columns], axis=1)
+        np.testing.assert_allclose(found, wanted, atol=1e-5)
+        ends.append(own[-1].update)
+    assert len(set(ends)) > 1, f"the repeats should stop at different updates to show anything: {ends}"
+    assert int(lane.update) == max(ends), "the lane ends with the last of them"
+
+
+def test_a_stopped_repeat_is_frozen_while_others_go_on():
+    prepared, _, _ = in_step()
+    lane = make_lane(prepared, range(3), fixed_budget=prepared.plan.batches_per_epoch)
+    frozen, witnessed = {}, 0
+    while not lane.done:
+        lane.advance()
+        repeats = jax.tree.map(np.asarray, lane.progress.repeats)
+        for repeat, own in frozen.items():
+            assert_same_bits(jax.tree.map(lambda leaf, r=repeat: leaf[r], repeats), own)
+            witnessed += 1
+        for repeat in np.flatnonzero(repeats.status):
+            frozen.setdefault(int(repeat), jax.tree.map(lambda leaf, r=repeat: leaf[r].copy(), repeats))
+    assert witnessed
+
+
+def test_a_chunk_length_means_nothing_to_repeats_in_step_either():
+    prepared, lane, rows = in_step()
+    other = make_lane(prepared, range(3), fixed_budget=11)
+    other_rows = drive(other)
+    assert_same_bits(jax.tree.map(np.asarray, other.progress), jax.tree.map(np.asarray, lane.progress))
+    assert_same_rows(other_rows, rows)
+
+
+def test_what_does_not_vary_is_that_of_the_first_seed():
+    def run(*vary):
+        return ep.fit(ep.MLP(4), (X, Y), **{**OBSERVED, "vary": vary})
+
+    none = run()
+    assert_close(none.fitted[0].last, none.fitted[1].last, 0)
+    assert none.order_seeds == (3, 3)
+    order = run("order")
+    np.testing.assert_array_equal(order.splits[0], order.splits[1])
+    assert order.order_seeds == (3, 4)
+    losses = order.curves.values("train.loss")[1]
+    assert losses[0, 0] == losses[1, 0], "the same start"
+    assert (losses[0, 1:] != losses[1, 1:]).all()
+
+
+# Compiled once ---------------------------------------------------------------------------------------------
+
+
+def test_neither_epochs_nor_rate_nor_seed_nor_data_compile_again():
+    base = dict(batch_size=6, epochs=4, metrics=(), learning_rate=0.01, schedule="cosine", validation=0.25)
+    ep.fit(ep.MLP(4), (X, Y), **base)
+    before = compiler._call.cache_info().misses
+    for change in (
+        {"epochs": 9},
+        {"learning_rate": 0.2},
+        {"seed": 77},
+        {"evaluate_every": 3},
+        {"schedule": ep.Schedule("cosine", floor=0.1)},
+    ):
+        ep.fit(ep.MLP(4), (X[::-1].copy(), Y[::-1].copy()), **{**base, **change})
+        assert compiler._call.cache_info().misses == before, change
+
+
+# Best parameters -------------------------------------------------------------------------------------------
+
+
+def test_the_best_parameters_are_those_of_the_best_evaluation():
+    run = ep.fit(ep.MLP(4), (X, Y), batch_size=6, epochs=30, learning_rate=0.1, seed=1, repeats=2, validation=0.25, metrics=())
+    for repeat, fitted in enumerate(run.fitted):
+        curve = run.curves.of(repeat)
+        column = curve.columns["validation.loss"]
+        best, rows = int(column.argmin()), run.splits[repeat] == 2
+        outputs, _ = run.model.apply(fitted.best, X[rows], jax.random.key(0), False)
+        assert float(LOSS(outputs, Y[rows]).mean()) == pytest.approx(column[best], rel=1e-5)
+        assert run.outcomes[repeat].best_update == curve.update[best] < curve.update[-1]
+        assert run.outcomes[repeat].best_epoch == curve.epoch[best]
+        outputs, _ = run.model.apply(fitted.last, X[rows], jax.random.key(0), False)
+        assert float(LOSS(outputs, Y[rows]).mean()) == pytest.approx(column[-1], rel=1e-5)
+        assert run.metrics["validation"]["loss"].per_repeat[repeat] == pytest.approx(column[best], rel=1e-5)
+
+
+def test_updates_are_numbered_as_the_plan_numbers_them():
+    for name, budget in itertools.product(FOLDS, (None, 7)):
+        _, rows, prepared, _ = folded(name, budget)
+        for row in rows:
+            epoch, batch = (prepared.plan.epochs, 0) if row.update == prepared.plan.updates else prepared.plan.locate(row.update)
+            assert row[1:3] == (epoch, batch)
