@@ -54,8 +54,6 @@ def main() -> None:
             if name in found:
                 what = f"batch size {batch_size}, times faster than {name}"
                 table.aims.append(Aim(what, times_faster(found, name), bound))
-                by_clock = times_faster(found, name, EPOCHAL_CLOCK)
-                table.aims.append(Aim(f"{what}, by its own clock", by_clock, bound))
     table.publish()
 
 

@@ -59,7 +59,6 @@ def main() -> None:
         name = fastest(curve, among)
         what = f"with the clean loss, times faster than the fastest {kind} ({name})"
         table.aims.append(Aim(what, times_faster(curve, name), 30))
-        table.aims.append(Aim(f"{what}, by its own clock", times_faster(curve, name, EPOCHAL_CLOCK), 30))
     if SCIKIT_LEARN in plain:
         what = "without, by its own clock, times faster than scikit-learn (3.5 µs where that takes 150)"
         table.aims.append(Aim(what, times_faster(plain, SCIKIT_LEARN, EPOCHAL_CLOCK), 150 / 3.5))

@@ -20,7 +20,7 @@ from epochal.engine.spec import Spec
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, Repeat
 from epochal.engine.update import packing
 from epochal.events import Evaluated
-from epochal.models import Variables, metrics_for, shapes_of
+from epochal.models import Variables, bounds_of, metrics_for, shapes_of
 from epochal.prepare import Prepared
 from epochal.run import BrokenUpdate, Fitted, Outcome, Run, Scores
 from epochal.run.predict import compiled_forward
@@ -246,7 +246,7 @@ def _scores(prepared: Prepared, fitted: Sequence[Fitted], name: str) -> Scores:
             np.add.at(confusion, (targets, chosen), 1)
         for metric in wanted:
             figures[metric.name].append(float(metric.function(scores, targets, spec.classes, np)))
-    summaries = {metric: summarize(values) for metric, values in figures.items()}
+    summaries = {metric: summarize(values, bounds_of(metric)) for metric, values in figures.items()}
     if task.is_classification:
         return Scores(summaries, confusion)
     return Scores(summaries, None, np.concatenate(true), np.concatenate(predicted))

@@ -6,12 +6,22 @@ from pathlib import Path
 
 import click
 
+from epochal.cli.command import Command
+from epochal.cli.files import reason
+from epochal.errors import Refusal
+
 __all__ = ["command"]
 
 
-@click.command("example")
+@click.command("example", cls=Command)
 @click.argument("name", required=False)
-@click.option("--out", "-o", type=click.Path(path_type=Path), help="The CSV file; NAME.csv by default.")
+@click.option(
+    "--out",
+    "-o",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The CSV file; NAME.csv if not given.",
+)
 def command(name: str | None, out: Path | None) -> None:
     """Write the example table NAME as CSV, or list the examples."""
     from epochal.data import EXAMPLES, write_example
@@ -20,6 +30,10 @@ def command(name: str | None, out: Path | None) -> None:
         for known in EXAMPLES:
             click.echo(f"example:{known}")
         return
-    path = out or Path(f"{name.removeprefix('example:')}.csv")
-    write_example(name.removeprefix("example:"), path)
+    name = name.removeprefix("example:")
+    path = out or Path(f"{name}.csv")
+    try:
+        write_example(name, path)
+    except OSError as error:
+        raise Refusal(f'"{path}" can\'t be written: {reason(error)}; nothing was written.') from error
     click.echo(f"wrote {path}")

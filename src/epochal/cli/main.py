@@ -8,7 +8,6 @@ Exit status: 0 done, 1 failed, 2 refused, 130 interrupted.
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
 import sys
@@ -16,19 +15,25 @@ from typing import Any
 
 import click
 
+from epochal.cli.command import sentence
+from epochal.cli.interrupts import leave, terminate_as_interrupt
 from epochal.errors import Refusal, did_you_mean
 
-__all__ = ["app", "run"]
+__all__ = ["app", "main", "run"]
 
 COMMANDS = {
-    "plan": "which samples form each update, before anything is trained",
-    "train": "train a network on a table or arrays, with repeats, curves and a verdict",
-    "predict": "predict new rows with a trained run",
-    "trace": "which update saw a row, or which rows formed an update",
-    "report": "write a run's page again",
-    "runs": "list the runs in a folder",
-    "example": "write an example table as CSV",
+    "plan": "Say which samples form each update, before anything is trained.",
+    "train": "Train a network on a table or arrays: repeats, curves, a verdict.",
+    "predict": "Predict new rows with a trained run.",
+    "trace": "Say which update saw a row, or which rows formed an update.",
+    "report": "Write the page about a run again.",
+    "runs": "List the runs in a folder.",
+    "example": "Write an example table as CSV, or list the examples.",
 }
+
+
+class _Gone(Exception):  # noqa: N818 (nobody reads standard output any more: no error)
+    """The reader of standard output has left, such as `head`."""
 
 
 class _Commands(click.Group):
@@ -45,6 +50,8 @@ class _Commands(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in COMMANDS:
+            if args[0].startswith("-"):
+                raise click.NoSuchOption(args[0], ctx=ctx)
             raise Refusal(did_you_mean("command", args[0], COMMANDS))
         return super().resolve_command(ctx, args)
 
@@ -52,60 +59,77 @@ class _Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _Gone from error
+
 
 @click.command(
     cls=_Commands,
+    no_args_is_help=False,
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Start here: epochal train example:breast-cancer --repeats 5",
 )
-@click.version_option(package_name="epochal", prog_name="epochal")
-def app() -> None:
+@click.version_option(package_name="epochal", prog_name="epochal", message="%(prog)s %(version)s")
+@click.pass_context
+def app(ctx: click.Context) -> None:
     """Train neural networks by mini-batch gradient descent: exactly, fast, and with evidence."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
-def _usage(error: click.UsageError) -> str:
-    message = error.format_message().strip()
-    if isinstance(error, click.NoSuchOption) and error.ctx is not None:
-        known = [name for one in error.ctx.command.params for name in one.opts if name.startswith("--")]
-        return did_you_mean("option", error.option_name, known)
-    path = error.ctx.command_path if error.ctx is not None else "epochal"
-    message = message if message.endswith((".", "?")) else message + "."
-    return f"{message} `{path} --help` tells more."
-
-
-def run() -> None:
-    """Run the command line and exit; what cannot work is one sentence on standard error."""
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command line and return its exit status; what cannot work is one sentence on standard error."""
     try:
-        status = app.main(standalone_mode=False, prog_name="epochal")
+        status = app.main(arguments, standalone_mode=False, prog_name="epochal")
         sys.stdout.flush()
+        return status if isinstance(status, int) else 0
     except Refusal as refusal:
-        _say(str(refusal))
-        status = 2
-    except click.UsageError as error:
-        _say(_usage(error))
-        status = 2
+        return _say(str(refusal), 2)
     except click.ClickException as error:
-        _say(error.format_message())
-        status = 2
+        return _say(sentence(error), 2)
     except (KeyboardInterrupt, click.Abort):
-        _say("interrupted; nothing was written.")
-        status = 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
-    except OSError as error:
-        _say(f"{error.strerror or error}: {error.filename}." if error.filename else f"{error}.")
-        status = 2 if error.errno == errno.ENOSPC else 1
+        return _say("interrupted.", 130)
+    except (_Gone, BrokenPipeError):
+        _let_go()
+        return 0
     except Exception as error:
         if os.environ.get("EPOCHAL_DEBUG"):
             raise
-        _say(
-            f"this should not have happened: {type(error).__name__}: {error}. "
-            "EPOCHAL_DEBUG=1 shows where; please report it."
+        if isinstance(error, OSError):
+            where = f": {error.filename}" if error.filename else ""
+            return _say(f"{error.strerror or error}{where}.", 1)
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        return _say(
+            f"this should not have happened: {what.rstrip('.')}. "
+            "EPOCHAL_DEBUG=1 shows where; please report it.",
+            1,
         )
-        status = 1
-    sys.exit(status if isinstance(status, int) else 0)
 
 
-def _say(sentence: str) -> None:
-    click.echo(f"epochal: {sentence}", err=True)
+def run() -> None:
+    """Run the command line and exit."""
+    try:
+        terminate_as_interrupt()
+        status = main()
+    except KeyboardInterrupt:
+        status = 130
+    if status == 130:
+        leave(status)
+    sys.exit(status)
+
+
+def _say(words: str, status: int) -> int:
+    try:
+        click.echo(f"epochal: {words}", err=True)
+    except OSError:
+        pass
+    return status
+
+
+def _let_go() -> None:
+    """Nobody reads standard output any more; what is still buffered goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,56 +2,110 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import click
 
+from epochal.cli.command import under
 from epochal.errors import Refusal
 
-__all__ = ["batch_size", "columns", "decorate", "number_or_path", "options", "whole"]
+__all__ = ["Number", "Whole", "batch_size", "column", "columns", "decorate", "number_or_path", "options"]
 
 
-def whole(name: str, value: str) -> int:
-    """A whole number, or a refusal that says so."""
+class Whole(click.ParamType):
+    """A whole number; thousands may be set off by commas or underscores."""
+
+    name = "whole number"
+
+    def __init__(self, least: int | None = None) -> None:
+        self.least = least
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number, or a refusal with its name and bound."""
+        bound = "a whole number" + ("" if self.least is None else f", at least {self.least}")
+        try:
+            number = int(str(value).replace("_", "").replace(",", ""))
+        except ValueError:
+            number = None
+        if number is None or (self.least is not None and number < self.least):
+            raise Refusal(f"{_named(param)} must be {bound}; got {_got(value)}.")
+        return number
+
+
+class Number(click.ParamType):
+    """A finite number in some range."""
+
+    name = "number"
+
+    def __init__(self, bound: str = "a finite number", holds: Callable[[float], bool] | None = None) -> None:
+        self.bound, self.holds = bound, holds
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number, or a refusal with its name and bound."""
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number) or (self.holds is not None and not self.holds(number)):
+            raise Refusal(f"{_named(param)} must be {self.bound}; got {_got(value)}.")
+        return number
+
+
+NOT_NEGATIVE = Number("a number, at least 0", lambda number: number >= 0)
+POSITIVE = Number("a number above 0", lambda number: number > 0)
+
+
+def _named(param: click.Parameter | None) -> str:
+    return str(param.name) if param is not None else "the number"
+
+
+def _got(value: Any) -> str:
+    """A value as it was given; quoted where it is no number."""
+    text = str(value)
     try:
-        return int(value.replace("_", "").replace(",", ""))
+        float(text)
     except ValueError:
-        raise Refusal(f'{name} must be a whole number; got "{value}".') from None
+        return f'"{text}"'
+    return text
 
 
-def batch_size(value: str) -> Any:
+class BatchSize(click.ParamType):
     """A whole number, or "full"."""
-    if value.strip().lower() == "full":
-        return "full"
-    try:
-        return whole("batch_size", value)
-    except Refusal:
-        raise Refusal(f'batch_size must be a whole number, at least 1, or "full"; got {value}.') from None
+
+    name = "batch size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number, "full", or a refusal."""
+        if str(value).strip().lower() == "full":
+            return "full"
+        try:
+            return Whole(1).convert(value, param, ctx)
+        except Refusal:
+            raise Refusal(
+                f'batch_size must be a whole number, at least 1, or "full"; got {_got(value)}.'
+            ) from None
 
 
 def columns(values: tuple[str, ...]) -> tuple[Any, ...]:
     """Names or numbers of columns, given as `--drop a --drop 3` or `--drop a,3`."""
-    return tuple(
-        int(part) if part.isdigit() else part for value in values for part in value.split(",") if part.strip()
-    )
+    return tuple(column(part.strip()) for value in values for part in value.split(",") if part.strip())
 
 
 def column(value: str | None) -> Any:
     """The name or number of one column."""
-    return int(value) if value is not None and value.isdigit() else value
+    return int(value) if value is not None and value.isdecimal() else value
 
 
 def number_or_path(value: str) -> Any:
     """A share or a count, or else a path."""
-    try:
-        return int(value)
-    except ValueError:
-        pass
-    try:
-        return float(value)
-    except ValueError:
-        return value
+    for read in (int, float):
+        try:
+            return read(value)
+        except ValueError:
+            continue
+    return value
 
 
 def options(text: tuple[str, ...]) -> dict[str, float]:
@@ -60,7 +114,7 @@ def options(text: tuple[str, ...]) -> dict[str, float]:
     for item in text:
         name, separator, value = item.partition("=")
         try:
-            if not separator:
+            if not separator or not name.strip():
                 raise ValueError
             pairs[name.strip()] = float(value)
         except ValueError:
@@ -79,16 +133,13 @@ def decorate(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return apply
 
 
-def reading() -> Callable[[Any], Any]:
+def reading(section: str = "Data") -> Callable[[Any], Any]:
     """The options that say how a table is read."""
+    option = under(section)
     return decorate(
-        click.option(
-            "--header/--no-header", default=None, help="Whether the first row holds names; recognized."
-        ),
-        click.option("--delimiter", metavar="CHAR", help="What separates fields; recognized."),
-        click.option(
-            "--missing", multiple=True, metavar="MARK", help="A cell that means missing; may be repeated."
-        ),
+        option("--header/--no-header", default=None, help="Whether the first row holds names; else recognized."),
+        option("--delimiter", metavar="CHAR", help="What separates fields; else recognized."),
+        option("--missing", multiple=True, metavar="MARK", help="A cell that means missing; may be repeated."),
     )
 
 

@@ -3,58 +3,86 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from epochal.cli.command import Command
+from epochal.cli.files import check_new_file, replacing
 from epochal.cli.options import reading, reading_options
-from epochal.errors import Refusal
+
+if TYPE_CHECKING:
+    from epochal.run import Prediction
 
 __all__ = ["command"]
 
 
-@click.command("predict")
+@click.command("predict", cls=Command)
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("data")
 @click.option(
-    "--out", "-o", type=click.Path(path_type=Path), help="CSV or .parquet; standard output by default."
+    "--out",
+    "-o",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A .csv or .parquet file; standard output if not given.",
 )
-@click.option("--parameters", default="best", show_default=True, help="best or last.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output: rows and notes.")
 @click.option("--force", is_flag=True, help="Write over a file that exists.")
-@reading()
+@click.option(
+    "--parameters", default="best", show_default=True, metavar="best|last", help="Which the run has kept."
+)
+@reading("Options")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output: rows and notes.")
+@click.option("--quiet", "-q", is_flag=True, help="No notes on standard error.")
 def command(
     run: Path,
     data: str,
     out: Path | None,
     parameters: str,
     as_json: bool,
+    quiet: bool,
     force: bool,
     header: bool | None,
     delimiter: str | None,
     missing: tuple[str, ...],
 ) -> None:
-    """Predict the rows of DATA with the run folder RUN, the mean over its repeats."""
-    if out is not None and out.exists() and not force:
-        raise Refusal(f'"{out}" exists already; name another file with --out, or write over it with --force.')
+    """Predict the rows of DATA with the run folder RUN: the mean over its repeats, and their spread."""
+    if out is not None:
+        check_new_file(out, force)
     from epochal.run import load
     from epochal.run.predict import predict
 
-    trained = load(run)
-    prediction = predict(trained, data, parameters, **reading_options(header, delimiter, missing))
-    for note in prediction.notes:
-        click.echo(note, err=True)
+    prediction = predict(load(run), data, parameters, **reading_options(header, delimiter, missing))
+    if not quiet:
+        for note in prediction.notes:
+            click.echo(note, err=True)
     if out is not None:
-        prediction.write(out)
-        click.echo(f"wrote {len(prediction):,} predictions to {out}", err=True)
+        with replacing(out) as partial:
+            prediction.write(partial)
+        if not quiet:
+            click.echo(f"wrote {len(prediction):,} predictions to {out}", err=True)
     if as_json:
-        rows = prediction.to_arrow().to_pylist()
-        click.echo(json.dumps({"run": str(run), "rows": rows, "notes": list(prediction.notes)}))
+        click.echo(json.dumps(_document(run, prediction), ensure_ascii=False))
     elif out is None:
-        import sys
+        _print(prediction)
 
-        import pyarrow.csv
 
-        sink = sys.stdout.buffer
-        pyarrow.csv.write_csv(prediction.to_arrow(), sink)
-        sink.flush()
+def _document(run: Path, prediction: Prediction) -> dict[str, object]:
+    from epochal.run.folder import plain
+
+    rows = plain(prediction.to_arrow().to_pylist())
+    return {"run": str(run), "rows": rows, "notes": list(prediction.notes)}
+
+
+def _print(prediction: Prediction) -> None:
+    """The predictions as CSV on standard output."""
+    import io
+
+    import pyarrow.csv
+
+    buffer = io.BytesIO()
+    pyarrow.csv.write_csv(prediction.to_arrow(), buffer)
+    click.echo(buffer.getvalue(), nl=False)
+    sys.stdout.flush()

@@ -6,20 +6,34 @@ from pathlib import Path
 
 import click
 
+from epochal.cli.command import Command
+from epochal.cli.files import check_new_file, reason
+from epochal.errors import Refusal
+
 __all__ = ["command"]
 
 
-@click.command("report")
+@click.command("report", cls=Command)
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
-    "--out", "-o", type=click.Path(path_type=Path), help="The page; report.html in the run folder by default."
+    "--out",
+    "-o",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The page; report.html in the run folder if not given.",
 )
 @click.option("--open", "show", is_flag=True, help="Open it in the browser.")
 def command(run: Path, out: Path | None, show: bool) -> None:
     """Write the page about RUN again: one file that works offline."""
     from epochal.run import load_record
 
-    path = load_record(run).report(out or run / "report.html")
+    record = load_record(run)
+    path = out or run / "report.html"
+    check_new_file(path, force=True)
+    try:
+        record.report(path)
+    except OSError as error:
+        raise Refusal(f'"{path}" can\'t be written: {reason(error)}; nothing was written.') from error
     click.echo(f"wrote {path}")
     if show:
         import webbrowser

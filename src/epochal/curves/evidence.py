@@ -137,11 +137,16 @@ class Case:
         """The monitored curve in words."""
         return self.name.replace(".", " ").replace("_", " ")
 
-    def lower_bound(self, differences: Floats) -> float:
-        """The lower end of the 95 % interval of a mean difference over repeats that are overlapping "
-        "splits."""
+    def lower_bound(self, differences: Floats, confidence: float = 0.9) -> float:
+        """The lower end of a two-sided interval of a mean difference over overlapping splits.
+
+        By default it is the one-sided 95 % bound, for questions that have a direction.
+        """
         sd = float(differences.std(ddof=1))
-        return float(differences.mean()) - t_factor(differences.size, overlap=self.overlap) * sd
+        return (
+            float(differences.mean())
+            - t_factor(differences.size, overlap=self.overlap, confidence=confidence) * sd
+        )
 
     def nats(self, worse: float, better: float) -> float:
         """The log likelihood ratio of two predictors on the validation samples, from their mean losses.
@@ -226,7 +231,9 @@ def risen(case: Case) -> Difference:
     middle = mean_over_repeats(smooth)
     everywhere = np.isfinite(smooth).sum(axis=0) * 2 >= len(rows)  # half of the repeats are still running
     k = int(np.nanargmin(np.where(everywhere, middle, np.nan)))
-    rises, falls = [], []
+    # Losses of different splits differ in scale, and rises with them: ratios are compared, not differences.
+    ratios = not case.flipped and float(np.nanmin(smooth)) > 0
+    rises, falls, grown = [], [], []
     paired = len(rows) >= FEWEST_REPEATS
     for i, r in enumerate(rows):
         last = int(np.flatnonzero(np.isfinite(curve[r]))[-1])
@@ -235,10 +242,12 @@ def risen(case: Case) -> Difference:
             others = mean_over_repeats(np.delete(smooth, i, axis=0))[: last + 1]
             at = int(np.nanargmin(np.where(everywhere[: last + 1], others, np.nan)))
         at = min(at, last)
-        rises.append(tail(curve[r], last, case.window) - around(curve[r], at, case.window))
+        low, end = around(curve[r], at, case.window), tail(curve[r], last, case.window)
+        rises.append(end - low)
+        grown.append(math.log(end / low) if ratios and min(low, end) > 0 else end - low)
         if case.training is not None:
-            end = tail(case.training[r], last, case.window)
-            falls.append(around(case.training[r], at, case.window) - end)
+            after = tail(case.training[r], last, case.window)
+            falls.append(around(case.training[r], at, case.window) - after)
     rise, fall = np.array(rises), np.array(falls)
     size, drop = float(rise.mean()), float(fall.mean()) if fall.size else math.nan
     figures: dict[str, Any] = {
@@ -248,13 +257,14 @@ def risen(case: Case) -> Difference:
     }
     worth = size > RISE * case.yardstick
     if paired:
-        low = case.lower_bound(rise)
-        figures["rise_at_least"] = plain(low)
-        sure = low > 0
+        least = case.lower_bound(np.array(grown))
+        figures["rise_at_least"] = plain(math.expm1(least) if ratios else least)
+        sure = least > 0
         falling = fall.size > 0 and case.lower_bound(fall) > 0
         how = (
             f"the paired rise from the lowest epoch (chosen on the other repeats) to the last {case.window} "
-            f"evaluations is above zero by its 95 % interval over {len(rows)} repeats"
+            f"evaluations is above zero by the one-sided 95 % bound of its {'ratio' if ratios else 'size'} over "
+            f"{len(rows)} repeats"
         )
     else:
         places = max(2.0, len(middle) / case.window)
@@ -297,7 +307,7 @@ def falling_to_the_end(case: Case, curve: Floats) -> Difference:
     worth = FALL * case.yardstick
     if len(slopes) >= FEWEST_REPEATS:
         low = case.lower_bound(falls)
-        how = f"the slope is below zero by its 95 % interval over {len(slopes)} repeats"
+        how = f"the slope is below zero by its one-sided 95 % bound over {len(slopes)} repeats"
     else:
         error = span * math.sqrt(float(np.square(errors).sum())) / len(errors)
         low = size - t_quantile(1 - ALPHA, 6) * error
@@ -358,7 +368,7 @@ def beats_chance(case: Case) -> Chance | None:
     }
     nats = case.nats(float(level[rows].mean()), reached)
     if paired:
-        low = case.lower_bound(gain)
+        low = case.lower_bound(gain, 0.95)
         needed = math.log(2 / ALPHA)
         figures["gain_at_least"] = plain(low)
         better = low > 0 or (gain.mean() > 0 and nats > needed)
@@ -382,7 +392,7 @@ def beats_chance(case: Case) -> Chance | None:
     if extra is not None and extra_gain.size and np.isfinite(extra_gain).all():
         figures[f"{extra}_gain_over_baseline"] = plain(float(extra_gain.mean()))
         if paired:
-            better = better or case.lower_bound(extra_gain) > 0
+            better = better or case.lower_bound(extra_gain, 0.95) > 0
         elif extra.endswith("accuracy") and case.samples:
             share = float(np.mean(case.baseline[extra]))
             error = math.sqrt(max(share * (1 - share), 1 / case.samples) / case.samples)

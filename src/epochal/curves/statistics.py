@@ -81,10 +81,13 @@ class Summary:
         )
 
 
-def summarize(values: Iterable[float] | ArrayLike) -> Summary:
+def summarize(
+    values: Iterable[float] | ArrayLike, bounds: tuple[float, float] = (-math.inf, math.inf)
+) -> Summary:
     """Mean, standard deviation and 95 % Student t interval of one value a repeat.
 
-    The interval is mean ± t(0.975, n - 1) · sd / √n over the n finite values.
+    The interval is mean ± t(0.975, n - 1) · sd / √n over the n finite values, cut off at the `bounds` that
+    no value can lie beyond (0 and 1 for an accuracy).
 
     >>> summary = summarize([1.0, 2.0, 3.0])
     >>> summary.mean, summary.sd
@@ -103,7 +106,7 @@ def summarize(values: Iterable[float] | ArrayLike) -> Summary:
         return Summary(mean, None, None, per_repeat)
     sd = float(finite.std(ddof=1))
     half = t_factor(count) * sd
-    return Summary(mean, sd, (mean - half, mean + half), per_repeat)
+    return Summary(mean, sd, (max(mean - half, bounds[0]), min(mean + half, bounds[1])), per_repeat)
 
 
 def t_factor(count: int, *, overlap: float = 0.0, confidence: float = 0.95) -> float:

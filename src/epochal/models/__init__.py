@@ -7,7 +7,7 @@ from typing import Any
 from epochal.errors import Refusal
 from epochal.models.flax_nnx import FlaxModel, is_flax
 from epochal.models.losses import LOSSES, Loss, loss_for, probabilities
-from epochal.models.metrics import METRICS, Metric, default_metrics, higher_is_better, metrics_for
+from epochal.models.metrics import METRICS, Metric, bounds_of, default_metrics, higher_is_better, metrics_for
 from epochal.models.mlp import ACTIVATIONS, MLP
 from epochal.models.model import FunctionModel, Model, PyTree, Variables, functions, shapes_of
 
@@ -24,6 +24,7 @@ __all__ = [
     "PyTree",
     "Variables",
     "as_model",
+    "bounds_of",
     "default_metrics",
     "functions",
     "higher_is_better",

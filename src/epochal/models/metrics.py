@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from epochal.errors import Refusal, did_you_mean
 from epochal.models.losses import probabilities
 
-__all__ = ["METRICS", "Metric", "default_metrics", "higher_is_better", "metrics_for"]
+__all__ = ["METRICS", "Metric", "bounds_of", "default_metrics", "higher_is_better", "metrics_for"]
 
 Array = Any
 
@@ -27,6 +28,8 @@ class Metric:
     function: Callable[[Array, Array, int, Any], Array]
     tasks: tuple[str, ...]
     higher_is_better: bool
+    bounds: tuple[float, float] = (0.0, 1.0)
+    """What no value can lie beyond."""
     in_target_units: bool = False
     """Whether the value scales with the target (RMSE, MAE) and is given in its units."""
 
@@ -115,9 +118,11 @@ METRICS: dict[str, Metric] = {
         Metric("balanced_accuracy", balanced_accuracy, _CLASSIFICATION, higher_is_better=True),
         Metric("roc_auc", roc_auc, _CLASSIFICATION, higher_is_better=True),
         Metric("f1", f1, _CLASSIFICATION, higher_is_better=True),
-        Metric("r2", r2, ("regression",), higher_is_better=True),
-        Metric("rmse", rmse, ("regression",), higher_is_better=False, in_target_units=True),
-        Metric("mae", mae, ("regression",), higher_is_better=False, in_target_units=True),
+        Metric("r2", r2, ("regression",), higher_is_better=True, bounds=(-inf, 1.0)),
+        Metric(
+            "rmse", rmse, ("regression",), higher_is_better=False, bounds=(0.0, inf), in_target_units=True
+        ),
+        Metric("mae", mae, ("regression",), higher_is_better=False, bounds=(0.0, inf), in_target_units=True),
     )
 }
 
@@ -138,6 +143,11 @@ def metrics_for(kind: str, names: tuple[str, ...] | None = None) -> tuple[Metric
             fitting = ", ".join(metric.name for metric in metrics_for(kind))
             raise Refusal(f'metric "{name}" does not fit a {kind} task; use one of: {fitting}.')
     return tuple(METRICS[name] for name in names)
+
+
+def bounds_of(name: str) -> tuple[float, float]:
+    """What no value of a metric, or of a loss, can lie beyond."""
+    return METRICS[name].bounds if name in METRICS else (-inf, inf)
 
 
 def higher_is_better(column: str) -> bool:

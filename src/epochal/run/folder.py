@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from epochal.curves import Curves, Verdict, summarize
 from epochal.data import Encoder, Scaling, TargetScaling, Task
 from epochal.errors import Refusal
-from epochal.models import MLP, Model, Variables, as_model, shapes_of
+from epochal.models import MLP, Model, Variables, as_model, bounds_of, shapes_of
 from epochal.plan import Plan
 from epochal.run.record import BrokenUpdate, Fitted, Outcome, Run, Scores
 
@@ -257,7 +257,7 @@ def _record(path: Path, document: dict[str, Any]) -> Run:
     scores = {}
     for part, value in document["scores"].items():
         metrics = {
-            name: summarize([float("nan") if x is None else x for x in one["per_repeat"]])
+            name: summarize([float("nan") if x is None else x for x in one["per_repeat"]], bounds_of(name))
             for name, one in value["metrics"].items()
         }
         confusion = None if value["confusion"] is None else np.asarray(value["confusion"], np.int64)

@@ -1,0 +1,76 @@
+"""What do all commands share: help in sections, negative numbers, and one sentence for each mistake?"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import Any
+
+import click
+
+from epochal.errors import Refusal, did_you_mean
+
+__all__ = ["Command", "Option", "sentence", "under"]
+
+_NEGATIVE = re.compile(r"-\.?\d[\d_.,eE+-]*")
+_WIDTH = 26
+"""Columns for the names of options; a longer name has a line of its own."""
+
+
+class Option(click.Option):
+    """An option that stands in a section of the help."""
+
+    def __init__(self, *args: Any, section: str = "Options", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.section = section
+
+
+def under(section: str) -> Any:
+    """`click.option` for options of one section."""
+    return partial(click.option, cls=Option, section=section)
+
+
+class Command(click.Command):
+    """A command whose help has sections, in the order in which their first options were declared."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, section by section; those without one come last."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for one in self.get_params(ctx):
+            record = one.get_help_record(ctx)
+            if record is not None:
+                sections.setdefault(getattr(one, "section", "Options"), []).append(record)
+        last = sections.pop("Options", [])
+        for title, records in [*sections.items(), ("Options", last)]:
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records, col_max=_WIDTH)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; a negative number is one of them and not an option."""
+        takes_value = {
+            name for one in self.params if isinstance(one, click.Option) and not one.is_flag for name in one.opts
+        }
+        for before, word in zip(["", *args], args, strict=False):
+            if before == "--":
+                break
+            if _NEGATIVE.fullmatch(word) and before not in takes_value:
+                name = next((one.name for one in self.params if isinstance(one, click.Argument)), "a number")
+                raise Refusal(f"{name} must not be negative; got {word}.")
+        return super().parse_args(ctx, args)
+
+
+def sentence(error: click.ClickException) -> str:
+    """One of Click's messages as one sentence, without the usage lines."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "epochal"
+    if isinstance(error, click.NoSuchOption):
+        known = [name for one in context.command.params for name in one.opts if name[:2] == "--"] if context else []
+        hint = did_you_mean("option", error.option_name, known).partition(" Known: ")[0]
+        return f"{hint} `{path} --help` lists them all."
+    if isinstance(error, click.MissingParameter) and error.param is not None:
+        one = error.param
+        name = one.opts[0] if isinstance(one, click.Option) else one.make_metavar(context or click.Context(click.Command("")))
+        return f"{path} needs {name}; `{path} --help` tells more."
+    message = " ".join(error.format_message().split())
+    return f"{message.rstrip('.?')}; `{path} --help` tells more."

@@ -1,0 +1,334 @@
+"""Faults: numbers that are not finite, and all that is refused before the first update."""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import assert_close, assert_same_bits
+
+import epochal as ep
+from epochal.engine.state import BROKEN_UPDATE
+from epochal.prepare import prepare
+from epochal.settings import Settings
+from epochal.training import make_lane
+
+RANDOM = np.random.default_rng(9)
+X = RANDOM.normal(size=(40, 3)).astype(np.float32)
+Y = (X[:, 0] + 0.5 * RANDOM.normal(size=40) > 0).astype(np.int32)
+NUMBERS = (X @ np.array([1.0, -2.0, 0.5]) + 0.1 * RANDOM.normal(size=40)).astype(np.float32)
+BAD = 17
+"""The sample, counted from 0, whose target the loss below cannot bear."""
+
+
+def all_finite(tree):
+    return all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(tree))
+
+
+# A loss that explodes ---------------------------------------------------------------------------------------
+
+
+@functools.cache
+def exploded():
+    return ep.fit(
+        ep.MLP(4),
+        (1000 * X, 1000 * NUMBERS),
+        optimizer="sgd",
+        learning_rate=1e3,
+        batch_size=8,
+        epochs=20,
+        repeats=2,
+        seed=4,
+    )
+
+
+def test_a_loss_that_explodes_is_stopped_and_named():
+    run = exploded()
+    for repeat, outcome in enumerate(run.outcomes):
+        broken = outcome.broken
+        assert broken is not None
+        plan = run.plan.with_(seed=run.order_seeds[repeat])
+        assert plan.locate(broken.update) == (broken.epoch, broken.batch)
+        train = np.flatnonzero(run.splits[repeat] == 1)
+        rows = run.rows[train[plan.batch(broken.epoch, broken.batch)]]
+        assert broken.samples == tuple(rows.tolist())
+        assert outcome.stopped == f"the loss or the parameters were not finite at {broken}"
+        assert f"update {broken.update:,} (epoch {broken.epoch}, batch {broken.batch}; rows " in outcome.stopped
+        assert outcome.updates == broken.update
+
+
+def test_the_last_good_parameters_are_kept_and_predict():
+    run = exploded()
+    for fitted in run.fitted:
+        assert all_finite(fitted.best) and all_finite(fitted.last)
+    assert np.isfinite(run.predict(1000 * X).values).all()
+    assert run.verdict.kind in ("unstable", "not judged")
+
+
+# A loss that one sample breaks ------------------------------------------------------------------------------
+
+
+def fragile(outputs, targets):
+    """Squared error, infinite for a target above 100."""
+    return jnp.where(targets > 100, jnp.inf, jnp.square(outputs[:, 0] - targets))
+
+
+TARGETS = NUMBERS.copy()
+TARGETS[BAD] = 1000.0
+FRAGILE = dict(
+    loss=fragile,
+    metrics=(),
+    batch_size=7,
+    epochs=3,
+    repeats=3,
+    seed=1,
+    test=0.3,
+    evaluate_train=False,
+    evaluate_every=2,
+    optimizer="sgd",
+)
+
+
+@functools.cache
+def broken_run():
+    return ep.fit(ep.MLP(4), (X, TARGETS), validation=(X[:10], NUMBERS[:10]), **FRAGILE)
+
+
+def fragile_prepared(**changes):
+    options = {**FRAGILE, "validation": (X[:10], NUMBERS[:10]), **changes}
+    return prepare(ep.MLP(4), (X, TARGETS), Settings.of(options))
+
+
+def test_one_bad_sample_is_traced_to_its_update_and_row():
+    run = broken_run()
+    touched = [bool(parts[BAD] == 1) for parts in run.splits]
+    assert sorted(set(touched)) == [False, True], "the seed should put the sample into some training parts"
+    for repeat, outcome in enumerate(run.outcomes):
+        if not touched[repeat]:
+            assert outcome.broken is None and outcome.stopped == "all 3 epochs done"
+            assert outcome.updates == run.plan.updates
+            continue
+        plan = run.plan.with_(seed=run.order_seeds[repeat])
+        sample = int(np.searchsorted(np.flatnonzero(run.splits[repeat] == 1), BAD))
+        (turn,) = plan.find(sample, 0)
+        broken = outcome.broken
+        assert (broken.update, broken.epoch, broken.batch) == (turn.update, 0, turn.batch)
+        assert BAD + 1 in broken.samples and len(broken.samples) == len(plan.batch(0, turn.batch))
+        assert all_finite(run.fitted[repeat].last)
+
+
+def test_a_repeat_that_breaks_leaves_those_in_step_with_it_alone():
+    run, prepared = broken_run(), fragile_prepared()
+    lane = make_lane(prepared, range(3))
+    while not lane.done:
+        lane.advance()
+    repeats = jax.tree.map(np.asarray, lane.progress.repeats)
+    for repeat, outcome in enumerate(run.outcomes):
+        assert (repeats.status[repeat] == BROKEN_UPDATE) == (outcome.broken is not None)
+        found = repeats.params[repeat]
+        wanted = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(run.fitted[repeat].last.params)])
+        assert_close(found, wanted)
+        if outcome.broken is not None:
+            assert repeats.broken_index[repeat] == outcome.broken.batch
+
+
+def test_no_update_is_made_after_the_one_that_broke():
+    """The parameters are those after the updates before it, which a budget of updates ends at, too."""
+    run = broken_run()
+    repeat = next(outcome.repeat for outcome in run.outcomes if outcome.broken and outcome.broken.update)
+    prepared = fragile_prepared()
+    lane = make_lane(prepared, range(repeat, repeat + 1), fixed_budget=1)
+    for _ in range(run.outcomes[repeat].updates):
+        lane.advance()
+    kept = np.asarray(lane.progress.repeats.params)[0]
+    last = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(run.fitted[repeat].last.params)])
+    np.testing.assert_array_equal(kept, last)
+
+
+def test_a_broken_training_too_is_the_same_in_calls_of_any_length():
+    """Law 4, Fold: where a call ends has no influence on the rows of the curve."""
+    repeat = next(outcome.repeat for outcome in broken_run().outcomes if outcome.broken)
+    found = []
+    for budget in (1, 3, 1000):
+        lane = make_lane(fragile_prepared(), range(repeat, repeat + 1), fixed_budget=budget)
+        rows = []
+        while not lane.done:
+            rows += lane.advance()
+        found.append((jax.tree.map(np.asarray, lane.progress), rows))
+    for progress, rows in found[1:]:
+        assert [row.update for row in rows] == [row.update for row in found[0][1]]
+        assert_same_bits([row.values for row in rows], [row.values for row in found[0][1]])
+        assert_same_bits(progress, found[0][0])
+
+
+def test_a_validation_loss_that_is_not_finite_is_named_as_such():
+    run = ep.fit(
+        ep.MLP(4), (X, NUMBERS), validation=(X, TARGETS), **{**FRAGILE, "test": 0, "repeats": 1, "evaluate_every": 1}
+    )
+    assert run.outcomes[0].stopped == "the loss was not finite when evaluated after epoch 0"
+    assert run.outcomes[0].broken is None and run.outcomes[0].updates == 0
+
+
+# An end before the end ---------------------------------------------------------------------------------------
+
+
+def test_a_training_that_is_stopped_before_its_first_update_has_its_evaluation():
+    control = ep.Control()
+    control.stop()
+    *_, last = ep.train(ep.MLP(4), (X, Y), epochs=3, control=control)
+    assert last.run.interrupted and last.run.outcomes[0].stopped == "interrupted"
+    assert last.run.curves.update.tolist() == [0], "epoch 0 is evaluated"
+
+
+def test_a_training_can_be_stopped_while_it_runs_and_keeps_what_it_has():
+    control, updates = ep.Control(), 0
+    for event in ep.train(ep.MLP(4), (X, Y), epochs=10**7, evaluate_every=500, control=control):
+        if isinstance(event, ep.Progressed):
+            updates = event.updates
+            control.stop()
+        if isinstance(event, ep.RunEnded):
+            run = event.run
+    assert run.interrupted and run.outcomes[0].stopped == "interrupted"
+    assert updates <= run.outcomes[0].updates == run.curves.update[-1] < run.plan.updates
+
+
+def test_leaving_the_loop_ends_the_training():
+    events = ep.train(ep.MLP(4), (X, Y), epochs=10**7, evaluate_every=500)
+    for event in events:
+        if isinstance(event, ep.Progressed):
+            break
+    events.close()
+    assert next(events, None) is None
+
+
+# Refused before the first update -----------------------------------------------------------------------------
+
+
+def wrong_width(key, sample):
+    return jnp.zeros((sample.size, 2))
+
+
+REFUSALS = {
+    "option": (dict(epoch=3), 'unknown option "epoch"; did you mean "epochs"?'),
+    "optimizer": (dict(optimizer="admw"), 'unknown optimizer "admw"; did you mean "adamw"?'),
+    "optimizer type": (dict(optimizer=3), "optimizer must be a name or an Optax object; got int."),
+    "optimizer option": (
+        dict(optimizer="momentum", optimizer_options={"momentun": 0.9}),
+        'optimizer "momentum" does not take these options',
+    ),
+    "learning rate": (dict(learning_rate=0), "learning_rate must be greater than 0 and finite; got 0."),
+    "learning rate nan": (dict(learning_rate=float("nan")), "learning_rate must be greater than 0 and finite"),
+    "learning rate text": (dict(learning_rate="fast"), "learning_rate must be greater than 0 and finite"),
+    "schedule": (dict(schedule="cosin"), 'unknown schedule "cosin"; did you mean "cosine"?'),
+    "step schedule": (dict(schedule="step"), 'schedule "step" needs every'),
+    "loss": (dict(loss="log_los"), 'unknown loss "log_los"; did you mean "log_loss"?'),
+    "loss of another task": (dict(loss="huber"), 'loss "huber" does not fit a classification task; use one of: log_loss.'),
+    "mean loss": (
+        dict(loss=lambda outputs, targets: jnp.square(outputs[:, 0] - targets).mean()),
+        "the loss must give one value for each sample, shape (32,); got ().",
+    ),
+    "column loss": (
+        dict(loss=lambda outputs, targets: jnp.square(outputs - targets[:, None])),
+        "the loss must give one value for each sample, shape (32,); got (32, 1).",
+    ),
+    "metric": (dict(metrics=("acuracy",)), 'unknown metric "acuracy"; did you mean "accuracy"?'),
+    "metric of another task": (dict(metrics="r2"), 'metric "r2" does not fit a binary task'),
+    "monitor": (dict(monitor="validation.los"), 'did you mean "validation.loss"?'),
+    "monitor without validation": (
+        dict(monitor="validation.loss", validation=0),
+        "There are no validation samples (validation=0).",
+    ),
+    "rule without validation": (
+        dict(stop=ep.Patience(3), validation=0),
+        "There are no validation samples (validation=0).",
+    ),
+    "rule on a metric that is not evaluated": (
+        dict(stop=ep.Target(0.9, "validation.roc_auc")),
+        'unknown column "validation.roc_auc"',
+    ),
+    "no rule": (dict(stop=5), "stop must be a rule"),
+    "rule class": (dict(stop=ep.Patience), "stop must be a rule"),
+    "nothing to evaluate": (dict(validation=0, evaluate_train=False), "nothing would be evaluated"),
+    "order": (dict(order="shufle"), 'unknown order "shufle"; did you mean "shuffle"?'),
+    "remainder": (dict(remainder="dropp"), 'unknown remainder "dropp"; did you mean "drop"?'),
+    "batch size": (
+        dict(batch_size=1000),
+        "batch_size must be between 1 and 32 (the training samples); got 1000. "
+        'Use "full" for one batch per epoch.',
+    ),
+    "fractional batch size": (dict(batch_size=2.5), "batch_size must be a whole number"),
+    "epochs": (dict(epochs=0), "epochs must be at least 1; got 0."),
+    "repeats": (dict(repeats=0), "repeats must be a whole number, at least 1; got 0."),
+    "negative seed": (dict(seed=-1), "seed must be between 0 and 2^64 - repeats; got -1."),
+    "text seed": (dict(seed="abc"), "seed must be "),
+    "fractional seed": (dict(seed=1.5), "seed must be "),
+    "vary": (dict(vary=("inits",)), 'unknown part of vary "inits"; did you mean "init"?'),
+    "validation": (dict(validation=1.5), "validation must be a fraction in [0, 1) or a number of samples"),
+    "validation none": (dict(validation=None), "validation must be a share of the samples in [0, 1)"),
+    "evaluate every": (dict(evaluate_every=0), "evaluate_every must be a whole number of epochs"),
+    "evaluate often": (dict(evaluate_every="often"), "evaluate_every must be a whole number of epochs"),
+    "class weight word": (dict(class_weight="equal"), 'class_weight must be "balanced" or a mapping'),
+    "class weight type": (dict(class_weight=[1, 2]), 'class_weight must be "balanced" or a mapping; got list.'),
+    "class weight name": (dict(class_weight={"2": 1.0}), 'unknown class in class_weight "2"'),
+    "class weight sign": (dict(class_weight={0: -1}), 'the weight of class "0" must be at least 0 and finite; got -1.'),
+    "class weight text": (dict(class_weight={0: "x"}), 'the weight of class "0" must be at least 0 and finite; got x.'),
+    "class weights zero": (dict(class_weight={0: 0, 1: 0}), "the weights of the training samples must not all be 0."),
+    "initial of another kind": (dict(initial=(1, 2)), "initial must be "),
+    "initial of another shape": (
+        dict(initial=ep.Variables([{"kernel": np.ones((3, 5)), "bias": np.ones(5)}], [])),
+        "initial must be ",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_settings_that_cannot_work_are_refused_by_name(name):
+    options, sentence = REFUSALS[name]
+    with pytest.raises(ep.Refusal) as refused:
+        ep.train(ep.MLP(4), (X, Y), **options)
+    assert sentence in str(refused.value)
+    assert str(refused.value).endswith(".") and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        (ep.MLP(4, outputs=3), "the model's outputs must have shape (batch, 1) for this binary task; got (32, 3)"),
+        (
+            (lambda key, sample: jnp.zeros(sample.size), lambda params, inputs: (inputs @ params).sum()),
+            "the model's outputs must have shape (batch, 1) for this binary task; got ()",
+        ),
+        ("mlp", "model must be an epochal model such as MLP(64, 64)"),
+        (ep.MLP, "model must be an epochal model such as MLP(64, 64)"),
+    ],
+)
+def test_models_that_cannot_work_are_refused(model, sentence):
+    with pytest.raises(ep.Refusal) as refused:
+        ep.train(model, (X, Y))
+    assert sentence in str(refused.value)
+
+
+def test_data_that_cannot_work_is_refused():
+    holes = X.copy()
+    holes[3, 1] = np.nan
+    for data, sentence in (
+        ((holes, Y), "the inputs have missing values (NaN), which only standardize=True can fill."),
+        (X, "data must be "),
+        ((X, Y[:-1]), "targets must have one entry for each of the 40 samples; got 39."),
+        ((X, np.zeros(40, int)), "must have at least 2 different values"),
+    ):
+        with pytest.raises(ep.Refusal) as refused:
+            ep.train(ep.MLP(4), data)
+        assert sentence in str(refused.value)
+    with pytest.raises(ep.Refusal, match="class_weight needs classes; this is a regression task"):
+        ep.train(ep.MLP(4), (X, NUMBERS), class_weight="balanced")
+    with pytest.raises(ep.Refusal, match="class_weight needs classes"):
+        ep.fit(ep.MLP(4), (X, NUMBERS), class_weight={0: 1.0})
+
+
+def test_everything_is_refused_at_the_call_before_an_event_is_asked_for():
+    with pytest.raises(ep.Refusal):
+        ep.train(ep.MLP(4), (X, Y), epochs=0)
