@@ -86,19 +86,6 @@ def test_few_repeats_find_the_large_effects_and_say_that_they_are_few(kind: str,
 
 @pytest.mark.parametrize("repeats", [1, 2, 3, 5, 10])
 @pytest.mark.parametrize("points", [30, 151])
-def test_rises_of_very_different_size_in_every_repeat_are_over_learning() -> None:
-    """Ratios of 1.2 to 2.5, as small tables give: differences alone are too skewed for a t interval."""
-    epochs = np.arange(101)
-    rows = []
-    for low, ratio in ((0.06, 1.4), (0.058, 1.7), (0.05, 2.5), (0.17, 2.4), (0.07, 1.9)):
-        turn = np.clip((epochs - 15) / 85, 0, 1)
-        rows.append(low * ratio**turn + 0.6 * np.exp(-epochs / 3))
-    training = np.tile(0.65 * np.exp(-epochs / 12), (5, 1))
-    verdict = judged(made(training, np.array(rows)))
-    assert verdict.kind == "over-learned"
-    assert verdict.figures["rise_at_least"] > 0
-
-
 @pytest.mark.parametrize(("sd", "rho"), [(0.01, 0.0), (0.03, 0.0), (0.01, 0.9)])
 def test_flat_noise_is_not_called_over_learned(repeats: int, points: int, sd: float, rho: float) -> None:
     """The negative control: training falls, validation only scatters; at least 95 % are not accused."""
@@ -131,6 +118,19 @@ def test_learned_by_heart_is_chance_and_says_so() -> None:
     verdict = judged(made(training, validation))
     assert verdict.kind == "no detectable difference from chance"
     assert "does not carry over" in verdict.sentence
+
+
+def test_rises_of_very_different_size_in_every_repeat_are_over_learning() -> None:
+    """Ratios of 1.2 to 2.5, as small tables give: differences alone are too skewed for a t interval."""
+    epochs = np.arange(101)
+    rows = []
+    for low, ratio in ((0.06, 1.4), (0.058, 1.7), (0.05, 2.5), (0.17, 2.4), (0.07, 1.9)):
+        turn = np.clip((epochs - 15) / 85, 0, 1)
+        rows.append(low * ratio**turn + 0.6 * np.exp(-epochs / 3))
+    training = np.tile(0.65 * np.exp(-epochs / 12), (5, 1))
+    verdict = judged(made(training, np.array(rows)))
+    assert verdict.kind == "over-learned"
+    assert verdict.figures["rise_at_least"] > 0
 
 
 def test_a_loss_that_is_not_finite_is_unstable_and_counted() -> None:

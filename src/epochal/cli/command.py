@@ -49,7 +49,10 @@ class Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the arguments; a negative number is one of them and not an option."""
         takes_value = {
-            name for one in self.params if isinstance(one, click.Option) and not one.is_flag for name in one.opts
+            name
+            for one in self.params
+            if isinstance(one, click.Option) and not one.is_flag
+            for name in one.opts
         }
         for before, word in zip(["", *args], args, strict=False):
             if before == "--":
@@ -65,12 +68,20 @@ def sentence(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "epochal"
     if isinstance(error, click.NoSuchOption):
-        known = [name for one in context.command.params for name in one.opts if name[:2] == "--"] if context else []
+        known = (
+            [name for one in context.command.params for name in one.opts if name[:2] == "--"]
+            if context
+            else []
+        )
         hint = did_you_mean("option", error.option_name, known).partition(" Known: ")[0]
         return f"{hint} `{path} --help` lists them all."
     if isinstance(error, click.MissingParameter) and error.param is not None:
         one = error.param
-        name = one.opts[0] if isinstance(one, click.Option) else one.make_metavar(context or click.Context(click.Command("")))
+        name = (
+            one.opts[0]
+            if isinstance(one, click.Option)
+            else one.make_metavar(context or click.Context(click.Command("")))
+        )
         return f"{path} needs {name}; `{path} --help` tells more."
     message = " ".join(error.format_message().split())
     return f"{message.rstrip('.?')}; `{path} --help` tells more."

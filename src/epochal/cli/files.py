@@ -26,7 +26,9 @@ def check_new_file(path: Path, force: bool = False) -> None:
     if path.is_dir():
         raise Refusal(f'"{path}" is a folder; name a file in it with --out.')
     if path.exists() and not force:
-        raise Refusal(f'"{path}" exists already; name another file with --out, or write over it with --force.')
+        raise Refusal(
+            f'"{path}" exists already; name another file with --out, or write over it with --force.'
+        )
     if not path.parent.is_dir():
         raise Refusal(f'"{path}" can\'t be written: there is no folder "{path.parent}".')
     _try(path.parent, f'"{path}"')

@@ -137,9 +137,13 @@ def reading(section: str = "Data") -> Callable[[Any], Any]:
     """The options that say how a table is read."""
     option = under(section)
     return decorate(
-        option("--header/--no-header", default=None, help="Whether the first row holds names; else recognized."),
+        option(
+            "--header/--no-header", default=None, help="Whether the first row holds names; else recognized."
+        ),
         option("--delimiter", metavar="CHAR", help="What separates fields; else recognized."),
-        option("--missing", multiple=True, metavar="MARK", help="A cell that means missing; may be repeated."),
+        option(
+            "--missing", multiple=True, metavar="MARK", help="A cell that means missing; may be repeated."
+        ),
     )
 
 

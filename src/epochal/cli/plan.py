@@ -17,12 +17,25 @@ __all__ = ["command"]
 @click.command("plan", cls=Command)
 @click.argument("samples", type=Whole(1))
 @click.option(
-    "--batch-size", "-b", type=BatchSize(), required=True, metavar="B", help='Samples of one update, or "full".'
+    "--batch-size",
+    "-b",
+    type=BatchSize(),
+    required=True,
+    metavar="B",
+    help='Samples of one update, or "full".',
 )
 @click.option(
-    "--epochs", "-e", type=Whole(1), default=1, show_default=True, metavar="E", help="Passes through the samples."
+    "--epochs",
+    "-e",
+    type=Whole(1),
+    default=1,
+    show_default=True,
+    metavar="E",
+    help="Passes through the samples.",
 )
-@click.option("--remainder", default="keep", show_default=True, metavar="R", help="keep, drop, spread or carry.")
+@click.option(
+    "--remainder", default="keep", show_default=True, metavar="R", help="keep, drop, spread or carry."
+)
 @click.option(
     "--order", default="shuffle", show_default=True, metavar="O", help="shuffle, shuffle_once or sequential."
 )

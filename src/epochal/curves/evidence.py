@@ -263,8 +263,8 @@ def risen(case: Case) -> Difference:
         falling = fall.size > 0 and case.lower_bound(fall) > 0
         how = (
             f"the paired rise from the lowest epoch (chosen on the other repeats) to the last {case.window} "
-            f"evaluations is above zero by the one-sided 95 % bound of its {'ratio' if ratios else 'size'} over "
-            f"{len(rows)} repeats"
+            f"evaluations is above zero by the one-sided 95 % bound of its {'ratio' if ratios else 'size'} "
+            f"over {len(rows)} repeats"
         )
     else:
         places = max(2.0, len(middle) / case.window)
