@@ -100,7 +100,9 @@ def conclude(
     prepared: Prepared, results: Sequence[LaneResult], evaluated: Sequence[Evaluated], interrupted: bool
 ) -> Run:
     """The finished run: outcomes, curves, scores of the best parameters, verdict, conditions."""
-    results = sorted(results, key=lambda result: result.repeats.start)
+    results = _begun(sorted(results, key=lambda result: result.repeats.start))
+    repeats = results[-1].repeats.stop
+    evaluated = [event for event in evaluated if event.repeat < repeats]
     ends = {event.repeat: event for event in evaluated}
     outcomes = tuple(outcome for result in results for outcome in result.outcomes(prepared, ends))
     fitted = tuple(
@@ -109,7 +111,7 @@ def conclude(
         for row, repeat in enumerate(result.repeats)
     )
     curves = _curves(evaluated, prepared.spec.columns)
-    baseline = _baseline(prepared)
+    baseline = {name: values[:repeats] for name, values in _baseline(prepared).items()}
     settings = _settings(prepared)
     verdict = judge(
         curves,
@@ -136,11 +138,17 @@ def conclude(
         encoder=prepared.dataset.encoder,
         conditions=conditions(),
         baseline=baseline,
-        order_seeds=tuple(prepared.seed(repeat, "order") for repeat in range(prepared.settings.repeats)),
+        order_seeds=tuple(prepared.seed(repeat, "order") for repeat in range(repeats)),
         rows=prepared.dataset.rows,
-        splits=tuple(_parts(chosen, prepared.dataset.samples) for chosen in prepared.splits),
+        splits=tuple(_parts(chosen, prepared.dataset.samples) for chosen in prepared.splits[:repeats]),
         interrupted=interrupted,
     )
+
+
+def _begun(results: list[LaneResult]) -> list[LaneResult]:
+    """Without the last lanes that an interrupt kept from their first update, unless none has made one."""
+    count = max((place + 1 for place, result in enumerate(results) if result.update), default=len(results))
+    return results[:count]
 
 
 def _parts(chosen: Split, samples: int) -> NDArray[np.uint8]:

@@ -37,9 +37,14 @@ class Command(click.Command):
         """Write the options, section by section; those without one come last."""
         sections: dict[str, list[tuple[str, str]]] = {}
         for one in self.get_params(ctx):
-            record = one.get_help_record(ctx)
+            record = one.get_help_record(ctx) if isinstance(one, click.Option) else None
             if record is not None:
-                sections.setdefault(getattr(one, "section", "Options"), []).append(record)
+                text = record[1].replace("  [default: ", " [")
+                sections.setdefault(getattr(one, "section", "Options"), []).append((record[0], text))
+        names = [len(name) for records in sections.values() for name, _ in records]
+        width = max((length for length in names if length <= _WIDTH), default=0)
+        for title, records in sections.items():
+            sections[title] = [(f"{name:<{width}}", text) for name, text in records]
         last = sections.pop("Options", [])
         for title, records in [*sections.items(), ("Options", last)]:
             if records:

@@ -7,8 +7,6 @@ from pathlib import Path
 import click
 
 from epochal.cli.command import Command
-from epochal.cli.files import reason
-from epochal.errors import Refusal
 
 __all__ = ["command"]
 
@@ -32,8 +30,5 @@ def command(name: str | None, out: Path | None) -> None:
         return
     name = name.removeprefix("example:")
     path = out or Path(f"{name}.csv")
-    try:
-        write_example(name, path)
-    except OSError as error:
-        raise Refusal(f'"{path}" can\'t be written: {reason(error)}; nothing was written.') from error
+    write_example(name, path)
     click.echo(f"wrote {path}")

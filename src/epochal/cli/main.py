@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -32,7 +33,7 @@ COMMANDS = {
 }
 
 
-class _Gone(Exception):  # noqa: N818 (nobody reads standard output any more: no error)
+class _Gone(Exception):
     """The reader of standard output has left, such as `head`."""
 
 
@@ -123,10 +124,8 @@ def run() -> None:
 
 
 def _say(words: str, status: int) -> int:
-    try:
+    with suppress(OSError):
         click.echo(f"epochal: {words}", err=True)
-    except OSError:
-        pass
     return status
 
 

@@ -4,17 +4,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from epochal.cli.command import under
 from epochal.errors import Refusal
 
-__all__ = ["Number", "Whole", "batch_size", "column", "columns", "decorate", "number_or_path", "options"]
+__all__ = [
+    "NOT_NEGATIVE",
+    "POSITIVE",
+    "BatchSize",
+    "Number",
+    "Whole",
+    "column",
+    "columns",
+    "decorate",
+    "number_or_path",
+    "options",
+    "reading",
+    "reading_options",
+]
+
+if TYPE_CHECKING:
+    _Type = click.ParamType[Any]
+else:
+    _Type = click.ParamType
 
 
-class Whole(click.ParamType):
+class Whole(_Type):
     """A whole number; thousands may be set off by commas or underscores."""
 
     name = "whole number"
@@ -34,7 +52,7 @@ class Whole(click.ParamType):
         return number
 
 
-class Number(click.ParamType):
+class Number(_Type):
     """A finite number in some range."""
 
     name = "number"
@@ -71,7 +89,7 @@ def _got(value: Any) -> str:
     return text
 
 
-class BatchSize(click.ParamType):
+class BatchSize(_Type):
     """A whole number, or "full"."""
 
     name = "batch size"
@@ -137,9 +155,7 @@ def reading(section: str = "Data") -> Callable[[Any], Any]:
     """The options that say how a table is read."""
     option = under(section)
     return decorate(
-        option(
-            "--header/--no-header", default=None, help="Whether the first row holds names; else recognized."
-        ),
+        option("--header/--no-header", default=None, help="Whether row 1 holds names; else recognized."),
         option("--delimiter", metavar="CHAR", help="What separates fields; else recognized."),
         option(
             "--missing", multiple=True, metavar="MARK", help="A cell that means missing; may be repeated."

@@ -1,194 +1,224 @@
 """What does a person see while a network trains?
 
-On a terminal one live line of losses with rate and remaining time; in a pipe a plain line now and then.
+On a terminal one live line: epoch, losses, rate and remaining time. In a pipe a plain line now and then.
 """
 
 from __future__ import annotations
 
-import shutil
+import os
 import sys
 import time
-from pathlib import Path
-from types import TracebackType
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
-from rich.padding import Padding
 from rich.text import Text
 
-from epochal.curves import picture
-from epochal.events import Evaluated, Event, Progressed, RepeatEnded, RunEnded, RunStarted
-from epochal.report.of_run import describe_model
-from epochal.run import Run
+from epochal.cli.layout import folded
+from epochal.events import Evaluated, Event, Progressed, RepeatEnded, RunStarted
+
+if TYPE_CHECKING:
+    from epochal.cli.interrupts import Stoppable
+    from epochal.prepare import Prepared
 
 __all__ = ["Screen"]
 
 PLAIN_SECONDS = 2.0
 """Time between two lines in a pipe."""
 
+RATE_SECONDS = 5.0
+"""The time over which the rate of updates is measured."""
+
+
+class _Console(Console):
+    """A console that falls silent when nobody reads it any more, such as after `| head`."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+
 
 class Screen:
     """Shows events; reads them only."""
 
     def __init__(self, quiet: bool, to_stderr: bool) -> None:
-        self._quiet = quiet
-        width = max(60, min(100, shutil.get_terminal_size().columns)) if sys.stdout.isatty() else 100
-        self._console = Console(
-            stderr=to_stderr, highlight=False, width=width if not _tty(to_stderr) else None
+        self.quiet = quiet
+        terminal = (sys.stderr if to_stderr else sys.stdout).isatty()
+        self.console = _Console(
+            stderr=to_stderr, highlight=False, emoji=False, markup=False, width=None if terminal else 80
         )
         self._live: Live | None = None
+        self._control: Stoppable | None = None
         self._last: dict[int, Evaluated] = {}
+        self._progress: Progressed | None = None
+        self._recent: deque[tuple[float, int]] = deque()
         self._ended = 0
+        self._begin = time.monotonic()
         self._said = 0.0
-        self._first: tuple[int, float] | None = None
-        self._repeats = 1
-        self._epochs = 1
+        self._repeats = self._epochs = 1
 
-    def __enter__(self) -> Screen:
-        if not self._quiet and self._console.is_terminal:
-            self._live = Live(console=self._console, refresh_per_second=10, transient=True)
-            self._live.start()
-        return self
+    def anything_learned(self) -> bool:
+        """Whether an update has been heard of."""
+        return self._progress is not None and self._progress.updates > 0
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+    @contextmanager
+    def watching(self, control: Stoppable) -> Iterator[None]:
+        """Show the live line within; `control` says when the training was asked to end."""
+        self._control = control
+        if self.quiet or not self.console.is_terminal:
+            yield
+            return
+        with Live(
+            console=self.console, refresh_per_second=8, transient=True, get_renderable=self._render
+        ) as self._live:
+            yield
 
     def show(self, event: Event) -> None:
         """Take one event."""
-        if self._quiet:
-            return
         if isinstance(event, RunStarted):
-            self._start(event)
+            if not self.quiet:
+                self._start(event.prepared)
         elif isinstance(event, Evaluated):
             self._last[event.repeat] = event
         elif isinstance(event, RepeatEnded):
             self._ended += 1
         elif isinstance(event, Progressed):
-            self._progress(event)
-        elif isinstance(event, RunEnded) and self._live is not None:
-            self._live.update(Text(""))
+            self._take(event)
 
-    def _section(self, title: str, body: str) -> None:
-        self._console.print(f"[bold]{title}[/bold]")
-        self._console.print(Padding(Text(body), (0, 0, 0, 2)))
-
-    def _start(self, event: RunStarted) -> None:
-        prepared = event.prepared
-        dataset, settings = prepared.dataset, prepared.settings
-        self._repeats, self._epochs = settings.repeats, prepared.plan.epochs
-        shape = " × ".join(f"{size:,}" for size in dataset.shape)
-        classes = f": {', '.join(prepared.task.classes)}" if 0 < len(prepared.task.classes) <= 6 else ""
-        parts = [f"{prepared.part_size(name):,} {word}" for name, word in _PARTS if prepared.part_size(name)]
-        lines = [
-            f"{dataset.source}: {dataset.samples:,} samples, {shape} inputs, {prepared.task.kind}{classes}",
-            f"{', '.join(parts)}" + (" (each repeat its own split)" if not prepared.shared else ""),
-            *dataset.notes,
-        ]
-        self._section("Data", "\n".join(lines))
-        self._section("Plan", str(prepared.plan))
-        described = getattr(prepared.model, "to_dict", None)
-        model = describe_model(described()) if described else type(prepared.model).__name__
-        optimizer, rate = prepared.spec.optimizer.name, prepared.spec.optimizer.learning_rate
-        rule = getattr(prepared.spec.rule, "describe", None)
-        seeds = (
-            f"seed {settings.seed}"
-            if settings.repeats == 1
-            else f"seeds {settings.seed} to {settings.seed + settings.repeats - 1}"
-        )
-        how = [
-            f"{model}, {optimizer}" + (f" at {rate:g}, {prepared.spec.schedule.describe()}" if rate else ""),
-            f"{settings.repeats} repeat{'s' if settings.repeats > 1 else ''}, {seeds}",
-        ]
-        if rule is not None:
-            how.append(f"stops early: {rule()}")
-        self._section("Training", "\n".join(how))
-        if self._live is not None:
-            self._live.update(Text("  compiling …", style="dim"))
-
-    def _progress(self, event: Progressed) -> None:
-        line = self._line(event)
-        if self._live is not None:
-            self._live.update(Text("  " + line, no_wrap=True, overflow="ellipsis"))
-            return
+    def _take(self, event: Progressed) -> None:
+        self._progress = event
+        self._recent.append((event.seconds, event.updates))
+        while len(self._recent) > 2 and event.seconds - self._recent[0][0] > RATE_SECONDS:
+            self._recent.popleft()
         now = time.monotonic()
-        if now - self._said >= PLAIN_SECONDS:
+        if not self.quiet and self._live is None and now - self._said >= PLAIN_SECONDS and self._last:
             self._said = now
-            self._console.print(Text("  " + line))
+            self.console.print(Text("  " + self._line(long=True)), soft_wrap=True)
 
-    def _line(self, event: Progressed) -> str:
-        parts = []
-        if self._first is None:
-            self._first = (event.updates, event.seconds)
+    def _start(self, prepared: Prepared) -> None:
+        self._begin = time.monotonic()
+        self._repeats, self._epochs = prepared.settings.repeats, prepared.plan.epochs
+        width = min(100, self.console.width)
+        for title, lines in _sections(prepared):
+            self.console.print(Text(title, style="bold"))
+            self.console.print(Text(folded(lines, width)), soft_wrap=True)
+
+    def _render(self) -> Text:
+        if self._control is not None and self._control.stopped:
+            line = "ending: what has been learned is kept; Ctrl-C again leaves at once"
+        elif self._progress is None:
+            line = f"compiling for {time.monotonic() - self._begin:.0f} s"
+        else:
+            room = self.console.width - 1
+            tries = (self._line(long=True), *(self._line(long=False, without=n) for n in range(4)))
+            line = next((one for one in tries if len(one) <= room), tries[-1])
+        return Text(line, no_wrap=True, overflow="ellipsis", end="")
+
+    def _line(self, long: bool, without: int = 0) -> str:
+        """Epoch, losses, rate and remaining time; where room is short, `without` the least important ones."""
         latest = list(self._last.values())
+        parts = []
         if latest:
             epoch = sum(one.epoch for one in latest) / len(latest)
-            parts.append(f"epoch {epoch:,.0f} of {self._epochs:,}")
-            for name, label in _SHOWN:
-                values = [one.columns[name] for one in latest if name in one.columns]
-                if values:
-                    parts.append(f"{label} {sum(values) / len(values):.4g}")
+            of = " of " if long else "/"
+            parts.append((0, f"epoch {epoch:,.0f}{of}{self._epochs:,}"))
+        for name, label, short, rank in _SHOWN:
+            values = [one.columns[name] for one in latest if name in one.columns]
+            if values:
+                parts.append((rank, f"{label if long else short} {_figure(sum(values) / len(values))}"))
         if self._repeats > 1:
-            parts.append(f"{self._ended} of {self._repeats} repeats done")
-        made, seconds = event.updates - self._first[0], event.seconds - self._first[1]
-        if made > 0 and seconds > 0:
-            rate = made / seconds
-            parts.append(f"{rate:,.0f} updates/s")
-            if event.updates < event.most_updates:
-                parts.append(f"at most {_duration((event.most_updates - event.updates) / rate)} left")
-        return " · ".join(parts)
-
-    def conclude(self, run: Run, folder: Path, report: Path | None) -> None:
-        """The result: the curve, the verdict, the figures, and where everything is."""
-        if self._quiet:
-            return
-        console = self._console
-        console.print()
-        width = max(60, min(96, console.width))
-        color = console.is_terminal and not console.no_color
-        drawing = picture(
-            run.curves, width=width, height=18, color=color, encoding=console.encoding or "ascii"
-        )
-        console.print(Text.from_ansi(drawing), soft_wrap=True)
-        console.print()
-        self._section("Verdict", f"{run.verdict.sentence}\n{run.verdict.remedy}".strip())
-        figures = []
-        for part, metrics in run.metrics.items():
-            for name, summary in metrics.items():
-                figures.append((f"{part} {name.replace('_', ' ')}", str(summary)))
-        figures.append(("best epoch", str(run.best_epoch)))
-        label = max(len(name) for name, _ in figures)
-        self._section(
-            "Figures at the best parameters", "\n".join(f"{name:<{label}}  {text}" for name, text in figures)
-        )
-        reasons: dict[str, list[int]] = {}
-        for outcome in run.outcomes:
-            reasons.setdefault(outcome.stopped, []).append(outcome.repeat)
-        if len(reasons) == 1:
-            stopped = next(iter(reasons))
-        else:
-            stopped = "\n".join(f"repeat {', '.join(map(str, who))}: {why}" for why, who in reasons.items())
-        self._section("Stopped", stopped)
-        console.print(f"[bold]Run[/bold]     {escape(str(folder))}")
-        if report is not None:
-            console.print(f"[bold]Report[/bold]  {escape(str(report))}")
+            done = (
+                f"{self._ended} of {self._repeats} repeats done"
+                if long
+                else f"{self._ended}/{self._repeats} done"
+            )
+            parts.append((2, done))
+        if self._progress is not None and len(self._recent) > 1:
+            (begin, before), (now, made) = self._recent[0], self._recent[-1]
+            if made > before and now > begin:
+                rate = (made - before) / (now - begin)
+                parts.append((1, f"{rate:,.0f} updates/s" if long else f"{_thousands(rate)}/s"))
+                left = self._progress.most_updates - made
+                if left > 0:
+                    parts.append((0, f"{'at most ' if long else ''}{_duration(left / rate)} left"))
+        return " · ".join(text for rank, text in parts if rank <= 3 - without)
 
 
-_PARTS = (("train", "training"), ("validation", "validation"), ("test", "test"))
+def _sections(prepared: Prepared) -> list[tuple[str, list[str]]]:
+    """What is said before the first update."""
+    return [
+        ("Data", _data(prepared)),
+        ("Plan", _plan(prepared)),
+        ("Training", _training(prepared)),
+    ]
+
+
+def _data(prepared: Prepared) -> list[str]:
+    dataset = prepared.dataset
+    shape = " × ".join(f"{size:,}" for size in dataset.shape)
+    sizes = [(prepared.part_size(name), name) for name in ("train", "validation", "test")]
+    words = [f"{size:,} {_PARTS[name]}" for size, name in sizes if size]
+    own = " (each repeat its own split)" if not prepared.shared else ""
+    return [
+        f"{dataset.source}: {dataset.samples:,} samples, {shape} inputs",
+        f"{', '.join(words)}{own}",
+        *dataset.notes,
+    ]
+
+
+def _plan(prepared: Prepared) -> list[str]:
+    """The plan without its comparison of remainders, which `epochal plan` shows."""
+    lines = str(prepared.plan).splitlines()
+    end = lines.index("", 2) if "" in lines[2:] else len(lines)
+    return [lines[0], *lines[2:end]]
+
+
+def _training(prepared: Prepared) -> list[str]:
+    from epochal.report.of_run import describe_model
+
+    settings, spec = prepared.settings, prepared.spec
+    described = getattr(prepared.model, "to_dict", None)
+    model = describe_model(described()) if described else type(prepared.model).__name__
+    optimizer, rate = spec.optimizer.name, spec.optimizer.learning_rate
+    pace = spec.schedule.describe() if rate else ""
+    how = f" at {rate:g}" + (f", {pace}" if pace != "constant" else "") if rate else ""
+    if settings.repeats == 1:
+        seeds = f"1 repeat, seed {settings.seed}"
+    else:
+        seeds = f"{settings.repeats} repeats, seeds {settings.seed} to {settings.seed + settings.repeats - 1}"
+    rule = getattr(spec.rule, "describe", None)
+    return [f"{model}, {optimizer}{how}", seeds, *([f"stops early: {rule()}"] if rule is not None else [])]
+
+
+_PARTS = {"train": "training", "validation": "validation", "test": "test"}
 _SHOWN = (
-    ("train.loss", "training loss"),
-    ("validation.loss", "validation loss"),
-    ("validation.accuracy", "accuracy"),
-    ("validation.r2", "R²"),
+    ("train.loss", "training loss", "training", 0),
+    ("validation.loss", "validation loss", "validation", 0),
+    ("validation.accuracy", "accuracy", "accuracy", 3),
+    ("validation.r2", "R²", "R²", 3),
 )
+"""Column, what it is called, in short, and how soon it is left out where room is short."""
 
 
-def _tty(stderr: bool) -> bool:
-    return (sys.stderr if stderr else sys.stdout).isatty()
+def _figure(value: float) -> str:
+    """Three digits, of one width while they move.
+
+    >>> _figure(0.4), _figure(0.02174), _figure(12.5)
+    ('0.400', '0.0217', '12.5')
+    """
+    return f"{value:#.3g}" if 1e-4 <= abs(value) < 1000 else f"{value:.3g}"
+
+
+def _thousands(number: float) -> str:
+    """A rate in short.
+
+    >>> _thousands(25925.0), _thousands(312.0)
+    ('26k', '312')
+    """
+    return f"{number / 1000:,.0f}k" if number >= 10_000 else f"{number:,.0f}"
 
 
 def _duration(seconds: float) -> str:
@@ -197,8 +227,9 @@ def _duration(seconds: float) -> str:
     >>> _duration(3.2), _duration(75), _duration(7300)
     ('3 s', '1 min 15 s', '2 h 1 min')
     """
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    if seconds < 3600:
-        return f"{int(seconds // 60)} min {int(seconds % 60)} s"
-    return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -8,19 +8,21 @@ from pathlib import Path
 
 import click
 
+from epochal.cli.command import Command
+from epochal.cli.options import Whole
 from epochal.errors import Refusal
 
 __all__ = ["command"]
 
 
-@click.command("trace")
+@click.command("trace", cls=Command)
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--sample", type=int, metavar="ROW", help="A row of the data, counted from 1 (the header not).")
+@click.option("--sample", type=Whole(1), metavar="ROW", help="A row of the data, from 1; a header is no row.")
+@click.option("--epoch", type=Whole(0), metavar="E", help="One epoch, from 0; every one if not given.")
+@click.option("--update", type=Whole(0), metavar="U", help="An update, from 0.")
 @click.option(
-    "--epoch", type=int, metavar="E", help="An epoch, counted from 0; all that were trained by default."
+    "--repeat", type=Whole(0), default=0, show_default=True, metavar="R", help="Which repeat, from 0."
 )
-@click.option("--update", type=int, metavar="U", help="An update, counted from 0.")
-@click.option("--repeat", type=int, default=0, show_default=True, help="Which repeat, counted from 0.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def command(
     run: Path, sample: int | None, epoch: int | None, update: int | None, repeat: int, as_json: bool
@@ -34,6 +36,8 @@ def command(
             "trace needs either --sample ROW or --update U; got "
             + ("neither." if sample is None else "both.")
         )
+    if update is not None and epoch is not None:
+        raise Refusal("--epoch goes with --sample: an update lies in one epoch; leave it out.")
     from epochal.run import load_record
     from epochal.run.trace import formed, seen
 
@@ -50,6 +54,8 @@ def command(
         )
         return
     assert sample is not None
+    if repeat >= trained.repeats:
+        raise Refusal(f"repeat must be between 0 and {trained.repeats - 1}; got {repeat}.")
     epochs = [epoch] if epoch is not None else range(int(-(-trained.outcomes[repeat].epochs // 1)))
     answers = [seen(trained, sample, one, repeat) for one in epochs]
     if as_json:

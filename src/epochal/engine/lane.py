@@ -135,8 +135,8 @@ class Lane:
         return evaluations
 
     def finish(self) -> list[Evaluation]:
-        """End here: evaluate once more if updates were made since the last evaluation."""
-        if self.update and float(self.progress.position.counted) > 0:
+        """End here: evaluate once more if updates were made since the last evaluation, or none was made."""
+        if self.update == 0 or float(self.progress.position.counted) > 0:
             position = self.progress.position._replace(due=np.bool_(True))
             self.progress = Progress(position, self.progress.repeats)
             self._budget = 0

@@ -23,8 +23,9 @@ def imported(path: str) -> Any:
         sys.path.insert(0, here)
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise Refusal(f'model "{path}" can\'t be imported: {error}.') from error
+    except Exception as error:
+        what = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
+        raise Refusal(f'model "{path}" can\'t be imported: {" ".join(what.split())}.') from error
     if not hasattr(module, name):
         known = [other for other in dir(module) if not other.startswith("_")]
         raise Refusal(did_you_mean(f"function in {module_name}", name, known))

@@ -51,7 +51,12 @@ def document_of(run: Run) -> ReportDocument:
         },
         data_notes=run.data["notes"],
         settings=run.settings,
-        conditions={**run.conditions, "seeds": _seeds(run), "fingerprint": run.data["fingerprint"]},
+        conditions={
+            **run.conditions,
+            "date": run.conditions["date"][:16].replace("T", " ") + " UTC",
+            "seeds": _seeds(run),
+            "fingerprint": run.data["fingerprint"],
+        },
         baseline=run.baseline,
     )
 

@@ -21,6 +21,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,7 @@ def save(run: Run, folder: str | Path, report: bool = False) -> Path:
     """Write a run folder, whole or not at all; with `report` the page, too."""
     path = refuse_existing(folder)
     parent = path.parent
+    made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
     temporary = parent / f".{path.name}-{uuid.uuid4().hex[:8]}"
     try:
         temporary.mkdir(parents=True)
@@ -67,16 +69,24 @@ def save(run: Run, folder: str | Path, report: bool = False) -> Path:
         os.rename(temporary, path)
         _sync(parent)
     except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
+        _remove(temporary, made)
         if error.errno == errno.ENOSPC:
             raise Refusal(
                 f'there is no space left for the run folder "{path}"; nothing was written.'
             ) from error
         raise Refusal(f'the run folder "{path}" can\'t be written: {error.strerror or error}.') from error
     except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
+        _remove(temporary, made)
         raise
     return path
+
+
+def _remove(temporary: Path, made: list[Path]) -> None:
+    """Leave nothing behind: not the half-written folder, nor the folders made above it."""
+    shutil.rmtree(temporary, ignore_errors=True)
+    for folder in made:
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def _sync(path: Path) -> None:

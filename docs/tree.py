@@ -1,0 +1,63 @@
+"""Which question does each module open with? Writes the tree in docs/architecture.md."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = ROOT / "src" / "epochal"
+PAGE = ROOT / "docs" / "architecture.md"
+BEGIN, END = "<!-- tree: written by docs/tree.py -->", "<!-- end of tree -->"
+LAYERS = (
+    "errors",
+    "plan",
+    "data",
+    "models",
+    "engine",
+    "curves",
+    "stopping",
+    "settings",
+    "prepare",
+    "events",
+    "run",
+    "conclude",
+    "training",
+    "report",
+    "cli",
+)
+"""From the first to the last: a layer imports only layers before it."""
+
+
+def question(path: Path) -> str:
+    """The first line of a module's docstring."""
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return docstring.splitlines()[0] if docstring else ""
+
+
+def tree() -> str:
+    """The layers in order, with the modules of each."""
+    lines = ["```"]
+    for layer in LAYERS:
+        package = SOURCE / layer
+        if package.is_dir():
+            lines.append(f"{layer + '/':<22}{question(package / '__init__.py')}")
+            for path in sorted(package.glob("*.py")):
+                if path.name != "__init__.py":
+                    lines.append(f"  {path.name:<20}{question(path)}")
+        else:
+            lines.append(f"{layer + '.py':<22}{question(package.with_suffix('.py'))}")
+    return "\n".join([*lines, "```"])
+
+
+def page() -> str:
+    """The page with the tree as it is now."""
+    text = PAGE.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    return f"{before}{BEGIN}\n{tree()}\n{END}{after}"
+
+
+if __name__ == "__main__":
+    sys.exit(PAGE.write_text(page(), encoding="utf-8") == 0)

@@ -1,0 +1,85 @@
+"""What does a person see when a training has ended?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from epochal.cli.layout import aligned, folded
+from epochal.curves import Summary, picture
+from epochal.run import Run
+
+__all__ = ["conclude"]
+
+_MOST_REASONS = 6
+_NAMES = {"roc_auc": "ROC AUC", "f1": "F1", "r2": "R²", "rmse": "RMSE", "mae": "MAE"}
+
+
+def conclude(console: Console, run: Run, folder: Path | None, report: Path | None) -> None:
+    """Print the result: the curve, the verdict, the figures, and where everything is."""
+    width = max(60, min(100, console.width))
+
+    def section(title: str, lines: list[str]) -> None:
+        console.print(Text(title, style="bold"))
+        console.print(Text(folded(lines, width)), soft_wrap=True)
+
+    console.print()
+    console.print(Text.from_ansi(_drawing(console, run, width)), soft_wrap=True)
+    console.print()
+    section("Verdict", [run.verdict.sentence, run.verdict.remedy])
+    section(*_figures(run))
+    section("Stopped", _reasons(run))
+    console.print()
+    for label, path in (("Run", folder), ("Report", report)):
+        if path is not None:
+            console.print(
+                Text(f"{label:<8}", style="bold").append(str(path), style="not bold"), soft_wrap=True
+            )
+
+
+def _drawing(console: Console, run: Run, width: int) -> str:
+    color = console.is_terminal and not console.no_color
+    encoding = console.encoding or "ascii"
+    return picture(run.curves, width=width, height=18, color=color, encoding=encoding)
+
+
+def _figures(run: Run) -> tuple[str, list[str]]:
+    """The figures of the best parameters, one a line; what holds for all of them is said in the title."""
+    named = [
+        (f"{part} {_NAMES.get(name, name.replace('_', ' '))}", summary)
+        for part, metrics in run.metrics.items()
+        for name, summary in metrics.items()
+    ]
+    named.append(("best epoch", run.best_epoch))
+    title = "Figures at the best parameters"
+    if run.repeats == 1:
+        return f"{title} (1 repeat: no interval)", aligned([(n, f"{s.mean:.3g}") for n, s in named])
+    rows = [("", "mean ± sd", "95 % interval"), *((name, *_cells(summary)) for name, summary in named)]
+    return f"{title}, over {run.repeats} repeats", aligned(rows)
+
+
+def _cells(summary: Summary) -> tuple[str, str]:
+    if summary.sd is None or summary.ci95 is None:
+        return str(summary), ""
+    low, high = (summary.written(end) for end in summary.ci95)
+    dash = "–" if summary.ci95[0] >= 0 else " to "
+    left_out = len(summary.per_repeat) - summary.repeats
+    aside = f"  ({left_out} not finite, left out)" if left_out else ""
+    return f"{summary.written(summary.mean)} ± {summary.written(summary.sd)}", f"{low}{dash}{high}{aside}"
+
+
+def _reasons(run: Run) -> list[str]:
+    """Why the repeats ended, those with the same reason together."""
+    reasons: dict[str, list[int]] = {}
+    for outcome in run.outcomes:
+        reasons.setdefault(outcome.stopped, []).append(outcome.repeat)
+    if len(reasons) == 1:
+        return list(reasons)
+    lines = [
+        f"{'repeat' if len(who) == 1 else 'repeats'} {', '.join(map(str, who))}: {why}"
+        for why, who in reasons.items()
+    ]
+    more = len(lines) - _MOST_REASONS
+    return lines if more <= 1 else [*lines[:_MOST_REASONS], f"and {more} more, in run.json and the report"]

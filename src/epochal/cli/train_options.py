@@ -1,0 +1,278 @@
+"""What can be asked of a training on the command line, and how does it become settings?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from epochal.cli.command import under
+from epochal.cli.options import (
+    NOT_NEGATIVE,
+    POSITIVE,
+    BatchSize,
+    Number,
+    Whole,
+    decorate,
+    number_or_path,
+    reading,
+)
+from epochal.cli.options import options as read_options
+from epochal.errors import Refusal
+
+__all__ = ["model", "settings", "train_options"]
+
+_data = under("Data")
+_model = under("Model")
+_training = under("Training")
+_stopping = under("Stopping")
+_evaluation = under("Evaluation")
+_output = under("Output")
+
+train_options = decorate(
+    _data("--target", "-t", metavar="COLUMN", help="Name or number, from 1; else the last column."),
+    _data("--task", metavar="TASK", help="classification, binary, multiclass, regression."),
+    _data(
+        "--validation",
+        default="0.2",
+        show_default=True,
+        metavar="SHARE|FILE",
+        help="Held out for the curves; 0 for none.",
+    ),
+    _data("--test", default="0", metavar="SHARE|FILE", help="Held out and looked at once, at the end."),
+    _data("--sample-weight", metavar="COLUMN", help="The column that weighs the samples."),
+    _data("--drop", multiple=True, metavar="COLUMNS", help="Columns to leave out."),
+    _data("--keep", multiple=True, metavar="COLUMNS", help="Columns to keep, whatever they look like."),
+    _data("--categorical", multiple=True, metavar="COLUMNS", help="Columns to read as categories."),
+    _data("--numeric", multiple=True, metavar="COLUMNS", help="Columns to read as numbers."),
+    _data("--no-standardize", is_flag=True, help="Without mean 0 and variance 1 for the inputs."),
+    reading("Data"),
+    _model(
+        "--hidden",
+        default="64,64",
+        show_default=True,
+        metavar="UNITS",
+        help='Units of the hidden layers; "" for none.',
+    ),
+    _model("--activation", default="relu", show_default=True, metavar="NAME", help="Between the layers."),
+    _model(
+        "--dropout",
+        type=Number("a share in [0, 1)", lambda share: 0 <= share < 1),
+        default=0.0,
+        metavar="SHARE",
+        help="Hidden units set to zero in an update.",
+    ),
+    _model("--batch-norm", is_flag=True, help="Normalize hidden layers over the batch."),
+    _model("--model", metavar="MODULE:FUNCTION", help="A model of your own: function(inputs, outputs)."),
+    _training(
+        "--batch-size",
+        "-b",
+        type=BatchSize(),
+        default="32",
+        show_default=True,
+        metavar="B",
+        help='Samples of one update, or "full".',
+    ),
+    _training(
+        "--epochs",
+        "-e",
+        type=Whole(1),
+        default=100,
+        show_default=True,
+        metavar="E",
+        help="Passes through the training samples.",
+    ),
+    _training(
+        "--repeats",
+        "-r",
+        type=Whole(1),
+        default=1,
+        show_default=True,
+        metavar="R",
+        help="Trainings with seeds of their own.",
+    ),
+    _training(
+        "--seed",
+        type=Whole(0),
+        default=0,
+        show_default=True,
+        metavar="S",
+        help="Of the first repeat; the others count on.",
+    ),
+    _training(
+        "--optimizer",
+        default="adam",
+        show_default=True,
+        metavar="NAME",
+        help="sgd, momentum, nesterov, adam, adamw, rmsprop, adagrad, lion and more.",
+    ),
+    _training(
+        "--learning-rate", "-l", type=POSITIVE, metavar="RATE", help="The optimizer's usual one if not given."
+    ),
+    _training(
+        "--optimizer-option",
+        multiple=True,
+        metavar="NAME=X",
+        help="Such as weight_decay=0.01; may be repeated.",
+    ),
+    _training(
+        "--schedule",
+        default="constant",
+        show_default=True,
+        metavar="NAME",
+        help="constant, cosine or step.",
+    ),
+    _training(
+        "--warmup", type=Whole(0), default=0, metavar="UPDATES", help="Updates over which the rate rises."
+    ),
+    _training("--step-every", type=Whole(1), metavar="UPDATES", help='For "step": updates between steps.'),
+    _training(
+        "--step-factor",
+        type=POSITIVE,
+        default=0.1,
+        show_default=True,
+        metavar="FACTOR",
+        help='For "step": the rate is multiplied by it.',
+    ),
+    _training("--loss", metavar="NAME", help="log_loss, squared_error, absolute_error, huber."),
+    _training("--class-weight", metavar="WEIGHTS", help='"balanced", or such as 0=1,1=2.5.'),
+    _training(
+        "--order",
+        default="shuffle",
+        show_default=True,
+        metavar="NAME",
+        help="shuffle, shuffle_once or sequential.",
+    ),
+    _training(
+        "--remainder", default="keep", show_default=True, metavar="NAME", help="keep, drop, spread or carry."
+    ),
+    _training(
+        "--vary",
+        default="split,init,order",
+        show_default=True,
+        metavar="PARTS",
+        help="What differs between repeats.",
+    ),
+    _stopping("--patience", type=POSITIVE, metavar="EPOCHS", help="Stop after so many without improvement."),
+    _stopping(
+        "--min-change", type=NOT_NEGATIVE, metavar="X", help="For --patience: what counts as improvement."
+    ),
+    _stopping(
+        "--min-epochs", type=NOT_NEGATIVE, metavar="EPOCHS", help="For --patience: not before that epoch."
+    ),
+    _stopping("--target-value", type=Number(), metavar="V", help="Stop when the monitored column reaches V."),
+    _stopping("--max-seconds", type=POSITIVE, metavar="SECONDS", help="Training time of a repeat, at most."),
+    _stopping("--max-updates", type=Whole(1), metavar="UPDATES", help="Updates of a repeat, at most."),
+    _stopping("--stop-gl", type=POSITIVE, metavar="ALPHA", help="Prechelt's generalization loss, in %."),
+    _stopping("--stop-pq", type=POSITIVE, metavar="ALPHA", help="Prechelt's productivity quotient."),
+    _stopping("--stop-up", type=Whole(1), metavar="STRIPS", help="Prechelt's successive rises."),
+    _evaluation("--metrics", metavar="NAMES", help="Of the curves, such as accuracy,roc_auc."),
+    _evaluation("--monitor", metavar="COLUMN", help="Decides what is best; else validation.loss."),
+    _evaluation(
+        "--evaluate-every", default="1", metavar="N", help='Epochs between evaluations; or "100 updates".'
+    ),
+    _evaluation("--no-evaluate-train", is_flag=True, help="Without the training loss at fixed parameters."),
+    _output(
+        "--out",
+        "-o",
+        type=click.Path(path_type=Path),
+        metavar="FOLDER",
+        help="The run folder; else a new one in runs/.",
+    ),
+    _output("--no-report", is_flag=True, help="Without report.html in it."),
+    _output("--json", "as_json", is_flag=True, help="One JSON object on stdout, all else on stderr."),
+    _output("--quiet", "-q", is_flag=True, help="Nothing but the result."),
+)
+"""All options of `epochal train`, in the order of its help."""
+
+
+def model(given: dict[str, Any], dataset: Any) -> Any:
+    """The network that was asked for."""
+    from epochal.models import MLP
+    from epochal.models.imported import NamedModel
+
+    if given["model"] is not None:
+        return NamedModel.of(given["model"], dataset.shape, dataset.task.outputs)
+    units = [part.strip() for part in given["hidden"].split(",") if part.strip()]
+    if not all(unit.isdecimal() and int(unit) >= 1 for unit in units):
+        raise Refusal(f'hidden must be whole numbers, at least 1, such as 64,64; got "{given["hidden"]}".')
+    return MLP(
+        *(int(unit) for unit in units),
+        activation=given["activation"],
+        dropout=given["dropout"],
+        batch_norm=given["batch_norm"],
+    )
+
+
+def settings(given: dict[str, Any]) -> dict[str, Any]:
+    """The keyword arguments of `epochal.train`."""
+    from epochal.engine.schedules import Schedule
+
+    schedule = Schedule(
+        given["schedule"], given["warmup"], every=given["step_every"] or 0, factor=given["step_factor"]
+    )
+    taken = (
+        "epochs",
+        "optimizer",
+        "learning_rate",
+        "loss",
+        "monitor",
+        "order",
+        "remainder",
+        "repeats",
+        "seed",
+    )
+    return {
+        **{name: given[name] for name in (*taken, "batch_size", "evaluate_every")},
+        "optimizer_options": read_options(given["optimizer_option"]),
+        "schedule": schedule,
+        "metrics": None if given["metrics"] is None else _names(given["metrics"]),
+        "stop": _rule(given),
+        "vary": _names(given["vary"]),
+        "validation": number_or_path(given["validation"]),
+        "test": number_or_path(given["test"]),
+        "class_weight": _class_weight(given["class_weight"]),
+        "standardize": not given["no_standardize"],
+        "evaluate_train": not given["no_evaluate_train"],
+    }
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _class_weight(text: str | None) -> Any:
+    return text if text is None or "=" not in text else read_options(tuple(text.split(",")))
+
+
+def _rule(given: dict[str, Any]) -> Any:
+    from epochal.stopping import (
+        Budget,
+        GeneralizationLoss,
+        Patience,
+        Productivity,
+        RisingStrips,
+        Target,
+        any_of,
+    )
+
+    held_out = number_or_path(given["validation"]) != 0
+    monitor = given["monitor"] or ("validation.loss" if held_out else "train.loss")
+    rules: list[Any] = []
+    if given["patience"] is not None:
+        rules.append(
+            Patience(given["patience"], given["min_change"] or 0.0, given["min_epochs"] or 0.0, monitor)
+        )
+    else:
+        for name in ("min_change", "min_epochs"):
+            if given[name] is not None:
+                raise Refusal(f"--{name.replace('_', '-')} belongs to --patience; give that, too.")
+    if given["target_value"] is not None:
+        rules.append(Target(given["target_value"], monitor))
+    for name, make in (("stop_gl", GeneralizationLoss), ("stop_pq", Productivity), ("stop_up", RisingStrips)):
+        if given[name] is not None:
+            rules.append(make(given[name]))
+    if given["max_seconds"] is not None or given["max_updates"] is not None:
+        rules.append(Budget(given["max_seconds"], given["max_updates"]))
+    return any_of(*rules) if rules else None

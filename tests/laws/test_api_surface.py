@@ -1,0 +1,178 @@
+"""Law: what epochal offers is what it says it offers, and its rooms are only entered from below."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import epochal
+from epochal.settings import VARYING, Options, Settings
+
+SOURCE = Path(epochal.__file__).parent
+MODULES = sorted(SOURCE.rglob("*.py"))
+
+ROOMS = (
+    "errors",
+    "plan",
+    "data",
+    "models",
+    "engine",
+    "curves",
+    "stopping",
+    "settings",
+    "events",
+    "run",
+    "prepare",
+    "conclude",
+    "training",
+    "report",
+    "watch",
+    "cli",
+)
+"""Each may import those before it."""
+
+EXCEPTIONS = {
+    ("run/record.py", "report"): "Run.report writes the page; imported when it is called",
+    ("run/folder.py", "report"): "a run folder may hold the page; imported when it is asked for",
+    ("__init__.py", "*"): "the package's names, each imported when it is first used",
+}
+
+
+def name_of(path):
+    return path.relative_to(SOURCE).as_posix()
+
+
+def room_of(path):
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imports_of(path):
+    """The rooms that a module imports, leaving out those for type checkers only."""
+    found = set()
+
+    def visit(node):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            for other in node.orelse:
+                visit(other)
+            return
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name_of(path)}: imports are written in full"
+            names = [node.module]
+            if node.module == "epochal":
+                names = [f"epochal.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            names = []
+        found.update(name.split(".")[1] for name in names if name.startswith("epochal."))
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(ast.parse(path.read_text(encoding="utf-8")))
+    return found
+
+
+def test_every_public_name_can_be_imported_and_is_listed():
+    for name in epochal.__all__:
+        assert getattr(epochal, name) is not None, name
+    assert set(dir(epochal)) == set(epochal.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        epochal.nothing  # noqa: B018
+
+
+def test_type_checkers_see_the_names_that_there_are():
+    """The lazy table and the imports under TYPE_CHECKING list the same."""
+    tree = ast.parse((SOURCE / "__init__.py").read_text())
+    (block,) = (
+        node for node in tree.body if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+    )
+    seen = {
+        (alias.asname or alias.name): node.module
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert seen == epochal._HOMES
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_the_names_that_a_module_lists_are_there(path):
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    if parts[-1] == "__main__":
+        return
+    module = importlib.import_module(".".join(("epochal", *parts)).removesuffix(".__init__"))
+    for name in getattr(module, "__all__", ()):
+        assert hasattr(module, name), f"{name_of(path)} lists {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_point_only_upwards(path):
+    room = room_of(path)
+    if room in ("__init__", "__main__"):
+        return
+    assert room in ROOMS, f"{name_of(path)} is in no room of the list"
+    allowed = set(ROOMS[: ROOMS.index(room) + 1])
+    allowed |= {target for module, target in EXCEPTIONS if module == name_of(path)}
+    wrong = imports_of(path) - allowed
+    assert not wrong, f"{name_of(path)} imports {', '.join(sorted(wrong))}, which come after it"
+
+
+def test_the_exceptions_are_needed():
+    for (module, target), reason in EXCEPTIONS.items():
+        assert reason
+        if target != "*":
+            assert target in imports_of(SOURCE / module), f"{module} no longer imports {target}"
+
+
+def test_the_check_of_imports_notices_a_wrong_one(tmp_path, monkeypatch):
+    """Negative control."""
+    monkeypatch.setitem(globals(), "SOURCE", tmp_path)
+    wrong = tmp_path / "plan" / "bad.py"
+    wrong.parent.mkdir()
+    wrong.write_text("def f():\n    from epochal.training import fit\n    return fit\n")
+    with pytest.raises(AssertionError, match="imports training, which come after it"):
+        test_imports_point_only_upwards(wrong)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_opens_with_its_question(path):
+    if path == SOURCE / "__init__.py":
+        return
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    assert text, f"{name_of(path)} has no docstring"
+    first = text.splitlines()[0]
+    if path.name == "__init__.py" and not first.endswith("?"):
+        assert any(word.isupper() and len(word) > 1 for word in first.replace(":", " ").split()), first
+    else:
+        assert first.endswith("?"), f"{name_of(path)}: {first}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_most_files_stay_under_400_lines(path):
+    longer = {"curves/verdict.py", "curves/terminal.py"}
+    if name_of(path) not in longer:
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+def test_options_and_settings_have_the_same_names_in_the_same_order():
+    fields = [field.name for field in dataclasses.fields(Settings)]
+    assert list(Options.__annotations__) == fields
+    documented = [name for name in fields if f"\n        {name}: " in Settings.__doc__]
+    assert documented == fields, "each is described"
+    defaults = Settings()
+    assert defaults.vary == VARYING and Settings.of({}) == defaults
+
+
+def test_a_plan_is_made_without_jax():
+    code = (
+        "import sys, epochal; epochal.Plan(200, 5, 1000).batch(3, 4); "
+        "print([name for name in ('jax', 'flax', 'sklearn', 'matplotlib') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
