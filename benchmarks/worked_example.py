@@ -43,8 +43,8 @@ def main() -> None:
             f"Slow contenders train for {FEW_EPOCHS} epochs: an update takes no less in a longer training.",
             "“40 updates a call”: Keras with steps_per_execution=40, a whole epoch. “Fused Adam”: "
             "torch.optim.Adam(fused=True). Both are faster than what one gets without asking.",
-            "PyTorch and what is built on it run on one thread: on two they are no faster, and far slower on a "
-            "busy machine.",
+            "PyTorch and what is built on it run on one thread: on two they are no faster, and far slower on "
+            "a busy machine.",
             "The last two columns are of the variant with the clean loss. The first import of a framework is "
             "charged to the first contender that needs it.",
         ],

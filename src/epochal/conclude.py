@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime
 import platform
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -101,17 +101,21 @@ def conclude(
 ) -> Run:
     """The finished run: outcomes, curves, scores of the best parameters, verdict, conditions."""
     results = _begun(sorted(results, key=lambda result: result.repeats.start))
-    repeats = results[-1].repeats.stop
-    evaluated = [event for event in evaluated if event.repeat < repeats]
+    repeats = [repeat for result in results for repeat in result.repeats]
     ends = {event.repeat: event for event in evaluated}
-    outcomes = tuple(outcome for result in results for outcome in result.outcomes(prepared, ends))
+    found = [outcome for result in results for outcome in result.outcomes(prepared, ends)]
+    outcomes = tuple(replace(outcome, repeat=number) for number, outcome in enumerate(found))
+    numbers = {repeat: number for number, repeat in enumerate(repeats)}
+    evaluated = [
+        replace(event, repeat=numbers[event.repeat]) for event in evaluated if event.repeat in numbers
+    ]
     fitted = tuple(
         _fitted(prepared, result.spec, result.of_repeat(row), repeat)
         for result in results
         for row, repeat in enumerate(result.repeats)
     )
     curves = _curves(evaluated, prepared.spec.columns)
-    baseline = {name: values[:repeats] for name, values in _baseline(prepared).items()}
+    baseline = {name: [values[repeat] for repeat in repeats] for name, values in _baseline(prepared).items()}
     settings = _settings(prepared)
     verdict = judge(
         curves,
@@ -122,7 +126,9 @@ def conclude(
         settings=settings,
     )
     scores = {
-        name: _scores(prepared, fitted, name) for name in ("validation", "test") if prepared.part_size(name)
+        name: _scores(prepared, dict(zip(repeats, fitted, strict=True)), name)
+        for name in ("validation", "test")
+        if prepared.part_size(name)
     }
     return Run(
         plan=prepared.plan,
@@ -138,17 +144,16 @@ def conclude(
         encoder=prepared.dataset.encoder,
         conditions=conditions(),
         baseline=baseline,
-        order_seeds=tuple(prepared.seed(repeat, "order") for repeat in range(repeats)),
+        order_seeds=tuple(prepared.seed(repeat, "order") for repeat in repeats),
         rows=prepared.dataset.rows,
-        splits=tuple(_parts(chosen, prepared.dataset.samples) for chosen in prepared.splits[:repeats]),
+        splits=tuple(_parts(prepared.splits[repeat], prepared.dataset.samples) for repeat in repeats),
         interrupted=interrupted,
     )
 
 
 def _begun(results: list[LaneResult]) -> list[LaneResult]:
-    """Without the last lanes that an interrupt kept from their first update, unless none has made one."""
-    count = max((place + 1 for place, result in enumerate(results) if result.update), default=len(results))
-    return results[:count]
+    """Without the lanes that an interrupt kept from their first update, unless none has made one."""
+    return [result for result in results if result.update] or results
 
 
 def _parts(chosen: Split, samples: int) -> NDArray[np.uint8]:
@@ -224,7 +229,7 @@ def _baseline(prepared: Prepared) -> dict[str, list[float]]:
     return figures
 
 
-def _scores(prepared: Prepared, fitted: Sequence[Fitted], name: str) -> Scores:
+def _scores(prepared: Prepared, fitted: Mapping[int, Fitted], name: str) -> Scores:
     """What the best parameters of each repeat reach on a part."""
     task, spec = prepared.task, prepared.spec
     call, loss = compiled_forward(prepared.model), jax.jit(spec.loss)
@@ -232,7 +237,7 @@ def _scores(prepared: Prepared, fitted: Sequence[Fitted], name: str) -> Scores:
     figures: dict[str, list[float]] = {"loss": [], **{metric.name: [] for metric in wanted}}
     confusion = np.zeros((len(task.classes),) * 2, np.int64)
     true, predicted = [], []
-    for repeat, learned in enumerate(fitted):
+    for repeat, learned in fitted.items():
         part = prepared.part(repeat, name)
         outputs = call(learned.best, part.inputs)
         losses = np.asarray(loss(outputs, part.targets), np.float64)

@@ -28,11 +28,11 @@ from epochal.data import (
     split,
 )
 from epochal.engine.lane import Source
-from epochal.engine.rules import Never
+from epochal.engine.rules import Never, Rule
 from epochal.engine.spec import Layout, Spec
 from epochal.engine.state import Part, Seeds
 from epochal.errors import Refusal, did_you_mean
-from epochal.models import Model, as_model, default_metrics, loss_for, metrics_for
+from epochal.models import Model, Variables, as_model, default_metrics, loss_for, metrics_for
 from epochal.plan import Plan
 from epochal.plan.threefry import threefry2x32, words
 from epochal.settings import Settings
@@ -211,7 +211,7 @@ def _class_weights(class_weight: Any, dataset: Dataset) -> NDArray[np.float64] |
     for name, weight in class_weight.items():
         if str(name) not in task.classes:
             raise Refusal(did_you_mean("class in class_weight", str(name), task.classes))
-        if not 0 <= float(weight) < float("inf"):
+        if isinstance(weight, str) or not 0 <= float(weight) < float("inf"):
             raise Refusal(f'the weight of class "{name}" must be at least 0 and finite; got {weight}.')
         weights[task.classes.index(str(name))] = float(weight)
     return weights
@@ -295,6 +295,8 @@ def prepare(model: Any, data: Any, settings: Settings) -> Prepared:
         raise Refusal("nothing would be evaluated: give validation samples or keep evaluate_train=True.")
     monitor = settings.monitor or ("validation.loss" if has_validation else "train.loss")
     rule = settings.stop if settings.stop is not None else Never()
+    if isinstance(rule, type) or not isinstance(rule, Rule):
+        raise Refusal(f"stop must be a rule such as Patience(20), or None for all epochs; got {rule!r}.")
     spec = Spec(
         model=chosen_model,
         loss=loss,
@@ -328,8 +330,27 @@ def prepare(model: Any, data: Any, settings: Settings) -> Prepared:
         target_scalings=tuple(target_scalings),
     )
     _check_shapes(prepared)
-    _ = prepared.class_weights
+    if prepared.class_weights is not None or dataset.sample_weight is not None:
+        for repeat in range(1 if prepared.shared else settings.repeats):
+            prepared.labels(repeat, "train")  # refuses weights that are all 0
     return prepared
+
+
+def _check_initial(initial: Any, wanted: Variables) -> None:
+    """Variables to start from must be those of the model."""
+    if initial is None:
+        return
+    if not isinstance(initial, Variables):
+        raise Refusal(f"initial must be Variables(params, state); got {type(initial).__name__}.")
+    found, shapes = str(jax.tree.structure(initial)), str(jax.tree.structure(wanted))
+    if found != shapes:
+        raise Refusal(f"initial must be built as the variables of the model are, {shapes}; got {found}.")
+    for (path, leaf), shape in zip(
+        jax.tree_util.tree_leaves_with_path(initial), jax.tree.leaves(wanted), strict=True
+    ):
+        if np.shape(leaf) != shape.shape:
+            name = jax.tree_util.keystr(path, simple=True, separator="/")
+            raise Refusal(f"initial must have {name} of shape {shape.shape}; got {np.shape(leaf)}.")
 
 
 def _check_shapes(prepared: Prepared) -> None:
@@ -342,6 +363,7 @@ def _check_shapes(prepared: Prepared) -> None:
     targets = jax.ShapeDtypeStruct((size, *dataset.targets.shape[1:]), dataset.targets.dtype)
     key = jax.eval_shape(lambda: jax.random.key(0))
     variables = jax.eval_shape(spec.model.init, key, sample)
+    _check_initial(prepared.settings.initial, variables)
     outputs, _ = jax.eval_shape(lambda v, x, k: spec.model.apply(v, x, k, True), variables, batch, key)
     wanted = [(size, task.outputs), *([(size,)] if task.outputs == 1 else [])]
     if task.kind == "binary":

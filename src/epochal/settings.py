@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, SupportsIndex, TypedDict
 
 from epochal.engine.optimizers import Optimizer, optimizer_for
 from epochal.engine.schedules import Schedule
@@ -113,7 +114,10 @@ class Settings:
     def __post_init__(self) -> None:
         if isinstance(self.repeats, bool) or not isinstance(self.repeats, int) or self.repeats < 1:
             raise Refusal(f"repeats must be a whole number, at least 1; got {self.repeats!r}.")
-        if isinstance(self.seed, int) and not 0 <= self.seed <= 2**64 - self.repeats:
+        if isinstance(self.seed, bool) or not isinstance(self.seed, SupportsIndex):
+            raise Refusal(f"seed must be a whole number between 0 and 2^64 - repeats; got {self.seed!r}.")
+        object.__setattr__(self, "seed", operator.index(self.seed))
+        if not 0 <= self.seed <= 2**64 - self.repeats:
             raise Refusal(f"seed must be between 0 and 2^64 - repeats; got {self.seed}.")
         if isinstance(self.vary, str):
             object.__setattr__(self, "vary", (self.vary,))

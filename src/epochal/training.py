@@ -72,6 +72,7 @@ def fit(model: Any, data: Any, **options: Unpack[Options]) -> Run:
     Raises:
         Refusal: what cannot work, in one sentence, before anything is trained.
 
+    >>> from epochal.models import MLP
     >>> run = fit(MLP(8), "example:iris", epochs=60, batch_size=16, learning_rate=0.02, repeats=2)
     >>> run.plan.updates, run.repeats
     (480, 2)

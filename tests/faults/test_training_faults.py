@@ -8,13 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import assert_close, assert_same_bits
 
 import epochal as ep
 from epochal.engine.state import BROKEN_UPDATE
 from epochal.prepare import prepare
+from epochal.run.trace import formed, seen
 from epochal.settings import Settings
 from epochal.training import make_lane
+from helpers import assert_close, assert_same_bits
 
 RANDOM = np.random.default_rng(9)
 X = RANDOM.normal(size=(40, 3)).astype(np.float32)
@@ -56,7 +57,9 @@ def test_a_loss_that_explodes_is_stopped_and_named():
         rows = run.rows[train[plan.batch(broken.epoch, broken.batch)]]
         assert broken.samples == tuple(rows.tolist())
         assert outcome.stopped == f"the loss or the parameters were not finite at {broken}"
-        assert f"update {broken.update:,} (epoch {broken.epoch}, batch {broken.batch}; rows " in outcome.stopped
+        assert (
+            f"update {broken.update:,} (epoch {broken.epoch}, batch {broken.batch}; rows " in outcome.stopped
+        )
         assert outcome.updates == broken.update
 
 
@@ -78,18 +81,18 @@ def fragile(outputs, targets):
 
 TARGETS = NUMBERS.copy()
 TARGETS[BAD] = 1000.0
-FRAGILE = dict(
-    loss=fragile,
-    metrics=(),
-    batch_size=7,
-    epochs=3,
-    repeats=3,
-    seed=1,
-    test=0.3,
-    evaluate_train=False,
-    evaluate_every=2,
-    optimizer="sgd",
-)
+FRAGILE = {
+    "loss": fragile,
+    "metrics": (),
+    "batch_size": 7,
+    "epochs": 3,
+    "repeats": 3,
+    "seed": 1,
+    "test": 0.3,
+    "evaluate_train": False,
+    "evaluate_every": 2,
+    "optimizer": "sgd",
+}
 
 
 @functools.cache
@@ -135,6 +138,15 @@ def test_a_repeat_that_breaks_leaves_those_in_step_with_it_alone():
             assert repeats.broken_index[repeat] == outcome.broken.batch
 
 
+def test_the_update_that_broke_can_be_traced():
+    run = broken_run()
+    (outcome,) = [outcome for outcome in run.outcomes if outcome.broken][:1]
+    found = formed(run, outcome.broken.update, outcome.repeat)
+    assert (found.epoch, found.batch, found.rows) == (0, outcome.broken.batch, outcome.broken.samples)
+    (turn,) = seen(run, BAD + 1, 0, outcome.repeat).turns
+    assert turn.update == outcome.broken.update
+
+
 def test_no_update_is_made_after_the_one_that_broke():
     """The parameters are those after the updates before it, which a budget of updates ends at, too."""
     run = broken_run()
@@ -166,13 +178,16 @@ def test_a_broken_training_too_is_the_same_in_calls_of_any_length():
 
 def test_a_validation_loss_that_is_not_finite_is_named_as_such():
     run = ep.fit(
-        ep.MLP(4), (X, NUMBERS), validation=(X, TARGETS), **{**FRAGILE, "test": 0, "repeats": 1, "evaluate_every": 1}
+        ep.MLP(4),
+        (X, NUMBERS),
+        validation=(X, TARGETS),
+        **{**FRAGILE, "test": 0, "repeats": 1, "evaluate_every": 1},
     )
     assert run.outcomes[0].stopped == "the loss was not finite when evaluated after epoch 0"
     assert run.outcomes[0].broken is None and run.outcomes[0].updates == 0
 
 
-# An end before the end ---------------------------------------------------------------------------------------
+# An end before the end --------------------------------------------------------------------------------------
 
 
 def test_a_training_that_is_stopped_before_its_first_update_has_its_evaluation():
@@ -204,7 +219,7 @@ def test_leaving_the_loop_ends_the_training():
     assert next(events, None) is None
 
 
-# Refused before the first update -----------------------------------------------------------------------------
+# Refused before the first update ----------------------------------------------------------------------------
 
 
 def wrong_width(key, sample):
@@ -212,73 +227,91 @@ def wrong_width(key, sample):
 
 
 REFUSALS = {
-    "option": (dict(epoch=3), 'unknown option "epoch"; did you mean "epochs"?'),
-    "optimizer": (dict(optimizer="admw"), 'unknown optimizer "admw"; did you mean "adamw"?'),
-    "optimizer type": (dict(optimizer=3), "optimizer must be a name or an Optax object; got int."),
+    "option": ({"epoch": 3}, 'unknown option "epoch"; did you mean "epochs"?'),
+    "optimizer": ({"optimizer": "admw"}, 'unknown optimizer "admw"; did you mean "adamw"?'),
+    "optimizer type": ({"optimizer": 3}, "optimizer must be a name or an Optax object; got int."),
     "optimizer option": (
-        dict(optimizer="momentum", optimizer_options={"momentun": 0.9}),
+        {"optimizer": "momentum", "optimizer_options": {"momentun": 0.9}},
         'optimizer "momentum" does not take these options',
     ),
-    "learning rate": (dict(learning_rate=0), "learning_rate must be greater than 0 and finite; got 0."),
-    "learning rate nan": (dict(learning_rate=float("nan")), "learning_rate must be greater than 0 and finite"),
-    "learning rate text": (dict(learning_rate="fast"), "learning_rate must be greater than 0 and finite"),
-    "schedule": (dict(schedule="cosin"), 'unknown schedule "cosin"; did you mean "cosine"?'),
-    "step schedule": (dict(schedule="step"), 'schedule "step" needs every'),
-    "loss": (dict(loss="log_los"), 'unknown loss "log_los"; did you mean "log_loss"?'),
-    "loss of another task": (dict(loss="huber"), 'loss "huber" does not fit a classification task; use one of: log_loss.'),
+    "learning rate": ({"learning_rate": 0}, "learning_rate must be greater than 0 and finite; got 0."),
+    "learning rate nan": (
+        {"learning_rate": float("nan")},
+        "learning_rate must be greater than 0 and finite",
+    ),
+    "learning rate text": ({"learning_rate": "fast"}, "learning_rate must be greater than 0 and finite"),
+    "schedule": ({"schedule": "cosin"}, 'unknown schedule "cosin"; did you mean "cosine"?'),
+    "step schedule": ({"schedule": "step"}, 'schedule "step" needs every'),
+    "loss": ({"loss": "log_los"}, 'unknown loss "log_los"; did you mean "log_loss"?'),
+    "loss of another task": (
+        {"loss": "huber"},
+        'loss "huber" does not fit a classification task; use one of: log_loss.',
+    ),
     "mean loss": (
-        dict(loss=lambda outputs, targets: jnp.square(outputs[:, 0] - targets).mean()),
+        {"loss": lambda outputs, targets: jnp.square(outputs[:, 0] - targets).mean()},
         "the loss must give one value for each sample, shape (32,); got ().",
     ),
     "column loss": (
-        dict(loss=lambda outputs, targets: jnp.square(outputs - targets[:, None])),
+        {"loss": lambda outputs, targets: jnp.square(outputs - targets[:, None])},
         "the loss must give one value for each sample, shape (32,); got (32, 1).",
     ),
-    "metric": (dict(metrics=("acuracy",)), 'unknown metric "acuracy"; did you mean "accuracy"?'),
-    "metric of another task": (dict(metrics="r2"), 'metric "r2" does not fit a binary task'),
-    "monitor": (dict(monitor="validation.los"), 'did you mean "validation.loss"?'),
+    "metric": ({"metrics": ("acuracy",)}, 'unknown metric "acuracy"; did you mean "accuracy"?'),
+    "metric of another task": ({"metrics": "r2"}, 'metric "r2" does not fit a binary task'),
+    "monitor": ({"monitor": "validation.los"}, 'did you mean "validation.loss"?'),
     "monitor without validation": (
-        dict(monitor="validation.loss", validation=0),
+        {"monitor": "validation.loss", "validation": 0},
         "There are no validation samples (validation=0).",
     ),
     "rule without validation": (
-        dict(stop=ep.Patience(3), validation=0),
+        {"stop": ep.Patience(3), "validation": 0},
         "There are no validation samples (validation=0).",
     ),
     "rule on a metric that is not evaluated": (
-        dict(stop=ep.Target(0.9, "validation.roc_auc")),
+        {"stop": ep.Target(0.9, "validation.roc_auc")},
         'unknown column "validation.roc_auc"',
     ),
-    "no rule": (dict(stop=5), "stop must be a rule"),
-    "rule class": (dict(stop=ep.Patience), "stop must be a rule"),
-    "nothing to evaluate": (dict(validation=0, evaluate_train=False), "nothing would be evaluated"),
-    "order": (dict(order="shufle"), 'unknown order "shufle"; did you mean "shuffle"?'),
-    "remainder": (dict(remainder="dropp"), 'unknown remainder "dropp"; did you mean "drop"?'),
+    "no rule": ({"stop": 5}, "stop must be a rule"),
+    "rule class": ({"stop": ep.Patience}, "stop must be a rule"),
+    "nothing to evaluate": ({"validation": 0, "evaluate_train": False}, "nothing would be evaluated"),
+    "order": ({"order": "shufle"}, 'unknown order "shufle"; did you mean "shuffle"?'),
+    "remainder": ({"remainder": "dropp"}, 'unknown remainder "dropp"; did you mean "drop"?'),
     "batch size": (
-        dict(batch_size=1000),
+        {"batch_size": 1000},
         "batch_size must be between 1 and 32 (the training samples); got 1000. "
         'Use "full" for one batch per epoch.',
     ),
-    "fractional batch size": (dict(batch_size=2.5), "batch_size must be a whole number"),
-    "epochs": (dict(epochs=0), "epochs must be at least 1; got 0."),
-    "repeats": (dict(repeats=0), "repeats must be a whole number, at least 1; got 0."),
-    "negative seed": (dict(seed=-1), "seed must be between 0 and 2^64 - repeats; got -1."),
-    "text seed": (dict(seed="abc"), "seed must be "),
-    "fractional seed": (dict(seed=1.5), "seed must be "),
-    "vary": (dict(vary=("inits",)), 'unknown part of vary "inits"; did you mean "init"?'),
-    "validation": (dict(validation=1.5), "validation must be a fraction in [0, 1) or a number of samples"),
-    "validation none": (dict(validation=None), "validation must be a share of the samples in [0, 1)"),
-    "evaluate every": (dict(evaluate_every=0), "evaluate_every must be a whole number of epochs"),
-    "evaluate often": (dict(evaluate_every="often"), "evaluate_every must be a whole number of epochs"),
-    "class weight word": (dict(class_weight="equal"), 'class_weight must be "balanced" or a mapping'),
-    "class weight type": (dict(class_weight=[1, 2]), 'class_weight must be "balanced" or a mapping; got list.'),
-    "class weight name": (dict(class_weight={"2": 1.0}), 'unknown class in class_weight "2"'),
-    "class weight sign": (dict(class_weight={0: -1}), 'the weight of class "0" must be at least 0 and finite; got -1.'),
-    "class weight text": (dict(class_weight={0: "x"}), 'the weight of class "0" must be at least 0 and finite; got x.'),
-    "class weights zero": (dict(class_weight={0: 0, 1: 0}), "the weights of the training samples must not all be 0."),
-    "initial of another kind": (dict(initial=(1, 2)), "initial must be "),
+    "fractional batch size": ({"batch_size": 2.5}, "batch_size must be a whole number"),
+    "epochs": ({"epochs": 0}, "epochs must be at least 1; got 0."),
+    "repeats": ({"repeats": 0}, "repeats must be a whole number, at least 1; got 0."),
+    "negative seed": ({"seed": -1}, "seed must be between 0 and 2^64 - repeats; got -1."),
+    "text seed": ({"seed": "abc"}, "seed must be "),
+    "fractional seed": ({"seed": 1.5}, "seed must be "),
+    "vary": ({"vary": ("inits",)}, 'unknown part of vary "inits"; did you mean "init"?'),
+    "validation": ({"validation": 1.5}, "validation must be a fraction in [0, 1) or a number of samples"),
+    "validation none": ({"validation": None}, "validation must be a share of the samples in [0, 1)"),
+    "evaluate every": ({"evaluate_every": 0}, "evaluate_every must be a whole number of epochs"),
+    "evaluate often": ({"evaluate_every": "often"}, "evaluate_every must be a whole number of epochs"),
+    "class weight word": ({"class_weight": "equal"}, 'class_weight must be "balanced" or a mapping'),
+    "class weight type": (
+        {"class_weight": [1, 2]},
+        'class_weight must be "balanced" or a mapping; got list.',
+    ),
+    "class weight name": ({"class_weight": {"2": 1.0}}, 'unknown class in class_weight "2"'),
+    "class weight sign": (
+        {"class_weight": {0: -1}},
+        'the weight of class "0" must be at least 0 and finite; got -1.',
+    ),
+    "class weight text": (
+        {"class_weight": {0: "x"}},
+        'the weight of class "0" must be at least 0 and finite; got x.',
+    ),
+    "class weights zero": (
+        {"class_weight": {0: 0, 1: 0}},
+        "the weights of the training samples must not all be 0.",
+    ),
+    "initial of another kind": ({"initial": (1, 2)}, "initial must be "),
     "initial of another shape": (
-        dict(initial=ep.Variables([{"kernel": np.ones((3, 5)), "bias": np.ones(5)}], [])),
+        {"initial": ep.Variables([{"kernel": np.ones((3, 5)), "bias": np.ones(5)}], [])},
         "initial must be ",
     ),
 }
@@ -296,7 +329,10 @@ def test_settings_that_cannot_work_are_refused_by_name(name):
 @pytest.mark.parametrize(
     ("model", "sentence"),
     [
-        (ep.MLP(4, outputs=3), "the model's outputs must have shape (batch, 1) for this binary task; got (32, 3)"),
+        (
+            ep.MLP(4, outputs=3),
+            "the model's outputs must have shape (batch, 1) for this binary task; got (32, 3)",
+        ),
         (
             (lambda key, sample: jnp.zeros(sample.size), lambda params, inputs: (inputs @ params).sum()),
             "the model's outputs must have shape (batch, 1) for this binary task; got ()",

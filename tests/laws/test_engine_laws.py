@@ -13,7 +13,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import assert_close, assert_same_bits
 
 import epochal as ep
 from epochal.engine import compiler
@@ -22,6 +21,7 @@ from epochal.models import loss_for
 from epochal.prepare import prepare
 from epochal.settings import Settings
 from epochal.training import make_lane
+from helpers import assert_close, assert_same_bits
 
 RANDOM = np.random.default_rng(5)
 X = RANDOM.normal(size=(40, 3)).astype(np.float32)
@@ -141,17 +141,21 @@ def test_epoch_0_is_evaluated_and_every_epoch_after_it():
 
 
 FOLDS = {
-    "keep, every 7 updates, patience": dict(
-        model=ep.MLP(4, dropout=0.2),
-        remainder="keep",
-        evaluate_every="7 updates",
-        epochs=40,
-        learning_rate=0.1,
-        stop=ep.Patience(2),
-    ),
-    "drop, sequential, every 7 updates": dict(remainder="drop", order="sequential", evaluate_every="7 updates"),
-    "spread, every 2 epochs": dict(remainder="spread", evaluate_every=2),
-    "carry, every 7 updates": dict(remainder="carry", evaluate_every="7 updates"),
+    "keep, every 7 updates, patience": {
+        "model": ep.MLP(4, dropout=0.2),
+        "remainder": "keep",
+        "evaluate_every": "7 updates",
+        "epochs": 40,
+        "learning_rate": 0.1,
+        "stop": ep.Patience(2),
+    },
+    "drop, sequential, every 7 updates": {
+        "remainder": "drop",
+        "order": "sequential",
+        "evaluate_every": "7 updates",
+    },
+    "spread, every 2 epochs": {"remainder": "spread", "evaluate_every": 2},
+    "carry, every 7 updates": {"remainder": "carry", "evaluate_every": "7 updates"},
 }
 
 
@@ -203,7 +207,7 @@ def test_stopping_anywhere_and_going_on_from_the_state_is_never_having_stopped(n
     assert_same_rows([*early, *late], rows)
 
 
-OBSERVED = dict(batch_size=6, epochs=4, repeats=2, seed=3, metrics=())
+OBSERVED = {"batch_size": 6, "epochs": 4, "repeats": 2, "seed": 3, "validation": 0.25, "metrics": ()}
 
 
 def test_observers_change_nothing():
@@ -252,7 +256,15 @@ def test_a_second_process_gives_the_same_bits(tmp_path):
 # Law 5: repeat ---------------------------------------------------------------------------------------------
 
 
-REPEATED = dict(batch_size=6, epochs=30, learning_rate=0.1, stop=ep.Patience(3), seed=20, validation=0.25, metrics=())
+REPEATED = {
+    "batch_size": 6,
+    "epochs": 30,
+    "learning_rate": 0.1,
+    "stop": ep.Patience(3),
+    "seed": 20,
+    "validation": 0.25,
+    "metrics": (),
+}
 
 
 @functools.cache
@@ -339,25 +351,37 @@ def test_what_does_not_vary_is_that_of_the_first_seed():
 
 
 def test_neither_epochs_nor_rate_nor_seed_nor_data_compile_again():
-    base = dict(batch_size=6, epochs=4, metrics=(), learning_rate=0.01, schedule="cosine", validation=0.25)
-    ep.fit(ep.MLP(4), (X, Y), **base)
+    ep.fit(ep.MLP(4), (X, Y), **OBSERVED)
     before = compiler._call.cache_info().misses
     for change in (
         {"epochs": 9},
         {"learning_rate": 0.2},
         {"seed": 77},
+        {"repeats": 1},
         {"evaluate_every": 3},
-        {"schedule": ep.Schedule("cosine", floor=0.1)},
+        {"class_weight": None, "vary": "init"},
     ):
-        ep.fit(ep.MLP(4), (X[::-1].copy(), Y[::-1].copy()), **{**base, **change})
+        ep.fit(ep.MLP(4), (X[::-1].copy(), Y[::-1].copy()), **{**OBSERVED, **change})
         assert compiler._call.cache_info().misses == before, change
+
+
+def test_the_numbers_of_a_schedule_are_not_compiled_in_but_its_kind_is():
+    def compiled_in(schedule):
+        return compiler._compiled_in(prepared_for(ep.MLP(4), schedule=schedule).spec)
+
+    cosine = compiled_in("cosine")
+    assert cosine == compiled_in(ep.Schedule("cosine", floor=0.1)) != compiled_in("constant")
+    step = compiled_in(ep.Schedule("step", every=10))
+    assert step == compiled_in(ep.Schedule("step", every=7, factor=0.5)) != cosine
+    warm = compiled_in(ep.Schedule("cosine", warmup=5))
+    assert warm == compiled_in(ep.Schedule("cosine", warmup=50)) != cosine
 
 
 # Best parameters -------------------------------------------------------------------------------------------
 
 
 def test_the_best_parameters_are_those_of_the_best_evaluation():
-    run = ep.fit(ep.MLP(4), (X, Y), batch_size=6, epochs=30, learning_rate=0.1, seed=1, repeats=2, validation=0.25, metrics=())
+    run = ep.fit(ep.MLP(4), (X, Y), **{**OBSERVED, "epochs": 30, "learning_rate": 0.1, "seed": 1})
     for repeat, fitted in enumerate(run.fitted):
         curve = run.curves.of(repeat)
         column = curve.columns["validation.loss"]
@@ -375,5 +399,9 @@ def test_updates_are_numbered_as_the_plan_numbers_them():
     for name, budget in itertools.product(FOLDS, (None, 7)):
         _, rows, prepared, _ = folded(name, budget)
         for row in rows:
-            epoch, batch = (prepared.plan.epochs, 0) if row.update == prepared.plan.updates else prepared.plan.locate(row.update)
+            epoch, batch = (
+                (prepared.plan.epochs, 0)
+                if row.update == prepared.plan.updates
+                else prepared.plan.locate(row.update)
+            )
             assert row[1:3] == (epoch, batch)

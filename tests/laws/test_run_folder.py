@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from helpers import assert_same_bits
 
 import epochal as ep
 from epochal.errors import Refusal
 from epochal.run.trace import formed, seen
+from helpers import assert_same_bits
 
 RANDOM = np.random.default_rng(6)
 ROWS = 60
@@ -84,7 +84,9 @@ def test_what_is_loaded_predicts_the_same_bits(folders):
     run, loaded = classified(), ep.load(folders[0])
     for parameters in ("best", "last"):
         mine, its = run.predict(NEW, parameters=parameters), loaded.predict(NEW, parameters=parameters)
-        assert_same_bits((mine.values, mine.per_repeat, mine.spread), (its.values, its.per_repeat, its.spread))
+        assert_same_bits(
+            (mine.values, mine.per_repeat, mine.spread), (its.values, its.per_repeat, its.spread)
+        )
         assert list(mine.labels) == list(its.labels)
     numbers = ep.load(folders[1], model=ep.functions(start, line))
     assert_same_bits(numbers.predict(X).values, regressed().predict(X).values)
@@ -149,16 +151,16 @@ def test_formed_and_seen_are_inverse_to_each_other_and_are_the_plan():
             assert (found.epoch, found.batch) == plan.locate(update)
             assert found.rows == tuple(run.rows[train[plan.batch_of_update(update)]].tolist())
             for slot, row in enumerate(found.rows):
-                # With carry, a batch may hold samples of the epoch after the one in which it starts.
+                # With carry, a batch may hold samples of the epoch after the one in which it starts,
+                # and so one sample twice.
                 turns = [
                     turn
                     for epoch in (found.epoch, found.epoch + 1)
-                    if epoch < plan.epochs
                     for turn in seen(run, row, epoch, repeat).turns
                 ]
-                here = [turn for turn in turns if turn.update == update]
-                if found.epoch + 1 < plan.epochs:
-                    assert (here[0].batch, here[0].slot) == (found.batch, slot)
+                assert (update, found.epoch, found.batch, slot) in {
+                    (turn.update, turn.epoch, turn.batch, turn.slot) for turn in turns
+                }
 
 
 def test_seen_answers_for_rows_of_the_source_and_says_why_it_cannot():
@@ -173,7 +175,7 @@ def test_seen_answers_for_rows_of_the_source_and_says_why_it_cannot():
         ((run, tested, 0), f"row {tested} is a test sample in repeat 0, so no update saw it."),
         ((run, 0, 0), "no sample is row 0: rows are 1 to 60."),
         ((run, 61, 0), "no sample is row 61: rows are 1 to 60."),
-        ((run, trained, 4), "epoch must be between 0 and "),
+        ((run, trained, 5), "epoch must be between 0 and 4; got 5."),
         ((run, trained, 0, 2), "repeat must be between 0 and 1; got 2."),
     ):
         with pytest.raises(Refusal) as refused:
@@ -190,7 +192,12 @@ def test_updates_that_were_not_made_formed_nothing():
         formed(run, 9)
     train = np.flatnonzero(run.splits[0] == 1)
     row = int(run.rows[train[0]])
-    assert all(turn.update < 9 for epoch in range(50) for turn in seen(run, row, epoch).turns)
+    first = seen(run, row, 0)
+    assert row in formed(run, first.turns[0].update).rows
+    with pytest.raises(
+        Refusal, match=rf"epoch must be one in which row {row} had its turn; repeat 0 ended after 9 updates"
+    ):
+        seen(run, row, 10)
 
 
 def test_trace_of_a_loaded_run_is_that_of_the_run(folders):

@@ -18,7 +18,14 @@ RANDOM = np.random.default_rng(8)
 X = RANDOM.normal(size=(48, 4)).astype(np.float32)
 Y = (X[:, 0] + 1.2 * RANDOM.normal(size=48) > 0).astype(np.int32)
 REPEATS = 3
-OPTIONS = dict(batch_size=8, epochs=30, learning_rate=0.05, repeats=REPEATS, seed=2, validation=0.25)
+OPTIONS = {
+    "batch_size": 8,
+    "epochs": 30,
+    "learning_rate": 0.05,
+    "repeats": REPEATS,
+    "seed": 2,
+    "validation": 0.25,
+}
 
 
 @functools.cache
@@ -59,12 +66,16 @@ def test_the_program_stops_where_the_rule_would_on_the_finished_curve(rule):
 
 
 def test_patience_counts_epochs_and_not_evaluations():
-    run = trained(ep.Patience(10), evaluate_every=5, repeats=2)
+    """With an evaluation every 5 epochs, 4 epochs without an improvement are over at the next one."""
+    rule = RULES[0]
+    full, run = trained(evaluate_every=5), trained(rule, evaluate_every=5)
     for repeat, outcome in enumerate(run.outcomes):
         curve = run.curves.of(repeat)
         assert set(curve.epoch % 5) == {0.0}
-        best = curve.epoch[curve.columns["validation.loss"].argmin()]
-        assert outcome.epochs == min(best + 10, 30)
+        said = decide(rule, full.curves, repeat)
+        assert isinstance(said, Stop) and (outcome.epochs, outcome.stopped) == (said.epoch, said.reason)
+        if "no improvement" in said.reason:
+            assert "for 5 epochs" in said.reason or said.epoch == 10  # min_epochs is 6
 
 
 # On curves made for the purpose -----------------------------------------------------------------------------
@@ -190,8 +201,8 @@ def test_joined_rules_give_the_reasons_that_hold():
 def test_a_rule_says_in_words_what_it_is():
     rule = ep.any_of(ep.Patience(20), ep.all_of(ep.Target(0.1), ep.RisingStrips(2)), ep.Budget(60, 1000))
     assert rule.describe() == (
-        "no improvement of validation.loss for 20 epochs, or validation.loss at most 0.1, and validation loss "
-        "up over 2 strips of 5 evaluations (Prechelt's UP), or 60 seconds or 1,000 updates"
+        "no improvement of validation.loss for 20 epochs, or validation.loss at most 0.1, and validation "
+        "loss up over 2 strips of 5 evaluations (Prechelt's UP), or 60 seconds or 1,000 updates"
     )
     assert budgets(rule) == (ep.Budget(60, 1000),)
 
@@ -206,11 +217,15 @@ def test_a_budget_of_updates_is_exact_and_the_curve_ends_there():
         assert outcome.epochs == pytest.approx(11 / run.plan.batches_per_epoch)
         assert run.curves.of(repeat).update.tolist() == [0, 5, 10, 11]
     full = trained()
-    np.testing.assert_allclose(run.curves.columns["validation.loss"][:3], full.curves.columns["validation.loss"][:3], atol=1e-5)
+    np.testing.assert_allclose(
+        run.curves.columns["validation.loss"][:3], full.curves.columns["validation.loss"][:3], atol=1e-5
+    )
 
 
 def test_a_budget_beyond_the_plan_is_not_why_it_ended():
-    assert {outcome.stopped for outcome in trained(ep.Budget(updates=10**6)).outcomes} == {"all 30 epochs done"}
+    for epochs in (1, 2):  # 5 updates and 10
+        run = trained(ep.Budget(updates=11), epochs=epochs)
+        assert {outcome.stopped for outcome in run.outcomes} == {f"all {epochs} epochs done"}
 
 
 def test_a_budget_of_seconds_ends_a_training_that_would_take_hours():

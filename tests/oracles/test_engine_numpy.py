@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from helpers import CASES, CLASSES, EPOCHS, RATES, Case, assert_close, batches, ours, samples_of, start_of
 
 
@@ -45,7 +46,9 @@ def moved(optimizer, value, slope, memory, count):
 
 def reference(case, plan):
     samples = samples_of(case)
-    params = [{name: leaf.astype(np.float64) for name, leaf in layer.items()} for layer in start_of(case).params]
+    params = [
+        {name: leaf.astype(np.float64) for name, leaf in layer.items()} for layer in start_of(case).params
+    ]
     memories = [{name: {} for name in layer} for layer in params]
     for count, batch in enumerate(batches(plan), start=1):
         slopes = gradient(

@@ -16,7 +16,9 @@ UPDATES = 200
 def rates(schedule, peak=0.1, updates=UPDATES):
     numbers = schedule.rates(peak, updates)
     return np.asarray(
-        jax.vmap(lambda update: learning_rate(schedule, numbers, update))(jnp.arange(updates, dtype=jnp.float32))
+        jax.vmap(lambda update: learning_rate(schedule, numbers, update))(
+            jnp.arange(updates, dtype=jnp.float32)
+        )
     )
 
 
@@ -33,12 +35,15 @@ def rates(schedule, peak=0.1, updates=UPDATES):
         (
             Schedule(warmup=20),
             # Our first update has rate / warmup, not 0: a line that is one update ahead.
-            optax.join_schedules([optax.linear_schedule(0.005, 0.105, 20), optax.constant_schedule(0.1)], [20]),
+            optax.join_schedules(
+                [optax.linear_schedule(0.005, 0.105, 20), optax.constant_schedule(0.1)], [20]
+            ),
         ),
         (
             Schedule("cosine", warmup=20),
             optax.join_schedules(
-                [optax.linear_schedule(0.005, 0.105, 20), optax.cosine_decay_schedule(0.1, UPDATES - 20)], [20]
+                [optax.linear_schedule(0.005, 0.105, 20), optax.cosine_decay_schedule(0.1, UPDATES - 20)],
+                [20],
             ),
         ),
         (

@@ -9,10 +9,22 @@ from __future__ import annotations
 import jax
 import numpy as np
 import pytest
-from conftest import need
-from helpers import BATCH, CASES, EPOCHS, FEATURES, HIDDEN, RATES, assert_close, batches, ours, samples_of, start_of
 
 import epochal as ep
+from conftest import need
+from helpers import (
+    BATCH,
+    CASES,
+    EPOCHS,
+    FEATURES,
+    HIDDEN,
+    RATES,
+    assert_close,
+    batches,
+    ours,
+    samples_of,
+    start_of,
+)
 
 torch = need("torch")
 

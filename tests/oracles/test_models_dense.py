@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from epochal.models import MLP, ACTIVATIONS
+from epochal.models import ACTIVATIONS, MLP
 from epochal.models import dense as module
 from epochal.models.dense import dense
 

@@ -10,10 +10,10 @@ import numpy as np
 import optax
 import pytest
 from flax import nnx
-from helpers import assert_close, batches
 
 import epochal as ep
 from epochal.models import FlaxModel, as_model
+from helpers import assert_close, batches
 
 RANDOM = np.random.default_rng(3)
 X = RANDOM.normal(size=(30, 4)).astype(np.float32)
@@ -90,15 +90,23 @@ def test_a_trained_module_is_the_one_that_a_plain_loop_trains():
     share = 1 / (1 + np.exp(-np.asarray(oracle(X))[:, 0]))
     np.testing.assert_allclose(run.predict(X, parameters="last").values[:, 1], share, atol=1e-5)
     fresh = Net(0.0, rngs=nnx.Rngs(0))
-    assert_close(nnx.to_pure_dict(nnx.state(module, nnx.Param)), nnx.to_pure_dict(nnx.state(fresh, nnx.Param)), 0)
+    assert_close(
+        nnx.to_pure_dict(nnx.state(module, nnx.Param)), nnx.to_pure_dict(nnx.state(fresh, nnx.Param)), 0
+    )
 
 
 def test_an_instance_brings_its_parameters_and_a_class_draws_them():
     sample, module = jnp.zeros(4), Net(rngs=nnx.Rngs(5))
     held = FlaxModel(module)
     assert_close(held.init(jax.random.key(1), sample), held.init(jax.random.key(2), sample), 0)
-    assert_close(held.init(jax.random.key(1), sample).params, nnx.to_pure_dict(nnx.state(module, nnx.Param)), 0)
-    for drawn in (FlaxModel(Net), FlaxModel(functools.partial(Net, 0.1)), FlaxModel(lambda rngs: Net(rngs=rngs))):
+    assert_close(
+        held.init(jax.random.key(1), sample).params, nnx.to_pure_dict(nnx.state(module, nnx.Param)), 0
+    )
+    for drawn in (
+        FlaxModel(Net),
+        FlaxModel(functools.partial(Net, 0.1)),
+        FlaxModel(lambda rngs: Net(rngs=rngs)),
+    ):
         one, two = (drawn.init(jax.random.key(seed), sample).params["first"]["kernel"] for seed in (1, 2))
         assert (np.asarray(one) != np.asarray(two)).all()
         again = drawn.init(jax.random.key(1), sample).params["first"]["kernel"]

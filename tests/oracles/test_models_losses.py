@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import need
 from sklearn.metrics import log_loss, mean_absolute_error, mean_squared_error
 
+from conftest import need
 from epochal.models import LOSSES, loss_for, probabilities
 
 RANDOM = np.random.default_rng(0)
@@ -26,7 +26,9 @@ def test_log_loss_is_that_of_scikit_learn():
     )
     one = LOSSES["log_loss"].function(jnp.asarray(ONE), jnp.asarray(BINARY))
     assert one.shape == (40,)
-    assert float(one.mean()) == pytest.approx(log_loss(BINARY, probabilities(ONE.astype(float), np)), abs=1e-6)
+    assert float(one.mean()) == pytest.approx(
+        log_loss(BINARY, probabilities(ONE.astype(float), np)), abs=1e-6
+    )
     flat = LOSSES["log_loss"].function(jnp.asarray(ONE[:, 0]), jnp.asarray(BINARY))
     np.testing.assert_array_equal(flat, one)
 
@@ -39,9 +41,9 @@ def test_two_logits_and_their_difference_are_the_same_binary_loss():
 
 def test_log_loss_and_its_gradient_stay_finite_at_extreme_logits():
     for outputs, target in (([[1e4]], 0), ([[-1e4]], 1), ([[1e4, -1e4, 0]], 1)):
-        value, slope = jax.value_and_grad(lambda z, t=target: LOSSES["log_loss"].function(z, jnp.array([t]))[0])(
-            jnp.array(outputs, jnp.float32)
-        )
+        value, slope = jax.value_and_grad(
+            lambda z, t=target: LOSSES["log_loss"].function(z, jnp.array([t]))[0]
+        )(jnp.array(outputs, jnp.float32))
         assert float(value) == pytest.approx(2e4 if len(outputs[0]) == 3 else 1e4)
         assert np.isfinite(slope).all()
 

@@ -91,7 +91,9 @@ def test_classes_that_do_not_occur(xp):
     assert value("balanced_accuracy", outputs, targets, 3, xp) == pytest.approx(
         oracle.balanced_accuracy_score(targets, outputs.argmax(axis=1))
     )
-    wanted = oracle.f1_score(targets, outputs.argmax(axis=1), labels=range(3), average="macro", zero_division=0)
+    wanted = oracle.f1_score(
+        targets, outputs.argmax(axis=1), labels=range(3), average="macro", zero_division=0
+    )
     assert value("f1", outputs, targets, 3, xp) == pytest.approx(wanted)
     nothing = value("f1", np.full((3, 1), -1.0), np.zeros(3, int), 2, xp)
     assert nothing == 0, "no positive sample and none predicted"

@@ -55,9 +55,15 @@ def _figures(run: Run) -> tuple[str, list[str]]:
     named.append(("best epoch", run.best_epoch))
     title = "Figures at the best parameters"
     if run.repeats == 1:
-        return f"{title} (1 repeat: no interval)", aligned([(n, f"{s.mean:.3g}") for n, s in named])
+        return f"{title} (1 repeat: no interval)", aligned(
+            [(name, _single(name, summary.mean)) for name, summary in named]
+        )
     rows = [("", "mean ± sd", "95 % interval"), *((name, *_cells(summary)) for name, summary in named)]
     return f"{title}, over {run.repeats} repeats", aligned(rows)
+
+
+def _single(name: str, value: float) -> str:
+    return f"{value:.4g}" if name == "best epoch" else f"{value:#.3g}".rstrip(".")
 
 
 def _cells(summary: Summary) -> tuple[str, str]:
@@ -75,11 +81,16 @@ def _reasons(run: Run) -> list[str]:
     reasons: dict[str, list[int]] = {}
     for outcome in run.outcomes:
         reasons.setdefault(outcome.stopped, []).append(outcome.repeat)
+    planned = int(run.settings["repeats"])
+    left_out = planned - run.repeats
+    begun = [f"{left_out} of {planned} repeats had not begun and are left out"] if left_out > 0 else []
     if len(reasons) == 1:
-        return list(reasons)
+        return [*reasons, *begun]
     lines = [
         f"{'repeat' if len(who) == 1 else 'repeats'} {', '.join(map(str, who))}: {why}"
         for why, who in reasons.items()
     ]
     more = len(lines) - _MOST_REASONS
-    return lines if more <= 1 else [*lines[:_MOST_REASONS], f"and {more} more, in run.json and the report"]
+    if more > 1:
+        lines = [*lines[:_MOST_REASONS], f"and {more} more, in run.json and the report"]
+    return lines + begun

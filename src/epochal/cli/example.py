@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from epochal.cli.command import Command
+from epochal.cli.interrupts import unwinding
 
 __all__ = ["command"]
 
@@ -30,5 +31,6 @@ def command(name: str | None, out: Path | None) -> None:
         return
     name = name.removeprefix("example:")
     path = out or Path(f"{name}.csv")
-    write_example(name, path)
+    with unwinding():
+        write_example(name, path)
     click.echo(f"wrote {path}")

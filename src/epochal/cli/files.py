@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from epochal.cli.interrupts import unwinding
 from epochal.errors import Refusal
 
 __all__ = ["check_folder", "check_new_file", "reason", "replacing"]
@@ -54,8 +55,9 @@ def replacing(path: Path) -> Iterator[Path]:
     """A name beside `path` to write to, which takes its place at the end, or goes without a trace."""
     partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
-        yield partial
-        partial.replace(path)
+        with unwinding():
+            yield partial
+            partial.replace(path)
     except OSError as error:
         raise Refusal(f'"{path}" can\'t be written: {reason(error)}; nothing was written.') from error
     finally:

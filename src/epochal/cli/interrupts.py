@@ -1,7 +1,7 @@
 """What do Ctrl-C and a termination signal do?
 
-Everywhere: leave with status 130. While a network trains: the first one ends the training and keeps what it
-has learned; the second one leaves at once.
+They leave at once, with status 130. Where a file is being written, they first remove what is half done.
+While a network trains, the first one ends the training and keeps what it has learned.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
-__all__ = ["Stoppable", "leave", "stopping", "terminate_as_interrupt"]
+__all__ = ["Stoppable", "leave", "leaving", "stopping", "unwinding"]
+
+INTERRUPTED = 130
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stoppable(Protocol):
@@ -28,38 +31,50 @@ class Stoppable(Protocol):
         """Whether it was asked."""
 
 
-class _Worth(Protocol):
-    def __call__(self) -> bool:
-        """Whether anything has been learned that is worth keeping."""
-
-
-def terminate_as_interrupt() -> None:
-    """Let SIGTERM do what Ctrl-C does."""
-    with suppress(ValueError):  # not in the main thread
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-
-
 @contextmanager
-def stopping(control: Stoppable, worth: _Worth) -> Iterator[None]:
-    """Within, the first signal stops `control` if there is anything to keep; the next one interrupts."""
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        if control.stopped or not worth():
-            control.stop()
-            raise KeyboardInterrupt
-        control.stop()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+def _handling(handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
+    try:
+        before = {number: signal.signal(number, handler) for number in _SIGNALS}
+    except ValueError:  # only the main thread has signals
+        before = {}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, handler_before in before.items():
+            signal.signal(number, handler_before)
 
 
-def leave(status: int) -> NoReturn:
+def leaving() -> Any:
+    """Within, a signal ends the process where it stands: there is nothing to tidy up."""
+    return _handling(lambda number, frame: leave(INTERRUPTED, "interrupted."))
+
+
+def unwinding() -> Any:
+    """Within, a signal raises KeyboardInterrupt, so that half-written files are removed."""
+    return _handling(signal.default_int_handler)
+
+
+@contextmanager
+def stopping(control: Stoppable, worth: Callable[[], bool]) -> Iterator[None]:
+    """Within, the first signal stops `control` if anything is `worth` keeping; the next one interrupts."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        again = control.stopped
+        control.stop()
+        if again or not worth():
+            raise KeyboardInterrupt
+
+    with _handling(handle):
+        yield
+
+
+def leave(status: int, words: str = "") -> NoReturn:
     """End the process now: no compilation or training in another thread is waited for."""
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, RuntimeError):
             stream.flush()
+    if words:
+        with suppress(OSError):
+            after = "\n" if sys.stderr.isatty() else ""  # the terminal has shown ^C
+            os.write(2, f"{after}epochal: {words}\n".encode())
     os._exit(status)

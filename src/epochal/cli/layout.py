@@ -14,9 +14,9 @@ _COLUMN = re.compile(r"\s*\S.*?\s{2,}(?=\S)")
 def folded(lines: Iterable[str], width: int) -> str:
     """The lines, indented by two; a long one goes on below its text, or below its second column.
 
-    >>> print(folded(["one two three", "  size  12 of them"], 12))
-      one two
-        three
+    >>> print(folded(["one two three four", "  size  12 of them"], 18))
+      one two three
+        four
         size  12 of
               them
     """
@@ -26,7 +26,7 @@ def folded(lines: Iterable[str], width: int) -> str:
         hang = label.end() if label is not None and label.end() < width // 2 else 2
         done += textwrap.wrap(
             line,
-            max(20, width) if width >= 20 else width,
+            width,
             initial_indent="  ",
             subsequent_indent=" " * (2 + hang),
             drop_whitespace=True,

@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from epochal.cli.command import sentence
-from epochal.cli.interrupts import leave, terminate_as_interrupt
+from epochal.cli.interrupts import INTERRUPTED, leave, leaving
 from epochal.errors import Refusal, did_you_mean
 
 __all__ = ["app", "main", "run"]
@@ -35,6 +35,10 @@ COMMANDS = {
 
 class _Gone(Exception):
     """The reader of standard output has left, such as `head`."""
+
+
+class _Interrupted(Exception):
+    """Ctrl-C, hidden from Click, which has words of its own for it."""
 
 
 class _Commands(click.Group):
@@ -65,6 +69,8 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError as error:
             raise _Gone from error
+        except KeyboardInterrupt as error:
+            raise _Interrupted from error
 
 
 @click.command(
@@ -92,8 +98,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _say(str(refusal), 2)
     except click.ClickException as error:
         return _say(sentence(error), 2)
-    except (KeyboardInterrupt, click.Abort):
-        return _say("interrupted.", 130)
+    except (KeyboardInterrupt, click.Abort, _Interrupted):
+        return _say("interrupted.", INTERRUPTED)
     except (_Gone, BrokenPipeError):
         _let_go()
         return 0
@@ -113,13 +119,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run() -> None:
     """Run the command line and exit."""
-    try:
-        terminate_as_interrupt()
+    with leaving():
         status = main()
-    except KeyboardInterrupt:
-        status = 130
-    if status == 130:
-        leave(status)
+        if status == INTERRUPTED:
+            leave(status)
     sys.exit(status)
 
 

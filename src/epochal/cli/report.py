@@ -8,6 +8,7 @@ import click
 
 from epochal.cli.command import Command
 from epochal.cli.files import check_new_file, reason
+from epochal.cli.interrupts import unwinding
 from epochal.errors import Refusal
 
 __all__ = ["command"]
@@ -31,7 +32,8 @@ def command(run: Path, out: Path | None, show: bool) -> None:
     path = out or run / "report.html"
     check_new_file(path, force=True)
     try:
-        record.report(path)
+        with unwinding():
+            record.report(path)
     except OSError as error:
         raise Refusal(f'"{path}" can\'t be written: {reason(error)}; nothing was written.') from error
     click.echo(f"wrote {path}")

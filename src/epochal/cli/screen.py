@@ -5,6 +5,7 @@ On a terminal one live line: epoch, losses, rate and remaining time. In a pipe a
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -122,7 +123,7 @@ class Screen:
         latest = list(self._last.values())
         parts = []
         if latest:
-            epoch = sum(one.epoch for one in latest) / len(latest)
+            epoch = sum(one.epoch for one in latest) / self._repeats
             of = " of " if long else "/"
             parts.append((0, f"epoch {epoch:,.0f}{of}{self._epochs:,}"))
         for name, label, short, rank in _SHOWN:
@@ -204,12 +205,15 @@ _SHOWN = (
 
 
 def _figure(value: float) -> str:
-    """Three digits, of one width while they move.
+    """Three digits, so that a figure keeps its width while it moves; two of the very small and large ones.
 
-    >>> _figure(0.4), _figure(0.02174), _figure(12.5)
-    ('0.400', '0.0217', '12.5')
+    >>> _figure(0.4), _figure(0.02174), _figure(12.5), _figure(5.95e-7)
+    ('0.400', '0.0217', '12.5', '6.0e-7')
     """
-    return f"{value:#.3g}" if 1e-4 <= abs(value) < 1000 else f"{value:.3g}"
+    if value == 0 or 1e-3 <= abs(value) < 1000 or not math.isfinite(value):
+        return f"{value:#.3g}"
+    digits, exponent = f"{value:.1e}".split("e")
+    return f"{digits}e{int(exponent)}"
 
 
 def _thousands(number: float) -> str:

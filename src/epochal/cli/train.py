@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,9 @@ from epochal.errors import Refusal
 if TYPE_CHECKING:
     from epochal.cli.screen import Screen
     from epochal.data import Dataset
+    from epochal.events import Event
     from epochal.run import Run
+    from epochal.training import Control
 
 __all__ = ["command"]
 
@@ -49,8 +52,10 @@ def command(
     from epochal.cli.screen import Screen
 
     screen = Screen(quiet=quiet, to_stderr=as_json)
-    run = _train(data, screen, given)
-    path = _save(run, folder, screen, report=not given["no_report"])
+    control, events = _prepare(data, given)
+    with stopping(control, screen.anything_learned):
+        run = _train(events, control, screen)
+        path = _save(run, folder, screen, report=not given["no_report"])
     if as_json:
         click.echo(json.dumps(result(run, path), ensure_ascii=False))
     elif quiet:
@@ -59,20 +64,25 @@ def command(
     ctx.exit(130 if run.interrupted else 0)
 
 
-def _train(source: str, screen: Screen, given: dict[str, Any]) -> Run:
-    from epochal.events import RunEnded
+def _prepare(source: str, given: dict[str, Any]) -> tuple[Control, Iterator[Event]]:
+    """Read the data and settle everything; what cannot work is refused here."""
     from epochal.training import Control, train
 
     dataset = _load(source, given)
     control = Control()
     try:
-        events = train(model(given, dataset), dataset, control=control, **settings(given))
+        return control, train(model(given, dataset), dataset, control=control, **settings(given))
     except Exception as error:
         if given["model"] is None or isinstance(error, Refusal) or os.environ.get("EPOCHAL_DEBUG"):
             raise
         first = " ".join(str(error).partition("\n")[0].split()).rstrip(".")
         raise Refusal(f'model "{given["model"]}" failed: {type(error).__name__}: {first}.') from error
-    with screen.watching(control), stopping(control, screen.anything_learned):
+
+
+def _train(events: Iterator[Event], control: Control, screen: Screen) -> Run:
+    from epochal.events import RunEnded
+
+    with screen.watching(control):
         for event in events:
             screen.show(event)
             if isinstance(event, RunEnded):

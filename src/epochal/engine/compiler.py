@@ -9,12 +9,14 @@ from __future__ import annotations
 import functools
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jax
 
 from epochal.engine.program import build, fresh, over_repeats
+from epochal.engine.schedules import Schedule
 from epochal.engine.spec import Spec
 from epochal.engine.state import Limits, Part, Progress, Repeat, Seeds
 from epochal.models import shapes_of
@@ -73,6 +75,17 @@ def _sample(parts: tuple[Part, ...], shared: bool) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(inputs.shape[1 if shared else 2 :], inputs.dtype)
 
 
+def _compiled_in(spec: Spec) -> Spec:
+    """The spec without the numbers of its optimizer and schedule, which are arguments of the program."""
+    optimizer, schedule = spec.optimizer, spec.schedule
+    rate = None if optimizer.learning_rate is None else 1.0
+    return replace(
+        spec,
+        optimizer=replace(optimizer, learning_rate=rate),
+        schedule=Schedule(schedule.kind, warmup=min(schedule.warmup, 1), every=1),
+    )
+
+
 def _signature(tree: Any) -> Any:
     leaves, structure = jax.tree.flatten(tree)
     return structure, tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves)
@@ -84,11 +97,11 @@ def compiled_call(
     """The compiled function (progress, seeds, parts, limits) -> (progress, rows); `progress` is used up."""
     use_cache()
     with _lock:
-        return _call(spec, _signature((progress, seeds, parts, limits)), shared)
+        return _call(_compiled_in(spec), _signature((progress, seeds, parts, limits)), shared)
 
 
 def compiled_init(spec: Spec, keys: jax.Array, parts: tuple[Part, ...], shared: bool) -> Any:
     """The compiled function keys -> repeats before their first update."""
     use_cache()
     with _lock:
-        return _init(spec, _signature((keys, _sample(parts, shared))))
+        return _init(_compiled_in(spec), _signature((keys, _sample(parts, shared))))

@@ -93,7 +93,7 @@ def optimizer_for(
         raise Refusal(did_you_mean("optimizer", optimizer, OPTIMIZERS))
     named = OPTIMIZERS[optimizer]
     rate = named.learning_rate if learning_rate is None else learning_rate
-    if not 0 < rate < float("inf"):
+    if isinstance(rate, str) or not 0 < rate < float("inf"):
         raise Refusal(f"learning_rate must be greater than 0 and finite; got {rate}.")
     chosen = Optimizer(optimizer, tuple(sorted((options or {}).items())), None, named.elementwise, rate)
     try:

@@ -204,6 +204,10 @@ def build(
                 stop = jnp.minimum(stop, position.index + position.until)
             stop = jnp.where(active(state).any(), stop, position.index)
             state = leg(state, seeds, train, order, position, stop)
+            unseen = ~active(state).any() & (state.status == RUNNING).any()
+            # Where the last of them broke, nothing came after: so a row is made there, however long the leg.
+            here = jnp.where(state.broken_epoch == position.epoch, state.broken_index, -1).max()
+            stop = jnp.where(unseen, here + 1, stop)
 
             done = stop - position.index
             ended = stop == in_epoch
@@ -216,7 +220,6 @@ def build(
                 due=position.due,
                 counted=position.counted + seen(position.index, stop).astype(jnp.float32),
             )
-            unseen = ~active(state).any() & (state.status == RUNNING).any()
             due = (done > 0) & ((until <= 0) | finished(moved)) | unseen
             return moved._replace(due=due), state, rows, order, order_epoch, budget - done
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 
@@ -16,6 +16,7 @@ class Observation(NamedTuple):
     columns: dict[str, jax.Array]
 
 
+@runtime_checkable
 class Rule(Protocol):
     """A fold over evaluations, traced into the compiled program. Rules must be hashable."""
 

@@ -23,7 +23,12 @@ def is_flax(model: Any) -> bool:
 
     if isinstance(model, nnx.Module) or (inspect.isclass(model) and issubclass(model, nnx.Module)):
         return True
-    return callable(model) and "rngs" in inspect.signature(model).parameters
+    if not callable(model):
+        return False
+    try:
+        return "rngs" in inspect.signature(model).parameters
+    except ValueError:  # a built-in has no signature
+        return False
 
 
 class FlaxModel:

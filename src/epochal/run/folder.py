@@ -40,6 +40,7 @@ from epochal.run.record import BrokenUpdate, Fitted, Outcome, Run, Scores
 __all__ = ["FORMAT", "PARTS", "load", "load_record", "plain", "refuse_existing", "save"]
 
 FORMAT = 1
+_FILES = ("metrics.parquet", "split.parquet", "best.safetensors", "last.safetensors", "scaling.safetensors")
 PARTS = ("", "train", "validation", "test")
 """What the numbers in split.parquet stand for; 0 is no part."""
 
@@ -56,7 +57,7 @@ def save(run: Run, folder: str | Path, report: bool = False) -> Path:
     """Write a run folder, whole or not at all; with `report` the page, too."""
     path = refuse_existing(folder)
     parent = path.parent
-    made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
+    made = [one for one in (parent, *parent.parents) if not one.exists()]
     temporary = parent / f".{path.name}-{uuid.uuid4().hex[:8]}"
     try:
         temporary.mkdir(parents=True)
@@ -171,7 +172,7 @@ def _named(tree: Any) -> dict[str, NDArray[Any]]:
 def _write_tensors(tensors: dict[str, NDArray[Any]], path: Path) -> None:
     from safetensors.numpy import save as to_bytes
 
-    path.write_bytes(to_bytes({name: np.ascontiguousarray(value) for name, value in tensors.items()}))
+    path.write_bytes(to_bytes({name: np.asarray(value, order="C") for name, value in tensors.items()}))
 
 
 def _scalings(run: Run) -> dict[str, NDArray[Any]]:
@@ -230,8 +231,10 @@ def _guarded(path: Path, read: Callable[[dict[str, Any]], Run]) -> Run:
     except Refusal:
         raise
     except FileNotFoundError as error:
-        raise Refusal(f'the run folder "{path}" lacks {Path(error.filename or "").name}.') from error
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        # Arrow's error does not carry the name.
+        lacking = [name for name in _FILES if not (path / name).exists()]
+        raise Refusal(f'the run folder "{path}" lacks {", ".join(lacking) or "a file"}.') from error
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise Refusal(f'the run folder "{path}" is damaged: {type(error).__name__}: {error}.') from error
     except Exception as error:
         if type(error).__module__.startswith(("safetensors", "pyarrow")):

@@ -47,6 +47,12 @@ def _plan(run: Run, repeat: int) -> Plan:
     return run.plan.with_(seed=run.order_seeds[repeat])
 
 
+def _begun(run: Run, repeat: int) -> int:
+    """How many updates a repeat made, counting the one that broke."""
+    outcome = run.outcomes[repeat]
+    return outcome.updates + (outcome.broken is not None)
+
+
 def seen(run: Run, row: int, epoch: int, repeat: int = 0) -> Seen:
     """Where `row` of the source (counted from 1) had its turns in an epoch (counted from 0)."""
     plan = _plan(run, repeat)
@@ -62,6 +68,11 @@ def seen(run: Run, row: int, epoch: int, repeat: int = 0) -> Seen:
     train = np.flatnonzero(run.splits[repeat] == _TRAIN)
     sample = int(np.searchsorted(train, found[0]))
     turns = plan.find(sample, epoch)
+    if turns and turns[0].update >= _begun(run, repeat):
+        raise Refusal(
+            f"epoch must be one in which row {row} had its turn; repeat {repeat} ended after "
+            f"{run.outcomes[repeat].updates} updates, and in epoch {epoch} it is in update {turns[0].update}."
+        )
     size = len(plan.batch(turns[0].epoch, turns[0].batch)) if turns else 0
     return Seen(repeat, row, epoch, turns, size)
 
@@ -70,9 +81,9 @@ def formed(run: Run, update: int, repeat: int = 0) -> Formed:
     """Which rows formed an update (counted from 0)."""
     plan = _plan(run, repeat)
     epoch, batch = plan.locate(update)
-    made = run.outcomes[repeat].updates
-    if update >= made:
-        raise Refusal(f"update must be less than {made} (repeat {repeat} made that many); got {update}.")
+    begun = _begun(run, repeat)
+    if update >= begun:
+        raise Refusal(f"update must be less than {begun} (repeat {repeat} made that many); got {update}.")
     train = np.flatnonzero(run.splits[repeat] == _TRAIN)
     rows = run.rows[train[plan.batch(epoch, batch)]]
     return Formed(repeat, update, epoch, batch, tuple(int(number) for number in rows))

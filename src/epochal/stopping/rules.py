@@ -338,12 +338,16 @@ class _Joined:
 
 def any_of(*rules: Rule) -> Any:
     """Stop as soon as one of the rules says so."""
+    if not rules:
+        raise Refusal("any_of needs at least one rule; got none.")
     return rules[0] if len(rules) == 1 else _Joined(tuple(rules))
 
 
 def all_of(*rules: Rule) -> Any:
     """Stop when all of the rules say so at the same evaluation; budgets can't be part of it."""
-    if any(isinstance(rule, Budget) for rule in rules):
+    if not rules:
+        raise Refusal("all_of needs at least one rule; got none.")
+    if any(budgets(rule) for rule in rules):
         raise Refusal("a Budget ends training by itself and can't be part of all_of; use any_of.")
     return rules[0] if len(rules) == 1 else _Joined(tuple(rules), every=True)
 

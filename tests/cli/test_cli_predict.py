@@ -1,0 +1,178 @@
+"""Contract of `epochal predict`, `trace`, `report` and `example`, with their refusals."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+
+
+def test_csv_parquet_and_standard_output_hold_the_same(call, trained):
+    run, table = trained
+    printed = call("predict", run, table)
+    assert printed.status == 0
+    assert printed.out.splitlines()[0].startswith('"predicted kind","probability a","probability b","sd of')
+    for name in ("p.csv", "p.parquet"):
+        result = call("predict", run, table, "--out", name)
+        assert (result.status, result.out) == (0, "")
+        assert f"wrote 60 predictions to {name}" in result.err
+    kept = pyarrow.parquet.read_table("p.parquet")
+    rows = call("predict", run, table, "--json").json["rows"]
+    assert rows == kept.to_pylist()
+    assert rows[0].keys() == set(pyarrow.csv.read_csv("p.csv").column_names)
+    assert rows[0]["predicted kind"] in ("a", "b")
+    assert Path("p.csv").read_text() == printed.out
+
+
+def test_an_existing_file_needs_force(call, refuse, trained):
+    run, table = trained
+    call("predict", run, table, "--out", "p.csv", "--quiet")
+    refuse("predict", run, table, "--out", "p.csv", words=['"p.csv" exists already', "--force"])
+    assert call("predict", run, table, "--out", "p.csv", "--force", "--quiet").err == ""
+
+
+def test_one_repeat_has_no_spread_and_json_no_nan(call, tmp_path):
+    options = ("--hidden", "4", "--epochs", "2", "--out", "run", "--quiet", "--no-report")
+    assert call("train", "example:diabetes", *options).status == 0
+    result = call("predict", "run", "example:diabetes", "--json")
+    assert "NaN" not in result.out
+    assert result.json["rows"][0].keys() == {"predicted progression"}
+
+
+def changed(table, to, change):
+    header, *rows = [line.split(",") for line in table.read_text().splitlines()]
+    to.write_text("\n".join(",".join(change(header, row)) for row in [header, *rows]) + "\n")
+    return to
+
+
+def test_columns_may_be_reordered_added_or_be_without_target(call, trained, tmp_path):
+    run, table = trained
+    wanted = call("predict", run, table).out
+    for name, change in {
+        "reordered": lambda header, row: row[::-1],
+        "extra": lambda header, row: ["more", *row],
+        "unlabeled": lambda header, row: row[:-1],
+    }.items():
+        result = call("predict", run, changed(table, tmp_path / f"{name}.csv", change))
+        assert (result.status, result.out) == (0, wanted), name
+
+
+def test_unseen_categories_are_said(call, trained, tmp_path):
+    run, table = trained
+    new = tmp_path / "new.csv"
+    new.write_text(table.read_text().replace("red", "pink"))
+    result = call("predict", run, new)
+    assert result.status == 0
+    assert '"color"' in result.err
+    assert "20 values in no category" in result.err
+
+
+def test_rows_that_do_not_fit_are_refused(refuse, trained, tmp_path):
+    run, table = trained
+    missing = changed(table, tmp_path / "missing.csv", lambda header, row: [row[0], *row[2:]])
+    refuse("predict", run, missing, words=["color"])
+    words = changed(
+        table, tmp_path / "words.csv", lambda header, row: row if row is header else ["old", *row[1:]]
+    )
+    refuse("predict", run, words, words=["age", '"old"', "row 1"])
+    (tmp_path / "none.csv").write_text("age,color,height,kind\n")
+    refuse("predict", run, tmp_path / "none.csv", words=["row"])
+    refuse("predict", run, "nowhere.csv", words=["no file nowhere.csv"])
+    refuse("predict", run, table, "--parameters", "bst", words=["best", "last", "bst"])
+
+
+def test_where_it_can_not_be_written_is_refused(refuse, call, trained, tmp_path):
+    run, table = trained
+    refuse("predict", run, table, "--out", "no/p.csv", words=["no/p.csv", 'no folder "no"'])
+    refuse("predict", run, table, "--out", tmp_path, words=["is a folder"])
+    refuse("report", run, "--out", "no/r.html", words=["no/r.html", 'no folder "no"'])
+    refuse("example", "iris", "--out", "no/i.csv", words=["no/i.csv", "no folder no"])
+    refuse("example", "irs", words=['"irs"', 'mean "iris"'])
+
+
+@pytest.mark.parametrize("command", ["predict", "trace", "report"])
+def test_what_is_no_run_is_refused(command, refuse, tmp_path, trained):
+    arguments = {"predict": [trained[1]], "trace": ["--update", "0"], "report": []}[command]
+    refuse(command, "nowhere", *arguments, words=["nowhere", "run.json", "epochal runs"])
+    (tmp_path / "folder").mkdir()
+    refuse(command, "folder", *arguments, words=["folder", "run.json"])
+
+
+DAMAGE = {
+    "no JSON": ("run.json", b"{"),
+    "another JSON": ("run.json", b"[1, 2]"),
+    "a later format": ("run.json", b'{"format": 99}'),
+    "half a record": ("run.json", b'{"format": 1}'),
+    "parameters": ("best.safetensors", b"\x00" * 40),
+    "cut parameters": ("best.safetensors", None),
+    "no parameters": ("best.safetensors", ...),
+    "split": ("split.parquet", b"PAR1"),
+    "curves": ("metrics.parquet", ...),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_damaged_run_is_refused(name, refuse, trained, tmp_path):
+    file, content = DAMAGE[name]
+    broken = tmp_path / "broken"
+    shutil.copytree(trained[0], broken)
+    if content is ...:
+        (broken / file).unlink()
+    else:
+        whole = (broken / file).read_bytes()
+        (broken / file).write_bytes(whole[: len(whole) // 2] if content is None else content)
+    refuse("predict", broken, trained[1], words=["broken"])
+
+
+def test_trace_says_where_a_row_was_and_what_formed_an_update(call, trained):
+    run, _ = trained
+    formed = call("trace", run, "--update", "1", "--json").json
+    row = formed["rows"][2]
+    seen = call("trace", run, "--sample", row, "--epoch", formed["epoch"], "--json").json
+    (turn,) = seen["epochs"][0]["turns"]
+    assert (turn["update"], turn["batch"], turn["slot"]) == (1, formed["batch"], 2)
+    assert len(call("trace", run, "--sample", row).out.splitlines()) == 3
+    assert f"rows: {', '.join(map(str, formed['rows']))}" in call("trace", run, "--update", "1").out
+
+
+TRACE = {
+    "neither": ([], ["--sample", "--update", "neither"]),
+    "both": (["--sample", "1", "--update", "1"], ["both"]),
+    "an epoch of an update": (["--update", "1", "--epoch", "0"], ["--epoch", "--sample"]),
+    "update above": (["--update", "6"], ["update", "6"]),
+    "update below": (["--update", "-1"], ["update", "at least 0", "got -1"]),
+    "row above": (["--sample", "61"], ["row 61", "1 to 60"]),
+    "row 0": (["--sample", "0"], ["sample", "at least 1", "got 0"]),
+    "epoch above": (["--sample", "1", "--epoch", "3"], ["epoch", "got 3"]),
+    "repeat above": (["--sample", "1", "--repeat", "2"], ["repeat", "0 and 1", "got 2"]),
+    "repeat above for an update": (["--update", "1", "--repeat", "2"], ["repeat", "0 and 1", "got 2"]),
+}
+
+
+@pytest.mark.parametrize("name", TRACE)
+def test_a_trace_out_of_range_is_refused(name, refuse, trained, call):
+    run, _ = trained
+    options, words = TRACE[name]
+    if name == "epoch above":
+        row = call("trace", run, "--update", "0", "--json").json["rows"][0]
+        options = ["--sample", str(row), *options[2:]]
+    refuse("trace", run, *options, words=words)
+
+
+def test_the_report_is_written_again(call, trained, tmp_path):
+    result = call("report", trained[0], "--out", "page.html")
+    assert result.out == "wrote page.html\n"
+    assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
+
+
+def test_examples_are_listed_and_written_once(call, refuse):
+    assert "example:iris" in call("example").out.split()
+    assert call("example", "iris").out == "wrote iris.csv\n"
+    refuse("example", "example:iris", words=["iris.csv exists already", "--out"])
+
+
+def test_a_run_says_what_it_holds(trained):
+    document = json.loads((trained[0] / "run.json").read_text())
+    assert document["settings"]["repeats"] == 2
