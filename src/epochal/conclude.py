@@ -7,7 +7,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -19,13 +19,20 @@ from epochal.engine.lane import Lane
 from epochal.engine.spec import Spec
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, Repeat
 from epochal.engine.update import packing
-from epochal.events import Evaluated
 from epochal.models import Variables, bounds_of, metrics_for, shapes_of
 from epochal.prepare import Prepared
 from epochal.run import BrokenUpdate, Fitted, Outcome, Run, Scores
 from epochal.run.predict import compiled_forward
 
 __all__ = ["LaneResult", "conclude"]
+
+
+class End(NamedTuple):
+    """Where a repeat was evaluated for the last time."""
+
+    epoch: float
+    update: int
+    seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,14 +62,14 @@ class LaneResult:
         one: Repeat = jax.tree.map(lambda leaf: leaf[row], self.state)
         return one
 
-    def outcomes(self, prepared: Prepared, ends: dict[int, Evaluated] | None = None) -> list[Outcome]:
-        """How each repeat of the lane went; `ends` has the last evaluation of each."""
+    def outcomes(self, prepared: Prepared, ends: dict[int, End] | None = None) -> list[Outcome]:
+        """How each repeat of the lane went; `ends` says where each was evaluated last."""
         return [
             self._outcome(prepared, row, repeat, (ends or {}).get(repeat))
             for row, repeat in enumerate(self.repeats)
         ]
 
-    def _outcome(self, prepared: Prepared, row: int, repeat: int, end: Evaluated | None) -> Outcome:
+    def _outcome(self, prepared: Prepared, row: int, repeat: int, end: End | None) -> Outcome:
         one, plan = self.of_repeat(row), prepared.plan_of(repeat)
         status, broken = int(one.status), None
         epochs, updates = (end.epoch, end.update) if end is not None else (self.epoch, self.update)
@@ -96,25 +103,26 @@ class LaneResult:
         )
 
 
-def conclude(
-    prepared: Prepared, results: Sequence[LaneResult], evaluated: Sequence[Evaluated], interrupted: bool
-) -> Run:
-    """The finished run: outcomes, curves, scores of the best parameters, verdict, conditions."""
+def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, interrupted: bool) -> Run:
+    """The finished run: outcomes, curves, scores of the best parameters, verdict, conditions.
+
+    `curves` has the rows of all repeats in the order in which they were heard of.
+    """
     results = _begun(sorted(results, key=lambda result: result.repeats.start))
     repeats = [repeat for result in results for repeat in result.repeats]
-    ends = {event.repeat: event for event in evaluated}
+    curves = _arranged(curves, repeats)
+    ends = {}
+    for number, repeat in enumerate(repeats):
+        own = curves.of(number)
+        if len(own):
+            ends[repeat] = End(float(own.epoch[-1]), int(own.update[-1]), float(own.seconds[-1]))
     found = [outcome for result in results for outcome in result.outcomes(prepared, ends)]
     outcomes = tuple(replace(outcome, repeat=number) for number, outcome in enumerate(found))
-    numbers = {repeat: number for number, repeat in enumerate(repeats)}
-    evaluated = [
-        replace(event, repeat=numbers[event.repeat]) for event in evaluated if event.repeat in numbers
-    ]
     fitted = tuple(
         _fitted(prepared, result.spec, result.of_repeat(row), repeat)
         for result in results
         for row, repeat in enumerate(result.repeats)
     )
-    curves = _curves(evaluated, prepared.spec.columns)
     baseline = {name: [values[repeat] for repeat in repeats] for name, values in _baseline(prepared).items()}
     settings = _settings(prepared)
     verdict = judge(
@@ -163,16 +171,20 @@ def _parts(chosen: Split, samples: int) -> NDArray[np.uint8]:
     return parts
 
 
-def _curves(evaluated: Sequence[Evaluated], names: Sequence[str]) -> Curves:
-    rows = sorted(range(len(evaluated)), key=lambda row: (evaluated[row].repeat, evaluated[row].update))
-    events = [evaluated[row] for row in rows]
+def _arranged(curves: Curves, repeats: Sequence[int]) -> Curves:
+    """The rows of some repeats, numbered from 0, each repeat's together and in the order of time."""
+    numbers = np.full(max([*repeats, *curves.repeat.tolist()], default=0) + 1, -1)
+    numbers[list(repeats)] = np.arange(len(repeats))
+    number = numbers[curves.repeat]
+    rows = np.lexsort((curves.update, number))
+    rows = rows[number[rows] >= 0]
     return Curves(
-        repeat=np.array([event.repeat for event in events], np.int32),
-        epoch=np.array([event.epoch for event in events], np.float64),
-        update=np.array([event.update for event in events], np.int64),
-        samples=np.array([event.samples for event in events], np.int64),
-        seconds=np.array([event.seconds for event in events], np.float64),
-        columns={name: np.array([event.columns[name] for event in events], np.float64) for name in names},
+        number[rows],
+        curves.epoch[rows],
+        curves.update[rows],
+        curves.samples[rows],
+        curves.seconds[rows],
+        {name: column[rows] for name, column in curves.columns.items()},
     )
 
 

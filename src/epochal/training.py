@@ -13,14 +13,16 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Unpack
 
 import jax
+import numpy as np
 
 from epochal.conclude import LaneResult, conclude
+from epochal.curves import Curves
 from epochal.engine.lane import Evaluation, Lane
 from epochal.events import Evaluated, Event, Progressed, RepeatEnded, RunEnded, RunStarted
 from epochal.models import shapes_of
@@ -116,7 +118,7 @@ class _Events(Iterator[Event]):
         self._futures: list[Future[None]] = []
         self._pool: ThreadPoolExecutor | None = None
         self._results: list[LaneResult] = []
-        self._evaluated: list[Evaluated] = []
+        self._curves: list[Curves] = []
         self._done: dict[int, int] = {}
         self._begin = 0.0
         self._ended = False
@@ -162,7 +164,9 @@ class _Events(Iterator[Event]):
         except BaseException as error:
             self._queue.put(error)
 
-    def _drive(self, repeats: range) -> LaneResult:
+    def _drive(self, repeats: range) -> LaneResult | None:
+        if self._control.stopped and repeats.start > 0:
+            return None
         lane = make_lane(self._prepared, repeats)
         seconds = [one.seconds for one in budgets(self._prepared.spec.rule) if one.seconds is not None]
         reason = ""
@@ -172,7 +176,7 @@ class _Events(Iterator[Event]):
             elif seconds and lane.seconds >= min(seconds):
                 reason = f"the budget of {min(seconds):g} seconds is spent"
             news = lane.finish() if reason else lane.advance()
-            self._queue.put((repeats, news, lane.update, lane.seconds))
+            self._queue.put((repeats, news, lane.update, lane.last_update, lane.seconds))
             if reason:
                 break
         if not reason and lane.update >= lane.last_update < self._prepared.plan.updates:
@@ -184,36 +188,58 @@ class _Events(Iterator[Event]):
         if isinstance(news, BaseException):
             self.close()
             raise news
+        if news is None:
+            self._expected -= 1
         if isinstance(news, LaneResult):
             self._results.append(news)
             for outcome in news.outcomes(self._prepared):
                 self._waiting.append(RepeatEnded(outcome.repeat, outcome.epochs, outcome.stopped))
+        if news is None or isinstance(news, LaneResult):
             if len(self._results) == self._expected:
-                run = conclude(self._prepared, self._results, self._evaluated, self._control.stopped)
+                curves = Curves.concatenate(self._curves)
+                run = conclude(self._prepared, self._results, curves, self._control.stopped)
                 self._waiting.append(RunEnded(run))
             return
-        repeats, evaluations, updates, seconds = news
-        for evaluation in evaluations:
-            self._waiting += self._events_of(repeats, evaluation)
+        repeats, evaluations, updates, most, seconds = news
+        if evaluations:
+            rows = self._rows(repeats, evaluations)
+            self._curves.append(rows)
+            self._waiting += _events_of(rows)
         self._done[repeats.start] = updates * len(repeats)
-        plan, count = self._prepared.plan, self._prepared.settings.repeats
         clock = time.perf_counter() - self._begin
-        self._waiting.append(Progressed(sum(self._done.values()), plan.updates * count, clock, seconds))
+        count = self._prepared.settings.repeats
+        self._waiting.append(Progressed(sum(self._done.values()), most * count, clock, seconds))
 
-    def _events_of(self, repeats: range, evaluation: Evaluation) -> list[Evaluated]:
+    def _rows(self, repeats: range, evaluations: Sequence[Evaluation]) -> Curves:
+        """Evaluations as rows of the curves: compact, since there may be millions of them."""
         plan, names = self._prepared.plan, self._prepared.spec.columns
-        epoch = evaluation.epoch + (
-            evaluation.batch / plan.batches_in(evaluation.epoch) if evaluation.batch else 0.0
-        )
-        events = []
-        for row, repeat in enumerate(repeats):
-            if not evaluation.running[row]:
-                continue
-            columns = {name: float(value) for name, value in zip(names, evaluation.values[row], strict=True)}
-            samples = samples_seen(plan, evaluation.epoch, evaluation.batch)
-            events.append(Evaluated(repeat, epoch, evaluation.update, samples, evaluation.seconds, columns))
-        self._evaluated += events
-        return events
+        rows = [
+            (
+                repeat,
+                one.epoch + (one.batch / plan.batches_in(one.epoch) if one.batch else 0.0),
+                one.update,
+                samples_seen(plan, one.epoch, one.batch),
+                one.seconds,
+            )
+            for one in evaluations
+            for repeat, running in zip(repeats, one.running, strict=True)
+            if running
+        ]
+        if not rows:
+            return Curves.empty(names)
+        values = np.concatenate([one.values[one.running] for one in evaluations]).astype(np.float64)
+        repeat, epoch, update, samples, seconds = (np.array(column) for column in zip(*rows, strict=True))
+        columns = dict(zip(names, values.T, strict=True))
+        return Curves(repeat, epoch, update, samples, seconds, columns)
+
+
+def _events_of(rows: Curves) -> Iterator[Evaluated]:
+    names = list(rows.columns)
+    figures = zip(*(column.tolist() for column in rows.columns.values()), strict=True)
+    coordinates = (rows.repeat, rows.epoch, rows.update, rows.samples, rows.seconds)
+    at = zip(*(column.tolist() for column in coordinates), strict=True)
+    for (repeat, epoch, update, samples, seconds), found in zip(at, figures, strict=True):
+        yield Evaluated(repeat, epoch, update, samples, seconds, dict(zip(names, found, strict=True)))
 
 
 def samples_seen(plan: Any, epoch: int, index: int) -> int:
