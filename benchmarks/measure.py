@@ -2,7 +2,8 @@
 
 Machines differ and neighbors come and go, so what counts is a ratio: every contender has its turn in every
 round, the order is reversed from round to round, and a ratio is formed within a round before the median is
-taken.
+taken. Neighbors do not slow all contenders alike: threads that wait for one another were seen to take ten
+times as long on a busy machine. So no aim is judged while others take more than a tenth of the cores.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 ROUNDS = 5
+BUSY = 0.1
+"""Share of the cores, taken by other processes, from which on nothing is judged."""
 PACKAGES = (
     "epochal", "jax", "jaxlib", "numpy", "optax", "flax",
     "torch", "keras", "lightning", "skorch", "scikit-learn",
@@ -97,9 +101,9 @@ class Aim:
     def met(self) -> bool:
         return self.value <= self.bound if self.at_most else self.value >= self.bound
 
-    def __str__(self) -> str:
+    def said(self, busy: bool) -> str:
         relation = "at most" if self.at_most else "at least"
-        outcome = "met" if self.met else "MISSED"
+        outcome = "not judged" if busy else "met" if self.met else "MISSED"
         return f"{self.what}: {digits(self.value)} ({relation} {digits(self.bound)}: {outcome})"
 
 
@@ -117,27 +121,31 @@ class Table:
     aims: list[Aim] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
-    load_before: float = field(default_factory=lambda: os.getloadavg()[0])
+    timed: bool = True  # whether the figures are times, which a busy machine spoils
+    began: Usage = field(default_factory=lambda: Usage.now())
 
     def publish(self, folder: Path = RESULTS) -> None:
         """Write NAME.json and NAME.md, and print the page."""
         folder.mkdir(parents=True, exist_ok=True)
+        conditions = self.conditions()
+        busy = self.timed and (conditions["others_share_of_cores"] or 0) > BUSY
+        page = self.page(conditions, busy)
         document = {
             "name": self.name,
             "title": self.title,
             "columns": dict(self.columns),
             "rows": [{key: as_json(cell) for key, cell in row.items()} for row in self.rows],
-            "aims": [vars(aim) | {"met": aim.met} for aim in self.aims],
+            "aims": [vars(aim) | {"met": None if busy else aim.met} for aim in self.aims],
             "notes": self.notes,
             "skipped": self.skipped,
-            "conditions": self.conditions(),
+            "conditions": conditions,
         }
         (folder / f"{self.name}.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
-        (folder / f"{self.name}.md").write_text(self.page())
-        print(self.page(), flush=True)
+        (folder / f"{self.name}.md").write_text(page)
+        print(page, flush=True)
 
-    def page(self) -> str:
-        conditions = self.conditions()
+    def page(self, conditions: Mapping[str, Any], busy: bool) -> str:
+        others = conditions["others_share_of_cores"]
         lines = [
             f"## {self.title}",
             "",
@@ -145,18 +153,19 @@ class Table:
             "| --- " + "| ---: " * (len(self.columns) - 1) + "|",
             *("| " + " | ".join(as_text(row.get(key)) for key in self.columns) + " |" for row in self.rows),
             "",
-            *(f"- {aim}" for aim in self.aims),
+            *(f"- {aim.said(busy)}" for aim in self.aims),
+            *(["- **The machine was busy: measure again before quoting any of this.**"] if busy else []),
             *(f"- {note}" for note in self.notes),
             *(f"- Skipped: {line}" for line in self.skipped),
             f"- Measured {conditions['date']} on {conditions['processor']}, {conditions['cores']} cores, "
             f"{conditions['memory_gb']} GB, {conditions['system']}, Python {conditions['python']}; "
-            f"{', '.join(f'{name} {version}' for name, version in versions().items())}. "
-            f"Load average before and after: {conditions['load_before']}, {conditions['load_after']}.",
+            f"{', '.join(f'{name} {version}' for name, version in conditions['versions'].items())}. "
+            f"Other processes took {'an unknown share' if others is None else f'{others:.0%}'} of the cores.",
             "",
         ]
         return "\n".join(lines)
 
-    def conditions(self) -> dict[str, object]:
+    def conditions(self) -> dict[str, Any]:
         return {
             "date": datetime.now(UTC).date().isoformat(),
             "processor": processor(),
@@ -165,9 +174,35 @@ class Table:
             "system": f"{platform.system()} {platform.machine()}",
             "python": platform.python_version(),
             "versions": versions(),
-            "load_before": round(self.load_before, 2),
-            "load_after": round(os.getloadavg()[0], 2),
+            "others_share_of_cores": self.began.others_share(Usage.now()),
         }
+
+
+@dataclass(frozen=True)
+class Usage:
+    """The processor time spent so far: by everyone, by this process and its children, and on nothing."""
+
+    all: float | None
+    own: float
+    idle: float
+
+    @classmethod
+    def now(cls) -> Usage:
+        times = os.times()
+        own = times.user + times.system + times.children_user + times.children_system
+        counters = Path("/proc/stat")
+        if not counters.exists():
+            return cls(None, own, 0.0)
+        user, nice, system, idle, wait, *rest = map(int, counters.read_text().split("\n")[0].split()[1:9])
+        tick = os.sysconf("SC_CLK_TCK")
+        return cls((user + nice + system + sum(rest)) / tick, own, (idle + wait) / tick)
+
+    def others_share(self, later: Usage) -> float | None:
+        """The share of all cores that other processes took since then."""
+        if self.all is None or later.all is None:
+            return None
+        used = later.all - self.all
+        return round(max(0.0, used - (later.own - self.own)) / (used + later.idle - self.idle), 3)
 
 
 def versions() -> dict[str, str]:

@@ -80,6 +80,7 @@ def main() -> None:
             f"Median of {options.rounds} alternating rounds (least–most) of the largest resident set, by "
             "getrusage. An empty run: `epochal train` on the worked example's 200 rows. 1 MB is 10^6 bytes.",
         ],
+        timed=False,
     )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -19,10 +19,3 @@ def tables() -> Path:
     if not folder.is_dir():
         pytest.skip("the public tables are not here")
     return folder
-
-
-def need(module: str) -> object:
-    """An oracle's module; where EPOCHAL_ORACLES is set, its absence is a failure and not a reason to skip."""
-    if os.environ.get("EPOCHAL_ORACLES"):
-        __import__(module)
-    return pytest.importorskip(module)

@@ -7,12 +7,14 @@ parameters. With validation=0 and arrays that are not standardized, training sam
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 import epochal as ep
@@ -144,3 +146,10 @@ def assert_same_bits(found: Any, wanted: Any) -> None:
     assert len(ours_) == len(theirs)
     for one, other in zip(ours_, theirs, strict=True):
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other), strict=True)
+
+
+def need(module: str) -> object:
+    """An oracle's module; where EPOCHAL_ORACLES is set, its absence is a failure and not a reason to skip."""
+    if os.environ.get("EPOCHAL_ORACLES"):
+        __import__(module)
+    return pytest.importorskip(module)

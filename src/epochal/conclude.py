@@ -86,6 +86,8 @@ class LaneResult:
             stopped = f"the loss was not finite when evaluated after epoch {epochs:g}"
         else:
             stopped = self.reason or f"all {plan.epochs:,} epochs done"
+        if not np.isfinite(one.best_value):
+            stopped += f"; {self.spec.monitor} was never a number, so the first parameters count as the best"
         best_epoch, best_index = int(one.best_epoch), int(one.best_index)
         best_update = (
             plan.first_update(best_epoch) if best_epoch < plan.epochs else plan.updates
@@ -282,7 +284,6 @@ def _settings(prepared: Prepared) -> dict[str, Any]:
     settings, spec, optimizer = prepared.settings, prepared.spec, prepared.spec.optimizer
     every, unit = settings.evaluation
     described = getattr(prepared.model, "to_dict", None)
-    rule = getattr(spec.rule, "describe", None)
     return {
         "model": described() if described else {"kind": type(prepared.model).__name__},
         "batch_size": prepared.plan.batch_size,
@@ -293,7 +294,7 @@ def _settings(prepared: Prepared) -> dict[str, Any]:
         "schedule": spec.schedule.describe(),
         "loss": prepared.loss_name,
         "monitor": spec.monitor,
-        "stop": rule() if rule else "after all epochs",
+        "stop": prepared.rule.describe(),
         "order": prepared.plan.order.name,
         "remainder": prepared.plan.remainder,
         "repeats": settings.repeats,

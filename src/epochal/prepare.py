@@ -36,6 +36,7 @@ from epochal.models import Model, Variables, as_model, default_metrics, loss_for
 from epochal.plan import Plan
 from epochal.plan.threefry import threefry2x32, words
 from epochal.settings import Settings
+from epochal.stopping import Budget, budgets, without_budgets
 
 __all__ = ["Prepared", "Samples", "as_dataset", "prepare"]
 
@@ -85,6 +86,27 @@ class Prepared:
         """What is predicted."""
         assert self.dataset.task is not None
         return self.dataset.task
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What should be known before training."""
+        sizes = [size for _, size in self.plan.segments]
+        if getattr(self.model, "batch_norm", False) and min(sizes) == 1:
+            return (
+                "batch normalization sees a batch of 1 sample in each epoch, whose variance is 0; "
+                "--remainder spread avoids it",
+            )
+        return ()
+
+    @property
+    def rule(self) -> Rule:
+        """When a repeat stops, budgets included; the compiled program knows nothing of those."""
+        return self.settings.stop if self.settings.stop is not None else Never()
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        """What the host counts."""
+        return budgets(self.rule)
 
     @property
     def shared(self) -> bool:
@@ -263,6 +285,8 @@ def prepare(model: Any, data: Any, settings: Settings) -> Prepared:
         order=settings.order,
         remainder=settings.remainder,
     )
+    if plan.epochs >= 2**31:
+        raise Refusal(f"epochs must be less than 2^31 in a training; got {plan.epochs}.")
     has_validation = validation is not None or len(splits[0].validation) > 0
     standardize = dataset.encoder is not None if settings.standardize is None else settings.standardize
     if not standardize and np.isnan(dataset.inputs).any():
@@ -304,7 +328,7 @@ def prepare(model: Any, data: Any, settings: Settings) -> Prepared:
         classes=len(task.classes),
         optimizer=settings.chosen_optimizer(),
         schedule=settings.chosen_schedule(),
-        rule=rule,
+        rule=without_budgets(rule),
         monitor=monitor,
         layout=Layout.of(plan),
         repeats=1,

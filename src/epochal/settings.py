@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, SupportsIndex, TypedDict
+from typing import Any, Literal, TypedDict
 
 from epochal.engine.optimizers import Optimizer, optimizer_for
 from epochal.engine.schedules import Schedule
@@ -112,20 +112,33 @@ class Settings:
         return cls(**options)
 
     def __post_init__(self) -> None:
-        if isinstance(self.repeats, bool) or not isinstance(self.repeats, int) or self.repeats < 1:
+        repeats, seed = _whole(self.repeats), _whole(self.seed)
+        if repeats is None or repeats < 1:
             raise Refusal(f"repeats must be a whole number, at least 1; got {self.repeats!r}.")
-        if isinstance(self.seed, bool) or not isinstance(self.seed, SupportsIndex):
+        if seed is None or not 0 <= seed <= 2**64 - repeats:
             raise Refusal(f"seed must be a whole number between 0 and 2^64 - repeats; got {self.seed!r}.")
-        object.__setattr__(self, "seed", operator.index(self.seed))
-        if not 0 <= self.seed <= 2**64 - self.repeats:
-            raise Refusal(f"seed must be between 0 and 2^64 - repeats; got {self.seed}.")
-        if isinstance(self.vary, str):
-            object.__setattr__(self, "vary", (self.vary,))
+        for name, value in (("repeats", repeats), ("seed", seed), ("vary", _names("vary", self.vary))):
+            object.__setattr__(self, name, value)
         for part in self.vary:
             if part not in VARYING:
                 raise Refusal(did_you_mean("part of vary", part, VARYING))
-        if isinstance(self.metrics, str):
-            object.__setattr__(self, "metrics", (self.metrics,))
+        if not self.vary and repeats > 1:
+            raise Refusal(
+                f"vary must name something that differs between {repeats} repeats, of {', '.join(VARYING)}; "
+                "got nothing, which would make them all the same."
+            )
+        if self.metrics is not None:
+            object.__setattr__(self, "metrics", _names("metrics", self.metrics))
+        if not (isinstance(self.schedule, str | Schedule)):
+            raise Refusal(f"schedule must be a name or a Schedule; got {self.schedule!r}.")
+        if not (self.standardize is None or isinstance(self.standardize, bool)):
+            raise Refusal(f"standardize must be True, False or None; got {self.standardize!r}.")
+        if not (self.loss is None or isinstance(self.loss, str) or callable(self.loss)):
+            raise Refusal(f"loss must be a name or a function (outputs, targets); got {self.loss!r}.")
+        if not isinstance(self.optimizer_options, Mapping) or not all(
+            isinstance(value, float | int) for value in self.optimizer_options.values()
+        ):
+            raise Refusal(f"optimizer_options must map names to numbers; got {self.optimizer_options!r}.")
         self.evaluation  # noqa: B018 (refuses what it can't read)
 
     def chosen_optimizer(self) -> Optimizer:
@@ -147,9 +160,24 @@ class Settings:
         (100, 'updates')
         """
         match = re.fullmatch(r"\s*(\d+)\s*(epochs?|updates?)?\s*", str(self.evaluate_every))
-        if match is None or int(match[1]) < 1:
+        if match is None or not 1 <= int(match[1]) < 2**31:
             raise Refusal(
                 "evaluate_every must be a whole number of epochs, at least 1, or of updates such as "
                 f'"100 updates"; got {self.evaluate_every!r}.'
             )
         return int(match[1]), "updates" if (match[2] or "").startswith("update") else "epochs"
+
+
+def _whole(value: Any) -> int | None:
+    """A whole number by type (NumPy's too, bool not), or None."""
+    try:
+        return None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return None
+
+
+def _names(option: str, value: Any) -> tuple[str, ...]:
+    names = (value,) if isinstance(value, str) else value
+    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+        raise Refusal(f"{option} must be a name or a sequence of names; got {value!r}.")
+    return tuple(names)

@@ -29,7 +29,6 @@ from epochal.models import shapes_of
 from epochal.prepare import Prepared, prepare
 from epochal.run import Run
 from epochal.settings import Options, Settings
-from epochal.stopping import budgets
 
 __all__ = ["Control", "fit", "lanes_of", "train"]
 
@@ -168,7 +167,7 @@ class _Events(Iterator[Event]):
         if self._control.stopped and repeats.start > 0:
             return None
         lane = make_lane(self._prepared, repeats)
-        seconds = [one.seconds for one in budgets(self._prepared.spec.rule) if one.seconds is not None]
+        seconds = [one.seconds for one in self._prepared.budgets if one.seconds is not None]
         reason = ""
         while not lane.done:
             if self._control.stopped:
@@ -261,7 +260,7 @@ def samples_seen(plan: Any, epoch: int, index: int) -> int:
 
 def make_lane(prepared: Prepared, repeats: range, fixed_budget: int | None = None) -> Lane:
     """A lane for some repeats, compiled and at its first update."""
-    limits = [one.updates for one in budgets(prepared.spec.rule) if one.updates is not None]
+    limits = [one.updates for one in prepared.budgets if one.updates is not None]
     return Lane(
         spec=replace(prepared.spec, repeats=len(repeats)),
         plan=prepared.plan,

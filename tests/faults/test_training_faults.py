@@ -183,7 +183,7 @@ def test_a_validation_loss_that_is_not_finite_is_named_as_such():
         validation=(X, TARGETS),
         **{**FRAGILE, "test": 0, "repeats": 1, "evaluate_every": 1},
     )
-    assert run.outcomes[0].stopped == "the loss was not finite when evaluated after epoch 0"
+    assert run.outcomes[0].stopped.startswith("the loss was not finite when evaluated after epoch 0; ")
     assert run.outcomes[0].broken is None and run.outcomes[0].updates == 0
 
 
@@ -283,7 +283,7 @@ REFUSALS = {
     "fractional batch size": ({"batch_size": 2.5}, "batch_size must be a whole number"),
     "epochs": ({"epochs": 0}, "epochs must be at least 1; got 0."),
     "repeats": ({"repeats": 0}, "repeats must be a whole number, at least 1; got 0."),
-    "negative seed": ({"seed": -1}, "seed must be between 0 and 2^64 - repeats; got -1."),
+    "negative seed": ({"seed": -1}, "seed must be a whole number between 0 and 2^64 - repeats; got -1."),
     "text seed": ({"seed": "abc"}, "seed must be "),
     "fractional seed": ({"seed": 1.5}, "seed must be "),
     "vary": ({"vary": ("inits",)}, 'unknown part of vary "inits"; did you mean "init"?'),

@@ -19,6 +19,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 ROOMS = (
     "errors",
+    "directions",
     "plan",
     "data",
     "models",

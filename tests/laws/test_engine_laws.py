@@ -336,9 +336,13 @@ def test_what_does_not_vary_is_that_of_the_first_seed():
     def run(*vary):
         return ep.fit(ep.MLP(4), (X, Y), **{**OBSERVED, "vary": vary})
 
-    none = run()
-    assert_close(none.fitted[0].last, none.fitted[1].last, 0)
-    assert none.order_seeds == (3, 3)
+    with pytest.raises(ep.Refusal, match="vary must name something"):
+        run()
+    start = run("init")
+    assert start.order_seeds == (3, 3)
+    np.testing.assert_array_equal(start.splits[0], start.splits[1])
+    firsts = start.curves.values("train.loss")[1]
+    assert firsts[0, 0] != firsts[1, 0], "another start"
     order = run("order")
     np.testing.assert_array_equal(order.splits[0], order.splits[1])
     assert order.order_seeds == (3, 4)

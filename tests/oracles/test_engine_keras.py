@@ -10,8 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conftest import need
-from helpers import CASES, FEATURES, HIDDEN, RATES, assert_close, batches, ours, samples_of, start_of
+from helpers import CASES, FEATURES, HIDDEN, RATES, assert_close, batches, need, ours, samples_of, start_of
 
 keras = need("keras")
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 import epochal as ep
-from conftest import need
 from helpers import (
     BATCH,
     CASES,
@@ -21,6 +20,7 @@ from helpers import (
     RATES,
     assert_close,
     batches,
+    need,
     ours,
     samples_of,
     start_of,

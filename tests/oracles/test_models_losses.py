@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss, mean_absolute_error, mean_squared_error
 
-from conftest import need
 from epochal.models import LOSSES, loss_for, probabilities
+from helpers import need
 
 RANDOM = np.random.default_rng(0)
 LOGITS = RANDOM.normal(scale=3, size=(40, 3)).astype(np.float32)

@@ -190,8 +190,10 @@ def _training(prepared: Prepared) -> list[str]:
         seeds = f"1 repeat, seed {settings.seed}"
     else:
         seeds = f"{settings.repeats} repeats, seeds {settings.seed} to {settings.seed + settings.repeats - 1}"
-    rule = getattr(spec.rule, "describe", None)
-    return [f"{model}, {optimizer}{how}", seeds, *([f"stops early: {rule()}"] if rule is not None else [])]
+    lines = [f"{model}, {optimizer}{how}", seeds, *prepared.notes]
+    if settings.stop is not None:
+        lines.append(f"stops early: {prepared.rule.describe()}")
+    return lines
 
 
 _PARTS = {"train": "training", "validation": "validation", "test": "test"}

@@ -9,7 +9,7 @@ terminal    the curves in a terminal
 
 from __future__ import annotations
 
-from epochal.curves.record import AXES, Band, Best, Curves, higher_is_better
+from epochal.curves.record import AXES, Band, Best, Curves
 from epochal.curves.statistics import Summary, summarize
 from epochal.curves.terminal import picture
 from epochal.curves.verdict import KINDS, Verdict, judge
@@ -22,7 +22,6 @@ __all__ = [
     "Curves",
     "Summary",
     "Verdict",
-    "higher_is_better",
     "judge",
     "picture",
     "summarize",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from epochal.curves.record import Curves, higher_is_better
+from epochal.curves.record import Curves
 from epochal.curves.smoothing import (
     ALPHA,
     around,
@@ -27,6 +27,7 @@ from epochal.curves.smoothing import (
     tail,
 )
 from epochal.curves.statistics import t_factor
+from epochal.directions import higher_is_better
 
 __all__ = [
     "COLLAPSE",

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from epochal.curves.statistics import t_factor
+from epochal.directions import higher_is_better
 from epochal.errors import Refusal, did_you_mean
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from epochal.curves.verdict import Verdict
 
-__all__ = ["AXES", "Band", "Best", "Curves", "higher_is_better"]
+__all__ = ["AXES", "Band", "Best", "Curves"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -29,16 +30,6 @@ AXES: dict[str, str] = {"epochs": "epoch", "updates": "update", "samples": "samp
 """The x-axes, each with the field of `Curves` that it reads."""
 
 _COORDINATES = ("repeat", "epoch", "update", "samples", "seconds")
-_LOWER_IS_BETTER = ("loss", "mse", "rmse", "mae", "error", "deviance", "perplexity", "hinge", "huber")
-
-
-def higher_is_better(name: str) -> bool:
-    """Whether a curve is read upwards: accuracy, F1, R² are; losses and errors are not.
-
-    >>> higher_is_better("validation.accuracy"), higher_is_better("validation.rmse")
-    (True, False)
-    """
-    return not name.rpartition(".")[2].lower().endswith(_LOWER_IS_BETTER)
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ def judge(
         )
     if case.evaluations < FEWEST_EVALUATIONS:
         return _not_judged(
-            f"Not judged: {counted(case.evaluations, 'evaluation')} are too few to tell a trend from noise.",
+            f"Not judged: {counted(case.evaluations, 'evaluation')} cannot tell a trend from noise.",
             f"Train longer or evaluate more often: at least {FEWEST_EVALUATIONS} evaluations are needed; "
             f"--epochs {max(2 * FEWEST_EVALUATIONS, 2 * round(case.horizon))}.",
         )
@@ -316,7 +316,8 @@ def _say_still_improving(case: Case, fall: Difference, chance: Chance | None) ->
     verb = "rising" if case.flipped else "falling"
     yet = "" if chance is None or chance.better else " It is not yet better than a constant prediction."
     sentence = (
-        f"Still improving: the {case.called} was {verb} when training ended at epoch {case.horizon:,.6g}, "
+        f"Still improving: the {case.called} was {verb} when training ended at epoch "
+        f"{epochs_in_words(case.horizon)}, "
         f"by {fall.size:.3g} over the last {fall.epoch:,.3g} epochs.{yet}"
     )
     rule = (
@@ -379,7 +380,8 @@ def _say_plateau(case: Case, rise: Difference, fall: Difference, chance: Chance 
         )
         return Verdict("under-learned", sentence, rule, figures, remedy)
     sentence = (
-        f"Suitably fit within the {case.horizon:,.6g} epochs that were run: the {case.called} leveled off "
+        f"Suitably fit within the {epochs_in_words(case.horizon)} epochs that were run: the {case.called} "
+        f"leveled off "
         f"without "
         f"a detectable rise. {near}"
     )
@@ -398,3 +400,12 @@ def _say_plateau(case: Case, rise: Difference, fall: Difference, chance: Chance 
 
 def digits(number: Any) -> str:
     return "unknown" if number is None else f"{number:.3g}"
+
+
+def epochs_in_words(epochs: float) -> str:
+    """An epoch with its fraction, as far as it is worth saying.
+
+    >>> epochs_in_words(8.0666), epochs_in_words(1500.0)
+    ('8.1', '1,500')
+    """
+    return f"{epochs:,.0f}" if epochs == round(epochs) or epochs >= 100 else f"{epochs:.1f}"

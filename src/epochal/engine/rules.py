@@ -32,6 +32,10 @@ class Rule(Protocol):
         """Why it stopped, in words, from the state at the end."""
         ...
 
+    def describe(self) -> str:
+        """The rule in words."""
+        ...
+
     def columns(self) -> tuple[str, ...]:
         """The columns that the rule reads."""
         ...
@@ -51,6 +55,10 @@ class Never:
     def reason(self, state: Any) -> str:
         """It never stops."""
         return ""
+
+    def describe(self) -> str:
+        """The rule in words."""
+        return "after all epochs"
 
     def columns(self) -> tuple[str, ...]:
         """It reads nothing."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from epochal.directions import higher_is_better
 from epochal.engine.optimizers import Optimizer
 from epochal.engine.rules import Rule
 from epochal.engine.schedules import Schedule
-from epochal.models import Loss, Metric, Model, higher_is_better
+from epochal.models import Loss, Metric, Model
 from epochal.plan import Plan
 from epochal.plan.order import Order
 

@@ -7,7 +7,7 @@ from typing import Any
 from epochal.errors import Refusal
 from epochal.models.flax_nnx import FlaxModel, is_flax
 from epochal.models.losses import LOSSES, Loss, loss_for, probabilities
-from epochal.models.metrics import METRICS, Metric, bounds_of, default_metrics, higher_is_better, metrics_for
+from epochal.models.metrics import METRICS, Metric, bounds_of, default_metrics, metrics_for
 from epochal.models.mlp import ACTIVATIONS, MLP
 from epochal.models.model import FunctionModel, Model, PyTree, Variables, functions, shapes_of
 
@@ -27,7 +27,6 @@ __all__ = [
     "bounds_of",
     "default_metrics",
     "functions",
-    "higher_is_better",
     "loss_for",
     "metrics_for",
     "probabilities",

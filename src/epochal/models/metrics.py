@@ -15,7 +15,7 @@ from typing import Any
 from epochal.errors import Refusal, did_you_mean
 from epochal.models.losses import probabilities
 
-__all__ = ["METRICS", "Metric", "bounds_of", "default_metrics", "higher_is_better", "metrics_for"]
+__all__ = ["METRICS", "Metric", "bounds_of", "default_metrics", "metrics_for"]
 
 Array = Any
 
@@ -27,7 +27,6 @@ class Metric:
     name: str
     function: Callable[[Array, Array, int, Any], Array]
     tasks: tuple[str, ...]
-    higher_is_better: bool
     bounds: tuple[float, float] = (0.0, 1.0)
     """What no value can lie beyond."""
     in_target_units: bool = False
@@ -114,15 +113,13 @@ _CLASSIFICATION = ("binary", "multiclass")
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", accuracy, _CLASSIFICATION, higher_is_better=True),
-        Metric("balanced_accuracy", balanced_accuracy, _CLASSIFICATION, higher_is_better=True),
-        Metric("roc_auc", roc_auc, _CLASSIFICATION, higher_is_better=True),
-        Metric("f1", f1, _CLASSIFICATION, higher_is_better=True),
-        Metric("r2", r2, ("regression",), higher_is_better=True, bounds=(-inf, 1.0)),
-        Metric(
-            "rmse", rmse, ("regression",), higher_is_better=False, bounds=(0.0, inf), in_target_units=True
-        ),
-        Metric("mae", mae, ("regression",), higher_is_better=False, bounds=(0.0, inf), in_target_units=True),
+        Metric("accuracy", accuracy, _CLASSIFICATION),
+        Metric("balanced_accuracy", balanced_accuracy, _CLASSIFICATION),
+        Metric("roc_auc", roc_auc, _CLASSIFICATION),
+        Metric("f1", f1, _CLASSIFICATION),
+        Metric("r2", r2, ("regression",), bounds=(-inf, 1.0)),
+        Metric("rmse", rmse, ("regression",), bounds=(0.0, inf), in_target_units=True),
+        Metric("mae", mae, ("regression",), bounds=(0.0, inf), in_target_units=True),
     )
 }
 
@@ -148,9 +145,3 @@ def metrics_for(kind: str, names: tuple[str, ...] | None = None) -> tuple[Metric
 def bounds_of(name: str) -> tuple[float, float]:
     """What no value of a metric, or of a loss, can lie beyond."""
     return METRICS[name].bounds if name in METRICS else (-inf, inf)
-
-
-def higher_is_better(column: str) -> bool:
-    """Whether a curve column such as `validation.accuracy` or `validation.loss` is better when higher."""
-    name = column.rsplit(".", 1)[-1]
-    return name in METRICS and METRICS[name].higher_is_better

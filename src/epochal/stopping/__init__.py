@@ -11,6 +11,7 @@ from epochal.stopping.rules import (
     all_of,
     any_of,
     budgets,
+    without_budgets,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "any_of",
     "budgets",
     "decide",
+    "without_budgets",
 ]

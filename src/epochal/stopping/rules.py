@@ -11,14 +11,15 @@ repeat stops on its own without the host; the same rule applied to a finished cu
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from epochal.engine.rules import Observation, Rule
+from epochal.directions import higher_is_better
+from epochal.engine.rules import Never, Observation, Rule
 from epochal.errors import Refusal
-from epochal.models import higher_is_better
 
 __all__ = [
     "Budget",
@@ -98,6 +99,10 @@ class Target:
 
     value: float
     monitor: str = "validation.loss"
+
+    def __post_init__(self) -> None:
+        if not isfinite(self.value):
+            raise Refusal(f"the target value must be finite; got {self.value}.")
 
     def init(self) -> jax.Array:
         """Nothing seen."""
@@ -359,3 +364,13 @@ def budgets(rule: Any) -> tuple[Budget, ...]:
     if isinstance(rule, _Joined):
         return tuple(budget for part in rule.rules for budget in budgets(part))
     return ()
+
+
+def without_budgets(rule: Rule) -> Rule:
+    """What is left of a rule for the compiled program, where the host keeps its budgets."""
+    if isinstance(rule, Budget):
+        return Never()
+    if isinstance(rule, _Joined):
+        left = [part for part in map(without_budgets, rule.rules) if not isinstance(part, Never)]
+        return _Joined(tuple(left), rule.every) if len(left) > 1 else left[0] if left else Never()
+    return rule

@@ -1,0 +1,41 @@
+"""Golden: the docs say what the code says."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from epochal.cli.main import COMMANDS, app
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+
+
+def test_the_tree_of_modules_is_the_one_in_the_sources():
+    spec = importlib.util.spec_from_file_location("tree", ROOT / "docs" / "tree.py")
+    tree = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tree)
+    assert tree.PAGE.read_text(encoding="utf-8") == tree.page(), "python docs/tree.py writes it anew"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / link).exists(), f"{page.name} links to {link}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_flags_of_commands_exist(page):
+    helps = {name: CliRunner().invoke(app, [name, "--help"]).output for name in COMMANDS}
+    anywhere = "\n".join(helps.values())
+    for line in page.read_text(encoding="utf-8").splitlines():
+        command = re.search(r"epochal (\w+)", line)
+        for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]+", line):
+            if flag == "--help":
+                continue
+            where = helps.get(command[1], anywhere) if command else anywhere
+            assert flag in where, f"{page.name}: {flag} in {line.strip()!r}"
