@@ -35,12 +35,6 @@ __all__ = ["Control", "fit", "lanes_of", "train"]
 SMALL_UPDATE = 2**20
 """Multiplications of an update (batch times parameters) up to which one core is enough for a program."""
 
-MOST_IN_STEP = 5
-"""Repeats that share a small program on a CPU; more make loops that XLA splits over threads (docs/log.md)."""
-
-LONG_RUN = 2_000_000
-"""Updates for each core from which the quarter that sharing a program saves outweighs its compilation."""
-
 
 class Control:
     """Ends a training from outside: `stop()` lets each repeat finish its call and keep what it has."""
@@ -284,10 +278,7 @@ def lanes_of(prepared: Prepared) -> tuple[list[range], int]:
     parameters = sum(leaf.size for leaf in jax.tree.leaves(shapes_of(prepared.model, prepared.dataset.shape)))
     small = parameters * prepared.plan.batch_size <= SMALL_UPDATE
     workers = min(repeats, _cores()) if small else 1
-    long = repeats * prepared.plan.updates >= LONG_RUN * workers
-    in_step = min(MOST_IN_STEP, -(-repeats // workers)) if small and long else 1
-    lanes = [range(first, min(first + in_step, repeats)) for first in range(0, repeats, in_step)]
-    return lanes, workers
+    return [range(repeat, repeat + 1) for repeat in range(repeats)], workers
 
 
 def _cores() -> int:

@@ -1,8 +1,8 @@
 """How is a small matrix product made cheap inside a compiled loop?
 
-On a CPU, XLA pays a fixed price for each library call. A product of a few thousand multiplications costs
+On a CPU, XLA pays a fixed price for each library call. A product of a thousand multiplications costs
 less when it is written as multiply-and-sum, which fuses with what is around it; a larger one belongs to the
-vendor's matrix product. The limit was measured (docs/log.md); accelerators always take the product.
+vendor's matrix product, the more so as XLA splits larger loops over threads. The limit was measured (docs/log.md); accelerators always take the product.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import jax
 
 __all__ = ["FUSED_LIMIT", "dense"]
 
-FUSED_LIMIT = 4096
+FUSED_LIMIT = 2048
 """Multiplications (batch * inputs * outputs) up to which multiply-and-sum is the faster form on a CPU."""
 
 
