@@ -123,6 +123,24 @@ def test_one_bad_sample_is_traced_to_its_update_and_row():
         assert all_finite(run.fitted[repeat].last)
 
 
+def steep(outputs, targets):
+    """Squared error, finite for every target, with a gradient that is not a number for one above 100."""
+    far = targets > 100
+    error = jnp.square(jnp.where(far, 0.0, outputs[:, 0] - targets))
+    return error + jnp.sqrt(jnp.where(far, outputs[:, 0] * 0, 1.0))
+
+
+@pytest.mark.parametrize("loss", [fragile, steep], ids=["loss", "gradient"])
+@pytest.mark.parametrize("hidden", [(4,), (260, 64)], ids=["one vector", "many arrays"])
+def test_what_is_not_finite_is_traced_in_small_and_large_networks(loss, hidden):
+    options = {**FRAGILE, "loss": loss, "repeats": 1, "test": 0, "epochs": 1, "evaluate_every": 1}
+    run = ep.fit(ep.MLP(*hidden), (X, TARGETS), validation=(X[:10], NUMBERS[:10]), **options)
+    (turn,) = run.plan.find(BAD, 0)
+    assert run.outcomes[0].broken.update == turn.update
+    assert BAD + 1 in run.outcomes[0].broken.samples
+    assert all_finite(run.fitted[0].last)
+
+
 def test_a_repeat_that_breaks_leaves_those_in_step_with_it_alone():
     run, prepared = broken_run(), fragile_prepared()
     lane = make_lane(prepared, range(3))

@@ -25,6 +25,9 @@ __all__ = ["FLAT_LIMIT", "Packing", "packing", "take", "update"]
 FLAT_LIMIT = 16_384
 """Parameters up to which all are kept in one vector: one loop instead of one for each array (docs/log.md)."""
 
+SMALL_LEAF = 4096
+"""Numbers in an array up to which its gradient is checked in every update."""
+
 
 class Packing:
     """How parameters are kept between updates: as their tree, or all in one vector if they are few."""
@@ -68,9 +71,9 @@ def update(
 ) -> Callable[[Repeat, Part, jax.Array, jax.Array, jax.Array, Rates, jax.Array], Repeat]:
     """The pure function (repeat, batch, key, epoch, index, rates, update) -> repeat of one training.
 
-    An update whose loss or new parameters are not finite is not made: the repeat keeps the parameters that
-    it has and is marked as broken at this index, and no later update moves it. Nor does any update move a
-    repeat that has stopped.
+    An update that is not finite (its loss, its new parameters or its gradient) is not made: the repeat keeps
+    the parameters that it has and is marked as broken at this index, and no later update moves it. Nor does
+    any update move a repeat that has stopped.
     """
 
     def objective(params: PyTree, state: PyTree, batch: Part, key: jax.Array) -> tuple[jax.Array, PyTree]:
@@ -98,7 +101,12 @@ def update(
         change, optimizer = transformation.update(packed.pack(gradient), repeat.optimizer, repeat.params)
         moved = optax.apply_updates(repeat.params, change)
 
-        finite = jnp.isfinite(loss) & _all_finite(moved)
+        # Parameters that were just written are cheap to check in one vector, and an extra pass over memory
+        # in large arrays; there, what is not finite shows in the loss and in the gradients of the biases.
+        checked = (
+            moved if packed.flat else [leaf for leaf in jax.tree.leaves(gradient) if leaf.size <= SMALL_LEAF]
+        )
+        finite = jnp.isfinite(loss) & _all_finite(checked)
         whole = repeat.broken_index < 0
         going = (repeat.status == 0) & whole & finite
 
@@ -116,7 +124,7 @@ def update(
     return step
 
 
-def _all_finite(params: PyTree) -> jax.Array:
-    """Whether every parameter is finite: times zero, all that is finite sums to zero."""
-    total = sum((leaf * 0).sum() for leaf in jax.tree.leaves(params))
+def _all_finite(tree: PyTree) -> jax.Array:
+    """Whether every number is finite: times zero, all that is finite sums to zero."""
+    total = sum((leaf * 0).sum() for leaf in jax.tree.leaves(tree))
     return jnp.isfinite(jnp.asarray(total, jnp.float32))
