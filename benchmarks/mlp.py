@@ -38,7 +38,7 @@ def main() -> None:
         race_columns("ms", {"large": "batch 128", "small": "batch 32"}),
         notes=[
             "Median of 5 alternating rounds (least–most); ratios are formed within a round. No evaluations, "
-            "but for those of epochal before the first and after the last epoch, which are within its time.",
+            "but for those that epochal makes of 64 samples before the first and after the last epoch.",
             "The last two columns are of batch size 128.",
             "“40 updates a call”: Keras with steps_per_execution=40. "
             "“Fused Adam”: torch.optim.Adam(fused=True).",
