@@ -193,7 +193,7 @@ class Prepared:
         seeds = Seeds(
             order=np.stack([words(self.seed(repeat, "order")) for repeat in repeats]),
             noise=self._keys(repeats, _NOISE),
-            rates=jax.tree.map(lambda number: np.full(len(repeats), number, np.float32), rates),
+            rates=jax.tree.map(lambda number: np.full(len(repeats), number), rates),
             units=units,
         )
         put = jax.device_put((parts, seeds))

@@ -13,8 +13,9 @@ import os
 import queue
 import threading
 import time
+import weakref
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Unpack
 
@@ -76,17 +77,15 @@ def fit(model: Any, data: Any, **options: Unpack[Options]) -> Run:
     """
     control = Control()
     events = train(model, data, control=control, **options)
-    run: Run | None = None
-    while run is None:
+    while True:
         try:
             for event in events:
                 if isinstance(event, RunEnded):
-                    run = event.run
+                    return event.run
         except KeyboardInterrupt:
             if control.stopped:
                 raise
             control.stop()
-    return run
 
 
 def train(
@@ -102,19 +101,23 @@ def train(
 
 
 class _Events(Iterator[Event]):
-    """The events of one training. An interrupt while waiting for the next one loses none of them."""
+    """The events of one training. An interrupt while waiting for the next one loses none of them.
+
+    The threads that drive lanes know the queue and the control, not this object: when it is no longer
+    wanted, or the process ends, they are told to stop, and do at the end of their call.
+    """
 
     def __init__(self, prepared: Prepared, control: Control) -> None:
         self._prepared, self._control = prepared, control
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._waiting: list[Event] = [RunStarted(prepared)]
-        self._futures: list[Future[None]] = []
-        self._pool: ThreadPoolExecutor | None = None
+        self._waiting: deque[Event] = deque([RunStarted(prepared)])
+        self._expected: int | None = None
         self._results: list[LaneResult] = []
         self._curves: list[Curves] = []
         self._done: dict[int, int] = {}
         self._begin = 0.0
         self._ended = False
+        self._end: Any = None
 
     def __iter__(self) -> Iterator[Event]:
         return self
@@ -123,58 +126,37 @@ class _Events(Iterator[Event]):
         while not self._waiting:
             if self._ended:
                 raise StopIteration
-            if self._pool is None:
+            if self._expected is None:
                 self._start()
-            self._take(self._queue.get())
-        event = self._waiting.pop(0)
-        if isinstance(event, RunEnded):
-            self.close()
-        return event
+            elif len(self._results) == self._expected:
+                # Nothing is taken from the queue here, so an interrupt may come again and again.
+                curves = Curves.concatenate(self._curves)
+                run = conclude(self._prepared, self._results, curves, self._control.stopped)
+                self._waiting.append(RunEnded(run))
+                self._ended = True
+            else:
+                self._take(self._queue.get())
+        return self._waiting.popleft()
 
     def close(self) -> None:
         """End the training now."""
         self._ended = True
         self._waiting.clear()
-        self._control.stop()
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def __del__(self) -> None:
-        if not self._ended:
-            self._control.stop()
+        if self._end is not None:
+            self._end()
 
     def _start(self) -> None:
         self._begin = time.perf_counter()
         lanes, workers = lanes_of(self._prepared)
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="epochal")
+        todo: queue.SimpleQueue[range] = queue.SimpleQueue()
+        for repeats in lanes:
+            todo.put(repeats)
+        job = (self._prepared, self._control, todo, self._queue)
+        threads = [threading.Thread(target=_work, args=job, daemon=True) for _ in range(workers)]
+        self._end = weakref.finalize(self, _stop, self._control, threads)
         self._expected = len(lanes)
-        self._futures = [self._pool.submit(self._work, repeats) for repeats in lanes]
-
-    def _work(self, repeats: range) -> None:
-        """Drive one lane to its end; runs in a thread of its own."""
-        try:
-            self._queue.put(self._drive(repeats))
-        except BaseException as error:
-            self._queue.put(error)
-
-    def _drive(self, repeats: range) -> LaneResult | None:
-        if self._control.stopped and repeats.start > 0:
-            return None
-        lane = make_lane(self._prepared, repeats)
-        seconds = [one.seconds for one in self._prepared.budgets if one.seconds is not None]
-        reason = ""
-        while not lane.done:
-            if self._control.stopped:
-                reason = "interrupted"
-            elif seconds and lane.seconds >= min(seconds):
-                reason = f"the budget of {min(seconds):g} seconds is spent"
-            news = lane.finish() if reason else lane.advance()
-            self._queue.put((repeats, news, lane.update, lane.last_update, lane.seconds))
-            if reason:
-                break
-        if not reason and lane.update >= lane.last_update < self._prepared.plan.updates:
-            reason = f"the budget of {lane.last_update:,} updates is spent"
-        return LaneResult.of(lane, repeats, reason)
+        for thread in threads:
+            thread.start()
 
     def _take(self, news: Any) -> None:
         """Turn what a lane says into events."""
@@ -182,22 +164,19 @@ class _Events(Iterator[Event]):
             self.close()
             raise news
         if news is None:
+            assert self._expected is not None
             self._expected -= 1
+            return
         if isinstance(news, LaneResult):
             self._results.append(news)
             for outcome in news.outcomes(self._prepared):
                 self._waiting.append(RepeatEnded(outcome.repeat, outcome.epochs, outcome.stopped))
-        if news is None or isinstance(news, LaneResult):
-            if len(self._results) == self._expected:
-                curves = Curves.concatenate(self._curves)
-                run = conclude(self._prepared, self._results, curves, self._control.stopped)
-                self._waiting.append(RunEnded(run))
             return
         repeats, evaluations, updates, most, seconds = news
         if evaluations:
             rows = self._rows(repeats, evaluations)
             self._curves.append(rows)
-            self._waiting += _events_of(rows)
+            self._waiting.extend(_events_of(rows))
         self._done[repeats.start] = updates * len(repeats)
         clock = time.perf_counter() - self._begin
         count = self._prepared.settings.repeats
@@ -224,6 +203,52 @@ class _Events(Iterator[Event]):
         repeat, epoch, update, samples, seconds = (np.array(column) for column in zip(*rows, strict=True))
         columns = dict(zip(names, values.T, strict=True))
         return Curves(repeat, epoch, update, samples, seconds, columns)
+
+
+def _work(
+    prepared: Prepared, control: Control, todo: queue.SimpleQueue[range], told: queue.SimpleQueue[Any]
+) -> None:
+    """Drive one lane after the other; runs in a thread of its own."""
+    while True:
+        try:
+            repeats = todo.get_nowait()
+        except queue.Empty:
+            return
+        try:
+            told.put(_drive(prepared, control, repeats, told))
+        except BaseException as error:
+            told.put(error)
+            return
+
+
+def _drive(
+    prepared: Prepared, control: Control, repeats: range, told: queue.SimpleQueue[Any]
+) -> LaneResult | None:
+    """Drive a lane to its end and return what it learned; None if it had not begun when asked to stop."""
+    if control.stopped and repeats.start > 0:
+        return None
+    lane = make_lane(prepared, repeats)
+    seconds = [one.seconds for one in prepared.budgets if one.seconds is not None]
+    reason = ""
+    while not lane.done:
+        if control.stopped:
+            reason = "interrupted"
+        elif seconds and lane.seconds >= min(seconds):
+            reason = f"the budget of {min(seconds):g} seconds is spent"
+        news = lane.finish() if reason else lane.advance()
+        told.put((repeats, news, lane.update, lane.last_update, lane.seconds))
+        if reason:
+            break
+    if not reason and lane.update >= lane.last_update < prepared.plan.updates:
+        reason = f"the budget of {lane.last_update:,} updates is spent"
+    return LaneResult.of(lane, repeats, reason)
+
+
+def _stop(control: Control, threads: Sequence[threading.Thread]) -> None:
+    control.stop()
+    for thread in threads:
+        if thread.is_alive():
+            thread.join()
 
 
 def _events_of(rows: Curves) -> Iterator[Evaluated]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -386,3 +388,42 @@ def test_data_that_cannot_work_is_refused():
 def test_everything_is_refused_at_the_call_before_an_event_is_asked_for():
     with pytest.raises(ep.Refusal):
         ep.train(ep.MLP(4), (X, Y), epochs=0)
+
+
+LEFT = """
+import numpy as np
+import epochal as ep
+
+X = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+events = ep.train(ep.MLP(4), (X, X[:, 0] > 0), epochs=2_000_000, batch_size=16, evaluate_every=1000)
+for event in events:
+    if isinstance(event, ep.Progressed) and event.updates:
+        {leave}
+print("left")
+"""
+
+
+@pytest.mark.parametrize("leave", ["break", "raise RuntimeError"])
+def test_leaving_the_loop_lets_the_process_end(leave):
+    done = subprocess.run(
+        [sys.executable, "-c", LEFT.format(leave=leave)], capture_output=True, text=True, timeout=60
+    )
+    assert ("left" in done.stdout) == (leave == "break")
+    assert done.returncode == (0 if leave == "break" else 1), done.stderr
+
+
+def test_an_interrupt_while_the_run_is_concluded_is_survived(monkeypatch):
+    import epochal.training as training
+
+    calls = []
+
+    def interrupted_once(*arguments):
+        calls.append(1)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return conclude(*arguments)
+
+    conclude = training.conclude
+    monkeypatch.setattr(training, "conclude", interrupted_once)
+    run = ep.fit(ep.MLP(4), (X, NUMBERS), epochs=2, batch_size=16)
+    assert len(calls) == 2 and run.outcomes[0].updates == run.plan.updates

@@ -8,6 +8,7 @@ import numpy as np
 import optax
 import pytest
 
+import epochal as ep
 from epochal.engine.schedules import Schedule, learning_rate
 
 UPDATES = 200
@@ -15,11 +16,7 @@ UPDATES = 200
 
 def rates(schedule, peak=0.1, updates=UPDATES):
     numbers = schedule.rates(peak, updates)
-    return np.asarray(
-        jax.vmap(lambda update: learning_rate(schedule, numbers, update))(
-            jnp.arange(updates, dtype=jnp.float32)
-        )
-    )
+    return np.asarray(jax.vmap(lambda update: learning_rate(schedule, numbers, update))(jnp.arange(updates)))
 
 
 @pytest.mark.parametrize(
@@ -67,3 +64,24 @@ def test_rates_are_those_of_optax(schedule, oracle):
 def test_a_warmup_reaches_the_rate_with_its_last_update():
     found = rates(Schedule(warmup=20))
     assert found[0] == pytest.approx(0.1 / 20) and found[19] == found[20] == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("remainder", ["keep", "drop", "spread", "carry"])
+@pytest.mark.parametrize("kind", ["step", "cosine"])
+def test_a_schedule_counts_the_updates_that_were_made_under_every_remainder(kind, remainder):
+    """The same rates as an Optax schedule, whose count is a part of the optimizer's state."""
+    generator = np.random.default_rng(5)
+    data = (generator.normal(size=(23, 3)).astype(np.float32), generator.normal(size=23).astype(np.float32))
+    options = {"batch_size": 4, "epochs": 4, "remainder": remainder, "validation": 0, "metrics": ()}
+    updates = ep.Plan(23, 4, 4, remainder=remainder).updates
+    theirs = {
+        "step": lambda count: 0.1 * 0.5 ** (count // 5),
+        "cosine": optax.cosine_decay_schedule(0.1, updates),
+    }[kind]
+    ours = ep.Schedule("step", every=5, factor=0.5) if kind == "step" else ep.Schedule("cosine")
+    one = ep.fit(ep.MLP(), data, optimizer="sgd", learning_rate=0.1, schedule=ours, **options)
+    other = ep.fit(ep.MLP(), data, optimizer=optax.sgd(theirs), **options)
+    for found, wanted in zip(
+        jax.tree.leaves(one.fitted[0].last), jax.tree.leaves(other.fitted[0].last), strict=True
+    ):
+        np.testing.assert_allclose(found, wanted, atol=1e-6)

@@ -98,6 +98,7 @@ def judge(
         best_index=jnp.where(better, position.index, repeat.best_index),
         rule=choose(running, rule, repeat.rule),
         running_loss=jnp.zeros_like(repeat.running_loss),
+        running_rest=jnp.zeros_like(repeat.running_rest),
         status=jnp.where(running, status, repeat.status).astype(jnp.int32),
     )
     return judged, jnp.stack(figures), running

@@ -58,8 +58,9 @@ def start_position(plan: Plan, update: int, every: int, unit: str, due: bool) ->
         index=np.int32(index),
         start=np.int32(plan.start(epoch) if epoch < plan.epochs else 0),
         until=np.int32(every - done % every),
+        update=np.int32(min(update, 2**31 - 1)),
         due=np.bool_(due),
-        counted=np.float32(0),
+        counted=np.uint32(0),
     )
 
 

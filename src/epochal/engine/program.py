@@ -58,6 +58,7 @@ def fresh(spec: Spec, variables: Variables) -> Repeat:
         best_index=jnp.int32(0),
         rule=spec.rule.init(),
         running_loss=jnp.float32(0),
+        running_rest=jnp.float32(0),
         broken_epoch=nothing,
         broken_index=nothing,
         status=jnp.int32(RUNNING),
@@ -80,12 +81,10 @@ def build(
     step = update(spec, packed)
 
     def one_update(
-        repeat: Repeat, seeds: Seeds, train: Part, samples: jax.Array, epoch: jax.Array, index: jax.Array
+        repeat: Repeat, seeds: Seeds, train: Part, samples: jax.Array, position: Position, index: jax.Array
     ) -> Repeat:
-        # Only schedules read this count, and a rate does not notice that a float rounds large ones.
-        per_epoch = layout.samples / layout.segments[0][1] if layout.carry else layout.batches
-        count = epoch.astype(jnp.float32) * per_epoch + index
-        return step(repeat, take(train, samples), seeds.noise, epoch, index, seeds.rates, count)
+        count = position.update + (index - position.index)
+        return step(repeat, take(train, samples), seeds.noise, position.epoch, index, seeds.rates, count)
 
     update_all = over_repeats(repeats, one_update, (0, 0, of_part, 0, None, None))
     judge_all = over_repeats(
@@ -142,7 +141,7 @@ def build(
                 first: int = first,
             ) -> Repeat:
                 samples = lax.dynamic_slice_in_dim(order, begin + (index - first) * size, size, axis=1)
-                moved: Repeat = update_all(repeat, seeds, train, samples, position.epoch, index)
+                moved: Repeat = update_all(repeat, seeds, train, samples, position, index)
                 return moved
 
             low, high = position.index, stop
@@ -185,7 +184,7 @@ def build(
                 running=rows.running.at[rows.count].set(running),
                 values=rows.values.at[rows.count].set(figures),
             )
-            return position._replace(due=jnp.bool_(False), counted=jnp.float32(0)), state, rows
+            return position._replace(due=jnp.bool_(False), counted=jnp.uint32(0)), state, rows
 
         def finished(position: Position) -> jax.Array:
             return (position.epoch == limits.end_epoch) & (position.index == limits.end_index)
@@ -218,7 +217,8 @@ def build(
                 start=jnp.where(ended, next_start(position.start), position.start),
                 until=jnp.where(until <= 0, limits.every, until),
                 due=position.due,
-                counted=position.counted + seen(position.index, stop).astype(jnp.float32),
+                update=position.update + done,
+                counted=position.counted + seen(position.index, stop).astype(jnp.uint32),
             )
             due = (done > 0) & ((until <= 0) | finished(moved)) | unseen
             return moved._replace(due=due), state, rows, order, order_epoch, budget - done

@@ -61,8 +61,10 @@ class Schedule:
 
     def rates(self, learning_rate: float, updates: int) -> Rates:
         """The numbers that the compiled program takes, for a training of that many updates."""
-        numbers = (learning_rate, self.warmup, updates, self.every, self.factor, self.floor)
-        return Rates(*(np.float32(number) for number in numbers))
+        if updates >= 2**31 and self != Schedule():
+            raise Refusal(f"a schedule counts less than 2^31 updates; got {updates}. Use a constant rate.")
+        counts = (np.int32(min(number, 2**31 - 1)) for number in (self.warmup, updates, self.every))
+        return Rates(np.float32(learning_rate), *counts, np.float32(self.factor), np.float32(self.floor))
 
 
 class Rates(NamedTuple):
@@ -81,7 +83,7 @@ def learning_rate(schedule: Schedule, rates: Rates, update: jax.Array) -> jax.Ar
 
     >>> schedule = Schedule("cosine")
     >>> rates = schedule.rates(0.1, 100)
-    >>> [round(float(learning_rate(schedule, rates, jnp.float32(u))), 3) for u in (0, 50, 100)]
+    >>> [round(float(learning_rate(schedule, rates, jnp.int32(u))), 3) for u in (0, 50, 100)]
     [0.1, 0.05, 0.0]
     """
     rate = rates.peak
@@ -91,7 +93,7 @@ def learning_rate(schedule: Schedule, rates: Rates, update: jax.Array) -> jax.Ar
         share = 0.5 * (1 + jnp.cos(jnp.pi * jnp.minimum(since / span, 1)))
         rate = rate * (rates.floor + (1 - rates.floor) * share)
     elif schedule.kind == "step":
-        rate = rate * rates.factor ** jnp.floor(since / rates.every)
+        rate = rate * rates.factor ** (since // rates.every)
     if schedule.warmup:
         rate = jnp.where(update < rates.warmup, rates.peak * (update + 1) / rates.warmup, rate)
     return rate

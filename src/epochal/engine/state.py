@@ -32,7 +32,7 @@ RUNNING, RULE, BROKEN_UPDATE, BROKEN_EVALUATION = range(4)
 
 
 class Position(NamedTuple):
-    """Where in the plan a lane of repeats stands; scalars, int32 but for `due` and `counted`."""
+    """Where in the plan a lane of repeats stands; scalars, int32 where nothing else is said."""
 
     epoch: Array
     index: Array
@@ -41,10 +41,12 @@ class Position(NamedTuple):
     """Position of the order at which the epoch's first batch begins (`Plan.start`)."""
     until: Array
     """Epochs or updates until the next evaluation."""
+    update: Array
+    """Updates made so far; only schedules read it, which refuse 2^31 of them."""
     due: Array
     """Whether an evaluation comes before the next update."""
     counted: Array
-    """Samples seen since the last evaluation, float32."""
+    """Samples seen since the last evaluation, uint32."""
 
 
 class Repeat(NamedTuple):
@@ -61,6 +63,8 @@ class Repeat(NamedTuple):
     rule: PyTree
     running_loss: Array
     """Sum of the losses of the samples seen since the last evaluation."""
+    running_rest: Array
+    """What rounding has cost that sum (Kahan 1965)."""
     broken_epoch: Array
     broken_index: Array
     """The first update whose loss or parameters were not finite; -1 if there was none."""

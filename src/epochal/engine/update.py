@@ -113,11 +113,14 @@ def update(
         def keep(new: Any, old: Any) -> Any:
             return jax.tree.map(lambda a, b: jnp.where(going, a, b), new, old)
 
+        added = jnp.where(going, loss * batch.inputs.shape[0], 0.0) - repeat.running_rest
+        total = repeat.running_loss + added
         return repeat._replace(
             params=keep(moved, repeat.params),
             optimizer=keep(optimizer, repeat.optimizer),
             model=keep(model, repeat.model),
-            running_loss=repeat.running_loss + jnp.where(going, loss * batch.inputs.shape[0], 0.0),
+            running_loss=total,
+            running_rest=(total - repeat.running_loss) - added,
             broken_index=jnp.where((repeat.status == 0) & whole & ~finite, index, repeat.broken_index),
         )
 
