@@ -44,9 +44,8 @@ def tree() -> str:
         package = SOURCE / layer
         if package.is_dir():
             lines.append(f"{layer + '/':<22}{question(package / '__init__.py')}")
-            for path in sorted(package.glob("*.py")):
-                if path.name != "__init__.py":
-                    lines.append(f"  {path.name:<20}{question(path)}")
+            paths = [path for path in sorted(package.glob("*.py")) if path.name != "__init__.py"]
+            lines += [f"  {path.name:<20}{question(path)}" for path in paths]
         else:
             lines.append(f"{layer + '.py':<22}{question(package.with_suffix('.py'))}")
     return "\n".join([*lines, "```"])

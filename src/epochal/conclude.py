@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.curves import Curves, judge, summarize
-from epochal.data import Split
+from epochal.data import Dataset, Split
+from epochal.engine.evaluate import forward
 from epochal.engine.lane import Lane
 from epochal.engine.spec import Spec
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, Repeat
 from epochal.engine.update import packing
-from epochal.models import Variables, bounds_of, metrics_for, shapes_of
+from epochal.models import METRICS, Loss, Model, Variables, bounds_of, metrics_for, probabilities, shapes_of
 from epochal.prepare import Prepared
 from epochal.run import BrokenUpdate, Fitted, Outcome, Run, Scores
-from epochal.run.predict import compiled_forward
 
 __all__ = ["LaneResult", "conclude"]
 
@@ -133,7 +134,9 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         validation_samples=prepared.part_size("validation"),
         training_samples=prepared.part_size("train"),
         monitor="validation.loss" if "validation" in prepared.spec.parts else prepared.spec.monitor,
-        settings=settings,
+        chosen_by=prepared.spec.monitor,
+        stopped_early=2 * sum(_ruled(result) for result in results) >= len(repeats),
+        settings=settings | ({"loss": "one of its own"} if callable(prepared.settings.loss) else {}),
     )
     scores = {
         name: _scores(prepared, dict(zip(repeats, fitted, strict=True)), name)
@@ -164,6 +167,11 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
 def _begun(results: list[LaneResult]) -> list[LaneResult]:
     """Without the lanes that an interrupt kept from their first update, unless none has made one."""
     return [result for result in results if result.update] or results
+
+
+def _ruled(result: LaneResult) -> int:
+    """How many repeats of a lane a stopping rule ended."""
+    return int((np.asarray(result.state.status) == RULE).sum())
 
 
 def _parts(chosen: Split, samples: int) -> NDArray[np.uint8]:
@@ -204,78 +212,89 @@ def _fitted(prepared: Prepared, spec: Spec, state: Repeat, repeat: int) -> Fitte
     )
 
 
-def _constant(prepared: Prepared, repeat: int) -> NDArray[np.float32]:
-    """The output of the best constant prediction on training samples: what any model has to beat."""
-    task, (targets, given) = prepared.task, prepared.labels(repeat, "train")
-    weights = np.ones(len(targets)) if given is None else given.astype(np.float64)
-    if not task.is_classification:
-        middle = (
-            np.median(targets, axis=0)
-            if prepared.loss_name in ("absolute_error", "huber")
-            else np.average(targets, axis=0, weights=weights)
-        )
-        return np.atleast_1d(np.asarray(middle, np.float32))
-    counts = np.bincount(targets, weights=weights, minlength=len(task.classes))
-    logs = np.log(np.maximum(counts, 1e-9) / counts.sum())
-    return np.asarray([logs[1] - logs[0]] if task.outputs == 1 else logs, np.float32)
-
-
 def _baseline(prepared: Prepared) -> dict[str, list[float]]:
-    """What the constant prediction reaches on the validation samples of each repeat."""
+    """What the constant prediction reaches on the validation samples of each repeat.
+
+    It is the class frequencies of the training samples, or the mean of their targets (the median for losses
+    that are not squared). Of a loss of one's own the best constant is not known, and none is given.
+    """
     if not prepared.part_size("validation"):
         return {}
-    loss = jax.jit(prepared.spec.loss)
     figures: dict[str, list[float]] = {}
     for repeat in range(1 if prepared.shared else prepared.settings.repeats):
-        targets, weights = prepared.labels(repeat, "validation")
-        outputs = np.tile(_constant(prepared, repeat), (len(targets), 1))
-        losses = np.asarray(loss(outputs, targets), np.float64)
-        found = {"validation.loss": np.average(losses, weights=weights)}
-        for metric in prepared.spec.metrics:
-            if metric.name in ("accuracy", "r2"):
-                found[f"validation.{metric.name}"] = metric.function(
-                    outputs, targets, prepared.spec.classes, np
-                )
+        found = _constant_figures(prepared, repeat)
         for name, value in found.items():
-            figures.setdefault(name, []).append(float(value))
+            figures.setdefault(f"validation.{name}", []).append(float(value))
     if prepared.shared:
         figures = {name: values * prepared.settings.repeats for name, values in figures.items()}
     return figures
 
 
+def _constant_figures(prepared: Prepared, repeat: int) -> dict[str, float]:
+    (train, given), (targets, weights) = (prepared.labels(repeat, name) for name in ("train", "validation"))
+    ones = np.ones(len(train)) if given is None else given.astype(np.float64)
+    known = "" if callable(prepared.settings.loss) else prepared.loss_name
+    names = {metric.name for metric in prepared.spec.metrics}
+    if prepared.task.is_classification:
+        counts = np.bincount(train, weights=ones, minlength=len(prepared.task.classes))
+        losses = -np.log(np.maximum(counts / counts.sum(), 1e-9))[targets]
+        found = {"accuracy": float((targets == counts.argmax()).mean())}
+    else:
+        middle = (
+            np.average(train, axis=0, weights=ones) if known == "squared_error" else np.median(train, axis=0)
+        )
+        error = np.abs(targets.astype(np.float64) - middle).reshape(len(targets), -1)
+        losses = {
+            "squared_error": error**2,
+            "absolute_error": error,
+            "huber": np.where(error <= 1, 0.5 * error**2, error - 0.5),
+        }.get(known, error).mean(axis=1)
+        found = {"r2": float(METRICS["r2"].function(np.broadcast_to(middle, targets.shape), targets, 0, np))}
+    found = {name: value for name, value in found.items() if name in names}
+    return found | ({"loss": float(np.average(losses, weights=weights))} if known else {})
+
+
+@functools.lru_cache(maxsize=16)
+def _scoring(model: Model, loss: Loss) -> Any:
+    """The compiled function (variables, inputs, targets) -> (outputs, losses)."""
+
+    def score(variables: Variables, inputs: jax.Array, targets: jax.Array) -> tuple[jax.Array, jax.Array]:
+        outputs = forward(model, variables, inputs)
+        return outputs, loss(outputs, targets)
+
+    return jax.jit(score)
+
+
 def _scores(prepared: Prepared, fitted: Mapping[int, Fitted], name: str) -> Scores:
     """What the best parameters of each repeat reach on a part."""
     task, spec = prepared.task, prepared.spec
-    call, loss = compiled_forward(prepared.model), jax.jit(spec.loss)
     wanted = metrics_for(task.kind)
     figures: dict[str, list[float]] = {"loss": [], **{metric.name: [] for metric in wanted}}
-    confusion = np.zeros((len(task.classes),) * 2, np.int64)
-    true, predicted = [], []
+    confusion, true, predicted = [], [], []
     for repeat, learned in fitted.items():
         part = prepared.part(repeat, name)
-        outputs = call(learned.best, part.inputs)
-        losses = np.asarray(loss(outputs, part.targets), np.float64)
-        figures["loss"].append(float(np.average(losses, weights=part.weights)))
+        outputs, losses = _scoring(prepared.model, spec.loss)(learned.best, part.inputs, part.targets)
+        figures["loss"].append(float(np.average(np.asarray(losses, np.float64), weights=part.weights)))
         scores, targets = np.asarray(outputs, np.float64), part.targets
-        if not task.is_classification:
+        if task.is_classification:
+            chosen = probabilities(scores, np).argmax(axis=1)
+            pairs = np.zeros((len(task.classes),) * 2, np.int64)
+            np.add.at(pairs, (targets, chosen), 1)
+            confusion.append(pairs)
+        else:
             targets = targets.astype(np.float64)
             scores = scores.reshape(targets.shape)
             if learned.target_scaling is not None:
-                scores, targets = (
-                    learned.target_scaling.restore(scores),
-                    learned.target_scaling.restore(targets),
-                )
+                scores, targets = (learned.target_scaling.restore(each) for each in (scores, targets))
             true.append(targets)
             predicted.append(scores)
-        else:
-            shaped = scores.reshape(len(targets), -1)
-            chosen = (shaped[:, 0] > 0).astype(int) if shaped.shape[1] == 1 else shaped.argmax(axis=1)
-            np.add.at(confusion, (targets, chosen), 1)
         for metric in wanted:
             figures[metric.name].append(float(metric.function(scores, targets, spec.classes, np)))
-    summaries = {metric: summarize(values, bounds_of(metric)) for metric, values in figures.items()}
+    summaries = {
+        metric: summarize(values, bounds_of(metric, prepared.loss_name)) for metric, values in figures.items()
+    }
     if task.is_classification:
-        return Scores(summaries, confusion)
+        return Scores(summaries, np.stack(confusion))
     return Scores(summaries, None, np.concatenate(true), np.concatenate(predicted))
 
 
@@ -293,6 +312,7 @@ def _settings(prepared: Prepared) -> dict[str, Any]:
         "learning_rate": optimizer.learning_rate,
         "schedule": spec.schedule.describe(),
         "loss": prepared.loss_name,
+        "metrics": [metric.name for metric in spec.metrics],
         "monitor": spec.monitor,
         "stop": prepared.rule.describe(),
         "order": prepared.plan.order.name,
@@ -300,16 +320,22 @@ def _settings(prepared: Prepared) -> dict[str, Any]:
         "repeats": settings.repeats,
         "seed": settings.seed,
         "vary": list(settings.vary),
-        "validation": settings.validation
-        if isinstance(settings.validation, int | float)
-        else "data of its own",
-        "test": settings.test if isinstance(settings.test, int | float) else "data of its own",
+        "validation": _held_out(settings.validation, prepared.validation),
+        "test": _held_out(settings.test, prepared.test),
         "class_weight": settings.class_weight
         if isinstance(settings.class_weight, str | None)
         else dict(settings.class_weight),
         "standardize": prepared.scalings[0] is not None,
         "evaluate_every": f"{every} {unit}",
+        "evaluate_train": settings.evaluate_train,
+        "initial": "drawn" if settings.initial is None else "given",
     }
+
+
+def _held_out(asked: Any, own: Dataset | None) -> Any:
+    if own is None:
+        return float(asked) if not isinstance(asked, int) else asked
+    return {"source": own.source, "samples": own.samples, "fingerprint": own.fingerprint}
 
 
 def _describe(prepared: Prepared) -> dict[str, Any]:
@@ -318,7 +344,6 @@ def _describe(prepared: Prepared) -> dict[str, Any]:
     described.pop("encoder", None)
     described["shape"] = list(dataset.shape)
     described["sizes"] = {name: prepared.part_size(name) for name in ("train", "validation", "test")}
-    described["rows"] = dataset.samples
     return described
 
 

@@ -6,8 +6,8 @@ the samples of each repeat as the model will see them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -21,7 +21,9 @@ from epochal.data import (
     Split,
     TargetScaling,
     Task,
+    class_words,
     encode_new,
+    first_missing,
     fit_scaling,
     fit_target_scaling,
     load,
@@ -31,11 +33,11 @@ from epochal.engine.lane import Source
 from epochal.engine.rules import Never, Rule
 from epochal.engine.spec import Layout, Spec
 from epochal.engine.state import Part, Seeds
-from epochal.errors import Refusal, did_you_mean
+from epochal.errors import MissingExtra, Refusal, did_you_mean
 from epochal.models import Model, Variables, as_model, default_metrics, loss_for, metrics_for
 from epochal.plan import Plan
 from epochal.plan.threefry import threefry2x32, words
-from epochal.settings import Settings
+from epochal.settings import Settings, plain_number
 from epochal.stopping import Budget, budgets, without_budgets
 
 __all__ = ["Prepared", "Samples", "as_dataset", "prepare"]
@@ -58,9 +60,16 @@ class Samples:
         return Part(self.inputs, self.targets, self.weights)
 
 
-def as_dataset(data: Any, **options: Any) -> Dataset:
-    """What `fit` was given as data, as a `Dataset`."""
-    return data if isinstance(data, Dataset) else load(data, **options)
+def as_dataset(data: Any, task: str | None = None) -> Dataset:
+    """What `fit` was given as data, as a `Dataset`; a ready one must be of that task, if any."""
+    if not isinstance(data, Dataset):
+        return load(data, task=task)
+    kind = None if data.task is None else data.task.kind
+    if task not in (None, kind) and (task != "classification" or kind == "regression"):
+        raise Refusal(
+            f'task must be that of the Dataset, {kind}; got "{task}": load the Dataset with task="{task}".'
+        )
+    return data
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,6 @@ class Prepared:
     test: Dataset | None
     plan: Plan
     model: Model
-    given_model: Any
     loss_name: str
     spec: Spec
     """For one repeat; a lane of several replaces `repeats`."""
@@ -230,24 +238,45 @@ def _class_weights(class_weight: Any, dataset: Dataset) -> NDArray[np.float64] |
     if not isinstance(class_weight, Mapping):
         raise Refusal(f'class_weight must be "balanced" or a mapping; got {type(class_weight).__name__}.')
     weights = np.ones(len(task.classes))
-    for name, weight in class_weight.items():
-        if str(name) not in task.classes:
-            raise Refusal(did_you_mean("class in class_weight", str(name), task.classes))
-        if isinstance(weight, str) or not 0 <= float(weight) < float("inf"):
+    for name, weight in _by_class(class_weight, task).items():
+        if not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
             raise Refusal(f'the weight of class "{name}" must be at least 0 and finite; got {weight}.')
-        weights[task.classes.index(str(name))] = float(weight)
+        weights[task.classes.index(name)] = float(weight)
     return weights
 
 
-def _other(data: Any, dataset: Dataset, name: str) -> tuple[float | int, Dataset | None]:
+def _by_class(class_weight: Any, task: Task) -> Any:
+    """A mapping from class to weight with the classes as the task writes them."""
+    if not isinstance(class_weight, Mapping) or not task.is_classification:
+        return class_weight
+    found = {}
+    for given, weight in class_weight.items():
+        known = [word for word in class_words(given) if word in task.classes]
+        if not known:
+            raise Refusal(did_you_mean("class in class_weight", class_words(given)[0], task.classes))
+        found[known[0]] = plain_number(weight)
+    return found
+
+
+def _other(data: Any, dataset: Dataset, name: str, finite: bool) -> tuple[float | int, Dataset | None]:
     """A share of the samples, or data of its own, encoded as the training data is."""
     if isinstance(data, bool) or data is None:
         raise Refusal(f"{name} must be a share of the samples in [0, 1) or data of its own; got {data!r}.")
     if isinstance(data, int | float):
         return data, None
-    other = encode_new(
-        dataset.encoder, data, task=dataset.task, shape=dataset.shape, target_name=dataset.target_name
-    )
+    try:
+        other = encode_new(
+            dataset.encoder,
+            data,
+            task=dataset.task,
+            shape=dataset.shape,
+            target_name=dataset.target_name,
+            finite=finite,
+        )
+    except MissingExtra:
+        raise
+    except Refusal as error:
+        raise Refusal(f"{name}: {error}") from error
     if other.targets is None:
         raise Refusal(f'the {name} data has no target column "{dataset.target_name}".')
     return 0.0, other
@@ -255,12 +284,21 @@ def _other(data: Any, dataset: Dataset, name: str) -> tuple[float | int, Dataset
 
 def prepare(model: Any, data: Any, settings: Settings) -> Prepared:
     """Settle everything, refuse what cannot work, and touch no device yet."""
-    dataset = as_dataset(data)
+    if jax.dtypes.canonicalize_dtype(np.int64) == np.int64:
+        raise Refusal(
+            "JAX must compute in 32 bits; got jax_enable_x64=True: unset JAX_ENABLE_X64, or call "
+            'jax.config.update("jax_enable_x64", False).'
+        )
+    dataset = as_dataset(data, settings.task)
     task = dataset.task
     if task is None or dataset.targets is None:
         raise Refusal("the training data has no target; give (inputs, targets), or name the target column.")
-    share, validation = _other(settings.validation, dataset, "validation")
-    test_share, test = _other(settings.test, dataset, "test")
+    settings = replace(settings, class_weight=_by_class(settings.class_weight, task))
+    standardize = dataset.encoder is not None if settings.standardize is None else settings.standardize
+    if not standardize and first_missing(dataset.inputs) is not None:
+        raise Refusal("the inputs have missing values (NaN), which only standardize=True can fill.")
+    share, validation = _other(settings.validation, dataset, "validation", finite=not standardize)
+    test_share, test = _other(settings.test, dataset, "test", finite=not standardize)
     splits: list[Split] = []
     for repeat in range(settings.repeats):
         seed = settings.seed + (repeat if "split" in settings.vary else 0)
@@ -288,9 +326,6 @@ def prepare(model: Any, data: Any, settings: Settings) -> Prepared:
     if plan.epochs >= 2**31:
         raise Refusal(f"epochs must be less than 2^31 in a training; got {plan.epochs}.")
     has_validation = validation is not None or len(splits[0].validation) > 0
-    standardize = dataset.encoder is not None if settings.standardize is None else settings.standardize
-    if not standardize and np.isnan(dataset.inputs).any():
-        raise Refusal("the inputs have missing values (NaN), which only standardize=True can fill.")
     scalings: list[Scaling | None] = []
     target_scalings: list[TargetScaling | None] = []
     for repeat, chosen in enumerate(splits):
@@ -303,7 +338,7 @@ def prepare(model: Any, data: Any, settings: Settings) -> Prepared:
         numbers = standardize and not task.is_classification
         target_scalings.append(fit_target_scaling(dataset.targets, chosen.train) if numbers else None)
 
-    chosen_model = as_model(model, task.outputs)
+    chosen_model = _attempt("the model", lambda: as_model(model, task.outputs))
     loss_name, loss = loss_for(settings.loss, task.is_classification)
     metrics = (
         metrics_for(task.kind, settings.metrics)
@@ -346,7 +381,6 @@ def prepare(model: Any, data: Any, settings: Settings) -> Prepared:
         test=test,
         plan=plan,
         model=chosen_model,
-        given_model=model,
         loss_name=loss_name,
         spec=spec,
         splits=tuple(splits),
@@ -354,10 +388,23 @@ def prepare(model: Any, data: Any, settings: Settings) -> Prepared:
         target_scalings=tuple(target_scalings),
     )
     _check_shapes(prepared)
-    if prepared.class_weights is not None or dataset.sample_weight is not None:
-        for repeat in range(1 if prepared.shared else settings.repeats):
-            prepared.labels(repeat, "train")  # refuses weights that are all 0
+    _check_weights(prepared)
     return prepared
+
+
+def _check_weights(prepared: Prepared) -> None:
+    """Each part of each repeat must have a sample that counts."""
+    for repeat in range(1 if prepared.shared else prepared.settings.repeats):
+        for name in ("train", "validation", "test"):
+            if not prepared.part_size(name):
+                continue
+            weights = prepared.labels(repeat, name)[1]
+            if weights is not None and not weights.any():
+                where = "" if prepared.shared else f" in repeat {repeat + 1}"
+                raise Refusal(
+                    f"the weights of the {name} samples must not all be 0; all {len(weights):,} are{where}. "
+                    "Use other weights, or another share or seed."
+                )
 
 
 def _check_initial(initial: Any, wanted: Variables) -> None:
@@ -375,10 +422,31 @@ def _check_initial(initial: Any, wanted: Variables) -> None:
         if np.shape(leaf) != shape.shape:
             name = jax.tree_util.keystr(path, simple=True, separator="/")
             raise Refusal(f"initial must have {name} of shape {shape.shape}; got {np.shape(leaf)}.")
+        if jax.eval_shape(jax.numpy.asarray, leaf).dtype != shape.dtype:
+            name = jax.tree_util.keystr(path, simple=True, separator="/")
+            got = getattr(leaf, "dtype", type(leaf).__name__)
+            raise Refusal(f"initial must have {name} of type {shape.dtype}; got {got}.")
+
+
+def _attempt(what: str, call: Callable[[], Any]) -> Any:
+    """What `call` returns; an error of a function that the user brought is refused with its name."""
+    try:
+        return call()
+    except Refusal:
+        raise
+    except Exception as error:
+        said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        said = (said if len(said) <= 200 else f"{said[:200]}…").rstrip(".: ")
+        raise Refusal(f"{what} must be a function that JAX can trace; it raised {said}.") from error
+
+
+def _traced(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """The shapes of what a function returns; nothing is computed."""
+    return _attempt(what, lambda: jax.eval_shape(function, *arguments))
 
 
 def _check_shapes(prepared: Prepared) -> None:
-    """The model's outputs and the loss must have the shapes that the task needs, before anything runs."""
+    """Model, loss and optimizer must work on abstract samples of the task, before anything runs."""
     spec, dataset, task = prepared.spec, prepared.dataset, prepared.task
     size = prepared.plan.segments[0][1]
     sample = jax.ShapeDtypeStruct(dataset.shape, np.float32)
@@ -386,19 +454,56 @@ def _check_shapes(prepared: Prepared) -> None:
     assert dataset.targets is not None
     targets = jax.ShapeDtypeStruct((size, *dataset.targets.shape[1:]), dataset.targets.dtype)
     key = jax.eval_shape(lambda: jax.random.key(0))
-    variables = jax.eval_shape(spec.model.init, key, sample)
+    variables = _traced("the model's init", spec.model.init, key, sample)
+    if not isinstance(variables, Variables):
+        raise Refusal(f"the model's init must return Variables; got {type(variables).__name__}.")
     _check_initial(prepared.settings.initial, variables)
-    outputs, _ = jax.eval_shape(lambda v, x, k: spec.model.apply(v, x, k, True), variables, batch, key)
+    outputs = _check_outputs(spec, task, variables, batch, key)
+    losses = _traced("the loss", spec.loss, outputs, targets)
+    shape = getattr(losses, "shape", type(losses).__name__)
+    if shape != (size,):
+        raise Refusal(f"the loss must give one value for each sample, shape ({size},); got {shape}.")
+
+    def mean_loss(params: Any, state: Any, inputs: Any, wanted: Any, key: Any) -> Any:
+        return spec.loss(spec.model.apply(Variables(params, state), inputs, key, True)[0], wanted).mean()
+
+    _traced("the gradient of the loss", jax.grad(mean_loss), *variables, batch, targets, key)
+    _check_optimizer(spec, variables.params)
+
+
+def _check_outputs(spec: Spec, task: Task, variables: Variables, batch: Any, key: Any) -> Any:
+    """The model's outputs for a batch, which must have the shape that the task needs."""
+    size = batch.shape[0]
+    for training in (False, True):
+        said = f"the model's apply in {'training' if training else 'evaluation'}"
+        found = _traced(
+            said, lambda v, x, k, on=training: spec.model.apply(v, x, k, on), variables, batch, key
+        )
+        if not isinstance(found, tuple) or len(found) != 2:
+            raise Refusal(f"{said} must return (outputs, state); got {type(found).__name__}.")
     wanted = [(size, task.outputs), *([(size,)] if task.outputs == 1 else [])]
     if task.kind == "binary":
         wanted.append((size, 2))
-    if tuple(outputs.shape) not in wanted:
+    shape = getattr(found[0], "shape", type(found[0]).__name__)
+    if shape not in wanted:
         raise Refusal(
             f"the model's outputs must have shape (batch, {task.outputs}) for this {task.kind} task; "
-            f"got {tuple(outputs.shape)} for a batch of {size}."
+            f"got {shape} for a batch of {size}."
         )
-    losses = jax.eval_shape(spec.loss, outputs, targets)
-    if tuple(losses.shape) != (size,):
+    return found[0]
+
+
+def _check_optimizer(spec: Spec, params: Any) -> None:
+    """An Optax object must make its updates of gradients and parameters alone."""
+    if spec.optimizer.given is None:
+        return
+    optimizer = spec.optimizer.given
+    state = _traced("the optimizer's init", optimizer.init, params)
+    try:
+        jax.eval_shape(optimizer.update, params, state, params)
+    except Exception as error:
+        said = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200].rstrip(".: ")
         raise Refusal(
-            f"the loss must give one value for each sample, shape ({size},); got {tuple(losses.shape)}."
-        )
+            "optimizer must be an Optax object that updates from gradients and parameters alone; its update "
+            f"raised {said}. Choose another, or name one."
+        ) from error

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import numbers
 import operator
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict
 
+from epochal.data import TASKS
 from epochal.engine.optimizers import Optimizer, optimizer_for
 from epochal.engine.schedules import Schedule
 from epochal.errors import Refusal, did_you_mean
 
-__all__ = ["VARYING", "Options", "Settings"]
+__all__ = ["VARYING", "Options", "Settings", "plain_number"]
 
 VARYING = ("split", "init", "order")
 """What differs from repeat to repeat unless it is fixed: the split, the initial parameters, the order."""
@@ -37,6 +39,7 @@ class Options(TypedDict, total=False):
     repeats: int
     seed: int
     vary: tuple[str, ...]
+    task: str | None
     validation: Any
     test: Any
     class_weight: Any
@@ -69,6 +72,7 @@ class Settings:
         repeats: trainings with the seeds `seed`, `seed + 1`, ...
         seed: of the first repeat.
         vary: what differs between repeats, of "split", "init" and "order"; the rest is that of `seed`.
+        task: "classification", "binary", "multiclass" or "regression"; recognized by default.
         validation: a share of the samples in [0, 1), or data of its own; 0 for none.
         test: likewise; test samples are looked at once, at the end.
         class_weight: "balanced", or a mapping from class to weight.
@@ -94,6 +98,7 @@ class Settings:
     repeats: int = 1
     seed: int = 0
     vary: tuple[str, ...] = VARYING
+    task: str | None = None
     validation: Any = 0.2
     test: Any = 0.0
     class_weight: Any = None
@@ -117,8 +122,12 @@ class Settings:
             raise Refusal(f"repeats must be a whole number, at least 1; got {self.repeats!r}.")
         if seed is None or not 0 <= seed <= 2**64 - repeats:
             raise Refusal(f"seed must be a whole number between 0 and 2^64 - repeats; got {self.seed!r}.")
-        for name, value in (("repeats", repeats), ("seed", seed), ("vary", _names("vary", self.vary))):
+        plain: dict[str, Any] = {"repeats": repeats, "seed": seed, "vary": _names("vary", self.vary)}
+        plain |= {name: plain_number(getattr(self, name)) for name in ("validation", "test")}
+        for name, value in plain.items():
             object.__setattr__(self, name, value)
+        if self.task is not None and self.task not in TASKS:
+            raise Refusal(did_you_mean("task", str(self.task), TASKS))
         for part in self.vary:
             if part not in VARYING:
                 raise Refusal(did_you_mean("part of vary", part, VARYING))
@@ -135,10 +144,13 @@ class Settings:
             raise Refusal(f"standardize must be True, False or None; got {self.standardize!r}.")
         if not (self.loss is None or isinstance(self.loss, str) or callable(self.loss)):
             raise Refusal(f"loss must be a name or a function (outputs, targets); got {self.loss!r}.")
-        if not isinstance(self.optimizer_options, Mapping) or not all(
-            isinstance(value, float | int) for value in self.optimizer_options.values()
+        options = self.optimizer_options
+        if not isinstance(options, Mapping) or not all(
+            isinstance(name, str) and isinstance(value, numbers.Real) for name, value in options.items()
         ):
-            raise Refusal(f"optimizer_options must map names to numbers; got {self.optimizer_options!r}.")
+            raise Refusal(f"optimizer_options must map names to numbers; got {options!r}.")
+        options = {name: plain_number(value) for name, value in options.items()}
+        object.__setattr__(self, "optimizer_options", options)
         self.evaluation  # noqa: B018 (refuses what it can't read)
 
     def chosen_optimizer(self) -> Optimizer:
@@ -166,6 +178,18 @@ class Settings:
                 f'"100 updates"; got {self.evaluate_every!r}.'
             )
         return int(match[1]), "updates" if (match[2] or "").startswith("update") else "epochs"
+
+
+def plain_number(value: Any) -> Any:
+    """A number of NumPy's as the Python number that it is; anything else as it is.
+
+    >>> import numpy as np
+    >>> plain_number(np.int64(20)), plain_number(np.float64(0.5)), plain_number("x")
+    (20, 0.5, 'x')
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return value
+    return int(value) if isinstance(value, numbers.Integral) else float(value)
 
 
 def _whole(value: Any) -> int | None:

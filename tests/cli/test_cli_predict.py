@@ -13,7 +13,7 @@ def test_csv_parquet_and_standard_output_hold_the_same(call, trained):
     run, table = trained
     printed = call("predict", run, table)
     assert printed.status == 0
-    assert printed.out.splitlines()[0].startswith('"predicted kind","probability a","probability b","sd of')
+    assert printed.out.splitlines()[0].startswith('"row","predicted kind","probability a",')
     for name in ("p.csv", "p.parquet"):
         result = call("predict", run, table, "--out", name)
         assert (result.status, result.out) == (0, "")
@@ -38,7 +38,7 @@ def test_one_repeat_has_no_spread_and_json_no_nan(call, tmp_path):
     assert call("train", "example:diabetes", *options).status == 0
     result = call("predict", "run", "example:diabetes", "--json")
     assert "NaN" not in result.out
-    assert result.json["rows"][0].keys() == {"predicted progression"}
+    assert result.json["rows"][0].keys() == {"row", "predicted progression"}
 
 
 def changed(table, to, change):
@@ -90,6 +90,37 @@ def test_where_it_can_not_be_written_is_refused(refuse, call, trained, tmp_path)
     refuse("report", run, "--out", "no/r.html", words=["no/r.html", 'no folder "no"'])
     refuse("example", "iris", "--out", "no/i.csv", words=["no/i.csv", "no folder no"])
     refuse("example", "irs", words=['"irs"', 'mean "iris"'])
+
+
+OWN = """
+import jax
+
+def pair(inputs, outputs):
+    def init(key, sample):
+        return jax.random.normal(key, (inputs, outputs)) / 8
+    return init, lambda weights, x: x @ weights
+"""
+
+
+def test_a_model_of_ones_own_is_named_again(call, refuse, tmp_path):
+    (tmp_path / "named_again.py").write_text(OWN)
+    options = ("--epochs", "1", "--no-report", "--out", "run", "--quiet")
+    assert call("train", "example:iris", "--model", "named_again:pair", *options).status == 0
+    predict = ("predict", "run", "example:iris")
+    refuse(*predict, words=["trained with the model named_again:pair", "--model named_again:pair"])
+    result = call(*predict, "--model", "named_again:pair", "--json")
+    assert len(result.json["rows"]) == 150
+    refuse(*predict, "--model", "named_again:par", words=['"par"', 'mean "pair"'])
+    refuse(*predict, "--model", "named_again", words=["package.module:function"])
+
+
+def test_a_run_of_a_stranger_is_predicted_with_nothing_that_it_names(refuse, trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("subprocess.call", lambda *_: pytest.fail("called"))
+    run = shutil.copytree(trained[0], tmp_path / "stranger")
+    document = json.loads((run / "run.json").read_text())
+    document["settings"]["model"] = {"kind": "import", "path": "subprocess:call"}
+    (run / "run.json").write_text(json.dumps(document))
+    refuse("predict", run, trained[1], words=["--model subprocess:call"])
 
 
 @pytest.mark.parametrize("command", ["predict", "trace", "report"])

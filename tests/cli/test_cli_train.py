@@ -102,7 +102,7 @@ def test_a_model_of_ones_own_trains_and_predicts(name, call, tmp_path):
     (tmp_path / "own_models.py").write_text(MODELS)
     options = ("--model", f"own_models:{name}", "--no-report", "--out", "run", "--quiet")
     assert call("train", "example:iris", *SMALL[2:], *options).status == 0
-    result = call("predict", "run", "example:iris", "--json")
+    result = call("predict", "run", "example:iris", "--json", "--model", f"own_models:{name}")
     assert len(result.json["rows"]) == 150
 
 

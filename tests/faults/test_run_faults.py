@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import functools
 import json
 import os
+import resource
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -14,8 +18,8 @@ import pytest
 
 import epochal as ep
 from epochal.errors import Refusal
+from epochal.run import checks, load, load_record, save
 from epochal.run import folder as module
-from epochal.run import load, save
 
 RANDOM = np.random.default_rng(4)
 X = RANDOM.normal(size=(30, 3)).astype(np.float32)
@@ -191,6 +195,152 @@ def test_a_model_that_does_not_fit_the_run_is_refused(copy):
     with pytest.raises(Refusal) as refused:
         load(copy, model=ep.MLP(4, 4, outputs=1))
     sentence(refused)
+
+
+# A stranger's folder ----------------------------------------------------------------------------------------
+
+
+def rewrite(folder, change):
+    document = json.loads((folder / "run.json").read_text())
+    change(document)
+    (folder / "run.json").write_text(json.dumps(document))
+
+
+def refused_with(folder, change, **given):
+    rewrite(folder, change)
+    with pytest.raises(Refusal) as refused:
+        load(folder, **given)
+    return sentence(refused)
+
+
+def named(path):
+    return lambda document: document["settings"].update(model={"kind": "import", "path": path})
+
+
+def test_what_a_folder_names_is_never_imported(copy, tmp_path, monkeypatch):
+    """A module beside the folder would leave a mark when imported; `subprocess.call` must not be called."""
+    (tmp_path / "marks_itself.py").write_text("open('mark', 'w').close()\ndef f(*_): pass\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(subprocess, "call", lambda *_: pytest.fail("called"))
+    for path in ("subprocess:call", "marks_itself:f"):
+        assert refused_with(copy, named(path)) == (
+            f"the run was trained with the model {path} of your own; name it again: --model {path}, "
+            f'or epochal.load(folder, model="{path}").'
+        )
+        assert load_record(copy).model is None, "the record needs no model"
+        load(copy, model=ep.MLP(4))
+    assert not (tmp_path / "mark").exists() and "marks_itself" not in sys.modules
+
+
+def test_the_model_that_the_caller_names_is_imported_not_the_file_s(copy, tmp_path, monkeypatch):
+    (tmp_path / "my_own_model.py").write_text(
+        "import epochal\ndef make(inputs, outputs):\n    assert (inputs, outputs) == (3, 1)\n"
+        "    return epochal.MLP(4)\ndef wrong(inputs, outputs):\n    raise OSError('no\\nway')\nnumber = 3\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(subprocess, "call", lambda *_: pytest.fail("called"))
+    rewrite(copy, named("subprocess:call"))
+    loaded = load(copy, model="my_own_model:make")
+    np.testing.assert_array_equal(loaded.predict(X).values, run().predict(X).values)
+    for path, words in {
+        "my_own_model:wrong": 'model "my_own_model:wrong" failed when called with (3, 1): OSError: no way.',
+        "my_own_model:number": 'model "my_own_model:number" must be a function (inputs, outputs); got int.',
+        "my_own_model": "model must be named as package.module:function",
+    }.items():
+        with pytest.raises(Refusal) as refused:
+            load(copy, model=path)
+        assert words in sentence(refused)
+
+
+@pytest.mark.parametrize("path", ["a:b\n\x1b[2J", "a b:c", "../x:y", "x", 3, None, ["a:b"]])
+def test_a_name_that_is_none_is_damage(copy, path):
+    assert "settings.model.path must be package.module:function; got" in refused_with(copy, named(path))
+
+
+SHAPES = [
+    *(None, 3, "3", {}, [], [0], [-3], [3.0], ["3"], [True], [[3]], [None]),
+    *([2**31 + 1], [2**16, 2**16], [10**30], [2] * 40, [1] * 33),
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("read", [load, load_record])
+def test_a_shape_that_no_sample_has_is_refused(copy, shape, read):
+    rewrite(copy, lambda document: document["data"].update(shape=shape))
+    with pytest.raises(Refusal) as refused:
+        read(copy)
+    assert "data.shape must be 1 to 32 whole numbers" in sentence(refused)
+
+
+HUGE = {
+    "units": lambda document: document["settings"]["model"].update(hidden=[10**30]),
+    "layers": lambda document: document["settings"]["model"].update(hidden=[4] * 100_000),
+    "layers that fit memory": lambda document: document["settings"]["model"].update(hidden=[2**20, 2**20]),
+    "no layers": lambda document: document["settings"]["model"].update(hidden=[]),
+    "units below 1": lambda document: document["settings"]["model"].update(hidden=[-4]),
+    "units in words": lambda document: document["settings"]["model"].update(hidden="4"),
+    "outputs": lambda document: document["settings"]["model"].update(outputs=10**12),
+    "outputs in words": lambda document: document["settings"]["model"].update(outputs="many"),
+    "batch norm": lambda document: document["settings"]["model"].update(batch_norm=True),
+    "dropout": lambda document: document["settings"]["model"].update(dropout=10**400),
+    "inputs": lambda document: document["data"].update(shape=[2**31]),
+    "targets": lambda document: document["task"].update(targets=10**12),
+    "targets below 1": lambda document: document["task"].update(targets=0),
+    "confusion": lambda document: document["scores"]["validation"].update(confusion=[[10**40]]),
+    "figures": lambda document: document["scores"]["validation"]["metrics"]["loss"].update(
+        per_repeat=[10**400]
+    ),
+    "control characters": lambda document: document["plan"].update(order="\x1b[2J\nshuffle"),
+}
+
+
+@pytest.mark.parametrize("what", HUGE)
+def test_a_header_can_not_make_the_reader_allocate_or_fail(copy, what):
+    begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert sentence_is_plain(refused_with(copy, HUGE[what]))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - begin < 200_000, "kilobytes"
+
+
+def sentence_is_plain(text):
+    return text.isprintable() and len(text) < 600
+
+
+def test_deep_nesting_is_damage(copy):
+    (copy / "run.json").write_text("[" * 200_000)
+    with pytest.raises(Refusal) as refused:
+        load(copy)
+    assert "damaged" in sentence(refused)
+
+
+@pytest.mark.parametrize("part", ["../../validation", "/etc/validation", "train", "", "test\n"])
+def test_a_part_never_becomes_a_path(copy, part, tmp_path):
+    def change(document):
+        document["scores"] = {part: document["scores"]["validation"]}
+
+    assert "scores must be of validation or test; got " in refused_with(copy, change)
+    odd = dataclasses.replace(run(), scores={part: run().scores["validation"]})
+    with pytest.raises(Refusal) as refused:
+        save(odd, tmp_path / "odd")
+    assert "scores must be of validation or test" in sentence(refused)
+    assert [file.name for file in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize("name", ["split.parquet", "metrics.parquet", "predictions-validation.parquet"])
+def test_a_short_table_of_very_many_rows_is_refused(copy, name, monkeypatch):
+    monkeypatch.setattr(checks, "_MOST", pq.ParquetFile(copy / name).metadata.num_rows)
+    with pytest.raises(Refusal) as refused:
+        checks.read_table(copy, name)
+    assert f"{name} must hold at most 2^31 values" in sentence(refused)
+
+
+@pytest.mark.parametrize("name", ["best.safetensors", "metrics.parquet"])
+def test_a_device_is_no_file_of_a_run(copy, name):
+    (copy / name).unlink()
+    (copy / name).symlink_to("/dev/zero")
+    with pytest.raises(Refusal) as refused:
+        load(copy)
+    assert sentence(refused) == f'the run folder "{copy}" lacks {name}.'
 
 
 def test_new_data_of_another_width_and_unknown_parameters_are_refused():

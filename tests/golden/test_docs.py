@@ -24,8 +24,10 @@ def test_the_tree_of_modules_is_the_one_in_the_sources():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_links_lead_somewhere(page):
-    for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+    text = page.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)#:]+)\)", text) + re.findall(r'src(?:set)?="([^":]+)"', text):
         assert (page.parent / link).exists(), f"{page.name} links to {link}"
+    assert not re.search(r"\b[A-Z]{4,}_[A-Z]{4,}\b", text.replace("EPOCHAL_CACHE", "")), "a placeholder"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)

@@ -5,6 +5,7 @@ Also: predictions come in the units of the target, and the columns of their tabl
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 
@@ -16,6 +17,7 @@ import pytest
 
 import epochal as ep
 from epochal.errors import Refusal
+from epochal.run import Scores, load_record
 from epochal.run.trace import formed, seen
 from helpers import assert_same_bits
 
@@ -32,6 +34,10 @@ PRICE = (500 + 100 * (X[:, 0] - X[:, 1]) + 5 * RANDOM.normal(size=ROWS)).astype(
 
 def start(key, sample):
     return {"slope": jnp.zeros((sample.size, 1)), "level": jnp.zeros(())}
+
+
+def start_two(key, sample):
+    return {"slope": jnp.zeros((sample.size, 2)), "level": jnp.zeros(())}
 
 
 def line(params, inputs):
@@ -116,6 +122,35 @@ def test_everything_else_comes_back_too(folders):
     np.testing.assert_array_equal(loaded.scores["test"].confusion, run.scores["test"].confusion)
     numbers = ep.load(folders[1], model=ep.functions(start, line)).scores["validation"]
     np.testing.assert_allclose(np.ravel(numbers.true), np.ravel(regressed().scores["validation"].true))
+
+
+@pytest.mark.parametrize("shape", [(7,), (7, 1), (7, 3)])
+def test_true_and_predicted_targets_keep_their_shape(shape, tmp_path):
+    true, predicted = RANDOM.normal(size=(2, *shape))
+    scores = Scores(regressed().metrics["validation"], None, true, predicted)
+    run = dataclasses.replace(regressed(), scores={"validation": scores, "test": scores})
+    folder = run.save(tmp_path / "run")
+    loaded = load_record(folder).scores
+    for part in ("validation", "test"):
+        assert_same_bits((loaded[part].true, loaded[part].predicted), (true, predicted))
+        assert pq.ParquetFile(folder / f"predictions-{part}.parquet").metadata.num_rows == 7
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (5, 3, 3), (1, 2, 2)])
+def test_a_confusion_matrix_keeps_its_shape(shape, tmp_path):
+    confusion = RANDOM.integers(0, 99, shape)
+    scores = dataclasses.replace(regressed().scores["validation"], confusion=confusion)
+    folder = dataclasses.replace(regressed(), scores={"validation": scores}).save(tmp_path / "run")
+    assert_same_bits(load_record(folder).scores["validation"].confusion, confusion)
+
+
+def test_a_run_with_several_targets_comes_back(tmp_path):
+    targets = np.stack([PRICE, -2 * PRICE], axis=1)
+    run = ep.fit((start_two, line), (X, targets), batch_size=16, epochs=2, learning_rate=0.01, metrics=())
+    mine, its = run.scores, ep.load(run.save(tmp_path / "run"), model=(start_two, line)).scores
+    assert mine["validation"].true.shape == (int((run.splits[0] == 2).sum()), 2)
+    assert_same_bits(its["validation"].true, mine["validation"].true)
+    assert_same_bits(its["validation"].predicted, mine["validation"].predicted)
 
 
 def test_nothing_in_a_folder_can_execute_code(folders):
@@ -214,6 +249,7 @@ def test_a_prediction_of_classes_is_a_table_of_what_it_says(tmp_path):
     prediction = classified().predict(NEW)
     table = prediction.to_arrow()
     assert table.column_names == [
+        "row",
         "predicted bought",
         "probability no",
         "probability yes",
@@ -229,13 +265,13 @@ def test_a_prediction_of_classes_is_a_table_of_what_it_says(tmp_path):
     back = pq.read_table(prediction.write(tmp_path / "predicted.parquet"))
     assert back.equals(table)
     lines = prediction.write(tmp_path / "predicted.csv").read_text().splitlines()
-    assert len(lines) == 21 and lines[0].startswith('"predicted bought","probability no"')
+    assert len(lines) == 21 and lines[0].startswith('"row","predicted bought","probability no"')
 
 
 def test_a_prediction_of_numbers_is_in_the_units_of_the_target():
     run = regressed()
     prediction = run.predict(X)
-    assert prediction.to_arrow().column_names == ["predicted target"]
+    assert prediction.to_arrow().column_names == ["row", "predicted target"]
     assert np.isnan(prediction.spread).all(), "one repeat has no spread"
     assert abs(prediction.labels.mean() - PRICE.mean()) < 50
     params, scaling = run.fitted[0].best.params, run.fitted[0].scaling
@@ -271,12 +307,12 @@ def test_scores_are_recomputed_from_predictions():
     run = classified()
     labels = np.array(["no", "yes"])
     for part, number in (("validation", 2), ("test", 3)):
-        confusion = np.zeros((2, 2), int)
+        confusion = np.zeros((2, 2, 2), int)
         for repeat, split in enumerate(run.splits):
             rows = np.flatnonzero(split == number)
             prediction = run.predict(TABLE.drop_columns(["bought"]).take(rows)).per_repeat[repeat]
             chosen, true = prediction.argmax(axis=1), (LABEL[rows] == "yes").astype(int)
-            np.add.at(confusion, (true, chosen), 1)
+            np.add.at(confusion[repeat], (true, chosen), 1)
             share = (labels[chosen] == LABEL[rows]).mean()
             assert run.metrics[part]["accuracy"].per_repeat[repeat] == pytest.approx(share)
         np.testing.assert_array_equal(run.scores[part].confusion, confusion)

@@ -12,7 +12,9 @@ import pytest
 from flax import nnx
 
 import epochal as ep
+from epochal.engine import compiler
 from epochal.models import FlaxModel, as_model
+from epochal.models.imported import NamedModel
 from helpers import assert_close, batches
 
 RANDOM = np.random.default_rng(3)
@@ -111,6 +113,62 @@ def test_an_instance_brings_its_parameters_and_a_class_draws_them():
         assert (np.asarray(one) != np.asarray(two)).all()
         again = drawn.init(jax.random.key(1), sample).params["first"]["kernel"]
         np.testing.assert_array_equal(one, again)
+
+
+class Small(nnx.Module):
+    def __init__(self, *, rngs: nnx.Rngs) -> None:
+        self.layer = nnx.Linear(4, 1, rngs=rngs)
+        self.dropout = nnx.Dropout(0.1, rngs=rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.dropout(self.layer(x))
+
+
+def test_models_of_one_class_are_equal_and_share_one_compilation():
+    one, two = as_model(Small, 1), as_model(Small, 1)
+    assert one == two and hash(one) == hash(two) and one != as_model(Net, 1)
+    fit = functools.partial(ep.fit, Small, (X, Y), batch_size=8, epochs=1, metrics=())
+    first = fit()
+    before = compiler._call.cache_info(), compiler._init.cache_info()
+    second = fit()
+    after = compiler._call.cache_info(), compiler._init.cache_info()
+    for was, is_ in zip(before, after, strict=True):
+        assert is_.misses == was.misses and is_.hits > was.hits
+    assert_close(first.fitted[0].last.params, second.fitted[0].last.params, 0)
+
+
+def test_models_of_instances_and_of_other_factories_are_not_equal():
+    module = Small(rngs=nnx.Rngs(0))
+    held = FlaxModel(module)
+    assert held == held and held != FlaxModel(module) and held != FlaxModel(Small) and held != "Small"
+    assert FlaxModel(functools.partial(Net, 0.1)) != FlaxModel(functools.partial(Net, 0.1))
+
+
+def test_a_factory_that_makes_another_module_by_now_is_compiled_again():
+    rate = 0.1
+
+    def make(rngs):
+        return Net(rate, rngs=rngs)
+
+    one, same = FlaxModel(make), FlaxModel(make)
+    rate = 0.9
+    assert one == same and one != FlaxModel(make)
+
+
+def test_named_models_are_equal_by_name_and_model():
+    one, two = (NamedModel("nets:small", as_model(Small, 1)) for _ in range(2))
+    assert one == two and hash(one) == hash(two)
+    assert one != NamedModel("nets:other", as_model(Small, 1)) and one != as_model(Small, 1)
+    assert one != NamedModel("nets:small", as_model(Net, 1))
+    assert one != NamedModel("nets:small", FlaxModel(Small(rngs=nnx.Rngs(0))))
+
+
+def test_a_saved_run_of_a_class_is_loaded_with_the_class(tmp_path):
+    run = ep.fit(Small, (X, Y), batch_size=8, epochs=1, metrics=())
+    loaded = ep.load(run.save(tmp_path / "run"), model=Small)
+    np.testing.assert_array_equal(loaded.predict(X).values, run.predict(X).values)
+    with pytest.raises(ep.Refusal, match="the model does not fit the run: it has no params/layer/bias"):
+        ep.load(tmp_path / "run", model=Net)
 
 
 def test_a_pair_of_functions_is_a_model():

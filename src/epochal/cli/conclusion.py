@@ -29,7 +29,8 @@ def conclude(console: Console, run: Run, folder: Path | None, report: Path | Non
     console.print(Text.from_ansi(_drawing(console, run, width)), soft_wrap=True)
     console.print()
     section("Verdict", [run.verdict.sentence, run.verdict.remedy])
-    section(*_figures(run))
+    title, lines = _figures(run)
+    section(title, [*lines, *([run.caution] if run.caution else [])])
     section("Stopped", _reasons(run))
     console.print()
     for label, path in (("Run", folder), ("Report", report)):
@@ -52,18 +53,24 @@ def _figures(run: Run) -> tuple[str, list[str]]:
         for part, metrics in run.metrics.items()
         for name, summary in metrics.items()
     ]
-    named.append(("best epoch", run.best_epoch))
+    best = sorted(run.best_epoch.per_repeat)
     title = "Figures at the best parameters"
     if run.repeats == 1:
         return f"{title} (1 repeat: no interval)", aligned(
-            [(name, _single(name, summary.mean)) for name, summary in named]
+            [*((name, _single(summary.mean)) for name, summary in named), ("best epoch", _epoch(best[0]))]
         )
     rows = [("", "mean ± sd", "95 % interval"), *((name, *_cells(summary)) for name, summary in named)]
+    middle = _epoch(best[(len(best) - 1) // 2])
+    rows.append(("best epoch", f"{middle} (median)", f"{_epoch(best[0])}–{_epoch(best[-1])} (all repeats)"))
     return f"{title}, over {run.repeats} repeats", aligned(rows)
 
 
-def _single(name: str, value: float) -> str:
-    return f"{value:.4g}" if name == "best epoch" else f"{value:#.3g}".rstrip(".")
+def _epoch(epoch: float) -> str:
+    return f"{epoch:.4g}"
+
+
+def _single(value: float) -> str:
+    return f"{value:#.3g}".rstrip(".")
 
 
 def _cells(summary: Summary) -> tuple[str, str]:

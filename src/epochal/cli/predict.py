@@ -33,6 +33,11 @@ __all__ = ["command"]
 @click.option(
     "--parameters", default="best", show_default=True, metavar="best|last", help="Which the run has kept."
 )
+@click.option(
+    "--model",
+    metavar="MODULE:FUNCTION",
+    help="The model of your own that the run was trained with; a run's own word for it is never imported.",
+)
 @reading("Options")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output: rows and notes.")
 @click.option("--quiet", "-q", is_flag=True, help="No notes on standard error.")
@@ -41,6 +46,7 @@ def command(
     data: str,
     out: Path | None,
     parameters: str,
+    model: str | None,
     as_json: bool,
     quiet: bool,
     force: bool,
@@ -54,7 +60,7 @@ def command(
     from epochal.run import load
     from epochal.run.predict import predict
 
-    prediction = predict(load(run), data, parameters, **reading_options(header, delimiter, missing))
+    prediction = predict(load(run, model), data, parameters, **reading_options(header, delimiter, missing))
     if not quiet:
         for note in prediction.notes:
             click.echo(note, err=True)

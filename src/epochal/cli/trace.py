@@ -29,6 +29,8 @@ def command(
 ) -> None:
     """Say which update, batch and slot saw a row, or which rows formed an update.
 
+    Rows count from 1, as in the file; repeats, epochs, updates, batches and slots count from 0.
+
     Nothing of this was stored: the plan is a pure function of the run's seed.
     """
     if (sample is None) == (update is None):

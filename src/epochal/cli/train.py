@@ -143,6 +143,7 @@ def result(run: Run, path: Path) -> dict[str, Any]:
             ],
             "best_epoch": run.best_epoch.to_dict(),
             "verdict": run.verdict.to_dict(),
+            "caution": run.caution,
             "metrics": {
                 part: {name: summary.to_dict() for name, summary in metrics.items()}
                 for part, metrics in run.metrics.items()

@@ -162,19 +162,19 @@ class Case:
             share = min(max(-(worse + better) / 2, 0.0), 1.0)
             variance = max(2 * share * (1 - share), 1e-3) / self.samples
             return math.copysign((worse - better) ** 2 / (2 * variance), worse - better)
-        if self.log_loss:
+        if self.loss == "log_loss":
             return self.samples * (worse - better)
+        if self.loss != "squared_error":  # no likelihood belongs to it, and none is claimed
+            return -math.inf
         if min(worse, better) <= 0:
             return math.inf if worse > better else -math.inf
         return self.samples / 2 * math.log(worse / better)
 
     @property
-    def log_loss(self) -> bool:
-        """Whether losses are in nats: by the settings, or because there is an accuracy."""
-        named = str(self.settings.get("loss", "")).lower()
-        if named:
-            return any(word in named for word in ("log", "entropy", "nll"))
-        return any(name.endswith("accuracy") for name in self.curves.names)
+    def loss(self) -> str:
+        """The name of the loss; without settings, the usual one of curves with or without an accuracy."""
+        usual = any(name.endswith("accuracy") for name in self.curves.names)
+        return str(self.settings.get("loss") or ("log_loss" if usual else "squared_error"))
 
     def figures(self) -> dict[str, Any]:
         """The figures that every verdict has."""
@@ -259,7 +259,8 @@ def risen(case: Case) -> Difference:
     worth = size > RISE * case.yardstick
     if paired:
         least = case.lower_bound(np.array(grown))
-        figures["rise_at_least"] = plain(math.expm1(least) if ratios else least)
+        name = "rise_by_a_factor_of_at_least" if ratios else "rise_at_least"
+        figures[name] = plain(math.exp(least) if ratios else least)
         sure = least > 0
         falling = fall.size > 0 and case.lower_bound(fall) > 0
         how = (
@@ -292,8 +293,9 @@ def falling_to_the_end(case: Case, curve: Floats) -> Difference:
     slopes, errors, spans = [], [], []
     for row in curve:
         at = np.flatnonzero(np.isfinite(row))
-        length = min(max(10, at.size // 5), at.size)
-        if length < 5:
+        # The last fifth, and ten evaluations if that is no more than a third: not the first descent.
+        length = min(max(10, at.size // 5), max(4, at.size // 3))
+        if at.size < FEWEST_EVALUATIONS:
             continue
         at = at[-length:]
         slope, error = line(case.epochs[at], row[at])

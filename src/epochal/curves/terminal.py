@@ -318,6 +318,9 @@ def _legend(
     repeats = len(curves.repeats)
     scale = ", log scale" if logarithmic else ""
     of = f", mean of {repeats} repeats" if repeats > 1 else ""
+    left = min(int(line.band.count[-1]) for line in lines)
+    if repeats > 1 and left < repeats:
+        of += f" ({left} at the end)"
     spread = f" {marks.shade}{marks.plus_minus} sd" if repeats > 1 else ""
     dashes = {
         order for order, line in enumerate(lines) if paint is _no_paint and line.name != "validation.loss"

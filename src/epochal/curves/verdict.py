@@ -88,6 +88,8 @@ def judge(
     validation_samples: int = 0,
     training_samples: int | None = None,
     monitor: str = "validation.loss",
+    chosen_by: str | None = None,
+    stopped_early: bool = False,
     settings: Mapping[str, Any] | None = None,
 ) -> Verdict:
     """Judge a run by its curves, within the epochs that it ran: nothing is claimed beyond them.
@@ -99,7 +101,9 @@ def judge(
             loss at epoch 0 is the yardstick, and nothing is said about chance.
         validation_samples: how many samples the validation figures rest on, in one repeat.
         training_samples: how many were trained on, for the overlap of random splits.
-        monitor: the curve that is judged; the best parameters are those of its best evaluation.
+        monitor: the curve that is judged.
+        stopped_early: whether a rule ended the repeats, so that more epochs would change nothing.
+        chosen_by: the curve whose best evaluation decided which parameters are kept; `monitor` by default.
         settings: `epochs`, `learning_rate`, `batch_size`, `loss`: for a remedy in numbers.
 
     The checks, in this order; the first that holds is the verdict:
@@ -137,8 +141,8 @@ def judge(
     if chance is not None and not chance.better and not fall.holds:
         verdict = _say_chance(case, chance)
     elif rise.holds:
-        verdict = _say_over_learned(case, rise)
-    elif fall.holds:
+        verdict = _say_over_learned(case, rise, chosen_by or monitor)
+    elif fall.holds and not stopped_early:
         verdict = _say_still_improving(case, fall, chance)
     else:
         verdict = _say_plateau(case, rise, fall, chance)
@@ -291,23 +295,33 @@ def _say_chance(case: Case, chance: Chance) -> Verdict:
     return Verdict("no detectable difference from chance", sentence, rule, figures, remedy)
 
 
-def _say_over_learned(case: Case, rise: Difference) -> Verdict:
+def _say_over_learned(case: Case, rise: Difference, chosen_by: str) -> Verdict:
     k = max(1, round(rise.epoch))
     verb = "fell" if case.flipped else "rose"
     sentence = (
         f"Over-learned from about epoch {k:,}: from there the {case.called} {verb} by {rise.size:.3g} "
-        f"({rise.size / case.yardstick:.0%} of the baseline), while the training loss went on falling. "
-        f"The best parameters, which predictions use, are kept from before."
+        f"({rise.size / case.yardstick:.0%} of a constant prediction's), while the training loss went on "
+        f"falling. "
     )
+    best = case.curves.best(chosen_by) if chosen_by in case.curves.columns else None
+    if best is not None and best.median_epoch <= rise.epoch + 0.1 * case.horizon:
+        sentence += "The best parameters, which predictions use, are kept from before."
+    else:
+        sentence += f"Predictions use parameters from after that: the best {chosen_by} decided."
     rule = (
         f"Over-learned when {rise.how}, the training loss at fixed parameters fell meanwhile, and the rise "
         f"is more "
         f"than {RISE:.0%} of the baseline (an arbitrary share)."
     )
+    shown = case.curves.best(case.name).epoch
+    last = max(k, math.ceil(float(np.nanmax(shown))))
+    where = epochs_in_words(case.curves.best(case.name).median_epoch)
+    if case.repeats > 1:
+        where += f" (median of {case.repeats} repeats; {epochs_in_words(float(np.nanmin(shown)))} to "
+        where += f"{epochs_in_words(float(np.nanmax(shown)))})"
     remedy = (
-        f"Train fewer epochs: --epochs {k}, or stop early with --patience "
-        f"{max(3, min(50, math.ceil(k / 3)))}. "
-        f"A smaller network or more samples would move the turn."
+        f"The best epoch was {where}. Stop early with --patience {max(5, min(50, math.ceil(last / 2)))}, or "
+        f"train for fewer epochs: --epochs {last}. A smaller network or more samples would move the turn."
     )
     return Verdict("over-learned", sentence, rule, case.figures() | rise.figures, remedy)
 
@@ -321,8 +335,8 @@ def _say_still_improving(case: Case, fall: Difference, chance: Chance | None) ->
         f"by {fall.size:.3g} over the last {fall.epoch:,.3g} epochs.{yet}"
     )
     rule = (
-        f"Still improving when, over the last fifth of the evaluations (10 at least), {fall.how}, and the "
-        f"change is "
+        f"Still improving when, over the last fifth of the evaluations (10, where that is at most a third), "
+        f"{fall.how}, and the change is "
         f"more than {fall.figures['fall_worth_a_word']:.3g} ({FALL:.0%} of the baseline, twice that with "
         f"fewer "
         f"than {FEWEST_REPEATS} repeats; arbitrary shares). Where it would end is not claimed."

@@ -8,11 +8,19 @@ from epochal.data.read import read_table
 from epochal.data.schema import Column, Encoder, LeftOut
 from epochal.data.sniff import MISSING
 from epochal.data.split import Split, split
-from epochal.data.standardize import Scaling, TargetScaling, fit_scaling, fit_target_scaling
+from epochal.data.standardize import (
+    Scaling,
+    TargetScaling,
+    first_missing,
+    fit_scaling,
+    fit_target_scaling,
+)
+from epochal.data.target import TASKS, class_words
 
 __all__ = [
     "EXAMPLES",
     "MISSING",
+    "TASKS",
     "Column",
     "Dataset",
     "Encoder",
@@ -21,8 +29,10 @@ __all__ = [
     "Split",
     "TargetScaling",
     "Task",
+    "class_words",
     "encode_new",
     "example",
+    "first_missing",
     "fit_scaling",
     "fit_target_scaling",
     "load",

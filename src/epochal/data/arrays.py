@@ -30,7 +30,7 @@ def dataset_of_arrays(
     targets: Any = None,
     sample_weight: Any = None,
     *,
-    task: str | None = None,
+    task: str | Task | None = None,
     source: str = "arrays",
     target_name: str = "target",
     features: tuple[str, ...] | None = None,
@@ -43,7 +43,7 @@ def dataset_of_arrays(
         inputs: `(n, *shape)`, numbers or booleans; float32 in row-major order is not copied. NaN is missing.
         targets: `(n,)` class labels or numbers, or `(n, m)` numbers; None when unlabeled.
         sample_weight: `(n,)`, not negative.
-        task: overrides what is recognized from the targets.
+        task: overrides what is recognized from the targets; a `Task` is one that is known already.
         source: where they came from, in words.
         target_name: what the target is called.
         features: names of the columns of 2-d inputs; numbered from 1 by default.
@@ -146,8 +146,45 @@ def _same_length(name: str, array: NDArray[Any], samples: int) -> None:
 
 
 def _targets(
-    targets: NDArray[Any], samples: int, task: str | None, name: str
+    targets: NDArray[Any], samples: int, task: str | Task | None, name: str
 ) -> tuple[NDArray[Any], Task, list[str]]:
+    targets = _plain_targets(targets, samples)
+    if isinstance(task, Task):
+        return _known_targets(targets, task, name), task, []
+    if targets.ndim == 1:
+        column = _column(targets)
+        found, note = recognize_task(column, f'"{name}"', task, flags=False)
+        labels = class_ids(column, found, name) if found.is_classification else target_numbers(column, name)
+        return labels, found, [note]
+    one_hot = bool(((targets == 0) | (targets == 1)).all() and (targets.sum(axis=1) == 1).all())
+    if task not in (None, "regression") or (one_hot and task is None):
+        why = "one-hot rows" if one_hot else f"the shape {targets.shape}"
+        raise Refusal(
+            f"targets must be one class label per sample; got {why}. Use y.argmax(axis=1) for one-hot rows, "
+            'or task="regression" for several numbers.'
+        )
+    many = np.ascontiguousarray(targets, dtype=np.float32)
+    return many, Task("regression", targets=targets.shape[1]), [f"{targets.shape[1]} targets: regression."]
+
+
+def _known_targets(targets: NDArray[Any], task: Task, name: str) -> NDArray[Any]:
+    """The targets of further samples, as those of a task that is known already."""
+    wanted = targets.shape[:1] if task.targets == 1 else (len(targets), task.targets)
+    if targets.shape != wanted:
+        each = "class label" if task.is_classification else f"number{'s' * (task.targets > 1)}"
+        raise Refusal(f"targets must be {task.targets} {each} per sample; got the shape {targets.shape}.")
+    if targets.ndim == 2:
+        return np.ascontiguousarray(targets, dtype=np.float32)
+    column = _column(targets)
+    return class_ids(column, task, name) if task.is_classification else target_numbers(column, name)
+
+
+def _column(targets: NDArray[Any]) -> pa.ChunkedArray:
+    return pa.chunked_array([pa.array(targets.tolist() if targets.dtype.kind in "UT" else targets)])
+
+
+def _plain_targets(targets: NDArray[Any], samples: int) -> NDArray[Any]:
+    """Targets without a second axis of length 1: `(n,)`, or `(n, m)` numbers."""
     _same_length("targets", targets, samples)
     if targets.dtype.kind == "O" and targets.ndim == 1 and all(isinstance(value, str) for value in targets):
         targets = targets.astype(str)
@@ -164,22 +201,9 @@ def _targets(
             )
     if targets.ndim == 2 and targets.shape[1] == 1:
         targets = targets[:, 0]
-    if targets.ndim == 1:
-        column = pa.chunked_array([pa.array(targets.tolist() if targets.dtype.kind in "UT" else targets)])
-        found, note = recognize_task(column, f'"{name}"', task, flags=False)
-        labels = class_ids(column, found, name) if found.is_classification else target_numbers(column, name)
-        return labels, found, [note]
-    if targets.ndim != 2 or targets.dtype.kind in "UT":
+    if targets.ndim != 1 and (targets.ndim != 2 or targets.dtype.kind in "UT"):
         raise Refusal(f"targets must be (samples,) or (samples, m) numbers; got the shape {targets.shape}.")
-    one_hot = bool(((targets == 0) | (targets == 1)).all() and (targets.sum(axis=1) == 1).all())
-    if task not in (None, "regression") or (one_hot and task is None):
-        why = "one-hot rows" if one_hot else f"the shape {targets.shape}"
-        raise Refusal(
-            f"targets must be one class label per sample; got {why}. Use y.argmax(axis=1) for one-hot rows, "
-            'or task="regression" for several numbers.'
-        )
-    many = np.ascontiguousarray(targets, dtype=np.float32)
-    return many, Task("regression", targets=targets.shape[1]), [f"{targets.shape[1]} targets: regression."]
+    return targets
 
 
 def read_npy(path: Path, target: ColumnReference | None, task: str | None) -> Dataset:

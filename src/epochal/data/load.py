@@ -7,13 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from epochal.data.arrays import dataset_of_arrays, read_npy, read_npz
 from epochal.data.columns import ColumnReference
 from epochal.data.dataset import Dataset
 from epochal.data.examples import example
-from epochal.data.frames import is_frame, table_of_frame
+from epochal.data.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
 from epochal.data.read import existing, read_table
 from epochal.data.sniff import MISSING
 from epochal.data.table import TableOptions, dataset_of_table
@@ -42,7 +40,8 @@ def load(
 
     Args:
         source: a path to a CSV, TSV, Parquet, `.npy` or `.npz` file; "example:NAME"; `(X, y)` or
-            `(X, y, sample_weight)`; `(frame, "target")` or a frame; a Dataset (as it is).
+            `(X, y, sample_weight)`; a frame, `(frame, "target")`, `(frame, y)` or
+            `(frame, y, sample_weight)`; a Dataset (as it is).
         target: the target column, by name or by number from 1; the last one by default.
         task: "classification", "binary", "multiclass" or "regression"; recognized by default.
         keep: columns not to be left out, whatever they look like.
@@ -69,7 +68,7 @@ def load(
         return _load_path(source, options, header, delimiter, missing)
     if is_frame(source):
         return dataset_of_table(table_of_frame(source), options, "data frame")
-    if isinstance(source, tuple) and source and is_frame(source[0]):
+    if is_pair(source):
         return _load_pair(source, options)
     if (
         isinstance(source, (tuple, list))
@@ -110,27 +109,21 @@ def _load_path(
 
 
 def _load_pair(source: tuple[Any, ...], options: TableOptions) -> Dataset:
-    """`(frame, "target")`, or `(frame, y)` and `(frame, y, sample_weight)` with columns of values."""
+    """`(frame, "target")` or `(frame, y)`, and perhaps sample weights in the same ways."""
     table = table_of_frame(source[0])
-    second = source[1] if len(source) > 1 else None
-    if isinstance(second, (str, int)):
-        return dataset_of_table(table, replace(options, target=second), "data frame")
-    extra: list[tuple[str, Any]] = [("target", second)]
-    if len(source) > 2:
-        extra.append(("sample_weight", source[2]))
-    for role, values in extra:
-        given = getattr(values, "to_numpy", lambda values=values: values)()
-        name = str(getattr(values, "name", None) or role)
-        column = pa.array(given, from_pandas=True)
-        if len(column) != table.num_rows:
-            raise Refusal(
-                f"{role} must have one value for each of the {table.num_rows:,} rows; got {len(column):,}."
-            )
+    chosen: dict[str, Any] = {}
+    for role, values in zip(ROLES, source[1:], strict=False):
+        if values is None and role == "sample_weight":
+            continue
+        if isinstance(values, (str, int)):
+            chosen[role] = values
+            continue
+        name, column = column_beside(table, role, values)
         while name in table.column_names:
             name = f"{name}_"
         table = table.append_column(name, column)
-        options = replace(options, **{role: name})
-    return dataset_of_table(table_of_frame(table), options, "data frame")
+        chosen[role] = name
+    return dataset_of_table(table, replace(options, **chosen), "data frame")
 
 
 def _refuse_table_options(options: TableOptions, source: str, *, target: bool) -> None:

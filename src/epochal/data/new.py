@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +14,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from epochal.data.arrays import INPUT_KEYS, TARGET_KEYS, dataset_of_arrays, inputs_of_array
-from epochal.data.columns import called, default_name
+from epochal.data.arrays import INPUT_KEYS, TARGET_KEYS, WEIGHT_KEYS, dataset_of_arrays, inputs_of_array
+from epochal.data.columns import called, default_name, resolve
 from epochal.data.dataset import Dataset, Task, fingerprint
 from epochal.data.encode import encode, to_numbers
 from epochal.data.examples import example
-from epochal.data.frames import is_frame, table_of_frame
+from epochal.data.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
 from epochal.data.load import ARRAY_SUFFIXES
 from epochal.data.read import existing, read_table
 from epochal.data.schema import Column, Encoder
 from epochal.data.sniff import MISSING, sniff
+from epochal.data.standardize import first_missing
 from epochal.data.table import release_memory, weights_of
 from epochal.data.target import class_ids, target_numbers
 from epochal.errors import Refusal
@@ -41,6 +42,7 @@ def encode_new(
     header: bool | None = None,
     delimiter: str | None = None,
     missing: Collection[str] = MISSING,
+    finite: bool = False,
 ) -> Dataset:
     """New samples, encoded as those that the network was trained on; with targets if they have any.
 
@@ -49,34 +51,66 @@ def encode_new(
 
     Args:
         encoder: the training table's; None if it was trained on plain arrays.
-        source: as for `load`, with or without the target.
+        source: as for `load`, with or without the target and sample weights.
         task: what is predicted, where `encoder` is None.
         shape: the shape of one sample's inputs, where `encoder` is None.
         target_name: what the target was called, where `encoder` is None: "column 3" of an `.npy` file.
         header: whether a text table has one; recognized by default.
         delimiter: what separates a text table's fields; recognized by default.
         missing: the cells of a text table that mean a missing value.
+        finite: whether missing values are refused, since no scaling of the training samples fills them.
 
     Raises:
         Refusal: a column is missing or holds another kind of value (with its row); or no rows.
     """
     if encoder is None:
-        return _new_arrays(source, task, shape, target_name, header, delimiter, missing)
-    table, notes, name = _table(encoder, source, header, delimiter, missing)
-    positions, target, said = _match(encoder, table.column_names)
+        found = _new_arrays(_beside(source, header, delimiter, missing), task, shape, target_name)
+    else:
+        found = _new_rows(_read(encoder, source, header, delimiter, missing), encoder)
+    row = first_missing(found.inputs) if finite else None
+    if row is not None:
+        raise Refusal(
+            f"the inputs must have no missing values (NaN), which only standardize=True in training can "
+            f"fill; got one in row {row + 1:,}."
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A new table, with the target and the sample weights that were handed over beside it."""
+
+    table: pa.Table
+    name: str
+    notes: tuple[str, ...] = ()
+    target: pa.ChunkedArray | None = None
+    weight: pa.ChunkedArray | None = None
+
+    @property
+    def beside(self) -> frozenset[str]:
+        """The roles of what is beside the table."""
+        return frozenset(
+            role for role, column in zip(ROLES, (self.target, self.weight), strict=True) if column is not None
+        )
+
+
+def _new_rows(read: _Read, encoder: Encoder) -> Dataset:
+    table, name, notes = read.table, read.name, read.notes
+    positions, target_at, weight_at, said = _match(encoder, table.column_names, read.beside)
     if not table.num_rows:
         raise Refusal(f"{name} must have at least 1 row to predict; got 0.")
     inputs, unseen = encode(table, encoder, positions)
-    targets = None
-    if target is not None:
-        targets, note = _targets(encoder, table.column(target))
+    targets, weight = None, None
+    column = read.target if read.target is not None or target_at is None else table.column(target_at)
+    if column is not None:
+        targets, note = _targets(encoder, column)
         said += note
-    weight = None
-    if encoder.weight is not None and targets is not None:
-        at = {name: index for index, name in enumerate(table.column_names)}.get(encoder.names[encoder.weight])
-        weight = None if at is None else weights_of(table.column(at), called(encoder.names, encoder.weight))
+    column = read.weight if read.weight is not None or weight_at is None else table.column(weight_at)
+    if column is not None and targets is not None:
+        weighs = "sample_weight" if encoder.weight is None else called(encoder.names, encoder.weight)
+        weight = weights_of(column, weighs)
     rows = table.num_rows
-    del table
+    del table, column, read
     release_memory()
     return Dataset(
         inputs=inputs,
@@ -94,92 +128,137 @@ def encode_new(
     )
 
 
-def _table(
+def _read(
     encoder: Encoder, source: Any, header: bool | None, delimiter: str | None, missing: Collection[str]
-) -> tuple[pa.Table, tuple[str, ...], str]:
+) -> _Read:
     if isinstance(source, (str, Path)):
         name = str(source)
         if name.startswith("example:"):
-            return *example(name.removeprefix("example:")), name
+            table, notes = example(name.removeprefix("example:"))
+            return _Read(table, name, notes)
         path = existing(source)
         if path.suffix.lower() in ARRAY_SUFFIXES:
-            inputs, targets = _arrays_of_file(path)
-            return _table_of_array(encoder, inputs, targets), (), path.name
-        if path.suffix.lower() in (".parquet", ".pq"):
-            return *read_table(path), path.name
-        dialect = sniff(path, delimiter, header, missing)
-        if header is None:
-            first = sniff(path, dialect.delimiter, True, missing).names if encoder.header else ()
-            known = {encoder.names[column.index] for column in encoder.columns}
-            header = bool(known & set(first)) or (dialect.header and not encoder.header)
-            if (
-                encoder.header
-                and not header
-                and len(first) not in (len(encoder.names), len(encoder.names) - 1)
-            ):
-                header = dialect.header
-            dialect = sniff(path, dialect.delimiter, header, missing)
-        positions, target, _ = _match(encoder, dialect.names)
-        text = [dialect.names[at] for at, c in zip(positions, encoder.columns, strict=True) if c.text]
-        text += [dialect.names[target]] if target is not None and encoder.target_text else []
-        table, notes = read_table(path, dialect.delimiter, header, missing, text)
-        return table, notes, path.name
+            return _read_arrays(encoder, _arrays_of_file(path), path.name)
+        table, notes = _read_file(encoder, path, header, delimiter, missing)
+        return _Read(table, path.name, notes)
     if is_frame(source):
-        return table_of_frame(source), (), "data frame"
-    if isinstance(source, tuple) and source and is_frame(source[0]):
-        return table_of_frame(source[0]), (), "data frame"
-    if isinstance(source, tuple) and len(source) == 2:
-        return _table_of_array(encoder, np.asarray(source[0]), np.asarray(source[1])), (), "arrays"
-    return _table_of_array(encoder, np.asarray(source), None), (), "array"
+        return _Read(table_of_frame(source), "data frame")
+    if is_pair(source):
+        return _read_pair(source)
+    if isinstance(source, tuple) and len(source) in (2, 3):
+        return _read_arrays(encoder, source, "arrays")
+    return _read_arrays(encoder, (source,), "array")
 
 
-def _table_of_array(encoder: Encoder, inputs: NDArray[Any], targets: NDArray[Any] | None) -> pa.Table:
-    """An array's columns by count, as a file without a header has them."""
+def _read_file(
+    encoder: Encoder, path: Path, header: bool | None, delimiter: str | None, missing: Collection[str]
+) -> tuple[pa.Table, tuple[str, ...]]:
+    """The table in a file, with text where the training table had text."""
+    if path.suffix.lower() in (".parquet", ".pq"):
+        return read_table(path)
+    dialect = sniff(path, delimiter, header, missing)
+    if header is None:
+        first = sniff(path, dialect.delimiter, True, missing).names if encoder.header else ()
+        known = {encoder.names[column.index] for column in encoder.columns}
+        header = bool(known & set(first)) or (dialect.header and not encoder.header)
+        if encoder.header and not header and len(first) not in (len(encoder.names), len(encoder.names) - 1):
+            header = dialect.header
+        dialect = sniff(path, dialect.delimiter, header, missing)
+    positions, target, _, _ = _match(encoder, dialect.names)
+    text = [dialect.names[at] for at, c in zip(positions, encoder.columns, strict=True) if c.text]
+    text += [dialect.names[target]] if target is not None and encoder.target_text else []
+    return read_table(path, dialect.delimiter, header, missing, text)
+
+
+def _read_pair(source: tuple[Any, ...]) -> _Read:
+    """A frame with its target and sample weights beside it, or named among its columns."""
+    table = table_of_frame(source[0])
+    names = table.column_names
+    beside: dict[str, pa.ChunkedArray] = {}
+    for role, values in zip(ROLES, source[1:], strict=False):
+        if values is None and role == "sample_weight":
+            continue
+        if isinstance(values, (str, int)):
+            name = names[resolve(values, names, role)]
+            beside[role] = table.column(name)
+        else:
+            beside[role] = column_beside(table, role, values)[1]
+    taken = {names[resolve(values, names, "")] for values in source[1:] if isinstance(values, (str, int))}
+    table = table.drop_columns(sorted(taken))
+    return _Read(table, "data frame", (), beside.get("target"), beside.get("sample_weight"))
+
+
+def _read_arrays(encoder: Encoder, source: Sequence[Any], name: str) -> _Read:
+    """Arrays as columns by count, as a file without a header has them."""
+    inputs = np.asarray(source[0])
     if inputs.ndim != 2 or inputs.dtype.kind not in "buif":
         raise Refusal(
             f"new samples must be (samples, {len(encoder.names)}) numbers or a table; got {inputs.dtype} "
             f"of the shape {inputs.shape}."
         )
     arrays = [pa.array(np.ascontiguousarray(column), from_pandas=True) for column in inputs.T]
-    names = [default_name(index) for index in range(len(arrays))]
-    if targets is not None and encoder.target is not None:
-        arrays.insert(encoder.target, pa.array(targets, from_pandas=True))
-        names.append(default_name(len(names)))
-    return pa.Table.from_arrays(arrays, names=names)
+    table = pa.Table.from_arrays(arrays, names=[default_name(index) for index in range(len(arrays))])
+    target, weight = (
+        None if values is None else column_beside(table, role, values)[1]
+        for role, values in zip(ROLES, [*source[1:], None, None][:2], strict=True)
+    )
+    return _Read(table, name, (), target, weight)
 
 
-def _match(encoder: Encoder, names: Sequence[str]) -> tuple[list[int], int | None, list[str]]:
-    """Where the new table has each input column and the target; and what was ignored."""
+def _match(
+    encoder: Encoder, names: Sequence[str], beside: frozenset[str] = frozenset()
+) -> tuple[list[int], int | None, int | None, list[str]]:
+    """Where the new table has each input column, the target and the weights; and what was ignored."""
     numbered = list(names) == [default_name(index) for index in range(len(names))]
-    if numbered and (not encoder.header or len(names) in (len(encoder.names), len(encoder.names) - 1)):
-        return _match_by_count(encoder, len(names))
+    if numbered:
+        found = _match_by_count(encoder, len(names), beside)
+        if found is not None:
+            return found
+        if not encoder.header:
+            _refuse_count(encoder, len(names), beside)
     at = {name: index for index, name in enumerate(names)}
     lacking = [column for column in encoder.columns if column.name not in at]
     if lacking:
         _refuse_lacking(encoder, lacking, names)
-    target = at.get(encoder.target_name) if encoder.target is not None else None
+    target, weight = (
+        None if index is None else at.get(encoder.names[index]) for index in (encoder.target, encoder.weight)
+    )
     extra = [name for name in names if name not in encoder.names]
     said = []
     if extra:
         shown = ", ".join(f'"{name}"' for name in extra[:5]) + (", …" if len(extra) > 5 else "")
         which = f"column {shown} was" if len(extra) == 1 else f"columns {shown} were"
         said.append(f"{which} not in the training table: ignored.")
-    return [at[column.name] for column in encoder.columns], target, said
+    return [at[column.name] for column in encoder.columns], target, weight, said
 
 
-def _match_by_count(encoder: Encoder, count: int) -> tuple[list[int], int | None, list[str]]:
-    full = len(encoder.names)
+def _match_by_count(
+    encoder: Encoder, count: int, beside: frozenset[str]
+) -> tuple[list[int], int | None, int | None, list[str]] | None:
+    """As `_match`, for columns without names: all, those without the target, or without weights as well."""
     said = ["columns are matched by position, having no names."] if encoder.header else []
-    if count == full:
-        return [column.index for column in encoder.columns], encoder.target, said
-    if encoder.target is not None and count == full - 1:
-        target = encoder.target
-        return [column.index - (column.index > target) for column in encoder.columns], None, said
-    bound = (
-        f"{full:,} columns, or {full - 1:,} without the target,"
-        if encoder.target is not None
-        else f"{full:,} columns"
-    )
+    for left_out in _left_out(encoder, beside):
+        kept = [index for index in range(len(encoder.names)) if index not in left_out]
+        if len(kept) == count:
+            at = {index: position for position, index in enumerate(kept)}
+            target, weight = (None if i is None else at.get(i) for i in (encoder.target, encoder.weight))
+            return [at[column.index] for column in encoder.columns], target, weight, said
+    return None
+
+
+def _left_out(encoder: Encoder, beside: frozenset[str]) -> list[set[int | None]]:
+    """What a new table without names may lack of the training table's columns, likeliest first."""
+    given = {
+        index for role, index in zip(ROLES, (encoder.target, encoder.weight), strict=True) if role in beside
+    }
+    return [given, given | {encoder.target}, given | {encoder.target, encoder.weight}]
+
+
+def _refuse_count(encoder: Encoder, count: int, beside: frozenset[str]) -> None:
+    full = len(encoder.names) - len(_left_out(encoder, beside)[0] - {None})
+    bound = f"{full:,} columns"
+    if encoder.target is not None:
+        bound += " beside the target" if "target" in beside else f", or {full - 1:,} without the target,"
     raise Refusal(f"the new table must have {bound} as the training table had; got {count:,}.")
 
 
@@ -214,57 +293,66 @@ def _targets(encoder: Encoder, column: pa.ChunkedArray) -> tuple[NDArray[Any] | 
     return (class_ids(column, task, said) if task.is_classification else target_numbers(column, said)), []
 
 
-def _arrays_of_file(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
+def _arrays_of_file(path: Path) -> tuple[Any, Any, Any]:
+    """Inputs, and targets and sample weights where the file has them."""
     try:
         held = np.load(path, allow_pickle=False)
         if not hasattr(held, "files"):
-            return held, None
-        inputs = next((held[key] for key in INPUT_KEYS if key in held), None)
-        targets = next((held[key] for key in TARGET_KEYS if key in held), None)
+            return held, None, None
+        inputs, targets, weights = (
+            next((held[key] for key in keys if key in held), None)
+            for keys in (INPUT_KEYS, TARGET_KEYS, WEIGHT_KEYS)
+        )
     except (OSError, ValueError, EOFError) as error:
         raise Refusal(f"{path.name} can't be read as NumPy arrays: {error}.") from error
     if inputs is None:
         raise Refusal(
             f"{path.name} must have the inputs as {' or '.join(INPUT_KEYS)}; got {', '.join(held.files)}."
         )
-    return inputs, targets
+    return inputs, targets, weights
+
+
+def _beside(
+    source: Any, header: bool | None, delimiter: str | None, missing: Collection[str]
+) -> tuple[str, Any, Any, Any]:
+    """What it is called, inputs, and targets and sample weights where there are any."""
+    if isinstance(source, (str, Path)):
+        path = existing(source)
+        if path.suffix.lower() in ARRAY_SUFFIXES:
+            return path.name, *_arrays_of_file(path)
+        return path.name, _matrix(read_table(path, delimiter, header, missing)[0]), None, None
+    if is_frame(source):
+        return "data frame", _matrix(table_of_frame(source)), None, None
+    if is_pair(source):
+        read = _read_pair(source)
+        target, weight = (
+            None if column is None else np.asarray(column.to_numpy()) for column in (read.target, read.weight)
+        )
+        return "data frame", _matrix(read.table), target, weight
+    if isinstance(source, tuple) and len(source) in (2, 3):
+        return "arrays", *source, *[None] * (3 - len(source))
+    return "array", source, None, None
 
 
 def _new_arrays(
-    source: Any,
-    task: Task | None,
-    shape: tuple[int, ...] | None,
-    target_name: str,
-    header: bool | None,
-    delimiter: str | None,
-    missing: Collection[str],
+    given: tuple[str, Any, Any, Any], task: Task | None, shape: tuple[int, ...] | None, target_name: str
 ) -> Dataset:
-    name, targets = "array", None
-    if isinstance(source, (str, Path)):
-        path = existing(source)
-        name = path.name
-        if path.suffix.lower() in ARRAY_SUFFIXES:
-            inputs, targets = _arrays_of_file(path)
-        else:
-            inputs = _matrix(read_table(path, delimiter, header, missing)[0])
-    elif is_frame(source):
-        name, inputs = "data frame", _matrix(table_of_frame(source))
-    elif isinstance(source, tuple) and len(source) in (2, 3):
-        inputs, targets = np.asarray(source[0]), np.asarray(source[1])
-    else:
-        inputs = np.asarray(source)
-    at = _column_of(target_name)
+    name, inputs, targets, weights = given
+    inputs, at = np.asarray(inputs), _column_of(target_name)
     if targets is None and at is not None and shape is not None and inputs.shape[1:] == (shape[0] + 1,):
         inputs, targets = np.delete(inputs, at, axis=1), inputs[:, at]
     values = inputs_of_array(inputs, least=1)
     if shape is not None and values.shape[1:] != tuple(shape):
         raise Refusal(f"new samples must have the shape {tuple(shape)} each; got {values.shape[1:]}.")
-    found = dataset_of_arrays(values, source=name, least=1)
-    if targets is None or task is None:
-        return found
-    column = pa.chunked_array([pa.array(targets.tolist() if targets.dtype.kind in "UT" else targets)])
-    labels = class_ids(column, task, "target") if task.is_classification else target_numbers(column, "target")
-    return replace(found, targets=labels, task=task, target_name=target_name or "target")
+    return dataset_of_arrays(
+        values,
+        None if task is None else targets,
+        weights,
+        task=task,
+        source=name,
+        target_name=target_name or "target",
+        least=1,
+    )
 
 
 def _column_of(target_name: str) -> int | None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from epochal.errors import Refusal
 
-__all__ = ["Scaling", "TargetScaling", "fit_scaling", "fit_target_scaling"]
+__all__ = ["Scaling", "TargetScaling", "first_missing", "fit_scaling", "fit_target_scaling"]
 
 _BLOCK_VALUES = 1 << 20
 
@@ -48,15 +48,6 @@ class Scaling:
             np.multiply(filled, self.scale, out=out[rows])
         return out
 
-    def to_dict(self) -> dict[str, list[float]]:
-        """A JSON object of it; float32 values survive the way there and back."""
-        return {name: getattr(self, name).tolist() for name in ("impute", "center", "scale")}
-
-    @staticmethod
-    def from_dict(value: dict[str, list[float]]) -> Scaling:
-        """The inverse of `to_dict`."""
-        return Scaling(*(np.array(value[name], np.float32) for name in ("impute", "center", "scale")))
-
 
 @dataclass(frozen=True)
 class TargetScaling:
@@ -77,15 +68,6 @@ class TargetScaling:
         """Predictions in the units of the targets: the inverse of `apply`."""
         restored: NDArray[Any] = outputs / self.scale + self.center
         return restored
-
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON object of it."""
-        return {"center": self.center.tolist(), "scale": self.scale.tolist()}
-
-    @staticmethod
-    def from_dict(value: dict[str, Any]) -> TargetScaling:
-        """The inverse of `to_dict`."""
-        return TargetScaling(np.array(value["center"], np.float32), np.array(value["scale"], np.float32))
 
 
 def fit_scaling(
@@ -151,6 +133,19 @@ def fit_target_scaling(targets: NDArray[np.float32], train: NDArray[np.int64]) -
     deviation = chosen.std(axis=0)
     scale = np.divide(1.0, deviation, out=np.ones_like(deviation), where=deviation > 1e-38)
     return TargetScaling(np.asarray(chosen.mean(axis=0), np.float32), np.asarray(scale, np.float32))
+
+
+def first_missing(inputs: NDArray[np.float32]) -> int | None:
+    """The first sample with a missing value, from 0; None where there is none.
+
+    >>> first_missing(np.float32([[1, 2], [3, np.nan]])), first_missing(np.float32([[1, 2]]))
+    (1, None)
+    """
+    for rows in _blocks(inputs):
+        missing = np.isnan(inputs[rows]).reshape(len(inputs[rows]), -1).any(axis=1)
+        if missing.any():
+            return int(rows.start) + int(np.argmax(missing))
+    return None
 
 
 def _blocks(inputs: NDArray[Any]) -> Iterator[slice]:

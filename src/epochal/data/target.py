@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,15 @@ from epochal.data.encode import as_text, to_numbers
 from epochal.data.recognize import MOST_LEVELS, flag_word, natural, stray_marks
 from epochal.errors import Refusal, did_you_mean
 
-__all__ = ["FEW_CLASSES", "MISSING_SHARE", "TASKS", "class_ids", "recognize_task", "target_numbers"]
+__all__ = [
+    "FEW_CLASSES",
+    "MISSING_SHARE",
+    "TASKS",
+    "class_ids",
+    "class_words",
+    "recognize_task",
+    "target_numbers",
+]
 
 TASKS = ("classification", "binary", "multiclass", "regression")
 FEW_CLASSES = 20
@@ -93,6 +102,23 @@ def _few_whole(column: pa.ChunkedArray, distinct: int) -> bool:
     if distinct > FEW_CLASSES or distinct > len(column) / 2:
         return False
     return pa.types.is_integer(column.type) or bool(pc.all(pc.equal(pc.floor(column), column)).as_py())
+
+
+def class_words(value: Any) -> tuple[str, ...]:
+    """How a class given as a Python value may be written among the classes of a task, likeliest first.
+
+    >>> class_words(1.0), class_words(True), class_words("yes")
+    (('1', '1.0', 'true'), ('true', 'True', '1'), ('yes',))
+    """
+    if isinstance(value, str):
+        return (value,)
+    words = []
+    if isinstance(value, (numbers.Real, np.bool_)):
+        words.append(str(as_text(pa.array([value]))[0].as_py()))
+    words.append(str(value))
+    if isinstance(value, (numbers.Real, np.bool_)) and value in (0, 1):
+        words += ["1" if value else "0", "true" if value else "false"]
+    return tuple(dict.fromkeys(words))
 
 
 def class_ids(column: pa.ChunkedArray, task: Task, said: str, start: int = 0) -> NDArray[np.int32]:

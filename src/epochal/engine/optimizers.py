@@ -6,13 +6,16 @@ update, so that the rate is a number and not a part of the program; an Optax obj
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import jax
+import numpy as np
 import optax
 
+from epochal.engine.schedules import Schedule
 from epochal.errors import Refusal, did_you_mean
 
 __all__ = ["OPTIMIZERS", "Optimizer", "optimizer_for"]
@@ -80,11 +83,21 @@ def optimizer_for(
     """
     if isinstance(optimizer, Optimizer):
         return optimizer
+    if callable(learning_rate) or isinstance(learning_rate, Schedule):
+        raise Refusal(
+            f"learning_rate must be a number; got {learning_rate!r}: use schedule= for a rate that "
+            "changes, or an Optax object built with it."
+        )
     if isinstance(optimizer, optax.GradientTransformation):
         if learning_rate is not None:
             raise Refusal(
                 f"learning_rate={learning_rate:g} has no effect on an Optax object, which has its own; "
                 "leave it out, or name the optimizer."
+            )
+        if options:
+            raise Refusal(
+                f"optimizer_options ({', '.join(options)}) have no effect on an Optax object, which has its "
+                "own; leave them out, or name the optimizer."
             )
         return Optimizer("optax", given=optimizer)
     if not isinstance(optimizer, str):
@@ -93,8 +106,11 @@ def optimizer_for(
         raise Refusal(did_you_mean("optimizer", optimizer, OPTIMIZERS))
     named = OPTIMIZERS[optimizer]
     rate = named.learning_rate if learning_rate is None else learning_rate
-    if isinstance(rate, str) or not 0 < rate < float("inf"):
+    if not isinstance(rate, numbers.Real) or not 0 < rate < float("inf"):
         raise Refusal(f"learning_rate must be greater than 0 and finite; got {rate}.")
+    rate, bounds = float(rate), np.finfo(np.float32)
+    if not float(bounds.tiny) <= rate <= float(bounds.max):
+        raise Refusal(f"learning_rate must be between 1.2e-38 and 3.4e38 (float32); got {rate:g}.")
     chosen = Optimizer(optimizer, tuple(sorted((options or {}).items())), None, named.elementwise, rate)
     try:
         chosen.at(rate)

@@ -63,8 +63,11 @@ class Schedule:
         """The numbers that the compiled program takes, for a training of that many updates."""
         if updates >= 2**31 and self != Schedule():
             raise Refusal(f"a schedule counts less than 2^31 updates; got {updates}. Use a constant rate.")
-        counts = (np.int32(min(number, 2**31 - 1)) for number in (self.warmup, updates, self.every))
-        return Rates(np.float32(learning_rate), *counts, np.float32(self.factor), np.float32(self.floor))
+        warmup, counted, every = (
+            np.int32(min(count, 2**31 - 1)) for count in (self.warmup, updates, self.every)
+        )
+        rate, factor, floor = (np.float32(number) for number in (learning_rate, self.factor, self.floor))
+        return Rates(rate, warmup, counted, every, factor, floor)
 
 
 class Rates(NamedTuple):

@@ -37,6 +37,10 @@ class FlaxModel:
     A factory (`rngs -> module`, a module class included) draws its own parameters for each repeat. An
     instance starts every repeat from the parameters that it holds, and is itself left as it was. Streams of
     random numbers are keyed by the coordinates of the update, not by the module's counters.
+
+    Two of the same factory are equal, so that what was compiled for one serves the other, as long as the
+    factory makes the same module (a closure may have changed what it makes). One of an instance is equal to
+    itself only: its parameters are part of it.
     """
 
     def __init__(self, module: Any) -> None:
@@ -55,6 +59,19 @@ class FlaxModel:
             module.train() if training else module.eval()
             self._graphs[training], *parts = nnx.split(module, nnx.Param, nnx.RngState, ...)
         self._params, self._streams, self._state = (jax.eval_shape(lambda part=part: part) for part in parts)
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, FlaxModel) or self._factory is None or self._factory is not other._factory:
+            return False
+        try:
+            return bool(self._graphs == other._graphs)
+        except (TypeError, ValueError):  # a module with an attribute that can't be compared, such as an array
+            return False
+
+    def __hash__(self) -> int:
+        return id(self) if self._factory is None else id(self._factory)
 
     @staticmethod
     def _variables(module: Any) -> tuple[PyTree, PyTree]:

@@ -41,15 +41,29 @@ def import_model(path: str, shape: Sequence[int], outputs: int) -> Any:
     from epochal.models import as_model
 
     inputs = shape[0] if len(shape) == 1 else tuple(shape)
-    return as_model(imported(path)(inputs, outputs), outputs)
+    make = imported(path)
+    if not callable(make):
+        raise Refusal(f'model "{path}" must be a function (inputs, outputs); got {type(make).__name__}.')
+    try:
+        made = make(inputs, outputs)
+    except Exception as error:
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        raise Refusal(f'model "{path}" failed when called with ({inputs}, {outputs}): {what}.') from error
+    return as_model(made, outputs)
 
 
 class NamedModel:
-    """A model made by a named function, which a run folder can name again."""
+    """A model made by a named function, which a run folder can name; equal if name and model made are."""
 
     def __init__(self, path: str, model: Any) -> None:
         self.path, self._model = path, model
         self.init, self.apply = model.init, model.apply
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NamedModel) and (self.path, self._model) == (other.path, other._model)
+
+    def __hash__(self) -> int:
+        return hash((self.path, self._model))
 
     @classmethod
     def of(cls, path: str, shape: Sequence[int], outputs: int) -> NamedModel:

@@ -13,7 +13,7 @@ from math import inf
 from typing import Any
 
 from epochal.errors import Refusal, did_you_mean
-from epochal.models.losses import probabilities
+from epochal.models.losses import LOSSES, probabilities
 
 __all__ = ["METRICS", "Metric", "bounds_of", "default_metrics", "metrics_for"]
 
@@ -142,6 +142,8 @@ def metrics_for(kind: str, names: tuple[str, ...] | None = None) -> tuple[Metric
     return tuple(METRICS[name] for name in names)
 
 
-def bounds_of(name: str) -> tuple[float, float]:
-    """What no value of a metric, or of a loss, can lie beyond."""
-    return METRICS[name].bounds if name in METRICS else (-inf, inf)
+def bounds_of(name: str, loss: str) -> tuple[float, float]:
+    """What no value of a metric, or of the "loss" of that name, can lie beyond."""
+    if name in METRICS:
+        return METRICS[name].bounds
+    return (0.0, inf) if loss in LOSSES else (-inf, inf)

@@ -68,6 +68,7 @@ class ReportDocument:
     verdict        what the curves say.
     curves         the curves of the run.
     headline       the main metric over repeats, at the best parameters; None without validation.
+    caution        what the figures are not, in a sentence.
     headline_name  its curve name: `validation.accuracy`.
     plan_text      the pre-flight summary, `str(plan)`.
     plan           the plan as plain data.
@@ -87,6 +88,7 @@ class ReportDocument:
     curves: Curves
     headline: Summary | None = None
     headline_name: str = "validation.loss"
+    caution: str = ""
     plan_text: str = ""
     plan: Mapping[str, Any] = field(default_factory=dict)
     per_repeat: Sequence[Mapping[str, Any]] = ()

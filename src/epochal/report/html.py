@@ -121,8 +121,14 @@ def _headline(document: ReportDocument) -> str:
     return (
         f'<div class="headline"><p class="name">{escape(_words(name))}</p>'
         f'<p class="figure">{_fixed(summary.mean, summary)}{spread}</p>{_strip(document, summary)}'
-        f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in notes)}</ul></div>"
+        f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in notes)}</ul>{_caution(document)}</div>"
     )
+
+
+def _caution(document: ReportDocument) -> str:
+    if not document.caution:
+        return ""
+    return f"<details><summary>What this is not</summary><p>{_flags(document.caution)}</p></details>"
 
 
 def _strip(document: ReportDocument, summary: Summary) -> str:

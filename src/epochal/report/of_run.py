@@ -35,6 +35,7 @@ def document_of(run: Run) -> ReportDocument:
         curves=run.curves,
         headline=None if headline is None else headline[1],
         headline_name="validation.loss" if headline is None else headline[0],
+        caution=run.caution,
         plan_text=str(run.plan),
         plan=run.plan.to_dict(),
         per_repeat=_per_repeat(run),

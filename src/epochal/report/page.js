@@ -145,7 +145,7 @@
     return [traces, base(colors, {
       height, margin: { l: 46, r: labels ? 132 : 10, t: 34, b: bottom }, shapes, annotations: notes, hovermode: "x unified",
       xaxis: axis(colors, { showgrid: false, showline: true, ticks: "outside", ticklen: 4, spikecolor: colors.soft, spikethickness: 1, spikedash: "solid", title: last ? { text: X[state.x], font: { color: colors.soft }, standoff: 8 } : undefined, range: [0, (x[x.length - 1] || 1) * 1.01], hoverformat: state.x === "seconds" ? ".3~f" : ",.4~f", unifiedhovertitle: { text: `${X[state.x]} %{x}` } }),
-      yaxis: axis(colors, { type: log ? "log" : "linear", range, nticks: 6, exponentformat: "power", automargin: false, ...(log ? logTicks(range) : {}) }),
+      yaxis: axis(colors, { type: log ? "log" : "linear", range, nticks: 6, exponentformat: high >= 1000 ? "SI" : "power", automargin: false, ...(log ? logTicks(range) : {}) }),
     })];
   }
 

@@ -5,11 +5,13 @@
     best.safetensors           the best parameters of every repeat; last.safetensors: those it ended with
     scaling.safetensors        what the inputs (and regression targets) are scaled with, by repeat
     split.parquet              which row was for training, validation or test, by repeat
-    predictions.parquet        regression: true and predicted targets of the held-out samples
+    predictions-{part}.parquet regression: true and predicted targets of the samples of a part (validation,
+                               test), a column each; with several targets numbered from 1
     report.html                the page, if one was written
 
-Nothing in it can execute code. A folder appears whole or not at all: it is written beside its place, synced,
-and renamed.
+Nothing in it can execute code, and reading it imports nothing that it names: a folder may be a stranger's.
+What it says is checked before memory is taken for it. A folder appears whole or not at all: it is written
+beside its place, synced, and renamed.
 """
 
 from __future__ import annotations
@@ -31,10 +33,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.curves import Curves, Verdict, summarize
-from epochal.data import Encoder, Scaling, TargetScaling, Task
+from epochal.data import Encoder, Scaling, TargetScaling
 from epochal.errors import Refusal
-from epochal.models import MLP, Model, Variables, as_model, bounds_of, shapes_of
+from epochal.models import Variables, bounds_of, shapes_of
 from epochal.plan import Plan
+from epochal.run.checks import (
+    Tensors,
+    check_shape,
+    check_task,
+    damaged,
+    one_line,
+    own_model,
+    predictions_file,
+    read_table,
+    read_tensors,
+    rebuilt_model,
+)
 from epochal.run.record import BrokenUpdate, Fitted, Outcome, Run, Scores
 
 __all__ = ["FORMAT", "PARTS", "load", "load_record", "plain", "refuse_existing", "save"]
@@ -113,18 +127,33 @@ def _write(run: Run, folder: Path) -> None:
     pq.write_table(
         pa.table({"row": pa.array(run.rows), **splits}), folder / "split.parquet", compression="zstd"
     )
-    predictions = {
-        f"{part} {name}": np.asarray(getattr(scores, name)).reshape(-1)
-        for part, scores in run.scores.items()
-        for name in ("true", "predicted")
-        if getattr(scores, name) is not None
-    }
-    for part in run.scores:
-        columns = {name: values for name, values in predictions.items() if name.startswith(part)}
+    for part, scores in run.scores.items():
+        file = predictions_file(folder, part)
+        columns: Tensors = {}
+        for name in ("true", "predicted"):
+            if getattr(scores, name) is not None:
+                columns |= _columns(f"{part} {name}", np.asarray(getattr(scores, name)))
         if columns:
-            pq.write_table(pa.table(columns), folder / f"predictions-{part}.parquet")
+            pq.write_table(pa.table(columns), file)
     text = json.dumps(plain(_document(run)), indent=1, ensure_ascii=False, allow_nan=False)
     (folder / "run.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _columns(name: str, values: NDArray[Any]) -> Tensors:
+    """(n,) as one column, (n, m) as m of them, numbered from 1."""
+    if values.ndim == 1:
+        return {name: values}
+    return {f"{name} {k + 1}": column for k, column in enumerate(values.T)}
+
+
+def _uncolumns(table: Any, name: str) -> NDArray[Any] | None:
+    """The inverse of `_columns`."""
+    if name in table.column_names:
+        flat: NDArray[Any] = table.column(name).to_numpy()
+        return flat
+    count = sum(column.startswith(f"{name} ") for column in table.column_names)
+    columns = [table.column(f"{name} {k + 1}").to_numpy() for k in range(count)]
+    return np.stack(columns, axis=1) if columns else None
 
 
 def _document(run: Run) -> dict[str, Any]:
@@ -192,11 +221,12 @@ def load(folder: str | Path, model: Any = None) -> Run:
 
     Args:
         folder: what `save` wrote.
-        model: the model of a run that was trained with one of the caller's own; built-in models are rebuilt
-            from their settings.
+        model: the model of a run that was trained with one of the caller's own, as `fit` takes it: a model, a
+            Flax module or class, a pair of functions; or "package.module:function", which is imported. What
+            the folder itself names is never imported; built-in models are rebuilt from their settings.
 
     Raises:
-        Refusal: no such folder, not a run, written by a later version, or the model is not known.
+        Refusal: no such folder, not a run, damaged, written by a later version, or the model is not known.
     """
     path = Path(folder)
     return _guarded(path, lambda document: _with_parameters(path, document, model))
@@ -217,10 +247,10 @@ def _read_document(path: Path) -> dict[str, Any]:
     try:
         document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         format_ = document["format"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise Refusal(f'"{file}" is damaged: {error}.') from error
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise Refusal(f'"{file}" is damaged: {one_line(error)}.') from error
     if format_ != FORMAT:
-        raise Refusal(f'"{path}" has run format {format_}; this version of epochal reads {FORMAT}.')
+        raise Refusal(f'"{path}" has run format {one_line(format_)}; this version of epochal reads {FORMAT}.')
     return document
 
 
@@ -228,33 +258,39 @@ def _guarded(path: Path, read: Callable[[dict[str, Any]], Run]) -> Run:
     document = _read_document(path)
     try:
         return read(document)
-    except Refusal:
-        raise
+    except Refusal as error:
+        if str(error).isprintable():
+            raise
+        raise Refusal(f"{one_line(error)}.") from error
     except FileNotFoundError as error:
         # Arrow's error does not carry the name.
-        lacking = [name for name in _FILES if not (path / name).exists()]
+        lacking = [name for name in _FILES if not (path / name).is_file()]
         raise Refusal(f'the run folder "{path}" lacks {", ".join(lacking) or "a file"}.') from error
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise Refusal(f'the run folder "{path}" is damaged: {type(error).__name__}: {error}.') from error
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, *_TOO_MUCH) as error:
+        raise damaged(path, f"{type(error).__name__}: {one_line(error)}") from error
     except Exception as error:
         if type(error).__module__.startswith(("safetensors", "pyarrow")):
-            raise Refusal(f'the run folder "{path}" is damaged: {error}.') from error
+            raise damaged(path, one_line(error)) from error
         raise
+
+
+_TOO_MUCH = (OverflowError, RecursionError, MemoryError)
 
 
 def _with_parameters(path: Path, document: dict[str, Any], model: Any) -> Run:
-    record, shape = _record(path, document), document["data"]["shape"]
-    chosen = (
-        _rebuild(record.settings["model"], shape, record.task)
-        if model is None
-        else as_model(model, record.task.outputs)
-    )
-    return replace(record, model=chosen, fitted=_fitted(path, chosen, tuple(shape), record.repeats))
+    record = _record(path, document)
+    shape = check_shape(path, document["data"]["shape"])
+    tensors = {which: read_tensors(path, which) for which in ("best", "last", "scaling")}
+    if model is None:
+        chosen = rebuilt_model(path, record.settings["model"], shape, record.task, tensors["best"])
+        shapes = shapes_of(chosen, shape)
+    else:
+        chosen, shapes = own_model(model, shape, record.task)
+    return replace(record, model=chosen, fitted=_fitted(shapes, tensors, record.repeats))
 
 
 def _record(path: Path, document: dict[str, Any]) -> Run:
-    import pyarrow.parquet as pq
-
+    check_shape(path, document["data"]["shape"])
     plan_ = document["plan"]
     plan = Plan(
         plan_["samples"],
@@ -264,24 +300,27 @@ def _record(path: Path, document: dict[str, Any]) -> Run:
         order=plan_["order"],
         remainder=plan_["remainder"],
     )
-    task = Task.from_dict(document["task"])
+    task = check_task(path, document["task"])
     outcomes = tuple(_outcome(value) for value in document["outcomes"])
-    split = pq.read_table(path / "split.parquet")
+    split = read_table(path, "split.parquet")
     scores = {}
     for part, value in document["scores"].items():
         metrics = {
-            name: summarize([float("nan") if x is None else x for x in one["per_repeat"]], bounds_of(name))
+            name: summarize(
+                [float("nan") if x is None else x for x in one["per_repeat"]],
+                bounds_of(name, document["settings"]["loss"]),
+            )
             for name, one in value["metrics"].items()
         }
         confusion = None if value["confusion"] is None else np.asarray(value["confusion"], np.int64)
         found = Scores(metrics, confusion)
-        file = path / f"predictions-{part}.parquet"
+        file = predictions_file(path, part)
         if file.exists():
-            table = pq.read_table(file)
+            table = read_table(path, file.name)
             found = replace(
                 found,
-                true=table.column(f"{part} true").to_numpy(),
-                predicted=table.column(f"{part} predicted").to_numpy(),
+                true=_uncolumns(table, f"{part} true"),
+                predicted=_uncolumns(table, f"{part} predicted"),
             )
         scores[part] = found
     return Run(
@@ -289,7 +328,7 @@ def _record(path: Path, document: dict[str, Any]) -> Run:
         task=task,
         model=None,
         settings=document["settings"],
-        curves=Curves.from_arrow(pq.read_table(path / "metrics.parquet")),
+        curves=Curves.from_arrow(read_table(path, "metrics.parquet")),
         outcomes=outcomes,
         fitted=(),
         verdict=Verdict(**document["verdict"]),
@@ -314,34 +353,23 @@ def _outcome(value: dict[str, Any]) -> Outcome:
     return Outcome(**numbers, broken=broken)
 
 
-def _rebuild(settings: dict[str, Any], shape: list[int], task: Task) -> Model:
-    if settings.get("kind") == "mlp":
-        return MLP.from_dict(settings)
-    if settings.get("kind") == "import":
-        from epochal.models.imported import import_model
-
-        return import_model(settings["path"], shape, task.outputs)
-    raise Refusal(
-        f"the run was trained with a model of your own ({settings.get('kind')}); give it: "
-        "epochal.load(folder, model=...)."
-    )
-
-
-def _fitted(path: Path, model: Model, shape: tuple[int, ...], repeats: int) -> tuple[Fitted, ...]:
-    from safetensors.numpy import load as from_bytes
-
-    shapes = shapes_of(model, shape)
+def _fitted(shapes: Variables, found: dict[str, Tensors], repeats: int) -> tuple[Fitted, ...]:
     paths, structure = jax.tree_util.tree_flatten_with_path(shapes)
     names = [jax.tree_util.keystr(leaf, simple=True, separator="/") for leaf, _ in paths]
-    found = {
-        which: from_bytes((path / f"{which}.safetensors").read_bytes())
-        for which in ("best", "last", "scaling")
-    }
+    for name in sorted(found["best"]):
+        if name.startswith("0/") and name[2:] not in names:
+            raise Refusal(
+                f"the model does not fit the run: it has no {one_line(name[2:])}, which the run has."
+            )
 
     def variables(which: str, repeat: int) -> Variables:
         leaves = []
         for name, (_, shape_) in zip(names, paths, strict=True):
-            leaf = found[which][f"{repeat}/{name}"]
+            leaf = found[which].get(f"{repeat}/{name}")
+            if leaf is None:
+                raise Refusal(
+                    f"the model does not fit the run: it has {name}, which {which}.safetensors has not."
+                )
             if leaf.shape != shape_.shape:
                 raise Refusal(
                     f"the model does not fit the run: {name} must be {leaf.shape}; got {shape_.shape}."

@@ -62,27 +62,32 @@ class Prediction:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.asarray(self.labels, dtype=dtype)
 
+    def __repr__(self) -> str:
+        repeats = len(self.per_repeat)
+        return f"Prediction({len(self)} samples, the mean of {repeats} repeat{'s' if repeats > 1 else ''})"
+
     def __len__(self) -> int:
         return len(self.values)
 
     def to_arrow(self) -> Any:
-        """A table with one row a sample: the prediction, probabilities, and the spread of each."""
+        """A table with one row a sample: its row in the data, the prediction, probabilities, their spread."""
         import pyarrow as pa
 
         name = self.target or "target"
+        rows = {"row": pa.array(range(1, len(self) + 1), pa.int64())}
         several = len(self.per_repeat) > 1
         if self.task.is_classification:
-            columns: dict[str, Any] = {f"predicted {name}": [str(label) for label in self.labels]}
+            columns: dict[str, Any] = rows | {f"predicted {name}": [str(label) for label in self.labels]}
             parts = [f"probability {label}" for label in self.task.classes]
         else:
             parts = [
                 f"predicted {name}" + (f" {k + 1}" if self.values.shape[1] > 1 else "")
                 for k in range(self.values.shape[1])
             ]
-            columns = {}
-        columns |= {part: self.values[:, k] for k, part in enumerate(parts)}
+            columns = rows
+        columns |= {part: _short(self.values[:, k]) for k, part in enumerate(parts)}
         if several:
-            columns |= {f"sd of {part}": self.spread[:, k] for k, part in enumerate(parts)}
+            columns |= {f"sd of {part}": _short(self.spread[:, k]) for k, part in enumerate(parts)}
         return pa.table(columns)
 
     def write(self, path: str | Path) -> Path:
@@ -97,6 +102,13 @@ class Prediction:
         else:
             pyarrow.csv.write_csv(table, path)
         return path
+
+
+def _short(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Seven digits, which is what 32-bit floats have."""
+    digits = 6 - np.floor(np.log10(np.maximum(np.abs(values), 1e-30)))
+    scale = 10.0 ** np.clip(digits, -30, 30)
+    return np.asarray(np.round(values * scale) / scale)
 
 
 def predict(run: Run, data: Any, parameters: str = "best", **reading: Any) -> Prediction:

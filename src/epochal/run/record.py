@@ -70,7 +70,7 @@ class Scores:
 
     metrics: dict[str, Summary]
     confusion: NDArray[np.int64] | None = None
-    """(true, predicted) counts, summed over repeats."""
+    """(repeats, true, predicted) counts."""
     true: NDArray[np.float64] | None = None
     predicted: NDArray[np.float64] | None = None
     """Targets and predictions in their own units, of all repeats, for regression."""
@@ -135,6 +135,17 @@ class Run:
         return None
 
     @property
+    def caution(self) -> str:
+        """What the figures are not, in a sentence; empty where test samples speak for themselves."""
+        chosen_there = str(self.settings.get("monitor", "")).startswith("validation.")
+        if "validation" not in self.scores or "test" in self.scores or not chosen_there:
+            return ""
+        return (
+            "The epoch was chosen on the same validation rows, and intervals are over repeats on this table: "
+            "a little optimistic for new rows. --test 0.2 holds rows back that decide nothing."
+        )
+
+    @property
     def best_epoch(self) -> Summary:
         """The epoch of the best parameters, over repeats."""
         return summarize([outcome.best_epoch for outcome in self.outcomes])
@@ -170,5 +181,13 @@ class Run:
 
     def __repr__(self) -> str:
         headline = self.headline
-        figure = f", {headline[0]} {headline[1].mean:.4g}" if headline is not None else ""
-        return f"Run({self.repeats} repeats, {self.plan.epochs} epochs{figure}, {self.verdict.kind})"
+        figure = ""
+        if headline is not None:
+            name, found = headline
+            spread = "" if found.sd is None else f" ± {found.written(found.sd)}"
+            figure = f", {name} {found.written(found.mean)}{spread}"
+        repeats = "1 repeat" if self.repeats == 1 else f"{self.repeats} repeats"
+        return f"Run({repeats}, {self.plan.epochs} epochs{figure}, {self.verdict.kind})"
+
+    def __str__(self) -> str:
+        return self.summary()
