@@ -44,7 +44,7 @@ def main() -> None:
             "“Fused Adam”: torch.optim.Adam(fused=True).",
         ],
     )
-    large = mlp(batch_size=128, epochs=4)
+    large = mlp(batch_size=128, epochs=12)
     variants = {"large": large, "small": replace(large, batch_size=32)}
     others = (BY_HAND, *PEERS)
     measured = race(table, variants, (EPOCHAL, *others), dict.fromkeys(others, 1), scale=1e3)

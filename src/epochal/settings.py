@@ -21,6 +21,17 @@ VARYING = ("split", "init", "order")
 """What differs from repeat to repeat unless it is fixed: the split, the initial parameters, the order."""
 
 
+_ELSEWHERE = {
+    "patience": "stop=epochal.Patience(20)",
+    "target": 'data=(frame, "column"), or epochal.load_data(source, target="column")',
+    "hidden": "the model MLP(64, 64)",
+    "sample_weight": "data=(inputs, targets, weights)",
+    "max_seconds": "stop=epochal.Budget(seconds=60)",
+    "max_updates": "stop=epochal.Budget(updates=1000)",
+}
+"""What the command line calls an option, and how it is said in Python."""
+
+
 class Options(TypedDict, total=False):
     """The keyword arguments of `fit` and `train`; `Settings` describes each."""
 
@@ -112,6 +123,8 @@ class Settings:
         """The settings with these options; an unknown one is refused with the nearest name."""
         known = [one.name for one in dataclasses.fields(cls)]
         for name in options:
+            if name in _ELSEWHERE:
+                raise Refusal(f'option "{name}" is said in another way: {_ELSEWHERE[name]}.')
             if name not in known:
                 raise Refusal(did_you_mean("option", name, known))
         return cls(**options)

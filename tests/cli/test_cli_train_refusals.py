@@ -128,9 +128,10 @@ def test_a_model_that_fails_is_one_sentence(refuse, tmp_path):
     )
     (tmp_path / "broken_models.py").write_text("def (:\n")
     refuse("train", "table.csv", "--model", "broken_models:f", words=["SyntaxError"])
-    for name, words in (("raises", "ValueError: first line."), ("few", "TypeError"), ("shapes", "TypeError")):
+    for name, words in (("raises", "ValueError: first line second line."), ("few", "TypeError")):
         path = f"failing_models:{name}"
         refuse("train", "table.csv", "--model", path, words=[f'model "{path}" failed', words])
+    refuse("train", "table.csv", "--model", "failing_models:shapes", words=["apply", "TypeError"])
 
 
 def test_a_folder_that_exists_is_refused(refuse, tmp_path):

@@ -121,6 +121,7 @@ def predict(run: Run, data: Any, parameters: str = "best", **reading: Any) -> Pr
         task=run.task,
         shape=tuple(run.data["shape"]),
         target_name=run.data["target"],
+        finite=any(fitted.scaling is None for fitted in run.fitted),
         **reading,
     )
     call = compiled_forward(run.model)
