@@ -38,12 +38,17 @@ def call(tmp_path, monkeypatch, capsys):
     return run
 
 
+def left_in(folder):
+    """All files of a folder, but for what Python compiles by itself."""
+    return sorted(path for path in folder.rglob("*") if "__pycache__" not in path.parts)
+
+
 @pytest.fixture
 def refuse(call, tmp_path):
     """A command must be refused: status 2, one sentence with these words, and nothing left behind."""
 
     def run(*arguments, words=()):
-        before = sorted(tmp_path.rglob("*"))
+        before = left_in(tmp_path)
         result = call(*arguments)
         assert (result.status, result.out) == (2, ""), result
         assert result.err.count("\n") == 1, result.err
@@ -52,7 +57,7 @@ def refuse(call, tmp_path):
         assert "should not have happened" not in result.err, result.err
         for word in words:
             assert word in result.err, f"{word!r} is not in: {result.err}"
-        assert sorted(tmp_path.rglob("*")) == before
+        assert left_in(tmp_path) == before
         return result
 
     return run

@@ -108,6 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         if isinstance(error, OSError):
             where = f": {error.filename}" if error.filename else ""
+            _let_go()
             return _say(f"{error.strerror or error}{where}.", 1)
         what = " ".join(f"{type(error).__name__}: {error}".split())
         return _say(
@@ -133,5 +134,6 @@ def _say(words: str, status: int) -> int:
 
 
 def _let_go() -> None:
-    """Nobody reads standard output any more; what is still buffered goes nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Standard output takes no more; what is still buffered goes nowhere."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
