@@ -20,6 +20,7 @@ LAYERS = (
     "curves",
     "stopping",
     "settings",
+    "prepared",
     "prepare",
     "events",
     "run",

@@ -22,7 +22,7 @@ from epochal.engine.spec import Spec
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, Repeat
 from epochal.engine.update import packing
 from epochal.models import METRICS, Loss, Model, Variables, bounds_of, metrics_for, probabilities, shapes_of
-from epochal.prepare import Prepared
+from epochal.prepared import Prepared
 from epochal.run import BrokenUpdate, Fitted, Outcome, Run, Scores
 
 __all__ = ["LaneResult", "conclude"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from epochal.prepare import Prepared
+    from epochal.prepared import Prepared
     from epochal.run import Run
 
 __all__ = ["Evaluated", "Event", "Progressed", "RepeatEnded", "RunEnded", "RunStarted"]

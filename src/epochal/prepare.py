@@ -6,14 +6,12 @@ the samples of each repeat as the model will see them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jax
 import numpy as np
-from numpy.typing import NDArray
 
 from epochal.data import (
     Dataset,
@@ -21,7 +19,6 @@ from epochal.data import (
     Split,
     TargetScaling,
     Task,
-    class_words,
     encode_new,
     first_missing,
     fit_scaling,
@@ -29,35 +26,16 @@ from epochal.data import (
     load,
     split,
 )
-from epochal.engine.lane import Source
 from epochal.engine.rules import Never, Rule
 from epochal.engine.spec import Layout, Spec
-from epochal.engine.state import Part, Seeds
 from epochal.errors import MissingExtra, Refusal, did_you_mean
-from epochal.models import Model, Variables, as_model, default_metrics, loss_for, metrics_for
+from epochal.models import Variables, as_model, default_metrics, loss_for, metrics_for
 from epochal.plan import Plan
-from epochal.plan.threefry import threefry2x32, words
-from epochal.settings import Settings, plain_number
-from epochal.stopping import Budget, budgets, without_budgets
+from epochal.prepared import Prepared, by_class
+from epochal.settings import Settings
+from epochal.stopping import without_budgets
 
-__all__ = ["Prepared", "Samples", "as_dataset", "prepare"]
-
-_INIT, _NOISE = 1, 2
-"""Purposes of random numbers; the order and the split are keyed by the seed itself."""
-
-
-@dataclass(frozen=True)
-class Samples:
-    """The samples of one part of one repeat, as the model sees them."""
-
-    inputs: NDArray[np.float32]
-    targets: NDArray[Any]
-    weights: NDArray[np.float32] | None
-
-    @property
-    def part(self) -> Part:
-        """As the engine takes them."""
-        return Part(self.inputs, self.targets, self.weights)
+__all__ = ["as_dataset", "prepare"]
 
 
 def as_dataset(data: Any, task: str | None = None) -> Dataset:
@@ -70,192 +48,6 @@ def as_dataset(data: Any, task: str | None = None) -> Dataset:
             f'task must be that of the Dataset, {kind}; got "{task}": load the Dataset with task="{task}".'
         )
     return data
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A training, ready to start: `parts(repeat)` and `source(repeats)` hand out its samples."""
-
-    settings: Settings
-    dataset: Dataset
-    validation: Dataset | None
-    test: Dataset | None
-    plan: Plan
-    model: Model
-    loss_name: str
-    spec: Spec
-    """For one repeat; a lane of several replaces `repeats`."""
-    splits: tuple[Split, ...]
-    scalings: tuple[Scaling | None, ...]
-    target_scalings: tuple[TargetScaling | None, ...]
-
-    @property
-    def task(self) -> Task:
-        """What is predicted."""
-        assert self.dataset.task is not None
-        return self.dataset.task
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What should be known before training."""
-        sizes = [size for _, size in self.plan.segments]
-        if getattr(self.model, "batch_norm", False) and min(sizes) == 1:
-            return (
-                "batch normalization sees a batch of 1 sample in each epoch, whose variance is 0; "
-                "--remainder spread avoids it",
-            )
-        return ()
-
-    @property
-    def rule(self) -> Rule:
-        """When a repeat stops, budgets included; the compiled program knows nothing of those."""
-        return self.settings.stop if self.settings.stop is not None else Never()
-
-    @property
-    def budgets(self) -> tuple[Budget, ...]:
-        """What the host counts."""
-        return budgets(self.rule)
-
-    @property
-    def shared(self) -> bool:
-        """Whether all repeats see the same samples."""
-        return self.settings.repeats == 1 or "split" not in self.settings.vary
-
-    def seed(self, repeat: int, purpose: str) -> int:
-        """The seed of one repeat for "split", "init" or "order"."""
-        return self.settings.seed + (repeat if purpose in self.settings.vary else 0)
-
-    def plan_of(self, repeat: int) -> Plan:
-        """The plan of one repeat: the same batches in number and size, in an order of its own."""
-        return self.plan.with_(seed=self.seed(repeat, "order"))
-
-    @cached_property
-    def class_weights(self) -> NDArray[np.float64] | None:
-        """The weight of each class, or None."""
-        return _class_weights(self.settings.class_weight, self.dataset)
-
-    def _where(self, repeat: int, name: str) -> tuple[Dataset, NDArray[np.int64]]:
-        """The data set of a part, and the numbers of its samples there."""
-        own = {"train": None, "validation": self.validation, "test": self.test}[name]
-        if own is not None:
-            return own, np.arange(own.samples, dtype=np.int64)
-        index: NDArray[np.int64] = getattr(self.splits[repeat], name)
-        return self.dataset, index
-
-    def part(self, repeat: int, name: str) -> Samples:
-        """The samples of "train", "validation" or "test" in one repeat."""
-        dataset, index = self._where(repeat, name)
-        inputs, scaling = dataset.inputs[index], self.scalings[repeat]
-        if scaling is not None:
-            inputs = scaling.apply(inputs, out=inputs)
-        return Samples(inputs, *self.labels(repeat, name))
-
-    def labels(self, repeat: int, name: str) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
-        """The targets of a part as the loss sees them, and the weights of its samples."""
-        dataset, index = self._where(repeat, name)
-        assert dataset.targets is not None
-        targets, scaling = dataset.targets[index], self.target_scalings[repeat]
-        if scaling is not None:
-            targets = scaling.apply(targets)
-        return targets, self._weights(dataset, index, self.splits[repeat])
-
-    def _weights(
-        self, dataset: Dataset, index: NDArray[np.int64], chosen: Split
-    ) -> NDArray[np.float32] | None:
-        if self.class_weights is None and dataset.sample_weight is None:
-            return None
-
-        def raw(of: Dataset, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-            weights = np.ones(len(rows))
-            if of.sample_weight is not None:
-                weights *= of.sample_weight[rows]
-            if self.class_weights is not None:
-                assert of.targets is not None
-                weights *= self.class_weights[of.targets[rows]]
-            return weights
-
-        mean = raw(self.dataset, chosen.train).mean()
-        if not mean > 0:
-            raise Refusal("the weights of the training samples must not all be 0.")
-        weights: NDArray[np.float32] = (raw(dataset, index) / mean).astype(np.float32)
-        return weights
-
-    def source(self, repeats: range) -> Source:
-        """The samples, seeds and rates of a lane of repeats."""
-        names = [name for name in ("train", "validation") if self.part_size(name)]
-        if self.shared:
-            parts = tuple(self.part(repeats[0], name).part for name in names)
-        else:
-            stacked = [[self.part(repeat, name).part for repeat in repeats] for name in names]
-            parts = tuple(
-                samples[0] if len(repeats) == 1 else jax.tree.map(lambda *leaves: np.stack(leaves), *samples)
-                for samples in stacked
-            )
-        rates = self.spec.schedule.rates(self.spec.optimizer.learning_rate or 1.0, self.plan.updates)
-        outputs = self.task.targets if self.task.kind == "regression" else 1
-        units = np.ones((len(repeats), outputs), np.float32)
-        for row, repeat in enumerate(repeats):
-            scaling = self.target_scalings[repeat]
-            if scaling is not None:
-                units[row] = 1 / scaling.scale
-        seeds = Seeds(
-            order=np.stack([words(self.seed(repeat, "order")) for repeat in repeats]),
-            noise=self._keys(repeats, _NOISE),
-            rates=jax.tree.map(lambda number: np.full(len(repeats), number), rates),
-            units=units,
-        )
-        put = jax.device_put((parts, seeds))
-        return Source(put[0], self.shared or len(repeats) == 1, put[1], self._keys(repeats, _INIT))
-
-    def _keys(self, repeats: range, purpose: int) -> jax.Array:
-        counter = (np.zeros(1, np.uint32), np.full(1, purpose, np.uint32))
-        data = []
-        for repeat in repeats:
-            key = words(self.seed(repeat, "init"))
-            data.append(np.concatenate(threefry2x32((key[:1], key[1:]), counter)))
-        return jax.random.wrap_key_data(jax.numpy.asarray(np.stack(data)), impl="threefry2x32")
-
-    def part_size(self, name: str) -> int:
-        """How many samples a part has; the same in every repeat."""
-        return len(self._where(0, name)[1])
-
-
-def _class_weights(class_weight: Any, dataset: Dataset) -> NDArray[np.float64] | None:
-    if class_weight is None:
-        return None
-    task = dataset.task
-    assert task is not None
-    assert dataset.targets is not None
-    if not task.is_classification:
-        raise Refusal("class_weight needs classes; this is a regression task. Use sample weights.")
-    if isinstance(class_weight, str):
-        if class_weight != "balanced":
-            raise Refusal(
-                f'class_weight must be "balanced" or a mapping from class to weight; got "{class_weight}".'
-            )
-        counts = np.bincount(dataset.targets, minlength=len(task.classes))
-        return np.asarray(counts.sum() / (len(counts) * np.maximum(counts, 1)))
-    if not isinstance(class_weight, Mapping):
-        raise Refusal(f'class_weight must be "balanced" or a mapping; got {type(class_weight).__name__}.')
-    weights = np.ones(len(task.classes))
-    for name, weight in _by_class(class_weight, task).items():
-        if not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
-            raise Refusal(f'the weight of class "{name}" must be at least 0 and finite; got {weight}.')
-        weights[task.classes.index(name)] = float(weight)
-    return weights
-
-
-def _by_class(class_weight: Any, task: Task) -> Any:
-    """A mapping from class to weight with the classes as the task writes them."""
-    if not isinstance(class_weight, Mapping) or not task.is_classification:
-        return class_weight
-    found = {}
-    for given, weight in class_weight.items():
-        known = [word for word in class_words(given) if word in task.classes]
-        if not known:
-            raise Refusal(did_you_mean("class in class_weight", class_words(given)[0], task.classes))
-        found[known[0]] = plain_number(weight)
-    return found
 
 
 def _other(data: Any, dataset: Dataset, name: str, finite: bool) -> tuple[float | int, Dataset | None]:
@@ -293,7 +85,7 @@ def prepare(model: Any, data: Any, settings: Settings) -> Prepared:
     task = dataset.task
     if task is None or dataset.targets is None:
         raise Refusal("the training data has no target; give (inputs, targets), or name the target column.")
-    settings = replace(settings, class_weight=_by_class(settings.class_weight, task))
+    settings = replace(settings, class_weight=by_class(settings.class_weight, task))
     standardize = dataset.encoder is not None if settings.standardize is None else settings.standardize
     if not standardize and first_missing(dataset.inputs) is not None:
         raise Refusal("the inputs have missing values (NaN), which only standardize=True can fill.")

@@ -27,7 +27,8 @@ from epochal.curves import Curves
 from epochal.engine.lane import Evaluation, Lane
 from epochal.events import Evaluated, Event, Progressed, RepeatEnded, RunEnded, RunStarted
 from epochal.models import shapes_of
-from epochal.prepare import Prepared, prepare
+from epochal.prepare import prepare
+from epochal.prepared import Prepared
 from epochal.run import Run
 from epochal.settings import Options, Settings
 

@@ -29,6 +29,7 @@ ROOMS = (
     "settings",
     "events",
     "run",
+    "prepared",
     "prepare",
     "conclude",
     "training",

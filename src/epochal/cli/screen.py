@@ -23,7 +23,7 @@ from epochal.events import Evaluated, Event, Progressed, RepeatEnded, RunStarted
 
 if TYPE_CHECKING:
     from epochal.cli.interrupts import Stoppable
-    from epochal.prepare import Prepared
+    from epochal.prepared import Prepared
 
 __all__ = ["Screen"]
 
