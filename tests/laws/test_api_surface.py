@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import importlib
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -17,26 +18,7 @@ from epochal.settings import VARYING, Options, Settings
 SOURCE = Path(epochal.__file__).parent
 MODULES = sorted(SOURCE.rglob("*.py"))
 
-ROOMS = (
-    "errors",
-    "directions",
-    "plan",
-    "data",
-    "models",
-    "engine",
-    "curves",
-    "stopping",
-    "settings",
-    "events",
-    "run",
-    "prepared",
-    "prepare",
-    "conclude",
-    "training",
-    "report",
-    "watch",
-    "cli",
-)
+ROOMS = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "tree.py"))["LAYERS"]
 """Each may import those before it."""
 
 EXCEPTIONS = {

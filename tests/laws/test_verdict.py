@@ -222,3 +222,27 @@ def test_over_learning_names_flags_and_keeps_the_best() -> None:
 def test_nothing_is_claimed_beyond_the_horizon() -> None:
     assert "150 epochs that were run" in judged(case("suitably fit", 5)).sentence
     assert "--epochs 300" in judged(case("still improving", 5)).remedy
+
+
+def test_what_decided_about_the_parameters_is_not_claimed_to_come_from_before() -> None:
+    curves = case("over-learned", 6)
+    kept = judged(curves)
+    assert "kept from before" in kept.sentence
+    later = judged(curves, chosen_by="train.loss")
+    assert later.kind == "over-learned" and "kept from before" not in later.sentence
+    assert "train.loss decided" in later.sentence
+
+
+def test_repeats_that_a_rule_ended_are_not_advised_to_train_longer() -> None:
+    curves = case("still improving", 6)
+    assert judged(curves).kind == "still improving"
+    stopped = judged(curves, stopped_early=True)
+    assert stopped.kind != "still improving" and "Train longer" not in stopped.remedy
+
+
+def test_the_first_descent_of_a_short_curve_is_no_improvement_at_its_end() -> None:
+    epochs = np.arange(10)
+    rng = np.random.default_rng(3)
+    fall = 0.4 + 0.5 * np.exp(-epochs)
+    rows = np.tile(fall, (6, 1)) + rng.normal(0, 0.002, (6, 10))
+    assert judged(made(rows, rows + 0.01)).kind != "still improving"
