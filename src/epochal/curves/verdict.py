@@ -171,7 +171,7 @@ def _unstable(case: Case) -> Verdict | None:
         return Verdict(
             "unstable",
             f"Unstable: the loss stopped being a finite number in {which.size} of "
-            f"{counted(case.repeats, 'repeat')}, first by epoch {first:,.6g}.",
+            f"{counted(case.repeats, 'repeat')}, first by epoch {epochs_in_words(first)}.",
             "A loss that is not finite in any evaluation.",
             {"repeats": case.repeats, "repeats_not_finite": int(which.size), "first_epoch": plain(first)},
             _calmer(case),
