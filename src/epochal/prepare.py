@@ -7,7 +7,7 @@ the samples of each repeat as the model will see them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -35,7 +35,7 @@ from epochal.prepared import Prepared, by_class
 from epochal.settings import Settings
 from epochal.stopping import without_budgets
 
-__all__ = ["as_dataset", "prepare"]
+__all__ = ["SAMPLES", "as_dataset", "prepare"]
 
 
 def as_dataset(data: Any, task: str | None = None) -> Dataset:
@@ -74,39 +74,97 @@ def _other(data: Any, dataset: Dataset, name: str, finite: bool) -> tuple[float 
     return 0.0, other
 
 
-def prepare(model: Any, data: Any, settings: Settings) -> Prepared:
-    """Settle everything, refuse what cannot work, and touch no device yet."""
+SAMPLES = ("task", "validation", "test", "repeats", "seed", "vary", "standardize", "class_weight")
+"""The settings that decide which samples each repeat sees, and how they are scaled and weighed."""
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """The samples of all repeats, before anything is said about the training."""
+
+    dataset: Dataset
+    task: Task
+    validation: Dataset | None
+    test: Dataset | None
+    splits: tuple[Split, ...]
+    scalings: tuple[Scaling | None, ...]
+    target_scalings: tuple[TargetScaling | None, ...]
+
+    @classmethod
+    def like(cls, other: Prepared, settings: Settings) -> _Samples:
+        """Those of another training."""
+        differing = [name for name in SAMPLES if getattr(settings, name) != getattr(other.settings, name)]
+        assert not differing, differing
+        return cls(
+            other.dataset,
+            other.task,
+            other.validation,
+            other.test,
+            other.splits,
+            other.scalings,
+            other.target_scalings,
+        )
+
+    @classmethod
+    def of(cls, data: Any, settings: Settings) -> _Samples:
+        """Read, split and scale the data."""
+        dataset = as_dataset(data, settings.task)
+        task = dataset.task
+        if task is None or dataset.targets is None:
+            raise Refusal(
+                "the training data has no target; give (inputs, targets), or name the target column."
+            )
+        standardize = dataset.encoder is not None if settings.standardize is None else settings.standardize
+        if not standardize and first_missing(dataset.inputs) is not None:
+            raise Refusal("the inputs have missing values (NaN), which only standardize=True can fill.")
+        share, validation = _other(settings.validation, dataset, "validation", finite=not standardize)
+        test_share, test = _other(settings.test, dataset, "test", finite=not standardize)
+        splits: list[Split] = []
+        scalings: list[Scaling | None] = []
+        target_scalings: list[TargetScaling | None] = []
+        numbers = standardize and not task.is_classification
+        for repeat in range(settings.repeats):
+            if repeat and "split" not in settings.vary:
+                splits.append(splits[0])
+                scalings.append(scalings[0])
+                target_scalings.append(target_scalings[0])
+                continue
+            chosen = split(
+                dataset.samples,
+                validation=share,
+                test=test_share,
+                seed=settings.seed + repeat,
+                strata=dataset.strata,
+                classes=task.classes,
+            )
+            splits.append(chosen)
+            scalings.append(
+                fit_scaling(dataset.inputs, dataset.continuous, chosen.train) if standardize else None
+            )
+            target_scalings.append(fit_target_scaling(dataset.targets, chosen.train) if numbers else None)
+        return cls(
+            dataset, task, validation, test, tuple(splits), tuple(scalings), tuple(target_scalings)
+        )
+
+
+def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = None) -> Prepared:
+    """Settle everything, refuse what cannot work, and touch no device yet.
+
+    Args:
+        model: what `fit` takes.
+        data: what `fit` takes.
+        settings: what is asked for.
+        like: a training on the same data whose samples, splits and scalings are shared, instead of being
+            made once more; the settings that decide on them (`SAMPLES`) must be the same.
+    """
     if jax.dtypes.canonicalize_dtype(np.int64) == np.int64:
         raise Refusal(
             "JAX must compute in 32 bits; got jax_enable_x64=True: unset JAX_ENABLE_X64, or call "
             'jax.config.update("jax_enable_x64", False).'
         )
-    dataset = as_dataset(data, settings.task)
-    task = dataset.task
-    if task is None or dataset.targets is None:
-        raise Refusal("the training data has no target; give (inputs, targets), or name the target column.")
+    samples = _Samples.of(data, settings) if like is None else _Samples.like(like, settings)
+    dataset, task, splits = samples.dataset, samples.task, samples.splits
     settings = replace(settings, class_weight=by_class(settings.class_weight, task))
-    standardize = dataset.encoder is not None if settings.standardize is None else settings.standardize
-    if not standardize and first_missing(dataset.inputs) is not None:
-        raise Refusal("the inputs have missing values (NaN), which only standardize=True can fill.")
-    share, validation = _other(settings.validation, dataset, "validation", finite=not standardize)
-    test_share, test = _other(settings.test, dataset, "test", finite=not standardize)
-    splits: list[Split] = []
-    for repeat in range(settings.repeats):
-        seed = settings.seed + (repeat if "split" in settings.vary else 0)
-        if repeat and "split" not in settings.vary:
-            splits.append(splits[0])
-            continue
-        splits.append(
-            split(
-                dataset.samples,
-                validation=share,
-                test=test_share,
-                seed=seed,
-                strata=dataset.strata,
-                classes=task.classes,
-            )
-        )
     plan = Plan(
         len(splits[0].train),
         settings.batch_size,
@@ -117,19 +175,7 @@ def prepare(model: Any, data: Any, settings: Settings) -> Prepared:
     )
     if plan.epochs >= 2**31:
         raise Refusal(f"epochs must be less than 2^31 in a training; got {plan.epochs}.")
-    has_validation = validation is not None or len(splits[0].validation) > 0
-    scalings: list[Scaling | None] = []
-    target_scalings: list[TargetScaling | None] = []
-    for repeat, chosen in enumerate(splits):
-        if repeat and chosen is splits[0]:
-            scalings.append(scalings[0])
-            target_scalings.append(target_scalings[0])
-            continue
-        fitted = fit_scaling(dataset.inputs, dataset.continuous, chosen.train) if standardize else None
-        scalings.append(fitted)
-        numbers = standardize and not task.is_classification
-        target_scalings.append(fit_target_scaling(dataset.targets, chosen.train) if numbers else None)
-
+    has_validation = samples.validation is not None or len(splits[0].validation) > 0
     chosen_model = _attempt("the model", lambda: as_model(model, task.outputs))
     loss_name, loss = loss_for(settings.loss, task.is_classification)
     metrics = (
@@ -169,15 +215,15 @@ def prepare(model: Any, data: Any, settings: Settings) -> Prepared:
     prepared = Prepared(
         settings=settings,
         dataset=dataset,
-        validation=validation,
-        test=test,
+        validation=samples.validation,
+        test=samples.test,
         plan=plan,
         model=chosen_model,
         loss_name=loss_name,
         spec=spec,
-        splits=tuple(splits),
-        scalings=tuple(scalings),
-        target_scalings=tuple(target_scalings),
+        splits=splits,
+        scalings=samples.scalings,
+        target_scalings=samples.target_scalings,
     )
     _check_shapes(prepared)
     _check_weights(prepared)

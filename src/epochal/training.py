@@ -27,12 +27,13 @@ from epochal.curves import Curves
 from epochal.engine.lane import Evaluation, Lane
 from epochal.events import Evaluated, Event, Progressed, RepeatEnded, RunEnded, RunStarted
 from epochal.models import shapes_of
+from epochal.plan import Plan
 from epochal.prepare import prepare
 from epochal.prepared import Prepared
 from epochal.run import Run
 from epochal.settings import Options, Settings
 
-__all__ = ["Control", "fit", "lanes_of", "train"]
+__all__ = ["Control", "cores", "curves_of", "fit", "is_small", "lanes_of", "train"]
 
 SMALL_UPDATE = 2**20
 """Multiplications of an update (batch times parameters) up to which one core is enough for a program."""
@@ -175,35 +176,13 @@ class _Events(Iterator[Event]):
             return
         repeats, evaluations, updates, most, seconds = news
         if evaluations:
-            rows = self._rows(repeats, evaluations)
+            rows = curves_of(self._prepared.plan, self._prepared.spec.columns, repeats, evaluations)
             self._curves.append(rows)
             self._waiting.extend(_events_of(rows))
         self._done[repeats.start] = updates * len(repeats)
         clock = time.perf_counter() - self._begin
         count = self._prepared.settings.repeats
         self._waiting.append(Progressed(sum(self._done.values()), most * count, clock, seconds))
-
-    def _rows(self, repeats: range, evaluations: Sequence[Evaluation]) -> Curves:
-        """Evaluations as rows of the curves: compact, since there may be millions of them."""
-        plan, names = self._prepared.plan, self._prepared.spec.columns
-        rows = [
-            (
-                repeat,
-                one.epoch + (one.batch / plan.batches_in(one.epoch) if one.batch else 0.0),
-                one.update,
-                samples_seen(plan, one.epoch, one.batch),
-                one.seconds,
-            )
-            for one in evaluations
-            for repeat, running in zip(repeats, one.running, strict=True)
-            if running
-        ]
-        if not rows:
-            return Curves.empty(names)
-        values = np.concatenate([one.values[one.running] for one in evaluations]).astype(np.float64)
-        repeat, epoch, update, samples, seconds = (np.array(column) for column in zip(*rows, strict=True))
-        columns = dict(zip(names, values.T, strict=True))
-        return Curves(repeat, epoch, update, samples, seconds, columns)
 
 
 def _work(
@@ -261,7 +240,31 @@ def _events_of(rows: Curves) -> Iterator[Evaluated]:
         yield Evaluated(repeat, epoch, update, samples, seconds, dict(zip(names, found, strict=True)))
 
 
-def samples_seen(plan: Any, epoch: int, index: int) -> int:
+def curves_of(
+    plan: Plan, names: Sequence[str], repeats: Sequence[int], evaluations: Sequence[Evaluation]
+) -> Curves:
+    """Evaluations of a lane as rows of the curves: compact, since there may be millions of them."""
+    rows = [
+        (
+            repeat,
+            one.epoch + (one.batch / plan.batches_in(one.epoch) if one.batch else 0.0),
+            one.update,
+            samples_seen(plan, one.epoch, one.batch),
+            one.seconds,
+        )
+        for one in evaluations
+        for repeat, running in zip(repeats, one.running, strict=True)
+        if running
+    ]
+    if not rows:
+        return Curves.empty(names)
+    values = np.concatenate([one.values[one.running] for one in evaluations]).astype(np.float64)
+    repeat, epoch, update, samples, seconds = (np.array(column) for column in zip(*rows, strict=True))
+    columns = dict(zip(names, values.T, strict=True))
+    return Curves(repeat, epoch, update, samples, seconds, columns)
+
+
+def samples_seen(plan: Plan, epoch: int, index: int) -> int:
     """How many turns samples have had after `index` batches of an epoch.
 
     >>> from epochal.plan import Plan
@@ -301,13 +304,18 @@ def lanes_of(prepared: Prepared) -> tuple[list[range], int]:
     repeats = prepared.settings.repeats
     if jax.default_backend() != "cpu":
         return [range(repeats)], 1
-    parameters = sum(leaf.size for leaf in jax.tree.leaves(shapes_of(prepared.model, prepared.dataset.shape)))
-    small = parameters * prepared.plan.batch_size <= SMALL_UPDATE
-    workers = min(repeats, _cores()) if small else 1
+    workers = min(repeats, cores()) if is_small(prepared) else 1
     return [range(repeat, repeat + 1) for repeat in range(repeats)], workers
 
 
-def _cores() -> int:
+def is_small(prepared: Prepared) -> bool:
+    """Whether an update is so small that one core is enough for a program."""
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(shapes_of(prepared.model, prepared.dataset.shape)))
+    return bool(parameters * prepared.plan.batch_size <= SMALL_UPDATE)
+
+
+def cores() -> int:
+    """How many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
