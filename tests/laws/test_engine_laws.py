@@ -356,7 +356,7 @@ def test_what_does_not_vary_is_that_of_the_first_seed():
 
 def test_neither_epochs_nor_rate_nor_seed_nor_data_compile_again():
     ep.fit(ep.MLP(4), (X, Y), **OBSERVED)
-    before = compiler._call.cache_info().misses
+    before = compiler._slot.cache_info().misses
     for change in (
         {"epochs": 9},
         {"learning_rate": 0.2},
@@ -366,7 +366,7 @@ def test_neither_epochs_nor_rate_nor_seed_nor_data_compile_again():
         {"class_weight": None, "vary": "init"},
     ):
         ep.fit(ep.MLP(4), (X[::-1].copy(), Y[::-1].copy()), **{**OBSERVED, **change})
-        assert compiler._call.cache_info().misses == before, change
+        assert compiler._slot.cache_info().misses == before, change
 
 
 def test_the_numbers_of_a_schedule_are_not_compiled_in_but_its_kind_is():

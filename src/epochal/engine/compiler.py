@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,10 +49,32 @@ def use_cache() -> None:
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 
 
+class _Slot:
+    """The place of one program: who asks for it first compiles it, the others wait."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.program: Any = None
+
+
 _lock = threading.Lock()
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=128)
+def _slot(spec: Spec, signature: Any, shared: bool | None) -> _Slot:
+    return _Slot()
+
+
+def _compiled(spec: Spec, signature: Any, shared: bool | None, build_it: Callable[[], Any]) -> Any:
+    """The program of that slot; different programs may be compiled side by side."""
+    with _lock:
+        slot = _slot(spec, signature, shared)
+    with slot.lock:
+        if slot.program is None:
+            slot.program = build_it()
+        return slot.program
+
+
 def _call(spec: Spec, signature: Any, shared: bool) -> Any:
     progress, seeds, parts, limits = jax.tree.unflatten(*signature)
     shapes = shapes_of(spec.model, _sample(parts, shared).shape)
@@ -60,7 +83,6 @@ def _call(spec: Spec, signature: Any, shared: bool) -> Any:
     )
 
 
-@functools.lru_cache(maxsize=64)
 def _init(spec: Spec, signature: Any) -> Any:
     keys, sample = jax.tree.unflatten(*signature)
 
@@ -96,12 +118,12 @@ def compiled_call(
 ) -> Any:
     """The compiled function (progress, seeds, parts, limits) -> (progress, rows); `progress` is used up."""
     use_cache()
-    with _lock:
-        return _call(_compiled_in(spec), _signature((progress, seeds, parts, limits)), shared)
+    spec, signature = _compiled_in(spec), _signature((progress, seeds, parts, limits))
+    return _compiled(spec, signature, shared, lambda: _call(spec, signature, shared))
 
 
 def compiled_init(spec: Spec, keys: jax.Array, parts: tuple[Part, ...], shared: bool) -> Any:
     """The compiled function keys -> repeats before their first update."""
     use_cache()
-    with _lock:
-        return _init(_compiled_in(spec), _signature((keys, _sample(parts, shared))))
+    spec, signature = _compiled_in(spec), _signature((keys, _sample(parts, shared)))
+    return _compiled(spec, signature, None, lambda: _init(spec, signature))
