@@ -8,7 +8,7 @@ import time
 
 from benchmarks.measure import RESULTS
 
-TABLES = ("worked_example", "mlp", "repeats", "startup", "memory", "plan")
+TABLES = ("worked_example", "mlp", "repeats", "startup", "memory", "plan", "compare", "advise", "regret")
 
 
 def main(names: list[str]) -> int:

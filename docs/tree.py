@@ -26,6 +26,7 @@ LAYERS = (
     "prepare",
     "conclude",
     "training",
+    "choose",
     "report",
     "cli",
 )

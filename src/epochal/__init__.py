@@ -5,6 +5,8 @@
     plan = ep.Plan(samples=200, batch_size=5, epochs=1000)   # 40 batches per epoch, 40,000 updates
     run = ep.fit(ep.MLP(64, 64), (X, y), batch_size=32, epochs=150, repeats=5)
     run.curves.plot(); run.verdict; run.predict(X_new); run.report("report.html")
+    ep.compare(ep.MLP(64, 64), (X, y), batch_size=[1, 8, 32, 128, "full"])
+    ep.advise(ep.MLP(64, 64), (X, y))
 
 Names are imported when they are first used, so that a plan can be made without waiting for JAX.
 """
@@ -46,6 +48,10 @@ _HOMES = {
     "Prediction": "epochal.run",
     "Run": "epochal.run",
     "load": "epochal.run",
+    "Advice": "epochal.choose.advice",
+    "advise": "epochal.choose.advise",
+    "Comparison": "epochal.choose.comparison",
+    "compare": "epochal.choose.compare",
     "Control": "epochal.training",
     "fit": "epochal.training",
     "train": "epochal.training",
@@ -56,6 +62,10 @@ __all__ = [*sorted(_HOMES), "__version__"]
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from epochal.choose.advice import Advice
+    from epochal.choose.advise import advise
+    from epochal.choose.compare import compare
+    from epochal.choose.comparison import Comparison
     from epochal.curves import Curves, Summary, Verdict
     from epochal.data import Dataset, Task
     from epochal.data import load as load_data

@@ -25,7 +25,7 @@ from epochal.models import METRICS, Loss, Model, Variables, bounds_of, metrics_f
 from epochal.prepared import Prepared
 from epochal.run import BrokenUpdate, Fitted, Outcome, Run, Scores
 
-__all__ = ["LaneResult", "conclude"]
+__all__ = ["LaneResult", "conclude", "conditions", "constant_figures", "describe_data", "describe_settings"]
 
 
 class End(NamedTuple):
@@ -127,7 +127,7 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         for row, repeat in enumerate(result.repeats)
     )
     baseline = {name: [values[repeat] for repeat in repeats] for name, values in _baseline(prepared).items()}
-    settings = _settings(prepared)
+    settings = describe_settings(prepared)
     verdict = judge(
         curves,
         baseline=baseline or None,
@@ -153,7 +153,7 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         fitted=fitted,
         verdict=verdict,
         scores=scores,
-        data=_describe(prepared),
+        data=describe_data(prepared),
         encoder=prepared.dataset.encoder,
         conditions=conditions(),
         baseline=baseline,
@@ -222,7 +222,7 @@ def _baseline(prepared: Prepared) -> dict[str, list[float]]:
         return {}
     figures: dict[str, list[float]] = {}
     for repeat in range(1 if prepared.shared else prepared.settings.repeats):
-        found = _constant_figures(prepared, repeat)
+        found = constant_figures(prepared, repeat)
         for name, value in found.items():
             figures.setdefault(f"validation.{name}", []).append(float(value))
     if prepared.shared:
@@ -230,7 +230,8 @@ def _baseline(prepared: Prepared) -> dict[str, list[float]]:
     return figures
 
 
-def _constant_figures(prepared: Prepared, repeat: int) -> dict[str, float]:
+def constant_figures(prepared: Prepared, repeat: int) -> dict[str, float]:
+    """What the constant prediction reaches on the validation samples of a repeat, by loss and metric."""
     (train, given), (targets, weights) = (prepared.labels(repeat, name) for name in ("train", "validation"))
     ones = np.ones(len(train)) if given is None else given.astype(np.float64)
     known = "" if callable(prepared.settings.loss) else prepared.loss_name
@@ -298,7 +299,7 @@ def _scores(prepared: Prepared, fitted: Mapping[int, Fitted], name: str) -> Scor
     return Scores(summaries, None, np.concatenate(true), np.concatenate(predicted))
 
 
-def _settings(prepared: Prepared) -> dict[str, Any]:
+def describe_settings(prepared: Prepared) -> dict[str, Any]:
     """The settings as they were used, as JSON holds them."""
     settings, spec, optimizer = prepared.settings, prepared.spec, prepared.spec.optimizer
     every, unit = settings.evaluation
@@ -338,7 +339,8 @@ def _held_out(asked: Any, own: Dataset | None) -> Any:
     return {"source": own.source, "samples": own.samples, "fingerprint": own.fingerprint}
 
 
-def _describe(prepared: Prepared) -> dict[str, Any]:
+def describe_data(prepared: Prepared) -> dict[str, Any]:
+    """The data and its parts in figures."""
     dataset = prepared.dataset
     described = dataset.to_dict()
     described.pop("encoder", None)

@@ -142,9 +142,7 @@ class _Samples:
                 fit_scaling(dataset.inputs, dataset.continuous, chosen.train) if standardize else None
             )
             target_scalings.append(fit_target_scaling(dataset.targets, chosen.train) if numbers else None)
-        return cls(
-            dataset, task, validation, test, tuple(splits), tuple(scalings), tuple(target_scalings)
-        )
+        return cls(dataset, task, validation, test, tuple(splits), tuple(scalings), tuple(target_scalings))
 
 
 def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = None) -> Prepared:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn, Protocol
 
-__all__ = ["Stoppable", "leave", "leaving", "stopping", "unwinding"]
+__all__ = ["Stoppable", "leave", "leaving", "stopping", "told", "unwinding"]
 
 INTERRUPTED = 130
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -44,9 +45,18 @@ def _handling(handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]
             signal.signal(number, handler_before)
 
 
+_told = threading.Event()
+
+
+def told() -> None:
+    """Somebody has said that the process was interrupted; another signal on the way out says it no more."""
+    _told.set()
+
+
 def leaving() -> Any:
     """Within, a signal ends the process where it stands: there is nothing to tidy up."""
-    return _handling(lambda number, frame: leave(INTERRUPTED, "interrupted."))
+    _told.clear()
+    return _handling(lambda number, frame: leave(INTERRUPTED, "" if _told.is_set() else "interrupted."))
 
 
 def unwinding() -> Any:

@@ -1,6 +1,6 @@
 """What can be asked on the command line?
 
-    epochal plan · train · predict · trace · report · runs · example
+    epochal plan · train · compare · advise · predict · trace · report · runs · example
 
 Each command lives in a module of its own, imported when it is called: `plan` answers without JAX.
 Exit status: 0 done, 1 failed, 2 refused, 130 interrupted.
@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from epochal.cli.command import sentence
-from epochal.cli.interrupts import INTERRUPTED, leave, leaving
+from epochal.cli.interrupts import INTERRUPTED, leave, leaving, told
 from epochal.errors import Refusal, did_you_mean
 
 __all__ = ["app", "main", "run"]
@@ -25,6 +25,8 @@ __all__ = ["app", "main", "run"]
 COMMANDS = {
     "plan": "Say which samples form each update, before anything is trained.",
     "train": "Train a network on a table or arrays: repeats, curves, a verdict.",
+    "compare": "Compare batch sizes, rates, optimizers or networks, fairly.",
+    "advise": "Advise a batch size, a learning rate and a number of epochs.",
     "predict": "Predict new rows with a trained run.",
     "trace": "Say which update saw a row, or which rows formed an update.",
     "report": "Write the page about a run again.",
@@ -99,6 +101,7 @@ def main(arguments: list[str] | None = None) -> int:
     except click.ClickException as error:
         return _say(sentence(error), 2)
     except (KeyboardInterrupt, click.Abort, _Interrupted):
+        told()
         return _say("interrupted.", INTERRUPTED)
     except (_Gone, BrokenPipeError):
         _let_go()

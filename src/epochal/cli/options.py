@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +33,11 @@ else:
     _Type = click.ParamType
 
 
+_THOUSANDS = re.compile(r"-?\d{1,3}([,_]\d{3})+")
+
+
 class Whole(_Type):
-    """A whole number; thousands may be set off by commas or underscores."""
+    """A whole number; thousands may be set off by commas, and any digits by underscores."""
 
     name = "whole number"
 
@@ -43,8 +47,11 @@ class Whole(_Type):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The number, or a refusal with its name and bound."""
         bound = "a whole number" + ("" if self.least is None else f", at least {self.least}")
+        text = str(value)
+        if _THOUSANDS.fullmatch(text):  # a comma elsewhere is a list, not a number
+            text = text.replace(",", "")
         try:
-            number = int(str(value).replace("_", "").replace(",", ""))
+            number = int(text)
         except ValueError:
             number = None
         if number is None or (self.least is not None and number < self.least):

@@ -5,6 +5,7 @@ On a terminal one live line: epoch, losses, rate and remaining time. In a pipe a
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import sys
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from epochal.cli.interrupts import Stoppable
     from epochal.prepared import Prepared
 
-__all__ = ["Screen"]
+__all__ = ["PLAIN_SECONDS", "Screen", "duration", "plain_console"]
 
 PLAIN_SECONDS = 2.0
 """Time between two lines in a pipe."""
@@ -42,15 +43,23 @@ class _Console(Console):
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
 
+def plain_console(to_stderr: bool) -> Console:
+    """A console that prints text as it is; 80 columns wide where it is no terminal."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    terminal = stream.isatty()
+    if isinstance(stream, io.TextIOWrapper):  # a sign that an encoding lacks is no reason to fail
+        stream.reconfigure(errors="replace")
+    return _Console(
+        stderr=to_stderr, highlight=False, emoji=False, markup=False, width=None if terminal else 80
+    )
+
+
 class Screen:
     """Shows events; reads them only."""
 
     def __init__(self, quiet: bool, to_stderr: bool) -> None:
         self.quiet = quiet
-        terminal = (sys.stderr if to_stderr else sys.stdout).isatty()
-        self.console = _Console(
-            stderr=to_stderr, highlight=False, emoji=False, markup=False, width=None if terminal else 80
-        )
+        self.console = plain_console(to_stderr)
         self._live: Live | None = None
         self._control: Stoppable | None = None
         self._last: dict[int, Evaluated] = {}
@@ -144,7 +153,7 @@ class Screen:
                 parts.append((1, f"{rate:,.0f} updates/s" if long else f"{_thousands(rate)}/s"))
                 left = self._progress.most_updates - made
                 if left > 0:
-                    parts.append((0, f"{'at most ' if long else ''}{_duration(left / rate)} left"))
+                    parts.append((0, f"{'at most ' if long else ''}{duration(left / rate)} left"))
         return " · ".join(text for rank, text in parts if rank <= 3 - without)
 
 
@@ -227,10 +236,10 @@ def _thousands(number: float) -> str:
     return f"{number / 1000:,.0f}k" if number >= 10_000 else f"{number:,.0f}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """A time in words.
 
-    >>> _duration(3.2), _duration(75), _duration(7300)
+    >>> duration(3.2), duration(75), duration(7300)
     ('3 s', '1 min 15 s', '2 h 1 min')
     """
     whole = round(seconds)

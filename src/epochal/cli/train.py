@@ -6,6 +6,7 @@ import datetime
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from epochal.run import Run
     from epochal.training import Control
 
-__all__ = ["command"]
+__all__ = ["command", "folder_name", "load_data", "own_model", "result", "train_and_save"]
 
 
 @click.command("train", cls=Command)
@@ -51,11 +52,7 @@ def command(
     check_folder(folder)
     from epochal.cli.screen import Screen
 
-    screen = Screen(quiet=quiet, to_stderr=as_json)
-    control, events = _prepare(data, given)
-    with stopping(control, screen.anything_learned):
-        run = _train(events, control, screen)
-        path = _save(run, folder, screen, report=not given["no_report"])
+    run, path = train_and_save(data, given, folder, Screen(quiet=quiet, to_stderr=as_json))
     if as_json:
         click.echo(json.dumps(result(run, path), ensure_ascii=False))
     elif quiet:
@@ -64,19 +61,34 @@ def command(
     ctx.exit(130 if run.interrupted else 0)
 
 
+def train_and_save(source: str, given: dict[str, Any], folder: Path, screen: Screen) -> tuple[Run, Path]:
+    """Train as these options say, show it, and write the run folder."""
+    control, events = _prepare(source, given)
+    with stopping(control, screen.anything_learned):
+        run = _train(events, control, screen)
+        return run, _save(run, folder, screen, report=not given["no_report"])
+
+
 def _prepare(source: str, given: dict[str, Any]) -> tuple[Control, Iterator[Event]]:
     """Read the data and settle everything; what cannot work is refused here."""
     from epochal.training import Control, train
 
-    dataset = _load(source, given)
+    dataset = load_data(source, given)
     control = Control()
-    try:
+    with own_model(given["model"]):
         return control, train(model(given, dataset), dataset, control=control, **settings(given))
+
+
+@contextmanager
+def own_model(name: str | None) -> Iterator[None]:
+    """Within, a mistake in a model of the user's own is a refusal that names it; None is no such model."""
+    try:
+        yield
     except Exception as error:
-        if given["model"] is None or isinstance(error, Refusal) or os.environ.get("EPOCHAL_DEBUG"):
+        if name is None or isinstance(error, Refusal) or os.environ.get("EPOCHAL_DEBUG"):
             raise
         first = " ".join(str(error).partition("\n")[0].split()).rstrip(".")
-        raise Refusal(f'model "{given["model"]}" failed: {type(error).__name__}: {first}.') from error
+        raise Refusal(f'model "{name}" failed: {type(error).__name__}: {first}.') from error
 
 
 def _train(events: Iterator[Event], control: Control, screen: Screen) -> Run:
@@ -90,7 +102,8 @@ def _train(events: Iterator[Event], control: Control, screen: Screen) -> Run:
     raise AssertionError("a training ends with RunEnded")
 
 
-def _load(source: str, given: dict[str, Any]) -> Dataset:
+def load_data(source: str, given: dict[str, Any]) -> Dataset:
+    """The samples, read as these options say."""
     from epochal.data import load
 
     return load(
@@ -160,11 +173,15 @@ def result(run: Run, path: Path) -> dict[str, Any]:
     return document
 
 
+def folder_name(source: str) -> str:
+    """What folders about that data are called."""
+    name = source.removeprefix("example:") if source.startswith("example:") else Path(source).stem
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in name).strip(".-")[:60] or "run"
+
+
 def new_folder(source: str) -> Path:
     """A run folder of its own in runs/, named after the data and the time."""
-    name = source.removeprefix("example:") if source.startswith("example:") else Path(source).stem
-    safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in name).strip(".-")[:60] or "run"
-    stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    safe, stamp = folder_name(source), datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     path = Path("runs") / f"{safe}-{stamp}"
     count = 2
     while path.exists():

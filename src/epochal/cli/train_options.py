@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,19 @@ from epochal.cli.options import (
 from epochal.cli.options import options as read_options
 from epochal.errors import Refusal
 
-__all__ = ["model", "settings", "train_options"]
+__all__ = [
+    "column_options",
+    "common",
+    "data_options",
+    "loss_options",
+    "model",
+    "names",
+    "output_options",
+    "own_model_options",
+    "pace_options",
+    "settings",
+    "train_options",
+]
 
 _data = under("Data")
 _model = under("Model")
@@ -30,32 +43,31 @@ _stopping = under("Stopping")
 _evaluation = under("Evaluation")
 _output = under("Output")
 
-train_options = decorate(
-    _data("--target", "-t", metavar="COLUMN", help="Name or number, from 1; else the last column."),
-    _data("--task", metavar="TASK", help="classification, binary, multiclass, regression."),
-    _data(
-        "--validation",
-        default="0.2",
-        show_default=True,
-        metavar="SHARE|FILE",
-        help="Held out for the curves; 0 for none.",
-    ),
-    _data("--test", default="0", metavar="SHARE|FILE", help="Held out and looked at once, at the end."),
-    _data("--sample-weight", metavar="COLUMN", help="The column that weighs the samples."),
-    _data("--drop", multiple=True, metavar="COLUMNS", help="Columns to leave out."),
-    _data("--keep", multiple=True, metavar="COLUMNS", help="Columns to keep, whatever they look like."),
-    _data("--categorical", multiple=True, metavar="COLUMNS", help="Columns to read as categories."),
-    _data("--numeric", multiple=True, metavar="COLUMNS", help="Columns to read as numbers."),
-    _data("--no-standardize", is_flag=True, help="Without mean 0 and variance 1 for the inputs."),
-    reading("Data"),
-    _model(
-        "--hidden",
-        default="64,64",
-        show_default=True,
-        metavar="UNITS",
-        help='Units of the hidden layers; "" for none.',
-    ),
-    _model("--activation", default="relu", show_default=True, metavar="NAME", help="Between the layers."),
+
+def data_options(validation: str, test: str) -> Callable[[Any], Any]:
+    """Which table, and what becomes of its columns; what is held out for what is told in words."""
+    return decorate(
+        _data("--target", "-t", metavar="COLUMN", help="Name or number, from 1; else the last column."),
+        _data("--task", metavar="TASK", help="classification, binary, multiclass, regression."),
+        _data(
+            "--validation",
+            default="0.2",
+            show_default=True,
+            metavar="SHARE|FILE",
+            help=validation,
+        ),
+        _data("--test", default="0", metavar="SHARE|FILE", help=test),
+        _data("--sample-weight", metavar="COLUMN", help="The column that weighs the samples."),
+        _data("--drop", multiple=True, metavar="COLUMNS", help="Columns to leave out."),
+        _data("--keep", multiple=True, metavar="COLUMNS", help="Columns to keep, whatever they look like."),
+        _data("--categorical", multiple=True, metavar="COLUMNS", help="Columns to read as categories."),
+        _data("--numeric", multiple=True, metavar="COLUMNS", help="Columns to read as numbers."),
+        _data("--no-standardize", is_flag=True, help="Without mean 0 and variance 1 for the inputs."),
+        reading("Data"),
+    )
+
+
+own_model_options = decorate(
     _model(
         "--dropout",
         type=Number("a share in [0, 1)", lambda share: 0 <= share < 1),
@@ -65,6 +77,55 @@ train_options = decorate(
     ),
     _model("--batch-norm", is_flag=True, help="Normalize hidden layers over the batch."),
     _model("--model", metavar="MODULE:FUNCTION", help="A model of your own: function(inputs, outputs)."),
+)
+"""What a network has besides its layers, or a model that takes its place."""
+
+pace_options = decorate(
+    _training(
+        "--warmup", type=Whole(0), default=0, metavar="UPDATES", help="Updates over which the rate rises."
+    ),
+    _training("--step-every", type=Whole(1), metavar="UPDATES", help='For "step": updates between steps.'),
+    _training(
+        "--step-factor",
+        type=POSITIVE,
+        default=0.1,
+        show_default=True,
+        metavar="FACTOR",
+        help='For "step": the rate is multiplied by it.',
+    ),
+)
+"""Further numbers of a schedule."""
+
+loss_options = decorate(
+    _training("--loss", metavar="NAME", help="log_loss, squared_error, absolute_error, huber."),
+    _training("--class-weight", metavar="WEIGHTS", help='"balanced", or such as 0=1,1=2.5.'),
+)
+"""What is to be least."""
+
+column_options = decorate(
+    _evaluation("--metrics", metavar="NAMES", help="Of the curves, such as accuracy,roc_auc."),
+    _evaluation("--monitor", metavar="COLUMN", help="Decides what is best; else validation.loss."),
+)
+"""What is evaluated along the curve, and which of it decides."""
+
+output_options = decorate(
+    _output("--no-report", is_flag=True, help="Without report.html in it."),
+    _output("--json", "as_json", is_flag=True, help="One JSON object on stdout, all else on stderr."),
+    _output("--quiet", "-q", is_flag=True, help="Nothing but the result."),
+)
+"""What is written and printed besides the folder."""
+
+train_options = decorate(
+    data_options("Held out for the curves; 0 for none.", "Held out and looked at once, at the end."),
+    _model(
+        "--hidden",
+        default="64,64",
+        show_default=True,
+        metavar="UNITS",
+        help='Units of the hidden layers; "" for none.',
+    ),
+    _model("--activation", default="relu", show_default=True, metavar="NAME", help="Between the layers."),
+    own_model_options,
     _training(
         "--batch-size",
         "-b",
@@ -123,20 +184,8 @@ train_options = decorate(
         metavar="NAME",
         help="constant, cosine or step.",
     ),
-    _training(
-        "--warmup", type=Whole(0), default=0, metavar="UPDATES", help="Updates over which the rate rises."
-    ),
-    _training("--step-every", type=Whole(1), metavar="UPDATES", help='For "step": updates between steps.'),
-    _training(
-        "--step-factor",
-        type=POSITIVE,
-        default=0.1,
-        show_default=True,
-        metavar="FACTOR",
-        help='For "step": the rate is multiplied by it.',
-    ),
-    _training("--loss", metavar="NAME", help="log_loss, squared_error, absolute_error, huber."),
-    _training("--class-weight", metavar="WEIGHTS", help='"balanced", or such as 0=1,1=2.5.'),
+    pace_options,
+    loss_options,
     _training(
         "--order",
         default="shuffle",
@@ -167,8 +216,7 @@ train_options = decorate(
     _stopping("--stop-gl", type=POSITIVE, metavar="ALPHA", help="Prechelt's generalization loss, in %."),
     _stopping("--stop-pq", type=POSITIVE, metavar="ALPHA", help="Prechelt's productivity quotient."),
     _stopping("--stop-up", type=Whole(1), metavar="STRIPS", help="Prechelt's successive rises."),
-    _evaluation("--metrics", metavar="NAMES", help="Of the curves, such as accuracy,roc_auc."),
-    _evaluation("--monitor", metavar="COLUMN", help="Decides what is best; else validation.loss."),
+    column_options,
     _evaluation(
         "--evaluate-every", default="1", metavar="N", help='Epochs between evaluations; or "100 updates".'
     ),
@@ -180,9 +228,7 @@ train_options = decorate(
         metavar="FOLDER",
         help="The run folder; else a new one in runs/.",
     ),
-    _output("--no-report", is_flag=True, help="Without report.html in it."),
-    _output("--json", "as_json", is_flag=True, help="One JSON object on stdout, all else on stderr."),
-    _output("--quiet", "-q", is_flag=True, help="Nothing but the result."),
+    output_options,
 )
 """All options of `epochal train`, in the order of its help."""
 
@@ -212,33 +258,32 @@ def settings(given: dict[str, Any]) -> dict[str, Any]:
     schedule = Schedule(
         given["schedule"], given["warmup"], every=given["step_every"] or 0, factor=given["step_factor"]
     )
-    taken = (
-        "epochs",
-        "optimizer",
-        "learning_rate",
-        "loss",
-        "monitor",
-        "order",
-        "remainder",
-        "repeats",
-        "seed",
-    )
+    taken = ("batch_size", "epochs", "optimizer", "learning_rate", "order", "remainder", "evaluate_every")
     return {
-        **{name: given[name] for name in (*taken, "batch_size", "evaluate_every")},
-        "optimizer_options": read_options(given["optimizer_option"]),
+        **common(given),
+        **{name: given[name] for name in taken},
         "schedule": schedule,
-        "metrics": None if given["metrics"] is None else _names(given["metrics"]),
         "stop": _rule(given),
-        "vary": _names(given["vary"]),
-        "validation": number_or_path(given["validation"]),
-        "test": number_or_path(given["test"]),
-        "class_weight": _class_weight(given["class_weight"]),
-        "standardize": not given["no_standardize"],
         "evaluate_train": not given["no_evaluate_train"],
     }
 
 
-def _names(text: str) -> tuple[str, ...]:
+def common(given: dict[str, Any]) -> dict[str, Any]:
+    """Those of them that `fit`, `compare` and `advise` understand alike."""
+    return {
+        **{name: given[name] for name in ("loss", "monitor", "repeats", "seed")},
+        "optimizer_options": read_options(given["optimizer_option"]),
+        "metrics": None if given["metrics"] is None else names(given["metrics"]),
+        "vary": names(given["vary"]),
+        "validation": number_or_path(given["validation"]),
+        "test": number_or_path(given["test"]),
+        "class_weight": _class_weight(given["class_weight"]),
+        "standardize": not given["no_standardize"],
+    }
+
+
+def names(text: str) -> tuple[str, ...]:
+    """The names in a list with commas."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 

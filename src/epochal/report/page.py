@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from html import escape
 from importlib import resources
 from importlib.util import find_spec
@@ -15,7 +16,7 @@ from epochal.report.document import ReportDocument
 from epochal.report.figures import figure_data
 from epochal.report.html import body
 
-__all__ = ["page", "write_page"]
+__all__ = ["page", "shell", "write_page", "write_whole"]
 
 # The browser itself refuses whatever would leave the file.
 _POLICY = (
@@ -30,29 +31,56 @@ def write_page(document: ReportDocument, path: str | Path) -> Path:
     The page holds plotly.js, its own style and script, and the numbers; it fetches nothing. Every string of
     the document is escaped.
     """
+    return write_whole(page(document), path)
+
+
+def page(document: ReportDocument) -> str:
+    """The whole page as text."""
+    return shell(document.title, body(document), figure_data(document))
+
+
+def write_whole(text: str, path: str | Path) -> Path:
+    """Write a page so that it appears whole or not at all, in place of one that was there before."""
     path = Path(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_text(page(document), encoding="utf-8")
+        partial.write_text(text, encoding="utf-8")
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
     return path
 
 
-def page(document: ReportDocument) -> str:
-    """The whole page as text."""
+def shell(
+    title: str,
+    inside: str,
+    figures: Any,
+    *,
+    styles: Sequence[str] = ("page.css",),
+    scripts: Sequence[str] = ("page.js",),
+) -> str:
+    """A page around what is between its body tags: policy, styles, numbers, plotly.js and scripts.
+
+    Args:
+        title: of the page, not escaped.
+        inside: HTML.
+        figures: plain data without NaN, which the scripts find as JSON in the element `figures`.
+        styles: style sheets of this package, in order.
+        scripts: scripts of this package, in order.
+    """
     return "".join(
         (
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n',
             '<meta name="color-scheme" content="light dark">\n',
             f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n',
-            f"<title>{escape(document.title)} · epochal</title>\n",
-            f"<style>\n{_asset('page.css')}</style>\n</head>\n<body>\n",
-            body(document),
-            f'\n<script type="application/json" id="figures">{_embedded(figure_data(document))}</script>\n',
-            f"<script>{_plotly()}</script>\n<script>\n{_asset('page.js')}</script>\n</body>\n</html>\n",
+            f"<title>{escape(title)} · epochal</title>\n",
+            f"<style>\n{''.join(map(_asset, styles))}</style>\n</head>\n<body>\n",
+            inside,
+            f'\n<script type="application/json" id="figures">{_embedded(figures)}</script>\n',
+            f"<script>{_plotly()}</script>\n",
+            *(f"<script>\n{_asset(name)}</script>\n" for name in scripts),
+            "</body>\n</html>\n",
         )
     )
 

@@ -1,0 +1,223 @@
+"""What was advised, and on what grounds?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from epochal.choose.comparison import Cost
+from epochal.choose.noise import NoiseOverTraining
+from epochal.choose.reached import Effort
+from epochal.choose.timing import TimingCurve
+from epochal.curves import Curves, Summary
+from epochal.run.folder import plain
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["GOALS", "Advice", "Choice", "Price", "Tried"]
+
+GOALS = ("time", "samples", "updates", "quality")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An advised number.
+
+    value       what to take.
+    low, high   between these the data can't tell; `high` is infinite where only a lower end is known.
+    note        what should be known about it, in a sentence; empty if nothing.
+    """
+
+    value: float
+    low: float
+    high: float
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Tried:
+    """One setting that was measured.
+
+    batch_size, learning_rate  the setting.
+    repeats                    trainings of it.
+    effort                     updates until the target was reached.
+    price                      expected cost in the unit of the goal (seconds, samples or updates; for
+                               "quality" the mean of the judged column), with a 95 % interval.
+    ratio                      price over that of the advised setting, (middle, low, high), by pairs of
+                               repeats; for "quality" the paired difference.
+    tied                       whether it can't be told apart from the advised one.
+    """
+
+    batch_size: int
+    learning_rate: float | None
+    repeats: int
+    effort: Effort
+    price: tuple[float, float, float]
+    ratio: tuple[float, float, float]
+    tied: bool
+
+
+@dataclass(frozen=True)
+class Price(Cost):
+    """What the advice took, and how that compares.
+
+    of_one_training  its updates, as a share of those of one training with the advised setting and epochs.
+    of_grid          and of the exhaustive grid, which `grid` describes in words.
+    """
+
+    of_one_training: float = 0.0
+    of_grid: float = 0.0
+    grid: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Advice:
+    """The answer of `advise`, and everything it rests on.
+
+    answer         the advice in one sentence.
+    told_apart     what the data can't tell apart, in a sentence: "16 to 128 cannot be told apart with 5
+                   repeats; 64 is the fastest of them"; empty if a single batch size stands out.
+    goal           one of `GOALS`.
+    batch_size, learning_rate, epochs   the advised numbers with their intervals.
+    optimizer      its name.
+    column         the judged column; `target` the mean value that counts as reached (each repeat has its
+                   own), and `target_words` how it was set.
+    quality        the judged column at its best epoch with the advised setting, over repeats; `figures` the
+                   other columns at that epoch.
+    best_epochs    the best epoch of each repeat; `improving` tells which were still improving at the end.
+    tried          every setting that was measured for the choice, by batch size and rate.
+    timing         update times against the batch size.
+    noise          the gradient noise scale over the pilot, or None where it is not defined (`noise_words`).
+    theory         the batch size that noise scale and timing alone suggest, or None; `decided_by` says in a
+                   sentence whether theory or measurement decided, and why.
+    curves         of the advised setting.
+    notes          what should be known, one sentence each.
+    """
+
+    answer: str
+    told_apart: str
+    goal: str
+    batch_size: Choice
+    learning_rate: Choice | None
+    epochs: Choice
+    optimizer: str
+    column: str
+    higher_is_better: bool
+    target: float
+    target_words: str
+    quality: Summary
+    figures: Mapping[str, Summary]
+    best_epochs: tuple[float, ...]
+    improving: tuple[bool, ...]
+    tried: tuple[Tried, ...]
+    timing: TimingCurve
+    noise: NoiseOverTraining | None
+    noise_words: str
+    theory: Choice | None
+    decided_by: str
+    curves: Curves
+    notes: tuple[str, ...]
+    cost: Price
+    data: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    conditions: Mapping[str, Any]
+    folder: Path | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The advised numbers as keyword arguments of `fit`."""
+        found: dict[str, Any] = {
+            "batch_size": int(self.batch_size.value),
+            "epochs": int(self.epochs.value),
+        }
+        if self.learning_rate is not None:
+            found |= {"optimizer": self.optimizer, "learning_rate": self.learning_rate.value}
+        return found
+
+    @property
+    def table(self) -> list[dict[str, Any]]:
+        """One plain mapping for each setting that was measured."""
+        unit = {"time": "seconds"}.get(self.goal, self.goal)
+        return [
+            {
+                "batch_size": one.batch_size,
+                "learning_rate": one.learning_rate,
+                "repeats": one.repeats,
+                "reached": one.effort.reached,
+                "updates": one.effort.expected,
+                unit: one.price[0],
+                f"{unit}_low": one.price[1],
+                f"{unit}_high": one.price[2],
+                "ratio": one.ratio[0],
+                "ratio_low": one.ratio[1],
+                "ratio_high": one.ratio[2],
+                "tied": one.tied,
+            }
+            for one in self.tried
+        ]
+
+    def to_arrow(self) -> Any:
+        """The table of what was tried, as an Arrow table (`.to_pandas()` makes a data frame of it)."""
+        import pyarrow as pa
+
+        return pa.Table.from_pylist(self.table)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the curves, as JSON holds it."""
+        numbers = {"batch_size": self.batch_size, "learning_rate": self.learning_rate, "epochs": self.epochs}
+        found: dict[str, Any] = plain(
+            {
+                "answer": self.answer,
+                "told_apart": self.told_apart,
+                "goal": self.goal,
+                **{name: None if choice is None else asdict(choice) for name, choice in numbers.items()},
+                "optimizer": self.optimizer,
+                "options": self.options,
+                "column": self.column,
+                "target": self.target,
+                "target_words": self.target_words,
+                "quality": self.quality.to_dict(),
+                "figures": {name: summary.to_dict() for name, summary in self.figures.items()},
+                "best_epochs": self.best_epochs,
+                "improving": self.improving,
+                "tried": self.table,
+                "update_seconds": [asdict(point) for point in self.timing.points],
+                "noise": None if self.noise is None else asdict(self.noise),
+                "noise_words": self.noise_words,
+                "theory": None if self.theory is None else asdict(self.theory),
+                "decided_by": self.decided_by,
+                "notes": self.notes,
+                "cost": asdict(self.cost),
+                "data": self.data,
+                "settings": self.settings,
+                "conditions": self.conditions,
+                "folder": None if self.folder is None else str(self.folder),
+            }
+        )
+        return found
+
+    def plot(self, path: str | Path | None = None) -> Figure:
+        """Draw price and update time against the batch size, the best epochs and the curve."""
+        from epochal.choose.advice_plot import plot
+
+        return plot(self, path)
+
+    def report(self, path: str | Path = "advice.html") -> Path:
+        """Write a self-contained page about the advice."""
+        from epochal.report.of_choice import write_advice
+
+        return write_advice(self, path)
+
+    def summary(self) -> str:
+        """A few lines for a reader in a hurry."""
+        return "\n".join(filter(None, (self.answer, self.told_apart, *self.notes)))
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def __repr__(self) -> str:
+        rate = "" if self.learning_rate is None else f", learning_rate={self.learning_rate.value:g}"
+        return f"Advice(batch_size={self.batch_size.value:g}{rate}, epochs={self.epochs.value:g})"

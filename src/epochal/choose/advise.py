@@ -1,0 +1,423 @@
+"""Which batch size, learning rate and number of epochs are to be taken, and how sure is that?
+
+    advice = advise(MLP(64, 64), (X, y), goal="time")
+
+1. Time an update at several batch sizes.
+2. Pilot: find a learning rate at one batch size; its trainings set each repeat's target (`pilot`).
+3. Where theory applies (plain SGD), the gradient noise scale says where to begin.
+4. Search batch sizes and rates with short trainings that end at the target (`search`).
+5. Train what came near the best again with other seeds; the best over both sets is advised, and what can't be
+   told apart from it is its interval.
+6. The number of epochs comes from the best epochs of long trainings at the advised setting.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Unpack
+
+import numpy as np
+
+from epochal.choose.advice import GOALS, Advice, Choice
+from epochal.choose.advised import Evidence, conclude
+from epochal.choose.bench import Bench
+from epochal.choose.goal import Goal, baseline, negligible, price_of, share_of, targets
+from epochal.choose.hyperbola import fastest_batch
+from epochal.choose.noise import NoiseOverTraining, check_separable
+from epochal.choose.pilot import long_trainings, noise_along, pilot, pilot_size
+from epochal.choose.progress import Step, Watch
+from epochal.choose.search import Point, Search, evaluations_per_epoch, step_of
+from epochal.choose.setting import Setting
+from epochal.choose.store import Store
+from epochal.choose.timing import Timer
+from epochal.choose.trial import Job, Trial
+from epochal.directions import higher_is_better
+from epochal.errors import Refusal, did_you_mean
+from epochal.prepare import as_dataset
+from epochal.settings import Options, Settings, plain_number
+from epochal.training import Control
+
+__all__ = ["advise"]
+
+EPOCHS = 1000
+"""The most epochs that are thought of unless a number is given; trainings end when nothing improves."""
+
+PATIENCE_EPOCHS, PATIENCE_UPDATES = 20, 200
+"""A training ends after so many epochs without improvement, and not before so many updates."""
+
+NEAR = 2.0
+"""A batch size whose price is up to so many times the best is trained again with other seeds."""
+
+FAR = 0.5
+"""A setting that seems worse by this much (a ratio of 1.5, or half a standard deviation) is given up."""
+
+CHECK_SECONDS = 8.0
+"""Training time after which no further repeats are asked for."""
+
+SMALL, MORE_REPEATS = 20_000, 40
+"""Samples up to which a training is cheap enough for so many further repeats."""
+
+
+def advise(
+    model: Any,
+    data: Any,
+    *,
+    goal: str = "time",
+    target: float | None = None,
+    folder: str | Path | None = None,
+    control: Control | None = None,
+    watch: Watch | None = None,
+    **options: Unpack[Options],
+) -> Advice:
+    """Advise a batch size, a learning rate and a number of epochs, each with an interval.
+
+    Args:
+        model: what `fit` takes.
+        data: what `fit` takes.
+        goal: what is to be least: "time", "samples" or "updates" until the validated quality is as good as
+            the best; or "quality", the error itself.
+        target: a value of the judged column that counts as reached, instead of one measured in each repeat.
+        folder: where finished trainings are kept; a second call goes on where the first ended.
+        control: ends it from outside (`Control.stop`).
+        watch: called with a `Step` after each training.
+        **options: those of `fit`. `repeats` (10) is the number of seeds of the search, and again of the
+            check; `epochs` the most that are thought of; a `batch_size` or `learning_rate` that is given is
+            kept.
+
+    Returns:
+        The advice and all that it rests on.
+
+    Raises:
+        Refusal: what cannot work, or a target that no setting reached.
+        Interrupted: the control was asked to stop.
+    """
+    begin = time.perf_counter()
+    if goal not in GOALS:
+        raise Refusal(did_you_mean("goal", goal, GOALS))
+    if target is not None and not math.isfinite(target):
+        raise Refusal(f"target must be a finite number; got {target}.")
+    given: dict[str, Any] = dict(options)
+    repeats, size = given.pop("repeats", 10), given.pop("batch_size", None)
+    epochs = given.pop("epochs", EPOCHS)
+    if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 3:
+        raise Refusal(f"repeats must be at least 3, to tell chance from difference; got {repeats!r}.")
+    if given.get("stop") is not None:
+        raise Refusal("stop has no place in an advice, whose trainings end by themselves; leave it out.")
+    if plain_number(given.get("validation", 0.2)) == 0:
+        raise Refusal("advice needs validation samples to judge by; got validation=0. Use validation=0.2.")
+    dataset = as_dataset(data, given.get("task"))
+    most = 2 * repeats + (MORE_REPEATS if dataset.samples <= SMALL else 0)
+    bench = Bench(
+        model,
+        dataset,
+        Settings.of({**given, "batch_size": "full", "repeats": most, "epochs": epochs}),
+        control=control,
+    )
+    if size is not None:
+        size = bench.base.plan.with_(batch_size=size).segments[0][1]
+    if folder is not None:
+        asked = {"goal": goal, "target": target, "batch_size": size, "repeats": repeats}
+        bench.store = Store(Path(folder), {"what": "advice", **asked, **bench.described()})
+    setting = Setting("", model, {})
+    adviser = _Adviser(bench, setting, Goal(goal), target, size, repeats, epochs, watch, begin)
+    return adviser.advice()
+
+
+class _Adviser:
+    """The steps of one advice."""
+
+    def __init__(
+        self,
+        bench: Bench,
+        setting: Setting,
+        goal: Goal,
+        target: float | None,
+        batch_size: int | None,
+        repeats: int,
+        epochs: int,
+        watch: Watch | None,
+        begin: float,
+    ) -> None:
+        self.bench, self.setting, self.goal, self.target = bench, setting, goal, target
+        self.epochs, self.watch, self.begin = epochs, watch, begin
+        self.samples = bench.base.plan.samples
+        self.sizes = _sizes(self.samples) if batch_size is None else [batch_size]
+        self.fresh = list(range(bench.base.settings.repeats - repeats))
+        self.first = list(range(len(self.fresh), bench.base.settings.repeats))
+        self.used = list(self.first)
+        self.spent = 0.0
+        self.share: float | None = None
+        self.timer = Timer(bench, setting)
+        self.search = Search(
+            bench,
+            setting,
+            goal,
+            price_of(goal, self.timer.seconds),
+            self._most_updates,
+            self._patience,
+            lambda jobs: self._run("searching", jobs),
+            evaluations_per_epoch(self.samples),
+        )
+
+    def advice(self) -> Advice:
+        """All steps, one after the other."""
+        self._say("timing updates")
+        for size in self._timed():
+            self.timer.seconds(size)
+        start = min(self.sizes, key=lambda size: abs(size - pilot_size(self.samples)))
+        piloted = pilot(self.search, start, self._first_guess(), self.first, self._run)
+        self.search.targets |= self._targets([piloted.trials[point] for point in piloted.reference])
+        first = self._tuned(start, piloted.reference[0])
+        noise, noise_words = self._noise(first)
+        theory = self._theory(noise)
+        tuned = self._search(first, theory)
+        checked = self._check(tuned, piloted.reference)
+        best = self._choose(checked)
+        evidence = Evidence(
+            bench=self.bench,
+            search=self.search,
+            timer=self.timer,
+            pilot=piloted,
+            best=best,
+            checked=checked,
+            repeats=self.used,
+            noise=noise,
+            noise_words=noise_words,
+            theory=theory,
+            target=self.target,
+            share=self.share,
+            epochs=self.epochs,
+            long=self._long(best),
+            begin=self.begin,
+        )
+        return conclude(evidence)
+
+    # Means --------------------------------------------------------------------------------------------------
+
+    def _run(self, phase: str, jobs: Sequence[Job]) -> Iterator[Trial]:
+        """Send jobs out and tell how far they are."""
+        for done, trial in enumerate(self.bench.run(jobs), start=1):
+            self.spent += trial.seconds
+            if self.watch is not None:
+                self.watch(Step(phase, done, len(jobs), time.perf_counter() - self.begin))
+            yield trial
+
+    def _say(self, phase: str, words: str = "") -> None:
+        if self.watch is not None:
+            self.watch(Step(phase, 0, 0, time.perf_counter() - self.begin, words))
+
+    def _first_guess(self) -> int | None:
+        """The step of the optimizer's usual rate; None where the rate is not searched."""
+        optimizer = self.bench.base.spec.optimizer
+        if optimizer.given is not None or self.bench.base.settings.learning_rate is not None:
+            return None
+        assert optimizer.learning_rate is not None
+        return step_of(optimizer.learning_rate)
+
+    def _batches(self, batch_size: int) -> int:
+        return -(-self.samples // batch_size)
+
+    def _most_updates(self, batch_size: int) -> int:
+        return self.epochs * self._batches(batch_size)
+
+    def _patience(self, batch_size: int) -> float:
+        return float(max(PATIENCE_EPOCHS, math.ceil(PATIENCE_UPDATES / self._batches(batch_size))))
+
+    # Steps --------------------------------------------------------------------------------------------------
+
+    def _targets(self, trials: Sequence[Mapping[int, Trial]]) -> dict[int, float]:
+        """What counts as reached, for the repeats of these trainings: by the median of the references."""
+        repeats = list(trials[0])
+        if self.target is not None:
+            return dict.fromkeys(repeats, self.target)
+        column, up = self.bench.monitor, higher_is_better(self.bench.monitor)
+        values = np.array([[one[repeat].best(column) for repeat in repeats] for one in trials])
+        values = values[np.isfinite(values).all(axis=1)]
+        if not len(values):
+            raise Refusal(
+                "no learning rate that was tried kept the loss finite in every repeat; scale the inputs, or "
+                "give a smaller learning_rate."
+            )
+        constant = {repeat: baseline(self.bench, repeat) for repeat in repeats}
+        if self.share is None:
+            self.share = share_of(values, np.array(list(constant.values())))
+        best = dict(zip(repeats, np.median(values, axis=0).tolist(), strict=True))
+        return targets(best, constant, self.share, higher_is_better=up)
+
+    def _noise(self, tuned: Point) -> tuple[NoiseOverTraining | None, str]:
+        """The noise scale along tuned trainings, up to the target; or why there is none."""
+        model = self.bench.prepared(self.search.setting_of(tuned)).model
+        try:
+            check_separable(model, self.bench.base.dataset.shape)
+        except Refusal as refusal:
+            return None, str(refusal)
+        found = [one.reached for one in self.search.found[tuned].values()]
+        reached = [one.updates for one in found if one.reached]
+        if not reached:
+            return (
+                None,
+                "No training at the first batch size reached the target to measure it along.",
+            )
+        self._say("measuring the gradient noise")
+        return noise_along(self.search, tuned, max(10, int(np.median(reached))), self.first[:3]), ""
+
+    def _theory(self, noise: NoiseOverTraining | None) -> Choice | None:
+        """The batch size that noise scale and update times suggest together, for the goal time."""
+        if self.goal.kind != "time" or noise is None or noise.value is None:
+            return None
+        curve = self.timer.curve
+        seconds = [point.seconds for point in curve.points]
+        value, low, high = (
+            fastest_batch(curve.batch_sizes, seconds, critical)
+            for critical in (noise.value, noise.low, noise.high)
+        )
+        return Choice(value, low, high)
+
+    def _search(self, first: Point, theory: Choice | None) -> dict[int, Point]:
+        """Tune rates at batch sizes a factor of 4 apart, outwards, and then beside the best one."""
+        search, sizes = self.search, self.sizes
+        tuned = {first.batch_size: first}
+        if theory is not None and self.bench.base.spec.optimizer.name == "sgd":
+            place = int(np.argmin(np.abs(np.log(sizes) - math.log(theory.value))))
+            if sizes[place] not in tuned:
+                tuned[sizes[place]] = self._tuned(sizes[place], first)
+        for size in sorted(self._timed(), key=lambda size: abs(math.log(size / first.batch_size))):
+            if size not in tuned:
+                nearest = min(tuned, key=lambda other: abs(math.log(other / size)))
+                tuned[size] = self._tuned(size, tuned[nearest])
+        while True:
+            best = search.best(tuned.values(), self.first)
+            at = sizes.index(best.batch_size)
+            new = [size for size in sizes[max(0, at - 1) : at + 2] if size not in tuned]
+            if not new:
+                return tuned
+            for size in new:
+                tuned[size] = self._tuned(size, best)
+
+    def _timed(self) -> list[int]:
+        """Every other batch size, and the largest."""
+        return sorted({*self.sizes[::2], self.sizes[-1]})
+
+    def _tuned(self, batch_size: int, near: Point) -> Point:
+        """The best rate at a batch size, starting from what was found at another."""
+        if near.step is None:
+            return self.search.tune(batch_size, None, self.first)
+        power = 1.0 if self.bench.base.spec.optimizer.name in _LINEAR else 0.5
+        shift = 2 * round(power * math.log2(batch_size / near.batch_size))
+        return self.search.tune(batch_size, near.step + shift, self.first)
+
+    def _check(self, tuned: Mapping[int, Point], reference: Sequence[Point]) -> list[Point]:
+        """Race what came near the best on fresh repeats; what is clearly worse falls out on the way.
+
+        Rounds of fresh repeats go on until one point is left, the repeats are used up, or they have taken
+        `CHECK_SECONDS` of training.
+        """
+        search = self.search
+        self.timer.again(sorted({point.batch_size for point in search.found}))
+        racing = self._near(tuned)
+        checked, before = list(racing), self.spent
+        for begin in range(0, len(self.fresh), len(self.first)):
+            fresh = self.fresh[begin : begin + len(self.first)]
+            self._aim_at(fresh, reference)
+            self.used += fresh
+            search.measure(racing, self.used)
+            racing = self._still_racing(racing)
+            if len(racing) == 1 or self.spent - before > CHECK_SECONDS:
+                break
+        return checked
+
+    def _near(self, tuned: Mapping[int, Point]) -> list[Point]:
+        """What is worth a check: the tuned points near the best, and rates around the best ones."""
+        search, first = self.search, self.first
+        whole = [point for point in tuned.values() if set(first) <= set(search.found[point])]
+        ranked = sorted(whole, key=lambda point: search.score(point, first))
+        if self.goal.kind != "quality":
+            least = search.score(ranked[0], first)
+            ranked = [point for point in ranked if search.score(point, first) <= NEAR * least] or ranked[:1]
+        around = [
+            Point(point.batch_size, point.step + offset)
+            for point in ranked[:2]
+            if point.step is not None
+            for offset in (-2, -1, 1, 2)
+        ]
+        return list(dict.fromkeys([*ranked, *around]))
+
+    def _still_racing(self, racing: Sequence[Point]) -> list[Point]:
+        """Those that are not clearly worse than the best over the repeats so far."""
+        search, used = self.search, self.used
+        best = search.best(racing, used)
+        left = []
+        for point in racing:
+            low, middle = search.against(point, best, used)
+            if point == best or (low <= 0 and middle <= FAR):
+                left.append(point)
+        return left
+
+    def _aim_at(self, repeats: Sequence[int], reference: Sequence[Point]) -> None:
+        """Set the targets of repeats, by the reference trainings of each."""
+        if self.target is not None:
+            self.search.targets |= dict.fromkeys(repeats, self.target)
+            return
+        trials = long_trainings(self.search, reference, repeats, "checking with fresh seeds", self._run)
+        self.search.targets |= self._targets([trials[point] for point in reference])
+
+    def _choose(self, checked: Sequence[Point]) -> Point:
+        """The best over all repeats that were used; for quality the fastest that can't be told from it."""
+        whole = [point for point in checked if set(self.used) <= set(self.search.found[point])]
+        best = self.search.best(whole, self.used)
+        if self.goal.kind == "quality":
+            tied = [point for point in whole if self.search.against(point, best, self.used)[0] <= 0]
+            return min(tied, key=lambda point: self._time_of(point))
+        if math.isinf(self.search.score(best, self.used)):
+            self._unreachable()
+        return best
+
+    def _time_of(self, point: Point) -> float:
+        """Seconds until the best value of a point, on average."""
+        updates = [self.search.found[point][repeat].best_update for repeat in self.used]
+        return float(np.mean(updates)) * self.timer.seconds(point.batch_size)
+
+    def _unreachable(self) -> None:
+        values = [one.best for found in self.search.found.values() for one in found.values()]
+        up = higher_is_better(self.bench.monitor)
+        finite = [value for value in values if math.isfinite(value)]
+        best = (max if up else min)(finite) if finite else math.nan
+        raise Refusal(
+            f"target {self.target:g} was not reached by any setting within {self.epochs:,} epochs; "
+            f"best {best:.3g} ({self.bench.monitor}). Give a target that is within reach, or more epochs."
+        )
+
+    def _long(self, best: Point) -> dict[int, Trial]:
+        """Trainings at the advised setting until nothing improves, evaluated once an epoch."""
+        size = best.batch_size
+        setting, most, wait = self.search.setting_of(best), self._most_updates(size), self._patience(size)
+        repeats = [*self.fresh[: len(self.first)], *self.first]
+        jobs = [
+            Job(
+                setting,
+                repeat,
+                most,
+                self._batches(size),
+                patience=2 * wait,
+                change=negligible(self.bench, repeat),
+            )
+            for repeat in repeats
+        ]
+        return {trial.repeat: trial for trial in self._run("counting epochs", jobs)}
+
+
+_LINEAR = ("sgd", "momentum", "nesterov")
+"""Optimizers whose first guess of the rate grows as the batch does; of the others it grows as its root."""
+
+
+def _sizes(samples: int) -> list[int]:
+    """The batch sizes that are thought of: powers of two, and all samples.
+
+    >>> _sizes(142)
+    [1, 2, 4, 8, 16, 32, 64, 142]
+    """
+    powers = [2**power for power in range(samples.bit_length()) if 2**power <= samples / 1.5]
+    return [*powers, samples]

@@ -1,0 +1,302 @@
+"""How does what was measured become an advice in words?"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from epochal.choose.advice import Advice, Choice, Price, Tried
+from epochal.choose.bench import Bench
+from epochal.choose.goal import SHARE, best_epoch, negligible
+from epochal.choose.noise import NoiseOverTraining
+from epochal.choose.pilot import Pilot
+from epochal.choose.reached import effort, relative_effort
+from epochal.choose.search import Point, Search, rate_at
+from epochal.choose.timing import Timer
+from epochal.choose.trial import Trial
+from epochal.conclude import conditions, describe_data
+from epochal.curves import Curves, Summary, summarize
+from epochal.directions import higher_is_better
+from epochal.models import bounds_of
+
+__all__ = ["Evidence", "conclude"]
+
+GRID_RATES = 9
+"""Rates of the exhaustive grid that an advice is compared with: a factor of 256 in steps of 2."""
+
+GRID_EPOCHS = 100
+"""Its epochs, or the advised number if that is larger."""
+
+TOO_WIDE = 4.0
+"""An interval of the theory wider than this factor decides nothing (see `hyperbola.regret`)."""
+
+LATE = 0.9
+"""A best epoch after this share of the trained epochs counts as still improving, if nothing stopped it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Everything that the steps of an advice have left behind."""
+
+    bench: Bench
+    search: Search
+    timer: Timer
+    pilot: Pilot
+    best: Point
+    checked: Sequence[Point]
+    repeats: Sequence[int]
+    noise: NoiseOverTraining | None
+    noise_words: str
+    theory: Choice | None
+    target: float | None
+    share: float | None
+    epochs: int
+    long: Mapping[int, Trial]
+    begin: float
+
+    @property
+    def rate(self) -> float | None:
+        """The advised learning rate; None for an object that has its own."""
+        if self.best.step is not None:
+            return rate_at(self.best.step)
+        return self.bench.base.spec.optimizer.learning_rate
+
+
+def conclude(evidence: Evidence) -> Advice:
+    """The advice."""
+    bench, best, goal = evidence.bench, evidence.best, evidence.search.goal
+    tried = _tried(evidence)
+    tied = [one for one in tried if one.tied]
+    sizes = _contiguous([one.batch_size for one in tried], {one.batch_size for one in tied}, best.batch_size)
+    batch_size = Choice(best.batch_size, min(sizes), max(sizes))
+    learning_rate = _learning_rate(evidence, tied)
+    epochs, improving = _epochs(evidence)
+    quality, figures = _quality(evidence)
+    trials = [evidence.long[repeat] for repeat in sorted(evidence.long)]
+    return Advice(
+        answer=_answer(evidence, batch_size, epochs, quality),
+        told_apart=_told_apart(evidence, sizes),
+        goal=goal.kind,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        epochs=epochs,
+        optimizer=bench.base.spec.optimizer.name,
+        column=bench.monitor,
+        higher_is_better=higher_is_better(bench.monitor),
+        target=float(np.mean([evidence.search.targets[repeat] for repeat in evidence.repeats])),
+        target_words=_target_words(evidence),
+        quality=quality,
+        figures=figures,
+        best_epochs=tuple(best_epoch(one, bench.monitor, negligible(bench, one.repeat)) for one in trials),
+        improving=improving,
+        tried=tried,
+        timing=evidence.timer.curve,
+        noise=evidence.noise,
+        noise_words=evidence.noise_words,
+        theory=evidence.theory,
+        decided_by=_decided_by(evidence),
+        curves=Curves.concatenate([trial.curves for trial in trials]),
+        notes=_notes(evidence, improving),
+        cost=_cost(evidence, epochs),
+        data=describe_data(bench.base),
+        settings=bench.described(),
+        conditions=conditions(),
+        folder=bench.store.folder,
+    )
+
+
+def _tried(evidence: Evidence) -> tuple[Tried, ...]:
+    """Each point that was measured on all repeats, against the advised one."""
+    search, best = evidence.search, evidence.best
+    rows = []
+    for point in sorted(evidence.checked, key=lambda one: (one.batch_size, one.step or 0)):
+        repeats = [repeat for repeat in evidence.repeats if repeat in search.found[point]]
+        reached = search.within(point, [search.found[point][repeat].reached for repeat in repeats])
+        if search.goal.kind == "quality":
+            price, ratio, tied = _by_quality(evidence, point, repeats)
+        else:
+            scale = search.price(point.batch_size)
+            spent = effort(reached, scale, unit=search.goal.unit)
+            price = (spent.expected, spent.low, spent.high)
+            others = search.within(best, [search.found[best][repeat].reached for repeat in repeats])
+            against = relative_effort(reached, others, scale, search.price(best.batch_size))
+            middle = math.inf if against.ratio is None else against.ratio
+            ratio, tied = (middle, against.low, against.high), point == best or against.low <= 1
+        rate = None if point.step is None else rate_at(point.step)
+        rows.append(Tried(point.batch_size, rate, len(repeats), effort(reached), price, ratio, tied))
+    return tuple(rows)
+
+
+def _by_quality(
+    evidence: Evidence, point: Point, repeats: Sequence[int]
+) -> tuple[tuple[float, float, float], tuple[float, float, float], bool]:
+    """Mean value with its interval, paired difference to the advised point, and whether it is none."""
+    found = evidence.search.found
+    values = np.array([found[point][repeat].best for repeat in repeats])
+    differences = values - np.array([found[evidence.best][repeat].best for repeat in repeats])
+    mean, apart = summarize(values), summarize(differences)
+    low, high = mean.ci95 or (math.nan, math.nan)
+    less, more = apart.ci95 or (math.nan, math.nan)
+    tied = point == evidence.best or bool(less <= 0 <= more)
+    return (mean.mean, low, high), (apart.mean, less, more), tied
+
+
+def _contiguous(sizes: Sequence[int], tied: set[int], best: int) -> list[int]:
+    """The tied sizes around the best one, without a worse one between."""
+    ordered = sorted(set(sizes))
+    place = ordered.index(best)
+    low = high = place
+    while low > 0 and ordered[low - 1] in tied:
+        low -= 1
+    while high < len(ordered) - 1 and ordered[high + 1] in tied:
+        high += 1
+    return ordered[low : high + 1]
+
+
+def _learning_rate(evidence: Evidence, tied: Sequence[Tried]) -> Choice | None:
+    if evidence.rate is None:
+        return None
+    rates = [
+        one.learning_rate
+        for one in tied
+        if one.batch_size == evidence.best.batch_size and one.learning_rate is not None
+    ]
+    if evidence.best.step is None:
+        return Choice(evidence.rate, evidence.rate, evidence.rate, "as it was given")
+    return Choice(evidence.rate, min(rates), max(rates))
+
+
+def _epochs(evidence: Evidence) -> tuple[Choice, tuple[bool, ...]]:
+    """The median of the best epochs; the interval holds four fifths of the repeats."""
+    bench = evidence.bench
+    best, improving = [], []
+    for _, trial in sorted(evidence.long.items()):
+        found = best_epoch(trial, bench.monitor, negligible(bench, trial.repeat))
+        best.append(found)
+        improving.append(not trial.reason and found >= LATE * float(trial.curves.epoch[-1]))
+    low, middle, high = np.percentile(best, [10, 50, 90], method="inverted_cdf")
+    if sum(improving) * 2 >= len(improving):
+        note = f"still improving at epoch {evidence.epochs:,}, the most that was tried"
+        return Choice(float(evidence.epochs), float(low), math.inf, note), tuple(improving)
+    return Choice(max(1.0, float(round(middle))), float(low), float(high)), tuple(improving)
+
+
+def _quality(evidence: Evidence) -> tuple[Summary, dict[str, Summary]]:
+    """The judged column at its best epoch, and the other columns there."""
+    bench, loss_name = evidence.bench, evidence.bench.base.loss_name
+    at: dict[str, list[float]] = {}
+    for _, trial in sorted(evidence.long.items()):
+        curves = trial.curves
+        row = int(np.flatnonzero(curves.update == curves.best(bench.monitor).update[0])[0])
+        for name, column in curves.columns.items():
+            at.setdefault(name, []).append(float(column[row]))
+    summaries = {
+        name: summarize(values, bounds_of(name.partition(".")[2], loss_name))
+        for name, values in at.items()
+        if not name.startswith("train.")
+    }
+    return summaries.pop(bench.monitor), summaries
+
+
+def _answer(evidence: Evidence, batch_size: Choice, epochs: Choice, quality: Summary) -> str:
+    rate = "" if evidence.rate is None else f", learning rate {evidence.rate:g}"
+    many = f"{epochs.value:,.0f} epochs"
+    if math.isinf(epochs.high):
+        many = f"at least {many}"
+    full = " (all training samples)" if batch_size.value == evidence.bench.base.plan.samples else ""
+    return (
+        f"Take batch size {batch_size.value:,.0f}{full}{rate} and {many}: "
+        f"{evidence.bench.monitor.replace('.', ' ')} {quality.written(quality.mean)} on held-out samples."
+    )
+
+
+_CHEAPEST = {
+    "time": "is the fastest of them",
+    "samples": "needs the fewest samples of them",
+    "updates": "needs the fewest updates of them",
+    "quality": "has the best mean of them",
+}
+
+
+def _told_apart(evidence: Evidence, sizes: Sequence[int]) -> str:
+    repeats = len(evidence.repeats)
+    if len(sizes) > 1:
+        return (
+            f"{sizes[0]:,} to {sizes[-1]:,} cannot be told apart with {repeats} repeats; "
+            f"{evidence.best.batch_size:,} {_CHEAPEST[evidence.search.goal.kind]}."
+        )
+    return ""
+
+
+def _target_words(evidence: Evidence) -> str:
+    column = evidence.bench.monitor.replace(".", " ")
+    if evidence.target is not None:
+        return f"{column} {evidence.target:g}, as given"
+    share = evidence.share or SHARE
+    why = "" if share == SHARE else ", since luck alone makes that much of a difference"
+    return (
+        f"{column} within {100 * share:.2g} % of the best{why}: on the scale from the best value of tuned "
+        "trainings (0 %) to a constant prediction (100 %); each repeat has a split and a target of its own"
+    )
+
+
+def _decided_by(evidence: Evidence) -> str:
+    optimizer = evidence.bench.base.spec.optimizer.name
+    theory = evidence.theory
+    measured = "so short trainings at several batch sizes and rates decided"
+    if evidence.search.goal.kind != "time":
+        return f"The noise scale says nothing about the goal {evidence.search.goal.kind}, {measured}."
+    if optimizer != "sgd":
+        return f"The noise scale is no guide for {optimizer}, only for plain SGD, {measured}."
+    if theory is None:
+        return f"The noise scale could not be measured, {measured}."
+    if theory.high > TOO_WIDE * theory.low:
+        return (
+            f"The noise scale suggests {theory.value:,.0f}, but anything from {theory.low:,.0f} to "
+            f"{theory.high:,.0f} fits it, {measured}."
+        )
+    size = evidence.best.batch_size
+    agrees = theory.low / 2 <= size <= theory.high * 2
+    words = "the measured trainings agree"
+    if not agrees:
+        words = f"the measured trainings say {size:,}, and they decided"
+    return f"The noise scale suggests {theory.value:,.0f} ({theory.low:,.0f} to {theory.high:,.0f}); {words}."
+
+
+def _notes(evidence: Evidence, improving: Sequence[bool]) -> tuple[str, ...]:
+    notes = []
+    if evidence.pilot.edge:
+        notes.append(f"{evidence.pilot.edge[0].upper()}{evidence.pilot.edge[1:]}.")
+    late = sum(improving)
+    if late:
+        notes.append(
+            f"{late} of {len(improving)} repeats were still improving at epoch {evidence.epochs:,}, "
+            "the most that was tried: more epochs may be better."
+        )
+    sizes = sorted({point.batch_size for point in evidence.search.found})
+    if evidence.best.batch_size in (1, evidence.bench.base.plan.samples) and len(sizes) > 1:
+        notes.append("The advised batch size is at the end of those that are possible.")
+    return tuple(notes)
+
+
+def _cost(evidence: Evidence, epochs: Choice) -> Price:
+    bench, repeats = evidence.bench, len(evidence.repeats)
+    samples = bench.base.plan.samples
+    sizes = [2**power for power in range(samples.bit_length()) if 2**power <= samples / 1.5] + [samples]
+    length = max(GRID_EPOCHS, int(epochs.value))
+    in_epoch = sum(-(-samples // size) for size in sizes)
+    rates = 1 if evidence.best.step is None else GRID_RATES
+    grid = in_epoch * length * rates * repeats
+    one = int(epochs.value) * -(-samples // evidence.best.batch_size)
+    return Price(
+        trainings=bench.trainings,
+        updates=bench.updates,
+        seconds=time.perf_counter() - evidence.begin,
+        of_one_training=bench.updates / max(one, 1),
+        of_grid=bench.updates / grid,
+        grid=f"{len(sizes)} batch sizes × {rates} rates × {repeats} repeats, {length:,} epochs each",
+    )

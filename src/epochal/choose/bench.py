@@ -1,0 +1,310 @@
+"""How are many settings trained on the same samples with the same seeds?
+
+A `Bench` holds what all of them share: the data, the splits and scalings of each repeat, the seeds. A `Job`
+asks for one training; `Bench.run` sends jobs through compiled programs and yields a `Trial` for each. Jobs
+that differ in numbers only (rate, length, target, seed) run the same program. On a CPU each is a lane of its
+own, one on each core; an accelerator takes many in step.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from epochal.choose.setting import Setting
+from epochal.choose.store import Store
+from epochal.choose.trial import BROKEN, Interrupted, Job, Trial
+from epochal.choose.until import Until
+from epochal.conclude import describe_settings
+from epochal.curves import Curves
+from epochal.engine.lane import Evaluation, Lane, Source
+from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RUNNING, Progress
+from epochal.prepare import prepare
+from epochal.prepared import Prepared
+from epochal.settings import Settings
+from epochal.training import Control, cores, curves_of, is_small
+
+__all__ = ["Bench"]
+
+TOGETHER = 64
+"""Trainings that go through an accelerator in step."""
+
+HELD_BYTES = 2**30
+"""Samples of repeats that are kept ready for the next training, at most."""
+
+
+class Bench:
+    """The samples and seeds that all trainings share, and the means to run them.
+
+    Args:
+        model: the model that settings start from.
+        data: what `fit` takes.
+        settings: what all settings have in common; its `repeats` is the number of seeds that are at hand.
+        store: where finished trials are kept and found again.
+        control: ends it from outside.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        data: Any,
+        settings: Settings,
+        store: Store | None = None,
+        control: Control | None = None,
+    ) -> None:
+        self.base = prepare(model, data, replace(settings, evaluate_train=False))
+        self.store = Store(None) if store is None else store  # an empty one is false
+        self.control = control or Control()
+        self.updates = 0
+        """Updates made so far by jobs, those found in the store included."""
+        self.trainings = 0
+        """Trials handed out so far."""
+        self.trained = 0
+        """Updates made by this process."""
+        self._prepared: dict[str, Prepared] = {}
+        self._known: list[tuple[Setting, Prepared]] = []
+        self._sources: OrderedDict[int, Source] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def monitor(self) -> str:
+        """The column that decides what is best."""
+        return self.base.spec.monitor
+
+    def described(self) -> dict[str, Any]:
+        """What all settings have in common, as JSON holds it; enough to tell two comparisons apart."""
+        return describe_settings(self.base) | {"fingerprint": self.base.dataset.fingerprint}
+
+    def count(self, updates: int) -> None:
+        """Take updates into account that were made outside of `run`."""
+        self.updates += updates
+        self.trained += updates
+
+    def prepared(self, setting: Setting) -> Prepared:
+        """A setting, settled on the shared samples; refused in one sentence if it cannot work."""
+        found = self._prepared.get(setting.name)
+        if found is None:
+            given = self.base.settings
+            settings = replace(
+                given,
+                stop=Until(self.monitor) if given.stop is None else given.stop,
+                evaluate_every="1 update",
+                **setting.changes,
+            )
+            found = self._at_another_rate(setting, settings)
+            if found is None:
+                found = prepare(setting.model, None, settings, like=self.base)
+                self._known.append((setting, found))
+            self._prepared[setting.name] = found
+        return found
+
+    def _at_another_rate(self, setting: Setting, settings: Settings) -> Prepared | None:
+        """The same setting as one that was settled before, with another rate: nothing is checked again."""
+        for other, found in self._known:
+            if other.model is setting.model and _but_rate(other) == _but_rate(setting):
+                spec = replace(found.spec, optimizer=settings.chosen_optimizer())
+                return replace(found, settings=settings, spec=spec)
+        return None
+
+    def run(self, jobs: Sequence[Job], watch: Callable[[Job, Lane], None] | None = None) -> Iterator[Trial]:
+        """Yield the trial of each job, those in the store first, the others as they end.
+
+        Args:
+            jobs: what is to be trained.
+            watch: called with a job and its lane before each call and at the end, to look at parameters
+                while they train; such jobs are always trained, never found.
+
+        Raises:
+            Interrupted: the control was asked to stop.
+        """
+        todo = []
+        for job in jobs:
+            trial = None if watch is not None else self.store.find(job.key, job.setting.name, job.repeat)
+            if trial is None:
+                todo.append(job)
+            else:
+                self.updates += trial.updates
+                self.trainings += 1
+                yield trial
+        on_host = jax.default_backend() == "cpu"
+        small = [job for job in todo if is_small(self.prepared(job.setting))] if on_host else []
+        light = {id(job) for job in small}
+        large = [job for job in todo if id(job) not in light]
+        for several, workers in ((small, cores()), (large, 1)):
+            together = 1 if on_host or watch is not None else TOGETHER
+            for trial in self._drive(self._groups(several, together), workers, watch):
+                self.count(trial.updates)
+                self.trainings += 1
+                yield trial
+
+    def _groups(self, jobs: Sequence[Job], together: int) -> list[list[Job]]:
+        """Jobs that go through one program in step: the same plan, program and limits."""
+        groups: dict[Any, list[list[Job]]] = {}
+        for job in jobs:
+            prepared = self.prepared(job.setting)
+            spec = replace(prepared.spec, optimizer=replace(prepared.spec.optimizer, learning_rate=None))
+            same = groups.setdefault((spec, prepared.plan.with_(epochs=1), job.updates, job.every), [[]])
+            if len(same[-1]) == together:
+                same.append([])
+            same[-1].append(job)
+        order = {id(job): place for place, job in enumerate(jobs)}
+        return sorted((one for same in groups.values() for one in same), key=lambda one: order[id(one[0])])
+
+    def _drive(
+        self, groups: list[list[Job]], workers: int, watch: Callable[[Job, Lane], None] | None
+    ) -> Iterator[Trial]:
+        """Run groups of jobs in threads; what they have learned is stored in this one."""
+        todo: queue.SimpleQueue[list[Job]] = queue.SimpleQueue()
+        for group in groups:
+            todo.put(group)
+        told: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+        def work() -> None:
+            while not self.control.stopped:
+                try:
+                    group = todo.get_nowait()
+                except queue.Empty:
+                    break
+                try:
+                    told.put(self._train(group, watch))
+                except BaseException as error:
+                    told.put(error)
+                    return
+            told.put(None)
+
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(min(workers, len(groups)))]
+        for thread in threads:
+            thread.start()
+        working = len(threads)
+        try:
+            while working:
+                news = told.get()
+                if news is None:
+                    working -= 1
+                    continue
+                if isinstance(news, BaseException):
+                    raise news
+                for job, trial in news:
+                    self.store.add(job.key, trial)
+                    yield trial
+        except BaseException:
+            self.control.stop()
+            raise
+        finally:
+            if working:
+                self.control.stop()
+                for thread in threads:
+                    thread.join()
+        if self.control.stopped:
+            raise Interrupted
+
+    def _train(self, group: list[Job], watch: Callable[[Job, Lane], None] | None) -> list[tuple[Job, Trial]]:
+        """Train one group to its end."""
+        lane = self.lane(group)
+        evaluations: list[Evaluation] = []
+        while not lane.done:
+            if watch is not None:
+                watch(group[0], lane)
+            evaluations += lane.advance()
+            if self.control.stopped:
+                return []
+        evaluations += lane.finish()
+        if watch is not None:
+            watch(group[0], lane)
+        return self._trials(group, lane, evaluations)
+
+    def _trials(self, group: list[Job], lane: Lane, evaluations: list[Evaluation]) -> list[tuple[Job, Trial]]:
+        rows = curves_of(lane.plan, lane.spec.columns, range(len(group)), evaluations)
+        status = np.asarray(lane.progress.repeats.status)
+        found = []
+        for place, job in enumerate(group):
+            own = rows.of(place) if place in rows.repeats else Curves.empty(lane.spec.columns)
+            curves = replace(own, repeat=np.full(len(own), job.repeat))
+            last = int(curves.update[-1]) if len(curves) else 0
+            reason = _REASONS[int(status[place])]
+            seconds = float(curves.seconds[-1]) if len(curves) else 0.0
+            found.append((job, Trial(job.setting.name, job.repeat, curves, last, seconds, reason)))
+        return found
+
+    def lane(self, group: Sequence[Job], fixed_budget: int | None = None) -> Lane:
+        """The lane of jobs with the same program, at its first update."""
+        job, prepared = group[0], self.prepared(group[0].setting)
+        plan = self._long_enough(prepared, job.updates)
+        lane = Lane(
+            spec=replace(prepared.spec, repeats=len(group)),
+            plan=plan,
+            source=self._source(group, plan.updates),
+            every=job.every,
+            last_update=job.updates,
+            initial=prepared.settings.initial,
+            fixed_budget=fixed_budget,
+        )
+        rule = prepared.spec.rule
+        if isinstance(rule, Until):
+            limits = [rule.limited(one.target, one.patience, one.change) for one in group]
+            stacked = jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *limits)
+            lane.progress = Progress(lane.progress.position, lane.progress.repeats._replace(rule=stacked))
+        return lane
+
+    def _long_enough(self, prepared: Prepared, updates: int) -> Any:
+        """The plan of a setting with epochs for that many updates."""
+        plan = prepared.plan
+        epochs = -(-updates // plan.batches_in(0))
+        while plan.with_(epochs=epochs).updates < updates:  # with carry an epoch may have one less
+            epochs += 1
+        return plan.with_(epochs=epochs)
+
+    def _source(self, group: Sequence[Job], updates: int) -> Source:
+        """The samples, seeds and rates of a group."""
+        singles = []
+        for job in group:
+            prepared = self.prepared(job.setting)
+            one = self._held(job.repeat)
+            rates = prepared.spec.schedule.rates(prepared.spec.optimizer.learning_rate or 1.0, updates)
+            rates = jax.tree.map(lambda number: np.full(1, number), rates)
+            luck = one if job.draw is None else self._held(job.draw)
+            seeds = one.seeds._replace(rates=rates, order=luck.seeds.order, noise=luck.seeds.noise)
+            singles.append(one._replace(seeds=seeds, init_keys=luck.init_keys))
+        if len(singles) == 1:
+            return singles[0]
+        shared = self.base.shared or len({job.repeat for job in group}) == 1
+        parts = singles[0].parts if shared else jax.tree.map(_stack, *[one.parts for one in singles])
+        seeds = jax.tree.map(_join, *[one.seeds for one in singles])
+        return Source(parts, shared, seeds, _join(*[one.init_keys for one in singles]))
+
+    def _held(self, repeat: int) -> Source:
+        """The samples and seeds of a repeat, on the device; those used last are kept."""
+        with self._lock:
+            if repeat in self._sources:
+                self._sources.move_to_end(repeat)
+                return self._sources[repeat]
+        source = self.base.source(range(repeat, repeat + 1))
+        size = sum(leaf.nbytes for leaf in jax.tree.leaves(source.parts))
+        with self._lock:
+            self._sources[repeat] = source
+            while len(self._sources) > 1 and len(self._sources) * size > HELD_BYTES:
+                self._sources.popitem(last=False)
+        return source
+
+
+_REASONS = {RUNNING: "", RULE: "rule", BROKEN_UPDATE: BROKEN, BROKEN_EVALUATION: BROKEN}
+
+
+def _but_rate(setting: Setting) -> dict[str, Any]:
+    return {name: value for name, value in setting.changes.items() if name != "learning_rate"}
+
+
+def _stack(*leaves: Any) -> Any:
+    return jnp.stack(leaves)
+
+
+def _join(*leaves: Any) -> Any:
+    return jnp.concatenate(leaves)

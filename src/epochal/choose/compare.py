@@ -1,0 +1,365 @@
+"""Which batch size, learning rate or optimizer is best for this data, and how sure is that?
+
+Every setting trains on the same splits with the same seeds, so that differences are paired. First the time of
+an update is measured, then the learning rate of each setting is tuned on repeats that are not judged, then
+the repeats go out in rounds, after each of which the settings that are clearly behind get no more.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import jax
+
+import epochal
+from epochal.choose.bench import Bench
+from epochal.choose.comparison import Comparison, Tuned
+from epochal.choose.fairness import At, Length, amount_of, lengths, parse_at, said_at
+from epochal.choose.grid import TUNE, Axis, Entry, axes_of, entries, said
+from epochal.choose.judged import judge_trial
+from epochal.choose.progress import Step, Watch
+from epochal.choose.race import Dropped, rounds, survivors
+from epochal.choose.rates import MOST_TRAININGS, REPEATS, tune
+from epochal.choose.rows import Measured, concluded
+from epochal.choose.setting import Setting
+from epochal.choose.store import Store
+from epochal.choose.timing import TimingCurve, measure
+from epochal.choose.trial import Job, Trial
+from epochal.choose.words import said_time
+from epochal.directions import higher_is_better
+from epochal.errors import Refusal
+from epochal.plan import Plan
+from epochal.settings import Settings
+from epochal.stopping import budgets
+from epochal.training import Control, cores, is_small
+
+__all__ = ["compare"]
+
+LONG = 3600.0
+"""Seconds that a comparison may take without being confirmed."""
+
+USUAL_REPEATS = 10
+
+ALGORITHM = 1
+"""Of the search and the race: trainings of another one are not continued."""
+
+
+def compare(
+    model: Any,
+    data: Any,
+    *,
+    at: str = "epochs",
+    target: float | None = None,
+    folder: str | Path | None = None,
+    control: Control | None = None,
+    watch: Watch | None = None,
+    yes: bool = False,
+    **options: Any,
+) -> Comparison:
+    """Train all combinations of the given options on the same samples and seeds, and say which is best.
+
+    A list of values, or a mapping from labels to values, makes an option an axis of the comparison: of
+    batch_size, learning_rate, optimizer, schedule, order, remainder, epochs, and of `model`. Batch sizes are
+    1, 8, 32, 128 and "full" unless given. Learning rates are tuned for each setting unless given.
+
+    A setting is judged by the best value of its monitored column. Settings that are equal in epochs are read
+    after whole epochs, others at up to 100 evenly spaced points of their training, and at the start. The
+    updates to the target are read from all evaluations.
+
+    Args:
+        model: what `fit` takes, or several in a list or by label.
+        data: what `fit` takes; needs validation samples.
+        at: in what settings are equal: "epochs", "samples", "updates" or "seconds", with an amount such as
+            "50epochs" or "2s". Without one it is what batch size 32 takes for the given epochs.
+        target: the value of the monitored column that counts as reached. By default each repeat has its own:
+            90 % of the way from a constant prediction to the best value that any setting reached there.
+        folder: keeps each finished training, so that the same call continues, or answers at once.
+        control: ends it from outside.
+        watch: called after each training.
+        yes: start even if it would take more than an hour.
+        **options: see `Settings`; 10 repeats unless given.
+
+    Returns:
+        The comparison: `answer`, `rows`, `plot()`, `report()`.
+
+    Raises:
+        Refusal: what cannot work, in one sentence, before anything is trained.
+        Interrupted: the control was asked to stop; what was finished is in the folder.
+
+    >>> from epochal.models import MLP
+    >>> sizes = [8, "full"]
+    >>> found = compare(MLP(4), "example:iris", batch_size=sizes, learning_rate=0.02, epochs=3, repeats=3)
+    >>> found.best, [row.updates for row in found.rows]
+    ('batch 8', [45, 3])
+    """
+    begin = time.perf_counter()
+    asked = parse_at(at)
+    if target is not None and not (isinstance(target, int | float) and math.isfinite(target)):
+        raise Refusal(f"target must be a finite number; got {target!r}. Leave it out to have one chosen.")
+    axes, common = axes_of(model, options)
+    race = _settle(axes, common, data, asked, "batch_size" in options, control or Control())
+    race.watch, race.begin = watch, begin
+    kept = None if folder is None else Path(folder)
+    race.bench.store = Store(kept, race.request(target))
+    race.measure()
+    if not yes:
+        race.refuse_long()
+    race.tune()
+    race.run()
+    return concluded(race.measured(target), kept, time.perf_counter() - begin)
+
+
+def _settle(
+    axes: Mapping[str, Axis],
+    common: Mapping[str, Any],
+    data: Any,
+    at: At,
+    chosen_sizes: bool,
+    control: Control,
+) -> _Race:
+    """Everything that needs no training, and all refusals."""
+    axes = {**axes, "epochs": _epochs(axes["epochs"], at)}
+    first = {name: axis.values[0][1] for name, axis in axes.items()}
+    repeats = Settings.of({"repeats": common.get("repeats", USUAL_REPEATS)}).repeats
+    tuned = any(rate == TUNE for _, rate in axes["learning_rate"].values) and any(
+        isinstance(optimizer, str) for _, optimizer in axes["optimizer"].values
+    )
+    shared = {name: first[name] for name in ("schedule", "order", "remainder", "epochs")}
+    base = Settings.of(
+        {"monitor": None, **common, **shared}
+        | {"batch_size": "full", "repeats": repeats + (REPEATS if tuned else 0)}
+    )
+    if isinstance(base.validation, int | float) and base.validation == 0:
+        raise Refusal(
+            "validation must be greater than 0 to compare settings; got 0, and the training loss says "
+            "nothing about new samples. Give a share such as 0.2, or data of its own."
+        )
+    if base.stop is not None and budgets(base.stop):
+        raise Refusal(
+            "stop must not hold a Budget in a comparison, where at= says how far each setting trains; "
+            'use at="2s" or at="1000updates".'
+        )
+    base = replace(base, optimizer=first["optimizer"])
+    bench = Bench(first["model"], data, base, control=control)
+    grid, notes = entries(axes, bench.base.plan.samples, chosen_sizes)
+    plans = {entry.name: bench.prepared(_named(entry, "plan")).plan for entry in grid}
+    return _Race(bench, grid, plans, at, repeats, dict(common), notes)
+
+
+def _epochs(axis: Axis, at: At) -> Axis:
+    """The epochs, which `at` may give as well."""
+    if at.unit != "epochs" and axis.varies:
+        raise Refusal(
+            f"epochs must be one number where settings are equal in {at.unit}; "
+            f'got {len(axis.values)} values. Use at="epochs".'
+        )
+    if at.unit == "epochs" and at.amount is not None:
+        wanted = int(at.amount)
+        if any(value not in (wanted, Settings().epochs) for _, value in axis.values):
+            raise Refusal(
+                f'at="{wanted}epochs" and epochs={axis.values[0][1]} contradict each other; give one of them.'
+            )
+        return Axis("epochs", (("", wanted),))
+    return axis
+
+
+def _named(entry: Entry, purpose: str) -> Setting:
+    """The setting under another name: under its own it has its rate, which may not be known yet."""
+    return entry.setting.with_(f"{entry.name} | {purpose}")
+
+
+@dataclass
+class _Race:
+    """A comparison while it goes on."""
+
+    bench: Bench
+    entries: list[Entry]
+    plans: dict[str, Plan]
+    at: At
+    repeats: int
+    common: dict[str, Any]
+    notes: list[str]
+    watch: Watch | None = None
+    begin: float = 0.0
+    timing: dict[str, TimingCurve] = field(default_factory=dict)
+    lengths: dict[str, Length] = field(default_factory=dict)
+    words: str = ""
+    tuned: dict[str, Tuned] = field(default_factory=dict)
+    settings: dict[str, Setting] = field(default_factory=dict)
+    trials: dict[str, list[Trial]] = field(default_factory=dict)
+    dropped: dict[str, Dropped] = field(default_factory=dict)
+    trainings: int = 0
+    updates: int = 0
+
+    def request(self, target: float | None) -> dict[str, Any]:
+        """All that decides the figures, as JSON holds it."""
+        base = self.bench.base
+        return {
+            "kind": "comparison",
+            "algorithm": ALGORITHM,
+            "epochal": epochal.__version__,
+            "data": base.dataset.fingerprint,
+            "at": [self.at.unit, self.at.amount],
+            "target": target,
+            "repeats": self.repeats,
+            "common": {name: said(value) for name, value in sorted(self.common.items())},
+            "settings": {
+                entry.name: {name: said(value) for name, value in entry.setting.changes.items()}
+                | {"model": said(entry.setting.model), "tuned": entry.tuned}
+                for entry in self.entries
+            },
+        }
+
+    def measure(self) -> None:
+        """Time an update of each model and optimizer at each batch size, and see how far settings train."""
+        families: dict[str, dict[int, Setting]] = {}
+        for entry in self.entries:
+            size = self.plans[entry.name].segments[0][1]
+            family = _family(entry)
+            name = f"time of an update | {family} | {size}"
+            families.setdefault(family, {}).setdefault(size, entry.setting.with_(name))
+        total, done = sum(len(sizes) for sizes in families.values()), 0
+        self._compile([setting for sizes in families.values() for setting in sizes.values()])
+        for family, sizes in families.items():
+            self._say("measuring the time of an update", done, total)
+            self.timing[family] = measure(self.bench, list(sizes.values()))
+            done += len(sizes)
+        self._say("measuring the time of an update", done, total)
+        first = next(iter(self.timing.values()))
+        plan = next(iter(self.plans.values()))
+        amount = amount_of(self.at, plan, lambda size: float(first.seconds(size)))
+        self.lengths = lengths(self.at, amount, self.plans, self.update_seconds)
+        self.words = said_at(self.at, amount, [self.plans[entry.name].epochs for entry in self.entries])
+
+    def _compile(self, settings: Sequence[Setting]) -> None:
+        """Compile the programs side by side, before their updates are timed one after the other."""
+        todo = [one for one in settings if self.bench.store.timing(one.name) is None]
+        with ThreadPoolExecutor(cores()) as threads:
+            list(threads.map(lambda one: self.bench.lane([Job(one, 0, 1, 1)]), todo))
+
+    def update_seconds(self, name: str) -> float:
+        """The measured time of an update of a setting."""
+        entry = next(one for one in self.entries if one.name == name)
+        return float(self.timing[_family(entry)].seconds(self.plans[name].segments[0][1]))
+
+    def refuse_long(self) -> None:
+        """Refuse what would take more than an hour."""
+        seconds, trainings, updates = 0.0, 0, 0
+        for entry in self.entries:
+            each = self.lengths[entry.name].updates
+            count = self.repeats + (MOST_TRAININGS if entry.tuned else 0)
+            small = jax.default_backend() == "cpu" and is_small(self.bench.prepared(_named(entry, "plan")))
+            seconds += count * each * self.update_seconds(entry.name) / (cores() if small else 1)
+            trainings, updates = trainings + count, updates + count * each
+        if seconds > LONG:
+            raise Refusal(
+                f"the comparison would take about {said_time(seconds)} ({trainings:,} trainings, "
+                f"{updates:,} updates, {said_time(seconds / updates)} each on average); give --yes (yes=True "
+                "in Python) to start it, or fewer batch sizes, epochs or repeats."
+            )
+
+    def tune(self) -> None:
+        """Find the learning rates that were not given."""
+        wanted = [entry for entry in self.entries if entry.tuned]
+        if wanted:
+            self.tuned = tune(
+                wanted,
+                {entry.name: self.plans[entry.name].segments[0][1] for entry in wanted},
+                self.lengths,
+                range(self.repeats, self.repeats + REPEATS),
+                self._values,
+                higher_is_better(self.bench.monitor),
+            )
+        for entry in self.entries:
+            found = self.tuned.get(entry.name)
+            rate: dict[str, Any] = {} if found is None else {"learning_rate": found.rate}
+            self.settings[entry.name] = entry.setting.with_(**rate)
+
+    def run(self) -> None:
+        """Train the repeats in rounds, and give up the settings that are clearly behind."""
+        self.trials = {entry.name: [] for entry in self.entries}
+        values: dict[str, list[float]] = {entry.name: [] for entry in self.entries}
+        looks = rounds(self.repeats) if self.repeats > 1 else (1,)
+        done = 0
+        for look in looks:
+            live = [name for name in self.trials if name not in self.dropped]
+            jobs = [self._job(name, repeat) for repeat in range(done, look) for name in live]
+            for job, trial in self._trained(jobs, f"comparing, repeats {done + 1} to {look}"):
+                self.trials[job.setting.name].append(trial)
+            for name in live:
+                self.trials[name].sort(key=lambda trial: trial.repeat)
+                values[name] = [self._judged(name, trial) for trial in self.trials[name]]
+            done = look
+            if len(live) > 1 and look < self.repeats:
+                _, lost = survivors(
+                    {name: values[name] for name in live},
+                    higher_is_better=higher_is_better(self.bench.monitor),
+                    looks=len(looks),
+                )
+                for one in lost:
+                    self.dropped[one.name] = one
+                    self._say("comparing", 0, 0, str(one))
+                if len(lost) == len(live):
+                    break
+
+    def measured(self, target: float | None) -> Measured:
+        """All that the conclusion rests on."""
+        return Measured(
+            bench=self.bench,
+            entries=tuple(self.entries),
+            plans=self.plans,
+            settings=self.settings,
+            lengths=self.lengths,
+            trials=self.trials,
+            repeats=self.repeats,
+            tuned=self.tuned,
+            dropped=self.dropped,
+            timing=self.timing,
+            update_seconds={entry.name: self.update_seconds(entry.name) for entry in self.entries},
+            at=self.words,
+            target=target,
+            notes=tuple(self.notes),
+            trainings=self.trainings,
+            updates=self.updates,
+        )
+
+    def _job(self, name: str, repeat: int) -> Job:
+        length = self.lengths[name]
+        return Job(self.settings[name], repeat, length.updates, length.every)
+
+    def _judged(self, name: str, trial: Trial) -> float:
+        return judge_trial(trial, self.bench.monitor, self.lengths[name]).value
+
+    def _values(self, wanted: Sequence[tuple[Job, Length]], words: str) -> list[float]:
+        """What each job is judged by, in their order."""
+        lengths_of = {job.key: length for job, length in wanted}
+        found = {
+            job.key: judge_trial(trial, self.bench.monitor, lengths_of[job.key]).value
+            for job, trial in self._trained([job for job, _ in wanted], f"tuning learning rates: {words}")
+        }
+        return [found[job.key] for job, _ in wanted]
+
+    def _trained(self, jobs: Sequence[Job], phase: str) -> Iterator[tuple[Job, Trial]]:
+        """Train jobs and tell how far it is."""
+        by_name = {(job.setting.name, job.repeat): job for job in jobs}
+        self._say(phase, 0, len(jobs))
+        for done, trial in enumerate(self.bench.run(jobs), start=1):
+            self.trainings += 1
+            self.updates += trial.updates
+            self._say(phase, done, len(jobs))
+            yield by_name[trial.setting, trial.repeat], trial
+
+    def _say(self, phase: str, done: int, total: int, words: str = "") -> None:
+        if self.watch is not None:
+            self.watch(Step(phase, done, total, time.perf_counter() - self.begin, words))
+
+
+def _family(entry: Entry) -> str:
+    """What a timing curve is called: its model and optimizer where they vary."""
+    return ", ".join(filter(None, entry.family))

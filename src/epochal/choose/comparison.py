@@ -1,0 +1,347 @@
+"""What came out of a comparison?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from epochal.choose.hyperbola import Hyperbola
+from epochal.choose.paired import PairedDifference
+from epochal.choose.race import Dropped
+from epochal.choose.reached import Effort
+from epochal.choose.timing import TimingCurve
+from epochal.choose.words import said_time
+from epochal.curves import Curves, Summary
+from epochal.errors import Refusal, did_you_mean, require
+from epochal.run.folder import plain
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Comparison", "Cost", "Regime", "Row", "Tuned"]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a comparison or an advice took.
+
+    trainings  how many, those found in the folder included.
+    updates    made by all of them together.
+    seconds    by the clock, compilation included; of this call alone.
+    """
+
+    trainings: int
+    updates: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """How the learning rate of a setting was found.
+
+    rate    the one that was chosen.
+    tried   (rate, mean of the judged column over the tuning repeats; NaN if a training broke), ascending.
+    edge    "" if better rates were bracketed; else in words at which end of those tried the best one lies.
+    repeats of the tuning: seeds that the comparison itself does not use.
+    """
+
+    rate: float
+    tried: tuple[tuple[float, float], ...]
+    edge: str
+    repeats: int
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One setting of a comparison.
+
+    name            what it is called, such as "batch 32".
+    axes            the values that make it differ, by option: {"batch_size": 32, "optimizer": "adam"}.
+    batch_size      samples of an update; `regime` is "batch", "stochastic" or "mini-batch".
+    learning_rate   None for an Optax object, which has its own.
+    repeats         how many were trained.
+    quality         the judged column at its best epoch, over repeats (NaN for those that broke).
+    figures         the other columns at that epoch, such as "validation.accuracy".
+    best_epoch      over repeats.
+    updates         of one training; `samples` seen and `epochs` made by it.
+    update_seconds  the measured time of one update; `seconds` of one training without evaluations.
+    effort          updates until the target was reached, over repeats; None without a target.
+    noise           how unsteady the curve is: sd of its steps around its trend, in units of the judged
+                    column; NaN if it is too short.
+    broken          repeats whose loss was not finite.
+    difference      this setting against the best one; None for the best one itself.
+    dropped         why it was given up early, or None.
+    tuned           how its rate was found, or None if it was given.
+    """
+
+    name: str
+    axes: Mapping[str, Any]
+    batch_size: int
+    regime: str
+    learning_rate: float | None
+    repeats: int
+    quality: Summary
+    figures: Mapping[str, Summary]
+    best_epoch: Summary
+    epochs: float
+    updates: int
+    samples: int
+    update_seconds: float
+    seconds: float
+    effort: Effort | None
+    noise: float
+    broken: int
+    difference: PairedDifference | None
+    dropped: Dropped | None
+    tuned: Tuned | None
+
+
+@dataclass(frozen=True)
+class Regime:
+    """One of the three regimes: its best row, or None if the grid has none of it.
+
+    name  "batch", "mini-batch" or "stochastic" gradient descent.
+    row   the name of the best setting of the regime.
+    """
+
+    name: str
+    row: str | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison:
+    """The answer of `compare`, and everything it rests on.
+
+    answer      the answer in one sentence.
+    column      the judged column, such as "validation.loss"; `higher_is_better` its direction.
+    at          at what all settings are equal, in words: "50 epochs each".
+    rows        one for each setting, the best first.
+    best        the name of the best setting.
+    tied        the settings that can't be told apart from the best, itself included.
+    target      the value of the judged column that counts as reached, or None; `target_words` how it was set.
+    hyperbola   updates to the target against the batch size, fitted; None with fewer than three sizes.
+    critical    95 % interval of its critical batch size, (low, high); None without a fit.
+    regimes     the three regimes side by side.
+    curves      of each setting, by name.
+    timing      update times of each model and optimizer against the batch size, by name ("" if only one).
+    notes       what should be known, one sentence each: drops, edges, sizes that do not fit.
+    cost        what it took.
+    data        the data in figures; `settings` what all settings have in common; `conditions` versions,
+                device, seeds, date.
+    interrupted whether it was ended before its end.
+    folder      where its trials lie, or None.
+    """
+
+    answer: str
+    column: str
+    higher_is_better: bool
+    at: str
+    rows: tuple[Row, ...]
+    best: str
+    tied: tuple[str, ...]
+    target: float | None
+    target_words: str
+    hyperbola: Hyperbola | None
+    critical: tuple[float, float] | None
+    regimes: tuple[Regime, ...]
+    curves: Mapping[str, Curves]
+    timing: Mapping[str, TimingCurve]
+    notes: tuple[str, ...]
+    cost: Cost
+    data: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    conditions: Mapping[str, Any]
+    interrupted: bool = False
+    folder: Path | None = field(default=None)
+
+    def row(self, name: str) -> Row:
+        """The row of a setting; an unknown one is refused with the nearest name."""
+        found = {row.name: row for row in self.rows}
+        if name not in found:
+            raise Refusal(did_you_mean("setting", name, found))
+        return found[name]
+
+    def summary(self) -> str:
+        """The answer, a line for each setting, and the notes."""
+        lines = [self.answer, "", *_lines(self)]
+        if self.target is not None:
+            lines += ["", f"Target: {self.column} {self.target:.4g} on average ({self.target_words})."]
+        if self.hyperbola is not None:
+            lines.append(f"Updates to the target: {self.hyperbola}.")
+        if self.notes:
+            lines += ["", *self.notes]
+        cost = self.cost
+        lines += ["", f"{cost.trainings:,} trainings, {cost.updates:,} updates, {said_time(cost.seconds)}."]
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def __repr__(self) -> str:
+        return f"<Comparison of {len(self.rows)} settings at {self.at}: {self.answer}>"
+
+    def _repr_html_(self) -> str:
+        import html
+
+        return f"<pre>{html.escape(self.summary())}</pre>"
+
+    @property
+    def table(self) -> list[dict[str, Any]]:
+        """One flat mapping for each setting, the best first; None for what is not known or not finite."""
+        return [_flat(row, row.name in self.tied) for row in self.rows]
+
+    def to_arrow(self) -> Any:
+        """The table as an Arrow table."""
+        import pyarrow as pa
+
+        rows = self.table
+        names = dict.fromkeys(name for row in rows for name in row)
+        columns = {name: [row.get(name) for row in rows] for name in names}
+        mixed = {
+            name: values
+            if len({type(value) for value in values if value is not None}) < 2
+            else [None if value is None else str(value) for value in values]
+            for name, values in columns.items()
+        }
+        return pa.table(mixed)
+
+    def to_pandas(self) -> Any:
+        """The table as a pandas data frame; pandas has to be installed."""
+        return require("pandas", extra="pandas", purpose="a data frame").DataFrame(self.table)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the curves, as JSON holds it: what is not finite is None."""
+        found = {
+            "answer": self.answer,
+            "column": self.column,
+            "higher_is_better": self.higher_is_better,
+            "at": self.at,
+            "rows": [_nested(row) for row in self.rows],
+            "best": self.best,
+            "tied": self.tied,
+            "target": self.target,
+            "target_words": self.target_words,
+            "hyperbola": None if self.hyperbola is None else asdict(self.hyperbola),
+            "critical": self.critical,
+            "regimes": {regime.name: regime.row for regime in self.regimes},
+            "timing": {
+                name: [asdict(point) for point in curve.points] for name, curve in self.timing.items()
+            },
+            "notes": self.notes,
+            "cost": asdict(self.cost),
+            "data": dict(self.data),
+            "settings": dict(self.settings),
+            "conditions": dict(self.conditions),
+            "interrupted": self.interrupted,
+            "folder": None if self.folder is None else str(self.folder),
+        }
+        return dict(plain(found))
+
+    def plot(self, path: str | Path | None = None, *, style: str = "light") -> Figure:
+        """Draw curves, quality against time, and updates to the target; see `epochal.choose.plots`.
+
+        Args:
+            path: also save there, in the format of the suffix.
+            style: "light", "dark", or "auto" (transparent, for either background).
+        """
+        from epochal.choose.plots import plot
+
+        return plot(self, path, style=style)
+
+    def report(self, path: str | Path = "compare.html") -> Path:
+        """Write one page that a colleague can open offline."""
+        # Late: reports lie above this layer.
+        from epochal.report.of_choice import write_comparison
+
+        return Path(write_comparison(self, path))
+
+
+def _lines(found: Comparison) -> list[str]:
+    """A table of the settings in plain text."""
+    head = ("", "", found.column, "sd", "repeats", "best epoch", "updates", "time", "updates to target")
+    body = []
+    for row in found.rows:
+        quality = row.quality
+        mark = "*" if row.name in found.tied else ""
+        spent = "" if row.effort is None else _effort(row.effort)
+        body.append(
+            (
+                mark,
+                row.name,
+                quality.written(quality.mean) if quality.repeats else "not finite",
+                "" if quality.sd is None else quality.written(quality.sd),
+                f"{row.repeats}{' (dropped)' if row.dropped else ''}",
+                f"{row.best_epoch.mean:.3g}" if quality.repeats else "",
+                f"{row.updates:,}",
+                said_time(row.seconds),
+                spent,
+            )
+        )
+    widths = [max(len(line[place]) for line in (head, *body)) for place in range(len(head))]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if place < 2 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in (head, *body)
+    ]
+    if len(found.rows) > 1:
+        lines.append("* the best, and what cannot be told apart from it.")
+    return lines
+
+
+def _effort(effort: Effort) -> str:
+    if not effort.reached:
+        return "not reached"
+    share = "" if effort.reached == effort.repeats else f" ({effort.reached} of {effort.repeats} reached it)"
+    return f"{effort.expected:,.3g}{share}" if effort.expected < 100 else f"{effort.expected:,.0f}{share}"
+
+
+def _flat(row: Row, tied: bool) -> dict[str, Any]:
+    """A row with flat keys."""
+    ends = row.quality.ci95 or (None, None)
+    flat = {
+        "setting": row.name,
+        **row.axes,
+        "batch_size": row.batch_size,
+        "regime": row.regime,
+        "learning_rate": row.learning_rate,
+        "repeats": row.repeats,
+        "mean": row.quality.mean,
+        "sd": row.quality.sd,
+        "low": ends[0],
+        "high": ends[1],
+        **{name: figure.mean for name, figure in row.figures.items()},
+        "best_epoch": row.best_epoch.mean,
+        "epochs": row.epochs,
+        "updates": row.updates,
+        "samples": row.samples,
+        "update_seconds": row.update_seconds,
+        "seconds": row.seconds,
+        "updates_to_target": None if row.effort is None else row.effort.expected,
+        "reached_target": None if row.effort is None else row.effort.reached,
+        "noise": row.noise,
+        "broken": row.broken,
+        "difference": None if row.difference is None else row.difference.mean,
+        "p_adjusted": None if row.difference is None else row.difference.p_adjusted,
+        "tied": tied,
+        "dropped": None if row.dropped is None else row.dropped.reason,
+    }
+    return dict(plain(flat))
+
+
+def _nested(row: Row) -> dict[str, Any]:
+    """A row with all it holds."""
+    found = {one.name: getattr(row, one.name) for one in fields(row)}
+    return found | {
+        "axes": dict(row.axes),
+        "quality": row.quality.to_dict(),
+        "figures": {name: figure.to_dict() for name, figure in row.figures.items()},
+        "best_epoch": row.best_epoch.to_dict(),
+        "effort": None if row.effort is None else asdict(row.effort),
+        "difference": None if row.difference is None else row.difference.to_dict(),
+        "dropped": None if row.dropped is None else asdict(row.dropped),
+        "tuned": None if row.tuned is None else asdict(row.tuned),
+    }

@@ -1,0 +1,195 @@
+"""How far does each setting train, and where is it judged, so that the comparison is fair?
+
+Settings are equal in epochs, samples, updates or seconds. Each is judged at the same number of checkpoints,
+evenly spread over its training, so that more evaluations are no advantage.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from epochal.errors import Refusal
+from epochal.plan import Plan
+from epochal.training import samples_seen
+
+__all__ = ["At", "Length", "amount_of", "lengths", "parse_at", "said_at", "seen_after"]
+
+MOST_EVALUATIONS = 200
+"""Of one training: beyond this they cost more than they tell."""
+
+CHECKPOINTS = 100
+"""Where settings are judged that are not equal in epochs, at most."""
+
+REFERENCE = 32
+"""The batch size whose training an amount is taken from, where none was given."""
+
+_UNITS = {"s": "seconds", "second": "seconds", "epoch": "epochs", "update": "updates", "sample": "samples"}
+
+
+@dataclass(frozen=True)
+class At:
+    """In what settings are equal: a unit, and how much of it, or None where that is to be worked out."""
+
+    unit: str
+    amount: float | None
+
+
+@dataclass(frozen=True)
+class Length:
+    """One training of a setting.
+
+    updates      how many it makes.
+    every        updates between two evaluations; the last update is evaluated, too.
+    checkpoints  after which updates it is judged.
+    """
+
+    updates: int
+    every: int
+    checkpoints: tuple[int, ...]
+
+
+def parse_at(at: str) -> At:
+    """Read "epochs", "50epochs", "100000 samples", "2000updates", "2s".
+
+    >>> parse_at("epochs"), parse_at("2.5s")
+    (At(unit='epochs', amount=None), At(unit='seconds', amount=2.5))
+    """
+    match = re.fullmatch(r"\s*([\d_,]*\.?\d*(?:[eE]\d+)?)\s*([a-z]+)\s*", str(at))
+    unit = "" if match is None else _UNITS.get(match[2], match[2])
+    if match is None or unit not in ("epochs", "samples", "updates", "seconds"):
+        raise Refusal(
+            "at must be epochs, samples, updates or seconds, with a number before it or without, "
+            f'such as "50epochs" or "2s"; got "{at}".'
+        )
+    if not match[1]:
+        return At(unit, None)
+    amount = float(match[1].replace(",", "").replace("_", ""))
+    if not (amount > 0 and math.isfinite(amount)) or (unit != "seconds" and amount != int(amount)):
+        bound = "greater than 0" if unit == "seconds" else "a whole number, at least 1"
+        raise Refusal(f'at must have an amount {bound}; got "{at}".')
+    return At(unit, amount)
+
+
+def amount_of(at: At, plan: Plan, seconds: Callable[[int], float]) -> float:
+    """How much of the unit each setting gets; where none was given, what batch size 32 takes for the epochs.
+
+    Args:
+        at: what was asked for.
+        plan: any plan on the training samples, with the epochs that were asked for.
+        seconds: of an update, by batch size.
+
+    >>> amount_of(At("updates", None), Plan(200, "full", 10), lambda size: 1e-5)
+    70.0
+    """
+    if at.amount is not None:
+        return at.amount
+    if at.unit == "epochs":
+        return float(plan.epochs)
+    reference = plan.with_(batch_size=min(REFERENCE, plan.samples))
+    if at.unit == "samples":
+        return float(samples_seen(reference, plan.epochs, 0))
+    if at.unit == "updates":
+        return float(reference.updates)
+    return float(f"{reference.updates * seconds(int(reference.batch_size)):.2g}")
+
+
+def lengths(
+    at: At, amount: float, plans: Mapping[str, Plan], seconds: Callable[[str], float]
+) -> dict[str, Length]:
+    """How far each setting trains and where it is judged.
+
+    Args:
+        at: in what settings are equal.
+        amount: how much of it; at equal epochs that of each plan counts.
+        plans: of each setting.
+        seconds: of an update of a setting.
+
+    >>> plans = {"8": Plan(64, 8, 10), "full": Plan(64, "full", 10)}
+    >>> found = lengths(At("epochs", None), 10, plans, lambda name: 1e-5)
+    >>> found["8"].updates, found["8"].every, found["full"].updates, found["full"].every
+    (80, 2, 10, 1)
+    """
+    if at.unit == "epochs":
+        stride = math.ceil(max(plan.epochs for plan in plans.values()) / MOST_EVALUATIONS)
+        return {name: _whole_epochs(plan, stride) for name, plan in plans.items()}
+    updates = {}
+    for name, plan in plans.items():
+        if at.unit == "updates":
+            updates[name] = int(amount)
+        elif at.unit == "samples":
+            updates[name] = _updates_for(plan, amount)
+        else:
+            updates[name] = max(1, round(amount / seconds(name)))
+        if updates[name] >= 2**31:
+            raise Refusal(
+                f"at must need fewer than 2^31 updates of each setting; {name} needs {updates[name]:,}."
+            )
+    count = min(CHECKPOINTS, *updates.values())
+    return {name: _spread(total, count) for name, total in updates.items()}
+
+
+def _whole_epochs(plan: Plan, stride: int) -> Length:
+    """Judged after every `stride` epochs, and evaluated in between where the batches divide evenly."""
+    ends = [plan.first_update(epoch) for epoch in range(stride, plan.epochs + 1, stride)]
+    if not ends or ends[-1] != plan.updates:
+        ends.append(plan.updates)
+    return Length(plan.updates, _every(plan.first_update(min(stride, plan.epochs)), len(ends)), tuple(ends))
+
+
+def _spread(total: int, count: int) -> Length:
+    """Judged `count` times, evenly."""
+    ends = tuple(round(total * number / count) for number in range(1, count + 1))
+    return Length(total, _every(max(1, total // count), count), ends)
+
+
+def _every(step: int, count: int) -> int:
+    """Updates between evaluations: a part of those between two checkpoints, of at least two updates."""
+    for parts in (4, 5, 3, 2):
+        if step % parts == 0 and step >= 2 * parts and count * parts <= MOST_EVALUATIONS:
+            return step // parts
+    return step
+
+
+def _updates_for(plan: Plan, samples: float) -> int:
+    """The updates after which a plan has seen about so many samples."""
+    if plan.remainder == "carry":
+        return max(1, round(samples / plan.batch_size))
+    epochs, rest = divmod(samples, samples_seen(plan, 1, 0))
+    return max(1, int(epochs) * plan.batches_in(0) + round(rest / plan.segments[0][1]))
+
+
+def seen_after(plan: Plan, updates: int) -> tuple[float, int]:
+    """(epochs, samples) that a plan has made after so many updates.
+
+    >>> seen_after(Plan(8, 4, 1), 3)
+    (1.5, 12)
+    """
+    long = plan.with_(epochs=updates // max(1, plan.samples // plan.batch_size) + 2)
+    epoch, index = long.locate(updates)
+    share = index / long.batches_in(epoch) if index else 0.0
+    return epoch + share, samples_seen(long, epoch, index)
+
+
+def said_at(at: At, amount: float, epochs: Sequence[int]) -> str:
+    """In what settings are equal, in words.
+
+    >>> said_at(At("updates", None), 70.0, [10])
+    '70 updates each, as many as batch size 32 makes in 10 epochs'
+    """
+    if at.unit == "epochs":
+        same = len(set(epochs)) == 1
+        return f"{_counted(epochs[0], at.unit)} each" if same else "its own epochs each"
+    words = f"{_counted(amount, at.unit)} each"
+    if at.unit == "seconds":
+        words += " of training, by the measured time of an update"
+    if at.amount is None:
+        words += f", as many as batch size {REFERENCE} makes in {_counted(epochs[0], 'epochs')}"
+    return words
+
+
+def _counted(amount: float, units: str) -> str:
+    """An amount with its unit, such as "1 epoch"."""
+    return f"{amount:,.12g} {units.removesuffix('s') if amount == 1 else units}"

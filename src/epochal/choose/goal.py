@@ -1,0 +1,170 @@
+"""What does "as good as the best" mean, and what does it cost to get there?
+
+Each repeat has a split of its own, and some splits are easier: so each has its own target, a small share of
+the way back from the best value that a tuned training reached there to what a constant prediction reaches.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.choose.bench import Bench
+from epochal.choose.reached import Reached, first_reached
+from epochal.choose.trial import Trial
+from epochal.conclude import constant_figures
+from epochal.directions import higher_is_better
+
+__all__ = [
+    "NEGLIGIBLE",
+    "SHARE",
+    "Goal",
+    "baseline",
+    "best_epoch",
+    "negligible",
+    "price_of",
+    "reached_in",
+    "targets",
+]
+
+SHARE, MOST_SHARE = 0.03, 0.1
+"""How far from the best a value may be to count as reached: a share of the way to the constant prediction.
+
+The least and the most; between them the luck of a single training decides (`share_of`).
+"""
+
+
+NEGLIGIBLE = 0.002
+"""An improvement by less than this share of that scale is none: on easy data it would go on for ever."""
+
+
+LUCK = 2.0
+"""Standard deviations of luck that a value may be away from the best."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What is to be least: the time, the samples or the updates until the target, or the error itself.
+
+    kind  "time", "samples", "updates" or "quality".
+    unit  what its price is counted in.
+    """
+
+    kind: str
+
+    @property
+    def unit(self) -> str:
+        """What a price is counted in."""
+        return {"time": "seconds"}.get(self.kind, self.kind)
+
+
+def price_of(goal: Goal, seconds: Callable[[int], float]) -> Callable[[int], float]:
+    """The price of one update at a batch size: in seconds, samples or updates.
+
+    >>> price_of(Goal("samples"), lambda size: 1e-5)(32)
+    32.0
+    """
+    if goal.kind == "samples":
+        return float
+    if goal.kind == "updates":
+        return lambda size: 1.0
+    return seconds
+
+
+def baseline(bench: Bench, repeat: int) -> float:
+    """What the constant prediction reaches in the judged column; NaN where that is not known."""
+    part, _, name = bench.monitor.partition(".")
+    if part != "validation":
+        return math.nan
+    return float(constant_figures(bench.base, repeat).get(name, math.nan))
+
+
+def negligible(bench: Bench, repeat: int) -> float:
+    """The change of the judged column that is too small to count in a repeat."""
+    constant = baseline(bench, repeat)
+    if not math.isfinite(constant):
+        return 0.0
+    perfect = 1.0 if higher_is_better(bench.monitor) else 0.0
+    return NEGLIGIBLE * abs(constant - perfect)
+
+
+def best_epoch(trial: Trial, column: str, change: float) -> float:
+    """The first epoch that was as good as the best one, but for a negligible change."""
+    sign = -1.0 if higher_is_better(column) else 1.0
+    values = sign * trial.curves.columns[column]
+    good = values <= np.nanmin(np.where(np.isfinite(values), values, np.nan)) + change
+    return float(trial.curves.epoch[np.argmax(good)])
+
+
+def share_of(best: NDArray[np.float64], constant: NDArray[np.float64]) -> float:
+    """How far from the best still is as good as the best.
+
+    Two trainings on the same split differ by the luck of their start and order: its standard deviation, left
+    over when the means of settings and of splits are taken out, is no difference between settings. A target
+    that asks for more than luck allows would measure how often one is lucky.
+
+    Args:
+        best: the best values of several settings on several repeats, shape (settings, repeats).
+        constant: what the constant prediction reaches, shape (repeats,).
+
+    Returns:
+        The share of the distance from best to constant, between `SHARE` and `MOST_SHARE`.
+
+    >>> round(share_of(np.array([[0.10, 0.30], [0.12, 0.28]]), np.array([1.0, 1.0])), 3)
+    0.05
+    """
+    settings, repeats = best.shape
+    distance = float(np.mean(np.abs(constant - np.median(best, axis=0))))
+    if settings < 2 or repeats < 2 or not distance > 0 or not np.isfinite(best).all():
+        return SHARE
+    rest = best - best.mean(axis=0) - best.mean(axis=1, keepdims=True) + best.mean()
+    luck = math.sqrt(float((rest**2).sum()) / ((settings - 1) * (repeats - 1)))
+    return min(MOST_SHARE, max(SHARE, LUCK * luck / distance))
+
+
+def targets(
+    best: Mapping[int, float],
+    constant: Mapping[int, float],
+    share: float = SHARE,
+    higher_is_better: bool = False,
+) -> dict[int, float]:
+    """The value that counts as reached in each repeat.
+
+    Args:
+        best: the best value that a tuned training reached, by repeat.
+        constant: what the constant prediction reaches; where it is not known or no worse, a share of the
+            best value itself takes the place of the distance.
+        share: of the distance from best to constant.
+        higher_is_better: the direction of the values.
+
+    >>> targets({0: 0.1, 1: 0.2}, {0: 1.1, 1: 1.2}, share=0.05)
+    {0: 0.15000000000000002, 1: 0.25}
+    """
+    sign = -1.0 if higher_is_better else 1.0
+    found = {}
+    for repeat, value in best.items():
+        distance = sign * (constant[repeat] - value)
+        if not distance > 0:
+            distance = abs(value)
+        found[repeat] = value + sign * share * distance
+    return found
+
+
+def reached_in(trial: Trial, column: str, target: float, spent: int | None = None) -> Reached:
+    """When a training reached a target.
+
+    Args:
+        trial: the training.
+        column: the judged column.
+        target: the value to reach.
+        spent: updates that a training which broke counts with; its own by default.
+    """
+    if trial.broken:
+        return Reached(float(trial.updates if spent is None else spent), False)
+    # The engine compares float32 numbers: a target that it has seen reached counts as reached here.
+    values, goal = trial.curves.columns[column], float(np.float32(target))
+    return first_reached(trial.curves.update, values, goal, higher_is_better(column))

@@ -1,0 +1,250 @@
+"""Which settings does a comparison have?
+
+A list among the options is an axis, and the settings are all combinations of the axes. Only what varies is
+part of a setting's name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import jax
+import numpy as np
+
+from epochal.choose.setting import Setting, shown
+from epochal.engine.optimizers import OPTIMIZERS
+from epochal.errors import Refusal, did_you_mean
+from epochal.plan.plan import Full
+from epochal.settings import Settings, plain_number
+
+__all__ = ["AXES", "BATCH_SIZES", "TUNE", "Axis", "Entry", "axes_of", "entries", "said"]
+
+AXES = ("model", "batch_size", "optimizer", "learning_rate", "schedule", "order", "remainder", "epochs")
+"""What may vary between the settings of a comparison, in the order in which names are made of it."""
+
+BATCH_SIZES = (1, 8, 32, 128, "full")
+"""The batch sizes that are compared unless others are given."""
+
+TUNE = "tune"
+"""The learning rate of a setting whose rate is searched."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The values of one option, each with a label ("" for one that speaks for itself)."""
+
+    name: str
+    values: tuple[tuple[str, Any], ...]
+
+    @property
+    def varies(self) -> bool:
+        """Whether there is more than one value."""
+        return len(self.values) > 1
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """One setting of the grid.
+
+    setting  as the bench takes it; without a learning rate where that is to be tuned.
+    axes     the values that make it differ, by option, as JSON holds them.
+    family   (model, optimizer) in words, "" for what does not vary.
+    tuned    whether its rate is to be searched.
+    """
+
+    setting: Setting
+    axes: Mapping[str, Any]
+    family: tuple[str, str]
+    tuned: bool
+
+    @property
+    def name(self) -> str:
+        """What the setting is called."""
+        return self.setting.name
+
+
+def axes_of(model: Any, options: Mapping[str, Any]) -> tuple[dict[str, Axis], dict[str, Any]]:
+    """Split what was asked for into axes and what all settings have in common.
+
+    >>> axes, common = axes_of("a model", {"batch_size": [8, 32], "optimizer": "sgd", "seed": 3})
+    >>> [axis.name for axis in axes.values() if axis.varies], common
+    (['batch_size'], {'seed': 3})
+    """
+    known = [one.name for one in fields(Settings)]
+    for name in options:
+        if name not in known:
+            Settings.of({name: options[name]})
+            raise Refusal(did_you_mean("option", name, known))
+    if "evaluate_every" in options or "evaluate_train" in options:
+        raise Refusal(
+            "evaluate_every and evaluate_train are not for a comparison, which evaluates all settings alike; "
+            "leave them out."
+        )
+    usual = Settings()
+    given = {"batch_size": list(BATCH_SIZES), "learning_rate": TUNE, **options, "model": model}
+    axes = {name: _axis(name, given.pop(name, getattr(usual, name, None))) for name in AXES}
+    return axes, given
+
+
+def _axis(name: str, given: Any) -> Axis:
+    """The values of one option: a list, a mapping from labels, or a single value."""
+    if isinstance(given, Mapping):
+        values = [(str(label), plain_number(value)) for label, value in given.items()]
+    elif isinstance(given, list) or (
+        # A model may be a pair of functions, and an Optax object is a tuple.
+        isinstance(given, tuple | range | np.ndarray) and name != "model" and not hasattr(given, "update")
+    ):
+        values = [("", plain_number(value)) for value in given]
+    else:
+        values = [("", plain_number(given))]
+    if not values:
+        raise Refusal(f"{name} must have at least 1 value to compare; got an empty list.")
+    return Axis(name, tuple(values))
+
+
+def entries(axes: Mapping[str, Axis], samples: int, chosen_sizes: bool) -> tuple[list[Entry], list[str]]:
+    """All combinations, each once, and notes about what was merged.
+
+    Args:
+        axes: by option.
+        samples: the training samples.
+        chosen_sizes: whether the batch sizes were given; the usual ones are taken as far as they fit.
+    """
+    sizes, notes = _sizes(axes["batch_size"], samples, chosen_sizes)
+    axes = {**axes, "batch_size": sizes}
+    labels = {name: _labels(axis, samples) for name, axis in axes.items()}
+    varying = [name for name in AXES if axes[name].varies]
+    found: dict[str, Entry] = {}
+    fixed_rates = []
+    for places in itertools.product(*(range(len(axes[name].values)) for name in AXES)):
+        at = dict(zip(AXES, places, strict=True))
+        values = {name: axes[name].values[place][1] for name, place in at.items()}
+        words = {name: labels[name][place] for name, place in at.items()}
+        model = values.pop("model")
+        named = isinstance(values["optimizer"], str)
+        if values["learning_rate"] == TUNE and not named:
+            values["learning_rate"] = None
+            fixed_rates.append(words["optimizer"])
+        tuned = values["learning_rate"] == TUNE
+        if named and values["optimizer"] not in OPTIMIZERS:
+            raise Refusal(did_you_mean("optimizer", values["optimizer"], OPTIMIZERS))
+        name = ", ".join(words[axis] for axis in varying) or words["batch_size"]
+        changes = {key: value for key, value in values.items() if not (key == "learning_rate" and tuned)}
+        shown_axes = {key: said(values[key]) if key != "model" else words[key] for key in varying}
+        if "batch_size" in shown_axes:
+            shown_axes["batch_size"] = int(
+                samples if values["batch_size"] == "full" else values["batch_size"]
+            )
+        family = tuple(words[key] if axes[key].varies else "" for key in ("model", "optimizer"))
+        entry = Entry(Setting(name, model, changes), shown_axes, (family[0], family[1]), tuned)
+        found.setdefault(name, entry)
+    if fixed_rates:
+        notes.append(
+            f"{', '.join(dict.fromkeys(fixed_rates))}: an Optax object keeps its own learning rate, "
+            "which was not tuned; name the optimizer to have its rate tuned."
+        )
+    return list(found.values()), notes
+
+
+def _sizes(axis: Axis, samples: int, chosen: bool) -> tuple[Axis, list[str]]:
+    """The batch sizes as far as the samples go, each once; one of all samples is "full"."""
+    found: dict[Any, tuple[str, Any]] = {}
+    merged = []
+    for label, size in axis.values:
+        if not (isinstance(size, int) and not isinstance(size, bool)) and size != "full":
+            raise Refusal(
+                f'batch_size must be a whole number or "full"; got {size!r}. '
+                'Give a list such as [8, 32, "full"].'
+            )
+        if size != "full" and not 1 <= size <= samples and (chosen or size < 1):
+            raise Refusal(
+                f"batch_size must be between 1 and {samples} (the training samples); got {size}. "
+                'Use "full" for one batch per epoch.'
+            )
+        whole = size == "full" or isinstance(size, Full) or size >= samples
+        if whole and size != "full":
+            merged.append(size)
+        found.setdefault("full" if whole else size, (label, "full" if whole else size))
+    notes = []
+    if merged:
+        several = " and ".join(f"{size:,}" for size in merged)
+        notes.append(f'batch size {several} is "full" here: there are {samples:,} training samples.')
+    return Axis("batch_size", tuple(found.values())), notes
+
+
+def _labels(axis: Axis, samples: int) -> list[str]:
+    """A label for each value of an axis, all different."""
+    found: list[str] = []
+    kept: list[Any] = []
+    for label, value in axis.values:
+        word = label or _word(axis.name, value, samples)
+        if not any(_same(value, other) for other in kept):
+            number = 2
+            plain = word
+            while word in found:
+                word, number = f"{plain} {number}", number + 1
+        found.append(word)
+        kept.append(value)
+    return found
+
+
+def _same(one: Any, other: Any) -> bool:
+    return one is other or (type(one) is type(other) and not hasattr(one, "init") and one == other)
+
+
+def _word(axis: str, value: Any, samples: int) -> str:
+    if axis == "batch_size":
+        return f"full batch ({samples:,})" if value == "full" else f"batch {value:,}"
+    if axis == "learning_rate":
+        return "rate tuned" if value == TUNE else "usual rate" if value is None else f"rate {shown(value)}"
+    if axis == "epochs":
+        return f"{value:,} epochs" if isinstance(value, int) else str(value)
+    if axis == "optimizer" and not isinstance(value, str):
+        return "optax"
+    if axis == "model":
+        hidden = getattr(value, "hidden", None)
+        kind = type(value).__name__
+        return f"{kind}({', '.join(map(str, hidden))})" if isinstance(hidden, tuple) else _called(value)
+    if axis == "schedule" and hasattr(value, "describe"):
+        return str(value.describe())
+    return shown(value)
+
+
+def _called(value: Any) -> str:
+    return str(getattr(value, "__name__", type(value).__name__))
+
+
+def said(value: Any) -> Any:
+    """An option as JSON holds it: the same for equal options, in another process too.
+
+    >>> from epochal.models import MLP
+    >>> said(MLP(8))["hidden"], said("full"), said((1, 2))
+    ([8], 'full', [1, 2])
+    """
+    value = plain_number(value)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if hasattr(value, "fingerprint"):
+        return value.fingerprint
+    if hasattr(value, "to_dict"):
+        return said(value.to_dict())
+    if isinstance(value, Mapping):
+        return {str(key): said(item) for key, item in value.items()}
+    if hasattr(value, "describe") and callable(value.describe):
+        return value.describe()
+    leaves = jax.tree.leaves(value)
+    if leaves and all(isinstance(leaf, np.ndarray | jax.Array) for leaf in leaves):
+        content = b"".join(np.ascontiguousarray(leaf).tobytes() for leaf in leaves)
+        return hashlib.sha256(content).hexdigest()
+    if isinstance(value, Sequence) and not hasattr(value, "init"):
+        return [said(item) for item in value]
+    if hasattr(value, "__dataclass_fields__"):
+        return {"kind": type(value).__name__} | {
+            name: said(getattr(value, name)) for name in value.__dataclass_fields__
+        }
+    named = getattr(value, "name", None)
+    return named if isinstance(named, str) else getattr(value, "__qualname__", type(value).__name__)

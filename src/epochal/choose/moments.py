@@ -1,0 +1,227 @@
+"""How much of a gradient is signal, and how much is noise?
+
+The gradient of a sample is the true gradient G plus noise with covariance Σ. The simple noise scale
+B_simple = tr(Σ)/|G|² is the batch size at which the noise of a batch's mean gradient is as large as the
+gradient itself (McCandlish et al. 2018, An empirical model of large-batch training, arXiv 1812.06162). Both
+parts are estimated without bias, apart from each other; the ratio comes last.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.errors import Refusal
+
+__all__ = ["BlockSums", "Moments", "NoiseScale", "Smoothing", "per_sample_moments", "two_batch_moments"]
+
+Floats = NDArray[np.float64]
+
+CLEAR = 2.0
+"""Standard errors by which |G|² must be above 0; tests measure how rarely pure noise gets there."""
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Estimates of the two parts of the noise scale; `squared_norm` may come out negative.
+
+    trace         tr(Σ), the variance of a sample's gradient, summed over the parameters.
+    squared_norm  |G|², of the true gradient.
+    """
+
+    trace: float
+    squared_norm: float
+
+    @property
+    def ratio(self) -> float | None:
+        """B_simple = tr(Σ)/|G|² in samples; None where |G|² is not positive."""
+        return self.trace / self.squared_norm if self.squared_norm > 0 else None
+
+
+def per_sample_moments(mean_square: float, square_of_mean: float, samples: int) -> Moments:
+    """The moments from per-sample gradients g_i.
+
+    Args:
+        mean_square: the mean of ‖g_i‖² over the samples.
+        square_of_mean: ‖ḡ‖², of the mean gradient of the same samples.
+        samples: how many they are, at least 2.
+
+    >>> per_sample_moments(mean_square=5.0, square_of_mean=2.0, samples=4)  # a variance has n - 1 below it
+    Moments(trace=4.0, squared_norm=1.0)
+    """
+    if samples < 2:
+        raise Refusal(f"a variance of gradients needs at least 2 samples; got {samples}.")
+    trace = (mean_square - square_of_mean) * samples / (samples - 1)
+    return Moments(trace, square_of_mean - trace / samples)
+
+
+def two_batch_moments(small: int, big: int, square_small: float, square_big: float) -> Moments:
+    """The moments from gradients at two batch sizes (McCandlish et al. 2018, appendix A.1).
+
+    Args:
+        small: samples of the small batch, s.
+        big: samples of the big batch, b.
+        square_small: ‖G_s‖², the mean over small batches where there are several.
+        square_big: ‖G_b‖².
+
+    >>> two_batch_moments(small=1, big=4, square_small=5.0, square_big=2.0)
+    Moments(trace=4.0, squared_norm=1.0)
+    """
+    if not 1 <= small < big:
+        raise Refusal(f"small must be at least 1 and less than big, in samples; got {small} and {big}.")
+    squared_norm = (big * square_big - small * square_small) / (big - small)
+    return Moments((square_small - square_big) / (1 / small - 1 / big), squared_norm)
+
+
+@dataclass(frozen=True)
+class Smoothing:
+    """Exponential means of both moments along a training, kept apart: `add` returns the next one.
+
+    One pair of batches says next to nothing about |G|², and the mean of such ratios has no meaning. The means
+    are corrected for having begun at 0.
+
+    >>> seen = Smoothing(decay=0.9).add(Moments(8.0, -1.0)).add(Moments(8.0, 5.0))
+    >>> round(seen.moments.trace, 6), round(seen.moments.ratio, 3)
+    (8.0, 3.707)
+    """
+
+    decay: float = 0.99
+    count: int = 0
+    trace: float = 0.0
+    squared_norm: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.decay < 1:
+            raise Refusal(f"decay must be at least 0 and less than 1; got {self.decay}.")
+
+    def add(self, moments: Moments) -> Smoothing:
+        """The means with one more measurement."""
+        keep, new = self.decay, 1 - self.decay
+        return Smoothing(
+            keep,
+            self.count + 1,
+            keep * self.trace + new * moments.trace,
+            keep * self.squared_norm + new * moments.squared_norm,
+        )
+
+    @property
+    def moments(self) -> Moments:
+        """The means so far; there must be at least one measurement."""
+        if self.count == 0:
+            raise Refusal("a mean of moments needs at least 1 measurement; got 0.")
+        weight = 1 - self.decay**self.count
+        return Moments(self.trace / weight, self.squared_norm / weight)
+
+
+@dataclass(frozen=True)
+class NoiseScale:
+    """B_simple of some samples at fixed parameters, in samples, with a 95 % interval.
+
+    value         tr(Σ)/|G|²; None where |G|² can't be told from 0.
+    low, high     the interval. Without a value, `low` is what the noise scale exceeds and `high` is infinite.
+    trace         tr(Σ).
+    squared_norm  |G|²; without bias, so it may be negative.
+    samples       how many gradients it rests on.
+    reason        why there is no value, in one sentence; empty where there is one.
+    """
+
+    value: float | None
+    low: float
+    high: float
+    trace: float
+    squared_norm: float
+    samples: int
+    reason: str = ""
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return f"noise scale not known: {self.reason}"
+        interval = f"95 % interval {self.low:.3g}–{self.high:.3g}"
+        return f"noise scale {self.value:.3g} ({interval}; {self.samples:,} samples)"
+
+
+@dataclass(frozen=True, eq=False)
+class BlockSums:
+    """What is kept of the gradients of some samples, taken in random order and cut into blocks.
+
+    sizes    samples of each block; shape (blocks,).
+    squares  sum of ‖g_i‖² of each block; shape (blocks,).
+    gram     products of the blocks' summed gradients; shape (blocks, blocks).
+    """
+
+    sizes: NDArray[np.int64]
+    squares: Floats
+    gram: Floats
+
+    @property
+    def samples(self) -> int:
+        """All samples."""
+        return int(self.sizes.sum())
+
+    @property
+    def moments(self) -> Moments:
+        """The moments of all samples."""
+        samples = self.samples
+        return per_sample_moments(
+            float(self.squares.sum()) / samples, float(self.gram.sum()) / samples**2, samples
+        )
+
+    def without(self, block: int) -> Moments:
+        """The moments of all samples but those of one block."""
+        samples = self.samples - int(self.sizes[block])
+        rest = self.gram.sum() - 2 * self.gram[block].sum() + self.gram[block, block]
+        return per_sample_moments(
+            float(self.squares.sum() - self.squares[block]) / samples, float(rest) / samples**2, samples
+        )
+
+    def noise_scale(self) -> NoiseScale:
+        """B_simple with the interval of the block jackknife on its logarithm.
+
+        Each block is left out in turn (Efron & Stein 1981, The jackknife estimate of variance). There is no
+        value where |G|² is less than 2 of its standard errors above 0, or where that depends on one block.
+
+        >>> gradients = np.random.default_rng(0).normal(0.5, 1.0, size=(16, 40, 10))  # B_simple = 10/2.5
+        >>> sums = gradients.sum(axis=1)
+        >>> blocks = BlockSums(np.full(16, 40), (gradients**2).sum(axis=(1, 2)), sums @ sums.T)
+        >>> print(blocks.noise_scale())
+        noise scale 3.99 (95 % interval 3.56–4.47; 640 samples)
+        """
+        blocks, samples = len(self.sizes), self.samples
+        if samples < blocks:
+            reason = (
+                f"a noise scale needs at least {blocks} samples, one for each block; there are {samples}."
+            )
+            return NoiseScale(None, 0.0, math.inf, math.nan, math.nan, samples, reason)
+        whole = self.moments
+        parts = (whole.trace, whole.squared_norm)
+        if not (math.isfinite(whole.trace) and math.isfinite(whole.squared_norm)):
+            return NoiseScale(None, 0.0, math.inf, *parts, samples, "the gradients are not finite.")
+        if whole.trace <= 0:
+            return NoiseScale(
+                None, 0.0, math.inf, *parts, samples, "the gradients of all samples are the same."
+            )
+        from scipy.special import stdtrit  # late: importing SciPy costs more than most calls need
+
+        factor = float(stdtrit(blocks - 1, 0.975))
+        left = [self.without(block) for block in range(blocks)]
+        error = _jackknife_error([one.squared_norm for one in left])
+        if whole.squared_norm < CLEAR * error or min(one.squared_norm for one in left) <= 0:
+            above = max(whole.squared_norm, 0.0) + factor * error
+            low = whole.trace / above if above > 0 else 0.0
+            reason = (
+                f"the mean gradient of {samples:,} samples can't be told from noise "
+                f"(|G|² = {whole.squared_norm:.2g} ± {error:.2g})."
+            )
+            return NoiseScale(None, low, math.inf, *parts, samples, reason)
+        value = whole.trace / whole.squared_norm
+        half = factor * _jackknife_error([math.log(one.trace / one.squared_norm) for one in left])
+        return NoiseScale(value, value * math.exp(-half), value * math.exp(half), *parts, samples)
+
+
+def _jackknife_error(left_out: list[float]) -> float:
+    """The standard error of a figure from its values with one block left out each."""
+    values = np.array(left_out)
+    return float(np.sqrt((len(values) - 1) * values.var()))

@@ -1,0 +1,347 @@
+"""How noisy is the gradient of a model, and how noisy was it along a training?
+
+The gradient of one sample is that of its weighted loss, in training mode, with a key of its own: what dropout
+adds is part of the noise, as it is in training. The noise scale speaks of plain gradients. It says little
+about optimizers that rescale them (Adam), and nothing about batch normalization, with which the gradient of a
+single sample does not exist. At equal loss it is the larger, the smaller the learning rate was (up to three
+times on digits), so it should be measured along a training with a tuned one.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from numpy.typing import NDArray
+
+from epochal.choose.moments import BlockSums, Floats, NoiseScale
+from epochal.curves.statistics import t_factor
+from epochal.engine.lane import Lane
+from epochal.engine.update import packing
+from epochal.errors import Refusal
+from epochal.models import Loss, Model, PyTree, Variables, shapes_of
+
+__all__ = [
+    "BLOCKS",
+    "NoiseOverTraining",
+    "block_sums",
+    "check_separable",
+    "during",
+    "measure",
+    "over_training",
+    "variables_of",
+]
+
+BLOCKS = 16
+"""Blocks of the jackknife: enough for its error, and few enough that their sums are kept at once."""
+
+HELD_NUMBERS = 2**22
+"""Numbers of per-sample gradients that are in memory at once."""
+
+HALF_WIDTH = 2.131449545559323
+"""Half the interval of one measurement in standard errors: t(0.975, 15), of 16 blocks."""
+
+RESAMPLES = 2000
+"""Bootstrap samples of an interval over trainings."""
+
+
+def check_separable(model: Model, sample_shape: tuple[int, ...]) -> None:
+    """Refuse a model whose loss of one sample depends on the other samples of the batch, or on state.
+
+    It is found out by trying: another second sample must not move the outputs of the first, and a batch must
+    leave the state as it was.
+
+    Args:
+        model: the model.
+        sample_shape: of one sample's inputs.
+    """
+    remedy = (
+        "leave batch normalization and the like out, or choose the batch size by training at several "
+        "(the noise scale is then not used)."
+    )
+    keys = jax.random.split(jax.random.key(0), 3)
+    inputs = jax.random.normal(keys[0], (2, *sample_shape))
+    variables = model.init(keys[1], inputs[0])
+    first, state = model.apply(variables, inputs, keys[2], True)
+    second, _ = model.apply(variables, inputs.at[1].set(3 - 5 * inputs[1]), keys[2], True)
+    one, other = np.asarray(first)[0], np.asarray(second)[0]
+    if not np.allclose(one, other, rtol=1e-4, atol=1e-6, equal_nan=True):
+        raise Refusal(
+            "the noise scale needs a gradient of each sample alone, and this model's output for a sample "
+            f"depends on the other samples of its batch: {remedy}"
+        )
+    before, after = jax.tree.leaves(variables.state), jax.tree.leaves(state)
+    if len(before) != len(after) or not all(map(np.array_equal, before, after)):
+        raise Refusal(
+            "the noise scale needs a gradient of each sample alone, and this model keeps state from batch to "
+            f"batch: {remedy}"
+        )
+
+
+def block_sums(
+    model: Model,
+    loss: Loss,
+    variables: Variables,
+    inputs: Any,
+    targets: Any,
+    weights: Any = None,
+    *,
+    key: jax.Array,
+    blocks: int = BLOCKS,
+) -> BlockSums:
+    """Sums over the gradients of single samples, in blocks of a random order; compiled once for each shape.
+
+    Memory: the summed gradient of each block, and single ones of about four million numbers at a time.
+
+    Args:
+        model: one that passes `check_separable`.
+        loss: per sample, (outputs, targets) -> (batch,).
+        variables: where the gradient is taken.
+        inputs: shape (samples, ...).
+        targets: shape (samples, ...).
+        weights: of the samples, mean 1 over the training samples, or None; shape (samples,).
+        key: of the order and of each sample's dropout.
+        blocks: how many blocks, at least 2.
+    """
+    samples = inputs.shape[0]
+    if blocks < 2:
+        raise Refusal(f"blocks must be at least 2; got {blocks}.")
+    size = -(-samples // blocks)
+    numbers = max(1, sum(leaf.size for leaf in jax.tree.leaves(variables.params)))
+    chunk = max(1, min(size, HELD_NUMBERS // numbers))
+    chunks = -(-size // chunk)
+    chunk = -(-size // chunks)
+    fits = max(1, HELD_NUMBERS // (chunk * numbers))
+    together = max(count for count in range(1, blocks + 1) if blocks % count == 0 and count <= fits)
+
+    random = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
+    order = random.permutation(samples)
+    sizes = np.full(blocks, samples // blocks)
+    sizes[: samples % blocks] += 1
+    # Blocks of one shape: places that no sample has repeat the first one, and do not count.
+    places = np.full((blocks, chunks * chunk), order[0], np.int32)
+    counts = np.arange(chunks * chunk) < sizes[:, None]
+    places[counts] = order
+    shape = (blocks, chunks, chunk)
+    sums = _summing(model, loss, together)
+    squares, gram = sums(
+        variables, inputs, targets, weights, places.reshape(shape), counts.reshape(shape), key
+    )
+    return BlockSums(sizes, np.asarray(squares, np.float64), np.asarray(gram, np.float64))
+
+
+@functools.lru_cache(maxsize=16)
+def _summing(model: Model, loss: Loss, together: int) -> Any:
+    """The compiled function that sums gradients, that many blocks at a time."""
+
+    def of_sample(params: PyTree, state: PyTree, inputs: Any, target: Any, weight: Any, key: Any) -> Any:
+        outputs, _ = model.apply(Variables(params, state), inputs[None], key, True)
+        value = loss(outputs, target[None])[0]
+        return value if weight is None else value * weight
+
+    gradients = jax.vmap(jax.grad(of_sample), in_axes=(None, None, 0, 0, 0, 0))
+
+    @jax.jit
+    def sums(
+        variables: Variables, inputs: Any, targets: Any, weights: Any, places: Any, counts: Any, key: Any
+    ) -> tuple[jax.Array, jax.Array]:
+        inputs, targets = jnp.asarray(inputs), jnp.asarray(targets)
+        weights = None if weights is None else jnp.asarray(weights)
+
+        def add(sums: Any, chunk: Any) -> Any:
+            place, count = chunk
+            keys = jax.vmap(lambda one: jax.random.fold_in(key, one))(place)
+            weight = None if weights is None else weights[place]
+            each = gradients(*variables, inputs[place], targets[place], weight, keys)
+            each = jax.tree.map(lambda leaf: jnp.where(_beside(count, leaf), leaf, 0), each)
+            square = sum((jnp.square(leaf).sum() for leaf in jax.tree.leaves(each)), jnp.zeros(()))
+            total = jax.tree.map(lambda leaf: leaf.sum(axis=0), each)
+            return jax.tree.map(jnp.add, sums, (square, total)), None
+
+        def block(chunks: Any) -> Any:
+            nothing = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, variables.params))
+            return lax.scan(add, nothing, chunks)[0]
+
+        squares, totals = lax.map(block, (places, counts), batch_size=together)
+        gram = jnp.zeros((places.shape[0],) * 2)
+        for leaf in jax.tree.leaves(totals):
+            flat = leaf.reshape(leaf.shape[0], -1)
+            gram += jnp.matmul(flat, flat.T, precision=lax.Precision.HIGHEST)
+        return squares, gram
+
+    return sums
+
+
+def _beside(count: jax.Array, leaf: jax.Array) -> jax.Array:
+    return count.reshape(count.shape + (1,) * (leaf.ndim - 1))
+
+
+def measure(
+    model: Model,
+    loss: Loss,
+    variables: Variables,
+    inputs: Any,
+    targets: Any,
+    weights: Any = None,
+    *,
+    key: jax.Array,
+    blocks: int = BLOCKS,
+) -> NoiseScale:
+    """The noise scale of some samples at fixed variables; takes what `block_sums` takes.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from epochal.models import LOSSES, Variables, functions
+    >>> line = functions(lambda key, sample: jnp.zeros(sample.shape), lambda w, x: x @ w)
+    >>> x = jax.random.normal(jax.random.key(0), (512, 3))
+    >>> y = x @ jnp.ones(3) + jax.random.normal(jax.random.key(1), (512,))
+    >>> squared = LOSSES["squared_error"].function  # at w = 0: tr(Σ)/|G|² = 60/12
+    >>> found = measure(line, squared, Variables(jnp.zeros(3), ()), x, y, key=jax.random.key(2))
+    >>> found.low < 5 < found.high
+    True
+    """
+    sums = block_sums(model, loss, variables, inputs, targets, weights, key=key, blocks=blocks)
+    return sums.noise_scale()
+
+
+def variables_of(lane: Lane) -> list[Variables]:
+    """What the repeats of a lane have learned so far, one by one, as the model takes it."""
+    spec, inputs = lane.spec, lane.source.parts[0].inputs
+    shape = inputs.shape[1:] if lane.source.shared else inputs.shape[2:]
+    packed = packing(spec, shapes_of(spec.model, shape).params)
+    repeats = lane.progress.repeats
+
+    def one(row: int) -> Variables:
+        params, state = jax.tree.map(lambda leaf: leaf[row], (repeats.params, repeats.model))
+        return Variables(packed.unpack(params), state)
+
+    return [one(row) for row in range(spec.repeats)]
+
+
+def during(lane: Lane, *, samples: int = 1024, seed: int = 0) -> list[NoiseScale]:
+    """The noise scale of each repeat of a lane where it stands now.
+
+    Args:
+        lane: between two calls; it is only read.
+        samples: training samples that are drawn for it, anew after each update; all if there are fewer.
+        seed: of the draw.
+    """
+    train, found = lane.source.parts[0], []
+    for row, variables in enumerate(variables_of(lane)):
+        part = train if lane.source.shared else jax.tree.map(lambda leaf, row=row: leaf[row], train)
+        chosen: NDArray[np.int64] = np.random.default_rng([seed, lane.update, row]).permutation(
+            part.inputs.shape[0]
+        )[:samples]
+        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), lane.update % 2**32), row)
+        weights = None if part.weights is None else part.weights[chosen]
+        found.append(
+            measure(
+                lane.spec.model,
+                lane.spec.loss,
+                variables,
+                part.inputs[chosen],
+                part.targets[chosen],
+                weights,
+                key=key,
+            )
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class NoiseOverTraining:
+    """The noise scale of a training: the median of its measurements, in samples, with a 95 % interval.
+
+    value         the median over all measurements; None where more than half of them have no value.
+    low, high     the interval. Without a value, `low` is what is known and `high` is infinite.
+    measurements  how many were made.
+    abstained     how many of them have no value.
+    repeats       trainings that were measured; of one, the interval knows nothing of other seeds.
+    reason        why there is no value, in one sentence; empty where there is one.
+    """
+
+    value: float | None
+    low: float
+    high: float
+    measurements: int
+    abstained: int
+    repeats: int
+    reason: str = ""
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return f"noise scale not known: {self.reason}"
+        return (
+            f"noise scale {self.value:.3g} (95 % interval {self.low:.3g}–{self.high:.3g}; median of "
+            f"{self.measurements} measurements in {self.repeats} training{'' if self.repeats == 1 else 's'})"
+        )
+
+
+def over_training(measurements: Sequence[Sequence[NoiseScale]], *, seed: int = 0) -> NoiseOverTraining:
+    """Sum up what was measured along several trainings, evenly over each.
+
+    The noise scale grows along a training. The median is what half of the updates were above; the ratio of
+    the means over a run would be that of its first updates, whose gradients are by far the largest. A
+    measurement without a value counts as large, since its gradient is lost in noise, and is left out where
+    nothing is known of it.
+
+    The interval, in logarithms, is a bootstrap at three levels: over the trainings, over the measurements of
+    each, and over the error of each, which the measurements of a training share. Few trainings make a
+    bootstrap too narrow, so the t interval of their medians is covered as well.
+
+    Args:
+        measurements: one sequence for each training.
+        seed: of the bootstrap.
+
+    >>> def measured(value):
+    ...     return NoiseScale(value, value / 1.2, value * 1.2, trace=1.0, squared_norm=1 / value, samples=512)
+    >>> print(over_training([[measured(30.0), measured(200.0), measured(500.0)] for _ in range(3)]))
+    noise scale 200 (95 % interval 30.2–498; median of 9 measurements in 3 trainings)
+    """
+    every = [one for row in measurements for one in row]
+    if not every:
+        raise Refusal("a noise scale over a training needs at least 1 measurement; got 0.")
+    reasons = [one.reason for one in every if one.value is None]
+    summary = functools.partial(
+        NoiseOverTraining, measurements=len(every), abstained=len(reasons), repeats=len(measurements)
+    )
+    if 2 * len(reasons) >= len(every):
+        reason = f"{len(reasons)} of {len(every)} measurements have no value; {reasons[-1]}"
+        return summary(None, float(np.median([one.low for one in every])), math.inf, reason=reason)
+    told = [[one for one in row if one.low > 0] for row in measurements]
+    rows = [
+        (np.array([_log(one) for one in row]), np.array([_error(one) for one in row])) for row in told if row
+    ]
+    random = np.random.default_rng(seed)
+    drawn = [_resampled_median(rows, random) for _ in range(RESAMPLES)]
+    low, high = np.quantile(drawn, 0.025, method="lower"), np.quantile(drawn, 0.975, method="higher")
+    medians = np.array([np.median(values) for values, _ in rows])
+    if len(rows) > 1 and np.isfinite(medians).all():
+        middle, half = medians.mean(), t_factor(len(rows)) * medians.std(ddof=1)
+        low, high = min(low, middle - half), max(high, middle + half)
+    value = np.median(np.concatenate([values for values, _ in rows]))
+    return summary(*(float(np.exp(one)) for one in (value, low, high)))
+
+
+def _log(one: NoiseScale) -> float:
+    return math.inf if one.value is None else math.log(one.value)
+
+
+def _error(one: NoiseScale) -> float:
+    """The standard error of the logarithm, as the interval has it."""
+    return 0.0 if one.value is None else math.log(one.high / one.low) / (2 * HALF_WIDTH)
+
+
+def _resampled_median(rows: list[tuple[Floats, Floats]], random: np.random.Generator) -> float:
+    drawn = []
+    for row in random.integers(len(rows), size=len(rows)):
+        values, errors = rows[row]
+        places = random.integers(values.size, size=values.size)
+        drawn.append(values[places] + errors[places] * random.normal())
+    return float(np.median(np.concatenate(drawn)))

@@ -1,0 +1,240 @@
+"""What do the values of two settings in the same repeats say: how far apart, how often, how surely?"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.curves.statistics import Summary, summarize, t_factor
+from epochal.errors import Refusal
+
+__all__ = [
+    "ALPHA",
+    "FEWEST",
+    "MOST_REPEATS",
+    "Floats",
+    "holm",
+    "improvement_of",
+    "paired_test",
+    "probability_interval",
+    "repeats_needed",
+    "shared_spread",
+    "shared_test",
+    "summary_of",
+]
+
+Floats = NDArray[np.float64]
+
+ALPHA = 0.025
+"""How often two equal settings may be called different: once in forty comparisons."""
+FEWEST = 3
+"""With fewer pairs nothing is detectable: two differences say too little about their spread."""
+MOST_REPEATS = 10_000
+"""Beyond this a difference is not worth the repeats that would show it."""
+_SAME = 1e-6
+"""Differences closer than this share of the values are equal: figures come from 32-bit numbers."""
+
+
+def improvement_of(one: Floats, two: Floats, higher_is_better: bool) -> Floats:
+    """By how much `one` is better in each repeat: ±infinity where only one is finite, 0 where none is."""
+    finite_one, finite_two = np.isfinite(one), np.isfinite(two)
+    both = finite_one & finite_two
+    plain = np.where(both, one, 0.0) - np.where(both, two, 0.0)
+    ranked = np.where(finite_one == finite_two, 0.0, np.where(finite_one, np.inf, -np.inf))
+    # both NaN: a tie that no mean may count, hence NaN, which is neither above nor below 0
+    return np.where(both, plain if higher_is_better else -plain, np.where(ranked == 0, np.nan, ranked))
+
+
+def paired_test(improvement: Floats, one: Floats, two: Floats) -> tuple[float, float]:
+    """The two-sided p-value, and a number whose sign says which is better.
+
+    A repeat that neither finished says nothing and is left out; one that only one of them finished has no
+    difference to average, and so ranks are compared instead.
+    """
+    known = ~np.isnan(improvement)
+    improvement, one, two = improvement[known], one[known], two[known]
+    if not np.isfinite(improvement).all():
+        return _signed_rank(improvement)
+    mean = float(improvement.mean()) if improvement.size else 0.0
+    if mean == 0 or improvement.size < 2:
+        return 1.0, mean
+    from scipy.special import stdtr  # late: importing SciPy costs more than most calls need
+
+    error = _spread(improvement, one, two) / math.sqrt(improvement.size)
+    return (0.0 if error == 0 else float(2 * stdtr(improvement.size - 1, -abs(mean) / error))), mean
+
+
+def _spread(improvement: Floats, one: Floats, two: Floats) -> float:
+    """The sd of the differences, at least that of rounding where some of them tie.
+
+    Ties show that the values are rounded: an accuracy is a count over the validation samples. Equal
+    differences then do not mean that there is no spread, only that it hides below one step of r; the
+    rounding of two values has a standard deviation of r / √6. The step is the smallest gap between values.
+    """
+    sd = float(improvement.std(ddof=1))
+    same = _SAME * float(np.abs([one, two]).max())
+    if (np.diff(np.sort(improvement)) > same).all():
+        return sd
+    gaps = np.diff(np.sort(np.concatenate([one, two])))
+    steps = gaps[gaps > same]
+    return max(sd, float(steps.min()) / math.sqrt(6)) if steps.size else sd
+
+
+def summary_of(improvement: Floats, one: Floats, two: Floats) -> Summary:
+    """Mean, sd and Student t interval of the finite differences."""
+    finite = np.isfinite(improvement)
+    plain = summarize(improvement)
+    count = plain.repeats
+    if count < 2:
+        return plain
+    sd = _spread(improvement[finite], one[finite], two[finite])
+    half = t_factor(count) * sd
+    return Summary(plain.mean, sd, (plain.mean - half, plain.mean + half), plain.per_repeat)
+
+
+def shared_spread(table: Floats) -> tuple[float, int]:
+    """The standard deviation of paired differences that all settings share, and its degrees of freedom.
+
+    The residual of a two-way analysis of variance, settings by repeats (Fisher's randomized blocks), times
+    √2 for the difference of two. With two settings it is the standard deviation of their differences.
+
+    Args:
+        table: (settings, repeats) finite values; at least two of both.
+
+    >>> spread, freedom = shared_spread(np.array([[1.0, 2.0, 3.0], [1.5, 2.0, 4.0]]))
+    >>> round(spread, 6), freedom
+    (0.5, 2)
+    """
+    settings, repeats = table.shape
+    residual = table - table.mean(axis=1, keepdims=True) - table.mean(axis=0) + table.mean()
+    freedom = (settings - 1) * (repeats - 1)
+    return math.sqrt(2 * float((residual**2).sum()) / freedom), freedom
+
+
+def shared_test(own: Summary, spread: float, freedom: int) -> tuple[Summary, float]:
+    """A paired difference seen with the spread that all settings share: its figures, and the p-value.
+
+    Three repeats say little about the spread of one difference; those of all settings say much more. Its
+    own spread takes precedence where it is larger, so that a noisy setting is not judged by calm ones.
+
+    Args:
+        own: of the differences of this pair, at least two and all finite.
+        spread: as `shared_spread` gives it.
+        freedom: its degrees of freedom.
+    """
+    from scipy.special import stdtr, stdtrit  # late: importing SciPy costs more than most calls need
+
+    sd = max(spread, own.sd or 0.0)
+    error = sd / math.sqrt(own.repeats)
+    half = float(stdtrit(freedom, 0.975)) * error
+    summary = Summary(own.mean, sd, (own.mean - half, own.mean + half), own.per_repeat)
+    if error == 0:
+        return summary, 1.0 if own.mean == 0 else 0.0
+    return summary, float(2 * stdtr(freedom, -abs(own.mean) / error))
+
+
+def _signed_rank(improvement: Floats) -> tuple[float, float]:
+    """Wilcoxon's signed-rank test, exact with ties: the p-value, and which side the ranks favor.
+
+    Every sign is a fair coin under equal settings; the distribution of the sum of the positive ranks is
+    built by adding one rank after the other. Differences of 0 are left out, as Wilcoxon has it.
+    """
+    from scipy.stats import rankdata  # late: importing SciPy costs more than most calls need
+
+    signed = improvement[improvement != 0]
+    doubled = np.rint(2 * rankdata(np.abs(signed))).astype(int)  # whole numbers, though ties share a rank
+    total = int(doubled.sum())
+    chances = np.zeros(total + 1)
+    chances[0] = 1.0
+    for rank in doubled:
+        chances = (chances + np.concatenate([np.zeros(rank), chances[:-rank]])) / 2
+    positive = int(doubled[signed > 0].sum())
+    lower, upper = chances[: positive + 1].sum(), chances[positive:].sum()
+    return min(1.0, float(2 * min(lower, upper))), positive - total / 2
+
+
+@functools.lru_cache(maxsize=4096)
+def probability_interval(wins: int, ties: int, losses: int) -> tuple[float, float]:
+    """The 95 % percentile bootstrap interval of P(a > b) over the pairs, without drawing any.
+
+    A pair is worth 1, 1/2 or 0, so the distribution over all possible resamples is a convolution, and the
+    interval is the one that infinitely many draws would give. Where all pairs agree, resampling cannot
+    vary; the exact interval of a proportion stands in (Clopper & Pearson 1934).
+    """
+    pairs = wins + ties + losses
+    if pairs in (wins, losses):
+        bound = 0.025 ** (1 / pairs)
+        return (bound, 1.0) if wins else (0.0, 1 - bound)
+    one = np.array([losses, ties, wins]) / pairs
+    chances = functools.reduce(np.convolve, [one] * pairs)
+    tail = 0.025 + 1e-12  # rounding must not make the two ends differ
+    low = int(np.argmax(np.cumsum(chances) >= tail))
+    high = int(np.argmax(np.cumsum(chances[::-1]) >= tail))
+    return low / (2 * pairs), 1 - high / (2 * pairs)
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Holm's step-down correction: p-values that hold for the whole family (Holm 1979).
+
+    >>> holm([0.01, 0.04, 0.03])
+    (0.03, 0.06, 0.06)
+    """
+    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
+    adjusted, highest = [0.0] * len(p_values), 0.0
+    for place, index in enumerate(order):
+        highest = max(highest, min(1.0, p_values[index] * (len(p_values) - place)))
+        adjusted[index] = highest
+    return tuple(adjusted)
+
+
+@functools.lru_cache(maxsize=1024)
+def repeats_needed(sd: float, difference: float, *, alpha: float = ALPHA, power: float = 0.8) -> int | None:
+    """How many pairs a two-sided paired t test needs to see a difference, by the noncentral t.
+
+    Args:
+        sd: the standard deviation of the differences between the pairs.
+        difference: the difference to be seen, in the same unit.
+        alpha: what the p-value has to stay below.
+        power: how often the difference shall be found.
+
+    Returns:
+        The smallest sufficient number, at least 3; None beyond 10,000.
+
+    >>> repeats_needed(sd=1.0, difference=0.5, alpha=0.05), repeats_needed(sd=1.0, difference=0.5)
+    (34, 41)
+    """
+    if not (sd >= 0 and math.isfinite(sd) and math.isfinite(difference) and difference != 0):
+        raise Refusal(
+            f"sd must be finite and not negative, and the difference finite and not 0; "
+            f"got sd {sd:g} and difference {difference:g}."
+        )
+    if sd == 0:
+        return FEWEST
+    size = abs(difference) / sd
+
+    def enough(count: int) -> bool:
+        return _power(size, count, alpha) >= power
+
+    if not enough(MOST_REPEATS):
+        return None
+    low, high = FEWEST - 1, MOST_REPEATS
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def _power(size: float, count: int, alpha: float) -> float:
+    """How often a difference of `size` standard deviations is found with `count` pairs."""
+    from scipy.special import nctdtr, stdtrit  # late: importing SciPy costs more than most calls need
+
+    critical = float(stdtrit(count - 1, 1 - alpha / 2))
+    shift = size * math.sqrt(count)
+    if shift > 6 * critical + 10:
+        return 1.0
+    same, opposite = (float(nctdtr(count - 1, shift, end)) for end in (critical, -critical))
+    return 1 - same + (0.0 if math.isnan(opposite) else opposite)  # SciPy gives NaN below about 1e-17

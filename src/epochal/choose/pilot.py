@@ -1,0 +1,192 @@
+"""What does a tuned training at one batch size show, before anything is chosen?
+
+The pilot finds a learning rate that works, the value that a tuned training reaches in each repeat, and the
+gradient noise scale along the way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.choose.bench import Bench
+from epochal.choose.moments import NoiseScale
+from epochal.choose.noise import NoiseOverTraining, during, over_training
+from epochal.choose.search import FURTHEST, SCREEN, Point, Search
+from epochal.choose.trial import Job, Trial
+from epochal.directions import higher_is_better
+
+__all__ = ["Pilot", "long_trainings", "noise_along", "pilot", "pilot_size", "steadiest"]
+
+Send = Callable[[str, Sequence[Job]], Iterable[Trial]]
+"""Sends the jobs of a phase out and yields their trials."""
+
+FIRST_UPDATES = 400
+"""A first look at a rate takes at least so many updates, and at least `FIRST_EPOCHS`."""
+
+FIRST_EPOCHS = 20
+
+NOISE_SAMPLES = 512
+"""Training samples whose gradients are looked at, at most."""
+
+NOISE_LOOKS = 10
+"""How often along a training."""
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """What the pilot found.
+
+    reference  the tuned points that say what can be reached: the calmest of the best rates first.
+    trials     all trainings until nothing improved, by point and repeat.
+    edge       in words, if the best rate lies at the end of those tried; else "".
+    """
+
+    reference: tuple[Point, ...]
+    trials: Mapping[Point, Mapping[int, Trial]]
+    edge: str
+
+
+def pilot_size(samples: int) -> int:
+    """The batch size of the pilot: 32, or less where that leaves fewer than 8 updates an epoch.
+
+    >>> pilot_size(60_000), pilot_size(142), pilot_size(3)
+    (32, 16, 1)
+    """
+    return int(2 ** min(5, max(0, math.floor(math.log2(max(1, samples / 8))))))
+
+
+def pilot(
+    search: Search,
+    batch_size: int,
+    guess: int | None,
+    repeats: Sequence[int],
+    run: Send,
+) -> Pilot:
+    """Find a rate and what it reaches.
+
+    A first look at rates a factor of 4 apart, on a few repeats, goes on while the best one lies at the edge.
+    Then the best one and its neighbors are trained on all repeats until nothing improves.
+    """
+    edge = ""
+    if guess is None:
+        near = [Point(batch_size, None)]
+    else:
+        best, edge = _first_look(search, batch_size, guess, repeats[:SCREEN], run)
+        near = [Point(batch_size, step) for step in (best - 4, best - 2, best, best + 2)]
+    trials = long_trainings(search, near, repeats, "piloting", run)
+    calm = steadiest(search.bench, trials)
+    beside = [Point(batch_size, calm.step + offset) for offset in (-2, 2)] if calm.step is not None else []
+    missing = [point for point in beside if point not in trials]
+    trials |= long_trainings(search, missing, repeats, "piloting", run)
+    return Pilot((calm, *beside), trials, edge)
+
+
+def _first_look(
+    search: Search,
+    batch_size: int,
+    guess: int,
+    repeats: Sequence[int],
+    run: Send,
+) -> tuple[int, str]:
+    batches = -(-search.bench.base.plan.samples // batch_size)
+    updates = min(max(FIRST_UPDATES, FIRST_EPOCHS * batches), search.most_updates(batch_size))
+    trials: dict[Point, dict[int, Trial]] = {}
+    steps = [guess + 4 * offset for offset in (-1, 0, 1, 2)]
+    best = guess
+    for _ in range(FURTHEST // 2):
+        points = [Point(batch_size, step) for step in steps]
+        new = [point for point in points if point not in trials]
+        jobs = [
+            (point, Job(search.setting_of(point), repeat, updates, search.every(batch_size)))
+            for repeat in repeats
+            for point in new
+        ]
+        trials |= _by_point(search, jobs, "looking for a learning rate", run)
+        found = _best(search.bench, trials).step
+        assert found is not None
+        best = found
+        if min(steps) < best < max(steps):
+            return best, ""
+        steps = [*steps, min(steps) - 4 if best == min(steps) else max(steps) + 4]
+    side = "lowest" if best == min(trials).step else "highest"
+    return best, f"the best learning rate of the pilot was the {side} of {len(steps)} that were tried"
+
+
+def long_trainings(
+    search: Search, points: Sequence[Point], repeats: Sequence[int], phase: str, run: Send
+) -> dict[Point, dict[int, Trial]]:
+    """Trainings of points until nothing improves any more.
+
+    They take start and order from another repeat: what they reach on a split becomes its target, and no
+    setting should meet a target that its own luck has set.
+    """
+    most, several = search.most_updates, search.bench.base.settings.repeats
+    jobs = [
+        (point, search.job(point, repeat, most(point.batch_size), draw=(repeat + 1) % several))
+        for repeat in repeats
+        for point in points
+    ]
+    return _by_point(search, jobs, phase, run)
+
+
+def _by_point(
+    search: Search, jobs: Sequence[tuple[Point, Job]], phase: str, run: Send
+) -> dict[Point, dict[int, Trial]]:
+    by_name = {job.setting.name: point for point, job in jobs}
+    trials: dict[Point, dict[int, Trial]] = {point: {} for point, _ in jobs}
+    for trial in run(phase, [job for _, job in jobs]):
+        trials[by_name[trial.setting]][trial.repeat] = trial
+    return trials
+
+
+def _best(bench: Bench, trials: Mapping[Point, Mapping[int, Trial]]) -> Point:
+    """The point with the best mean; a training that broke is worse than any that did not."""
+    sign = -1.0 if higher_is_better(bench.monitor) else 1.0
+
+    def mean(point: Point) -> float:
+        values = np.array([trial.best(bench.monitor) for trial in trials[point].values()])
+        return float(sign * values.mean()) if np.isfinite(values).all() else math.inf
+
+    return min(trials, key=mean)
+
+
+def steadiest(bench: Bench, trials: Mapping[Point, Mapping[int, Trial]]) -> Point:
+    """The lowest rate whose mean is within one standard error of the best, by pairs of repeats.
+
+    Rates that are as good differ by luck: of several minima of noisy curves the lowest is the luckiest.
+    The rule of one standard error (Breiman et al. 1984, section 3.4.3) takes the calmest of them.
+    """
+    best = _best(bench, trials)
+    sign = -1.0 if higher_is_better(bench.monitor) else 1.0
+
+    def values(point: Point) -> NDArray[np.float64]:
+        return np.array([trials[point][repeat].best(bench.monitor) for repeat in sorted(trials[point])])
+
+    def close(point: Point) -> bool:
+        worse = sign * (values(point) - values(best))
+        if len(worse) < 2 or not np.isfinite(worse).all():
+            return point == best
+        return bool(worse.mean() <= worse.std(ddof=1) / math.sqrt(len(worse)))
+
+    return min((point for point in trials if close(point)), key=lambda point: point.step or 0)
+
+
+def noise_along(search: Search, point: Point, updates: int, repeats: Sequence[int]) -> NoiseOverTraining:
+    """The gradient noise scale along trainings of a point, over its first `updates` updates."""
+    bench, setting = search.bench, search.setting_of(point)
+    looked = []
+    for repeat in repeats:
+        job = Job(setting, repeat, updates, search.every(point.batch_size))
+        lane = bench.lane([job], fixed_budget=max(1, updates // NOISE_LOOKS))
+        found: list[NoiseScale] = []
+        while not lane.done:
+            lane.advance()
+            found += during(lane, samples=NOISE_SAMPLES)
+        bench.count(lane.update)
+        looked.append(found)
+    return over_training(looked)

@@ -1,0 +1,28 @@
+"""How far is a comparison?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+__all__ = ["Step", "Watch"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A sign of life of a comparison or an advice, after each training.
+
+    phase    what is being done, such as "tuning the learning rate".
+    done     trainings of this phase that have ended, of `total`.
+    seconds  since the start, by the clock.
+    words    what was learned in this step; empty most of the time.
+    """
+
+    phase: str
+    done: int
+    total: int
+    seconds: float
+    words: str = ""
+
+
+Watch = Callable[[Step], None]

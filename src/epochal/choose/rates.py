@@ -1,0 +1,209 @@
+"""Which learning rate does each setting need, for a comparison that is fair to all of them?
+
+A rate that suits one batch size hurts another, so each setting gets the best of its own, found on repeats
+that the comparison itself does not use, over the whole length of its training (short trainings prefer other
+rates). The search is geometric: five rates a factor of 4 apart, more of them while the best lies at an end,
+two at a factor of 2 around the best, and the most promising three on the remaining repeats. One repeat says
+little, and too large a rate does more harm than one that is too small by as much: so those three are picked
+by averages over neighboring rates, and of rates that can't be told apart the lowest is taken.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from epochal.choose.comparison import Tuned
+from epochal.choose.fairness import Length
+from epochal.choose.grid import Entry
+from epochal.choose.setting import Setting
+from epochal.choose.trial import Job
+from epochal.engine.optimizers import OPTIMIZERS
+
+__all__ = ["MOST_TRAININGS", "REPEATS", "first_guess", "tune"]
+
+REPEATS = 5
+"""Repeats of the tuning, after those of the comparison."""
+
+FACTOR = 4.0
+"""Between neighboring rates of the first search."""
+
+EXTENSIONS = 4
+"""How often a search goes on beyond its end."""
+
+FINALISTS = 3
+"""Rates that are tried on all tuning repeats."""
+
+MOST_TRAININGS = 7 + EXTENSIONS + FINALISTS * (REPEATS - 1)
+"""Of one setting, at most."""
+
+_LINEAR = ("sgd", "momentum", "nesterov", "lars")
+_REFERENCE = 32
+
+
+def first_guess(optimizer: str, batch_size: int) -> float:
+    """Where a search begins: the optimizer's usual rate at batch size 32, scaled with the batch size.
+
+    Linear for plain gradients (Goyal et al. 2017), by the square root where gradients are normalized
+    (Krizhevsky 2014, Hoffer et al. 2017); neither holds everywhere, which is why it is only where the search
+    begins.
+
+    >>> first_guess("sgd", 32), first_guess("adam", 128)
+    (0.01, 0.002)
+    """
+    ratio = batch_size / _REFERENCE
+    power = 1.0 if optimizer in _LINEAR else 0.5
+    return float(min(OPTIMIZERS[optimizer].learning_rate * ratio**power, 0.5))
+
+
+class _Search:
+    """The search for the rate of one setting: what was tried on each repeat, and what to try next."""
+
+    def __init__(self, entry: Entry, guess: float, length: Length, repeats: Sequence[int]) -> None:
+        self.entry, self.length, self.repeats, self.guess = entry, length, repeats, guess
+        self.found: dict[float, dict[int, float]] = {}
+        """Losses by rate and repeat, lower is better; infinite where a training broke."""
+
+    def setting(self, rate: float) -> Setting:
+        """The setting at one rate."""
+        name = f"{self.entry.name} | tuning at {rate:.9g}"
+        return self.entry.setting.with_(name, learning_rate=rate)
+
+    def jobs(self, rates: Sequence[float], repeats: Sequence[int]) -> list[tuple[float, Job]]:
+        """Trainings at those rates."""
+        return [
+            (rate, Job(self.setting(rate), repeat, self.length.updates, self.length.every))
+            for rate in rates
+            for repeat in repeats
+        ]
+
+    def loss(self, rate: float) -> float:
+        """The mean over the repeats that were done."""
+        return float(np.mean(list(self.found[rate].values())))
+
+    def best(self) -> float:
+        """The rate with the least loss; of equal ones the nearest to the guess."""
+        return min(self.found, key=lambda rate: (self.loss(rate), abs(math.log(rate / self.guess))))
+
+    def promising(self) -> list[float]:
+        """The rates that are worth all repeats: the best by an average over their neighbors.
+
+        Weights are 1, 1/2 and 1/4 at factors of 1, 2 and 4; a training that broke counts as the worst.
+        """
+        finite = [self.loss(rate) for rate in self.found if math.isfinite(self.loss(rate))]
+        worst = max(finite, default=0.0)
+
+        def smooth(rate: float) -> float:
+            weights = {other: 0.5 ** abs(round(math.log2(other / rate))) for other in self.found}
+            near = {other: weight for other, weight in weights.items() if weight >= 0.25}
+            total = sum(weight * min(self.loss(other), worst) for other, weight in near.items())
+            return total / sum(near.values())
+
+        return sorted(self.found, key=lambda rate: (math.isinf(self.loss(rate)), smooth(rate)))[:FINALISTS]
+
+    def chosen(self) -> float:
+        """The lowest rate that is within one standard error of the best, over all repeats.
+
+        The error is that of their paired difference (the one-standard-error rule of Breiman et al. 1984).
+        """
+        whole = [rate for rate, losses in self.found.items() if len(losses) == len(self.repeats)]
+        best = min(whole, key=lambda rate: (self.loss(rate), abs(math.log(rate / self.guess))))
+        for rate in sorted(whole):
+            behind = np.array(
+                [self.found[rate][repeat] - self.found[best][repeat] for repeat in self.repeats]
+            )
+            if rate < best and np.isfinite(behind).all():
+                error = float(behind.std(ddof=1)) / math.sqrt(len(behind))
+                if float(behind.mean()) <= error:
+                    return rate
+        return best
+
+    def beyond(self) -> list[float]:
+        """The next rate where the best one is at an end; nothing where it is bracketed."""
+        best, tried = self.best(), sorted(self.found)
+        if math.isinf(self.loss(best)) or best == tried[0]:
+            return [tried[0] / FACTOR]
+        return [best * FACTOR] if best == tried[-1] else []
+
+    def around(self) -> list[float]:
+        """The two rates at half the distance from the best."""
+        best = self.best()
+        return [] if math.isinf(self.loss(best)) else [best / math.sqrt(FACTOR), best * math.sqrt(FACTOR)]
+
+    def tuned(self, sign: float) -> Tuned:
+        """What was found."""
+        best, tried = self.chosen(), sorted(self.found)
+        shown = tuple(
+            (rate, sign * level if math.isfinite(level) else math.nan) for rate, level in self._levels()
+        )
+        edge = ""
+        if math.isinf(self.loss(best)):
+            edge = "every rate that was tried broke the training"
+        elif best in (tried[0], tried[-1]):
+            end, beyond = ("lowest", "lower") if best == tried[0] else ("highest", "higher")
+            edge = f"the best rate, {best:.3g}, is the {end} that was tried; {beyond} ones may be better"
+        return Tuned(best, shown, edge, len(self.repeats))
+
+    def _levels(self) -> list[tuple[float, float]]:
+        """The mean of each rate over all tuning repeats.
+
+        For one that was given up after the first repeat it is the loss there, moved by how far the other
+        repeats are from the first for those that had all: else it would look good where that one was easy.
+        """
+        first = self.repeats[0]
+        moves = [self.loss(rate) - losses[first] for rate, losses in self.found.items() if self._whole(rate)]
+        move = float(np.mean(moves)) if moves else 0.0
+        return [(rate, self.loss(rate) + (0.0 if self._whole(rate) else move)) for rate in sorted(self.found)]
+
+    def _whole(self, rate: float) -> bool:
+        return len(self.found[rate]) == len(self.repeats) and math.isfinite(self.loss(rate))
+
+
+def tune(
+    entries: Sequence[Entry],
+    batch_sizes: Mapping[str, int],
+    lengths: Mapping[str, Length],
+    repeats: Sequence[int],
+    train: Callable[[Sequence[tuple[Job, Length]], str], list[float]],
+    higher_is_better: bool,
+) -> dict[str, Tuned]:
+    """Find the rate of each setting; the trainings of one wave go out together.
+
+    Args:
+        entries: the settings.
+        batch_sizes: of each.
+        lengths: how far each trains.
+        repeats: the seeds to tune on.
+        train: trains jobs and gives what each is judged by, NaN where it broke.
+        higher_is_better: how that is read.
+    """
+    sign = -1.0 if higher_is_better else 1.0
+    searches = [
+        _Search(
+            entry,
+            first_guess(entry.setting.changes["optimizer"], batch_sizes[entry.name]),
+            lengths[entry.name],
+            repeats,
+        )
+        for entry in entries
+    ]
+
+    def wave(wanted: Sequence[tuple[_Search, Sequence[float]]], on: Sequence[int], words: str) -> None:
+        jobs = [(search, rate, job) for search, rates in wanted for rate, job in search.jobs(rates, on)]
+        if not jobs:
+            return
+        values = train([(job, search.length) for search, _, job in jobs], words)
+        for (search, rate, job), value in zip(jobs, values, strict=True):
+            loss = sign * value if math.isfinite(value) else math.inf
+            search.found.setdefault(rate, {})[job.repeat] = loss
+
+    first, rest = repeats[:1], repeats[1:]
+    powers = [FACTOR**power for power in (-2, -1, 0, 1, 2)]
+    wave([(one, [one.guess * power for power in powers]) for one in searches], first, "five rates")
+    for _ in range(EXTENSIONS):
+        wave([(one, one.beyond()) for one in searches], first, "rates beyond the ends")
+    wave([(one, one.around()) for one in searches], first, "rates around the best")
+    wave([(one, one.promising()) for one in searches], rest, "the most promising three rates")
+    return {one.entry.name: one.tuned(sign) for one in searches}

@@ -1,0 +1,351 @@
+"""When did a curve first reach a target, and how much work does that take?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from epochal.errors import Refusal
+
+__all__ = [
+    "Effort",
+    "Reached",
+    "RelativeEffort",
+    "effort",
+    "first_reached",
+    "relative_effort",
+    "resampled_ci95",
+    "written",
+    "written_range",
+]
+
+Floats = NDArray[np.float64]
+
+RESAMPLES = 2000
+"""How many bootstrap samples an interval rests on."""
+
+NORMAL = 1.959963984540054
+"""The 0.975 quantile of the standard normal distribution."""
+
+
+@dataclass(frozen=True)
+class Reached:
+    """One repeat: the updates until the target, or those spent without reaching it (censored).
+
+    >>> print(Reached(250.0, True), Reached(2000.0, False), sep="; ")
+    reached after 250 updates; not reached within 2,000 updates
+    """
+
+    updates: float
+    reached: bool
+
+    def __str__(self) -> str:
+        return f"{'reached after' if self.reached else 'not reached within'} {written(self.updates)} updates"
+
+
+@dataclass(frozen=True)
+class Effort:
+    """The expected work to a target over repeats, with a 95 % interval.
+
+    `expected` is infinite when no repeat reached the target; `low` is then all the work that was done,
+    which the estimate would exceed if a repeat reached the target later. With one repeat that reached it
+    there is no interval: `low` is 0 and `high` infinite. `within` are the least and the most that was spent
+    by a repeat which did not reach the target.
+    """
+
+    expected: float
+    low: float
+    high: float
+    reached: int
+    repeats: int
+    unit: str = "updates"
+    within: tuple[float, float] | None = None
+
+    @property
+    def shortfall(self) -> str:
+        """Which repeats did not reach the target, in words; empty when all did.
+
+        >>> effort([Reached(500, True), Reached(2000, False), Reached(2000, False)]).shortfall
+        'not reached within 2,000 updates in 2 of 3 repeats'
+        """
+        if self.within is None:
+            return ""
+        least, most = (written(end) for end in self.within)
+        spent = least if least == most else f"{least} to {most}"
+        missed = self.repeats - self.reached
+        share = f"{missed} of {self.repeats} repeats"
+        if missed == self.repeats:
+            share = "the only repeat" if missed == 1 else f"any of {missed} repeats"
+        return f"not reached within {spent} {self.unit} in {share}"
+
+    def __str__(self) -> str:
+        if self.reached == 0:
+            return self.shortfall
+        count = f"{self.repeats} repeats" if self.repeats > 1 else "1 repeat: no interval"
+        if self.repeats > 1:
+            count += f"; 95 % interval {written_range(self.low, self.high)}"
+        return "; ".join(filter(None, (f"{written(self.expected)} {self.unit} ({count})", self.shortfall)))
+
+
+@dataclass(frozen=True)
+class RelativeEffort:
+    """How many times the work of B does A need, with a 95 % interval of paired repeats?
+
+    `ratio` is infinite when only B reached the target, 0 when only A did, None when neither did.
+    """
+
+    ratio: float | None
+    low: float
+    high: float
+    repeats: int
+
+    def __str__(self) -> str:
+        if self.ratio is None:
+            return "neither reached the target"
+        if math.isinf(self.ratio):
+            bound = f": at least {_times(self.low)} times" if self.low > 0 else ""
+            return f"only the second reached the target{bound}"
+        if self.ratio == 0:
+            bound = f": at most {_times(self.high)} times" if self.high < math.inf else ""
+            return f"only the first reached the target{bound}"
+        if self.repeats == 1:
+            return f"{_times(self.ratio)} times (1 repeat: no interval)"
+        end = "or more" if math.isinf(self.high) else f"to {_times(self.high)}"
+        return f"{_times(self.ratio)} times ({_times(self.low)} {end})"
+
+
+def first_reached(
+    updates: ArrayLike, values: ArrayLike, target: float, higher_is_better: bool = False
+) -> Reached:
+    """The first crossing of a target by one curve, interpolated between two evaluations.
+
+    The curve is taken as it is: where it is noisy, a lucky evaluation counts. A curve that is at the target
+    when it begins needs the updates of its first evaluation (0 when that came before the first update).
+    Evaluations that are not finite are skipped. A curve that never gets there is censored at its last
+    update: that is data too, and `effort` uses it.
+
+    Args:
+        updates: after how many updates each evaluation came, increasing; shape (evaluations,).
+        values: the quantity at each evaluation; shape (evaluations,).
+        target: the value to reach.
+        higher_is_better: see `epochal.directions.higher_is_better`.
+
+    >>> first_reached([0, 10, 20, 30], [1.0, 0.6, 0.2, 0.3], target=0.5)
+    Reached(updates=12.5, reached=True)
+    >>> first_reached([0, 10, 20], [1.0, 0.6, 0.2], target=0.1)
+    Reached(updates=20.0, reached=False)
+    """
+    at = np.asarray(updates, dtype=np.float64)
+    curve = np.asarray(values, dtype=np.float64)
+    if at.ndim != 1 or at.shape != curve.shape or at.size == 0:
+        raise Refusal(
+            "updates and values must be two columns of the same length, at least 1; "
+            f"got shapes {at.shape} and {curve.shape}."
+        )
+    if not math.isfinite(target):
+        raise Refusal(f"target must be a finite number; got {target}.")
+    if not np.isfinite(at).all() or (np.diff(at) < 0).any():
+        raise Refusal("updates must be finite and increase; sort the evaluations by updates.")
+    sign = -1.0 if higher_is_better else 1.0
+    known = np.flatnonzero(np.isfinite(curve))
+    above = sign * (curve[known] - target)
+    there = np.flatnonzero(above <= 0)
+    if there.size == 0:
+        return Reached(float(at[-1]), False)
+    first = int(there[0])
+    end = float(at[known[first]])
+    if first == 0:
+        return Reached(end, True)
+    start = float(at[known[first - 1]])
+    before, after = float(above[first - 1]), float(above[first])
+    return Reached(min(end, start + (end - start) * (before / (before - after))), True)
+
+
+def effort(
+    reached: Sequence[Reached],
+    scale: float = 1.0,
+    *,
+    unit: str = "updates",
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Effort:
+    """The expected running time: all the updates of all repeats, over the number that reached the target.
+
+    It is what one would spend on average by training again, with another seed, until the target is reached:
+    repeats that did not reach it count with what they cost (Hansen et al. 2021, COCO: a platform for
+    comparing continuous optimizers in a black-box setting, doi 10.1080/10556788.2020.1808977). The interval
+    comes from resampling the repeats (`resampled_ci95`).
+
+    Args:
+        reached: one for each repeat.
+        scale: what one update costs in `unit`: the batch size for samples, or measured seconds.
+        unit: the name of what is counted.
+        resamples: how many bootstrap samples to draw.
+        seed: of the bootstrap.
+
+    >>> print(effort([Reached(400, True), Reached(600, True), Reached(500, True), Reached(1000, False)]))
+    833 updates (4 repeats; 95 % interval 262 to 12,285); not reached within 1,000 updates in 1 of 4 repeats
+    """
+    spent, hit = _columns(reached, scale)
+    rows = _rows(spent.size, resamples, seed)
+    missed = spent[~hit]
+    total, hits = float(spent.sum()), int(hit.sum())
+    expected = total / hits if hits else math.inf
+    low, high = resampled_ci95(expected, *_bounds(spent[rows], hit[rows]), repeats=spent.size)
+    return Effort(
+        expected=expected,
+        low=low if hits else total,
+        high=high,
+        reached=hits,
+        repeats=spent.size,
+        unit=unit,
+        within=(float(missed.min()), float(missed.max())) if missed.size else None,
+    )
+
+
+def relative_effort(
+    a: Sequence[Reached],
+    b: Sequence[Reached],
+    scale_a: float = 1.0,
+    scale_b: float = 1.0,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> RelativeEffort:
+    """How many times the expected work of B does A need? Repeat i of both had the same seed.
+
+    The bootstrap draws the same repeats for both, so that what a seed does to both cancels out. A drawn
+    setting that nowhere reached the target counts with the work done at the low end, without bound at the
+    high end.
+
+    Args:
+        a: one for each repeat of setting A.
+        b: one for each repeat of setting B, in the same order.
+        scale_a: what an update of A costs.
+        scale_b: what an update of B costs, in the same unit.
+        resamples: how many bootstrap samples to draw.
+        seed: of the bootstrap.
+
+    >>> fast = [Reached(100, True), Reached(120, True), Reached(110, True), Reached(90, True)]
+    >>> slow = [Reached(131, True), Reached(155, True), Reached(140, True), Reached(119, True)]
+    >>> print(relative_effort(slow, fast))
+    1.30 times (1.27 to 1.33)
+    """
+    if len(a) != len(b):
+        raise Refusal(
+            "paired repeats must be as many for both settings; "
+            f"got {len(a)} and {len(b)}: compare the repeats that share seeds."
+        )
+    spent_a, hit_a = _columns(a, scale_a)
+    spent_b, hit_b = _columns(b, scale_b)
+    rows = _rows(spent_a.size, resamples, seed)
+    least_a, most_a = _bounds(spent_a[rows], hit_a[rows])
+    least_b, most_b = _bounds(spent_b[rows], hit_b[rows])
+    ratio: float | None = None
+    if hit_a.any() or hit_b.any():
+        _, one = _bounds(spent_a[None], hit_a[None])
+        _, other = _bounds(spent_b[None], hit_b[None])
+        ratio = float(_ratio(one, other)[0])
+    low, high = resampled_ci95(
+        math.inf if ratio is None else ratio,
+        _ratio(least_a, most_b),
+        _ratio(most_a, least_b),
+        repeats=spent_a.size,
+    )
+    return RelativeEffort(ratio, low, high, spent_a.size)
+
+
+def resampled_ci95(estimate: float, lows: Floats, highs: Floats, *, repeats: int) -> tuple[float, float]:
+    """The 95 % percentile interval of bootstrap figures, stretched for few repeats; they may be infinite.
+
+    A percentile interval of n values is too narrow by √((n - 1)/n) and by the difference between the normal
+    and Student's t (Hesterberg 2015, What teachers should know about the bootstrap, proposes wider
+    percentiles; of three repeats there are only ten different samples to take them from). So the logs of the
+    figures are spread around that of the estimate by t(0.975, n - 1)/1.96 · √(n/(n - 1)): 1.6 with five
+    repeats, 1.2 with ten. An estimate of 0 or infinity has no log; there all bootstrap figures are covered.
+
+    Args:
+        estimate: the figure of all repeats, not negative.
+        lows: the figure in each bootstrap sample, or the least it can be; shape (resamples,).
+        highs: the same, or the most it can be; shape (resamples,).
+        repeats: how many values were resampled. With one there is nothing to resample: 0 and infinity.
+
+    >>> figures = np.exp(np.linspace(-1, 1, 201))
+    >>> [round(math.log(end), 2) for end in resampled_ci95(1.0, figures, figures, repeats=10_000)]
+    [-0.95, 0.95]
+    >>> [round(math.log(end), 2) for end in resampled_ci95(1.0, figures, figures, repeats=5)]
+    [-1.5, 1.5]
+    """
+    if repeats == 1:
+        return 0.0, math.inf
+    low, high = np.sort(lows), np.sort(highs)
+    if not 0 < estimate < math.inf:
+        return float(low[0]), float(high[-1])
+    from scipy.special import stdtrit  # late: importing SciPy costs more than most calls need
+
+    stretch = float(stdtrit(repeats - 1, 0.975)) / NORMAL * math.sqrt(repeats / (repeats - 1))
+    tail = math.floor(0.025 * (lows.size - 1))
+    # No interpolation: between a finite figure and an infinite one there is nothing.
+    return (
+        estimate * (float(low[tail]) / estimate) ** stretch,
+        estimate * (float(high[-1 - tail]) / estimate) ** stretch,
+    )
+
+
+def _columns(reached: Sequence[Reached], scale: float) -> tuple[Floats, NDArray[np.bool_]]:
+    """What each repeat spent, and whether it reached the target."""
+    if len(reached) == 0:
+        raise Refusal("an effort needs at least 1 repeat; got 0.")
+    if not (math.isfinite(scale) and scale > 0):
+        raise Refusal(f"scale must be a positive number; got {scale}.")
+    spent = np.array([one.updates for one in reached], dtype=np.float64) * scale
+    return spent, np.array([one.reached for one in reached], dtype=np.bool_)
+
+
+def _rows(repeats: int, resamples: int, seed: int) -> NDArray[np.int64]:
+    """Which repeats each bootstrap sample consists of; shape (resamples, repeats)."""
+    return np.random.default_rng(seed).integers(repeats, size=(resamples, repeats))
+
+
+def _bounds(spent: Floats, hit: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """The least and the most that the expected work of each row can be: they differ where none reached."""
+    total, hits = spent.sum(axis=1), hit.sum(axis=1)
+    least = total / np.maximum(hits, 1)
+    return least, np.where(hits > 0, least, np.inf)
+
+
+def _ratio(over: Floats, under: Floats) -> Floats:
+    """A quotient of efforts, where reaching the target with no update at all is as good as it gets."""
+    same = (over == 0) & (under == 0)
+    safe = np.where(under == 0, 1.0, under)
+    return np.where(same, 1.0, np.where(under == 0, np.inf, over / safe))
+
+
+def written(value: float) -> str:
+    """A count or a time as people write it.
+
+    >>> written(2000.0), written(43.21), written(math.inf)
+    ('2,000', '43.2', 'infinite')
+    """
+    if math.isinf(value):
+        return "infinite"
+    return f"{value:,.0f}" if abs(value) >= 100 or value == round(value) else f"{value:.3g}"
+
+
+def written_range(low: float, high: float) -> str:
+    """An interval that may be open on one side or both.
+
+    >>> written_range(12, 2000), written_range(12, math.inf), written_range(0, 7), written_range(0, math.inf)
+    ('12 to 2,000', '12 or more', 'up to 7', 'not known')
+    """
+    if math.isinf(high):
+        return "not known" if low == 0 else f"{written(low)} or more"
+    return f"up to {written(high)}" if low == 0 else f"{written(low)} to {written(high)}"
+
+
+def _times(value: float) -> str:
+    return f"{value:.2f}" if value < 10 else written(value)

@@ -1,0 +1,302 @@
+"""What do all trainings of a comparison say together?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from epochal.choose.bench import Bench
+from epochal.choose.comparison import Comparison, Cost, Regime, Row, Tuned
+from epochal.choose.fairness import Length, seen_after
+from epochal.choose.goal import baseline, targets
+from epochal.choose.grid import Entry
+from epochal.choose.hyperbola import Hyperbola, bootstrap_hyperbola, fit_hyperbola
+from epochal.choose.judged import Judged, judge_trial, reached_by, unsteadiness
+from epochal.choose.paired import against, best, indistinguishable
+from epochal.choose.pairs import FEWEST
+from epochal.choose.race import Dropped
+from epochal.choose.reached import Effort, Reached, effort
+from epochal.choose.setting import Setting
+from epochal.choose.timing import TimingCurve
+from epochal.choose.trial import Trial
+from epochal.choose.words import answer, called, column_words, repeats_of
+from epochal.conclude import conditions, describe_data, describe_settings
+from epochal.curves import Curves, summarize
+from epochal.directions import higher_is_better
+from epochal.errors import Refusal
+from epochal.models import bounds_of
+from epochal.plan import Plan
+
+__all__ = ["SHARE", "Measured", "concluded"]
+
+SHARE = 0.1
+"""How far from the best value one may be to have reached the target, as a share of the way back to a constant
+prediction. With less than a tenth most settings of a grid never get there, and little is learned of them."""
+
+LUCK = 2.0
+"""How far below its mean the best of many evaluations lies, at least, in units of their scatter."""
+
+REGIMES = ("batch", "mini-batch", "stochastic")
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What was trained, and under which names; see `Comparison` for the words."""
+
+    bench: Bench
+    entries: tuple[Entry, ...]
+    plans: Mapping[str, Plan]
+    settings: Mapping[str, Setting]
+    lengths: Mapping[str, Length]
+    trials: Mapping[str, Sequence[Trial]]
+    repeats: int
+    tuned: Mapping[str, Tuned]
+    dropped: Mapping[str, Dropped]
+    timing: Mapping[str, TimingCurve]
+    update_seconds: Mapping[str, float]
+    at: str
+    target: float | None
+    notes: tuple[str, ...]
+    trainings: int
+    updates: int
+
+    @property
+    def column(self) -> str:
+        """What settings are judged by."""
+        return self.bench.monitor
+
+
+def concluded(found: Measured, folder: Path | None, seconds: float) -> Comparison:
+    """The comparison that the trainings make."""
+    column, higher = found.column, higher_is_better(found.column)
+    judged = {
+        name: [judge_trial(trial, column, found.lengths[name]) for trial in trials]
+        for name, trials in found.trials.items()
+    }
+    values = {name: [one.value for one in several] for name, several in judged.items()}
+    leader = best(values, higher_is_better=higher)
+    differences = {one.b: one for one in against(values, higher_is_better=higher)} if len(values) > 1 else {}
+    tied = tuple(
+        name
+        for name in indistinguishable(values, higher_is_better=higher)
+        if name not in found.dropped and np.isfinite(values[name]).any()
+    )
+    per_repeat, target_words = _targets(found, values)
+    reached = {
+        name: [reached_by(trial, column, per_repeat.get(trial.repeat, math.nan)) for trial in trials]
+        for name, trials in found.trials.items()
+    }
+    rows = [
+        replace(_row(found, entry, judged[entry.name]), difference=differences.get(entry.name))
+        for entry in found.entries
+    ]
+    if per_repeat:
+        rows = [replace(row, effort=effort(reached[row.name])) for row in rows]
+    rows = _sorted(rows, leader, tied, higher)
+    hyperbola, remark = _hyperbola(rows, reached) if per_repeat else (None, "")
+    target = float(np.mean(list(per_repeat.values()))) if per_repeat else None
+    comparison = Comparison(
+        answer="",
+        column=column,
+        higher_is_better=higher,
+        at=found.at,
+        rows=tuple(rows),
+        best=leader,
+        tied=tied,
+        target=target,
+        target_words=target_words,
+        hyperbola=hyperbola,
+        critical=None if hyperbola is None else hyperbola.critical_ci95,
+        regimes=tuple(
+            Regime(name, next((row.name for row in rows if row.regime == name), None)) for name in REGIMES
+        ),
+        curves={
+            row.name: Curves.concatenate([trial.curves for trial in found.trials[row.name]]) for row in rows
+        },
+        timing=found.timing,
+        notes=_notes(found, rows, remark),
+        cost=Cost(found.trainings, found.updates, seconds),
+        data=describe_data(found.bench.base),
+        settings=_common(found),
+        conditions=conditions(),
+        folder=folder,
+    )
+    return replace(comparison, answer=answer(comparison))
+
+
+def _row(found: Measured, entry: Entry, judged: Sequence[Judged]) -> Row:
+    """One setting, before it is compared with the others."""
+    name = entry.name
+    prepared, length = found.bench.prepared(found.settings[name]), found.lengths[name]
+    plan, trials = found.plans[name], found.trials[name]
+    epochs, samples = seen_after(plan, length.updates)
+    figures = {
+        column: summarize([one.figures[column] for one in judged], _bounds(found, column))
+        for column in (judged[0].figures if judged else {})
+    }
+    update_seconds = found.update_seconds[name]
+    return Row(
+        name=name,
+        axes=entry.axes,
+        batch_size=plan.segments[0][1],
+        regime=plan.regime,
+        learning_rate=prepared.spec.optimizer.learning_rate,
+        repeats=len(trials),
+        quality=summarize([one.value for one in judged], _bounds(found, found.column)),
+        figures=figures,
+        best_epoch=summarize([one.epoch for one in judged], (0.0, math.inf)),
+        epochs=epochs,
+        updates=length.updates,
+        samples=samples,
+        update_seconds=update_seconds,
+        seconds=length.updates * update_seconds,
+        effort=None,
+        noise=unsteadiness(trials, found.column, length),
+        broken=sum(trial.broken for trial in trials),
+        difference=None,
+        dropped=found.dropped.get(name),
+        tuned=found.tuned.get(name),
+    )
+
+
+def _bounds(found: Measured, column: str) -> tuple[float, float]:
+    return bounds_of(column.partition(".")[2], found.bench.base.loss_name)
+
+
+def _sorted(rows: Sequence[Row], leader: str, tied: Sequence[str], higher: bool) -> list[Row]:
+    """The best first, then those that are tied with it, then the others by their means."""
+
+    def key(row: Row) -> tuple[bool, bool, float]:
+        mean = row.quality.mean
+        worth = math.inf if math.isnan(mean) else -mean if higher else mean
+        return row.name != leader, row.name not in tied, worth
+
+    return sorted(rows, key=key)
+
+
+def _targets(found: Measured, values: Mapping[str, Sequence[float]]) -> tuple[dict[int, float], str]:
+    """The target of each repeat, and how it was set."""
+    if found.target is not None:
+        return dict.fromkeys(range(found.repeats), float(found.target)), "given"
+    sign = -1.0 if higher_is_better(found.column) else 1.0
+    reached: dict[int, float] = {}
+    for several in values.values():
+        for repeat, value in enumerate(several):
+            if math.isfinite(value) and sign * value < sign * reached.get(repeat, sign * math.inf):
+                reached[repeat] = value
+    constant = {repeat: baseline(found.bench, repeat) for repeat in reached}
+    share = f"{1 - SHARE:.0%}".replace("%", " %")
+    words = (
+        f"in each repeat {share} of the way from a constant prediction to the best value that any setting "
+        "reached there"
+    )
+    if any(math.isnan(value) for value in constant.values()):
+        words = f"in each repeat within {SHARE:.0%}".replace("%", " %") + " of the best value of any setting"
+    return targets(reached, constant, SHARE, higher_is_better(found.column)), words if reached else ""
+
+
+def _hyperbola(rows: Sequence[Row], reached: Mapping[str, Sequence[Reached]]) -> tuple[Hyperbola | None, str]:
+    """The updates to the target against the batch size, where nothing but rate and batch size varies."""
+    if any(axis not in ("batch_size", "learning_rate") for row in rows for axis in row.axes):
+        return None, ""
+    sizes: dict[int, Row] = {}
+    for row in sorted(rows, key=lambda row: (-row.repeats, row.effort.expected if row.effort else math.inf)):
+        sizes.setdefault(row.batch_size, row)
+    if len(sizes) < 3:
+        return None, ""
+    most = max(row.repeats for row in sizes.values())
+    whole = [row for row in sizes.values() if row.repeats == most]
+    used = sorted(whole if len(whole) >= 3 else sizes.values(), key=lambda row: row.batch_size)
+    repeats = min(row.repeats for row in used)
+    table = [[reached[row.name][repeat] for row in used] for repeat in range(repeats)]
+    try:
+        curve = bootstrap_hyperbola(
+            [row.batch_size for row in used],
+            [[one.updates for one in line] for line in table],
+            [[one.reached for one in line] for line in table],
+        )
+        curve = _with_misfit(
+            curve, used, [effort([line[place] for line in table]) for place in range(len(used))]
+        )
+    except Refusal as refusal:
+        return None, f"no curve was fitted to the updates to the target: {refusal}"
+    left_out = [row.name for row in sizes.values() if row not in used]
+    if left_out:
+        return curve, f"the fit of updates to the target leaves out {called(left_out)}, with fewer repeats."
+    if repeats < most:
+        return curve, f"the fit of updates to the target rests on the {repeats} repeats that all sizes have."
+    return curve, ""
+
+
+def _with_misfit(curve: Hyperbola, used: Sequence[Row], efforts: Sequence[Effort]) -> Hyperbola:
+    """The curve with intervals that also cover how far the batch sizes lie from it.
+
+    Resampled repeats only tell how sure the updates of each size are. That a rate was tuned a little too low
+    at one size, or that no hyperbola fits, is in the scatter around the curve, which its profile covers.
+    """
+    missed = [not math.isfinite(one.expected) for one in efforts]
+    steps = [one.low if miss else one.expected for one, miss in zip(efforts, missed, strict=True)]
+    other = fit_hyperbola([row.batch_size for row in used], steps, censored=missed)
+    wider: dict[str, Any] = {
+        name: (
+            min(getattr(curve, name)[0], getattr(other, name)[0]),
+            max(getattr(curve, name)[1], getattr(other, name)[1]),
+        )
+        for name in ("steps_ci95", "samples_ci95", "critical_ci95")
+    }
+    return replace(curve, **wider)
+
+
+def _notes(found: Measured, rows: Sequence[Row], remark: str) -> tuple[str, ...]:
+    notes = [*found.notes]
+    if len(rows) == 1:
+        notes.append("there is only one setting, and nothing to compare it with; give a list of values.")
+    if found.repeats < FEWEST:
+        notes.append(
+            f"{repeats_of(found.repeats)} cannot tell settings apart; at least {FEWEST} are needed, and 10 "
+            "are better."
+        )
+    notes += [f"{row.dropped}." for row in rows if row.dropped is not None]
+    notes += [f"{row.name}: {row.tuned.edge}." for row in rows if row.tuned is not None and row.tuned.edge]
+    notes += [
+        f"{row.name}: the loss was not finite in {row.broken} of {repeats_of(row.repeats)}."
+        for row in rows
+        if row.broken
+    ]
+    notes += _lucky(rows)
+    if found.tuned and any(row.effort is not None and row.effort.reached for row in rows):
+        notes.append(
+            f"learning rates were tuned for the best {column_words(found.column)}, not for few updates "
+            "to the target; higher rates may reach it sooner."
+        )
+    if remark:
+        notes.append(remark)
+    return tuple(notes)
+
+
+def _lucky(rows: Sequence[Row]) -> list[str]:
+    """Whether the best one may owe its place to the best moment of an unsteady curve."""
+    first = rows[0]
+    others = [row for row in rows[1:] if row.noise < first.noise / 2 and not row.dropped]
+    ahead = [abs(row.quality.mean - first.quality.mean) for row in others]
+    if not any(distance < LUCK * first.noise for distance in ahead):
+        return []
+    return [
+        f"{first.name}: the curve is unsteady (it scatters by {first.noise:.2g} between evaluations), "
+        "so its best value is partly luck; a steadier setting that is nearly as good is the safer choice."
+    ]
+
+
+def _common(found: Measured) -> dict[str, Any]:
+    """What all settings have in common, as JSON holds it."""
+    left_out = {axis for entry in found.entries for axis in entry.axes} | {"evaluate_every", "evaluate_train"}
+    settings = describe_settings(found.bench.prepared(found.settings[found.entries[0].name]))
+    settings |= {"repeats": found.repeats} | ({"learning_rate": "tuned"} if found.tuned else {})
+    if found.bench.base.settings.stop is None:
+        left_out.add("stop")
+    return {name: value for name, value in settings.items() if name not in left_out}

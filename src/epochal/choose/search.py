@@ -1,0 +1,259 @@
+"""Which batch size and learning rate are the best, found with few short trainings?
+
+A pattern search on a grid of batch sizes (powers of two and the full batch) and rates (powers of the square
+root of two). What a point costs is measured on the same repeats for all points. A training ends at its
+target, or at a limit: a multiple of what the best point so far needs in half of its trainings (adaptive
+capping, Hutter et al. 2009, ParamILS, section 4). So a point that is much worse costs little to reject, and
+one training that never gets there does not outweigh all others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from epochal.choose.bench import Bench
+from epochal.choose.goal import Goal, negligible, reached_in
+from epochal.choose.reached import Reached, relative_effort
+from epochal.choose.setting import Setting
+from epochal.choose.trial import Job, Trial
+from epochal.curves.statistics import t_factor
+from epochal.directions import higher_is_better
+
+__all__ = ["Found", "Point", "Search", "evaluations_per_epoch", "rate_at", "step_of"]
+
+CAP = 4.0
+"""How many times the least median price a training may cost."""
+
+SCREEN = 4
+"""Repeats on which a point is looked at first."""
+
+HOPELESS = 1.6
+"""A point whose price on the first repeats is so many times the best is not measured on the others."""
+
+FURTHEST = 12
+"""Steps of a factor 2 that a search for the rate may take in one direction."""
+
+
+@dataclass(frozen=True, order=True)
+class Point:
+    """A batch size and a learning rate; `step` counts half powers of two, None for a fixed rate."""
+
+    batch_size: int
+    step: int | None
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one training of a point showed: when it reached its target, the best value, and when that was."""
+
+    reached: Reached
+    best: float
+    best_update: int = 0
+
+
+def rate_at(step: int) -> float:
+    """The learning rate of a step: a half power of two with two digits.
+
+    >>> rate_at(-6), rate_at(-7)
+    (0.12, 0.088)
+    """
+    return float(f"{2.0 ** (step / 2):.2g}")
+
+
+def evaluations_per_epoch(samples: int) -> int:
+    """Once an epoch, as `fit` does; more often where an epoch has so many samples that one may be enough.
+
+    >>> evaluations_per_epoch(1438), evaluations_per_epoch(48_000), evaluations_per_epoch(10**7)
+    (1, 6, 50)
+    """
+    return min(50, max(1, samples // 8000))
+
+
+def step_of(rate: float) -> int:
+    """The even step nearest to a rate.
+
+    >>> rate_at(step_of(0.001))
+    0.00098
+    """
+    return 2 * round(math.log2(rate))
+
+
+@dataclass
+class Search:
+    """The state of a search: what was measured of each point.
+
+    setting       what all points share.
+    goal          what is to be least.
+    price         what an update costs at a batch size, in the unit of the goal.
+    most_updates  a training makes at most so many, by batch size.
+    patience      epochs without improvement after which a training ends, by batch size.
+    run           sends jobs out and yields their trials.
+    per_epoch     evaluations in an epoch, where a batch size allows; each is a chance for a lucky one.
+    targets       the value that counts as reached, by repeat.
+    found         what was measured.
+    """
+
+    bench: Bench
+    setting: Setting
+    goal: Goal
+    price: Callable[[int], float]
+    most_updates: Callable[[int], int]
+    patience: Callable[[int], float]
+    run: Callable[[Sequence[Job]], Iterable[Trial]]
+    per_epoch: int = 1
+    targets: dict[int, float] = field(default_factory=dict)
+    found: dict[Point, dict[int, Found]] = field(default_factory=dict)
+
+    def setting_of(self, point: Point) -> Setting:
+        """The setting of a point."""
+        if point.step is None:
+            return self.setting.with_(f"batch {point.batch_size}", batch_size=point.batch_size)
+        rate = rate_at(point.step)
+        name = f"batch {point.batch_size}, rate {rate:g}"
+        return self.setting.with_(name, batch_size=point.batch_size, learning_rate=rate)
+
+    def every(self, batch_size: int) -> int:
+        """Updates between two evaluations: the same part of an epoch for all batch sizes."""
+        return max(1, -(-self.bench.base.plan.samples // batch_size) // self.per_epoch)
+
+    def job(
+        self,
+        point: Point,
+        repeat: int,
+        updates: int,
+        target: float | None = None,
+        draw: int | None = None,
+    ) -> Job:
+        """A training of a point that ends at the target, or when nothing improves."""
+        size = point.batch_size
+        change = negligible(self.bench, repeat)
+        every, patience = self.every(size), self.patience(size)
+        return Job(self.setting_of(point), repeat, updates, every, target, patience, change, draw)
+
+    def limit(self) -> float:
+        """What a training may cost, in the unit of the price; infinite as long as nothing got there."""
+        medians = [self._median(point) for point, found in self.found.items() if len(found) >= SCREEN]
+        return CAP * min(medians, default=math.inf)
+
+    def _median(self, point: Point) -> float:
+        """What half of the trainings of a point cost at most to get there."""
+        found = self.found[point].values()
+        spent = [one.reached.updates if one.reached.reached else math.inf for one in found]
+        return float(np.median(spent)) * self.price(point.batch_size)
+
+    def measure(self, points: Iterable[Point], repeats: Sequence[int]) -> None:
+        """Train what is missing of some points on some repeats, each of which must have a target."""
+        jobs, asked, limit = [], {}, math.inf if self.goal.kind == "quality" else self.limit()
+        for point in dict.fromkeys(points):
+            setting = self.setting_of(point)
+            most = self.most_updates(point.batch_size)
+            if math.isfinite(limit):
+                most = min(most, max(8, math.ceil(limit / self.price(point.batch_size))))
+            for repeat in repeats:
+                if repeat not in self.found.get(point, {}):
+                    target = None if self.goal.kind == "quality" else self.targets[repeat]
+                    jobs.append(self.job(point, repeat, most, target))
+                    asked[setting.name, repeat] = point, most
+        for trial in self.run(jobs):
+            point, most = asked[trial.setting, trial.repeat]
+            self.learn(point, trial, most)
+
+    def learn(self, point: Point, trial: Trial, most: int) -> None:
+        """Take what a training of a point showed; one that broke counts as having spent `most`."""
+        reached = reached_in(trial, self.bench.monitor, self.targets[trial.repeat], most)
+        at = 0 if trial.broken else int(trial.curves.best(self.bench.monitor).update[0])
+        self.found.setdefault(point, {})[trial.repeat] = Found(reached, trial.best(self.bench.monitor), at)
+
+    def score(self, point: Point, repeats: Sequence[int]) -> float:
+        """The expected price of a point over repeats, or for quality its mean value; lower is better."""
+        found = [self.found[point][repeat] for repeat in repeats]
+        if self.goal.kind == "quality":
+            values = np.array([one.best for one in found])
+            sign = -1.0 if higher_is_better(self.bench.monitor) else 1.0
+            return float(sign * values.mean()) if np.isfinite(values).all() else math.inf
+        reached = self.within(point, [one.reached for one in found])
+        hits = sum(one.reached for one in reached)
+        spent = sum(one.updates for one in reached)
+        return spent * self.price(point.batch_size) / hits if hits else math.inf
+
+    def within(self, point: Point, reached: Sequence[Reached]) -> list[Reached]:
+        """What trainings of a point show within the limit, which is the same for all points."""
+        most = self.limit() / self.price(point.batch_size)
+        return [one if one.updates <= most else Reached(most, False) for one in reached]
+
+    def against(self, point: Point, other: Point, repeats: Sequence[int]) -> tuple[float, float]:
+        """How much worse a point is than another on the same repeats: (low end of the interval, estimate).
+
+        For prices it is their ratio minus 1, for quality the paired difference in standard deviations of the
+        other's values.
+        """
+        mine = [self.found[point][repeat] for repeat in repeats]
+        its = [self.found[other][repeat] for repeat in repeats]
+        if self.goal.kind == "quality":
+            sign = -1.0 if higher_is_better(self.bench.monitor) else 1.0
+            apart = sign * np.array([a.best - b.best for a, b in zip(mine, its, strict=True)])
+            if not np.isfinite(apart).all():
+                return math.inf, math.inf
+            unit = float(np.std([one.best for one in its], ddof=1)) or 1.0
+            half = t_factor(len(apart)) * float(apart.std(ddof=1))
+            return (float(apart.mean()) - half) / unit, float(apart.mean()) / unit
+        ratio = relative_effort(
+            self.within(point, [one.reached for one in mine]),
+            self.within(other, [one.reached for one in its]),
+            self.price(point.batch_size),
+            self.price(other.batch_size),
+        )
+        return ratio.low - 1, (math.inf if ratio.ratio is None else ratio.ratio) - 1
+
+    def best(self, points: Iterable[Point], repeats: Sequence[int]) -> Point:
+        """The point with the least score among those measured on all these repeats.
+
+        Where none reached its target, the one with the best values; of equal ones the lowest rate.
+        """
+        whole = [point for point in points if set(repeats) <= set(self.found.get(point, {}))]
+
+        def rank(point: Point) -> tuple[float, float, int]:
+            values = np.array([self.found[point][repeat].best for repeat in repeats])
+            sign = -1.0 if higher_is_better(self.bench.monitor) else 1.0
+            mean = float(sign * values.mean()) if np.isfinite(values).all() else math.inf
+            return self.score(point, repeats), mean, point.step or 0
+
+        return min(whole, key=rank)
+
+    def tune(self, batch_size: int, guess: int | None, repeats: Sequence[int]) -> Point:
+        """The best rate at a batch size, to a factor of 2: outwards from a guess until worse on both sides.
+
+        A few repeats screen; only what is near the best is measured on all.
+        """
+        if guess is None:
+            point = Point(batch_size, None)
+            self.measure([point], repeats)
+            return point
+        screen = list(repeats[:SCREEN])
+        tried = {step: Point(batch_size, step) for step in (guess - 2, guess, guess + 2)}
+        self.measure(tried.values(), screen)
+        for _ in range(FURTHEST):
+            best = self.best(tried.values(), screen)
+            assert best.step is not None
+            low, high = min(tried), max(tried)
+            if low < best.step < high:
+                break
+            beyond = low - 2 if best.step == low else high + 2
+            tried[beyond] = Point(batch_size, beyond)
+            self.measure([tried[beyond]], screen)
+        best = self.best(tried.values(), screen)
+        least = self.score(best, screen)
+        if self.goal.kind != "quality" and math.isinf(least):
+            if math.isinf(self.limit()):
+                self.measure([best], repeats)
+            return best
+        assert best.step is not None
+        near = [tried[step] for step in (best.step - 2, best.step, best.step + 2) if step in tried]
+        if self.goal.kind != "quality":
+            near = [point for point in near if self.score(point, screen) <= HOPELESS * least]
+        self.measure(near, repeats)
+        return self.best(near, repeats)

@@ -1,0 +1,176 @@
+"""Where are finished trainings kept, so that a second call goes on where the first ended?
+
+In one folder a comparison: `request.json` says what was asked for, `trials.jsonl` has one line a finished
+training, `timings.jsonl` one a measured update time. A line is written whole; one that is cut off, as after
+a kill, is left out when the folder is read, and the training is done again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from epochal.choose.trial import Trial
+from epochal.curves import Curves
+from epochal.errors import Refusal
+
+__all__ = ["Store", "digest"]
+
+
+def digest(request: Any) -> str:
+    """Eight hexadecimal digits that tell requests apart.
+
+    >>> digest({"a": 1}) == digest({"a": 1}) != digest({"a": 2})
+    True
+    """
+    text = json.dumps(request, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+class Store:
+    """Finished trials by key, in memory and, if a folder is given, on disk.
+
+    Args:
+        folder: made if it does not exist; None keeps everything in memory.
+        request: what the trials answer; a folder that holds another request is refused.
+    """
+
+    def __init__(self, folder: Path | None, request: Any = None) -> None:
+        self.folder = folder
+        self._trials: dict[str, dict[str, Any]] = {}
+        self._timings: dict[str, dict[str, Any]] = {}
+        self._lock = threading.Lock()
+        if folder is None:
+            return
+        try:
+            _begin(folder, request)
+            self._trials = _lines(folder / "trials.jsonl", _TRIAL)
+            self._timings = _lines(folder / "timings.jsonl", {"key"})
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+
+    def __len__(self) -> int:
+        return len(self._trials)
+
+    def find(self, key: str, setting: str, repeat: int) -> Trial | None:
+        """The trial with that key, or None."""
+        row = self._trials.get(key)
+        if row is None:
+            return None
+        # Values were float32 once: read as such, they have the bits that they had before they were written.
+        columns = {
+            name: _numbers(values).astype(np.float32).astype(np.float64)
+            for name, values in row["columns"].items()
+        }
+        update = np.array(row["update"], np.int64)
+        curves = Curves(
+            np.full(len(update), repeat),
+            _numbers(row["epoch"]),
+            update,
+            np.array(row["samples"], np.int64),
+            _numbers(row["seconds"]),
+            columns,
+        )
+        return Trial(setting, repeat, curves, row["updates"], row["took"], row["reason"])
+
+    def add(self, key: str, trial: Trial) -> None:
+        """Keep a trial."""
+        curves = trial.curves
+        row = {
+            "key": key,
+            "updates": trial.updates,
+            "took": trial.seconds,
+            "reason": trial.reason,
+            "epoch": curves.epoch.tolist(),
+            "update": curves.update.tolist(),
+            "samples": curves.samples.tolist(),
+            "seconds": [round(value, 6) for value in curves.seconds.tolist()],
+            "columns": {name: _json(values) for name, values in curves.columns.items()},
+        }
+        self._keep(self._trials, "trials.jsonl", row)
+
+    def timing(self, key: str) -> dict[str, Any] | None:
+        """What was measured under that name."""
+        return self._timings.get(key)
+
+    def add_timing(self, key: str, figures: dict[str, Any]) -> None:
+        """Keep a measured update time."""
+        self._keep(self._timings, "timings.jsonl", {"key": key, **figures})
+
+    def _keep(self, rows: dict[str, dict[str, Any]], name: str, row: dict[str, Any]) -> None:
+        with self._lock:
+            rows[row["key"]] = row
+            if self.folder is None:
+                return
+            line = json.dumps(row, allow_nan=False, separators=(",", ":")) + "\n"
+            try:
+                with (self.folder / name).open("a", encoding="utf-8") as file:
+                    file.write(line)
+                    file.flush()
+                    os.fsync(file.fileno())
+            except OSError as error:
+                raise _unwritable(self.folder, error) from error
+
+
+_TRIAL = {"key", "updates", "took", "reason", "epoch", "update", "samples", "seconds", "columns"}
+"""What the line of a trial must have."""
+
+_PARTIAL = "request.json.partial"
+
+
+def _unwritable(folder: Path, error: OSError) -> Refusal:
+    why = error.strerror or error
+    return Refusal(f'folder "{folder}" can\'t be written: {why}. Name another folder, or make room.')
+
+
+def _begin(folder: Path, request: Any) -> None:
+    """Make the folder, or see that it holds the same request."""
+    path, text = folder / "request.json", json.dumps(request, indent=1, sort_keys=True, default=str)
+    if folder.exists():
+        held = path.read_text(encoding="utf-8") if path.is_file() else None
+        if held is None and any(path.name != _PARTIAL for path in folder.iterdir()):
+            raise Refusal(f"folder {folder} must be new or hold a comparison; it holds something else.")
+        if held is not None and held != text:
+            raise Refusal(
+                f"folder {folder} must hold the same comparison; it holds another one (request.json). "
+                "Name another folder."
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+    if not path.is_file():
+        partial = folder / _PARTIAL
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+
+
+def _lines(path: Path, needed: set[str]) -> dict[str, dict[str, Any]]:
+    """The whole lines of a file by key; one that a kill cut off ends with a line break for the next."""
+    if not path.is_file():
+        return {}
+    content = path.read_bytes()
+    if content and not content.endswith(b"\n"):
+        with path.open("ab") as file:
+            file.write(b"\n")
+    rows = {}
+    for line in content.splitlines():
+        try:
+            row = json.loads(line)
+            if needed <= row.keys():
+                rows[row["key"]] = row
+        except (ValueError, TypeError, AttributeError):
+            continue
+    return rows
+
+
+def _json(values: Any) -> list[float | None]:
+    """Nine digits tell float32 numbers apart; JSON has no NaN."""
+    return [float(f"{value:.9g}") if np.isfinite(value) else None for value in values.tolist()]
+
+
+def _numbers(values: list[Any]) -> Any:
+    return np.array([np.nan if value is None else value for value in values], np.float64)

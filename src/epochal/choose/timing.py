@@ -1,0 +1,158 @@
+"""How long does an update take on this machine, for each batch size?
+
+Measured in the very program that trains, gather and order included, evaluations and compilation not. Between
+measured sizes the time is interpolated, so that knees of the curve stay where they are.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from epochal.choose.bench import Bench
+from epochal.choose.setting import Setting
+from epochal.choose.trial import Job
+
+__all__ = ["Timer", "TimingCurve", "UpdateTime", "measure"]
+
+AGAIN_SECONDS = 0.05
+"""Training time of one more look at an update time."""
+
+ENDLESS = 2**30
+"""Updates of a training that is only timed, and the distance of its evaluations."""
+
+
+@dataclass(frozen=True)
+class UpdateTime:
+    """The time of one update.
+
+    batch_size       samples of the update.
+    seconds          the least over calls of many updates: other work on the machine only adds to it.
+    spread           how much longer the median call took, as a share of the least.
+    compile_seconds  until the program was there; little if it was in a cache.
+    updates          how many were measured.
+    """
+
+    batch_size: int
+    seconds: float
+    spread: float
+    compile_seconds: float
+    updates: int
+
+
+@dataclass(frozen=True)
+class TimingCurve:
+    """Update times at several batch sizes.
+
+    >>> curve = TimingCurve((UpdateTime(1, 2e-6, 0, 0, 9), UpdateTime(100, 2e-4, 0, 0, 9)))
+    >>> f"{float(curve.seconds(10)):.0e}"
+    '2e-05'
+    """
+
+    points: tuple[UpdateTime, ...]
+
+    @property
+    def batch_sizes(self) -> NDArray[np.int64]:
+        """The measured sizes, ascending."""
+        return np.array([point.batch_size for point in self.points], np.int64)
+
+    def seconds(self, batch_size: ArrayLike) -> NDArray[np.float64]:
+        """Time of an update at a batch size, interpolated in logarithms; beyond the ends, of the end."""
+        measured = [point.seconds for point in self.points]
+        wanted = np.log(np.asarray(batch_size, np.float64))
+        return np.exp(np.interp(wanted, np.log(self.batch_sizes), np.log(measured)))
+
+    def line(self) -> tuple[float, float]:
+        """(a, b) of the update time a + b * batch_size, by least squares of relative errors, both >= 0."""
+        from scipy.optimize import nnls
+
+        sizes = self.batch_sizes.astype(np.float64)
+        seconds = np.array([point.seconds for point in self.points])
+        (a, b), _ = nnls(np.stack([1 / seconds, sizes / seconds], axis=1), np.ones(len(seconds)))
+        return float(a), float(b)
+
+
+class Timer:
+    """Update times of one setting at the batch sizes that are asked for, each measured once.
+
+    It must be asked while nothing trains: other work on the machine makes an update slower.
+    """
+
+    def __init__(self, bench: Bench, setting: Setting) -> None:
+        self._bench, self._setting = bench, setting
+        self._points: dict[int, UpdateTime] = {}
+
+    def seconds(self, batch_size: int) -> float:
+        """The time of an update at a batch size."""
+        if batch_size not in self._points:
+            setting = self._setting.with_(f"batch {batch_size}", batch_size=batch_size)
+            self._points[batch_size] = update_time(self._bench, setting)
+        return self._points[batch_size].seconds
+
+    def again(self, batch_sizes: Sequence[int], rounds: int = 3) -> None:
+        """Time some sizes again, in turns, and keep the least of each: other work comes and goes."""
+        for size in batch_sizes:
+            self.seconds(size)
+        for number in range(rounds):
+            for size in batch_sizes:
+                setting = self._setting.with_(f"batch {size}, again {number + 1}", batch_size=size)
+                found, held = update_time(self._bench, setting, AGAIN_SECONDS), self._points[size]
+                if found.seconds < held.seconds:
+                    self._points[size] = replace(held, seconds=found.seconds, spread=found.spread)
+
+    @property
+    def curve(self) -> TimingCurve:
+        """All that was measured so far."""
+        return TimingCurve(tuple(self._points[size] for size in sorted(self._points)))
+
+
+def measure(bench: Bench, settings: Sequence[Setting], seconds: float = 0.2) -> TimingCurve:
+    """Time settings that differ in their batch size, one after the other, on an otherwise idle process.
+
+    Args:
+        bench: what they share.
+        settings: one for each batch size.
+        seconds: training time spent on each.
+    """
+    points = {}
+    for setting in settings:
+        size = bench.prepared(setting).plan.segments[0][1]
+        if size not in points:
+            points[size] = update_time(bench, setting, seconds)
+    return TimingCurve(tuple(points[size] for size in sorted(points)))
+
+
+def update_time(bench: Bench, setting: Setting, seconds: float = 0.2) -> UpdateTime:
+    """Time one setting, or find it in the store."""
+    held = bench.store.timing(setting.name)
+    if held is not None:
+        return UpdateTime(**{name: held[name] for name in UpdateTime.__dataclass_fields__})
+    slow = setting
+    if bench.prepared(setting).spec.optimizer.given is None:
+        # A rate is no part of the program; with a small one the parameters stay finite however long it runs.
+        slow = setting.with_(f"{setting.name} (timed)", learning_rate=1e-6)
+    begin = time.perf_counter()
+    lane = bench.lane([Job(slow, 0, ENDLESS, ENDLESS)])
+    compiled = time.perf_counter() - begin
+    lane.advance()
+    times: list[float] = []
+    made, spent = 0, 0.0
+    while spent < seconds or len(times) < 3:
+        before, clock = lane.update, lane.seconds
+        lane.advance()
+        done, took = lane.update - before, lane.seconds - clock
+        if done == 0:
+            break
+        made, spent = made + done, spent + took
+        if took >= 0.05 * seconds or spent >= seconds:
+            times.append(took / done)
+    each = np.array(times or [lane.seconds / max(lane.update, 1)])
+    least, size = float(each.min()), lane.plan.segments[0][1]
+    found = UpdateTime(size, least, float(np.median(each)) / least - 1, compiled, made)
+    bench.count(lane.update)
+    bench.store.add_timing(setting.name, asdict(found))
+    return found

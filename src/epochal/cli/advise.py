@@ -1,0 +1,214 @@
+"""epochal advise: which batch size, learning rate and number of epochs are to be taken for a table?"""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from epochal.cli import train
+from epochal.cli.choice_folder import folder_for, interruptible, write_report
+from epochal.cli.choice_options import advise_options, advised, request
+from epochal.cli.command import Command
+from epochal.cli.train_options import model
+from epochal.errors import Refusal
+
+if TYPE_CHECKING:
+    from epochal.choose.advice import Advice, Choice, Tried
+    from epochal.cli.choice_screen import ChoiceScreen
+    from epochal.data import Dataset
+    from epochal.run import Run
+
+__all__ = ["command"]
+
+ADVISED = ("batch_size", "learning_rate", "epochs")
+OWN = (*ADVISED, "repeats", "target_value", "out", "no_report", "as_json", "quiet")
+"""Options of both commands that a training does not take over from the advice."""
+
+
+@click.command("advise", cls=Command)
+@click.argument("data")
+@advise_options
+@click.pass_context
+def command(
+    ctx: click.Context, /, data: str, out: Path | None, as_json: bool, quiet: bool, **given: Any
+) -> None:
+    """Advise a batch size, a learning rate and a number of epochs for DATA.
+
+    \b
+    epochal advise example:breast-cancer
+    epochal advise table.csv --target price --goal quality --train
+
+    DATA is what `epochal train` takes. Short trainings are made to find out; the same command goes on
+    where it was interrupted. --quiet prints nothing but the command that trains as advised.
+    """
+    from epochal.cli.choice_screen import ChoiceScreen
+
+    if given["all_data"] and not given["train"]:
+        raise Refusal("--all-data belongs to --train; give that, too.")
+    screen = ChoiceScreen(quiet=quiet, to_stderr=as_json)
+    dataset = train.load_data(data, given)
+    folder = folder_for("advise", train.folder_name(data), out, request(dataset, given))
+    found = _advise(dataset, given, folder, screen)
+    report = None if given["no_report"] else write_report(folder, found.report)
+    arguments = _arguments(ctx, data, found)
+    words = shlex.join(["epochal", "train", *arguments])
+    if not quiet:
+        _conclude(screen, found, words)
+        screen.paths([("Folder", folder), *([("Report", report)] if report is not None else [])])
+    run = _train(arguments, screen, as_json) if given["train"] else None
+    if as_json:
+        more = {
+            "command": words,
+            "folder": str(folder),
+            "report": None if report is None else str(report),
+            "run": None if run is None else train.result(*run),
+        }
+        click.echo(json.dumps(found.to_dict() | more, ensure_ascii=False))
+    elif quiet:
+        click.echo(words if run is None else run[1])
+    ctx.exit(130 if run is not None and run[0].interrupted else 0)
+
+
+def _advise(dataset: Dataset, given: dict[str, Any], folder: Path, screen: ChoiceScreen) -> Advice:
+    from epochal.choose.advise import advise
+
+    with train.own_model(given["model"]):
+        network, options = model(given, dataset), advised(given)
+        screen.data(dataset)
+        with interruptible(folder, screen) as control:
+            return advise(network, dataset, folder=folder, control=control, watch=screen.show, **options)
+
+
+def _arguments(ctx: click.Context, data: str, found: Advice) -> list[str]:
+    """What `epochal train` is given to train as advised, on the same samples and with the same model."""
+    size = round(found.batch_size.value)
+    whole = size == found.data["sizes"]["train"]
+    arguments = [data, "--batch-size", "full" if whole else str(size)]
+    if found.learning_rate is not None:
+        arguments += ["--learning-rate", f"{found.learning_rate.value:.12g}"]
+    arguments += ["--epochs", str(math.ceil(found.epochs.value))]
+    left_out = (*OWN, "validation", "monitor") if ctx.params["all_data"] else OWN
+    known = {one.name for one in train.command.params}
+    for one in ctx.command.params:
+        given = ctx.get_parameter_source(one.name or "") is ParameterSource.COMMANDLINE
+        if isinstance(one, click.Option) and given and one.name in known and one.name not in left_out:
+            arguments += _said(one, ctx.params[one.name])
+    return [*arguments, "--validation", "0"] if ctx.params["all_data"] else arguments
+
+
+def _said(option: click.Option, value: Any) -> list[str]:
+    """An option and its value as they are written on a command line."""
+    if option.is_flag:
+        return [option.opts[0] if value else option.secondary_opts[0]]
+    return [word for one in (value if option.multiple else (value,)) for word in (option.opts[0], str(one))]
+
+
+def _train(arguments: list[str], screen: ChoiceScreen, as_json: bool) -> tuple[Run, Path]:
+    """Train as the command line for it says."""
+    from epochal.cli.files import check_folder
+    from epochal.cli.screen import Screen
+
+    given = train.command.make_context("epochal train", list(arguments)).params
+    folder = train.new_folder(given["data"])
+    check_folder(folder)
+    if not screen.quiet:
+        screen.console.print()
+    return train.train_and_save(given["data"], given, folder, Screen(quiet=screen.quiet, to_stderr=as_json))
+
+
+def _conclude(screen: ChoiceScreen, found: Advice, words: str) -> None:
+    """Print the answer first, then what it rests on."""
+    screen.answer(found.answer)
+    screen.section("Advice", _choices(found))
+    screen.section("How sure", [line for line in (found.told_apart, found.decided_by) if line])
+    screen.section("Measured", _tried(found, screen.width - 2), fold=False)
+    screen.section("What to expect", _expected(found))
+    screen.section("Notes", found.notes)
+    screen.section("Cost", _cost(found))
+    screen.section("To train with it", [words], fold=False)
+
+
+def _choices(found: Advice) -> list[str]:
+    from epochal.cli.layout import aligned
+
+    rows = [
+        ("", "take", "range", ""),
+        ("batch size", *_cells(found.batch_size, ",.0f")),
+        *([("learning rate", *_cells(found.learning_rate, ".3g"))] if found.learning_rate else []),
+        ("epochs", *_cells(found.epochs, ",.0f")),
+    ]
+    return [*aligned(rows), "range: between these the data can't tell"]
+
+
+def _cells(choice: Choice, form: str) -> tuple[str, str, str]:
+    value, low = f"{choice.value:{form}}", f"{choice.low:{form}}"
+    if math.isinf(choice.high):
+        between = f"{low} or more"
+    else:
+        between = "" if choice.low == choice.high else f"{low} to {choice.high:{form}}"
+    return value, between, choice.note
+
+
+def _tried(found: Advice, width: int) -> list[str]:
+    """What was measured, as far as there was a choice."""
+    from epochal.choose.reached import written, written_range
+    from epochal.cli.choice_screen import Column, ranged, set_in_columns, spent_time
+
+    if len(found.tried) < 2:
+        return []
+    rows, digits = found.tried, found.quality.written
+    names = [f"{_mark(found, one)} {_name(one)}" for one in rows]
+    if found.goal == "quality":
+        cost = Column(found.column.replace(".", " "), [digits(one.price[0]) for one in rows])
+        apart = [f"{digits(one.ratio[0])} ({ranged(*map(digits, one.ratio[1:]))})" for one in rows]
+        title = "less the advised (95 %)"
+    else:
+        say = spent_time if found.goal == "time" else written
+        words = [say(one.price[0]) if math.isfinite(one.price[0]) else "not reached" for one in rows]
+        cost = Column(f"{found.goal} to target", words)
+        apart = [f"{written(one.ratio[0])} ({written_range(*one.ratio[1:])})" for one in rows]
+        title = "times the advised (95 %)"
+    apart = ["" if name.startswith("*") else words for name, words in zip(names, apart, strict=True)]
+    reached = Column("reached", [f"{one.effort.reached} of {one.repeats}" for one in rows])
+    lines = set_in_columns(names, [reached, cost, Column(title, apart, right=False)], width)
+    return [*lines, "* advised; = can't be told apart from it; reached: repeats that got to the target"]
+
+
+def _mark(found: Advice, one: Tried) -> str:
+    rate = None if found.learning_rate is None else found.learning_rate.value
+    if one.batch_size == found.batch_size.value and one.learning_rate in (None, rate):
+        return "*"
+    return "=" if one.tied else " "
+
+
+def _name(one: Tried) -> str:
+    rate = "" if one.learning_rate is None else f", rate {one.learning_rate:.3g}"
+    return f"batch {one.batch_size:,}{rate}"
+
+
+def _expected(found: Advice) -> list[str]:
+    """What the advised setting reached on samples that were held out."""
+    from epochal.cli.layout import aligned
+
+    figures = {found.column: found.quality, **found.figures}
+    return aligned([(name.replace(".", " "), str(summary)) for name, summary in figures.items()])
+
+
+def _cost(found: Advice) -> list[str]:
+    """What it took, and how much that is."""
+    from epochal.cli.choice_screen import spent_time
+
+    cost = found.cost
+    times = f"{cost.of_one_training:.2g}" if cost.of_one_training < 100 else f"{cost.of_one_training:,.0f}"
+    share = f"{100 * cost.of_grid:.2g} %"
+    return [
+        f"{cost.trainings:,} trainings, {cost.updates:,} updates; {spent_time(cost.seconds)} for this call",
+        f"{times} times the updates of one training as advised",
+        f"{share} of the exhaustive grid ({cost.grid})" if cost.grid else f"{share} of the exhaustive grid",
+    ]

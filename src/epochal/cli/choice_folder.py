@@ -1,0 +1,92 @@
+"""Where is a comparison or an advice kept, and what does an interruption leave behind?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from epochal.cli.files import check_folder, replacing
+from epochal.cli.interrupts import INTERRUPTED, stopping
+from epochal.errors import Refusal
+
+if TYPE_CHECKING:
+    from epochal.cli.choice_screen import ChoiceScreen
+    from epochal.training import Control
+
+__all__ = ["folder_for", "interruptible", "write_report"]
+
+TRIALS = "trials.jsonl"
+OTHERS = ("request.json", "request.json.partial", "timings.jsonl")
+"""What a folder holds besides finished trainings: worth nothing without one."""
+
+
+def folder_for(what: str, name: str, out: Path | None, request: Any) -> Path:
+    """The folder that was named, or else the one that this request always has; checked to be writable.
+
+    Args:
+        what: "compare" or "advise".
+        name: what folders about the data are called.
+        out: the folder that was named.
+        request: all that makes two calls the same.
+    """
+    from epochal.choose.store import digest
+
+    folder = Path("runs") / f"{what}-{name}-{digest(request)}" if out is None else out
+    if folder.exists() and not folder.is_dir():
+        raise Refusal(f'"{folder}" must be a folder; it is a file. Name another one with --out.')
+    check_folder(folder)
+    return folder
+
+
+@contextmanager
+def interruptible(folder: Path, screen: ChoiceScreen) -> Iterator[Control]:
+    """Within, the first signal stops the control once a training is kept; a folder without any is removed."""
+    from epochal.training import Control
+
+    control = Control()
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    before = _kept(folder)
+    if before:
+        screen.opening("Folder", [f"{_trainings(before)} in {folder} already"])
+    try:
+        with screen.watching(control), stopping(control, (folder / TRIALS).is_file):
+            yield control
+    except KeyboardInterrupt:
+        kept = _kept(folder)
+        words = f"; {_trainings(kept)} kept; the same command goes on from there" if kept else ""
+        click.echo(f"epochal: interrupted{words}.", err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    finally:
+        if new and not _kept(folder):
+            _remove(new)
+
+
+def write_report(folder: Path, write: Callable[[Path], Any]) -> Path:
+    """Write the page about it, whole or not at all."""
+    path = folder / "report.html"
+    with replacing(path) as partial:
+        write(partial)
+    return path
+
+
+def _kept(folder: Path) -> int:
+    """How many trainings a folder holds."""
+    path = folder / TRIALS
+    return path.read_bytes().count(b"\n") if path.is_file() else 0
+
+
+def _trainings(count: int) -> str:
+    return f"{count:,} trainings are" if count > 1 else "1 training is"
+
+
+def _remove(new: list[Path]) -> None:
+    """Remove the folders that were made, as far as they hold nothing else."""
+    for name in OTHERS:
+        (new[0] / name).unlink(missing_ok=True)
+    with suppress(OSError):
+        for path in new:
+            path.rmdir()

@@ -1,0 +1,234 @@
+"""What does a person see while settings are compared, and how is what came out set in columns?
+
+On a terminal a live line: what is being done, trainings done, their rate, the remaining time, and below it
+what was learned last. In a pipe a plain line now and then.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from epochal.cli.layout import aligned, folded
+from epochal.cli.screen import PLAIN_SECONDS, duration, plain_console
+
+if TYPE_CHECKING:
+    from epochal.choose.progress import Step
+    from epochal.cli.interrupts import Stoppable
+    from epochal.curves import Summary
+    from epochal.data import Dataset
+
+__all__ = ["ChoiceScreen", "Column", "quality", "ranged", "set_in_columns", "spent_time"]
+
+RATE_SECONDS = 10.0
+"""The time over which the rate of trainings is measured."""
+
+NAME_WIDTH = 30
+"""A longer name of a setting goes on in the line below."""
+
+
+class ChoiceScreen:
+    """Shows steps; reads them only."""
+
+    def __init__(self, quiet: bool, to_stderr: bool) -> None:
+        self.quiet = quiet
+        self.console: Console = plain_console(to_stderr)
+        self.width = max(60, min(120, self.console.width))
+        self._live: Live | None = None
+        self._control: Stoppable | None = None
+        self._step: Step | None = None
+        self._words = ""
+        self._recent: deque[tuple[float, int]] = deque()
+        self._begin = time.monotonic()
+        self._said = 0.0
+        self._opening: list[tuple[str, list[str]]] = []
+
+    def opening(self, title: str, lines: Sequence[str]) -> None:
+        """Print lines under a title once the work begins: what is refused before says no more than that."""
+        self._opening.append((title, list(lines)))
+
+    def section(self, title: str, lines: Sequence[str], *, fold: bool = True) -> None:
+        """Print lines under a title, folded to the width unless they are to stay whole."""
+        if self.quiet or not lines:
+            return
+        self.console.print(Text(title, style="bold"))
+        text = folded(lines, self.width) if fold else "\n".join(f"  {line}".rstrip() for line in lines)
+        self.console.print(Text(text), soft_wrap=True)
+
+    def answer(self, sentence: str) -> None:
+        """Print the one sentence that matters."""
+        if not self.quiet:
+            self.console.print()
+            self.console.print(Text(textwrap.fill(sentence, self.width), style="bold"), soft_wrap=True)
+            self.console.print()
+
+    def paths(self, labeled: Sequence[tuple[str, Any]]) -> None:
+        """Print where everything is."""
+        if not self.quiet:
+            self.console.print()
+            for label, path in labeled:
+                words = Text(f"{label:<8}", style="bold").append(str(path), style="not bold")
+                self.console.print(words, soft_wrap=True)
+
+    def data(self, dataset: Dataset) -> None:
+        """Say what is known of the samples before anything is trained."""
+        shape = " × ".join(f"{size:,}" for size in dataset.shape)
+        self.opening(
+            "Data", [f"{dataset.source}: {dataset.samples:,} samples, {shape} inputs", *dataset.notes]
+        )
+
+    @contextmanager
+    def watching(self, control: Stoppable) -> Iterator[None]:
+        """Show the live line within; `control` says when the work was asked to end."""
+        self._control = control
+        if self.quiet or not self.console.is_terminal:
+            yield
+            return
+        with Live(
+            console=self.console, refresh_per_second=8, transient=True, get_renderable=self._render
+        ) as self._live:
+            yield
+
+    def show(self, step: Step) -> None:
+        """Take one step."""
+        while self._opening:
+            self.section(*self._opening.pop(0))
+        if self._step is None or step.phase != self._step.phase or step.done < self._step.done:
+            self._recent.clear()
+        self._step = step
+        self._words = step.words or self._words
+        now = time.monotonic()
+        if step.total:
+            self._recent.append((now, step.done))
+            while len(self._recent) > 2 and now - self._recent[0][0] > RATE_SECONDS:
+                self._recent.popleft()
+        if self.quiet or self._live is not None:
+            return
+        if step.words:
+            self.console.print(Text(folded([step.words], self.width)), soft_wrap=True)
+        if step.total and now - self._said >= PLAIN_SECONDS:
+            self._said = now
+            self.console.print(Text(f"  {self._line()}"), soft_wrap=True)
+
+    def _render(self) -> Text:
+        room = self.console.width - 1
+        if self._control is not None and self._control.stopped:
+            lines = ["ending: finished trainings are kept; Ctrl-C again leaves at once"]
+        elif self._step is None:
+            lines = [f"preparing for {time.monotonic() - self._begin:.0f} s"]
+        else:
+            whole = self._line()
+            lines = [whole if len(whole) <= room else self._line(rate=False)]
+            lines += [self._words] if self._words else []
+        cut = "\n".join(textwrap.shorten(line, room, placeholder=" ...") for line in lines)
+        return Text(cut, no_wrap=True, overflow="ellipsis", end="")
+
+    def _line(self, rate: bool = True) -> str:
+        """What is being done, trainings done, their rate and the remaining time, or else the time so far."""
+        step = self._step
+        assert step is not None
+        parts = [step.phase]
+        if step.total:
+            parts.append(f"{step.done:,} of {step.total:,}")
+        if len(self._recent) > 1:
+            (begin, before), (now, made) = self._recent[0], self._recent[-1]
+            if made > before and now > begin:
+                pace = (made - before) / (now - begin)
+                if rate:
+                    parts.append(f"{pace:.3g}/s" if pace >= 1 else f"{60 * pace:.2g}/min")
+                if step.done < step.total:
+                    parts.append(f"about {duration((step.total - step.done) / pace)} left")
+                    return " · ".join(parts)
+        return " · ".join([*parts, duration(time.monotonic() - self._begin)])
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: its title, and a cell for each row; numbers end together."""
+
+    title: str
+    cells: Sequence[str]
+    right: bool = True
+
+
+def set_in_columns(names: Sequence[str], columns: Sequence[Column], width: int) -> list[str]:
+    """A table of settings as lines of at most `width`; columns that need more room go into one below it.
+
+    Args:
+        names: of the rows; a long one goes on in the line below.
+        columns: those without any content are left out.
+        width: columns of the screen that there are.
+
+    >>> narrow = [Column("loss", ["0.31", "0.5"]), Column("updates", ["1,000", "20"])]
+    >>> print(*set_in_columns(["batch 8", "batch 32"], narrow, 20), sep="|")
+              loss|batch 8   0.31|batch 32   0.5||          updates|batch 8     1,000|batch 32       20
+    """
+    wrapped = [textwrap.wrap(name, NAME_WIDTH, subsequent_indent="  ") or [""] for name in names]
+    first = max(len(line) for lines in wrapped for line in lines)
+    tables: list[list[Column]] = [[]]
+    room = width - first
+    for column in columns:
+        if not any(column.cells):
+            continue
+        needed = 2 + max(len(column.title), *(len(cell) for cell in column.cells))
+        if tables[-1] and needed > room:
+            tables.append([])
+            room = width - first
+        tables[-1].append(column)
+        room -= needed
+    lines: list[str] = []
+    for table in tables:
+        rows = [["", *(column.title for column in table)]]
+        for place, (head, *rest) in enumerate(wrapped):
+            rows.append([head, *(column.cells[place] for column in table)])
+            rows += [[line, *([""] * len(table))] for line in rest]
+        right = [number for number, column in enumerate(table, start=1) if column.right]
+        lines += ([""] if lines else []) + aligned(rows, right)
+    return lines
+
+
+def quality(summary: Summary) -> str:
+    """A figure over repeats in short.
+
+    >>> from epochal.curves import summarize
+    >>> quality(summarize([0.75, 0.78, 0.77])), quality(summarize([math.nan, math.nan]))
+    ('0.767 ± 0.015', 'not finite')
+    """
+    if summary.repeats == 0:
+        return "not finite"
+    if summary.sd is None:
+        return f"{summary.mean:.3g}"
+    return f"{summary.written(summary.mean)} ± {summary.written(summary.sd)}"
+
+
+def ranged(low: str, high: str) -> str:
+    """An interval; a dash is no minus.
+
+    >>> ranged("0.1", "0.2"), ranged("-0.1", "0.2")
+    ('0.1–0.2', '-0.1 to 0.2')
+    """
+    return f"{low} to {high}" if "-" in (low[:1], high[:1]) or "+" in (low[:1], high[:1]) else f"{low}–{high}"
+
+
+def spent_time(seconds: float) -> str:
+    """A time with two digits, in words beyond a minute.
+
+    >>> spent_time(0.00321), spent_time(0.42), spent_time(7.26), spent_time(31.4), spent_time(75)
+    ('3.2 ms', '420 ms', '7.3 s', '31 s', '1 min 15 s')
+    """
+    if not math.isfinite(seconds):
+        return ""
+    if seconds < 0.9995:
+        thousandths = 1000 * seconds
+        return f"{thousandths:.0f} ms" if thousandths >= 10 else f"{thousandths:.2g} ms"
+    return f"{seconds:.1f} s" if seconds < 9.95 else duration(seconds)

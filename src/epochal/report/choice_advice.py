@@ -1,0 +1,366 @@
+"""How does an advice read?"""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+
+from epochal.choose.advice import Advice, Choice, Tried
+from epochal.curves import Summary
+from epochal.report.choice_frame import around, conditions, cost_words, notes
+from epochal.report.choice_html import (
+    Cell,
+    block,
+    chart,
+    count,
+    details,
+    duration,
+    interval,
+    name_of,
+    number,
+    percent,
+    quality,
+    spread,
+    switch,
+    table,
+)
+from epochal.report.choice_words import GOALS, NOISE, STANDINGS, explained, meaning_of
+
+__all__ = ["advice_body", "command"]
+
+
+def advice_body(advice: Advice, said: str = "") -> str:
+    """The page between the body tags, scripts apart.
+
+    `said` is the command that trains with the advice; by default what `command` makes of it.
+    """
+    cost = {
+        "what is to be least": GOALS[advice.goal][1],
+        "target": advice.target_words,
+        "cost": cost_words(advice.cost),
+        "exhaustive grid": advice.cost.grid,
+    }
+    sections = (
+        _answer(advice, said or command(advice)),
+        _price(advice),
+        _timing(advice),
+        _epochs(advice),
+        _curves(advice),
+        _tried(advice),
+        _theory(advice),
+        notes(advice.notes),
+        conditions(advice, {name: value for name, value in cost.items() if value}),
+    )
+    most = max((one.repeats for one in advice.tried), default=len(advice.best_epochs))
+    byline = (f"goal: {advice.goal}", f"up to {count(most, 'repeat')}")
+    return around(advice, "advice", byline, sections)
+
+
+# --- the answer ---------------------------------------------------------------------------------------------
+
+
+def _answer(advice: Advice, said: str) -> str:
+    figures = "".join(
+        f'<div class="card"><p class="name">{name}</p><p class="figure">{escape(figure)}</p>'
+        f'<p class="range">{escape(ends)}</p><p class="meaning">{escape(meaning)}</p></div>'
+        for name, figure, ends, meaning in _figures(advice)
+    )
+    apart = f'<p class="apart">≈ {escape(_sentence(advice.told_apart))}</p>' if advice.told_apart else ""
+    return (
+        '<section id="answer" class="answer advice good" aria-label="The answer"><div class="words">'
+        f'<p class="sentence">{escape(advice.answer)}</p></div>\n'
+        f'<div class="cards">{figures}</div>{apart}'
+        f'<div class="pair plain"><div><h3>What to expect</h3>{_expected(advice)}</div>'
+        f"<div><h3>What this advice cost</h3>{_cost(advice)}</div></div>"
+        f"<h3>Train with it</h3>{_command(said)}</section>\n"
+    )
+
+
+def _figures(advice: Advice) -> list[tuple[str, str, str, str]]:
+    """The three numbers, each with its interval and what that means."""
+    size, rate, epochs = advice.batch_size, advice.learning_rate, advice.epochs
+    best = GOALS[advice.goal][2]
+    meaning = (
+        f"samples for one update. No other size that was tried comes close enough to be the {best} by chance."
+    )
+    if size.low < size.high:
+        meaning = (
+            f"samples for one update. Which size of this range is the {best}, the measurements cannot tell."
+        )
+    found = [("batch size", f"{size.value:,.0f}", _range(size), _with_note(meaning, size))]
+    if rate is None:
+        said = "how far one update goes. The optimizer was given as an object and keeps its own."
+        found.append(("learning rate", "its own", "", said))
+    else:
+        meaning = "how far one update goes."
+        if rate.low < rate.high:
+            meaning += " Rates in this range do as well, as far as the repeats can tell."
+        found.append(("learning rate", f"{rate.value:.3g}", _range(rate), _with_note(meaning, rate)))
+    meaning = "passes through the training samples."
+    if math.isinf(epochs.high):
+        meaning += " It was still getting better when the measurement ended, so more may help."
+    elif epochs.low < epochs.high:
+        meaning += (
+            " In most repeats, the best moment to stop lay in this range; the best parameters are kept."
+        )
+    most = "at least " if math.isinf(epochs.high) else ""
+    found.append(("epochs", f"{epochs.value:,.0f}", _range(epochs, most), _with_note(meaning, epochs)))
+    return found
+
+
+def _range(choice: Choice, before: str = "") -> str:
+    if before and math.isinf(choice.high):
+        return f"{before}{number(choice.low)}"
+    if choice.low == choice.high:
+        return ""
+    return interval(choice.low, choice.high)
+
+
+def _with_note(meaning: str, choice: Choice) -> str:
+    return f"{meaning} {_sentence(choice.note)}" if choice.note else meaning
+
+
+def _sentence(words: str) -> str:
+    """With a capital at the beginning and a full stop at the end."""
+    words = words.strip()
+    return words[:1].upper() + words[1:] + ("" if words.endswith((".", "!", "?")) else ".")
+
+
+def _expected(advice: Advice) -> str:
+    better = "higher" if advice.higher_is_better else "lower"
+    meaning = meaning_of(advice.column)
+    aside = f"{meaning}; {better} is better" if meaning else f"{better} is better"
+    rows = [
+        f"<b>{escape(quality(advice.quality))}</b> {escape(name_of(advice.column))}: {escape(aside)} "
+        f"({_ends(advice.quality)})"
+    ]
+    for name, summary in list(advice.figures.items())[:3]:
+        said = escape(": ".join(filter(None, (name_of(name), meaning_of(name)))))
+        rows.append(f"<b>{escape(quality(summary))}</b> {said} ({_ends(summary)})")
+    return f"<ul>{''.join(f'<li>{row}</li>' for row in rows)}</ul>"
+
+
+def _ends(summary: Summary) -> str:
+    return escape(f"95 % interval {spread(summary)}" if summary.ci95 is not None else spread(summary))
+
+
+def _cost(advice: Advice) -> str:
+    cost = advice.cost
+    rows = [
+        f"<b>{duration(cost.seconds)}</b> by the clock, {count(cost.updates, 'update')} in "
+        f"{count(cost.trainings, 'training')}",
+        f"as much as <b>{_times(cost.of_one_training)}</b> with the advised numbers",
+        f"<b>{_share(cost.of_grid)}</b> of trying everything ({escape(cost.grid)})" if cost.grid else "",
+    ]
+    return f"<ul>{''.join(f'<li>{row}</li>' for row in rows if row)}</ul>"
+
+
+def _times(share: float) -> str:
+    return "1 training" if round(share, 1) == 1 else f"{number(float(f'{share:.2g}'))} trainings"
+
+
+def _share(share: float) -> str:
+    if not math.isfinite(share):
+        return "an unknown share"
+    return percent(share, 1 if share < 0.1 else 0)
+
+
+def command(advice: Advice) -> str:
+    """What trains with the advice: a command line, or a call where the data has no name to give it.
+
+    A command line is quoted for a shell; it holds the model where that is a network of other than usual size.
+    """
+    source, size = str(advice.data.get("source") or "DATA"), advice.batch_size.value
+    whole = size == (advice.data.get("sizes") or {}).get("train")
+    rate, epochs = advice.learning_rate, f"{math.ceil(advice.epochs.value)}"
+    if source in ("arrays", "data frame"):
+        words = ["model", "data", 'batch_size="full"' if whole else f"batch_size={size:.0f}"]
+        if rate is not None:
+            words += [f'optimizer="{advice.optimizer}"', f"learning_rate={rate.value:.6g}"]
+        return f"epochal.fit({', '.join(words)}, epochs={epochs})"
+    model = advice.settings.get("model")
+    hidden = model.get("hidden") if isinstance(model, Mapping) and model.get("kind") == "mlp" else None
+    line = ["epochal", "train", source]
+    if hidden is not None and list(hidden) != [64, 64]:
+        line += ["--hidden", ",".join(map(str, hidden))]
+    line += ["--batch-size", "full" if whole else f"{size:.0f}"]
+    if rate is not None:
+        line += ["--optimizer", advice.optimizer, "--learning-rate", f"{rate.value:.6g}"]
+    return shlex.join([*line, "--epochs", epochs])
+
+
+def _command(said: str) -> str:
+    words = " ".join(f"<span>{escape(word)}</span>" for word in said.split(" "))  # no break after a hyphen
+    return (
+        f'<div class="copy"><pre tabindex="0" id="command">{words}</pre>'
+        '<button type="button" data-copy="command">copy</button></div>'
+    )
+
+
+# --- pictures -----------------------------------------------------------------------------------------------
+
+
+def _price(advice: Advice) -> str:
+    if not advice.tried:
+        return ""
+    price, least, best = GOALS[advice.goal]
+    what = f"Wanted: as little as possible of {escape(least)}."
+    if advice.target_words and advice.goal != "quality":
+        what += f" As good as the best means: {escape(advice.target_words)}."
+    note = (
+        "<b>◆</b> advised · <b>●</b> cannot be told apart from it · <b>○</b> worse · <b>△</b> target not "
+        "reached (the true number lies above). Bars are 95 % intervals; the line joins the best learning "
+        "rate of each batch size."
+    )
+    return block(
+        "price",
+        f"Which batch size is the {best}?",
+        f"<p>{what}</p>" + chart("prices", f"{price} against batch size", note, "", 420),
+    )
+
+
+def _timing(advice: Advice) -> str:
+    if not advice.timing.points:
+        return ""
+    note = (
+        "Measured on this machine. Where the points are level, a larger batch costs no more time; where they "
+        "rise with the dashed line, twice the batch takes about twice as long. Both axes are logarithmic."
+    )
+    return block(
+        "timing",
+        "How long does one update take?",
+        chart("clock", "Time of an update against batch size", note, "", 340),
+    )
+
+
+def _epochs(advice: Advice) -> str:
+    known = [epoch for epoch in advice.best_epochs if math.isfinite(epoch)]
+    if not known:
+        return ""
+    late = sum(advice.improving)
+    note = (
+        "Each dot is one repeat: the epoch at which it did best on held-out samples. The line is the advised "
+        "number, the shaded range holds most repeats."
+    )
+    if late:
+        note += f" <b>▷</b> {count(late, 'repeat')} still improving at the end: the best lies further right."
+    return block(
+        "epochs",
+        "When is it best to stop?",
+        chart("stops", "The best epoch of each repeat", note, "", 220),
+    )
+
+
+def _curves(advice: Advice) -> str:
+    if not len(advice.curves):
+        return ""
+    axes = [(axis, axis) for axis in ("epochs", "updates", "samples", "seconds")]
+    controls = (
+        '<label class="pick">show <select name="quantity" aria-label="quantity"></select></label>'
+        + switch("x", "against", axes, "epochs")
+        + '<label class="check"><input type="checkbox" name="logx"> log x</label>'
+        + '<label class="check"><input type="checkbox" name="logy"> log y</label>'
+    )
+    note = (
+        "Lines are means over the repeats at the advised setting, bands 95 % intervals of the mean. The "
+        "dotted line marks the advised number of epochs. Where the curve of held-out (validation) samples "
+        "turns back, the network begins to learn its own samples by heart."
+    )
+    return block("curves", "How does it learn?", chart("lines", "Learning curves", note, controls, 440))
+
+
+# --- tables -------------------------------------------------------------------------------------------------
+
+
+def _tried(advice: Advice) -> str:
+    if not advice.tried:
+        return ""
+    relative = advice.goal != "quality"
+    heads = [
+        ("batch size", "samples of one update"),
+        ("learning rate", "how far one update goes"),
+        ("standing", "against the advised setting"),
+        (GOALS[advice.goal][0], "expected, with 95 % interval"),
+        (
+            ("times the advised", "how many times what the advised setting takes, with 95 % interval")
+            if relative
+            else ("apart from the advised", "mean of the paired differences, with 95 % interval")
+        ),
+        ("updates to the target", "expected, with 95 % interval"),
+        ("repeats", "trainings with seeds of their own"),
+    ]
+    rows = [_one_tried(one, advice) for one in advice.tried]
+    note = "Click a heading to sort by it."
+    return block(
+        "tried",
+        "What was tried",
+        table(heads, rows, "Measured settings") + f'<p class="note">{note}</p>',
+    )
+
+
+def _one_tried(one: Tried, advice: Advice) -> list[Cell]:
+    advised = one.batch_size == advice.batch_size.value and (
+        advice.learning_rate is None or one.learning_rate == advice.learning_rate.value
+    )
+    stands = "best" if advised else "tied" if one.tied else "worse"
+    shape, words = STANDINGS[stands]
+    words = "advised" if advised else words
+    write = duration if advice.goal == "time" else number
+    order = ("best", "tied", "worse").index(stands)
+    work = one.effort
+    if work.reached:
+        missed = "" if work.reached == work.repeats else f"; reached in {work.reached} of {work.repeats}"
+        updates = f"{number(work.expected)}<small>{escape(interval(work.low, work.high))}{missed}</small>"
+    else:
+        updates = "not reached"
+    return [
+        Cell(f"{one.batch_size:,}", one.batch_size),
+        Cell("–" if one.learning_rate is None else f"{one.learning_rate:.3g}", one.learning_rate),
+        Cell(f'<span class="stand">{shape} {escape(words)}</span>', str(order)),
+        _ranged(one.price, write),
+        Cell("1", 1.0) if advised and advice.goal != "quality" else _ranged(one.ratio, number),
+        Cell(updates, work.expected if work.reached else None),
+        Cell(str(one.repeats), one.repeats),
+    ]
+
+
+def _ranged(ends: Sequence[float], write: Callable[[float], str]) -> Cell:
+    middle, low, high = ends
+    if math.isinf(middle):
+        return Cell(f"not reached<small>{escape(interval(low, high, write))}</small>")
+    if math.isnan(middle):
+        return Cell("not finite")
+    return Cell(
+        f"{write(middle)}<small>{escape(interval(low, high, write))}</small>",
+        middle,
+    )
+
+
+# --- theory -------------------------------------------------------------------------------------------------
+
+
+def _theory(advice: Advice) -> str:
+    noise, theory = advice.noise, advice.theory
+    said = []
+    if noise is not None and noise.value is not None:
+        ends = interval(noise.low, noise.high)
+        said.append(f"Measured noise scale: {number(noise.value)} samples (95 % interval {ends}).")
+    else:
+        why = advice.noise_words or (noise.reason if noise is not None else "")
+        said.append(f"The noise scale is not known here{f': {why}' if why else ''}.".replace("..", "."))
+    if theory is not None:
+        ends = interval(theory.low, theory.high)
+        said.append(
+            "With the measured time of an update, theory alone would take batch size "
+            f"{number(theory.value)} ({ends})."
+        )
+    rows = "".join(f"<li>{escape(words)}</li>" for words in said)
+    inside = f'<ul class="notes">{rows}</ul>{explained(NOISE)}'
+    decided = f'<p class="sentence">{escape(_sentence(advice.decided_by))}</p>' if advice.decided_by else ""
+    return block(
+        "theory",
+        "Theory or measurement?",
+        decided + details("What theory says, and what a noise scale is", inside),
+    )

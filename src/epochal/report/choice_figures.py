@@ -1,0 +1,306 @@
+"""Which numbers do the figures about a choice show?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.choose.advice import Advice, Tried
+from epochal.choose.comparison import Comparison, Row
+from epochal.choose.hyperbola import Hyperbola
+from epochal.choose.reached import Effort
+from epochal.choose.timing import TimingCurve
+from epochal.curves import AXES, Curves
+from epochal.report.choice_html import name_of
+
+__all__ = ["advice_figures", "by_size", "comparison_figures", "standing"]
+
+Numbers = list[float | None]
+
+_MOST_POINTS = 12_000  # of all lines of a figure together
+_FEWEST_POINTS = 60  # of one line
+_CURVE_POINTS = 81
+_MOST_QUANTITIES = 4
+
+
+def standing(row: Row, comparison: Comparison) -> str:
+    """How a setting stands to the best one: "best", "tied", "worse", "dropped" or "broken".
+
+    The setting that is named the best is "tied" with the others where none could be told apart from it, and
+    the figures mark it all the same.
+    """
+    if not math.isfinite(row.quality.mean):
+        return "broken"
+    if row.name == comparison.best:
+        return "best"
+    if row.name in comparison.tied:
+        return "tied"
+    return "dropped" if row.dropped is not None else "worse"
+
+
+def by_size(comparison: Comparison) -> list[Row]:
+    """The settings by batch size, then by their other values as they came."""
+    return sorted(comparison.rows, key=lambda row: row.batch_size)
+
+
+def comparison_figures(comparison: Comparison) -> dict[str, Any]:
+    """Plain data for `choice.js`: settings, curves, and the updates to the target."""
+    rows = by_size(comparison)
+    return {
+        "judged": name_of(comparison.column),
+        "higher": comparison.higher_is_better,
+        "settings": [
+            {
+                "name": row.name,
+                "batch": row.batch_size,
+                "rank": _rank(i, len(rows)),
+                "standing": standing(row, comparison),
+                "mean": _number(row.quality.mean),
+                "low": _end(row.quality.ci95, 0),
+                "high": _end(row.quality.ci95, 1),
+                "values": _numbers(row.quality.per_repeat),
+                "repeats": row.repeats,
+                "seconds": _number(row.seconds),
+                "updates": _number(row.updates),
+                "samples": _number(row.samples),
+            }
+            for i, row in enumerate(rows)
+        ],
+        "curves": _comparison_curves(comparison, rows),
+        "effort": _comparison_effort(comparison, rows),
+    }
+
+
+def advice_figures(advice: Advice) -> dict[str, Any]:
+    """Plain data for `choice.js`: prices, update times, best epochs, the curves of the advised setting."""
+    return {
+        "judged": name_of(advice.column),
+        "higher": advice.higher_is_better,
+        "price": {
+            "goal": advice.goal,
+            "advised": _number(advice.batch_size.value),
+            "points": [_tried(one, advice) for one in advice.tried],
+        },
+        "timing": _timing(advice.timing, advice.batch_size.value),
+        "epochs": {
+            "advised": _number(advice.epochs.value),
+            "low": _number(advice.epochs.low),
+            "high": _number(advice.epochs.high),
+            "best": _numbers(advice.best_epochs),
+            "improving": list(advice.improving),
+        },
+        "curves": _advice_curves(advice),
+    }
+
+
+# --- curves -------------------------------------------------------------------------------------------------
+
+
+def _comparison_curves(comparison: Comparison, rows: Sequence[Row]) -> dict[str, Any]:
+    held = [row for row in rows if row.name in comparison.curves and len(comparison.curves[row.name])]
+    points = max(_FEWEST_POINTS, _MOST_POINTS // max(1, len(held)))
+    kept = {row.name: _kept(comparison.curves[row.name], points) for row in held}
+    quantities = []
+    for column in _columns([comparison.curves[row.name] for row in held], comparison.column):
+        lines = [
+            {
+                "name": row.name,
+                "source": source,
+                "rank": _rank(rows.index(row), len(rows)),
+                "standing": standing(row, comparison),
+                **_line(comparison.curves[row.name], column, kept[row.name]),
+            }
+            for source, row in enumerate(held)
+            if column in comparison.curves[row.name].columns
+        ]
+        level = comparison.target if column == comparison.column else None
+        quantities.append({"name": name_of(column), "lines": lines, "target": _finite(level)})
+    return {
+        "x": [_along(comparison.curves[row.name], kept[row.name]) for row in held],
+        "quantities": [one for one in quantities if one["lines"]],
+        "best": None,
+    }
+
+
+def _advice_curves(advice: Advice) -> dict[str, Any]:
+    curves = advice.curves
+    if not len(curves):
+        return {"x": [], "quantities": [], "best": None}
+    kept = _kept(curves, _MOST_POINTS // 8)
+    quantities = []
+    for column in _columns([curves], advice.column):
+        part, _, metric = column.partition(".")
+        if part == "train" and f"validation.{metric}" in curves.columns:
+            continue
+        both = [column, *([f"train.{metric}"] if part == "validation" else [])]
+        lines = [
+            {"name": name_of(one), "source": 0, "role": one.partition(".")[0], **_line(curves, one, kept)}
+            for one in both
+            if one in curves.columns
+        ]
+        level = advice.target if column == advice.column else None
+        quantities.append({"name": metric.replace("_", " "), "lines": lines, "target": _finite(level)})
+    x = _along(curves, kept)
+    epochs, advised = [one or 0.0 for one in x["epochs"]], advice.epochs.value
+    best = None
+    if math.isfinite(advised) and epochs:
+        best = {axis: _number(float(np.interp(advised, epochs, _filled(x[axis])))) for axis in AXES}
+    return {"x": [x], "quantities": quantities, "best": best}
+
+
+def _columns(curves: Sequence[Curves], judged: str) -> list[str]:
+    """The judged column first, then what else was measured on validation samples, then on training ones."""
+    known = dict.fromkeys(
+        name
+        for one in curves
+        for name, column in one.columns.items()
+        if np.isfinite(column).any() and not name.startswith("test.")
+    )
+    order = sorted(
+        known, key=lambda name: (name != judged, not name.startswith("validation."), "running" in name)
+    )
+    return order[:_MOST_QUANTITIES]
+
+
+def _kept(curves: Curves, most: int) -> NDArray[np.int64]:
+    """The evaluations that are drawn: all, or some, as dense at the beginning as a logarithmic axis asks."""
+    points = np.unique(curves.update).size
+    if points <= most:
+        return np.arange(points)
+    even = np.linspace(0, points - 1, most // 2)
+    early = np.geomspace(1, points - 1, most // 2)
+    return np.unique(np.concatenate([even, early]).round().astype(np.int64))
+
+
+def _line(curves: Curves, column: str, kept: NDArray[np.int64]) -> dict[str, Any]:
+    band = curves.summary(column)
+    return {
+        "mean": _numbers(band.mean[kept]),
+        "low": _numbers(band.low[kept]),
+        "high": _numbers(band.high[kept]),
+    }
+
+
+def _along(curves: Curves, kept: NDArray[np.int64]) -> dict[str, Numbers]:
+    return {axis: _numbers(curves.values(curves.names[0], axis)[0][kept]) for axis in AXES}
+
+
+# --- work to the target -------------------------------------------------------------------------------------
+
+
+def _comparison_effort(comparison: Comparison, rows: Sequence[Row]) -> dict[str, Any] | None:
+    points = [
+        {
+            "name": row.name,
+            "batch": row.batch_size,
+            "standing": standing(row, comparison),
+            **_effort(row.effort),
+        }
+        for row in rows
+        if row.effort is not None
+    ]
+    if not points:
+        return None
+    sizes = [row.batch_size for row in rows]
+    return {"points": points, **_fit(comparison.hyperbola, comparison.critical, min(sizes), max(sizes))}
+
+
+def _effort(effort: Effort) -> dict[str, Any]:
+    """The point to draw; where no repeat reached the target, `at` is what was spent in vain."""
+    none = effort.reached == 0
+    spent = effort.within[1] if effort.within is not None else effort.low
+    return {
+        "at": _number(spent if none else effort.expected),
+        "low": None if none else _number(effort.low),
+        "high": None if none else _number(effort.high),
+        "open": bool(not none and math.isinf(effort.high)),
+        "reached": effort.reached,
+        "repeats": effort.repeats,
+        "said": str(effort),
+    }
+
+
+def _fit(
+    curve: Hyperbola | None, critical: tuple[float, float] | None, low: float, high: float
+) -> dict[str, Any]:
+    """The curve over a little more than the measured sizes, and where it turns."""
+    if curve is None:
+        return {"curve": None}
+    sizes = np.geomspace(low / 2 if low > 1 else low, high * 2, _CURVE_POINTS)
+    ends = critical if critical is not None else (math.nan, math.nan)
+    return {
+        "curve": {"x": _numbers(sizes), "y": _numbers(curve.steps(sizes))},
+        "fewest": _number(curve.minimal_steps),
+        "falling": _numbers(curve.minimal_samples / sizes),
+        "critical": _number(curve.critical_batch),
+        "endless": bool(math.isinf(curve.critical_batch)),
+        "interval": [_number(end) for end in ends],
+    }
+
+
+def _tried(one: Tried, advice: Advice) -> dict[str, Any]:
+    price, low, high = one.price
+    advised = one.batch_size == advice.batch_size.value and (
+        advice.learning_rate is None or one.learning_rate == advice.learning_rate.value
+    )
+    missed = one.effort.reached == 0 and advice.goal != "quality"
+    return {
+        "batch": one.batch_size,
+        "rate": _finite(one.learning_rate),
+        "standing": "best" if advised else "tied" if one.tied else "worse",
+        "at": _number(low if missed else price),
+        "low": None if missed else _number(low),
+        "high": None if missed else _number(high),
+        "open": bool(math.isinf(high) and not missed),
+        "missed": missed,
+        "reached": one.effort.reached,
+        "repeats": one.repeats,
+    }
+
+
+def _timing(timing: TimingCurve, advised: float) -> dict[str, Any]:
+    points = timing.points
+    line = None
+    if len(points) > 1:
+        a, b = timing.line()
+        sizes = np.geomspace(points[0].batch_size, points[-1].batch_size, _CURVE_POINTS)
+        line = {"x": _numbers(sizes), "y": _numbers(a + b * sizes)}
+    return {
+        "batch": [point.batch_size for point in points],
+        "seconds": _numbers(point.seconds for point in points),
+        "spread": _numbers(point.spread for point in points),
+        "line": line,
+        "advised": _number(advised),
+    }
+
+
+# --- numbers ------------------------------------------------------------------------------------------------
+
+
+def _rank(i: int, count: int) -> float:
+    return i / (count - 1) if count > 1 else 0.0
+
+
+def _filled(values: Numbers) -> list[float]:
+    return [math.nan if value is None else value for value in values]
+
+
+def _numbers(values: Iterable[float]) -> Numbers:
+    return [_number(float(value)) for value in values]
+
+
+def _end(ends: tuple[float, float] | None, which: int) -> float | None:
+    return None if ends is None else _number(ends[which])
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None else _number(value)
+
+
+def _number(value: float) -> float | None:
+    """Six digits; what is not finite becomes None."""
+    return float(f"{value:.6g}") if math.isfinite(value) else None

@@ -1,0 +1,210 @@
+"""Which tables does the page about a comparison hold?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+from epochal.choose.comparison import Comparison, Row, Tuned
+from epochal.choose.paired import PairedDifference
+from epochal.curves import Summary
+from epochal.report.choice_figures import by_size, standing
+from epochal.report.choice_html import (
+    Cell,
+    block,
+    count,
+    duration,
+    interval,
+    name_of,
+    number,
+    percent,
+    quality,
+    spread,
+    table,
+)
+from epochal.report.choice_words import REGIMES, STANDINGS
+
+__all__ = ["regimes_part", "settings_part", "tuning_part"]
+
+
+def regimes_part(comparison: Comparison) -> str:
+    """The three regimes side by side, each by its best setting."""
+    rows = {row.name: row for row in comparison.rows}
+    lines = []
+    for regime in comparison.regimes:
+        key = regime.name.partition(" ")[0]
+        name, meaning = REGIMES.get(key, (regime.name, ""))
+        row = None if regime.row is None else rows.get(regime.row)
+        title = f"<th scope=row>{escape(name)}<small>{escape(meaning)}</small></th>"
+        if row is None:
+            lines.append(f'<tr>{title}<td colspan="5">not among the settings</td></tr>')
+            continue
+        unsteady = "–" if math.isnan(row.noise) else number(row.noise)
+        cells = (row.name, duration(row.seconds), f"{row.updates:,}", quality(row.quality), unsteady)
+        lines.append(f"<tr>{title}{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>")
+    if not lines:
+        return ""
+    heads = (
+        "best setting",
+        "time of a training",
+        "updates",
+        name_of(comparison.column),
+        "jitter of the curve",
+    )
+    head = "".join(f"<th scope=col>{escape(name)}</th>" for name in heads)
+    note = (
+        "Jitter is how far the curve jumps up and down around its trend from one evaluation to the next, "
+        f"in units of the {escape(name_of(comparison.column))}."
+    )
+    return block(
+        "regimes",
+        "Three ways of descending, side by side",
+        f'<div class="scroll" tabindex="0"><table class="rows regimes"><thead><tr><th scope=col>regime</th>'
+        f'{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></div><p class="note">{note}</p>',
+    )
+
+
+def settings_part(comparison: Comparison) -> str:
+    """Everything that was measured, a row for each setting."""
+    columns = list(dict.fromkeys(name for row in comparison.rows for name in row.figures))
+    target = any(row.effort is not None for row in comparison.rows)
+    heads = [
+        ("setting", "what differs"),
+        ("standing", "against the best setting"),
+        ("batch size", "samples of one update"),
+        ("learning rate", "how far one update goes"),
+        ("repeats", "trainings with seeds of their own"),
+        (name_of(comparison.column), "mean over repeats at the best epoch, with 95 % interval"),
+        ("behind the best by", "mean of the paired differences, with 95 % interval"),
+        ("P(better)", "share of repeats in which it beat the best setting, with 95 % interval"),
+        *((name_of(name), "mean over repeats at the same epoch") for name in columns),
+        ("best epoch", "mean over repeats"),
+        ("updates", "of one training"),
+        *([("updates to target", "expected, with 95 % interval")] if target else []),
+        ("one update", "measured time"),
+        ("one training", "time without evaluations"),
+        ("jitter", "how unsteady the curve is"),
+        ("broken", "repeats whose loss was not finite"),
+    ]
+    rows = [_setting(row, comparison, columns, target) for row in by_size(comparison)]
+    note = "Click a heading to sort by it. “Behind the best by”: positive means worse than the best setting."
+    return block(
+        "settings", "All settings", table(heads, rows, "All settings") + f'<p class="note">{note}</p>'
+    )
+
+
+def _setting(row: Row, comparison: Comparison, columns: Sequence[str], target: bool) -> list[Cell]:
+    stands = standing(row, comparison)
+    shape, words = STANDINGS[stands]
+    lost = row.dropped
+    why = "" if lost is None else f"<small>after {count(lost.after, 'repeat')}: {escape(lost.reason)}</small>"
+    order = ("best", "tied", "worse", "dropped", "broken").index(stands)
+    cells = [
+        Cell(escape(row.name), row.name),
+        Cell(f'<span class="stand">{shape} {escape(words)}</span>{why}', str(order)),
+        Cell(f"{row.batch_size:,}", row.batch_size),
+        Cell("–" if row.learning_rate is None else f"{row.learning_rate:.3g}", row.learning_rate),
+        Cell(f"{row.repeats}", row.repeats),
+        _summary(row.quality),
+        *_difference(row),
+        *(_summary(row.figures[name]) if name in row.figures else Cell("–") for name in columns),
+        Cell(number(row.best_epoch.mean), row.best_epoch.mean),
+        Cell(f"{row.updates:,}", row.updates),
+    ]
+    if target:
+        cells.append(_effort(row))
+    return [
+        *cells,
+        Cell(duration(row.update_seconds), row.update_seconds),
+        Cell(duration(row.seconds), row.seconds),
+        Cell("–" if math.isnan(row.noise) else number(row.noise), row.noise),
+        Cell(str(row.broken), row.broken),
+    ]
+
+
+def _summary(summary: Summary) -> Cell:
+    ends = f"<small>{escape(spread(summary))}</small>" if summary.ci95 is not None else ""
+    return Cell(escape(quality(summary)) + ends, summary.mean)
+
+
+def _difference(row: Row) -> tuple[Cell, Cell]:
+    """How far the setting is behind the best one, and how often it beat it."""
+    found = row.difference
+    if found is None:
+        return Cell("–", 0.0), Cell("–")
+    behind, ends = _behind(found, row.name)
+    share = found.probability if found.a == row.name else 1 - found.probability
+    low, high = (
+        found.probability_ci if found.a == row.name else tuple(1 - p for p in found.probability_ci[::-1])
+    )
+    written = found.differences.written
+    said = written(behind) if math.isfinite(behind) else "–"
+    if ends is not None:
+        said += f"<small>{escape(interval(*ends, write=written))}</small>"
+    return Cell(said, behind), Cell(
+        f"{percent(share)}<small>{100 * low:.0f} to {percent(high)}</small>", share
+    )
+
+
+def _behind(found: PairedDifference, name: str) -> tuple[float, tuple[float, float] | None]:
+    """A difference reads "a is better than b by"; here it is by how much `name` is worse."""
+    if found.b == name:
+        return found.mean, found.ci95
+    return -found.mean, None if found.ci95 is None else (-found.ci95[1], -found.ci95[0])
+
+
+def _effort(row: Row) -> Cell:
+    found = row.effort
+    if found is None:
+        return Cell("–")
+    if found.reached == 0:
+        return Cell(f"not reached<small>{escape(str(found))}</small>")
+    aside = "" if found.reached == found.repeats else f"; reached in {found.reached} of {found.repeats}"
+    return Cell(
+        f"{number(found.expected)}<small>{escape(interval(found.low, found.high))}{aside}</small>",
+        found.expected,
+    )
+
+
+def tuning_part(comparison: Comparison) -> str:
+    """The learning rates that were tried, where they were tuned."""
+    tuned = [(row, row.tuned) for row in by_size(comparison) if row.tuned is not None]
+    if not tuned:
+        return ""
+    lines = "".join(
+        f"<tr><th scope=row>{escape(row.name)}</th><td class=number>{found.rate:.3g}</td>"
+        f'<td><ul class="rates">{_tried(found, comparison.higher_is_better)}</ul></td>'
+        f"<td>{f'<b>⚠</b> {escape(found.edge)}' if found.edge else 'better ones bracketed'}</td>"
+        f"<td class=number>{found.repeats}</td></tr>"
+        for row, found in tuned
+    )
+    heads = (
+        "setting",
+        "chosen",
+        f"tried, with the {name_of(comparison.column)} reached",
+        "the ends",
+        "repeats",
+    )
+    head = "".join(f"<th scope=col>{escape(name)}</th>" for name in heads)
+    note = (
+        "A learning rate is how far one update goes. What suits one batch size may not suit another, so "
+        "each setting got its own. “Better ones bracketed” means that rates on both sides of the chosen "
+        "one were tried and did worse; ⚠ means that the best rate may lie beyond those tried."
+    )
+    return block(
+        "tuning",
+        "How the learning rates were found",
+        f'<div class="scroll" tabindex="0"><table class="rows"><thead><tr>{head}</tr></thead>'
+        f'<tbody>{lines}</tbody></table></div><p class="note">{note}</p>',
+    )
+
+
+def _tried(tuned: Tuned, higher: bool) -> str:
+    def one(rate: float, value: float) -> str:
+        chosen = math.isclose(rate, tuned.rate)
+        mark = ' class="chosen"' if chosen else ""
+        reached = f"{value:.4g}" if math.isfinite(value) else "broke"
+        return f"<li{mark}>{'✓ ' if chosen else ''}{rate:.3g}<small>{reached}</small></li>"
+
+    return "".join(one(rate, value) for rate, value in tuned.tried)

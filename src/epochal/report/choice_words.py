@@ -1,0 +1,131 @@
+"""What do the words of a choice mean, for someone who meets them for the first time?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+__all__ = ["GOALS", "JUDGED", "NOISE", "REGIMES", "STANDINGS", "explained", "meaning_of"]
+
+STANDINGS = {
+    "best": ("◆", "best mean"),
+    "tied": ("●", "not told apart"),
+    "worse": ("○", "worse"),
+    "dropped": ("✕", "given up early"),
+    "broken": ("⚡", "not finite"),
+}
+"""A shape and words for each standing: no meaning rests on color alone."""
+
+REGIMES = {
+    "batch": (
+        "batch gradient descent",
+        "All training samples form one batch: one smooth, exact update an epoch, and so few updates.",
+    ),
+    "mini-batch": (
+        "mini-batch gradient descent",
+        "Some samples form a batch: many updates an epoch, and the machine still works on many samples at "
+        "once.",
+    ),
+    "stochastic": (
+        "stochastic gradient descent",
+        "Each sample is a batch of its own: the most updates an epoch, each of them cheap and rough.",
+    ),
+}
+"""The three regimes by the first word of their names."""
+
+JUDGED = (
+    (
+        "Compared in pairs.",
+        "Repeat 1 of every setting had the same split, start and order, and so had repeat 2, and so on. So "
+        "the settings are compared repeat by repeat, and luck that all of them share cancels out.",
+    ),
+    (
+        "The 95 % interval.",
+        "It is the range of values that fit what was measured. If the whole experiment were done again and "
+        "again, such ranges would hold the true mean 19 times of 20.",
+    ),
+    (
+        "Many comparisons (Holm's correction).",
+        "Who compares many settings finds some difference by luck alone. So the more settings there are, the "
+        "clearer a difference must be before it counts.",
+    ),
+    (
+        "P(better).",
+        "It is the share of repeats in which a setting beat the best one. 50 % is a draw; a difference "
+        "matters in practice when the better one wins more than 3 of 4 times.",
+    ),
+    (
+        "No detectable difference.",
+        "It does not say that settings are equal. It says that these repeats cannot tell them apart; more "
+        "repeats may.",
+    ),
+)
+
+NOISE = (
+    (
+        "What a gradient is.",
+        "Each sample of a batch says in which direction the network should change to do better on that "
+        "sample. The average over the batch is the direction of the update.",
+    ),
+    (
+        "What the noise scale is.",
+        "Samples disagree, so a small batch gives a rough direction, and a larger one a better direction. "
+        "The gradient noise scale is the number of samples at which what they disagree in is as large as "
+        "what they agree on: much smaller batches waste updates, much larger ones waste samples.",
+    ),
+    (
+        "How theory turns it into a batch size.",
+        "A larger batch needs fewer updates, but each of them takes longer. From the noise scale and the "
+        "measured time of an update follows the batch size at which the product of the two is least.",
+    ),
+    (
+        "Why it is not the last word.",
+        "The noise grows during training, and the theory is about plain gradient descent with a well-tuned "
+        "learning rate. So it only says where to begin, and short trainings are measured where it may be "
+        "wrong.",
+    ),
+)
+
+GOALS = {
+    "time": ("time to the target", "the time until the network is as good as the best", "fastest"),
+    "samples": (
+        "samples to the target",
+        "the samples seen until the network is as good as the best",
+        "thriftiest with samples",
+    ),
+    "updates": (
+        "updates to the target",
+        "the updates until the network is as good as the best",
+        "thriftiest with updates",
+    ),
+    "quality": ("quality reached", "the error on held-out samples", "best"),
+}
+"""For each goal: what its price is called, what is to be least, and what the advised one is."""
+
+
+_MEANINGS = {
+    "loss": "how wrong the network is",
+    "accuracy": "the share that the network gets right",
+    "balanced_accuracy": "the share that the network gets right, each class counting the same",
+    "r2": "the share of the ups and downs that the network explains",
+    "mae": "how far off the network is on average",
+    "rmse": "how far off the network is, large errors counting more",
+}
+
+
+def meaning_of(column: str) -> str:
+    """What a measured column is, in plain words; empty where that is not known.
+
+    >>> meaning_of("validation.loss")
+    'how wrong the network is on samples that it did not learn from'
+    """
+    part, _, metric = column.partition(".")
+    known = _MEANINGS.get(metric, "")
+    on = "samples that it did not learn from" if part == "validation" else "the samples that it learned from"
+    return f"{known} on {on}" if known else ""
+
+
+def explained(words: Sequence[tuple[str, str]]) -> str:
+    """A list of terms with their meaning."""
+    rows = "".join(f"<dt>{escape(term)}</dt><dd>{escape(meaning)}</dd>" for term, meaning in words)
+    return f"<dl>{rows}</dl>"

@@ -1,0 +1,258 @@
+"""What do the tests of comparisons and advices show? Hand-made ones, with each awkward value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from epochal.choose.advice import Advice, Choice, Price, Tried
+from epochal.choose.comparison import Comparison, Cost, Regime, Row, Tuned
+from epochal.choose.hyperbola import Hyperbola
+from epochal.choose.noise import NoiseOverTraining
+from epochal.choose.paired import difference
+from epochal.choose.race import Dropped
+from epochal.choose.reached import Effort
+from epochal.choose.timing import TimingCurve, UpdateTime
+from epochal.curves import Curves, summarize
+
+EVIL = "<script>alert(1)</script>"
+TRAIN = 512
+
+
+def curves(size: int = 32, repeats: int = 5, epochs: int = 20, broken: bool = False) -> Curves:
+    """Falling losses, a little apart by repeat; NaN after the start where training broke."""
+    batches = math.ceil(TRAIN / size)
+    rng = np.random.default_rng(size)
+    return Curves.from_rows(
+        {
+            "repeat": repeat, "epoch": float(epoch), "update": epoch * batches, "samples": epoch * TRAIN,
+            "seconds": epoch * batches * seconds_of(size),
+            "validation.loss": math.nan if broken and epoch else level + 0.02 * repeat + rng.normal(0, 0.01),
+            "validation.accuracy": math.nan if broken and epoch else 1 - level / 2,
+        }
+        for repeat in range(repeats)
+        for epoch in range(epochs + 1)
+        for level in [0.2 + 0.002 * abs(math.log2(size) - 5) ** 2 + 0.6 * 0.8**epoch]
+    )  # fmt: skip
+
+
+def seconds_of(size: int) -> float:
+    """An update takes 10 µs, and a tenth of that more for each sample."""
+    return 1e-5 + 1e-6 * size
+
+
+def row(name: str, size: int, values: Sequence[float], best: Sequence[float], **more: Any) -> Row:
+    """One setting; `best` are the values of the setting that it is compared with."""
+    batches = math.ceil(TRAIN / size)
+    fields: dict[str, Any] = {
+        "name": name,
+        "axes": {"batch_size": size},
+        "batch_size": size,
+        "regime": "stochastic" if size == 1 else "batch" if size == TRAIN else "mini-batch",
+        "learning_rate": 0.01 * math.sqrt(size),
+        "repeats": len(values),
+        "quality": summarize(values),
+        "figures": {"validation.accuracy": summarize([1 - value / 2 for value in values])},
+        "best_epoch": summarize([12.0 + i for i in range(len(values))]),
+        "epochs": 20.0,
+        "updates": 20 * batches,
+        "samples": 20 * TRAIN,
+        "update_seconds": seconds_of(size),
+        "seconds": 20 * batches * seconds_of(size),
+        "effort": Effort(900 / size + 60, 800 / size + 50, 1000 / size + 75, len(values), len(values)),
+        "noise": 0.02 / math.sqrt(size),
+        "broken": sum(not math.isfinite(value) for value in values),
+        "difference": None if values is best else difference(best, values, a="batch 32", b=name),
+        "dropped": None,
+        "tuned": Tuned(0.01, ((0.001, 0.5), (0.01, 0.2), (0.1, math.nan)), "", 3),
+    }
+    return Row(**(fields | more))
+
+
+def hyperbola(**more: Any) -> Hyperbola:
+    """Turns at batch size 15."""
+    fields: dict[str, Any] = {
+        "minimal_steps": 60.0, "minimal_samples": 900.0, "critical_batch": 15.0, "steps_ci95": (50.0, 70.0),
+        "samples_ci95": (800.0, 1000.0), "critical_ci95": (11.0, 22.0), "scatter": 0.1, "points": 5,
+        "censored": 1,
+    }  # fmt: skip
+    return Hyperbola(**(fields | more))
+
+
+def comparison(**more: Any) -> Comparison:
+    """Five batch sizes: one best, one tied, one worse, one dropped, one broken."""
+    rng = np.random.default_rng(0)
+    luck = rng.normal(0, 0.02, 8)
+    best = (0.21 + luck).tolist()
+    rows = (
+        row("batch 32", 32, best, best),
+        row("batch 8", 8, (0.212 + luck + rng.normal(0, 0.01, 8)).tolist(), best),
+        row(
+            f"batch 512 {EVIL}", TRAIN, (0.29 + luck).tolist(), best,
+            effort=Effort(math.inf, 160.0, math.inf, 0, 8, within=(20.0, 20.0)),
+            tuned=Tuned(0.1, ((0.01, 0.3), (0.1, 0.29)), f"the best rate is the highest tried {EVIL}", 3),
+        ),
+        row(
+            "batch 128", 128, (0.34 + luck[:3]).tolist(), best,
+            dropped=Dropped("batch 128", 3, f"worse than {EVIL} by 0.13"),
+            effort=Effort(70.0, 20.0, math.inf, 1, 3, within=(80.0, 80.0)),
+        ),
+        row(
+            "batch 1", 1, [math.nan] * 3, best, noise=math.nan, learning_rate=None, tuned=None, effort=None,
+            dropped=Dropped("batch 1", 3, "no finite value in any of 3 repeats"),
+        ),
+    )  # fmt: skip
+    fields: dict[str, Any] = {
+        "answer": f"No detectable difference between 8 and 32 {EVIL}.",
+        "column": "validation.loss",
+        "higher_is_better": False,
+        "at": "20 epochs each",
+        "rows": rows,
+        "best": "batch 32",
+        "tied": ("batch 32", "batch 8"),
+        "target": 0.26,
+        "target_words": f"90 % of the way {EVIL}",
+        "hyperbola": hyperbola(),
+        "critical": (11.0, 22.0),
+        "regimes": (
+            Regime("batch", rows[2].name), Regime("mini-batch", "batch 32"), Regime("stochastic", None),
+        ),
+        "curves": {one.name: curves(one.batch_size, one.repeats, broken=bool(one.broken)) for one in rows},
+        "timing": {"": timing()},
+        "notes": (f"something {EVIL} happened.",),
+        "cost": Cost(52, 123_456, 75.0),
+        "data": data(),
+        "settings": {"optimizer": EVIL, "model": {"kind": "mlp", "hidden": [16]}},
+        "conditions": conditions(),
+    }  # fmt: skip
+    return Comparison(**(fields | more))
+
+
+def single() -> Comparison:
+    """One setting, one repeat, no target."""
+    only = row("batch 32", 32, [0.3], [0.3], difference=None, effort=None, tuned=None, noise=math.nan)
+    return comparison(
+        rows=(only,), tied=("batch 32",), target=None, target_words="", hyperbola=None, critical=None,
+        regimes=(), curves={"batch 32": curves(32, 1)}, notes=(),
+    )  # fmt: skip
+
+
+def all_broken() -> Comparison:
+    """Nothing trained to a finite loss."""
+    nothing = [math.nan] * 3
+    rows = tuple(
+        row(f"batch {size}", size, nothing, nothing, difference=None, effort=None) for size in (8, 32)
+    )
+    return comparison(
+        rows=rows, tied=(), target=None, hyperbola=None, critical=None, regimes=(),
+        curves={one.name: curves(one.batch_size, 3, broken=True) for one in rows},
+    )  # fmt: skip
+
+
+def many(count: int = 30) -> Comparison:
+    """So many settings, two axes, all tied."""
+    rng = np.random.default_rng(1)
+    best = rng.normal(0.2, 0.01, 6).tolist()
+    names = [f"batch {2 ** (i // 3)}, optimizer number {i % 3} with a long name" for i in range(count)]
+    rows = tuple(
+        row(
+            name, 2 ** (i // 3), best if i == 0 else rng.normal(0.2, 0.01, 6).tolist(), best,
+            axes={"batch_size": 2 ** (i // 3), "optimizer": i % 3},
+        )
+        for i, name in enumerate(names)
+    )  # fmt: skip
+    return comparison(
+        rows=rows, best=names[0], tied=tuple(names), hyperbola=None, critical=None, regimes=(),
+        curves={one.name: curves(one.batch_size, 6) for one in rows},
+    )  # fmt: skip
+
+
+def timing() -> TimingCurve:
+    """What `seconds_of` says."""
+    sizes = (1, 4, 16, 64, 256, 512)
+    return TimingCurve(tuple(UpdateTime(size, seconds_of(size), 0.1, 0.3, 1000) for size in sizes))
+
+
+def data() -> dict[str, Any]:
+    """What `describe_data` says."""
+    return {
+        "source": f"table {EVIL}.csv", "samples": 640, "target": EVIL, "notes": [f'column "{EVIL}" left out'],
+        "sizes": {"train": TRAIN, "validation": 128, "test": 0}, "fingerprint": "00ff",
+    }  # fmt: skip
+
+
+def conditions() -> dict[str, Any]:
+    return {"date": "2026-11-24T10:00:00+00:00", "device": f"cpu {EVIL}", "versions": {"jax": "0.10"}}
+
+
+def tried(size: int, rate: float | None, cost: float, **more: Any) -> Tried:
+    """A setting with an interval from 0.8 to 1.3 times its cost in seconds."""
+    each = cost / seconds_of(size)
+    fields: dict[str, Any] = {
+        "batch_size": size, "learning_rate": rate, "repeats": 10,
+        "effort": Effort(each, 0.8 * each, 1.3 * each, 10, 10),
+        "price": (cost, 0.8 * cost, 1.3 * cost), "ratio": (cost / 0.01, 0.8 * cost / 0.01, cost / 0.007),
+        "tied": cost < 0.013,
+    }  # fmt: skip
+    return Tried(**(fields | more))
+
+
+def advice(**more: Any) -> Advice:
+    """Take 64; 16 to 128 can't be told apart; 512 never got there."""
+    never = Effort(math.inf, 5000.0, math.inf, 0, 10, within=(500.0, 500.0))
+    endless = (math.inf, 20.0, math.inf)
+    fields: dict[str, Any] = {
+        "answer": f"Take batch size 64, learning rate 0.12 and 40 epochs {EVIL}.",
+        "told_apart": "16 to 128 cannot be told apart with 10 repeats; 64 is the fastest of them.",
+        "goal": "time",
+        "batch_size": Choice(64, 16, 128),
+        "learning_rate": Choice(0.12, 0.06, 0.25, f"checked {EVIL}"),
+        "epochs": Choice(40, 25, 60),
+        "optimizer": "sgd",
+        "column": "validation.loss",
+        "higher_is_better": False,
+        "target": 0.25,
+        "target_words": f"within 2 % of the best {EVIL}",
+        "quality": summarize([0.21, 0.22, 0.2, 0.23]),
+        "figures": {"validation.accuracy": summarize([0.9, 0.91, 0.92, 0.9])},
+        "best_epochs": (25.0, 33.0, 38.0, 40.0, 41.0, 44.0, 48.0, 60.0, 100.0, math.nan),
+        "improving": (False,) * 8 + (True, False),
+        "tried": (
+            tried(4, 0.03, 0.05),
+            tried(16, 0.06, 0.012),
+            tried(64, 0.06, 0.014),
+            tried(64, 0.12, 0.01, tied=True, ratio=(1.0, 1.0, 1.0)),
+            tried(128, 0.25, 0.0115, price=(0.0115, 0.006, math.inf)),
+            tried(512, 0.5, 0.2, effort=never, price=(math.inf, 0.26, math.inf), ratio=endless),
+        ),
+        "timing": timing(),
+        "noise": NoiseOverTraining(45.0, 20.0, 90.0, 30, 1, 3),
+        "noise_words": "",
+        "theory": Choice(50, 24, 110),
+        "decided_by": f"The noise scale suggests 50 {EVIL}; the measured trainings agree",
+        "curves": curves(64, 10, 100),
+        "notes": (f"1 of 10 repeats was still improving {EVIL}.",),
+        "cost": Price(120, 54_321, 12.5, 33.0, 0.021, "11 sizes × 9 rates × 10 repeats, 100 epochs each"),
+        "data": data(),
+        "settings": {"model": {"kind": "mlp", "hidden": [16]}, "loss": EVIL},
+        "conditions": conditions(),
+    }  # fmt: skip
+    return Advice(**(fields | more))
+
+
+def bare_advice() -> Advice:
+    """Nothing but what must be: no rate, no noise, no end of the epochs, nothing reached."""
+    never = Effort(math.inf, 500.0, math.inf, 0, 2, within=(100.0, 400.0))
+    only = tried(32, None, 1.0, effort=never, price=(math.inf, 0.02, math.inf), repeats=2)
+    return replace(
+        advice(),
+        learning_rate=None, epochs=Choice(1000, 900, math.inf, "still improving at epoch 1,000"),
+        batch_size=Choice(32, 32, 32), told_apart="", noise=None, noise_words=f"batch normalization {EVIL}",
+        theory=None, decided_by="", notes=(), tried=(only,), best_epochs=(math.nan, math.nan),
+        improving=(False, False), quality=summarize([math.nan] * 2), figures={}, optimizer="Optax object",
+        curves=Curves.empty(["validation.loss"]), timing=TimingCurve(timing().points[:1]),
+    )  # fmt: skip

@@ -1,0 +1,108 @@
+"""What cannot be compared is refused before anything is trained, in one sentence with the remedy."""
+
+from __future__ import annotations
+
+import builtins
+import math
+
+import optax
+import pytest
+
+import epochal as ep
+from epochal.choose import compare as module
+from epochal.choose.bench import Bench
+from epochal.choose.compare import compare
+from epochal.choose.timing import TimingCurve, UpdateTime
+from epochal.errors import MissingExtra, Refusal
+
+MODEL = ep.MLP(6)
+OPTIONS = {"epochs": 2, "repeats": 3, "batch_size": [8, 32], "learning_rate": 0.01}
+
+
+@pytest.fixture
+def untrained(monkeypatch):
+    """Any training is an error."""
+
+    def run(*arguments):
+        raise AssertionError("something was trained")
+
+    monkeypatch.setattr(Bench, "run", run)
+    monkeypatch.setattr(Bench, "lane", run)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"batch_size": []}, "batch_size must have at least 1 value"),
+        ({"optimizer": []}, "optimizer must have at least 1 value"),
+        ({"batch_size": [8, 200]}, r"batch_size must be between 1 and 120 \(the training samples\); got 200"),
+        ({"batch_size": [0]}, "batch_size must be between 1 and 120"),
+        ({"batch_size": [8.5]}, 'batch_size must be a whole number or "full"; got 8.5'),
+        ({"batch_size": ["all"]}, "batch_size must be a whole number"),
+        ({"optimizer": ["sgd", "admw"]}, 'unknown optimizer "admw"'),
+        ({"learning_rate": [0.1, -1.0]}, "learning_rate must be greater than 0"),
+        ({"learning_rate": ["fast"]}, "learning_rate must be greater than 0"),
+        ({"optimizer": [optax.sgd(0.1)], "learning_rate": 0.1}, "has no effect on an Optax object"),
+        ({"schedule": ["cosin"]}, 'unknown schedule "cosin"'),
+        ({"order": ["random"]}, "unknown order"),
+        ({"remainder": ["kepe"]}, "unknown remainder"),
+        ({"epochs": [2, 0]}, "epochs must be at least 1"),
+        ({"batchsize": [8]}, 'unknown option "batchsize"; did you mean "batch_size"'),
+        ({"evaluate_every": 2}, "evaluate_every and evaluate_train are not for a comparison"),
+        ({"validation": 0}, "validation must be greater than 0 to compare settings; got 0"),
+        ({"repeats": 0}, "repeats must be a whole number, at least 1"),
+        ({"stop": ep.Budget(seconds=1)}, "stop must not hold a Budget"),
+        ({"target": math.nan}, "target must be a finite number"),
+        ({"target": "low"}, "target must be a finite number"),
+        ({"at": "fortnights"}, 'at must be epochs, samples, updates or seconds.*got "fortnights"'),
+        ({"at": "0epochs"}, "at must have an amount"),
+        ({"at": "1.5updates"}, "a whole number, at least 1"),
+        ({"at": "-3s"}, "at must be epochs"),
+        ({"at": "50epochs", "epochs": 2}, "contradict each other"),
+        ({"at": "updates", "epochs": [2, 4]}, "epochs must be one number"),
+        ({"monitor": "validation.acuracy"}, 'unknown column "validation.acuracy"'),
+    ],
+)
+def test_what_cannot_work_is_refused(untrained, options, words):
+    with pytest.raises(Refusal, match=words):
+        compare(MODEL, "example:iris", **OPTIONS | options)
+
+
+def test_a_long_comparison_asks_first(monkeypatch, untrained):
+    slow = TimingCurve((UpdateTime(8, 500.0, 0.0, 0.0, 10), UpdateTime(32, 500.0, 0.0, 0.0, 10)))
+    monkeypatch.setattr(module, "measure", lambda bench, settings: slow)
+    monkeypatch.setattr(module._Race, "_compile", lambda self, settings: None)
+    with pytest.raises(Refusal, match=r"would take about .* (hours|days) \(6 trainings, 114 updates.*--yes"):
+        compare(MODEL, "example:iris", **OPTIONS)
+    with pytest.raises(AssertionError, match="something was trained"):
+        compare(MODEL, "example:iris", yes=True, **OPTIONS)
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(Refusal, match="must be new or hold a comparison"):
+        compare(MODEL, "example:iris", folder=tmp_path, **OPTIONS)
+
+
+def test_a_folder_of_another_comparison_is_refused(tmp_path):
+    compare(MODEL, "example:iris", folder=tmp_path / "kept", **OPTIONS | {"repeats": 1, "epochs": 1})
+    with pytest.raises(Refusal, match="must hold the same comparison"):
+        compare(MODEL, "example:iris", folder=tmp_path / "kept", **OPTIONS)
+
+
+def test_an_unknown_row_and_style_are_refused(monkeypatch):
+    found = compare(MODEL, "example:iris", **OPTIONS | {"repeats": 1, "epochs": 1})
+    with pytest.raises(Refusal, match='unknown setting "batch 9"; did you mean "batch 8"'):
+        found.row("batch 9")
+    with pytest.raises(Refusal, match='unknown style "drak"'):
+        found.plot(style="drak")
+    usual = builtins.__import__
+
+    def without_pandas(name, *rest, **others):
+        if name == "pandas":
+            raise ImportError(name)
+        return usual(name, *rest, **others)
+
+    monkeypatch.setitem(__import__("sys").modules, "pandas", None)
+    with pytest.raises(MissingExtra, match="pip install"):
+        found.to_pandas()

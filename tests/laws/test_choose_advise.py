@@ -1,0 +1,309 @@
+"""Does an advice fit together: numbers with their intervals, the settings tried, its cost, its words?
+
+The data is tiny and the trainings short: what is tested is the whole, not how good the advice is.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optax
+import pytest
+
+import epochal as ep
+from epochal.choose.advice import Advice
+from epochal.choose.advice_plot import plot
+from epochal.choose.advise import advise
+from epochal.choose.progress import Step
+from epochal.choose.trial import Interrupted
+from epochal.errors import Refusal
+from epochal.training import Control
+
+ROWS = 100
+NET = ep.MLP(4)
+SHORT: dict[str, Any] = {"repeats": 3, "epochs": 20, "optimizer": "sgd", "seed": 1}
+
+
+def samples() -> tuple[Any, Any]:
+    """Two overlapping classes."""
+    random = np.random.default_rng(4)
+    inputs = random.normal(size=(ROWS, 2)).astype(np.float32)
+    score = inputs[:, 0] + 0.5 * inputs[:, 1] + 0.7 * random.normal(size=ROWS)
+    return inputs, (score > 0).astype(int)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few_repeats() -> Any:
+    """No repeats beyond those asked for and as many again."""
+    from epochal.choose import advise as module
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "MORE_REPEATS", 0)
+        yield
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("advice") / "kept"
+
+
+@pytest.fixture(scope="module")
+def steps() -> list[Step]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def advice(folder: Path, steps: list[Step]) -> Advice:
+    return advise(NET, samples(), folder=folder, watch=steps.append, **SHORT)
+
+
+def consistent(advice: Advice) -> None:
+    """What holds for every advice."""
+    training = round(0.8 * ROWS)
+    for choice in (advice.batch_size, advice.epochs, advice.learning_rate):
+        if choice is not None:
+            assert choice.low <= choice.value <= choice.high
+    assert 1 <= advice.batch_size.value <= training
+    assert 1 <= advice.epochs.value <= 20 and advice.epochs.value == round(advice.epochs.value)
+    sizes = {one.batch_size for one in advice.tried}
+    assert {advice.batch_size.value, advice.batch_size.low, advice.batch_size.high} <= sizes
+    ours = [one for one in advice.tried if one.batch_size == advice.batch_size.value and one.tied]
+    if advice.learning_rate is not None and any(one.learning_rate is not None for one in advice.tried):
+        assert advice.learning_rate.value in {one.learning_rate for one in ours}
+    assert ours, "the advised setting cannot be told apart from itself"
+    for one in advice.tried:
+        middle, low, high = one.price
+        assert (low <= middle <= high) or math.isinf(middle) or math.isnan(low)
+        assert 0 <= one.effort.reached <= one.repeats > 0
+    assert len(advice.best_epochs) == len(advice.improving) == len(advice.quality.per_repeat)
+    assert len(advice.curves.repeats) == len(advice.best_epochs)
+    assert len(set(advice.timing.batch_sizes)) == len(advice.timing.points)
+    assert all(0 < point.seconds < 60 for point in advice.timing.points)
+    assert math.isfinite(advice.target) and advice.target_words and advice.decided_by
+    assert advice.noise is not None or advice.noise_words
+    cost = advice.cost
+    assert cost.trainings >= len(advice.tried) * 3 and cost.updates > 0 and cost.seconds > 0
+    assert cost.of_one_training > 0 and cost.of_grid > 0 and "repeats" in cost.grid
+    assert (
+        f"{advice.batch_size.value:,.0f}" in advice.answer and f"{advice.epochs.value:,.0f}" in advice.answer
+    )
+    strict_json(advice)
+
+
+def strict_json(advice: Advice) -> dict[str, Any]:
+    """The advice as JSON that knows no NaN and no infinity."""
+    found: dict[str, Any] = json.loads(json.dumps(advice.to_dict(), allow_nan=False))
+    return found
+
+
+def test_its_fields_fit_together(advice: Advice, folder: Path) -> None:
+    consistent(advice)
+    assert (advice.goal, advice.optimizer, advice.column) == ("time", "sgd", "validation.loss")
+    assert not advice.higher_is_better and advice.folder == folder
+    rate = advice.learning_rate
+    assert rate is not None and rate.value in {one.learning_rate for one in advice.tried}
+    assert [(one.batch_size, one.learning_rate) for one in advice.tried] == sorted(
+        (one.batch_size, one.learning_rate) for one in advice.tried
+    )
+    [best] = [
+        one
+        for one in advice.tried
+        if (one.batch_size, one.learning_rate) == (advice.batch_size.value, rate.value)
+    ]
+    assert best.ratio[0] == pytest.approx(1.0) and best.effort.reached > 0
+    assert best.price[0] == min(one.price[0] for one in advice.tried if one.repeats == best.repeats)
+
+
+def test_its_options_are_those_of_fit(advice: Advice) -> None:
+    assert advice.options == {
+        "batch_size": advice.batch_size.value,
+        "epochs": advice.epochs.value,
+        "optimizer": "sgd",
+        "learning_rate": advice.learning_rate.value,  # type: ignore[union-attr]
+    }
+    run = ep.fit(NET, samples(), **advice.options)
+    assert run.plan.batch_size == advice.batch_size.value and run.plan.epochs == advice.epochs.value
+
+
+def test_it_can_be_read(advice: Advice) -> None:
+    assert str(advice) == advice.summary() and advice.answer in str(advice)
+    assert repr(advice).startswith(f"Advice(batch_size={advice.batch_size.value:g}, learning_rate=")
+    assert repr(advice).endswith(f"epochs={advice.epochs.value:g})")
+    found = strict_json(advice)
+    assert found["options"]["batch_size"] == advice.batch_size.value
+    assert len(found["tried"]) == len(advice.tried) == advice.to_arrow().num_rows
+    assert {"batch_size", "learning_rate", "seconds", "tied"} <= set(advice.table[0])
+
+
+def test_it_tells_how_far_it_is(advice: Advice, steps: list[Step]) -> None:
+    assert advice.cost.trainings >= len([step for step in steps if step.total]) > 0
+    assert len({step.phase for step in steps}) >= 4
+    times = [step.seconds for step in steps]
+    assert times == sorted(times)
+
+
+def test_the_same_call_trains_nothing_again(advice: Advice, folder: Path) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    again = advise(NET, samples(), folder=folder, **SHORT)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    one, other = strict_json(advice), strict_json(again)
+    for found in (one, other):
+        del found["cost"], found["conditions"]
+    assert one == other
+    assert again.cost.trainings == advice.cost.trainings
+
+
+def test_another_question_to_the_same_folder_is_refused(advice: Advice, folder: Path) -> None:
+    with pytest.raises(Refusal, match="must hold the same comparison"):
+        advise(NET, samples(), folder=folder, **{**SHORT, "optimizer": "adam"})
+
+
+@pytest.mark.parametrize("goal", ["samples", "updates", "quality"])
+def test_other_goals(goal: str) -> None:
+    advice = advise(NET, samples(), goal=goal, **SHORT)
+    consistent(advice)
+    assert advice.goal == goal and advice.theory is None
+    prices = [one.price[0] for one in advice.tried if math.isfinite(one.price[0])]
+    if goal == "quality":
+        assert all(0 < price < 2 for price in prices), "losses"
+        assert goal in advice.table[0]
+    else:
+        for one in advice.tried:
+            scale = one.batch_size if goal == "samples" else 1
+            assert one.price[0] == pytest.approx(one.effort.expected * scale)
+    plot(advice)
+
+
+def test_what_is_given_is_kept() -> None:
+    advice = advise(NET, samples(), batch_size=16, **SHORT)
+    consistent(advice)
+    assert advice.batch_size.value == advice.batch_size.low == advice.batch_size.high == 16
+    assert {one.batch_size for one in advice.tried} == {16}
+    advice = advise(NET, samples(), learning_rate=0.3, **SHORT)
+    consistent(advice)
+    assert advice.learning_rate is not None and advice.learning_rate.value == 0.3
+    assert advice.options["learning_rate"] == 0.3
+    plot(advice)
+
+
+def test_an_optax_object_has_its_own_rate() -> None:
+    advice = advise(NET, samples(), **{**SHORT, "optimizer": optax.adam(0.02), "batch_size": "full"})
+    consistent(advice)
+    assert advice.learning_rate is None and "learning_rate" not in advice.options
+    assert advice.batch_size.value == 80 and "all training samples" in advice.answer
+    assert "learning_rate" not in repr(advice)
+    plot(advice)
+
+
+def test_a_target_that_is_given(advice: Advice) -> None:
+    found = advise(NET, samples(), target=0.6, **SHORT)
+    consistent(found)
+    assert found.target == 0.6 and "as given" in found.target_words
+
+
+def test_regression_with_a_metric_that_grows() -> None:
+    inputs, _ = samples()
+    targets = inputs[:, 0] - inputs[:, 1]
+    advice = advise(NET, (inputs, targets), monitor="validation.r2", batch_size=16, **SHORT)
+    consistent(advice)
+    assert advice.higher_is_better and advice.column == "validation.r2"
+    plot(advice)
+
+
+# Pictures -------------------------------------------------------------------------------------------------
+
+
+def test_a_picture_has_four_panels(advice: Advice, tmp_path: Path) -> None:
+    figure = advice.plot(tmp_path / "advice.png")
+    assert (tmp_path / "advice.png").stat().st_size > 10_000
+    price, time, epochs, curve = figure.axes
+    assert price.get_xscale() == price.get_yscale() == time.get_xscale() == time.get_yscale() == "log"
+    words = [text.get_text() for panel in figure.axes for text in panel.texts]
+    assert any(f"advised: {advice.epochs.value:,.0f}" in word for word in words)
+    late = sum(advice.improving)
+    points = {line.get_marker(): len(line.get_xdata()) for line in epochs.lines if line.get_marker() in "o>"}
+    assert points == {"o": len(advice.improving) - late, ">": late}
+    assert (late > 0) == any("arrow" in word for word in words)
+    low, high = curve.get_ylim()
+    assert low <= advice.target <= high
+    for style in ("dark", "auto"):
+        plot(advice, style=style)
+    with pytest.raises(Refusal, match="style"):
+        plot(advice, style="sepia")
+
+
+def test_prices_that_are_infinite_are_left_out_of_the_picture(advice: Advice) -> None:
+    from dataclasses import replace
+
+    lost = replace(advice.tried[0], price=(math.inf, 3.0, math.inf), tied=False)
+    open_end = replace(advice.tried[-1], price=(1.0, 0.5, math.inf))
+    none = replace(advice.tried[-1], price=(1.0, math.nan, math.nan))
+    figure = plot(replace(advice, tried=(lost, open_end, none)))
+    words = [text.get_text() for text in figure.axes[0].texts]
+    assert any("1 never got there" in word for word in words)
+    assert math.isfinite(figure.axes[0].get_ylim()[1])
+    never = replace(
+        advice,
+        tried=(lost,),
+        epochs=replace(advice.epochs, high=math.inf),
+        improving=(True,) * len(advice.improving),
+    )
+    figure = plot(never)
+    assert any("at least" in text.get_text() for text in figure.axes[2].texts)
+
+
+# Refusals -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"goal": "tiem"}, 'goal.*"time"'),
+        ({"validation": 0}, "validation=0"),
+        ({"validation": 0.0}, "validation=0"),
+        ({"repeats": 1}, "repeats must be at least 3.*got 1"),
+        ({"repeats": True}, "repeats must be at least 3"),
+        ({"repeats": 3.5}, "repeats must be at least 3"),
+        ({"stop": ep.Patience(3)}, "stop has no place"),
+        ({"target": math.nan}, "target must be a finite number; got nan"),
+        ({"target": math.inf}, "target must be a finite number; got inf"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"batch_size": 81}, "batch_size.*81"),
+        ({"epochs": 0}, "epochs"),
+        ({"learning_rate": -1.0}, "learning_rate"),
+        ({"patience": 3}, "patience"),
+        ({"monitor": "validation.lost"}, "validation.l"),
+    ],
+)
+def test_what_cannot_work_is_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(Refusal, match=words):
+        advise(NET, samples(), **{**SHORT, **options})
+
+
+@pytest.mark.parametrize("repeats", [3, 5])
+def test_a_target_that_nothing_reaches_is_refused(repeats: int) -> None:
+    """With more repeats than a point is screened on, too."""
+    words = r"target 1e-06 was not reached by any setting within 20 epochs; best 0\."
+    with pytest.raises(Refusal, match=words):
+        advise(NET, samples(), target=1e-6, batch_size=16, **{**SHORT, "repeats": repeats})
+
+
+def test_a_rate_that_breaks_everything_is_refused() -> None:
+    with pytest.raises(Refusal, match="kept the loss finite"):
+        advise(NET, samples(), learning_rate=1e30, batch_size=16, **SHORT)
+
+
+def test_it_can_be_stopped(tmp_path: Path) -> None:
+    control = Control()
+
+    def watch(step: Step) -> None:
+        if step.total:
+            control.stop()
+
+    with pytest.raises(Interrupted):
+        advise(NET, samples(), folder=tmp_path / "kept", control=control, watch=watch, **SHORT)
+    assert (tmp_path / "kept" / "trials.jsonl").read_text().count("\n") >= 1

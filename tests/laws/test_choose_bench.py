@@ -1,0 +1,341 @@
+"""Is a training of a comparison the one that `fit` does: alone, with others, on any number of cores?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import epochal as ep
+from epochal.choose import bench as bench_module
+from epochal.choose.bench import Bench
+from epochal.choose.setting import Setting
+from epochal.choose.store import Store
+from epochal.choose.timing import Timer, TimingCurve, UpdateTime, update_time
+from epochal.choose.trial import Job, Trial
+from epochal.choose.until import Until
+from epochal.engine import compiler
+from epochal.engine.rules import Observation
+from epochal.settings import Settings
+from epochal.stopping import Patience, Target
+from epochal.stopping.decide import Stop, decide
+
+ROWS, FEATURES = 90, 2
+
+
+def samples() -> tuple[Any, Any]:
+    """Two noisy classes, of which a network does not see through at once."""
+    random = np.random.default_rng(5)
+    inputs = (1.5 + 3 * random.normal(size=(ROWS, FEATURES))).astype(np.float32)
+    score = (inputs[:, 0] - 1.5) * (inputs[:, 1] - 1.5) + 2 * random.normal(size=ROWS)
+    return inputs, (score > 0).astype(int)
+
+
+NET = ep.MLP(4)
+UPDATES, EVERY = 45, 3
+
+
+def a_bench(repeats: int = 3, **options: Any) -> Bench:
+    """A bench of that net, whose settings are evaluated on the validation samples only."""
+    return Bench(NET, samples(), Settings.of({"repeats": repeats, "epochs": 50, "seed": 3, **options}))
+
+
+def setting(name: str = "", **changes: Any) -> Setting:
+    """A setting with a name that tells it apart."""
+    return Setting(name or str(sorted(changes.items())), NET, changes)
+
+
+def same(one: Trial, other: Trial, *, exactly: bool = False) -> None:
+    """Trials with the same curves, to float tolerance or to the bit."""
+    assert (one.setting, one.repeat, one.reason) == (other.setting, other.repeat, other.reason)
+    assert one.updates == other.updates
+    np.testing.assert_array_equal(one.curves.update, other.curves.update)
+    np.testing.assert_array_equal(one.curves.samples, other.curves.samples)
+    np.testing.assert_array_equal(one.curves.repeat, other.curves.repeat)
+    tolerance = 0.0 if exactly else 2e-5
+    for name, values in one.curves.columns.items():
+        np.testing.assert_allclose(values, other.curves.columns[name], rtol=tolerance, atol=tolerance)
+
+
+def trained(bench: Bench, jobs: list[Job]) -> dict[str, Trial]:
+    """The trials by the keys of their jobs."""
+    names = {(job.setting.name, job.repeat): job.key for job in jobs}
+    return {names[trial.setting, trial.repeat]: trial for trial in bench.run(jobs)}
+
+
+@pytest.mark.parametrize(
+    ("remainder", "optimizer", "standardize"),
+    [("keep", "sgd", True), ("drop", "adam", False), ("spread", "adam", True), ("carry", "sgd", False)],
+)
+def test_a_job_is_what_fit_does(remainder: str, optimizer: str, standardize: bool) -> None:
+    shared = {"remainder": remainder, "optimizer": optimizer, "standardize": standardize, "seed": 3}
+    changes = {"batch_size": 16, "learning_rate": 0.05}
+    bench = a_bench(**shared)
+    jobs = [Job(setting(**changes), repeat, UPDATES, EVERY) for repeat in (2, 0)]
+    run = ep.fit(
+        NET,
+        samples(),
+        repeats=3,
+        epochs=50,
+        stop=ep.Budget(updates=UPDATES),
+        evaluate_every=f"{EVERY} updates",
+        evaluate_train=False,
+        **shared,
+        **changes,
+    )
+    for trial in bench.run(jobs):
+        whole = run.curves.of(trial.repeat)
+        np.testing.assert_array_equal(trial.curves.update, whole.update)
+        np.testing.assert_allclose(trial.curves.epoch, whole.epoch)
+        for name in ("validation.loss", "validation.accuracy", "train.running_loss"):
+            np.testing.assert_allclose(
+                trial.curves.columns[name], whole.columns[name], rtol=1e-5, atol=1e-5, err_msg=name
+            )
+        assert trial.updates == UPDATES and trial.reason == "" and not trial.broken
+
+
+def test_another_batch_size_does_not_change_the_samples_of_a_repeat() -> None:
+    bench = a_bench()
+    jobs = [Job(setting(batch_size=size), 1, 2, 1) for size in (1, 72)]
+    starts = [trial.curves.columns["validation.loss"][0] for trial in bench.run(jobs)]
+    assert starts[0] == pytest.approx(starts[1], rel=1e-6)
+
+
+def test_jobs_together_are_the_jobs_alone() -> None:
+    """Each with its own rate, target and patience, and one that breaks."""
+    bench = a_bench(optimizer="sgd")
+
+    def job(repeat: int, rate: float, target: float | None = None, patience: float | None = None) -> Job:
+        return Job(setting(batch_size=16, learning_rate=rate), repeat, 200, 2, target, patience)
+
+    jobs = [
+        job(0, 0.05),
+        job(1, 0.4, target=0.66),
+        job(2, 2.0, patience=3.0),
+        job(1, 1e-4, patience=30.0),
+        job(2, 0.02, target=0.0),
+        job(0, 1e12),
+    ]
+    together = bench._train(jobs, None)
+    assert [found.key for found, _ in together] == [one.key for one in jobs]
+    reasons = []
+    for one, trial in together:
+        [(_, alone)] = bench._train([one], None)
+        same(trial, alone)
+        reasons.append((trial.reason, trial.updates))
+    assert [reason for reason, _ in reasons] == ["", "rule", "rule", "", "", "not finite"], reasons
+    assert len({updates for _, updates in reasons}) == 4, "they stop on their own"
+
+
+def test_a_group_holds_what_shares_program_plan_and_limits() -> None:
+    bench = a_bench()
+    slow, fast = setting(batch_size=16, learning_rate=0.1), setting(batch_size=16, learning_rate=0.2)
+    jobs = [
+        Job(slow, 0, 40, 4),
+        Job(setting(batch_size=8), 0, 40, 4),
+        Job(fast, 0, 40, 4, target=0.5),
+        Job(slow, 1, 40, 4, patience=2.0),
+        Job(slow, 2, 80, 4),
+        Job(fast, 2, 40, 5),
+        Job(setting(batch_size=16, optimizer="sgd"), 0, 40, 4),
+    ]
+    assert bench._groups(jobs, 64) == [[jobs[0], jobs[2], jobs[3]], *([job] for job in jobs[1:2] + jobs[4:])]
+    assert [len(group) for group in bench._groups(jobs, 2)] == [2, 1, 1, 1, 1, 1]
+    assert bench._groups(jobs, 1) == [[job] for job in jobs]
+
+
+def test_many_together_give_the_same_trials_through_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = [
+        Job(setting(batch_size=16, learning_rate=rate), repeat, 60, 6, target=0.6)
+        for rate in (0.01, 0.1)
+        for repeat in range(3)
+    ]
+    alone = trained(a_bench(), jobs)
+    bench = a_bench()
+    groups = bench._groups
+    monkeypatch.setattr(bench, "_groups", lambda jobs, together: groups(jobs, 3))
+    together = trained(bench, jobs)
+    assert alone.keys() == together.keys() == {job.key for job in jobs}
+    for key, trial in alone.items():
+        same(trial, together[key])
+    assert bench.trained == sum(trial.updates for trial in alone.values())
+    assert bench.trainings == len(jobs)
+
+
+@pytest.mark.parametrize("workers", [1, 5])
+def test_results_do_not_depend_on_the_workers(monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+    jobs = [
+        Job(setting(batch_size=size, learning_rate=0.1), repeat, 40, 5, patience=2.0)
+        for size in (8, 16)
+        for repeat in range(3)
+    ]
+    wanted = trained(a_bench(), jobs)
+    monkeypatch.setattr(bench_module, "cores", lambda: workers)
+    for key, trial in trained(a_bench(), jobs).items():
+        same(trial, wanted[key], exactly=True)
+
+
+# Until ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("monitor", ["validation.loss", "validation.accuracy"])
+def test_limits_as_numbers_stop_where_the_rules_of_stopping_do(monitor: str) -> None:
+    bench = a_bench(monitor=monitor)
+    same_program = setting(batch_size=16, learning_rate=0.2)
+    [whole] = bench.run([Job(same_program, 1, 150, 5)])
+    curve = whole.curves.columns[monitor]
+    middle, best = float(np.median(curve)), float(whole.curves.best(monitor).value[0])
+    limits: list[tuple[float | None, float | None, float]] = [
+        (middle, None, 0.0),
+        (best, None, 0.0),
+        (None, 2.0, 0.0),
+        (None, 7.5, 0.0),
+        (None, 7.5, 0.05),
+        (best, 4.0, 0.01),
+        (100.0 if monitor.endswith("y") else -100.0, None, 0.0),
+    ]
+    stopped = []
+    for target, patience, change in limits:
+        job = Job(same_program, 1, 150, 5, target, patience, change)
+        [trial] = bench.run([job])
+        rules = []
+        if target is not None:
+            rules.append(Target(float(np.float32(target)), monitor))
+        if patience is not None:
+            rules.append(Patience(patience, min_change=change, monitor=monitor))
+        said = decide(ep.any_of(*rules), whole.curves, 1)
+        end = said.epoch if isinstance(said, Stop) else whole.curves.epoch[-1]
+        assert trial.curves.epoch[-1] == pytest.approx(end), job.key
+        assert (trial.reason == "rule") == isinstance(said, Stop)
+        stopped.append(trial.updates)
+    assert len(set(stopped)) >= 4, "the limits differ in what they do"
+
+
+@given(
+    values=st.lists(st.floats(0, 1, width=32), min_size=1, max_size=30),
+    target=st.none() | st.floats(0, 1, width=32),
+    patience=st.none() | st.integers(1, 8),
+    change=st.sampled_from([0.0, 0.125]),
+    higher=st.booleans(),
+)
+def test_until_is_target_or_patience(
+    values: list[float], target: float | None, patience: int | None, change: float, higher: bool
+) -> None:
+    monitor = "validation.accuracy" if higher else "validation.loss"
+    sign = -1 if higher else 1
+    rule = Until(monitor)
+    state: Any = rule.limited(target, patience, change)
+    best, since = np.float32(np.inf), 0
+    for epoch, value in enumerate(values):
+        seen = Observation(np.float32(epoch), {monitor: np.float32(value)})
+        state, stop = rule.step(state, seen)
+        if sign * np.float32(value) < best - np.float32(change):
+            best, since = sign * np.float32(value), epoch
+        reached = target is not None and sign * value <= sign * target
+        tired = patience is not None and epoch - since >= patience
+        assert bool(stop) == (reached or tired)
+    assert monitor in rule.reason(state) and monitor in rule.describe()
+
+
+def test_other_numbers_compile_nothing_again() -> None:
+    bench = a_bench()
+    first = Job(setting(batch_size=16, learning_rate=0.2), 0, 60, 5)
+    list(bench.run([first]))
+    before = compiler._slot.cache_info().misses
+    others = [
+        Job(setting(batch_size=16, learning_rate=0.3), 0, 60, 5),
+        Job(first.setting, 1, 30, 3),
+        Job(first.setting, 2, 200, 7, target=0.4),
+        Job(first.setting, 0, 90, 1, patience=2.0),
+    ]
+    assert len(list(bench.run(others))) == len(others)
+    assert compiler._slot.cache_info().misses == before
+    list(bench.run([Job(setting(batch_size=15), 0, 5, 5)]))
+    assert compiler._slot.cache_info().misses > before, "what the law forbids can be seen"
+
+
+# Broken ---------------------------------------------------------------------------------------------------
+
+
+def test_a_broken_training_says_so() -> None:
+    [trial] = a_bench(optimizer="sgd").run([Job(setting(batch_size=8, learning_rate=1e12), 0, 100, 5)])
+    assert trial.broken and trial.reason == "not finite"
+    assert np.isnan(trial.best("validation.loss"))
+    assert trial.updates < 100
+
+
+# Timing ---------------------------------------------------------------------------------------------------
+
+
+def curve_of(sizes: list[int], seconds: list[float]) -> TimingCurve:
+    """A curve through these points."""
+    points = (UpdateTime(size, time, 0.0, 0.0, 10) for size, time in zip(sizes, seconds, strict=True))
+    return TimingCurve(tuple(points))
+
+
+sizes_of = st.lists(st.integers(1, 10**6), min_size=2, max_size=8, unique=True).map(sorted)
+
+
+@given(sizes=sizes_of, data=st.data())
+def test_interpolation_goes_through_the_points_and_stays_between(sizes: list[int], data: Any) -> None:
+    times = st.lists(st.floats(1e-7, 10), min_size=len(sizes), max_size=len(sizes))
+    seconds = data.draw(times)
+    curve = curve_of(sizes, seconds)
+    np.testing.assert_allclose(curve.seconds(sizes), seconds, rtol=1e-9)
+    place = data.draw(st.integers(0, len(sizes) - 2))
+    between = data.draw(st.integers(sizes[place], sizes[place + 1]))
+    low, high = sorted(seconds[place : place + 2])
+    assert low * (1 - 1e-9) <= float(curve.seconds(between)) <= high * (1 + 1e-9)
+    assert float(curve.seconds(sizes[-1] * 3)) == pytest.approx(seconds[-1])
+
+
+@given(sizes=sizes_of, fixed=st.floats(1e-6, 1e-3), each=st.floats(1e-9, 1e-5))
+def test_a_line_is_found_again(sizes: list[int], fixed: float, each: float) -> None:
+    curve = curve_of(sizes, [fixed + each * size for size in sizes])
+    a, b = curve.line()
+    assert a >= 0 and b >= 0
+    np.testing.assert_allclose(a + b * curve.batch_sizes, fixed + each * np.array(sizes, float), rtol=1e-6)
+
+
+def test_the_line_is_never_negative() -> None:
+    assert curve_of([1, 10, 100], [3.0, 2.0, 1.0]).line()[1] == 0
+    assert curve_of([1, 10, 100], [0.1, 2.0, 40.0]).line()[0] >= 0
+
+
+def test_an_update_time_is_measured_once() -> None:
+    bench = a_bench()
+    found = update_time(bench, setting("timed", batch_size=16), seconds=0.02)
+    assert found.batch_size == 16 and 0 < found.seconds < 60 and found.updates > 0
+    assert np.isfinite(found.spread) and found.spread >= 0 and found.compile_seconds >= 0
+    trained = bench.trained
+    assert trained >= found.updates, "updates that are timed count"
+    assert update_time(bench, setting("timed", batch_size=16)) == found
+    assert bench.trained == trained
+
+
+def test_a_timer_measures_a_size_once_and_keeps_a_curve() -> None:
+    timer = Timer(a_bench(), setting("net"))
+    one = timer.seconds(8)
+    assert timer.seconds(8) == one == timer.curve.points[0].seconds
+    timer.seconds(72)
+    assert timer.curve.batch_sizes.tolist() == [8, 72]
+
+
+# The store is asked first ---------------------------------------------------------------------------------
+
+
+def test_a_watched_job_is_trained_though_it_is_known() -> None:
+    bench = a_bench()
+    job = Job(setting(batch_size=16), 0, 30, 5)
+    [known] = bench.run([job])
+    seen: list[int] = []
+    [watched] = bench.run([job], watch=lambda job, lane: seen.append(lane.update))
+    assert bench.trained == 2 * known.updates and seen[0] == 0 and seen[-1] == 30
+    same(known, watched, exactly=True)
+    bench.store = Store(None)
+    [again] = bench.run([replace(job, repeat=1)])
+    assert again.repeat == 1

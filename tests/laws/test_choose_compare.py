@@ -1,0 +1,345 @@
+"""Laws: a comparison is paired, fair, the same again, and the same after an interruption."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import optax
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import epochal as ep
+from epochal.choose import compare as module
+from epochal.choose.compare import compare
+from epochal.choose.fairness import At, amount_of, lengths, parse_at
+from epochal.choose.grid import axes_of, entries
+from epochal.choose.judged import at_checkpoints
+from epochal.choose.rates import FACTOR, first_guess
+from epochal.choose.timing import measure
+from epochal.choose.trial import Interrupted
+from epochal.plan import Plan
+
+MODEL = ep.MLP(6)
+SMALL = {"epochs": 4, "repeats": 3, "batch_size": [8, 32, "full"], "learning_rate": 0.02}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hasty():
+    """Times of updates are no matter of these laws: they are taken quickly."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "measure", lambda bench, several: measure(bench, several, seconds=0.005))
+        yield
+
+
+@pytest.fixture(scope="module")
+def found():
+    """A small comparison that several tests look at."""
+    return compare(MODEL, "example:iris", **SMALL)
+
+
+def same(one, other):
+    """Whether two comparisons agree in everything that is not a time."""
+    left, right = one.to_dict(), other.to_dict()
+    for document in (left, right):
+        for name in ("cost", "timing", "conditions", "folder", "answer"):
+            document.pop(name)
+        for row in document["rows"]:
+            del row["update_seconds"], row["seconds"]
+    assert left == right
+    for name, curves in one.curves.items():
+        other_curves = other.curves[name]
+        np.testing.assert_array_equal(curves.update, other_curves.update)
+        for column, values in curves.columns.items():
+            np.testing.assert_array_equal(values, other_curves.columns[column])
+
+
+# The comparison ------------------------------------------------------------------------------------------
+
+
+def test_the_same_call_gives_the_same_answer(found):
+    same(found, compare(MODEL, "example:iris", **SMALL))
+
+
+def test_a_repeat_is_that_of_fit(found):
+    run = ep.fit(
+        MODEL, "example:iris", batch_size=8, learning_rate=0.02, epochs=4, repeats=3, evaluate_train=False
+    )
+    curves = found.curves["batch 8"]
+    for repeat in range(3):
+        ours, theirs = curves.of(repeat), run.curves.of(repeat)
+        rows = np.isin(ours.update, theirs.update)
+        assert rows.sum() == len(theirs) == 5
+        for column in ("validation.loss", "validation.accuracy"):
+            np.testing.assert_allclose(ours.columns[column][rows], theirs.columns[column], rtol=1e-5)
+
+
+def test_the_quality_is_the_best_value_after_whole_epochs(found):
+    for row in found.rows:
+        curves = found.curves[row.name]
+        batches = row.updates // 4
+        for repeat, quality in enumerate(row.quality.per_repeat):
+            own = curves.of(repeat)
+            whole = own.columns["validation.loss"][own.update % batches == 0]
+            assert quality == whole.min()
+
+
+def test_everything_in_it_is_plain(found):
+    json.dumps(found.to_dict(), allow_nan=False)
+    json.dumps(found.table, allow_nan=False)
+    assert found.to_arrow().num_rows == len(found.rows) == len(found.table) == 3
+    assert list(found.to_pandas()["setting"]) == [row.name for row in found.rows]
+    assert found.answer in str(found)
+    assert all(row.name in str(found) for row in found.rows)
+    assert found.answer in repr(found)
+
+
+def test_the_best_is_first_and_the_regimes_have_rows(found):
+    assert found.rows[0].name == found.best in found.tied
+    assert {regime.name: regime.row is not None for regime in found.regimes} == {
+        "batch": True,
+        "mini-batch": True,
+        "stochastic": False,
+    }
+    assert found.rows[0].difference is None
+    assert all(row.difference.a == found.best for row in found.rows[1:])
+
+
+def test_it_draws(found, tmp_path):
+    figure = found.plot(tmp_path / "compare.png")
+    assert (tmp_path / "compare.png").stat().st_size > 10_000
+    assert len(figure.axes) == 3
+
+
+def test_it_goes_on_after_an_interruption(tmp_path):
+    options = SMALL | {"learning_rate": "tune", "batch_size": [32, "full"], "epochs": 2}
+    whole = compare(MODEL, "example:iris", **options)
+    for stop_after in (1, 9, 33):
+        control, seen = ep.Control(), []
+
+        def watch(step, seen=seen, control=control, stop_after=stop_after):
+            seen.append(step.done)
+            if len([done for done in seen if done]) >= stop_after:
+                control.stop()
+
+        with pytest.raises(Interrupted):
+            compare(MODEL, "example:iris", folder=tmp_path / "kept", control=control, watch=watch, **options)
+    finished = compare(MODEL, "example:iris", folder=tmp_path / "kept", **options)
+    same(whole, finished)
+    trained = []
+    again = compare(MODEL, "example:iris", folder=tmp_path / "kept", watch=trained.append, **options)
+    same(whole, again)
+    assert again.row("batch 32").update_seconds == finished.row("batch 32").update_seconds
+
+
+def test_the_rate_is_tuned_on_other_repeats_and_bracketed_or_said():
+    found = compare(MODEL, "example:iris", batch_size=[32, "full"], epochs=3, repeats=3)
+    for row in found.rows:
+        rates = [rate for rate, _ in row.tuned.tried]
+        assert rates == sorted(rates)
+        assert row.learning_rate == row.tuned.rate in rates
+        assert (row.tuned.rate in (rates[0], rates[-1])) == bool(row.tuned.edge)
+        assert any(row.name in note for note in found.notes) == bool(row.tuned.edge)
+        assert set(found.curves[row.name].repeats) == {0, 1, 2}
+
+
+def test_what_is_clearly_worse_is_dropped_and_said():
+    found = compare(
+        MODEL,
+        "example:iris",
+        batch_size=8,
+        learning_rate={"good": 0.03, "hopeless": 1e-7},
+        epochs=4,
+        repeats=10,
+    )
+    assert found.best == "good"
+    assert found.tied == ("good",)
+    row = found.row("hopeless")
+    assert row.dropped.after == row.repeats < 10
+    assert set(found.curves["hopeless"].repeats) == set(range(row.repeats))
+    assert any(note.startswith(f"hopeless was dropped after {row.repeats} repeats") for note in found.notes)
+    assert found.row("good").repeats == 10
+    assert "is best" in found.answer
+
+
+def test_a_target_that_nobody_reaches_is_said():
+    found = compare(MODEL, "example:iris", target=1e-9, **SMALL | {"epochs": 1})
+    assert found.target == 1e-9
+    assert "was not reached by any setting within 1 epoch;" in found.answer
+    assert all(row.effort.reached == 0 and math.isinf(row.effort.expected) for row in found.rows)
+    assert found.hyperbola is None
+
+
+def test_a_figure_that_is_better_higher_is_read_upwards():
+    found = compare(MODEL, "example:iris", monitor="validation.accuracy", **SMALL)
+    assert found.higher_is_better
+    means = [row.quality.mean for row in found.rows]
+    assert means == sorted(means, reverse=True)
+    tops = np.max([row.quality.per_repeat for row in found.rows], axis=0)
+    assert 1 / 3 < found.target < tops.mean()
+    for row in found.rows:
+        assert row.figures["validation.loss"].mean > 0
+
+
+def test_a_column_that_never_changes_is_said():
+    inputs = np.zeros((60, 2), np.float32)
+    targets = np.array([0] * 45 + [1] * 15)
+    found = compare(
+        MODEL,
+        (inputs, targets),
+        monitor="validation.accuracy",
+        **SMALL | {"batch_size": [8, 16], "epochs": 2},
+    )
+    assert "cannot tell the settings apart" in found.answer
+
+
+def test_settings_that_all_break_are_said():
+    found = compare(MODEL, "example:iris", **SMALL | {"learning_rate": 1e30, "epochs": 2})
+    assert found.answer.startswith("No setting can be trained")
+    assert found.tied == ()
+    assert all(row.broken == row.repeats for row in found.rows)
+    json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_one_setting_is_no_comparison_and_says_so():
+    found = compare(MODEL, "example:iris", batch_size=32, learning_rate=0.02, epochs=2, repeats=2)
+    assert "no other setting" in found.answer
+    assert any("only one setting" in note for note in found.notes)
+
+
+def test_settings_that_are_equal_in_updates_are_evaluated_alike():
+    found = compare(MODEL, "example:iris", at="40updates", **SMALL)
+    assert found.at == "40 updates each"
+    assert {row.updates for row in found.rows} == {40}
+    updates = [found.curves[row.name].of(0).update.tolist() for row in found.rows]
+    assert updates[0] == updates[1] == updates[2]
+
+
+# The grid ------------------------------------------------------------------------------------------------
+
+
+def grid(**options):
+    axes, _ = axes_of(options.pop("model", MODEL), options)
+    return entries(axes, 100, "batch_size" in options)
+
+
+@given(
+    st.lists(st.integers(1, 99), min_size=1, max_size=4),
+    st.lists(st.sampled_from(["sgd", "adam", "lion"]), min_size=1, max_size=3, unique=True),
+    st.lists(st.floats(1e-4, 1), min_size=1, max_size=3, unique=True),
+)
+def test_a_grid_is_the_product_of_its_axes(sizes, optimizers, rates):
+    found, _ = grid(batch_size=sizes, optimizer=optimizers, learning_rate=rates)
+    words = {f"{rate:.4g}" for rate in rates}
+    names = [entry.name for entry in found]
+    assert len(names) == len(set(names))
+    assert len(found) == len(set(sizes)) * len(optimizers) * len(rates) or len(words) < len(rates)
+    for entry in found:
+        assert ("batch" in entry.name) == (len(set(sizes)) > 1 or len(found) == 1)
+
+
+def test_usual_sizes_that_do_not_fit_become_full():
+    axes, _ = axes_of(MODEL, {})
+    found, notes = entries(axes, 20, False)
+    assert [entry.name for entry in found] == ["batch 1", "batch 8", "full batch (20)"]
+    assert "32" in notes[0]
+
+
+def test_names_hold_what_varies_only():
+    found, _ = grid(batch_size=[8], optimizer=["sgd", "adam"], learning_rate=0.1)
+    assert [entry.name for entry in found] == ["sgd", "adam"]
+    found, _ = grid(batch_size={"small": 8, "large": 64}, learning_rate=0.1)
+    assert [entry.name for entry in found] == ["small", "large"]
+    found, notes = grid(batch_size=8, optimizer=[optax.sgd(0.1), optax.sgd(0.2), "sgd"])
+    assert [(entry.name, entry.tuned) for entry in found] == [
+        ("optax", False),
+        ("optax 2", False),
+        ("sgd", True),
+    ]
+    assert "its own learning rate" in notes[0]
+    found, _ = grid(model=[ep.MLP(8), ep.MLP(8, activation="tanh")], batch_size=8, learning_rate=0.1)
+    assert [entry.name for entry in found] == ["MLP(8)", "MLP(8) 2"]
+
+
+# Fairness ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("at", "wanted"),
+    [
+        ("epochs", At("epochs", None)),
+        ("50epochs", At("epochs", 50)),
+        ("100,000 samples", At("samples", 100_000)),
+        ("2000updates", At("updates", 2000)),
+        ("1epoch", At("epochs", 1)),
+        ("2s", At("seconds", 2)),
+        ("0.5 seconds", At("seconds", 0.5)),
+    ],
+)
+def test_at_is_read(at, wanted):
+    assert parse_at(at) == wanted
+
+
+plans = st.builds(
+    lambda samples, sizes, epochs, remainder: {
+        str(size): Plan(samples, min(size, samples), epochs, remainder=remainder) for size in sizes
+    },
+    st.integers(1, 400),
+    st.lists(st.integers(1, 400), min_size=1, max_size=4, unique=True),
+    st.integers(1, 450),
+    st.sampled_from(["keep", "drop", "spread", "carry"]),
+)
+
+
+@settings(deadline=None)
+@given(plans, st.sampled_from(["epochs", "samples", "updates", "seconds"]))
+def test_lengths_are_fair(several, unit):
+    at = At(unit, None)
+    first = next(iter(several.values()))
+    amount = amount_of(at, first, lambda size: 1e-5 * size)
+    found = lengths(at, amount, several, lambda name: 1e-5 * several[name].segments[0][1])
+    counts = {len(length.checkpoints) for length in found.values()}
+    assert len(counts) == 1
+    assert counts.pop() <= 200
+    for name, length in found.items():
+        plan = several[name]
+        assert list(length.checkpoints) == sorted(set(length.checkpoints))
+        assert length.checkpoints[-1] == length.updates
+        assert length.updates / length.every <= 210 + len(length.checkpoints)
+        if unit == "epochs":
+            assert length.updates == plan.updates
+            if plan.remainder != "carry":
+                assert all(end % plan.batches_in(0) == 0 for end in length.checkpoints)
+                evaluated = {*range(0, length.updates, length.every), length.updates}
+                assert evaluated >= set(length.checkpoints)
+        elif unit == "samples" and plan.remainder == "carry":
+            assert abs(length.updates * plan.batch_size - amount) <= plan.batch_size
+        elif unit == "updates":
+            assert length == next(iter(found.values()))
+        elif unit == "seconds":
+            each = 1e-5 * plan.segments[0][1]
+            assert abs(length.updates * each - amount) <= each
+
+
+def test_equal_samples_are_equal_epochs_where_all_are_used():
+    several = {str(size): Plan(100, size, 7) for size in (1, 8, 32, 100)}
+    at = At("samples", None)
+    found = lengths(at, amount_of(at, several["1"], lambda size: 1.0), several, lambda name: 1.0)
+    assert {name: length.updates for name, length in found.items()} == {
+        name: plan.updates for name, plan in several.items()
+    }
+
+
+def test_checkpoints_read_the_nearest_evaluation(found):
+    curves = found.curves["batch 8"].of(0)
+    plan = found.row("batch 8")
+    length = lengths(At("epochs", None), 4, {"8": Plan(120, 8, 4)}, lambda name: 1.0)["8"]
+    assert curves.update[at_checkpoints(curves, length)].tolist() == [0, 15, 30, 45, 60]
+    assert plan.updates == 60
+
+
+@given(st.sampled_from(["sgd", "momentum", "adam", "lion"]), st.integers(1, 10_000))
+def test_a_first_guess_grows_with_the_batch(optimizer, size):
+    assert 0 < first_guess(optimizer, size) <= first_guess(optimizer, size + 1) <= 0.5 < FACTOR

@@ -1,0 +1,174 @@
+"""Is the largest batch that fits found with few compilations, and nothing run?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import epochal as ep
+from epochal.choose import memory
+from epochal.choose.bench import Bench
+from epochal.choose.setting import Setting
+from epochal.choose.trial import Job
+from epochal.settings import Settings
+
+NET = ep.MLP(4)
+
+
+def a_bench() -> Bench:
+    """A bench of 90 samples, of which 72 train."""
+    random = np.random.default_rng(5)
+    inputs = random.normal(size=(90, 2)).astype(np.float32)
+    return Bench(NET, (inputs, (inputs[:, 0] > 0).astype(int)), Settings.of({"repeats": 2}))
+
+
+def setting(name: str = "any", **changes: Any) -> Setting:
+    """A setting of that net."""
+    return Setting(name, NET, changes)
+
+
+def needs(monkeypatch: pytest.MonkeyPatch, need: Any, free: float) -> list[int]:
+    """Let programs need what a function of the batch size says; returns the sizes that are compiled."""
+    asked: list[int] = []
+
+    def fake(bench: Bench, setting: Setting, batch_size: int) -> int:
+        asked.append(batch_size)
+        return int(need(batch_size))
+
+    monkeypatch.setattr(memory, "_need", fake)
+    monkeypatch.setattr(memory, "bytes_available", lambda: int(free))
+    return asked
+
+
+class Large:
+    """A bench of which only the number of samples is asked."""
+
+    def __init__(self, samples: int) -> None:
+        self.base = type("Base", (), {"plan": ep.Plan(samples, 1, 1)})()
+
+
+@given(
+    samples=st.integers(1, 10**7),
+    each=st.integers(1, 10**5),
+    floor=st.integers(0, 10**9),
+    free=st.floats(1, 1e13),
+)
+def test_the_largest_batch_fits_and_is_nearly_the_largest(
+    samples: int, each: int, floor: int, free: float
+) -> None:
+    def need(size: int) -> int:
+        return max(floor, 1000 + each * size)
+
+    with pytest.MonkeyPatch.context() as patch:
+        asked = needs(patch, need, free)
+        found = memory.largest_batch(Large(samples), setting())  # type: ignore[arg-type]
+    assert len(asked) <= 5
+    limit = memory.SHARE * int(free)
+    if found is None:
+        assert need(1) > limit
+        return
+    assert need(found) <= limit, "what is said to fit fits"
+    if found < samples:
+        room = (limit - 1000) / each
+        assert found >= min(0.25 * room, 1), "and not much more would"
+        assert found in asked, "and it was confirmed"
+
+
+def test_a_line_is_solved_with_four_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = needs(monkeypatch, lambda size: 5000 + 700 * size, free=10**8)
+    found = memory.largest_batch(Large(10**6), setting())  # type: ignore[arg-type]
+    assert found == (0.9 * 10**8 - 5000) // 700
+    assert asked[:2] == [256, 10**6] and len(asked) <= 4
+
+
+def test_what_is_far_from_the_limit_costs_one_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = needs(monkeypatch, lambda size: 700 * size, free=10**12)
+    assert memory.largest_batch(Large(10**6), setting()) == 10**6  # type: ignore[arg-type]
+    assert asked == [256]
+
+
+def test_a_program_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = a_bench()
+    small, large = (
+        bench.lane([Job(setting(f"batch {size}", batch_size=size), 0, 10, 10)]) for size in (8, 72)
+    )
+    assert memory.bytes_needed(small) > 0
+    assert memory.bytes_needed(small) >= small.source.parts[0].inputs.nbytes
+    wide = Setting("wide", ep.MLP(2000), {"batch_size": 72})
+    assert (
+        memory.bytes_needed(bench.lane([Job(wide, 0, 10, 10)])) > memory.bytes_needed(large) + 72 * 2000 * 4
+    )
+    assert small.update == large.update == 0 and bench.trained == 0, "nothing was run"
+    assert memory.fits(small)
+    monkeypatch.setattr(memory, "bytes_available", lambda: 10)
+    assert not memory.fits(small)
+    assert memory.largest_batch(bench, setting("any")) is None
+    words = memory.too_large(bench, setting("full", batch_size="full"))
+    assert words.startswith("batch size 72 needs about ") and words.endswith("10 bytes are free: left out")
+    monkeypatch.setattr(memory, "bytes_available", lambda: 10**12)
+    assert memory.too_large(bench, setting("full", batch_size="full")) == ""
+    assert memory.largest_batch(bench, setting("any")) == 72
+
+
+def test_a_backend_without_figures_needs_nothing() -> None:
+    class Silent:
+        def memory_analysis(self) -> None:
+            raise NotImplementedError
+
+    lane = type("Lane", (), {"_call": Silent()})()
+    assert memory.bytes_needed(lane) == 0 and memory.fits(lane)
+
+
+def test_what_is_free_is_known(tmp_path: Path) -> None:
+    assert 2**20 < memory.bytes_available() < 2**50
+    groups = tmp_path / "cgroup"
+    groups.write_text("9:name=systemd:/\n4:memory:/a/b\n0::/c\n")
+    assert memory._of_group(groups, tmp_path / "sys") > 2**60
+    first, second = tmp_path / "sys" / "memory" / "a", tmp_path / "sys" / "c"
+    first.mkdir(parents=True)
+    second.mkdir()
+    (second / "memory.max").write_text("max\n")
+    (second / "memory.current").write_text("7\n")
+    assert memory._of_group(groups, tmp_path / "sys") > 2**60
+    (first / "memory.limit_in_bytes").write_text("1000\n")
+    (first / "memory.usage_in_bytes").write_text("900\n")
+    (first / "memory.stat").write_text("cache 300\ntotal_inactive_file 50\n")
+    assert memory._of_group(groups, tmp_path / "sys") == 150
+    (second / "memory.max").write_text("500\n")
+    (second / "memory.current").write_text("490\n")
+    assert memory._of_group(groups, tmp_path / "sys") == 10
+
+
+def test_a_device_tells_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Device:
+        platform = "gpu"
+        stats: Any = None
+
+        def memory_stats(self) -> Any:
+            return self.stats
+
+    device = Device()
+    monkeypatch.setattr(memory.jax, "local_devices", lambda: [device])
+    assert memory.bytes_available() > 2**60
+    device.stats = {"bytes_limit": 1000, "bytes_in_use": 400}
+    assert memory.bytes_available() == 600
+
+
+def test_what_is_donated_counts_once_and_arguments_are_there_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stats:
+        argument_size_in_bytes, output_size_in_bytes, alias_size_in_bytes, temp_size_in_bytes = 100, 30, 20, 8
+
+    class Program:
+        def memory_analysis(self) -> Any:
+            return Stats
+
+    lane: Any = type("Lane", (), {"_call": Program()})()
+    assert memory.bytes_needed(lane) == 100 + 10 + 8
+    monkeypatch.setattr(memory, "bytes_available", lambda: 20)
+    assert memory.fits(lane), "18 bytes besides the arguments"
+    assert not memory.fits(lane, share=0.85)
