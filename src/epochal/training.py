@@ -9,6 +9,7 @@ program (`engine`), hands on what they tell as events, and closes with a `Run`. 
 
 from __future__ import annotations
 
+import functools
 import os
 import queue
 import threading
@@ -26,7 +27,7 @@ from epochal.conclude import LaneResult, conclude
 from epochal.curves import Curves
 from epochal.engine.lane import Evaluation, Lane
 from epochal.events import Evaluated, Event, Progressed, RepeatEnded, RunEnded, RunStarted
-from epochal.models import shapes_of
+from epochal.models import Model, shapes_of
 from epochal.plan import Plan
 from epochal.prepare import prepare
 from epochal.prepared import Prepared
@@ -310,8 +311,13 @@ def lanes_of(prepared: Prepared) -> tuple[list[range], int]:
 
 def is_small(prepared: Prepared) -> bool:
     """Whether an update is so small that one core is enough for a program."""
-    parameters = sum(leaf.size for leaf in jax.tree.leaves(shapes_of(prepared.model, prepared.dataset.shape)))
+    parameters = _parameters(prepared.model, prepared.dataset.shape)
     return bool(parameters * prepared.plan.batch_size <= SMALL_UPDATE)
+
+
+@functools.lru_cache(maxsize=64)
+def _parameters(model: Model, shape: tuple[int, ...]) -> int:
+    return sum(leaf.size for leaf in jax.tree.leaves(shapes_of(model, shape)))
 
 
 def cores() -> int:

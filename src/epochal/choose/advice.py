@@ -205,11 +205,11 @@ class Advice:
 
         return plot(self, path)
 
-    def report(self, path: str | Path = "advice.html") -> Path:
-        """Write a self-contained page about the advice."""
+    def report(self, path: str | Path = "advice.html", *, command: str = "") -> Path:
+        """Write a self-contained page about the advice; `command` is the command that trains with it."""
         from epochal.report.of_choice import write_advice
 
-        return write_advice(self, path)
+        return write_advice(self, path, command=command)
 
     def summary(self) -> str:
         """A few lines for a reader in a hurry."""

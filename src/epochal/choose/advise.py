@@ -16,8 +16,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, NoReturn, Unpack
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from epochal.choose.advised import Evidence, conclude
 from epochal.choose.bench import Bench
 from epochal.choose.goal import Goal, baseline, negligible, price_of, share_of, targets
 from epochal.choose.hyperbola import fastest_batch
+from epochal.choose.memory import too_large
 from epochal.choose.noise import NoiseOverTraining, check_separable
 from epochal.choose.pilot import long_trainings, noise_along, pilot, pilot_size
 from epochal.choose.progress import Step, Watch
@@ -38,7 +40,7 @@ from epochal.directions import higher_is_better
 from epochal.errors import Refusal, did_you_mean
 from epochal.prepare import as_dataset
 from epochal.settings import Options, Settings, plain_number
-from epochal.training import Control
+from epochal.training import Control, cores
 
 __all__ = ["advise"]
 
@@ -150,6 +152,7 @@ class _Adviser:
         self.used = list(self.first)
         self.spent = 0.0
         self.share: float | None = None
+        self.notes: list[str] = []
         self.timer = Timer(bench, setting)
         self.search = Search(
             bench,
@@ -165,6 +168,7 @@ class _Adviser:
     def advice(self) -> Advice:
         """All steps, one after the other."""
         self._say("timing updates")
+        self._compile()
         for size in self._timed():
             self.timer.seconds(size)
         start = min(self.sizes, key=lambda size: abs(size - pilot_size(self.samples)))
@@ -192,6 +196,7 @@ class _Adviser:
             epochs=self.epochs,
             long=self._long(best),
             begin=self.begin,
+            notes=self.notes,
         )
         return conclude(evidence)
 
@@ -208,6 +213,22 @@ class _Adviser:
     def _say(self, phase: str, words: str = "") -> None:
         if self.watch is not None:
             self.watch(Step(phase, 0, 0, time.perf_counter() - self.begin, words))
+
+    def _compile(self) -> None:
+        """Compile the programs side by side, before they are timed in turn; leave out what is too large."""
+        todo = [
+            self.setting.with_(f"batch {size}", batch_size=size)
+            for size in self._timed()
+            if self.bench.store.timing(f"batch {size}") is None
+        ]
+        with ThreadPoolExecutor(cores()) as threads:
+            reasons = list(threads.map(lambda one: too_large(self.bench, one), todo))
+        large = [int(one.changes["batch_size"]) for one, why in zip(todo, reasons, strict=True) if why]
+        if large:
+            self.notes.append(f"{next(why for why in reasons if why)}.")
+            self.sizes = [size for size in self.sizes if size < min(large)]
+        if not self.sizes:
+            raise Refusal(f"no batch size fits into memory: {self.notes[-1]} Take a smaller network.")
 
     def _first_guess(self) -> int | None:
         """The step of the optimizer's usual rate; None where the rate is not searched."""
@@ -380,14 +401,15 @@ class _Adviser:
         updates = [self.search.found[point][repeat].best_update for repeat in self.used]
         return float(np.mean(updates)) * self.timer.seconds(point.batch_size)
 
-    def _unreachable(self) -> None:
+    def _unreachable(self) -> NoReturn:
         values = [one.best for found in self.search.found.values() for one in found.values()]
         up = higher_is_better(self.bench.monitor)
         finite = [value for value in values if math.isfinite(value)]
-        best = (max if up else min)(finite) if finite else math.nan
+        best = f"{(max if up else min)(finite):.3g}" if finite else "none was finite"
+        asked = "the target" if self.target is None else f"target {self.target:g}"
         raise Refusal(
-            f"target {self.target:g} was not reached by any setting within {self.epochs:,} epochs; "
-            f"best {best:.3g} ({self.bench.monitor}). Give a target that is within reach, or more epochs."
+            f"{asked} was not reached by any setting within {self.epochs:,} epochs; best {best} "
+            f"({self.bench.monitor}). Give a target that is within reach, or more epochs."
         )
 
     def _long(self, best: Point) -> dict[int, Trial]:

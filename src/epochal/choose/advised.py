@@ -57,6 +57,7 @@ class Evidence:
     epochs: int
     long: Mapping[int, Trial]
     begin: float
+    notes: Sequence[str]
 
     @property
     def rate(self) -> float | None:
@@ -268,7 +269,7 @@ def _decided_by(evidence: Evidence) -> str:
 
 
 def _notes(evidence: Evidence, improving: Sequence[bool]) -> tuple[str, ...]:
-    notes = []
+    notes = list(evidence.notes)
     if evidence.pilot.edge:
         notes.append(f"{evidence.pilot.edge[0].upper()}{evidence.pilot.edge[1:]}.")
     late = sum(improving)

@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from epochal.choose.memory import fits
 from epochal.choose.setting import Setting
 from epochal.choose.store import Store
 from epochal.choose.trial import BROKEN, Interrupted, Job, Trial
@@ -209,6 +210,9 @@ class Bench:
     def _train(self, group: list[Job], watch: Callable[[Job, Lane], None] | None) -> list[tuple[Job, Trial]]:
         """Train one group to its end."""
         lane = self.lane(group)
+        if len(group) > 1 and not fits(lane):
+            half = len(group) // 2
+            return self._train(group[:half], watch) + self._train(group[half:], watch)
         evaluations: list[Evaluation] = []
         while not lane.done:
             if watch is not None:

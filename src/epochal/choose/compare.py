@@ -23,6 +23,7 @@ from epochal.choose.comparison import Comparison, Tuned
 from epochal.choose.fairness import At, Length, amount_of, lengths, parse_at, said_at
 from epochal.choose.grid import TUNE, Axis, Entry, axes_of, entries, said
 from epochal.choose.judged import judge_trial
+from epochal.choose.memory import too_large
 from epochal.choose.progress import Step, Watch
 from epochal.choose.race import Dropped, rounds, survivors
 from epochal.choose.rates import MOST_TRAININGS, REPEATS, tune
@@ -225,7 +226,7 @@ class _Race:
             name = f"time of an update | {family} | {size}"
             families.setdefault(family, {}).setdefault(size, entry.setting.with_(name))
         total, done = sum(len(sizes) for sizes in families.values()), 0
-        self._compile([setting for sizes in families.values() for setting in sizes.values()])
+        self._leave_out(families)
         for family, sizes in families.items():
             self._say("measuring the time of an update", done, total)
             self.timing[family] = measure(self.bench, list(sizes.values()))
@@ -237,11 +238,28 @@ class _Race:
         self.lengths = lengths(self.at, amount, self.plans, self.update_seconds)
         self.words = said_at(self.at, amount, [self.plans[entry.name].epochs for entry in self.entries])
 
-    def _compile(self, settings: Sequence[Setting]) -> None:
-        """Compile the programs side by side, before their updates are timed one after the other."""
-        todo = [one for one in settings if self.bench.store.timing(one.name) is None]
+    def _leave_out(self, families: dict[str, dict[int, Setting]]) -> None:
+        """Compile the programs side by side, before they are timed in turn; leave out what is too large."""
+        todo = [
+            (family, size, setting)
+            for family, sizes in families.items()
+            for size, setting in sizes.items()
+            if self.bench.store.timing(setting.name) is None
+        ]
         with ThreadPoolExecutor(cores()) as threads:
-            list(threads.map(lambda one: self.bench.lane([Job(one, 0, 1, 1)]), todo))
+            reasons = list(threads.map(lambda one: too_large(self.bench, one[2]), todo))
+        for (family, size, _), reason in zip(todo, reasons, strict=True):
+            if reason:
+                del families[family][size]
+                self.entries = [
+                    one
+                    for one in self.entries
+                    if (_family(one), self.plans[one.name].segments[0][1]) != (family, size)
+                ]
+                self.notes.append(f"{reason}.")
+        if not self.entries:
+            raise Refusal(f"no setting fits into memory: {self.notes[-1]} Give smaller batch sizes.")
+        self.plans = {entry.name: self.plans[entry.name] for entry in self.entries}
 
     def update_seconds(self, name: str) -> float:
         """The measured time of an update of a setting."""

@@ -19,6 +19,9 @@ from epochal.choose.trial import Job
 
 __all__ = ["Timer", "TimingCurve", "UpdateTime", "measure"]
 
+FEW = 32
+"""Updates of the first calls."""
+
 AGAIN_SECONDS = 0.05
 """Training time of one more look at an update time."""
 
@@ -110,7 +113,7 @@ class Timer:
         return TimingCurve(tuple(self._points[size] for size in sorted(self._points)))
 
 
-def measure(bench: Bench, settings: Sequence[Setting], seconds: float = 0.2) -> TimingCurve:
+def measure(bench: Bench, settings: Sequence[Setting], seconds: float = 0.1) -> TimingCurve:
     """Time settings that differ in their batch size, one after the other, on an otherwise idle process.
 
     Args:
@@ -136,9 +139,15 @@ def update_time(bench: Bench, setting: Setting, seconds: float = 0.2) -> UpdateT
         # A rate is no part of the program; with a small one the parameters stay finite however long it runs.
         slow = setting.with_(f"{setting.name} (timed)", learning_rate=1e-6)
     begin = time.perf_counter()
-    lane = bench.lane([Job(slow, 0, ENDLESS, ENDLESS)])
+    lane = bench.lane([Job(slow, 0, ENDLESS, ENDLESS)], fixed_budget=FEW)
     compiled = time.perf_counter() - begin
     lane.advance()
+    lane.advance()
+    first = lane.seconds
+    lane.advance()
+    # Calls of an eighth of the time, so that there are several to take the least of.
+    each_call = int(FEW * seconds / 8 / max(lane.seconds - first, 1e-9))
+    lane.budget = min(ENDLESS, max(1, each_call))
     times: list[float] = []
     made, spent = 0, 0.0
     while spent < seconds or len(times) < 3:
@@ -148,8 +157,7 @@ def update_time(bench: Bench, setting: Setting, seconds: float = 0.2) -> UpdateT
         if done == 0:
             break
         made, spent = made + done, spent + took
-        if took >= 0.05 * seconds or spent >= seconds:
-            times.append(took / done)
+        times.append(took / done)
     each = np.array(times or [lane.seconds / max(lane.update, 1)])
     least, size = float(each.min()), lane.plan.segments[0][1]
     found = UpdateTime(size, least, float(np.median(each)) / least - 1, compiled, made)

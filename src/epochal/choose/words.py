@@ -176,5 +176,14 @@ def said_time(seconds: float) -> str:
     if seconds >= 0.1:
         return f"{seconds:.3g} s" if seconds >= 10 else f"{seconds:.2g} s"
     if seconds >= 1e-3:
-        return f"{seconds * 1e3:.2g} ms"
-    return f"{seconds * 1e6:.2g} µs"
+        return f"{_two(seconds * 1e3)} ms"
+    return f"{_two(seconds * 1e6)} µs"
+
+
+def _two(value: float) -> str:
+    """Two digits, without an exponent.
+
+    >>> _two(928.0), _two(2.43), _two(14.2)
+    ('930', '2.4', '14')
+    """
+    return f"{float(f'{value:.2g}'):g}"

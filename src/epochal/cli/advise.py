@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import shlex
@@ -55,9 +56,11 @@ def command(
     dataset = train.load_data(data, given)
     folder = folder_for("advise", train.folder_name(data), out, request(dataset, given))
     found = _advise(dataset, given, folder, screen)
-    report = None if given["no_report"] else write_report(folder, found.report)
     arguments = _arguments(ctx, data, found)
     words = shlex.join(["epochal", "train", *arguments])
+    report = None
+    if not given["no_report"]:
+        report = write_report(folder, functools.partial(found.report, command=words))
     if not quiet:
         _conclude(screen, found, words)
         screen.paths([("Folder", folder), *([("Report", report)] if report is not None else [])])

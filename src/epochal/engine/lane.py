@@ -92,7 +92,7 @@ class Lane:
             one = fresh(spec, jax.tree.map(jnp.asarray, self.initial))
             repeats = jax.tree.map(lambda leaf: jnp.stack([leaf] * spec.repeats), one)
         self.progress = Progress(position, repeats)
-        self._budget = self.fixed_budget or 64
+        self.budget = self.fixed_budget or 64
         end = (
             (self.plan.epochs, 0)
             if self.last_update >= self.plan.updates
@@ -104,7 +104,7 @@ class Lane:
         )
 
     def _limits(self) -> Limits:
-        return Limits(np.int32(self._budget), *self._end, np.int32(self.every))
+        return Limits(np.int32(self.budget), *self._end, np.int32(self.every))
 
     @property
     def done(self) -> bool:
@@ -122,8 +122,8 @@ class Lane:
         before, self.update = self.update, self._updates(self.progress.position)
         done = self.update - before
         if self.fixed_budget is None and done:
-            wanted = int(self._budget * CALL_SECONDS / max(took, 1e-6))
-            self._budget = max(1, min(wanted, self._budget * 8, 2**30))
+            wanted = int(self.budget * CALL_SECONDS / max(took, 1e-6))
+            self.budget = max(1, min(wanted, self.budget * 8, 2**30))
         count = int(rows.count)
         evaluations = []
         epochs, indices = np.asarray(rows.epoch)[:count], np.asarray(rows.index)[:count]
@@ -140,7 +140,7 @@ class Lane:
         if self.update == 0 or float(self.progress.position.counted) > 0:
             position = self.progress.position._replace(due=np.bool_(True))
             self.progress = Progress(position, self.progress.repeats)
-            self._budget = 0
+            self.budget = 0
             return self.advance()
         return []
 
