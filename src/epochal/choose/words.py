@@ -20,10 +20,6 @@ MOST_NAMES = 5
 """Settings that a sentence names one by one."""
 
 
-MOST_NAMES = 5
-"""Settings that a sentence names one by one."""
-
-
 def answer(found: Comparison) -> str:
     """The answer in a sentence or two."""
     rows = [row for row in found.rows if math.isfinite(row.quality.mean)]
@@ -83,22 +79,13 @@ def _told(found: Comparison) -> str:
         if least < 0.95 * max(row.seconds for row in together)
         else "all of them take about the same time"
     )
-    if len(together) == len(found.rows) or len(others) > len(found.rows) // 2:
-        ordered = [row.name for row in sorted(together, key=lambda row: (row.batch_size, row.name))]
-        names = called(ordered) if len(ordered) <= MOST_NAMES else _share_of(len(ordered), len(found.rows))
-        return (
-            f"No detectable difference between {names} with {repeats_of(leader.repeats)}; {time}. "
-            f"{_start(leader.name)} has the best mean: {_figure(found, leader)}."
-        )
-    names = called([row.name for row in others]) if len(others) <= MOST_NAMES else f"{len(others)} others"
-    sentence = (
-        f"{_start(leader.name)} is best: {_figure(found, leader)}; {names} cannot be told apart from it"
+    ordered = [row.name for row in sorted(together, key=lambda row: (row.batch_size, row.name))]
+    names = called(ordered) if len(ordered) <= MOST_NAMES else _share_of(len(ordered), len(found.rows))
+    rest = "; the others are worse" if len(together) < len(found.rows) else ""
+    return (
+        f"No detectable difference between {names} with {repeats_of(leader.repeats)}{rest}; {time}. "
+        f"{_start(leader.name)} has the best mean: {_figure(found, leader)}."
     )
-    if cheapest is leader:
-        return f"{sentence}, and {leader.name} takes the least time of them."
-    if least < 0.95 * leader.seconds:
-        return f"{sentence}, and {cheapest.name} needs {_share(least / leader.seconds)} of its time."
-    return f"{sentence}."
 
 
 def _runner_up(found: Comparison) -> str:
@@ -129,15 +116,6 @@ def _start(name: str) -> str:
 
 def _share_of(some: int, whole: int) -> str:
     return f"the {whole} settings" if some == whole else f"{some} of the {whole} settings"
-
-
-def _share(ratio: float) -> str:
-    """A ratio of times as people say it."""
-    named = {2: "half", 3: "a third", 4: "a quarter", 5: "a fifth", 10: "a tenth"}
-    for whole, word in named.items():
-        if abs(ratio * whole - 1) < 0.1:
-            return word
-    return f"{ratio:.0%}".replace("%", " %")
 
 
 def column_words(column: str) -> str:
