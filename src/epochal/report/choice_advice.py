@@ -264,7 +264,8 @@ def _curves(advice: Advice) -> str:
         + '<label class="check"><input type="checkbox" name="logy"> log y</label>'
     )
     note = (
-        "Lines are means over the repeats at the advised setting, bands 95 % intervals of the mean. The "
+        "Lines are means over the repeats at the advised setting, as far as all of them were trained; bands "
+        "are 95 % intervals of the mean. The "
         "dotted line marks the advised number of epochs. Where the curve of held-out (validation) samples "
         "turns back, the network begins to learn its own samples by heart."
     )

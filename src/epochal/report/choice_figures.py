@@ -126,10 +126,24 @@ def _comparison_curves(comparison: Comparison, rows: Sequence[Row]) -> dict[str,
     }
 
 
+def _while_all_train(curves: Curves) -> Curves:
+    """The rows up to where the first repeat ended: a mean over those that are left would wander."""
+    last = min(int(curves.update[curves.repeat == repeat].max()) for repeat in curves.repeats)
+    here = curves.update <= last
+    return Curves(
+        curves.repeat[here],
+        curves.epoch[here],
+        curves.update[here],
+        curves.samples[here],
+        curves.seconds[here],
+        {name: column[here] for name, column in curves.columns.items()},
+    )
+
+
 def _advice_curves(advice: Advice) -> dict[str, Any]:
-    curves = advice.curves
-    if not len(curves):
+    if not len(advice.curves):
         return {"x": [], "quantities": [], "best": None}
+    curves = _while_all_train(advice.curves)
     kept = _kept(curves, _MOST_POINTS // 8)
     quantities = []
     for column in _columns([curves], advice.column):
