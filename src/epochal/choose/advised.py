@@ -253,6 +253,8 @@ def _decided_by(evidence: Evidence) -> str:
         return f"The noise scale says nothing about the goal {evidence.search.goal.kind}, {measured}."
     if optimizer != "sgd":
         return f"The noise scale is no guide for {optimizer}, only for plain SGD, {measured}."
+    if theory is None and evidence.noise is not None and evidence.noise.value is not None:
+        return f"At a rate that was not tuned the noise scale can be many times too large, {measured}."
     if theory is None:
         return f"The noise scale could not be measured, {measured}."
     if theory.high > TOO_WIDE * theory.low:
