@@ -19,7 +19,7 @@ REPEATS, EPOCHS = 10, 50
 NETWORKS = ((32,), (64, 64))
 DATA = "example:breast-cancer"
 TRAINING_SAMPLES = 455
-ROUNDS = 3
+ROUNDS = 2
 
 
 def compare(hidden: tuple[int, ...]) -> None:

@@ -78,6 +78,9 @@ SAMPLES = ("task", "validation", "test", "repeats", "seed", "vary", "standardize
 """The settings that decide which samples each repeat sees, and how they are scaled and weighed."""
 
 
+_PLAIN = (int, float, str, tuple, dict, type(None))
+
+
 @dataclass(frozen=True)
 class _Samples:
     """The samples of all repeats, before anything is said about the training."""
@@ -93,7 +96,13 @@ class _Samples:
     @classmethod
     def like(cls, other: Prepared, settings: Settings) -> _Samples:
         """Those of another training."""
-        differing = [name for name in SAMPLES if getattr(settings, name) != getattr(other.settings, name)]
+        pairs = {name: (getattr(settings, name), getattr(other.settings, name)) for name in SAMPLES}
+        # Data frames and arrays, given as validation data, are compared by identity.
+        differing = [
+            name
+            for name, (mine, its) in pairs.items()
+            if mine is not its and not (isinstance(mine, _PLAIN) and mine == its)
+        ]
         assert not differing, differing
         return cls(
             other.dataset,

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import builtins
 import math
+from typing import Any
 
+import numpy as np
 import optax
+import pandas as pd
 import pytest
 
 import epochal as ep
@@ -106,3 +109,22 @@ def test_an_unknown_row_and_style_are_refused(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pandas", None)
     with pytest.raises(MissingExtra, match="pip install"):
         found.to_pandas()
+
+
+def test_an_optimizer_with_other_numbers_does_not_continue_a_folder(tmp_path):
+    def found(rate: float) -> Any:
+        options: dict[str, Any] = {"batch_size": [8, 32], "epochs": 2, "repeats": 3, "folder": tmp_path / "c"}
+        return ep.compare(ep.MLP(4), "example:iris", optimizer=optax.sgd(rate), **options)
+
+    assert found(0.1).answer == found(0.1).answer
+    with pytest.raises(Refusal, match="must hold the same comparison"):
+        found(0.2)
+
+
+def test_validation_data_of_its_own_is_shared_by_all_settings():
+    random = np.random.default_rng(0)
+    inputs = random.normal(size=(60, 3))
+    frame = pd.DataFrame(inputs, columns=list("abc")).assign(y=(inputs.sum(axis=1) > 0).astype(int))
+    options: dict[str, Any] = {"batch_size": [8, 32], "learning_rate": 0.01, "epochs": 2, "repeats": 3}
+    found = ep.compare(ep.MLP(4), frame, validation=frame.iloc[:20], **options)
+    assert {row.repeats for row in found.rows} == {3}

@@ -99,16 +99,19 @@ def advise(
     begin = time.perf_counter()
     if goal not in GOALS:
         raise Refusal(did_you_mean("goal", goal, GOALS))
-    if target is not None and not math.isfinite(target):
-        raise Refusal(f"target must be a finite number; got {target}.")
+    if target is not None and not (isinstance(target, int | float) and math.isfinite(target)):
+        raise Refusal(f"target must be a finite number; got {target!r}. Leave it out to have one measured.")
     given: dict[str, Any] = dict(options)
     repeats, size = given.pop("repeats", 10), given.pop("batch_size", None)
     epochs = given.pop("epochs", EPOCHS)
     if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 3:
         raise Refusal(f"repeats must be at least 3, to tell chance from difference; got {repeats!r}.")
+    if isinstance(size, list | tuple | dict):
+        raise Refusal(f"batch_size must be one size to keep, or left out; got {size!r}: compare takes lists.")
     if given.get("stop") is not None:
         raise Refusal("stop has no place in an advice, whose trainings end by themselves; leave it out.")
-    if plain_number(given.get("validation", 0.2)) == 0:
+    held_out = plain_number(given.get("validation", 0.2))
+    if isinstance(held_out, int | float) and held_out == 0:
         raise Refusal("advice needs validation samples to judge by; got validation=0. Use validation=0.2.")
     dataset = as_dataset(data, given.get("task"))
     most = 2 * repeats + (MORE_REPEATS if dataset.samples <= SMALL else 0)

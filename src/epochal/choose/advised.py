@@ -11,7 +11,7 @@ import numpy as np
 
 from epochal.choose.advice import Advice, Choice, Price, Tried
 from epochal.choose.bench import Bench
-from epochal.choose.goal import SHARE, best_epoch, negligible
+from epochal.choose.goal import SHARE, baseline, best_epoch, negligible
 from epochal.choose.noise import NoiseOverTraining
 from epochal.choose.pilot import Pilot
 from epochal.choose.reached import effort, relative_effort
@@ -80,7 +80,7 @@ def conclude(evidence: Evidence) -> Advice:
     trials = [evidence.long[repeat] for repeat in sorted(evidence.long)]
     return Advice(
         answer=_answer(evidence, batch_size, epochs, quality),
-        told_apart=_told_apart(evidence, sizes),
+        told_apart=_told_apart(evidence, sizes, tied),
         goal=goal.kind,
         batch_size=batch_size,
         learning_rate=learning_rate,
@@ -101,7 +101,7 @@ def conclude(evidence: Evidence) -> Advice:
         theory=evidence.theory,
         decided_by=_decided_by(evidence),
         curves=Curves.concatenate([trial.curves for trial in trials]),
-        notes=_notes(evidence, improving),
+        notes=_notes(evidence, improving, quality),
         cost=_cost(evidence, epochs),
         data=describe_data(bench.base),
         settings=bench.described(),
@@ -223,9 +223,12 @@ _CHEAPEST = {
 }
 
 
-def _told_apart(evidence: Evidence, sizes: Sequence[int]) -> str:
-    repeats = len(evidence.repeats)
+def _told_apart(evidence: Evidence, sizes: Sequence[int], tied: Sequence[Tried]) -> str:
     if len(sizes) > 1:
+        # A size that seemed much worse was given up with few repeats, which is not to be told apart by many.
+        each = [max(one.repeats for one in tied if one.batch_size == size) for size in sizes]
+        least, most = min(each), max(each)
+        repeats = f"{most}" if least == most else f"{least} to {most}"
         return (
             f"{sizes[0]:,} to {sizes[-1]:,} cannot be told apart with {repeats} repeats; "
             f"{evidence.best.batch_size:,} {_CHEAPEST[evidence.search.goal.kind]}."
@@ -270,8 +273,17 @@ def _decided_by(evidence: Evidence) -> str:
     return f"The noise scale suggests {theory.value:,.0f} ({theory.low:,.0f} to {theory.high:,.0f}); {words}."
 
 
-def _notes(evidence: Evidence, improving: Sequence[bool]) -> tuple[str, ...]:
+def _notes(evidence: Evidence, improving: Sequence[bool], quality: Summary) -> tuple[str, ...]:
     notes = list(evidence.notes)
+    constant = np.array([baseline(evidence.bench, repeat) for repeat in sorted(evidence.long)])
+    gain = constant.mean() - quality.mean
+    if higher_is_better(evidence.bench.monitor):
+        gain = -gain
+    if gain <= SHARE * abs(constant.mean()):
+        notes.append(
+            f"Hardly better than a constant prediction ({quality.written(float(constant.mean()))}): what the "
+            "inputs say about the target is little, and so is what this advice is worth."
+        )
     if evidence.pilot.edge:
         notes.append(f"{evidence.pilot.edge[0].upper()}{evidence.pilot.edge[1:]}.")
     late = sum(improving)

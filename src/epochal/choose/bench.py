@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from epochal.choose.memory import fits
+from epochal.choose.program import program_digest
 from epochal.choose.setting import Setting
 from epochal.choose.store import Store
 from epochal.choose.trial import BROKEN, Interrupted, Job, Trial
@@ -82,7 +83,10 @@ class Bench:
 
     def described(self) -> dict[str, Any]:
         """What all settings have in common, as JSON holds it; enough to tell two comparisons apart."""
-        return describe_settings(self.base) | {"fingerprint": self.base.dataset.fingerprint}
+        return describe_settings(self.base) | {
+            "fingerprint": self.base.dataset.fingerprint,
+            "program": program_digest(self.base),
+        }
 
     def count(self, updates: int) -> None:
         """Take updates into account that were made outside of `run`."""

@@ -24,6 +24,7 @@ from epochal.choose.fairness import At, Length, amount_of, lengths, parse_at, sa
 from epochal.choose.grid import TUNE, Axis, Entry, axes_of, entries, said
 from epochal.choose.judged import judge_trial
 from epochal.choose.memory import too_large
+from epochal.choose.program import program_digest
 from epochal.choose.progress import Step, Watch
 from epochal.choose.race import Dropped, rounds, survivors
 from epochal.choose.rates import MOST_TRAININGS, REPEATS, tune
@@ -107,7 +108,8 @@ def compare(
     race = _settle(axes, common, data, asked, "batch_size" in options, control or Control())
     race.watch, race.begin = watch, begin
     kept = None if folder is None else Path(folder)
-    race.bench.store = Store(kept, race.request(target))
+    if kept is not None:
+        race.bench.store = Store(kept, race.request(target))
     race.measure()
     if not yes:
         race.refuse_long()
@@ -213,6 +215,7 @@ class _Race:
             "settings": {
                 entry.name: {name: said(value) for name, value in entry.setting.changes.items()}
                 | {"model": said(entry.setting.model), "tuned": entry.tuned}
+                | {"program": program_digest(self.bench.prepared(_named(entry, "plan")))}
                 for entry in self.entries
             },
         }
