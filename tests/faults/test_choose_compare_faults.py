@@ -74,7 +74,7 @@ def test_what_cannot_work_is_refused(untrained, options, words):
 def test_a_long_comparison_asks_first(monkeypatch, untrained):
     slow = TimingCurve((UpdateTime(8, 500.0, 0.0, 0.0, 10), UpdateTime(32, 500.0, 0.0, 0.0, 10)))
     monkeypatch.setattr(module, "measure", lambda bench, settings: slow)
-    monkeypatch.setattr(module._Race, "_compile", lambda self, settings: None)
+    monkeypatch.setattr(module, "too_large", lambda bench, setting: "")
     with pytest.raises(Refusal, match=r"would take about .* (hours|days) \(6 trainings, 114 updates.*--yes"):
         compare(MODEL, "example:iris", **OPTIONS)
     with pytest.raises(AssertionError, match="something was trained"):
@@ -128,3 +128,17 @@ def test_validation_data_of_its_own_is_shared_by_all_settings():
     options: dict[str, Any] = {"batch_size": [8, 32], "learning_rate": 0.01, "epochs": 2, "repeats": 3}
     found = ep.compare(ep.MLP(4), frame, validation=frame.iloc[:20], **options)
     assert {row.repeats for row in found.rows} == {3}
+
+
+def test_a_size_that_does_not_fit_is_left_out_aloud(monkeypatch):
+    def too_large(bench: Bench, setting: Any) -> str:
+        size = bench.prepared(setting).plan.batch_size
+        return "" if size < 32 else f"batch size {size} needs about 9 GB and 2 GB are free: left out"
+
+    monkeypatch.setattr(module, "too_large", too_large)
+    options: dict[str, Any] = {"learning_rate": 0.01, "epochs": 2, "repeats": 3}
+    found = compare(MODEL, "example:iris", batch_size=[8, 16, 32], **options)
+    assert {row.batch_size for row in found.rows} == {8, 16}
+    assert any("32 needs about 9 GB" in note for note in found.notes)
+    with pytest.raises(Refusal, match="no setting fits into memory"):
+        compare(MODEL, "example:iris", batch_size=[32, 64], **options)
