@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -73,6 +75,19 @@ def grid_search(hidden: tuple[int, ...]) -> None:
         ).fit(X, y)
 
 
+def searched(hidden: tuple[int, ...]) -> float:
+    """Seconds of the grid search, in a process whose workers end with it and so count as ours."""
+    code = f"""
+import time
+from benchmarks.compare import grid_search
+begin = time.perf_counter()
+grid_search({hidden!r})
+print(time.perf_counter() - begin)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return float(done.stdout.split()[-1])
+
+
 def timed(call: Callable[[], None], rounds: int) -> tuple[float, Figure]:
     """Seconds of a first call, and of some more."""
     times = []
@@ -111,9 +126,7 @@ def main() -> None:
         ):
             first, seconds = timed(partial(call, hidden), ROUNDS)
             rows.append((how, seconds, first))
-        begin = time.perf_counter()
-        grid_search(hidden)
-        rows.append(("scikit-learn, GridSearchCV", Figure((time.perf_counter() - begin,)), None))
+        rows.append(("scikit-learn, GridSearchCV", Figure((searched(hidden),)), None))
         for how, seconds, first in rows:
             ratio = seconds.median / mine.median
             table.rows.append(
