@@ -223,7 +223,7 @@ def test_a_picture_has_four_panels(advice: Advice, tmp_path: Path) -> None:
     price, time, epochs, curve = figure.axes
     assert price.get_xscale() == price.get_yscale() == time.get_xscale() == time.get_yscale() == "log"
     words = [text.get_text() for panel in figure.axes for text in panel.texts]
-    assert any(f"advised: {advice.epochs.value:,.0f}" in word for word in words)
+    assert any("advised" in word and f"{advice.epochs.value:,.0f}" in word for word in words)
     late = sum(advice.improving)
     points = {line.get_marker(): len(line.get_xdata()) for line in epochs.lines if line.get_marker() in "o>"}
     assert points == {"o": len(advice.improving) - late, ">": late}
@@ -287,7 +287,9 @@ def test_what_cannot_work_is_refused(options: dict[str, Any], words: str) -> Non
 @pytest.mark.parametrize("repeats", [3, 5])
 def test_a_target_that_nothing_reaches_is_refused(repeats: int) -> None:
     """With more repeats than a point is screened on, too."""
-    words = r"target 1e-06 was not reached by any setting within 20 epochs; best 0\."
+    words = (
+        r"target 1e-06 was not reached by any setting within 20 epochs, or until nothing improved; best 0\."
+    )
     with pytest.raises(Refusal, match=words):
         advise(NET, samples(), target=1e-6, batch_size=16, **{**SHORT, "repeats": repeats})
 
@@ -326,3 +328,14 @@ def test_under_adam_the_measured_trainings_decide():
     targets = (inputs @ random.normal(size=8) + 0.5 * random.normal(size=600)).astype(np.float32)
     found = advise(ep.MLP(), (inputs, targets), optimizer="adam", repeats=3, epochs=5, batch_size=32)
     assert "no guide for adam" in found.decided_by
+
+
+def test_a_target_that_takes_no_training_is_refused():
+    with pytest.raises(Refusal, match="target 50 must be better than a constant prediction"):
+        advise(ep.MLP(4), "example:iris", repeats=3, target=50.0)
+
+
+def test_an_advice_that_would_take_hours_is_refused(monkeypatch):
+    monkeypatch.setattr("epochal.choose.advise.LONG", 1e-9)
+    with pytest.raises(Refusal, match="the pilot alone would take about"):
+        advise(ep.MLP(4), "example:iris", repeats=3, batch_size=32)

@@ -85,7 +85,7 @@ class Advice:
     optimizer      its name.
     column         the judged column; `target` the mean value that counts as reached (each repeat has its
                    own), and `target_words` how it was set.
-    quality        the judged column at its best epoch with the advised setting, over repeats; `figures` the
+    quality        the judged column after the advised epochs, over repeats; `figures` the
                    other columns at that epoch.
     best_epochs    the best epoch of each repeat; `improving` tells which were still improving at the end.
     tried          every setting that was measured for the choice, by batch size and rate.

@@ -29,13 +29,14 @@ from epochal.choose.goal import Goal, baseline, negligible, price_of, share_of, 
 from epochal.choose.hyperbola import fastest_batch
 from epochal.choose.memory import too_large
 from epochal.choose.noise import NoiseOverTraining, check_separable
-from epochal.choose.pilot import long_trainings, noise_along, pilot, pilot_size
+from epochal.choose.pilot import FIRST_EPOCHS, long_trainings, noise_along, pilot, pilot_size
 from epochal.choose.progress import Step, Watch
-from epochal.choose.search import Point, Search, evaluations_per_epoch, step_of
+from epochal.choose.search import SCREEN, Point, Search, evaluations_per_epoch, step_of
 from epochal.choose.setting import Setting
 from epochal.choose.store import Store
 from epochal.choose.timing import Timer
 from epochal.choose.trial import Job, Trial
+from epochal.choose.words import said_time
 from epochal.directions import higher_is_better
 from epochal.errors import Refusal, did_you_mean
 from epochal.prepare import as_dataset
@@ -58,6 +59,12 @@ FAR = 0.5
 
 CHECK_SECONDS = 8.0
 """Training time after which no further repeats are asked for."""
+
+MOST_BATCHES = 20_000
+"""Updates an epoch beyond which a batch size is not thought of."""
+
+LONG = 3 * 3600.0
+"""Seconds that a pilot may take."""
 
 SMALL, MORE_REPEATS = 20_000, 40
 """Samples up to which a training is cheap enough for so many further repeats."""
@@ -171,10 +178,12 @@ class _Adviser:
     def advice(self) -> Advice:
         """All steps, one after the other."""
         self._say("timing updates")
+        self._refuse_target()
         self._compile()
         for size in self._timed():
             self.timer.seconds(size)
         start = min(self.sizes, key=lambda size: abs(size - pilot_size(self.samples)))
+        self._refuse_long(start)
         piloted = pilot(self.search, start, self._first_guess(), self.first, self._run)
         self.search.targets |= self._targets([piloted.trials[point] for point in piloted.reference])
         first = self._tuned(start, piloted.reference[0])
@@ -196,6 +205,8 @@ class _Adviser:
             theory=theory,
             target=self.target,
             share=self.share,
+            sizes=self.sizes,
+            asked=len(self.first),
             epochs=self.epochs,
             long=self._long(best),
             begin=self.begin,
@@ -216,6 +227,29 @@ class _Adviser:
     def _say(self, phase: str, words: str = "") -> None:
         if self.watch is not None:
             self.watch(Step(phase, 0, 0, time.perf_counter() - self.begin, words))
+
+    def _refuse_target(self) -> None:
+        """A target that takes no training says nothing about settings."""
+        if self.target is None:
+            return
+        up = higher_is_better(self.bench.monitor)
+        constant = [baseline(self.bench, repeat) for repeat in self.first]
+        if all(value >= self.target if up else value <= self.target for value in constant):
+            raise Refusal(
+                f"target {self.target:g} must be better than a constant prediction, which has "
+                f"{np.mean(constant):.3g} ({self.bench.monitor}); give a {'higher' if up else 'lower'} one."
+            )
+
+    def _refuse_long(self, size: int) -> None:
+        """Refuse what would take hours, by the pilot alone: the rest is of its order."""
+        epochs = 6 * SCREEN * FIRST_EPOCHS + 5 * len(self.first) * min(self.epochs, 3 * PATIENCE_EPOCHS)
+        seconds = epochs * self._batches(size) * self.timer.seconds(size) / cores()
+        if seconds > LONG:
+            raise Refusal(
+                f"the pilot alone would take about {said_time(seconds)} ({self._batches(size):,} updates an "
+                f"epoch, {said_time(self.timer.seconds(size))} each); give fewer epochs or repeats, or a "
+                "part of the rows."
+            )
 
     def _compile(self) -> None:
         """Compile the programs side by side, before they are timed in turn; leave out what is too large."""
@@ -415,8 +449,8 @@ class _Adviser:
         best = f"{(max if up else min)(finite):.3g}" if finite else "none was finite"
         asked = "the target" if self.target is None else f"target {self.target:g}"
         raise Refusal(
-            f"{asked} was not reached by any setting within {self.epochs:,} epochs; best {best} "
-            f"({self.bench.monitor}). Give a target that is within reach, or more epochs."
+            f"{asked} was not reached by any setting within {self.epochs:,} epochs, or until nothing "
+            f"improved; best {best} ({self.bench.monitor}, of all trainings). Give a target within reach."
         )
 
     def _long(self, best: Point) -> dict[int, Trial]:
@@ -445,8 +479,10 @@ _LINEAR = ("sgd", "momentum", "nesterov")
 def _sizes(samples: int) -> list[int]:
     """The batch sizes that are thought of: powers of two, and all samples.
 
-    >>> _sizes(142)
-    [1, 2, 4, 8, 16, 32, 64, 142]
+    Sizes that make too many updates an epoch are not.
+
+    >>> _sizes(142), _sizes(1_000_000)[0]
+    ([1, 2, 4, 8, 16, 32, 64, 142], 64)
     """
     powers = [2**power for power in range(samples.bit_length()) if 2**power <= samples / 1.5]
-    return [*powers, samples]
+    return [*(size for size in powers if samples / size <= MOST_BATCHES), samples]

@@ -54,6 +54,8 @@ class Evidence:
     theory: Choice | None
     target: float | None
     share: float | None
+    sizes: Sequence[int]
+    asked: int
     epochs: int
     long: Mapping[int, Trial]
     begin: float
@@ -72,11 +74,11 @@ def conclude(evidence: Evidence) -> Advice:
     bench, best, goal = evidence.bench, evidence.best, evidence.search.goal
     tried = _tried(evidence)
     tied = [one for one in tried if one.tied]
-    sizes = _contiguous([one.batch_size for one in tried], {one.batch_size for one in tied}, best.batch_size)
+    sizes = _contiguous(evidence.sizes, tried, best.batch_size)
     batch_size = Choice(best.batch_size, min(sizes), max(sizes))
     learning_rate = _learning_rate(evidence, tied)
     epochs, improving = _epochs(evidence)
-    quality, figures = _quality(evidence)
+    quality, figures = _quality(evidence, epochs.value)
     trials = [evidence.long[repeat] for repeat in sorted(evidence.long)]
     return Advice(
         answer=_answer(evidence, batch_size, epochs, quality),
@@ -142,20 +144,31 @@ def _by_quality(
     mean, apart = summarize(values), summarize(differences)
     low, high = mean.ci95 or (math.nan, math.nan)
     less, more = apart.ci95 or (math.nan, math.nan)
-    tied = point == evidence.best or bool(less <= 0 <= more)
+    worse = more < 0 if higher_is_better(evidence.bench.monitor) else less > 0
+    tied = point == evidence.best or not worse
     return (mean.mean, low, high), (apart.mean, less, more), tied
 
 
-def _contiguous(sizes: Sequence[int], tied: set[int], best: int) -> list[int]:
-    """The tied sizes around the best one, without a worse one between."""
-    ordered = sorted(set(sizes))
-    place = ordered.index(best)
-    low = high = place
-    while low > 0 and ordered[low - 1] in tied:
+def _contiguous(sizes: Sequence[int], tried: Sequence[Tried], best: int) -> list[int]:
+    """The sizes around the best one that can't be told from it, up to one that is worse or was not checked.
+
+    A size is judged by the rate that was measured most: one that was given up early says little either way.
+    """
+    judged: dict[int, Tried] = {}
+    for one in tried:
+        held = judged.get(one.batch_size)
+        if held is None or (one.repeats, -one.ratio[0]) > (held.repeats, -held.ratio[0]):
+            judged[one.batch_size] = one
+
+    def level(size: int) -> bool:
+        return size == best or (size in judged and judged[size].tied)
+
+    low = high = sizes.index(best)
+    while low > 0 and level(sizes[low - 1]):
         low -= 1
-    while high < len(ordered) - 1 and ordered[high + 1] in tied:
+    while high < len(sizes) - 1 and level(sizes[high + 1]):
         high += 1
-    return ordered[low : high + 1]
+    return list(sizes[low : high + 1])
 
 
 def _learning_rate(evidence: Evidence, tied: Sequence[Tried]) -> Choice | None:
@@ -180,19 +193,25 @@ def _epochs(evidence: Evidence) -> tuple[Choice, tuple[bool, ...]]:
         best.append(found)
         improving.append(not trial.reason and found >= LATE * float(trial.curves.epoch[-1]))
     low, middle, high = np.percentile(best, [10, 50, 90], method="inverted_cdf")
+    if any(one and found >= high for one, found in zip(improving, best, strict=True)):
+        high = math.inf
     if sum(improving) * 2 >= len(improving):
         note = f"still improving at epoch {evidence.epochs:,}, the most that was tried"
         return Choice(float(evidence.epochs), float(low), math.inf, note), tuple(improving)
     return Choice(max(1.0, float(round(middle))), float(low), float(high)), tuple(improving)
 
 
-def _quality(evidence: Evidence) -> tuple[Summary, dict[str, Summary]]:
-    """The judged column at its best epoch, and the other columns there."""
+def _quality(evidence: Evidence, epoch: float) -> tuple[Summary, dict[str, Summary]]:
+    """The judged column after the advised epochs, and the other columns there.
+
+    Not at the best epoch of each repeat, which was chosen on the rows that would judge it. A training that
+    has ended before, since nothing improved any more, is read at its end.
+    """
     bench, loss_name = evidence.bench, evidence.bench.base.loss_name
     at: dict[str, list[float]] = {}
     for _, trial in sorted(evidence.long.items()):
         curves = trial.curves
-        row = int(np.flatnonzero(curves.update == curves.best(bench.monitor).update[0])[0])
+        row = int(np.searchsorted(curves.epoch, epoch + 1e-9, side="right")) - 1
         for name, column in curves.columns.items():
             at.setdefault(name, []).append(float(column[row]))
     summaries = {
@@ -211,7 +230,8 @@ def _answer(evidence: Evidence, batch_size: Choice, epochs: Choice, quality: Sum
     full = " (all training samples)" if batch_size.value == evidence.bench.base.plan.samples else ""
     return (
         f"Take batch size {batch_size.value:,.0f}{full}{rate} and {many}: "
-        f"{evidence.bench.monitor.replace('.', ' ')} {quality.written(quality.mean)} on held-out samples."
+        f"{evidence.bench.monitor.replace('.', ' ')} {quality.written(quality.mean)} after them, on held-out "
+        "samples."
     )
 
 
@@ -219,7 +239,7 @@ _CHEAPEST = {
     "time": "is the fastest of them",
     "samples": "needs the fewest samples of them",
     "updates": "needs the fewest updates of them",
-    "quality": "has the best mean of them",
+    "quality": "takes the least time of them",
 }
 
 
@@ -299,9 +319,8 @@ def _notes(evidence: Evidence, improving: Sequence[bool], quality: Summary) -> t
 
 
 def _cost(evidence: Evidence, epochs: Choice) -> Price:
-    bench, repeats = evidence.bench, len(evidence.repeats)
+    bench, repeats, sizes = evidence.bench, evidence.asked, evidence.sizes
     samples = bench.base.plan.samples
-    sizes = [2**power for power in range(samples.bit_length()) if 2**power <= samples / 1.5] + [samples]
     length = max(GRID_EPOCHS, int(epochs.value))
     in_epoch = sum(-(-samples // size) for size in sizes)
     rates = 1 if evidence.best.step is None else GRID_RATES

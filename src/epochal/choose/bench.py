@@ -171,9 +171,10 @@ class Bench:
         for group in groups:
             todo.put(group)
         told: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        ended = threading.Event()
 
         def work() -> None:
-            while not self.control.stopped:
+            while not (self.control.stopped or ended.is_set()):
                 try:
                     group = todo.get_nowait()
                 except queue.Empty:
@@ -200,12 +201,9 @@ class Bench:
                 for job, trial in news:
                     self.store.add(job.key, trial)
                     yield trial
-        except BaseException:
-            self.control.stop()
-            raise
         finally:
+            ended.set()
             if working:
-                self.control.stop()
                 for thread in threads:
                     thread.join()
         if self.control.stopped:

@@ -51,13 +51,17 @@ class Length:
     checkpoints: tuple[int, ...]
 
 
+_AMOUNT = r"(?:\d{1,3}(?:,\d{3})+|\d[\d_]*)(?:\.\d+)?(?:[eE]\d+)?"
+"""A number; commas set off thousands and nothing else."""
+
+
 def parse_at(at: str) -> At:
     """Read "epochs", "50epochs", "100000 samples", "2000updates", "2s".
 
     >>> parse_at("epochs"), parse_at("2.5s")
     (At(unit='epochs', amount=None), At(unit='seconds', amount=2.5))
     """
-    match = re.fullmatch(r"\s*([\d_,]*\.?\d*(?:[eE]\d+)?)\s*([a-z]+)\s*", str(at))
+    match = re.fullmatch(rf"\s*({_AMOUNT})?\s*([a-z]+)\s*", str(at))
     unit = "" if match is None else _UNITS.get(match[2], match[2])
     if match is None or unit not in ("epochs", "samples", "updates", "seconds"):
         raise Refusal(
@@ -69,7 +73,7 @@ def parse_at(at: str) -> At:
     amount = float(match[1].replace(",", "").replace("_", ""))
     if not (amount > 0 and math.isfinite(amount)) or (unit != "seconds" and amount != int(amount)):
         bound = "greater than 0" if unit == "seconds" else "a whole number, at least 1"
-        raise Refusal(f'at must have an amount {bound}; got "{at}".')
+        raise Refusal(f'at must have an amount that is {bound}; got "{at}".')
     return At(unit, amount)
 
 

@@ -68,9 +68,9 @@ def evaluations_per_epoch(samples: int) -> int:
     """Once an epoch, as `fit` does; more often where an epoch has so many samples that one may be enough.
 
     >>> evaluations_per_epoch(1438), evaluations_per_epoch(48_000), evaluations_per_epoch(10**7)
-    (1, 6, 50)
+    (1, 6, 8)
     """
-    return min(50, max(1, samples // 8000))
+    return min(8, max(1, samples // 8000))
 
 
 def step_of(rate: float) -> int:

@@ -133,6 +133,7 @@ def update_time(bench: Bench, setting: Setting, seconds: float = 0.2) -> UpdateT
     """Time one setting, or find it in the store."""
     held = bench.store.timing(setting.name)
     if held is not None:
+        bench.updates += int(held["updates"])
         return UpdateTime(**{name: held[name] for name in UpdateTime.__dataclass_fields__})
     slow = setting
     if bench.prepared(setting).spec.optimizer.given is None:

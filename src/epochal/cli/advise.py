@@ -146,7 +146,10 @@ def _choices(found: Advice) -> list[str]:
         *([("learning rate", *_cells(found.learning_rate, ".3g"))] if found.learning_rate else []),
         ("epochs", *_cells(found.epochs, ",.0f")),
     ]
-    return [*aligned(rows), "range: between these the data can't tell"]
+    return [
+        *aligned(rows),
+        "range: between these the data can't tell; of the epochs, where most repeats are best",
+    ]
 
 
 def _cells(choice: Choice, form: str) -> tuple[str, str, str]:
