@@ -221,7 +221,7 @@ def main() -> None:
             "regret": "time, times the grid's best",
             "in_sample": "the best chosen and timed on the same seeds",
             "fresh": "best epoch of 30 fresh seeds (10–90 %)",
-            "share": "updates, share of the grid",
+            "share": "updates, share of a grid with the repeats that were asked for",
         },
         notes=[
             f"{MANY} seeds a grid point; the best is chosen on one half and timed on the other, both ways: "
