@@ -251,11 +251,12 @@ def test_stopped_before_it_began(tmp_path: Path) -> None:
 
 def test_leaving_the_loop_early_ends_the_threads(tmp_path: Path) -> None:
     bench = a_bench(tmp_path)
-    running = bench.run([*JOBS, a_job(updates=10**9)])
+    running = bench.run([a_job(updates=10**9), *JOBS])
     next(running)
-    running.close()
-    assert bench.control.stopped
+    running.close()  # waits for the endless one, which is told to end
+    assert not bench.control.stopped, "the caller's own control is left alone"
     assert len(Store(tmp_path, REQUEST)) >= 1
+    assert len(list(bench.run(JOBS))) == len(JOBS), "and the bench goes on"
 
 
 def test_an_error_in_a_thread_is_raised(tmp_path: Path) -> None:

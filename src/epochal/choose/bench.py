@@ -75,6 +75,7 @@ class Bench:
         self._known: list[tuple[Setting, Prepared]] = []
         self._sources: OrderedDict[int, Source] = OrderedDict()
         self._lock = threading.Lock()
+        self._leaving = threading.Event()
 
     @property
     def monitor(self) -> str:
@@ -87,6 +88,11 @@ class Bench:
             "fingerprint": self.base.dataset.fingerprint,
             "program": program_digest(self.base),
         }
+
+    @property
+    def _stopped(self) -> bool:
+        """Whether trainings are to end: somebody asked, or nobody takes their trials any more."""
+        return self.control.stopped or self._leaving.is_set()
 
     def count(self, updates: int) -> None:
         """Take updates into account that were made outside of `run`."""
@@ -171,10 +177,10 @@ class Bench:
         for group in groups:
             todo.put(group)
         told: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        ended = threading.Event()
+        self._leaving.clear()
 
         def work() -> None:
-            while not (self.control.stopped or ended.is_set()):
+            while not self._stopped:
                 try:
                     group = todo.get_nowait()
                 except queue.Empty:
@@ -202,7 +208,7 @@ class Bench:
                     self.store.add(job.key, trial)
                     yield trial
         finally:
-            ended.set()
+            self._leaving.set()
             if working:
                 for thread in threads:
                     thread.join()
@@ -220,7 +226,7 @@ class Bench:
             if watch is not None:
                 watch(group[0], lane)
             evaluations += lane.advance()
-            if self.control.stopped:
+            if self._stopped:
                 return []
         evaluations += lane.finish()
         if watch is not None:
