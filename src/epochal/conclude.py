@@ -199,7 +199,7 @@ def _arranged(curves: Curves, repeats: Sequence[int]) -> Curves:
 
 
 def _fitted(prepared: Prepared, spec: Spec, state: Repeat, repeat: int) -> Fitted:
-    packed = packing(spec, shapes_of(spec.model, prepared.dataset.shape).params)
+    packed = packing(spec, shapes_of(spec.model, prepared.dataset.shape, prepared.dataset.dtype).params)
 
     def variables(params: Any, model: Any) -> Variables:
         return Variables(packed.unpack(params), model)

@@ -29,7 +29,7 @@ from epochal.data import (
 from epochal.engine.rules import Never, Rule
 from epochal.engine.spec import Layout, Spec
 from epochal.errors import MissingExtra, Refusal, did_you_mean
-from epochal.models import Variables, as_model, default_metrics, loss_for, metrics_for
+from epochal.models import Variables, as_model, default_metrics, loss_for, metrics_for, seen_dtype
 from epochal.plan import Plan
 from epochal.prepared import Prepared, by_class
 from epochal.settings import Settings
@@ -123,7 +123,9 @@ class _Samples:
             raise Refusal(
                 "the training data has no target; give (inputs, targets), or name the target column."
             )
-        standardize = dataset.encoder is not None if settings.standardize is None else settings.standardize
+        standardize = dataset.standardize if settings.standardize is None else settings.standardize
+        if standardize and dataset.dtype == np.int32:
+            raise Refusal("standardize must be False for tokens, which are no quantities; got True.")
         if not standardize and first_missing(dataset.inputs) is not None:
             raise Refusal("the inputs have missing values (NaN), which only standardize=True can fill.")
         share, validation = _other(settings.validation, dataset, "validation", finite=not standardize)
@@ -294,8 +296,9 @@ def _check_shapes(prepared: Prepared) -> None:
     """Model, loss and optimizer must work on abstract samples of the task, before anything runs."""
     spec, dataset, task = prepared.spec, prepared.dataset, prepared.task
     size = prepared.plan.segments[0][1]
-    sample = jax.ShapeDtypeStruct(dataset.shape, np.float32)
-    batch = jax.ShapeDtypeStruct((size, *dataset.shape), np.float32)
+    dtype = seen_dtype(np.float32 if prepared.scalings[0] is not None else dataset.dtype)
+    sample = jax.ShapeDtypeStruct(dataset.shape, dtype)
+    batch = jax.ShapeDtypeStruct((size, *dataset.shape), dtype)
     assert dataset.targets is not None
     targets = jax.ShapeDtypeStruct((size, *dataset.targets.shape[1:]), dataset.targets.dtype)
     key = jax.eval_shape(lambda: jax.random.key(0))

@@ -43,7 +43,7 @@ _INIT, _NOISE = 1, 2
 class Samples:
     """The samples of one part of one repeat, as the model sees them."""
 
-    inputs: NDArray[np.float32]
+    inputs: NDArray[Any]
     targets: NDArray[Any]
     weights: NDArray[np.float32] | None
 
@@ -128,7 +128,7 @@ class Prepared:
         dataset, index = self._where(repeat, name)
         inputs, scaling = dataset.inputs[index], self.scalings[repeat]
         if scaling is not None:
-            inputs = scaling.apply(inputs, out=inputs)
+            inputs = scaling.apply(inputs, out=inputs if inputs.dtype == np.float32 else None)
         return Samples(inputs, *self.labels(repeat, name))
 
     def labels(self, repeat: int, name: str) -> tuple[NDArray[Any], NDArray[np.float32] | None]:

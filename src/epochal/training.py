@@ -311,13 +311,13 @@ def lanes_of(prepared: Prepared) -> tuple[list[range], int]:
 
 def is_small(prepared: Prepared) -> bool:
     """Whether an update is so small that one core is enough for a program."""
-    parameters = _parameters(prepared.model, prepared.dataset.shape)
+    parameters = _parameters(prepared.model, prepared.dataset.shape, prepared.dataset.dtype)
     return bool(parameters * prepared.plan.batch_size <= SMALL_UPDATE)
 
 
 @functools.lru_cache(maxsize=64)
-def _parameters(model: Model, shape: tuple[int, ...]) -> int:
-    return sum(leaf.size for leaf in jax.tree.leaves(shapes_of(model, shape)))
+def _parameters(model: Model, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
+    return sum(leaf.size for leaf in jax.tree.leaves(shapes_of(model, shape, dtype)))
 
 
 def cores() -> int:

@@ -309,7 +309,7 @@ class _Adviser:
         """The noise scale along tuned trainings, up to the target; or why there is none."""
         model = self.bench.prepared(self.search.setting_of(tuned)).model
         try:
-            check_separable(model, self.bench.base.dataset.shape)
+            check_separable(model, self.bench.base.dataset.shape, self.bench.base.dataset.dtype)
         except Refusal as refusal:
             return None, str(refusal)
         found = [one.reached for one in self.search.found[tuned].values()]

@@ -26,7 +26,7 @@ from epochal.curves.statistics import t_factor
 from epochal.engine.lane import Lane
 from epochal.engine.update import packing
 from epochal.errors import Refusal
-from epochal.models import Loss, Model, PyTree, Variables, shapes_of
+from epochal.models import Loss, Model, PyTree, Variables, seen, seen_dtype, shapes_of
 
 __all__ = [
     "BLOCKS",
@@ -52,7 +52,7 @@ RESAMPLES = 2000
 """Bootstrap samples of an interval over trainings."""
 
 
-def check_separable(model: Model, sample_shape: tuple[int, ...]) -> None:
+def check_separable(model: Model, sample_shape: tuple[int, ...], dtype: Any = np.float32) -> None:
     """Refuse a model whose loss of one sample depends on the other samples of the batch, or on state.
 
     It is found out by trying: another second sample must not move the outputs of the first, and a batch must
@@ -61,16 +61,22 @@ def check_separable(model: Model, sample_shape: tuple[int, ...]) -> None:
     Args:
         model: the model.
         sample_shape: of one sample's inputs.
+        dtype: what they are kept as.
     """
     remedy = (
         "leave batch normalization and the like out, or choose the batch size by training at several "
         "(the noise scale is then not used)."
     )
     keys = jax.random.split(jax.random.key(0), 3)
-    inputs = jax.random.normal(keys[0], (2, *sample_shape))
+    if seen_dtype(dtype) == np.int32:
+        inputs = jnp.zeros((2, *sample_shape), jnp.int32)
+        others = inputs.at[1].set(1)
+    else:
+        inputs = jax.random.normal(keys[0], (2, *sample_shape))
+        others = inputs.at[1].set(3 - 5 * inputs[1])
     variables = model.init(keys[1], inputs[0])
     first, state = model.apply(variables, inputs, keys[2], True)
-    second, _ = model.apply(variables, inputs.at[1].set(3 - 5 * inputs[1]), keys[2], True)
+    second, _ = model.apply(variables, others, keys[2], True)
     one, other = np.asarray(first)[0], np.asarray(second)[0]
     if not np.allclose(one, other, rtol=1e-4, atol=1e-6, equal_nan=True):
         raise Refusal(
@@ -159,7 +165,7 @@ def _summing(model: Model, loss: Loss, together: int) -> Any:
             place, count = chunk
             keys = jax.vmap(lambda one: jax.random.fold_in(key, one))(place)
             weight = None if weights is None else weights[place]
-            each = gradients(*variables, inputs[place], targets[place], weight, keys)
+            each = gradients(*variables, seen(inputs[place]), targets[place], weight, keys)
             each = jax.tree.map(lambda leaf: jnp.where(_beside(count, leaf), leaf, 0), each)
             square = sum((jnp.square(leaf).sum() for leaf in jax.tree.leaves(each)), jnp.zeros(()))
             total = jax.tree.map(lambda leaf: leaf.sum(axis=0), each)
@@ -214,7 +220,7 @@ def variables_of(lane: Lane) -> list[Variables]:
     """What the repeats of a lane have learned so far, one by one, as the model takes it."""
     spec, inputs = lane.spec, lane.source.parts[0].inputs
     shape = inputs.shape[1:] if lane.source.shared else inputs.shape[2:]
-    packed = packing(spec, shapes_of(spec.model, shape).params)
+    packed = packing(spec, shapes_of(spec.model, shape, inputs.dtype).params)
     repeats = lane.progress.repeats
 
     def one(row: int) -> Variables:

@@ -16,7 +16,7 @@ from epochal.engine.program import fresh
 from epochal.engine.schedules import Schedule
 from epochal.engine.state import Part
 from epochal.engine.update import packing, update
-from epochal.models import shapes_of
+from epochal.models import seen_dtype, shapes_of
 from epochal.prepared import Prepared
 
 __all__ = ["program_digest"]
@@ -29,12 +29,13 @@ def program_digest(prepared: Prepared) -> str:
     """
     spec, dataset = prepared.spec, prepared.dataset
     assert dataset.targets is not None
-    shapes = shapes_of(spec.model, dataset.shape)
+    shapes = shapes_of(spec.model, dataset.shape, dataset.dtype)
     size = prepared.plan.segments[0][1]
     key = jax.eval_shape(lambda: jax.random.key(0))
-    whole, sample = jax.ShapeDtypeStruct((), np.int32), jax.ShapeDtypeStruct(dataset.shape, np.float32)
+    dtype = seen_dtype(dataset.dtype)
+    whole, sample = jax.ShapeDtypeStruct((), np.int32), jax.ShapeDtypeStruct(dataset.shape, dtype)
     batch = Part(
-        jax.ShapeDtypeStruct((size, *dataset.shape), np.float32),
+        jax.ShapeDtypeStruct((size, *dataset.shape), dtype),
         jax.ShapeDtypeStruct((size, *dataset.targets.shape[1:]), dataset.targets.dtype),
         None,
     )

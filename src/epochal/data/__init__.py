@@ -1,6 +1,7 @@
 """Where do the samples live? Tables, arrays, examples, splits and scaling."""
 
 from epochal.data.dataset import Dataset, Task
+from epochal.data.encoders import SampleEncoder, encoder_from_dict
 from epochal.data.examples import EXAMPLES, example, write_example
 from epochal.data.load import load
 from epochal.data.new import encode_new
@@ -25,12 +26,14 @@ __all__ = [
     "Dataset",
     "Encoder",
     "LeftOut",
+    "SampleEncoder",
     "Scaling",
     "Split",
     "TargetScaling",
     "Task",
     "class_words",
     "encode_new",
+    "encoder_from_dict",
     "example",
     "first_missing",
     "fit_scaling",

@@ -41,6 +41,7 @@ def dataset_of_arrays(
 
     Args:
         inputs: `(n, *shape)`, numbers or booleans; float32 in row-major order is not copied. NaN is missing.
+            Bytes (uint8) of three or more dimensions are images: the model sees 0 to 1.
         targets: `(n,)` class labels or numbers, or `(n, m)` numbers; None when unlabeled.
         sample_weight: `(n,)`, not negative.
         task: overrides what is recognized from the targets; a `Task` is one that is known already.
@@ -69,7 +70,9 @@ def dataset_of_arrays(
         )
     width = values.shape[1] if values.ndim == 2 else 0
     names = tuple(map(default_name, range(width))) if features is None else features
-    if np.isnan(values[: 1 << 16]).any() and values.ndim == 2:
+    if values.dtype == np.uint8:
+        notes.append("the inputs are bytes: the model sees 0 to 255 as 0 to 1.")
+    elif np.isnan(values[: 1 << 16]).any() and values.ndim == 2:
         notes.append("the inputs have missing values: filled with the median of the training samples.")
     return Dataset(
         inputs=values,
@@ -87,8 +90,10 @@ def dataset_of_arrays(
     )
 
 
-def inputs_of_array(array: Any, *, owned: bool = False, least: int = 2) -> NDArray[np.float32]:
-    """Inputs as float32 `(n, *shape)` in row-major order; not writeable if they are the caller's memory.
+def inputs_of_array(array: Any, *, owned: bool = False, least: int = 2) -> NDArray[Any]:
+    """Inputs `(n, *shape)` in row-major order; not writeable if they are the caller's memory.
+
+    Bytes of three or more dimensions are images and stay bytes, all else becomes float32.
 
     Raises:
         Refusal: fewer than `least` samples, fewer than two dimensions, no numbers, or infinite values.
@@ -105,9 +110,10 @@ def inputs_of_array(array: Any, *, owned: bool = False, least: int = 2) -> NDArr
             f"inputs must have at least {least} samples and 1 feature; got the shape {given.shape}."
         )
     with np.errstate(over="ignore"):
-        values = np.ascontiguousarray(given, dtype=np.float32)
+        image = given.dtype == np.uint8 and given.ndim > 2
+        values = np.ascontiguousarray(given, dtype=np.uint8 if image else np.float32)
     step = max(1, _BLOCK_VALUES // (values.size // len(values)))
-    for start in range(0, len(values), step):
+    for start in range(0, 0 if image else len(values), step):
         wrong = np.isinf(values[start : start + step])
         if wrong.any():
             _refuse_infinite(given, start, wrong)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from epochal.data.encoders import SampleEncoder
     from epochal.data.schema import Encoder
 
 __all__ = ["Dataset", "Task", "fingerprint"]
@@ -62,14 +63,15 @@ class Dataset:
     """Samples in memory, with what was recognized about them.
 
     Args:
-        inputs: float32 `(n, *shape)`; NaN marks a missing value. Writeable only if this package made the
-            array, so that nothing is ever scaled in place in an array that belongs to the caller.
+        inputs: `(n, *shape)`: float32, where NaN marks a missing value; uint8, pixels that the model sees as
+            0 to 1; or int32, tokens. Writeable only if this package made the array, so that nothing is ever
+            scaled in place in an array that belongs to the caller.
         targets: int32 class ids `(n,)`, float32 `(n,)` or `(n, m)` for regression, None when unlabeled.
         task: what is to be predicted; None when unlabeled.
         features: names of the encoded columns, for 2-d inputs; otherwise empty.
         continuous: bool `(d,)`, the encoded columns to be standardized; for inputs of more than two
             dimensions one True.
-        encoder: the schema that encodes new tables the same way; None for plain arrays.
+        encoder: what encodes new samples the same way, a table's schema for one; None for plain arrays.
         target_name: the name of the target column.
         source: where the samples came from, in words.
         notes: what was recognized, each a sentence with the flag that overrides it.
@@ -78,12 +80,12 @@ class Dataset:
         fingerprint: SHA-256 of the content, as hexadecimal digits.
     """
 
-    inputs: NDArray[np.float32]
+    inputs: NDArray[Any]
     targets: NDArray[Any] | None
     task: Task | None
     features: tuple[str, ...]
     continuous: NDArray[np.bool_]
-    encoder: Encoder | None
+    encoder: Encoder | SampleEncoder | None
     target_name: str
     source: str
     notes: tuple[str, ...]
@@ -102,6 +104,16 @@ class Dataset:
         return tuple(int(size) for size in self.inputs.shape[1:])
 
     @property
+    def dtype(self) -> np.dtype[Any]:
+        """What the inputs are kept as: float32, uint8 or int32."""
+        return self.inputs.dtype
+
+    @property
+    def standardize(self) -> bool:
+        """Whether inputs are standardized unless the user says."""
+        return self.encoder is not None and self.encoder.standardize
+
+    @property
     def strata(self) -> NDArray[Any] | None:
         """The class ids by which a split is stratified; None for regression and unlabeled samples."""
         return self.targets if self.task is not None and self.task.is_classification else None
@@ -112,6 +124,7 @@ class Dataset:
             "source": self.source,
             "samples": self.samples,
             "shape": list(self.shape),
+            "dtype": str(self.dtype),
             "features": list(self.features),
             "target": self.target_name,
             "task": None if self.task is None else self.task.to_dict(),

@@ -18,6 +18,7 @@ from epochal.data.arrays import INPUT_KEYS, TARGET_KEYS, WEIGHT_KEYS, dataset_of
 from epochal.data.columns import called, default_name, resolve
 from epochal.data.dataset import Dataset, Task, fingerprint
 from epochal.data.encode import encode, to_numbers
+from epochal.data.encoders import SampleEncoder
 from epochal.data.examples import example
 from epochal.data.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
 from epochal.data.load import ARRAY_SUFFIXES
@@ -33,7 +34,7 @@ __all__ = ["encode_new"]
 
 
 def encode_new(
-    encoder: Encoder | None,
+    encoder: Encoder | SampleEncoder | None,
     source: Any,
     *,
     task: Task | None = None,
@@ -50,7 +51,7 @@ def encode_new(
     missing target makes all of them unlabeled.
 
     Args:
-        encoder: the training table's; None if it was trained on plain arrays.
+        encoder: the training data's; None if it was trained on plain arrays.
         source: as for `load`, with or without the target and sample weights.
         task: what is predicted, where `encoder` is None.
         shape: the shape of one sample's inputs, where `encoder` is None.
@@ -65,6 +66,8 @@ def encode_new(
     """
     if encoder is None:
         found = _new_arrays(_beside(source, header, delimiter, missing), task, shape, target_name)
+    elif not isinstance(encoder, Encoder):
+        found = encoder.encode_new(source, header=header, delimiter=delimiter, missing=missing)
     else:
         found = _new_rows(_read(encoder, source, header, delimiter, missing), encoder)
     row = first_missing(found.inputs) if finite else None

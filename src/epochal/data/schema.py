@@ -78,6 +78,11 @@ class Encoder:
     task: Task | None
 
     @property
+    def standardize(self) -> bool:
+        """Tables are standardized unless the user says otherwise."""
+        return True
+
+    @property
     def target_name(self) -> str:
         """The name of the target column, empty where there is none."""
         return "" if self.target is None else self.names[self.target]
@@ -147,6 +152,7 @@ class Encoder:
     def to_dict(self) -> dict[str, Any]:
         """A JSON object with everything that is needed to encode other tables in the same way."""
         return {
+            "kind": "table",
             "names": list(self.names),
             "header": self.header,
             "columns": [

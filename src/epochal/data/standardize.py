@@ -32,9 +32,7 @@ class Scaling:
     center: NDArray[np.float32]
     scale: NDArray[np.float32]
 
-    def apply(
-        self, inputs: NDArray[np.float32], out: NDArray[np.float32] | None = None
-    ) -> NDArray[np.float32]:
+    def apply(self, inputs: NDArray[Any], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """The scaled inputs; written to `out` (which may be `inputs`) where given.
 
         Three float32 operations per value, in this order; memory beyond the result is one block.
@@ -70,9 +68,7 @@ class TargetScaling:
         return restored
 
 
-def fit_scaling(
-    inputs: NDArray[np.float32], continuous: NDArray[np.bool_], train: NDArray[np.int64]
-) -> Scaling:
+def fit_scaling(inputs: NDArray[Any], continuous: NDArray[np.bool_], train: NDArray[np.int64]) -> Scaling:
     """Fit a scaling to the training samples only: the median fills, mean and standard deviation scale.
 
     What scikit-learn's SimpleImputer(strategy="median") and StandardScaler compute, in blocks of rows and
@@ -81,7 +77,7 @@ def fit_scaling(
     one scale for all their values.
 
     Args:
-        inputs: float32 `(n, *shape)`, NaN where missing.
+        inputs: float32 `(n, *shape)`, NaN where missing; or uint8.
         continuous: bool `(d,)`, the columns to be standardized.
         train: the training samples.
 
@@ -135,12 +131,14 @@ def fit_target_scaling(targets: NDArray[np.float32], train: NDArray[np.int64]) -
     return TargetScaling(np.asarray(chosen.mean(axis=0), np.float32), np.asarray(scale, np.float32))
 
 
-def first_missing(inputs: NDArray[np.float32]) -> int | None:
+def first_missing(inputs: NDArray[Any]) -> int | None:
     """The first sample with a missing value, from 0; None where there is none.
 
     >>> first_missing(np.float32([[1, 2], [3, np.nan]])), first_missing(np.float32([[1, 2]]))
     (1, None)
     """
+    if inputs.dtype.kind != "f":
+        return None
     for rows in _blocks(inputs):
         missing = np.isnan(inputs[rows]).reshape(len(inputs[rows]), -1).any(axis=1)
         if missing.any():

@@ -20,7 +20,7 @@ from epochal.engine.program import build, fresh, over_repeats
 from epochal.engine.schedules import Schedule
 from epochal.engine.spec import Spec
 from epochal.engine.state import Limits, Part, Progress, Repeat, Seeds
-from epochal.models import shapes_of
+from epochal.models import seen_dtype, shapes_of
 
 __all__ = ["cache_folder", "compiled_call", "compiled_init", "use_cache"]
 
@@ -77,7 +77,8 @@ def _compiled(spec: Spec, signature: Any, shared: bool | None, build_it: Callabl
 
 def _call(spec: Spec, signature: Any, shared: bool) -> Any:
     progress, seeds, parts, limits = jax.tree.unflatten(*signature)
-    shapes = shapes_of(spec.model, _sample(parts, shared).shape)
+    sample = _sample(parts, shared)
+    shapes = shapes_of(spec.model, sample.shape, sample.dtype)
     return (
         jax.jit(build(spec, shapes, shared), donate_argnums=0).lower(progress, seeds, parts, limits).compile()
     )
@@ -94,7 +95,7 @@ def _init(spec: Spec, signature: Any) -> Any:
 
 def _sample(parts: tuple[Part, ...], shared: bool) -> jax.ShapeDtypeStruct:
     inputs = parts[0].inputs
-    return jax.ShapeDtypeStruct(inputs.shape[1 if shared else 2 :], inputs.dtype)
+    return jax.ShapeDtypeStruct(inputs.shape[1 if shared else 2 :], seen_dtype(inputs.dtype))
 
 
 def _compiled_in(spec: Spec) -> Spec:

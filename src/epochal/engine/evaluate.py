@@ -10,7 +10,7 @@ from epochal.engine.rules import Observation
 from epochal.engine.spec import Spec
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RUNNING, Part, Position, Repeat
 from epochal.engine.update import Packing
-from epochal.models import Model, Variables
+from epochal.models import Model, Variables, seen
 
 __all__ = ["EVALUATION_ROWS", "forward", "judge"]
 
@@ -22,7 +22,7 @@ def forward(model: Model, variables: Variables, inputs: jax.Array) -> jax.Array:
     """The outputs of a model for any number of rows, without dropout and with fixed moments."""
 
     def run(rows: jax.Array) -> jax.Array:
-        outputs, _ = model.apply(variables, rows, jax.random.key(0), False)
+        outputs, _ = model.apply(variables, seen(rows), jax.random.key(0), False)
         return outputs
 
     samples = inputs.shape[0]

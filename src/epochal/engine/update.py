@@ -18,7 +18,7 @@ import optax
 from epochal.engine.schedules import Rates, learning_rate
 from epochal.engine.spec import Spec
 from epochal.engine.state import Part, Repeat
-from epochal.models import PyTree, Variables
+from epochal.models import PyTree, Variables, seen
 
 __all__ = ["FLAT_LIMIT", "Packing", "packing", "take", "update"]
 
@@ -61,9 +61,9 @@ def packing(spec: Spec, template: PyTree) -> Packing:
 
 
 def take(part: Part, samples: jax.Array) -> Part:
-    """The rows of a part."""
+    """The rows of a part, as the model sees them."""
     weights = None if part.weights is None else part.weights[samples]
-    return Part(part.inputs[samples], part.targets[samples], weights)
+    return Part(seen(part.inputs[samples]), part.targets[samples], weights)
 
 
 def update(

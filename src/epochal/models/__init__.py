@@ -9,7 +9,16 @@ from epochal.models.flax_nnx import FlaxModel, is_flax
 from epochal.models.losses import LOSSES, Loss, loss_for, probabilities
 from epochal.models.metrics import METRICS, Metric, bounds_of, default_metrics, metrics_for
 from epochal.models.mlp import ACTIVATIONS, MLP
-from epochal.models.model import FunctionModel, Model, PyTree, Variables, functions, shapes_of
+from epochal.models.model import (
+    FunctionModel,
+    Model,
+    PyTree,
+    Variables,
+    functions,
+    seen,
+    seen_dtype,
+    shapes_of,
+)
 
 __all__ = [
     "ACTIVATIONS",
@@ -30,6 +39,8 @@ __all__ = [
     "loss_for",
     "metrics_for",
     "probabilities",
+    "seen",
+    "seen_dtype",
     "shapes_of",
 ]
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
+import numpy as np
 
-__all__ = ["FunctionModel", "Model", "PyTree", "Variables", "functions", "shapes_of"]
+__all__ = ["FunctionModel", "Model", "PyTree", "Variables", "functions", "seen", "seen_dtype", "shapes_of"]
 
 PyTree = Any
 
@@ -30,7 +31,7 @@ class Model(Hashable, Protocol):
     """A pair of pure functions that the engine can train. Models must be hashable."""
 
     def init(self, key: jax.Array, sample: jax.Array) -> Variables:
-        """Draw variables for inputs shaped like one `sample` (no batch axis)."""
+        """Draw variables for inputs shaped like one `sample` (no batch axis), float32 or int32."""
         ...
 
     def apply(
@@ -76,8 +77,26 @@ def functions(
     return FunctionModel(init, apply)
 
 
-def shapes_of(model: Model, sample: tuple[int, ...]) -> Variables:
-    """The shapes of a model's variables for samples of a shape; nothing is computed.
+def seen_dtype(dtype: Any) -> Any:
+    """What samples kept as `dtype` are when a model sees them: float32, but for int32 (tokens).
+
+    >>> seen_dtype(np.uint8).__name__, seen_dtype(np.int32).__name__
+    ('float32', 'int32')
+    """
+    return np.int32 if np.dtype(dtype) == np.int32 else np.float32
+
+
+def seen(inputs: jax.Array) -> jax.Array:
+    """Inputs as a model sees them: bytes are pixels and become float32 from 0 to 1, others stay as they are.
+
+    >>> seen(jax.numpy.array([0, 51, 255], "uint8")).round(3).tolist()
+    [0.0, 0.20000000298023224, 1.0]
+    """
+    return inputs.astype(np.float32) * np.float32(1 / 255) if inputs.dtype == np.uint8 else inputs
+
+
+def shapes_of(model: Model, sample: tuple[int, ...], dtype: Any = np.float32) -> Variables:
+    """The shapes of a model's variables for samples of a shape, kept as `dtype`; nothing is computed.
 
     >>> import jax
     >>> line = functions(lambda key, sample: jax.numpy.zeros(sample.shape), lambda w, x: x @ w)
@@ -86,7 +105,7 @@ def shapes_of(model: Model, sample: tuple[int, ...]) -> Variables:
     """
 
     def draw() -> Variables:
-        return model.init(jax.random.key(0), jax.numpy.zeros(sample))
+        return model.init(jax.random.key(0), jax.numpy.zeros(sample, seen_dtype(dtype)))
 
     shapes: Variables = jax.eval_shape(draw)
     return shapes

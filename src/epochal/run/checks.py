@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from epochal.data import Task
@@ -20,6 +21,7 @@ from epochal.models import MLP, Model, Variables, as_model, shapes_of
 
 __all__ = [
     "Tensors",
+    "check_dtype",
     "check_shape",
     "check_task",
     "damaged",
@@ -32,6 +34,7 @@ __all__ = [
 ]
 
 _SCORED = ("validation", "test")
+_DTYPES = ("float32", "uint8", "int32")
 _MOST = 2**31
 """Values of one sample, targets, values of a table, at most: a header can't ask for any amount of memory."""
 
@@ -95,6 +98,13 @@ def check_shape(path: Path, shape: object) -> tuple[int, ...]:
     return tuple(shape)
 
 
+def check_dtype(path: Path, name: object) -> np.dtype[Any]:
+    """What samples are kept as, as run.json says."""
+    if name not in _DTYPES:
+        raise damaged(path, f"data.dtype must be one of {', '.join(_DTYPES)}; got {one_line(name)}")
+    return np.dtype(str(name))
+
+
 def check_task(path: Path, value: dict[str, Any]) -> Task:
     """The task, as run.json says."""
     if not _whole(value["targets"]):
@@ -104,7 +114,9 @@ def check_task(path: Path, value: dict[str, Any]) -> Task:
     return Task.from_dict(value)
 
 
-def own_model(model: Any, shape: tuple[int, ...], task: Task) -> tuple[Model, Variables]:
+def own_model(
+    model: Any, shape: tuple[int, ...], dtype: np.dtype[Any], task: Task
+) -> tuple[Model, Variables]:
     """The caller's model, and the shapes of its variables; an error here is not the folder's."""
     from epochal.models.imported import NamedModel
 
@@ -113,7 +125,7 @@ def own_model(model: Any, shape: tuple[int, ...], task: Task) -> tuple[Model, Va
             chosen: Model = NamedModel.of(model, shape, task.outputs)
         else:
             chosen = as_model(model, task.outputs)
-        return chosen, shapes_of(chosen, shape)
+        return chosen, shapes_of(chosen, shape, dtype)
     except Refusal:
         raise
     except Exception as error:

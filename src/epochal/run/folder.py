@@ -33,12 +33,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.curves import Curves, Verdict, summarize
-from epochal.data import Encoder, Scaling, TargetScaling
+from epochal.data import Scaling, TargetScaling, encoder_from_dict
 from epochal.errors import Refusal
 from epochal.models import Variables, bounds_of, shapes_of
 from epochal.plan import Plan
 from epochal.run.checks import (
     Tensors,
+    check_dtype,
     check_shape,
     check_task,
     damaged,
@@ -279,13 +280,13 @@ _TOO_MUCH = (OverflowError, RecursionError, MemoryError)
 
 def _with_parameters(path: Path, document: dict[str, Any], model: Any) -> Run:
     record = _record(path, document)
-    shape = check_shape(path, document["data"]["shape"])
+    shape, dtype = check_shape(path, document["data"]["shape"]), check_dtype(path, document["data"]["dtype"])
     tensors = {which: read_tensors(path, which) for which in ("best", "last", "scaling")}
     if model is None:
         chosen = rebuilt_model(path, record.settings["model"], shape, record.task, tensors["best"])
-        shapes = shapes_of(chosen, shape)
+        shapes = shapes_of(chosen, shape, dtype)
     else:
-        chosen, shapes = own_model(model, shape, record.task)
+        chosen, shapes = own_model(model, shape, dtype, record.task)
     return replace(record, model=chosen, fitted=_fitted(shapes, tensors, record.repeats))
 
 
@@ -334,7 +335,7 @@ def _record(path: Path, document: dict[str, Any]) -> Run:
         verdict=Verdict(**document["verdict"]),
         scores=scores,
         data=document["data"],
-        encoder=None if document["encoder"] is None else Encoder.from_dict(document["encoder"]),
+        encoder=None if document["encoder"] is None else encoder_from_dict(document["encoder"]),
         conditions=document["conditions"],
         baseline=document["baseline"],
         interrupted=document["interrupted"],

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.curves import Curves, Summary, Verdict, summarize
-from epochal.data import Encoder, Scaling, TargetScaling, Task
+from epochal.data import Encoder, SampleEncoder, Scaling, TargetScaling, Task
 from epochal.models import Model, Variables
 from epochal.plan import Plan
 from epochal.run.predict import Prediction, predict
@@ -96,7 +96,7 @@ class Run:
     """By part: "validation" and "test", where there are any."""
     data: dict[str, Any]
     """A description of the data: source, features, notes, fingerprint."""
-    encoder: Encoder | None
+    encoder: Encoder | SampleEncoder | None
     conditions: dict[str, Any]
     """Versions, device, date: what the figures were measured under."""
     baseline: dict[str, list[float]] = field(default_factory=dict)
