@@ -6,6 +6,8 @@ prints it and exits with status 2; in Python it is a `ValueError`.
     ValueError
     └── Refusal          bad input, found before anything is trained or written
         └── MissingExtra  an optional package is not installed; the sentence has the install command
+    RuntimeError
+    └── DataFailed       data that can't be read any more, found while training; a training keeps what it has
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import importlib
 from collections.abc import Iterable
 from types import ModuleType
 
-__all__ = ["MissingExtra", "Refusal", "did_you_mean", "require"]
+__all__ = ["DataFailed", "MissingExtra", "Refusal", "did_you_mean", "require"]
 
 
 class Refusal(ValueError):
@@ -29,6 +31,10 @@ class Refusal(ValueError):
 
 class MissingExtra(Refusal):
     """An optional package is needed and not installed; the sentence has the command that installs it."""
+
+
+class DataFailed(RuntimeError):
+    """Data that can't be read any more, in one sentence: a sample that raises, a file that has changed."""
 
 
 def did_you_mean(kind: str, name: str, options: Iterable[str]) -> str:

@@ -1,0 +1,239 @@
+"""Who decodes samples beside this process, in order, and what is said when one fails or dies?
+
+    with Workers(decode, count=2) as workers:
+        for image in workers.map(paths): ...
+
+Processes are started afresh (a process with threads, as JAX's is, must not be forked) and the function is sent
+to each once; it may be defined in a script or a notebook, which needs no `if __name__ == "__main__"`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from itertools import islice
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from epochal.errors import DataFailed, Refusal
+
+__all__ = ["WorkFailed", "Workers", "can_be_sent"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class WorkFailed(DataFailed):
+    """The function raised for an item: `index` counts the items of the call, `error` says what it raised."""
+
+    def __init__(self, index: int, item: Any, error: str, details: str = "") -> None:
+        super().__init__(f"item {index:,} ({_short(item)}) could not be read: {error}.")
+        self.index, self.item, self.error, self.details = index, item, error, details
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """What a worker sends back where the function raised; the exception itself may not be sendable."""
+
+    place: int
+    error: str
+    details: str
+
+
+class Workers(Generic[Item, Result]):
+    """Processes that apply one function to items, in order.
+
+    Args:
+        function: what is applied to each item; sent to each process once.
+        count: how many processes; 0 applies it in this one.
+
+    Raises:
+        Refusal: a count below 0, or a function that can't be sent to another process.
+
+    >>> with Workers(abs, count=0) as workers:
+    ...     list(workers.map([-1, 2, -3]))
+    [1, 2, 3]
+    """
+
+    def __init__(self, function: Callable[[Item], Result], count: int) -> None:
+        if count < 0:
+            raise Refusal(f"workers must be at least 0; got {count}.")
+        self.count = count
+        self._function = function
+        self._executor: Any = None
+        self._sent = b""
+        if count:
+            sent = _pickled(function)
+            if isinstance(sent, str):
+                raise Refusal(f"the work can't be sent to worker processes ({sent}); use workers=0.")
+            self._sent = sent
+
+    def submit(self, items: Sequence[Item]) -> Future[list[Result]]:
+        """Apply the function to some items in one worker; `resolve` takes what comes back."""
+        if not self.count:
+            done: Future[Any] = Future()
+            done.set_result(_apply(self._function, items))
+            return done
+        from loky.backend.context import get_context
+        from loky.process_executor import ProcessPoolExecutor
+
+        if self._executor is None:
+            self._executor = ProcessPoolExecutor(
+                self.count,
+                context=get_context("loky"),
+                initializer=_begin,
+                initargs=(os.getpid(), self._sent),
+                env={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            )
+        try:
+            future: Future[list[Result]] = self._executor.submit(_work, list(items))
+        except RuntimeError as error:
+            raise _dead(error) from error
+        return future
+
+    def resolve(self, future: Future[list[Result]], items: Sequence[Item], first: int = 0) -> list[Result]:
+        """The results of `submit`, waited for; `first` is the number of the first item.
+
+        Raises:
+            WorkFailed: the function raised, with the item's number.
+            DataFailed: a worker process has died.
+        """
+        from concurrent.futures.process import BrokenProcessPool
+
+        try:
+            found = future.result()
+        except BrokenProcessPool as error:
+            raise _dead(error) from error
+        if found and isinstance(found[-1], _Failure):
+            failure = found[-1]
+            item = items[failure.place]
+            raise WorkFailed(first + failure.place, item, failure.error, failure.details)
+        return found
+
+    def map(self, items: Iterable[Item], *, together: int = 1) -> Iterator[Result]:
+        """The function of each item, in order; a bounded number of items is under way at any time.
+
+        Args:
+            items: read as they are needed.
+            together: how many items go to a worker at once.
+        """
+        waiting: deque[tuple[int, list[Item], Future[list[Result]]]] = deque()
+        source, number = iter(items), 0
+        try:
+            while True:
+                while len(waiting) <= 2 * self.count:
+                    some = list(islice(source, together))
+                    if not some:
+                        break
+                    waiting.append((number, some, self.submit(some)))
+                    number += len(some)
+                if not waiting:
+                    return
+                first, some, future = waiting.popleft()
+                yield from self.resolve(future, some, first)
+        finally:
+            for _, _, future in waiting:
+                future.cancel()
+
+    def close(self) -> None:
+        """End the processes."""
+        executor, self._executor = self._executor, None
+        if executor is not None:
+            executor.shutdown(wait=True, kill_workers=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def can_be_sent(function: Any) -> str:
+    """Why something can't be sent to another process; empty if it can.
+
+    >>> can_be_sent(abs), can_be_sent(threading.Lock())
+    ('', "TypeError: cannot pickle '_thread.lock' object")
+    """
+    sent = _pickled(function)
+    return sent if isinstance(sent, str) else ""
+
+
+def _pickled(function: Any) -> bytes | str:
+    """It as bytes, or why that can't be."""
+    import cloudpickle
+
+    try:
+        return bytes(cloudpickle.dumps(function))
+    except Exception as error:
+        return _said(error)
+
+
+def _dead(error: BaseException) -> DataFailed:
+    codes = str(error).partition("exit codes of the workers are ")[2].partition("\n")[0].strip("{} .")
+    how = f" ({codes})" if codes else ""
+    return DataFailed(
+        f"a worker process that reads the data has died{how}: it was killed, ran out of memory, or crashed. "
+        "Use fewer workers, or workers=0 to see what it does."
+    )
+
+
+def _said(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".: ")
+
+
+def _short(item: Any) -> str:
+    text = " ".join(str(item).split())
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+# In the worker ---------------------------------------------------------------------------------------------
+
+_held: dict[str, Any] = {}
+
+
+def _begin(parent: int, sent: bytes) -> None:
+    """An interrupt of the keyboard is the parent's to handle, and no worker outlives it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _held["sent"] = sent
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+def _work(items: Sequence[Any]) -> list[Any]:
+    if "function" not in _held:
+        import cloudpickle
+
+        try:
+            _held["function"] = cloudpickle.loads(_held["sent"])
+        except Exception as error:
+            return [_Failure(0, f"it can't be built in a worker process: {_said(error)}", "")]
+    return _apply(_held["function"], items)
+
+
+def _apply(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+    """The results up to the first failure, which comes last."""
+    results: list[Any] = []
+    for place, item in enumerate(items):
+        try:
+            results.append(function(item))
+        except Exception as error:
+            results.append(_Failure(place, _said(error), traceback.format_exc()))
+            break
+    return results
