@@ -3,8 +3,8 @@
     with Workers(decode, count=2) as workers:
         for image in workers.map(paths): ...
 
-Processes are started afresh (a process with threads, as JAX's is, must not be forked) and the function is sent
-to each once; it may be defined in a script or a notebook, which needs no `if __name__ == "__main__"`.
+Processes are started afresh (a process with threads, as JAX's is, must not be forked) and the function is
+sent to each once; it may be defined in a script or a notebook, which needs no `if __name__ == "__main__"`.
 """
 
 from __future__ import annotations
