@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from epochal.run import Run
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -25,3 +29,18 @@ def tables() -> Path:
     if not folder.is_dir():
         pytest.skip("the public tables are not here")
     return folder
+
+
+@pytest.fixture(scope="session")
+def binary_run() -> Run:
+    """A run with few positives: 3 repeats, validation and test samples, each repeat its own split."""
+    import numpy as np
+
+    import epochal as ep
+
+    random = np.random.default_rng(4)
+    inputs = random.normal(size=(300, 3)).astype(np.float32)
+    targets = (inputs @ [1.0, -1.0, 0.5] + random.normal(size=300) > 2.2).astype(int)
+    return ep.fit(
+        ep.MLP(), (inputs, targets), epochs=20, learning_rate=0.1, repeats=3, validation=0.3, test=0.3
+    )

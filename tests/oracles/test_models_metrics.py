@@ -32,8 +32,13 @@ def test_binary_metrics(xp, ties):
         "accuracy": oracle.accuracy_score(targets, chosen),
         "balanced_accuracy": oracle.balanced_accuracy_score(targets, chosen),
         "roc_auc": oracle.roc_auc_score(targets, outputs[:, 0]),
+        "average_precision": oracle.average_precision_score(targets, outputs[:, 0]),
         "f1": oracle.f1_score(targets, chosen),
+        "precision": oracle.precision_score(targets, chosen),
+        "recall": oracle.recall_score(targets, chosen),
+        "mcc": oracle.matthews_corrcoef(targets, chosen),
     }
+    assert set(wanted) == {metric.name for metric in metrics_for("binary")}
     pair = np.concatenate([np.zeros_like(outputs), outputs], axis=1)
     for name, figure in wanted.items():
         assert value(name, outputs, targets, 2, xp) == pytest.approx(figure, abs=1e-6), name
@@ -49,8 +54,13 @@ def test_multi_class_metrics(xp):
         "accuracy": oracle.accuracy_score(targets, chosen),
         "balanced_accuracy": oracle.balanced_accuracy_score(targets, chosen),
         "roc_auc": oracle.roc_auc_score(targets, shares, multi_class="ovr"),
+        "average_precision": oracle.average_precision_score(np.eye(4)[targets], shares),
         "f1": oracle.f1_score(targets, chosen, average="macro"),
+        "precision": oracle.precision_score(targets, chosen, average="macro"),
+        "recall": oracle.recall_score(targets, chosen, average="macro"),
+        "mcc": oracle.matthews_corrcoef(targets, chosen),
     }
+    assert set(wanted) == {metric.name for metric in metrics_for("multiclass")}
     for name, figure in wanted.items():
         assert value(name, outputs, targets, 4, xp) == pytest.approx(figure, abs=1e-6), name
 
@@ -82,6 +92,27 @@ def test_the_area_is_exact_in_32_bit_floats_for_many_samples():
     scores = (targets * 0.3 + RANDOM.normal(size=len(targets))).astype(np.float32)
     found = value("roc_auc", scores[:, None], targets, 2, jnp)
     assert found == pytest.approx(oracle.roc_auc_score(targets, scores), abs=2e-5)
+
+
+def test_figures_of_a_rare_class_are_exact_in_32_bit_floats():
+    targets = (RANDOM.uniform(size=200_000) < 2e-4).astype(int)
+    scores = (3 * targets + RANDOM.normal(size=len(targets)) - 3).astype(np.float32)
+    wanted = {
+        "mcc": oracle.matthews_corrcoef(targets, scores > 0),
+        "average_precision": oracle.average_precision_score(targets, scores),
+    }
+    for name, figure in wanted.items():
+        assert value(name, scores[:, None], targets, 2, jnp) == pytest.approx(figure, rel=1e-5), name
+
+
+@BOTH
+def test_a_constant_prediction_has_the_base_rate_as_average_precision_and_no_correlation(xp):
+    targets = np.arange(10) // 7
+    constant = np.full((10, 1), 0.5)
+    assert value("average_precision", constant, targets, 2, xp) == pytest.approx(0.3)
+    assert value("mcc", constant, targets, 2, xp) == 0
+    assert value("precision", -constant, targets, 2, xp) == 0, "nothing is taken for the class"
+    assert np.isnan(value("average_precision", constant, np.zeros(10, int), 2, xp)), "nothing to find"
 
 
 @BOTH

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from epochal.cli.classes import class_sections
 from epochal.cli.layout import aligned, folded
 from epochal.curves import Summary, picture
 from epochal.run import Run
@@ -14,7 +15,9 @@ from epochal.run import Run
 __all__ = ["conclude"]
 
 _MOST_REASONS = 6
-_NAMES = {"roc_auc": "ROC AUC", "f1": "F1", "r2": "R²", "rmse": "RMSE", "mae": "MAE"}
+_OF_CLASSES = ("precision", "recall")
+"""What the table of the classes says."""
+_NAMES = {"roc_auc": "ROC AUC", "f1": "F1", "mcc": "MCC", "r2": "R²", "rmse": "RMSE", "mae": "MAE"}
 
 
 def conclude(console: Console, run: Run, folder: Path | None, report: Path | None) -> None:
@@ -31,6 +34,8 @@ def conclude(console: Console, run: Run, folder: Path | None, report: Path | Non
     section("Verdict", [run.verdict.sentence, run.verdict.remedy])
     title, lines = _figures(run)
     section(title, [*lines, *([run.caution] if run.caution else [])])
+    for heading, rows in class_sections(run):
+        section(heading, rows)
     section("Stopped", _reasons(run))
     console.print()
     for label, path in (("Run", folder), ("Report", report)):
@@ -52,6 +57,7 @@ def _figures(run: Run) -> tuple[str, list[str]]:
         (f"{part} {_NAMES.get(name, name.replace('_', ' '))}", summary)
         for part, metrics in run.metrics.items()
         for name, summary in metrics.items()
+        if name not in _OF_CLASSES
     ]
     best = sorted(run.best_epoch.per_repeat)
     title = "Figures at the best parameters"

@@ -161,6 +161,10 @@ def result(run: Run, path: Path) -> dict[str, Any]:
                 part: {name: summary.to_dict() for name, summary in metrics.items()}
                 for part, metrics in run.metrics.items()
             },
+            "per_class": {
+                part: {name: figures.to_dict() for name, figures in classes.items()}
+                for part, classes in run.per_class.items()
+            },
             "settings": run.settings,
             "data": {
                 key: run.data[key]

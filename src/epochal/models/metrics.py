@@ -63,8 +63,45 @@ def f1(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
     """2 TP / (2 TP + FP + FN): of the second class where there are two, else the mean over classes."""
     hits, predicted, true = _counts(outputs, targets, classes, xp)
     total = predicted + true
-    scores = xp.where(total > 0, 2 * hits / xp.maximum(total, 1), 0.0)
-    return scores[1] if classes == 2 else scores.mean()
+    return _of_classes(_share(2 * hits, total, xp), classes)
+
+
+def precision(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
+    """TP / (TP + FP): of the second class where there are two, else the mean over classes; 0 of none."""
+    hits, predicted, _ = _counts(outputs, targets, classes, xp)
+    return _of_classes(_share(hits, predicted, xp), classes)
+
+
+def recall(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
+    """TP / (TP + FN): of the second class where there are two, else the mean over classes; 0 of none."""
+    hits, _, true = _counts(outputs, targets, classes, xp)
+    return _of_classes(_share(hits, true, xp), classes)
+
+
+def _share(part: Array, whole: Array, xp: Any) -> Array:
+    return xp.where(whole > 0, part / xp.maximum(whole, 1), 0.0)
+
+
+def _of_classes(figures: Array, classes: int) -> Array:
+    """The figure of the second class where there are two, else the mean."""
+    return figures[1] if classes == 2 else figures.mean()
+
+
+def mcc(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
+    """Matthews' correlation of predicted and true classes, for several classes that of Gorodkin (2004).
+
+    1 is perfect, 0 what chance or a constant reaches. A common class is counted by the samples without it,
+    so that 32-bit floats are enough for a rare one beside it.
+    """
+    samples = targets.shape[0]
+    hits, predicted, true = _counts(outputs, targets, classes, xp)
+    common = predicted + true > samples
+    hits = xp.where(common, samples - predicted - true + hits, hits) / samples
+    variances = [(count / samples) * ((samples - count) / samples) for count in (predicted, true)]
+    predicted, true = (xp.where(common, samples - count, count) / samples for count in (predicted, true))
+    spread = variances[0].sum() * variances[1].sum()
+    known = spread > 0
+    return xp.where(known, (hits - predicted * true).sum() / xp.sqrt(xp.where(known, spread, 1.0)), 0.0)
 
 
 def _area(scores: Array, positive: Array, xp: Any) -> Array:
@@ -81,14 +118,32 @@ def _area(scores: Array, positive: Array, xp: Any) -> Array:
     return xp.where((positives > 0) & (negatives > 0), area, xp.nan)
 
 
-def roc_auc(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
-    """The area under the ROC curve; with more than two classes the mean of one class against the rest."""
-    if classes == 2:
-        logits = outputs.reshape(outputs.shape[0], -1)
-        scores = logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
-        return _area(scores, targets == 1, xp)
-    shares = probabilities(outputs, xp)
-    return xp.stack([_area(shares[:, k], targets == k, xp) for k in range(classes)]).mean()
+def _average_precision(scores: Array, positive: Array, xp: Any) -> Array:
+    """The precision at the score of each positive sample, on average over these.
+
+    That is the sum of P_n (R_n - R_(n-1)) over the distinct scores, where samples of one score count as one
+    step: the area under the precision-recall curve as steps, without interpolation.
+    """
+    rising = xp.argsort(scores)
+    before = xp.searchsorted(scores[rising], scores, side="left")
+    found = xp.concatenate([xp.zeros(1, int), xp.cumsum(positive[rising])])
+    positives = positive.sum()
+    at = (positives - found[before]) / (positive.shape[0] - before)
+    return xp.where(positives > 0, xp.where(positive, at, 0.0).sum() / xp.maximum(positives, 1), xp.nan)
+
+
+def _against_the_rest(area: Callable[[Array, Array, Any], Array]) -> Callable[..., Array]:
+    """An area for two classes; with more, the mean of those of one class against the rest."""
+
+    def figure(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
+        if classes == 2:
+            logits = outputs.reshape(outputs.shape[0], -1)
+            scores = logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
+            return area(scores, targets == 1, xp)
+        shares = probabilities(outputs, xp)
+        return xp.stack([area(shares[:, k], targets == k, xp) for k in range(classes)]).mean()
+
+    return figure
 
 
 def rmse(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
@@ -115,8 +170,12 @@ METRICS: dict[str, Metric] = {
     for metric in (
         Metric("accuracy", accuracy, _CLASSIFICATION),
         Metric("balanced_accuracy", balanced_accuracy, _CLASSIFICATION),
-        Metric("roc_auc", roc_auc, _CLASSIFICATION),
+        Metric("roc_auc", _against_the_rest(_area), _CLASSIFICATION),
+        Metric("average_precision", _against_the_rest(_average_precision), _CLASSIFICATION),
         Metric("f1", f1, _CLASSIFICATION),
+        Metric("precision", precision, _CLASSIFICATION),
+        Metric("recall", recall, _CLASSIFICATION),
+        Metric("mcc", mcc, _CLASSIFICATION, bounds=(-1.0, 1.0)),
         Metric("r2", r2, ("regression",), bounds=(-inf, 1.0)),
         Metric("rmse", rmse, ("regression",), bounds=(0.0, inf), in_target_units=True),
         Metric("mae", mae, ("regression",), bounds=(0.0, inf), in_target_units=True),

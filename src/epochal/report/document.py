@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from epochal.curves import Curves, Summary, Verdict
 from epochal.errors import Refusal
+from epochal.run import ClassFigures
 
 __all__ = ["Confusion", "ReportDocument", "Residuals"]
 
@@ -76,6 +77,7 @@ class ReportDocument:
                    `stopped`, `best_epoch`, `validation.loss`, ...
     confusion      for classification.
     residuals      for regression.
+    per_class      by part and class, for classification.
     data           the data in figures: `{"rows": 768, "inputs": 8, "target": "class", ...}`.
     data_notes     what was recognised and done, one sentence each, said aloud.
     settings       every setting of the run, defaults included; mappings may be nested.
@@ -94,6 +96,7 @@ class ReportDocument:
     per_repeat: Sequence[Mapping[str, Any]] = ()
     confusion: Confusion | None = None
     residuals: Residuals | None = None
+    per_class: Mapping[str, Mapping[str, ClassFigures]] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     data_notes: Sequence[str] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)

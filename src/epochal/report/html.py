@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from epochal.curves import KINDS, Summary
+from epochal.report.classes import class_tables
 from epochal.report.document import Confusion, ReportDocument
 
 __all__ = ["body", "text"]
@@ -229,7 +230,9 @@ def _repeats(document: ReportDocument) -> str:
 
 def _errors(document: ReportDocument) -> str:
     if document.confusion is not None:
-        return _block("errors", "Where it errs", _confusion(document.confusion))
+        return _block(
+            "errors", "Where it errs", _confusion(document.confusion) + class_tables(document.per_class)
+        )
     if document.residuals is not None:
         note = (
             "Validation samples of all repeats at the best parameters. Left: on the diagonal, a prediction "

@@ -41,6 +41,7 @@ def document_of(run: Run) -> ReportDocument:
         per_repeat=_per_repeat(run),
         confusion=confusion,
         residuals=residuals,
+        per_class=run.per_class,
         data={
             "source": run.data["source"],
             "samples": run.data["samples"],

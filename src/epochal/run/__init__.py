@@ -1,11 +1,14 @@
 """WHAT is kept: the record of a training, its folder, predictions."""
 
 from epochal.run.folder import load, load_record, refuse_existing, save
+from epochal.run.per_class import ClassFigures, Confused
 from epochal.run.predict import Prediction
 from epochal.run.record import BrokenUpdate, Fitted, Outcome, Run, Scores
 
 __all__ = [
     "BrokenUpdate",
+    "ClassFigures",
+    "Confused",
     "Fitted",
     "Outcome",
     "Prediction",

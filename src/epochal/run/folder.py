@@ -170,6 +170,9 @@ def _document(run: Run) -> dict[str, Any]:
             part: {
                 "metrics": {name: summary.to_dict() for name, summary in scores.metrics.items()},
                 "confusion": None if scores.confusion is None else scores.confusion.tolist(),
+                "per_class": {
+                    name: figures.to_dict() for name, figures in run.per_class.get(part, {}).items()
+                },
             }
             for part, scores in run.scores.items()
         },

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from epochal.curves import Curves, Summary, Verdict, summarize
 from epochal.data import Encoder, SampleEncoder, Scaling, TargetScaling, Task
+from epochal.errors import Refusal
 from epochal.models import Model, Variables
 from epochal.plan import Plan
+from epochal.run.per_class import ClassFigures, Confused, most_confused, per_class
 from epochal.run.predict import Prediction, predict
 
 if TYPE_CHECKING:
@@ -118,6 +120,26 @@ class Run:
     def metrics(self) -> dict[str, dict[str, Summary]]:
         """Mean, sd and 95 % interval over repeats, by part and name, at the best parameters."""
         return {part: scores.metrics for part, scores in self.scores.items()}
+
+    @cached_property
+    def per_class(self) -> dict[str, dict[str, ClassFigures]]:
+        """Precision, recall, F1 and support of each class, by part and class, over repeats.
+
+        `run.per_class["validation"]["yes"].recall.mean`; empty for regression.
+        """
+        return {
+            part: per_class(scores.confusion, self.task.classes)
+            for part, scores in self.scores.items()
+            if scores.confusion is not None
+        }
+
+    def most_confused(self, part: str = "validation", most: int = 10) -> list[Confused]:
+        """Which classes are most often taken for which, of a part of the samples, the most frequent first."""
+        scores = self.scores.get(part)
+        if scores is None or scores.confusion is None:
+            known = ", ".join(self.per_class) or "none"
+            raise Refusal(f'part must be one with classes ({known}); got "{part}".')
+        return most_confused(scores.confusion, self.task.classes, most)
 
     @property
     def main_metric(self) -> str:

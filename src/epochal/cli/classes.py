@@ -1,0 +1,59 @@
+"""How is each class found, as lines on a screen?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from epochal.cli.layout import aligned
+from epochal.curves import Summary
+from epochal.run import Run
+
+__all__ = ["class_sections"]
+
+MOST_CLASSES = 12
+_MOST_PAIRS = 8
+
+
+def class_sections(run: Run) -> list[tuple[str, list[str]]]:
+    """A title and lines for each part: a table of the classes, or the most confused pairs of many."""
+    over = "1 repeat" if run.repeats == 1 else f"mean ± sd over {run.repeats} repeats"
+    few = len(run.task.classes) <= MOST_CLASSES
+    lines = {part: _table(run, part) if few else _pairs(run, part) for part in run.per_class}
+    what = "Classes" if few else "Most often confused"
+    return [(f"{what}, {part} ({over})", shown) for part, shown in lines.items() if shown]
+
+
+def _table(run: Run, part: str) -> list[str]:
+    rows: list[Sequence[str]] = [("", "precision", "recall", "F1", "samples")]
+    for name, figures in run.per_class[part].items():
+        cells = (_cell(one) for one in (figures.precision, figures.recall, figures.f1))
+        rows.append((_short(name), *cells, _number(figures.support.mean)))
+    return aligned(rows, right=[4])
+
+
+def _pairs(run: Run, part: str) -> list[str]:
+    found = run.most_confused(part, most=_MOST_PAIRS)
+    if not found:
+        return ["none: every sample is in its class"]
+    rows = [("true", "taken for", "samples", "of its class")]
+    rows += [
+        (_short(one.true), _short(one.predicted), _number(one.count.mean), f"{one.share:.0%}")
+        for one in found
+    ]
+    return aligned(rows, right=[2, 3])
+
+
+def _cell(summary: Summary) -> str:
+    """Two digits of the spread at most, four decimals at most."""
+    if summary.sd is None:
+        return f"{summary.mean:.3f}"
+    digits = min(max(summary.decimals, 2), 4)
+    return f"{summary.mean:.{digits}f} ± {summary.sd:.{digits}f}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value == round(value) or value >= 100 else f"{value:.1f}"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 24 else f"{name[:23]}…"

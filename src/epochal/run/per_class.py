@@ -1,0 +1,131 @@
+"""How well is each class found, and which classes are taken for which?
+
+All of it follows from the confusion counts of the repeats, so that it can be asked of any run that was kept.
+Counts are of samples: weights of samples and classes shape the training and the loss, and not these figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.curves import Summary, summarize
+
+__all__ = ["ClassFigures", "Confused", "decided", "most_confused", "per_class"]
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ClassFigures:
+    """How one class is found, over the repeats.
+
+    Args:
+        precision: TP / (TP + FP), the share of the samples taken for the class that are of it; 0 where
+            none is taken for it.
+        recall: TP / (TP + FN), the share of the samples of the class that are found; 0 where there is none.
+        f1: 2 TP / (2 TP + FP + FN), the harmonic mean of the two; 0 where both are.
+        support: how many samples of the class there are.
+    """
+
+    precision: Summary
+    recall: Summary
+    f1: Summary
+    support: Summary
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {name: summary.to_dict() for name, summary in vars(self).items()}
+
+
+@dataclass(frozen=True)
+class Confused:
+    """Samples of one class that were taken for another."""
+
+    true: str
+    predicted: str
+    count: Summary
+    share: float
+    """Of the samples of the true class, the mean over repeats."""
+
+
+def per_class(confusion: Counts, classes: Sequence[str]) -> dict[str, ClassFigures]:
+    """Precision, recall, F1 and support of each class, over repeats.
+
+    What scikit-learn's `precision_recall_fscore_support(zero_division=0)` gives for each repeat.
+
+    Args:
+        confusion: (repeats, true, predicted) counts.
+        classes: their names.
+
+    >>> found = per_class(np.array([[[8, 2], [1, 4]]]), ("no", "yes"))["yes"]
+    >>> round(found.precision.mean, 3), found.recall.mean, found.support.mean
+    (0.667, 0.8, 5.0)
+    """
+    hits = np.diagonal(confusion, axis1=1, axis2=2)
+    true, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
+    figures = {
+        "precision": _share(hits, predicted),
+        "recall": _share(hits, true),
+        "f1": _share(2 * hits, true + predicted),
+    }
+    return {
+        name: ClassFigures(
+            **{figure: summarize(values[:, k], (0.0, 1.0)) for figure, values in figures.items()},
+            support=summarize(true[:, k].astype(np.float64)),
+        )
+        for k, name in enumerate(classes)
+    }
+
+
+def decided(confusion: Counts) -> dict[str, Floats]:
+    """The figures of two classes that rest on decisions alone, one value a repeat, named as the metrics are.
+
+    Args:
+        confusion: (repeats, true, predicted) counts of two classes; the second is the one to be found.
+
+    >>> decided(np.array([[[8, 2], [1, 4]]]))["balanced_accuracy"]
+    array([0.8])
+    """
+    true, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
+    hits = np.diagonal(confusion, axis1=1, axis2=2)
+    recall = _share(hits, true)
+    present = true > 0
+    spread = np.sqrt(np.prod(true.astype(np.float64), axis=1) * np.prod(predicted.astype(np.float64), axis=1))
+    covariance = hits[:, 0] * hits[:, 1] - confusion[:, 0, 1] * confusion[:, 1, 0]
+    return {
+        "accuracy": _share(hits.sum(axis=1), true.sum(axis=1)),
+        "balanced_accuracy": _share((recall * present).sum(axis=1), present.sum(axis=1)),
+        "f1": _share(2 * hits[:, 1], true[:, 1] + predicted[:, 1]),
+        "precision": _share(hits[:, 1], predicted[:, 1]),
+        "recall": recall[:, 1],
+        "mcc": _share(covariance, spread),
+    }
+
+
+def most_confused(confusion: Counts, classes: Sequence[str], most: int = 10) -> list[Confused]:
+    """The pairs of classes that are most often taken for one another, the most frequent first.
+
+    >>> found = most_confused(np.array([[[8, 2], [1, 4]]]), ("no", "yes"))
+    >>> [(one.true, one.predicted, one.count.mean) for one in found]
+    [('no', 'yes', 2.0), ('yes', 'no', 1.0)]
+    """
+    mean = confusion.mean(axis=0)
+    total = mean.sum(axis=1)
+    np.fill_diagonal(mean, 0)
+    found = []
+    for flat in np.argsort(-mean, axis=None, kind="stable")[:most]:
+        i, j = divmod(int(flat), len(classes))
+        if mean[i, j] > 0:
+            count = summarize(confusion[:, i, j].astype(np.float64))
+            found.append(Confused(classes[i], classes[j], count, float(mean[i, j] / total[i])))
+    return found
+
+
+def _share(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
+    return np.divide(part, whole, out=np.zeros(np.shape(part)), where=whole > 0)
