@@ -22,6 +22,7 @@ LAYERS = (
     "settings",
     "events",
     "run",
+    "ordering",
     "prepared",
     "prepare",
     "conclude",

@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING, Any
 _HOMES = {
     "Plan": "epochal.plan",
     "Turn": "epochal.plan",
+    "Blocks": "epochal.plan",
+    "Order": "epochal.plan",
+    "Replacement": "epochal.plan",
     "Refusal": "epochal.errors",
     "Dataset": "epochal.data",
     "Task": "epochal.data",
@@ -73,7 +76,7 @@ if TYPE_CHECKING:
     from epochal.errors import Refusal
     from epochal.events import Evaluated, Progressed, RepeatEnded, RunEnded, RunStarted
     from epochal.models import MLP, Model, Variables, functions
-    from epochal.plan import Plan, Turn
+    from epochal.plan import Blocks, Order, Plan, Replacement, Turn
     from epochal.run import Prediction, Run, load
     from epochal.settings import Settings
     from epochal.stopping import (

@@ -160,6 +160,7 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         order_seeds=tuple(prepared.seed(repeat, "order") for repeat in repeats),
         rows=prepared.dataset.rows,
         splits=tuple(_parts(prepared.splits[repeat], prepared.dataset.samples) for repeat in repeats),
+        order_values=prepared.order.values,
         interrupted=interrupted,
     )
 
@@ -316,7 +317,8 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
         "metrics": [metric.name for metric in spec.metrics],
         "monitor": spec.monitor,
         "stop": prepared.rule.describe(),
-        "order": prepared.plan.order.name,
+        "order": prepared.order.name,
+        "order_options": prepared.order.options,
         "remainder": prepared.plan.remainder,
         "repeats": settings.repeats,
         "seed": settings.seed,

@@ -30,6 +30,7 @@ from epochal.engine.rules import Never, Rule
 from epochal.engine.spec import Layout, Spec
 from epochal.errors import MissingExtra, Refusal, did_you_mean
 from epochal.models import Variables, as_model, default_metrics, loss_for, metrics_for, seen_dtype
+from epochal.ordering import order_for
 from epochal.plan import Plan
 from epochal.prepared import Prepared, by_class
 from epochal.settings import Settings
@@ -174,12 +175,13 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     samples = _Samples.of(data, settings) if like is None else _Samples.like(like, settings)
     dataset, task, splits = samples.dataset, samples.task, samples.splits
     settings = replace(settings, class_weight=by_class(settings.class_weight, task))
+    order = order_for(settings.order, dataset)
     plan = Plan(
         len(splits[0].train),
         settings.batch_size,
         settings.epochs,
         seed=settings.seed,
-        order=settings.order,
+        order=order.take(splits[0].train),
         remainder=settings.remainder,
     )
     if plan.epochs >= 2**31:
@@ -227,6 +229,7 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         validation=samples.validation,
         test=samples.test,
         plan=plan,
+        order=order,
         model=chosen_model,
         loss_name=loss_name,
         spec=spec,

@@ -5,7 +5,7 @@ The samples of each part of each repeat, as the model will see them, and what ra
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -28,7 +28,9 @@ from epochal.engine.spec import Spec
 from epochal.engine.state import Part, Seeds
 from epochal.errors import Refusal, did_you_mean
 from epochal.models import Model
-from epochal.plan import Plan
+from epochal.ordering import stacked
+from epochal.plan import Order, Plan
+from epochal.plan.order import Arrays
 from epochal.plan.threefry import threefry2x32, words
 from epochal.settings import Settings, plain_number
 from epochal.stopping import Budget, budgets
@@ -62,6 +64,8 @@ class Prepared:
     validation: Dataset | None
     test: Dataset | None
     plan: Plan
+    order: Order
+    """With what it knows of all samples of the data; that of a repeat's plan knows its training samples."""
     model: Model
     loss_name: str
     spec: Spec
@@ -108,7 +112,27 @@ class Prepared:
 
     def plan_of(self, repeat: int) -> Plan:
         """The plan of one repeat: the same batches in number and size, in an order of its own."""
-        return self.plan.with_(seed=self.seed(repeat, "order"))
+        order = self.order.take(self.splits[repeat].train)
+        return self.plan.with_(seed=self.seed(repeat, "order"), order=order)
+
+    def ordering(self, repeats: Sequence[int], plan: Plan | None = None) -> dict[str, NDArray[Any]]:
+        """What the program reads of the samples to order them, with a leading axis of repeats.
+
+        All repeats have arrays of one shape, so that one program serves them all. `plan` is another one for
+        the same samples.
+        """
+        if self.order.values is None:
+            return {}
+
+        def arrays(repeat: int) -> Arrays:
+            own = self.plan_of(repeat)
+            own = own if plan is None else plan.with_(order=own.order)
+            return own.order.arrays
+
+        every = [repeats[0]] if self.shared else range(self.settings.repeats)
+        shapes = [{name: array.shape for name, array in arrays(repeat).items()} for repeat in every]
+        largest = {name: tuple(np.max([one[name] for one in shapes], axis=0).tolist()) for name in shapes[0]}
+        return stacked([arrays(repeat) for repeat in repeats], largest)
 
     @cached_property
     def class_weights(self) -> NDArray[np.float64] | None:
@@ -184,6 +208,7 @@ class Prepared:
             noise=self._keys(repeats, _NOISE),
             rates=jax.tree.map(lambda number: np.full(len(repeats), number), rates),
             units=units,
+            ordering=self.ordering(repeats),
         )
         put = jax.device_put((parts, seeds))
         return Source(put[0], self.shared or len(repeats) == 1, put[1], self._keys(repeats, _INIT))

@@ -26,6 +26,7 @@ _ELSEWHERE = {
     "target": 'data=(frame, "column"), or epochal.load_data(source, target="column")',
     "hidden": "the model MLP(64, 64)",
     "sample_weight": "data=(inputs, targets, weights)",
+    "block_length": "order=epochal.Blocks(12)",
     "max_seconds": "stop=epochal.Budget(seconds=60)",
     "max_updates": "stop=epochal.Budget(updates=1000)",
 }
@@ -78,7 +79,7 @@ class Settings:
         monitor: the column that decides which parameters are the best; "validation.loss" by default, or
             "train.loss" where there are no validation samples.
         stop: a rule of `epochal.stopping`, or None to train for all epochs.
-        order: "shuffle", "shuffle_once", "sequential", or an `Order`.
+        order: "shuffle", "shuffle_once", "sequential", "replacement", or an `Order` such as `Blocks(12)`.
         remainder: "keep", "drop", "spread" or "carry": what becomes of samples that do not fill a batch.
         repeats: trainings with the seeds `seed`, `seed + 1`, ...
         seed: of the first repeat.

@@ -275,7 +275,7 @@ def samples_seen(plan: Plan, epoch: int, index: int) -> int:
     if plan.remainder == "carry":
         first = plan.first_update(epoch) if epoch < plan.epochs else plan.updates
         return int((first + index) * plan.batch_size)
-    total = epoch * (plan.samples - plan.left_out(0))
+    total = epoch * (plan.turns - plan.left_out(0))
     for count, size in plan.segments:
         taken = min(index, count)
         total, index = total + taken * size, index - taken

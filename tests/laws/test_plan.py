@@ -14,8 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from epochal.errors import Refusal
-from epochal.plan import ORDERS, REMAINDERS, Plan, Sequential, Shuffle, Turn
+from epochal.plan import ORDERS as NAMED
+from epochal.plan import REMAINDERS, Plan, Sequential, Shuffle, Turn
 
+ORDERS = ("shuffle", "shuffle_once", "sequential")
+"""Those that look at nothing but the number of samples; tests/laws/test_orders.py has the others."""
 EVERY_SAMPLE = ("keep", "spread")
 
 
@@ -398,7 +401,7 @@ FULL = 'Use "full" for one batch per epoch.'
         ({"seed": 2**64}, "seed must be between 0 and 2^64 - 1; got 18446744073709551616."),
         (
             {"order": "shufle"},
-            'unknown order "shufle"; did you mean "shuffle"? Known: shuffle, shuffle_once, sequential.',
+            f'unknown order "shufle"; did you mean "shuffle"? Known: {", ".join(NAMED)}.',
         ),
         (
             {"remainder": "kepe"},

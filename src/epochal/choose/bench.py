@@ -283,7 +283,12 @@ class Bench:
             rates = prepared.spec.schedule.rates(prepared.spec.optimizer.learning_rate or 1.0, updates)
             rates = jax.tree.map(lambda number: np.full(1, number), rates)
             luck = one if job.draw is None else self._held(job.draw)
-            seeds = one.seeds._replace(rates=rates, order=luck.seeds.order, noise=luck.seeds.noise)
+            seeds = one.seeds._replace(
+                rates=rates,
+                order=luck.seeds.order,
+                noise=luck.seeds.noise,
+                ordering=jax.device_put(prepared.ordering([job.repeat])),
+            )
             singles.append(one._replace(seeds=seeds, init_keys=luck.init_keys))
         if len(singles) == 1:
             return singles[0]

@@ -23,14 +23,30 @@ __all__ = [
     "decorate",
     "number_or_path",
     "options",
+    "order_of",
     "reading",
     "reading_options",
 ]
 
 if TYPE_CHECKING:
+    from epochal.plan import Order
+
     _Type = click.ParamType[Any]
 else:
     _Type = click.ParamType
+
+
+def order_of(name: str, block_length: int | None) -> Order:
+    """The order that is named, with the length of its blocks."""
+    from epochal.plan import order_named
+
+    if block_length is None:
+        order = order_named(name)
+    elif name == "blocks":
+        order = order_named(name, {"length": block_length})
+    else:
+        raise Refusal(f"--block-length belongs to --order blocks; got --order {name}.")
+    return order
 
 
 _THOUSANDS = re.compile(r"-?\d{1,3}([,_]\d{3})+")

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from epochal.cli.command import Command
-from epochal.cli.options import BatchSize, Whole
+from epochal.cli.options import BatchSize, Whole, order_of
+from epochal.errors import Refusal
 from epochal.plan import Plan
 
 __all__ = ["command"]
@@ -37,13 +38,31 @@ __all__ = ["command"]
     "--remainder", default="keep", show_default=True, metavar="R", help="keep, drop, spread or carry."
 )
 @click.option(
-    "--order", default="shuffle", show_default=True, metavar="O", help="shuffle, shuffle_once or sequential."
+    "--order",
+    default="shuffle",
+    show_default=True,
+    metavar="O",
+    help="shuffle, shuffle_once, sequential, replacement or blocks.",
 )
+@click.option("--block-length", type=Whole(1), metavar="N", help="Consecutive samples of a block.")
 @click.option("--seed", type=Whole(0), default=0, show_default=True, metavar="S", help="Which random order.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def command(
-    samples: int, batch_size: Any, epochs: int, seed: int, order: str, remainder: str, as_json: bool
+    samples: int,
+    batch_size: Any,
+    epochs: int,
+    seed: int,
+    order: str,
+    block_length: int | None,
+    remainder: str,
+    as_json: bool,
 ) -> None:
     """Say what batches SAMPLES make, how many updates that is, and what becomes of the remainder."""
-    plan = Plan(samples, batch_size, epochs, seed=seed, order=order, remainder=remainder)
+    chosen = order_of(order, block_length)
+    if chosen.needs:
+        raise Refusal(
+            f'order "{order}" depends on the {chosen.needs} of the samples, and here is but their number: '
+            f"use epochal train DATA --order {order}, then epochal trace RUN --audit."
+        )
+    plan = Plan(samples, batch_size, epochs, seed=seed, order=chosen, remainder=remainder)
     click.echo(json.dumps(plan.to_dict()) if as_json else str(plan))

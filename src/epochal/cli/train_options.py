@@ -17,6 +17,7 @@ from epochal.cli.options import (
     Whole,
     decorate,
     number_or_path,
+    order_of,
     reading,
 )
 from epochal.cli.options import options as read_options
@@ -191,8 +192,9 @@ train_options = decorate(
         default="shuffle",
         show_default=True,
         metavar="NAME",
-        help="shuffle, shuffle_once or sequential.",
+        help="shuffle, shuffle_once, sequential, replacement or blocks.",
     ),
+    _training("--block-length", type=Whole(1), metavar="N", help='For "blocks": samples that stay together.'),
     _training(
         "--remainder", default="keep", show_default=True, metavar="NAME", help="keep, drop, spread or carry."
     ),
@@ -258,11 +260,12 @@ def settings(given: dict[str, Any]) -> dict[str, Any]:
     schedule = Schedule(
         given["schedule"], given["warmup"], every=given["step_every"] or 0, factor=given["step_factor"]
     )
-    taken = ("batch_size", "epochs", "optimizer", "learning_rate", "order", "remainder", "evaluate_every")
+    taken = ("batch_size", "epochs", "optimizer", "learning_rate", "remainder", "evaluate_every")
     return {
         **common(given),
         **{name: given[name] for name in taken},
         "schedule": schedule,
+        "order": order_of(given["order"], given["block_length"]),
         "stop": _rule(given),
         "evaluate_train": not given["no_evaluate_train"],
     }

@@ -96,16 +96,18 @@ def build(
     )
     order_all = over_repeats(
         repeats,
-        lambda words, epoch: layout.order.table(words, epoch, layout.samples, jnp, lax.while_loop),
-        (0, None),
+        lambda words, epoch, arrays: layout.order.table(
+            words, epoch, layout.samples, jnp, lax.while_loop, arrays
+        ),
+        (0, None, 0),
     )
 
     def table(seeds: Seeds, position: Position) -> jax.Array:
         """Samples at the positions of an epoch, (repeats, positions); with carry the next epoch's follow."""
         epoch = position.epoch.astype(jnp.uint32)
-        samples = order_all(seeds.order, epoch)
+        samples = order_all(seeds.order, epoch, seeds.ordering)
         if layout.carry:
-            samples = jnp.concatenate([samples, order_all(seeds.order, epoch + 1)], axis=1)
+            samples = jnp.concatenate([samples, order_all(seeds.order, epoch + 1, seeds.ordering)], axis=1)
         if layout.rolls:
             samples = jnp.roll(samples, -position.start, axis=1)
         return samples
@@ -114,14 +116,14 @@ def build(
         if not layout.carry:
             return jnp.int32(layout.batches)
         size = layout.segments[0][1]
-        return (layout.samples - start + size - 1) // size
+        return (layout.turns - start + size - 1) // size
 
     def next_start(start: jax.Array) -> jax.Array:
         if layout.carry:
             size = layout.segments[0][1]
-            return (start + size - layout.samples % size) % size
+            return (start + size - layout.turns % size) % size
         if layout.rolls:
-            left = layout.samples - layout.used
+            left = layout.turns - layout.used
             return jnp.where(start >= left, start - left, start + layout.used)
         return start
 
@@ -235,7 +237,7 @@ def build(
             running=jnp.zeros((PLACES, repeats), bool),
             values=jnp.zeros((PLACES, repeats, len(spec.columns)), jnp.float32),
         )
-        positions = layout.samples * (2 if layout.carry else 1)
+        positions = layout.turns * (2 if layout.carry else 1)
         order = jnp.zeros((repeats, positions), jnp.int32)
         carry = (progress.position, progress.repeats, rows, order, jnp.int32(-1), limits.budget)
         position, state, rows, _, _, _ = lax.while_loop(going, body, carry)

@@ -26,8 +26,11 @@ class Layout:
     """The batches of an epoch as the loop sees them: the part of a plan that is compiled in."""
 
     samples: int
+    turns: int
+    """Positions of an epoch."""
     segments: tuple[tuple[int, int], ...]
     order: Order
+    """The form of the plan's order: what it knows of the samples is an argument (`Seeds.ordering`)."""
     carry: bool
     rolls: bool
     """Whether each epoch begins where the last one ended (samples left out of a fixed order)."""
@@ -38,7 +41,8 @@ class Layout:
         carry = plan.remainder == "carry"
         segments = ((0, plan.batch_size),) if carry else plan.segments
         order = plan.order
-        return cls(plan.samples, segments, order, carry, plan.remainder == "drop" and order.fixed)
+        rolls = plan.remainder == "drop" and order.fixed
+        return cls(plan.samples, plan.turns, segments, order.form, carry, rolls)
 
     @property
     def batches(self) -> int:
@@ -47,7 +51,7 @@ class Layout:
 
     @property
     def used(self) -> int:
-        """Samples of an epoch that are in a batch."""
+        """Turns of an epoch that are in a batch."""
         return sum(count * size for count, size in self.segments)
 
 

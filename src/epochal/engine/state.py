@@ -97,6 +97,8 @@ class Seeds(NamedTuple):
     rates: Rates
     units: Array
     """Size of one unit of the (standardized) target, (repeats, outputs)."""
+    ordering: dict[str, Array]
+    """What the order knows of the samples (`Order.arrays`), each with a leading axis of repeats."""
 
 
 class Limits(NamedTuple):

@@ -1,6 +1,9 @@
 """Which samples form each update?"""
 
-from epochal.plan.order import ORDERS, Order, Sequential, Shuffle, ShuffleOnce
+from epochal.plan.blocks import Blocks
+from epochal.plan.draws import Replacement
+from epochal.plan.named import ORDERS, READY, order_named
+from epochal.plan.order import Order, Sequential, Shuffle, ShuffleOnce
 from epochal.plan.permutation import ALGORITHM
 from epochal.plan.plan import Plan, Turn
 from epochal.plan.remainder import REMAINDERS
@@ -9,12 +12,16 @@ from epochal.plan.threefry import words
 __all__ = [
     "ALGORITHM",
     "ORDERS",
+    "READY",
     "REMAINDERS",
+    "Blocks",
     "Order",
     "Plan",
+    "Replacement",
     "Sequential",
     "Shuffle",
     "ShuffleOnce",
     "Turn",
+    "order_named",
     "words",
 ]

@@ -1,42 +1,112 @@
 """Which orders can an epoch have?
 
 An order maps positions of an epoch to samples and back, as a pure function of (seed, epoch, samples). The
-family is open: anything with these methods can be given to `Plan(order=...)`; `ORDERS` has those that go
-by name.
+family is open: anything with these methods can be given to `Plan(order=...)`; `plan.named.ORDERS` has those
+that go by name.
+
+An order may lack something when it is named: a length, or a value for each sample (its class, its weight, its
+group). Then `lacks` says what, `bind` gives it, and what depends on the samples reaches a compiled program as
+`arrays`, an argument, so that another split of the same shape does not compile again.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from types import ModuleType
-from typing import ClassVar
+from types import MappingProxyType, ModuleType
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from epochal.errors import Refusal, did_you_mean
+from epochal.errors import Refusal
 from epochal.plan import permutation
 from epochal.plan.permutation import WhileLoop, python_while
+from epochal.plan.remainder import Segments
 from epochal.plan.threefry import Array
 
-__all__ = ["ORDERS", "Order", "Sequential", "Shuffle", "ShuffleOnce", "order_named"]
+__all__ = ["NOTHING", "Arrays", "Int64s", "Order", "Sequential", "Shuffle", "ShuffleOnce"]
 
 Int64s = npt.NDArray[np.int64]
+Arrays = dict[str, npt.NDArray[Any]]
+NOTHING: Mapping[str, Array] = MappingProxyType({})
 
 
 class Order(ABC):
     """Which sample comes at which position of an epoch.
 
-    Law: for every seed, epoch and number of samples, `samples` is a bijection of [0, samples), `positions`
-    is its inverse, and `table` is `samples` of all positions at once.
+    Law: for every seed, epoch and number of samples, `positions` is the inverse of `samples`, and `table` is
+    `samples` of all positions at once. Where `once` is True, `samples` is a bijection of [0, samples); an
+    order that repeats samples or skips some says how many positions an epoch has (`turns`).
     """
 
     name: ClassVar[str]
     fixed: ClassVar[bool]
     """Whether every epoch has the same order."""
-    words: ClassVar[str]
-    """What the order does, for a summary."""
+    once: ClassVar[bool] = True
+    """Whether each sample has exactly one turn in an epoch."""
+    needs: ClassVar[str] = ""
+    """What of the samples it depends on: "classes", "weights", "groups", or nothing."""
+
+    @property
+    @abstractmethod
+    def words(self) -> str:
+        """What the order does, for a summary."""
+
+    @property
+    def lacks(self) -> str:
+        """What must be known before it can be used, with the remedy; empty where nothing is missing."""
+        return ""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What it was made with besides its name and data, as JSON can hold it."""
+        return {}
+
+    def bind(self, values: npt.ArrayLike) -> Order:
+        """The order with what it `needs`, one value for each sample."""
+        return self
+
+    @property
+    def values(self) -> npt.NDArray[Any] | None:
+        """What `bind` gave, one value for each sample; None where there is none."""
+        return None
+
+    def take(self, samples: npt.NDArray[np.int64]) -> Order:
+        """The order of some of the samples, such as those that train."""
+        return self if self.values is None else self.bind(self.values[samples])
+
+    def check(self, samples: int) -> None:
+        """Refuse what cannot work with so many samples."""
+        if self.lacks:
+            raise Refusal(f'order "{self.name}" needs {self.lacks}.')
+
+    def check_batches(self, batch_size: int, remainder: str) -> None:
+        """Refuse batches that the order cannot fill; most fill any."""
+        return
+
+    def turns(self, samples: int) -> int:
+        """How many positions an epoch has."""
+        return samples
+
+    def within(self, segments: Segments) -> Order:
+        """The order for an epoch that is cut into these batches; most do not look at them."""
+        return self
+
+    def notes(self, samples: int, batch_size: int) -> tuple[str, ...]:
+        """What a reader of the plan should know, in sentences without a period."""
+        return ()
+
+    @property
+    def form(self) -> Order:
+        """What of it is compiled into a program: all but its `arrays`, equal for all of the same shape."""
+        return self
+
+    @property
+    def arrays(self) -> Arrays:
+        """What `table` reads of the samples, by name; padding any of them with zeros changes nothing."""
+        return {}
 
     @abstractmethod
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
@@ -44,7 +114,7 @@ class Order(ABC):
 
     @abstractmethod
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
-        """The positions of these samples in the epoch."""
+        """The positions of these samples in the epoch: all of the first, ascending, then of the second."""
 
     @abstractmethod
     def table(
@@ -54,8 +124,12 @@ class Order(ABC):
         samples: int,
         xp: ModuleType = np,
         while_loop: WhileLoop = python_while,
+        arrays: Mapping[str, Array] = NOTHING,
     ) -> Array:
-        """The whole epoch, int32 (samples,), for fewer than 2^31 samples; see `permutation.table`."""
+        """The whole epoch, int32 (turns,), for fewer than 2^31 of them; see `permutation.table`.
+
+        `arrays` are those of the order with the samples; its `form` reads nothing else of them.
+        """
 
 
 @dataclass(frozen=True)
@@ -68,7 +142,11 @@ class Shuffle(Order):
 
     name: ClassVar[str] = "shuffle"
     fixed: ClassVar[bool] = False
-    words: ClassVar[str] = "a new random order in every epoch"
+
+    @property
+    def words(self) -> str:
+        """See `Order`."""
+        return "a new random order in every epoch"
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
         """See `Order`."""
@@ -85,6 +163,7 @@ class Shuffle(Order):
         samples: int,
         xp: ModuleType = np,
         while_loop: WhileLoop = python_while,
+        arrays: Mapping[str, Array] = NOTHING,
     ) -> Array:
         """See `Order`."""
         return permutation.table(seed_words, epoch, samples, xp, while_loop)
@@ -101,7 +180,11 @@ class ShuffleOnce(Order):
 
     name: ClassVar[str] = "shuffle_once"
     fixed: ClassVar[bool] = True
-    words: ClassVar[str] = "one random order, the same in every epoch"
+
+    @property
+    def words(self) -> str:
+        """See `Order`."""
+        return "one random order, the same in every epoch"
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
         """See `Order`."""
@@ -118,6 +201,7 @@ class ShuffleOnce(Order):
         samples: int,
         xp: ModuleType = np,
         while_loop: WhileLoop = python_while,
+        arrays: Mapping[str, Array] = NOTHING,
     ) -> Array:
         """See `Order`."""
         return permutation.table(seed_words, np.zeros(1, np.uint32), samples, xp, while_loop)
@@ -133,7 +217,11 @@ class Sequential(Order):
 
     name: ClassVar[str] = "sequential"
     fixed: ClassVar[bool] = True
-    words: ClassVar[str] = "the samples as they come, in every epoch"
+
+    @property
+    def words(self) -> str:
+        """See `Order`."""
+        return "the samples as they come, in every epoch"
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
         """See `Order`."""
@@ -150,22 +238,7 @@ class Sequential(Order):
         samples: int,
         xp: ModuleType = np,
         while_loop: WhileLoop = python_while,
+        arrays: Mapping[str, Array] = NOTHING,
     ) -> Array:
         """See `Order`."""
         return xp.arange(samples, dtype=xp.int32)
-
-
-ORDERS: dict[str, Order] = {order.name: order for order in (Shuffle(), ShuffleOnce(), Sequential())}
-
-
-def order_named(name: str) -> Order:
-    """The order that goes by this name.
-
-    >>> order_named("shufle")
-    Traceback (most recent call last):
-    epochal.errors.Refusal: unknown order "shufle"; did you mean "shuffle"? Known: shuffle, shuffle_once, \
-sequential.
-    """
-    if name not in ORDERS:
-        raise Refusal(did_you_mean("order", name, ORDERS))
-    return ORDERS[name]

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from epochal.errors import Refusal
-from epochal.plan.order import Order, order_named
+from epochal.plan.named import order_named
+from epochal.plan.order import Order
 from epochal.plan.permutation import MOST_SAMPLES
 from epochal.plan.remainder import REMAINDERS, Segments, remainder_named
 
@@ -64,11 +65,12 @@ def _bounded(name: str, value: object, least: int, most: int, bounds: str, remed
     return whole
 
 
-def _batch_size(value: object, samples: int) -> int:
+def _batch_size(value: object, samples: int, turns: int) -> int:
     if isinstance(value, Full) or (isinstance(value, str) and value == "full"):
-        return Full(samples)
-    bounds = f"between 1 and {samples} (the training samples)"
-    return _bounded("batch_size", value, 1, samples, bounds, ' Use "full" for one batch per epoch.')
+        return Full(turns)
+    what = "the training samples" if turns == samples else "the turns of an epoch"
+    bounds = f"between 1 and {turns} ({what})"
+    return _bounded("batch_size", value, 1, turns, bounds, ' Use "full" for one batch per epoch.')
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -77,10 +79,11 @@ class Plan:
 
     Args:
         samples: the number of training samples, 1 to 2^62.
-        batch_size: the samples of one update, 1 to `samples`, or "full" for all of them.
+        batch_size: the samples of one update, 1 to `turns`, or "full" for all of them.
         epochs: how often each sample has its turn, at least 1.
         seed: which random order, 0 to 2^64 - 1.
-        order: "shuffle" (a new random order in every epoch), "shuffle_once", "sequential", or an `Order`.
+        order: "shuffle" (a new random order in every epoch), "shuffle_once", "sequential", "replacement", or
+            an `Order` such as `Blocks(12)` or `Stratified(labels)`.
         remainder: what becomes of the samples that do not fill a batch: "keep" (a smaller last batch),
             "drop" (left out of this epoch), "spread" (batch sizes differ by at most one), "carry" (the last
             batch borrows from the next epoch).
@@ -121,13 +124,19 @@ Use "full" for one batch per epoch.
         samples = _bounded("samples", samples, 1, MOST_SAMPLES, "between 1 and 2^62")
         least = "at least 1"
         epochs_bounds = least if (_whole(epochs) or 0) <= _MOST_EPOCHS else f"at most {_MOST_EPOCHS}"
+        order = order if isinstance(order, Order) else order_named(str(order))
+        order.check(samples)
+        turns = order.turns(samples)
+        size = _batch_size(batch_size, samples, turns)
+        policy = remainder_named(str(remainder))
+        order.check_batches(size, policy.name)
         values: dict[str, object] = {
             "samples": samples,
-            "batch_size": _batch_size(batch_size, samples),
+            "batch_size": size,
             "epochs": _bounded("epochs", epochs, 1, _MOST_EPOCHS, epochs_bounds),
             "seed": _bounded("seed", seed, 0, _MOST_SEED, "between 0 and 2^64 - 1"),
-            "order": order if isinstance(order, Order) else order_named(str(order)),
-            "remainder": remainder_named(str(remainder)).name,
+            "order": order.within(policy.segments(turns, int(size))),
+            "remainder": policy.name,
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -152,10 +161,15 @@ Use "full" for one batch per epoch.
         return isinstance(self.batch_size, Full)
 
     @property
+    def turns(self) -> int:
+        """Positions of an epoch: the samples, but for an order that repeats some or skips some."""
+        return self.order.turns(self.samples)
+
+    @property
     def regime(self) -> Regime:
         """Batch gradient descent (all samples in each update), stochastic (one), or mini-batch (between)."""
         largest = self.segments[0][1]
-        if largest == self.samples:
+        if self.order.once and largest == self.samples:
             return "batch"
         return "stochastic" if largest == 1 else "mini-batch"
 
@@ -182,15 +196,15 @@ Use "full" for one batch per epoch.
 
     def segments_in(self, epoch: int) -> Segments:
         """The batches of this epoch as (how many, of which size) in their order."""
-        return REMAINDERS[self.remainder].segments(self.samples, int(self.batch_size), self._epoch(epoch))
+        return REMAINDERS[self.remainder].segments(self.turns, int(self.batch_size), self._epoch(epoch))
 
     def batches_in(self, epoch: int) -> int:
         """How many batches start in this epoch."""
         return sum(count for count, _ in self.segments_in(epoch))
 
     def left_out(self, epoch: int) -> int:
-        """How many samples have no turn in this epoch: only `drop` leaves any out."""
-        return self.samples % self.batch_size if self._epoch(epoch) >= 0 and self.remainder == "drop" else 0
+        """How many turns of this epoch are left out: only `drop` leaves any out."""
+        return self.turns % self.batch_size if self._epoch(epoch) >= 0 and self.remainder == "drop" else 0
 
     def start(self, epoch: int) -> int:
         """The position of the epoch's order at which its first batch begins.
@@ -202,12 +216,12 @@ Use "full" for one batch per epoch.
         [0, 200, 0]
         """
         policy = REMAINDERS[self.remainder]
-        return policy.start(self.samples, int(self.batch_size), self._epoch(epoch), self.order.fixed)
+        return policy.start(self.turns, int(self.batch_size), self._epoch(epoch), self.order.fixed)
 
     def first_update(self, epoch: int) -> int:
         """The first update of the epoch, counted from 0 over the whole plan (of `epochs`: `updates`)."""
         epoch = self._epoch(epoch, self.epochs)
-        return REMAINDERS[self.remainder].first_update(self.samples, int(self.batch_size), epoch)
+        return REMAINDERS[self.remainder].first_update(self.turns, int(self.batch_size), epoch)
 
     def locate(self, update: int) -> tuple[int, int]:
         """The epoch of an update and the index of its batch in that epoch.
@@ -216,7 +230,7 @@ Use "full" for one batch per epoch.
         (1, 2)
         """
         update = _index("update", update, self.updates)
-        return REMAINDERS[self.remainder].locate(self.samples, int(self.batch_size), update)
+        return REMAINDERS[self.remainder].locate(self.turns, int(self.batch_size), update)
 
     # Samples -----------------------------------------------------------------------------------------------
 
@@ -229,12 +243,12 @@ Use "full" for one batch per epoch.
         index = _index("index", index, self.batches_in(epoch))
         offset, size = self._slice(epoch, index)
         first = self.start(epoch) + offset
-        here = max(0, min(size, self.samples - first))
+        here = max(0, min(size, self.turns - first))
         parts = [
             self.order.samples(self.seed, at, self.samples, np.arange(begin, begin + count, dtype=np.int64))
             for at, begin, count in (
                 (epoch, first, here),
-                (epoch + 1, max(0, first - self.samples), size - here),
+                (epoch + 1, max(0, first - self.turns), size - here),
             )
             if count
         ]
@@ -245,21 +259,15 @@ Use "full" for one batch per epoch.
         return self.batch(*self.locate(update))
 
     def find(self, sample: int, epoch: int) -> tuple[Turn, ...]:
-        """All turns of a sample in an epoch: none where it was left out, else one.
+        """All turns of a sample in an epoch: one, or none where it was left out; several with some orders.
 
         With `carry` its batch may have started in the epoch before; `find(sample, epochs)` then answers for
         the samples that the very last batch borrowed.
         """
         sample = _index("sample", sample, self.samples)
         epoch = self._epoch(epoch, self.epochs if self.remainder == "carry" else self.epochs - 1)
-        position = int(self.order.positions(self.seed, epoch, self.samples, [sample])[0])
-        turn = REMAINDERS[self.remainder].turn(
-            self.samples, int(self.batch_size), epoch, position, self.order.fixed
-        )
-        if turn is None or turn[0] >= self.epochs:
-            return ()
-        batch, slot = self._batch_and_slot(*turn)
-        return (Turn(self.first_update(turn[0]) + batch, turn[0], batch, slot),)
+        positions = self.order.positions(self.seed, epoch, self.samples, [sample]).tolist()
+        return tuple(turn for position in positions if (turn := self._turn(epoch, position)) is not None)
 
     # Other plans, other forms ------------------------------------------------------------------------------
 
@@ -275,6 +283,7 @@ Use "full" for one batch per epoch.
         """The plan as JSON can hold it, and what each remainder policy would do."""
         return {
             "samples": self.samples,
+            "turns": self.turns,
             "batch_size": int(self.batch_size),
             "batches_per_epoch": self.batches_per_epoch,
             "epochs": self.epochs,
@@ -284,6 +293,7 @@ Use "full" for one batch per epoch.
             "last_batch_size": self.segments[-1][1],
             "left_out": self.left_out(0),
             "order": self.order.name,
+            "order_options": self.order.options,
             "remainder": self.remainder,
             "seed": self.seed,
             "remainders": {
@@ -305,14 +315,23 @@ Use "full" for one batch per epoch.
         >>> Plan(1000, 400, 1).outcome
         'a smaller last batch of 200'
         """
-        if self.samples % self.batch_size == 0:
+        if self.turns % self.batch_size == 0:
             return "none: every batch is full"
-        return REMAINDERS[self.remainder].outcome(self.samples, int(self.batch_size), self.order.fixed)
+        return REMAINDERS[self.remainder].outcome(self.turns, int(self.batch_size), self.order.fixed)
 
     # Inside ------------------------------------------------------------------------------------------------
 
     def _epoch(self, epoch: int, most: int | None = None) -> int:
         return _index("epoch", epoch, self.epochs if most is None else most + 1)
+
+    def _turn(self, epoch: int, position: int) -> Turn | None:
+        """The turn at a position of an epoch's order, None where it is left out or past the last epoch."""
+        policy, fixed = REMAINDERS[self.remainder], self.order.fixed
+        turn = policy.turn(self.turns, int(self.batch_size), epoch, position, fixed)
+        if turn is None or turn[0] >= self.epochs:
+            return None
+        batch, slot = self._batch_and_slot(*turn)
+        return Turn(self.first_update(turn[0]) + batch, turn[0], batch, slot)
 
     def _slice(self, epoch: int, index: int) -> tuple[int, int]:
         """The offset of a batch from the beginning of the epoch's first batch, and its size."""

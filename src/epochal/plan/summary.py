@@ -24,7 +24,7 @@ def sizes(plan: Plan) -> str:
     >>> sizes(Plan(1000, 400, 1)), sizes(Plan(614, 32, 1)), sizes(Plan(1000, 400, 2, remainder="carry"))
     ('400, 400, 200', '19 × 32, 1 × 6', '2 or 3 × 400')
     """
-    if plan.remainder == "carry" and plan.epochs > 1 and plan.samples % plan.batch_size:
+    if plan.remainder == "carry" and plan.epochs > 1 and plan.turns % plan.batch_size:
         most = plan.batches_per_epoch
         return f"{most - 1:,} or {most:,} × {plan.batch_size:,}"
     if plan.batches_per_epoch <= 4:
@@ -38,7 +38,7 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _updates(plan: Plan) -> str:
-    if plan.remainder == "carry" and plan.samples % plan.batch_size:
+    if plan.remainder == "carry" and plan.turns % plan.batch_size:
         how = f"{_counted(plan.epochs, 'epoch')} on end, cut into batches of {plan.batch_size:,}"
     else:
         how = f"{_counted(plan.epochs, 'epoch')} × {_counted(plan.batches_per_epoch, 'batch')}"
@@ -72,7 +72,7 @@ def _others(plan: Plan) -> list[str]:
             (name, f"{batches}; {updates} updates; {outcome}")
             for name, batches, updates, outcome in table[1:]
         )
-    title = f"{plan.batch_size:,} does not divide {plan.samples:,}. Other ways to treat the remainder:"
+    title = f"{plan.batch_size:,} does not divide {plan.turns:,}. Other ways to treat the remainder:"
     return ["", *textwrap.wrap(title, _WIDTH), "", *lines]
 
 
@@ -91,20 +91,24 @@ def summary(plan: Plan) -> str:
       order              shuffle: a new random order in every epoch
       seed               0
     """
-    size = f"{plan.batch_size:,}" + (", all samples (full)" if plan.is_full else "")
-    divides = plan.samples % plan.batch_size == 0
+    every = "samples" if plan.order.once else "turns"
+    size = f"{plan.batch_size:,}" + (f", all {every} (full)" if plan.is_full else "")
+    divides = plan.turns % plan.batch_size == 0
+    turns = [] if plan.order.once else [("turns per epoch", f"{plan.turns:,}")]
+    notes = plan.order.notes(plan.samples, int(plan.batch_size))
     lines = [
         _REGIMES[plan.regime].capitalize(),
         "",
         *_rows(
             [
                 ("samples", f"{plan.samples:,}"),
+                *turns,
                 ("batch size", size),
                 ("batches per epoch", f"{plan.batches_per_epoch:,}  ({sizes(plan)})"),
                 ("remainder", plan.outcome if divides else f"{plan.remainder}: {plan.outcome}"),
                 ("epochs", f"{plan.epochs:,}"),
                 ("updates", _updates(plan)),
-                ("order", f"{plan.order.name}: {plan.order.words}"),
+                ("order", f"{plan.order.name}: {'; '.join((plan.order.words, *notes))}"),
                 ("seed", f"{plan.seed}"),
             ]
         ),

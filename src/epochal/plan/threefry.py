@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Array", "threefry2x32", "words"]
+__all__ = ["Array", "stream_key", "threefry2x32", "words"]
 
 # A NumPy array or a JAX array (traced or not): there is no common static type for the two.
 Array = Any
@@ -54,3 +54,16 @@ def threefry2x32(key: tuple[Array, Array], counter: tuple[Array, Array]) -> tupl
         x0 = x0 + schedule[(group + 1) % 3]
         x1 = x1 + schedule[(group + 2) % 3] + np.uint32(group + 1)
     return x0, x1
+
+
+def stream_key(
+    seed_words: Array, epoch_words: tuple[Array, Array], purpose: int, samples: int
+) -> tuple[Array, Array]:
+    """The key of a stream for something else than shuffling: seed keys epoch, then purpose and samples.
+
+    The shuffle of n samples takes n itself (below 2^62) where this has a word with the highest bit set, so no
+    stream is another's. `purpose` is below 2^31, `samples` at most 2^32.
+    """
+    key = threefry2x32((seed_words[0:1], seed_words[1:2]), epoch_words)
+    zero = epoch_words[1] ^ epoch_words[1]
+    return threefry2x32(key, (zero ^ np.uint32(0x80000000 | purpose), zero ^ np.uint32(samples & _WORD)))

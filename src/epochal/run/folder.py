@@ -4,7 +4,8 @@
     metrics.parquet            the curves, one row a repeat and evaluation
     best.safetensors           the best parameters of every repeat; last.safetensors: those it ended with
     scaling.safetensors        what the inputs (and regression targets) are scaled with, by repeat
-    split.parquet              which row was for training, validation or test, by repeat
+    split.parquet              which row was for training, validation or test, by repeat; what the order knows
+                               of it (its class, weight or group), where it looks at that
     predictions-{part}.parquet regression: true and predicted targets of the samples of a part (validation,
                                test), a column each; with several targets numbered from 1
     report.html                the page, if one was written
@@ -36,7 +37,7 @@ from epochal.curves import Curves, Verdict, summarize
 from epochal.data import Scaling, TargetScaling, encoder_from_dict
 from epochal.errors import Refusal
 from epochal.models import Variables, bounds_of, shapes_of
-from epochal.plan import Plan
+from epochal.plan import Plan, order_named
 from epochal.run.checks import (
     Tensors,
     check_dtype,
@@ -124,18 +125,19 @@ def _write(run: Run, folder: Path) -> None:
         _write_tensors(tensors, folder / f"{which}.safetensors")
     _write_tensors(_scalings(run), folder / "scaling.safetensors")
     pq.write_table(run.curves.to_arrow(), folder / "metrics.parquet")
-    splits = {f"repeat {repeat}": pa.array(column) for repeat, column in enumerate(run.splits)}
-    pq.write_table(
-        pa.table({"row": pa.array(run.rows), **splits}), folder / "split.parquet", compression="zstd"
-    )
+    columns: dict[str, Any] = {"row": pa.array(run.rows)}
+    if run.order_values is not None:
+        columns["order"] = pa.array(run.order_values)
+    columns |= {f"repeat {repeat}": pa.array(column) for repeat, column in enumerate(run.splits)}
+    pq.write_table(pa.table(columns), folder / "split.parquet", compression="zstd")
     for part, scores in run.scores.items():
         file = predictions_file(folder, part)
-        columns: Tensors = {}
+        scored: Tensors = {}
         for name in ("true", "predicted"):
             if getattr(scores, name) is not None:
-                columns |= _columns(f"{part} {name}", np.asarray(getattr(scores, name)))
-        if columns:
-            pq.write_table(pa.table(columns), file)
+                scored |= _columns(f"{part} {name}", np.asarray(getattr(scores, name)))
+        if scored:
+            pq.write_table(pa.table(scored), file)
     text = json.dumps(plain(_document(run)), indent=1, ensure_ascii=False, allow_nan=False)
     (folder / "run.json").write_text(text + "\n", encoding="utf-8")
 
@@ -295,18 +297,12 @@ def _with_parameters(path: Path, document: dict[str, Any], model: Any) -> Run:
 
 def _record(path: Path, document: dict[str, Any]) -> Run:
     check_shape(path, document["data"]["shape"])
-    plan_ = document["plan"]
-    plan = Plan(
-        plan_["samples"],
-        plan_["batch_size"],
-        plan_["epochs"],
-        seed=plan_["seed"],
-        order=plan_["order"],
-        remainder=plan_["remainder"],
-    )
+    split = read_table(path, "split.parquet")
+    splits = tuple(split.column(f"repeat {k}").to_numpy() for k in range(len(document["outcomes"])))
+    values = split.column("order").to_numpy() if "order" in split.column_names else None
+    plan = _plan(document["plan"], None if values is None else values[splits[0] == PARTS.index("train")])
     task = check_task(path, document["task"])
     outcomes = tuple(_outcome(value) for value in document["outcomes"])
-    split = read_table(path, "split.parquet")
     scores = {}
     for part, value in document["scores"].items():
         metrics = {
@@ -344,8 +340,22 @@ def _record(path: Path, document: dict[str, Any]) -> Run:
         interrupted=document["interrupted"],
         order_seeds=tuple(document["order_seeds"]),
         rows=split.column("row").to_numpy(),
-        splits=tuple(split.column(name).to_numpy() for name in split.column_names if name != "row"),
+        splits=splits,
+        order_values=values,
         folder=path,
+    )
+
+
+def _plan(value: dict[str, Any], values: NDArray[Any] | None) -> Plan:
+    """The plan of the first repeat; `values` is what its order knows of the training samples."""
+    order = order_named(value["order"], value.get("order_options"))
+    return Plan(
+        value["samples"],
+        value["batch_size"],
+        value["epochs"],
+        seed=value["seed"],
+        order=order if values is None else order.bind(values),
+        remainder=value["remainder"],
     )
 
 

@@ -103,11 +103,13 @@ class Run:
     """Versions, device, date: what the figures were measured under."""
     baseline: dict[str, list[float]] = field(default_factory=dict)
     order_seeds: tuple[int, ...] = ()
-    """The seed of each repeat's order: `plan.with_(seed=...)` is its plan."""
+    """The seed of each repeat's order; see `plan_of`."""
     rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     """The row of the source that each sample is, counted from 1."""
     splits: tuple[NDArray[np.uint8], ...] = ()
     """For each repeat the part of each sample: 1 training, 2 validation, 3 test, 0 none."""
+    order_values: NDArray[Any] | None = None
+    """What the order knows of each sample of the data (its class, weight or group); None for most orders."""
     interrupted: bool = False
     folder: Path | None = None
 
@@ -115,6 +117,13 @@ class Run:
     def repeats(self) -> int:
         """How many times the training was repeated."""
         return len(self.outcomes)
+
+    def plan_of(self, repeat: int) -> Plan:
+        """The plan of one repeat: with its seed, and the samples that it trained on where the order looks."""
+        order = self.plan.order
+        if self.order_values is not None:
+            order = order.bind(self.order_values[self.splits[repeat] == 1])
+        return self.plan.with_(seed=self.order_seeds[repeat], order=order)
 
     @cached_property
     def metrics(self) -> dict[str, dict[str, Summary]]:

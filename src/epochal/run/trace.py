@@ -44,7 +44,7 @@ class Formed:
 def _plan(run: Run, repeat: int) -> Plan:
     if not 0 <= repeat < run.repeats:
         raise Refusal(f"repeat must be between 0 and {run.repeats - 1}; got {repeat}.")
-    return run.plan.with_(seed=run.order_seeds[repeat])
+    return run.plan_of(repeat)
 
 
 def _begun(run: Run, repeat: int) -> int:

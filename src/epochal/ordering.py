@@ -1,0 +1,59 @@
+"""What does the order of a training know of its samples?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.data import Dataset
+from epochal.errors import Refusal
+from epochal.plan import Order, order_named
+
+__all__ = ["order_for", "stacked"]
+
+_LACKING = {
+    "classes": "classes, and this is a regression task: use shuffle, or blocks or groups",
+    "weights": "sample weights: name their column with sample_weight (--sample-weight COLUMN), or give "
+    "data=(inputs, targets, weights)",
+}
+
+
+def order_for(given: Any, dataset: Dataset) -> Order:
+    """The order that was asked for, with what it needs of all samples of the data set.
+
+    An order that has it already (`Stratified(labels)`) must have it for each sample of the data set.
+    """
+    order = given if isinstance(given, Order) else order_named(str(given))
+    if order.values is not None:
+        if len(order.values) != dataset.samples:
+            raise Refusal(
+                f'order "{order.name}" must have one value for each of the {dataset.samples:,} samples of '
+                f"the data, held-out ones too; got {len(order.values):,}."
+            )
+        return order
+    if not order.needs:
+        return order
+    values = {"classes": dataset.strata, "weights": dataset.sample_weight}.get(order.needs)
+    if values is None:
+        raise Refusal(f'order "{order.name}" needs {_LACKING[order.needs]}.')
+    return order.bind(values)
+
+
+def stacked(
+    found: Sequence[Mapping[str, NDArray[Any]]], shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, NDArray[Any]]:
+    """The arrays of the orders of several repeats, with a leading axis of repeats, padded to these shapes.
+
+    >>> stacked([{"a": np.array([1])}, {"a": np.array([2, 3])}], {"a": (2,)})["a"].tolist()
+    [[1, 0], [2, 3]]
+    """
+    together = {}
+    for name, shape in shapes.items():
+        together[name] = np.zeros((len(found), *shape), found[0][name].dtype)
+        for row, arrays in enumerate(found):
+            own = arrays[name]
+            together[name][row][tuple(slice(size) for size in own.shape)] = own
+    return together

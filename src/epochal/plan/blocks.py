@@ -1,0 +1,151 @@
+"""How are chunks of consecutive samples shuffled, so that each stays whole and in order?"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from epochal.errors import Refusal
+from epochal.plan import permutation
+from epochal.plan.order import NOTHING, Int64s, Order
+from epochal.plan.permutation import WhileLoop, python_while
+from epochal.plan.threefry import Array
+
+__all__ = ["Blocks"]
+
+
+@dataclass(frozen=True)
+class Blocks(Order):
+    """Blocks of consecutive samples stay whole and in order; their sequence is shuffled in every epoch.
+
+    The sequence is that of `Shuffle` for as many samples as there are blocks. The last block is shorter where
+    `length` does not divide the samples; its place is shuffled like any other's.
+
+    Args:
+        length: samples of a block, at least 1; with 1 it is `Shuffle`.
+
+    >>> Blocks(4).samples(seed=0, epoch=0, samples=10, positions=range(10)).tolist()
+    [0, 1, 2, 3, 8, 9, 4, 5, 6, 7]
+    """
+
+    length: int | None = None
+
+    name: ClassVar[str] = "blocks"
+    fixed: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if self.length is None:
+            return
+        try:
+            whole = None if isinstance(self.length, bool) else operator.index(self.length)
+        except TypeError:
+            whole = None
+        if whole is None or whole < 1:
+            raise Refusal(f"block_length must be a whole number, at least 1; got {self.length!r}.")
+        object.__setattr__(self, "length", whole)
+
+    @property
+    def words(self) -> str:
+        """See `Order`."""
+        return f"blocks of {self._length:,} consecutive samples, their sequence shuffled in every epoch"
+
+    @property
+    def lacks(self) -> str:
+        """See `Order`."""
+        return "the length of a block: Blocks(12), or --block-length 12" if self.length is None else ""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """See `Order`."""
+        return {"length": self.length}
+
+    def check(self, samples: int) -> None:
+        """See `Order`."""
+        super().check(samples)
+        if self._length > samples:
+            raise Refusal(
+                f"block_length must be between 1 and {samples} (the training samples); got {self.length}. "
+                "Use a shorter one."
+            )
+
+    def notes(self, samples: int, batch_size: int) -> tuple[str, ...]:
+        """See `Order`."""
+        if batch_size % self._length == 0 and samples % self._length == 0:
+            return ()
+        if batch_size % self._length == 0:
+            short = samples % self._length
+            return (f"the last block has {short:,}; batches after it cut blocks",)
+        return (f"batches of {batch_size:,} cut blocks of {self._length:,}; a multiple keeps them whole",)
+
+    def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
+        """See `Order`."""
+        blocks = _Blocks(samples, self._length)
+        place, within = blocks.place(np.array(positions, np.int64, ndmin=1), blocks.short_place(seed, epoch))
+        found: Int64s = permutation.permute(seed, epoch, blocks.count, place) * self._length + within
+        return found
+
+    def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
+        """See `Order`."""
+        blocks = _Blocks(samples, self._length)
+        block, within = np.divmod(np.array(values, np.int64, ndmin=1), self._length)
+        place = permutation.inverse(seed, epoch, blocks.count, block)
+        after = place > blocks.short_place(seed, epoch)
+        found: Int64s = place * self._length + within - np.where(after, blocks.missing, 0)
+        return found
+
+    def table(
+        self,
+        seed_words: Array,
+        epoch: Array,
+        samples: int,
+        xp: ModuleType = np,
+        while_loop: WhileLoop = python_while,
+        arrays: Mapping[str, Array] = NOTHING,
+    ) -> Array:
+        """See `Order`."""
+        blocks = _Blocks(samples, self._length)
+        sequence = permutation.table(seed_words, epoch, blocks.count, xp, while_loop)
+        short = xp.argmax(sequence == blocks.count - 1).astype(xp.int32)
+        place, within = blocks.place(xp.arange(samples, dtype=xp.int32), short, xp)
+        return (sequence[place] * np.int32(self._length) + within).astype(xp.int32)
+
+    @property
+    def _length(self) -> int:
+        assert self.length is not None
+        return self.length
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """[0, samples) in blocks, the last of which may be short."""
+
+    samples: int
+    length: int
+
+    @property
+    def count(self) -> int:
+        return -(-self.samples // self.length)
+
+    @property
+    def missing(self) -> int:
+        """What the last block lacks to be full."""
+        return self.count * self.length - self.samples
+
+    def short_place(self, seed: int, epoch: int) -> int:
+        """Where in the sequence the last block comes."""
+        return int(permutation.inverse(seed, epoch, self.count, [self.count - 1])[0])
+
+    def place(self, positions: Array, short: Array, xp: ModuleType = np) -> tuple[Array, Array]:
+        """Which place in the sequence each position is at, and how far into that block."""
+        if self.missing == 0:
+            return positions // self.length, positions % self.length
+        # Behind the short block, positions are those of full blocks less what it lacks.
+        end = short * self.length + (self.length - self.missing)
+        moved = xp.where(positions >= end, positions + self.missing, positions)
+        return moved // self.length, moved % self.length

@@ -1,0 +1,37 @@
+"""Which orders go by a name?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from epochal.errors import Refusal, did_you_mean
+from epochal.plan.blocks import Blocks
+from epochal.plan.draws import Replacement
+from epochal.plan.order import Order, Sequential, Shuffle, ShuffleOnce
+
+__all__ = ["ORDERS", "READY", "order_named"]
+
+ORDERS: dict[str, Order] = {
+    order.name: order for order in (Shuffle(), ShuffleOnce(), Sequential(), Replacement(), Blocks())
+}
+"""All that go by name; some lack a length or something of the samples (`Order.lacks`)."""
+
+READY: tuple[str, ...] = tuple(name for name, order in ORDERS.items() if not order.lacks)
+"""Those that a name alone is enough for."""
+
+
+def order_named(name: str, options: Mapping[str, Any] | None = None) -> Order:
+    """The order that goes by this name, with its `Order.options`.
+
+    >>> order_named("blocks", {"length": 12})
+    Blocks(length=12)
+
+    >>> order_named("shufle")
+    Traceback (most recent call last):
+    epochal.errors.Refusal: unknown order "shufle"; did you mean "shuffle"? Known: shuffle, shuffle_once, \
+sequential, replacement, blocks.
+    """
+    if name not in ORDERS:
+        raise Refusal(did_you_mean("order", name, ORDERS))
+    return type(ORDERS[name])(**options) if options else ORDERS[name]
