@@ -64,6 +64,7 @@ def _other(data: Any, dataset: Dataset, name: str, finite: bool) -> tuple[float 
             task=dataset.task,
             shape=dataset.shape,
             target_name=dataset.target_name,
+            dtype=dataset.dtype,
             finite=finite,
         )
     except MissingExtra:

@@ -21,6 +21,8 @@ __all__ = [
     "column",
     "columns",
     "decorate",
+    "image_options",
+    "images",
     "number_or_path",
     "options",
     "order_of",
@@ -184,6 +186,32 @@ def reading(section: str = "Data") -> Callable[[Any], Any]:
             "--missing", multiple=True, metavar="MARK", help="A cell that means missing; may be repeated."
         ),
     )
+
+
+def images(section: str = "Data") -> Callable[[Any], Any]:
+    """The options that say how a folder of images is read."""
+    option = under(section)
+    return decorate(
+        option("--resize", metavar="HxW", help="Bring images to this height and width, such as 64x64."),
+        option("--color/--gray", default=None, help="Read images as RGB or gray; else recognized."),
+        option("--skip-bad", is_flag=True, help="Leave out images that can't be read, and count them."),
+    )
+
+
+def image_options(given: dict[str, Any]) -> dict[str, Any]:
+    """The keyword arguments of `load` for them."""
+    return {"resize": _size(given["resize"]), "color": given["color"], "skip_bad": given["skip_bad"]}
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    """A height and a width in pixels: "48x64", or "64" for both."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+)(?:\s*[x×X*,]\s*(\d+))?", text.strip())
+    sides = (0, 0) if found is None else (int(found[1]), int(found[2] or found[1]))
+    if min(sides) < 1:
+        raise Refusal(f'resize must be HxW in whole pixels, at least 1 each, such as 64x64; got "{text}".')
+    return sides
 
 
 def reading_options(header: bool | None, delimiter: str | None, missing: tuple[str, ...]) -> dict[str, Any]:

@@ -54,7 +54,10 @@ def command(
     delimiter: str | None,
     missing: tuple[str, ...],
 ) -> None:
-    """Predict the rows of DATA with the run folder RUN: the mean over its repeats, and their spread."""
+    """Predict the rows of DATA with the run folder RUN: the mean over its repeats, and their spread.
+
+    DATA is what the run was trained on in kind: a table, arrays, a folder of images or one image.
+    """
     if out is not None:
         check_new_file(out, force)
     from epochal.run import load
@@ -64,6 +67,8 @@ def command(
     if not quiet:
         for note in prediction.notes:
             click.echo(note, err=True)
+        if prediction.accuracy is not None:
+            click.echo(f"accuracy {prediction.accuracy:.4f}, the true classes being known", err=True)
     if out is not None:
         with replacing(out) as partial:
             prediction.write(partial)
@@ -79,7 +84,8 @@ def _document(run: Path, prediction: Prediction) -> dict[str, object]:
     from epochal.run.folder import plain
 
     rows = plain(prediction.to_arrow().to_pylist())
-    return {"run": str(run), "rows": rows, "notes": list(prediction.notes)}
+    accuracy = {} if prediction.accuracy is None else {"accuracy": prediction.accuracy}
+    return {"run": str(run), "rows": rows, "notes": list(prediction.notes), **accuracy}
 
 
 def _print(prediction: Prediction) -> None:

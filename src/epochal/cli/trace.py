@@ -49,10 +49,10 @@ def command(
         if as_json:
             click.echo(json.dumps(asdict(found)))
             return
-        rows = ", ".join(str(row) for row in found.rows)
+        rows = ", ".join(found.names or map(str, found.rows))
         click.echo(
             f"update {found.update:,} of repeat {repeat} is batch {found.batch} of epoch {found.epoch}, "
-            f"{len(found.rows)} samples.\nrows: {rows}"
+            f"{len(found.rows)} samples.\n{'files' if found.names else 'rows'}: {rows}"
         )
         return
     assert sample is not None
@@ -65,6 +65,8 @@ def command(
             json.dumps({"row": sample, "repeat": repeat, "epochs": [asdict(answer) for answer in answers]})
         )
         return
+    if answers and answers[0].name:
+        click.echo(f"row {sample} is {answers[0].name}")
     for answer in answers:
         if not answer.turns:
             click.echo(f"epoch {answer.epoch}: left out (remainder {trained.plan.remainder})")

@@ -15,7 +15,7 @@ import click
 from epochal.cli.command import Command
 from epochal.cli.files import check_folder
 from epochal.cli.interrupts import stopping
-from epochal.cli.options import column, columns, reading_options
+from epochal.cli.options import column, columns, image_options, reading_options
 from epochal.cli.train_options import model, settings, train_options
 from epochal.errors import Refusal
 
@@ -36,7 +36,8 @@ __all__ = ["command", "folder_name", "load_data", "own_model", "result", "train_
 def command(
     ctx: click.Context, /, data: str, out: Path | None, as_json: bool, quiet: bool, **given: Any
 ) -> None:
-    """Train a network on DATA: a CSV, TSV, Parquet, .npy or .npz file, or example:NAME.
+    """Train a network on DATA: a CSV, TSV, Parquet, .npy or .npz file, a folder with
+    one sub-folder of images for each class, or example:NAME.
 
     \b
     epochal train example:breast-cancer --repeats 5
@@ -115,6 +116,7 @@ def load_data(source: str, given: dict[str, Any]) -> Dataset:
         categorical=columns(given["categorical"]),
         numeric=columns(given["numeric"]),
         sample_weight=column(given["sample_weight"]),
+        **image_options(given),
         **reading_options(given["header"], given["delimiter"], given["missing"]),
     )
 

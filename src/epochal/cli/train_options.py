@@ -16,6 +16,7 @@ from epochal.cli.options import (
     Number,
     Whole,
     decorate,
+    images,
     number_or_path,
     order_of,
     reading,
@@ -64,6 +65,7 @@ def data_options(validation: str, test: str) -> Callable[[Any], Any]:
         _data("--categorical", multiple=True, metavar="COLUMNS", help="Columns to read as categories."),
         _data("--numeric", multiple=True, metavar="COLUMNS", help="Columns to read as numbers."),
         _data("--no-standardize", is_flag=True, help="Without mean 0 and variance 1 for the inputs."),
+        images("Data"),
         reading("Data"),
     )
 

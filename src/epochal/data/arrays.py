@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from epochal.data.columns import ColumnReference, default_name, resolve
 from epochal.data.dataset import Dataset, Task, fingerprint
+from epochal.data.pixel_arrays import channels_last, described
 from epochal.data.table import weights_of
 from epochal.data.target import class_ids, recognize_task, target_numbers
 from epochal.errors import Refusal
@@ -54,7 +55,8 @@ def dataset_of_arrays(
     Raises:
         Refusal: lengths that differ, kinds of values that are no numbers, infinite values, missing targets.
     """
-    values = inputs_of_array(inputs, owned=owned, least=least)
+    inputs, moved = channels_last(np.asarray(inputs))
+    values = inputs_of_array(inputs, owned=owned or bool(moved), least=least)
     notes: list[str] = []
     labels, found = None, None
     if targets is not None:
@@ -70,9 +72,8 @@ def dataset_of_arrays(
         )
     width = values.shape[1] if values.ndim == 2 else 0
     names = tuple(map(default_name, range(width))) if features is None else features
-    if values.dtype == np.uint8:
-        notes.append("the inputs are bytes: the model sees 0 to 255 as 0 to 1.")
-    elif np.isnan(values[: 1 << 16]).any() and values.ndim == 2:
+    notes += (*moved, *described(values))
+    if values.ndim == 2 and np.isnan(values[: 1 << 16]).any():
         notes.append("the inputs have missing values: filled with the median of the training samples.")
     return Dataset(
         inputs=values,

@@ -78,6 +78,8 @@ class Dataset:
         rows: int64 `(n,)`, the data row of each sample in its source, counted from 1 without the header.
         sample_weight: float32 `(n,)` or None.
         fingerprint: SHA-256 of the content, as hexadecimal digits.
+        names: what each sample is called in its source, such as the file of an image; empty where rows have
+            numbers only.
     """
 
     inputs: NDArray[Any]
@@ -92,6 +94,7 @@ class Dataset:
     rows: NDArray[np.int64]
     sample_weight: NDArray[np.float32] | None
     fingerprint: str
+    names: tuple[str, ...] = ()
 
     @property
     def samples(self) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 from epochal.data.dataset import Dataset
+from epochal.data.images import ImageEncoder
 from epochal.data.schema import Encoder
 from epochal.errors import Refusal
 
@@ -40,7 +41,7 @@ class SampleEncoder(Protocol):
         ...
 
 
-_KINDS: dict[str, Callable[[dict[str, Any]], Any]] = {"table": Encoder.from_dict}
+_KINDS: dict[str, Callable[[dict[str, Any]], Any]] = {"table": Encoder.from_dict, "images": ImageEncoder.from_dict}
 """How the encoder of each kind is read from what its `to_dict` gave."""
 
 

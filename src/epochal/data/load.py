@@ -11,6 +11,8 @@ from epochal.data.arrays import dataset_of_arrays, read_npy, read_npz
 from epochal.data.columns import ColumnReference
 from epochal.data.dataset import Dataset
 from epochal.data.examples import example
+from epochal.data.image_folder import holds_images
+from epochal.data.images import ImageOptions, Progress, read_folder
 from epochal.data.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
 from epochal.data.read import existing, read_table
 from epochal.data.sniff import MISSING
@@ -35,11 +37,16 @@ def load(
     delimiter: str | None = None,
     missing: Collection[str] = MISSING,
     sample_weight: ColumnReference | None = None,
+    resize: tuple[int, int] | None = None,
+    color: bool | None = None,
+    skip_bad: bool = False,
+    progress: Progress | None = None,
 ) -> Dataset:
     """The dataset that a source holds; everything recognized is in its `notes`.
 
     Args:
-        source: a path to a CSV, TSV, Parquet, `.npy` or `.npz` file; "example:NAME"; `(X, y)` or
+        source: a path to a CSV, TSV, Parquet, `.npy` or `.npz` file, or to a folder with one sub-folder of
+            images for each class; "example:NAME"; `(X, y)` or
             `(X, y, sample_weight)`; a frame, `(frame, "target")`, `(frame, y)` or
             `(frame, y, sample_weight)`; a Dataset (as it is).
         target: the target column, by name or by number from 1; the last one by default.
@@ -52,6 +59,10 @@ def load(
         delimiter: what separates a text table's fields; recognized by default.
         missing: the cells of a text table that mean a missing value.
         sample_weight: the column that weighs the samples.
+        resize: the height and width to which images are brought; their own by default.
+        color: whether images are read as RGB (True) or gray (False); recognized by default.
+        skip_bad: whether images that can't be read are left out, and counted, instead of being refused.
+        progress: called with (what, done, of how many) while reading takes long.
 
     Raises:
         Refusal: anything that cannot work, in one sentence.
@@ -64,6 +75,13 @@ def load(
     )
     if isinstance(source, Dataset):
         return source
+    images = ImageOptions(resize, color, skip_bad)
+    if isinstance(source, (str, Path)) and holds_images(Path(source).expanduser()):
+        folder = Path(source).expanduser()
+        _refuse_table_options(options, f'"{source}", a folder of images,', target=True)
+        return read_folder(folder, images, task, progress)
+    if images != ImageOptions():
+        raise Refusal("resize, color and skip_bad are about a folder of images; leave them out for other data.")
     if isinstance(source, (str, Path)):
         return _load_path(source, options, header, delimiter, missing)
     if is_frame(source):

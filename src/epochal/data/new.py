@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from epochal.data.encoders import SampleEncoder
 from epochal.data.examples import example
 from epochal.data.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
 from epochal.data.load import ARRAY_SUFFIXES
+from epochal.data.pixel_arrays import as_kept
 from epochal.data.read import existing, read_table
 from epochal.data.schema import Column, Encoder
 from epochal.data.sniff import MISSING, sniff
@@ -30,7 +31,7 @@ from epochal.data.table import release_memory, weights_of
 from epochal.data.target import class_ids, target_numbers
 from epochal.errors import Refusal
 
-__all__ = ["encode_new"]
+__all__ = ["encode_new", "new_arrays"]
 
 
 def encode_new(
@@ -40,6 +41,7 @@ def encode_new(
     task: Task | None = None,
     shape: tuple[int, ...] | None = None,
     target_name: str = "",
+    dtype: Any = None,
     header: bool | None = None,
     delimiter: str | None = None,
     missing: Collection[str] = MISSING,
@@ -56,6 +58,7 @@ def encode_new(
         task: what is predicted, where `encoder` is None.
         shape: the shape of one sample's inputs, where `encoder` is None.
         target_name: what the target was called, where `encoder` is None: "column 3" of an `.npy` file.
+        dtype: what the training inputs were kept as, where `encoder` is None.
         header: whether a text table has one; recognized by default.
         delimiter: what separates a text table's fields; recognized by default.
         missing: the cells of a text table that mean a missing value.
@@ -65,7 +68,7 @@ def encode_new(
         Refusal: a column is missing or holds another kind of value (with its row); or no rows.
     """
     if encoder is None:
-        found = _new_arrays(_beside(source, header, delimiter, missing), task, shape, target_name)
+        found = _new_arrays(_beside(source, header, delimiter, missing), task, shape, target_name, dtype)
     elif not isinstance(encoder, Encoder):
         found = encoder.encode_new(source, header=header, delimiter=delimiter, missing=missing)
     else:
@@ -337,17 +340,29 @@ def _beside(
     return "array", source, None, None
 
 
+def new_arrays(source: Any, task: Task, shape: tuple[int, ...], dtype: Any, target_name: str) -> Dataset:
+    """New samples of arrays, of an `.npy` or an `.npz` file, kept as `dtype` as the training samples are."""
+    return _new_arrays(_beside(source, None, None, MISSING), task, shape, target_name, dtype)
+
+
 def _new_arrays(
-    given: tuple[str, Any, Any, Any], task: Task | None, shape: tuple[int, ...] | None, target_name: str
+    given: tuple[str, Any, Any, Any],
+    task: Task | None,
+    shape: tuple[int, ...] | None,
+    target_name: str,
+    dtype: Any,
 ) -> Dataset:
     name, inputs, targets, weights = given
+    notes: tuple[str, ...] = ()
+    if shape is not None and dtype is not None:
+        inputs, notes = as_kept(np.asarray(inputs), shape, np.dtype(dtype))
     inputs, at = np.asarray(inputs), _column_of(target_name)
     if targets is None and at is not None and shape is not None and inputs.shape[1:] == (shape[0] + 1,):
         inputs, targets = np.delete(inputs, at, axis=1), inputs[:, at]
     values = inputs_of_array(inputs, least=1)
     if shape is not None and values.shape[1:] != tuple(shape):
         raise Refusal(f"new samples must have the shape {tuple(shape)} each; got {values.shape[1:]}.")
-    return dataset_of_arrays(
+    made = dataset_of_arrays(
         values,
         None if task is None else targets,
         weights,
@@ -356,6 +371,7 @@ def _new_arrays(
         target_name=target_name or "target",
         least=1,
     )
+    return replace(made, notes=(*notes, *made.notes))
 
 
 def _column_of(target_name: str) -> int | None:

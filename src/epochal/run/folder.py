@@ -4,8 +4,9 @@
     metrics.parquet            the curves, one row a repeat and evaluation
     best.safetensors           the best parameters of every repeat; last.safetensors: those it ended with
     scaling.safetensors        what the inputs (and regression targets) are scaled with, by repeat
-    split.parquet              which row was for training, validation or test, by repeat; what the order knows
-                               of it (its class, weight or group), where it looks at that
+    split.parquet              which row was for training, validation or test, by repeat; its name, such as the
+                               file of an image; what the order knows of it (its class, weight or group), where
+                               it looks at that
     predictions-{part}.parquet regression: true and predicted targets of the samples of a part (validation,
                                test), a column each; with several targets numbered from 1
     report.html                the page, if one was written
@@ -126,6 +127,8 @@ def _write(run: Run, folder: Path) -> None:
     _write_tensors(_scalings(run), folder / "scaling.safetensors")
     pq.write_table(run.curves.to_arrow(), folder / "metrics.parquet")
     columns: dict[str, Any] = {"row": pa.array(run.rows)}
+    if run.names:
+        columns["name"] = pa.array(run.names)
     if run.order_values is not None:
         columns["order"] = pa.array(run.order_values)
     columns |= {f"repeat {repeat}": pa.array(column) for repeat, column in enumerate(run.splits)}
@@ -340,6 +343,7 @@ def _record(path: Path, document: dict[str, Any]) -> Run:
         interrupted=document["interrupted"],
         order_seeds=tuple(document["order_seeds"]),
         rows=split.column("row").to_numpy(),
+        names=tuple(split.column("name").to_pylist()) if "name" in split.column_names else (),
         splits=splits,
         order_values=values,
         folder=path,

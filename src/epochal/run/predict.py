@@ -43,6 +43,8 @@ class Prediction:
         per_repeat: (repeats, n, ...), what each repeat says.
         notes: what was noticed about the data.
         target: the name of the target.
+        names: what each sample is called, such as the file of an image; empty where rows have numbers only.
+        truth: the true class ids, or numbers, where the data has them.
     """
 
     task: Task
@@ -51,6 +53,15 @@ class Prediction:
     per_repeat: NDArray[np.float64]
     notes: tuple[str, ...] = ()
     target: str = "target"
+    names: tuple[str, ...] = ()
+    truth: NDArray[Any] | None = None
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share of samples whose most probable class is the true one, where that is known."""
+        if self.truth is None or not self.task.is_classification:
+            return None
+        return float((self.values.argmax(axis=1) == self.truth).mean())
 
     @property
     def labels(self) -> NDArray[Any]:
@@ -70,11 +81,12 @@ class Prediction:
         return len(self.values)
 
     def to_arrow(self) -> Any:
-        """A table with one row a sample: its row in the data, the prediction, probabilities, their spread."""
+        """A table with one row a sample: its row (or file), the prediction, probabilities, their spread."""
         import pyarrow as pa
 
         name = self.target or "target"
-        rows = {"row": pa.array(range(1, len(self) + 1), pa.int64())}
+        numbers = pa.array(range(1, len(self) + 1), pa.int64())
+        rows = {"file": pa.array(self.names)} if self.names else {"row": numbers}
         several = len(self.per_repeat) > 1
         if self.task.is_classification:
             columns: dict[str, Any] = rows | {f"predicted {name}": [str(label) for label in self.labels]}
@@ -121,6 +133,7 @@ def predict(run: Run, data: Any, parameters: str = "best", **reading: Any) -> Pr
         task=run.task,
         shape=tuple(run.data["shape"]),
         target_name=run.data["target"],
+        dtype=run.data["dtype"],
         finite=any(fitted.scaling is None for fitted in run.fitted),
         **reading,
     )
@@ -139,5 +152,12 @@ def predict(run: Run, data: Any, parameters: str = "best", **reading: Any) -> Pr
     several = len(each) > 1
     spread = per_repeat.std(axis=0, ddof=1) if several else np.full(per_repeat.shape[1:], np.nan)
     return Prediction(
-        run.task, per_repeat.mean(axis=0), spread, per_repeat, dataset.notes, run.data["target"]
+        task=run.task,
+        values=per_repeat.mean(axis=0),
+        spread=spread,
+        per_repeat=per_repeat,
+        notes=dataset.notes,
+        target=run.data["target"],
+        names=dataset.names,
+        truth=dataset.targets,
     )

@@ -106,6 +106,8 @@ class Run:
     """The seed of each repeat's order; see `plan_of`."""
     rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     """The row of the source that each sample is, counted from 1."""
+    names: tuple[str, ...] = ()
+    """What each sample is called, such as the file of an image; empty where rows have numbers only."""
     splits: tuple[NDArray[np.uint8], ...] = ()
     """For each repeat the part of each sample: 1 training, 2 validation, 3 test, 0 none."""
     order_values: NDArray[Any] | None = None

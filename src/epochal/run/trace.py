@@ -28,6 +28,8 @@ class Seen:
     turns: tuple[Turn, ...]
     size: int
     """How many samples are in the batch of its (first) turn."""
+    name: str = ""
+    """What the row is called, where rows have names."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Formed:
     epoch: int
     batch: int
     rows: tuple[int, ...]
+    names: tuple[str, ...] = ()
+    """What the rows are called, where they have names."""
 
 
 def _plan(run: Run, repeat: int) -> Plan:
@@ -74,7 +78,7 @@ def seen(run: Run, row: int, epoch: int, repeat: int = 0) -> Seen:
             f"{run.outcomes[repeat].updates} updates, and in epoch {epoch} it is in update {turns[0].update}."
         )
     size = len(plan.batch(turns[0].epoch, turns[0].batch)) if turns else 0
-    return Seen(repeat, row, epoch, turns, size)
+    return Seen(repeat, row, epoch, turns, size, run.names[found[0]] if run.names else "")
 
 
 def formed(run: Run, update: int, repeat: int = 0) -> Formed:
@@ -85,5 +89,6 @@ def formed(run: Run, update: int, repeat: int = 0) -> Formed:
     if update >= begun:
         raise Refusal(f"update must be less than {begun} (repeat {repeat} made that many); got {update}.")
     train = np.flatnonzero(run.splits[repeat] == _TRAIN)
-    rows = run.rows[train[plan.batch(epoch, batch)]]
-    return Formed(repeat, update, epoch, batch, tuple(int(number) for number in rows))
+    samples = train[plan.batch(epoch, batch)]
+    rows = tuple(int(number) for number in run.rows[samples])
+    return Formed(repeat, update, epoch, batch, rows, tuple(run.names[k] for k in samples) if run.names else ())

@@ -1,0 +1,372 @@
+"""Which samples does a folder of images hold, and how are new images read in the same way?"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.data.dataset import Dataset, Task, fingerprint
+from epochal.data.image_folder import Listing, classes_in, images_in, shown
+from epochal.data.pixels import SUFFIXES, Header, Unreadable, believing_no_bombs, header, pixels
+from epochal.errors import Refusal
+
+__all__ = ["ImageEncoder", "ImageOptions", "Progress", "is_image", "read_folder"]
+
+Progress = Callable[[str, int, int], None]
+"""What hears how far something is that takes long: (what, done, of how many)."""
+
+_TARGET = "class"
+_LARGEST_SUGGESTED = 128
+_NAMED = 3
+"""How many bad images are named."""
+
+_BLOCK = 256
+"""Images between two words about progress."""
+
+_SHARE = 0.4
+"""The share of this machine's memory that images may take: training holds them a second time."""
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class ImageOptions:
+    """How images are read.
+
+    Args:
+        resize: the height and width to which all are brought; their own by default.
+        color: whether they are read as RGB; by default if at least one has colors.
+        skip_bad: whether images that can't be read are left out, and counted, instead of being refused.
+    """
+
+    resize: tuple[int, int] | None = None
+    color: bool | None = None
+    skip_bad: bool = False
+
+    def __post_init__(self) -> None:
+        if self.resize is None:
+            return
+        size = self.resize
+        if (
+            not isinstance(size, tuple)
+            or len(size) != 2
+            or not all(isinstance(side, int) and not isinstance(side, bool) and side >= 1 for side in size)
+        ):
+            raise Refusal(f"resize must be (height, width) in whole pixels, at least 1 each; got {size!r}.")
+
+
+def is_image(path: Path) -> bool:
+    """Whether the name of a file says that it is an image."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def read_folder(
+    folder: Path, options: ImageOptions, task: str | None = None, progress: Progress | None = None
+) -> Dataset:
+    """The images of a folder that has one sub-folder a class, as bytes (n, height, width, channels).
+
+    Raises:
+        Refusal: no classes, an image that can't be read, or sizes that differ.
+    """
+    listing, classes = classes_in(folder)
+    kind: Any = "binary" if len(classes) == 2 and task != "multiclass" else "multiclass"
+    if task not in (None, "classification", kind):
+        raise Refusal(f'task must be "{kind}" for {len(classes)} folders, each a class; got "{task}".')
+    known = Task(kind, classes)
+    read = _read(listing, options, progress)
+    labels = read.labels(classes)
+    counts = np.bincount(labels, minlength=len(classes))
+    if not counts.all():
+        name = classes[int(np.argmin(counts))]
+        raise Refusal(f'the class "{name}" must have at least 1 image that can be read; all are bad.')
+    height, width, channels = read.values.shape[1:]
+    encoder = ImageEncoder((height, width, channels), options.resize is not None, options.skip_bad, known)
+    each = ", ".join(f"{name}: {count:,}" for name, count in list(zip(classes, counts, strict=True))[:10])
+    said = f"{len(classes)} classes, a folder each ({each}{', …' if len(classes) > 10 else ''})."
+    return _dataset(read, encoder, labels, f"{folder.name or folder}", (said, *read.notes))
+
+
+@dataclass(frozen=True)
+class ImageEncoder:
+    """Reads new images as those that a network was trained on."""
+
+    shape: tuple[int, int, int]
+    """Height, width and channels."""
+    resized: bool
+    """Whether images of any size are brought to that of the training images."""
+    skip_bad: bool
+    task: Task
+
+    @property
+    def standardize(self) -> bool:
+        """Pixels are seen as 0 to 1, and not standardized unless the user says."""
+        return False
+
+    def encode_new(
+        self,
+        source: Any,
+        *,
+        header: bool | None = None,
+        delimiter: str | None = None,
+        missing: Collection[str] = (),
+    ) -> Dataset:
+        """The images of a folder (with or without a folder for each class), of one file, or of arrays."""
+        if not isinstance(source, (str, Path)):
+            return self._of_arrays(source)
+        path = Path(source).expanduser()
+        if path.is_dir():
+            listing = images_in(path, self.task.classes)
+        elif is_image(path):
+            listing = Listing((path,), (shown(path.name),), None)
+        elif path.suffix.lower() in (".npy", ".npz"):
+            return self._of_arrays(path)
+        else:
+            raise Refusal(f"new images must be a folder, an image file or an array; got {path.name}.")
+        height, width, channels = self.shape
+        size = (height, width)
+        options = ImageOptions(size if self.resized else None, channels == 3, self.skip_bad)
+        read = _read(listing, options, None, wanted=None if self.resized else size)
+        labels = None if read.listing.labels is None else read.labels(self.task.classes)
+        name = path.name or str(path)
+        return _dataset(read, self, labels, name, read.notes)
+
+    def _of_arrays(self, source: Any) -> Dataset:
+        from epochal.data.new import new_arrays
+
+        found = new_arrays(source, self.task, self.shape, np.dtype(np.uint8), _TARGET)
+        return replace(found, encoder=self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON object of it."""
+        return {
+            "kind": "images",
+            "shape": list(self.shape),
+            "resized": self.resized,
+            "skip_bad": self.skip_bad,
+            "task": self.task.to_dict(),
+        }
+
+    @staticmethod
+    def from_dict(value: dict[str, Any]) -> ImageEncoder:
+        """The inverse of `to_dict`."""
+        height, width, channels = (int(size) for size in value["shape"])
+        if min(height, width) < 1 or channels not in (1, 3):
+            raise ValueError(f"images of {height} x {width} pixels and {channels} channels")
+        return ImageEncoder(
+            (height, width, channels),
+            bool(value["resized"]),
+            bool(value["skip_bad"]),
+            Task.from_dict(value["task"]),
+        )
+
+
+@dataclass(frozen=True)
+class _Images:
+    """Images that were read: those of a listing that are not bad."""
+
+    listing: Listing
+    values: NDArray[np.uint8]
+    notes: tuple[str, ...]
+
+    def labels(self, classes: Sequence[str]) -> NDArray[np.int32]:
+        """The class ids."""
+        at = {name: index for index, name in enumerate(classes)}
+        assert self.listing.labels is not None
+        return np.array([at[name] for name in self.listing.labels], np.int32)
+
+
+def _dataset(
+    read: _Images, encoder: ImageEncoder, labels: NDArray[np.int32] | None, source: str, notes: Sequence[str]
+) -> Dataset:
+    return Dataset(
+        inputs=read.values,
+        targets=labels,
+        task=None if labels is None else encoder.task,
+        features=(),
+        continuous=np.ones(1, bool),
+        encoder=encoder,
+        target_name="" if labels is None else _TARGET,
+        source=source,
+        notes=tuple(notes),
+        rows=np.arange(1, len(read.values) + 1, dtype=np.int64),
+        sample_weight=None,
+        fingerprint=fingerprint((*read.listing.names, *encoder.task.classes), read.values, labels),
+        names=read.listing.names,
+    )
+
+
+class _Bad:
+    """Images that can't be read: the first is refused, or all are left out and counted."""
+
+    def __init__(self, names: Sequence[str], skip: bool) -> None:
+        self._names, self._skip = names, skip
+        self.reasons: dict[int, str] = {}
+
+    def without(self, items: Iterable[tuple[int, _T | str]]) -> Iterator[tuple[int, _T]]:
+        """Numbers of images and what was found in each, without those for which that is a reason."""
+        for index, found in items:
+            if not isinstance(found, str):
+                yield index, found
+                continue
+            if not self._skip:
+                raise Refusal(
+                    f"every image must be one that can be read; {self._names[index]} can't: {found}. "
+                    "Repair or remove it, or leave such images out with --skip-bad (skip_bad=True)."
+                )
+            self.reasons[index] = found
+        if len(self.reasons) == len(self._names):
+            first = min(self.reasons)
+            raise Refusal(
+                f"at least 1 image must be one that can be read; got {len(self._names):,} that can't, "
+                f"the first of them {self._names[first]}: {self.reasons[first]}."
+            )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How many were left out, and the first of them with their reasons."""
+        if not self.reasons:
+            return ()
+        first = sorted(self.reasons)[:_NAMED]
+        named = "; ".join(f"{self._names[index]}: {self.reasons[index]}" for index in first)
+        more = "; …" if len(self.reasons) > _NAMED else ""
+        count, of = len(self.reasons), len(self._names)
+        verb = "is" if count == 1 else "are"
+        return (f"{count:,} of {of:,} images can't be read and {verb} left out ({named}{more}).",)
+
+
+def _read(
+    listing: Listing, options: ImageOptions, progress: Progress | None, wanted: tuple[int, int] | None = None
+) -> _Images:
+    """All images as one array of bytes; first what they say of themselves, so that little is done in vain."""
+    bad = _Bad(listing.names, options.skip_bad)
+    with believing_no_bombs():
+        told = _each(_header_or_reason, listing.files, "images looked at", progress)
+        headers = dict(bad.without(enumerate(told)))
+        size = options.resize or _one_size(listing, headers, wanted)
+        channels, notes = _channels(headers, options.color)
+        _refuse_too_large(len(headers), (*size, channels))
+        values = np.empty((len(headers), *size, channels), np.uint8)
+        call = partial(_pixels_or_reason, channels=channels, size=options.resize, wanted=size)
+        found = _each(call, [listing.files[index] for index in headers], "images read", progress)
+        kept: list[int] = []
+        for index, image in bad.without(zip(headers, found, strict=True)):
+            values[len(kept)] = image
+            kept.append(index)
+    sizes = {(headers[index].height, headers[index].width) for index in kept}
+    if options.resize is not None and sizes != {size}:
+        notes += (f"images of {_many(sizes)} are resized to {size[0]}×{size[1]}.",)
+    if any(headers[index].transparent for index in kept):
+        notes += ("transparent pixels lie over white.",)
+    rest = Listing(
+        tuple(listing.files[index] for index in kept),
+        tuple(listing.names[index] for index in kept),
+        None if listing.labels is None else tuple(listing.labels[index] for index in kept),
+    )
+    return _Images(rest, values[: len(kept)], (*notes, *bad.notes, *listing.notes))
+
+
+def _each(
+    call: Callable[[Path], _T], files: Sequence[Path], what: str, progress: Progress | None
+) -> Iterator[_T]:
+    """What `call` returns for each file, in their order. Pillow decodes outside of Python's lock: in threads."""
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2) as pool:
+        for begin in range(0, len(files), _BLOCK):
+            yield from pool.map(call, files[begin : begin + _BLOCK])
+            if progress is not None:
+                progress(what, min(begin + _BLOCK, len(files)), len(files))
+
+
+def _header_or_reason(path: Path) -> Header | str:
+    try:
+        return header(path)
+    except Unreadable as reason:
+        return str(reason)
+
+
+def _pixels_or_reason(
+    path: Path, channels: int, size: tuple[int, int] | None, wanted: tuple[int, int]
+) -> NDArray[np.uint8] | str:
+    try:
+        found = pixels(path, channels, size)
+    except Unreadable as reason:
+        return str(reason)
+    height, width = found.shape[:2]
+    return found if (height, width) == wanted else f"it has {height}×{width} pixels, and claimed other ones"
+
+
+def _one_size(
+    listing: Listing, headers: dict[int, Header], wanted: tuple[int, int] | None
+) -> tuple[int, int]:
+    """The height and width of all images, which must be the same where they are not resized."""
+    sizes = {index: (one.height, one.width) for index, one in headers.items()}
+    first = next(iter(sizes)) if wanted is None else None
+    size = wanted if first is None else sizes[first]
+    assert size is not None
+    other = next((index for index in sizes if sizes[index] != size), None)
+    if other is None:
+        return size
+    got = f"{listing.names[other]} has {_said(sizes[other])}"
+    if first is None:
+        raise Refusal(
+            f"new images must have {_said(size)} as the training images had; {got}. Resize it, or train with "
+            f"--resize {size[0]}x{size[1]}, which new images then are brought to as well."
+        )
+    common = Counter(sizes.values()).most_common(1)[0][0]
+    share = min(1.0, _LARGEST_SUGGESTED / max(common))
+    suggested = tuple(max(1, round(side * share)) for side in common)
+    raise Refusal(
+        f"images must have one size; {listing.names[first]} has {_said(size)} and {got} (height × width; "
+        f"{len(set(sizes.values())):,} sizes). Bring all to one with --resize {suggested[0]}x{suggested[1]} "
+        f"(resize={suggested})."
+    )
+
+
+def _said(size: tuple[int, int]) -> str:
+    return f"{size[0]}×{size[1]}"
+
+
+def _many(sizes: set[tuple[int, int]]) -> str:
+    return _said(next(iter(sizes))) if len(sizes) == 1 else f"{len(sizes):,} sizes"
+
+
+def _channels(headers: dict[int, Header], color: bool | None) -> tuple[int, tuple[str, ...]]:
+    """1 for gray or 3 for RGB, and how that was decided."""
+    gray = sum(one.gray for one in headers.values())
+    rest = len(headers) - gray
+    if color is not None:
+        turned = gray if color else rest
+        kind = "RGB" if color else "gray"
+        return (3 if color else 1), (f"{turned:,} of {len(headers):,} images are made {kind}.",) * (turned > 0)
+    if rest == 0:
+        return 1, ("all images are gray: 1 channel; --color reads them as RGB.",)
+    which = "all images have" if gray == 0 else f"{rest:,} of {len(headers):,} images have"
+    return 3, (f"{which} colors: 3 channels (RGB); --gray reads gray.",)
+
+
+def _refuse_too_large(count: int, shape: tuple[int, int, int]) -> None:
+    need = count * shape[0] * shape[1] * shape[2]
+    most = int(_SHARE * _memory())
+    if need > most:
+        side = max(1, int(min(shape[:2]) * (most / need) ** 0.5))
+        raise Refusal(
+            f"the images must take at most {most / 2**30:.1f} GiB in memory; {count:,} of "
+            f"{shape[0]}×{shape[1]}×{shape[2]} bytes take {need / 2**30:.1f} GiB. Make them smaller: "
+            f"--resize {side}x{side}."
+        )
+
+
+def _memory() -> int:
+    """The memory of this machine in bytes."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return 2**62

@@ -1,0 +1,104 @@
+"""Are these arrays pixels, in which units, and where are their channels?
+
+A network that was trained on bytes sees 0 to 255 as 0 to 1, one that was trained on floats sees them as they
+are. Taking one for the other would be wrong by a factor of 255, and nothing would fail: so it is told aloud,
+brought over where that is exact, and refused where it is not.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.errors import Refusal
+
+__all__ = ["as_kept", "channels_last", "described"]
+
+_CHANNELS = (1, 3, 4)
+_NEAR = 1e-4
+"""How far a byte divided by 255 in 32-bit floats may lie from it, in units of a byte."""
+
+
+def channels_last(array: NDArray[Any]) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Images (n, height, width, channels); bytes whose channels stand first are moved, with a note.
+
+    >>> channels_last(np.zeros((2, 3, 8, 9), np.uint8))[0].shape
+    (2, 8, 9, 3)
+    """
+    if array.dtype != np.uint8 or not _channels_first(array.shape):
+        return array, ()
+    shape = array.shape[1:]
+    note = f"the images {shape} have their channels first: moved last, as {(*shape[1:], shape[0])}."
+    return np.moveaxis(array, 1, -1), (note,)
+
+
+def _channels_first(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 4 and shape[1] in _CHANNELS and shape[3] not in (*_CHANNELS, 2)
+
+
+def described(values: NDArray[Any]) -> tuple[str, ...]:
+    """What is to be known of inputs that are, or look like, images."""
+    if values.dtype == np.uint8:
+        return ("the inputs are bytes: the model sees 0 to 255 as 0 to 1.",)
+    if values.ndim != 4 or values.dtype != np.float32:
+        return ()
+    shape, least, most = values.shape[1:], float(np.nanmin(values)), float(np.nanmax(values))
+    notes = [f"the inputs are numbers from {least:g} to {most:g}: the model sees them as they are."]
+    if least >= 0 and 1 < most <= 255:
+        notes[0] += " Divided by 255, or as uint8, pixels would be seen as 0 to 1."
+    if _channels_first(values.shape):
+        notes.append(f"the inputs {shape} look like images with channels first; layers expect them last.")
+    return tuple(notes)
+
+
+def as_kept(
+    array: NDArray[Any], shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """New samples in the units of the training samples, which had this shape each and were kept as `dtype`.
+
+    Bytes stay bytes; whole numbers from 0 to 255, and numbers from 0 to 1 that are bytes divided by 255, become
+    them. What is no image stays as it is.
+
+    Raises:
+        Refusal: numbers that are no bytes for a network that saw bytes, or bytes for one that saw numbers.
+
+    >>> as_kept(np.array([[[0.0, 0.2, 1.0]]]), (1, 3), np.dtype(np.uint8))[0].tolist()
+    [[[0, 51, 255]]]
+    """
+    if dtype == np.float32 and array.dtype == np.uint8 and len(shape) > 1:
+        raise Refusal(
+            "new samples must be numbers in the units of the training samples, which were no bytes; got uint8. "
+            "Give X / 255 or X.astype(float), whichever the network was trained on."
+        )
+    if dtype != np.uint8 or array.dtype.kind not in "buif":
+        return array, ()
+    notes: tuple[str, ...] = ()
+    if array.dtype != np.uint8:
+        array, notes = _bytes(array)
+    array, moved = channels_last(array) if array.shape[1:] != shape else (array, ())
+    if array.shape[1:] == shape[:-1] and shape[-1] == 1:
+        array = array[..., None]
+    return array, (*notes, *moved)
+
+
+def _bytes(array: NDArray[Any]) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """Numbers that are bytes, as bytes."""
+    if array.size == 0:
+        return array.astype(np.uint8), ()
+    least, most = array.min(), array.max()
+    if array.dtype.kind != "b" and 0 <= least and most <= 255 and (array.dtype.kind in "ui" or most > 1):
+        whole = np.rint(array)
+        if (whole == array).all():
+            return whole.astype(np.uint8), ()
+    elif array.dtype.kind == "f" and 0 <= least and most <= 1:
+        scaled = array.astype(np.float64) * 255
+        whole = np.rint(scaled)
+        if np.abs(whole - scaled).max() <= _NEAR:
+            note = "numbers from 0 to 1 are taken as bytes divided by 255, as the network was trained on bytes."
+            return whole.astype(np.uint8), (note,)
+    raise Refusal(
+        "new samples must be bytes (uint8, 0 to 255) as the training samples were, or numbers that are bytes or "
+        f"bytes divided by 255; got {array.dtype} from {least:g} to {most:g}. Convert them to uint8."
+    )
