@@ -82,7 +82,7 @@ def _advise(dataset: Dataset, given: dict[str, Any], folder: Path, screen: Choic
     from epochal.choose.advise import advise
 
     with train.own_model(given["model"]):
-        network, options = model(given, dataset), advised(given)
+        network, options = model(given, dataset), advised(given, dataset)
         screen.data(dataset)
         with interruptible(folder, screen) as control:
             return advise(network, dataset, folder=folder, control=control, watch=screen.show, **options)

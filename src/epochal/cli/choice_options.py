@@ -277,7 +277,7 @@ advise_options = decorate(
 """All options of `epochal advise`, in the order of its help."""
 
 
-def compared(given: dict[str, Any]) -> dict[str, Any]:
+def compared(given: dict[str, Any], dataset: Any) -> dict[str, Any]:
     """The keyword arguments of `epochal.choose.compare.compare`."""
     from epochal.engine.schedules import Schedule
 
@@ -295,7 +295,7 @@ def compared(given: dict[str, Any]) -> dict[str, Any]:
     if "epochs" not in axes and not any(character.isdecimal() for character in given["at"]):
         axes["epochs"] = [EPOCHS]
     return {
-        **common(given),
+        **common(given, dataset),
         **axes,
         "schedule": schedules,
         "at": given["at"],
@@ -333,11 +333,11 @@ def _layers(units: str) -> str:
     return f"{'-'.join(part.strip() for part in units.split(',') if part.strip()) or 'no'} hidden"
 
 
-def advised(given: dict[str, Any]) -> dict[str, Any]:
+def advised(given: dict[str, Any], dataset: Any) -> dict[str, Any]:
     """The keyword arguments of `epochal.choose.advise.advise`."""
     asked = {name: given[name] for name in ("optimizer", "order", "remainder", "goal")}
     own = {name: given[name] for name in ("batch_size", "learning_rate", "epochs", "repeats")}
-    asked |= common(given) | own | {"target": given["target_value"]}
+    asked |= common(given, dataset) | own | {"target": given["target_value"]}
     return {name: value for name, value in asked.items() if name not in own or value is not None}
 
 

@@ -65,7 +65,7 @@ def _compare(dataset: Dataset, given: dict[str, Any], folder: Path, screen: Choi
     from epochal.choose.compare import compare
 
     with own_model(given["model"]):
-        model, options = networks(given, dataset), compared(given)
+        model, options = networks(given, dataset), compared(given, dataset)
         screen.data(dataset)
         with interruptible(folder, screen) as control:
             return compare(model, dataset, folder=folder, control=control, watch=screen.show, **options)

@@ -77,7 +77,7 @@ def _prepare(source: str, given: dict[str, Any]) -> tuple[Control, Iterator[Even
     dataset = load_data(source, given)
     control = Control()
     with own_model(given["model"]):
-        return control, train(model(given, dataset), dataset, control=control, **settings(given))
+        return control, train(model(given, dataset), dataset, control=control, **settings(given, dataset))
 
 
 @contextmanager

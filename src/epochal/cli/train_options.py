@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,6 +23,9 @@ from epochal.cli.options import (
 )
 from epochal.cli.options import options as read_options
 from epochal.errors import Refusal
+
+if TYPE_CHECKING:
+    from epochal.data import Dataset
 
 __all__ = [
     "column_options",
@@ -255,7 +258,7 @@ def model(given: dict[str, Any], dataset: Any) -> Any:
     )
 
 
-def settings(given: dict[str, Any]) -> dict[str, Any]:
+def settings(given: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
     """The keyword arguments of `epochal.train`."""
     from epochal.engine.schedules import Schedule
 
@@ -264,7 +267,7 @@ def settings(given: dict[str, Any]) -> dict[str, Any]:
     )
     taken = ("batch_size", "epochs", "optimizer", "learning_rate", "remainder", "evaluate_every")
     return {
-        **common(given),
+        **common(given, dataset),
         **{name: given[name] for name in taken},
         "schedule": schedule,
         "order": order_of(given["order"], given["block_length"]),
@@ -273,7 +276,7 @@ def settings(given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def common(given: dict[str, Any]) -> dict[str, Any]:
+def common(given: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
     """Those of them that `fit`, `compare` and `advise` understand alike."""
     return {
         **{name: given[name] for name in ("loss", "monitor", "repeats", "seed")},
@@ -283,8 +286,13 @@ def common(given: dict[str, Any]) -> dict[str, Any]:
         "validation": number_or_path(given["validation"]),
         "test": number_or_path(given["test"]),
         "class_weight": _class_weight(given["class_weight"]),
-        "standardize": not given["no_standardize"],
+        "standardize": False if given["no_standardize"] else _standardize(dataset),
     }
+
+
+def _standardize(dataset: Dataset) -> bool | None:
+    """Files of numbers are standardized; other kinds of data as is usual for them."""
+    return True if dataset.dtype == "float32" and dataset.encoder is None else None
 
 
 def names(text: str) -> tuple[str, ...]:

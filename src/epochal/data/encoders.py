@@ -41,7 +41,10 @@ class SampleEncoder(Protocol):
         ...
 
 
-_KINDS: dict[str, Callable[[dict[str, Any]], Any]] = {"table": Encoder.from_dict, "images": ImageEncoder.from_dict}
+_KINDS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "table": Encoder.from_dict,
+    "images": ImageEncoder.from_dict,
+}
 """How the encoder of each kind is read from what its `to_dict` gave."""
 
 

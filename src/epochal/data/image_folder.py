@@ -136,8 +136,8 @@ def _refuse_empty(folder: Path, name: str, inner: Sequence[Path]) -> None:
     """A class without images; often the folder above the one that was meant."""
     if any(_entries(one)[0] for one in inner):
         raise Refusal(
-            f'the sub-folders of "{folder}" must hold the images themselves; "{shown(name)}" holds folders of '
-            f'images. Give "{folder / name}", and other parts with --validation and --test.'
+            f'the sub-folders of "{folder}" must hold the images themselves; "{shown(name)}" holds folders '
+            f'of images. Give "{folder / name}", and other parts with --validation and --test.'
         )
     raise Refusal(
         f'the class "{shown(name)}" must have at least 1 image; its folder in "{folder}" has none. '

@@ -277,7 +277,7 @@ def _read(
 def _each(
     call: Callable[[Path], _T], files: Sequence[Path], what: str, progress: Progress | None
 ) -> Iterator[_T]:
-    """What `call` returns for each file, in their order. Pillow decodes outside of Python's lock: in threads."""
+    """What `call` returns for each file, in order; in threads, as Pillow decodes outside of Python's lock."""
     with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2) as pool:
         for begin in range(0, len(files), _BLOCK):
             yield from pool.map(call, files[begin : begin + _BLOCK])
@@ -345,7 +345,9 @@ def _channels(headers: dict[int, Header], color: bool | None) -> tuple[int, tupl
     if color is not None:
         turned = gray if color else rest
         kind = "RGB" if color else "gray"
-        return (3 if color else 1), (f"{turned:,} of {len(headers):,} images are made {kind}.",) * (turned > 0)
+        return (3 if color else 1), (f"{turned:,} of {len(headers):,} images are made {kind}.",) * (
+            turned > 0
+        )
     if rest == 0:
         return 1, ("all images are gray: 1 channel; --color reads them as RGB.",)
     which = "all images have" if gray == 0 else f"{rest:,} of {len(headers):,} images have"

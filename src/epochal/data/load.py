@@ -11,9 +11,9 @@ from epochal.data.arrays import dataset_of_arrays, read_npy, read_npz
 from epochal.data.columns import ColumnReference
 from epochal.data.dataset import Dataset
 from epochal.data.examples import example
+from epochal.data.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
 from epochal.data.image_folder import holds_images
 from epochal.data.images import ImageOptions, Progress, read_folder
-from epochal.data.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
 from epochal.data.read import existing, read_table
 from epochal.data.sniff import MISSING
 from epochal.data.table import TableOptions, dataset_of_table
@@ -81,7 +81,9 @@ def load(
         _refuse_table_options(options, f'"{source}", a folder of images,', target=True)
         return read_folder(folder, images, task, progress)
     if images != ImageOptions():
-        raise Refusal("resize, color and skip_bad are about a folder of images; leave them out for other data.")
+        raise Refusal(
+            "resize, color and skip_bad are about a folder of images; leave them out for other data."
+        )
     if isinstance(source, (str, Path)):
         return _load_path(source, options, header, delimiter, missing)
     if is_frame(source):

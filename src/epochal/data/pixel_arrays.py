@@ -58,8 +58,8 @@ def as_kept(
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
     """New samples in the units of the training samples, which had this shape each and were kept as `dtype`.
 
-    Bytes stay bytes; whole numbers from 0 to 255, and numbers from 0 to 1 that are bytes divided by 255, become
-    them. What is no image stays as it is.
+    Bytes stay bytes; whole numbers from 0 to 255, and numbers from 0 to 1 that are bytes divided by 255,
+    become them. What is no image stays as it is.
 
     Raises:
         Refusal: numbers that are no bytes for a network that saw bytes, or bytes for one that saw numbers.
@@ -69,8 +69,8 @@ def as_kept(
     """
     if dtype == np.float32 and array.dtype == np.uint8 and len(shape) > 1:
         raise Refusal(
-            "new samples must be numbers in the units of the training samples, which were no bytes; got uint8. "
-            "Give X / 255 or X.astype(float), whichever the network was trained on."
+            "new samples must be numbers in the units of the training samples, which were no bytes; got "
+            "uint8. Give X / 255 or X.astype(float), whichever the network was trained on."
         )
     if dtype != np.uint8 or array.dtype.kind not in "buif":
         return array, ()
@@ -88,17 +88,19 @@ def _bytes(array: NDArray[Any]) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     if array.size == 0:
         return array.astype(np.uint8), ()
     least, most = array.min(), array.max()
-    if array.dtype.kind != "b" and 0 <= least and most <= 255 and (array.dtype.kind in "ui" or most > 1):
+    if array.dtype.kind != "b" and least >= 0 and most <= 255 and (array.dtype.kind in "ui" or most > 1):
         whole = np.rint(array)
         if (whole == array).all():
             return whole.astype(np.uint8), ()
-    elif array.dtype.kind == "f" and 0 <= least and most <= 1:
+    elif array.dtype.kind == "f" and least >= 0 and most <= 1:
         scaled = array.astype(np.float64) * 255
         whole = np.rint(scaled)
         if np.abs(whole - scaled).max() <= _NEAR:
-            note = "numbers from 0 to 1 are taken as bytes divided by 255, as the network was trained on bytes."
+            note = (
+                "numbers from 0 to 1 are taken as bytes divided by 255, as the network was trained on bytes."
+            )
             return whole.astype(np.uint8), (note,)
     raise Refusal(
-        "new samples must be bytes (uint8, 0 to 255) as the training samples were, or numbers that are bytes or "
-        f"bytes divided by 255; got {array.dtype} from {least:g} to {most:g}. Convert them to uint8."
+        "new samples must be bytes (uint8, 0 to 255) as the training samples were, or numbers that are bytes "
+        f"or bytes divided by 255; got {array.dtype} from {least:g} to {most:g}. Convert them to uint8."
     )

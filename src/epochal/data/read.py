@@ -26,8 +26,10 @@ def existing(path: str | Path) -> Path:
     """
     file = Path(path).expanduser()
     if file.is_dir():
-        raise Refusal(f"{path} is a folder without images; give a .csv, .tsv, .parquet, .npy or .npz file, or a "
-            "folder with one sub-folder of images for each class.")
+        raise Refusal(
+            f"{path} is a folder without images; give a .csv, .tsv, .parquet, .npy or .npz file, or a "
+            "folder with one sub-folder of images for each class."
+        )
     if not file.exists():
         near: list[str] = []
         if file.parent.is_dir():

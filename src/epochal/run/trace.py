@@ -91,4 +91,6 @@ def formed(run: Run, update: int, repeat: int = 0) -> Formed:
     train = np.flatnonzero(run.splits[repeat] == _TRAIN)
     samples = train[plan.batch(epoch, batch)]
     rows = tuple(int(number) for number in run.rows[samples])
-    return Formed(repeat, update, epoch, batch, rows, tuple(run.names[k] for k in samples) if run.names else ())
+    return Formed(
+        repeat, update, epoch, batch, rows, tuple(run.names[k] for k in samples) if run.names else ()
+    )
