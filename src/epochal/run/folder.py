@@ -4,7 +4,7 @@
     metrics.parquet            the curves, one row a repeat and evaluation
     best.safetensors           the best parameters of every repeat; last.safetensors: those it ended with
     scaling.safetensors        what the inputs (and regression targets) are scaled with, by repeat
-    split.parquet              which row was for training, validation or test, by repeat; the name of its file;
+    split.parquet              which row was for training, validation or test, by repeat; its name;
                                what the order knows of it (its class, weight or group), where it looks at that
     predictions-{part}.parquet regression: true and predicted targets of the samples of a part (validation,
                                test), a column each; with several targets numbered from 1
