@@ -16,6 +16,7 @@ LAYERS = (
     "plan",
     "data",
     "models",
+    "nn",
     "engine",
     "curves",
     "stopping",

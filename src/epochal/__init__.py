@@ -27,6 +27,11 @@ _HOMES = {
     "Task": "epochal.data",
     "load_data": "epochal.data",
     "MLP": "epochal.models",
+    "CNN": "epochal.nn",
+    "GRU": "epochal.nn",
+    "LSTM": "epochal.nn",
+    "TextClassifier": "epochal.nn",
+    "nn": "epochal",
     "Model": "epochal.models",
     "Variables": "epochal.models",
     "functions": "epochal.models",
@@ -65,6 +70,7 @@ __all__ = [*sorted(_HOMES), "__version__"]
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from epochal import nn
     from epochal.choose.advice import Advice
     from epochal.choose.advise import advise
     from epochal.choose.compare import compare
@@ -76,6 +82,7 @@ if TYPE_CHECKING:
     from epochal.errors import Refusal
     from epochal.events import Evaluated, Progressed, RepeatEnded, RunEnded, RunStarted
     from epochal.models import MLP, Model, Variables, functions
+    from epochal.nn import CNN, GRU, LSTM, TextClassifier
     from epochal.plan import Blocks, Order, Plan, Replacement, Turn
     from epochal.run import Prediction, Run, load
     from epochal.settings import Settings
@@ -95,6 +102,8 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'epochal' has no attribute {name!r}")
+    if _HOMES[name] == __name__:
+        return importlib.import_module(f"{__name__}.{name}")
     home = importlib.import_module(_HOMES[name])
     value = getattr(home, "load" if name == "load_data" else name)
     globals()[name] = value

@@ -29,7 +29,7 @@ from epochal.data import (
 from epochal.engine.rules import Never, Rule
 from epochal.engine.spec import Layout, Spec
 from epochal.errors import MissingExtra, Refusal, did_you_mean
-from epochal.models import Variables, as_model, default_metrics, loss_for, metrics_for, seen_dtype
+from epochal.models import Variables, as_model, default_metrics, loss_for, metrics_for, seen_dtype, settled
 from epochal.ordering import order_for
 from epochal.plan import Plan
 from epochal.prepared import Prepared, by_class
@@ -188,7 +188,13 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     if plan.epochs >= 2**31:
         raise Refusal(f"epochs must be less than 2^31 in a training; got {plan.epochs}.")
     has_validation = samples.validation is not None or len(splits[0].validation) > 0
-    chosen_model = _attempt("the model", lambda: as_model(model, task.outputs))
+    parts_given = [part.inputs for part in (dataset, samples.validation, samples.test) if part is not None]
+    chosen_model = _attempt(
+        "the model",
+        lambda: settled(
+            as_model(model, task.outputs), parts_given, getattr(dataset.encoder, "vocabulary_size", None)
+        ),
+    )
     loss_name, loss = loss_for(settings.loss, task.is_classification)
     metrics = (
         metrics_for(task.kind, settings.metrics)

@@ -15,7 +15,8 @@ from epochal.models import Model, Variables, seen
 __all__ = ["EVALUATION_ROWS", "forward", "judge"]
 
 EVALUATION_ROWS = 4096
-"""Rows that go through the model at once, so that memory does not grow with the number of samples."""
+"""Rows that go through the model at once, so that memory does not grow with the number of samples; a model
+whose layers need much of it for each sample says fewer (`evaluation_rows`)."""
 
 
 def forward(model: Model, variables: Variables, inputs: jax.Array) -> jax.Array:
@@ -25,17 +26,17 @@ def forward(model: Model, variables: Variables, inputs: jax.Array) -> jax.Array:
         outputs, _ = model.apply(variables, seen(rows), jax.random.key(0), False)
         return outputs
 
-    samples = inputs.shape[0]
-    whole = samples // EVALUATION_ROWS
+    samples, size = inputs.shape[0], getattr(model, "evaluation_rows", EVALUATION_ROWS)
+    whole = samples // size
     if whole == 0:
         return run(inputs)
 
     def block(index: jax.Array) -> jax.Array:
-        return run(lax.dynamic_slice_in_dim(inputs, index * EVALUATION_ROWS, EVALUATION_ROWS))
+        return run(lax.dynamic_slice_in_dim(inputs, index * size, size))
 
     outputs = lax.map(block, jnp.arange(whole))
-    outputs = outputs.reshape(whole * EVALUATION_ROWS, *outputs.shape[2:])
-    rest = samples - whole * EVALUATION_ROWS
+    outputs = outputs.reshape(whole * size, *outputs.shape[2:])
+    rest = samples - whole * size
     return jnp.concatenate([outputs, run(inputs[samples - rest :])]) if rest else outputs
 
 

@@ -17,6 +17,7 @@ from epochal.models.model import (
     functions,
     seen,
     seen_dtype,
+    settled,
     shapes_of,
 )
 
@@ -41,14 +42,17 @@ __all__ = [
     "probabilities",
     "seen",
     "seen_dtype",
+    "settled",
     "shapes_of",
 ]
 
 
 def as_model(model: Any, outputs: int) -> Model:
     """What `fit` was given, as a `Model` with that number of outputs where it leaves them open."""
-    if isinstance(model, MLP):
-        return model.with_outputs(outputs)
+    complete = getattr(model, "with_outputs", None)
+    if callable(complete) and not isinstance(model, type):
+        completed: Model = complete(outputs)
+        return completed
     if is_flax(model):
         return FlaxModel(model)
     if isinstance(model, tuple) and len(model) == 2 and all(callable(part) for part in model):
@@ -56,6 +60,6 @@ def as_model(model: Any, outputs: int) -> Model:
     if isinstance(model, Model) and not isinstance(model, type):
         return model
     raise Refusal(
-        "model must be an epochal model such as MLP(64, 64), a Flax NNX module or class, or a pair of "
-        f"functions (init, apply); got {type(model).__name__}."
+        "model must be an epochal model such as MLP(64, 64) or CNN(32, 64), a Flax NNX module or class, or a "
+        f"pair of functions (init, apply); got {type(model).__name__}."
     )

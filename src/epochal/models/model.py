@@ -7,14 +7,24 @@ to update (the running means of batch normalization), and is empty for most mode
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
 
-__all__ = ["FunctionModel", "Model", "PyTree", "Variables", "functions", "seen", "seen_dtype", "shapes_of"]
+__all__ = [
+    "FunctionModel",
+    "Model",
+    "PyTree",
+    "Variables",
+    "functions",
+    "seen",
+    "seen_dtype",
+    "settled",
+    "shapes_of",
+]
 
 PyTree = Any
 
@@ -93,6 +103,24 @@ def seen(inputs: jax.Array) -> jax.Array:
     [0.0, 0.20000000298023224, 1.0]
     """
     return inputs.astype(np.float32) * np.float32(1 / 255) if inputs.dtype == np.uint8 else inputs
+
+
+def settled(model: Model, inputs: Sequence[Any], vocabulary: int | None = None) -> Model:
+    """The model with what it leaves open to the values of its inputs; values that can't work are refused.
+
+    Args:
+        model: a model; one with a method `for_inputs(inputs, vocabulary)` is asked for what takes its place,
+            one with a method `refuse_inputs(inputs)` for its opinion.
+        inputs: the training samples, then those of other parts.
+        vocabulary: how many tokens the encoder of the data knows, if it knows.
+    """
+    complete = getattr(model, "for_inputs", None)
+    chosen: Model = model if complete is None else complete(inputs[0], vocabulary)
+    refuse = getattr(chosen, "refuse_inputs", None)
+    if refuse is not None:
+        for values in inputs:
+            refuse(values)
+    return chosen
 
 
 def shapes_of(model: Model, sample: tuple[int, ...], dtype: Any = np.float32) -> Variables:

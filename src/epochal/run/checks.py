@@ -152,6 +152,15 @@ def rebuilt_model(
                     f"layer {layer} must be {one_line(size)} as the settings say; the file has {found}",
                 )
         return model
+    if kind in ("cnn", "lstm", "gru", "text"):
+        from epochal.nn import NETWORKS
+
+        network = NETWORKS[kind].from_dict(settings).with_outputs(task.outputs)
+        if network.depth > len(tensors):
+            raise damaged(
+                path, f"the settings have {network.depth:,} layers; the file has {len(tensors):,} arrays"
+            )
+        return network
     if kind == "import":
         name = settings["path"]
         if not isinstance(name, str) or not re.fullmatch(r"\w+(\.\w+)*:\w+", name):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from epochal.data import encode_new
 from epochal.engine.evaluate import forward
 from epochal.errors import Refusal
-from epochal.models import Model, Variables, probabilities
+from epochal.models import Model, Variables, probabilities, settled
 
 if TYPE_CHECKING:
     from epochal.data import Task
@@ -137,6 +137,7 @@ def predict(run: Run, data: Any, parameters: str = "best", **reading: Any) -> Pr
         finite=any(fitted.scaling is None for fitted in run.fitted),
         **reading,
     )
+    settled(run.model, [dataset.inputs])
     call = compiled_forward(run.model)
     each = []
     for fitted in run.fitted:

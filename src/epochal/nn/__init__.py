@@ -1,0 +1,35 @@
+"""WITH WHAT are images, sequences and texts fitted: built-in networks, and layers for one's own.
+
+The layers are Flax NNX modules and functions that are fast inside compiled loops on a CPU and use the
+vendor's kernels on accelerators. Importing this imports Flax.
+"""
+
+from epochal.nn.basic import Dense, Embed, masked_mean
+from epochal.nn.cnn import CNN
+from epochal.nn.convolution import Conv, convolve
+from epochal.nn.network import Network
+from epochal.nn.pooling import max_pool
+from epochal.nn.recurrent import Recurrent, gru, lstm
+from epochal.nn.sequence import GRU, LSTM
+from epochal.nn.text import TextClassifier
+
+NETWORKS: dict[str, type[Network]] = {network.kind: network for network in (CNN, LSTM, GRU, TextClassifier)}
+"""The built-in networks by the kind that settings name."""
+
+__all__ = [
+    "CNN",
+    "GRU",
+    "LSTM",
+    "NETWORKS",
+    "Conv",
+    "Dense",
+    "Embed",
+    "Network",
+    "Recurrent",
+    "TextClassifier",
+    "convolve",
+    "gru",
+    "lstm",
+    "masked_mean",
+    "max_pool",
+]

@@ -1,0 +1,76 @@
+"""Which small layers do networks have besides convolutions and recurrences?"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from epochal.models.dense import dense
+
+__all__ = ["Dense", "Embed", "masked_mean"]
+
+
+class Dense(nnx.Module):
+    """`inputs @ kernel + bias`, lowered by size (`epochal.models.dense`).
+
+    Args:
+        features: of the inputs, their last axis.
+        units: of the outputs.
+        kernel_init: draws the kernel; Glorot's normal by default (Glorot and Bengio 2010).
+        rngs: Flax's random numbers.
+
+    >>> Dense(3, 2, rngs=nnx.Rngs(0))(jnp.ones((5, 3))).shape
+    (5, 2)
+    """
+
+    def __init__(
+        self,
+        features: int,
+        units: int,
+        *,
+        kernel_init: nnx.Initializer = nnx.initializers.glorot_normal(),  # noqa: B008 - a pure function
+        rngs: nnx.Rngs,
+    ) -> None:
+        self.kernel = nnx.Param(kernel_init(rngs.params(), (features, units), jnp.float32))
+        self.bias = nnx.Param(jnp.zeros(units))
+
+    def __call__(self, inputs: jax.Array) -> jax.Array:
+        """Map (..., features) to (..., units)."""
+        rows = inputs.reshape(-1, inputs.shape[-1])
+        return dense(rows, self.kernel[...], self.bias[...]).reshape(*inputs.shape[:-1], -1)
+
+
+class Embed(nnx.Module):
+    """A row of numbers for each token.
+
+    Args:
+        vocabulary: how many tokens there are; ids are 0 to vocabulary - 1.
+        features: numbers in a row, drawn normal with variance 1 / features.
+        rngs: Flax's random numbers.
+
+    >>> Embed(10, 4, rngs=nnx.Rngs(0))(jnp.array([[1, 2, 0]])).shape
+    (1, 3, 4)
+    """
+
+    def __init__(self, vocabulary: int, features: int, *, rngs: nnx.Rngs) -> None:
+        drawn = jax.random.normal(rngs.params(), (vocabulary, features))
+        self.table = nnx.Param(drawn * features**-0.5)
+
+    def __call__(self, ids: jax.Array) -> jax.Array:
+        """Map ids (...) to (..., features)."""
+        return self.table[...][ids]
+
+
+def masked_mean(values: jax.Array, mask: jax.Array) -> jax.Array:
+    """The mean over time of what the mask lets count; zeros where nothing does.
+
+    Args:
+        values: (batch, time, features).
+        mask: (batch, time), true where a position counts.
+
+    >>> masked_mean(jnp.array([[[1.0], [3.0], [8.0]]]), jnp.array([[True, True, False]])).tolist()
+    [[2.0]]
+    """
+    total = jnp.where(mask[..., None], values, 0).sum(axis=1)
+    return total / jnp.maximum(mask.sum(axis=1, keepdims=True), 1)

@@ -1,0 +1,219 @@
+"""What is the built-in network for images and for sequences that are searched for patterns?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from math import prod
+from typing import Any, ClassVar, Self
+
+import jax
+from flax import nnx
+
+from epochal.errors import Refusal
+from epochal.models import ACTIVATIONS, seen
+from epochal.nn.basic import Dense
+from epochal.nn.convolution import Conv, windows
+from epochal.nn.network import Network, Shape, check_activation, check_share, check_whole, kernel_init
+from epochal.nn.pooling import max_pool
+
+__all__ = ["CNN"]
+
+ASCENDING = ("relu", "tanh", "sigmoid", "elu", "leaky_relu", "softplus", "identity")
+"""Activations that never fall: the largest value stays the largest, so pooling may come before them."""
+
+
+@dataclass(frozen=True, init=False)
+class CNN(Network):
+    """A convolutional network (LeCun et al. 1998): convolutions, each with max pooling, then dense layers.
+
+    Args:
+        filters: the number of filters of each convolution.
+        kernel: the size of its window along each axis.
+        stride: its step.
+        padding: "same" (zeros around, so that a stride of 1 keeps the size) or "valid" (none).
+        pool: the size and step of the max pooling after each convolution; 1 for none. What is left at the
+            end of an axis is left out.
+        dense: the units of the hidden dense layers after the convolutions.
+        activation: a name in `ACTIVATIONS`, after each pooling and each hidden dense layer. One that never
+            falls gives the same before and after pooling; the others come before it.
+        dropout: the share of the inputs of each dense layer that is set to zero in an update, in [0, 1).
+        batch_norm: normalize each convolution's output over the batch (Ioffe and Szegedy 2015).
+        axes: 2 for images, (height, width) or (height, width, channels); 1 for sequences, (time,) or
+            (time, features). An axis of one channel is added where it lacks.
+        outputs: the number of outputs; left to the task by default.
+
+    Bytes (uint8) are pixels and become 0 to 1. Kernels start normal: with He's variance (He et al. 2015)
+    before activations of the ReLU family, else with Glorot's (Glorot and Bengio 2010); biases at zero.
+
+    >>> import jax, jax.numpy as jnp
+    >>> model = CNN(8, 16, dense=(32,), outputs=10)
+    >>> variables = model.init(jax.random.key(0), jnp.zeros((28, 28)))
+    >>> sum(leaf.size for leaf in jax.tree.leaves(variables.params))
+    26698
+    """
+
+    kind: ClassVar[str] = "cnn"
+    evaluation_rows: ClassVar[int] = 256
+    filters: tuple[int, ...]
+    kernel: int
+    stride: int
+    padding: str
+    pool: int
+    dense: tuple[int, ...]
+    activation: str
+    dropout: float
+    batch_norm: bool
+    axes: int
+    outputs: int | None
+
+    def __init__(
+        self,
+        *filters: int,
+        kernel: int = 3,
+        stride: int = 1,
+        padding: str = "same",
+        pool: int = 2,
+        dense: tuple[int, ...] = (128,),
+        activation: str = "relu",
+        dropout: float = 0.0,
+        batch_norm: bool = False,
+        axes: int = 2,
+        outputs: int | None = None,
+    ) -> None:
+        if not filters:
+            raise Refusal("a CNN must have at least 1 convolution; got none. Use MLP(...) for none.")
+        if padding not in ("same", "valid"):
+            raise Refusal(f'padding must be "same" or "valid"; got {padding!r}.')
+        if isinstance(axes, bool) or axes not in (1, 2):
+            raise Refusal(f"axes must be 2 (images) or 1 (sequences); got {axes!r}.")
+        if not isinstance(dense, tuple | list):
+            raise Refusal(f"dense must be the units of the dense layers, such as (128,); got {dense!r}.")
+        set_ = object.__setattr__
+        set_(self, "filters", tuple(check_whole("filters", one) for one in filters))
+        set_(self, "kernel", check_whole("kernel", kernel))
+        set_(self, "stride", check_whole("stride", stride))
+        set_(self, "padding", padding)
+        set_(self, "pool", check_whole("pool", pool))
+        set_(self, "dense", tuple(check_whole("dense", units) for units in dense))
+        set_(self, "activation", check_activation(activation))
+        set_(self, "dropout", check_share("dropout", dropout))
+        set_(self, "batch_norm", bool(batch_norm))
+        set_(self, "axes", axes)
+        set_(self, "outputs", None if outputs is None else check_whole("outputs", outputs))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings, as JSON holds them."""
+        return {
+            "kind": "cnn",
+            "filters": list(self.filters),
+            "kernel": self.kernel,
+            "stride": self.stride,
+            "padding": self.padding,
+            "pool": self.pool,
+            "dense": list(self.dense),
+            "activation": self.activation,
+            "dropout": self.dropout,
+            "batch_norm": self.batch_norm,
+            "axes": self.axes,
+            "outputs": self.outputs,
+        }
+
+    @classmethod
+    def from_dict(cls, settings: dict[str, Any]) -> Self:
+        """The network that `to_dict` described."""
+        rest = {name: value for name, value in settings.items() if name not in ("kind", "filters")}
+        return cls(*settings["filters"], **rest)
+
+    def sizes(self, shape: Shape) -> list[Shape]:
+        """(*axes, channels) of a sample and after each convolution with its pooling."""
+        found = [self._with_channels(shape)]
+        for layer, filters in enumerate(self.filters):
+            *axes, _ = found[-1]
+            try:
+                axes = _slid(axes, self.kernel, self.stride, self.padding)
+                axes = _slid(axes, self.pool, self.pool, "valid")
+            except Refusal as error:
+                raise Refusal(
+                    f"samples of shape {shape} are too small for {len(self.filters)} convolutions with "
+                    f"kernel={self.kernel}, stride={self.stride}, pool={self.pool}: at convolution "
+                    f"{layer + 1}, {_lower(error)}"
+                ) from None
+            found.append((*axes, filters))
+        return found
+
+    def _with_channels(self, shape: Shape) -> Shape:
+        if len(shape) == self.axes:
+            return (*shape, 1)
+        if len(shape) != self.axes + 1:
+            wanted = "(height, width) or (height, width, channels)" if self.axes == 2 else "(time, features)"
+            other = "MLP(...) for plain features" if len(shape) < 2 else f"axes={3 - self.axes}"
+            raise Refusal(
+                f"a CNN of {self.axes} ax{'e' if self.axes == 2 else 'i'}s needs samples of shape {wanted}; "
+                f"got {shape}. Use {other}, or reshape them."
+            )
+        return shape
+
+    @property
+    def depth(self) -> int:
+        """How many layers the settings ask for."""
+        return len(self.filters) + len(self.dense) + 1
+
+    def module(self, shape: Shape, rngs: nnx.Rngs) -> nnx.Module:
+        """The module for samples of that shape."""
+        return _Module(self, shape, rngs)
+
+
+def _lower(error: Refusal) -> str:
+    return str(error)[:1].lower() + str(error)[1:]
+
+
+def _slid(sizes: list[int], window: int, stride: int, padding: str) -> list[int]:
+    """The sizes after a window has slid over them."""
+    axes = range(len(sizes))
+    pads = windows(sizes, [window for _ in axes], [stride for _ in axes], padding)
+    return [(size + sum(pad) - window) // stride + 1 for size, pad in zip(sizes, pads, strict=True)]
+
+
+class _Module(nnx.Module):
+    def __init__(self, network: CNN, shape: Shape, rngs: nnx.Rngs) -> None:
+        sizes, settings = network.sizes(shape), network
+        self.settings, self.sample = settings, sizes[0]
+        init = kernel_init(settings.activation)
+        self.convolutions = nnx.List(
+            Conv(
+                before,
+                after,
+                (settings.kernel,) * settings.axes,
+                strides=(settings.stride,) * settings.axes,
+                padding=settings.padding.upper(),
+                kernel_init=init,
+                rngs=rngs,
+            )
+            for before, after in pairwise(size[-1] for size in sizes)
+        )
+        if settings.batch_norm:
+            self.norms = nnx.List(nnx.BatchNorm(size[-1], momentum=0.9, rngs=rngs) for size in sizes[1:])
+        layers = list(pairwise((prod(sizes[-1]), *settings.dense, settings.outputs or 1)))
+        self.dense = nnx.List(
+            Dense(*pair, kernel_init=init if hidden else nnx.initializers.glorot_normal(), rngs=rngs)
+            for hidden, pair in zip([True] * len(settings.dense) + [False], layers, strict=True)
+        )
+        self.dropout = nnx.Dropout(settings.dropout, rngs=rngs) if settings.dropout else nnx.data(None)
+
+    def __call__(self, inputs: jax.Array) -> jax.Array:
+        settings, x = self.settings, seen(inputs).reshape(len(inputs), *self.sample)
+        activate, ascending = ACTIVATIONS[settings.activation], settings.activation in ASCENDING
+        for layer, convolution in enumerate(self.convolutions):
+            x = convolution(x)
+            if settings.batch_norm:
+                x = self.norms[layer](x)
+            x = x if ascending else activate(x)
+            if settings.pool > 1:
+                x = max_pool(x, (settings.pool,) * settings.axes)
+            x = activate(x) if ascending else x
+        x = x.reshape(len(x), -1)
+        for layer, dense in enumerate(self.dense):
+            x = dense(x if self.dropout is None else self.dropout(x))
+            x = x if layer == len(settings.dense) else activate(x)
+        return x

@@ -1,0 +1,173 @@
+"""How is a convolution made of shifted slices and one matrix product?
+
+    patches[b, y, x] = the kernel's window of inputs at (y, x), as one row
+    outputs          = patches @ kernel
+
+The gradients are products, too: that of the kernel is patchesᵀ @ gradient, that of the inputs adds the
+columns of gradient @ kernelᵀ back where their slices came from. Patches are made again for it, so that
+nothing but the inputs is kept between the two passes.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Sequence
+from math import prod
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax import lax
+
+from epochal.errors import Refusal
+from epochal.nn import lowering
+
+__all__ = ["Conv", "convolve", "windows"]
+
+Padding = str | Sequence[tuple[int, int]]
+Pads = tuple[tuple[int, int], ...]
+Sizes = tuple[int, ...]
+
+_AXES = {1: ("NWC", "WIO", "NWC"), 2: ("NHWC", "HWIO", "NHWC")}
+
+
+def windows(sizes: Sequence[int], window: Sequence[int], strides: Sequence[int], padding: Padding) -> Pads:
+    """The padding before and after each axis, for "SAME", "VALID" or pairs of numbers.
+
+    Raises:
+        Refusal: a window that is larger than the padded axis.
+
+    >>> windows((28, 28), (3, 3), (1, 1), "SAME")
+    ((1, 1), (1, 1))
+    """
+    if isinstance(padding, str):
+        pads = tuple(lax.padtype_to_pads(sizes, window, strides, padding.upper()))
+    else:
+        pads = tuple((int(low), int(high)) for low, high in padding)
+    for size, width, (low, high) in zip(sizes, window, pads, strict=True):
+        if width > size + low + high:
+            raise Refusal(
+                f"a window of {_by(window)} must fit into what it slides over, {_by(sizes)}; got "
+                f'{width} > {size + low + high}. Use a smaller window, padding="SAME", or larger inputs.'
+            )
+    return pads
+
+
+def _by(sizes: Sequence[int]) -> str:
+    return " x ".join(map(str, sizes))
+
+
+def convolve(
+    inputs: jax.Array, kernel: jax.Array, strides: Sequence[int] = (), padding: Padding = "SAME"
+) -> jax.Array:
+    """Cross-correlate, as every library calls a convolution.
+
+    Args:
+        inputs: (batch, width, channels) or (batch, height, width, channels).
+        kernel: (width, channels, filters) or (height, width, channels, filters).
+        strides: steps along each axis; 1 by default.
+        padding: "SAME" (zeros, so that a stride of 1 keeps the size), "VALID" (none), or pairs (low, high).
+
+    >>> convolve(jnp.ones((1, 4, 4, 1)), jnp.ones((3, 3, 1, 2)))[0, :, :, 0].tolist()[0]
+    [4.0, 6.0, 6.0, 4.0]
+    """
+    window = kernel.shape[:-2]
+    steps = tuple(strides) or (1,) * len(window)
+    pads = windows(inputs.shape[1:-1], window, steps, padding)
+    if lowering.form() == "slices":
+        return _sliced(inputs, kernel, steps, pads)
+    return lax.conv_general_dilated(inputs, kernel, steps, pads, dimension_numbers=_AXES[len(window)])
+
+
+def _patches(inputs: jax.Array, window: Sizes, strides: Sizes, pads: Pads) -> jax.Array:
+    """(batch, *outputs, window * channels): what the kernel sees at each place, a row each."""
+    padded = jnp.pad(inputs, ((0, 0), *pads, (0, 0)))
+    batch, *sizes, channels = padded.shape
+    outputs = [(size - width) // step + 1 for size, width, step in zip(sizes, window, strides, strict=True)]
+    slices = []
+    for offset in itertools.product(*map(range, window)):
+        ends = [low + (out - 1) * step + 1 for low, out, step in zip(offset, outputs, strides, strict=True)]
+        slices.append(lax.slice(padded, (0, *offset, 0), (batch, *ends, channels), (1, *strides, 1)))
+    return jnp.concatenate(slices, axis=-1) if len(slices) > 1 else slices[0]
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _sliced(inputs: jax.Array, kernel: jax.Array, strides: Sizes, pads: Pads) -> jax.Array:
+    patches = _patches(inputs, kernel.shape[:-2], strides, pads)
+    outputs = patches.reshape(-1, patches.shape[-1]) @ kernel.reshape(-1, kernel.shape[-1])
+    return outputs.reshape(*patches.shape[:-1], kernel.shape[-1])
+
+
+def _forward(
+    inputs: jax.Array, kernel: jax.Array, strides: Sizes, pads: Pads
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    return _sliced(inputs, kernel, strides, pads), (inputs, kernel)
+
+
+def _backward(
+    strides: Sizes, pads: Pads, kept: tuple[jax.Array, jax.Array], slope: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    inputs, kernel = kept
+    window, (channels, filters) = kernel.shape[:-2], kernel.shape[-2:]
+    rows = slope.reshape(-1, filters)
+    patches = _patches(inputs, window, strides, pads)
+    of_kernel = (patches.reshape(len(rows), -1).T @ rows).reshape(kernel.shape)
+
+    columns = (rows @ kernel.reshape(-1, filters).T).reshape(*slope.shape[:-1], prod(window), channels)
+    of_inputs = jnp.zeros_like(inputs)
+    for number, offset in enumerate(itertools.product(*map(range, window))):
+        # The slice that came from here goes back: spread out by the strides, shifted, cut to the inputs.
+        edges = [(0, 0, 0)]
+        for at, step, (low, _), size, out in zip(
+            offset, strides, pads, inputs.shape[1:-1], slope.shape[1:-1], strict=True
+        ):
+            before = at - low
+            edges.append((before, size - before - ((out - 1) * step + 1), step - 1))
+        edges.append((0, 0, 0))
+        of_inputs += lax.pad(columns[..., number, :], jnp.zeros((), columns.dtype), edges)
+    return of_inputs, of_kernel
+
+
+_sliced.defvjp(_forward, _backward)
+
+
+class Conv(nnx.Module):
+    """A convolution over one or two axes, with a bias.
+
+    Args:
+        channels: of the inputs.
+        filters: of the outputs.
+        kernel: the size of the window, (width,) or (height, width).
+        strides: steps along each axis; 1 by default.
+        padding: "SAME", "VALID" or pairs, as `convolve` takes it.
+        bias: whether to add one.
+        kernel_init: draws the kernel; He's normal by default (He et al. 2015).
+        rngs: Flax's random numbers.
+
+    >>> layer = Conv(1, 8, (3, 3), rngs=nnx.Rngs(0))
+    >>> layer(jnp.zeros((2, 28, 28, 1))).shape
+    (2, 28, 28, 8)
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        filters: int,
+        kernel: Sequence[int],
+        *,
+        strides: Sequence[int] = (),
+        padding: Padding = "SAME",
+        bias: bool = True,
+        kernel_init: nnx.Initializer = nnx.initializers.he_normal(),  # noqa: B008 - a pure function
+        rngs: nnx.Rngs,
+    ) -> None:
+        self.kernel = nnx.Param(kernel_init(rngs.params(), (*kernel, channels, filters), jnp.float32))
+        self.bias = nnx.Param(jnp.zeros(filters)) if bias else nnx.data(None)
+        self.strides = tuple(strides)
+        self.padding = padding if isinstance(padding, str) else tuple((low, high) for low, high in padding)
+
+    def __call__(self, inputs: jax.Array) -> jax.Array:
+        """Map (batch, ..., channels) to (batch, ..., filters)."""
+        outputs = convolve(inputs, self.kernel[...], self.strides, self.padding)
+        return outputs if self.bias is None else outputs + self.bias[...]

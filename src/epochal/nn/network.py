@@ -1,0 +1,100 @@
+"""What do the built-in networks of Flax modules share?
+
+A network is a value: its settings, frozen and hashable. Its module is built when the shape of a sample is
+known and goes through the adapter for Flax modules, once for each shape.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, ClassVar, Self
+
+import jax
+from flax import nnx
+from numpy.typing import NDArray
+
+from epochal.errors import Refusal, did_you_mean
+from epochal.models import ACTIVATIONS, FlaxModel, PyTree, Variables
+
+__all__ = ["RECTIFIED", "Network", "check_activation", "check_share", "check_whole", "kernel_init"]
+
+Shape = tuple[int, ...]
+RECTIFIED = ("relu", "leaky_relu", "elu", "gelu", "silu")
+"""Activations before which kernels start with He's variance."""
+
+
+class Network:
+    """Settings from which a Flax module is built; subclasses are frozen dataclasses."""
+
+    kind: ClassVar[str]
+    """The name in run folders and on the command line."""
+    evaluation_rows: ClassVar[int] = 4096
+    """Samples that are evaluated at once, so that memory stays small."""
+    outputs: int | None
+
+    def module(self, shape: Shape, rngs: nnx.Rngs) -> nnx.Module:
+        """The module for samples of that shape; a shape that can't work is refused."""
+        raise NotImplementedError
+
+    @property
+    def depth(self) -> int:
+        """How many layers the settings ask for, each with parameters of its own."""
+        raise NotImplementedError
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings, as JSON holds them."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_dict(cls, settings: dict[str, Any]) -> Self:
+        """The network that `to_dict` described."""
+        raise NotImplementedError
+
+    def with_outputs(self, outputs: int) -> Self:
+        """The same network with a number of outputs; one that is already set is kept."""
+        return type(self).from_dict({**self.to_dict(), "outputs": self.outputs or outputs})
+
+    def refuse_inputs(self, inputs: NDArray[Any]) -> None:
+        """Refuse samples that have a right shape and values that can't work."""
+
+    def init(self, key: jax.Array, sample: jax.Array) -> Variables:
+        """Draw the parameters."""
+        return _adapted(self, tuple(sample.shape)).init(key, sample)
+
+    def apply(
+        self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool
+    ) -> tuple[jax.Array, PyTree]:
+        """Map (batch, *sample) inputs to (batch, outputs)."""
+        return _adapted(self, tuple(inputs.shape[1:])).apply(variables, inputs, key, training)
+
+
+@functools.lru_cache(maxsize=64)
+def _adapted(network: Network, shape: Shape) -> FlaxModel:
+    return FlaxModel(functools.partial(network.module, shape))
+
+
+def check_whole(name: str, value: object, least: int = 1) -> int:
+    """A whole number that is large enough, or a refusal."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise Refusal(f"{name} must be a whole number, at least {least}; got {value!r}.")
+    return value
+
+
+def check_share(name: str, value: Any) -> float:
+    """A share in [0, 1), or a refusal."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        raise Refusal(f"{name} must be at least 0 and less than 1; got {value!r}.")
+    return float(value)
+
+
+def check_activation(name: Any) -> str:
+    """The name of an activation, or a refusal."""
+    if not isinstance(name, str) or name not in ACTIVATIONS:
+        raise Refusal(did_you_mean("activation", str(name), ACTIVATIONS))
+    return name
+
+
+def kernel_init(activation: str) -> nnx.Initializer:
+    """How kernels before that activation start: He et al. (2015) if it rectifies, else Glorot (2010)."""
+    rectified = activation in RECTIFIED
+    return nnx.initializers.he_normal() if rectified else nnx.initializers.glorot_normal()

@@ -1,0 +1,108 @@
+"""How is the largest value of each window found, and its gradient returned to it?
+
+The maximum is taken over shifted slices, and the number of the slice that had it is kept: the gradient goes
+back to that slice, the first one among equals, as in PyTorch and XLA. The inputs need not be kept.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Sequence
+from math import prod
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from epochal.nn import lowering
+from epochal.nn.convolution import Padding, Pads, Sizes, windows
+
+__all__ = ["max_pool"]
+
+
+def max_pool(
+    inputs: jax.Array, window: Sequence[int], strides: Sequence[int] = (), padding: Padding = "VALID"
+) -> jax.Array:
+    """The largest value of each window.
+
+    Args:
+        inputs: (batch, ..., channels), as many axes between as the window has.
+        window: the size along each axis.
+        strides: steps along each axis; the window's size by default.
+        padding: "VALID" (what is left at the end is left out), "SAME", or pairs (low, high).
+
+    >>> max_pool(jnp.arange(16.0).reshape(1, 4, 4, 1), (2, 2))[0, :, :, 0].tolist()
+    [[5.0, 7.0], [13.0, 15.0]]
+    """
+    sizes, steps = tuple(window), tuple(strides) or tuple(window)
+    pads = windows(inputs.shape[1:-1], sizes, steps, padding)
+    if lowering.form() == "slices":
+        return _largest(inputs, inputs.shape[1:-1], sizes, steps, pads)
+    return lax.reduce_window(
+        inputs, -jnp.inf, lax.max, (1, *sizes, 1), (1, *steps, 1), ((0, 0), *pads, (0, 0))
+    )
+
+
+def _found(inputs: jax.Array, window: Sizes, strides: Sizes, pads: Pads) -> tuple[jax.Array, jax.Array]:
+    """The largest values, and the number of the slice that each is from."""
+    if any(pad != (0, 0) for pad in pads):
+        inputs = jnp.pad(inputs, ((0, 0), *pads, (0, 0)), constant_values=-jnp.inf)
+    batch, *sizes, channels = inputs.shape
+    outputs = [(size - width) // step + 1 for size, width, step in zip(sizes, window, strides, strict=True)]
+    most, where = None, None
+    for number, offset in enumerate(itertools.product(*map(range, window))):
+        ends = [low + (out - 1) * step + 1 for low, out, step in zip(offset, outputs, strides, strict=True)]
+        one = lax.slice(inputs, (0, *offset, 0), (batch, *ends, channels), (1, *strides, 1))
+        if most is None or where is None:
+            most, where = one, jnp.zeros(one.shape, jnp.int32)
+            continue
+        larger = one > most
+        most, where = jnp.where(larger, one, most), jnp.where(larger, number, where)
+    assert most is not None and where is not None
+    return most, where
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3, 4))
+def _largest(inputs: jax.Array, sizes: Sizes, window: Sizes, strides: Sizes, pads: Pads) -> jax.Array:
+    return _found(inputs, window, strides, pads)[0]
+
+
+def _forward(
+    inputs: jax.Array, sizes: Sizes, window: Sizes, strides: Sizes, pads: Pads
+) -> tuple[jax.Array, jax.Array]:
+    return _found(inputs, window, strides, pads)
+
+
+def _backward(
+    sizes: Sizes, window: Sizes, strides: Sizes, pads: Pads, where: jax.Array, slope: jax.Array
+) -> tuple[jax.Array]:
+    offsets = list(itertools.product(*map(range, window)))
+    if window == strides and all(pad == (0, 0) for pad in pads):
+        return (_tiled(sizes, window, where, slope),)
+    of_inputs = jnp.zeros((slope.shape[0], *sizes, slope.shape[-1]), slope.dtype)
+    for number, offset in enumerate(offsets):
+        edges = [(0, 0, 0)]
+        for at, step, (low, _), size, out in zip(
+            offset, strides, pads, sizes, slope.shape[1:-1], strict=True
+        ):
+            edges.append((at - low, size - (at - low) - ((out - 1) * step + 1), step - 1))
+        edges.append((0, 0, 0))
+        zero = jnp.zeros((), slope.dtype)
+        of_inputs += lax.pad(jnp.where(where == number, slope, zero), zero, edges)
+    return (of_inputs,)
+
+
+def _tiled(sizes: Sizes, window: Sizes, where: jax.Array, slope: jax.Array) -> jax.Array:
+    """The gradient of windows that do not overlap: each input belongs to one window, or to none."""
+    axes = tuple(range(2, 2 + 2 * len(window), 2))
+    numbers = jnp.arange(prod(window), dtype=where.dtype).reshape([n for w in window for n in (1, w)] + [1])
+    mine = jnp.expand_dims(where, axes) == numbers
+    spread = jnp.where(mine, jnp.expand_dims(slope, axes), jnp.zeros((), slope.dtype))
+    covered = [out * width for out, width in zip(slope.shape[1:-1], window, strict=True)]
+    whole = spread.reshape(len(slope), *covered, -1)
+    rest = [(0, size - done) for size, done in zip(sizes, covered, strict=True)]
+    return jnp.pad(whole, ((0, 0), *rest, (0, 0))) if any(high for _, high in rest) else whole
+
+
+_largest.defvjp(_forward, _backward)

@@ -1,0 +1,258 @@
+"""How does a recurrent layer keep everything out of its time loop that need not be in it?
+
+The projection of all inputs is one product before the loop. The gradient is written by hand: the loop back
+in time computes the gradients of the gates only, and the recurrent kernel's is one product after it,
+
+    ∂loss/∂kernel = Σ_t h_{t-1}ᵀ · ∂loss/∂gates_t = H_previousᵀ @ G,
+
+with the steps of all samples as rows of H and G. Inside the loop it would be one small product a step, and a
+sum as large as the kernel.
+
+A masked step leaves the state as it was, so the output after the end of a sequence is the last one of it.
+Shapes: T steps of time, B batch, U units.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax import lax
+
+from epochal.errors import Refusal, did_you_mean
+
+__all__ = ["CELLS", "Carry", "Recurrent", "gru", "lstm"]
+
+Carry = tuple[jax.Array, ...]
+Pair = tuple[jax.Array, jax.Array]
+
+
+def _hold(mask: jax.Array | None, new: jax.Array, old: jax.Array) -> jax.Array:
+    return new if mask is None else jnp.where(mask, new, old)
+
+
+def _previous(first: jax.Array, states: jax.Array) -> jax.Array:
+    return jnp.concatenate([first[None], states[:-1]])
+
+
+def _rows(values: jax.Array) -> jax.Array:
+    return values.reshape(-1, values.shape[-1])
+
+
+@jax.custom_vjp
+def lstm(
+    projected: jax.Array, kernel: jax.Array, h: jax.Array, c: jax.Array, mask: jax.Array | None = None
+) -> tuple[jax.Array, jax.Array]:
+    """Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000).
+
+    i, f, o = σ(gates), g = tanh(gate), c_t = f ⊙ c_{t-1} + i ⊙ g, h_t = o ⊙ tanh(c_t)
+
+    Args:
+        projected: (T, B, 4 U), the inputs times their kernel, with the bias: gates i, f, g, o.
+        kernel: (U, 4 U), the recurrent one.
+        h: (B, U), the state before the first step.
+        c: (B, U), the memory before the first step.
+        mask: (T, B, 1), true where a step counts.
+
+    Returns:
+        The states (T, B, U) and the last memory (B, U).
+    """
+    states, last, _ = _lstm_steps(projected, kernel, h, c, mask)
+    return states, last
+
+
+def _lstm_steps(
+    projected: jax.Array, kernel: jax.Array, h: jax.Array, c: jax.Array, mask: jax.Array | None
+) -> tuple[jax.Array, jax.Array, Any]:
+    def step(carry: Pair, x: Any) -> tuple[Pair, Any]:
+        h, c = carry
+        gates, on = x
+        i, f, g, o = jnp.split(gates + h @ kernel, 4, axis=-1)
+        i, f, o, g = jax.nn.sigmoid(i), jax.nn.sigmoid(f), jax.nn.sigmoid(o), jnp.tanh(g)
+        new_c = _hold(on, f * c + i * g, c)
+        new_h = _hold(on, o * jnp.tanh(new_c), h)
+        return (new_h, new_c), (new_h, new_c, jnp.concatenate([i, f, g, o], axis=-1))
+
+    (_, last), (states, memories, gates) = lax.scan(step, (h, c), (projected, mask))
+    return states, last, (states, memories, gates, kernel, h, c, mask)
+
+
+def _lstm_forward(
+    projected: jax.Array, kernel: jax.Array, h: jax.Array, c: jax.Array, mask: jax.Array | None = None
+) -> tuple[Pair, Any]:
+    states, last, kept = _lstm_steps(projected, kernel, h, c, mask)
+    return (states, last), kept
+
+
+def _lstm_backward(kept: Any, slopes: Pair) -> Any:
+    states, memories, gates, kernel, h, c, mask = kept
+    of_states, of_last = slopes
+    before, back = _previous(c, memories), kernel.T
+
+    def step(carry: Pair, x: Any) -> tuple[Pair, jax.Array]:
+        dh, dc = carry
+        of_state, gates, memory, previous, on = x
+        i, f, g, o = jnp.split(gates, 4, axis=-1)
+        dh = dh + of_state
+        bent = jnp.tanh(memory)
+        through = dc + dh * o * (1 - bent * bent)
+        of_gates = jnp.concatenate(
+            [
+                through * g * i * (1 - i),
+                through * previous * f * (1 - f),
+                through * i * (1 - g * g),
+                dh * bent * o * (1 - o),
+            ],
+            axis=-1,
+        )
+        of_gates = _hold(on, of_gates, jnp.zeros_like(of_gates))
+        rest = 0 if on is None else jnp.where(on, 0, dh)
+        return (of_gates @ back + rest, _hold(on, through * f, dc)), of_gates
+
+    (dh, dc), of_gates = lax.scan(
+        step, (jnp.zeros_like(h), of_last), (of_states, gates, memories, before, mask), reverse=True
+    )
+    of_kernel = _rows(_previous(h, states)).T @ _rows(of_gates)
+    return of_gates, of_kernel, dh, dc, None
+
+
+lstm.defvjp(_lstm_forward, _lstm_backward)
+
+
+@jax.custom_vjp
+def gru(
+    projected: jax.Array, kernel: jax.Array, bias: jax.Array, h: jax.Array, mask: jax.Array | None = None
+) -> jax.Array:
+    """Gated recurrent unit (Cho et al. 2014, the reset after the product as in cuDNN and PyTorch).
+
+    r, z = σ(gates), n = tanh(gate + r ⊙ (h_{t-1} K_n + bias)), h_t = (1 - z) ⊙ n + z ⊙ h_{t-1}
+
+    Args:
+        projected: (T, B, 3 U), the inputs times their kernel, with the bias: gates r, z, n.
+        kernel: (U, 3 U), the recurrent one.
+        bias: (U,), of the candidate n, inside the reset.
+        h: (B, U), the state before the first step.
+        mask: (T, B, 1), true where a step counts.
+
+    Returns:
+        The states (T, B, U).
+    """
+    return _gru_steps(projected, kernel, bias, h, mask)[0]
+
+
+def _gru_steps(
+    projected: jax.Array, kernel: jax.Array, bias: jax.Array, h: jax.Array, mask: jax.Array | None
+) -> tuple[jax.Array, Any]:
+    units = h.shape[-1]
+
+    def step(h: jax.Array, x: Any) -> tuple[jax.Array, Any]:
+        gates, on = x
+        product = h @ kernel
+        r, z = jnp.split(jax.nn.sigmoid(gates[:, : 2 * units] + product[:, : 2 * units]), 2, axis=-1)
+        inner = product[:, 2 * units :] + bias
+        n = jnp.tanh(gates[:, 2 * units :] + r * inner)
+        new = _hold(on, (1 - z) * n + z * h, h)
+        return new, (new, jnp.concatenate([r, z, n, inner], axis=-1))
+
+    _, (states, gates) = lax.scan(step, h, (projected, mask))
+    return states, (states, gates, kernel, h, mask)
+
+
+def _gru_forward(
+    projected: jax.Array, kernel: jax.Array, bias: jax.Array, h: jax.Array, mask: jax.Array | None = None
+) -> tuple[jax.Array, Any]:
+    return _gru_steps(projected, kernel, bias, h, mask)
+
+
+def _gru_backward(kept: Any, of_states: jax.Array) -> Any:
+    states, gates, kernel, h, mask = kept
+    before, back, units = _previous(h, states), kernel.T, h.shape[-1]
+
+    def step(dh: jax.Array, x: Any) -> tuple[jax.Array, jax.Array]:
+        of_state, gates, previous, on = x
+        r, z, n, inner = jnp.split(gates, 4, axis=-1)
+        dh = dh + of_state
+        of_n = dh * (1 - z) * (1 - n * n)
+        of_r, of_z = of_n * inner * r * (1 - r), dh * (previous - n) * z * (1 - z)
+        # The candidate's gate has two slopes: to the inputs, and inside the reset to the state.
+        both = jnp.concatenate([of_r, of_z, of_n * r, of_n], axis=-1)
+        both = _hold(on, both, jnp.zeros_like(both))
+        return _hold(on, dh * z + both[:, : 3 * units] @ back, dh), both
+
+    dh, both = lax.scan(step, jnp.zeros_like(h), (of_states, gates, before, mask), reverse=True)
+    inside = _rows(both[..., : 3 * units])
+    of_projected = jnp.concatenate([both[..., : 2 * units], both[..., 3 * units :]], axis=-1)
+    of_kernel = _rows(before).T @ inside
+    return of_projected, of_kernel, inside[:, 2 * units :].sum(axis=0), dh, None
+
+
+gru.defvjp(_gru_forward, _gru_backward)
+
+CELLS = {"lstm": 4, "gru": 3}
+"""The gates of each kind of cell."""
+
+
+class Recurrent(nnx.Module):
+    """A recurrent layer over (batch, time, features).
+
+    The kernel starts uniform as Glorot and Bengio (2010) say, the recurrent kernel of each gate orthogonal
+    (Saxe et al. 2014), biases at zero but that of the forget gate at one (Jozefowicz et al. 2015).
+
+    Args:
+        features: of the inputs.
+        units: of the state.
+        cell: "lstm" or "gru".
+        rngs: Flax's random numbers.
+
+    >>> layer = Recurrent(3, 8, cell="lstm", rngs=nnx.Rngs(0))
+    >>> outputs, carry = layer(jnp.zeros((2, 5, 3)))
+    >>> outputs.shape, [part.shape for part in carry]
+    ((2, 5, 8), [(2, 8), (2, 8)])
+    """
+
+    def __init__(
+        self, features: int, units: int, *, cell: Literal["lstm", "gru"] = "lstm", rngs: nnx.Rngs
+    ) -> None:
+        if cell not in CELLS:
+            raise Refusal(did_you_mean("cell", cell, CELLS))
+        self.cell, self.units, gates = cell, units, CELLS[cell]
+        self.kernel = nnx.Param(
+            nnx.initializers.glorot_uniform()(rngs.params(), (features, gates * units), jnp.float32)
+        )
+        drawn = jax.vmap(lambda key: nnx.initializers.orthogonal()(key, (units, units), jnp.float32))(
+            jax.random.split(rngs.params(), gates)
+        )
+        self.recurrent = nnx.Param(jnp.concatenate(list(drawn), axis=1))
+        bias = jnp.zeros(gates * units)
+        self.bias = nnx.Param(bias.at[units : 2 * units].set(1) if cell == "lstm" else bias)
+        self.inner_bias = nnx.Param(jnp.zeros(units)) if cell == "gru" else nnx.data(None)
+
+    def start(self, batch: int) -> Carry:
+        """The state before the first step: zeros."""
+        return (jnp.zeros((batch, self.units)),) * (2 if self.cell == "lstm" else 1)
+
+    def __call__(
+        self, inputs: jax.Array, carry: Carry | None = None, mask: jax.Array | None = None
+    ) -> tuple[jax.Array, Carry]:
+        """Run over time.
+
+        Args:
+            inputs: (batch, time, features).
+            carry: the state to start from, of the shapes of `start`; zeros by default.
+            mask: (batch, time), true where a step counts; all by default.
+
+        Returns:
+            The states (batch, time, units), and the carry after the last step.
+        """
+        start = self.start(len(inputs)) if carry is None else carry
+        steps = inputs.swapaxes(0, 1)
+        projected = (_rows(steps) @ self.kernel[...] + self.bias[...]).reshape(*steps.shape[:2], -1)
+        on = None if mask is None else mask.T[..., None]
+        if self.cell == "lstm":
+            states, memory = lstm(projected, self.recurrent[...], *start, on)
+            return states.swapaxes(0, 1), (states[-1], memory)
+        assert self.inner_bias is not None
+        states = gru(projected, self.recurrent[...], self.inner_bias[...], *start, on)
+        return states.swapaxes(0, 1), (states[-1],)

@@ -1,0 +1,131 @@
+"""What are the built-in networks for sequences of numbers?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
+
+import jax
+from flax import nnx
+
+from epochal.errors import Refusal
+from epochal.nn.basic import Dense
+from epochal.nn.network import Network, Shape, check_share, check_whole
+from epochal.nn.recurrent import Recurrent
+
+__all__ = ["GRU", "LSTM"]
+
+
+@dataclass(frozen=True)
+class _Sequence(Network):
+    units: int = 64
+    layers: int = 1
+    dropout: float = 0.0
+    outputs: int | None = None
+
+    evaluation_rows: ClassVar[int] = 512
+
+    def __post_init__(self) -> None:
+        check_whole("units", self.units)
+        check_whole("layers", self.layers)
+        object.__setattr__(self, "dropout", check_share("dropout", self.dropout))
+        if self.outputs is not None:
+            check_whole("outputs", self.outputs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings, as JSON holds them."""
+        return {
+            "kind": self.kind,
+            "units": self.units,
+            "layers": self.layers,
+            "dropout": self.dropout,
+            "outputs": self.outputs,
+        }
+
+    @classmethod
+    def from_dict(cls, settings: dict[str, Any]) -> Self:
+        """The network that `to_dict` described."""
+        return cls(**{name: value for name, value in settings.items() if name != "kind"})
+
+    def features(self, shape: Shape) -> int:
+        """The features of one step of time."""
+        if len(shape) not in (1, 2):
+            raise Refusal(
+                f"{type(self).__name__} needs samples of shape (time, features) or (time,); got {shape}. "
+                "Use CNN(...) for images, or reshape them."
+            )
+        return shape[1] if len(shape) == 2 else 1
+
+    @property
+    def depth(self) -> int:
+        """How many layers the settings ask for."""
+        return self.layers + 1
+
+    def module(self, shape: Shape, rngs: nnx.Rngs) -> nnx.Module:
+        """The module for samples of that shape."""
+        return _Module(self, self.features(shape), rngs)
+
+
+@dataclass(frozen=True)
+class LSTM(_Sequence):
+    """Layers of long short-term memory, then a dense layer on the last step's state.
+
+    Hochreiter and Schmidhuber (1997), with the forget gate of Gers et al. (2000). Samples are
+    (time, features), or (time,) for one feature; several steps ahead are several outputs.
+
+    Args:
+        units: of the state of each layer.
+        layers: how many, one on the states of the other.
+        dropout: the share of the states between layers, and before the dense layer, that is set to zero in an
+            update, in [0, 1).
+        outputs: the number of outputs; left to the task by default.
+
+    Input kernels start uniform as Glorot and Bengio (2010) say, recurrent kernels orthogonal for each gate
+    (Saxe et al. 2014), biases at zero but those of the forget gates at one (Jozefowicz et al. 2015).
+
+    >>> import jax, jax.numpy as jnp
+    >>> variables = LSTM(8).init(jax.random.key(0), jnp.zeros((50, 3)))
+    >>> sum(leaf.size for leaf in jax.tree.leaves(variables.params))
+    393
+    """
+
+    kind: ClassVar[str] = "lstm"
+
+
+@dataclass(frozen=True)
+class GRU(_Sequence):
+    """Layers of gated recurrent units, then a dense layer on the last step's state.
+
+    Cho et al. (2014), with the reset after the product, as in cuDNN and PyTorch. All else is as in `LSTM`.
+
+    Args:
+        units: of the state of each layer.
+        layers: how many, one on the states of the other.
+        dropout: the share of the states between layers, and before the dense layer, that is set to zero in an
+            update, in [0, 1).
+        outputs: the number of outputs; left to the task by default.
+
+    >>> import jax, jax.numpy as jnp
+    >>> variables = GRU(8).init(jax.random.key(0), jnp.zeros((50, 3)))
+    >>> sum(leaf.size for leaf in jax.tree.leaves(variables.params))
+    305
+    """
+
+    kind: ClassVar[str] = "gru"
+
+
+class _Module(nnx.Module):
+    def __init__(self, network: _Sequence, features: int, rngs: nnx.Rngs) -> None:
+        cell: Literal["lstm", "gru"] = "lstm" if network.kind == "lstm" else "gru"
+        sizes = [features, *[network.units] * (network.layers - 1)]
+        self.features = features
+        self.recurrent = nnx.List(Recurrent(size, network.units, cell=cell, rngs=rngs) for size in sizes)
+        self.dense = Dense(network.units, network.outputs or 1, rngs=rngs)
+        self.dropout = nnx.Dropout(network.dropout, rngs=rngs) if network.dropout else nnx.data(None)
+
+    def __call__(self, inputs: jax.Array) -> jax.Array:
+        x = inputs.reshape(*inputs.shape[:2], self.features)
+        for layer in self.recurrent:
+            x, _ = layer(x)
+            x = x if self.dropout is None else self.dropout(x)
+        return self.dense(x[:, -1])

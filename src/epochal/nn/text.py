@@ -1,0 +1,163 @@
+"""What is the built-in network for texts?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
+
+import jax
+import numpy as np
+from flax import nnx
+from numpy.typing import NDArray
+
+from epochal.errors import Refusal, did_you_mean
+from epochal.nn.basic import Dense, Embed, masked_mean
+from epochal.nn.network import Network, Shape, check_share, check_whole, kernel_init
+from epochal.nn.recurrent import Recurrent
+
+__all__ = ["TextClassifier"]
+
+KINDS = ("mean", "gru", "lstm")
+
+
+@dataclass(frozen=True, init=False)
+class TextClassifier(Network):
+    """Word embeddings, made one vector for the whole text, then a dense layer.
+
+    Samples are token ids (length,) as int32, 0 for padding. What is padded counts nowhere: the outputs of a
+    text are the same however far it is padded.
+
+    Args:
+        embedding: the numbers that stand for a token.
+        units: of the hidden layer.
+        kind: how the text becomes one vector: "mean" of its tokens' embeddings, then a hidden layer with ReLU
+            (Iyyer et al. 2015); or the last state of a "gru" or "lstm" that reads them.
+        vocabulary: how many tokens there are, padding included; ids are below it. By default as many as the
+            training data has.
+        dropout: the share of the embedding numbers, and of the text's vector, that is set to zero in an
+            update, in [0, 1).
+        outputs: the number of outputs; left to the task by default.
+
+    Embeddings start normal with variance 1 / embedding, dense kernels as He et al. (2015) and, the last,
+    Glorot and Bengio (2010) say, recurrent ones as in `LSTM`.
+
+    >>> import jax, jax.numpy as jnp
+    >>> model = TextClassifier(embedding=4, units=8, vocabulary=100, outputs=1)
+    >>> variables = model.init(jax.random.key(0), jnp.zeros(20, "int32"))
+    >>> sum(leaf.size for leaf in jax.tree.leaves(variables.params))
+    449
+    """
+
+    kind: ClassVar[str] = "text"
+    evaluation_rows: ClassVar[int] = 512
+    embedding: int
+    units: int
+    reading: str
+    vocabulary: int | None
+    dropout: float
+    outputs: int | None
+
+    def __init__(
+        self,
+        embedding: int = 64,
+        units: int = 64,
+        kind: str = "mean",
+        vocabulary: int | None = None,
+        dropout: float = 0.0,
+        outputs: int | None = None,
+    ) -> None:
+        if kind not in KINDS:
+            raise Refusal(did_you_mean("kind", str(kind), KINDS))
+        set_ = object.__setattr__
+        set_(self, "embedding", check_whole("embedding", embedding))
+        set_(self, "units", check_whole("units", units))
+        set_(self, "reading", kind)
+        set_(self, "vocabulary", None if vocabulary is None else check_whole("vocabulary", vocabulary, 2))
+        set_(self, "dropout", check_share("dropout", dropout))
+        set_(self, "outputs", None if outputs is None else check_whole("outputs", outputs))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings, as JSON holds them."""
+        return {
+            "kind": "text",
+            "embedding": self.embedding,
+            "units": self.units,
+            "reading": self.reading,
+            "vocabulary": self.vocabulary,
+            "dropout": self.dropout,
+            "outputs": self.outputs,
+        }
+
+    @classmethod
+    def from_dict(cls, settings: dict[str, Any]) -> Self:
+        """The network that `to_dict` described."""
+        rest = {name: value for name, value in settings.items() if name not in ("kind", "reading")}
+        return cls(kind=settings["reading"], **rest)
+
+    def for_inputs(self, inputs: NDArray[Any], vocabulary: int | None = None) -> Self:
+        """The same network with a vocabulary, where it leaves that open: as given, or as the ids need."""
+        self._check_ids(inputs)
+        if self.vocabulary is not None:
+            return self
+        size = max(2, int(inputs.max(initial=0)) + 1) if vocabulary is None else vocabulary
+        return type(self).from_dict({**self.to_dict(), "vocabulary": size})
+
+    def refuse_inputs(self, inputs: NDArray[Any]) -> None:
+        """Refuse what are no ids, or ids that have no embedding."""
+        self._check_ids(inputs)
+        if self.vocabulary is not None and inputs.max(initial=0) >= self.vocabulary:
+            raise Refusal(
+                f"token ids must be less than {self.vocabulary:,} (the vocabulary); got "
+                f"{int(inputs.max()):,}. Use TextClassifier(vocabulary={int(inputs.max()) + 1})."
+            )
+
+    def _check_ids(self, inputs: NDArray[Any]) -> None:
+        if inputs.dtype != np.int32:
+            raise Refusal(
+                f"a TextClassifier needs token ids (int32); got {inputs.dtype}. "
+                "Use MLP(...) or LSTM(...) for numbers."
+            )
+        if inputs.min(initial=0) < 0:
+            raise Refusal(f"token ids must be at least 0 (padding); got {int(inputs.min()):,}.")
+
+    def _checked(self, shape: Shape) -> int:
+        if len(shape) != 1:
+            raise Refusal(f"a TextClassifier needs samples of shape (length,), token ids; got {shape}.")
+        if self.vocabulary is None:
+            raise Refusal("vocabulary must be given where it can't be counted; got None.")
+        return self.vocabulary
+
+    @property
+    def depth(self) -> int:
+        """How many layers the settings ask for."""
+        return 3
+
+    def module(self, shape: Shape, rngs: nnx.Rngs) -> nnx.Module:
+        """The module for samples of that shape."""
+        return _Module(self, self._checked(shape), rngs)
+
+
+class _Module(nnx.Module):
+    def __init__(self, network: TextClassifier, vocabulary: int, rngs: nnx.Rngs) -> None:
+        self.reading = network.reading
+        self.embed = Embed(vocabulary, network.embedding, rngs=rngs)
+        if network.reading == "mean":
+            init = kernel_init("relu")
+            self.hidden: Any = Dense(network.embedding, network.units, kernel_init=init, rngs=rngs)
+        else:
+            cell: Literal["lstm", "gru"] = "lstm" if network.reading == "lstm" else "gru"
+            self.hidden = Recurrent(network.embedding, network.units, cell=cell, rngs=rngs)
+        self.dense = Dense(network.units, network.outputs or 1, rngs=rngs)
+        self.dropout = nnx.Dropout(network.dropout, rngs=rngs) if network.dropout else nnx.data(None)
+
+    def __call__(self, inputs: jax.Array) -> jax.Array:
+        mask = inputs > 0
+        x = self._dropped(self.embed(inputs))
+        if self.reading == "mean":
+            text = nnx.relu(self.hidden(masked_mean(x, mask)))
+        else:
+            text = self.hidden(x, mask=mask)[0][:, -1]
+        return self.dense(self._dropped(text))
+
+    def _dropped(self, x: jax.Array) -> jax.Array:
+        return x if self.dropout is None else self.dropout(x)
