@@ -137,6 +137,7 @@ def predict(run: Run, data: Any, parameters: str = "best", **reading: Any) -> Pr
         finite=any(fitted.scaling is None for fitted in run.fitted),
         **reading,
     )
+    assert run.model is not None
     settled(run.model, [dataset.inputs])
     call = compiled_forward(run.model)
     each = []
