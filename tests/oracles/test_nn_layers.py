@@ -214,9 +214,7 @@ def flax_recurrent(cell, inputs, kernel, recurrent, bias, *rest):
             states.append(out)
         return jnp.stack([*states, h, c], axis=1)
     layer = nnx.GRUCell(FEATURES, UNITS, rngs=nnx.Rngs(0))
-    layer.dense_i.kernel, layer.dense_h.kernel, layer.dense_i.bias = map(
-        nnx.Param, (kernel, recurrent, bias)
-    )
+    layer.dense_i.kernel, layer.dense_h.kernel, layer.dense_i.bias = map(nnx.Param, (kernel, recurrent, bias))
     inner, h = rest
     layer.dense_h.bias = nnx.Param(jnp.concatenate([jnp.zeros(2 * UNITS), inner]))
     layer.dense_h.use_bias = True
