@@ -17,6 +17,8 @@ from epochal.data.standardize import (
     fit_target_scaling,
 )
 from epochal.data.target import TASKS, class_words
+from epochal.data.timeline import Timeline, chronological
+from epochal.data.windows import WindowEncoder, windows
 
 __all__ = [
     "EXAMPLES",
@@ -31,6 +33,9 @@ __all__ = [
     "Split",
     "TargetScaling",
     "Task",
+    "Timeline",
+    "WindowEncoder",
+    "chronological",
     "class_words",
     "encode_new",
     "encoder_from_dict",
@@ -41,5 +46,6 @@ __all__ = [
     "load",
     "read_table",
     "split",
+    "windows",
     "write_example",
 ]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from epochal.data.encoders import SampleEncoder
     from epochal.data.schema import Encoder
+    from epochal.data.timeline import Timeline
 
 __all__ = ["Dataset", "Task", "fingerprint"]
 
@@ -68,9 +69,9 @@ class Dataset:
             scaled in place in an array that belongs to the caller.
         targets: int32 class ids `(n,)`, float32 `(n,)` or `(n, m)` for regression, None when unlabeled.
         task: what is to be predicted; None when unlabeled.
-        features: names of the encoded columns, for 2-d inputs; otherwise empty.
+        features: names of the encoded columns, for 2-d inputs and windows; otherwise empty.
         continuous: bool `(d,)`, the encoded columns to be standardized; for inputs of more than two
-            dimensions one True.
+            dimensions one flag for each entry of the last axis, or one True for all their values.
         encoder: what encodes new samples the same way, a table's schema for one; None for plain arrays.
         target_name: the name of the target column.
         source: where the samples came from, in words.
@@ -80,6 +81,7 @@ class Dataset:
         fingerprint: SHA-256 of the content, as hexadecimal digits.
         names: what each sample is called in its source, such as the file of an image; empty where rows have
             numbers only.
+        timeline: where the samples lie in time, for windows of an ordered table.
     """
 
     inputs: NDArray[Any]
@@ -95,6 +97,7 @@ class Dataset:
     sample_weight: NDArray[np.float32] | None
     fingerprint: str
     names: tuple[str, ...] = ()
+    timeline: Timeline | None = None
 
     @property
     def samples(self) -> int:

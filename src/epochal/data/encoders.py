@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from epochal.data.dataset import Dataset
 from epochal.data.images import ImageEncoder
 from epochal.data.schema import Encoder
+from epochal.data.windows import WindowEncoder
 from epochal.errors import Refusal
 
 __all__ = ["SampleEncoder", "encoder_from_dict"]
@@ -44,6 +45,7 @@ class SampleEncoder(Protocol):
 _KINDS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "table": Encoder.from_dict,
     "images": ImageEncoder.from_dict,
+    "windows": WindowEncoder.from_dict,
 }
 """How the encoder of each kind is read from what its `to_dict` gave."""
 

@@ -31,7 +31,7 @@ from epochal.data.table import release_memory, weights_of
 from epochal.data.target import class_ids, target_numbers
 from epochal.errors import Refusal
 
-__all__ = ["encode_new", "new_arrays"]
+__all__ = ["encode_new", "match_columns", "new_arrays", "read_new"]
 
 
 def encode_new(
@@ -72,7 +72,7 @@ def encode_new(
     elif not isinstance(encoder, Encoder):
         found = encoder.encode_new(source, header=header, delimiter=delimiter, missing=missing)
     else:
-        found = _new_rows(_read(encoder, source, header, delimiter, missing), encoder)
+        found = _new_rows(read_new(encoder, source, header, delimiter, missing), encoder)
     row = first_missing(found.inputs) if finite else None
     if row is not None:
         raise Refusal(
@@ -102,7 +102,7 @@ class _Read:
 
 def _new_rows(read: _Read, encoder: Encoder) -> Dataset:
     table, name, notes = read.table, read.name, read.notes
-    positions, target_at, weight_at, said = _match(encoder, table.column_names, read.beside)
+    positions, target_at, weight_at, said = match_columns(encoder, table.column_names, read.beside)
     if not table.num_rows:
         raise Refusal(f"{name} must have at least 1 row to predict; got 0.")
     inputs, unseen = encode(table, encoder, positions)
@@ -134,7 +134,7 @@ def _new_rows(read: _Read, encoder: Encoder) -> Dataset:
     )
 
 
-def _read(
+def read_new(
     encoder: Encoder, source: Any, header: bool | None, delimiter: str | None, missing: Collection[str]
 ) -> _Read:
     if isinstance(source, (str, Path)):
@@ -170,7 +170,7 @@ def _read_file(
         if encoder.header and not header and len(first) not in (len(encoder.names), len(encoder.names) - 1):
             header = dialect.header
         dialect = sniff(path, dialect.delimiter, header, missing)
-    positions, target, _, _ = _match(encoder, dialect.names)
+    positions, target, _, _ = match_columns(encoder, dialect.names)
     text = [dialect.names[at] for at, c in zip(positions, encoder.columns, strict=True) if c.text]
     text += [dialect.names[target]] if target is not None and encoder.target_text else []
     return read_table(path, dialect.delimiter, header, missing, text)
@@ -211,7 +211,7 @@ def _read_arrays(encoder: Encoder, source: Sequence[Any], name: str) -> _Read:
     return _Read(table, name, (), target, weight)
 
 
-def _match(
+def match_columns(
     encoder: Encoder, names: Sequence[str], beside: frozenset[str] = frozenset()
 ) -> tuple[list[int], int | None, int | None, list[str]]:
     """Where the new table has each input column, the target and the weights; and what was ignored."""
@@ -241,7 +241,7 @@ def _match(
 def _match_by_count(
     encoder: Encoder, count: int, beside: frozenset[str]
 ) -> tuple[list[int], int | None, int | None, list[str]] | None:
-    """As `_match`, for columns without names: all, those without the target, or without weights as well."""
+    """As `match_columns`, for columns without names: all, those without the target, or without weights as well."""
     said = ["columns are matched by position, having no names."] if encoder.header else []
     for left_out in _left_out(encoder, beside):
         kept = [index for index in range(len(encoder.names)) if index not in left_out]

@@ -14,7 +14,7 @@ from epochal.data.encode import as_text, date_parts, parse_dates, to_dates, to_n
 from epochal.data.schema import DATE_PARTS, Column, LeftOut
 from epochal.errors import Refusal
 
-__all__ = ["MOST_LEVELS", "recognize", "stray_marks"]
+__all__ = ["MOST_LEVELS", "date_format", "recognize", "stray_marks"]
 
 MOST_LEVELS = 1000
 """A category has at most this many levels."""
@@ -91,7 +91,7 @@ def _says_nothing(column: pa.ChunkedArray, name: str) -> tuple[str, str]:
     distinct = pc.count_distinct(column).as_py()
     share = f"{distinct:,} of {filled:,} values differ"
     if text:
-        if _date_format(column) is not None or _share_of_numbers(column) > 0.5:
+        if date_format(column) is not None or _share_of_numbers(column) > 0.5:
             return "", ""
         if (filled >= IDENTIFIER_ROWS and distinct >= IDENTIFIER_SHARE * filled) or (
             filled >= 10 and distinct == filled
@@ -145,7 +145,7 @@ def _kind(
         return Column(name, index, "boolean", missing), ""
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         return Column(name, index, "numeric", missing), _lost_digits(column, said, flag)
-    form = "" if pa.types.is_temporal(kind) else _date_format(column)
+    form = "" if pa.types.is_temporal(kind) else date_format(column)
     if form is not None:
         return _date(column, name, index, said, flag, form)
     marks, count, first = stray_marks(column)
@@ -223,7 +223,7 @@ def _date(
     return found, f"{said} is a date{written}: {', '.join(parts)}; --categorical {flag} or --drop {flag}."
 
 
-def _date_format(column: pa.ChunkedArray) -> str | None:
+def date_format(column: pa.ChunkedArray) -> str | None:
     """How a text column writes its dates; None if it holds something else."""
     words = column.drop_null()
     for form in _DATE_FORMATS:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from epochal.errors import Refusal
 from epochal.plan.permutation import permute
 
-__all__ = ["SPLIT_STREAM", "Split", "split"]
+__all__ = ["SPLIT_STREAM", "Split", "part_size", "split"]
 
 SPLIT_STREAM = 2**63
 """The first of the permutations that are reserved for splits: 2^63 for all samples, then one per class."""
@@ -27,7 +27,10 @@ _REMEDY = "Use another fraction, leave the class out, or pass validation=0"
 
 @dataclass(frozen=True)
 class Split:
-    """The samples of each part, int64 and ascending; together they are all samples, each once."""
+    """The samples of each part, int64 and ascending; none is in two parts.
+
+    A random split gives each sample a part. One in the order of time leaves out those that cross a cut.
+    """
 
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
@@ -68,7 +71,7 @@ def split(
     >>> len(parts.train), parts.validation.tolist()
     (8, [3, 9])
     """
-    held = _size("validation", validation, samples), _size("test", test, samples)
+    held = part_size("validation", validation, samples), part_size("test", test, samples)
     if sum(held) >= samples:
         raise Refusal(
             f"validation and test must leave at least 1 of the {samples:,} samples to train on; "
@@ -91,7 +94,12 @@ def _name(value: Any, classes: Sequence[str]) -> str:
     return classes[int(value)] if classes else str(value)
 
 
-def _size(name: str, part: float | int, samples: int) -> int:
+def part_size(name: str, part: float | int, samples: int) -> int:
+    """How many samples a part is to have.
+
+    Raises:
+        Refusal: neither a fraction in [0, 1) nor a number of samples.
+    """
     if isinstance(part, bool) or not isinstance(part, (int, float, np.integer, np.floating)):
         raise Refusal(f"{name} must be a fraction in [0, 1) or a number of samples; got {part!r}.")
     whole = isinstance(part, (int, np.integer)) or (part >= 1 and float(part).is_integer() and part != 1)

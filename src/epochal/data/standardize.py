@@ -20,7 +20,8 @@ _BLOCK_VALUES = 1 << 20
 class Scaling:
     """Inputs to what the network sees: missing values filled, then `(x - center) * scale`.
 
-    Each array is float32 `(d,)`, or `(1,)` for inputs of more than two dimensions. A column that is
+    Each array is float32 `(d,)` along the last axis of the inputs, or `(1,)` for all values of inputs of more
+    than two dimensions. A column that is
     constant in the training samples has scale 0 and so says nothing. A column without missing values in
     the training samples is filled with its center, which is 0 after scaling.
 
@@ -74,11 +75,12 @@ def fit_scaling(inputs: NDArray[Any], continuous: NDArray[np.bool_], train: NDAr
     What scikit-learn's SimpleImputer(strategy="median") and StandardScaler compute, in blocks of rows and
     float64, so that memory does not grow with the data. Columns that are not `continuous` (one-hot levels,
     indicators, booleans) keep center 0 and scale 1. Inputs of more than two dimensions get one center and
-    one scale for all their values.
+    one scale for each entry of the last axis if `continuous` has a flag for each, such as the columns of
+    windows; else one for all their values.
 
     Args:
         inputs: float32 `(n, *shape)`, NaN where missing; or uint8.
-        continuous: bool `(d,)`, the columns to be standardized.
+        continuous: bool `(d,)`, the columns to be standardized; or `(1,)`.
         train: the training samples.
 
     Raises:
@@ -86,11 +88,11 @@ def fit_scaling(inputs: NDArray[Any], continuous: NDArray[np.bool_], train: NDAr
     """
     if not len(train):
         raise Refusal("training must have at least 1 sample; got 0. Use smaller fractions to hold out.")
-    wide = inputs.ndim > 2
-    width = 1 if wide else inputs.shape[1]
+    width = inputs.shape[1] if inputs.ndim == 2 else len(continuous)
+    flat = width == 1 and inputs.ndim > 2
     total, count = np.zeros(width), np.zeros(width, np.int64)
     least, most = np.full(width, np.inf), np.full(width, -np.inf)
-    for block in _train_blocks(inputs, train):
+    for block in _train_blocks(inputs, train, width):
         seen = ~np.isnan(block)
         count += seen.sum(axis=0)
         if seen.all():
@@ -101,22 +103,22 @@ def fit_scaling(inputs: NDArray[Any], continuous: NDArray[np.bool_], train: NDAr
             total += np.where(seen, block, 0).sum(axis=0)
             np.minimum(least, np.where(seen, block, np.inf).min(axis=0), out=least)
             np.maximum(most, np.where(seen, block, -np.inf).max(axis=0), out=most)
-    rows = len(train) * (int(np.prod(inputs.shape[1:])) if wide else 1)
+    rows = len(train) * (int(np.prod(inputs.shape[1:])) // width)
     holes = rows - count
     mean = np.divide(total, count, out=np.zeros(width), where=count > 0)
     impute = mean.copy()
     for column in np.flatnonzero((holes > 0) & (count > 0)):
-        impute[column] = np.nanmedian(inputs[train] if wide else inputs[train, column])
+        impute[column] = np.nanmedian(inputs[train] if flat else inputs[train, ..., column])
     impute = impute.astype(np.float32).astype(np.float64)
     center = (total + holes * impute) / rows
     squares = np.zeros(width)
-    for block in _train_blocks(inputs, train):
+    for block in _train_blocks(inputs, train, width):
         filled = np.where(np.isnan(block), impute, block) if holes.any() else block
         squares += np.square(filled - center).sum(axis=0)
     deviation = np.sqrt(squares / rows)
     varies = most > least
     scale = np.divide(1.0, deviation, out=np.zeros(width), where=varies & (deviation > 1e-38))
-    flags = np.ones(1, bool) if wide else continuous
+    flags = np.ones(1, bool) if flat else continuous
     center = np.where(flags, center, 0.0)
     scale = np.where(flags, scale, varies.astype(float))
     fill = np.where(holes > 0, impute, np.where(flags, center, mean))
@@ -152,10 +154,12 @@ def _blocks(inputs: NDArray[Any]) -> Iterator[slice]:
         yield slice(start, start + rows)
 
 
-def _train_blocks(inputs: NDArray[np.float32], train: NDArray[np.int64]) -> Iterator[NDArray[np.float64]]:
-    """Blocks of training samples as float64 `(rows, d)`; one column if there are more than two dimensions."""
+def _train_blocks(
+    inputs: NDArray[Any], train: NDArray[np.int64], width: int
+) -> Iterator[NDArray[np.float64]]:
+    """Blocks of training samples as float64 `(rows, width)`, the last axis if it is that wide."""
     for rows in _blocks(inputs):
         chosen = train[rows]
         if len(chosen):
             block = inputs[chosen].astype(np.float64)
-            yield block.reshape(-1, 1) if inputs.ndim > 2 else block
+            yield block.reshape(-1, width)

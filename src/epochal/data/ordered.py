@@ -1,0 +1,230 @@
+"""Which column of an ordered table is forecast, which tells the time, and which are inputs besides?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from epochal.data.clock import Clock
+from epochal.data.columns import ColumnReference, called, default_name, flag_value, resolve, resolve_all
+from epochal.data.encode import to_numbers
+from epochal.data.examples import example
+from epochal.data.frames import is_frame, is_pair, table_of_frame
+from epochal.data.read import existing, read_table
+from epochal.data.recognize import date_format, recognize
+from epochal.data.schema import Column, Encoder, LeftOut
+from epochal.errors import Refusal
+
+__all__ = ["SeriesColumns", "series_columns", "series_table"]
+
+
+@dataclass(frozen=True)
+class SeriesColumns:
+    """The columns of an ordered table: `encoder` has the forecast one first, then the other inputs."""
+
+    encoder: Encoder
+    clock: Clock
+    time: int | None
+    by: int | None
+    notes: tuple[str, ...]
+
+
+def series_table(
+    source: Any,
+    target: ColumnReference | None,
+    header: bool | None,
+    delimiter: str | None,
+    missing: Collection[str],
+) -> tuple[pa.Table, str, tuple[str, ...], ColumnReference | None]:
+    """The table of a source, what it is called, notes on how it was read, and the target named beside it."""
+    if isinstance(source, (str, Path)):
+        name = str(source)
+        if name.startswith("example:"):
+            return *_named(example(name.removeprefix("example:")), name), target
+        path = existing(source)
+        if path.suffix.lower() == ".npy":
+            return _of_numbers(np.load(path, allow_pickle=False)), path.name, (), target
+        if path.suffix.lower() == ".npz":
+            raise Refusal(f"windows are cut from a table or one array; {path.name} has several: use .npy.")
+        return *_named(read_table(path, delimiter, header, missing), path.name), target
+    if is_frame(source):
+        return table_of_frame(source), "data frame", (), target
+    if is_pair(source) and len(source) == 2 and isinstance(source[1], (str, int)):
+        return table_of_frame(source[0]), "data frame", (), source[1]
+    if isinstance(source, (tuple, list)) and len(source) == 2 and np.ndim(source[0]) > 0:
+        raise Refusal("windows make their own targets; give the ordered numbers alone, without targets.")
+    return _of_numbers(source), "array", (), target
+
+
+def _named(read: tuple[pa.Table, tuple[str, ...]], name: str) -> tuple[pa.Table, str, tuple[str, ...]]:
+    return read[0], name, read[1]
+
+
+def _of_numbers(source: Any) -> pa.Table:
+    array = np.asarray(source)
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2 or array.dtype.kind not in "buif" or 0 in array.shape:
+        raise Refusal(
+            "an ordered table must be a file, a data frame, or numbers (rows,) or (rows, columns); "
+            f"got {array.dtype} of the shape {array.shape}."
+        )
+    columns = [pa.array(np.ascontiguousarray(column), from_pandas=True) for column in array.T]
+    return pa.Table.from_arrays(columns, names=[default_name(index) for index in range(len(columns))])
+
+
+def series_columns(
+    table: pa.Table,
+    *,
+    target: ColumnReference | None,
+    time: ColumnReference | None,
+    by: ColumnReference | None,
+    inputs: Sequence[ColumnReference] | None,
+    keep: Sequence[ColumnReference],
+    drop: Sequence[ColumnReference],
+    categorical: Sequence[ColumnReference],
+    numeric: Sequence[ColumnReference],
+    named: bool,
+) -> SeriesColumns:
+    """Settle what each column is.
+
+    Raises:
+        Refusal: a reference to no column; one column in two roles; a target that holds no numbers.
+    """
+    names = tuple(table.column_names)
+    dropped = resolve_all(drop, names, "drop")
+    series = None if by is None else resolve(by, names, "series")
+    when = None if time is None else resolve(time, names, "time")
+    chosen = _target(table, target, {series, when} | dropped)
+    for role, index in (("series", series), ("time", when), ("drop", next(iter(dropped & {chosen}), None))):
+        if index == chosen:
+            raise Refusal(f"{role} must be another column than the target; got {called(names, chosen)}.")
+    if series is not None and series == when:
+        raise Refusal(f"series and time must be two columns; got {called(names, series)} for both.")
+    if when is None:
+        when = _time(table, {chosen, series} | dropped, names)
+    clock = Clock() if when is None else _clock(table.column(when), names, when)
+    given = {
+        "keep": resolve_all(keep, names, "keep"),
+        "categorical": resolve_all(categorical, names, "categorical"),
+        "numeric": resolve_all(numeric, names, "numeric"),
+    }
+    wanted = None if inputs is None else resolve_all(inputs, names, "inputs")
+    columns = [Column(names[chosen], chosen, "numeric")]
+    left_out: list[LeftOut] = []
+    notes: list[str] = []
+    for index, name in enumerate(names):
+        asked = any(index in each for each in given.values()) or (wanted is not None and index in wanted)
+        if index == chosen or index == series:
+            continue
+        if index in dropped or (wanted is not None and not asked) or (index == when and not asked):
+            left_out.append(LeftOut(name, index, "the time" if index == when else "not asked for"))
+            continue
+        found, note = recognize(
+            names,
+            table.column(index),
+            index,
+            keep=index in given["keep"] or (asked and index not in given["categorical"] | given["numeric"]),
+            categorical=index in given["categorical"],
+            numeric=index in given["numeric"] or _measured(table.column(index)),
+        )
+        notes += [note] if note else []
+        if isinstance(found, LeftOut):
+            left_out.append(found)
+        else:
+            columns.append(found)
+            notes += _filled(table.column(index), found, names)
+    encoder = Encoder(
+        names=names,
+        header=named,
+        columns=tuple(columns),
+        left_out=tuple(left_out),
+        target=None,
+        target_text=False,
+        weight=None,
+        task=None,
+    )
+    return SeriesColumns(encoder, clock, when, series, tuple(notes))
+
+
+def _filled(column: pa.ChunkedArray, found: Column, names: Sequence[str]) -> list[str]:
+    if not column.null_count:
+        return []
+    return [
+        f"{called(names, found.index)} misses {column.null_count:,} values: numbers are filled with the median "
+        "of the training windows, and an indicator says where; --fill forward carries the last one onward."
+    ]
+
+
+def _measured(column: pa.ChunkedArray) -> bool:
+    """Whether a column holds numbers that vary otherwise than by counting rows."""
+    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+        return False
+    if column.null_count == len(column):
+        return False
+    values = to_numbers(column.combine_chunks(), "")
+    steps = np.diff(values)
+    return bool(len(steps)) and not bool((steps == steps[0]).all())
+
+
+def _numbers(column: pa.ChunkedArray) -> bool:
+    return pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+
+
+def _target(table: pa.Table, target: ColumnReference | None, taken: Collection[int | None]) -> int:
+    """The forecast column: the one that was named, or the last one with numbers."""
+    names = table.column_names
+    if target is not None:
+        index = resolve(target, names, "target")
+        if not _numbers(table.column(index)):
+            raise Refusal(
+                f"{called(names, index)} is to be forecast and must hold numbers; got "
+                f"{table.column(index).type}. The next class can't be forecast: name a column of numbers with "
+                "--target."
+            )
+        return index
+    for index in reversed(range(len(names))):
+        if index not in taken and _numbers(table.column(index)):
+            return index
+    raise Refusal("the table must have a column of numbers to forecast; it has none. Name one with --target.")
+
+
+def _time(table: pa.Table, taken: Collection[int | None], names: Sequence[str]) -> int | None:
+    """The first column with dates; or the first one with whole numbers that rise evenly."""
+    free = [index for index in range(len(names)) if index not in taken]
+    for index in free:
+        column = table.column(index)
+        if pa.types.is_temporal(column.type):
+            return index
+        if pa.types.is_string(column.type) and not column.null_count and date_format(column) is not None:
+            return index
+    for index in free:
+        column = table.column(index)
+        if pa.types.is_integer(column.type) and not column.null_count:
+            steps = np.diff(np.asarray(column.to_numpy(), np.float64))
+            if len(steps) > 1 and steps[0] > 0 and (steps == steps[0]).all():
+                return index
+    return None
+
+
+def _clock(column: pa.ChunkedArray, names: Sequence[str], index: int) -> Clock:
+    name = names[index]
+    if pa.types.is_temporal(column.type):
+        return Clock("date", name)
+    if _numbers(column):
+        return Clock("number", name)
+    form = date_format(column) if pa.types.is_string(column.type) else None
+    if form is None:
+        first = pc.drop_null(column)
+        shown = f'"{first[0].as_py()}"' if len(first) else "no value"
+        raise Refusal(
+            f"{called(names, index)} is the time and must hold dates, such as 2020-12-31, or numbers; "
+            f"got {shown}. Name another column with --time, or drop it with --drop {flag_value(names, index)}."
+        )
+    return Clock("date", name, form)
