@@ -26,6 +26,7 @@ _HOMES = {
     "Dataset": "epochal.data",
     "Task": "epochal.data",
     "load_data": "epochal.data",
+    "windows": "epochal.data",
     "MLP": "epochal.models",
     "CNN": "epochal.nn",
     "GRU": "epochal.nn",
@@ -76,7 +77,7 @@ if TYPE_CHECKING:
     from epochal.choose.compare import compare
     from epochal.choose.comparison import Comparison
     from epochal.curves import Curves, Summary, Verdict
-    from epochal.data import Dataset, Task
+    from epochal.data import Dataset, Task, windows
     from epochal.data import load as load_data
     from epochal.engine.schedules import Schedule
     from epochal.errors import Refusal

@@ -287,8 +287,7 @@ def _scores(prepared: Prepared, fitted: Mapping[int, Fitted], name: str) -> Scor
         else:
             targets = targets.astype(np.float64)
             scores = scores.reshape(targets.shape)
-            if learned.target_scaling is not None:
-                scores, targets = (learned.target_scaling.restore(each) for each in (scores, targets))
+            scores, targets = (prepared.in_units(repeat, name, each) for each in (scores, targets))
             true.append(targets)
             predicted.append(scores)
         for metric in wanted:
@@ -326,6 +325,8 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
         "vary": list(settings.vary),
         "validation": _held_out(settings.validation, prepared.validation),
         "test": _held_out(settings.test, prepared.test),
+        "split": settings.split,
+        "gap": settings.gap,
         "class_weight": settings.class_weight
         if isinstance(settings.class_weight, str | None)
         else dict(settings.class_weight),

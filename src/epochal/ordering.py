@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from epochal.data import Dataset
 from epochal.errors import Refusal
-from epochal.plan import Order, order_named
+from epochal.plan import Blocks, Order, order_named
 
 __all__ = ["order_for", "stacked"]
 
@@ -27,6 +27,9 @@ def order_for(given: Any, dataset: Dataset) -> Order:
     An order that has it already (`Stratified(labels)`) must have it for each sample of the data set.
     """
     order = given if isinstance(given, Order) else order_named(str(given))
+    if order == Blocks() and dataset.timeline is not None:
+        # Blocks of windows are as long as a window sees back, unless one says.
+        order = Blocks(dataset.timeline.span - dataset.timeline.horizon)
     if order.values is not None:
         if len(order.values) != dataset.samples:
             raise Refusal(

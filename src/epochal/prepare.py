@@ -19,12 +19,15 @@ from epochal.data import (
     Split,
     TargetScaling,
     Task,
+    Timeline,
+    chronological,
     encode_new,
     first_missing,
     fit_scaling,
     fit_target_scaling,
     load,
     split,
+    time_notes,
 )
 from epochal.engine.rules import Never, Rule
 from epochal.engine.spec import Layout, Spec
@@ -76,7 +79,10 @@ def _other(data: Any, dataset: Dataset, name: str, finite: bool) -> tuple[float 
     return 0.0, other
 
 
-SAMPLES = ("task", "validation", "test", "repeats", "seed", "vary", "standardize", "class_weight")
+SAMPLES = (
+    *("task", "validation", "test", "split", "gap"),
+    *("repeats", "seed", "vary", "standardize", "class_weight"),
+)
 """The settings that decide which samples each repeat sees, and how they are scaled and weighed."""
 
 
@@ -94,6 +100,8 @@ class _Samples:
     splits: tuple[Split, ...]
     scalings: tuple[Scaling | None, ...]
     target_scalings: tuple[TargetScaling | None, ...]
+    settings: Settings
+    """With the split settled, and without varying it where that can't be."""
 
     @classmethod
     def like(cls, other: Prepared, settings: Settings) -> _Samples:
@@ -114,12 +122,14 @@ class _Samples:
             other.splits,
             other.scalings,
             other.target_scalings,
+            settings,
         )
 
     @classmethod
     def of(cls, data: Any, settings: Settings) -> _Samples:
         """Read, split and scale the data."""
         dataset = as_dataset(data, settings.task)
+        settings = _settled_split(settings, dataset)
         task = dataset.task
         if task is None or dataset.targets is None:
             raise Refusal(
@@ -142,20 +152,52 @@ class _Samples:
                 scalings.append(scalings[0])
                 target_scalings.append(target_scalings[0])
                 continue
-            chosen = split(
-                dataset.samples,
-                validation=share,
-                test=test_share,
-                seed=settings.seed + repeat,
-                strata=dataset.strata,
-                classes=task.classes,
-            )
+            if settings.split == "chronological":
+                line = dataset.timeline or Timeline.of_rows(dataset.rows)
+                chosen = chronological(line, validation=share, test=test_share, gap=settings.gap)
+            else:
+                chosen = split(
+                    dataset.samples,
+                    validation=share,
+                    test=test_share,
+                    seed=settings.seed + repeat,
+                    strata=dataset.strata,
+                    classes=task.classes,
+                )
             splits.append(chosen)
             scalings.append(
                 fit_scaling(dataset.inputs, dataset.continuous, chosen.train) if standardize else None
             )
             target_scalings.append(fit_target_scaling(dataset.targets, chosen.train) if numbers else None)
-        return cls(dataset, task, validation, test, tuple(splits), tuple(scalings), tuple(target_scalings))
+        told = time_notes(dataset.timeline, dataset.samples, splits[0], settings.split, settings.gap)
+        if told:
+            dataset = replace(dataset, notes=(*dataset.notes, *told))
+        return cls(
+            dataset,
+            task,
+            validation,
+            test,
+            tuple(splits),
+            tuple(scalings),
+            tuple(target_scalings),
+            settings,
+        )
+
+
+def _settled_split(settings: Settings, dataset: Dataset) -> Settings:
+    """The settings with a kind of split; one in the order of time is the same in all repeats."""
+    kind = settings.split or ("random" if dataset.timeline is None else "chronological")
+    if kind == "random":
+        if settings.gap:
+            raise Refusal('gap belongs to a split in the order of time: use split="chronological".')
+        return replace(settings, split=kind)
+    vary = tuple(part for part in settings.vary if part != "split")
+    if not vary and settings.repeats > 1:
+        raise Refusal(
+            f"vary must name init or order for {settings.repeats} repeats, which share a split in the order "
+            "of time; got split alone."
+        )
+    return replace(settings, split=kind, vary=vary)
 
 
 def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = None) -> Prepared:
@@ -174,7 +216,7 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
             'jax.config.update("jax_enable_x64", False).'
         )
     samples = _Samples.of(data, settings) if like is None else _Samples.like(like, settings)
-    dataset, task, splits = samples.dataset, samples.task, samples.splits
+    dataset, task, splits, settings = samples.dataset, samples.task, samples.splits, samples.settings
     settings = replace(settings, class_weight=by_class(settings.class_weight, task))
     order = order_for(settings.order, dataset)
     plan = Plan(

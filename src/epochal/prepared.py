@@ -164,6 +164,13 @@ class Prepared:
             targets = scaling.apply(targets)
         return targets, self._weights(dataset, index, self.splits[repeat])
 
+    def in_units(self, repeat: int, name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Regression targets or predictions of a part, as the loss sees them, in the target's own units."""
+        scaling, (dataset, index) = self.target_scalings[repeat], self._where(repeat, name)
+        if scaling is not None:
+            values = scaling.restore(values)
+        return values if dataset.timeline is None else dataset.timeline.restored(values, index)
+
     def _weights(
         self, dataset: Dataset, index: NDArray[np.int64], chosen: Split
     ) -> NDArray[np.float32] | None:

@@ -15,7 +15,10 @@ from epochal.engine.optimizers import Optimizer, optimizer_for
 from epochal.engine.schedules import Schedule
 from epochal.errors import Refusal, did_you_mean
 
-__all__ = ["VARYING", "Options", "Settings", "plain_number"]
+__all__ = ["SPLITS", "VARYING", "Options", "Settings", "plain_number"]
+
+SPLITS = ("random", "chronological")
+"""How samples are held out."""
 
 VARYING = ("split", "init", "order")
 """What differs from repeat to repeat unless it is fixed: the split, the initial parameters, the order."""
@@ -54,6 +57,8 @@ class Options(TypedDict, total=False):
     task: str | None
     validation: Any
     test: Any
+    split: str | None
+    gap: int
     class_weight: Any
     standardize: bool | None
     evaluate_every: int | str
@@ -87,6 +92,10 @@ class Settings:
         task: "classification", "binary", "multiclass" or "regression"; recognized by default.
         validation: a share of the samples in [0, 1), or data of its own; 0 for none.
         test: likewise; test samples are looked at once, at the end.
+        split: "random", or "chronological": the last samples are tested, those before validated, and samples
+            that cross a cut are left out; all repeats share it. Chronological for windows of a series by
+            default, else random.
+        gap: for a chronological split, rows left out before each cut besides.
         class_weight: "balanced", or a mapping from class to weight.
         standardize: bring inputs (and regression targets) to mean 0 and variance 1 by the training samples;
             by default for tables, and not for plain arrays.
@@ -113,6 +122,8 @@ class Settings:
     task: str | None = None
     validation: Any = 0.2
     test: Any = 0.0
+    split: str | None = None
+    gap: int = 0
     class_weight: Any = None
     standardize: bool | None = None
     evaluate_every: int | str = 1
@@ -150,6 +161,11 @@ class Settings:
                 f"vary must name something that differs between {repeats} repeats, of {', '.join(VARYING)}; "
                 "got nothing, which would make them all the same."
             )
+        if self.split is not None and self.split not in SPLITS:
+            raise Refusal(did_you_mean("split", str(self.split), SPLITS))
+        gap = _whole(self.gap)
+        if gap is None or gap < 0:
+            raise Refusal(f"gap must be a whole number of rows, at least 0; got {self.gap!r}.")
         if self.metrics is not None:
             object.__setattr__(self, "metrics", _names("metrics", self.metrics))
         if not (isinstance(self.schedule, str | Schedule)):

@@ -16,6 +16,7 @@ from epochal.cli.command import Command
 from epochal.cli.files import check_folder
 from epochal.cli.interrupts import stopping
 from epochal.cli.options import column, columns, image_options, reading_options
+from epochal.cli.series_options import windows_of
 from epochal.cli.train_options import model, settings, train_options
 from epochal.errors import Refusal
 
@@ -105,19 +106,22 @@ def _train(events: Iterator[Event], control: Control, screen: Screen) -> Run:
 
 def load_data(source: str, given: dict[str, Any]) -> Dataset:
     """The samples, read as these options say."""
-    from epochal.data import load
+    from epochal.data import load, windows
 
+    asked = {
+        "target": column(given["target"]),
+        **{name: columns(given[name]) for name in ("keep", "drop", "categorical", "numeric")},
+        **reading_options(given["header"], given["delimiter"], given["missing"]),
+    }
+    cut = windows_of(given)
+    if cut is not None:
+        return windows(source, **asked, **cut)
     return load(
         source,
-        target=column(given["target"]),
         task=given["task"],
-        keep=columns(given["keep"]),
-        drop=columns(given["drop"]),
-        categorical=columns(given["categorical"]),
-        numeric=columns(given["numeric"]),
         sample_weight=column(given["sample_weight"]),
         **image_options(given),
-        **reading_options(given["header"], given["delimiter"], given["missing"]),
+        **asked,
     )
 
 

@@ -22,6 +22,7 @@ from epochal.cli.options import (
     reading,
 )
 from epochal.cli.options import options as read_options
+from epochal.cli.series_options import held_out, series_options
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def data_options(validation: str, test: str) -> Callable[[Any], Any]:
         _data("--no-standardize", is_flag=True, help="Without mean 0 and variance 1 for the inputs."),
         images("Data"),
         reading("Data"),
+        series_options,
     )
 
 
@@ -285,6 +287,7 @@ def common(given: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
         "vary": names(given["vary"]),
         "validation": number_or_path(given["validation"]),
         "test": number_or_path(given["test"]),
+        **held_out(given),
         "class_weight": _class_weight(given["class_weight"]),
         "standardize": False if given["no_standardize"] else _standardize(dataset),
     }

@@ -17,7 +17,7 @@ from epochal.data.standardize import (
     fit_target_scaling,
 )
 from epochal.data.target import TASKS, class_words
-from epochal.data.timeline import Timeline, chronological
+from epochal.data.timeline import Timeline, chronological, time_notes
 from epochal.data.windows import WindowEncoder, windows
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "load",
     "read_table",
     "split",
+    "time_notes",
     "windows",
     "write_example",
 ]

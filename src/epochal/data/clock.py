@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from epochal.data.columns import called
 from epochal.data.encode import to_dates, to_numbers
 from epochal.errors import Refusal
 

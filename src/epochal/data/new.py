@@ -137,6 +137,7 @@ def _new_rows(read: _Read, encoder: Encoder) -> Dataset:
 def read_new(
     encoder: Encoder, source: Any, header: bool | None, delimiter: str | None, missing: Collection[str]
 ) -> _Read:
+    """The table of a new source, with text where the training table had text, and what is beside it."""
     if isinstance(source, (str, Path)):
         name = str(source)
         if name.startswith("example:"):
@@ -241,7 +242,7 @@ def match_columns(
 def _match_by_count(
     encoder: Encoder, count: int, beside: frozenset[str]
 ) -> tuple[list[int], int | None, int | None, list[str]] | None:
-    """As `match_columns`, for columns without names: all, those without the target, or without weights as well."""
+    """As `match_columns`, for columns without names: all, or without the target, or the weights as well."""
     said = ["columns are matched by position, having no names."] if encoder.header else []
     for left_out in _left_out(encoder, beside):
         kept = [index for index in range(len(encoder.names)) if index not in left_out]

@@ -121,7 +121,7 @@ def series_columns(
     notes: list[str] = []
     for index, name in enumerate(names):
         asked = any(index in each for each in given.values()) or (wanted is not None and index in wanted)
-        if index == chosen or index == series:
+        if index in (chosen, series):
             continue
         if index in dropped or (wanted is not None and not asked) or (index == when and not asked):
             left_out.append(LeftOut(name, index, "the time" if index == when else "not asked for"))
@@ -157,8 +157,8 @@ def _filled(column: pa.ChunkedArray, found: Column, names: Sequence[str]) -> lis
     if not column.null_count:
         return []
     return [
-        f"{called(names, found.index)} misses {column.null_count:,} values: numbers are filled with the median "
-        "of the training windows, and an indicator says where; --fill forward carries the last one onward."
+        f"{called(names, found.index)} misses {column.null_count:,} values: numbers are filled with the "
+        "median of the training windows, and an indicator says where; --fill forward carries the last one on."
     ]
 
 
@@ -185,8 +185,8 @@ def _target(table: pa.Table, target: ColumnReference | None, taken: Collection[i
         if not _numbers(table.column(index)):
             raise Refusal(
                 f"{called(names, index)} is to be forecast and must hold numbers; got "
-                f"{table.column(index).type}. The next class can't be forecast: name a column of numbers with "
-                "--target."
+                f"{table.column(index).type}. The next class can't be forecast: name a column of numbers "
+                "with --target."
             )
         return index
     for index in reversed(range(len(names))):
@@ -225,6 +225,6 @@ def _clock(column: pa.ChunkedArray, names: Sequence[str], index: int) -> Clock:
         shown = f'"{first[0].as_py()}"' if len(first) else "no value"
         raise Refusal(
             f"{called(names, index)} is the time and must hold dates, such as 2020-12-31, or numbers; "
-            f"got {shown}. Name another column with --time, or drop it with --drop {flag_value(names, index)}."
+            f"got {shown}. Name another column with --time, or drop it: --drop {flag_value(names, index)}."
         )
     return Clock("date", name, form)

@@ -13,7 +13,9 @@ from epochal.data.clock import Clock, Step, Times
 from epochal.data.split import Split, part_size
 from epochal.errors import Refusal
 
-__all__ = ["Timeline", "chronological"]
+__all__ = ["Timeline", "chronological", "time_notes"]
+
+_ROWS = Clock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +40,7 @@ class Timeline:
         period: rows of a season, for the seasonal naive forecast; 0 for none.
         clock: how time is told.
         step: how far apart rows usually are, if regular.
+        by: the name of the column that tells the series apart.
     """
 
     names: tuple[str, ...]
@@ -51,8 +54,9 @@ class Timeline:
     level: NDArray[np.float64]
     unit: NDArray[np.float64]
     period: int = 0
-    clock: Clock = Clock()
+    clock: Clock = _ROWS
     step: Step | None = None
+    by: str = ""
 
     @classmethod
     def of_rows(cls, rows: NDArray[np.int64]) -> Timeline:
@@ -84,6 +88,33 @@ class Timeline:
         if self.clock.kind != "row":
             return self.times
         return tuple(times - len(times) for times in self.times)
+
+    def time(self, series: int, position: int) -> Any:
+        """The time of a row of a series; beyond its end by the usual step, None where there is none."""
+        times = self.times[series]
+        beyond = position - len(times) + 1
+        if beyond <= 0:
+            return times[position].item()
+        if self.clock.kind == "row":
+            return position
+        return None if self.step is None else self.step.after(times[-1].item(), beyond)
+
+    def places(self) -> dict[str, list[Any]]:
+        """Where the first target of each sample is: its row (None beyond the end), its series, its time."""
+        first = (self.begin + self.span - self.horizon).tolist()
+        numbers = self.series.tolist()
+        found: dict[str, list[Any]] = {
+            "row": [
+                int(self.rows[series][at]) if at < len(self.rows[series]) else None
+                for series, at in zip(numbers, first, strict=True)
+            ]
+        }
+        if self.by:
+            found[self.by] = [self.names[series] for series in numbers]
+        if self.clock.kind != "row":
+            times = [self.time(series, at) for series, at in zip(numbers, first, strict=True)]
+            found[self.clock.name] = [None if time is None else self.clock.say(time) for time in times]
+        return found
 
     def restored(self, values: NDArray[Any], samples: NDArray[np.int64]) -> NDArray[np.float64]:
         """Targets or predictions `(n,)` or `(n, horizon)` of some samples in the column's own units."""
@@ -167,7 +198,36 @@ def _nothing_left(timeline: Timeline, sizes: dict[str, int], gap: int) -> Refusa
     held = " and ".join(f"{size:,} for {name}" for name, size in sizes.items() if size)
     crossing = timeline.span - 1 + gap
     return Refusal(
-        f"the {len(timeline.begin):,} samples are too few to hold out {held} in the order of time: those that "
-        f"reach within {crossing:,} rows before a cut are left out, and none remains to train on. "
+        f"the {len(timeline.begin):,} samples are too few to hold out {held} in the order of time: those "
+        f"that begin within {crossing:,} rows before a cut are left out, and none remains to train on. "
         "Use smaller shares, fewer lags, or a longer series."
     )
+
+
+def time_notes(
+    timeline: Timeline | None, samples: int, chosen: Split, kind: str | None, gap: int
+) -> tuple[str, ...]:
+    """What a split means for ordered data, one sentence each; nothing for samples that have no order."""
+    held = [
+        (name, part) for name, part in (("validate", chosen.validation), ("test", chosen.test)) if len(part)
+    ]
+    if not held:
+        return ()
+    if kind != "chronological":
+        if timeline is None:
+            return ()
+        return (
+            "a random split of windows holds out rows that training windows have seen, so that figures are "
+            "too good; --split chronological does not.",
+        )
+    line = timeline or Timeline.of_rows(np.arange(1, samples + 1))
+    cuts = []
+    for name, part in held:
+        first = part[np.argmin(line.starts[part])]
+        time = line.times[line.series[first]][line.begin[first]]
+        cuts.append(f"those that begin at {line.clock.say(time)} or later {name}")
+    left = samples - sum(len(part) for part in (chosen.train, chosen.validation, chosen.test))
+    rows = f" (--gap {gap})" if gap else ""
+    what = "windows" if timeline is not None else "samples"
+    crossing = f"; {left:,} {what} that cross a cut are left out{rows}" if left else ""
+    return (f"split in the order of time, the same in all repeats: {', '.join(cuts)}{crossing}.",)

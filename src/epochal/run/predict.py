@@ -6,7 +6,8 @@ The repeats are an ensemble: the prediction is the mean of theirs, and their spr
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.data import encode_new
+from epochal.data import WindowEncoder, encode_new
 from epochal.engine.evaluate import forward
 from epochal.errors import Refusal
 from epochal.models import Model, Variables, probabilities, settled
@@ -45,6 +46,8 @@ class Prediction:
         target: the name of the target.
         names: what each sample is called, such as the file of an image; empty where rows have numbers only.
         truth: the true class ids, or numbers, where the data has them.
+        places: for windows of a series, columns that say where each forecast begins: its row (None beyond the
+            end of the table), its series and its time.
     """
 
     task: Task
@@ -55,6 +58,7 @@ class Prediction:
     target: str = "target"
     names: tuple[str, ...] = ()
     truth: NDArray[Any] | None = None
+    places: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     @property
     def accuracy(self) -> float | None:
@@ -85,8 +89,9 @@ class Prediction:
         import pyarrow as pa
 
         name = self.target or "target"
-        numbers = pa.array(range(1, len(self) + 1), pa.int64())
+        numbers = pa.array(self.places.get("row", range(1, len(self) + 1)), pa.int64())
         rows = {"file": pa.array(self.names)} if self.names else {"row": numbers}
+        rows |= {where: pa.array(found) for where, found in self.places.items() if where != "row"}
         several = len(self.per_repeat) > 1
         if self.task.is_classification:
             columns: dict[str, Any] = rows | {f"predicted {name}": [str(label) for label in self.labels]}
@@ -127,8 +132,9 @@ def predict(run: Run, data: Any, parameters: str = "best", **reading: Any) -> Pr
     """See `Run.predict`; `reading` says how a text table is read (header, delimiter, missing)."""
     if parameters not in ("best", "last"):
         raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
+    encoder = run.encoder.looking_ahead() if isinstance(run.encoder, WindowEncoder) else run.encoder
     dataset = encode_new(
-        run.encoder,
+        encoder,
         data,
         task=run.task,
         shape=tuple(run.data["shape"]),
@@ -149,10 +155,14 @@ def predict(run: Run, data: Any, parameters: str = "best", **reading: Any) -> Pr
             each.append(probabilities(outputs, np))
         else:
             numbers = outputs.reshape(len(outputs), -1)
-            each.append(numbers if fitted.target_scaling is None else fitted.target_scaling.restore(numbers))
+            if fitted.target_scaling is not None:
+                numbers = fitted.target_scaling.restore(numbers)
+            line = dataset.timeline
+            each.append(numbers if line is None else line.restored(numbers, np.arange(len(numbers))))
     per_repeat = np.stack(each)
     several = len(each) > 1
     spread = per_repeat.std(axis=0, ddof=1) if several else np.full(per_repeat.shape[1:], np.nan)
+    places = {} if dataset.timeline is None else dataset.timeline.places()
     return Prediction(
         task=run.task,
         values=per_repeat.mean(axis=0),
@@ -162,4 +172,5 @@ def predict(run: Run, data: Any, parameters: str = "best", **reading: Any) -> Pr
         target=run.data["target"],
         names=dataset.names,
         truth=dataset.targets,
+        places=places,
     )

@@ -1,0 +1,181 @@
+"""Laws of windows: they hold the rows they say, and no part of a split sees what another one predicts."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import epochal as ep
+from epochal.data import (
+    Timeline,
+    chronological,
+    encode_new,
+    encoder_from_dict,
+    fit_scaling,
+    fit_target_scaling,
+)
+
+SHAPES = {"lags": st.integers(1, 6), "horizon": st.integers(1, 4), "stride": st.integers(1, 5)}
+
+
+def waves(rows, series=1, seed=0):
+    """A table of several series, their rows interleaved, with another column of numbers."""
+    random = np.random.default_rng(seed)
+    table = {
+        "when": np.repeat(np.arange(rows), series) * 10,
+        "shop": np.tile([f"shop {k}" for k in range(series)], rows),
+        "other": random.normal(size=rows * series),
+        "sold": random.normal(size=rows * series) + 5,
+    }
+    order = np.lexsort((random.random(rows * series), table["when"]))
+    return pa.table({name: pa.array(column[order]) for name, column in table.items()})
+
+
+@given(st.integers(15, 40), st.integers(1, 3), st.fixed_dictionaries(SHAPES))
+def test_window_i_of_a_series_holds_the_rows_from_i_times_stride(rows, series, shape):
+    table = waves(rows, series)
+    data = ep.windows(table, time="when", by="shop", **shape)
+    sold, other = (table.column(name).to_numpy() for name in ("sold", "other"))
+    shops = np.array(table.column("shop").to_pylist())
+    assert data.features == ("sold", "other")
+    at = 0
+    for name in dict.fromkeys(shops):
+        own = np.flatnonzero(shops == name)
+        for begin in range(0, rows - shape["lags"] - shape["horizon"] + 1, shape["stride"]):
+            seen = own[begin : begin + shape["lags"]]
+            ahead = own[begin + shape["lags"] : begin + shape["lags"] + shape["horizon"]]
+            np.testing.assert_array_equal(data.inputs[at, :, 0], sold[seen].astype(np.float32))
+            np.testing.assert_array_equal(data.inputs[at, :, 1], other[seen].astype(np.float32))
+            np.testing.assert_array_equal(np.ravel(data.targets[at]), sold[ahead].astype(np.float32))
+            assert data.rows[at] == ahead[0] + 1
+            at += 1
+    assert at == data.samples
+
+
+PARTS = st.sampled_from([0.0, 0.1, 0.25, 3])
+
+
+@given(st.integers(30, 80), st.integers(1, 3), st.fixed_dictionaries(SHAPES), PARTS, PARTS, st.integers(0, 3))
+def test_no_row_of_a_part_lies_in_another_and_only_windows_that_cross_a_cut_are_left_out(
+    rows, series, shape, validation, test, gap
+):
+    line = ep.windows(waves(rows, series), time="when", by="shop", **shape).timeline
+    try:
+        parts = chronological(line, validation=validation, test=test, gap=gap)
+    except ep.Refusal:
+        return
+    first, last = line.begin, line.begin + line.span - 1
+    groups = [part for part in (parts.train, parts.validation, parts.test) if len(part)]
+    used = np.concatenate(groups)
+    assert len(used) == len(set(used.tolist()))
+    bounds = []
+    for earlier, later in zip(groups, groups[1:], strict=False):
+        # Series share their times here, so that one row number is one moment in all of them.
+        assert last[earlier].max() + gap < first[later].min()
+        bounds.append(first[later].min())
+    left = np.setdiff1d(np.arange(len(first)), used)
+    for sample in left:
+        assert any(first[sample] < bound <= last[sample] + gap for bound in bounds)
+    for part, size in ((parts.validation, validation), (parts.test, test)):
+        wanted = size if isinstance(size, int) else round(size * len(first))
+        if series == 1:
+            assert len(part) == wanted
+        else:
+            assert wanted <= len(part) < wanted + series
+
+
+def test_series_without_times_end_together():
+    table = pa.table({"shop": ["a"] * 40 + ["b"] * 20, "sold": np.random.default_rng(0).normal(size=60)})
+    data = ep.windows(table, by="shop", lags=3)
+    parts = chronological(data.timeline, validation=10)
+    for name, long in (("a", 40), ("b", 20)):
+        own = parts.validation[data.timeline.series[parts.validation] == "ab".index(name)]
+        assert len(own) == 5
+        assert (data.timeline.begin[own] + data.timeline.span - 1).max() == long - 1
+
+
+@given(st.sampled_from([None, "difference", "ratio"]), st.integers(0, 10))
+def test_scalings_know_the_rows_of_training_windows_only(relative, seed):
+    table = waves(60, seed=seed)
+    random = np.random.default_rng(seed + 1)
+    before = ep.windows(table, time="when", lags=4, horizon=2, relative=relative)
+    parts = chronological(before.timeline, validation=0.2, test=0.2)
+    line = before.timeline
+    seen = int((line.begin + line.span)[parts.train].max())
+    changed = {name: table.column(name).to_numpy().copy() for name in ("when", "other", "sold")}
+    for name in ("other", "sold"):
+        changed[name][seen:] = random.uniform(1e3, 1e6, 60 - seen)
+    after = ep.windows(pa.table(changed), time="when", lags=4, horizon=2, relative=relative)
+    for one, other in (
+        [fit_scaling(data.inputs, data.continuous, parts.train) for data in (before, after)],
+        [fit_target_scaling(data.targets, parts.train) for data in (before, after)],
+    ):
+        for name, value in vars(one).items():
+            np.testing.assert_array_equal(value, getattr(other, name))
+
+
+def test_each_column_of_windows_has_a_scale_of_its_own():
+    random = np.random.default_rng(0)
+    table = pa.table({"big": 1000 * random.normal(size=50) + 300, "sold": random.normal(size=50)})
+    data = ep.windows(table, lags=5)
+    scaling = fit_scaling(data.inputs, data.continuous, np.arange(30))
+    seen = data.inputs[:30].astype(np.float64)
+    np.testing.assert_allclose(scaling.center, seen.mean(axis=(0, 1)), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(1 / scaling.scale, seen.std(axis=(0, 1)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("relative", [None, "difference", "ratio"])
+def test_targets_come_back_in_the_units_of_the_column(relative):
+    sold = np.random.default_rng(0).uniform(100, 900, 40)
+    data = ep.windows(sold, lags=6, horizon=3, relative=relative)
+    line = data.timeline
+    wanted = np.lib.stride_tricks.sliding_window_view(sold, 9)[:, 6:]
+    np.testing.assert_allclose(line.restored(data.targets, np.arange(data.samples)), wanted, rtol=1e-5)
+
+
+def test_new_rows_become_the_same_windows_and_one_more_beyond_the_end():
+    table = waves(30, 2)
+    data = ep.windows(table, time="when", by="shop", lags=4, horizon=2, relative="difference")
+    encoder = encoder_from_dict(json.loads(json.dumps(data.encoder.to_dict())))
+    assert encoder == data.encoder
+    again = encode_new(encoder, table)
+    np.testing.assert_array_equal(again.inputs, data.inputs)
+    np.testing.assert_array_equal(again.targets, data.targets)
+    ahead = encode_new(encoder.looking_ahead(), table)
+    assert ahead.targets is None
+    assert ahead.samples == data.samples + 2
+    places = ahead.timeline.places()
+    assert [places["row"][at] for at in (-1, len(places["row"]) // 2 - 1)] == [None, None]
+    assert places["when"][-1] == "300"
+    sold = np.array(table.column("sold").to_pylist())[np.array(table.column("shop").to_pylist()) == "shop 1"]
+    last = ahead.inputs[places["shop"].index("shop 1") + 25, :, 0]
+    np.testing.assert_allclose(last, sold[-4:] - sold[-1], rtol=1e-5, atol=1e-6)
+
+
+def test_a_split_in_the_order_of_time_is_the_same_in_all_repeats_of_any_table():
+    inputs = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    run = ep.fit(
+        ep.MLP(2),
+        (inputs, inputs[:, 0]),
+        epochs=1,
+        batch_size=8,
+        repeats=2,
+        split="chronological",
+        gap=3,
+        test=5,
+    )
+    assert run.settings["vary"] == ["init", "order"]
+    for parts in run.splits:
+        assert parts.tolist() == [1] * 29 + [0] * 3 + [2] * 10 + [0] * 3 + [3] * 5
+    assert any("the same in all repeats" in note for note in run.data["notes"])
+
+
+def test_rows_of_a_plain_table_are_moments():
+    parts = chronological(Timeline.of_rows(np.arange(1, 101)), validation=0.2, test=0.1)
+    assert parts.train.tolist() == list(range(70))
+    assert parts.validation.tolist() == list(range(70, 90))
