@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import numpy as np
@@ -74,7 +75,7 @@ def test_no_row_of_a_part_lies_in_another_and_only_windows_that_cross_a_cut_are_
     used = np.concatenate(groups)
     assert len(used) == len(set(used.tolist()))
     bounds = []
-    for earlier, later in zip(groups, groups[1:], strict=False):
+    for earlier, later in itertools.pairwise(groups):
         # Series share their times here, so that one row number is one moment in all of them.
         assert last[earlier].max() + gap < first[later].min()
         bounds.append(first[later].min())
