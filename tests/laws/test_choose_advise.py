@@ -314,9 +314,9 @@ def test_it_can_be_stopped(tmp_path: Path) -> None:
 def test_a_rate_that_was_not_tuned_makes_the_noise_scale_no_guide():
     """Negative control: the noise scale has a value at a given rate, and yet nothing is concluded from it."""
     random = np.random.default_rng(0)
-    inputs = random.normal(size=(600, 8)).astype(np.float32)
-    targets = (inputs @ random.normal(size=8) + 0.5 * random.normal(size=600)).astype(np.float32)
-    found = advise(ep.MLP(), (inputs, targets), optimizer="sgd", repeats=3, epochs=20, learning_rate=1e-3)
+    inputs = random.normal(size=(200, 8)).astype(np.float32)
+    targets = (inputs @ random.normal(size=8) + 0.5 * random.normal(size=200)).astype(np.float32)
+    found = advise(ep.MLP(), (inputs, targets), optimizer="sgd", repeats=3, epochs=6, learning_rate=1e-3)
     assert found.noise is not None and found.noise.value is not None
     assert found.theory is None
     assert "not tuned" in found.decided_by and "short trainings" in found.decided_by

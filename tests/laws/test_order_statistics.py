@@ -112,10 +112,10 @@ def _ranks(rows: np.ndarray) -> np.ndarray:
 
 
 def all_permutations(many: Many, sizes=(2, 3, 4, 5, 6, 7, 8)) -> PValues:
-    """Chi-square over all n! permutations, eight draws or more for each."""
+    """Chi-square over all n! permutations, five draws or more for each."""
     found = {}
     for n in sizes:
-        rows = max(20_000, 8 * math.factorial(n))
+        rows = max(20_000, 5 * math.factorial(n))
         counts = np.bincount(_ranks(many(*_grid(rows), n)), minlength=math.factorial(n))
         statistic = float(((counts - rows / len(counts)) ** 2).sum() / (rows / len(counts)))
         found[f"n={n}"] = float(stats.chi2.sf(statistic, len(counts) - 1))
