@@ -20,9 +20,9 @@ from epochal.engine.program import build, fresh, over_repeats
 from epochal.engine.schedules import Schedule
 from epochal.engine.spec import Spec
 from epochal.engine.state import Limits, Part, Progress, Repeat, Seeds
-from epochal.models import seen_dtype, shapes_of
+from epochal.models import Variables, seen_dtype, shapes_of
 
-__all__ = ["cache_folder", "compiled_call", "compiled_init", "use_cache"]
+__all__ = ["cache_folder", "compiled", "compiled_call", "compiled_init", "use_cache"]
 
 
 def cache_folder() -> Path | None:
@@ -128,3 +128,29 @@ def compiled_init(spec: Spec, keys: jax.Array, parts: tuple[Part, ...], shared: 
     use_cache()
     spec, signature = _compiled_in(spec), _signature((keys, _sample(parts, shared)))
     return _compiled(spec, signature, None, lambda: _init(spec, signature))
+
+
+def compiled(
+    make: Callable[[Spec, Variables], Callable[..., Any]],
+    spec: Spec,
+    sample: jax.ShapeDtypeStruct,
+    arguments: tuple[Any, ...],
+    donate: tuple[int, ...] = (),
+) -> Any:
+    """The compiled function `make(spec, shapes)` for arguments shaped like these.
+
+    Args:
+        make: a function of a module, which stands for the program.
+        spec: what is compiled in.
+        sample: the shape of one sample's inputs as they are kept.
+        arguments: of the function.
+        donate: the numbers of the arguments that are used up.
+    """
+    use_cache()
+    spec, signature = _compiled_in(spec), _signature(arguments)
+
+    def build_it() -> Any:
+        function = make(spec, shapes_of(spec.model, sample.shape, sample.dtype))
+        return jax.jit(function, donate_argnums=donate).lower(*jax.tree.unflatten(*signature)).compile()
+
+    return _compiled(spec, (make, sample.shape, str(sample.dtype), signature), None, build_it)

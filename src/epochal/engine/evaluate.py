@@ -12,7 +12,7 @@ from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RUNNING
 from epochal.engine.update import Packing
 from epochal.models import Model, Variables, seen
 
-__all__ = ["EVALUATION_ROWS", "forward", "judge"]
+__all__ = ["EVALUATION_ROWS", "decide", "forward", "judge"]
 
 EVALUATION_ROWS = 4096
 """Rows that go through the model at once, so that memory does not grow with the number of samples; a model
@@ -65,17 +65,25 @@ def judge(
     position: Position,
     epoch: jax.Array,
 ) -> tuple[Repeat, jax.Array, jax.Array]:
-    """Evaluate one repeat: (repeat with best parameters and verdict of the rule, figures, was it running).
+    """Evaluate one repeat: (repeat with best parameters and verdict of the rule, figures, was it running)."""
+    variables = Variables(packed.unpack(repeat.params), repeat.model)
+    figures: list[jax.Array] = []
+    for part in parts:
+        figures += _figures(spec, variables, part, units)
+    return decide(spec, repeat, figures, position, epoch)
+
+
+def decide(
+    spec: Spec, repeat: Repeat, figures: list[jax.Array], position: Position, epoch: jax.Array
+) -> tuple[Repeat, jax.Array, jax.Array]:
+    """What follows from the figures of the parts: (repeat, all figures of the row, was it running).
 
     The monitored column decides which parameters are the best; a repeat that has stopped is left as it is.
     """
     running = repeat.status == RUNNING
     broken = repeat.broken_index >= 0
-    variables = Variables(packed.unpack(repeat.params), repeat.model)
     moving = jnp.where(broken | (position.counted == 0), jnp.nan, repeat.running_loss / position.counted)
-    figures = [moving]
-    for part in parts:
-        figures += _figures(spec, variables, part, units)
+    figures = [moving, *figures]
     columns = dict(zip(spec.columns, figures, strict=True))
 
     losses = jnp.stack([columns[f"{name}.loss"] for name in spec.parts])

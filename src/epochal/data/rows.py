@@ -1,0 +1,243 @@
+"""How are samples taken that are not all in memory?
+
+`Rows` is what a dataset's inputs are where they stay in a file, or behind an object: they have a shape and a
+dtype as an array has, and some of them are read at a time. Reading is thread-safe and depends on nothing but
+the numbers that are asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.errors import DataFailed, Refusal
+
+__all__ = ["ArrayRows", "FileRows", "Rows", "Watch", "kept_dtype", "runs", "sampled"]
+
+_WATCH_SECONDS = 1.0
+
+
+class Rows(ABC):
+    """Samples `(n, *shape)` that are read when they are needed."""
+
+    shape: tuple[int, ...]
+    """The number of samples, then the shape of one."""
+    dtype: np.dtype[Any]
+    """What they are when they have been read: float32, uint8 or int32."""
+
+    @abstractmethod
+    def take(self, samples: NDArray[np.int64], out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """These samples, `(len(samples), *shape)`; in `out` where given, which is contiguous.
+
+        Raises:
+            DataFailed: they can't be read any more.
+        """
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, which: slice | NDArray[np.int64]) -> NDArray[Any]:
+        if isinstance(which, slice):
+            which = np.arange(*which.indices(len(self)), dtype=np.int64)
+        return self.take(which)
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of one sample when it has been read."""
+        return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
+
+    def _out(self, samples: NDArray[np.int64], out: NDArray[Any] | None) -> NDArray[Any]:
+        return np.empty((len(samples), *self.shape[1:]), self.dtype) if out is None else out
+
+
+class ArrayRows(Rows):
+    """The samples of an array in memory, or of one that the caller has mapped.
+
+    >>> ArrayRows(np.float32([[1], [2], [3]])).take(np.array([2, 0])).tolist()
+    [[3.0], [1.0]]
+    """
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        self.shape = array.shape
+        self.dtype = kept_dtype(array.dtype, array.ndim)
+        self._array = array
+
+    def take(self, samples: NDArray[np.int64], out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """See `Rows`."""
+        out = self._out(samples, out)
+        if self._array.dtype == self.dtype and self._array.flags.c_contiguous:
+            return np.take(self._array, samples, axis=0, out=out, mode="clip")
+        with np.errstate(over="ignore"):
+            out[...] = self._array[samples]
+        return out
+
+
+class FileRows(Rows):
+    """The samples of rows of numbers that lie one after the other in a file, such as `.npy`.
+
+    They are read with plain reads into memory of one's own: the pages of a memory map that were touched would
+    count as memory, and grow with the data.
+
+    Args:
+        path: the file.
+        shape: the number of rows, and the shape of one.
+        dtype: of the numbers in the file.
+        offset: where in the file they begin, in bytes.
+        without: the column that is left out of a sample (the target), for rows of one dimension.
+
+    Raises:
+        Refusal: the file is shorter than that.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        offset: int,
+        without: int | None = None,
+    ) -> None:
+        self._stored, self._offset, self._without = dtype, offset, without
+        self._row = shape[1:]
+        self._values = int(np.prod(shape[1:], dtype=np.int64))
+        self._stride = self._values * dtype.itemsize
+        self.shape = shape if without is None else (shape[0], shape[1] - 1)
+        self.dtype = kept_dtype(dtype, len(shape))
+        self.path = path
+        held = path.stat().st_size - offset
+        if held < shape[0] * self._stride:
+            raise Refusal(
+                f"{path.name} must hold {shape[0]:,} rows as its header says; it ends in row "
+                f"{max(held, 0) // self._stride + 1:,}. Copy it again."
+            )
+        self._file = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._file)
+        self._lock = threading.Lock()
+        self._watch = Watch([path])
+
+    def take(self, samples: NDArray[np.int64], out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """See `Rows`."""
+        out = self._out(samples, out)
+        self._watch.check()
+        if self._stored == self.dtype and self._without is None:
+            self._read(samples, out, self._stride)
+            return out
+        last = self._without == self._values - 1
+        kept = self._values - 1 if last else self._values
+        read = np.empty((len(samples), kept), self._stored)
+        self._read(samples, read, kept * self._stored.itemsize)
+        at = self._without
+        with np.errstate(over="ignore"):
+            if at is None or last:
+                out.reshape(len(samples), -1)[...] = read
+            else:
+                out[:, :at], out[:, at:] = read[:, :at], read[:, at + 1 :]
+        return out
+
+    def column(self, number: int) -> NDArray[Any]:
+        """One column of all rows, as it is stored: reads the whole file once, block by block."""
+        found = np.empty(self.shape[0], self._stored)
+        step = max(1, (1 << 22) // self._stride)
+        block = np.empty((step, self._values), self._stored)
+        for start in range(0, self.shape[0], step):
+            some = np.arange(start, min(start + step, self.shape[0]), dtype=np.int64)
+            self._read(some, block[: len(some)], self._stride)
+            found[some] = block[: len(some), number]
+        return found
+
+    def _read(self, samples: NDArray[np.int64], into: NDArray[Any], length: int) -> None:
+        """Read the first `length` bytes of each of these rows; neighbors in the file with one call."""
+        places = into.reshape(-1).view(np.uint8).data
+        read, file, stride, offset = self._pread, self._file, self._stride, self._offset
+        if length == stride and len(samples) > 1 and bool((np.diff(samples) == 1).any()):
+            parts: Iterable[tuple[int, int, int]] = runs(samples)
+        else:
+            parts = zip(range(len(samples)), range(1, len(samples) + 1), samples.tolist(), strict=True)
+        for begin, end, row in parts:
+            wanted, at = (end - begin) * length, offset + row * stride
+            if read(file, [places[begin * length : begin * length + wanted]], at) != wanted:
+                self._read_rest(places[begin * length : begin * length + wanted], at)
+
+    def _read_rest(self, place: memoryview, at: int) -> None:
+        """A read may end early, at a signal or beyond 2 GB; at the end of the file there is nothing left."""
+        done = 0
+        while done < len(place):
+            got = self._pread(self._file, [place[done:]], at + done)
+            if not got:
+                raise DataFailed(f"{self.path.name} has become shorter while it was read. Train once more.")
+            done += got
+
+    def _pread(self, file: int, into: list[memoryview], at: int) -> int:
+        try:
+            if hasattr(os, "preadv"):
+                return os.preadv(file, into, at)
+            with self._lock:  # as Windows has it
+                os.lseek(file, at, os.SEEK_SET)
+                data = os.read(file, len(into[0]))
+                into[0][: len(data)] = data
+                return len(data)
+        except OSError as error:
+            raise DataFailed(f"{self.path.name} can't be read any more: {error.strerror or error}.") from error
+
+
+class Watch:
+    """Notices that files have changed since it was made, looking at most once a second."""
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._known = {path: self._state(path) for path in paths}
+        self._next = time.monotonic() + _WATCH_SECONDS
+
+    @staticmethod
+    def _state(path: Path) -> tuple[int, int] | None:
+        try:
+            found = path.stat()
+        except OSError:
+            return None
+        return found.st_size, found.st_mtime_ns
+
+    def check(self, now: bool = False) -> None:
+        """Raise `DataFailed` with the name of a file that has another size or time of change."""
+        if not now and time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + _WATCH_SECONDS
+        for path, known in self._known.items():
+            if self._state(path) != known:
+                raise DataFailed(
+                    f"{path.name} has changed since the training began, so samples of two versions would mix. "
+                    "Train once more."
+                )
+
+
+def kept_dtype(dtype: np.dtype[Any], dimensions: int) -> np.dtype[Any]:
+    """What arrays of numbers become: bytes of three or more dimensions are images and stay, others float32.
+
+    >>> str(kept_dtype(np.dtype("u1"), 4)), str(kept_dtype(np.dtype("f8"), 2))
+    ('uint8', 'float32')
+    """
+    return np.dtype(np.uint8 if dtype == np.uint8 and dimensions > 2 else np.float32)
+
+
+def runs(samples: NDArray[np.int64]) -> list[tuple[int, int, int]]:
+    """Neighbors among consecutive samples, as (begin, end, first sample).
+
+    >>> runs(np.array([7, 8, 9, 3, 4, 1]))
+    [(0, 3, 7), (3, 5, 3), (5, 6, 1)]
+    """
+    breaks = np.flatnonzero(np.diff(samples) != 1) + 1
+    begins = np.concatenate([[0], breaks]).tolist()
+    ends = np.concatenate([breaks, [len(samples)]]).tolist()
+    return list(zip(begins, ends, samples[begins].tolist(), strict=True))
+
+
+def sampled(rows: Rows, most: int = 64) -> NDArray[Any]:
+    """A few samples, evenly spread: what a fingerprint of large data is made of."""
+    return rows.take(np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(np.int64)))

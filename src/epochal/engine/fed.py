@@ -1,0 +1,240 @@
+"""Who drives a training whose samples are fed to the device chunk by chunk?
+
+To the outside it is a `Lane` of one repeat: the same updates in the same order, the same evaluations at the
+same places. The host decides where a call ends, and that has no influence on the result.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.engine.compiler import compiled, compiled_init
+from epochal.engine.evaluate import EVALUATION_ROWS
+from epochal.engine.fed_program import Leg, deciding, running, scoring
+from epochal.engine.feed import AHEAD, CHUNK_BYTES, Block, Chunk, Feed, Reader, ahead, blocks
+from epochal.engine.lane import CALL_SECONDS, Evaluation, start_position
+from epochal.engine.program import fresh
+from epochal.engine.spec import Spec
+from epochal.engine.state import Part, Position, Progress, Repeat, Seeds
+from epochal.plan import Plan
+
+__all__ = ["FedLane", "FedSource", "evaluate_in_blocks", "figures_of"]
+
+
+class FedSource(NamedTuple):
+    """What a fed lane trains on."""
+
+    plan: Plan
+    """Of its repeat, with the seed of its order."""
+    readers: dict[str, Reader]
+    """The parts by name: "train", and "validation" if there is one."""
+    seeds: Seeds
+    init_keys: jax.Array
+
+
+def evaluate_in_blocks(
+    reader: Reader, score: Callable[[Any, Any], Any], executor: ThreadPoolExecutor
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """The outputs (n, ...) and losses (n,) of all samples of a part, read in blocks of one size.
+
+    `score` is the function (inputs, targets) -> (outputs, losses). The last block reaches back into the one
+    before, so that one program does for all of them; what it says again is left out.
+    """
+
+    def read(block: Block) -> Part:
+        return reader.part(np.arange(block.start, block.stop, dtype=np.int64))
+
+    outputs, losses = [], []
+    sizes = list(blocks(len(reader), reader.sample_bytes, EVALUATION_ROWS))
+    for block, part in zip(sizes, ahead(executor, read, iter(sizes), AHEAD), strict=True):
+        found = score(part.inputs, part.targets)
+        outputs.append(np.asarray(found[0], np.float32)[block.again :])
+        losses.append(np.asarray(found[1], np.float64)[block.again :])
+    return np.concatenate(outputs), np.concatenate(losses)
+
+
+@dataclass
+class FedLane:
+    """One repeat, fed: `advance` until `done`."""
+
+    spec: Spec
+    plan: Plan
+    source: FedSource
+    every: int
+    last_update: int
+    """The update after which training ends, the plan's last or earlier (a budget)."""
+    initial: Any = None
+    """Variables with which it starts, instead of drawing them."""
+    fixed_budget: int | None = None
+    """Updates of each call, instead of adapting them to the speed; for tests."""
+    chunk_bytes: int = CHUNK_BYTES
+
+    def __post_init__(self) -> None:
+        spec, train = self.spec, self.source.readers["train"]
+        self.seconds = 0.0
+        self.update = 0
+        self.budget = self.fixed_budget or 64
+        self._compiling = 0.0
+        self._sample = jax.ShapeDtypeStruct(train.rows.shape[1:], train.dtype)
+        if self.initial is None:
+            shaped = Part(jax.ShapeDtypeStruct((1, *self._sample.shape), self._sample.dtype), None, None)
+            repeats = compiled_init(spec, self.source.init_keys, (shaped,), True)(self.source.init_keys)
+        else:
+            one = fresh(spec, jax.tree.map(jnp.asarray, self.initial))
+            repeats = jax.tree.map(lambda leaf: jnp.stack([leaf]), one)
+        position = start_position(self.plan, 0, self.every, spec.evaluate_unit, due=True)
+        self.progress = Progress(position, repeats)
+        self._executor = ThreadPoolExecutor(AHEAD, thread_name_prefix="epochal-feed")
+        self._feed = Feed(self.source.plan, train, self._executor, 0, self.last_update, self.chunk_bytes)
+        self._chunk: Chunk | None = None
+
+    def close(self) -> None:
+        """Read no more."""
+        self._feed.close()
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to do: the plan is at its end, or the repeat has stopped."""
+        if bool(self.progress.position.due):
+            return False
+        return self.update >= self.last_update or self._stopped
+
+    @property
+    def _stopped(self) -> bool:
+        return bool(np.asarray(self.progress.repeats.status)[0] != 0)
+
+    def advance(self) -> list[Evaluation]:
+        """Make updates for about a tenth of a second, with the evaluations that are due before or after."""
+        begin, compiled_before = time.perf_counter(), self._compiling
+
+        def elapsed() -> float:
+            return time.perf_counter() - begin - (self._compiling - compiled_before)
+
+        evaluations: list[Evaluation] = []
+        left = self.budget if self.fixed_budget is None else self.fixed_budget
+        while True:
+            if bool(self.progress.position.due):
+                row, active = self._evaluate()
+                position = self.progress.position
+                at = (self.update, int(position.epoch), int(position.index), self.seconds + elapsed())
+                evaluations.append(Evaluation(*at, active, row))
+            late = self.fixed_budget is None and elapsed() >= CALL_SECONDS
+            if late or left <= 0 or self.update >= self.last_update or self._stopped:
+                break
+            left -= self._leg(left)
+        self.seconds += elapsed()
+        return evaluations
+
+    def finish(self) -> list[Evaluation]:
+        """End here: evaluate once more if updates were made since the last evaluation, or none was made."""
+        if self.update > 0 and not int(self.progress.position.counted):
+            return []
+        self.progress = self.progress._replace(position=self.progress.position._replace(due=np.bool_(True)))
+        self.last_update = self.update
+        return self.advance()
+
+    def _leg(self, left: int) -> int:
+        """Make up to `left` updates of one chunk, not beyond the next evaluation; how many they were."""
+        if self._chunk is None:
+            self._chunk = next(self._feed)
+        span = self._chunk.span
+        low = self.update - span.update
+        high = min(span.batches, low + left)
+        if self.spec.evaluate_unit == "updates":
+            high = min(high, low + self.every - self.update % self.every)
+        numbers = (low, high, span.epoch, span.batch, min(span.update, 2**31 - 1))
+        arguments = (
+            self.progress.repeats,
+            self.source.seeds,
+            self._chunk.part,
+            Leg(*(np.int32(number) for number in numbers)),
+        )
+        program = self._program(running, arguments, donate=(0,))
+        begin = time.perf_counter()
+        repeats: Repeat = jax.block_until_ready(program(*arguments))
+        broken = int(np.asarray(repeats.broken_index)[0])
+        made = high - low if broken < 0 else broken + 1 - (span.batch + low)
+        if self.fixed_budget is None:
+            wanted = int(made * CALL_SECONDS / max(time.perf_counter() - begin, 1e-6))
+            self.budget = max(1, min(wanted, self.budget * 8, 2**30))
+        if low + made == span.batches:
+            self._feed.give_back(self._chunk)
+            self._chunk = None
+        self.update += made
+        self.progress = Progress(self._position(made * span.size, broken >= 0), repeats)
+        return made
+
+    def _position(self, counted: int, broken: bool) -> Position:
+        """Where the lane stands, after so many more samples."""
+        unit = self.spec.evaluate_unit
+        position = start_position(self.plan, self.update, self.every, unit, due=False)
+        if unit == "updates":
+            due = self.update % self.every == 0
+        else:
+            due = int(position.index) == 0 and int(position.epoch) % self.every == 0
+        due = due or broken or self.update >= self.last_update
+        before = int(self.progress.position.counted)
+        return position._replace(due=np.bool_(due), counted=np.uint32(before + counted))
+
+    def _evaluate(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Evaluate the parts in blocks and decide what follows: (row of figures, was it running)."""
+        spec, position = self.spec, self.progress.position
+        figures: list[float] = []
+        for name in spec.parts:
+            reader = self.source.readers[name]
+            outputs, losses = evaluate_in_blocks(reader, self._score, self._executor)
+            figures += figures_of(spec, reader, outputs, losses, np.asarray(self.source.seeds.units)[0])
+        epoch = int(position.epoch) + (
+            int(position.index) / self.plan.batches_in(int(position.epoch)) if position.index else 0.0
+        )
+        arguments = (
+            self.progress.repeats,
+            np.asarray(figures, np.float32)[None],
+            position,
+            np.float32(epoch),
+        )
+        repeats, row, active = self._program(deciding, arguments)(*arguments)
+        cleared = position._replace(due=np.bool_(False), counted=np.uint32(0))
+        self.progress = Progress(cleared, repeats)
+        return np.asarray(row), np.asarray(active)
+
+    def _score(self, inputs: Any, targets: Any) -> Any:
+        arguments = (self.progress.repeats, inputs, targets)
+        outputs, losses = self._program(scoring, arguments)(*arguments)
+        return outputs[0], losses[0]
+
+    def _program(self, make: Any, arguments: tuple[Any, ...], donate: tuple[int, ...] = ()) -> Any:
+        """The compiled program; the time that compiling takes is no training time."""
+        begin = time.perf_counter()
+        program = compiled(make, self.spec, self._sample, arguments, donate)
+        self._compiling += time.perf_counter() - begin
+        return program
+
+
+def figures_of(
+    spec: Spec,
+    reader: Reader,
+    outputs: NDArray[np.float32],
+    losses: NDArray[np.float64],
+    units: NDArray[np.float32],
+) -> list[float]:
+    """The loss and the metrics of a part, of the outputs of all its samples, in 64-bit floats."""
+    targets = reader.targets
+    figures = [float(np.average(losses, weights=reader.weights))]
+    for metric in spec.metrics:
+        scored, true = outputs.astype(np.float64), targets
+        if metric.in_target_units:
+            scale = units if targets.ndim > 1 else units[0]
+            scored, true = scored.reshape(targets.shape) * scale, targets * scale
+        figures.append(float(metric.function(scored, true, spec.classes, np)))
+    return figures

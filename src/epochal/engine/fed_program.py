@@ -1,0 +1,76 @@
+"""Which compiled programs does a training use whose samples are fed?
+
+The very same `update` as in memory, scanned over the batches of a chunk; a block of an evaluation; and the
+decision that follows an evaluation.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from epochal.engine.evaluate import decide, forward
+from epochal.engine.program import over_repeats
+from epochal.engine.spec import Spec
+from epochal.engine.state import Part, Position, Repeat, Seeds
+from epochal.engine.update import packing, update
+from epochal.models import Variables, seen
+
+__all__ = ["Leg", "deciding", "running", "scoring"]
+
+
+class Leg(NamedTuple):
+    """Which updates of a chunk to make, int32 scalars."""
+
+    low: Any
+    high: Any
+    epoch: Any
+    index: Any
+    """The batch of the epoch that comes first in the chunk."""
+    update: Any
+    """The number of its update."""
+
+
+def running(spec: Spec, shapes: Variables) -> Any:
+    """The function (repeat, seeds, chunk, leg) -> repeat: the updates of a leg, one after the other."""
+    step = update(spec, packing(spec, shapes.params))
+
+    def run(repeat: Repeat, seeds: Seeds, chunk: Part, leg: Leg) -> Repeat:
+        def body(number: jax.Array, repeat: Repeat) -> Repeat:
+            batch = Part(*(None if leaf is None else _at(leaf, number) for leaf in chunk))
+            batch = batch._replace(inputs=seen(batch.inputs))
+            index, count = leg.index + number, leg.update + number
+            return step(repeat, batch, seeds.noise, leg.epoch, index, seeds.rates, count)
+
+        repeat = lax.fori_loop(leg.low, leg.high, body, repeat)
+        broke = (repeat.broken_index >= 0) & (repeat.broken_epoch < 0)
+        return repeat._replace(broken_epoch=jnp.where(broke, leg.epoch, repeat.broken_epoch))
+
+    return over_repeats(1, run, (0, 0, None, None))
+
+
+def _at(leaf: jax.Array, number: jax.Array) -> jax.Array:
+    return lax.dynamic_index_in_dim(leaf, number, keepdims=False)
+
+
+def scoring(spec: Spec, shapes: Variables) -> Any:
+    """The function (repeat, inputs, targets) -> (outputs, losses) of some samples."""
+    packed = packing(spec, shapes.params)
+
+    def score(repeat: Repeat, inputs: jax.Array, targets: jax.Array) -> tuple[jax.Array, jax.Array]:
+        outputs = forward(spec.model, Variables(packed.unpack(repeat.params), repeat.model), inputs)
+        return outputs, spec.loss(outputs, targets)
+
+    return over_repeats(1, score, (0, None, None))
+
+
+def deciding(spec: Spec, shapes: Variables) -> Any:
+    """The function (repeat, figures, position, epoch) -> (repeat, row, running), as `decide`."""
+
+    def one(repeat: Repeat, figures: jax.Array, position: Position, epoch: jax.Array) -> Any:
+        return decide(spec, repeat, list(figures), position, epoch)
+
+    return over_repeats(1, one, (0, 0, None, None))

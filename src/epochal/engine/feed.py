@@ -1,0 +1,237 @@
+"""How do the batches of a plan reach the device when the samples don't fit there?
+
+The plan is the sampler: the batches after update u are a pure function of u, so a feed can begin anywhere. It
+reads *chunks*, equally sized batches side by side, in threads that are a few chunks ahead of the device, and
+takes the memory of a chunk back when its updates are done. Nothing in it grows with the data.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, NamedTuple, TypeVar
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.data.rows import Rows
+from epochal.data.standardize import Scaling
+from epochal.engine.state import Part
+from epochal.plan import Plan
+
+__all__ = ["AHEAD", "CHUNK_BYTES", "Block", "Chunk", "Feed", "Reader", "Span", "ahead", "blocks", "spans"]
+
+CHUNK_BYTES = 16 << 20
+"""What the inputs of a chunk take at most, if that holds one batch."""
+
+AHEAD = 2
+"""Chunks that are read, or being read, while the device works on another."""
+
+MOST_BATCHES = 4096
+"""Batches in a chunk, at most."""
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One part of a split: its samples by their numbers in the part, as the engine takes them."""
+
+    rows: Rows
+    index: NDArray[np.int64]
+    """The number in `rows` of each sample of the part."""
+    targets: NDArray[Any]
+    weights: NDArray[np.float32] | None
+    scaling: Scaling | None
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of one sample's inputs when they have been read."""
+        return int(np.prod(self.rows.shape[1:], dtype=np.int64)) * self.dtype.itemsize
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """What the inputs are when they have been read."""
+        return self.rows.dtype if self.scaling is None else np.dtype(np.float32)
+
+    def inputs(self, samples: NDArray[np.int64], out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """The inputs of these samples, scaled."""
+        straight = self.scaling is None or self.rows.dtype == np.float32
+        read = self.rows.take(self.index[samples], out if straight else None)
+        return read if self.scaling is None else self.scaling.apply(read, out=read if straight else out)
+
+    def part(self, samples: NDArray[np.int64], out: NDArray[Any] | None = None) -> Part:
+        """These samples with their targets and weights."""
+        weights = None if self.weights is None else self.weights[samples]
+        return Part(self.inputs(samples, out), self.targets[samples], weights)
+
+
+class Span(NamedTuple):
+    """Consecutive batches of one size in one epoch."""
+
+    update: int
+    epoch: int
+    batch: int
+    """The first of them in the epoch."""
+    batches: int
+    size: int
+
+
+def spans(plan: Plan, update: int, last: int, most: Callable[[int], int]) -> Iterator[Span]:
+    """The batches of the updates from `update` up to `last`, `most(size)` of one size together.
+
+    >>> list(spans(Plan(10, 4, 2), 1, 6, lambda size: 8))
+    [Span(update=1, epoch=0, batch=1, batches=1, size=4), Span(update=2, epoch=0, batch=2, batches=1, size=2), \
+Span(update=3, epoch=1, batch=0, batches=2, size=4), Span(update=5, epoch=1, batch=2, batches=1, size=2)]
+    """
+    while update < last:
+        epoch, batch = plan.locate(update)
+        left, size = batch, 0
+        for batches, size in plan.segments_in(epoch):
+            left -= batches
+            if left < 0:
+                break
+        together = min(-left, most(size), last - update)
+        yield Span(update, epoch, batch, together, size)
+        update += together
+
+
+class Block(NamedTuple):
+    """Consecutive samples, the first `again` of which are in the block before, too."""
+
+    start: int
+    stop: int
+    again: int
+
+
+def blocks(samples: int, sample_bytes: int, most: int) -> Iterator[Block]:
+    """All samples in order, in blocks of one size, at most `most` and as many as fit a chunk.
+
+    >>> list(blocks(5, 1, 2))
+    [Block(start=0, stop=2, again=0), Block(start=2, stop=4, again=0), Block(start=3, stop=5, again=1)]
+    """
+    size = max(1, min(samples, most, CHUNK_BYTES // max(1, sample_bytes)))
+    for start in range(0, samples, size):
+        stop = min(start + size, samples)
+        yield Block(stop - size, stop, start - (stop - size))
+
+
+def ahead(
+    executor: ThreadPoolExecutor, function: Callable[[Task], Result], tasks: Iterator[Task], count: int
+) -> Iterator[Result]:
+    """The function of each task, in order; `count` of them are under way while one is used."""
+    waiting: deque[Future[Result]] = deque(executor.submit(function, task) for task in islice(tasks, count))
+    try:
+        while waiting:
+            result = waiting.popleft().result()
+            for task in islice(tasks, 1):
+                waiting.append(executor.submit(function, task))
+            yield result
+            del result
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+class Chunk(NamedTuple):
+    """The batches of a span on the device."""
+
+    span: Span
+    part: Part
+    """Leaves `(room, size, ...)`, of which the first `span.batches` are filled."""
+    memory: NDArray[np.uint8]
+    """What the inputs lie in on the host, to be given back."""
+
+
+class Feed:
+    """The chunks of a plan from an update on, read ahead of their use.
+
+    Args:
+        plan: which samples form which batch.
+        reader: the training samples.
+        executor: the threads that read.
+        update: the first update.
+        last: the update after the last one.
+        chunk_bytes: what the inputs of a chunk take at most.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        reader: Reader,
+        executor: ThreadPoolExecutor,
+        update: int,
+        last: int,
+        chunk_bytes: int = CHUNK_BYTES,
+    ) -> None:
+        self._plan, self._reader, self._chunk_bytes = plan, reader, chunk_bytes
+        self._counts = {size: count for count, size in plan.segments}
+        self._free: list[NDArray[np.uint8]] = []
+        self._lock = threading.Lock()
+        self._chunks = ahead(executor, self._read, spans(plan, update, last, self.room), AHEAD)
+
+    def room(self, size: int) -> int:
+        """How many batches of that size a chunk has room for."""
+        fitting = self._chunk_bytes // max(1, size * self._reader.sample_bytes)
+        # A program is compiled for one room; where an epoch has but one batch of a size, that is one.
+        return max(1, min(fitting, self._counts.get(size, fitting), MOST_BATCHES))
+
+    def __next__(self) -> Chunk:
+        return next(self._chunks)
+
+    def __iter__(self) -> Iterator[Chunk]:
+        return self
+
+    def give_back(self, chunk: Chunk) -> None:
+        """The updates of the chunk are done, and nothing reads its memory any more."""
+        with self._lock:
+            self._free.append(chunk.memory)
+
+    def close(self) -> None:
+        """Read no more."""
+        close: Any = getattr(self._chunks, "close", None)
+        if close is not None:
+            close()
+
+    def _read(self, span: Span) -> Chunk:
+        reader = self._reader
+        samples = np.concatenate(
+            [self._plan.batch(span.epoch, span.batch + number) for number in range(span.batches)]
+        )
+        room = self.room(span.size)
+        shape = (room, span.size, *reader.rows.shape[1:])
+        memory, inputs = self._memory(shape, reader.dtype)
+        reader.inputs(samples, inputs.reshape(-1, *shape[2:])[: len(samples)])
+
+        def filled(values: NDArray[Any]) -> NDArray[Any]:
+            chosen = values[samples].reshape(span.batches, span.size, *values.shape[1:])
+            out = np.zeros((room, *chosen.shape[1:]), values.dtype)
+            out[: span.batches] = chosen
+            return out
+
+        weights = None if reader.weights is None else filled(reader.weights)
+        part: Part = jax.device_put(Part(inputs, filled(reader.targets), weights))
+        return Chunk(span, part, memory)
+
+    def _memory(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[NDArray[np.uint8], NDArray[Any]]:
+        """Memory for the inputs of a chunk, used before if possible, and the array in it.
+
+        It is aligned as XLA wants it, so that a CPU device reads it where it lies.
+        """
+        needed = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        with self._lock:
+            fitting = [place for place, memory in enumerate(self._free) if len(memory) >= needed + 64]
+            memory = self._free.pop(fitting[0]) if fitting else None
+        if memory is None:
+            memory = np.zeros(needed + 64, np.uint8)
+        begin = -memory.ctypes.data % 64
+        return memory, memory[begin : begin + needed].view(dtype).reshape(shape)
