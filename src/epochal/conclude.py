@@ -6,6 +6,7 @@ import datetime
 import functools
 import platform
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
@@ -17,12 +18,15 @@ from numpy.typing import NDArray
 from epochal.curves import Curves, judge, summarize
 from epochal.data import Dataset, Split
 from epochal.engine.evaluate import forward
+from epochal.engine.fed import FedLane, evaluate_in_blocks
+from epochal.engine.feed import AHEAD, Reader
 from epochal.engine.lane import Lane
 from epochal.engine.spec import Spec
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, Repeat
 from epochal.engine.update import packing
+from epochal.errors import DataFailed
 from epochal.models import METRICS, Loss, Model, Variables, bounds_of, metrics_for, probabilities, shapes_of
-from epochal.prepared import Prepared
+from epochal.prepared import Prepared, Samples
 from epochal.run import BrokenUpdate, Fitted, Outcome, Run, Scores
 
 __all__ = ["LaneResult", "conclude", "conditions", "constant_figures", "describe_data", "describe_settings"]
@@ -48,15 +52,17 @@ class LaneResult:
     reason: str
     """Why the host ended it; empty if the plan or a rule did."""
     spec: Spec
+    failed: str = ""
+    """Why the data could not be read any more; empty if it could."""
 
     @classmethod
-    def of(cls, lane: Lane, repeats: range, reason: str) -> LaneResult:
+    def of(cls, lane: Lane | FedLane, repeats: range, reason: str, failed: str = "") -> LaneResult:
         """Fetch what a lane has learned."""
         state = jax.tree.map(np.asarray, lane.progress.repeats)
         position = lane.progress.position
         epoch, index = int(position.epoch), int(position.index)
         share = index / lane.plan.batches_in(epoch) if index else 0.0
-        return cls(repeats, state, lane.update, epoch + share, lane.seconds, reason, lane.spec)
+        return cls(repeats, state, lane.update, epoch + share, lane.seconds, reason, lane.spec, failed)
 
     def of_repeat(self, row: int) -> Repeat:
         """The state of one repeat."""
@@ -138,11 +144,14 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         stopped_early=2 * sum(_ruled(result) for result in results) >= len(repeats),
         settings=settings | ({"loss": "one of its own"} if callable(prepared.settings.loss) else {}),
     )
-    scores = {
-        name: _scores(prepared, dict(zip(repeats, fitted, strict=True)), name)
-        for name in ("validation", "test")
-        if prepared.part_size(name)
-    }
+    failed = next((result.failed for result in results if result.failed), "")
+    scores = {}
+    for name in ("validation", "test"):
+        if prepared.part_size(name):
+            try:
+                scores[name] = _scores(prepared, dict(zip(repeats, fitted, strict=True)), name)
+            except DataFailed as error:
+                failed = failed or str(error).rstrip(".")
     return Run(
         plan=prepared.plan,
         task=prepared.task,
@@ -163,6 +172,7 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         splits=tuple(_parts(prepared.splits[repeat], prepared.dataset.samples) for repeat in repeats),
         order_values=prepared.order.values,
         interrupted=interrupted,
+        failed=failed,
     )
 
 
@@ -268,6 +278,16 @@ def _scoring(model: Model, loss: Loss) -> Any:
     return jax.jit(score)
 
 
+def _outputs(prepared: Prepared, learned: Fitted, part: Samples | Reader) -> tuple[Any, Any]:
+    """The outputs and losses of the best parameters for all samples of a part."""
+    score = functools.partial(_scoring(prepared.model, prepared.spec.loss), learned.best)
+    if isinstance(part, Samples):
+        outputs, losses = score(part.inputs, part.targets)
+        return outputs, losses
+    with ThreadPoolExecutor(AHEAD) as executor:
+        return evaluate_in_blocks(part, score, executor)
+
+
 def _scores(prepared: Prepared, fitted: Mapping[int, Fitted], name: str) -> Scores:
     """What the best parameters of each repeat reach on a part."""
     task, spec = prepared.task, prepared.spec
@@ -275,8 +295,8 @@ def _scores(prepared: Prepared, fitted: Mapping[int, Fitted], name: str) -> Scor
     figures: dict[str, list[float]] = {"loss": [], **{metric.name: [] for metric in wanted}}
     confusion, true, predicted = [], [], []
     for repeat, learned in fitted.items():
-        part = prepared.part(repeat, name)
-        outputs, losses = _scoring(prepared.model, spec.loss)(learned.best, part.inputs, part.targets)
+        part = prepared.reader(repeat, name) if prepared.fed else prepared.part(repeat, name)
+        outputs, losses = _outputs(prepared, learned, part)
         figures["loss"].append(float(np.average(np.asarray(losses, np.float64), weights=part.weights)))
         scores, targets = np.asarray(outputs, np.float64), part.targets
         if task.is_classification:
@@ -332,7 +352,8 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
         else dict(settings.class_weight),
         "standardize": prepared.scalings[0] is not None,
         "evaluate_every": f"{every} {unit}",
-        "evaluate_train": settings.evaluate_train,
+        "evaluate_train": "train" in spec.parts,
+        "stream": prepared.fed,
         "initial": "drawn" if settings.initial is None else "given",
     }
 

@@ -29,6 +29,8 @@ from epochal.data import (
     split,
     time_notes,
 )
+from epochal.data.large import streams_note
+from epochal.data.rows import ArrayRows
 from epochal.engine.rules import Never, Rule
 from epochal.engine.spec import Layout, Spec
 from epochal.errors import MissingExtra, Refusal, did_you_mean
@@ -42,16 +44,28 @@ from epochal.stopping import without_budgets
 __all__ = ["SAMPLES", "as_dataset", "prepare"]
 
 
-def as_dataset(data: Any, task: str | None = None) -> Dataset:
+def as_dataset(data: Any, task: str | None = None, stream: bool | None = None) -> Dataset:
     """What `fit` was given as data, as a `Dataset`; a ready one must be of that task, if any."""
     if not isinstance(data, Dataset):
-        return load(data, task=task)
+        return load(data, task=task, stream=stream)
     kind = None if data.task is None else data.task.kind
     if task not in (None, kind) and (task != "classification" or kind == "regression"):
         raise Refusal(
             f'task must be that of the Dataset, {kind}; got "{task}": load the Dataset with task="{task}".'
         )
     return data
+
+
+def placed(dataset: Dataset, stream: bool | None) -> Dataset:
+    """The data set with its inputs in memory or not, as asked; by default streamed if the device is small."""
+    inputs = dataset.inputs
+    if not isinstance(inputs, np.ndarray):
+        return dataset if stream is not False else replace(dataset, inputs=inputs[:])
+    limit = (jax.devices()[0].memory_stats() or {}).get("bytes_limit") if stream is None else None
+    if stream or (limit is not None and inputs.nbytes > limit / 2):
+        rows = ArrayRows(inputs, inputs.dtype)
+        return replace(dataset, inputs=rows, notes=(*dataset.notes, streams_note(rows, "host memory")))
+    return dataset
 
 
 def _other(data: Any, dataset: Dataset, name: str, finite: bool) -> tuple[float | int, Dataset | None]:
@@ -128,7 +142,7 @@ class _Samples:
     @classmethod
     def of(cls, data: Any, settings: Settings) -> _Samples:
         """Read, split and scale the data."""
-        dataset = as_dataset(data, settings.task)
+        dataset = placed(as_dataset(data, settings.task, settings.stream), settings.stream)
         settings = _settled_split(settings, dataset)
         task = dataset.task
         if task is None or dataset.targets is None:
@@ -138,7 +152,8 @@ class _Samples:
         standardize = dataset.standardize if settings.standardize is None else settings.standardize
         if standardize and dataset.dtype == np.int32:
             raise Refusal("standardize must be False for tokens, which are no quantities; got True.")
-        if not standardize and first_missing(dataset.inputs) is not None:
+        in_memory = isinstance(dataset.inputs, np.ndarray)
+        if not standardize and in_memory and first_missing(dataset.inputs) is not None:
             raise Refusal("the inputs have missing values (NaN), which only standardize=True can fill.")
         share, validation = _other(settings.validation, dataset, "validation", finite=not standardize)
         test_share, test = _other(settings.test, dataset, "test", finite=not standardize)
@@ -243,10 +258,11 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         if settings.metrics is not None
         else default_metrics(task.kind)
     )
+    evaluate_train = settings.evaluate_train
+    if evaluate_train is None:
+        evaluate_train = isinstance(dataset.inputs, np.ndarray) or not has_validation
     parts = tuple(
-        name
-        for name, wanted in (("train", settings.evaluate_train), ("validation", has_validation))
-        if wanted
+        name for name, wanted in (("train", evaluate_train), ("validation", has_validation)) if wanted
     )
     if not parts:
         raise Refusal("nothing would be evaluated: give validation samples or keep evaluate_train=True.")

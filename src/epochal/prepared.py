@@ -22,6 +22,9 @@ from epochal.data import (
     Task,
     class_words,
 )
+from epochal.data.rows import ArrayRows
+from epochal.engine.fed import FedSource
+from epochal.engine.feed import Reader
 from epochal.engine.lane import Source
 from epochal.engine.rules import Never, Rule
 from epochal.engine.spec import Spec
@@ -84,12 +87,23 @@ class Prepared:
     def notes(self) -> tuple[str, ...]:
         """What should be known before training."""
         sizes = [size for _, size in self.plan.segments]
+        notes = []
         if getattr(self.model, "batch_norm", False) and min(sizes) == 1:
-            return (
+            notes.append(
                 "batch normalization sees a batch of 1 sample in each epoch, whose variance is 0; "
-                "--remainder spread avoids it",
+                "--remainder spread avoids it"
             )
-        return ()
+        if self.fed and self.settings.evaluate_train is None and "train" not in self.spec.parts:
+            notes.append(
+                "the training loss at fixed parameters is not evaluated, since that reads all training "
+                "samples once more; --evaluate-train does"
+            )
+        return tuple(notes)
+
+    @property
+    def fed(self) -> bool:
+        """Whether the training samples stay where they are, and the host feeds them to the device."""
+        return not isinstance(self.dataset.inputs, np.ndarray)
 
     @property
     def rule(self) -> Rule:
@@ -203,6 +217,26 @@ class Prepared:
                 samples[0] if len(repeats) == 1 else jax.tree.map(lambda *leaves: np.stack(leaves), *samples)
                 for samples in stacked
             )
+        put = jax.device_put((parts, self._seeds(repeats, self.ordering(repeats))))
+        return Source(put[0], self.shared or len(repeats) == 1, put[1], self._keys(repeats, _INIT))
+
+    def fed_source(self, repeat: int) -> FedSource:
+        """What one repeat trains on if its samples are fed."""
+        readers = {
+            name: self.reader(repeat, name) for name in ("train", "validation") if self.part_size(name)
+        }
+        only = range(repeat, repeat + 1)
+        seeds = jax.device_put(self._seeds(only, {}))
+        return FedSource(self.plan_of(repeat), readers, seeds, self._keys(only, _INIT))
+
+    def reader(self, repeat: int, name: str) -> Reader:
+        """The samples of a part of one repeat, to be read some at a time."""
+        dataset, index = self._where(repeat, name)
+        inputs = dataset.inputs
+        rows = ArrayRows(inputs, inputs.dtype) if isinstance(inputs, np.ndarray) else inputs
+        return Reader(rows, index, *self.labels(repeat, name), self.scalings[repeat])
+
+    def _seeds(self, repeats: range, ordering: dict[str, NDArray[Any]]) -> Seeds:
         rates = self.spec.schedule.rates(self.spec.optimizer.learning_rate or 1.0, self.plan.updates)
         outputs = self.task.targets if self.task.kind == "regression" else 1
         units = np.ones((len(repeats), outputs), np.float32)
@@ -210,15 +244,13 @@ class Prepared:
             scaling = self.target_scalings[repeat]
             if scaling is not None:
                 units[row] = 1 / scaling.scale
-        seeds = Seeds(
+        return Seeds(
             order=np.stack([words(self.seed(repeat, "order")) for repeat in repeats]),
             noise=self._keys(repeats, _NOISE),
             rates=jax.tree.map(lambda number: np.full(len(repeats), number), rates),
             units=units,
-            ordering=self.ordering(repeats),
+            ordering=ordering,
         )
-        put = jax.device_put((parts, seeds))
-        return Source(put[0], self.shared or len(repeats) == 1, put[1], self._keys(repeats, _INIT))
 
     def _keys(self, repeats: range, purpose: int) -> jax.Array:
         counter = (np.zeros(1, np.uint32), np.full(1, purpose, np.uint32))

@@ -62,8 +62,9 @@ class Options(TypedDict, total=False):
     class_weight: Any
     standardize: bool | None
     evaluate_every: int | str
-    evaluate_train: bool
+    evaluate_train: bool | None
     initial: Any
+    stream: bool | None
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,11 @@ class Settings:
         standardize: bring inputs (and regression targets) to mean 0 and variance 1 by the training samples;
             by default for tables, and not for plain arrays.
         evaluate_every: epochs between evaluations, or a string such as "100 updates".
-        evaluate_train: whether the training loss at fixed parameters is evaluated, too.
+        evaluate_train: whether the training loss at fixed parameters is evaluated, too; by default unless
+            the samples are streamed and there are others for validation.
         initial: variables from which every repeat starts, instead of drawing them.
+        stream: whether the samples stay where they are and are read batch by batch; by default those that
+            would take more than a quarter of the free memory, or that are no arrays.
     """
 
     batch_size: int | Literal["full"] = 32
@@ -127,8 +131,9 @@ class Settings:
     class_weight: Any = None
     standardize: bool | None = None
     evaluate_every: int | str = 1
-    evaluate_train: bool = True
+    evaluate_train: bool | None = None
     initial: Any = None
+    stream: bool | None = None
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Settings:
@@ -170,8 +175,10 @@ class Settings:
             object.__setattr__(self, "metrics", _names("metrics", self.metrics))
         if not (isinstance(self.schedule, str | Schedule)):
             raise Refusal(f"schedule must be a name or a Schedule; got {self.schedule!r}.")
-        if not (self.standardize is None or isinstance(self.standardize, bool)):
-            raise Refusal(f"standardize must be True, False or None; got {self.standardize!r}.")
+        for name in ("standardize", "evaluate_train", "stream"):
+            value = getattr(self, name)
+            if not (value is None or isinstance(value, bool)):
+                raise Refusal(f"{name} must be True, False or None; got {value!r}.")
         if not (self.loss is None or isinstance(self.loss, str) or callable(self.loss)):
             raise Refusal(f"loss must be a name or a function (outputs, targets); got {self.loss!r}.")
         options = self.optimizer_options

@@ -17,6 +17,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import Any, Unpack
 
@@ -25,7 +26,9 @@ import numpy as np
 
 from epochal.conclude import LaneResult, conclude
 from epochal.curves import Curves
+from epochal.engine.fed import FedLane
 from epochal.engine.lane import Evaluation, Lane
+from epochal.errors import DataFailed
 from epochal.events import Evaluated, Event, Progressed, RepeatEnded, RunEnded, RunStarted
 from epochal.models import Model, shapes_of
 from epochal.plan import Plan
@@ -70,6 +73,7 @@ def fit(model: Any, data: Any, **options: Unpack[Options]) -> Run:
 
     Raises:
         Refusal: what cannot work, in one sentence, before anything is trained.
+        DataFailed: the data can't be read any more and nothing was learned; else the run says so (`failed`).
 
     >>> from epochal.models import MLP
     >>> run = fit(MLP(8), "example:iris", epochs=60, batch_size=16, learning_rate=0.02, repeats=2)
@@ -208,21 +212,45 @@ def _drive(
     """Drive a lane to its end and return what it learned; None if it had not begun when asked to stop."""
     if control.stopped and repeats.start > 0:
         return None
-    lane = make_lane(prepared, repeats)
+    with closing(make_lane(prepared, repeats)) as lane:
+        return _to_its_end(prepared, control, repeats, lane, told)
+
+
+def _to_its_end(
+    prepared: Prepared,
+    control: Control,
+    repeats: range,
+    lane: Lane | FedLane,
+    told: queue.SimpleQueue[Any],
+) -> LaneResult:
     seconds = [one.seconds for one in prepared.budgets if one.seconds is not None]
-    reason = ""
+    reason, failed = "", ""
     while not lane.done:
         if control.stopped:
             reason = "interrupted"
         elif seconds and lane.seconds >= min(seconds):
             reason = f"the budget of {min(seconds):g} seconds is spent"
-        news = lane.finish() if reason else lane.advance()
+        try:
+            news = lane.finish() if reason else lane.advance()
+        except DataFailed as error:
+            if not lane.update:
+                raise
+            reason = failed = str(error).rstrip(".")
+            news = _last_words(lane)
         told.put((repeats, news, lane.update, lane.last_update, lane.seconds))
         if reason:
             break
     if not reason and lane.update >= lane.last_update < prepared.plan.updates:
         reason = f"the budget of {lane.last_update:,} updates is spent"
-    return LaneResult.of(lane, repeats, reason)
+    return LaneResult.of(lane, repeats, reason, failed)
+
+
+def _last_words(lane: Lane | FedLane) -> list[Evaluation]:
+    """A last evaluation of what was learned before the data failed, if the data for it can be read."""
+    try:
+        return lane.finish()
+    except DataFailed:
+        return []
 
 
 def _stop(control: Control, threads: Sequence[threading.Thread]) -> None:
@@ -282,31 +310,34 @@ def samples_seen(plan: Plan, epoch: int, index: int) -> int:
     return int(total)
 
 
-def make_lane(prepared: Prepared, repeats: range, fixed_budget: int | None = None) -> Lane:
+def make_lane(prepared: Prepared, repeats: range, fixed_budget: int | None = None) -> Lane | FedLane:
     """A lane for some repeats, compiled and at its first update."""
     limits = [one.updates for one in prepared.budgets if one.updates is not None]
-    return Lane(
-        spec=replace(prepared.spec, repeats=len(repeats)),
-        plan=prepared.plan,
-        source=prepared.source(repeats),
-        every=prepared.settings.evaluation[0],
-        last_update=min([prepared.plan.updates, *limits]),
-        initial=prepared.settings.initial,
-        fixed_budget=fixed_budget,
-    )
+    common: dict[str, Any] = {
+        "spec": replace(prepared.spec, repeats=len(repeats)),
+        "plan": prepared.plan,
+        "every": prepared.settings.evaluation[0],
+        "last_update": min([prepared.plan.updates, *limits]),
+        "initial": prepared.settings.initial,
+        "fixed_budget": fixed_budget,
+    }
+    if prepared.fed:
+        return FedLane(source=prepared.fed_source(repeats[0]), **common)
+    return Lane(source=prepared.source(repeats), **common)
 
 
 def lanes_of(prepared: Prepared) -> tuple[list[range], int]:
     """Which repeats share a program, and how many programs run at a time.
 
-    An accelerator takes all repeats in step. A CPU runs small programs on one core each, so that cores work
-    side by side, and a large one alone, which uses all cores by itself.
+    An accelerator takes all repeats in step, unless their samples are fed. A CPU runs small programs on one
+    core each, so that cores work side by side, and a large one alone, which uses all cores by itself.
     """
     repeats = prepared.settings.repeats
+    singly = [range(repeat, repeat + 1) for repeat in range(repeats)]
     if jax.default_backend() != "cpu":
-        return [range(repeats)], 1
+        return (singly if prepared.fed else [range(repeats)]), 1
     workers = min(repeats, cores()) if is_small(prepared) else 1
-    return [range(repeat, repeat + 1) for repeat in range(repeats)], workers
+    return singly, workers
 
 
 def is_small(prepared: Prepared) -> bool:

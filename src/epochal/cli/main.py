@@ -18,7 +18,7 @@ import click
 
 from epochal.cli.command import sentence
 from epochal.cli.interrupts import INTERRUPTED, leave, leaving, told
-from epochal.errors import Refusal, did_you_mean
+from epochal.errors import DataFailed, Refusal, did_you_mean
 
 __all__ = ["app", "main", "run"]
 
@@ -109,6 +109,8 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("EPOCHAL_DEBUG"):
             raise
+        if isinstance(error, DataFailed):
+            return _say(str(error), 1)
         if isinstance(error, OSError):
             where = f": {error.filename}" if error.filename else ""
             _let_go()

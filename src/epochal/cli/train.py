@@ -60,7 +60,9 @@ def command(
     elif quiet:
         headline = run.headline
         click.echo(f"{path}" + (f"  {headline[0]} {headline[1]}" if headline is not None else ""))
-    ctx.exit(130 if run.interrupted else 0)
+    if run.failed:
+        click.echo(f"epochal: {run.failed}. What was learned before is kept.", err=True)
+    ctx.exit(130 if run.interrupted else 1 if run.failed else 0)
 
 
 def train_and_save(source: str, given: dict[str, Any], folder: Path, screen: Screen) -> tuple[Run, Path]:
@@ -121,6 +123,7 @@ def load_data(source: str, given: dict[str, Any]) -> Dataset:
         task=given["task"],
         sample_weight=column(given["sample_weight"]),
         **image_options(given),
+        stream=given["stream"],
         **asked,
     )
 
@@ -178,6 +181,7 @@ def result(run: Run, path: Path) -> dict[str, Any]:
             },
             "conditions": run.conditions,
             "interrupted": run.interrupted,
+            "failed": run.failed,
         }
     )
     return document

@@ -68,6 +68,11 @@ def data_options(validation: str, test: str) -> Callable[[Any], Any]:
         _data("--keep", multiple=True, metavar="COLUMNS", help="Columns to keep, whatever they look like."),
         _data("--categorical", multiple=True, metavar="COLUMNS", help="Columns to read as categories."),
         _data("--numeric", multiple=True, metavar="COLUMNS", help="Columns to read as numbers."),
+        _data(
+            "--stream/--no-stream",
+            default=None,
+            help="Read batches from the file while training; else if it is large.",
+        ),
         _data("--no-standardize", is_flag=True, help="Without mean 0 and variance 1 for the inputs."),
         images("Data"),
         reading("Data"),
@@ -229,7 +234,11 @@ train_options = decorate(
     _evaluation(
         "--evaluate-every", default="1", metavar="N", help='Epochs between evaluations; or "100 updates".'
     ),
-    _evaluation("--no-evaluate-train", is_flag=True, help="Without the training loss at fixed parameters."),
+    _evaluation(
+        "--evaluate-train/--no-evaluate-train",
+        default=None,
+        help="The training loss at fixed parameters, too; else unless data is streamed.",
+    ),
     _output(
         "--out",
         "-o",
@@ -274,7 +283,8 @@ def settings(given: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
         "schedule": schedule,
         "order": order_of(given["order"], given["block_length"]),
         "stop": _rule(given),
-        "evaluate_train": not given["no_evaluate_train"],
+        "evaluate_train": given["evaluate_train"],
+        "stream": given["stream"],
     }
 
 

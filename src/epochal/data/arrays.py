@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from epochal.data.columns import ColumnReference, default_name, resolve
 from epochal.data.dataset import Dataset, Task, fingerprint
+from epochal.data.large import streams, streams_note
 from epochal.data.pixel_arrays import channels_last, described
+from epochal.data.rows import FileRows, Rows, sampled
 from epochal.data.table import weights_of
 from epochal.data.target import class_ids, recognize_task, target_numbers
 from epochal.errors import Refusal
@@ -37,11 +39,13 @@ def dataset_of_arrays(
     features: tuple[str, ...] | None = None,
     least: int = 2,
     owned: bool = False,
+    said: tuple[str, ...] = (),
 ) -> Dataset:
     """A dataset of arrays as they are: no column is left out.
 
     Args:
         inputs: `(n, *shape)`, numbers or booleans; float32 in row-major order is not copied. NaN is missing.
+            `Rows` stay where they are.
             Bytes (uint8) of three or more dimensions are images: the model sees 0 to 1.
         targets: `(n,)` class labels or numbers, or `(n, m)` numbers; None when unlabeled.
         sample_weight: `(n,)`, not negative.
@@ -51,12 +55,19 @@ def dataset_of_arrays(
         features: names of the columns of 2-d inputs; numbered from 1 by default.
         least: the fewest samples.
         owned: whether `inputs` was made for this dataset, so that it may be written to.
+        said: further notes.
 
     Raises:
         Refusal: lengths that differ, kinds of values that are no numbers, infinite values, missing targets.
     """
-    inputs, moved = channels_last(np.asarray(inputs))
-    values = inputs_of_array(inputs, owned=owned or bool(moved), least=least)
+    large = isinstance(inputs, Rows)
+    moved: tuple[str, ...] = ()
+    if large:
+        _enough(inputs.shape, least)
+        values: Any = inputs
+    else:
+        inputs, moved = channels_last(np.asarray(inputs))
+        values = inputs_of_array(inputs, owned=owned or bool(moved), least=least)
     notes: list[str] = []
     labels, found = None, None
     if targets is not None:
@@ -72,8 +83,8 @@ def dataset_of_arrays(
         )
     width = values.shape[1] if values.ndim == 2 else 0
     names = tuple(map(default_name, range(width))) if features is None else features
-    notes += (*moved, *described(values))
-    if values.ndim == 2 and np.isnan(values[: 1 << 16]).any():
+    notes += (*moved, *described(sampled(values) if large else values))
+    if not large and values.ndim == 2 and np.isnan(values[: 1 << 16]).any():
         notes.append("the inputs have missing values: filled with the median of the training samples.")
     return Dataset(
         inputs=values,
@@ -84,11 +95,16 @@ def dataset_of_arrays(
         encoder=None,
         target_name=target_name if labels is not None else "",
         source=source,
-        notes=tuple(notes),
+        notes=(*notes, *said),
         rows=np.arange(1, len(values) + 1, dtype=np.int64),
         sample_weight=weights,
-        fingerprint=fingerprint((*names, target_name), values, labels, weights),
+        fingerprint=fingerprint((*names, target_name), sampled(values) if large else values, labels, weights),
     )
+
+
+def _enough(shape: tuple[int, ...], least: int) -> None:
+    if shape[0] < least or 0 in shape:
+        raise Refusal(f"inputs must have at least {least} samples and 1 feature; got the shape {shape}.")
 
 
 def inputs_of_array(array: Any, *, owned: bool = False, least: int = 2) -> NDArray[Any]:
@@ -106,10 +122,7 @@ def inputs_of_array(array: Any, *, owned: bool = False, least: int = 2) -> NDArr
             f"inputs must have at least 2 dimensions, (samples, features); got {given.shape}. "
             "Use X[:, None] for one feature."
         )
-    if len(given) < least or 0 in given.shape:
-        raise Refusal(
-            f"inputs must have at least {least} samples and 1 feature; got the shape {given.shape}."
-        )
+    _enough(given.shape, least)
     with np.errstate(over="ignore"):
         image = given.dtype == np.uint8 and given.ndim > 2
         values = np.ascontiguousarray(given, dtype=np.uint8 if image else np.float32)
@@ -213,10 +226,13 @@ def _plain_targets(targets: NDArray[Any], samples: int) -> NDArray[Any]:
     return targets
 
 
-def read_npy(path: Path, target: ColumnReference | None, task: str | None) -> Dataset:
+def read_npy(
+    path: Path, target: ColumnReference | None, task: str | None, stream: bool | None = None
+) -> Dataset:
     """The samples of a two-dimensional `.npy` file, one column of which (the last by default) is the target.
 
-    The file is read in blocks of rows into one float32 array: nothing else grows with the data.
+    The file is read in blocks of rows into one float32 array: nothing else grows with the data. If it is
+    large, or `stream` says so, the inputs stay in it.
     """
     header = _header(path)
     if header is None:
@@ -224,6 +240,17 @@ def read_npy(path: Path, target: ColumnReference | None, task: str | None) -> Da
     shape, dtype, offset = header
     at = _target_of(shape, target, path.name)
     keep = [index for index in range(shape[1]) if index != at]
+    if streams(shape[0] * (shape[1] - 1) * 4, stream):
+        held = FileRows(path, shape, dtype, offset, without=at)
+        return dataset_of_arrays(
+            held,
+            held.column(at),
+            task=task,
+            source=path.name,
+            target_name=default_name(at),
+            features=tuple(map(default_name, keep)),
+            said=(streams_note(held, path.name),),
+        )
     inputs = np.empty((shape[0], shape[1] - 1), np.float32)
     targets = np.empty(shape[0], dtype)
     with np.errstate(over="ignore"):

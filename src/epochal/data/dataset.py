@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from epochal.data.encoders import SampleEncoder
+    from epochal.data.rows import Rows
     from epochal.data.schema import Encoder
     from epochal.data.timeline import Timeline
 
@@ -61,12 +62,13 @@ class Task:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Samples in memory, with what was recognized about them.
+    """Samples in memory or where they can be read, with what was recognized about them.
 
     Args:
         inputs: `(n, *shape)`: float32, where NaN marks a missing value; uint8, pixels that the model sees as
             0 to 1; or int32, tokens. Writeable only if this package made the array, so that nothing is ever
-            scaled in place in an array that belongs to the caller.
+            scaled in place in an array that belongs to the caller. `Rows` where the samples stay in a file or
+            behind an object and are streamed.
         targets: int32 class ids `(n,)`, float32 `(n,)` or `(n, m)` for regression, None when unlabeled.
         task: what is to be predicted; None when unlabeled.
         features: names of the encoded columns, for 2-d inputs and windows; otherwise empty.
@@ -84,7 +86,7 @@ class Dataset:
         timeline: where the samples lie in time, for windows of an ordered table.
     """
 
-    inputs: NDArray[Any]
+    inputs: NDArray[Any] | Rows
     targets: NDArray[Any] | None
     task: Task | None
     features: tuple[str, ...]

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from epochal.data.arrays import dataset_of_arrays, read_npy, read_npz
 from epochal.data.columns import ColumnReference
 from epochal.data.dataset import Dataset
@@ -14,7 +16,10 @@ from epochal.data.examples import example
 from epochal.data.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
 from epochal.data.image_folder import holds_images
 from epochal.data.images import ImageOptions, Progress, read_folder
+from epochal.data.large import rows_of_array, streams, streams_note
+from epochal.data.pixel_arrays import channels_last
 from epochal.data.read import existing, read_table
+from epochal.data.rows import FileRows
 from epochal.data.sniff import MISSING
 from epochal.data.table import TableOptions, dataset_of_table
 from epochal.errors import Refusal
@@ -41,6 +46,7 @@ def load(
     color: bool | None = None,
     skip_bad: bool = False,
     progress: Progress | None = None,
+    stream: bool | None = None,
 ) -> Dataset:
     """The dataset that a source holds; everything recognized is in its `notes`.
 
@@ -63,6 +69,8 @@ def load(
         color: whether images are read as RGB (True) or gray (False); recognized by default.
         skip_bad: whether images that can't be read are left out, and counted, instead of being refused.
         progress: called with (what, done, of how many) while reading takes long.
+        stream: whether inputs stay where they are and are read batch by batch in training; by default those
+            that would take more than a quarter of the free memory.
 
     Raises:
         Refusal: anything that cannot work, in one sentence.
@@ -85,7 +93,7 @@ def load(
             "resize, color and skip_bad are about a folder of images; leave them out for other data."
         )
     if isinstance(source, (str, Path)):
-        return _load_path(source, options, header, delimiter, missing)
+        return _load_path(source, options, header, delimiter, missing, stream)
     if is_frame(source):
         return dataset_of_table(table_of_frame(source), options, "data frame")
     if is_pair(source):
@@ -96,7 +104,7 @@ def load(
         and all(hasattr(a, "__len__") for a in source)
     ):
         _refuse_table_options(options, "arrays", target=True)
-        return dataset_of_arrays(*source, task=task)
+        return _load_arrays(source, task, stream)
     raise Refusal(
         "data must be a path, example:NAME, arrays (X, y), or a data frame with a target; "
         f"got {type(source).__name__}."
@@ -109,6 +117,7 @@ def _load_path(
     header: bool | None,
     delimiter: str | None,
     missing: Collection[str],
+    stream: bool | None,
 ) -> Dataset:
     name = str(source)
     if name.startswith("example:"):
@@ -120,12 +129,27 @@ def _load_path(
         _refuse_table_options(options, path.name, target=suffix == ".npz")
         if suffix == ".npz":
             return read_npz(path, options.task)
-        return read_npy(path, options.target, options.task)
+        return read_npy(path, options.target, options.task, stream)
     table, notes = read_table(path, delimiter, header, missing)
     named = table.column_names != [f"column {index + 1}" for index in range(table.num_columns)]
     held = [table]
     del table
     return dataset_of_table(held.pop(), options, path.name, notes, header=named)
+
+
+def _load_arrays(source: Sequence[Any], task: str | None, stream: bool | None) -> Dataset:
+    """`(X, y)` or `(X, y, sample_weight)`; a large X, or one that is mapped from a file, may be streamed."""
+    inputs = source[0]
+    if not isinstance(inputs, np.ndarray) or inputs.ndim < 2 or inputs.dtype.kind not in "buif":
+        return dataset_of_arrays(*source, task=task)
+    values = 1 if inputs.dtype == np.uint8 and inputs.ndim > 2 else 4
+    if not streams(inputs.size * values, stream):
+        return dataset_of_arrays(*source, task=task)
+    inputs, moved = channels_last(inputs)
+    rows = rows_of_array(inputs)
+    where = rows.path.name if isinstance(rows, FileRows) else "the array"
+    said = (*moved, streams_note(rows, where))
+    return dataset_of_arrays(rows, *source[1:], task=task, source=where, said=said)
 
 
 def _load_pair(source: tuple[Any, ...], options: TableOptions) -> Dataset:

@@ -51,6 +51,11 @@ class Rows(ABC):
         return self.take(which)
 
     @property
+    def ndim(self) -> int:
+        """Dimensions of all samples together."""
+        return len(self.shape)
+
+    @property
     def sample_bytes(self) -> int:
         """Bytes of one sample when it has been read."""
         return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
@@ -66,9 +71,9 @@ class ArrayRows(Rows):
     [[3.0], [1.0]]
     """
 
-    def __init__(self, array: NDArray[Any]) -> None:
+    def __init__(self, array: NDArray[Any], dtype: np.dtype[Any] | None = None) -> None:
         self.shape = array.shape
-        self.dtype = kept_dtype(array.dtype, array.ndim)
+        self.dtype = kept_dtype(array.dtype, array.ndim) if dtype is None else dtype
         self._array = array
 
     def take(self, samples: NDArray[np.int64], out: NDArray[Any] | None = None) -> NDArray[Any]:
@@ -186,7 +191,7 @@ class FileRows(Rows):
                 into[0][: len(data)] = data
                 return len(data)
         except OSError as error:
-            raise DataFailed(f"{self.path.name} can't be read any more: {error.strerror or error}.") from error
+            raise DataFailed(f"{self.path.name} can't be read: {error.strerror or error}.") from error
 
 
 class Watch:
@@ -212,8 +217,8 @@ class Watch:
         for path, known in self._known.items():
             if self._state(path) != known:
                 raise DataFailed(
-                    f"{path.name} has changed since the training began, so samples of two versions would mix. "
-                    "Train once more."
+                    f"{path.name} has changed since the training began, so samples of two versions would "
+                    "mix. Train once more."
                 )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.data.rows import Rows
 from epochal.errors import Refusal
 
 __all__ = ["Scaling", "TargetScaling", "first_missing", "fit_scaling", "fit_target_scaling"]
@@ -33,7 +34,9 @@ class Scaling:
     center: NDArray[np.float32]
     scale: NDArray[np.float32]
 
-    def apply(self, inputs: NDArray[Any], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    def apply(
+        self, inputs: NDArray[Any] | Rows, out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
         """The scaled inputs; written to `out` (which may be `inputs`) where given.
 
         Three float32 operations per value, in this order; memory beyond the result is one block.
@@ -69,17 +72,20 @@ class TargetScaling:
         return restored
 
 
-def fit_scaling(inputs: NDArray[Any], continuous: NDArray[np.bool_], train: NDArray[np.int64]) -> Scaling:
+def fit_scaling(
+    inputs: NDArray[Any] | Rows, continuous: NDArray[np.bool_], train: NDArray[np.int64]
+) -> Scaling:
     """Fit a scaling to the training samples only: the median fills, mean and standard deviation scale.
 
     What scikit-learn's SimpleImputer(strategy="median") and StandardScaler compute, in blocks of rows and
     float64, so that memory does not grow with the data. Columns that are not `continuous` (one-hot levels,
     indicators, booleans) keep center 0 and scale 1. Inputs of more than two dimensions get one center and
     one scale for each entry of the last axis if `continuous` has a flag for each, such as the columns of
-    windows; else one for all their values.
+    windows; else one for all their values. `Rows` are read once, and there the mean fills: the median of a
+    column would need all of it in memory.
 
     Args:
-        inputs: float32 `(n, *shape)`, NaN where missing; or uint8.
+        inputs: float32 `(n, *shape)`, NaN where missing; or uint8; or `Rows` of them.
         continuous: bool `(d,)`, the columns to be standardized; or `(1,)`.
         train: the training samples.
 
@@ -90,6 +96,8 @@ def fit_scaling(inputs: NDArray[Any], continuous: NDArray[np.bool_], train: NDAr
         raise Refusal("training must have at least 1 sample; got 0. Use smaller fractions to hold out.")
     width = inputs.shape[1] if inputs.ndim == 2 else len(continuous)
     flat = width == 1 and inputs.ndim > 2
+    if isinstance(inputs, Rows):
+        return _fit_once(inputs, np.ones(1, bool) if flat else continuous, train, width)
     total, count = np.zeros(width), np.zeros(width, np.int64)
     least, most = np.full(width, np.inf), np.full(width, -np.inf)
     for block in _train_blocks(inputs, train, width):
@@ -125,6 +133,35 @@ def fit_scaling(inputs: NDArray[Any], continuous: NDArray[np.bool_], train: NDAr
     return Scaling(fill.astype(np.float32), center.astype(np.float32), scale.astype(np.float32))
 
 
+def _fit_once(inputs: Rows, continuous: NDArray[np.bool_], train: NDArray[np.int64], width: int) -> Scaling:
+    """A scaling of one pass over the training samples: means and squares of blocks, put together.
+
+    Chan, Golub, LeVeque (1983), "Algorithms for computing the sample variance", equation 2.1.
+    """
+    count, mean, squares = np.zeros(width), np.zeros(width), np.zeros(width)
+    holes = np.zeros(width)
+    least, most = np.full(width, np.inf), np.full(width, -np.inf)
+    for block in _train_blocks(inputs, train, width):
+        seen = ~np.isnan(block)
+        here = seen.sum(axis=0).astype(np.float64)
+        holes += len(block) - here
+        values = np.where(seen, block, 0.0)
+        own = np.divide(values.sum(axis=0), here, out=np.zeros(width), where=here > 0)
+        both = np.maximum(count + here, 1)
+        apart = own - mean
+        squares += np.where(seen, np.square(block - own), 0.0).sum(axis=0) + apart**2 * count * here / both
+        mean += apart * here / both
+        count += here
+        np.minimum(least, np.where(seen, block, np.inf).min(axis=0), out=least)
+        np.maximum(most, np.where(seen, block, -np.inf).max(axis=0), out=most)
+    deviation = np.sqrt(squares / (count + holes))
+    varies = most > least
+    scale = np.divide(1.0, deviation, out=np.zeros(width), where=varies & (deviation > 1e-38))
+    center = np.where(continuous, mean, 0.0)
+    scale = np.where(continuous, scale, varies.astype(float))
+    return Scaling(mean.astype(np.float32), center.astype(np.float32), scale.astype(np.float32))
+
+
 def fit_target_scaling(targets: NDArray[np.float32], train: NDArray[np.int64]) -> TargetScaling:
     """Mean and standard deviation of the training targets, per target; scale 1 where they are constant."""
     chosen = targets[train].astype(np.float64)
@@ -133,7 +170,7 @@ def fit_target_scaling(targets: NDArray[np.float32], train: NDArray[np.int64]) -
     return TargetScaling(np.asarray(chosen.mean(axis=0), np.float32), np.asarray(scale, np.float32))
 
 
-def first_missing(inputs: NDArray[Any]) -> int | None:
+def first_missing(inputs: NDArray[Any] | Rows) -> int | None:
     """The first sample with a missing value, from 0; None where there is none.
 
     >>> first_missing(np.float32([[1, 2], [3, np.nan]])), first_missing(np.float32([[1, 2]]))
@@ -148,14 +185,14 @@ def first_missing(inputs: NDArray[Any]) -> int | None:
     return None
 
 
-def _blocks(inputs: NDArray[Any]) -> Iterator[slice]:
+def _blocks(inputs: NDArray[Any] | Rows) -> Iterator[slice]:
     rows = max(1, _BLOCK_VALUES // max(1, int(np.prod(inputs.shape[1:]))))
     for start in range(0, len(inputs), rows):
         yield slice(start, start + rows)
 
 
 def _train_blocks(
-    inputs: NDArray[Any], train: NDArray[np.int64], width: int
+    inputs: NDArray[Any] | Rows, train: NDArray[np.int64], width: int
 ) -> Iterator[NDArray[np.float64]]:
     """Blocks of training samples as float64 `(rows, width)`, the last axis if it is that wide."""
     for rows in _blocks(inputs):

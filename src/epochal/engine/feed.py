@@ -90,19 +90,20 @@ def spans(plan: Plan, update: int, last: int, most: Callable[[int], int]) -> Ite
     """The batches of the updates from `update` up to `last`, `most(size)` of one size together.
 
     >>> list(spans(Plan(10, 4, 2), 1, 6, lambda size: 8))
-    [Span(update=1, epoch=0, batch=1, batches=1, size=4), Span(update=2, epoch=0, batch=2, batches=1, size=2), \
-Span(update=3, epoch=1, batch=0, batches=2, size=4), Span(update=5, epoch=1, batch=2, batches=1, size=2)]
+    [Span(update=1, epoch=0, batch=1, batches=1, size=4), \
+Span(update=2, epoch=0, batch=2, batches=1, size=2), Span(update=3, epoch=1, batch=0, batches=2, size=4), \
+Span(update=5, epoch=1, batch=2, batches=1, size=2)]
     """
     while update < last:
         epoch, batch = plan.locate(update)
-        left, size = batch, 0
+        before = 0
         for batches, size in plan.segments_in(epoch):
-            left -= batches
-            if left < 0:
+            if batch < before + batches:
+                together = min(before + batches - batch, most(size), last - update)
+                yield Span(update, epoch, batch, together, size)
+                update += together
                 break
-        together = min(-left, most(size), last - update)
-        yield Span(update, epoch, batch, together, size)
-        update += together
+            before += batches
 
 
 class Block(NamedTuple):

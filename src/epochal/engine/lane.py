@@ -144,6 +144,9 @@ class Lane:
             return self.advance()
         return []
 
+    def close(self) -> None:
+        """Nothing is held besides memory."""
+
     def _update_at(self, epoch: int, index: int) -> int:
         if epoch >= self.plan.epochs:
             return self.plan.updates

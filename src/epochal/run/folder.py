@@ -185,6 +185,7 @@ def _document(run: Run) -> dict[str, Any]:
         "encoder": None if run.encoder is None else run.encoder.to_dict(),
         "conditions": run.conditions,
         "interrupted": run.interrupted,
+        "failed": run.failed,
     }
 
 
@@ -340,6 +341,7 @@ def _record(path: Path, document: dict[str, Any]) -> Run:
         conditions=document["conditions"],
         baseline=document["baseline"],
         interrupted=document["interrupted"],
+        failed=document["failed"],
         order_seeds=tuple(document["order_seeds"]),
         rows=split.column("row").to_numpy(),
         names=tuple(split.column("name").to_pylist()) if "name" in split.column_names else (),

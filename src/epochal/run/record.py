@@ -113,6 +113,8 @@ class Run:
     order_values: NDArray[Any] | None = None
     """What the order knows of each sample of the data (its class, weight or group); None for most orders."""
     interrupted: bool = False
+    failed: str = ""
+    """Why the data could not be read any more, if that ended the training; what was learned is kept."""
     folder: Path | None = None
 
     @property

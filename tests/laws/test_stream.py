@@ -1,0 +1,150 @@
+"""Law: streaming changes nothing. The parameters are those of the same training in memory, bit for bit,
+whatever the remainder, the order, the length of a chunk or of a call; and a feed can begin at any update."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+import epochal as ep
+from epochal.data.rows import ArrayRows, FileRows
+from epochal.data.standardize import Scaling, fit_scaling
+from epochal.engine.feed import Feed, Reader
+from epochal.prepare import prepare
+from epochal.settings import Settings
+from epochal.training import make_lane
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(211, 5)).astype(np.float32)
+Y = (X[:, 0] + X[:, 1] * X[:, 2] > 0).astype(int)
+MODEL = ep.MLP(6)
+
+
+@pytest.fixture(scope="module")
+def mapped(tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
+    path = tmp_path_factory.mktemp("mapped") / "x.npy"
+    np.save(path, X)
+    return np.load(path, mmap_mode="r")
+
+
+def same(first: Any, second: Any) -> None:
+    for one, other in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True):
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"remainder": "keep", "standardize": True},
+        {"remainder": "spread", "order": "sequential"},
+        {"remainder": "carry", "evaluate_every": "7 updates", "schedule": "cosine"},
+        {"remainder": "drop", "order": "shuffle_once", "repeats": 2, "class_weight": "balanced"},
+    ],
+    ids=lambda options: options["remainder"],
+)
+def test_a_streamed_training_learns_the_same_bits(mapped: np.ndarray, options: dict[str, Any]) -> None:
+    options = {"batch_size": 32, "epochs": 4, "evaluate_train": True, "stop": ep.Patience(2), **options}
+    within = ep.fit(MODEL, (X, Y), **options)
+    streamed = ep.fit(MODEL, (mapped, Y), stream=True, **options)
+    assert not within.settings["stream"]
+    assert streamed.settings["stream"]
+    if "standardize" not in options:  # one pass over the rows sums up in another order than two do
+        for one, other in zip(within.fitted, streamed.fitted, strict=True):
+            same(one.last, other.last)
+            same(one.best, other.best)
+    for name in ("repeat", "epoch", "update", "samples"):
+        np.testing.assert_array_equal(getattr(within.curves, name), getattr(streamed.curves, name))
+    for name, column in within.curves.columns.items():
+        np.testing.assert_allclose(column, streamed.curves.columns[name], atol=2e-5, err_msg=name)
+    assert within.outcomes[0].stopped == streamed.outcomes[0].stopped
+    for part, scores in within.metrics.items():
+        for name, summary in scores.items():
+            assert summary.mean == pytest.approx(streamed.metrics[part][name].mean, abs=2e-5)
+
+
+def test_where_a_chunk_or_a_call_ends_changes_nothing(mapped: np.ndarray) -> None:
+    settings = Settings(batch_size=16, epochs=3, stream=True, evaluate_every="5 updates")
+    prepared = prepare(MODEL, (mapped, Y), settings)
+    found = []
+    for budget, chunk_bytes in ((1000, 1 << 20), (3, 2 * 16 * 5 * 4), (1, 1)):
+        lane = make_lane(prepared, range(1), fixed_budget=budget)
+        lane.close()
+        lane = type(lane)(
+            **{name: getattr(lane, name) for name in ("spec", "plan", "source", "every")},
+            last_update=prepared.plan.updates,
+            fixed_budget=budget,
+            chunk_bytes=chunk_bytes,
+        )
+        rows = []
+        while not lane.done:
+            rows += lane.advance()
+        lane.close()
+        found.append(
+            (lane.progress.repeats, np.stack([row.values for row in rows]), [row.update for row in rows])
+        )
+    for repeats, values, updates in found[1:]:
+        same(found[0][0].params, repeats.params)
+        same(found[0][0].best_params, repeats.best_params)
+        np.testing.assert_allclose(values, found[0][1], atol=1e-6)
+        assert updates == found[0][2]
+
+
+@pytest.mark.parametrize("remainder", ["keep", "drop", "spread", "carry"])
+def test_a_feed_from_an_update_gives_the_batches_of_the_plan_from_there(remainder: str) -> None:
+    plan = ep.Plan(len(X), 32, 3, seed=5, remainder=remainder)
+    scaling = Scaling(*(np.float32([value] * 5) for value in (0, 1, 2)))
+    reader = Reader(ArrayRows(X), np.arange(len(X))[::-1].copy(), Y, np.ones(len(X), np.float32), scaling)
+    with ThreadPoolExecutor(2) as executor:
+        for first in (0, 1, 6, 7, plan.updates - 1):
+            feed = Feed(plan, reader, executor, first, plan.updates, chunk_bytes=3 * 32 * 5 * 4)
+            update = first
+            for chunk in feed:
+                for place in range(chunk.span.batches):
+                    batch = plan.batch_of_update(update)
+                    np.testing.assert_array_equal(chunk.part.inputs[place], (X[::-1][batch] - 1) * 2)
+                    np.testing.assert_array_equal(chunk.part.targets[place], Y[batch])
+                    update += 1
+                feed.give_back(chunk)
+            assert update == plan.updates
+
+
+def test_rows_of_a_file_are_those_of_the_array(tmp_path: Path, mapped: np.ndarray) -> None:
+    from epochal.data.large import rows_of_array
+
+    some = np.array([7, 8, 9, 3, 210, 3, 0])
+    part = mapped[2:]
+    rows = rows_of_array(part)
+    assert isinstance(rows, FileRows)
+    np.testing.assert_array_equal(rows.take(some[:4]), X[2:][some[:4]])
+    np.testing.assert_array_equal(rows[3:40], X[2:][3:40])
+    np.testing.assert_array_equal(rows_of_array(mapped[::2]).take(some[:4]), X[::2][some[:4]])
+    for dtype in ("<f8", ">f4", "<i2"):
+        np.save(tmp_path / "y.npy", (X * 9).astype(dtype))
+        held = rows_of_array(np.load(tmp_path / "y.npy", mmap_mode="r"))
+        np.testing.assert_array_equal(held.take(some), (X * 9).astype(dtype)[some].astype(np.float32))
+    for target in (0, 2, 4):
+        table = FileRows(tmp_path / "y.npy", X.shape, np.dtype("<i2"), 128, without=target)
+        wanted = (X * 9).astype("<i2")
+        np.testing.assert_array_equal(table.take(some), np.delete(wanted, target, axis=1)[some])
+        np.testing.assert_array_equal(table.column(target), wanted[:, target])
+
+
+def test_a_scaling_of_one_pass_is_that_of_two() -> None:
+    train = np.arange(0, 200, 2)
+    flags = np.array([True, False, True, True, True])
+    for array in (X, X[:, :, None], np.where(np.arange(5) == 3, np.float32(1), X)):
+        continuous = flags if array.ndim == 2 else np.ones(1, bool)
+        one = fit_scaling(ArrayRows(array), continuous, train)
+        two = fit_scaling(array, continuous, train)
+        for name in ("impute", "center", "scale"):
+            np.testing.assert_allclose(getattr(one, name), getattr(two, name), rtol=1e-6, err_msg=name)
+    holes = np.where(RANDOM.random(X.shape) < 0.2, np.float32(np.nan), X)
+    found = fit_scaling(ArrayRows(holes), np.ones(5, bool), train)
+    scaled = found.apply(holes[train])
+    np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(scaled.std(axis=0), 1, atol=1e-6)
