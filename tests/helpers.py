@@ -101,7 +101,7 @@ def start_of(case: Case) -> ep.Variables:
 
 
 @functools.cache
-def ours(case: Case) -> tuple[ep.Plan, list[dict[str, NDArray[np.float32]]]]:
+def ours(case: Case, micro_batch: int | None = None) -> tuple[ep.Plan, list[dict[str, NDArray[np.float32]]]]:
     """The plan and epochal's parameters after all epochs; once a process, whoever asks."""
     samples = samples_of(case)
     data: tuple[Any, ...] = (samples.inputs, samples.targets)
@@ -109,6 +109,7 @@ def ours(case: Case) -> tuple[ep.Plan, list[dict[str, NDArray[np.float32]]]]:
         ep.MLP(HIDDEN, activation="tanh"),
         data if samples.given is None else (*data, samples.given),
         batch_size=BATCH,
+        micro_batch=micro_batch,
         epochs=EPOCHS,
         optimizer=case.optimizer,
         learning_rate=RATES[case.optimizer],

@@ -328,6 +328,7 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
     return {
         "model": described() if described else {"kind": type(prepared.model).__name__},
         "batch_size": prepared.plan.batch_size,
+        "micro_batch": spec.micro_batch,
         "epochs": prepared.plan.epochs,
         "optimizer": optimizer.name,
         "optimizer_options": dict(optimizer.options),

@@ -283,6 +283,7 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         repeats=1,
         parts=parts,
         evaluate_unit=settings.evaluation[1],
+        micro_batch=_micro_batch(settings.micro_batch, plan),
     )
     for column in (monitor, *rule.columns()):
         if column not in spec.columns:
@@ -305,6 +306,11 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     _check_shapes(prepared)
     _check_weights(prepared)
     return prepared
+
+
+def _micro_batch(asked: Any, plan: Plan) -> int | None:
+    """The micro-batch, where it is smaller than the largest batch; one that is to be chosen comes later."""
+    return asked if isinstance(asked, int) and asked < plan.segments[0][1] else None
 
 
 def _check_weights(prepared: Prepared) -> None:

@@ -25,12 +25,13 @@ from epochal.data import (
 from epochal.data.rows import ArrayRows
 from epochal.engine.fed import FedSource
 from epochal.engine.feed import Reader
+from epochal.engine.gradient import pieces
 from epochal.engine.lane import Source
 from epochal.engine.rules import Never, Rule
 from epochal.engine.spec import Spec
 from epochal.engine.state import Part, Seeds
 from epochal.errors import Refusal, did_you_mean
-from epochal.models import Model
+from epochal.models import Model, shapes_of
 from epochal.ordering import stacked
 from epochal.plan import Order, Plan
 from epochal.plan.order import Arrays
@@ -76,6 +77,8 @@ class Prepared:
     splits: tuple[Split, ...]
     scalings: tuple[Scaling | None, ...]
     target_scalings: tuple[TargetScaling | None, ...]
+    remarks: tuple[str, ...] = ()
+    """What was found out besides, one sentence each."""
 
     @property
     def task(self) -> Task:
@@ -86,12 +89,21 @@ class Prepared:
     @property
     def notes(self) -> tuple[str, ...]:
         """What should be known before training."""
-        sizes = [size for _, size in self.plan.segments]
-        notes = []
-        if getattr(self.model, "batch_norm", False) and min(sizes) == 1:
+        notes, most = list(self.remarks), self.spec.micro_batch
+        normalizes = getattr(self.model, "batch_norm", False)
+        if most is not None and jax.tree.leaves(
+            shapes_of(self.model, self.dataset.shape, self.dataset.dtype).state
+        ):
+            what = "batch normalization" if normalizes else "what the model keeps from batch to batch"
+            notes.append(f"{what} sees micro-batches of {most:,} samples, not whole batches")
+        sizes = {size for _, batch in self.plan.segments for _, size in pieces(batch, most)}
+        if normalizes and min(sizes) == 1:
+            seen, remedy = ("batch", "--remainder spread")
+            if most is not None:
+                seen, remedy = ("micro-batch", "another --micro-batch")
             notes.append(
-                "batch normalization sees a batch of 1 sample in each epoch, whose variance is 0; "
-                "--remainder spread avoids it"
+                f"batch normalization sees a {seen} of 1 sample in each epoch, whose variance is 0; "
+                f"{remedy} avoids it"
             )
         if self.fed and self.settings.evaluate_train is None and "train" not in self.spec.parts:
             notes.append(

@@ -40,6 +40,7 @@ class Options(TypedDict, total=False):
     """The keyword arguments of `fit` and `train`; `Settings` describes each."""
 
     batch_size: int | Literal["full"]
+    micro_batch: int | Literal["auto"] | None
     epochs: int
     optimizer: Any
     learning_rate: float | None
@@ -73,6 +74,10 @@ class Settings:
 
     Args:
         batch_size: samples of one update, or "full" for all training samples.
+        micro_batch: the most samples that go through the model at once: the gradient of a larger batch is
+            added up over micro-batches, and the update stays that of the whole batch, but for dropout (masks
+            are drawn for each) and batch normalization (which sees micro-batches). "auto" takes the largest
+            that fits into the memory that is free; None is the whole batch.
         epochs: passes through the training samples, at most (a rule may stop earlier).
         optimizer: a name (sgd, momentum, nesterov, adam, adamw, rmsprop, adagrad, lion, ...) or an Optax
             object.
@@ -109,6 +114,7 @@ class Settings:
     """
 
     batch_size: int | Literal["full"] = 32
+    micro_batch: int | Literal["auto"] | None = None
     epochs: int = 100
     optimizer: Any = "adam"
     learning_rate: float | None = None
@@ -152,7 +158,14 @@ class Settings:
             raise Refusal(f"repeats must be a whole number, at least 1; got {self.repeats!r}.")
         if seed is None or not 0 <= seed <= 2**64 - repeats:
             raise Refusal(f"seed must be a whole number between 0 and 2^64 - repeats; got {self.seed!r}.")
+        micro = self.micro_batch if self.micro_batch in (None, "auto") else _whole(self.micro_batch)
+        if (micro is None and self.micro_batch is not None) or (isinstance(micro, int) and micro < 1):
+            raise Refusal(
+                'micro_batch must be a whole number of samples, at least 1, "auto" or None; '
+                f"got {self.micro_batch!r}."
+            )
         plain: dict[str, Any] = {"repeats": repeats, "seed": seed, "vary": _names("vary", self.vary)}
+        plain["micro_batch"] = micro
         plain |= {name: plain_number(getattr(self, name)) for name in ("validation", "test")}
         for name, value in plain.items():
             object.__setattr__(self, name, value)

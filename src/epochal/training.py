@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 import jax
 import numpy as np
@@ -27,8 +27,9 @@ import numpy as np
 from epochal.conclude import LaneResult, conclude
 from epochal.curves import Curves
 from epochal.engine.fed import FedLane
-from epochal.engine.lane import Evaluation, Lane
-from epochal.errors import DataFailed
+from epochal.engine.lane import Evaluation, Lane, Source
+from epochal.engine.memory import SHARE, besides, bytes_available, bytes_said, largest
+from epochal.errors import DataFailed, Refusal
 from epochal.events import Evaluated, Event, Progressed, RepeatEnded, RunEnded, RunStarted
 from epochal.models import Model, shapes_of
 from epochal.plan import Plan
@@ -37,7 +38,17 @@ from epochal.prepared import Prepared
 from epochal.run import Run
 from epochal.settings import Options, Settings
 
-__all__ = ["Control", "cores", "curves_of", "fit", "is_small", "lanes_of", "train"]
+__all__ = [
+    "Control",
+    "cores",
+    "curves_of",
+    "fit",
+    "is_small",
+    "lanes_of",
+    "make_lane",
+    "micro_batched",
+    "train",
+]
 
 SMALL_UPDATE = 2**20
 """Multiplications of an update (batch times parameters) up to which one core is enough for a program."""
@@ -103,7 +114,7 @@ def train(
     Takes what `fit` takes. Everything is checked at the call, before the first event is asked for. Closing
     the iterator ends the training.
     """
-    prepared = prepare(model, data, Settings.of(options))
+    prepared = micro_batched(prepare(model, data, Settings.of(options)))
     return _Events(prepared, control or Control())
 
 
@@ -310,8 +321,48 @@ def samples_seen(plan: Plan, epoch: int, index: int) -> int:
     return int(total)
 
 
-def make_lane(prepared: Prepared, repeats: range, fixed_budget: int | None = None) -> Lane | FedLane:
-    """A lane for some repeats, compiled and at its first update."""
+def micro_batched(prepared: Prepared) -> Prepared:
+    """With the micro-batch chosen, where that was asked for: the whole batch, or the largest that fits.
+
+    At most 7 programs are compiled, and none is run; that of a whole batch which fits is the one that trains.
+    """
+    if prepared.settings.micro_batch != "auto":
+        return prepared
+    if prepared.fed:
+        raise Refusal(
+            "micro_batch must be a number for samples that stay in a file, which are read while training; "
+            'got "auto".'
+        )
+    (repeats, *_), workers = lanes_of(prepared)
+    source, most = prepared.source(repeats), prepared.plan.segments[0][1]
+
+    def with_(size: int | None, *remarks: str) -> Prepared:
+        return replace(prepared, spec=replace(prepared.spec, micro_batch=size), remarks=remarks)
+
+    @functools.cache
+    def need(size: int) -> int:
+        lane = make_lane(with_(size if size < most else None), repeats, source=source)
+        return workers * besides(cast(Lane, lane))
+
+    free = bytes_available()
+    if need(most) <= SHARE * free:
+        return prepared
+    found = largest(need, most, SHARE * free)
+    if found is None:
+        raise Refusal(
+            f"the model must fit into memory with one sample at a time, which needs about "
+            f"{bytes_said(need(1))}; {bytes_said(free)} are free. Use a smaller model."
+        )
+    even = -(-most // -(-most // found))  # as many pieces, about equal, if they need no more
+    chosen = even if need(even) <= SHARE * free else found
+    why = f"a whole batch of {most:,} needs about {bytes_said(need(most))} and {bytes_said(free)} are free"
+    return with_(chosen, f"micro-batches of {chosen:,} samples: {why}")
+
+
+def make_lane(
+    prepared: Prepared, repeats: range, fixed_budget: int | None = None, source: Source | None = None
+) -> Lane | FedLane:
+    """A lane for some repeats, compiled and at its first update; `source` holds its samples, if any does."""
     limits = [one.updates for one in prepared.budgets if one.updates is not None]
     common: dict[str, Any] = {
         "spec": replace(prepared.spec, repeats=len(repeats)),
@@ -323,7 +374,7 @@ def make_lane(prepared: Prepared, repeats: range, fixed_budget: int | None = Non
     }
     if prepared.fed:
         return FedLane(source=prepared.fed_source(repeats[0]), **common)
-    return Lane(source=prepared.source(repeats), **common)
+    return Lane(source=prepared.source(repeats) if source is None else source, **common)
 
 
 def lanes_of(prepared: Prepared) -> tuple[list[range], int]:
@@ -343,7 +394,8 @@ def lanes_of(prepared: Prepared) -> tuple[list[range], int]:
 def is_small(prepared: Prepared) -> bool:
     """Whether an update is so small that one core is enough for a program."""
     parameters = _parameters(prepared.model, prepared.dataset.shape, prepared.dataset.dtype)
-    return bool(parameters * prepared.plan.batch_size <= SMALL_UPDATE)
+    at_once = prepared.spec.micro_batch or prepared.plan.batch_size
+    return bool(parameters * at_once <= SMALL_UPDATE)
 
 
 @functools.lru_cache(maxsize=64)

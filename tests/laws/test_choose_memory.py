@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import epochal as ep
-from epochal.choose import memory
+from epochal.choose import memory as choosing
 from epochal.choose.bench import Bench
 from epochal.choose.setting import Setting
 from epochal.choose.trial import Job
+from epochal.engine import memory
 from epochal.settings import Settings
 
 NET = ep.MLP(4)
@@ -32,6 +33,12 @@ def setting(name: str = "any", **changes: Any) -> Setting:
     return Setting(name, NET, changes)
 
 
+def let_free(monkeypatch: pytest.MonkeyPatch, free: float) -> None:
+    """Let so many bytes be free."""
+    for module in (memory, choosing):
+        monkeypatch.setattr(module, "bytes_available", lambda: int(free))
+
+
 def needs(monkeypatch: pytest.MonkeyPatch, need: Any, free: float) -> list[int]:
     """Let programs need what a function of the batch size says; returns the sizes that are compiled."""
     asked: list[int] = []
@@ -40,8 +47,8 @@ def needs(monkeypatch: pytest.MonkeyPatch, need: Any, free: float) -> list[int]:
         asked.append(batch_size)
         return int(need(batch_size))
 
-    monkeypatch.setattr(memory, "_need", fake)
-    monkeypatch.setattr(memory, "bytes_available", lambda: int(free))
+    monkeypatch.setattr(choosing, "_need", fake)
+    let_free(monkeypatch, free)
     return asked
 
 
@@ -66,7 +73,7 @@ def test_the_largest_batch_fits_and_is_nearly_the_largest(
 
     with pytest.MonkeyPatch.context() as patch:
         asked = needs(patch, need, free)
-        found = memory.largest_batch(Large(samples), setting())  # type: ignore[arg-type]
+        found = choosing.largest_batch(Large(samples), setting())  # type: ignore[arg-type]
     assert len(asked) <= 5
     limit = memory.SHARE * int(free)
     if found is None:
@@ -81,14 +88,14 @@ def test_the_largest_batch_fits_and_is_nearly_the_largest(
 
 def test_a_line_is_solved_with_four_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = needs(monkeypatch, lambda size: 5000 + 700 * size, free=10**8)
-    found = memory.largest_batch(Large(10**6), setting())  # type: ignore[arg-type]
+    found = choosing.largest_batch(Large(10**6), setting())  # type: ignore[arg-type]
     assert found == (0.9 * 10**8 - 5000) // 700
     assert asked[:2] == [256, 10**6] and len(asked) <= 4
 
 
 def test_what_is_far_from_the_limit_costs_one_program(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = needs(monkeypatch, lambda size: 700 * size, free=10**12)
-    assert memory.largest_batch(Large(10**6), setting()) == 10**6  # type: ignore[arg-type]
+    assert choosing.largest_batch(Large(10**6), setting()) == 10**6  # type: ignore[arg-type]
     assert asked == [256]
 
 
@@ -105,14 +112,14 @@ def test_a_program_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert small.update == large.update == 0 and bench.trained == 0, "nothing was run"
     assert memory.fits(small)
-    monkeypatch.setattr(memory, "bytes_available", lambda: 10)
+    let_free(monkeypatch, 10)
     assert not memory.fits(small)
-    assert memory.largest_batch(bench, setting("any")) is None
-    words = memory.too_large(bench, setting("full", batch_size="full"))
+    assert choosing.largest_batch(bench, setting("any")) is None
+    words = choosing.too_large(bench, setting("full", batch_size="full"))
     assert words.startswith("batch size 72 needs about ") and words.endswith("10 bytes are free: left out")
-    monkeypatch.setattr(memory, "bytes_available", lambda: 10**12)
-    assert memory.too_large(bench, setting("full", batch_size="full")) == ""
-    assert memory.largest_batch(bench, setting("any")) == 72
+    let_free(monkeypatch, 10**12)
+    assert choosing.too_large(bench, setting("full", batch_size="full")) == ""
+    assert choosing.largest_batch(bench, setting("any")) == 72
 
 
 def test_a_backend_without_figures_needs_nothing() -> None:

@@ -70,6 +70,12 @@ def test_parameters_after_three_epochs_are_those_of_numpy(case):
     assert_close(params, reference(case, plan))
 
 
+@pytest.mark.parametrize("case", [CASES[number] for number in (1, 2, 3, 5)], ids=str)
+def test_in_micro_batches_of_three_they_are_those_of_numpy_too(case):
+    plan, params = ours(case, micro_batch=3)
+    assert_close(params, reference(case, plan))
+
+
 def test_the_cases_have_ragged_epochs_and_cover_what_they_claim():
     plans = {case: ours(case)[0] for case in CASES}
     assert all(plan.epochs == EPOCHS and plan.samples % plan.batch_size for plan in plans.values())

@@ -19,7 +19,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from epochal.choose.memory import fits
 from epochal.choose.program import program_digest
 from epochal.choose.setting import Setting
 from epochal.choose.store import Store
@@ -28,7 +27,9 @@ from epochal.choose.until import Until
 from epochal.conclude import describe_settings
 from epochal.curves import Curves
 from epochal.engine.lane import Evaluation, Lane, Source
+from epochal.engine.memory import fits
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RUNNING, Progress
+from epochal.errors import Refusal
 from epochal.prepare import prepare
 from epochal.prepared import Prepared
 from epochal.settings import Settings
@@ -62,6 +63,11 @@ class Bench:
         store: Store | None = None,
         control: Control | None = None,
     ) -> None:
+        if settings.micro_batch == "auto":
+            raise Refusal(
+                "micro_batch must be a number where settings are compared (those that do not fit are left "
+                'out); got "auto".'
+            )
         self.base = prepare(model, data, replace(settings, evaluate_train=False))
         self.store = Store(None) if store is None else store  # an empty one is false
         self.control = control or Control()

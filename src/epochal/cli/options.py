@@ -115,19 +115,23 @@ def _got(value: Any) -> str:
 
 
 class BatchSize(_Type):
-    """A whole number, or "full"."""
+    """A whole number, or a word: "full" unless another one is given."""
 
     name = "batch size"
 
+    def __init__(self, word: str = "full") -> None:
+        self.word = word
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The number, "full", or a refusal."""
-        if str(value).strip().lower() == "full":
-            return "full"
+        """The number, the word, or a refusal."""
+        if str(value).strip().lower() == self.word:
+            return self.word
         try:
             return Whole(1).convert(value, param, ctx)
         except Refusal:
+            named = "batch_size" if param is None else _named(param)
             raise Refusal(
-                f'batch_size must be a whole number, at least 1, or "full"; got {_got(value)}.'
+                f'{named} must be a whole number, at least 1, or "{self.word}"; got {_got(value)}.'
             ) from None
 
 

@@ -149,6 +149,12 @@ train_options = decorate(
         help='Samples of one update, or "full".',
     ),
     _training(
+        "--micro-batch",
+        type=BatchSize("auto"),
+        metavar="N",
+        help='Samples that go through the network at once, or "auto": what fits into memory.',
+    ),
+    _training(
         "--epochs",
         "-e",
         type=Whole(1),
@@ -276,10 +282,10 @@ def settings(given: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
     schedule = Schedule(
         given["schedule"], given["warmup"], every=given["step_every"] or 0, factor=given["step_factor"]
     )
-    taken = ("batch_size", "epochs", "optimizer", "learning_rate", "remainder", "evaluate_every")
+    taken = ("batch_size", "micro_batch", "epochs", "optimizer", "learning_rate", "remainder")
     return {
         **common(given, dataset),
-        **{name: given[name] for name in taken},
+        **{name: given[name] for name in (*taken, "evaluate_every")},
         "schedule": schedule,
         "order": order_of(given["order"], given["block_length"]),
         "stop": _rule(given),

@@ -17,7 +17,7 @@ from jax import lax
 from epochal.engine.evaluate import judge
 from epochal.engine.spec import Spec
 from epochal.engine.state import RUNNING, Limits, Part, Position, Progress, Repeat, Rows, Seeds
-from epochal.engine.update import Packing, packing, take, update
+from epochal.engine.update import Packing, packing, update
 from epochal.models import PyTree, Variables
 
 __all__ = ["PLACES", "build", "fresh", "over_repeats"]
@@ -84,7 +84,7 @@ def build(
         repeat: Repeat, seeds: Seeds, train: Part, samples: jax.Array, position: Position, index: jax.Array
     ) -> Repeat:
         count = position.update + (index - position.index)
-        return step(repeat, take(train, samples), seeds.noise, position.epoch, index, seeds.rates, count)
+        return step(repeat, train, seeds.noise, position.epoch, index, seeds.rates, count, samples)
 
     update_all = over_repeats(repeats, one_update, (0, 0, of_part, 0, None, None))
     judge_all = over_repeats(

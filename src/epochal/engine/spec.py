@@ -73,6 +73,8 @@ class Spec:
     """The parts that are evaluated: "train", "validation" or both."""
     evaluate_unit: str
     """"epochs" or "updates": what the distance between two evaluations is counted in."""
+    micro_batch: int | None = None
+    """The most samples that go through the model at once in an update; None for the whole batch."""
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """How does one batch move the parameters?
 
-The gradient of an update is that of the mean of weight times loss over exactly the samples of its batch.
-Weights have mean one over the training samples, so a sample counts the same whoever shares its batch, and
-the learning rate keeps its meaning.
+The gradient of an update is that of the mean of weight times loss over exactly the samples of its batch
+(`engine.gradient`). Weights have mean one over the training samples, so a sample counts the same whoever
+shares its batch, and the learning rate keeps its meaning.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from epochal.engine.gradient import gradient
 from epochal.engine.schedules import Rates, learning_rate
 from epochal.engine.spec import Spec
 from epochal.engine.state import Part, Repeat
-from epochal.models import PyTree, Variables, seen
+from epochal.models import PyTree
 
-__all__ = ["FLAT_LIMIT", "Packing", "packing", "take", "update"]
+__all__ = ["FLAT_LIMIT", "Packing", "packing", "update"]
 
 FLAT_LIMIT = 16_384
 """Parameters up to which all are kept in one vector: one loop instead of one for each array (docs/log.md)."""
@@ -60,51 +61,39 @@ def packing(spec: Spec, template: PyTree) -> Packing:
     return Packing(template, flat=spec.optimizer.elementwise and 0 < size <= FLAT_LIMIT)
 
 
-def take(part: Part, samples: jax.Array) -> Part:
-    """The rows of a part, as the model sees them."""
-    weights = None if part.weights is None else part.weights[samples]
-    return Part(seen(part.inputs[samples]), part.targets[samples], weights)
+def update(spec: Spec, packed: Packing) -> Callable[..., Repeat]:
+    """The pure function (repeat, part, key, epoch, index, rates, update, samples=None) -> repeat.
 
-
-def update(
-    spec: Spec, packed: Packing
-) -> Callable[[Repeat, Part, jax.Array, jax.Array, jax.Array, Rates, jax.Array], Repeat]:
-    """The pure function (repeat, batch, key, epoch, index, rates, update) -> repeat of one training.
+    The batch is the rows `samples` of the part, or the whole part.
 
     An update that is not finite (its loss, its new parameters or its gradient) is not made: the repeat keeps
     the parameters that it has and is marked as broken at this index, and no later update moves it. Nor does
     any update move a repeat that has stopped.
     """
 
-    def objective(params: PyTree, state: PyTree, batch: Part, key: jax.Array) -> tuple[jax.Array, PyTree]:
-        outputs, new_state = spec.model.apply(Variables(params, state), batch.inputs, key, True)
-        losses = spec.loss(outputs, batch.targets)
-        if batch.weights is not None:
-            losses = losses * batch.weights
-        return losses.mean(), new_state
+    slope = gradient(spec)
 
     def step(
         repeat: Repeat,
-        batch: Part,
+        part: Part,
         key: jax.Array,
         epoch: jax.Array,
         index: jax.Array,
         rates: Rates,
         count: jax.Array,
+        samples: jax.Array | None = None,
     ) -> Repeat:
         key = jax.random.fold_in(jax.random.fold_in(key, epoch), index)
         params = packed.unpack(repeat.params)
-        (loss, model), gradient = jax.value_and_grad(objective, has_aux=True)(
-            params, repeat.model, batch, key
-        )
+        (loss, model), found = slope(params, repeat.model, part, samples, key)
         transformation = spec.optimizer.at(learning_rate(spec.schedule, rates, count))
-        change, optimizer = transformation.update(packed.pack(gradient), repeat.optimizer, repeat.params)
+        change, optimizer = transformation.update(packed.pack(found), repeat.optimizer, repeat.params)
         moved = optax.apply_updates(repeat.params, change)
 
         # Parameters that were just written are cheap to check in one vector, and an extra pass over memory
         # in large arrays; there, what is not finite shows in the loss and in the gradients of the biases.
         checked = (
-            moved if packed.flat else [leaf for leaf in jax.tree.leaves(gradient) if leaf.size <= SMALL_LEAF]
+            moved if packed.flat else [leaf for leaf in jax.tree.leaves(found) if leaf.size <= SMALL_LEAF]
         )
         finite = jnp.isfinite(loss) & _all_finite(checked)
         whole = repeat.broken_index < 0
@@ -113,7 +102,8 @@ def update(
         def keep(new: Any, old: Any) -> Any:
             return jax.tree.map(lambda a, b: jnp.where(going, a, b), new, old)
 
-        added = jnp.where(going, loss * batch.inputs.shape[0], 0.0) - repeat.running_rest
+        size = part.targets.shape[0] if samples is None else samples.shape[0]
+        added = jnp.where(going, loss * size, 0.0) - repeat.running_rest
         total = repeat.running_loss + added
         return repeat._replace(
             params=keep(moved, repeat.params),

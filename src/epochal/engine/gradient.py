@@ -1,0 +1,101 @@
+"""What is the gradient of a batch, taken whole or in micro-batches?
+
+It is that of the mean of weight times loss over exactly the samples of the batch. In micro-batches, sums are
+added up, of losses and of gradients, and divided once by the size of the batch: a ragged end counts by its
+samples, and nothing but the order of float additions changes. What depends on who shares a forward pass does
+change: batch normalization sees micro-batches, and each of them draws dropout masks of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from epochal.engine.spec import Spec
+from epochal.engine.state import Part
+from epochal.models import PyTree, Variables, seen
+
+__all__ = ["gradient", "pieces", "take"]
+
+
+def take(part: Part, samples: jax.Array) -> Part:
+    """The rows of a part, as the model sees them."""
+    weights = None if part.weights is None else part.weights[samples]
+    return Part(seen(part.inputs[samples]), part.targets[samples], weights)
+
+
+def pieces(size: int, most: int | None) -> tuple[tuple[int, int], ...]:
+    """How a batch is cut: (how many, of which size), full micro-batches first.
+
+    >>> pieces(53, 8), pieces(48, 8), pieces(8, 8), pieces(5, None)
+    (((6, 8), (1, 5)), ((6, 8),), ((1, 8),), ((1, 5),))
+    """
+    if most is None or most >= size:
+        return ((1, size),)
+    full, rest = divmod(size, most)
+    return ((full, most), (1, rest)) if rest else ((full, most),)
+
+
+def gradient(
+    spec: Spec,
+) -> Callable[[PyTree, PyTree, Part, jax.Array | None, jax.Array], tuple[tuple[jax.Array, PyTree], PyTree]]:
+    """The function (params, state, part, samples, key) -> ((loss, new state), gradient) of one batch.
+
+    The batch is the rows `samples` of the part, or the whole part where they are None. Rows are gathered
+    micro-batch by micro-batch, so that memory grows with those and not with the batch. The model's state
+    passes from one to the next; the key of each is derived from (key, its number).
+    """
+
+    def losses(params: PyTree, state: PyTree, batch: Part, key: jax.Array) -> tuple[jax.Array, PyTree]:
+        outputs, new_state = spec.model.apply(Variables(params, state), batch.inputs, key, True)
+        found = spec.loss(outputs, batch.targets)
+        return found if batch.weights is None else found * batch.weights, new_state
+
+    def mean(params: PyTree, state: PyTree, batch: Part, key: jax.Array) -> tuple[jax.Array, PyTree]:
+        found, new_state = losses(params, state, batch, key)
+        return found.mean(), new_state
+
+    def total(params: PyTree, state: PyTree, batch: Part, key: jax.Array) -> tuple[jax.Array, PyTree]:
+        found, new_state = losses(params, state, batch, key)
+        return found.sum(), new_state
+
+    def rows(part: Part, samples: jax.Array | None, begin: jax.Array | int, size: int) -> Part:
+        if samples is not None:
+            return take(part, lax.dynamic_slice_in_dim(samples, begin, size))
+        sliced: Part = jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, begin, size), part)
+        return sliced._replace(inputs=seen(sliced.inputs))
+
+    def of_batch(
+        params: PyTree, state: PyTree, part: Part, samples: jax.Array | None, key: jax.Array
+    ) -> tuple[tuple[jax.Array, PyTree], PyTree]:
+        size = part.targets.shape[0] if samples is None else samples.shape[0]
+        cut = pieces(size, spec.micro_batch)
+        if cut == ((1, size),):
+            batch = part._replace(inputs=seen(part.inputs)) if samples is None else take(part, samples)
+            return jax.value_and_grad(mean, has_aux=True)(params, state, batch, key)
+        slope = jax.value_and_grad(total, has_aux=True)
+        most = cut[0][1]
+
+        def add(number: jax.Array | int, sums: PyTree, count: int = most) -> PyTree:
+            loss, state, summed = sums
+            batch, own = rows(part, samples, number * most, count), jax.random.fold_in(key, number)
+            (more, state), found = slope(params, state, batch, own)
+            return loss + more, state, jax.tree.map(jnp.add, summed, found)
+
+        sums = (jnp.float32(0), state, jax.tree.map(_zeros, params))
+        sums = lax.fori_loop(0, cut[0][0], add, sums)
+        for _, rest in cut[1:]:
+            sums = add(cut[0][0], sums, rest)
+        loss, state, summed = sums
+        means = jax.tree.map(lambda leaf, of: (leaf / size).astype(of.dtype), summed, params)
+        return (loss / size, state), means
+
+    return of_batch
+
+
+def _zeros(leaf: jax.Array) -> jax.Array:
+    """Where sums begin: in 32 bits at least, however few the parameters have."""
+    return jnp.zeros(leaf.shape, jnp.promote_types(leaf.dtype, jnp.float32))

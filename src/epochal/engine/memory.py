@@ -1,0 +1,188 @@
+"""How much memory does a lane's program take, and how large may a batch be?
+
+A compiled program says how much memory it will take before it is run. What grows with the batch (activations,
+gathered samples) is a straight line once it outweighs all else, so few compilations are enough.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax
+
+if TYPE_CHECKING:
+    from epochal.engine.lane import Lane
+
+__all__ = ["SHARE", "besides", "bytes_available", "bytes_needed", "bytes_said", "fits", "largest"]
+
+SHARE = 0.9
+"""Of the memory that is free, at most so much is taken."""
+
+SMALL = 256
+"""A batch whose program is compiled first; if it is far from the limit, no other one is."""
+
+SAFE = 20.0
+"""How many times the estimate from a small batch must fit, so that it is enough."""
+
+_ENDLESS = 2**62
+
+
+def bytes_needed(lane: Lane) -> int:
+    """The memory that a lane's program takes while it runs: arguments, results and what lies between.
+
+    Results that take the place of arguments (the parameters, which are donated) count once. It is 0 where
+    the backend does not say.
+    """
+    stats = _stats(lane)
+    if stats is None:
+        return 0
+    return int(
+        stats.argument_size_in_bytes
+        + stats.output_size_in_bytes
+        - stats.alias_size_in_bytes
+        + stats.temp_size_in_bytes
+    )
+
+
+def bytes_available() -> int:
+    """The free memory of the device that trains; without a figure from it, the device counts as endless.
+
+    On a CPU it is what the system calls available, or what is left of the limit of a control group.
+    """
+    device = jax.local_devices()[0]
+    if device.platform == "cpu":
+        return min(_of_system(), _of_group(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")))
+    stats = device.memory_stats() or {}
+    if "bytes_limit" not in stats:
+        return _ENDLESS
+    return max(0, int(stats["bytes_limit"]) - int(stats.get("bytes_in_use", 0)))
+
+
+def fits(lane: Lane, share: float = SHARE) -> bool:
+    """Whether a lane can run in a share of the memory that is free.
+
+    Its samples and parameters are there already: only what the program needs besides them must be free.
+    """
+    return besides(lane) <= share * bytes_available()
+
+
+def largest(need: Callable[[int], int], most: int, free: float) -> int | None:
+    """The largest size, up to `most`, whose need is at most `free`; None if not even that of 1 is.
+
+    `most`, if it fits. Else between a size that fits and one that does not the need is taken for a straight
+    line. It is convex in truth (the largest of several lines: training, evaluation), so that the line gives a
+    size that fits. At most 5 needs are asked for, each of which may cost a compilation.
+
+    >>> largest(lambda size: 100 + 7 * size, most=10_000, free=1000)
+    128
+    """
+    low = min(SMALL, most)
+    needed = need(low)
+    if needed * (most / low) * SAFE <= free:
+        return most
+    high, above = most, need(most)
+    if above <= free:
+        return most
+    if needed > free:
+        high, above, low = low, needed, 1
+        needed = need(low)
+        if needed > free:
+            return None
+    for _ in range(2):
+        between = low + math.floor((high - low) * (free - needed) / (above - needed))
+        if between <= low:
+            break
+        found = need(between)
+        if found > free:
+            high, above = between, found
+        else:
+            low, needed = between, found
+    return low
+
+
+def _stats(lane: Lane) -> Any:
+    """What the compiler says about the memory of a lane's program; None if it says nothing."""
+    try:
+        return lane._call.memory_analysis()
+    except NotImplementedError:
+        return None
+
+
+def besides(lane: Lane) -> int:
+    """What a lane needs besides its arguments, which are on the device before it runs."""
+    stats = _stats(lane)
+    return 0 if stats is None else bytes_needed(lane) - int(stats.argument_size_in_bytes)
+
+
+def _of_system() -> int:
+    """The memory that Linux calls available, elsewhere the free pages."""
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return 1024 * int(line.split()[1])
+    except (OSError, ValueError, IndexError):
+        pass
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return _ENDLESS
+
+
+def _of_group(membership: Path, root: Path) -> int:
+    """What the control groups of this process (version 1 or 2) and those above them leave; else endless."""
+    try:
+        lines = membership.read_text(encoding="ascii").splitlines()
+    except (OSError, ValueError):
+        return _ENDLESS
+    left = _ENDLESS
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            folder, names = root / path.lstrip("/"), ("memory.max", "memory.current", "inactive_file")
+        elif "memory" in controllers.split(","):
+            folder, names = root / "memory" / path.lstrip("/"), _FIRST_VERSION
+        else:
+            continue
+        for place in (folder, *folder.parents):
+            limit, used = _number(place / names[0]), _number(place / names[1])
+            if limit is not None and used is not None:
+                left = min(left, max(0, limit - used + _reclaimable(place / "memory.stat", names[2])))
+            if place == root:
+                break
+    return left
+
+
+_FIRST_VERSION = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+
+
+def _number(path: Path) -> int | None:
+    """The number in a file; None if there is none ("max")."""
+    try:
+        return int(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+
+
+def _reclaimable(path: Path, name: str) -> int:
+    """Bytes of files that are held in memory, counted as used and given up where they are in the way."""
+    try:
+        rows = dict(line.split() for line in path.read_text(encoding="ascii").splitlines())
+        return int(rows.get(name, 0))
+    except (OSError, ValueError):
+        return 0
+
+
+def bytes_said(count: float) -> str:
+    """A number of bytes as people say it.
+
+    >>> bytes_said(2.1e11), bytes_said(5_300_000), bytes_said(12)
+    ('210 GB', '5.3 MB', '12 bytes')
+    """
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{float(f'{count / size:.2g}'):,g} {unit}"
+    return f"{count:g} bytes"
