@@ -28,6 +28,7 @@ LAYERS = (
     "prepare",
     "conclude",
     "training",
+    "words",
     "choose",
     "report",
     "cli",

@@ -61,6 +61,8 @@ _HOMES = {
     "advise": "epochal.choose.advise",
     "Comparison": "epochal.choose.comparison",
     "compare": "epochal.choose.compare",
+    "WordVectors": "epochal.words",
+    "word_vectors": "epochal.words",
     "Control": "epochal.training",
     "fit": "epochal.training",
     "train": "epochal.training",
@@ -98,6 +100,7 @@ if TYPE_CHECKING:
         any_of,
     )
     from epochal.training import Control, fit, train
+    from epochal.words import WordVectors, word_vectors
 
 
 def __getattr__(name: str) -> Any:

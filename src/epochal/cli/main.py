@@ -1,6 +1,6 @@
 """What can be asked on the command line?
 
-    epochal plan · train · compare · advise · predict · trace · report · runs · example
+    epochal plan · train · compare · advise · words · predict · trace · report · runs · example
 
 Each command lives in a module of its own, imported when it is called: `plan` answers without JAX.
 Exit status: 0 done, 1 failed, 2 refused, 130 interrupted.
@@ -27,6 +27,7 @@ COMMANDS = {
     "train": "Train a network on a table or arrays: repeats, curves, a verdict.",
     "compare": "Compare batch sizes, rates, optimizers or networks, fairly.",
     "advise": "Advise a batch size, a learning rate and a number of epochs.",
+    "words": "Learn vectors for the words of a text.",
     "predict": "Predict new rows with a trained run.",
     "trace": "Say which update saw a row, or which rows formed an update.",
     "report": "Write the page about a run again.",

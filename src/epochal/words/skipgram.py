@@ -1,0 +1,117 @@
+"""How does a pair of words move their vectors?
+
+Skip-gram with negative sampling (Mikolov et al. 2013, arXiv 1310.4546, equation 4): each word w has a vector
+v_w, and one u_w as a context. A pair (w, c) with k noise words n_i has the loss
+
+    -log σ(u_c·v_w) - Σ_i log σ(-u_{n_i}·v_w)
+
+where noise words come from the distribution of the words to the power 3/4. They are drawn within the compiled
+program with the key of the update, so the same update always sees the same noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.models import PyTree, Variables
+
+__all__ = ["POWER", "SkipGram", "alias_table", "pair_loss"]
+
+POWER = 0.75
+"""Of the counts, in the noise distribution (section 2.2)."""
+
+_NEVER = -1e4
+"""A logit whose loss as noise is 0, and so is its slope."""
+
+
+def alias_table(weights: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """The tables of Walker's alias method (Vose 1991), which draws from any distribution in two look-ups.
+
+    Args:
+        weights: `(n,)`, positive.
+
+    Returns:
+        threshold and other: draw a place evenly; take it with the probability `threshold`, else `other`.
+
+    >>> threshold, other = alias_table(np.array([3.0, 1.0]))
+    >>> threshold.tolist(), other.tolist()
+    ([1.0, 0.5], [0, 0])
+    """
+    share = np.asarray(weights, np.float64) * (len(weights) / np.sum(weights))
+    threshold, other = np.ones(len(share)), np.arange(len(share))
+    left = share.tolist()
+    small = [at for at, value in enumerate(left) if value < 1]
+    large = [at for at, value in enumerate(left) if value >= 1]
+    while small and large:
+        poor, rich = small.pop(), large[-1]
+        threshold[poor], other[poor] = left[poor], rich
+        left[rich] -= 1 - left[poor]
+        if left[rich] < 1:
+            small.append(large.pop())
+    return threshold.astype(np.float32), other.astype(np.int32)
+
+
+@dataclass(frozen=True)
+class SkipGram:
+    """Vectors of words, and of words as contexts.
+
+    Its outputs for a pair are the logits of the true context and of the noise words, in this order. The
+    noise distribution is in the model's state, so that what is compiled serves other texts as well.
+    """
+
+    words: int
+    dimensions: int
+    negatives: int
+
+    def init(self, key: jax.Array, sample: jax.Array) -> Variables:
+        """Small random vectors of words and zeros for contexts, as in word2vec; noise words evenly drawn."""
+        size = (self.words, self.dimensions)
+        vectors = (jax.random.uniform(key, size) - 0.5) / self.dimensions
+        even = {"threshold": jnp.ones(self.words), "other": jnp.arange(self.words, dtype=jnp.int32)}
+        return Variables({"contexts": jnp.zeros(size), "words": vectors}, even)
+
+    def start(self, seed: int, counts: NDArray[np.int64]) -> Variables:
+        """The variables of a text before the first update: `init` with its noise distribution."""
+        params = self.init(jax.random.key(seed), jnp.zeros(2, jnp.int32)).params
+        threshold, other = alias_table(counts**POWER)
+        return Variables(params, {"threshold": jnp.asarray(threshold), "other": jnp.asarray(other)})
+
+    def noise(self, state: PyTree, key: jax.Array, pairs: int) -> jax.Array:
+        """Words from the noise distribution, (pairs, negatives)."""
+        place_key, chance_key = jax.random.split(key)
+        size = (pairs, self.negatives)
+        place = jax.random.randint(place_key, size, 0, self.words)
+        chance = jax.random.uniform(chance_key, size)
+        return jnp.where(chance < state["threshold"][place], place, state["other"][place])
+
+    def apply(
+        self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool
+    ) -> tuple[jax.Array, PyTree]:
+        """Map pairs (batch, 2) to logits (batch, 1 + negatives)."""
+        word, context = inputs[:, 0], inputs[:, 1]
+        noise = self.noise(variables.state, key, inputs.shape[0])
+        others = jnp.concatenate([context[:, None], noise], axis=1)
+        vector, other = variables.params["words"][word], variables.params["contexts"][others]
+        logits = (vector[:, None, :] * other).sum(axis=-1)
+        # A noise word that happens to be the context is no noise.
+        same = jnp.concatenate([jnp.zeros((len(word), 1), bool), noise == context[:, None]], axis=1)
+        return jnp.where(same, _NEVER, logits), variables.state
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON object of it."""
+        return {"kind": "skip-gram", "words": self.words, "dimensions": self.dimensions}
+
+
+def pair_loss(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+    """The loss of each pair, in nats, from the logits of its context and of its noise words.
+
+    >>> [round(float(x), 4) for x in pair_loss(jnp.zeros((1, 3)), jnp.zeros(1, jnp.int32)) / np.log(2)]
+    [3.0]
+    """
+    return jax.nn.softplus(-outputs[:, 0]) + jax.nn.softplus(outputs[:, 1:]).sum(axis=1)
