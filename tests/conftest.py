@@ -33,7 +33,7 @@ def tables() -> Path:
 
 @pytest.fixture(scope="session")
 def binary_run() -> Run:
-    """A run with few positives: 3 repeats, validation and test samples, each repeat its own split."""
+    """A run with few positives: 3 repeats, each its own split with test samples, and a threshold."""
     import numpy as np
 
     import epochal as ep
@@ -42,5 +42,12 @@ def binary_run() -> Run:
     inputs = random.normal(size=(300, 3)).astype(np.float32)
     targets = (inputs @ [1.0, -1.0, 0.5] + random.normal(size=300) > 2.2).astype(int)
     return ep.fit(
-        ep.MLP(), (inputs, targets), epochs=20, learning_rate=0.1, repeats=3, validation=0.3, test=0.3
+        ep.MLP(),
+        (inputs, targets),
+        epochs=20,
+        learning_rate=0.1,
+        repeats=3,
+        validation=0.3,
+        test=0.3,
+        threshold="f1",
     )

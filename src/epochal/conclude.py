@@ -28,8 +28,13 @@ from epochal.errors import DataFailed
 from epochal.models import METRICS, Loss, Model, Variables, bounds_of, metrics_for, probabilities, shapes_of
 from epochal.prepared import Prepared, Samples
 from epochal.run import BrokenUpdate, Fitted, Outcome, Run, Scores
+from epochal.run.threshold import decide
 
 __all__ = ["LaneResult", "conclude", "conditions", "constant_figures", "describe_data", "describe_settings"]
+
+
+_MOST_KEPT = 2**22
+"""Probabilities of several classes that are kept of one part of the samples, over all repeats (32 MB)."""
 
 
 class End(NamedTuple):
@@ -145,13 +150,16 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         settings=settings | ({"loss": "one of its own"} if callable(prepared.settings.loss) else {}),
     )
     failed = next((result.failed for result in results if result.failed), "")
-    scores = {}
+    scores: dict[str, Scores] = {}
     for name in ("validation", "test"):
         if prepared.part_size(name):
             try:
                 scores[name] = _scores(prepared, dict(zip(repeats, fitted, strict=True)), name)
             except DataFailed as error:
                 failed = failed or str(error).rstrip(".")
+    threshold, asked = None, prepared.settings.threshold
+    if asked is not None and (not isinstance(asked, str) or "validation" in scores):
+        threshold, scores = decide(asked, scores, prepared.task.classes[1])
     return Run(
         plan=prepared.plan,
         task=prepared.task,
@@ -166,6 +174,7 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         encoder=prepared.dataset.encoder,
         conditions=conditions(),
         baseline=baseline,
+        threshold=threshold,
         order_seeds=tuple(prepared.seed(repeat, "order") for repeat in repeats),
         rows=prepared.dataset.rows,
         names=prepared.dataset.names,
@@ -293,17 +302,23 @@ def _scores(prepared: Prepared, fitted: Mapping[int, Fitted], name: str) -> Scor
     task, spec = prepared.task, prepared.spec
     wanted = metrics_for(task.kind)
     figures: dict[str, list[float]] = {"loss": [], **{metric.name: [] for metric in wanted}}
-    confusion, true, predicted = [], [], []
+    confusion, true, predicted, shares = [], [], [], []
+    columns = slice(1, 2) if task.kind == "binary" else slice(None)
+    values = len(fitted) * prepared.part_size(name) * len(task.classes)
+    kept = task.kind == "binary" or values <= _MOST_KEPT
     for repeat, learned in fitted.items():
         part = prepared.reader(repeat, name) if prepared.fed else prepared.part(repeat, name)
         outputs, losses = _outputs(prepared, learned, part)
         figures["loss"].append(float(np.average(np.asarray(losses, np.float64), weights=part.weights)))
         scores, targets = np.asarray(outputs, np.float64), part.targets
         if task.is_classification:
-            chosen = probabilities(scores, np).argmax(axis=1)
+            each = probabilities(scores, np)
             pairs = np.zeros((len(task.classes),) * 2, np.int64)
-            np.add.at(pairs, (targets, chosen), 1)
+            np.add.at(pairs, (targets, each.argmax(axis=1)), 1)
             confusion.append(pairs)
+            if kept:
+                true.append(targets.astype(np.int64))
+                shares.append(each[:, columns])
         else:
             targets = targets.astype(np.float64)
             scores = scores.reshape(targets.shape)
@@ -316,7 +331,8 @@ def _scores(prepared: Prepared, fitted: Mapping[int, Fitted], name: str) -> Scor
         metric: summarize(values, bounds_of(metric, prepared.loss_name)) for metric, values in figures.items()
     }
     if task.is_classification:
-        return Scores(summaries, np.stack(confusion))
+        own = {"labels": np.stack(true), "probabilities": np.stack(shares)} if kept else {}
+        return Scores(summaries, np.stack(confusion), **own)
     return Scores(summaries, None, np.concatenate(true), np.concatenate(predicted))
 
 
@@ -351,6 +367,7 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
         "class_weight": settings.class_weight
         if isinstance(settings.class_weight, str | None)
         else dict(settings.class_weight),
+        "threshold": settings.threshold,
         "standardize": prepared.scalings[0] is not None,
         "evaluate_every": f"{every} {unit}",
         "evaluate_train": "train" in spec.parts,

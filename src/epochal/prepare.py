@@ -245,6 +245,7 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     if plan.epochs >= 2**31:
         raise Refusal(f"epochs must be less than 2^31 in a training; got {plan.epochs}.")
     has_validation = samples.validation is not None or len(splits[0].validation) > 0
+    _check_threshold(settings.threshold, task, has_validation)
     parts_given = [part.inputs for part in (dataset, samples.validation, samples.test) if part is not None]
     chosen_model = _attempt(
         "the model",
@@ -311,6 +312,20 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
 def _micro_batch(asked: Any, plan: Plan) -> int | None:
     """The micro-batch, where it is smaller than the largest batch; one that is to be chosen comes later."""
     return asked if isinstance(asked, int) and asked < plan.segments[0][1] else None
+
+
+def _check_threshold(threshold: Any, task: Task, has_validation: bool) -> None:
+    """A threshold is for two classes, and chosen where there are samples to choose it on."""
+    if threshold is None:
+        return
+    if task.kind != "binary":
+        what = f"{len(task.classes)} classes" if task.is_classification else "a regression"
+        raise Refusal(f"threshold must be left out except for two classes; got {threshold!r} for {what}.")
+    if isinstance(threshold, str) and not has_validation:
+        raise Refusal(
+            f'threshold "{threshold}" is chosen on validation samples, and validation=0 leaves none. '
+            "Hold some out, or give a number between 0 and 1."
+        )
 
 
 def _check_weights(prepared: Prepared) -> None:

@@ -14,6 +14,7 @@ from epochal.data import TASKS
 from epochal.engine.optimizers import Optimizer, optimizer_for
 from epochal.engine.schedules import Schedule
 from epochal.errors import Refusal, did_you_mean
+from epochal.models import checked_threshold
 
 __all__ = ["SPLITS", "VARYING", "Options", "Settings", "plain_number"]
 
@@ -61,6 +62,7 @@ class Options(TypedDict, total=False):
     split: str | None
     gap: int
     class_weight: Any
+    threshold: Any
     standardize: bool | None
     evaluate_every: int | str
     evaluate_train: bool | None
@@ -103,6 +105,9 @@ class Settings:
             default, else random.
         gap: for a chronological split, rows left out before each cut besides.
         class_weight: "balanced", or a mapping from class to weight.
+        threshold: for two classes, the probability above which a sample is taken for the second: a number, or
+            what it shall make greatest on the validation samples of each repeat, "f1", "balanced_accuracy" or
+            "youden"; one half by default.
         standardize: bring inputs (and regression targets) to mean 0 and variance 1 by the training samples;
             by default for tables, and not for plain arrays.
         evaluate_every: epochs between evaluations, or a string such as "100 updates".
@@ -135,6 +140,7 @@ class Settings:
     split: str | None = None
     gap: int = 0
     class_weight: Any = None
+    threshold: Any = None
     standardize: bool | None = None
     evaluate_every: int | str = 1
     evaluate_train: bool | None = None
@@ -201,6 +207,7 @@ class Settings:
             raise Refusal(f"optimizer_options must map names to numbers; got {options!r}.")
         options = {name: plain_number(value) for name, value in options.items()}
         object.__setattr__(self, "optimizer_options", options)
+        object.__setattr__(self, "threshold", checked_threshold(plain_number(self.threshold)))
         self.evaluation  # noqa: B018 (refuses what it can't read)
 
     def chosen_optimizer(self) -> Optimizer:

@@ -8,8 +8,10 @@ from epochal.cli.layout import aligned
 from epochal.curves import Summary
 from epochal.run import Run
 
-__all__ = ["class_sections"]
+__all__ = ["class_sections", "threshold_section"]
 
+NAMES = {"roc_auc": "ROC AUC", "f1": "F1", "mcc": "MCC", "r2": "R²", "rmse": "RMSE", "mae": "MAE"}
+"""Of metrics that are not said as they are written."""
 MOST_CLASSES = 12
 _MOST_PAIRS = 8
 
@@ -21,6 +23,20 @@ def class_sections(run: Run) -> list[tuple[str, list[str]]]:
     lines = {part: _table(run, part) if few else _pairs(run, part) for part in run.per_class}
     what = "Classes" if few else "Most often confused"
     return [(f"{what}, {part} ({over})", shown) for part, shown in lines.items() if shown]
+
+
+def threshold_section(run: Run) -> list[tuple[str, list[str]]]:
+    """What the threshold changes, if the run has one: the figures of decisions at one half and with it."""
+    if run.threshold is None:
+        return []
+    rows: list[Sequence[str]] = [("", "above 0.5", "above the threshold")]
+    for part, figures in run.at_threshold.items():
+        for name, summary in figures.items():
+            words = f"{part} {NAMES.get(name, name.replace('_', ' '))}"
+            rows.append((words, _cell(run.metrics[part][name]), _cell(summary)))
+    chosen = run.threshold.rule != "given" and "validation" in run.at_threshold
+    aside = ["It was chosen on the validation samples: look at test figures to judge it."] if chosen else []
+    return [("Threshold", [str(run.threshold), *aligned(rows), *aside])]
 
 
 def _table(run: Run, part: str) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from epochal.cli.classes import class_sections
+from epochal.cli.classes import NAMES, class_sections, threshold_section
 from epochal.cli.layout import aligned, folded
 from epochal.curves import Summary, picture
 from epochal.run import Run
@@ -17,7 +17,6 @@ __all__ = ["conclude"]
 _MOST_REASONS = 6
 _OF_CLASSES = ("precision", "recall")
 """What the table of the classes says."""
-_NAMES = {"roc_auc": "ROC AUC", "f1": "F1", "mcc": "MCC", "r2": "R²", "rmse": "RMSE", "mae": "MAE"}
 
 
 def conclude(console: Console, run: Run, folder: Path | None, report: Path | None) -> None:
@@ -34,7 +33,7 @@ def conclude(console: Console, run: Run, folder: Path | None, report: Path | Non
     section("Verdict", [run.verdict.sentence, run.verdict.remedy])
     title, lines = _figures(run)
     section(title, [*lines, *([run.caution] if run.caution else [])])
-    for heading, rows in class_sections(run):
+    for heading, rows in [*class_sections(run), *threshold_section(run)]:
         section(heading, rows)
     section("Stopped", _reasons(run))
     console.print()
@@ -54,7 +53,7 @@ def _drawing(console: Console, run: Run, width: int) -> str:
 def _figures(run: Run) -> tuple[str, list[str]]:
     """The figures of the best parameters, one a line; what holds for all of them is said in the title."""
     named = [
-        (f"{part} {_NAMES.get(name, name.replace('_', ' '))}", summary)
+        (f"{part} {NAMES.get(name, name.replace('_', ' '))}", summary)
         for part, metrics in run.metrics.items()
         for name, summary in metrics.items()
         if name not in _OF_CLASSES

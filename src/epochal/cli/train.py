@@ -174,6 +174,11 @@ def result(run: Run, path: Path) -> dict[str, Any]:
                 part: {name: figures.to_dict() for name, figures in classes.items()}
                 for part, classes in run.per_class.items()
             },
+            "threshold": None if run.threshold is None else run.threshold.to_dict(),
+            "at_threshold": {
+                part: {name: summary.to_dict() for name, summary in figures.items()}
+                for part, figures in run.at_threshold.items()
+            },
             "settings": run.settings,
             "data": {
                 key: run.data[key]

@@ -238,6 +238,11 @@ train_options = decorate(
     _stopping("--stop-up", type=Whole(1), metavar="STRIPS", help="Prechelt's successive rises."),
     column_options,
     _evaluation(
+        "--threshold",
+        metavar="RULE|X",
+        help="For two classes: f1, balanced_accuracy, youden (best on validation), or a number.",
+    ),
+    _evaluation(
         "--evaluate-every", default="1", metavar="N", help='Epochs between evaluations; or "100 updates".'
     ),
     _evaluation(
@@ -289,6 +294,7 @@ def settings(given: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
         "schedule": schedule,
         "order": order_of(given["order"], given["block_length"]),
         "stop": _rule(given),
+        "threshold": None if given["threshold"] is None else number_or_path(given["threshold"]),
         "evaluate_train": given["evaluate_train"],
         "stream": given["stream"],
     }

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from epochal.curves.verdict import Verdict
 
-__all__ = ["LABELS", "STYLES", "Style", "main_metric", "plot"]
+__all__ = ["LABELS", "STYLES", "Style", "dress", "main_metric", "plot"]
 
 Floats = NDArray[np.float64]
 
@@ -45,12 +45,19 @@ class Style:
     running: str
     validation: str
     best: str
+    test: str
 
 
 STYLES = {
-    "light": Style("#ffffff", "#1c2330", "#646f80", "#e6e9ee", "#2563b0", "#7b5cc4", "#c2501a", "#646f80"),
-    "dark": Style("#12161d", "#e8ebf0", "#98a3b3", "#272e39", "#69aaf5", "#b39df5", "#ff9557", "#98a3b3"),
-    "auto": Style("none", "#7b8494", "#7b8494", "#8b94a340", "#3f87d9", "#9279d6", "#dd6b2c", "#7b8494"),
+    "light": Style(
+        "#ffffff", "#1c2330", "#646f80", "#e6e9ee", "#2563b0", "#7b5cc4", "#c2501a", "#646f80", "#1b7a63"
+    ),
+    "dark": Style(
+        "#12161d", "#e8ebf0", "#98a3b3", "#272e39", "#69aaf5", "#b39df5", "#ff9557", "#98a3b3", "#4fc9a6"
+    ),
+    "auto": Style(
+        "none", "#7b8494", "#7b8494", "#8b94a340", "#3f87d9", "#9279d6", "#dd6b2c", "#7b8494", "#2a9d82"
+    ),
 }
 """`light` and `dark` bring their background; `auto` is transparent, legible on both."""
 
@@ -107,7 +114,7 @@ def plot(
     look = STYLES[style]
     figure, axes = _axes(panels, ax, look)
     for panel, at in zip(panels, axes, strict=False):
-        _dress(at, look)
+        dress(at, look)
         _draw_panel(curves, panel, x, at, look, baseline or {}, log)
     axes[-1].set_xlabel("samples seen" if x == "samples" else x.rstrip("s") if x != "seconds" else "seconds")
     if verdict is not None:
@@ -168,7 +175,8 @@ def _axes(
     return figure, list(grid[:, 0])
 
 
-def _dress(ax: Axes, look: Style) -> None:
+def dress(ax: Axes, look: Style) -> None:
+    """Give axes the look of all drawings."""
     ax.set_facecolor(look.background)
     for side in ("top", "right", "left"):
         ax.spines[side].set_visible(False)

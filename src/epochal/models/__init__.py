@@ -20,6 +20,7 @@ from epochal.models.model import (
     settled,
     shapes_of,
 )
+from epochal.models.threshold import best_threshold, checked_threshold, confusion_at
 
 __all__ = [
     "ACTIVATIONS",
@@ -34,7 +35,10 @@ __all__ = [
     "PyTree",
     "Variables",
     "as_model",
+    "best_threshold",
     "bounds_of",
+    "checked_threshold",
+    "confusion_at",
     "default_metrics",
     "functions",
     "loss_for",

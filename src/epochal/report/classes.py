@@ -1,4 +1,4 @@
-"""How is each class found, on the page?"""
+"""How is each class found, and what does a threshold change, on the page?"""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from html import escape
 
 from epochal.curves import Summary
+from epochal.curves.plot_precision_recall import shown_classes
+from epochal.report.document import ReportDocument
 from epochal.run import ClassFigures
 
-__all__ = ["class_tables"]
+__all__ = ["class_tables", "tradeoff"]
 
 _MOST_ROWS = 200
 _COLUMNS = ("precision", "recall", "F1")
@@ -16,21 +18,72 @@ _COLUMNS = ("precision", "recall", "F1")
 
 def class_tables(parts: Mapping[str, Mapping[str, ClassFigures]]) -> str:
     """A table for each part of the samples: mean ± sd with the 95 % interval below, a row a class."""
-    return "".join(_table(part, classes) for part, classes in parts.items() if classes)
+    tables = "".join(_table(part, classes) for part, classes in parts.items() if classes)
+    return tables and (
+        f'{tables}<p class="note">Precision: of the samples taken for the class, the share that is of it. '
+        "Recall: of the samples of the class, the share that is found. F1: their harmonic mean. Counted "
+        "without weights, at the best parameters, each sample in its most probable class.</p>"
+    )
+
+
+def tradeoff(document: ReportDocument) -> str:
+    """Places for the figures of precision against recall, and what the threshold changes."""
+    names = shown_classes(document.precision_recall)
+    if not names:
+        return _threshold(document)
+    places = "".join(f'<div id="tradeoff-{place}" class="figure-box"></div>' for place in range(len(names)))
+    classes = {one.name for curves in document.precision_recall.values() for one in curves}
+    left_out = (
+        f" Of the {len(classes):,} classes, those with the lowest average precision are shown."
+        if len(classes) > len(names)
+        else ""
+    )
+    return (
+        f'<div class="{"pair" if len(names) > 1 else "single"}">{places}</div>'
+        '<p class="note">Each step is a threshold on the probability: to the right more of the class is '
+        "found, upwards fewer others are taken for it. Lines are means over the repeats, bands the 95 % "
+        "interval of the mean, faint lines single repeats. Average precision is the area under the steps. "
+        f"Dashed: the base rate, the share of the class, which samples taken at random reach.{left_out}</p>"
+    ) + _threshold(document)
+
+
+def _threshold(document: ReportDocument) -> str:
+    if document.threshold is None:
+        return ""
+    rows = "".join(
+        f"<tr><th scope=row>{escape(f'{part} {name}'.replace('_', ' '))}</th>"
+        f"{_cell(half)}{_cell(with_it)}</tr>"
+        for part, name, half, with_it in document.at_threshold
+    )
+    table = (
+        '<div class="scroll" tabindex="0"><table class="rows classes"><thead><tr><th scope=col></th>'
+        "<th scope=col class=number>above 0.5</th><th scope=col class=number>above the threshold</th></tr>"
+        f"</thead><tbody>{rows}</tbody></table></div>"
+    )
+    aside = (
+        ""
+        if document.threshold.rule == "given"
+        else " It was chosen on the validation samples, whose figures therefore look better than they are: "
+        "test figures can judge it."
+    )
+    said = escape(str(document.threshold))
+    return f'<h3>The threshold</h3><p class="note">Taken for {said}.{aside}</p>{table if rows else ""}'
 
 
 def _table(part: str, classes: Mapping[str, ClassFigures]) -> str:
     shown = sorted(classes.items(), key=lambda one: one[1].f1.mean) if len(classes) > _MOST_ROWS else None
     rows = "".join(_row(name, figures) for name, figures in (shown or list(classes.items()))[:_MOST_ROWS])
     head = "".join(f"<th scope=col class=number>{name}</th>" for name in (*_COLUMNS, "samples"))
-    left_out = f" The {_MOST_ROWS} of {len(classes):,} classes with the lowest F1 are shown." if shown else ""
+    left_out = (
+        f'<p class="note">The {_MOST_ROWS} of {len(classes):,} classes with the lowest F1 are shown.</p>'
+        if shown
+        else ""
+    )
     return (
         f"<h3>Each class, {escape(part)}</h3>"
         '<div class="scroll" tabindex="0"><table class="rows classes"><thead><tr><th scope=col>class</th>'
         f"{head}</tr></thead><tbody>{rows}</tbody></table></div>"
-        '<p class="note">Precision: of the samples taken for the class, the share that is of it. Recall: of '
-        "the samples of the class, the share that is found. F1: their harmonic mean. Counted without "
-        f"weights, at the best parameters.{left_out}</p>"
+        f"{left_out}"
     )
 
 

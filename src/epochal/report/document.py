@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from epochal.curves import Curves, Summary, Verdict
+from epochal.curves import Curves, PrecisionRecall, Summary, Verdict
 from epochal.errors import Refusal
-from epochal.run import ClassFigures
+from epochal.run import ClassFigures, Threshold
 
 __all__ = ["Confusion", "ReportDocument", "Residuals"]
 
@@ -78,6 +78,9 @@ class ReportDocument:
     confusion      for classification.
     residuals      for regression.
     per_class      by part and class, for classification.
+    precision_recall  the curves of the classes, by part.
+    threshold      of two classes, if it is not one half.
+    at_threshold   part, metric, its value above one half, its value with the threshold.
     data           the data in figures: `{"rows": 768, "inputs": 8, "target": "class", ...}`.
     data_notes     what was recognised and done, one sentence each, said aloud.
     settings       every setting of the run, defaults included; mappings may be nested.
@@ -97,6 +100,9 @@ class ReportDocument:
     confusion: Confusion | None = None
     residuals: Residuals | None = None
     per_class: Mapping[str, Mapping[str, ClassFigures]] = field(default_factory=dict)
+    precision_recall: Mapping[str, Sequence[PrecisionRecall]] = field(default_factory=dict)
+    threshold: Threshold | None = None
+    at_threshold: Sequence[tuple[str, str, Summary, Summary]] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     data_notes: Sequence[str] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)

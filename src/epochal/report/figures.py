@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from epochal.curves import AXES, Curves
 from epochal.report.document import ReportDocument, Residuals
+from epochal.report.tradeoff import tradeoff_data
 
 __all__ = ["figure_data"]
 
@@ -30,6 +31,8 @@ def figure_data(document: ReportDocument) -> dict[str, Any]:
         panels = _panels(curves, document.headline_name)
         data["panels"] = [_panel(document, names, keep) for names in panels]
         data["best"] = _best(curves)
+    if document.precision_recall:
+        data["precision_recall"] = tradeoff_data(document)
     if document.residuals is not None:
         data["residuals"] = _residuals(document.residuals)
     if document.confusion is not None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from epochal.curves import KINDS, Summary
-from epochal.report.classes import class_tables
+from epochal.report.classes import class_tables, tradeoff
 from epochal.report.document import Confusion, ReportDocument
 
 __all__ = ["body", "text"]
@@ -48,6 +48,7 @@ def body(document: ReportDocument) -> str:
         _curves(document),
         _repeats(document),
         _errors(document),
+        _block("tradeoff", "Precision and recall", tradeoff(document)),
         _block("plan", "The plan", _plan(document)),
         _block("data", "The data", _data(document)),
         _block("settings", "Settings", _table(document.settings)),

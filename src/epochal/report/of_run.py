@@ -42,6 +42,15 @@ def document_of(run: Run) -> ReportDocument:
         confusion=confusion,
         residuals=residuals,
         per_class=run.per_class,
+        precision_recall={
+            part: run.precision_recall(part) for part, one in run.scores.items() if one.labels is not None
+        },
+        threshold=run.threshold,
+        at_threshold=[
+            (part, name, run.metrics[part][name], summary)
+            for part, figures in run.at_threshold.items()
+            for name, summary in figures.items()
+        ],
         data={
             "source": run.data["source"],
             "samples": run.data["samples"],

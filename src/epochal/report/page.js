@@ -169,6 +169,34 @@
         xaxis: axis(colors, { showgrid: false, title: { text: `predicted − true (mean ${value(r.mean)}, RMSE ${value(r.rmse)})` } }), yaxis: axis(colors, { title: { text: "samples" } }) }), config);
   }
 
+  function tradeoff() {
+    const colors = ink();
+    (data.precision_recall || []).forEach((panel, i) => {
+      const traces = [], notes = [];
+      for (const line of panel.lines) {
+        const color = colors[line.role] || colors.text, x = line.recall;
+        const steps = (y, more) => ({ x, y, mode: "lines", line: Object.assign({ shape: "vh" }, more), hoverinfo: "skip" });
+        for (const row of line.repeats) traces.push(steps(row, { color: tint(color, 0.24), width: 0.8 }));
+        if (line.low) {
+          traces.push(steps(line.low, { width: 0 }));
+          traces.push(Object.assign(steps(line.high, { width: 0 }), { fill: "tonexty", fillcolor: tint(color, 0.17) }));
+        }
+      }
+      panel.lines.forEach((line, row) => {
+        const color = colors[line.role] || colors.text;
+        const said = line.mean.map((v, k) => escape(value(v)) + (line.low && line.low[k] !== null ? `  [${value(line.low[k])}, ${value(line.high[k])}]` : ""));
+        traces.push({ x: line.recall, y: line.mean, mode: "lines", line: { shape: "vh", color, width: 2.6 }, name: escape(ROLES[line.role] || line.role), text: said, hoverinfo: "text+name" });
+        notes.push({ xref: "paper", x: 0, xanchor: "left", yref: "paper", y: 1, yanchor: "bottom", xshift: -4, yshift: 4 + 18 * (panel.lines.length - 1 - row), showarrow: false,
+          text: `${escape(ROLES[line.role] || line.role)}: average precision <b>${escape(line.average)}</b>`, font: { size: 12.5, color } });
+      });
+      notes.push({ xref: "paper", x: 0, xanchor: "left", yref: "paper", y: 1, yanchor: "bottom", xshift: -4, yshift: 4 + 18 * panel.lines.length, showarrow: false, text: `<b>class ${escape(panel.name)}</b>`, font: { size: 14, color: colors.text } });
+      notes.push({ xref: "paper", x: 1, xanchor: "right", yref: "paper", y: 1, yanchor: "bottom", yshift: 4 + 18 * panel.lines.length, showarrow: false, text: `base rate ${value(panel.base)}`, font: { size: 12, color: colors.soft } });
+      Plotly.react("tradeoff-" + i, traces, base(colors, { margin: { l: 52, r: 8, t: 30 + 18 * panel.lines.length, b: 46 }, annotations: notes, hovermode: "x unified",
+        shapes: [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: panel.base, y1: panel.base, line: { color: colors.soft, width: 1.2, dash: "dash" }, layer: "below" }],
+        xaxis: axis(colors, { range: [0, 1.004], showgrid: false, showline: true, hoverformat: ".3~f", unifiedhovertitle: { text: "recall %{x}" }, title: { text: "recall" } }), yaxis: axis(colors, { range: [0, 1.02], title: { text: "precision" } }) }), config);
+    });
+  }
+
   function heatmap() {
     const box = document.getElementById("confusion"), c = data.confusion, colors = ink();
     if (!box || !c) return;
@@ -183,6 +211,7 @@
     const now = state();
     data.panels.forEach((spec, i) => Plotly.react(panels[i], ...panel(spec, now, i === data.panels.length - 1), config));
     residuals();
+    tradeoff();
     heatmap();
   }
 

@@ -4,6 +4,7 @@ from epochal.run.folder import load, load_record, refuse_existing, save
 from epochal.run.per_class import ClassFigures, Confused
 from epochal.run.predict import Prediction
 from epochal.run.record import BrokenUpdate, Fitted, Outcome, Run, Scores
+from epochal.run.threshold import Threshold
 
 __all__ = [
     "BrokenUpdate",
@@ -14,6 +15,7 @@ __all__ = [
     "Prediction",
     "Run",
     "Scores",
+    "Threshold",
     "load",
     "load_record",
     "refuse_existing",

@@ -6,8 +6,8 @@
     scaling.safetensors        what the inputs (and regression targets) are scaled with, by repeat
     split.parquet              which row was for training, validation or test, by repeat; its name;
                                what the order knows of it (its class, weight or group), where it looks at that
-    predictions-{part}.parquet regression: true and predicted targets of the samples of a part (validation,
-                               test), a column each; with several targets numbered from 1
+    predictions-{part}.parquet of the samples of a part (validation, test): true and predicted targets, or
+                               class ids and probabilities by repeat; several columns numbered from 1
     report.html                the page, if one was written
 
 Nothing in it can execute code, and reading it imports nothing that it names: a folder may be a stranger's.
@@ -33,10 +33,10 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.curves import Curves, Verdict, summarize
+from epochal.curves import Curves, Verdict
 from epochal.data import Scaling, TargetScaling, encoder_from_dict
 from epochal.errors import Refusal
-from epochal.models import Variables, bounds_of, shapes_of
+from epochal.models import Variables, shapes_of
 from epochal.plan import Plan, order_named
 from epochal.run.checks import (
     Tensors,
@@ -46,12 +46,13 @@ from epochal.run.checks import (
     damaged,
     one_line,
     own_model,
-    predictions_file,
     read_table,
     read_tensors,
     rebuilt_model,
 )
-from epochal.run.record import BrokenUpdate, Fitted, Outcome, Run, Scores
+from epochal.run.record import BrokenUpdate, Fitted, Outcome, Run
+from epochal.run.scored import figures_of, read_scores, write_predictions
+from epochal.run.threshold import Threshold
 
 __all__ = ["FORMAT", "PARTS", "load", "load_record", "plain", "refuse_existing", "save"]
 
@@ -133,32 +134,9 @@ def _write(run: Run, folder: Path) -> None:
     columns |= {f"repeat {repeat}": pa.array(column) for repeat, column in enumerate(run.splits)}
     pq.write_table(pa.table(columns), folder / "split.parquet", compression="zstd")
     for part, scores in run.scores.items():
-        file = predictions_file(folder, part)
-        scored: Tensors = {}
-        for name in ("true", "predicted"):
-            if getattr(scores, name) is not None:
-                scored |= _columns(f"{part} {name}", np.asarray(getattr(scores, name)))
-        if scored:
-            pq.write_table(pa.table(scored), file)
+        write_predictions(scores, folder, part)
     text = json.dumps(plain(_document(run)), indent=1, ensure_ascii=False, allow_nan=False)
     (folder / "run.json").write_text(text + "\n", encoding="utf-8")
-
-
-def _columns(name: str, values: NDArray[Any]) -> Tensors:
-    """(n,) as one column, (n, m) as m of them, numbered from 1."""
-    if values.ndim == 1:
-        return {name: values}
-    return {f"{name} {k + 1}": column for k, column in enumerate(values.T)}
-
-
-def _uncolumns(table: Any, name: str) -> NDArray[Any] | None:
-    """The inverse of `_columns`."""
-    if name in table.column_names:
-        flat: NDArray[Any] = table.column(name).to_numpy()
-        return flat
-    count = sum(column.startswith(f"{name} ") for column in table.column_names)
-    columns = [table.column(f"{name} {k + 1}").to_numpy() for k in range(count)]
-    return np.stack(columns, axis=1) if columns else None
 
 
 def _document(run: Run) -> dict[str, Any]:
@@ -171,16 +149,10 @@ def _document(run: Run) -> dict[str, Any]:
         "order_seeds": list(run.order_seeds),
         "verdict": run.verdict.to_dict(),
         "scores": {
-            part: {
-                "metrics": {name: summary.to_dict() for name, summary in scores.metrics.items()},
-                "confusion": None if scores.confusion is None else scores.confusion.tolist(),
-                "per_class": {
-                    name: figures.to_dict() for name, figures in run.per_class.get(part, {}).items()
-                },
-            }
-            for part, scores in run.scores.items()
+            part: figures_of(scores, run.per_class.get(part, {})) for part, scores in run.scores.items()
         },
         "baseline": run.baseline,
+        "threshold": None if run.threshold is None else run.threshold.to_dict(),
         "data": run.data,
         "encoder": None if run.encoder is None else run.encoder.to_dict(),
         "conditions": run.conditions,
@@ -306,26 +278,10 @@ def _record(path: Path, document: dict[str, Any]) -> Run:
     plan = _plan(document["plan"], None if values is None else values[splits[0] == PARTS.index("train")])
     task = check_task(path, document["task"])
     outcomes = tuple(_outcome(value) for value in document["outcomes"])
-    scores = {}
-    for part, value in document["scores"].items():
-        metrics = {
-            name: summarize(
-                [float("nan") if x is None else x for x in one["per_repeat"]],
-                bounds_of(name, document["settings"]["loss"]),
-            )
-            for name, one in value["metrics"].items()
-        }
-        confusion = None if value["confusion"] is None else np.asarray(value["confusion"], np.int64)
-        found = Scores(metrics, confusion)
-        file = predictions_file(path, part)
-        if file.exists():
-            table = read_table(path, file.name)
-            found = replace(
-                found,
-                true=_uncolumns(table, f"{part} true"),
-                predicted=_uncolumns(table, f"{part} predicted"),
-            )
-        scores[part] = found
+    scores = {
+        part: read_scores(path, part, value, document["settings"]["loss"])
+        for part, value in document["scores"].items()
+    }
     return Run(
         plan=plan,
         task=task,
@@ -340,6 +296,7 @@ def _record(path: Path, document: dict[str, Any]) -> Run:
         encoder=None if document["encoder"] is None else encoder_from_dict(document["encoder"]),
         conditions=document["conditions"],
         baseline=document["baseline"],
+        threshold=None if document.get("threshold") is None else Threshold.from_dict(document["threshold"]),
         interrupted=document["interrupted"],
         failed=document["failed"],
         order_seeds=tuple(document["order_seeds"]),

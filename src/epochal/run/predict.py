@@ -48,6 +48,7 @@ class Prediction:
         truth: the true class ids, or numbers, where the data has them.
         places: for windows of a series, columns that say where each forecast begins: its row (None beyond the
             end of the table), its series and its time.
+        threshold: what the probability of the second of two classes has to exceed, if not one half.
     """
 
     task: Task
@@ -59,20 +60,31 @@ class Prediction:
     names: tuple[str, ...] = ()
     truth: NDArray[Any] | None = None
     places: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    threshold: float | None = None
+
+    @property
+    def _chosen(self) -> NDArray[np.int64]:
+        """The class id of each sample."""
+        if self.threshold is None:
+            return self.values.argmax(axis=1)
+        return (self.values[:, 1] > self.threshold).astype(np.int64)
 
     @property
     def accuracy(self) -> float | None:
-        """The share of samples whose most probable class is the true one, where that is known."""
+        """The share of samples that are predicted to be of their true class, where that is known."""
         if self.truth is None or not self.task.is_classification:
             return None
-        return float((self.values.argmax(axis=1) == self.truth).mean())
+        return float((self._chosen == self.truth).mean())
 
     @property
     def labels(self) -> NDArray[Any]:
-        """The most probable class of each sample, by name; the predicted number for regression."""
+        """The class of each sample, by name: the most probable one, or as the threshold says.
+
+        For regression, the predicted number.
+        """
         if not self.task.is_classification:
             return self.values[:, 0] if self.values.shape[1] == 1 else self.values
-        return np.asarray(self.task.classes, dtype=object)[self.values.argmax(axis=1)]
+        return np.asarray(self.task.classes, dtype=object)[self._chosen]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.asarray(self.labels, dtype=dtype)
@@ -163,14 +175,18 @@ def predict(run: Run, data: Any, parameters: str = "best", **reading: Any) -> Pr
     several = len(each) > 1
     spread = per_repeat.std(axis=0, ddof=1) if several else np.full(per_repeat.shape[1:], np.nan)
     places = {} if dataset.timeline is None else dataset.timeline.places()
+    notes, threshold = dataset.notes, None if run.threshold is None else run.threshold.value
+    if run.threshold is not None:
+        notes = (*notes, f"predicted {run.threshold}")
     return Prediction(
         task=run.task,
         values=per_repeat.mean(axis=0),
         spread=spread,
         per_repeat=per_repeat,
-        notes=dataset.notes,
+        notes=notes,
         target=run.data["target"],
         names=dataset.names,
         truth=dataset.targets,
         places=places,
+        threshold=threshold,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.curves import Curves, Summary, Verdict, summarize
+from epochal.curves import Curves, PrecisionRecall, Summary, Verdict, precision_recall, summarize
 from epochal.data import Encoder, SampleEncoder, Scaling, TargetScaling, Task
 from epochal.errors import Refusal
-from epochal.models import Model, Variables
+from epochal.models import Model, Variables, bounds_of
 from epochal.plan import Plan
-from epochal.run.per_class import ClassFigures, Confused, most_confused, per_class
+from epochal.run.per_class import ClassFigures, Confused, decided, most_confused, per_class
 from epochal.run.predict import Prediction, predict
+from epochal.run.threshold import Threshold
 
 if TYPE_CHECKING:
-    pass
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = ["BrokenUpdate", "Fitted", "Outcome", "Run", "Scores"]
 
@@ -76,6 +79,12 @@ class Scores:
     true: NDArray[np.float64] | None = None
     predicted: NDArray[np.float64] | None = None
     """Targets and predictions in their own units, of all repeats, for regression."""
+    labels: NDArray[np.int64] | None = None
+    """(repeats, n) class ids, where probabilities are kept."""
+    probabilities: NDArray[np.float64] | None = None
+    """(repeats, n, 1) of the second of two classes, or (repeats, n, classes); not kept of too many."""
+    confusion_at_threshold: NDArray[np.int64] | None = None
+    """(repeats, true, predicted) counts with the threshold of each repeat, if the run has one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +113,8 @@ class Run:
     baseline: dict[str, list[float]] = field(default_factory=dict)
     order_seeds: tuple[int, ...] = ()
     """The seed of each repeat's order; see `plan_of`."""
+    threshold: Threshold | None = None
+    """From which probability on a sample is taken for the second of two classes, if that is not one half."""
     rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     """The row of the source that each sample is, counted from 1."""
     names: tuple[str, ...] = ()
@@ -143,7 +154,23 @@ class Run:
         return {
             part: per_class(scores.confusion, self.task.classes)
             for part, scores in self.scores.items()
-            if scores.confusion is not None
+            if scores.confusion is not None and self.task.is_classification
+        }
+
+    @cached_property
+    def at_threshold(self) -> dict[str, dict[str, Summary]]:
+        """The metrics that rest on decisions, with the threshold of each repeat; empty without a threshold.
+
+        `run.metrics` has them at one half. Those of "validation" look better than they are, since the
+        threshold was chosen there.
+        """
+        return {
+            part: {
+                name: summarize(values, bounds_of(name, "log_loss"))
+                for name, values in decided(scores.confusion_at_threshold).items()
+            }
+            for part, scores in self.scores.items()
+            if scores.confusion_at_threshold is not None
         }
 
     def most_confused(self, part: str = "validation", most: int = 10) -> list[Confused]:
@@ -153,6 +180,47 @@ class Run:
             known = ", ".join(self.per_class) or "none"
             raise Refusal(f'part must be one with classes ({known}); got "{part}".')
         return most_confused(scores.confusion, self.task.classes, most)
+
+    def precision_recall(self, part: str = "validation") -> list[PrecisionRecall]:
+        """Precision against recall over the repeats: of the second of two classes, or of each one.
+
+        Args:
+            part: "validation" or "test".
+        """
+        scores = self.scores.get(part)
+        if scores is None or scores.labels is None or scores.probabilities is None:
+            known = ", ".join(name for name, one in self.scores.items() if one.labels is not None) or "none"
+            raise Refusal(f'part must be one whose probabilities were kept ({known}); got "{part}".')
+        several = scores.probabilities.shape[2] > 1
+        found = [
+            precision_recall(name, list(scores.probabilities[..., column]), list(scores.labels == number))
+            for column, (number, name) in enumerate(list(enumerate(self.task.classes))[0 if several else 1 :])
+        ]
+        return [one for one in found if one is not None]
+
+    def plot_precision_recall(
+        self,
+        path: str | Path | None = None,
+        *,
+        part: str | None = None,
+        style: str = "auto",
+        ax: Axes | Sequence[Axes] | None = None,
+    ) -> Figure:
+        """Draw precision against recall, a panel a class, with the mean over repeats and the base rate.
+
+        Args:
+            path: also save there, in the format of the suffix.
+            part: "validation" or "test"; all there are by default.
+            style: "light", "dark", or "auto" (transparent).
+            ax: where to draw: one Axes a panel. A new figure without.
+        """
+        from epochal.curves.plot_precision_recall import plot_precision_recall
+
+        parts = [name for name, one in self.scores.items() if one.labels is not None]
+        chosen = [part] if part is not None else parts or ["validation"]
+        return plot_precision_recall(
+            {name: self.precision_recall(name) for name in chosen}, path, style=style, ax=ax
+        )
 
     @property
     def main_metric(self) -> str:

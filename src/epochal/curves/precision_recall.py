@@ -1,0 +1,134 @@
+"""How much precision is left when more of a class is to be found?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from epochal.curves.statistics import Summary, summarize, t_factor
+
+__all__ = ["PrecisionRecall", "Steps", "precision_recall", "steps"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """The precision-recall curve of one repeat: a point for each distinct score, the lowest first.
+
+    `precision` and `recall` have one value more than `thresholds`: the last point is (recall 0, precision 1).
+    Samples with a score of at least `thresholds[i]` are taken for the class.
+    """
+
+    precision: Floats
+    recall: Floats
+    thresholds: Floats
+
+    @property
+    def area(self) -> float:
+        """The average precision: the area under the steps, without interpolation.
+
+        >>> steps([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1]).area.round(4)
+        np.float64(0.8333)
+        """
+        return float(np.sum(-np.diff(self.recall) * self.precision[:-1]))
+
+    def at(self, recall: ArrayLike) -> Floats:
+        """The precision with which at least that share of the class is found, by the highest threshold."""
+        # Recall falls along the thresholds; the last point that is not below has the highest threshold.
+        place = np.searchsorted(-self.recall[:-1], -np.asarray(recall, np.float64), side="right") - 1
+        return self.precision[np.maximum(place, 0)]
+
+
+def steps(scores: ArrayLike, positive: ArrayLike) -> Steps:
+    """The curve of one repeat, every step of it: what scikit-learn's `precision_recall_curve` gives.
+
+    Args:
+        scores: (n,) what rises with the probability of the class.
+        positive: (n,) whether a sample is of the class. Without any, recall counts as 1.
+    """
+    values, true = np.asarray(scores, np.float64), np.asarray(positive, bool)
+    falling = np.argsort(-values, kind="stable")
+    values, true = values[falling], true[falling]
+    last = np.flatnonzero(np.append(np.diff(values) != 0, True)) if values.size else np.zeros(0, np.int64)
+    found = np.cumsum(true)[last]
+    total = int(true.sum())
+    precision = found / (last + 1)
+    recall = found / total if total else np.ones(len(last))
+    return Steps(np.append(precision[::-1], 1.0), np.append(recall[::-1], 0.0), values[last][::-1])
+
+
+@dataclass(frozen=True, eq=False)
+class PrecisionRecall:
+    """Precision against recall for one class, over the repeats.
+
+    Args:
+        name: the class that is to be found, against the rest.
+        repeats: the curve of each repeat.
+        average_precision: the area under the curve of each repeat.
+        base_rate: the share of the class among the samples, the mean over repeats: the precision of taking
+            samples at random, and so the line to beat.
+        recall: (m,) the places where any of the curves has a step, or evenly spaced ones of many, rising.
+        mean: (m,) the mean precision over the repeats there.
+        low: (m,) the lower end of the 95 % interval of that mean (Student t); NaN with one repeat.
+        high: (m,) the upper end.
+    """
+
+    name: str
+    repeats: tuple[Steps, ...]
+    average_precision: Summary
+    base_rate: float
+    recall: Floats
+    mean: Floats
+    low: Floats
+    high: Floats
+
+
+def precision_recall(
+    name: str, scores: Sequence[Any], positive: Sequence[Any], most: int = 2000
+) -> PrecisionRecall | None:
+    """The curves of some repeats with their mean; None where a repeat has no sample of the class.
+
+    The area under the mean curve is the mean of the average precisions, as long as no more than `most`
+    places are taken.
+
+    Args:
+        name: of the class.
+        scores: for each repeat (n,) what rises with the probability of the class; repeats in which any is not
+            a number are left out.
+        positive: for each repeat (n,) whether a sample is of the class.
+        most: places along the recall, at most.
+
+    >>> found = precision_recall("yes", [[0.1, 0.4, 0.35, 0.8]], [[0, 0, 1, 1]])
+    >>> found.base_rate, found.recall, found.mean.round(3)
+    (0.5, array([0.5, 1. ]), array([1.   , 0.667]))
+    """
+    pairs = [
+        (np.asarray(one, np.float64), np.asarray(true, bool))
+        for one, true in zip(scores, positive, strict=True)
+    ]
+    pairs = [(one, true) for one, true in pairs if np.isfinite(one).all()]
+    if not pairs or not all(true.any() for _, true in pairs):
+        return None
+    curves = tuple(steps(one, true) for one, true in pairs)
+    places = np.unique(np.concatenate([curve.recall for curve in curves]))
+    places = places[places > 0]
+    if len(places) > most:
+        places = places[np.unique(np.linspace(0, len(places) - 1, most).round().astype(np.int64))]
+    heights = np.stack([curve.at(places) for curve in curves])
+    mean, count = heights.mean(axis=0), len(curves)
+    half = t_factor(count) * heights.std(axis=0, ddof=1) if count > 1 else np.full(len(places), np.nan)
+    return PrecisionRecall(
+        name,
+        curves,
+        summarize([curve.area for curve in curves], (0.0, 1.0)),
+        float(np.mean([true.mean() for _, true in pairs])),
+        places,
+        mean,
+        np.maximum(mean - half, 0.0),
+        np.minimum(mean + half, 1.0),
+    )

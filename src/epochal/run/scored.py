@@ -1,0 +1,100 @@
+"""How is what the best parameters reach kept on disk?
+
+The figures and counts are in run.json; what each sample is, and is predicted to be, in
+predictions-{part}.parquet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.curves import summarize
+from epochal.models import bounds_of
+from epochal.run.checks import Tensors, damaged, predictions_file, read_table
+from epochal.run.per_class import ClassFigures
+from epochal.run.record import Scores
+
+__all__ = ["figures_of", "read_scores", "write_predictions"]
+
+
+def figures_of(scores: Scores, per_class: Mapping[str, ClassFigures]) -> dict[str, Any]:
+    """What run.json says; `per_class` follows from the counts and is there for other readers."""
+    return {
+        "metrics": {name: summary.to_dict() for name, summary in scores.metrics.items()},
+        "confusion": None if scores.confusion is None else scores.confusion.tolist(),
+        "confusion_at_threshold": None
+        if scores.confusion_at_threshold is None
+        else scores.confusion_at_threshold.tolist(),
+        "per_class": {name: figures.to_dict() for name, figures in per_class.items()},
+    }
+
+
+def write_predictions(scores: Scores, folder: Path, part: str) -> None:
+    """Write the file of a part, if there is anything to write: the samples of one repeat after another's."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns: Tensors = {}
+    if scores.labels is not None and scores.probabilities is not None:
+        repeats, samples, width = scores.probabilities.shape
+        columns["repeat"] = np.repeat(np.arange(repeats, dtype=np.int32), samples)
+        columns[f"{part} class"] = scores.labels.astype(np.int32).ravel()
+        columns |= _columns(f"{part} probability", scores.probabilities.reshape(-1, width))
+    for name in ("true", "predicted"):
+        if getattr(scores, name) is not None:
+            columns |= _columns(f"{part} {name}", np.asarray(getattr(scores, name)))
+    if columns:
+        pq.write_table(pa.table(columns), predictions_file(folder, part), compression="zstd")
+
+
+def read_scores(path: Path, part: str, value: dict[str, Any], loss: str) -> Scores:
+    """What was kept of a part; `value` is what `figures_of` gave."""
+    metrics = {
+        name: summarize([float("nan") if x is None else x for x in one["per_repeat"]], bounds_of(name, loss))
+        for name, one in value["metrics"].items()
+    }
+    counts = {name: value.get(name) for name in ("confusion", "confusion_at_threshold")}
+    found: dict[str, Any] = {
+        name: None if count is None else np.asarray(count, np.int64) for name, count in counts.items()
+    }
+    file = predictions_file(path, part)
+    if file.exists():
+        table = read_table(path, file.name)
+        if "repeat" in table.column_names:
+            found |= _probabilities(path, table, part, len(found["confusion"]))
+        else:
+            found |= {name: _uncolumns(table, f"{part} {name}") for name in ("true", "predicted")}
+    return Scores(metrics, **found)
+
+
+def _probabilities(path: Path, table: Any, part: str, repeats: int) -> dict[str, NDArray[Any]]:
+    """Classes and probabilities, by repeat."""
+    labels, shares = table.column(f"{part} class").to_numpy(), _uncolumns(table, f"{part} probability")
+    if shares is None or table.num_rows % repeats:
+        raise damaged(path, f"the probabilities of the {part} samples are not those of {repeats} repeats")
+    return {
+        "labels": labels.reshape(repeats, -1).astype(np.int64),
+        "probabilities": shares.reshape(repeats, -1, shares.shape[1]),
+    }
+
+
+def _columns(name: str, values: NDArray[Any]) -> Tensors:
+    """(n,) as one column, (n, m) as m of them, numbered from 1."""
+    if values.ndim == 1:
+        return {name: values}
+    return {f"{name} {k + 1}": column for k, column in enumerate(values.T)}
+
+
+def _uncolumns(table: Any, name: str) -> NDArray[Any] | None:
+    """The inverse of `_columns`."""
+    if name in table.column_names:
+        flat: NDArray[Any] = table.column(name).to_numpy()
+        return flat
+    count = sum(column.startswith(f"{name} ") for column in table.column_names)
+    columns = [table.column(f"{name} {k + 1}").to_numpy() for k in range(count)]
+    return np.stack(columns, axis=1) if columns else None
