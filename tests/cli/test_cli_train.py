@@ -34,7 +34,7 @@ def test_the_screen_fits_80_columns_and_has_no_trailing_blanks(call, tmp_path):
     assert all(line == line.rstrip() for line in lines)
     titles = [line for line in lines if line[:1].isupper()]
     wanted = ["Data", "Plan", "Training", "Verdict", "Figures at the best parameters (1 repeat: no interval)"]
-    assert titles == [*wanted, "Stopped", "Run     run"]
+    assert titles == [*wanted, "Classes, validation (1 repeat)", "Stopped", "Run     run"]
     assert not (tmp_path / "run" / "report.html").exists()
 
 
