@@ -302,7 +302,7 @@ def _scores(prepared: Prepared, fitted: Mapping[int, Fitted], name: str) -> Scor
     task, spec = prepared.task, prepared.spec
     wanted = metrics_for(task.kind)
     figures: dict[str, list[float]] = {"loss": [], **{metric.name: [] for metric in wanted}}
-    confusion, true, predicted, shares = [], [], [], []
+    confusion, labels, shares, true, predicted = [], [], [], [], []
     columns = slice(1, 2) if task.kind == "binary" else slice(None)
     values = len(fitted) * prepared.part_size(name) * len(task.classes)
     kept = task.kind == "binary" or values <= _MOST_KEPT
@@ -317,7 +317,7 @@ def _scores(prepared: Prepared, fitted: Mapping[int, Fitted], name: str) -> Scor
             np.add.at(pairs, (targets, each.argmax(axis=1)), 1)
             confusion.append(pairs)
             if kept:
-                true.append(targets.astype(np.int64))
+                labels.append(targets.astype(np.int64))
                 shares.append(each[:, columns])
         else:
             targets = targets.astype(np.float64)
@@ -331,7 +331,7 @@ def _scores(prepared: Prepared, fitted: Mapping[int, Fitted], name: str) -> Scor
         metric: summarize(values, bounds_of(metric, prepared.loss_name)) for metric, values in figures.items()
     }
     if task.is_classification:
-        own = {"labels": np.stack(true), "probabilities": np.stack(shares)} if kept else {}
+        own = {"labels": np.stack(labels), "probabilities": np.stack(shares)} if kept else {}
         return Scores(summaries, np.stack(confusion), **own)
     return Scores(summaries, None, np.concatenate(true), np.concatenate(predicted))
 
