@@ -27,7 +27,7 @@ from epochal.engine.update import packing
 from epochal.errors import DataFailed
 from epochal.models import METRICS, Loss, Model, Variables, bounds_of, metrics_for, probabilities, shapes_of
 from epochal.prepared import Prepared, Samples
-from epochal.run import BrokenUpdate, Fitted, Outcome, Run, Scores
+from epochal.run import BrokenUpdate, Fitted, ForecastScores, History, Outcome, Run, Scores, score_forecasts
 from epochal.run.threshold import decide
 
 __all__ = ["LaneResult", "conclude", "conditions", "constant_figures", "describe_data", "describe_settings"]
@@ -175,6 +175,8 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         conditions=conditions(),
         baseline=baseline,
         threshold=threshold,
+        forecasts=_forecasts(prepared, repeats, scores),
+        history=None if prepared.dataset.timeline is None else History.of(prepared.dataset.timeline),
         order_seeds=tuple(prepared.seed(repeat, "order") for repeat in repeats),
         rows=prepared.dataset.rows,
         names=prepared.dataset.names,
@@ -334,6 +336,22 @@ def _scores(prepared: Prepared, fitted: Mapping[int, Fitted], name: str) -> Scor
         own = {"labels": np.stack(labels), "probabilities": np.stack(shares)} if kept else {}
         return Scores(summaries, np.stack(confusion), **own)
     return Scores(summaries, None, np.concatenate(true), np.concatenate(predicted))
+
+
+def _forecasts(
+    prepared: Prepared, repeats: Sequence[int], scores: Mapping[str, Scores]
+) -> dict[str, ForecastScores]:
+    """The forecasts of each part against the naive ones; nothing for samples that are no windows."""
+    found = {}
+    for name, one in scores.items():
+        windows = [prepared.windows_of(repeat, name) for repeat in repeats]
+        lines = [window for window in windows if window is not None]
+        if not lines or one.true is None or one.predicted is None:
+            continue
+        shape = (len(repeats), len(lines[0][1]), -1)
+        true, predicted = one.true.reshape(shape), one.predicted.reshape(shape)
+        found[name] = score_forecasts(true, predicted, lines[0][0], [index for _, index in lines])
+    return found
 
 
 def describe_settings(prepared: Prepared) -> dict[str, Any]:

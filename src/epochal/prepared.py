@@ -20,6 +20,7 @@ from epochal.data import (
     Split,
     TargetScaling,
     Task,
+    Timeline,
     class_words,
 )
 from epochal.data.rows import ArrayRows
@@ -189,6 +190,11 @@ class Prepared:
         if scaling is not None:
             targets = scaling.apply(targets)
         return targets, self._weights(dataset, index, self.splits[repeat])
+
+    def windows_of(self, repeat: int, name: str) -> tuple[Timeline, NDArray[np.int64]] | None:
+        """Where the windows of a part lie in time; None for samples that are no windows of a series."""
+        dataset, index = self._where(repeat, name)
+        return None if dataset.timeline is None else (dataset.timeline, index)
 
     def in_units(self, repeat: int, name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Regression targets or predictions of a part, as the loss sees them, in the target's own units."""

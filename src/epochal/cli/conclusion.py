@@ -15,6 +15,7 @@ from epochal.run import Run
 __all__ = ["conclude"]
 
 _MOST_REASONS = 6
+_MOST_STEPS = 12
 _OF_CLASSES = ("precision", "recall")
 """What the table of the classes says."""
 
@@ -33,6 +34,8 @@ def conclude(console: Console, run: Run, folder: Path | None, report: Path | Non
     section("Verdict", [run.verdict.sentence, run.verdict.remedy])
     title, lines = _figures(run)
     section(title, [*lines, *([run.caution] if run.caution else [])])
+    if run.forecasts:
+        section("Against forecasts that need no training, on the same windows", _forecasts(run))
     for heading, rows in [*class_sections(run), *threshold_section(run)]:
         section(heading, rows)
     section("Stopped", _reasons(run))
@@ -68,6 +71,28 @@ def _figures(run: Run) -> tuple[str, list[str]]:
     middle = _epoch(best[(len(best) - 1) // 2])
     rows.append(("best epoch", f"{middle} (median)", f"{_epoch(best[0])}–{_epoch(best[-1])} (all repeats)"))
     return f"{title}, over {run.repeats} repeats", aligned(rows)
+
+
+def _forecasts(run: Run) -> list[str]:
+    """A sentence for each part and naive forecast; where there are several steps ahead, the RMSE of each."""
+    lines = []
+    for part, found in run.forecasts.items():
+        lines += [f"{part}: {sentence}" for sentence in found.sentences]
+    for part, found in run.forecasts.items():
+        if len(found.rmse_by_step) == 1:
+            continue
+        rows = [("step ahead", f"{part} RMSE", *(naive.name for naive in found.naive))]
+        for step, rmse in enumerate(found.rmse_by_step[:_MOST_STEPS]):
+            cells = " ".join(_cells(rmse)).strip() if rmse.sd is not None else _single(rmse.mean)
+            rows.append(
+                (str(step + 1), cells, *(_single(one.rmse_by_step[step].mean) for one in found.naive))
+            )
+        lines += aligned(rows)
+        if len(found.rmse_by_step) > _MOST_STEPS:
+            lines.append(
+                f"and {len(found.rmse_by_step) - _MOST_STEPS} more steps, in run.json and the report"
+            )
+    return lines
 
 
 def _epoch(epoch: float) -> str:

@@ -179,6 +179,7 @@ def result(run: Run, path: Path) -> dict[str, Any]:
                 part: {name: summary.to_dict() for name, summary in figures.items()}
                 for part, figures in run.at_threshold.items()
             },
+            "forecasts": {part: found.to_dict() for part, found in run.forecasts.items()},
             "settings": run.settings,
             "data": {
                 key: run.data[key]

@@ -1,5 +1,6 @@
 """Where do the samples live? Tables, arrays, examples, splits and scaling."""
 
+from epochal.data.clock import Clock
 from epochal.data.dataset import Dataset, Task
 from epochal.data.encoders import SampleEncoder, encoder_from_dict
 from epochal.data.examples import EXAMPLES, example, write_example
@@ -24,6 +25,7 @@ __all__ = [
     "EXAMPLES",
     "MISSING",
     "TASKS",
+    "Clock",
     "Column",
     "Dataset",
     "Encoder",

@@ -1,6 +1,7 @@
 """WHAT is kept: the record of a training, its folder, predictions."""
 
 from epochal.run.folder import load, load_record, refuse_existing, save
+from epochal.run.forecast import ForecastScores, History, Naive, score_forecasts
 from epochal.run.per_class import ClassFigures, Confused
 from epochal.run.predict import Prediction
 from epochal.run.record import BrokenUpdate, Fitted, Outcome, Run, Scores
@@ -11,6 +12,9 @@ __all__ = [
     "ClassFigures",
     "Confused",
     "Fitted",
+    "ForecastScores",
+    "History",
+    "Naive",
     "Outcome",
     "Prediction",
     "Run",
@@ -20,4 +24,5 @@ __all__ = [
     "load_record",
     "refuse_existing",
     "save",
+    "score_forecasts",
 ]

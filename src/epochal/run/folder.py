@@ -8,6 +8,7 @@
                                what the order knows of it (its class, weight or group), where it looks at that
     predictions-{part}.parquet of the samples of a part (validation, test): true and predicted targets, or
                                class ids and probabilities by repeat; several columns numbered from 1
+    history.parquet            windows of a series: the forecast column, with the time of each row
     report.html                the page, if one was written
 
 Nothing in it can execute code, and reading it imports nothing that it names: a folder may be a stranger's.
@@ -50,6 +51,7 @@ from epochal.run.checks import (
     read_tensors,
     rebuilt_model,
 )
+from epochal.run.forecast import ForecastScores, History
 from epochal.run.record import BrokenUpdate, Fitted, Outcome, Run
 from epochal.run.scored import figures_of, read_scores, write_predictions
 from epochal.run.threshold import Threshold
@@ -58,6 +60,7 @@ __all__ = ["FORMAT", "PARTS", "load", "load_record", "plain", "refuse_existing",
 
 FORMAT = 1
 _FILES = ("metrics.parquet", "split.parquet", "best.safetensors", "last.safetensors", "scaling.safetensors")
+HISTORY = "history.parquet"
 PARTS = ("", "train", "validation", "test")
 """What the numbers in split.parquet stand for; 0 is no part."""
 
@@ -135,6 +138,8 @@ def _write(run: Run, folder: Path) -> None:
     pq.write_table(pa.table(columns), folder / "split.parquet", compression="zstd")
     for part, scores in run.scores.items():
         write_predictions(scores, folder, part)
+    if run.history is not None:
+        pq.write_table(run.history.to_arrow(), folder / HISTORY, compression="zstd")
     text = json.dumps(plain(_document(run)), indent=1, ensure_ascii=False, allow_nan=False)
     (folder / "run.json").write_text(text + "\n", encoding="utf-8")
 
@@ -153,6 +158,8 @@ def _document(run: Run) -> dict[str, Any]:
         },
         "baseline": run.baseline,
         "threshold": None if run.threshold is None else run.threshold.to_dict(),
+        "forecasts": {part: found.to_dict() for part, found in run.forecasts.items()},
+        "history": None if run.history is None else run.history.to_dict(),
         "data": run.data,
         "encoder": None if run.encoder is None else run.encoder.to_dict(),
         "conditions": run.conditions,
@@ -297,6 +304,10 @@ def _record(path: Path, document: dict[str, Any]) -> Run:
         conditions=document["conditions"],
         baseline=document["baseline"],
         threshold=None if document.get("threshold") is None else Threshold.from_dict(document["threshold"]),
+        forecasts={
+            part: ForecastScores.from_dict(found) for part, found in document.get("forecasts", {}).items()
+        },
+        history=_history(path, document.get("history")),
         interrupted=document["interrupted"],
         failed=document["failed"],
         order_seeds=tuple(document["order_seeds"]),
@@ -319,6 +330,10 @@ def _plan(value: dict[str, Any], values: NDArray[Any] | None) -> Plan:
         order=order if values is None else order.bind(values),
         remainder=value["remainder"],
     )
+
+
+def _history(path: Path, described: dict[str, Any] | None) -> History | None:
+    return None if described is None else History.from_arrow(described, read_table(path, HISTORY))
 
 
 def _outcome(value: dict[str, Any]) -> Outcome:

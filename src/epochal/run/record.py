@@ -16,6 +16,7 @@ from epochal.data import Encoder, SampleEncoder, Scaling, TargetScaling, Task
 from epochal.errors import Refusal
 from epochal.models import Model, Variables, bounds_of
 from epochal.plan import Plan
+from epochal.run.forecast import ForecastScores, History
 from epochal.run.per_class import ClassFigures, Confused, decided, most_confused, per_class
 from epochal.run.predict import Prediction, predict
 from epochal.run.threshold import Threshold
@@ -111,6 +112,10 @@ class Run:
     conditions: dict[str, Any]
     """Versions, device, date: what the figures were measured under."""
     baseline: dict[str, list[float]] = field(default_factory=dict)
+    forecasts: dict[str, ForecastScores] = field(default_factory=dict)
+    """For windows of a series: RMSE by step ahead, and how far below that of naive forecasts, by part."""
+    history: History | None = None
+    """For windows of a series: the forecast column, row by row."""
     order_seeds: tuple[int, ...] = ()
     """The seed of each repeat's order; see `plan_of`."""
     threshold: Threshold | None = None
@@ -224,8 +229,10 @@ class Run:
 
     @property
     def main_metric(self) -> str:
-        """The metric that is shown first."""
-        return "accuracy" if self.task.is_classification else "r2"
+        """The metric that is shown first; of a series the error, whose share of variance says little."""
+        if self.task.is_classification:
+            return "accuracy"
+        return "rmse" if self.history is not None else "r2"
 
     @property
     def headline(self) -> tuple[str, Summary] | None:
@@ -262,6 +269,26 @@ class Run:
         """
         return predict(self, data, parameters)
 
+    def plot_forecast(
+        self, path: str | Path | None = None, *, step: int = 1, series: str | None = None, style: str = "auto"
+    ) -> Any:
+        """Draw the forecasts of validation and test windows against the truth, with Matplotlib.
+
+        The line is the mean over repeats, the band one standard deviation of the repeats to both sides.
+
+        Args:
+            path: a .png, .svg or .pdf file to write; the figure is returned in any case.
+            step: how many rows ahead the forecasts are.
+            series: which one, by name, where there are several; the first by default.
+            style: "light", "dark", or "auto" (transparent, for either background).
+
+        Raises:
+            Refusal: the run was not trained on windows of a series, or has no such step or series.
+        """
+        from epochal.run.forecast_plot import plot_forecast
+
+        return plot_forecast(self, path, step, series, style)
+
     def report(self, path: str | Path = "report.html") -> Path:
         """Write a self-contained page about the run."""
         from epochal.report.of_run import write_report
@@ -280,6 +307,8 @@ class Run:
         headline = self.headline
         if headline is not None:
             lines.insert(0, f"{headline[0]}: {headline[1]}")
+        for part, found in self.forecasts.items():
+            lines += [f"{part}: {sentence}" for sentence in found.sentences]
         return "\n".join(lines)
 
     def __repr__(self) -> str:

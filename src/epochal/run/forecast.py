@@ -1,0 +1,210 @@
+"""How good are forecasts of a series, against those that need no training?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.curves import Summary, summarize
+from epochal.data import Clock, Timeline
+
+__all__ = ["ForecastScores", "History", "Naive", "score_forecasts"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Naive:
+    """A forecast that needs no training, scored on the same windows.
+
+    `rmse` is in the target's units. `gain` is by which share the RMSE of each repeat is below it, in the same
+    repeat: 0.38 says that the network's errors are 38 % smaller; negative, that they are larger. Those
+    `by_step` are of each step ahead.
+    """
+
+    name: str
+    rmse: Summary
+    rmse_by_step: tuple[Summary, ...]
+    gain: Summary
+    gain_by_step: tuple[Summary, ...]
+
+    def sentence(self, rmse: Summary) -> str:
+        """Whether the network, whose RMSE is given, beats it; no winner where the repeats can't tell."""
+        against = f"RMSE {rmse.written(rmse.mean)} against {rmse.written(self.rmse.mean)}"
+        gain = self.gain
+        if gain.repeats == 0:
+            return f"no comparison with {self.name}, whose forecasts are without error"
+        if gain.ci95 is None:
+            word = "lower" if gain.mean >= 0 else "higher"
+            return f"{against} of {self.name}, {abs(gain.mean):.0%} {word} (1 repeat: no interval)"
+        low, high = gain.ci95
+        aside = f"{gain.repeats} repeats; {against}"
+        if low > 0:
+            return f"beats {self.name} by {_share(gain.mean, low, high, aside)}"
+        if high < 0:
+            return f"is worse than {self.name} by {_share(-gain.mean, -high, -low, aside)}"
+        return f"no detectable difference from {self.name}: lower by {_share(gain.mean, low, high, aside)}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "name": self.name,
+            "rmse": self.rmse.to_dict(),
+            "rmse_by_step": [one.to_dict() for one in self.rmse_by_step],
+            "gain": self.gain.to_dict(),
+            "gain_by_step": [one.to_dict() for one in self.gain_by_step],
+        }
+
+
+def _share(mean: float, low: float, high: float, aside: str) -> str:
+    """A share with its interval, in percent with as many digits as the interval makes worth printing."""
+    digits = 1 if 100 * (high - low) < 2 else 0
+    by, *ends = (f"{100 * value:.{digits}f}".replace("-", "−") for value in (mean, low, high))
+    return f"{by} % (95 % interval {' to '.join(ends)}, {aside})"
+
+
+@dataclass(frozen=True)
+class ForecastScores:
+    """What the forecasts of one part reach at the best parameters, in the target's units."""
+
+    windows: int
+    rmse: Summary
+    rmse_by_step: tuple[Summary, ...]
+    naive: tuple[Naive, ...]
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """One for each naive forecast."""
+        return tuple(naive.sentence(self.rmse) for naive in self.naive)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "windows": self.windows,
+            "rmse": self.rmse.to_dict(),
+            "rmse_by_step": [one.to_dict() for one in self.rmse_by_step],
+            "naive": [naive.to_dict() for naive in self.naive],
+            "sentences": list(self.sentences),
+        }
+
+    @staticmethod
+    def from_dict(value: Mapping[str, Any]) -> ForecastScores:
+        """The inverse of `to_dict`."""
+        naive = tuple(
+            Naive(
+                str(one["name"]),
+                _summary(one["rmse"]),
+                tuple(_summary(step) for step in one["rmse_by_step"]),
+                _summary(one["gain"], most=1.0),
+                tuple(_summary(step, most=1.0) for step in one["gain_by_step"]),
+            )
+            for one in value["naive"]
+        )
+        steps = tuple(_summary(step) for step in value["rmse_by_step"])
+        return ForecastScores(int(value["windows"]), _summary(value["rmse"]), steps, naive)
+
+
+def _summary(value: Mapping[str, Any], most: float = math.inf) -> Summary:
+    values = [math.nan if one is None else float(one) for one in value["per_repeat"]]
+    return summarize(values, (-math.inf if most == 1.0 else 0.0, most))
+
+
+def score_forecasts(
+    true: Floats, predicted: Floats, line: Timeline, samples: Sequence[NDArray[np.int64]]
+) -> ForecastScores:
+    """Score the forecasts of a part, and the naive ones on the same windows.
+
+    Args:
+        true: `(repeats, windows, steps)`, in the target's units.
+        predicted: likewise.
+        line: where the windows lie.
+        samples: for each repeat, which of its windows are meant.
+    """
+    found = _rmse(true, predicted)
+    rivals = [("the last value", 0)]
+    if line.period:
+        rivals.append((f"the value {line.period} rows before", line.period))
+    naive = []
+    for name, period in rivals:
+        guesses = np.stack([line.naive(index, period) for index in samples])
+        theirs = _rmse(true, guesses)
+        # Where the naive forecast is without error, no share of it can be said.
+        gains = np.where(theirs > 0, 1 - found / np.where(theirs > 0, theirs, 1.0), np.nan)
+        naive.append(Naive(name, *_summaries(theirs, 0.0), *_summaries(gains, -math.inf, 1.0)))
+    return ForecastScores(true.shape[1], *_summaries(found, 0.0), tuple(naive))
+
+
+def _rmse(true: Floats, predicted: Floats) -> Floats:
+    """Root mean squared errors (repeats, 1 + steps): of all steps together, then of each."""
+    squares = np.square(predicted - true)
+    together: Floats = np.sqrt(np.column_stack([squares.mean(axis=(1, 2)), squares.mean(axis=1)]))
+    return together
+
+
+def _summaries(values: Floats, low: float, high: float = math.inf) -> tuple[Summary, tuple[Summary, ...]]:
+    first, *steps = (summarize(column, (low, high)) for column in values.T)
+    return first, tuple(steps)
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """The forecast column, row by row, series after series: what forecasts are drawn against.
+
+    Args:
+        names: what the series are called; one empty name where there is only one.
+        by: the column that tells them apart.
+        clock: how time is told.
+        series: `(m,)`, the series of each row.
+        row: `(m,)`, its row in the source, from 1.
+        time: `(m,)`, when it was: seconds since 1970, a number, or a count.
+        value: `(m,)`, in the column's own units.
+    """
+
+    names: tuple[str, ...]
+    by: str
+    clock: Clock
+    series: NDArray[np.int64]
+    row: NDArray[np.int64]
+    time: NDArray[Any]
+    value: Floats
+
+    @staticmethod
+    def of(line: Timeline) -> History:
+        """That of windows in memory."""
+        lengths = [len(times) for times in line.times]
+        return History(
+            line.names,
+            line.by,
+            line.clock,
+            np.repeat(np.arange(len(lengths)), lengths),
+            np.concatenate(line.rows),
+            np.concatenate(line.times),
+            np.concatenate(line.values),
+        )
+
+    def places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where rows of the source are among these."""
+        order = np.argsort(self.row)
+        found: NDArray[np.int64] = order[np.searchsorted(self.row, rows, sorter=order)]
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """What of it is no column, as JSON holds it."""
+        return {"names": list(self.names), "by": self.by, "clock": dict(vars(self.clock))}
+
+    def to_arrow(self) -> Any:
+        """Its columns as a table."""
+        import pyarrow as pa
+
+        return pa.table({name: pa.array(getattr(self, name)) for name in ("series", "row", "time", "value")})
+
+    @staticmethod
+    def from_arrow(value: Mapping[str, Any], table: Any) -> History:
+        """The inverse of `to_dict` and `to_arrow`."""
+        columns = {name: table.column(name).to_numpy() for name in ("series", "row", "time", "value")}
+        return History(tuple(value["names"]), str(value["by"]), Clock(**value["clock"]), **columns)
