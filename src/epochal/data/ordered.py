@@ -202,7 +202,8 @@ def _time(table: pa.Table, taken: Collection[int | None], names: Sequence[str]) 
         column = table.column(index)
         if pa.types.is_temporal(column.type):
             return index
-        if pa.types.is_string(column.type) and not column.null_count and date_format(column) is not None:
+        filled = len(column) - column.null_count
+        if pa.types.is_string(column.type) and filled and date_format(column) is not None:
             return index
     for index in free:
         column = table.column(index)

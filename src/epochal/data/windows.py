@@ -169,6 +169,11 @@ def windows(
     for role, value, known in (("relative", relative, RELATIVE), ("fill", fill, FILLS)):
         if value is not None and value not in known:
             raise Refusal(did_you_mean(role, str(value), known))
+    if period is not None and _whole("period", period, least=0) > lags:
+        raise Refusal(
+            f"period must be at most {lags:,} (the lags), for the season before to lie in the window; "
+            f"got {period:,}. Use longer windows, or 0 for none."
+        )
     table, name, notes, target = series_table(source, target, header, delimiter, missing)
     found = series_columns(
         table,
@@ -189,7 +194,7 @@ def windows(
         stride=stride,
         relative=relative,
         fill=fill,
-        period=-1 if period is None else _whole("period", period, least=0),
+        period=-1 if period is None else period,
         clock=found.clock,
         time=found.time,
         by=found.by,

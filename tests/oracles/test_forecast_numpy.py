@@ -1,0 +1,106 @@
+"""Oracles of forecasts: pandas shifts a series as a naive forecast does, NumPy scores it and the network."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import epochal as ep
+from epochal.run.forecast import ForecastScores
+
+LAGS, HORIZON = 8, 3
+
+
+@pytest.fixture(scope="module")
+def sold():
+    """A trend with a season of four rows."""
+    rows = np.arange(90)
+    noise = np.random.default_rng(0).normal(size=90)
+    return 100 + rows + 10 * np.sin(rows * np.pi / 2) + noise
+
+
+@pytest.fixture(scope="module")
+def run(sold):
+    frame = pd.DataFrame({"when": pd.date_range("2020-03-31", periods=90, freq="QE"), "sold": sold})
+    data = ep.windows(frame, lags=LAGS, horizon=HORIZON, relative="difference")
+    return ep.fit(ep.MLP(4), data, epochs=3, batch_size=16, repeats=2, test=0.2)
+
+
+def rmse(errors):
+    return np.sqrt(np.square(errors).mean())
+
+
+def test_windows_are_those_of_numpy(sold):
+    data = ep.windows(sold, lags=LAGS, horizon=HORIZON, stride=2)
+    wanted = np.lib.stride_tricks.sliding_window_view(sold.astype(np.float32), LAGS + HORIZON)[::2]
+    np.testing.assert_array_equal(data.inputs[:, :, 0], wanted[:, :LAGS])
+    np.testing.assert_array_equal(data.targets, wanted[:, LAGS:])
+
+
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_the_naive_forecasts_are_the_shifts_of_pandas(run, sold, part):
+    series = pd.Series(sold)
+    begin = np.flatnonzero(run.splits[0] == {"validation": 2, "test": 3}[part])
+    first = begin + LAGS
+    found = run.forecasts[part]
+    assert [naive.name for naive in found.naive] == ["the last value", "the value 4 rows before"]
+    for naive, shifts in zip(found.naive, ([1, 2, 3], [4, 4, 4]), strict=True):
+        errors = np.stack(
+            [series.shift(by)[first + k].to_numpy() - sold[first + k] for k, by in enumerate(shifts)], axis=1
+        )
+        assert naive.rmse.mean == pytest.approx(rmse(errors))
+        for step in range(HORIZON):
+            assert naive.rmse_by_step[step].mean == pytest.approx(rmse(errors[:, step]))
+
+
+def test_the_gain_of_each_repeat_is_the_share_by_which_its_error_is_smaller(run, sold):
+    scores, found = run.scores["test"], run.forecasts["test"]
+    begin = np.flatnonzero(run.splits[0] == 3)
+    true = sold[(begin + LAGS)[:, None] + np.arange(HORIZON)]
+    predicted = scores.predicted.reshape(2, len(begin), HORIZON)
+    np.testing.assert_allclose(scores.true.reshape(2, len(begin), HORIZON), [true, true], rtol=1e-6)
+    last = rmse(sold[begin + LAGS - 1][:, None] - true)
+    for repeat in range(2):
+        assert found.rmse.per_repeat[repeat] == pytest.approx(rmse(predicted[repeat] - true), rel=1e-6)
+        gain = found.naive[0].gain.per_repeat[repeat]
+        assert gain == pytest.approx(1 - rmse(predicted[repeat] - true) / last, rel=1e-5)
+        assert found.rmse_by_step[2].per_repeat[repeat] == pytest.approx(
+            rmse(predicted[repeat][:, 2] - true[:, 2]), rel=1e-6
+        )
+    assert run.metrics["test"]["rmse"].mean == pytest.approx(found.rmse.mean, rel=1e-6)
+
+
+def test_forecasts_outlive_the_run_folder(run, tmp_path):
+    read = ep.load(run.save(tmp_path / "run"))
+    for part, found in run.forecasts.items():
+        assert read.forecasts[part] == found
+        assert ForecastScores.from_dict(found.to_dict()) == found
+    assert read.history.clock == run.history.clock
+    np.testing.assert_array_equal(read.history.value, run.history.value)
+    assert read.summary() == run.summary()
+
+
+def test_predictions_are_those_of_the_scores_and_one_beyond_the_end(run, sold):
+    frame = pd.DataFrame({"when": pd.date_range("2020-03-31", periods=90, freq="QE"), "sold": sold})
+    found = run.predict(frame)
+    begin = np.flatnonzero(run.splits[0] == 3)
+    wanted = run.scores["test"].predicted.reshape(2, len(begin), HORIZON)
+    np.testing.assert_allclose(found.per_repeat[:, begin], wanted, rtol=1e-5)
+    table = found.to_arrow()
+    assert table.column_names[:3] == ["row", "when", "predicted sold 1"]
+    assert len(found) == 90 - LAGS - HORIZON + 2
+    assert table.column("row")[-1].as_py() is None
+    assert table.column("when")[-1].as_py() == "2042-09-30"
+
+
+def test_the_picture_has_the_forecasts_where_their_targets_are(run, sold, tmp_path):
+    figure = run.plot_forecast(tmp_path / "forecast.png", step=2)
+    assert (tmp_path / "forecast.png").stat().st_size > 5000
+    lines = {line.get_label(): line for line in figure.axes[0].lines}
+    drawn = lines["test forecast, mean ± sd of repeats"]
+    begin = np.flatnonzero(run.splits[0] == 3)
+    wanted = run.scores["test"].predicted.reshape(2, len(begin), HORIZON)[:, :, 1].mean(axis=0)
+    np.testing.assert_allclose(drawn.get_ydata(), wanted)
+    dates = pd.date_range("2020-03-31", periods=90, freq="QE").to_numpy().astype("datetime64[s]")
+    np.testing.assert_array_equal(drawn.get_xdata(orig=True), dates[begin + LAGS + 1])
