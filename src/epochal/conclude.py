@@ -390,6 +390,7 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
         "evaluate_every": f"{every} {unit}",
         "evaluate_train": "train" in spec.parts,
         "stream": prepared.fed,
+        "workers": settings.workers,
         "initial": "drawn" if settings.initial is None else "given",
     }
 

@@ -44,10 +44,12 @@ from epochal.stopping import without_budgets
 __all__ = ["SAMPLES", "as_dataset", "prepare"]
 
 
-def as_dataset(data: Any, task: str | None = None, stream: bool | None = None) -> Dataset:
+def as_dataset(
+    data: Any, task: str | None = None, stream: bool | None = None, workers: int | None = None
+) -> Dataset:
     """What `fit` was given as data, as a `Dataset`; a ready one must be of that task, if any."""
     if not isinstance(data, Dataset):
-        return load(data, task=task, stream=stream)
+        return load(data, task=task, stream=stream, workers=workers)
     kind = None if data.task is None else data.task.kind
     if task not in (None, kind) and (task != "classification" or kind == "regression"):
         raise Refusal(
@@ -142,7 +144,8 @@ class _Samples:
     @classmethod
     def of(cls, data: Any, settings: Settings) -> _Samples:
         """Read, split and scale the data."""
-        dataset = placed(as_dataset(data, settings.task, settings.stream), settings.stream)
+        dataset = as_dataset(data, settings.task, settings.stream, settings.workers)
+        dataset = placed(dataset, settings.stream)
         settings = _settled_split(settings, dataset)
         task = dataset.task
         if task is None or dataset.targets is None:

@@ -113,6 +113,12 @@ class Prepared:
             )
         return tuple(notes)
 
+    def close(self) -> None:
+        """Let go of what reading the samples holds; they can be read again."""
+        for dataset in (self.dataset, self.validation, self.test):
+            if dataset is not None and not isinstance(dataset.inputs, np.ndarray):
+                dataset.inputs.close()
+
     @property
     def fed(self) -> bool:
         """Whether the training samples stay where they are, and the host feeds them to the device."""

@@ -68,6 +68,7 @@ class Options(TypedDict, total=False):
     evaluate_train: bool | None
     initial: Any
     stream: bool | None
+    workers: int | None
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,8 @@ class Settings:
         initial: variables from which every repeat starts, instead of drawing them.
         stream: whether the samples stay where they are and are read batch by batch; by default those that
             would take more than a quarter of the free memory, or that are no arrays.
+        workers: processes that read the samples of an object, such as a PyTorch Dataset; by default as many
+            as there are cores if reading one takes long, and none if it does not.
     """
 
     batch_size: int | Literal["full"] = 32
@@ -146,6 +149,7 @@ class Settings:
     evaluate_train: bool | None = None
     initial: Any = None
     stream: bool | None = None
+    workers: int | None = None
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Settings:
@@ -194,6 +198,8 @@ class Settings:
             object.__setattr__(self, "metrics", _names("metrics", self.metrics))
         if not (isinstance(self.schedule, str | Schedule)):
             raise Refusal(f"schedule must be a name or a Schedule; got {self.schedule!r}.")
+        if self.workers is not None and (_whole(self.workers) is None or self.workers < 0):
+            raise Refusal(f"workers must be a whole number, at least 0; got {self.workers!r}.")
         for name in ("standardize", "evaluate_train", "stream"):
             value = getattr(self, name)
             if not (value is None or isinstance(value, bool)):

@@ -150,6 +150,7 @@ class _Events(Iterator[Event]):
                 # Nothing is taken from the queue here, so an interrupt may come again and again.
                 curves = Curves.concatenate(self._curves)
                 run = conclude(self._prepared, self._results, curves, self._control.stopped)
+                self._prepared.close()
                 self._waiting.append(RunEnded(run))
                 self._ended = True
             else:
@@ -162,6 +163,7 @@ class _Events(Iterator[Event]):
         self._waiting.clear()
         if self._end is not None:
             self._end()
+        self._prepared.close()
 
     def _start(self) -> None:
         self._begin = time.perf_counter()

@@ -31,8 +31,7 @@ def test_results_come_in_order_and_an_error_has_its_item_and_a_killed_worker_is_
         assert "square" in failed.value.details
         with pytest.raises(DataFailed, match="a worker process that reads the data has died"):
             list(workers.map([1, 2, -1, 3, 4]))
-        with pytest.raises(DataFailed, match="has died"):
-            list(workers.map([1]))
+        assert list(workers.map([1])) == [1], "the next call starts others"
 
 
 def test_without_workers_it_is_the_same_in_this_process() -> None:

@@ -16,6 +16,7 @@ from epochal.data.examples import example
 from epochal.data.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
 from epochal.data.image_folder import holds_images
 from epochal.data.images import ImageOptions, Progress, read_folder
+from epochal.data.items import dataset_of_items, is_items
 from epochal.data.large import rows_of_array, streams, streams_note
 from epochal.data.pixel_arrays import channels_last
 from epochal.data.read import existing, read_table
@@ -47,6 +48,7 @@ def load(
     skip_bad: bool = False,
     progress: Progress | None = None,
     stream: bool | None = None,
+    workers: int | None = None,
 ) -> Dataset:
     """The dataset that a source holds; everything recognized is in its `notes`.
 
@@ -54,7 +56,8 @@ def load(
         source: a path to a CSV, TSV, Parquet, `.npy` or `.npz` file, or to a folder with one sub-folder of
             images for each class; "example:NAME"; `(X, y)` or
             `(X, y, sample_weight)`; a frame, `(frame, "target")`, `(frame, y)` or
-            `(frame, y, sample_weight)`; a Dataset (as it is).
+            `(frame, y, sample_weight)`; an object whose `[i]` gives `(inputs, target)` or a mapping of them,
+            such as a PyTorch Dataset; a Dataset (as it is).
         target: the target column, by name or by number from 1; the last one by default.
         task: "classification", "binary", "multiclass" or "regression"; recognized by default.
         keep: columns not to be left out, whatever they look like.
@@ -70,7 +73,8 @@ def load(
         skip_bad: whether images that can't be read are left out, and counted, instead of being refused.
         progress: called with (what, done, of how many) while reading takes long.
         stream: whether inputs stay where they are and are read batch by batch in training; by default those
-            that would take more than a quarter of the free memory.
+            that would take more than a quarter of the free memory, or that are no arrays.
+        workers: processes that read an object's samples; by default as many as cores if that is slow.
 
     Raises:
         Refusal: anything that cannot work, in one sentence.
@@ -105,8 +109,12 @@ def load(
     ):
         _refuse_table_options(options, "arrays", target=True)
         return _load_arrays(source, task, stream)
+    if is_items(source):
+        _refuse_table_options(options, type(source).__name__, target=True)
+        return dataset_of_items(source, task=task, workers=workers, progress=progress, stream=stream)
     raise Refusal(
-        "data must be a path, example:NAME, arrays (X, y), or a data frame with a target; "
+        "data must be a path, example:NAME, arrays (X, y), a data frame with a target, or an object that "
+        "gives (inputs, target) by number; "
         f"got {type(source).__name__}."
     )
 

@@ -42,6 +42,9 @@ class Rows(ABC):
             DataFailed: they can't be read any more.
         """
 
+    def close(self) -> None:  # noqa: B027 (most have nothing to let go of)
+        """Let go of what reading holds, such as processes, until it is needed again."""
+
     def __len__(self) -> int:
         return self.shape[0]
 

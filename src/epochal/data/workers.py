@@ -68,6 +68,7 @@ class Workers(Generic[Item, Result]):
         self.count = count
         self._function = function
         self._executor: Any = None
+        self._lock = threading.Lock()
         self._sent = b""
         if count:
             sent = _pickled(function)
@@ -81,22 +82,35 @@ class Workers(Generic[Item, Result]):
             done: Future[Any] = Future()
             done.set_result(_apply(self._function, items))
             return done
+        executor = self._started()
+        try:
+            future: Future[list[Result]] = executor.submit(_work, list(items))
+        except RuntimeError as error:
+            self._lost(executor)
+            raise _dead(error) from error
+        future.add_done_callback(lambda done: self._lost(executor) if _broken(done) else None)
+        return future
+
+    def _started(self) -> Any:
         from loky.backend.context import get_context
         from loky.process_executor import ProcessPoolExecutor
 
-        if self._executor is None:
-            self._executor = ProcessPoolExecutor(
-                self.count,
-                context=get_context("loky"),
-                initializer=_begin,
-                initargs=(os.getpid(), self._sent),
-                env={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-            )
-        try:
-            future: Future[list[Result]] = self._executor.submit(_work, list(items))
-        except RuntimeError as error:
-            raise _dead(error) from error
-        return future
+        with self._lock:
+            if self._executor is None:
+                self._executor = ProcessPoolExecutor(
+                    self.count,
+                    context=get_context("loky"),
+                    initializer=_begin,
+                    initargs=(os.getpid(), self._sent),
+                    env={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+                )
+            return self._executor
+
+    def _lost(self, executor: Any) -> None:
+        """A process of this executor has died, so it takes no more work: the next call starts others."""
+        with self._lock:
+            if self._executor is executor:
+                self._executor = None
 
     def resolve(self, future: Future[list[Result]], items: Sequence[Item], first: int = 0) -> list[Result]:
         """The results of `submit`, waited for; `first` is the number of the first item.
@@ -143,8 +157,9 @@ class Workers(Generic[Item, Result]):
                 future.cancel()
 
     def close(self) -> None:
-        """End the processes."""
-        executor, self._executor = self._executor, None
+        """End the processes; another call starts them anew."""
+        with self._lock:
+            executor, self._executor = self._executor, None
         if executor is not None:
             executor.shutdown(wait=True, kill_workers=True)
 
@@ -178,6 +193,12 @@ def _pickled(function: Any) -> bytes | str:
         return bytes(cloudpickle.dumps(function))
     except Exception as error:
         return _said(error)
+
+
+def _broken(future: Future[Any]) -> bool:
+    from concurrent.futures.process import BrokenProcessPool
+
+    return not future.cancelled() and isinstance(future.exception(), BrokenProcessPool)
 
 
 def _dead(error: BaseException) -> DataFailed:

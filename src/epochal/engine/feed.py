@@ -8,6 +8,7 @@ takes the memory of a chunk back when its updates are done. Nothing in it grows 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -31,6 +32,9 @@ CHUNK_BYTES = 16 << 20
 
 AHEAD = 2
 """Chunks that are read, or being read, while the device works on another."""
+
+READ_SECONDS = 0.5
+"""What reading a chunk takes at most, as far as the ones before it tell: progress is heard in between."""
 
 MOST_BATCHES = 4096
 """Batches in a chunk, at most."""
@@ -176,15 +180,20 @@ class Feed:
     ) -> None:
         self._plan, self._reader, self._chunk_bytes = plan, reader, chunk_bytes
         self._counts = {size: count for count, size in plan.segments}
+        self._sooner = 1
         self._free: list[NDArray[np.uint8]] = []
         self._lock = threading.Lock()
-        self._chunks = ahead(executor, self._read, spans(plan, update, last, self.room), AHEAD)
+        self._chunks = ahead(executor, self._read, spans(plan, update, last, self._together), AHEAD)
 
     def room(self, size: int) -> int:
         """How many batches of that size a chunk has room for."""
         fitting = self._chunk_bytes // max(1, size * self._reader.sample_bytes)
         # A program is compiled for one room; where an epoch has but one batch of a size, that is one.
         return max(1, min(fitting, self._counts.get(size, fitting), MOST_BATCHES))
+
+    def _together(self, size: int) -> int:
+        """How many batches are read together: as many as fit, but no more than are read in a moment."""
+        return min(self.room(size), self._sooner)
 
     def __next__(self) -> Chunk:
         return next(self._chunks)
@@ -204,7 +213,7 @@ class Feed:
             close()
 
     def _read(self, span: Span) -> Chunk:
-        reader = self._reader
+        reader, begin = self._reader, time.perf_counter()
         samples = np.concatenate(
             [self._plan.batch(span.epoch, span.batch + number) for number in range(span.batches)]
         )
@@ -220,6 +229,8 @@ class Feed:
             return out
 
         weights = None if reader.weights is None else filled(reader.weights)
+        wanted = span.batches * READ_SECONDS / max(time.perf_counter() - begin, 1e-6)
+        self._sooner = max(1, min(int(wanted), 4 * max(span.batches, self._sooner), MOST_BATCHES))
         part: Part = jax.device_put(Part(inputs, filled(reader.targets), weights))
         return Chunk(span, part, memory)
 
