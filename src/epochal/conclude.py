@@ -26,6 +26,8 @@ from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, Repeat
 from epochal.engine.update import packing
 from epochal.errors import DataFailed
 from epochal.models import METRICS, Loss, Model, Variables, bounds_of, metrics_for, probabilities, shapes_of
+from epochal.models.frozen import whole
+from epochal.models.starts import Initial
 from epochal.prepared import Prepared, Samples
 from epochal.run import BrokenUpdate, Fitted, ForecastScores, History, Outcome, Run, Scores, score_forecasts
 from epochal.run.threshold import decide
@@ -225,7 +227,7 @@ def _fitted(prepared: Prepared, spec: Spec, state: Repeat, repeat: int) -> Fitte
     packed = packing(spec, shapes_of(spec.model, prepared.dataset.shape, prepared.dataset.dtype).params)
 
     def variables(params: Any, model: Any) -> Variables:
-        return Variables(packed.unpack(params), model)
+        return whole(spec.model, Variables(packed.unpack(params), model))
 
     return Fitted(
         best=variables(state.best_params, state.best_model),
@@ -391,8 +393,20 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
         "evaluate_train": "train" in spec.parts,
         "stream": prepared.fed,
         "workers": settings.workers,
-        "initial": "drawn" if settings.initial is None else "given",
+        "initial": _initial(settings.initial),
+        "freeze": list(settings.freeze),
+        "augment": [str(transform) for transform in settings.augment],
     }
+
+
+def _initial(given: Any) -> Any:
+    """Where the first parameters came from, as JSON holds it."""
+    if given is None or isinstance(given, Variables):
+        return "drawn" if given is None else "given"
+    if not isinstance(given, Initial):
+        return {"path": str(given)}
+    named = {"fresh": list(given.fresh), "rename": dict(given.rename), "repeat": given.repeat}
+    return {"path": str(given.path)} | {name: value for name, value in named.items() if value}
 
 
 def _held_out(asked: Any, own: Dataset | None) -> Any:

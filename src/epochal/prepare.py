@@ -34,7 +34,19 @@ from epochal.data.rows import ArrayRows
 from epochal.engine.rules import Never, Rule
 from epochal.engine.spec import Layout, Spec
 from epochal.errors import MissingExtra, Refusal, did_you_mean
-from epochal.models import Variables, as_model, default_metrics, loss_for, metrics_for, seen_dtype, settled
+from epochal.models import (
+    Model,
+    Variables,
+    as_model,
+    default_metrics,
+    loss_for,
+    metrics_for,
+    seen_dtype,
+    settled,
+)
+from epochal.models.augment import Augmented
+from epochal.models.frozen import Frozen, matching, names_of
+from epochal.models.starts import Start, start_of
 from epochal.ordering import order_for
 from epochal.plan import Plan
 from epochal.prepared import Prepared, by_class
@@ -274,8 +286,9 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     rule = settings.stop if settings.stop is not None else Never()
     if isinstance(rule, type) or not isinstance(rule, Rule):
         raise Refusal(f"stop must be a rule such as Patience(20), or None for all epochs; got {rule!r}.")
+    trained, start = _varied(chosen_model, settings, dataset, samples.scalings[0] is not None)
     spec = Spec(
-        model=chosen_model,
+        model=trained,
         loss=loss,
         metrics=metrics,
         classes=len(task.classes),
@@ -301,6 +314,7 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         plan=plan,
         order=order,
         model=chosen_model,
+        start=start,
         loss_name=loss_name,
         spec=spec,
         splits=splits,
@@ -346,25 +360,33 @@ def _check_weights(prepared: Prepared) -> None:
                 )
 
 
-def _check_initial(initial: Any, wanted: Variables) -> None:
-    """Variables to start from must be those of the model."""
-    if initial is None:
-        return
-    if not isinstance(initial, Variables):
-        raise Refusal(f"initial must be Variables(params, state); got {type(initial).__name__}.")
-    found, shapes = str(jax.tree.structure(initial)), str(jax.tree.structure(wanted))
-    if found != shapes:
-        raise Refusal(f"initial must be built as the variables of the model are, {shapes}; got {found}.")
-    for (path, leaf), shape in zip(
-        jax.tree_util.tree_leaves_with_path(initial), jax.tree.leaves(wanted), strict=True
-    ):
-        if np.shape(leaf) != shape.shape:
-            name = jax.tree_util.keystr(path, simple=True, separator="/")
-            raise Refusal(f"initial must have {name} of shape {shape.shape}; got {np.shape(leaf)}.")
-        if jax.eval_shape(jax.numpy.asarray, leaf).dtype != shape.dtype:
-            name = jax.tree_util.keystr(path, simple=True, separator="/")
-            got = getattr(leaf, "dtype", type(leaf).__name__)
-            raise Refusal(f"initial must have {name} of type {shape.dtype}; got {got}.")
+def _varied(plain: Model, settings: Settings, dataset: Dataset, standardized: bool) -> tuple[Model, Start]:
+    """The model as it is trained: augmented, with some of its parameters frozen; and where it starts."""
+    sample = jax.ShapeDtypeStruct(dataset.shape, seen_dtype(np.float32 if standardized else dataset.dtype))
+    shapes = _traced("the model's init", plain.init, jax.eval_shape(lambda: jax.random.key(0)), sample)
+    if not isinstance(shapes, Variables):
+        raise Refusal(f"the model's init must return Variables; got {type(shapes).__name__}.")
+    start, model = start_of(settings.initial, shapes), plain
+    if settings.augment:
+        if len(dataset.shape) not in (2, 3) or dataset.dtype == np.int32:
+            raise Refusal(
+                "augment varies images (height, width) or (height, width, channels); the inputs have the "
+                f"shape {dataset.shape}. Leave it out."
+            )
+        for transform in settings.augment:
+            transform.check(*dataset.shape[:2])
+        model = Augmented(model, settings.augment)
+    if settings.freeze:
+        names = names_of(shapes.params)
+        frozen = matching(settings.freeze, names, "freeze")
+        if len(frozen) == len(names):
+            raise Refusal("freeze must leave parameters to be trained; it names all of them.")
+        part = Frozen(model, frozen)
+        model, start = (
+            part,
+            start._replace(variables=None if start.variables is None else part.parted(start.variables)),
+        )
+    return model, start
 
 
 def _attempt(what: str, call: Callable[[], Any]) -> Any:
@@ -395,9 +417,6 @@ def _check_shapes(prepared: Prepared) -> None:
     targets = jax.ShapeDtypeStruct((size, *dataset.targets.shape[1:]), dataset.targets.dtype)
     key = jax.eval_shape(lambda: jax.random.key(0))
     variables = _traced("the model's init", spec.model.init, key, sample)
-    if not isinstance(variables, Variables):
-        raise Refusal(f"the model's init must return Variables; got {type(variables).__name__}.")
-    _check_initial(prepared.settings.initial, variables)
     outputs = _check_outputs(spec, task, variables, batch, key)
     losses = _traced("the loss", spec.loss, outputs, targets)
     shape = getattr(losses, "shape", type(losses).__name__)

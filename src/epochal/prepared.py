@@ -33,6 +33,8 @@ from epochal.engine.spec import Spec
 from epochal.engine.state import Part, Seeds
 from epochal.errors import Refusal, did_you_mean
 from epochal.models import Model, shapes_of
+from epochal.models.frozen import Frozen
+from epochal.models.starts import Start
 from epochal.ordering import stacked
 from epochal.plan import Order, Plan
 from epochal.plan.order import Arrays
@@ -72,6 +74,8 @@ class Prepared:
     order: Order
     """With what it knows of all samples of the data; that of a repeat's plan knows its training samples."""
     model: Model
+    """The one that predicts; `spec.model` is how it is trained: augmented, or partly frozen."""
+    start: Start
     loss_name: str
     spec: Spec
     """For one repeat; a lane of several replaces `repeats`."""
@@ -90,7 +94,11 @@ class Prepared:
     @property
     def notes(self) -> tuple[str, ...]:
         """What should be known before training."""
-        notes, most = list(self.remarks), self.spec.micro_batch
+        notes, most = [*self.remarks, *self.start.notes], self.spec.micro_batch
+        if isinstance(self.spec.model, Frozen):
+            notes.append(self.spec.model.describe(self.dataset.shape, self.dataset.dtype))
+        if self.settings.augment:
+            notes.append(f"images vary in training: {', '.join(map(str, self.settings.augment))}")
         normalizes = getattr(self.model, "batch_norm", False)
         if most is not None and jax.tree.leaves(
             shapes_of(self.model, self.dataset.shape, self.dataset.dtype).state

@@ -15,6 +15,7 @@ from epochal.engine.optimizers import Optimizer, optimizer_for
 from epochal.engine.schedules import Schedule
 from epochal.errors import Refusal, did_you_mean
 from epochal.models import checked_threshold
+from epochal.models.augment import transforms_of
 
 __all__ = ["SPLITS", "VARYING", "Options", "Settings", "plain_number"]
 
@@ -69,6 +70,8 @@ class Options(TypedDict, total=False):
     initial: Any
     stream: bool | None
     workers: int | None
+    freeze: Any
+    augment: Any
 
 
 @dataclass(frozen=True)
@@ -114,11 +117,15 @@ class Settings:
         evaluate_every: epochs between evaluations, or a string such as "100 updates".
         evaluate_train: whether the training loss at fixed parameters is evaluated, too; by default unless
             the samples are streamed and there are others for validation.
-        initial: variables from which every repeat starts, instead of drawing them.
+        initial: variables from which every repeat starts, instead of drawing them; or where they are: a run
+            folder, a safetensors or Keras file, or `Initial(path, fresh=...)`.
         stream: whether the samples stay where they are and are read batch by batch; by default those that
             would take more than a quarter of the free memory, or that are no arrays.
         workers: processes that read the samples of an object, such as a PyTorch Dataset; by default as many
             as there are cores if reading one takes long, and none if it does not.
+        freeze: patterns of parameters that are not trained, such as "convolutions/*".
+        augment: how images are varied in training: transforms such as Flip() and Shift(2), or words such as
+            "flip,shift:2,rotate:15".
     """
 
     batch_size: int | Literal["full"] = 32
@@ -150,6 +157,8 @@ class Settings:
     initial: Any = None
     stream: bool | None = None
     workers: int | None = None
+    freeze: Any = ()
+    augment: Any = ()
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Settings:
@@ -194,6 +203,8 @@ class Settings:
         gap = _whole(self.gap)
         if gap is None or gap < 0:
             raise Refusal(f"gap must be a whole number of rows, at least 0; got {self.gap!r}.")
+        object.__setattr__(self, "freeze", _names("freeze", self.freeze or ()))
+        object.__setattr__(self, "augment", transforms_of(self.augment))
         if self.metrics is not None:
             object.__setattr__(self, "metrics", _names("metrics", self.metrics))
         if not (isinstance(self.schedule, str | Schedule)):

@@ -371,7 +371,7 @@ def make_lane(
         "plan": prepared.plan,
         "every": prepared.settings.evaluation[0],
         "last_update": min([prepared.plan.updates, *limits]),
-        "initial": prepared.settings.initial,
+        "initial": prepared.start.variables,
         "fixed_budget": fixed_budget,
     }
     if prepared.fed:

@@ -262,7 +262,7 @@ class Bench:
             source=self._source(group, plan.updates),
             every=job.every,
             last_update=job.updates,
-            initial=prepared.settings.initial,
+            initial=prepared.start.variables,
             fixed_budget=fixed_budget,
         )
         rule = prepared.spec.rule

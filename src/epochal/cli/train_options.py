@@ -204,6 +204,10 @@ train_options = decorate(
         help="constant, cosine or step.",
     ),
     pace_options,
+    _training("--augment", metavar="LIST", help="Vary images: flip,shift:2,crop:2,rotate:15,brightness:0.2."),
+    _training("--initial", metavar="PATH", help="Start from a run folder, safetensors or Keras file."),
+    _training("--fresh", multiple=True, metavar="PATTERN", help="For --initial: parameters drawn anew."),
+    _training("--freeze", multiple=True, metavar="PATTERN", help="Parameters that are not trained."),
     loss_options,
     _training(
         "--order",
@@ -297,7 +301,21 @@ def settings(given: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
         "threshold": None if given["threshold"] is None else number_or_path(given["threshold"]),
         "evaluate_train": given["evaluate_train"],
         "stream": given["stream"],
+        "initial": _initial(given["initial"], given["fresh"]),
+        "freeze": tuple(name for value in given["freeze"] for name in names(value)),
+        "augment": given["augment"],
     }
+
+
+def _initial(path: str | None, fresh: tuple[str, ...]) -> Any:
+    from epochal.models.starts import Initial
+
+    patterns = tuple(name for value in fresh for name in names(value))
+    if path is None:
+        if patterns:
+            raise Refusal("--fresh belongs to --initial; give that, too.")
+        return None
+    return Initial(path, patterns)
 
 
 def common(given: dict[str, Any], dataset: Dataset) -> dict[str, Any]:

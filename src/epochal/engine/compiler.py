@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 from epochal.engine.program import build, fresh, over_repeats
 from epochal.engine.schedules import Schedule
 from epochal.engine.spec import Spec
 from epochal.engine.state import Limits, Part, Progress, Repeat, Seeds
-from epochal.models import Variables, seen_dtype, shapes_of
+from epochal.models import Model, Variables, seen_dtype, shapes_of
 
-__all__ = ["cache_folder", "compiled", "compiled_call", "compiled_init", "use_cache"]
+__all__ = ["cache_folder", "compiled", "compiled_call", "compiled_init", "given_init", "use_cache"]
 
 
 def cache_folder() -> Path | None:
@@ -107,6 +109,39 @@ def _compiled_in(spec: Spec) -> Spec:
         optimizer=replace(optimizer, learning_rate=rate),
         schedule=Schedule(schedule.kind, warmup=min(schedule.warmup, 1), every=1),
     )
+
+
+def given_init(spec: Spec, given: Variables, keys: jax.Array, shape: tuple[int, ...], dtype: Any) -> Repeat:
+    """Repeats before their first update, from given variables; what is None each draws by its key.
+
+    Args:
+        spec: for that many repeats.
+        given: variables of the spec's model.
+        keys: (repeats,), from which they are drawn.
+        shape: of the inputs of one sample.
+        dtype: what inputs are kept as.
+    """
+
+    def none(leaf: Any) -> bool:
+        return leaf is None
+
+    lacking = any(map(none, jax.tree.leaves(given, is_leaf=none)))
+
+    def started(key: jax.Array) -> Repeat:
+        variables = given
+        if lacking:
+            drawn = _drawing(spec.model, shape, np.dtype(seen_dtype(dtype)))(key)
+            variables = jax.tree.map(lambda a, b: b if a is None else a, given, drawn, is_leaf=none)
+        return fresh(spec, jax.tree.map(jnp.asarray, variables))
+
+    each = [started(key) for key in (keys if lacking else keys[:1])]
+    stacked: Repeat = jax.tree.map(lambda *leaves: jnp.stack(leaves), *each * (spec.repeats // len(each)))
+    return stacked
+
+
+@functools.lru_cache(maxsize=16)
+def _drawing(model: Model, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+    return jax.jit(lambda key: model.init(key, jnp.zeros(shape, dtype)))
 
 
 def _signature(tree: Any) -> Any:

@@ -13,16 +13,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.engine.compiler import compiled, compiled_init
+from epochal.engine.compiler import compiled, compiled_init, given_init
 from epochal.engine.evaluate import EVALUATION_ROWS
 from epochal.engine.fed_program import Leg, deciding, running, scoring
 from epochal.engine.feed import AHEAD, CHUNK_BYTES, Block, Chunk, Feed, Reader, ahead, blocks
 from epochal.engine.lane import CALL_SECONDS, Evaluation, start_position
-from epochal.engine.program import fresh
 from epochal.engine.spec import Spec
 from epochal.engine.state import Part, Position, Progress, Repeat, Seeds
 from epochal.plan import Plan
@@ -89,8 +87,8 @@ class FedLane:
             shaped = Part(jax.ShapeDtypeStruct((1, *self._sample.shape), self._sample.dtype), None, None)
             repeats = compiled_init(spec, self.source.init_keys, (shaped,), True)(self.source.init_keys)
         else:
-            one = fresh(spec, jax.tree.map(jnp.asarray, self.initial))
-            repeats = jax.tree.map(lambda leaf: jnp.stack([leaf]), one)
+            keys, sample = self.source.init_keys, self._sample
+            repeats = given_init(spec, self.initial, keys, sample.shape, sample.dtype)
         position = start_position(self.plan, 0, self.every, spec.evaluate_unit, due=True)
         self.progress = Progress(position, repeats)
         self._executor = ThreadPoolExecutor(AHEAD, thread_name_prefix="epochal-feed")

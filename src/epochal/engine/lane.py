@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from epochal.engine.compiler import compiled_call, compiled_init
+from epochal.engine.compiler import compiled_call, compiled_init, given_init
 from epochal.engine.spec import Spec
 from epochal.engine.state import Limits, Part, Position, Progress, Seeds
 from epochal.plan import Plan
@@ -75,7 +74,7 @@ class Lane:
     last_update: int
     """The update after which training ends, the plan's last or earlier (a budget)."""
     initial: Any = None
-    """Variables with which every repeat starts, instead of drawing them."""
+    """Variables with which every repeat starts, instead of drawing them; None where each draws its own."""
     fixed_budget: int | None = None
     """Updates of each call, instead of adapting them to the speed; for tests."""
 
@@ -87,10 +86,9 @@ class Lane:
         if self.initial is None:
             repeats = compiled_init(spec, source.init_keys, source.parts, source.shared)(source.init_keys)
         else:
-            from epochal.engine.program import fresh
-
-            one = fresh(spec, jax.tree.map(jnp.asarray, self.initial))
-            repeats = jax.tree.map(lambda leaf: jnp.stack([leaf] * spec.repeats), one)
+            inputs = source.parts[0].inputs
+            shape = inputs.shape[1 if source.shared else 2 :]
+            repeats = given_init(spec, self.initial, source.init_keys, shape, inputs.dtype)
         self.progress = Progress(position, repeats)
         self.budget = self.fixed_budget or 64
         end = (

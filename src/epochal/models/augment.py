@@ -54,7 +54,7 @@ class Transform(Protocol):
 
 @dataclass(frozen=True)
 class Flip:
-    """Mirror an image with probability 1/2: left and right ("horizontal"), top and bottom ("vertical"), or both.
+    """Mirror an image with probability 1/2, horizontally (left becomes right), vertically, or both.
 
     With "both" the two are drawn independently.
 
@@ -91,7 +91,7 @@ _AXES = {"horizontal": (False, True), "vertical": (True, False), "both": (True, 
 
 @dataclass(frozen=True)
 class Crop:
-    """Pad an image by `padding` pixels on each side and cut one of its size out of that: it moves by whole pixels.
+    """Pad an image by `padding` pixels on each side and cut one of its size out: it moves by whole pixels.
 
     Each of the (2 * padding + 1)^2 places is equally likely; the pixels added are `fill` (black is 0).
 
@@ -111,7 +111,7 @@ class Crop:
         _finite("crop", self.fill)
 
     def draw(self, key: jax.Array, count: int) -> jax.Array:
-        """Where each is cut out, (count, 2) row and column in the padded image; `padding` leaves it in place."""
+        """Where each is cut out of the padded image, (count, 2) row and column; `padding` is its place."""
         return jax.random.randint(key, (count, 2), 0, 2 * self.padding + 1)
 
     def move(self, image: jax.Array, drawn: jax.Array) -> jax.Array:
@@ -149,7 +149,7 @@ class Shift:
         return jax.random.uniform(key, (count, 2), minval=-self.pixels, maxval=self.pixels)
 
     def move(self, image: jax.Array, drawn: jax.Array) -> jax.Array:
-        """The image, moved: a slice of the padded image, blended with its neighbors below and to the right."""
+        """The image, moved: a slice of the padded image, blended with those below and to the right."""
         margin = math.ceil(self.pixels) + 1
         padded = jnp.pad(image, ((margin, margin), (margin, margin), (0, 0)), constant_values=self.fill)
         height, width, channels = image.shape
@@ -326,6 +326,12 @@ class Augmented:
     model: Model
     transforms: tuple[Transform, ...]
 
+    def __getattr__(self, name: str) -> Any:
+        """What else the model has to say, such as how many rows are evaluated at once."""
+        if name.startswith("_") or name == "model":
+            raise AttributeError(name)
+        return getattr(self.model, name)
+
     def init(self, key: jax.Array, sample: jax.Array) -> Variables:
         """The variables of the model."""
         return self.model.init(key, sample)
@@ -370,7 +376,12 @@ def _interpolated(image: jax.Array, rows: jax.Array, columns: jax.Array, fill: f
 
 
 def _amount(what: str, value: float, most: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most or value == math.inf:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not 0 <= value <= most
+        or value == math.inf
+    ):
         bound = "at least 0" if most == math.inf else f"between 0 and {most:g}"
         raise Refusal(f"the {what} must be a number {bound}; got {value!r}.")
 

@@ -1,0 +1,137 @@
+"""How are layers kept from learning?
+
+Frozen parameters move from what the optimizer moves into the state of the model. So no gradient is taken of
+them, no optimizer knows them, and no weight decay can touch them. A state of the model itself, such as the
+running moments of batch normalization, goes on as before.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+import jax
+
+from epochal.errors import Refusal
+from epochal.models.model import Model, PyTree, Variables, shapes_of
+
+__all__ = ["Frozen", "Held", "matching", "names_of", "whole"]
+
+
+class Held(NamedTuple):
+    """The state of a frozen model: the model's own, and the parameters that stand still."""
+
+    model: PyTree
+    frozen: PyTree
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A model some of whose parameters are not trained.
+
+    Args:
+        model: the model.
+        names: the parameters that stand still, as `names_of` calls them.
+    """
+
+    model: Model
+    names: frozenset[str]
+
+    def __getattr__(self, name: str) -> Any:
+        """What else the model has to say, such as how many rows are evaluated at once."""
+        if name.startswith("_") or name == "model":
+            raise AttributeError(name)
+        return getattr(self.model, name)
+
+    def init(self, key: jax.Array, sample: jax.Array) -> Variables:
+        """The variables of the model, parted."""
+        return self.parted(self.model.init(key, sample))
+
+    def apply(
+        self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool
+    ) -> tuple[jax.Array, PyTree]:
+        """What the model makes of a batch; what is frozen stays as it is."""
+        outputs, state = self.model.apply(whole(self, variables), inputs, key, training)
+        return outputs, Held(state, variables.state.frozen)
+
+    def describe(self, sample: tuple[int, ...], dtype: Any) -> str:
+        """How many parameters stand still, in words.
+
+        >>> import numpy as np
+        >>> from epochal.models.mlp import MLP
+        >>> Frozen(MLP(2, outputs=1), frozenset({"0/kernel"})).describe((3,), np.float32)
+        'frozen: 6 of 11 parameters (0/kernel)'
+        """
+        shapes = shapes_of(self.model, sample, dtype).params
+        sizes = {
+            name: leaf.size for name, leaf in zip(names_of(shapes), jax.tree.leaves(shapes), strict=True)
+        }
+        names = sorted(self.names)
+        shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+        still = sum(sizes[name] for name in names)
+        return f"frozen: {still:,} of {sum(sizes.values()):,} parameters ({shown})"
+
+    def parted(self, variables: Variables) -> Variables:
+        """Variables of the model as those of this one: None stands where a parameter is in the other part."""
+
+        def part(frozen: bool) -> PyTree:
+            return jax.tree_util.tree_map_with_path(
+                lambda path, leaf: leaf if (_name(path) in self.names) == frozen else None,
+                variables.params,
+                is_leaf=lambda leaf: leaf is None,
+            )
+
+        return Variables(part(False), Held(variables.state, part(True)))
+
+
+def whole(model: Model, variables: Variables) -> Variables:
+    """Variables as the model within has them, which is the one that predicts; others as they are."""
+    if not isinstance(model, Frozen):
+        return variables
+    params = jax.tree.map(
+        lambda moved, held: held if moved is None else moved,
+        variables.params,
+        variables.state.frozen,
+        is_leaf=lambda leaf: leaf is None,
+    )
+    return Variables(params, variables.state.model)
+
+
+def names_of(tree: PyTree) -> list[str]:
+    """What the arrays of a tree are called: the way to each, with "/".
+
+    >>> names_of([{"kernel": 1, "bias": 2}])
+    ['0/bias', '0/kernel']
+    """
+    return [_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(tree)]
+
+
+def matching(patterns: Sequence[str], names: Sequence[str], what: str) -> frozenset[str]:
+    """The names that patterns such as "conv*" stand for: each matches a whole name or the beginning of a way.
+
+    Raises:
+        Refusal: a pattern matches nothing.
+
+    >>> sorted(matching(["0"], ["0/bias", "0/kernel", "1/bias"], "freeze"))
+    ['0/bias', '0/kernel']
+    """
+    found: set[str] = set()
+    for pattern in patterns:
+        own = {name for name in names if fnmatchcase(name, pattern) or fnmatchcase(name, f"{pattern}/*")}
+        if not own:
+            layers = sorted({"/".join(name.split("/")[:-1]) or name for name in names})
+            near = difflib.get_close_matches(pattern.rstrip("*"), [*layers, *names], n=1, cutoff=0.5)
+            hint = f'; did you mean "{near[0]}"?' if near else "."
+            shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+            raise Refusal(
+                f'{what} must match a parameter; "{pattern}" matches none{hint} There are: {shown}.'
+            )
+        found |= own
+    return frozenset(found)
+
+
+def _name(path: Any) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator="/")

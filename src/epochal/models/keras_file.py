@@ -1,0 +1,170 @@
+"""Which arrays does a Keras file hold, as the layers here have them?
+
+A `.weights.h5` file is HDF5: the variables of each layer are numbered in a group that is named after the
+layer's class. A `.keras` file is an archive with such a file in it. Keras itself is not needed, its settings
+of the model are not read, and nothing of a file is executed.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.errors import Refusal, require
+
+__all__ = ["Stored", "opened_keras"]
+
+_MOST_NODES, _MOST_DEPTH, _MOST_BYTES = 100_000, 24, 2**35
+"""What a file may make its reader do: links may go in circles, and a small archive may hold a large file."""
+
+
+class Stored(NamedTuple):
+    """An array in a file, read when it is asked for."""
+
+    shape: tuple[int, ...]
+    read: Callable[[], NDArray[Any]]
+
+
+_KERNEL, _NORM = ("kernel", "bias"), ("scale", "shift", "mean", "variance")
+_ROLES: dict[str, tuple[str, ...]] = {
+    "dense": _KERNEL,
+    "conv1d": _KERNEL,
+    "conv2d": _KERNEL,
+    "conv3d": _KERNEL,
+    "embedding": ("table",),
+    "batch_normalization": _NORM,
+    "layer_normalization": _NORM[:2],
+    "lstm": ("kernel", "recurrent", "bias"),
+    "gru": ("kernel", "recurrent", "bias"),
+}
+"""What the numbered variables of a layer are, by the class of the layer."""
+
+
+@contextmanager
+def opened_keras(path: Path) -> Iterator[dict[str, Stored]]:
+    """The arrays of a Keras file by layer and role, such as "head/kernel"; they can be read within.
+
+    Raises:
+        Refusal: it is no such file; or MissingExtra: h5py is not installed.
+    """
+    h5py = require("h5py", extra="keras-files", purpose=f"reading {path.name}")
+    try:
+        content = _weights_of(path) if zipfile.is_zipfile(path) else path
+        with h5py.File(content, "r") as file:
+            found: dict[str, Stored] = {}
+            for way, variables in _layers(h5py, file):
+                found |= _named(way, variables)
+            if not found:
+                raise Refusal(f'"{path}" has no variables of layers as Keras 3 writes them.')
+            yield found
+    except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
+        if isinstance(error, Refusal):
+            raise
+        said = " ".join(str(error).split()).rstrip(".")
+        raise Refusal(f'"{path}" can\'t be read as a Keras file: {said[:200]}.') from error
+
+
+def _weights_of(path: Path) -> io.BytesIO:
+    with zipfile.ZipFile(path) as archive:
+        name = "model.weights.h5"
+        if archive.getinfo(name).file_size > _MOST_BYTES:
+            raise Refusal(f'"{path}" must hold at most {_MOST_BYTES >> 30} GiB of weights; it claims more.')
+        return io.BytesIO(archive.read(name))
+
+
+def _layers(h5py: Any, file: Any) -> Iterator[tuple[str, list[Any]]]:
+    """The way to each layer and its numbered variables; only what lies in the file itself is followed."""
+    seen = 0
+
+    def walk(group: Any, way: tuple[str, ...]) -> Iterator[tuple[str, list[Any]]]:
+        nonlocal seen
+        for key in sorted(group, key=_natural):
+            seen += 1
+            if seen > _MOST_NODES or len(way) > _MOST_DEPTH:
+                raise ValueError("it has more groups than a model has")
+            if not isinstance(group.get(key, getlink=True), h5py.HardLink):
+                continue
+            node = group[key]
+            if not isinstance(node, h5py.Group):
+                continue
+            if key != "vars":
+                yield from walk(node, (*way, key))
+            elif way and "optimizer" not in way[:1]:
+                arrays = [
+                    node[number] for number in sorted(node, key=_natural) if _is_array(h5py, node, number)
+                ]
+                if arrays:
+                    yield _called(way, node), arrays
+
+    yield from walk(file, ())
+
+
+def _is_array(h5py: Any, group: Any, key: str) -> bool:
+    if not isinstance(group.get(key, getlink=True), h5py.HardLink):
+        return False
+    node = group[key]
+    return isinstance(node, h5py.Dataset) and node.external is None and not node.is_virtual
+
+
+def _called(way: Sequence[str], variables: Any) -> str:
+    """The class of a layer and the name that its author gave it, as "class:name"."""
+    inner = way[-1] == "cell"
+    own = way[-2] if inner else way[-1]
+    holder = variables.parent.parent.get("vars") if inner else variables
+    name = None if holder is None else holder.attrs.get("name")
+    return f"{re.sub(r'_[0-9]+$', '', own)}:{name if isinstance(name, str) and name else own}"
+
+
+def _named(way: str, variables: list[Any]) -> dict[str, Stored]:
+    kind, name = way.split(":", 1)
+    roles = _ROLES.get(kind, ())
+    if len(variables) > len(roles) or (roles is _NORM and len(variables) < len(_NORM)):
+        roles = tuple(str(number) for number in range(len(variables)))
+    found = {
+        f"{name}/{role}": Stored(tuple(one.shape), partial(np.asarray, one))
+        for role, one in zip(roles, variables, strict=False)
+    }
+    return _gru(name, found) if kind == "gru" else found
+
+
+def _gru(name: str, found: dict[str, Stored]) -> dict[str, Stored]:
+    """Keras has gates z, r, n and two biases; the layer here has r, z, n, and n's inner bias apart."""
+    bias = found.get(f"{name}/bias")
+    if bias is None or len(bias.shape) != 2:
+        return found  # the reset before the product, which is another layer
+    units = bias.shape[1] // 3
+
+    def turned(array: NDArray[Any]) -> NDArray[Any]:
+        z, r, n = np.split(array, 3, axis=-1)
+        return np.concatenate([r, z, n], axis=-1)
+
+    def outer() -> NDArray[Any]:
+        inputs, recurrent = bias.read()
+        return turned(np.concatenate([(inputs + recurrent)[: 2 * units], inputs[2 * units :]]))
+
+    return {
+        f"{name}/kernel": found[f"{name}/kernel"]._replace(
+            read=lambda: turned(found[f"{name}/kernel"].read())
+        ),
+        f"{name}/recurrent": found[f"{name}/recurrent"]._replace(
+            read=lambda: turned(found[f"{name}/recurrent"].read())
+        ),
+        f"{name}/bias": Stored((3 * units,), outer),
+        f"{name}/inner_bias": Stored((units,), lambda: bias.read()[1, 2 * units :]),
+    }
+
+
+def _natural(name: str) -> tuple[str, int]:
+    """Numbers at the end count as numbers: layer_2 comes before layer_10."""
+    found = re.fullmatch(r"(.*?)(\d*)", name)
+    assert found is not None
+    return found[1], int(found[2] or 0)

@@ -1,0 +1,291 @@
+"""From which parameters does a training start?
+
+Drawn ones, given ones, or those of a file. From a file comes every parameter of the model but those that are
+to be drawn anew, and nothing is guessed: names must be the same, or, where no name is, each layer must have
+one counterpart with the same shapes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.errors import Refusal
+from epochal.models.frozen import matching, names_of
+from epochal.models.keras_file import Stored, opened_keras
+from epochal.models.model import Variables
+
+__all__ = ["Initial", "Start", "start_of"]
+
+
+@dataclass(frozen=True)
+class Initial:
+    """Parameters in a file from which every repeat starts.
+
+    Args:
+        path: a run folder (its best parameters), a `.safetensors` file, or one of Keras (`.weights.h5`,
+            `.keras`).
+        fresh: patterns such as "dense/*" of parameters that are drawn anew, each repeat its own.
+        rename: what stands at the beginning of names in the file, and what stands there in the model.
+        repeat: which repeat of a run is taken.
+    """
+
+    path: str | Path
+    fresh: tuple[str, ...] = ()
+    rename: Mapping[str, str] = field(default_factory=dict)
+    repeat: int = 0
+
+    def __post_init__(self) -> None:
+        fresh = (self.fresh,) if isinstance(self.fresh, str) else tuple(self.fresh)
+        object.__setattr__(self, "fresh", fresh)
+        if isinstance(self.repeat, bool) or not isinstance(self.repeat, int) or self.repeat < 0:
+            raise Refusal(f"repeat must be a whole number, at least 0; got {self.repeat!r}.")
+
+
+class Start(NamedTuple):
+    """Variables with which all repeats start, None where each draws its own; and how they were found."""
+
+    variables: Variables | None = None
+    notes: tuple[str, ...] = ()
+
+
+def start_of(initial: Any, shapes: Variables) -> Start:
+    """What `fit` is given as `initial`, as variables of the model, which has these shapes.
+
+    Raises:
+        Refusal: they do not fit the model, or the file can't be read.
+    """
+    if initial is None:
+        return Start()
+    if isinstance(initial, Variables):
+        _check(initial, shapes)
+        return Start(initial)
+    if isinstance(initial, str | Path):
+        initial = Initial(initial)
+    if not isinstance(initial, Initial):
+        raise Refusal(
+            "initial must be Variables(params, state), a path or Initial(path, ...); "
+            f"got {type(initial).__name__}."
+        )
+    with _opened(initial) as (said, stored):
+        return _taken(initial, said, _renamed(stored, initial.rename), shapes)
+
+
+def _check(initial: Variables, wanted: Variables) -> None:
+    """Variables to start from must be those of the model."""
+    found, shapes = str(jax.tree.structure(initial)), str(jax.tree.structure(wanted))
+    if found != shapes:
+        raise Refusal(f"initial must be built as the variables of the model are, {shapes}; got {found}.")
+    for (path, leaf), shape in zip(
+        jax.tree_util.tree_leaves_with_path(initial), jax.tree.leaves(wanted), strict=True
+    ):
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        if np.shape(leaf) != shape.shape:
+            raise Refusal(f"initial must have {name} of shape {shape.shape}; got {np.shape(leaf)}.")
+        if jax.eval_shape(jax.numpy.asarray, leaf).dtype != shape.dtype:
+            got = getattr(leaf, "dtype", type(leaf).__name__)
+            raise Refusal(f"initial must have {name} of type {shape.dtype}; got {got}.")
+
+
+@contextmanager
+def _opened(initial: Initial) -> Iterator[tuple[str, dict[str, Stored]]]:
+    """What the file is called, and its arrays by name."""
+    path = Path(initial.path).expanduser()
+    if path.is_dir():
+        path = path / "best.safetensors"
+    if not path.is_file():
+        raise Refusal(
+            f'initial must be a run folder, a .safetensors or a Keras file; there is no file "{path}".'
+        )
+    if path.suffix.lower() in (".h5", ".hdf5", ".keras"):
+        with opened_keras(path) as stored:
+            yield path.name, stored
+        return
+    if path.suffix.lower() != ".safetensors":
+        raise Refusal(f'initial must be a run folder, a .safetensors or a Keras file; got "{path}".')
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            names = list(file.keys())
+            repeats = {name.partition("/")[0] for name in names if re.match(r"\d+/(params|state)/", name)}
+            said, before = path.name, ""
+            if repeats:
+                if str(initial.repeat) not in repeats:
+                    raise Refusal(
+                        f'repeat must be between 0 and {len(repeats) - 1} for "{path}"; got {initial.repeat}.'
+                    )
+                before = f"{initial.repeat}/"
+                said = f"{path.parent.name or path.parent} (repeat {initial.repeat})"
+            yield (
+                said,
+                {
+                    name.removeprefix(before): Stored(
+                        tuple(file.get_slice(name).get_shape()), partial(file.get_tensor, name)
+                    )
+                    for name in names
+                    if name.startswith(before)
+                },
+            )
+    except (OSError, SafetensorError) as error:
+        raise Refusal(f'"{path}" can\'t be read as safetensors: {error}.') from error
+
+
+def _renamed(stored: dict[str, Stored], rename: Mapping[str, str]) -> dict[str, Stored]:
+    """Names as the model has them: with "/", and without "params" or "state" before them."""
+    found: dict[str, Stored] = {}
+    used: set[str] = set()
+    for name, one in stored.items():
+        plain = _bare(name.replace(".", "/"))
+        for old, new in rename.items():
+            start = old.replace(".", "/")
+            if plain == start or plain.startswith(f"{start}/"):
+                plain = new + plain[len(start) :]
+                used.add(old)
+                break
+        found[plain] = one
+    for old in rename:
+        if old not in used:
+            shown = ", ".join(list(stored)[:12])
+            raise Refusal(f'rename must name what is in the file; "{old}" is not there. There are: {shown}.')
+    return found
+
+
+def _taken(initial: Initial, said: str, stored: dict[str, Stored], shapes: Variables) -> Start:
+    names, leaves = names_of(shapes), jax.tree.leaves(shapes)
+    wanted = {_bare(name): tuple(leaf.shape) for name, leaf in zip(names, leaves, strict=True)}
+    fresh = matching(initial.fresh, list(wanted), "fresh")
+    needed = {name: shape for name, shape in wanted.items() if name not in fresh}
+    if not needed:
+        raise Refusal(f"fresh must leave parameters that are taken from {said}; it names all of them.")
+    by_name = any(name in stored for name in needed)
+    pairs = {name: name for name in needed if name in stored} if by_name else _by_shape(needed, stored, said)
+    for name, shape in needed.items():
+        layer = name.rpartition("/")[0] or name
+        remedy = f'Draw it anew with --fresh "{layer}" (Initial(path, fresh=("{layer}",)))'
+        if name not in pairs:
+            there = ", ".join(list(stored)[:8]) + (", …" if len(stored) > 8 else "")
+            raise Refusal(f"{said} must have {name} {shape}; it has {there}. {remedy}, or rename it.")
+        if stored[pairs[name]].shape != shape:
+            raise Refusal(
+                f"{said} must have {name} of shape {shape}; it is {stored[pairs[name]].shape}. {remedy}."
+            )
+    values = {name: _read(said, pairs[name], stored, leaf) for name, leaf in _leaves(shapes) if name in pairs}
+    variables: Variables = jax.tree_util.tree_map_with_path(
+        lambda path, _: values.get(_bare(jax.tree_util.keystr(path, simple=True, separator="/"))), shapes
+    )
+    return Start(variables, _notes(said, by_name, pairs, stored, sorted(fresh)))
+
+
+def _leaves(shapes: Variables) -> Iterator[tuple[str, Any]]:
+    return zip(map(_bare, names_of(shapes)), jax.tree.leaves(shapes), strict=True)
+
+
+def _read(said: str, name: str, stored: dict[str, Stored], leaf: Any) -> NDArray[Any]:
+    array = np.asarray(stored[name].read())
+    if array.dtype.kind not in "fiub" and str(array.dtype) != "bfloat16":
+        raise Refusal(f"{said} must hold numbers; {name} is {array.dtype}.")
+    found = np.ascontiguousarray(array, dtype=leaf.dtype)
+    if not np.isfinite(found).all():
+        raise Refusal(f"{said} must hold finite numbers; {name} has others. Take another file.")
+    return found
+
+
+def _by_shape(needed: Mapping[str, tuple[int, ...]], stored: dict[str, Stored], said: str) -> dict[str, str]:
+    """The counterpart of each array, layer by layer: only where there is one way to do it."""
+    for name, one in stored.items():
+        if name.endswith("weight") and len(one.shape) > 1:
+            raise Refusal(
+                f'{said} seems to be of PyTorch ("{name}"), whose kernels have their axes in another order. '
+                "Save them transposed, with the names of this model."
+            )
+    ours = _by_signature(needed)
+    theirs = _by_signature({name: one.shape for name, one in stored.items()})
+    pairs: dict[str, str] = {}
+    for signature, layers in ours.items():
+        others = theirs.get(signature, [])
+        together = len({re.sub(r"\d+$", "", layer.way) for layer in layers}) == 1
+        if others and (len(others) != len(layers) or not together):
+            raise Refusal(
+                f"initial must be of one meaning; {', '.join(layer.way for layer in layers)} could each be "
+                f"any of {', '.join(layer.way for layer in others)} in {said}, with the same shapes. Say "
+                "which with Initial(path, rename={...})."
+            )
+        for layer, other in zip(layers, others, strict=False):
+            pairs |= {layer.names[role]: other.names[role] for role in layer.names}
+    return pairs
+
+
+class _Layer(NamedTuple):
+    """The arrays of a layer by what they are."""
+
+    way: str
+    names: dict[str, str]
+
+
+_SAME = {
+    "weight": "kernel",
+    "embedding": "table",
+    "embeddings": "table",
+    "gamma": "scale",
+    "beta": "shift",
+    "var": "variance",
+    "moving_mean": "mean",
+    "moving_variance": "variance",
+}
+_NORM = ("scale", "shift", "mean", "variance")
+
+
+def _by_signature(arrays: Mapping[str, tuple[int, ...]]) -> dict[Any, list[_Layer]]:
+    """Layers by the shapes that they have for what; those of one kind in the order of their numbers."""
+    ways: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for name in arrays:
+        way, _, last = name.rpartition("/")
+        ways[way][_SAME.get(last, last)] = name
+    layers = []
+    for way, names in ways.items():
+        if "scale" in names and "kernel" not in names and "bias" in names:
+            names["shift"] = names.pop("bias")
+        norm = {role: name for role, name in names.items() if role in _NORM}
+        rest = {role: name for role, name in names.items() if role not in _NORM}
+        layers += [_Layer(way, part) for part in (rest, norm) if part]
+    found: defaultdict[Any, list[_Layer]] = defaultdict(list)
+    for layer in sorted(layers, key=lambda layer: _numbered(layer.way)):
+        found[tuple(sorted((role, arrays[name]) for role, name in layer.names.items()))].append(layer)
+    return found
+
+
+def _numbered(way: str) -> list[Any]:
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", way)]
+
+
+def _notes(
+    said: str, by_name: bool, pairs: Mapping[str, str], stored: dict[str, Stored], fresh: Sequence[str]
+) -> tuple[str, ...]:
+    if by_name:
+        notes = [f"starts from {said}: {len(pairs)} arrays, by their names"]
+    else:
+        layers = {name.rpartition("/")[0]: other.rpartition("/")[0] for name, other in pairs.items()}
+        each = ", ".join(f"{other} → {name}" for name, other in layers.items())
+        notes = [f"starts from {said}: {len(pairs)} arrays, by the shapes of their layers ({each})"]
+    if fresh:
+        notes.append(f"drawn anew: {', '.join(fresh)}")
+    rest = [name for name in stored if name not in pairs.values()]
+    if rest:
+        shown = ", ".join(rest[:6]) + (f" and {len(rest) - 6} more" if len(rest) > 6 else "")
+        notes.append(f"of {said} not used: {shown}")
+    return tuple(notes)
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"^(params|state)/", "", name)
