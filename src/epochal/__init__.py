@@ -92,6 +92,8 @@ if TYPE_CHECKING:
     from epochal.errors import Refusal
     from epochal.events import Evaluated, Progressed, RepeatEnded, RunEnded, RunStarted
     from epochal.models import MLP, Model, Variables, functions
+    from epochal.models.augment import Brightness, Contrast, Crop, Flip, Rotate, Shift
+    from epochal.models.starts import Initial
     from epochal.nn import CNN, GRU, LSTM, TextClassifier
     from epochal.plan import Blocks, Order, Plan, Replacement, Turn
     from epochal.run import Prediction, Run, load

@@ -107,7 +107,7 @@ def _opened(initial: Initial) -> Iterator[tuple[str, dict[str, Stored]]]:
         raise Refusal(
             f'initial must be a run folder, a .safetensors or a Keras file; there is no file "{path}".'
         )
-    if path.suffix.lower() in (".h5", ".hdf5", ".keras"):
+    if _of_keras(path):
         with opened_keras(path) as stored:
             yield path.name, stored
         return
@@ -141,6 +141,10 @@ def _opened(initial: Initial) -> Iterator[tuple[str, dict[str, Stored]]]:
         raise Refusal(f'"{path}" can\'t be read as safetensors: {error}.') from error
 
 
+def _of_keras(path: Path) -> bool:
+    return path.suffix.lower() in (".h5", ".hdf5", ".keras")
+
+
 def _renamed(stored: dict[str, Stored], rename: Mapping[str, str]) -> dict[str, Stored]:
     """Names as the model has them: with "/", and without "params" or "state" before them."""
     found: dict[str, Stored] = {}
@@ -168,7 +172,9 @@ def _taken(initial: Initial, said: str, stored: dict[str, Stored], shapes: Varia
     needed = {name: shape for name, shape in wanted.items() if name not in fresh}
     if not needed:
         raise Refusal(f"fresh must leave parameters that are taken from {said}; it names all of them.")
-    by_name = any(name in stored for name in needed)
+    found = [name in stored for name in needed]
+    # A Keras file calls layers "dense" or "conv2d" where nobody named them: some equal names say nothing.
+    by_name = all(found) if _of_keras(Path(initial.path)) else any(found)
     pairs = {name: name for name in needed if name in stored} if by_name else _by_shape(needed, stored, said)
     for name, shape in needed.items():
         layer = name.rpartition("/")[0] or name
