@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -104,3 +107,20 @@ def test_the_picture_has_the_forecasts_where_their_targets_are(run, sold, tmp_pa
     np.testing.assert_allclose(drawn.get_ydata(), wanted)
     dates = pd.date_range("2020-03-31", periods=90, freq="QE").to_numpy().astype("datetime64[s]")
     np.testing.assert_array_equal(drawn.get_xdata(orig=True), dates[begin + LAGS + 1])
+
+
+def test_the_report_says_and_draws_the_forecasts(run, sold, tmp_path):
+    page = run.report(tmp_path / "report.html").read_text()
+    for found in run.forecasts.values():
+        for sentence in found.sentences:
+            assert f"</b>: {sentence}</li>" in page
+    figures = json.loads(re.search(r'id="figures">(.*?)</script>', page)[1])["forecast"]
+    (series,) = figures["series"]
+    np.testing.assert_allclose(series["truth"], sold, rtol=1e-5)
+    test = next(part for part in series["parts"] if part["name"] == "test")
+    begin = np.flatnonzero(run.splits[0] == 3)
+    wanted = run.scores["test"].predicted.reshape(2, len(begin), HORIZON)
+    for step, drawn in enumerate(test["steps"]):
+        assert drawn["at"] == (begin + LAGS + step).tolist()
+        np.testing.assert_allclose(drawn["mean"], wanted[:, :, step].mean(axis=0), rtol=1e-5)
+        np.testing.assert_allclose(drawn["sd"], wanted[:, :, step].std(axis=0, ddof=1), rtol=1e-4)

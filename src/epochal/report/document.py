@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from epochal.curves import Curves, PrecisionRecall, Summary, Verdict
 from epochal.errors import Refusal
 from epochal.run import ClassFigures, Threshold
+
+if TYPE_CHECKING:
+    from epochal.report.forecast import Forecasts
 
 __all__ = ["Confusion", "ReportDocument", "Residuals"]
 
@@ -77,6 +80,7 @@ class ReportDocument:
                    `stopped`, `best_epoch`, `validation.loss`, ...
     confusion      for classification.
     residuals      for regression.
+    forecasts      for windows of a series.
     per_class      by part and class, for classification.
     precision_recall  the curves of the classes, by part.
     threshold      of two classes, if it is not one half.
@@ -99,6 +103,7 @@ class ReportDocument:
     per_repeat: Sequence[Mapping[str, Any]] = ()
     confusion: Confusion | None = None
     residuals: Residuals | None = None
+    forecasts: Forecasts | None = None
     per_class: Mapping[str, Mapping[str, ClassFigures]] = field(default_factory=dict)
     precision_recall: Mapping[str, Sequence[PrecisionRecall]] = field(default_factory=dict)
     threshold: Threshold | None = None

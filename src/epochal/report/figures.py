@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from epochal.curves import AXES, Curves
 from epochal.report.document import ReportDocument, Residuals
+from epochal.report.forecast import forecast_data
 from epochal.report.tradeoff import tradeoff_data
 
 __all__ = ["figure_data"]
@@ -33,6 +34,8 @@ def figure_data(document: ReportDocument) -> dict[str, Any]:
         data["best"] = _best(curves)
     if document.precision_recall:
         data["precision_recall"] = tradeoff_data(document)
+    if document.forecasts is not None:
+        data["forecast"] = forecast_data(document.forecasts)
     if document.residuals is not None:
         data["residuals"] = _residuals(document.residuals)
     if document.confusion is not None:

@@ -12,6 +12,7 @@ import numpy as np
 from epochal.curves import KINDS, Summary
 from epochal.report.classes import class_tables, tradeoff
 from epochal.report.document import Confusion, ReportDocument
+from epochal.report.forecast import forecast_section
 
 __all__ = ["body", "text"]
 
@@ -45,6 +46,9 @@ def text(value: Any) -> str:
 def body(document: ReportDocument) -> str:
     """The page between the body tags, scripts apart."""
     sections = [
+        ""
+        if document.forecasts is None
+        else _block("forecasts", "Forecasts", forecast_section(document.forecasts)),
         _curves(document),
         _repeats(document),
         _errors(document),

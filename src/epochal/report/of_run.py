@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from epochal.report.document import Confusion, ReportDocument, Residuals
+from epochal.report.forecast import forecasts_of
 from epochal.report.page import write_page
 from epochal.run import Run
 
@@ -41,6 +42,7 @@ def document_of(run: Run) -> ReportDocument:
         per_repeat=_per_repeat(run),
         confusion=confusion,
         residuals=residuals,
+        forecasts=forecasts_of(run),
         per_class=run.per_class,
         precision_recall={
             part: run.precision_recall(part) for part, one in run.scores.items() if one.labels is not None

@@ -197,6 +197,39 @@
     });
   }
 
+  function forecast() {
+    const box = document.getElementById("forecast"), f = data.forecast, colors = ink();
+    if (!box || !f) return;
+    const chosen = (id) => { const at = document.getElementById(id); return at ? at.selectedIndex : 0; };
+    const one = f.series[chosen("forecast-series")], step = chosen("forecast-step");
+    const traces = [{ x: one.x, y: one.truth, mode: "lines", name: "true " + escape(f.target), line: { color: colors.text, width: 1.4 } }];
+    const shapes = [], names = [["true", colors.text]];
+    for (const part of one.parts) {
+      const { at, mean, sd } = part.steps[step], color = colors[part.name] || colors.train;
+      if (!at.length) continue;
+      // Rows that no window forecasts are gaps in the line and in the band.
+      const xs = [], ys = [], low = [], high = [], said = [];
+      at.forEach((row, i) => {
+        if (i && row > at[i - 1] + 1) { xs.push(one.x[at[i - 1] + 1]); ys.push(null); low.push(null); high.push(null); said.push(""); }
+        xs.push(one.x[row]); ys.push(mean[i]);
+        low.push(sd ? mean[i] - sd[i] : null); high.push(sd ? mean[i] + sd[i] : null);
+        said.push(escape(value(mean[i])) + (sd ? ` ± ${value(sd[i])}` : ""));
+      });
+      if (sd) {
+        const [bx, by] = closed(xs, low, high);
+        traces.push({ x: bx, y: by, mode: "lines", fill: "toself", fillcolor: tint(color, 0.22), line: { width: 0 }, hoverinfo: "skip" });
+      }
+      traces.push({ x: xs, y: ys, mode: at.length < 80 ? "lines+markers" : "lines", marker: { size: 5 }, line: { color, width: 2 }, name: escape(part.name) + " forecast", text: said, hoverinfo: "text+name" });
+      shapes.push({ type: "line", x0: xs[0], x1: xs[0], yref: "paper", y0: 0, y1: 1, line: { color: colors.soft, width: 1.2, dash: "dot" }, layer: "below" });
+      names.push([part.name + " forecast", color]);
+    }
+    const key = names.map(([name, color]) => `<span style="color:${color}">━ ${escape(name)}</span>`).join("   ");
+    Plotly.react(box, traces, base(colors, { margin: { l: 56, r: 10, t: 34, b: 46 }, shapes, hovermode: "x unified",
+      annotations: [{ xref: "paper", x: 0, xanchor: "left", yref: "paper", y: 1, yanchor: "bottom", xshift: -4, yshift: 6, showarrow: false, text: key, font: { size: wide() ? 13 : 11.5, color: colors.text } }],
+      xaxis: axis(colors, { showgrid: false, showline: true, ticks: "outside", ticklen: 4, nticks: wide() ? 12 : 6, tickangle: 0, title: { text: escape(f.time) } }),
+      yaxis: axis(colors, { title: wide() ? { text: escape(f.target) } : undefined }) }), config);
+  }
+
   function heatmap() {
     const box = document.getElementById("confusion"), c = data.confusion, colors = ink();
     if (!box || !c) return;
@@ -210,6 +243,7 @@
   function draw() {
     const now = state();
     data.panels.forEach((spec, i) => Plotly.react(panels[i], ...panel(spec, now, i === data.panels.length - 1), config));
+    forecast();
     residuals();
     tradeoff();
     heatmap();
@@ -229,9 +263,12 @@
     const seen = first.lines.flatMap((line) => line.mean.filter((v) => v !== null));
     if (log && (first.kind !== "loss" || !first.log_possible)) log.parentElement.hidden = true;
     else if (log) log.checked = Math.max(...seen) > 30 * Math.min(...seen);
-    document.querySelector(".controls").addEventListener("change", draw);
-    document.querySelector(".controls").addEventListener("submit", (event) => event.preventDefault());
+    const controls = document.querySelector("#curves .controls");
+    controls.addEventListener("change", draw);
+    controls.addEventListener("submit", (event) => event.preventDefault());
   }
+  const choice = document.getElementById("forecast-choice");
+  if (choice) choice.addEventListener("change", draw);
   draw();
   let drawnAt = document.body.clientWidth;
   new ResizeObserver(() => {
