@@ -16,7 +16,7 @@ from epochal.cli import train
 from epochal.cli.choice_folder import folder_for, interruptible, write_report
 from epochal.cli.choice_options import advise_options, advised, request
 from epochal.cli.command import Command
-from epochal.cli.train_options import model
+from epochal.cli.network_options import model
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:

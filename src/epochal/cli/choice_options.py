@@ -9,15 +9,14 @@ import click
 
 import epochal
 from epochal.cli.command import under
+from epochal.cli.network_options import model, network_options
 from epochal.cli.options import POSITIVE, BatchSize, Number, Whole, decorate
 from epochal.cli.train_options import (
     column_options,
     common,
     data_options,
     loss_options,
-    model,
     output_options,
-    own_model_options,
     pace_options,
 )
 from epochal.errors import Refusal
@@ -172,18 +171,14 @@ compare_options = decorate(
     _grid(
         "--hidden",
         multiple=True,
-        default=("64,64",),
-        show_default=True,
         metavar="UNITS",
-        help="Hidden layers; give it again for another network.",
+        help="mlp: hidden layers, else 64,64; give it again for another network.",
     ),
     _grid(
         "--activation",
         type=Listed(click.STRING, "relu,tanh"),
-        default="relu",
-        show_default=True,
         metavar="LIST",
-        help="Between the layers.",
+        help="mlp, cnn: between the layers; else relu.",
     ),
     _grid(
         "--at",
@@ -192,7 +187,7 @@ compare_options = decorate(
         metavar="AT",
         help="Equal epochs, samples, updates or seconds; or 2000updates, 10s.",
     ),
-    own_model_options,
+    network_options,
     _training(
         "--repeats",
         "-r",
@@ -219,13 +214,11 @@ advise_options = decorate(
     _data,
     _model(
         "--hidden",
-        default="64,64",
-        show_default=True,
         metavar="UNITS",
-        help='Units of the hidden layers; "" for none.',
+        help='mlp: units of the hidden layers; else 64,64, "" for none.',
     ),
-    _model("--activation", default="relu", show_default=True, metavar="NAME", help="Between the layers."),
-    own_model_options,
+    _model("--activation", metavar="NAME", help="mlp, cnn: between the layers; else relu."),
+    network_options,
     _training(
         "--goal",
         "-g",
@@ -306,7 +299,8 @@ def compared(given: dict[str, Any], dataset: Any) -> dict[str, Any]:
 
 def networks(given: dict[str, Any], dataset: Any) -> Any:
     """The network, or several of them by what makes them differ."""
-    hidden, activations = given["hidden"], given["activation"]
+    hidden: Any = given["hidden"] or (None,)
+    activations: Any = given["activation"] or (None,)
     several = len(hidden) * len(activations) > 1
     if several and given["model"] is not None:
         raise Refusal("hidden and activation vary the built-in network; leave them out with --model.")

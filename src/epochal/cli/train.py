@@ -15,9 +15,10 @@ import click
 from epochal.cli.command import Command
 from epochal.cli.files import check_folder
 from epochal.cli.interrupts import stopping
+from epochal.cli.network_options import model, told
 from epochal.cli.options import column, columns, image_options, reading_options
 from epochal.cli.series_options import windows_of
-from epochal.cli.train_options import model, settings, train_options
+from epochal.cli.train_options import settings, train_options
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:
@@ -117,8 +118,8 @@ def load_data(source: str, given: dict[str, Any]) -> Dataset:
     }
     cut = windows_of(given)
     if cut is not None:
-        return windows(source, **asked, **cut)
-    return load(
+        return told(windows(source, **asked, **cut), given)
+    dataset = load(
         source,
         task=given["task"],
         sample_weight=column(given["sample_weight"]),
@@ -126,6 +127,7 @@ def load_data(source: str, given: dict[str, Any]) -> Dataset:
         stream=given["stream"],
         **asked,
     )
+    return told(dataset, given)
 
 
 def _save(run: Run, folder: Path, screen: Screen, report: bool) -> Path:

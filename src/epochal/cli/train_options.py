@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from epochal.cli.command import under
+from epochal.cli.network_options import network_options
 from epochal.cli.options import (
     NOT_NEGATIVE,
     POSITIVE,
@@ -33,10 +34,8 @@ __all__ = [
     "common",
     "data_options",
     "loss_options",
-    "model",
     "names",
     "output_options",
-    "own_model_options",
     "pace_options",
     "settings",
     "train_options",
@@ -80,19 +79,6 @@ def data_options(validation: str, test: str) -> Callable[[Any], Any]:
     )
 
 
-own_model_options = decorate(
-    _model(
-        "--dropout",
-        type=Number("a share in [0, 1)", lambda share: 0 <= share < 1),
-        default=0.0,
-        metavar="SHARE",
-        help="Hidden units set to zero in an update.",
-    ),
-    _model("--batch-norm", is_flag=True, help="Normalize hidden layers over the batch."),
-    _model("--model", metavar="MODULE:FUNCTION", help="A model of your own: function(inputs, outputs)."),
-)
-"""What a network has besides its layers, or a model that takes its place."""
-
 pace_options = decorate(
     _training(
         "--warmup", type=Whole(0), default=0, metavar="UPDATES", help="Updates over which the rate rises."
@@ -132,13 +118,11 @@ train_options = decorate(
     data_options("Held out for the curves; 0 for none.", "Held out and looked at once, at the end."),
     _model(
         "--hidden",
-        default="64,64",
-        show_default=True,
         metavar="UNITS",
-        help='Units of the hidden layers; "" for none.',
+        help='mlp: units of the hidden layers; else 64,64, "" for none.',
     ),
-    _model("--activation", default="relu", show_default=True, metavar="NAME", help="Between the layers."),
-    own_model_options,
+    _model("--activation", metavar="NAME", help="mlp, cnn: between the layers; else relu."),
+    network_options,
     _training(
         "--batch-size",
         "-b",
@@ -264,24 +248,6 @@ train_options = decorate(
     output_options,
 )
 """All options of `epochal train`, in the order of its help."""
-
-
-def model(given: dict[str, Any], dataset: Any) -> Any:
-    """The network that was asked for."""
-    from epochal.models import MLP
-    from epochal.models.imported import NamedModel
-
-    if given["model"] is not None:
-        return NamedModel.of(given["model"], dataset.shape, dataset.task.outputs)
-    units = [part.strip() for part in given["hidden"].split(",") if part.strip()]
-    if not all(unit.isdecimal() and int(unit) >= 1 for unit in units):
-        raise Refusal(f'hidden must be whole numbers, at least 1, such as 64,64; got "{given["hidden"]}".')
-    return MLP(
-        *(int(unit) for unit in units),
-        activation=given["activation"],
-        dropout=given["dropout"],
-        batch_norm=given["batch_norm"],
-    )
 
 
 def settings(given: dict[str, Any], dataset: Dataset) -> dict[str, Any]:

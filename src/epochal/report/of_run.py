@@ -79,11 +79,26 @@ def describe_model(settings: dict[str, Any]) -> str:
 
     >>> describe_model({"kind": "mlp", "hidden": [64, 64]})
     'MLP 64-64'
+    >>> describe_model({"kind": "cnn", "filters": [32, 64], "dense": [128]})
+    'CNN 32-64, dense 128'
     """
-    if settings.get("kind") == "mlp":
+    kind = settings.get("kind")
+    if kind == "mlp":
         hidden = settings["hidden"]
-        return "MLP " + "-".join(str(units) for units in hidden) if hidden else "linear model"
+        return f"MLP {_dashes(hidden)}" if hidden else "linear model"
+    if kind == "cnn":
+        dense = f", dense {_dashes(settings['dense'])}" if settings["dense"] else ""
+        return f"CNN {_dashes(settings['filters'])}{dense}"
+    if kind in ("lstm", "gru"):
+        return f"{kind.upper()} {_dashes([settings['units']] * min(settings['layers'], 10))}"
+    if kind == "text":
+        by = "the mean" if settings["reading"] == "mean" else f"a {settings['reading'].upper()}"
+        return f"text by {by} of {settings['embedding']} numbers a token, {settings['units']} units"
     return str(settings.get("path") or settings.get("kind"))
+
+
+def _dashes(numbers: list[int]) -> str:
+    return "-".join(map(str, numbers))
 
 
 def _seeds(run: Run) -> str:

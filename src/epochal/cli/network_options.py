@@ -1,0 +1,190 @@
+"""Which network is meant on the command line, and which options belong to it?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from epochal.cli.command import under
+from epochal.cli.options import Number, Whole, decorate
+from epochal.errors import Refusal, did_you_mean
+
+if TYPE_CHECKING:
+    from epochal.data import Dataset
+
+__all__ = ["model", "network_options", "told"]
+
+_model = under("Model")
+
+HIDDEN, ACTIVATION = "64,64", "relu"
+"""What holds for the MLP, and for all that have an activation, where nothing is said."""
+
+OWNERS = {
+    "hidden": ("mlp",),
+    "activation": ("mlp", "cnn"),
+    "batch_norm": ("mlp", "cnn"),
+    "filters": ("cnn",),
+    "kernel": ("cnn",),
+    "pool": ("cnn",),
+    "dense": ("cnn",),
+    "units": ("lstm", "gru", "text"),
+    "layers": ("lstm", "gru"),
+    "embedding": ("text",),
+    "text_by": ("text",),
+}
+"""The networks that an option belongs to."""
+
+NETWORKS = ("mlp", "cnn", "lstm", "gru", "text")
+SMALLEST_IMAGE = 4
+"""Pixels of a side that two poolings leave something of."""
+
+network_options = decorate(
+    _model("--network", metavar="NAME", help="mlp, cnn, lstm, gru or text; else by the samples' shape."),
+    _model("--filters", metavar="LIST", help="cnn: filters of each convolution; else 32,64."),
+    _model("--kernel", type=Whole(1), metavar="K", help="cnn: the size of its windows; else 3."),
+    _model("--pool", type=Whole(1), metavar="P", help="cnn: max pooling after each; else 2, 1 for none."),
+    _model("--dense", metavar="LIST", help='cnn: units of its dense layers; else 128, "" for none.'),
+    _model("--units", type=Whole(1), metavar="U", help="lstm, gru, text: of the state; else 64."),
+    _model("--layers", type=Whole(1), metavar="L", help="lstm, gru: one on the other; else 1."),
+    _model("--embedding", type=Whole(1), metavar="D", help="text: numbers for a token; else 64."),
+    _model("--text-by", metavar="NAME", help="text: mean, gru or lstm; else mean."),
+    _model(
+        "--dropout",
+        type=Number("a share in [0, 1)", lambda share: 0 <= share < 1),
+        default=0.0,
+        metavar="SHARE",
+        help="Hidden units set to zero in an update.",
+    ),
+    _model("--batch-norm", is_flag=True, help="Normalize hidden layers over the batch."),
+    _model("--model", metavar="MODULE:FUNCTION", help="A model of your own: function(inputs, outputs)."),
+)
+"""Which network it is, what it has besides its hidden layers, or a model that takes its place."""
+
+
+def _is_given(value: Any) -> bool:
+    return value is not None and value is not False
+
+
+def _are_images(dataset: Dataset) -> bool:
+    """Whether the axes of a sample are those of an image: of plain arrays that is assumed."""
+    from epochal.data.images import ImageEncoder
+
+    images = dataset.encoder is None or isinstance(dataset.encoder, ImageEncoder)
+    return images and len(dataset.shape) in (2, 3)
+
+
+def _by_shape(dataset: Dataset) -> str:
+    """The network that the samples suggest: tokens are text, arrays of two axes or three are images."""
+    if dataset.dtype.kind == "i":
+        return "text"
+    sides = dataset.shape[:2] if _are_images(dataset) else (0,)
+    return "cnn" if min(sides) >= SMALLEST_IMAGE else "mlp"
+
+
+def _network(given: dict[str, Any], dataset: Dataset) -> str:
+    name = given["network"]
+    if name is not None and name not in NETWORKS:
+        raise Refusal(did_you_mean("network", name, NETWORKS))
+    return _by_shape(dataset) if name is None else str(name)
+
+
+def told(dataset: Dataset, given: dict[str, Any]) -> Dataset:
+    """The data, with a note where its shape decides that the network is not the usual one of a table."""
+    if given["network"] is not None or given["model"] is not None:
+        return dataset
+    name = _by_shape(dataset)
+    if name == "mlp":
+        return dataset
+    what = "tokens" if name == "text" else f"of shape {' x '.join(map(str, dataset.shape))}"
+    note = f"the samples are {what}: network {name}; --network takes another."
+    return replace(dataset, notes=(*dataset.notes, note))
+
+
+def model(given: dict[str, Any], dataset: Dataset) -> Any:
+    """The network that was asked for."""
+    from epochal.models.imported import NamedModel
+
+    if given["model"] is not None:
+        for option in ("network", *OWNERS):
+            if option not in ("hidden", "activation", "batch_norm") and _is_given(given[option]):
+                raise Refusal(f"{_flag(option)} belongs to a built-in network; leave it out with --model.")
+        assert dataset.task is not None
+        return NamedModel.of(given["model"], dataset.shape, dataset.task.outputs)
+    name = _network(given, dataset)
+    for option, owners in OWNERS.items():
+        if _is_given(given[option]) and name not in owners:
+            chosen = "" if given["network"] else ", which the samples' shape suggests"
+            raise Refusal(
+                f"{_flag(option)} belongs to --network {_either(owners)}; got the network {name}{chosen}."
+            )
+    return _MAKERS[name](given, dataset)
+
+
+def _flag(option: str) -> str:
+    return f"--{option.replace('_', '-')}"
+
+
+def _either(names: tuple[str, ...]) -> str:
+    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _units(name: str, text: str) -> tuple[int, ...]:
+    """Whole numbers with commas between them."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(part.isdecimal() and int(part) >= 1 for part in parts):
+        raise Refusal(f'{name} must be whole numbers, at least 1, such as 64,64; got "{text}".')
+    return tuple(int(part) for part in parts)
+
+
+def _given(given: dict[str, Any], **names: str) -> dict[str, Any]:
+    """The arguments that were given, by the names that the network has for them."""
+    return {argument: given[option] for argument, option in names.items() if _is_given(given[option])}
+
+
+def _mlp(given: dict[str, Any], dataset: Dataset) -> Any:
+    from epochal.models import MLP
+
+    hidden = _units("hidden", HIDDEN if given["hidden"] is None else given["hidden"])
+    activation = given["activation"] or ACTIVATION
+    return MLP(*hidden, activation=activation, dropout=given["dropout"], batch_norm=given["batch_norm"])
+
+
+def _cnn(given: dict[str, Any], dataset: Dataset) -> Any:
+    from epochal.nn import CNN
+
+    filters = _units("filters", "32,64" if given["filters"] is None else given["filters"])
+    rest = _given(given, kernel="kernel", pool="pool", activation="activation", batch_norm="batch_norm")
+    if given["dense"] is not None:
+        rest["dense"] = _units("dense", given["dense"])
+    # Windows of a series are slid over in time only.
+    axes = 1 if len(dataset.shape) == 2 and not _are_images(dataset) else 2
+    return CNN(*filters, dropout=given["dropout"], axes=axes, **rest)
+
+
+def _lstm(given: dict[str, Any], dataset: Dataset) -> Any:
+    from epochal.nn import LSTM
+
+    return LSTM(dropout=given["dropout"], **_given(given, units="units", layers="layers"))
+
+
+def _gru(given: dict[str, Any], dataset: Dataset) -> Any:
+    from epochal.nn import GRU
+
+    return GRU(dropout=given["dropout"], **_given(given, units="units", layers="layers"))
+
+
+def _text(given: dict[str, Any], dataset: Dataset) -> Any:
+    from epochal.nn import TextClassifier
+
+    rest = _given(given, units="units", embedding="embedding", kind="text_by")
+    return TextClassifier(dropout=given["dropout"], **rest)
+
+
+_MAKERS: dict[str, Callable[[dict[str, Any], Dataset], Any]] = {
+    "mlp": _mlp,
+    "cnn": _cnn,
+    "lstm": _lstm,
+    "gru": _gru,
+    "text": _text,
+}
