@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from epochal.models.dense import dense
+from epochal.nn.start import Glorot, Start, rows, started
 
 __all__ = ["Dense", "Embed", "masked_mean"]
 
@@ -17,7 +18,7 @@ class Dense(nnx.Module):
     Args:
         features: of the inputs, their last axis.
         units: of the outputs.
-        kernel_init: draws the kernel; Glorot's normal by default (Glorot and Bengio 2010).
+        start: makes the kernel of standard normal numbers; as Glorot and Bengio (2010) by default.
         rngs: Flax's random numbers.
 
     >>> Dense(3, 2, rngs=nnx.Rngs(0))(jnp.ones((5, 3))).shape
@@ -29,16 +30,16 @@ class Dense(nnx.Module):
         features: int,
         units: int,
         *,
-        kernel_init: nnx.Initializer = nnx.initializers.glorot_normal(),  # noqa: B008 - a pure function
+        start: Start = Glorot(),  # noqa: B008 - it is frozen
         rngs: nnx.Rngs,
     ) -> None:
-        self.kernel = nnx.Param(kernel_init(rngs.params(), (features, units), jnp.float32))
+        self.kernel = started(rngs, (features, units), start)
         self.bias = nnx.Param(jnp.zeros(units))
 
     def __call__(self, inputs: jax.Array) -> jax.Array:
         """Map (..., features) to (..., units)."""
-        rows = inputs.reshape(-1, inputs.shape[-1])
-        return dense(rows, self.kernel[...], self.bias[...]).reshape(*inputs.shape[:-1], -1)
+        flat = inputs.reshape(-1, inputs.shape[-1])
+        return dense(flat, self.kernel[...], self.bias[...]).reshape(*inputs.shape[:-1], -1)
 
 
 class Embed(nnx.Module):
@@ -54,8 +55,7 @@ class Embed(nnx.Module):
     """
 
     def __init__(self, vocabulary: int, features: int, *, rngs: nnx.Rngs) -> None:
-        drawn = jax.random.normal(rngs.params(), (vocabulary, features))
-        self.table = nnx.Param(drawn * features**-0.5)
+        self.table = started(rngs, (vocabulary, features), rows)
 
     def __call__(self, ids: jax.Array) -> jax.Array:
         """Map ids (...) to (..., features)."""

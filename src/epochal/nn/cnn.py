@@ -14,8 +14,9 @@ from epochal.errors import Refusal
 from epochal.models import ACTIVATIONS, seen
 from epochal.nn.basic import Dense
 from epochal.nn.convolution import Conv, windows
-from epochal.nn.network import Network, Shape, check_activation, check_share, check_whole, kernel_init
+from epochal.nn.network import Network, Shape, check_activation, check_share, check_whole
 from epochal.nn.pooling import max_pool
+from epochal.nn.start import Glorot, before
 
 __all__ = ["CNN"]
 
@@ -179,24 +180,24 @@ class _Module(nnx.Module):
     def __init__(self, network: CNN, shape: Shape, rngs: nnx.Rngs) -> None:
         sizes, settings = network.sizes(shape), network
         self.settings, self.sample = settings, sizes[0]
-        init = kernel_init(settings.activation)
+        start = before(settings.activation)
         self.convolutions = nnx.List(
             Conv(
-                before,
-                after,
+                channels,
+                filters,
                 (settings.kernel,) * settings.axes,
                 strides=(settings.stride,) * settings.axes,
                 padding=settings.padding.upper(),
-                kernel_init=init,
+                start=start,
                 rngs=rngs,
             )
-            for before, after in pairwise(size[-1] for size in sizes)
+            for channels, filters in pairwise(size[-1] for size in sizes)
         )
         if settings.batch_norm:
             self.norms = nnx.List(nnx.BatchNorm(size[-1], momentum=0.9, rngs=rngs) for size in sizes[1:])
         layers = list(pairwise((prod(sizes[-1]), *settings.dense, settings.outputs or 1)))
         self.dense = nnx.List(
-            Dense(*pair, kernel_init=init if hidden else nnx.initializers.glorot_normal(), rngs=rngs)
+            Dense(*pair, start=start if hidden else Glorot(), rngs=rngs)
             for hidden, pair in zip([True] * len(settings.dense) + [False], layers, strict=True)
         )
         self.dropout = nnx.Dropout(settings.dropout, rngs=rngs) if settings.dropout else nnx.data(None)

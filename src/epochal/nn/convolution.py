@@ -22,6 +22,7 @@ from jax import lax
 
 from epochal.errors import Refusal
 from epochal.nn import lowering
+from epochal.nn.start import Start, he, started
 
 __all__ = ["Conv", "convolve", "windows"]
 
@@ -142,7 +143,7 @@ class Conv(nnx.Module):
         strides: steps along each axis; 1 by default.
         padding: "SAME", "VALID" or pairs, as `convolve` takes it.
         bias: whether to add one.
-        kernel_init: draws the kernel; He's normal by default (He et al. 2015).
+        start: makes the kernel of standard normal numbers; as He et al. (2015) by default.
         rngs: Flax's random numbers.
 
     >>> layer = Conv(1, 8, (3, 3), rngs=nnx.Rngs(0))
@@ -159,10 +160,10 @@ class Conv(nnx.Module):
         strides: Sequence[int] = (),
         padding: Padding = "SAME",
         bias: bool = True,
-        kernel_init: nnx.Initializer = nnx.initializers.he_normal(),  # noqa: B008 - a pure function
+        start: Start = he,
         rngs: nnx.Rngs,
     ) -> None:
-        self.kernel = nnx.Param(kernel_init(rngs.params(), (*kernel, channels, filters), jnp.float32))
+        self.kernel = started(rngs, (*kernel, channels, filters), start)
         self.bias = nnx.Param(jnp.zeros(filters)) if bias else nnx.data(None)
         self.strides = tuple(strides)
         self.padding = padding if isinstance(padding, str) else tuple((low, high) for low, high in padding)

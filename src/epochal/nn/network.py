@@ -7,6 +7,7 @@ known and goes through the adapter for Flax modules, once for each shape.
 from __future__ import annotations
 
 import functools
+from math import prod
 from typing import Any, ClassVar, Self
 
 import jax
@@ -16,11 +17,9 @@ from numpy.typing import NDArray
 from epochal.errors import Refusal, did_you_mean
 from epochal.models import ACTIVATIONS, FlaxModel, PyTree, Variables
 
-__all__ = ["RECTIFIED", "Network", "check_activation", "check_share", "check_whole", "kernel_init"]
+__all__ = ["Network", "check_activation", "check_share", "check_whole"]
 
 Shape = tuple[int, ...]
-RECTIFIED = ("relu", "leaky_relu", "elu", "gelu", "silu")
-"""Activations before which kernels start with He's variance."""
 
 
 class Network:
@@ -58,7 +57,7 @@ class Network:
         """Refuse samples that have a right shape and values that can't work."""
 
     def init(self, key: jax.Array, sample: jax.Array) -> Variables:
-        """Draw the parameters."""
+        """Draw the parameters, all kernels at once."""
         return _adapted(self, tuple(sample.shape)).init(key, sample)
 
     def apply(
@@ -68,9 +67,26 @@ class Network:
         return _adapted(self, tuple(inputs.shape[1:])).apply(variables, inputs, key, training)
 
 
+class _Adapted(FlaxModel):
+    """A module whose kernels are made of one draw."""
+
+    def init(self, key: jax.Array, sample: jax.Array) -> Variables:
+        """Build the module anew; what its own generators drew for kernels is not used, so not computed."""
+        drawn = super().init(key, sample)
+        starts = {path: one.get_metadata().get("start") for path, one in nnx.to_flat_state(self._params)}
+        sizes = {path: prod(one.shape) for path, one in nnx.to_flat_state(self._params) if starts[path]}
+        normal, begin = jax.random.normal(key, (sum(sizes.values()),)), 0
+        for path, size in sizes.items():
+            *parents, name = path
+            held = functools.reduce(lambda tree, part: tree[part], parents, drawn.params)
+            held[name] = starts[path](normal[begin : begin + size].reshape(held[name].shape))
+            begin += size
+        return drawn
+
+
 @functools.lru_cache(maxsize=64)
 def _adapted(network: Network, shape: Shape) -> FlaxModel:
-    return FlaxModel(functools.partial(network.module, shape))
+    return _Adapted(functools.partial(network.module, shape))
 
 
 def check_whole(name: str, value: object, least: int = 1) -> int:
@@ -92,9 +108,3 @@ def check_activation(name: Any) -> str:
     if not isinstance(name, str) or name not in ACTIVATIONS:
         raise Refusal(did_you_mean("activation", str(name), ACTIVATIONS))
     return name
-
-
-def kernel_init(activation: str) -> nnx.Initializer:
-    """How kernels before that activation start: He et al. (2015) if it rectifies, else Glorot (2010)."""
-    rectified = activation in RECTIFIED
-    return nnx.initializers.he_normal() if rectified else nnx.initializers.glorot_normal()

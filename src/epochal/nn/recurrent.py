@@ -22,6 +22,7 @@ from flax import nnx
 from jax import lax
 
 from epochal.errors import Refusal, did_you_mean
+from epochal.nn.start import Glorot, of_gates, started
 
 __all__ = ["CELLS", "Carry", "Recurrent", "gru", "lstm"]
 
@@ -197,8 +198,8 @@ CELLS = {"lstm": 4, "gru": 3}
 class Recurrent(nnx.Module):
     """A recurrent layer over (batch, time, features).
 
-    The kernel starts uniform as Glorot and Bengio (2010) say, the recurrent kernel of each gate orthogonal
-    (Saxe et al. 2014), biases at zero but that of the forget gate at one (Jozefowicz et al. 2015).
+    The kernel of each gate starts as Glorot and Bengio (2010) say, its recurrent kernel orthogonal (Saxe et
+    al. 2014), biases at zero but that of the forget gate at one (Jozefowicz et al. 2015).
 
     Args:
         features: of the inputs.
@@ -218,13 +219,8 @@ class Recurrent(nnx.Module):
         if cell not in CELLS:
             raise Refusal(did_you_mean("cell", cell, CELLS))
         self.cell, self.units, gates = cell, units, CELLS[cell]
-        self.kernel = nnx.Param(
-            nnx.initializers.glorot_uniform()(rngs.params(), (features, gates * units), jnp.float32)
-        )
-        drawn = jax.vmap(lambda key: nnx.initializers.orthogonal()(key, (units, units), jnp.float32))(
-            jax.random.split(rngs.params(), gates)
-        )
-        self.recurrent = nnx.Param(jnp.concatenate(list(drawn), axis=1))
+        self.kernel = started(rngs, (features, gates * units), Glorot(gates))
+        self.recurrent = started(rngs, (units, gates * units), of_gates)
         bias = jnp.zeros(gates * units)
         self.bias = nnx.Param(bias.at[units : 2 * units].set(1) if cell == "lstm" else bias)
         self.inner_bias = nnx.Param(jnp.zeros(units)) if cell == "gru" else nnx.data(None)

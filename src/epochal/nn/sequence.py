@@ -80,7 +80,7 @@ class LSTM(_Sequence):
             update, in [0, 1).
         outputs: the number of outputs; left to the task by default.
 
-    Input kernels start uniform as Glorot and Bengio (2010) say, recurrent kernels orthogonal for each gate
+    Input kernels start as Glorot and Bengio (2010) say, recurrent kernels orthogonal, each for each gate
     (Saxe et al. 2014), biases at zero but those of the forget gates at one (Jozefowicz et al. 2015).
 
     >>> import jax, jax.numpy as jnp

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from epochal.errors import Refusal, did_you_mean
 from epochal.nn.basic import Dense, Embed, masked_mean
-from epochal.nn.network import Network, Shape, check_share, check_whole, kernel_init
+from epochal.nn.network import Network, Shape, check_share, check_whole
 from epochal.nn.recurrent import Recurrent
+from epochal.nn.start import he
 
 __all__ = ["TextClassifier"]
 
@@ -142,8 +143,7 @@ class _Module(nnx.Module):
         self.reading = network.reading
         self.embed = Embed(vocabulary, network.embedding, rngs=rngs)
         if network.reading == "mean":
-            init = kernel_init("relu")
-            self.hidden: Any = Dense(network.embedding, network.units, kernel_init=init, rngs=rngs)
+            self.hidden: Any = Dense(network.embedding, network.units, start=he, rngs=rngs)
         else:
             cell: Literal["lstm", "gru"] = "lstm" if network.reading == "lstm" else "gru"
             self.hidden = Recurrent(network.embedding, network.units, cell=cell, rngs=rngs)
