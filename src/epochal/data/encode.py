@@ -22,12 +22,12 @@ _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 
 
 def encode(
-    table: pa.Table, encoder: Encoder, positions: Sequence[int]
+    table: pa.Table, encoder: Encoder, positions: Sequence[int], first: int = 0
 ) -> tuple[NDArray[np.float32], list[str]]:
     """The table's samples as float32 `(rows, features)`, NaN where missing, with notes on unseen categories.
 
-    `positions[i]` is where the table has the encoder's i-th column. Blocks of rows are converted one
-    after the other, so that nothing but the result grows with the table.
+    `positions[i]` is where the table has the encoder's i-th column, and `first` rows came before. Blocks
+    of rows are converted one after the other, so that nothing but the result grows with the table.
 
     Raises:
         Refusal: a value that is infinite, beyond float32, or not what the column holds; with its row.
@@ -46,7 +46,7 @@ def encode(
         arrays = batch.columns
         for number, column in enumerate(encoder.columns):
             width = len(column.raw_names)
-            unseen[number] += _fill(raw[:, at : at + width], arrays[number], column, encoder, start)
+            unseen[number] += _fill(raw[:, at : at + width], arrays[number], column, encoder, first + start)
             at += width
         if encoder.plain:
             for slot, (position, _) in enumerate(indicators):

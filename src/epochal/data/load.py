@@ -14,12 +14,14 @@ from epochal.data.columns import ColumnReference
 from epochal.data.dataset import Dataset
 from epochal.data.examples import example
 from epochal.data.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
+from epochal.data.hugging import dataset_of_hugging, is_hugging
 from epochal.data.image_folder import holds_images
 from epochal.data.images import ImageOptions, Progress, read_folder
 from epochal.data.items import dataset_of_items, is_items
 from epochal.data.large import rows_of_array, streams, streams_note
+from epochal.data.parquet import converted, is_large
 from epochal.data.pixel_arrays import channels_last
-from epochal.data.read import existing, read_table
+from epochal.data.read import existing, is_parquet, read_table
 from epochal.data.rows import FileRows
 from epochal.data.sniff import MISSING
 from epochal.data.table import TableOptions, dataset_of_table
@@ -53,11 +55,11 @@ def load(
     """The dataset that a source holds; everything recognized is in its `notes`.
 
     Args:
-        source: a path to a CSV, TSV, Parquet, `.npy` or `.npz` file, or to a folder with one sub-folder of
-            images for each class; "example:NAME"; `(X, y)` or
+        source: a path to a CSV, TSV, Parquet, `.npy` or `.npz` file, to a folder of Parquet files, or to one
+            with one sub-folder of images for each class; "example:NAME"; `(X, y)` or
             `(X, y, sample_weight)`; a frame, `(frame, "target")`, `(frame, y)` or
             `(frame, y, sample_weight)`; an object whose `[i]` gives `(inputs, target)` or a mapping of them,
-            such as a PyTorch Dataset; a Dataset (as it is).
+            such as a PyTorch Dataset; a Hugging Face data set; a Dataset (as it is).
         target: the target column, by name or by number from 1; the last one by default.
         task: "classification", "binary", "multiclass" or "regression"; recognized by default.
         keep: columns not to be left out, whatever they look like.
@@ -97,7 +99,9 @@ def load(
             "resize, color and skip_bad are about a folder of images; leave them out for other data."
         )
     if isinstance(source, (str, Path)):
-        return _load_path(source, options, header, delimiter, missing, stream)
+        return _load_path(source, options, header, delimiter, missing, stream, progress)
+    if is_hugging(source):
+        return dataset_of_hugging(source, options, workers=workers, progress=progress, stream=stream)
     if is_frame(source):
         return dataset_of_table(table_of_frame(source), options, "data frame")
     if is_pair(source):
@@ -126,12 +130,15 @@ def _load_path(
     delimiter: str | None,
     missing: Collection[str],
     stream: bool | None,
+    progress: Progress | None,
 ) -> Dataset:
     name = str(source)
     if name.startswith("example:"):
         table, notes = example(name.removeprefix("example:"))
         return dataset_of_table(table, options, name, notes)
     path = existing(source)
+    if is_parquet(path) and is_large(path, stream):
+        return converted(path, options, progress)
     suffix = path.suffix.lower()
     if suffix in ARRAY_SUFFIXES:
         _refuse_table_options(options, path.name, target=suffix == ".npz")

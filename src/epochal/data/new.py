@@ -23,7 +23,7 @@ from epochal.data.examples import example
 from epochal.data.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
 from epochal.data.load import ARRAY_SUFFIXES
 from epochal.data.pixel_arrays import as_kept
-from epochal.data.read import existing, read_table
+from epochal.data.read import existing, is_parquet, read_table
 from epochal.data.schema import Column, Encoder
 from epochal.data.sniff import MISSING, sniff
 from epochal.data.standardize import first_missing
@@ -161,7 +161,7 @@ def _read_file(
     encoder: Encoder, path: Path, header: bool | None, delimiter: str | None, missing: Collection[str]
 ) -> tuple[pa.Table, tuple[str, ...]]:
     """The table in a file, with text where the training table had text."""
-    if path.suffix.lower() in (".parquet", ".pq"):
+    if is_parquet(path):
         return read_table(path)
     dialect = sniff(path, delimiter, header, missing)
     if header is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from epochal.data.sniff import MISSING
 from epochal.data.tidy import shrink_batches, tidy
 from epochal.errors import Refusal
 
-__all__ = ["MISSING", "existing", "read_table"]
+__all__ = ["MISSING", "existing", "is_parquet", "parquet_in", "read_table"]
 
+PARQUET_SUFFIXES = (".parquet", ".pq")
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".data", ".dat", ".tab")
 
 
@@ -25,6 +26,8 @@ def existing(path: str | Path) -> Path:
         Refusal: there is no such file (with the nearest name in its folder), or it is a folder.
     """
     file = Path(path).expanduser()
+    if file.is_dir() and parquet_in(file):
+        return file
     if file.is_dir():
         raise Refusal(
             f"{path} is a folder without images; give a .csv, .tsv, .parquet, .npy or .npz file, or a "
@@ -63,13 +66,38 @@ def read_table(
         Refusal: no such file, a folder, empty, not text, or ragged rows (with the line number).
     """
     file = existing(path)
-    if file.suffix.lower() in (".parquet", ".pq"):
-        table, notes = _read_parquet(file)
+    if is_parquet(file):
+        parts = [_read_parquet(part) for part in (parquet_in(file) if file.is_dir() else [file])]
+        table, notes = parts[0]
+        if len(parts) > 1:
+            table = _together([part[0] for part in parts], file.name)
     else:
         from epochal.data.text import read_text
 
         table, notes = read_text(file, delimiter, header, missing, text)
     return tidy(table, missing), notes
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether it is a Parquet file, or a folder with some in it."""
+    return path.suffix.lower() in PARQUET_SUFFIXES or (path.is_dir() and bool(parquet_in(path)))
+
+
+def parquet_in(folder: Path) -> list[Path]:
+    """The Parquet files in a folder and the folders in it, by name; hidden ones are none."""
+    found = (path for suffix in PARQUET_SUFFIXES for path in folder.rglob(f"*{suffix}"))
+    return sorted(
+        path
+        for path in found
+        if path.is_file() and not any(part[0] in "._" for part in path.relative_to(folder).parts)
+    )
+
+
+def _together(tables: Sequence[pa.Table], name: str) -> pa.Table:
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowException as error:
+        raise Refusal(f"the files in {name} must have the same columns: {_first_line(error)}.") from error
 
 
 def _read_parquet(file: Path) -> tuple[pa.Table, tuple[str, ...]]:

@@ -101,6 +101,7 @@ class FileRows(Rows):
         dtype: of the numbers in the file.
         offset: where in the file they begin, in bytes.
         without: the column that is left out of a sample (the target), for rows of one dimension.
+        made_of: files that it was made of, which may not change while it is read either.
 
     Raises:
         Refusal: the file is shorter than that.
@@ -113,6 +114,7 @@ class FileRows(Rows):
         dtype: np.dtype[Any],
         offset: int,
         without: int | None = None,
+        made_of: Iterable[Path] = (),
     ) -> None:
         self._stored, self._offset, self._without = dtype, offset, without
         self._row = shape[1:]
@@ -130,7 +132,7 @@ class FileRows(Rows):
         self._file = os.open(path, os.O_RDONLY)
         weakref.finalize(self, os.close, self._file)
         self._lock = threading.Lock()
-        self._watch = Watch([path])
+        self._watch = Watch([path, *made_of])
 
     def take(self, samples: NDArray[np.int64], out: NDArray[Any] | None = None) -> NDArray[Any]:
         """See `Rows`."""

@@ -19,7 +19,7 @@ from epochal.data.schema import Column, Encoder, LeftOut
 from epochal.data.target import MISSING_SHARE, class_ids, recognize_task, target_numbers
 from epochal.errors import Refusal
 
-__all__ = ["TableOptions", "dataset_of_table", "release_memory", "weights_of"]
+__all__ = ["TableOptions", "dataset_of_table", "input_columns", "release_memory", "weights_of"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def dataset_of_table(
     said += left
     task, note = recognize_task(table.column(target), called(names, target), options.task)
     said.append(note)
-    columns, left_out, column_notes = _columns(table, options, target, weight, names)
+    columns, left_out, column_notes = input_columns(table, options, target, weight, names)
     said += column_notes
     encoder = Encoder(
         names=names,
@@ -120,9 +120,15 @@ def _with_targets(
     return table.filter(there), rows[present], [note]
 
 
-def _columns(
-    table: pa.Table, options: TableOptions, target: int, weight: int | None, names: Sequence[str]
+def input_columns(
+    table: pa.Table,
+    options: TableOptions,
+    target: int,
+    weight: int | None,
+    names: Sequence[str],
+    filling: str = "median",
 ) -> tuple[list[Column], list[LeftOut], list[str]]:
+    """Which columns of a table are inputs and of which kind, which are left out, and notes on both."""
     keep = resolve_all(options.keep, names, "keep")
     drop = resolve_all(options.drop, names, "drop")
     categorical = resolve_all(options.categorical, names, "categorical")
@@ -168,8 +174,8 @@ def _columns(
         )
         which = f"column {shown} has" if len(missing) == 1 else f"columns {shown} have"
         notes.append(
-            f"{which} missing values ({cells:,} cells): numbers are filled with the median of the training "
-            "samples, and an indicator column says where."
+            f"{which} missing values ({cells:,} cells): numbers are filled with the {filling} of the "
+            "training samples, and an indicator column says where."
         )
     return columns, left_out, notes
 
