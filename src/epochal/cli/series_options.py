@@ -41,6 +41,9 @@ def windows_of(given: dict[str, Any]) -> dict[str, Any] | None:
     for name, remedy in (("task", "windows forecast numbers"), ("sample_weight", "windows weigh the same")):
         if given[name] not in (None, "regression"):
             raise Refusal(f"--{name.replace('_', '-')} does not go with --window: {remedy}; leave it out.")
+    for name in ("resize", "color", "skip_bad"):
+        if given.get(name):
+            raise Refusal(f"--{name.replace('_', '-')} is about images; leave it out with --window.")
     found = {name: given[name] for name in _WINDOWS if given[name] is not None}
     return {**found, "lags": given["window"], "time": column(given["time"]), "by": column(given["series"])}
 
