@@ -26,6 +26,7 @@ _HOMES = {
     "Dataset": "epochal.data",
     "Task": "epochal.data",
     "load_data": "epochal.data",
+    "text": "epochal.data.texts",
     "windows": "epochal.data",
     "MLP": "epochal.models",
     "CNN": "epochal.nn",
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
     from epochal.curves import Curves, Summary, Verdict
     from epochal.data import Dataset, Task, windows
     from epochal.data import load as load_data
+    from epochal.data.texts import text
     from epochal.engine.schedules import Schedule
     from epochal.errors import Refusal
     from epochal.events import Evaluated, Progressed, RepeatEnded, RunEnded, RunStarted

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.curves import Curves, judge, summarize
-from epochal.data import Dataset, Split
+from epochal.data import Dataset, Scaling, Split
 from epochal.engine.evaluate import forward
 from epochal.engine.fed import FedLane, evaluate_in_blocks
 from epochal.engine.feed import AHEAD, Reader
@@ -388,7 +388,7 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
         if isinstance(settings.class_weight, str | None)
         else dict(settings.class_weight),
         "threshold": settings.threshold,
-        "standardize": prepared.scalings[0] is not None,
+        "standardize": isinstance(prepared.scalings[0], Scaling),
         "evaluate_every": f"{every} {unit}",
         "evaluate_train": "train" in spec.parts,
         "stream": prepared.fed,

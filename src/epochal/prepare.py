@@ -20,11 +20,13 @@ from epochal.data import (
     TargetScaling,
     Task,
     Timeline,
+    Vocabulary,
     chronological,
     encode_new,
     first_missing,
     fit_scaling,
     fit_target_scaling,
+    fit_vocabulary,
     load,
     split,
     time_notes,
@@ -126,7 +128,7 @@ class _Samples:
     validation: Dataset | None
     test: Dataset | None
     splits: tuple[Split, ...]
-    scalings: tuple[Scaling | None, ...]
+    scalings: tuple[Scaling | Vocabulary | None, ...]
     target_scalings: tuple[TargetScaling | None, ...]
     settings: Settings
     """With the split settled, and without varying it where that can't be."""
@@ -173,7 +175,8 @@ class _Samples:
         share, validation = _other(settings.validation, dataset, "validation", finite=not standardize)
         test_share, test = _other(settings.test, dataset, "test", finite=not standardize)
         splits: list[Split] = []
-        scalings: list[Scaling | None] = []
+        tokens = getattr(dataset.encoder, "vocabulary_size", None)
+        scalings: list[Scaling | Vocabulary | None] = []
         target_scalings: list[TargetScaling | None] = []
         numbers = standardize and not task.is_classification
         for repeat in range(settings.repeats):
@@ -195,9 +198,12 @@ class _Samples:
                     classes=task.classes,
                 )
             splits.append(chosen)
-            scalings.append(
-                fit_scaling(dataset.inputs, dataset.continuous, chosen.train) if standardize else None
-            )
+            if tokens is not None:
+                scalings.append(fit_vocabulary(dataset.inputs, tokens, chosen.train))
+            else:
+                scalings.append(
+                    fit_scaling(dataset.inputs, dataset.continuous, chosen.train) if standardize else None
+                )
             target_scalings.append(fit_target_scaling(dataset.targets, chosen.train) if numbers else None)
         told = time_notes(dataset.timeline, dataset.samples, splits[0], settings.split, settings.gap)
         if told:
@@ -410,7 +416,8 @@ def _check_shapes(prepared: Prepared) -> None:
     """Model, loss and optimizer must work on abstract samples of the task, before anything runs."""
     spec, dataset, task = prepared.spec, prepared.dataset, prepared.task
     size = prepared.plan.segments[0][1]
-    dtype = seen_dtype(np.float32 if prepared.scalings[0] is not None else dataset.dtype)
+    scaling = prepared.scalings[0]
+    dtype = seen_dtype(dataset.dtype if scaling is None else scaling.dtype)
     sample = jax.ShapeDtypeStruct(dataset.shape, dtype)
     batch = jax.ShapeDtypeStruct((size, *dataset.shape), dtype)
     assert dataset.targets is not None

@@ -21,6 +21,7 @@ from epochal.data import (
     TargetScaling,
     Task,
     Timeline,
+    Vocabulary,
     class_words,
 )
 from epochal.data.rows import ArrayRows
@@ -80,7 +81,7 @@ class Prepared:
     spec: Spec
     """For one repeat; a lane of several replaces `repeats`."""
     splits: tuple[Split, ...]
-    scalings: tuple[Scaling | None, ...]
+    scalings: tuple[Scaling | Vocabulary | None, ...]
     target_scalings: tuple[TargetScaling | None, ...]
     remarks: tuple[str, ...] = ()
     """What was found out besides, one sentence each."""

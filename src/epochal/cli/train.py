@@ -18,6 +18,7 @@ from epochal.cli.interrupts import stopping
 from epochal.cli.network_options import model, told
 from epochal.cli.options import column, columns, image_options, reading_options
 from epochal.cli.series_options import windows_of
+from epochal.cli.text_options import texts_of
 from epochal.cli.train_options import settings, train_options
 from epochal.errors import Refusal
 
@@ -110,12 +111,19 @@ def _train(events: Iterator[Event], control: Control, screen: Screen) -> Run:
 def load_data(source: str, given: dict[str, Any]) -> Dataset:
     """The samples, read as these options say."""
     from epochal.data import load, windows
+    from epochal.data.texts import text
 
     asked = {
         "target": column(given["target"]),
         **{name: columns(given[name]) for name in ("keep", "drop", "categorical", "numeric")},
         **reading_options(given["header"], given["delimiter"], given["missing"]),
     }
+    read = texts_of(given)
+    if read is not None:
+        for name in ("keep", "drop", "categorical", "numeric"):
+            del asked[name]
+        rest = {"task": given["task"], "sample_weight": column(given["sample_weight"])}
+        return told(text(source, **rest, **asked, **read), given)
     cut = windows_of(given)
     if cut is not None:
         return told(windows(source, **asked, **cut), given)

@@ -24,6 +24,7 @@ from epochal.cli.options import (
 )
 from epochal.cli.options import options as read_options
 from epochal.cli.series_options import held_out, series_options
+from epochal.cli.text_options import text_options
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def data_options(validation: str, test: str) -> Callable[[Any], Any]:
         images("Data"),
         reading("Data"),
         series_options,
+        text_options,
     )
 
 

@@ -18,7 +18,9 @@ from epochal.data.standardize import (
     fit_target_scaling,
 )
 from epochal.data.target import TASKS, class_words
+from epochal.data.texts import TextEncoder
 from epochal.data.timeline import Timeline, chronological, time_notes
+from epochal.data.vocabulary import Vocabulary, fit_vocabulary
 from epochal.data.windows import WindowEncoder, windows
 
 __all__ = [
@@ -35,7 +37,9 @@ __all__ = [
     "Split",
     "TargetScaling",
     "Task",
+    "TextEncoder",
     "Timeline",
+    "Vocabulary",
     "WindowEncoder",
     "chronological",
     "class_words",
@@ -45,6 +49,7 @@ __all__ = [
     "first_missing",
     "fit_scaling",
     "fit_target_scaling",
+    "fit_vocabulary",
     "load",
     "read_table",
     "split",

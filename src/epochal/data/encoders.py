@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from epochal.data.dataset import Dataset
 from epochal.data.images import ImageEncoder
 from epochal.data.schema import Encoder
+from epochal.data.texts import TextEncoder
 from epochal.data.windows import WindowEncoder
 from epochal.errors import Refusal
 
@@ -46,6 +47,7 @@ _KINDS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "table": Encoder.from_dict,
     "images": ImageEncoder.from_dict,
     "windows": WindowEncoder.from_dict,
+    "texts": TextEncoder.from_dict,
 }
 """How the encoder of each kind is read from what its `to_dict` gave."""
 

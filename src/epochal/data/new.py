@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,9 @@ from epochal.data.table import release_memory, weights_of
 from epochal.data.target import class_ids, target_numbers
 from epochal.errors import Refusal
 
-__all__ = ["encode_new", "match_columns", "new_arrays", "read_new"]
+__all__ = ["encode_new", "match_columns", "new_arrays", "new_rows", "read_new"]
+
+Encoded = Callable[[pa.Table, Encoder, Sequence[int]], tuple[NDArray[Any], Sequence[str]]]
 
 
 def encode_new(
@@ -72,7 +74,7 @@ def encode_new(
     elif not isinstance(encoder, Encoder):
         found = encoder.encode_new(source, header=header, delimiter=delimiter, missing=missing)
     else:
-        found = _new_rows(read_new(encoder, source, header, delimiter, missing), encoder)
+        found = new_rows(read_new(encoder, source, header, delimiter, missing), encoder)
     row = first_missing(found.inputs) if finite else None
     if row is not None:
         raise Refusal(
@@ -100,12 +102,13 @@ class _Read:
         )
 
 
-def _new_rows(read: _Read, encoder: Encoder) -> Dataset:
+def new_rows(read: _Read, encoder: Encoder, encoded: Encoded = encode) -> Dataset:
+    """The samples of a new table; `encoded` makes inputs and notes of (table, encoder, positions)."""
     table, name, notes = read.table, read.name, read.notes
     positions, target_at, weight_at, said = match_columns(encoder, table.column_names, read.beside)
     if not table.num_rows:
         raise Refusal(f"{name} must have at least 1 row to predict; got 0.")
-    inputs, unseen = encode(table, encoder, positions)
+    inputs, unseen = encoded(table, encoder, positions)
     targets, weight = None, None
     column = read.target if read.target is not None or target_at is None else table.column(target_at)
     if column is not None:

@@ -34,6 +34,11 @@ class Scaling:
     center: NDArray[np.float32]
     scale: NDArray[np.float32]
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """What the network sees."""
+        return np.dtype(np.float32)
+
     def apply(
         self, inputs: NDArray[Any] | Rows, out: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:

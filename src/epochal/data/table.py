@@ -19,7 +19,14 @@ from epochal.data.schema import Column, Encoder, LeftOut
 from epochal.data.target import MISSING_SHARE, class_ids, recognize_task, target_numbers
 from epochal.errors import Refusal
 
-__all__ = ["TableOptions", "dataset_of_table", "input_columns", "release_memory", "weights_of"]
+__all__ = [
+    "TableOptions",
+    "dataset_of_table",
+    "input_columns",
+    "release_memory",
+    "weights_of",
+    "with_targets",
+]
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ def dataset_of_table(
     if weight == target:
         raise Refusal(f"sample_weight must be another column than the target; got {called(names, target)}.")
     said = list(notes)
-    table, rows, left = _with_targets(table, target, names)
+    table, rows, left = with_targets(table, target, names)
     said += left
     task, note = recognize_task(table.column(target), called(names, target), options.task)
     said.append(note)
@@ -97,7 +104,7 @@ def dataset_of_table(
     )
 
 
-def _with_targets(
+def with_targets(
     table: pa.Table, target: int, names: Sequence[str]
 ) -> tuple[pa.Table, NDArray[np.int64], list[str]]:
     """The rows that have a target; their numbers from 1; and a note if some have none."""

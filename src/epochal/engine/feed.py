@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from epochal.data.rows import Rows
 from epochal.data.standardize import Scaling
+from epochal.data.vocabulary import Vocabulary
 from epochal.engine.state import Part
 from epochal.plan import Plan
 
@@ -52,7 +53,7 @@ class Reader:
     """The number in `rows` of each sample of the part."""
     targets: NDArray[Any]
     weights: NDArray[np.float32] | None
-    scaling: Scaling | None
+    scaling: Scaling | Vocabulary | None
 
     def __len__(self) -> int:
         return len(self.index)
@@ -65,11 +66,11 @@ class Reader:
     @property
     def dtype(self) -> np.dtype[Any]:
         """What the inputs are when they have been read."""
-        return self.rows.dtype if self.scaling is None else np.dtype(np.float32)
+        return self.rows.dtype if self.scaling is None else self.scaling.dtype
 
     def inputs(self, samples: NDArray[np.int64], out: NDArray[Any] | None = None) -> NDArray[Any]:
         """The inputs of these samples, scaled."""
-        straight = self.scaling is None or self.rows.dtype == np.float32
+        straight = self.rows.dtype == self.dtype
         read = self.rows.take(self.index[samples], out if straight else None)
         return read if self.scaling is None else self.scaling.apply(read, out=read if straight else out)
 

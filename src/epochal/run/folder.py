@@ -3,7 +3,8 @@
     run.json                   settings, seeds, plan, task, schema of the table, figures, verdict, conditions
     metrics.parquet            the curves, one row a repeat and evaluation
     best.safetensors           the best parameters of every repeat; last.safetensors: those it ended with
-    scaling.safetensors        what the inputs (and regression targets) are scaled with, by repeat
+    scaling.safetensors        what the inputs (and regression targets) are scaled with, by repeat; of texts,
+                               which tokens are known
     split.parquet              which row was for training, validation or test, by repeat; its name;
                                what the order knows of it (its class, weight or group), where it looks at that
     predictions-{part}.parquet of the samples of a part (validation, test): true and predicted targets, or
@@ -35,7 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.curves import Curves, Verdict
-from epochal.data import Scaling, TargetScaling, encoder_from_dict
+from epochal.data import Scaling, TargetScaling, Vocabulary, encoder_from_dict
 from epochal.errors import Refusal
 from epochal.models import Variables, shapes_of
 from epochal.plan import Plan, order_named
@@ -382,7 +383,9 @@ def _fitted(shapes: Variables, found: dict[str, Tensors], repeats: int) -> tuple
         Fitted(
             variables("best", repeat),
             variables("last", repeat),
-            scaling("scaling", repeat, Scaling),
+            scaling(
+                "scaling", repeat, Vocabulary if f"{repeat}/scaling/known" in found["scaling"] else Scaling
+            ),
             scaling("target_scaling", repeat, TargetScaling),
         )
         for repeat in range(repeats)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.curves import Curves, PrecisionRecall, Summary, Verdict, precision_recall, summarize
-from epochal.data import Encoder, SampleEncoder, Scaling, TargetScaling, Task
+from epochal.data import Encoder, SampleEncoder, Scaling, TargetScaling, Task, Vocabulary
 from epochal.errors import Refusal
 from epochal.models import Model, Variables, bounds_of
 from epochal.plan import Plan
@@ -66,7 +66,7 @@ class Fitted:
 
     best: Variables
     last: Variables
-    scaling: Scaling | None
+    scaling: Scaling | Vocabulary | None
     target_scaling: TargetScaling | None
 
 
