@@ -225,7 +225,8 @@ def text(
 
 def _length_notes(lengths: NDArray[np.int64], length: int) -> list[str]:
     cut, empty = int((lengths > length).sum()), int((lengths == 0).sum())
-    notes = [f"texts have {int(lengths.min()):,} to {int(lengths.max()):,} tokens"]
+    least, most = int(lengths.min()), int(lengths.max())
+    notes = [f"all have {most:,} tokens" if least == most else f"texts have {least:,} to {most:,} tokens"]
     notes[0] += f"; {cut:,} are cut to {length:,} (--max-length)." if cut else "."
     if empty:
         notes.append(f"{empty:,} texts are empty: the network sees nothing of them.")

@@ -110,6 +110,13 @@ class MLP:
         rest = {name: value for name, value in settings.items() if name not in ("kind", "hidden")}
         return cls(*settings["hidden"], **rest)
 
+    def refuse_inputs(self, inputs: Any) -> None:
+        """Refuse token ids, whose sizes mean nothing."""
+        if inputs.dtype == "int32":
+            raise Refusal(
+                "an MLP needs numbers; got token ids (int32). Use TextClassifier(), or --network text."
+            )
+
     def init(self, key: jax.Array, sample: jax.Array) -> Variables:
         """Draw kernels, set biases to zero."""
         sizes = (sample.size, *self.hidden, self.outputs or 1)
