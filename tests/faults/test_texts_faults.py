@@ -33,7 +33,7 @@ def test_columns_that_hold_no_texts(tmp_path):
     refused('Did you mean "words"', file, text="word")
     refused("target must be another column than the text", file, text="kind", target="kind")
     refused("sample_weight must be a column of its own", file, text="words", sample_weight="kind")
-    frame = {"number": np.arange(9), "words": ["x"] * 9}
+    frame = {"number": np.arange(9), "words": list("xyxyxyxyx")}
     pandas = pytest.importorskip("pandas")
     refused("must hold texts; got numbers", pandas.DataFrame(frame), text="number", target="words")
 
