@@ -38,4 +38,6 @@ def test_what_cannot_work_is_refused(refuse, tmp_path):
     refuse("train", table, "--text", "id", words=["must hold texts; all its values are numbers"])
     refuse("train", table, "--tokenizer", "bpe", words=["--tokenizer is about a column of texts", "--text"])
     refuse("train", table, "--text", "review", "--drop", "id", words=["--drop does not go with --text"])
-    refuse("train", table, "--text", "review", "--network", "mlp", words=["an MLP needs numbers; got token ids"])
+    refuse(
+        "train", table, "--text", "review", "--network", "mlp", words=["an MLP needs numbers; got token ids"]
+    )
