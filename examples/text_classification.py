@@ -1,10 +1,10 @@
-"""Does a network learn which words of a review decide, and when they are turned into their opposite?
+"""Does a network have to read words in their order, or is it enough to count them?
 
-The reviews are generated: a sentence praises or blames a thing, in one of many words, and "not" turns the
-verdict over. Words about other things and other people's verdicts stand around it. Training texts are of
-different lengths, and the longest are ten times as long as the shortest. Prints the accuracy on held-out
-reviews, over repeats with splits of their own, of networks that read the words in order and of one that
-only counts them, and what the first says about new sentences.
+The reviews are generated: each passes two verdicts on a film, in one of many words, and the later one
+counts. Where one is praise and the other blame, the words alone say nothing. Sentences about other things
+stand around them, so that texts are of very different lengths. Prints the accuracy on held-out reviews, over
+repeats with splits of their own, of a network that averages the words and of one that reads them, and what
+the second says about new sentences.
 """
 
 from __future__ import annotations
@@ -23,28 +23,37 @@ FILLERS = (
     ("my", "sister", "came", "along", "with", "her", "dog"),
     ("it", "took", "two", "hours"),
 )
-NEW = ("the plot was not dull", "we saw it on a rainy day and the cast was not good")
+NEW = ("the plot was dull , but in the end superb", "the cast was good , but in the end awful")
 
 
 def reviews(count: int, seed: int) -> tuple[list[str], list[str]]:
-    """Texts and their labels, "yes" for praise."""
+    """Texts and their labels, "yes" for praise in the end."""
     random = np.random.default_rng(seed)
     texts, labels = [], []
     for _ in range(count):
-        praise, turned = random.integers(2, size=2)
-        words = ["the", random.choice(THINGS), "was", *(["not"] if turned else [])]
-        words.append(random.choice((BAD, GOOD)[praise]))
+        first, last = random.integers(2, size=2)
+        words = [
+            "the",
+            random.choice(THINGS),
+            "was",
+            random.choice((BAD, GOOD)[first]),
+            ",",
+            "but",
+            "in",
+            "the",
+        ]
+        words += ["end", random.choice((BAD, GOOD)[last])]
         before, after = (
             [word for at in random.choice(len(FILLERS), number) for word in FILLERS[at]]
             for number in random.integers(0, 5, size=2)
         )
         texts.append(" ".join([*before, *map(str, words), *after]))
-        labels.append("yes" if praise != turned else "no")
+        labels.append("yes" if last else "no")
     return texts, labels
 
 
 def main() -> None:
-    """Print accuracies of three networks, and predictions for new sentences."""
+    """Print the accuracies of both networks, and what the second predicts for new sentences."""
     data = ep.text(reviews(1500, seed=0))
     print("\n".join(data.notes), "\n")
     for kind in ("mean", "gru"):

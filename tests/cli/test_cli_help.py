@@ -8,7 +8,17 @@ import pytest
 
 from epochal.cli.main import COMMANDS, app
 
-SECTIONS = ["Data", "Time series", "Model", "Training", "Stopping", "Evaluation", "Output", "Options"]
+SECTIONS = [
+    "Data",
+    "Time series",
+    "Texts",
+    "Model",
+    "Training",
+    "Stopping",
+    "Evaluation",
+    "Output",
+    "Options",
+]
 
 
 def test_without_arguments_the_commands_are_listed(call):
