@@ -27,6 +27,7 @@ _HOMES = {
     "Task": "epochal.data",
     "load_data": "epochal.data",
     "text": "epochal.data.texts",
+    "rank_pairs": "epochal.data",
     "windows": "epochal.data",
     "MLP": "epochal.models",
     "CNN": "epochal.nn",
@@ -35,6 +36,7 @@ _HOMES = {
     "TextClassifier": "epochal.nn",
     "nn": "epochal",
     "Model": "epochal.models",
+    "Pairwise": "epochal.models",
     "Variables": "epochal.models",
     "functions": "epochal.models",
     "Initial": "epochal.models.starts",
@@ -87,13 +89,13 @@ if TYPE_CHECKING:
     from epochal.choose.compare import compare
     from epochal.choose.comparison import Comparison
     from epochal.curves import Curves, Summary, Verdict
-    from epochal.data import Dataset, Task, windows
+    from epochal.data import Dataset, Task, rank_pairs, windows
     from epochal.data import load as load_data
     from epochal.data.texts import text
     from epochal.engine.schedules import Schedule
     from epochal.errors import Refusal
     from epochal.events import Evaluated, Progressed, RepeatEnded, RunEnded, RunStarted
-    from epochal.models import MLP, Model, Variables, functions
+    from epochal.models import MLP, Model, Pairwise, Variables, functions
     from epochal.models.augment import Brightness, Contrast, Crop, Flip, Rotate, Shift
     from epochal.models.starts import Initial
     from epochal.nn import CNN, GRU, LSTM, TextClassifier

@@ -29,6 +29,7 @@ from epochal.data import (
     fit_vocabulary,
     load,
     split,
+    split_groups,
     time_notes,
 )
 from epochal.data.large import streams_note
@@ -188,6 +189,9 @@ class _Samples:
             if settings.split == "chronological":
                 line = dataset.timeline or Timeline.of_rows(dataset.rows)
                 chosen = chronological(line, validation=share, test=test_share, gap=settings.gap)
+            elif settings.split == "groups":
+                assert dataset.groups is not None
+                chosen = split_groups(dataset.groups, validation=share, test=test_share, seed=settings.seed)
             else:
                 chosen = split(
                     dataset.samples,
@@ -221,17 +225,20 @@ class _Samples:
 
 
 def _settled_split(settings: Settings, dataset: Dataset) -> Settings:
-    """The settings with a kind of split; one in the order of time is the same in all repeats."""
-    kind = settings.split or ("random" if dataset.timeline is None else "chronological")
+    """The settings with a kind of split; one by time or by groups is the same in all repeats."""
+    usual = "random" if dataset.groups is None else "groups"
+    kind = settings.split or (usual if dataset.timeline is None else "chronological")
+    if kind == "groups" and dataset.groups is None:
+        raise Refusal('split="groups" is for pairs of ranked items (rank_pairs); there are no groups here.')
+    if kind != "chronological" and settings.gap:
+        raise Refusal('gap belongs to a split in the order of time: use split="chronological".')
     if kind == "random":
-        if settings.gap:
-            raise Refusal('gap belongs to a split in the order of time: use split="chronological".')
         return replace(settings, split=kind)
     vary = tuple(part for part in settings.vary if part != "split")
     if not vary and settings.repeats > 1:
         raise Refusal(
-            f"vary must name init or order for {settings.repeats} repeats, which share a split in the order "
-            "of time; got split alone."
+            f"vary must name init or order for {settings.repeats} repeats, which share a split "
+            f"{'by groups' if kind == 'groups' else 'in the order of time'}; got split alone."
         )
     return replace(settings, split=kind, vary=vary)
 

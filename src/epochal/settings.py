@@ -19,7 +19,7 @@ from epochal.models.augment import transforms_of
 
 __all__ = ["SPLITS", "VARYING", "Options", "Settings", "plain_number"]
 
-SPLITS = ("random", "chronological")
+SPLITS = ("random", "chronological", "groups")
 """How samples are held out."""
 
 VARYING = ("split", "init", "order")
@@ -106,7 +106,8 @@ class Settings:
         test: likewise; test samples are looked at once, at the end.
         split: "random", or "chronological": the last samples are tested, those before validated, and samples
             that cross a cut are left out; all repeats share it. Chronological for windows of a series by
-            default, else random.
+            default. "groups" keeps the groups of ranked pairs whole, is the default there, and is shared
+            by all repeats, too. Else random.
         gap: for a chronological split, rows left out before each cut besides.
         class_weight: "balanced", or a mapping from class to weight.
         threshold: for two classes, the probability above which a sample is taken for the second: a number, or

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from epochal.cli.command import under
 from epochal.cli.options import Number, Whole, decorate
 from epochal.errors import Refusal, did_you_mean
@@ -102,7 +104,16 @@ def told(dataset: Dataset, given: dict[str, Any]) -> Dataset:
 
 
 def model(given: dict[str, Any], dataset: Dataset) -> Any:
-    """The network that was asked for."""
+    """The network that was asked for; for pairs of ranked rows, the scorer of one of them."""
+    from epochal.data import PairEncoder
+    from epochal.models import Pairwise
+
+    if isinstance(dataset.encoder, PairEncoder):
+        return Pairwise(_chosen(given, replace(dataset, inputs=np.asarray(dataset.inputs)[:, 0])))
+    return _chosen(given, dataset)
+
+
+def _chosen(given: dict[str, Any], dataset: Dataset) -> Any:
     from epochal.models.imported import NamedModel
 
     if given["model"] is not None:

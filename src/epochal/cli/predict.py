@@ -15,6 +15,7 @@ from epochal.cli.options import reading, reading_options
 
 if TYPE_CHECKING:
     from epochal.run import Prediction
+    from epochal.run.ranking import Ranking
 
 __all__ = ["command"]
 
@@ -56,18 +57,26 @@ def command(
 ) -> None:
     """Predict the rows of DATA with the run folder RUN: the mean over its repeats, and their spread.
 
-    DATA is what the run was trained on in kind: a table, arrays, a folder of images or one image.
+    DATA is what the run was trained on in kind: a table, arrays, a folder of images or one image. A run of
+    ranked rows gives a score and a place in its group for each row.
     """
     if out is not None:
         check_new_file(out, force)
+    from epochal.models import Pairwise
     from epochal.run import load
-    from epochal.run.predict import predict
+    from epochal.run.predict import Prediction, predict
+    from epochal.run.ranking import rank
 
-    prediction = predict(load(run, model), data, parameters, **reading_options(header, delimiter, missing))
+    trained, told = load(run, model), reading_options(header, delimiter, missing)
+    prediction: Prediction | Ranking
+    if isinstance(trained.model, Pairwise):
+        prediction = rank(trained, data, parameters=parameters, **told)
+    else:
+        prediction = predict(trained, data, parameters, **told)
     if not quiet:
         for note in prediction.notes:
             click.echo(note, err=True)
-        if prediction.accuracy is not None:
+        if isinstance(prediction, Prediction) and prediction.accuracy is not None:
             click.echo(f"accuracy {prediction.accuracy:.4f}, the true classes being known", err=True)
     if out is not None:
         with replacing(out) as partial:
@@ -80,15 +89,16 @@ def command(
         _print(prediction)
 
 
-def _document(run: Path, prediction: Prediction) -> dict[str, object]:
+def _document(run: Path, prediction: Prediction | Ranking) -> dict[str, object]:
     from epochal.run.folder import plain
 
     rows = plain(prediction.to_arrow().to_pylist())
-    accuracy = {} if prediction.accuracy is None else {"accuracy": prediction.accuracy}
-    return {"run": str(run), "rows": rows, "notes": list(prediction.notes), **accuracy}
+    accuracy = getattr(prediction, "accuracy", None)
+    known = {} if accuracy is None else {"accuracy": accuracy}
+    return {"run": str(run), "rows": rows, "notes": list(prediction.notes), **known}
 
 
-def _print(prediction: Prediction) -> None:
+def _print(prediction: Prediction | Ranking) -> None:
     """The predictions as CSV on standard output."""
     import io
 

@@ -17,6 +17,7 @@ from epochal.cli.files import check_folder
 from epochal.cli.interrupts import stopping
 from epochal.cli.network_options import model, told
 from epochal.cli.options import column, columns, image_options, reading_options
+from epochal.cli.rank_options import pairs_asked
 from epochal.cli.series_options import windows_of
 from epochal.cli.text_options import texts_of
 from epochal.cli.train_options import settings, train_options
@@ -110,7 +111,7 @@ def _train(events: Iterator[Event], control: Control, screen: Screen) -> Run:
 
 def load_data(source: str, given: dict[str, Any]) -> Dataset:
     """The samples, read as these options say."""
-    from epochal.data import load, windows
+    from epochal.data import load, rank_pairs, windows
     from epochal.data.texts import text
 
     asked = {
@@ -118,6 +119,9 @@ def load_data(source: str, given: dict[str, Any]) -> Dataset:
         **{name: columns(given[name]) for name in ("keep", "drop", "categorical", "numeric")},
         **reading_options(given["header"], given["delimiter"], given["missing"]),
     }
+    pairs = pairs_asked(given)
+    if pairs is not None:
+        return rank_pairs(source, **asked, **pairs)
     read = texts_of(given)
     if read is not None:
         for name in ("keep", "drop", "categorical", "numeric"):

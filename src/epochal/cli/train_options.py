@@ -23,6 +23,7 @@ from epochal.cli.options import (
     reading,
 )
 from epochal.cli.options import options as read_options
+from epochal.cli.rank_options import rank_options
 from epochal.cli.series_options import held_out, series_options
 from epochal.cli.text_options import text_options
 from epochal.errors import Refusal
@@ -118,6 +119,7 @@ output_options = decorate(
 
 train_options = decorate(
     data_options("Held out for the curves; 0 for none.", "Held out and looked at once, at the end."),
+    rank_options,
     _model(
         "--hidden",
         metavar="UNITS",

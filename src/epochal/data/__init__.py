@@ -6,10 +6,11 @@ from epochal.data.encoders import SampleEncoder, encoder_from_dict
 from epochal.data.examples import EXAMPLES, example, write_example
 from epochal.data.load import load
 from epochal.data.new import encode_new
+from epochal.data.ranking import PairEncoder, rank_pairs
 from epochal.data.read import read_table
 from epochal.data.schema import Column, Encoder, LeftOut
 from epochal.data.sniff import MISSING
-from epochal.data.split import Split, split
+from epochal.data.split import Split, split, split_groups
 from epochal.data.standardize import (
     Scaling,
     TargetScaling,
@@ -32,6 +33,7 @@ __all__ = [
     "Dataset",
     "Encoder",
     "LeftOut",
+    "PairEncoder",
     "SampleEncoder",
     "Scaling",
     "Split",
@@ -51,8 +53,10 @@ __all__ = [
     "fit_target_scaling",
     "fit_vocabulary",
     "load",
+    "rank_pairs",
     "read_table",
     "split",
+    "split_groups",
     "time_notes",
     "windows",
     "write_example",

@@ -84,6 +84,7 @@ class Dataset:
         names: what each sample is called in its source, such as the file of an image; empty where rows have
             numbers only.
         timeline: where the samples lie in time, for windows of an ordered table.
+        groups: int64 `(n,)`, the group of each sample, where a split keeps groups whole.
     """
 
     inputs: NDArray[Any] | Rows
@@ -100,6 +101,7 @@ class Dataset:
     fingerprint: str
     names: tuple[str, ...] = ()
     timeline: Timeline | None = None
+    groups: NDArray[np.int64] | None = None
 
     @property
     def samples(self) -> int:

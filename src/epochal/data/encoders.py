@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from epochal.data.dataset import Dataset
 from epochal.data.images import ImageEncoder
+from epochal.data.ranking import PairEncoder
 from epochal.data.schema import Encoder
 from epochal.data.texts import TextEncoder
 from epochal.data.windows import WindowEncoder
@@ -48,6 +49,7 @@ _KINDS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "images": ImageEncoder.from_dict,
     "windows": WindowEncoder.from_dict,
     "texts": TextEncoder.from_dict,
+    "pairs": PairEncoder.from_dict,
 }
 """How the encoder of each kind is read from what its `to_dict` gave."""
 

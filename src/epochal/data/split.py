@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from epochal.errors import Refusal
 from epochal.plan.permutation import permute
 
-__all__ = ["SPLIT_STREAM", "Split", "part_size", "split"]
+__all__ = ["SPLIT_STREAM", "Split", "part_size", "split", "split_groups"]
 
 SPLIT_STREAM = 2**63
 """The first of the permutations that are reserved for splits: 2^63 for all samples, then one per class."""
@@ -88,6 +88,34 @@ def split(
             _deal(samples_of.astype(np.int64), share, seed, SPLIT_STREAM + 1 + int(value), parts)
     train, validated, tested = (np.sort(np.concatenate(part)) for part in parts)
     return Split(train, validated, tested)
+
+
+def split_groups(
+    groups: NDArray[np.int64], *, validation: float | int = 0.2, test: float | int = 0.0, seed: int
+) -> Split:
+    """A random split that keeps groups whole: shares, and whole numbers, are of groups.
+
+    Args:
+        groups: (samples,) the group of each sample.
+        validation: a fraction in [0, 1), or a whole number of groups.
+        test: likewise.
+        seed: as for `split`.
+
+    >>> parts = split_groups(np.array([7, 7, 3, 3, 9, 9]), validation=0.34, seed=0)
+    >>> parts.train.tolist(), parts.validation.tolist()
+    ([0, 1, 2, 3], [4, 5])
+    """
+    ids, own = np.unique(groups, return_inverse=True)
+    try:
+        chosen = split(len(ids), validation=validation, test=test, seed=seed)
+    except Refusal as error:
+        raise Refusal(f"the split keeps groups whole, and here a sample is a group: {error}") from error
+    parts = []
+    for part in (chosen.train, chosen.validation, chosen.test):
+        within = np.zeros(len(ids), bool)
+        within[part] = True
+        parts.append(np.flatnonzero(within[own]))
+    return Split(*parts)
 
 
 def _name(value: Any, classes: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ from epochal.models.model import (
     settled,
     shapes_of,
 )
+from epochal.models.pairwise import Pairwise
 from epochal.models.threshold import best_threshold, checked_threshold, confusion_at
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Loss",
     "Metric",
     "Model",
+    "Pairwise",
     "PyTree",
     "Variables",
     "as_model",

@@ -94,6 +94,8 @@ def describe_model(settings: dict[str, Any]) -> str:
     if kind == "text":
         by = "the mean" if settings["reading"] == "mean" else f"a {settings['reading'].upper()}"
         return f"text by {by} of {settings['embedding']} numbers a token, {settings['units']} units"
+    if kind == "pairwise":
+        return f"pairwise {describe_model(settings['of'])}"
     return str(settings.get("path") or settings.get("kind"))
 
 

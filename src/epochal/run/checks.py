@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from epochal.data import Task
 from epochal.errors import Refusal
-from epochal.models import MLP, Model, Variables, as_model, shapes_of
+from epochal.models import MLP, Model, Pairwise, Variables, as_model, shapes_of
 
 __all__ = [
     "Tensors",
@@ -161,6 +161,8 @@ def rebuilt_model(
                 path, f"the settings have {network.depth:,} layers; the file has {len(tensors):,} arrays"
             )
         return network
+    if kind == "pairwise" and isinstance(settings.get("of"), dict) and len(shape) > 1:
+        return Pairwise(rebuilt_model(path, settings["of"], shape[1:], task, tensors))
     if kind == "import":
         name = settings["path"]
         if not isinstance(name, str) or not re.fullmatch(r"\w+(\.\w+)*:\w+", name):

@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 from epochal.curves import Curves, Verdict
 from epochal.data import Scaling, TargetScaling, Vocabulary, encoder_from_dict
 from epochal.errors import Refusal
-from epochal.models import Variables, shapes_of
+from epochal.models import Pairwise, Variables, shapes_of
 from epochal.plan import Plan, order_named
 from epochal.run.checks import (
     Tensors,
@@ -274,7 +274,9 @@ def _with_parameters(path: Path, document: dict[str, Any], model: Any) -> Run:
         chosen = rebuilt_model(path, record.settings["model"], shape, record.task, tensors["best"])
         shapes = shapes_of(chosen, shape, dtype)
     else:
-        chosen, shapes = own_model(model, shape, dtype, record.task)
+        paired = record.settings["model"].get("kind") == "pairwise" and not isinstance(model, Pairwise)
+        chosen, shapes = own_model(model, shape[1:] if paired else shape, dtype, record.task)
+        chosen = Pairwise(chosen) if paired else chosen
     return replace(record, model=chosen, fitted=_fitted(shapes, tensors, record.repeats))
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from epochal.data import Task
     from epochal.run.record import Run
 
-__all__ = ["Prediction", "compiled_forward", "predict"]
+__all__ = ["Prediction", "compiled_forward", "predict", "write_table"]
 
 
 @functools.lru_cache(maxsize=32)
@@ -121,16 +121,20 @@ class Prediction:
 
     def write(self, path: str | Path) -> Path:
         """Write CSV, or Parquet where the name ends so."""
-        import pyarrow.csv
-        import pyarrow.parquet
+        return write_table(self.to_arrow(), path)
 
-        path = Path(path)
-        table = self.to_arrow()
-        if path.suffix.lower() in (".parquet", ".pq"):
-            pyarrow.parquet.write_table(table, path)
-        else:
-            pyarrow.csv.write_csv(table, path)
-        return path
+
+def write_table(table: Any, path: str | Path) -> Path:
+    """Write a table as CSV, or as Parquet where the name ends so."""
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    path = Path(path)
+    if path.suffix.lower() in (".parquet", ".pq"):
+        pyarrow.parquet.write_table(table, path)
+    else:
+        pyarrow.csv.write_csv(table, path)
+    return path
 
 
 def _short(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from epochal.run.ranking import Ranking
+
 __all__ = ["BrokenUpdate", "Fitted", "Outcome", "Run", "Scores"]
 
 
@@ -288,6 +290,21 @@ class Run:
         from epochal.run.forecast_plot import plot_forecast
 
         return plot_forecast(self, path, step, series, style)
+
+    def rank(self, data: Any, *, by: Any = None, parameters: str = "best") -> Ranking:
+        """Score items with the mean of the repeats, and put those of a group in order.
+
+        The run must be one of a `Pairwise` model on pairs of items (`rank_pairs`).
+
+        Args:
+            data: a file or data frame with the columns that the items had, or an array of inputs (n, ...).
+            by: the group of each item; by default the column that named the groups in training, where the
+                data has it, else all items are ranked together.
+            parameters: "best" or "last".
+        """
+        from epochal.run.ranking import rank
+
+        return rank(self, data, by=by, parameters=parameters)
 
     def report(self, path: str | Path = "report.html") -> Path:
         """Write a self-contained page about the run."""
