@@ -11,6 +11,7 @@ from epochal.cli.main import COMMANDS, app
 SECTIONS = [
     "Data",
     "Time series",
+    "Ranking",
     "Texts",
     "Model",
     "Training",
