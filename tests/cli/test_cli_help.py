@@ -11,8 +11,8 @@ from epochal.cli.main import COMMANDS, app
 SECTIONS = [
     "Data",
     "Time series",
-    "Ranking",
     "Texts",
+    "Ranking",
     "Model",
     "Training",
     "Stopping",
