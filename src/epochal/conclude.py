@@ -376,6 +376,7 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
         "stop": prepared.rule.describe(),
         "order": prepared.order.name,
         "order_options": prepared.order.options,
+        "stateful": settings.stateful,
         "remainder": prepared.plan.remainder,
         "repeats": settings.repeats,
         "seed": settings.seed,

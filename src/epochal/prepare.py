@@ -261,6 +261,8 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     samples = _Samples.of(data, settings) if like is None else _Samples.like(like, settings)
     dataset, task, splits, settings = samples.dataset, samples.task, samples.splits, samples.settings
     settings = replace(settings, class_weight=by_class(settings.class_weight, task))
+    if settings.stateful:
+        settings = _stateful(settings, samples)
     order = order_for(settings.order, dataset)
     plan = Plan(
         len(splits[0].train),
@@ -278,7 +280,9 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     chosen_model = _attempt(
         "the model",
         lambda: settled(
-            as_model(model, task.outputs), parts_given, getattr(dataset.encoder, "vocabulary_size", None)
+            as_model(_carrying(model, plan) if settings.stateful else model, task.outputs),
+            parts_given,
+            getattr(dataset.encoder, "vocabulary_size", None),
         ),
     )
     loss_name, loss = loss_for(settings.loss, task.is_classification)
@@ -314,6 +318,7 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         parts=parts,
         evaluate_unit=settings.evaluation[1],
         micro_batch=_micro_batch(settings.micro_batch, plan),
+        carries=settings.stateful,
     )
     for column in (monitor, *rule.columns()):
         if column not in spec.columns:
@@ -337,6 +342,34 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     _check_shapes(prepared)
     _check_weights(prepared)
     return prepared
+
+
+def _carrying(model: Any, plan: Plan) -> Any:
+    """The network with a state for each slot of a batch."""
+    from epochal.nn import Stateful  # late: Flax takes time to import
+
+    return Stateful(model, plan.batch_size)
+
+
+def _stateful(settings: Settings, samples: _Samples) -> Settings:
+    """The settings with the order and the remainder in which a state can be carried; checked on the data."""
+    order = settings.order if isinstance(settings.order, str) else settings.order.name
+    for name, given, usual, needed in (
+        ("order", order, "shuffle", "tracks"),
+        ("remainder", settings.remainder, "keep", "drop"),
+    ):
+        if given not in (usual, needed):
+            raise Refusal(f'{name} must be "{needed}" to carry a state; got "{given}". Leave it out.')
+    if settings.micro_batch is not None:
+        raise Refusal("micro_batch would cut the batch whose state is carried; leave it out, or stateful.")
+    line = samples.dataset.timeline
+    follow = [] if line is None else [line.follow(split.train) for split in samples.splits]
+    if line is None or len(line.names) > 1 or not all(follow):
+        raise Refusal(
+            "stateful needs windows of one series that follow one another, split in the order of time: cut "
+            "them with stride = lags (--stride as --window)."
+        )
+    return replace(settings, order="tracks", remainder="drop")
 
 
 def _micro_batch(asked: Any, plan: Plan) -> int | None:

@@ -53,6 +53,7 @@ class Options(TypedDict, total=False):
     monitor: str | None
     stop: Any
     order: Any
+    stateful: bool
     remainder: str
     repeats: int
     seed: int
@@ -97,6 +98,9 @@ class Settings:
             "train.loss" where there are no validation samples.
         stop: a rule of `epochal.stopping`, or None to train for all epochs.
         order: "shuffle", "shuffle_once", "sequential", "replacement", or an `Order` such as `Blocks(12)`.
+        stateful: an LSTM or GRU carries its state from each batch to the next, for windows of one series that
+            follow one another (stride = lags): order "tracks" and remainder "drop"; it starts at zero in
+            every epoch and every evaluation.
         remainder: "keep", "drop", "spread" or "carry": what becomes of samples that do not fill a batch.
         repeats: trainings with the seeds `seed`, `seed + 1`, ...
         seed: of the first repeat.
@@ -141,6 +145,7 @@ class Settings:
     monitor: str | None = None
     stop: Any = None
     order: Any = "shuffle"
+    stateful: bool = False
     remainder: str = "keep"
     repeats: int = 1
     seed: int = 0
@@ -199,6 +204,8 @@ class Settings:
                 f"vary must name something that differs between {repeats} repeats, of {', '.join(VARYING)}; "
                 "got nothing, which would make them all the same."
             )
+        if not isinstance(self.stateful, bool):
+            raise Refusal(f"stateful must be True or False; got {self.stateful!r}.")
         if self.split is not None and self.split not in SPLITS:
             raise Refusal(did_you_mean("split", str(self.split), SPLITS))
         gap = _whole(self.gap)

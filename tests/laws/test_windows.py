@@ -139,7 +139,7 @@ def test_targets_come_back_in_the_units_of_the_column(relative):
     np.testing.assert_allclose(line.restored(data.targets, np.arange(data.samples)), wanted, rtol=1e-5)
 
 
-def test_new_rows_become_the_same_windows_and_one_more_beyond_the_end():
+def test_new_rows_become_the_same_windows_and_those_that_reach_beyond_the_end():
     table = waves(30, 2)
     data = ep.windows(table, time="when", by="shop", lags=4, horizon=2, relative="difference")
     encoder = encoder_from_dict(json.loads(json.dumps(data.encoder.to_dict())))
@@ -149,12 +149,12 @@ def test_new_rows_become_the_same_windows_and_one_more_beyond_the_end():
     np.testing.assert_array_equal(again.targets, data.targets)
     ahead = encode_new(encoder.looking_ahead(), table)
     assert ahead.targets is None
-    assert ahead.samples == data.samples + 2
+    assert ahead.samples == data.samples + 2 * 2
     places = ahead.timeline.places()
     assert [places["row"][at] for at in (-1, len(places["row"]) // 2 - 1)] == [None, None]
     assert places["when"][-1] == "300"
     sold = np.array(table.column("sold").to_pylist())[np.array(table.column("shop").to_pylist()) == "shop 1"]
-    last = ahead.inputs[places["shop"].index("shop 1") + 25, :, 0]
+    last = ahead.inputs[places["shop"].index("shop 1") + 26, :, 0]
     np.testing.assert_allclose(last, sold[-4:] - sold[-1], rtol=1e-5, atol=1e-6)
 
 

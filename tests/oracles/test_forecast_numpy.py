@@ -92,7 +92,7 @@ def test_predictions_are_those_of_the_scores_and_one_beyond_the_end(run, sold):
     np.testing.assert_allclose(found.per_repeat[:, begin], wanted, rtol=1e-5)
     table = found.to_arrow()
     assert table.column_names[:3] == ["row", "when", "predicted sold 1"]
-    assert len(found) == 90 - LAGS - HORIZON + 2
+    assert len(found) == 90 - LAGS + 1
     assert table.column("row")[-1].as_py() is None
     assert table.column("when")[-1].as_py() == "2042-09-30"
 

@@ -202,7 +202,10 @@ train_options = decorate(
         default="shuffle",
         show_default=True,
         metavar="NAME",
-        help="shuffle, shuffle_once, sequential, replacement or blocks.",
+        help="shuffle, shuffle_once, sequential, replacement, blocks or tracks.",
+    ),
+    _training(
+        "--stateful", is_flag=True, help="An LSTM or GRU carries its state from batch to batch of a series."
     ),
     _training("--block-length", type=Whole(1), metavar="N", help='For "blocks": samples that stay together.'),
     _training(
@@ -267,6 +270,7 @@ def settings(given: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
         **{name: given[name] for name in (*taken, "evaluate_every")},
         "schedule": schedule,
         "order": order_of(given["order"], given["block_length"]),
+        "stateful": given["stateful"],
         "stop": _rule(given),
         "threshold": None if given["threshold"] is None else number_or_path(given["threshold"]),
         "evaluate_train": given["evaluate_train"],

@@ -191,9 +191,10 @@ def _short(
 
 def _begins(encoder: WindowEncoder, rows: int) -> NDArray[np.int64]:
     """Where the windows of a series begin."""
-    last = rows - encoder.lags - encoder.horizon
-    begins = np.arange(0, last + 1, encoder.stride, dtype=np.int64)
-    return np.append(begins, rows - encoder.lags) if encoder.ahead else begins
+    if encoder.ahead:  # the last one sees the last rows, the others are as far apart before it
+        last = rows - encoder.lags
+        return np.arange(last % encoder.stride, last + 1, encoder.stride, dtype=np.int64)
+    return np.arange(0, rows - encoder.lags - encoder.horizon + 1, encoder.stride, dtype=np.int64)
 
 
 def _timeline(

@@ -89,6 +89,11 @@ class Timeline:
             return self.times
         return tuple(times - len(times) for times in self.times)
 
+    def follow(self, samples: NDArray[np.int64]) -> bool:
+        """Whether the inputs of each of these samples begin where those of the one before end."""
+        steps = np.diff(self.begin[samples])
+        return bool((steps == self.span - self.horizon).all() and (np.diff(self.series[samples]) == 0).all())
+
     def time(self, series: int, position: int) -> Any:
         """The time of a row of a series; beyond its end by the usual step, None where there is none."""
         times = self.times[series]

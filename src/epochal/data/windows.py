@@ -46,7 +46,7 @@ class WindowEncoder:
     by: int | None
     """The column that tells several series apart, from 0."""
     ahead: bool = False
-    """Whether the window whose targets lie beyond the end of each series is among the samples."""
+    """Whether windows whose targets lie beyond the end of their series are among the samples."""
 
     @property
     def standardize(self) -> bool:

@@ -75,6 +75,8 @@ class Spec:
     """"epochs" or "updates": what the distance between two evaluations is counted in."""
     micro_batch: int | None = None
     """The most samples that go through the model at once in an update; None for the whole batch."""
+    carries: bool = False
+    """Whether the model's state is carried through an epoch, from zeros at its beginning."""
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -85,7 +85,10 @@ def update(spec: Spec, packed: Packing) -> Callable[..., Repeat]:
     ) -> Repeat:
         key = jax.random.fold_in(jax.random.fold_in(key, epoch), index)
         params = packed.unpack(repeat.params)
-        (loss, model), found = slope(params, repeat.model, part, samples, key)
+        state = repeat.model
+        if spec.carries:
+            state = jax.tree.map(lambda leaf: jnp.where(index == 0, jnp.zeros_like(leaf), leaf), state)
+        (loss, model), found = slope(params, state, part, samples, key)
         transformation = spec.optimizer.at(learning_rate(spec.schedule, rates, count))
         change, optimizer = transformation.update(packed.pack(found), repeat.optimizer, repeat.params)
         moved = optax.apply_updates(repeat.params, change)

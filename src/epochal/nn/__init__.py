@@ -11,9 +11,12 @@ from epochal.nn.network import Network
 from epochal.nn.pooling import max_pool
 from epochal.nn.recurrent import Recurrent, gru, lstm
 from epochal.nn.sequence import GRU, LSTM
+from epochal.nn.stateful import Stateful
 from epochal.nn.text import TextClassifier
 
-NETWORKS: dict[str, type[Network]] = {network.kind: network for network in (CNN, LSTM, GRU, TextClassifier)}
+NETWORKS: dict[str, type[Network]] = {
+    network.kind: network for network in (CNN, LSTM, GRU, TextClassifier, Stateful)
+}
 """The built-in networks by the kind that settings name."""
 
 __all__ = [
@@ -26,6 +29,7 @@ __all__ = [
     "Embed",
     "Network",
     "Recurrent",
+    "Stateful",
     "TextClassifier",
     "convolve",
     "gru",

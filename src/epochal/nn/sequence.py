@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -11,9 +12,9 @@ from flax import nnx
 from epochal.errors import Refusal
 from epochal.nn.basic import Dense
 from epochal.nn.network import Network, Shape, check_share, check_whole
-from epochal.nn.recurrent import Recurrent
+from epochal.nn.recurrent import Carry, Recurrent
 
-__all__ = ["GRU", "LSTM"]
+__all__ = ["GRU", "LSTM", "SequenceModule"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class _Sequence(Network):
 
     def module(self, shape: Shape, rngs: nnx.Rngs) -> nnx.Module:
         """The module for samples of that shape."""
-        return _Module(self, self.features(shape), rngs)
+        return SequenceModule(self, self.features(shape), rngs)
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,9 @@ class GRU(_Sequence):
     kind: ClassVar[str] = "gru"
 
 
-class _Module(nnx.Module):
+class SequenceModule(nnx.Module):
+    """Recurrent layers and a dense one."""
+
     def __init__(self, network: _Sequence, features: int, rngs: nnx.Rngs) -> None:
         cell: Literal["lstm", "gru"] = "lstm" if network.kind == "lstm" else "gru"
         sizes = [features, *[network.units] * (network.layers - 1)]
@@ -123,9 +126,22 @@ class _Module(nnx.Module):
         self.dense = Dense(network.units, network.outputs or 1, rngs=rngs)
         self.dropout = nnx.Dropout(network.dropout, rngs=rngs) if network.dropout else nnx.data(None)
 
-    def __call__(self, inputs: jax.Array) -> jax.Array:
-        x = inputs.reshape(*inputs.shape[:2], self.features)
-        for layer in self.recurrent:
-            x, _ = layer(x)
+    def states(
+        self, inputs: jax.Array, begin: Sequence[Carry] | None = None
+    ) -> tuple[jax.Array, list[Carry]]:
+        """The states of the last layer (batch, time, units), and the carry of each layer at the end.
+
+        Args:
+            inputs: (batch, time, ...).
+            begin: the carry of each layer to start from; zeros by default.
+        """
+        x, ends = inputs.reshape(*inputs.shape[:2], self.features), []
+        for number, layer in enumerate(self.recurrent):
+            x, end = layer(x, None if begin is None else begin[number])
             x = x if self.dropout is None else self.dropout(x)
-        return self.dense(x[:, -1])
+            ends.append(end)
+        return x, ends
+
+    def __call__(self, inputs: jax.Array) -> jax.Array:
+        """The outputs (batch, outputs), from the state after the last step."""
+        return self.dense(self.states(inputs)[0][:, -1])

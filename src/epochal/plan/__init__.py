@@ -8,6 +8,7 @@ from epochal.plan.permutation import ALGORITHM
 from epochal.plan.plan import Plan, Turn
 from epochal.plan.remainder import REMAINDERS
 from epochal.plan.threefry import words
+from epochal.plan.tracks import Tracks
 
 __all__ = [
     "ALGORITHM",
@@ -21,6 +22,7 @@ __all__ = [
     "Sequential",
     "Shuffle",
     "ShuffleOnce",
+    "Tracks",
     "Turn",
     "order_named",
     "words",

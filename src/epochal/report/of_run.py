@@ -91,6 +91,8 @@ def describe_model(settings: dict[str, Any]) -> str:
         return f"CNN {_dashes(settings['filters'])}{dense}"
     if kind in ("lstm", "gru"):
         return f"{kind.upper()} {_dashes([settings['units']] * min(settings['layers'], 10))}"
+    if kind == "stateful":
+        return f"{describe_model(settings['network'])}, stateful"
     if kind == "text":
         by = "the mean" if settings["reading"] == "mean" else f"a {settings['reading'].upper()}"
         return f"text by {by} of {settings['embedding']} numbers a token, {settings['units']} units"

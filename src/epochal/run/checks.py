@@ -152,7 +152,7 @@ def rebuilt_model(
                     f"layer {layer} must be {one_line(size)} as the settings say; the file has {found}",
                 )
         return model
-    if kind in ("cnn", "lstm", "gru", "text"):
+    if kind in ("cnn", "lstm", "gru", "text", "stateful"):
         from epochal.nn import NETWORKS
 
         network = NETWORKS[kind].from_dict(settings).with_outputs(task.outputs)

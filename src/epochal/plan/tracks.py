@@ -1,0 +1,94 @@
+"""How does each slot of a batch go on, in the next batch, with the sample that follows?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import ModuleType
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from epochal.plan.order import NOTHING, Int64s, Order
+from epochal.plan.permutation import WhileLoop, python_while
+from epochal.plan.remainder import Segments
+from epochal.plan.threefry import Array
+
+__all__ = ["Tracks"]
+
+
+@dataclass(frozen=True)
+class Tracks(Order):
+    """Slot s of a batch walks along a stretch of its own, one sample a batch.
+
+    The samples as they come are cut into as many equal stretches as a batch has slots, so that what a slot
+    sees in one batch is continued in the next. With k full batches, slot s of batch j holds sample
+    `offset + s * k + j`. Samples that fill no batch are left before the stretches and behind them: `offset`
+    is the epoch's number modulo one more than there are, so that over the epochs each of them has turns.
+
+    >>> from epochal.plan import Plan
+    >>> plan = Plan(13, 3, 2, order="tracks", remainder="drop")
+    >>> [plan.batch(0, j).tolist() for j in range(4)]
+    [[0, 4, 8], [1, 5, 9], [2, 6, 10], [3, 7, 11]]
+    >>> plan.batch(1, 0).tolist()
+    [1, 5, 9]
+    """
+
+    name: ClassVar[str] = "tracks"
+    fixed: ClassVar[bool] = False
+    slots: int = field(default=1, init=False, repr=False)
+    batches: int | None = field(default=None, init=False, repr=False)
+
+    @property
+    def words(self) -> str:
+        """See `Order`."""
+        return "each slot of a batch goes on, in the next batch, with the sample that follows"
+
+    def within(self, segments: Segments) -> Order:
+        """The order for batches of that size."""
+        found = replace(self)
+        count, size = segments[0] if segments else (None, 1)
+        object.__setattr__(found, "slots", size)
+        object.__setattr__(found, "batches", count)
+        return found
+
+    def _cut(self, epoch: Any, samples: int) -> tuple[int, int, Any]:
+        """Batches, samples in them, and those before the first stretch in this epoch."""
+        batches = samples // self.slots if self.batches is None else self.batches
+        used = batches * self.slots
+        return batches, used, epoch % (samples - used + 1)
+
+    def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
+        """See `Order`."""
+        batches, used, offset = self._cut(epoch, samples)
+        at = np.array(positions, np.int64, ndmin=1)
+        inside: Int64s = offset + at % self.slots * batches + at // self.slots
+        rest = at - used
+        found: Int64s = np.where(rest < 0, inside, np.where(rest < offset, rest, at))
+        return found
+
+    def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
+        """See `Order`."""
+        batches, used, offset = self._cut(epoch, samples)
+        value = np.array(values, np.int64, ndmin=1)
+        slot, batch = np.divmod(value - offset, max(batches, 1))
+        found: Int64s = np.where(value < offset, used + value, batch * self.slots + slot)
+        return np.where(value >= offset + used, value, found)
+
+    def table(
+        self,
+        seed_words: Array,
+        epoch: Array,
+        samples: int,
+        xp: ModuleType = np,
+        while_loop: WhileLoop = python_while,
+        arrays: Mapping[str, Array] = NOTHING,
+    ) -> Array:
+        """See `Order`."""
+        batches, used, offset = self._cut(epoch, samples)
+        offset = xp.asarray(offset).astype(xp.int32)
+        at = xp.arange(samples, dtype=xp.int32)
+        inside = offset + at % np.int32(self.slots) * np.int32(batches) + at // np.int32(self.slots)
+        rest = at - np.int32(used)
+        return xp.where(rest < 0, inside, xp.where(rest < offset, rest, at)).astype(xp.int32)
