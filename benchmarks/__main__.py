@@ -8,7 +8,18 @@ import time
 
 from benchmarks.measure import RESULTS
 
-TABLES = ("worked_example", "mlp", "repeats", "startup", "memory", "plan", "compare", "advise", "regret")
+TABLES = (
+    "worked_example",
+    "mlp",
+    "repeats",
+    "startup",
+    "memory",
+    "plan",
+    "compare",
+    "advise",
+    "regret",
+    "stream",
+)
 
 
 def main(names: list[str]) -> int:

@@ -48,7 +48,7 @@ def peak_megabytes() -> float:
     raise RuntimeError("this system has no VmHWM in /proc/self/status")
 
 
-# What runs in a process of its own ---------------------------------------------------------------------------
+# What runs in a process of its own --------------------------------------------------------------------------
 
 
 def epochal_training(folder: Path, rows: int | None, seconds: float, stream: bool) -> dict[str, float]:
@@ -209,7 +209,7 @@ def measure(folder: Path, rows: int, rounds: int, seconds: float) -> Table:
     )
     table = Table(
         "stream",
-        f"A memory-mapped set of {size:.1f} GB, batches of {BATCH}, MLP {SAMPLE}-{HIDDEN[0]}-{HIDDEN[1]}-10, Adam",
+        f"A memory-mapped set of {size:.1f} GB, batches of {BATCH}, MLP {SAMPLE}-256-256-10, Adam",
         {
             "trial": "",
             "pace": "batches a second",
@@ -217,10 +217,10 @@ def measure(folder: Path, rows: int, rounds: int, seconds: float) -> Table:
             "ratio": "times the streamed pace",
         },
         notes=[
-            f"Median of {rounds} alternating rounds (least–most), each trial {seconds:g} s in a process of its "
-            f"own after {WARM_UPDATES} batches, without evaluations. Peak: VmHWM, touched pages of mapped files "
-            "included. 1 MB is 10^6 bytes. PyTorch: a Dataset over the same memory map, shuffle=True, default "
-            "collate; its workers' memory is not counted.",
+            f"Median of {rounds} alternating rounds (least–most), each trial {seconds:g} s in a process of "
+            f"its own after {WARM_UPDATES} batches, without evaluations. Peak: VmHWM, touched pages of mapped "
+            "files included. 1 MB is 10^6 bytes. PyTorch: a Dataset over the same memory map, shuffle=True, "
+            "default collate; its workers' memory is not counted.",
             "Feeding alone: batches are read in their order and handed over, and nothing is trained. That is "
             "what the aim of 3 times is about: in training, both wait for the same products of matrices.",
         ],

@@ -13,6 +13,8 @@ import time
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from contextlib import nullcontext
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ from epochal.errors import DataFailed, Refusal
 __all__ = ["ArrayRows", "FileRows", "Rows", "Watch", "kept_dtype", "runs", "sampled"]
 
 _WATCH_SECONDS = 1.0
+_QUICK_SECONDS = 2e-5
+"""A read of a row that takes less came from memory; none of a disk is that short."""
 
 
 class Rows(ABC):
@@ -132,6 +136,7 @@ class FileRows(Rows):
         self._file = os.open(path, os.O_RDONLY)
         weakref.finalize(self, os.close, self._file)
         self._lock = threading.Lock()
+        self._quick = True
         self._watch = Watch([path, *made_of])
 
     def take(self, samples: NDArray[np.int64], out: NDArray[Any] | None = None) -> NDArray[Any]:
@@ -166,37 +171,44 @@ class FileRows(Rows):
 
     def _read(self, samples: NDArray[np.int64], into: NDArray[Any], length: int) -> None:
         """Read the first `length` bytes of each of these rows; neighbors in the file with one call."""
-        places = into.reshape(-1).view(np.uint8).data
-        read, file, stride, offset = self._pread, self._file, self._stride, self._offset
-        if length == stride and len(samples) > 1 and bool((np.diff(samples) == 1).any()):
-            parts: Iterable[tuple[int, int, int]] = runs(samples)
-        else:
-            parts = zip(range(len(samples)), range(1, len(samples) + 1), samples.tolist(), strict=True)
-        for begin, end, row in parts:
-            wanted, at = (end - begin) * length, offset + row * stride
-            if read(file, [places[begin * length : begin * length + wanted]], at) != wanted:
-                self._read_rest(places[begin * length : begin * length + wanted], at)
+        places = into.reshape(-1).view(np.uint8)
+        at = self._offset + samples * self._stride
+        whole = length == self._stride and len(samples) > 1 and bool((np.diff(samples) == 1).any())
+        # Reads of what the system holds in memory are so short that threads would take turns at Python's lock
+        # more than they read; one at a time is quicker. Reads from a disk wait, and do so side by side.
+        with self._lock if self._quick else nullcontext():
+            begin = time.perf_counter()
+            try:
+                if whole or not hasattr(os, "preadv"):
+                    for first, end, _ in runs(samples) if whole else runs(samples * 2):
+                        self._fill(places[first * length : end * length].data, int(at[first]))
+                else:
+                    self._fill_each(places.reshape(len(samples), length), at)
+            except OSError as error:
+                raise DataFailed(f"{self.path.name} can't be read: {error.strerror or error}.") from error
+            self._quick = time.perf_counter() - begin < _QUICK_SECONDS * len(samples)
 
-    def _read_rest(self, place: memoryview, at: int) -> None:
-        """A read may end early, at a signal or beyond 2 GB; at the end of the file there is nothing left."""
+    def _fill_each(self, places: NDArray[np.uint8], at: NDArray[np.int64]) -> None:
+        """Fill each row from its place in the file; a loop in Python would cost as much again as the reads."""
+        wanted = places.shape[1]
+        for row, got in enumerate(map(os.preadv, repeat(self._file), zip(places, strict=True), at.tolist())):
+            if got != wanted:
+                self._fill(places[row].data, int(at[row]))
+
+    def _fill(self, place: memoryview, at: int) -> None:
+        """Fill memory from a place in the file on; a read may end early, at a signal or beyond 2 GB."""
         done = 0
         while done < len(place):
-            got = self._pread(self._file, [place[done:]], at + done)
+            if hasattr(os, "preadv"):
+                got = os.preadv(self._file, [place[done:]], at + done)
+            else:  # as on Windows, under the lock
+                os.lseek(self._file, at + done, os.SEEK_SET)
+                data = os.read(self._file, len(place) - done)
+                got = len(data)
+                place[done : done + got] = data
             if not got:
                 raise DataFailed(f"{self.path.name} has become shorter while it was read. Train once more.")
             done += got
-
-    def _pread(self, file: int, into: list[memoryview], at: int) -> int:
-        try:
-            if hasattr(os, "preadv"):
-                return os.preadv(file, into, at)
-            with self._lock:  # as Windows has it
-                os.lseek(file, at, os.SEEK_SET)
-                data = os.read(file, len(into[0]))
-                into[0][: len(data)] = data
-                return len(data)
-        except OSError as error:
-            raise DataFailed(f"{self.path.name} can't be read: {error.strerror or error}.") from error
 
 
 class Watch:

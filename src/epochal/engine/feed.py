@@ -215,9 +215,7 @@ class Feed:
 
     def _read(self, span: Span) -> Chunk:
         reader, begin = self._reader, time.perf_counter()
-        samples = np.concatenate(
-            [self._plan.batch(span.epoch, span.batch + number) for number in range(span.batches)]
-        )
+        samples = self._plan.batches(span.epoch, span.batch, span.batches)
         room = self.room(span.size)
         shape = (room, span.size, *reader.rows.shape[1:])
         memory, inputs = self._memory(shape, reader.dtype)

@@ -240,9 +240,22 @@ Use "full" for one batch per epoch.
         >>> Plan(10**12, 4, 1, seed=1).batch(0, 10**11).tolist()
         [864540389894, 808096262787, 850151953267, 870229723348]
         """
+        return self.batches(epoch, index, 1)
+
+    def batches(self, epoch: int, index: int, count: int) -> npt.NDArray[np.int64]:
+        """The samples of `count` batches from `index` on, one batch after the other.
+
+        It is what `batch` gives for each of them, at the price of one: an order is quick for many positions.
+
+        >>> plan = Plan(10, 4, 1)
+        >>> plan.batches(0, 1, 2).tolist() == [*plan.batch(0, 1).tolist(), *plan.batch(0, 2).tolist()]
+        True
+        """
         index = _index("index", index, self.batches_in(epoch))
-        offset, size = self._slice(epoch, index)
-        first = self.start(epoch) + offset
+        last = _index("index", index + count - 1, self.batches_in(epoch))
+        offset, _ = self._slice(epoch, index)
+        end = sum(self._slice(epoch, last))
+        first, size = self.start(epoch) + offset, end - offset
         here = max(0, min(size, self.turns - first))
         parts = [
             self.order.samples(self.seed, at, self.samples, np.arange(begin, begin + count, dtype=np.int64))
