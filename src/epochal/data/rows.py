@@ -189,7 +189,7 @@ class FileRows(Rows):
             self._quick = time.perf_counter() - begin < _QUICK_SECONDS * len(samples)
 
     def _fill_each(self, places: NDArray[np.uint8], at: NDArray[np.int64]) -> None:
-        """Fill each row from its place in the file; a loop in Python would cost as much again as the reads."""
+        """Fill each row from its place in the file; a loop in Python would cost as much again as reading."""
         wanted = places.shape[1]
         for row, got in enumerate(map(os.preadv, repeat(self._file), zip(places, strict=True), at.tolist())):
             if got != wanted:
