@@ -219,7 +219,7 @@ def measure(folder: Path, rows: int, rounds: int, seconds: float) -> Table:
         notes=[
             f"Median of {rounds} alternating rounds (least–most), each trial {seconds:g} s in a process of "
             f"its own after {WARM_UPDATES} batches, without evaluations. Peak: VmHWM, pages of mapped "
-            "files that were touched included. 1 MB is 10^6 bytes. PyTorch: a Dataset on the same map, shuffled, "
+            "files included. 1 MB is 10^6 bytes. PyTorch: a Dataset on the same map, shuffled, "
             "default collate; its workers' memory is not counted.",
             "Feeding alone: batches are read in their order and handed over, and nothing is trained. That is "
             "what the aim of 3 times is about: in training, both wait for the same products of matrices.",
