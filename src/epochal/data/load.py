@@ -93,7 +93,7 @@ def load(
     if isinstance(source, (str, Path)) and holds_images(Path(source).expanduser()):
         folder = Path(source).expanduser()
         _refuse_table_options(options, f'"{source}", a folder of images,', target=True)
-        return read_folder(folder, images, task, progress)
+        return read_folder(folder, images, task, progress, stream)
     if images != ImageOptions():
         raise Refusal(
             "resize, color and skip_bad are about a folder of images; leave them out for other data."
