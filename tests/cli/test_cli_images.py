@@ -12,6 +12,7 @@ from PIL import Image
 from processes import process
 
 COUNT = 20
+SMALL = ("--network", "mlp", "--hidden", "8")
 
 
 @pytest.fixture(scope="module")
@@ -26,13 +27,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             pixels = random.integers(0, 60, (6, 6))
             pixels[:, 2 * number : 2 * number + 2] += 150
             images.append(pixels.astype(np.uint8))
-            labels.append(number)
+            labels.append(name)
             suffix = ("png", "jpg", "bmp", "gif", "tif", "webp")[index % 6]
-            image = Image.fromarray(images[-1])
-            image.save(
-                folder / "shapes" / name / f"{index:02d}.{suffix}",
-                **({"quality": 95} if suffix == "jpg" else {}),
-            )
+            Image.fromarray(images[-1]).save(folder / "shapes" / name / f"{index:02d}.{suffix}")
     (folder / "shapes" / "left" / "00.png").write_bytes(b"")
     np.savez(folder / "shapes.npz", X=np.stack(images), y=np.array(labels))
     return folder
@@ -41,15 +38,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(place: Path) -> Path:
     done = process(
-        *("train", "shapes", "--skip-bad", "--epochs", "30", "--hidden", "8", "--learning-rate", "0.02"),
+        *("train", "shapes", "--skip-bad", "--epochs", "30", *SMALL, "--learning-rate", "0.02"),
         *("--augment", "crop:1,brightness:0.1", "--out", "run", "--no-report", "--gray"),
         cwd=place,
     )
     assert done.status == 0, done.err
-    assert "1 of 60 images can't be read and is left out (left/00.png: it is empty (0 bytes))" in joined(
-        done.out
-    )
-    assert "images vary in training: crop:1, brightness:0.1" in joined(done.out)
+    said = joined(done.out)
+    assert "1 of 60 images can't be read and is left out (left/00.png: it is empty (0 bytes))" in said
+    assert "images vary in training: crop:1, brightness:0.1" in said
     return place / "run"
 
 
@@ -87,33 +83,28 @@ def test_trace_names_files(call: Any, place: Path, run: Path):
 
 
 def test_arrays_of_bytes_are_fine_tuned_with_the_first_layer_frozen(call: Any, place: Path, run: Path):
-    arguments = (
-        "--epochs",
-        "2",
-        "--hidden",
-        "8",
-        "--out",
-        place / "tuned",
-        "--no-report",
-        "--initial",
-        run,
-        "--freeze",
-        "0",
+    start = ("--initial", run, "--freeze", "0")
+    done = call(
+        *(
+            "train",
+            place / "shapes.npz",
+            "--epochs",
+            2,
+            *SMALL,
+            *start,
+            "--out",
+            place / "tuned",
+            "--no-report",
+        )
     )
-    done = call("train", place / "shapes.npz", *arguments)
     assert done.status == 0, done.err
     said = joined(done.out)
     assert "the inputs are bytes: the model sees 0 to 255 as 0 to 1." in said
-    assert (
-        "starts from run (repeat 0): 4 arrays, by their names" in said
-        and "frozen: 296 of 323 parameters" in said
-    )
+    assert "starts from run (repeat 0): 4 arrays, by their names" in said
+    assert "frozen: 296 of 323 parameters" in said
     settings = json.loads((place / "tuned" / "run.json").read_text())["settings"]
-    assert (
-        settings["freeze"] == ["0"]
-        and settings["initial"] == {"path": str(run)}
-        and not settings["standardize"]
-    )
+    assert (settings["freeze"], settings["initial"]) == (["0"], {"path": str(run)})
+    assert not settings["standardize"]
 
 
 @pytest.mark.parametrize(
