@@ -421,6 +421,7 @@ def describe_data(prepared: Prepared) -> dict[str, Any]:
     dataset = prepared.dataset
     described = dataset.to_dict()
     described.pop("encoder", None)
+    described["notes"] += prepared.weight_notes
     described["shape"] = list(dataset.shape)
     described["sizes"] = {name: prepared.part_size(name) for name in ("train", "validation", "test")}
     return described

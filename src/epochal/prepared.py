@@ -93,9 +93,20 @@ class Prepared:
         return self.dataset.task
 
     @property
+    def weight_notes(self) -> tuple[str, ...]:
+        """What each class weighs, relative to the mean over all samples."""
+        if self.class_weights is None or self.dataset.targets is None:
+            return ()
+        counts = np.bincount(self.dataset.targets, minlength=len(self.task.classes))
+        relative = self.class_weights / np.average(self.class_weights, weights=counts)
+        shown = [f"{name} {one:.3g}" for name, one in zip(self.task.classes[:8], relative, strict=False)]
+        more = f" and {len(relative) - 8:,} more" if len(relative) > 8 else ""
+        return (f"class weights: {', '.join(shown)}{more}; in the losses of all parts, not in metrics",)
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What should be known before training."""
-        notes, most = [*self.remarks, *self.start.notes], self.spec.micro_batch
+        notes, most = [*self.remarks, *self.start.notes, *self.weight_notes], self.spec.micro_batch
         if isinstance(self.spec.model, Frozen):
             notes.append(self.spec.model.describe(self.dataset.shape, self.dataset.dtype))
         if self.settings.augment:
