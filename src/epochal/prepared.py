@@ -24,6 +24,7 @@ from epochal.data import (
     Vocabulary,
     class_words,
 )
+from epochal.data.endless import EndlessRows
 from epochal.data.rows import ArrayRows
 from epochal.engine.fed import FedSource
 from epochal.engine.feed import Reader
@@ -271,7 +272,18 @@ class Prepared:
         }
         only = range(repeat, repeat + 1)
         seeds = jax.device_put(self._seeds(only, {}))
-        return FedSource(self.plan_of(repeat), readers, seeds, self._keys(only, _INIT))
+        inputs = self.dataset.inputs
+        take = inputs.next_samples if isinstance(inputs, EndlessRows) else None
+        return FedSource(self.plan_of(repeat), readers, seeds, self._keys(only, _INIT), take)
+
+    def rows_of(self, repeat: int, epoch: int, index: int) -> NDArray[np.int64]:
+        """The rows of the source that form a batch, counted from 1."""
+        plan = self.plan_of(repeat)
+        numbers = plan.batch(epoch, index)
+        if isinstance(self.dataset.inputs, EndlessRows):
+            return numbers + epoch * plan.samples + 1
+        rows: NDArray[np.int64] = self.dataset.rows[self.splits[repeat].train[numbers]]
+        return rows
 
     def reader(self, repeat: int, name: str) -> Reader:
         """The samples of a part of one repeat, to be read some at a time."""
