@@ -1,7 +1,9 @@
 """Which samples form each update?"""
 
 from epochal.plan.blocks import Blocks
-from epochal.plan.draws import Replacement
+from epochal.plan.classwise import Balanced, Stratified
+from epochal.plan.draws import Replacement, Weighted
+from epochal.plan.groups import Groups
 from epochal.plan.named import ORDERS, READY, order_named
 from epochal.plan.order import Order, Sequential, Shuffle, ShuffleOnce
 from epochal.plan.permutation import ALGORITHM
@@ -15,15 +17,19 @@ __all__ = [
     "ORDERS",
     "READY",
     "REMAINDERS",
+    "Balanced",
     "Blocks",
+    "Groups",
     "Order",
     "Plan",
     "Replacement",
     "Sequential",
     "Shuffle",
     "ShuffleOnce",
+    "Stratified",
     "Tracks",
     "Turn",
+    "Weighted",
     "order_named",
     "words",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import operator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -292,6 +293,14 @@ Use "full" for one batch per epoch.
         """
         return dataclasses.replace(self, **changes)
 
+    def by_remainder(self) -> dict[str, Plan]:
+        """The plan with each remainder policy that its order allows."""
+        found = {}
+        for name in REMAINDERS:
+            with suppress(Refusal):
+                found[name] = self.with_(remainder=name)
+        return found
+
     def to_dict(self) -> dict[str, Any]:
         """The plan as JSON can hold it, and what each remainder policy would do."""
         return {
@@ -316,8 +325,7 @@ Use "full" for one batch per epoch.
                     "updates": other.updates,
                     "outcome": other.outcome,
                 }
-                for name in REMAINDERS
-                for other in [self.with_(remainder=name)]
+                for name, other in self.by_remainder().items()
             },
         }
 

@@ -6,7 +6,6 @@ import textwrap
 from collections.abc import Iterable
 
 from epochal.plan.plan import Plan
-from epochal.plan.remainder import REMAINDERS
 
 __all__ = ["sizes", "summary"]
 
@@ -58,7 +57,7 @@ def _rows(rows: Iterable[tuple[str, str]]) -> list[str]:
 
 
 def _others(plan: Plan) -> list[str]:
-    others = [plan.with_(remainder=name) for name in REMAINDERS if name != plan.remainder]
+    others = [other for name, other in plan.by_remainder().items() if name != plan.remainder]
     table = [("", "batches per epoch", "updates", "what becomes of the rest")]
     table += [(other.remainder, sizes(other), f"{other.updates:,}", other.outcome) for other in others]
     width = [max(len(row[column]) for row in table) for column in range(4)]
