@@ -260,7 +260,9 @@ def _settled_split(settings: Settings, dataset: Dataset) -> Settings:
     usual = "random" if dataset.groups is None else "groups"
     kind = settings.split or (usual if dataset.timeline is None else "chronological")
     if kind == "groups" and dataset.groups is None:
-        raise Refusal('split="groups" is for pairs of ranked items (rank_pairs); there are no groups here.')
+        raise Refusal(
+            'split="groups" needs groups, and here are none: name their column with groups (--groups).'
+        )
     if kind != "chronological" and settings.gap:
         raise Refusal('gap belongs to a split in the order of time: use split="chronological".')
     if kind == "random":

@@ -136,6 +136,7 @@ def load_data(source: str, given: dict[str, Any], quiet: bool = False) -> Datase
         source,
         task=given["task"],
         sample_weight=column(given["sample_weight"]),
+        groups=column(given["groups"]),
         **image_options(given),
         stream=given["stream"],
         progress=reading_progress(quiet),

@@ -163,7 +163,7 @@ class Classwise(Order):
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
         """See `Order`."""
         keys = seed_keys(seed, self._purpose, samples)
-        of, turn = self._turns_of(keys, epoch, np.array(values, np.int64, ndmin=1))
+        owner, of, turn = self._turns_of(keys, epoch, np.array(values, np.int64, ndmin=1))
         place = self._place[(np.cumsum(self._totals) - self._totals)[of] + turn]
         counts, sizes, begins = self._cut_arrays
         segment = np.searchsorted(begins, place, side="right") - 1
@@ -171,7 +171,8 @@ class Classwise(Order):
         batch = Family.of(keys, _BATCHES + segment, epoch, counts[segment]).inverse(moved)
         number = (np.cumsum(counts) - counts)[segment] + batch
         slot = Family.of(keys, _SLOTS + number, epoch, sizes[segment], FEW_ROUNDS).inverse(kept)
-        return np.asarray(begins[segment] + batch * sizes[segment] + slot)
+        found = begins[segment] + batch * sizes[segment] + slot
+        return np.asarray(found[np.lexsort((found, owner))])
 
     @cached_property
     def _cut_arrays(self) -> tuple[Int64s, Int64s, Int64s]:
@@ -191,8 +192,8 @@ class Classwise(Order):
         """Which pass through its class each turn belongs to, and which turn of the pass it is."""
 
     @abstractmethod
-    def _turns_of(self, keys: RoundKeys, epoch: int, values: Int64s) -> tuple[Int64s, Int64s]:
-        """Class and turn of each turn of each of these samples, sample by sample."""
+    def _turns_of(self, keys: RoundKeys, epoch: int, values: Int64s) -> tuple[Int64s, Int64s, Int64s]:
+        """Which of these samples, its class, and the turn of the class, for all their turns."""
 
     # The whole epoch ---------------------------------------------------------------------------------------
 
@@ -244,7 +245,7 @@ class Stratified(Classwise):
 
     >>> order = Stratified([0, 0, 0, 0, 1, 1]).within(((2, 3),))
     >>> order.samples(seed=0, epoch=0, samples=6, positions=range(6)).reshape(2, 3).tolist()
-    []
+    [[2, 4, 0], [5, 3, 1]]
     """
 
     name: ClassVar[str] = "stratified"
@@ -271,9 +272,10 @@ class Stratified(Classwise):
     def _lap(self, epoch: int, of: Int64s, turn: Int64s) -> tuple[Int64s, Int64s]:
         return np.full_like(of, epoch), turn
 
-    def _turns_of(self, keys: RoundKeys, epoch: int, values: Int64s) -> tuple[Int64s, Int64s]:
+    def _turns_of(self, keys: RoundKeys, epoch: int, values: Int64s) -> tuple[Int64s, Int64s, Int64s]:
         of = self._labels[values]
-        return of, Family.of(keys, _CLASSES + of, epoch, self._counts[of]).inverse(self._rank[values])
+        turn = Family.of(keys, _CLASSES + of, epoch, self._counts[of]).inverse(self._rank[values])
+        return np.arange(len(values)), of, turn
 
     @cached_property
     def arrays(self) -> Arrays:
@@ -323,7 +325,7 @@ class Balanced(Classwise):
 
     >>> order = Balanced([0, 0, 0, 0, 1, 1]).within(((2, 4),))
     >>> order.samples(seed=0, epoch=0, samples=6, positions=range(8)).reshape(2, 4).tolist()
-    []
+    [[1, 4, 5, 2], [3, 4, 5, 0]]
     """
 
     length: int | None = None
@@ -380,17 +382,19 @@ class Balanced(Classwise):
         lap, within = np.divmod(epoch * self._stride[of] + turn, self._counts[of])
         return lap, within
 
-    def _turns_of(self, keys: RoundKeys, epoch: int, values: Int64s) -> tuple[Int64s, Int64s]:
-        found_of, found_turn = [], []
-        for of, rank in zip(self._labels[values].tolist(), self._rank[values].tolist(), strict=True):
+    def _turns_of(self, keys: RoundKeys, epoch: int, values: Int64s) -> tuple[Int64s, Int64s, Int64s]:
+        found = []
+        each = self._labels[values]
+        for of, rank in zip(each.tolist(), self._rank[values].tolist(), strict=True):
             size, begin = int(self._counts[of]), epoch * int(self._stride[of])
             laps = np.arange(begin // size, (begin + int(self._totals[of]) - 1) // size + 1, dtype=np.int64)
             within = Family.of(keys, _CLASSES + of, laps, size).inverse(np.full(len(laps), rank))
             turn = laps * size + within - begin
             turn = turn[(turn >= 0) & (turn < self._totals[of])]
-            found_of.append(np.full(len(turn), of))
-            found_turn.append(turn)
-        return np.concatenate(found_of), np.concatenate(found_turn)
+            found.append(turn)
+        times = np.array([len(turn) for turn in found])
+        owner = np.repeat(np.arange(len(values)), times)
+        return owner, each[owner], np.concatenate(found)
 
     @cached_property
     def arrays(self) -> Arrays:

@@ -207,7 +207,7 @@ class Weighted(Order):
         length: turns of an epoch; as many as there are samples by default.
 
     >>> Weighted([0.0, 1.0, 3.0]).samples(seed=0, epoch=0, samples=3, positions=range(8)).tolist()
-    []
+    [1, 1, 2, 2, 2, 2, 1, 2]
     """
 
     weights: npt.ArrayLike | Column | None = None

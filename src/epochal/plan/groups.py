@@ -33,7 +33,7 @@ class Groups(Order):
         groups: the group of each sample (a name, a number, a date).
 
     >>> Groups(["b", "a", "b", "c", "a"]).samples(seed=0, epoch=0, samples=5, positions=range(5)).tolist()
-    []
+    [3, 1, 4, 0, 2]
     """
 
     groups: npt.ArrayLike | Column | None = None
