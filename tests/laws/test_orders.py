@@ -1,7 +1,7 @@
 """Laws 1 and 2, Order and Once, for the orders that look at more than the number of samples.
 
 For each: `table` is `samples` of all positions, `positions` is the inverse, any seed and epoch has an order
-of its own, and JAX gives the bits of NumPy. Then what each promises: class counts, passes, wholeness, weights.
+of its own, and JAX gives the bits of NumPy. Then what each promises: counts, passes, wholeness, weights.
 """
 
 from __future__ import annotations

@@ -127,6 +127,8 @@ def load_data(source: str, given: dict[str, Any], quiet: bool = False) -> Datase
     if read is not None:
         for name in ("keep", "drop", "categorical", "numeric"):
             del asked[name]
+        if given["groups"] is not None:
+            raise Refusal("--groups is about tables of columns; leave it out for texts.")
         rest = {"task": given["task"], "sample_weight": column(given["sample_weight"])}
         return told(text(source, **rest, **asked, **read), given)
     cut = windows_of(given)
