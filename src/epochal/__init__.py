@@ -19,11 +19,8 @@ from typing import TYPE_CHECKING, Any
 _HOMES = {
     "Plan": "epochal.plan",
     "Turn": "epochal.plan",
-    "Balanced": "epochal.plan",
     "Blocks": "epochal.plan",
-    "Groups": "epochal.plan",
-    "Stratified": "epochal.plan",
-    "Weighted": "epochal.plan",
+    "Buckets": "epochal.plan",
     "Order": "epochal.plan",
     "Replacement": "epochal.plan",
     "Refusal": "epochal.errors",
@@ -103,7 +100,7 @@ if TYPE_CHECKING:
     from epochal.models.augment import Brightness, Contrast, Crop, Flip, Rotate, Shift
     from epochal.models.starts import Initial
     from epochal.nn import CNN, GRU, LSTM, TextClassifier
-    from epochal.plan import Balanced, Blocks, Groups, Order, Plan, Replacement, Stratified, Turn, Weighted
+    from epochal.plan import Blocks, Buckets, Order, Plan, Replacement, Turn
     from epochal.run import Prediction, Run, load
     from epochal.settings import Settings
     from epochal.stopping import (

@@ -34,8 +34,6 @@ class Layout:
     carry: bool
     rolls: bool
     """Whether each epoch begins where the last one ended (samples left out of a fixed order)."""
-    drawn_by_weight: bool = False
-    """Whether weights decide how often a sample is drawn, and so do not weigh its loss in an update, too."""
 
     @classmethod
     def of(cls, plan: Plan) -> Layout:
@@ -44,8 +42,7 @@ class Layout:
         segments = ((0, plan.batch_size),) if carry else plan.segments
         order = plan.order
         rolls = plan.remainder == "drop" and order.fixed
-        drawn = order.needs == "weights"
-        return cls(plan.samples, plan.turns, segments, order.form, carry, rolls, drawn)
+        return cls(plan.samples, plan.turns, segments, order.form, carry, rolls)
 
     @property
     def batches(self) -> int:
