@@ -39,6 +39,7 @@ __all__ = ["command"]
     metavar="MODULE:FUNCTION",
     help="The model of your own that the run was trained with; a run's own word for it is never imported.",
 )
+@click.option("--skip-bad", is_flag=True, help="Leave out images that can't be read, and count them.")
 @reading("Options")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output: rows and notes.")
 @click.option("--quiet", "-q", is_flag=True, help="No notes on standard error.")
@@ -51,6 +52,7 @@ def command(
     as_json: bool,
     quiet: bool,
     force: bool,
+    skip_bad: bool,
     header: bool | None,
     delimiter: str | None,
     missing: tuple[str, ...],
@@ -72,7 +74,7 @@ def command(
     if isinstance(trained.model, Pairwise):
         prediction = rank(trained, data, parameters=parameters, **told)
     else:
-        prediction = predict(trained, data, parameters, **told)
+        prediction = predict(trained, data, parameters, skip_bad, **told)
     if not quiet:
         for note in prediction.notes:
             click.echo(note, err=True)

@@ -104,7 +104,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     if path.stat().st_size == 0:
         raise Unreadable("it is empty (0 bytes)")
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        # Given a path, Pillow maps uncompressed TIFF files and gets those wrong that are to be turned.
+        with path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
             yield image
     except Unreadable:
         raise
@@ -130,9 +131,9 @@ def _what_else(path: Path) -> str:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation; 1 where there is none."""
-    if image.format == "PNG" and "exif" not in image.info:  # asking a PNG file would read its pixels
-        return 1
+    """The EXIF orientation; 1 where there is none, or where Pillow turns the image by itself."""
+    if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
+        return 1  # a PNG file that was asked would be read whole
     return int(image.getexif().get(_ORIENTATION, 1))
 
 

@@ -315,7 +315,7 @@ def _record(path: Path, document: dict[str, Any]) -> Run:
         failed=document["failed"],
         order_seeds=tuple(document["order_seeds"]),
         rows=split.column("row").to_numpy(),
-        names=tuple(split.column("name").to_pylist()) if "name" in split.column_names else (),
+        names=tuple(map(one_line, split.column("name").to_pylist())) if "name" in split.column_names else (),
         splits=splits,
         order_values=values,
         folder=path,

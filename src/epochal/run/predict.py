@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.data import WindowEncoder, encode_new
+from epochal.data.images import ImageEncoder
 from epochal.engine.evaluate import forward
 from epochal.errors import Refusal
 from epochal.models import Model, Variables, probabilities, settled
@@ -144,11 +145,17 @@ def _short(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.round(values * scale) / scale)
 
 
-def predict(run: Run, data: Any, parameters: str = "best", **reading: Any) -> Prediction:
+def predict(
+    run: Run, data: Any, parameters: str = "best", skip_bad: bool = False, **reading: Any
+) -> Prediction:
     """See `Run.predict`; `reading` says how a text table is read (header, delimiter, missing)."""
     if parameters not in ("best", "last"):
         raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
     encoder = run.encoder.looking_ahead() if isinstance(run.encoder, WindowEncoder) else run.encoder
+    if skip_bad:
+        if not isinstance(encoder, ImageEncoder):
+            raise Refusal("skip_bad is about images; the run was trained on other data. Leave it out.")
+        encoder = replace(encoder, skip_bad=True)
     dataset = encode_new(
         encoder,
         data,

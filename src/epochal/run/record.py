@@ -262,14 +262,15 @@ class Run:
         """The epoch of the best parameters, over repeats."""
         return summarize([outcome.best_epoch for outcome in self.outcomes])
 
-    def predict(self, data: Any, *, parameters: str = "best") -> Prediction:
+    def predict(self, data: Any, *, parameters: str = "best", skip_bad: bool = False) -> Prediction:
         """Predict new samples with the mean of the repeats, the best parameters of each by default.
 
         Args:
             data: a file, a data frame, or an array of inputs (n, ...), encoded as the training data was.
             parameters: "best" or "last".
+            skip_bad: whether images that can't be read are left out, as they are if they were in training.
         """
-        return predict(self, data, parameters)
+        return predict(self, data, parameters, skip_bad)
 
     def plot_forecast(
         self, path: str | Path | None = None, *, step: int = 1, series: str | None = None, style: str = "auto"
