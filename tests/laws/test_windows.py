@@ -180,3 +180,31 @@ def test_rows_of_a_plain_table_are_moments():
     parts = chronological(Timeline.of_rows(np.arange(1, 101)), validation=0.2, test=0.1)
     assert parts.train.tolist() == list(range(70))
     assert parts.validation.tolist() == list(range(70, 90))
+
+
+def times(start, unit):
+    return [str(time).replace("T", " ") for time in np.datetime64(start) + np.arange(30) * unit]
+
+
+@pytest.mark.parametrize(
+    ("written", "following"),
+    [
+        (times("2020-01", np.timedelta64(1, "M")), "2022-07"),
+        (times("2020-02-28", np.timedelta64(1, "D")), "2020-03-29"),
+        (times("2020-02-28T12:00:00", np.timedelta64(1, "h")), "2020-02-29 18:00:00"),
+        ([f"{k // 9 + 1:02d}/{k % 9 + 11:02d}/2020" for k in range(18)], None),
+        ([str(1990 + 2 * k) for k in range(30)], "2050"),
+        ([f"{k + 1:02d}.01.{2001 + j}" for j in range(2) for k in (0, 9, 10)], None),
+    ],
+)
+def test_times_are_read_from_files_and_go_on_beyond_the_end(written, following, tmp_path):
+    path = tmp_path / "table.csv"
+    sold = np.random.default_rng(0).uniform(1, 2, len(written))
+    path.write_text("\n".join(["when,sold", *(f"{t},{v:.3f}" for t, v in zip(written, sold, strict=True))]))
+    data = ep.windows(path, lags=3)
+    assert data.timeline.clock.name == "when"
+    encoder = encoder_from_dict(json.loads(json.dumps(data.encoder.to_dict()))).looking_ahead()
+    places = encode_new(encoder, path).timeline.places()
+    assert places["when"][:-1] == written[3:]
+    if following is not None:
+        assert places["when"][-1] == following

@@ -27,11 +27,13 @@ class Clock:
     """How time is told: by a column of dates or numbers, or by the order of the rows alone.
 
     `form` is how dates are written, as `strptime` says it; empty for ISO 8601 and for columns of dates.
+    `hours` says whether times of such columns have hours.
     """
 
     kind: Literal["date", "number", "row"] = "row"
     name: str = ""
     form: str = ""
+    hours: bool = False
 
     def read(self, column: pa.ChunkedArray, said: str) -> Times:
         """The time of each row.
@@ -66,9 +68,7 @@ class Clock:
         if self.kind == "row":
             return f"row {int(time) + 1:,}"
         moment = np.datetime64(int(time), "s").item()
-        if self.form:
-            return str(moment.strftime(self.form))
-        return str(moment.date() if int(time) % 86_400 == 0 else moment.isoformat())
+        return str(moment.strftime(self.form or ("%Y-%m-%d %H:%M:%S" if self.hours else "%Y-%m-%d")))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from epochal.data.clock import Clock
 from epochal.data.columns import ColumnReference, called, default_name, flag_value, resolve, resolve_all
-from epochal.data.encode import to_numbers
+from epochal.data.encode import to_dates, to_numbers
 from epochal.data.examples import example
 from epochal.data.frames import is_frame, is_pair, table_of_frame
 from epochal.data.read import existing, read_table
@@ -217,7 +217,8 @@ def _time(table: pa.Table, taken: Collection[int | None], names: Sequence[str]) 
 def _clock(column: pa.ChunkedArray, names: Sequence[str], index: int) -> Clock:
     name = names[index]
     if pa.types.is_temporal(column.type):
-        return Clock("date", name)
+        seconds = to_dates(column.combine_chunks(), "", name).cast(pa.int64()).drop_null().to_numpy()
+        return Clock("date", name, hours=bool((seconds % 86_400).any()))
     if _numbers(column):
         return Clock("number", name)
     form = date_format(column) if pa.types.is_string(column.type) else None

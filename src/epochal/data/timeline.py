@@ -233,6 +233,7 @@ def time_notes(
         cuts.append(f"those that begin at {line.clock.say(time)} or later {name}")
     left = samples - sum(len(part) for part in (chosen.train, chosen.validation, chosen.test))
     rows = f" (--gap {gap})" if gap else ""
-    what = "windows" if timeline is not None else "samples"
-    crossing = f"; {left:,} {what} that cross a cut are left out{rows}" if left else ""
+    what = "window" if timeline is not None else "sample"
+    many = f"{left:,} {what}s that cross a cut are" if left > 1 else f"1 {what} that crosses a cut is"
+    crossing = f"; {many} left out{rows}" if left else ""
     return (f"split in the order of time, the same in all repeats: {', '.join(cuts)}{crossing}.",)

@@ -79,8 +79,8 @@ class WindowEncoder:
         from epochal.data.new import match_columns, read_new  # which knows of all kinds of data
 
         extra = [
-            Column(self.table.names[index], index, "category", text=True)
-            for index in (self.time, self.by)
+            Column(self.table.names[index], index, "category", text=text)
+            for index, text in ((self.time, bool(self.clock.form)), (self.by, True))
             if index is not None
         ]
         wanted = replace(self.table, columns=(*self.table.columns, *extra))

@@ -37,18 +37,21 @@ class Naive:
         """Whether the network, whose RMSE is given, beats it; no winner where the repeats can't tell."""
         against = f"RMSE {rmse.written(rmse.mean)} against {rmse.written(self.rmse.mean)}"
         gain = self.gain
+        if rmse.repeats == 0:
+            return f"no comparison with {self.name}: no repeat has finite forecasts"
         if gain.repeats == 0:
             return f"no comparison with {self.name}, whose forecasts are without error"
         if gain.ci95 is None:
             word = "lower" if gain.mean >= 0 else "higher"
-            return f"{against} of {self.name}, {abs(gain.mean):.0%} {word} (1 repeat: no interval)"
+            return f"{against} of {self.name}, {100 * abs(gain.mean):.0f} % {word} (1 repeat: no interval)"
         low, high = gain.ci95
         aside = f"{gain.repeats} repeats; {against}"
         if low > 0:
             return f"beats {self.name} by {_share(gain.mean, low, high, aside)}"
         if high < 0:
             return f"is worse than {self.name} by {_share(-gain.mean, -high, -low, aside)}"
-        return f"no detectable difference from {self.name}: lower by {_share(gain.mean, low, high, aside)}"
+        share = _share(gain.mean, low, high, f"{gain.repeats} repeats").replace(" (", ", ", 1)
+        return f"no detectable difference from {self.name}: {against} (lower by {share}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
