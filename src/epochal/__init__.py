@@ -19,8 +19,11 @@ from typing import TYPE_CHECKING, Any
 _HOMES = {
     "Plan": "epochal.plan",
     "Turn": "epochal.plan",
+    "Balanced": "epochal.plan",
     "Blocks": "epochal.plan",
-    "Buckets": "epochal.plan",
+    "Groups": "epochal.plan",
+    "Stratified": "epochal.plan",
+    "Weighted": "epochal.plan",
     "Order": "epochal.plan",
     "Replacement": "epochal.plan",
     "Refusal": "epochal.errors",
@@ -100,7 +103,7 @@ if TYPE_CHECKING:
     from epochal.models.augment import Brightness, Contrast, Crop, Flip, Rotate, Shift
     from epochal.models.starts import Initial
     from epochal.nn import CNN, GRU, LSTM, TextClassifier
-    from epochal.plan import Blocks, Buckets, Order, Plan, Replacement, Turn
+    from epochal.plan import Balanced, Blocks, Groups, Order, Plan, Replacement, Stratified, Turn, Weighted
     from epochal.run import Prediction, Run, load
     from epochal.settings import Settings
     from epochal.stopping import (

@@ -92,7 +92,7 @@ class LaneResult:
         elif status == BROKEN_UPDATE:
             epoch, index = int(one.broken_epoch), int(one.broken_index)
             update = plan.first_update(epoch) + index
-            rows = prepared.dataset.rows[prepared.splits[repeat].train[plan.batch(epoch, index)]]
+            rows = prepared.rows_of(repeat, epoch, index)
             broken = BrokenUpdate(update, epoch, index, tuple(int(number) for number in rows))
             stopped = f"the loss or the parameters were not finite at {broken}"
             epochs, updates = epoch + index / plan.batches_in(epoch), update
@@ -421,6 +421,7 @@ def describe_data(prepared: Prepared) -> dict[str, Any]:
     dataset = prepared.dataset
     described = dataset.to_dict()
     described.pop("encoder", None)
+    described["notes"] += prepared.weight_notes
     described["shape"] = list(dataset.shape)
     described["sizes"] = {name: prepared.part_size(name) for name in ("train", "validation", "test")}
     return described

@@ -16,18 +16,24 @@ __all__ = ["order_for", "stacked"]
 
 _LACKING = {
     "classes": "classes, and this is a regression task: use shuffle, or blocks or groups",
-    "lengths": "texts, whose padding it saves: use shuffle",
     "weights": "sample weights: name their column with sample_weight (--sample-weight COLUMN), or give "
     "data=(inputs, targets, weights)",
+    "groups": "groups of samples: name their column with groups (--groups COLUMN), or give "
+    "order=Groups(values)",
 }
 
 
-def order_for(given: Any, dataset: Dataset) -> Order:
+def order_for(given: Any, dataset: Dataset, class_weight: Any = None) -> Order:
     """The order that was asked for, with what it needs of all samples of the data set.
 
     An order that has it already (`Stratified(labels)`) must have it for each sample of the data set.
     """
     order = given if isinstance(given, Order) else order_named(str(given))
+    if order.needs == "weights" and class_weight is not None:
+        raise Refusal(
+            f'class_weight must be left out with order "{order.name}", which draws samples by their weights '
+            "and does not weigh their losses; multiply the sample weights by those of the classes."
+        )
     if order == Blocks() and dataset.timeline is not None:
         # Blocks of windows are as long as a window sees back, unless one says.
         order = Blocks(dataset.timeline.span - dataset.timeline.horizon)
@@ -40,7 +46,7 @@ def order_for(given: Any, dataset: Dataset) -> Order:
         return order
     if not order.needs:
         return order
-    values = {"classes": dataset.strata, "weights": dataset.sample_weight, "lengths": dataset.lengths}.get(
+    values = {"classes": dataset.strata, "weights": dataset.sample_weight, "groups": dataset.groups}.get(
         order.needs
     )
     if values is None:

@@ -32,6 +32,7 @@ from epochal.data import (
     split_groups,
     time_notes,
 )
+from epochal.data.endless import EndlessRows, dataset_of_iterator, is_iterator
 from epochal.data.large import streams_note
 from epochal.data.rows import ArrayRows
 from epochal.engine.rules import Never, Rule
@@ -83,6 +84,32 @@ def placed(dataset: Dataset, stream: bool | None) -> Dataset:
         rows = ArrayRows(inputs, inputs.dtype)
         return replace(dataset, inputs=rows, notes=(*dataset.notes, streams_note(rows, "host memory")))
     return dataset
+
+
+ENDLESS_EPOCH = 100
+"""Updates that count as an epoch of a source without length."""
+
+
+def _check_endless(settings: Settings) -> None:
+    """A source without length is read once, in its order, and all of it is trained on."""
+    for name, value in (("validation", settings.validation), ("test", settings.test)):
+        if isinstance(value, int | float) and (value or name == "validation"):
+            raise Refusal(
+                f"{name} must be data of its own, such as (X, y), for a source without length; got {value:g}."
+            )
+    wrong: tuple[tuple[str, bool, str], ...] = (
+        ("repeats", settings.repeats > 1, "must be 1 for a source that can be read once"),
+        ("batch_size", isinstance(settings.batch_size, str), "must be a number for a source without length"),
+        ("order", settings.order not in ("shuffle", "sequential"), "must be that in which samples come"),
+        ("remainder", settings.remainder not in ("keep", "drop"), "must be keep or drop where none is known"),
+        ("class_weight", settings.class_weight is not None, "needs all targets, which are not known before"),
+        ("standardize", bool(settings.standardize), "needs a look at all samples; scale them in the source"),
+        ("evaluate_train", bool(settings.evaluate_train), "needs the samples again, which are gone"),
+        ("stream", settings.stream is False, "must be True or None for a source without length"),
+    )
+    for name, is_wrong, why in wrong:
+        if is_wrong:
+            raise Refusal(f"{name} {why}; got {getattr(settings, name)!r}.")
 
 
 def _other(data: Any, dataset: Dataset, name: str, finite: bool) -> tuple[float | int, Dataset | None]:
@@ -159,7 +186,11 @@ class _Samples:
     @classmethod
     def of(cls, data: Any, settings: Settings) -> _Samples:
         """Read, split and scale the data."""
-        dataset = as_dataset(data, settings.task, settings.stream, settings.workers)
+        if is_iterator(data):
+            _check_endless(settings)
+            dataset = dataset_of_iterator(data, settings.validation, settings.task)
+        else:
+            dataset = as_dataset(data, settings.task, settings.stream, settings.workers)
         dataset = placed(dataset, settings.stream)
         settings = _settled_split(settings, dataset)
         task = dataset.task
@@ -229,7 +260,9 @@ def _settled_split(settings: Settings, dataset: Dataset) -> Settings:
     usual = "random" if dataset.groups is None else "groups"
     kind = settings.split or (usual if dataset.timeline is None else "chronological")
     if kind == "groups" and dataset.groups is None:
-        raise Refusal('split="groups" is for pairs of ranked items (rank_pairs); there are no groups here.')
+        raise Refusal(
+            'split="groups" needs groups, and here are none: name their column with groups (--groups).'
+        )
     if kind != "chronological" and settings.gap:
         raise Refusal('gap belongs to a split in the order of time: use split="chronological".')
     if kind == "random":
@@ -263,9 +296,10 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     settings = replace(settings, class_weight=by_class(settings.class_weight, task))
     if settings.stateful:
         settings = _stateful(settings, samples)
-    order = order_for(settings.order, dataset)
+    endless = isinstance(dataset.inputs, EndlessRows)
+    order = order_for("sequential" if endless else settings.order, dataset)
     plan = Plan(
-        len(splits[0].train),
+        ENDLESS_EPOCH * int(settings.batch_size) if endless else len(splits[0].train),
         settings.batch_size,
         settings.epochs,
         seed=settings.seed,
@@ -465,8 +499,6 @@ def _check_shapes(prepared: Prepared) -> None:
     key = jax.eval_shape(lambda: jax.random.key(0))
     variables = _traced("the model's init", spec.model.init, key, sample)
     outputs = _check_outputs(spec, task, variables, batch, key)
-    for length in spec.layout.order.cuts:
-        _check_cut(spec, variables, jax.ShapeDtypeStruct((size, length), dtype), outputs, key)
     losses = _traced("the loss", spec.loss, outputs, targets)
     shape = getattr(losses, "shape", type(losses).__name__)
     if shape != (size,):
@@ -477,20 +509,6 @@ def _check_shapes(prepared: Prepared) -> None:
 
     _traced("the gradient of the loss", jax.grad(mean_loss), *variables, batch, targets, key)
     _check_optimizer(spec, variables.params)
-
-
-def _check_cut(spec: Spec, variables: Variables, batch: Any, outputs: Any, key: Any) -> None:
-    """The model must take samples that were cut as it takes whole ones."""
-    try:
-        found = jax.eval_shape(lambda v, x, k: spec.model.apply(v, x, k, True)[0], variables, batch, key)
-        wrong = "" if found.shape == outputs.shape else f"gives the shape {found.shape} there"
-    except Exception as error:
-        wrong = f"raised {type(error).__name__}: {' '.join(str(error).split())}"[:200].rstrip(".: ")
-    if wrong:
-        raise Refusal(
-            f'order "{spec.layout.order.name}" needs a model that takes samples of any length, such as '
-            f"TextClassifier(); this one {wrong} (length {batch.shape[1]})."
-        )
 
 
 def _check_outputs(spec: Spec, task: Task, variables: Variables, batch: Any, key: Any) -> Any:

@@ -24,6 +24,7 @@ from epochal.data import (
     Vocabulary,
     class_words,
 )
+from epochal.data.endless import EndlessRows
 from epochal.data.rows import ArrayRows
 from epochal.engine.fed import FedSource
 from epochal.engine.feed import Reader
@@ -93,9 +94,20 @@ class Prepared:
         return self.dataset.task
 
     @property
+    def weight_notes(self) -> tuple[str, ...]:
+        """What each class weighs, relative to the mean over all samples."""
+        if self.class_weights is None or self.dataset.targets is None:
+            return ()
+        counts = np.bincount(self.dataset.targets, minlength=len(self.task.classes))
+        relative = self.class_weights / np.average(self.class_weights, weights=counts)
+        shown = [f"{name} {one:.3g}" for name, one in zip(self.task.classes[:8], relative, strict=False)]
+        more = f" and {len(relative) - 8:,} more" if len(relative) > 8 else ""
+        return (f"class weights: {', '.join(shown)}{more}; in the losses of all parts, not in metrics",)
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What should be known before training."""
-        notes, most = [*self.remarks, *self.start.notes], self.spec.micro_batch
+        notes, most = [*self.remarks, *self.start.notes, *self.weight_notes], self.spec.micro_batch
         if isinstance(self.spec.model, Frozen):
             notes.append(self.spec.model.describe(self.dataset.shape, self.dataset.dtype))
         if self.settings.augment:
@@ -260,7 +272,18 @@ class Prepared:
         }
         only = range(repeat, repeat + 1)
         seeds = jax.device_put(self._seeds(only, {}))
-        return FedSource(self.plan_of(repeat), readers, seeds, self._keys(only, _INIT))
+        inputs = self.dataset.inputs
+        take = inputs.next_samples if isinstance(inputs, EndlessRows) else None
+        return FedSource(self.plan_of(repeat), readers, seeds, self._keys(only, _INIT), take)
+
+    def rows_of(self, repeat: int, epoch: int, index: int) -> NDArray[np.int64]:
+        """The rows of the source that form a batch, counted from 1."""
+        plan = self.plan_of(repeat)
+        numbers = plan.batch(epoch, index)
+        if isinstance(self.dataset.inputs, EndlessRows):
+            return numbers + epoch * plan.samples + 1
+        rows: NDArray[np.int64] = self.dataset.rows[self.splits[repeat].train[numbers]]
+        return rows
 
     def reader(self, repeat: int, name: str) -> Reader:
         """The samples of a part of one repeat, to be read some at a time."""

@@ -32,6 +32,7 @@ _ELSEWHERE = {
     "hidden": "the model MLP(64, 64)",
     "sample_weight": "data=(inputs, targets, weights)",
     "block_length": "order=epochal.Blocks(12)",
+    "groups": 'order=epochal.Groups(values), or epochal.load_data(source, groups="column")',
     "max_seconds": "stop=epochal.Budget(seconds=60)",
     "max_updates": "stop=epochal.Budget(updates=1000)",
 }
@@ -97,7 +98,11 @@ class Settings:
         monitor: the column that decides which parameters are the best; "validation.loss" by default, or
             "train.loss" where there are no validation samples.
         stop: a rule of `epochal.stopping`, or None to train for all epochs.
-        order: "shuffle", "shuffle_once", "sequential", "replacement", or an `Order` such as `Blocks(12)`.
+        order: which sample comes when: "shuffle" (a new random order in every epoch), "shuffle_once",
+            "sequential", "stratified" (each batch holds the classes in proportion), "balanced" (every class
+            equally often), "weighted" (drawn by the sample weights, which then do not weigh the loss),
+            "replacement", "groups" (the samples of a group together), or an `Order` such as `Blocks(12)`
+            (consecutive samples together) or `Groups(values)`, with a value for each sample of the data.
         stateful: an LSTM or GRU carries its state from each batch to the next, for windows of one series that
             follow one another (stride = lags): order "tracks" and remainder "drop"; it starts at zero in
             every epoch and every evaluation.
@@ -110,8 +115,8 @@ class Settings:
         test: likewise; test samples are looked at once, at the end.
         split: "random", or "chronological": the last samples are tested, those before validated, and samples
             that cross a cut are left out; all repeats share it. Chronological for windows of a series by
-            default. "groups" keeps the groups of ranked pairs whole, is the default there, and is shared
-            by all repeats, too. Else random.
+            default. "groups" keeps groups whole, is the default where a column tells groups apart and for
+            ranked pairs, and is shared by all repeats, too. Else random.
         gap: for a chronological split, rows left out before each cut besides.
         class_weight: "balanced", or a mapping from class to weight.
         threshold: for two classes, the probability above which a sample is taken for the second: a number, or

@@ -253,6 +253,7 @@ def _to_its_end(
         told.put((repeats, news, lane.update, lane.last_update, lane.seconds))
         if reason:
             break
+    reason = reason or lane.ended
     if not reason and lane.update >= lane.last_update < prepared.plan.updates:
         reason = f"the budget of {lane.last_update:,} updates is spent"
     return LaneResult.of(lane, repeats, reason, failed)
@@ -291,7 +292,7 @@ def curves_of(
             repeat,
             one.epoch + (one.batch / plan.batches_in(one.epoch) if one.batch else 0.0),
             one.update,
-            samples_seen(plan, one.epoch, one.batch),
+            samples_seen(plan, one.epoch, one.batch) if one.samples is None else one.samples,
             one.seconds,
         )
         for one in evaluations

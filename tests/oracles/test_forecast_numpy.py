@@ -124,3 +124,14 @@ def test_the_report_says_and_draws_the_forecasts(run, sold, tmp_path):
         assert drawn["at"] == (begin + LAGS + step).tolist()
         np.testing.assert_allclose(drawn["mean"], wanted[:, :, step].mean(axis=0), rtol=1e-5)
         np.testing.assert_allclose(drawn["sd"], wanted[:, :, step].std(axis=0, ddof=1), rtol=1e-4)
+
+
+def test_a_small_network_beats_the_last_value_on_the_airline_table(tables):
+    data = ep.windows(tables / "airline-passengers.csv", lags=12, relative="ratio")
+    run = ep.fit(
+        ep.MLP(16), data, batch_size=12, epochs=60, learning_rate=0.01, repeats=3, validation=0.15, test=0.2
+    )
+    found = run.forecasts["test"]
+    assert found.naive[0].rmse.mean == pytest.approx(50.9, abs=0.05)
+    assert found.naive[0].gain.ci95[0] > 0.2
+    assert found.sentences[0].startswith("beats the last value by")

@@ -38,7 +38,11 @@ def windows_of(given: dict[str, Any]) -> dict[str, Any] | None:
             if given[name] is not None:
                 raise Refusal(f"--{name} is about windows of a time series; give --window ROWS, too.")
         return None
-    for name, remedy in (("task", "windows forecast numbers"), ("sample_weight", "windows weigh the same")):
+    for name, remedy in (
+        ("task", "windows forecast numbers"),
+        ("sample_weight", "windows weigh the same"),
+        ("groups", "--series tells them apart"),
+    ):
         if given[name] not in (None, "regression"):
             raise Refusal(f"--{name.replace('_', '-')} does not go with --window: {remedy}; leave it out.")
     for name in ("resize", "color", "skip_bad"):

@@ -18,6 +18,7 @@ from epochal.cli.interrupts import stopping
 from epochal.cli.network_options import model, told
 from epochal.cli.options import column, columns, image_options, reading_options
 from epochal.cli.rank_options import pairs_asked
+from epochal.cli.reading import reading_progress
 from epochal.cli.series_options import windows_of
 from epochal.cli.text_options import texts_of
 from epochal.cli.train_options import settings, train_options
@@ -70,17 +71,17 @@ def command(
 
 def train_and_save(source: str, given: dict[str, Any], folder: Path, screen: Screen) -> tuple[Run, Path]:
     """Train as these options say, show it, and write the run folder."""
-    control, events = _prepare(source, given)
+    control, events = _prepare(source, given, screen.quiet)
     with stopping(control, screen.anything_learned):
         run = _train(events, control, screen)
         return run, _save(run, folder, screen, report=not given["no_report"])
 
 
-def _prepare(source: str, given: dict[str, Any]) -> tuple[Control, Iterator[Event]]:
+def _prepare(source: str, given: dict[str, Any], quiet: bool) -> tuple[Control, Iterator[Event]]:
     """Read the data and settle everything; what cannot work is refused here."""
     from epochal.training import Control, train
 
-    dataset = load_data(source, given)
+    dataset = load_data(source, given, quiet)
     control = Control()
     with own_model(given["model"]):
         return control, train(model(given, dataset), dataset, control=control, **settings(given, dataset))
@@ -109,7 +110,7 @@ def _train(events: Iterator[Event], control: Control, screen: Screen) -> Run:
     raise AssertionError("a training ends with RunEnded")
 
 
-def load_data(source: str, given: dict[str, Any]) -> Dataset:
+def load_data(source: str, given: dict[str, Any], quiet: bool = False) -> Dataset:
     """The samples, read as these options say."""
     from epochal.data import load, rank_pairs, windows
     from epochal.data.texts import text
@@ -126,6 +127,8 @@ def load_data(source: str, given: dict[str, Any]) -> Dataset:
     if read is not None:
         for name in ("keep", "drop", "categorical", "numeric"):
             del asked[name]
+        if given["groups"] is not None:
+            raise Refusal("--groups is about tables of columns; leave it out for texts.")
         rest = {"task": given["task"], "sample_weight": column(given["sample_weight"])}
         return told(text(source, **rest, **asked, **read), given)
     cut = windows_of(given)
@@ -135,8 +138,10 @@ def load_data(source: str, given: dict[str, Any]) -> Dataset:
         source,
         task=given["task"],
         sample_weight=column(given["sample_weight"]),
+        groups=column(given["groups"]),
         **image_options(given),
         stream=given["stream"],
+        progress=reading_progress(quiet),
         **asked,
     )
     return told(dataset, given)

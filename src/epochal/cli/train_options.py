@@ -65,6 +65,7 @@ def data_options(validation: str, test: str) -> Callable[[Any], Any]:
         ),
         _data("--test", default="0", metavar="SHARE|FILE", help=test),
         _data("--sample-weight", metavar="COLUMN", help="The column that weighs the samples."),
+        _data("--groups", metavar="COLUMN", help="Tells groups apart, which a split keeps whole."),
         _data("--drop", multiple=True, metavar="COLUMNS", help="Columns to leave out."),
         _data("--keep", multiple=True, metavar="COLUMNS", help="Columns to keep, whatever they look like."),
         _data("--categorical", multiple=True, metavar="COLUMNS", help="Columns to read as categories."),
@@ -202,7 +203,7 @@ train_options = decorate(
         default="shuffle",
         show_default=True,
         metavar="NAME",
-        help="shuffle, shuffle_once, sequential, replacement, blocks, tracks, buckets.",
+        help="shuffle, shuffle_once, sequential, stratified, balanced, weighted, replacement, blocks, groups",
     ),
     _training(
         "--stateful", is_flag=True, help="An LSTM or GRU carries its state from batch to batch of a series."

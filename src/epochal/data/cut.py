@@ -295,7 +295,8 @@ def _told(encoder: WindowEncoder, line: Timeline, step: Step | None) -> list[str
                 at, series = at - (len(line.times[series]) - 1), series + 1
             times = line.times[series]
             told.append(
-                f"{step.gaps:,} neighboring rows are not {step} apart, first {clock.say(times[at])} and "
+                f"{step.gaps:,} {'pair' if step.gaps == 1 else 'pairs'} of neighboring rows "
+                f"{'is' if step.gaps == 1 else 'are'} not {step} apart, first {clock.say(times[at])} and "
                 f"{clock.say(times[at + 1])} (row {line.rows[series][at + 1]:,}): windows count rows, "
                 "whatever lies between."
             )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
+import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,25 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.data.dataset import Dataset, Task, fingerprint
+from epochal.data.decoding import Decoding, ImageFiles, Progress, decoded_images, digest_of, in_threads
 from epochal.data.image_folder import Listing, classes_in, images_in, shown
-from epochal.data.pixels import SUFFIXES, Header, Unreadable, believing_no_bombs, header, pixels
+from epochal.data.items import ItemRows, cores
+from epochal.data.large import streams, streams_note
+from epochal.data.pixels import SUFFIXES, Header, Unreadable, believing_no_bombs, header
 from epochal.errors import Refusal
 
 __all__ = ["ImageEncoder", "ImageOptions", "Progress", "is_image", "read_folder"]
-
-Progress = Callable[[str, int, int], None]
-"""What hears how far something is that takes long: (what, done, of how many)."""
 
 _TARGET = "class"
 _LARGEST_SUGGESTED = 128
 _NAMED = 3
 """How many bad images are named."""
-
-_BLOCK = 256
-"""Images between two words about progress."""
-
-_SHARE = 0.4
-"""The share of this machine's memory that images may take: training holds them a second time."""
 
 _T = TypeVar("_T")
 
@@ -70,7 +63,11 @@ def is_image(path: Path) -> bool:
 
 
 def read_folder(
-    folder: Path, options: ImageOptions, task: str | None = None, progress: Progress | None = None
+    folder: Path,
+    options: ImageOptions,
+    task: str | None = None,
+    progress: Progress | None = None,
+    stream: bool | None = None,
 ) -> Dataset:
     """The images of a folder that has one sub-folder a class, as bytes (n, height, width, channels).
 
@@ -82,13 +79,13 @@ def read_folder(
     if task not in (None, "classification", kind):
         raise Refusal(f'task must be "{kind}" for {len(classes)} folders, each a class; got "{task}".')
     known = Task(kind, classes)
-    read = _read(listing, options, progress)
+    read = _read(listing, options, progress, stream=stream)
     labels = read.labels(classes)
     counts = np.bincount(labels, minlength=len(classes))
     if not counts.all():
         name = classes[int(np.argmin(counts))]
         raise Refusal(f'the class "{name}" must have at least 1 image that can be read; all are bad.')
-    height, width, channels = read.values.shape[1:]
+    height, width, channels = read.inputs.shape[1:]
     encoder = ImageEncoder((height, width, channels), options.resize is not None, options.skip_bad, known)
     each = ", ".join(f"{name}: {count:,}" for name, count in list(zip(classes, counts, strict=True))[:10])
     said = f"{len(classes)} classes, a folder each ({each}{', …' if len(classes) > 10 else ''})."
@@ -174,7 +171,9 @@ class _Images:
     """Images that were read: those of a listing that are not bad."""
 
     listing: Listing
-    values: NDArray[np.uint8]
+    inputs: Any
+    """Bytes (n, height, width, channels), or `Rows` of them."""
+    digest: str
     notes: tuple[str, ...]
 
     def labels(self, classes: Sequence[str]) -> NDArray[np.int32]:
@@ -188,7 +187,7 @@ def _dataset(
     read: _Images, encoder: ImageEncoder, labels: NDArray[np.int32] | None, source: str, notes: Sequence[str]
 ) -> Dataset:
     return Dataset(
-        inputs=read.values,
+        inputs=read.inputs,
         targets=labels,
         task=None if labels is None else encoder.task,
         features=(),
@@ -197,9 +196,9 @@ def _dataset(
         target_name="" if labels is None else _TARGET,
         source=source,
         notes=tuple(notes),
-        rows=np.arange(1, len(read.values) + 1, dtype=np.int64),
+        rows=np.arange(1, len(read.inputs) + 1, dtype=np.int64),
         sample_weight=None,
-        fingerprint=fingerprint((*read.listing.names, *encoder.task.classes), read.values, labels),
+        fingerprint=fingerprint((*read.listing.names, *encoder.task.classes, read.digest), labels),
         names=read.listing.names,
     )
 
@@ -244,23 +243,34 @@ class _Bad:
 
 
 def _read(
-    listing: Listing, options: ImageOptions, progress: Progress | None, wanted: tuple[int, int] | None = None
+    listing: Listing,
+    options: ImageOptions,
+    progress: Progress | None,
+    wanted: tuple[int, int] | None = None,
+    stream: bool | None = False,
 ) -> _Images:
-    """All images as one array of bytes; first what they say of themselves, so that little is done in vain."""
+    """All images as bytes in memory, or each read once and left where it is.
+
+    First comes what they say of themselves, so that little is done in vain.
+    """
     bad = _Bad(listing.names, options.skip_bad)
     with believing_no_bombs():
-        told = _each(_header_or_reason, listing.files, "images looked at", progress)
+        told = in_threads(_header_or_reason, listing.files, "images looked at", progress)
         headers = dict(bad.without(enumerate(told)))
-        size = options.resize or _one_size(listing, headers, wanted)
-        channels, notes = _channels(headers, options.color)
-        _refuse_too_large(len(headers), (*size, channels))
-        values = np.empty((len(headers), *size, channels), np.uint8)
-        call = partial(_pixels_or_reason, channels=channels, size=options.resize, wanted=size)
-        found = _each(call, [listing.files[index] for index in headers], "images read", progress)
-        kept: list[int] = []
-        for index, image in bad.without(zip(headers, found, strict=True)):
+    size = options.resize or _one_size(listing, headers, wanted)
+    channels, notes = _channels(headers, options.color)
+    shape = (*size, channels)
+    streamed = streams(len(headers) * math.prod(shape), stream)
+    decode = Decoding(channels, options.resize, size, keep=not streamed)
+    decoded = decoded_images(decode, [listing.files[index] for index in headers], progress)
+    values = np.empty((0 if streamed else len(headers), *shape), np.uint8)
+    digest = hashlib.sha256()
+    kept: list[int] = []
+    for index, image in bad.without(zip(headers, decoded, strict=True)):
+        if not streamed:
             values[len(kept)] = image
-            kept.append(index)
+        digest.update(image if streamed else digest_of(image))
+        kept.append(index)
     sizes = {(headers[index].height, headers[index].width) for index in kept}
     if options.resize is not None and sizes != {size}:
         notes += (f"images of {_many(sizes)} are resized to {size[0]}×{size[1]}.",)
@@ -271,18 +281,12 @@ def _read(
         tuple(listing.names[index] for index in kept),
         None if listing.labels is None else tuple(listing.labels[index] for index in kept),
     )
-    return _Images(rest, values[: len(kept)], (*notes, *bad.notes, *listing.notes))
-
-
-def _each(
-    call: Callable[[Path], _T], files: Sequence[Path], what: str, progress: Progress | None
-) -> Iterator[_T]:
-    """What `call` returns for each file, in order; in threads, as Pillow decodes outside of Python's lock."""
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2) as pool:
-        for begin in range(0, len(files), _BLOCK):
-            yield from pool.map(call, files[begin : begin + _BLOCK])
-            if progress is not None:
-                progress(what, min(begin + _BLOCK, len(files)), len(files))
+    inputs: Any = values[: len(kept)]
+    if streamed:
+        items = ImageFiles(rest.files, rest.names, replace(decode, keep=True))
+        inputs = ItemRows(items, shape, np.dtype(np.uint8), cores())
+        notes += (streams_note(inputs, "their files"),)
+    return _Images(rest, inputs, digest.hexdigest(), (*notes, *bad.notes, *listing.notes))
 
 
 def _header_or_reason(path: Path) -> Header | str:
@@ -290,17 +294,6 @@ def _header_or_reason(path: Path) -> Header | str:
         return header(path)
     except Unreadable as reason:
         return str(reason)
-
-
-def _pixels_or_reason(
-    path: Path, channels: int, size: tuple[int, int] | None, wanted: tuple[int, int]
-) -> NDArray[np.uint8] | str:
-    try:
-        found = pixels(path, channels, size)
-    except Unreadable as reason:
-        return str(reason)
-    height, width = found.shape[:2]
-    return found if (height, width) == wanted else f"it has {height}×{width} pixels, and claimed other ones"
 
 
 def _one_size(
@@ -352,23 +345,3 @@ def _channels(headers: dict[int, Header], color: bool | None) -> tuple[int, tupl
         return 1, ("all images are gray: 1 channel; --color reads them as RGB.",)
     which = "all images have" if gray == 0 else f"{rest:,} of {len(headers):,} images have"
     return 3, (f"{which} colors: 3 channels (RGB); --gray reads gray.",)
-
-
-def _refuse_too_large(count: int, shape: tuple[int, int, int]) -> None:
-    need = count * shape[0] * shape[1] * shape[2]
-    most = int(_SHARE * _memory())
-    if need > most:
-        side = max(1, int(min(shape[:2]) * (most / need) ** 0.5))
-        raise Refusal(
-            f"the images must take at most {most / 2**30:.1f} GiB in memory; {count:,} of "
-            f"{shape[0]}×{shape[1]}×{shape[2]} bytes take {need / 2**30:.1f} GiB. Make them smaller: "
-            f"--resize {side}x{side}."
-        )
-
-
-def _memory() -> int:
-    """The memory of this machine in bytes."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return 2**62

@@ -45,6 +45,7 @@ def load(
     delimiter: str | None = None,
     missing: Collection[str] = MISSING,
     sample_weight: ColumnReference | None = None,
+    groups: ColumnReference | None = None,
     resize: tuple[int, int] | None = None,
     color: bool | None = None,
     skip_bad: bool = False,
@@ -70,6 +71,8 @@ def load(
         delimiter: what separates a text table's fields; recognized by default.
         missing: the cells of a text table that mean a missing value.
         sample_weight: the column that weighs the samples.
+        groups: the column of a table that tells groups of samples apart: no input, but what order "groups"
+            keeps together and what a split keeps on one side.
         resize: the height and width to which images are brought; their own by default.
         color: whether images are read as RGB (True) or gray (False); recognized by default.
         skip_bad: whether images that can't be read are left out, and counted, instead of being refused.
@@ -85,7 +88,7 @@ def load(
     ('setosa', 'versicolor', 'virginica')
     """
     options = TableOptions(
-        target, task, tuple(keep), tuple(drop), tuple(categorical), tuple(numeric), sample_weight
+        target, task, tuple(keep), tuple(drop), tuple(categorical), tuple(numeric), sample_weight, groups
     )
     if isinstance(source, Dataset):
         return source
@@ -93,7 +96,7 @@ def load(
     if isinstance(source, (str, Path)) and holds_images(Path(source).expanduser()):
         folder = Path(source).expanduser()
         _refuse_table_options(options, f'"{source}", a folder of images,', target=True)
-        return read_folder(folder, images, task, progress)
+        return read_folder(folder, images, task, progress, stream)
     if images != ImageOptions():
         raise Refusal(
             "resize, color and skip_bad are about a folder of images; leave them out for other data."
@@ -187,6 +190,14 @@ def _load_pair(source: tuple[Any, ...], options: TableOptions) -> Dataset:
 
 def _refuse_table_options(options: TableOptions, source: str, *, target: bool) -> None:
     """Arrays are taken as they are, so options that choose columns can't do anything."""
-    for role in ("keep", "drop", "categorical", "numeric", "sample_weight", *(("target",) if target else ())):
+    for role in (
+        "keep",
+        "drop",
+        "categorical",
+        "numeric",
+        "sample_weight",
+        "groups",
+        *(("target",) if target else ()),
+    ):
         if getattr(options, role):
             raise Refusal(f"{role} chooses columns of a table; {source} is taken as it is. Use a data frame.")

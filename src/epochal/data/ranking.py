@@ -177,7 +177,7 @@ def _dataset(
         notes=(*items.notes, *found.notes, _said(found, by, items.target_name, pairing.best)),
         rows=items.rows[index[:, 0]],
         sample_weight=weights,
-        groups=np.repeat(found.group, 2),
+        groups=np.repeat(np.unique(found.group, return_inverse=True)[1], 2),
         fingerprint=fingerprint((by, items.fingerprint), index, labels, weights),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from epochal.errors import Refusal
 __all__ = [
     "TableOptions",
     "dataset_of_table",
+    "groups_of",
     "input_columns",
     "release_memory",
     "weights_of",
@@ -40,6 +41,7 @@ class TableOptions:
     categorical: Sequence[ColumnReference] = ()
     numeric: Sequence[ColumnReference] = ()
     sample_weight: ColumnReference | None = None
+    groups: ColumnReference | None = None
 
 
 def dataset_of_table(
@@ -68,6 +70,14 @@ def dataset_of_table(
     said += left
     task, note = recognize_task(table.column(target), called(names, target), options.task)
     said.append(note)
+    groups = None
+    if options.groups is not None:
+        at = resolve(options.groups, names, "groups")
+        if at in (target, weight):
+            raise Refusal(f"groups must be no column that has another role; got {called(names, at)}.")
+        groups = groups_of(table.column(at), called(names, at))
+        options = replace(options, drop=(*options.drop, at + 1))
+        said.append(f"{called(names, at)} tells {int(groups.max()) + 1:,} groups apart, and is no input.")
     columns, left_out, column_notes = input_columns(table, options, target, weight, names)
     said += column_notes
     encoder = Encoder(
@@ -101,7 +111,30 @@ def dataset_of_table(
         rows=rows,
         sample_weight=sample_weight,
         fingerprint=fingerprint((*encoder.features, names[target]), inputs, targets, sample_weight),
+        groups=groups,
     )
+
+
+def groups_of(column: pa.ChunkedArray, said: str) -> NDArray[np.int64]:
+    """The number of the group of each row, from 0 in the order of first appearance.
+
+    Raises:
+        Refusal: a missing value, or one group.
+
+    >>> groups_of(pa.chunked_array([["b", "a", "b"]]), "column").tolist()
+    [0, 1, 0]
+    """
+    if column.null_count:
+        row = int(np.argmin(column.is_valid().to_numpy())) + 1
+        raise Refusal(
+            f"{said} tells groups apart and may miss no value; got {column.null_count:,} missing, the first "
+            f"in row {row:,}. Fill them in, or remove those rows."
+        )
+    encoded = column.combine_chunks().dictionary_encode()
+    if len(encoded.dictionary) < 2:
+        raise Refusal(f"{said} must tell at least 2 groups apart; got 1. Name another column with --groups.")
+    numbers: NDArray[np.int64] = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    return numbers
 
 
 def with_targets(

@@ -17,12 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.engine.compiler import compiled, compiled_init, given_init
+from epochal.engine.endless_feed import EndlessFeed, NextSamples
 from epochal.engine.evaluate import EVALUATION_ROWS
 from epochal.engine.fed_program import Leg, deciding, running, scoring
 from epochal.engine.feed import AHEAD, CHUNK_BYTES, Block, Chunk, Feed, Reader, ahead, blocks
 from epochal.engine.lane import CALL_SECONDS, Evaluation, start_position
 from epochal.engine.spec import Spec
 from epochal.engine.state import Part, Position, Progress, Repeat, Seeds
+from epochal.errors import DataFailed
 from epochal.plan import Plan
 
 __all__ = ["FedLane", "FedSource", "evaluate_in_blocks", "figures_of"]
@@ -37,6 +39,8 @@ class FedSource(NamedTuple):
     """The parts by name: "train", and "validation" if there is one."""
     seeds: Seeds
     init_keys: jax.Array
+    take: NextSamples | None = None
+    """What gives the next samples, if they come from a source without length."""
 
 
 def evaluate_in_blocks(
@@ -92,7 +96,15 @@ class FedLane:
         position = start_position(self.plan, 0, self.every, spec.evaluate_unit, due=True)
         self.progress = Progress(position, repeats)
         self._executor = ThreadPoolExecutor(AHEAD, thread_name_prefix="epochal-feed")
-        self._feed = Feed(self.source.plan, train, self._executor, 0, self.last_update, self.chunk_bytes)
+        self.ended = ""
+        """Why there was no more to train on, if the source ran dry before the plan was at its end."""
+        self._samples = 0
+        self._failure: DataFailed | None = None
+        plan, take = self.source.plan, self.source.take
+        if take is None:
+            self._feed = Feed(plan, train, self._executor, 0, self.last_update, self.chunk_bytes)
+        else:
+            self._feed = EndlessFeed(plan, train, take, self._executor, self.last_update, self.chunk_bytes)
         self._chunk: Chunk | None = None
 
     def close(self) -> None:
@@ -125,11 +137,17 @@ class FedLane:
                 row, active = self._evaluate()
                 position = self.progress.position
                 at = (self.update, int(position.epoch), int(position.index), self.seconds + elapsed())
-                evaluations.append(Evaluation(*at, active, row))
+                samples = None if self.source.take is None else self._samples
+                evaluations.append(Evaluation(*at, active, row, samples))
             late = self.fixed_budget is None and elapsed() >= CALL_SECONDS
             if late or left <= 0 or self.update >= self.last_update or self._stopped:
                 break
-            left -= self._leg(left)
+            try:
+                left -= self._leg(left)
+            except DataFailed:
+                if not evaluations:
+                    raise
+                break  # what was found out is told first; the next call fails again
         self.seconds += elapsed()
         return evaluations
 
@@ -143,8 +161,17 @@ class FedLane:
 
     def _leg(self, left: int) -> int:
         """Make up to `left` updates of one chunk, not beyond the next evaluation; how many they were."""
+        if self._failure is not None:
+            raise self._failure
         if self._chunk is None:
-            self._chunk = next(self._feed)
+            try:
+                self._chunk = next(self._feed, None)
+            except DataFailed as error:
+                self._failure = error
+                raise
+        if self._chunk is None:
+            self._run_dry()
+            return 0
         span = self._chunk.span
         low = self.update - span.update
         high = min(span.batches, low + left)
@@ -169,8 +196,21 @@ class FedLane:
             self._feed.give_back(self._chunk)
             self._chunk = None
         self.update += made
+        self._samples += made * span.size
         self.progress = Progress(self._position(made * span.size, broken >= 0), repeats)
         return made
+
+    def _run_dry(self) -> None:
+        """Nothing comes any more: end here."""
+        position = self.progress.position
+        epochs = self.update / self.plan.batches_per_epoch
+        self.ended = (
+            f"the source ran dry after {self._samples:,} samples: {self.update:,} updates, {epochs:g} epochs "
+            f"of {self.plan.batches_per_epoch:,} updates"
+        )
+        self.last_update = self.update
+        due = np.bool_(int(position.counted) > 0)
+        self.progress = self.progress._replace(position=position._replace(due=due))
 
     def _position(self, counted: int, broken: bool) -> Position:
         """Where the lane stands, after so many more samples."""

@@ -184,7 +184,8 @@ class Feed:
         self._sooner = 1
         self._free: list[NDArray[np.uint8]] = []
         self._lock = threading.Lock()
-        self._chunks = ahead(executor, self._read, spans(plan, update, last, self._together), AHEAD)
+        wanted = spans(plan, update, last, self._together)
+        self._chunks: Iterator[Chunk] = ahead(executor, self._read, wanted, AHEAD)
 
     def room(self, size: int) -> int:
         """How many batches of that size a chunk has room for."""
@@ -216,21 +217,36 @@ class Feed:
     def _read(self, span: Span) -> Chunk:
         reader, begin = self._reader, time.perf_counter()
         samples = self._plan.batches(span.epoch, span.batch, span.batches)
-        room = self.room(span.size)
+        weights = None if reader.weights is None else reader.weights[samples]
+        chunk = self._placed(span, lambda out: reader.inputs(samples, out), reader.targets[samples], weights)
+        self._took(span, time.perf_counter() - begin)
+        return chunk
+
+    def _took(self, span: Span, seconds: float) -> None:
+        """Read more or fewer batches together from now on, as long as these took."""
+        wanted = span.batches * READ_SECONDS / max(seconds, 1e-6)
+        self._sooner = max(1, min(int(wanted), 4 * max(span.batches, self._sooner), MOST_BATCHES))
+
+    def _placed(
+        self,
+        span: Span,
+        fill: Callable[[NDArray[Any]], object],
+        targets: NDArray[Any],
+        weights: NDArray[np.float32] | None,
+    ) -> Chunk:
+        """The chunk of a span on the device: `fill` writes the inputs of its samples where they belong."""
+        reader, room = self._reader, self.room(span.size)
         shape = (room, span.size, *reader.rows.shape[1:])
         memory, inputs = self._memory(shape, reader.dtype)
-        reader.inputs(samples, inputs.reshape(-1, *shape[2:])[: len(samples)])
+        fill(inputs.reshape(-1, *shape[2:])[: len(targets)])
 
         def filled(values: NDArray[Any]) -> NDArray[Any]:
-            chosen = values[samples].reshape(span.batches, span.size, *values.shape[1:])
-            out = np.zeros((room, *chosen.shape[1:]), values.dtype)
-            out[: span.batches] = chosen
+            out = np.zeros((room, span.size, *values.shape[1:]), values.dtype)
+            out[: span.batches] = values.reshape(span.batches, span.size, *values.shape[1:])
             return out
 
-        weights = None if reader.weights is None else filled(reader.weights)
-        wanted = span.batches * READ_SECONDS / max(time.perf_counter() - begin, 1e-6)
-        self._sooner = max(1, min(int(wanted), 4 * max(span.batches, self._sooner), MOST_BATCHES))
-        part: Part = jax.device_put(Part(inputs, filled(reader.targets), weights))
+        placed = Part(inputs, filled(targets), None if weights is None else filled(weights))
+        part: Part = jax.device_put(placed)
         return Chunk(span, part, memory)
 
     def _memory(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[NDArray[np.uint8], NDArray[Any]]:

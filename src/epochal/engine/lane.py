@@ -37,6 +37,8 @@ class Evaluation(NamedTuple):
     running: npt.NDArray[np.bool_]
     values: npt.NDArray[np.float32]
     """(repeats of the lane, columns of the spec)."""
+    samples: int | None = None
+    """Turns of samples so far, where the plan does not say it."""
 
 
 class Source(NamedTuple):
@@ -141,6 +143,9 @@ class Lane:
             self.budget = 0
             return self.advance()
         return []
+
+    ended = ""
+    """Samples in memory never run dry."""
 
     def close(self) -> None:
         """Nothing is held besides memory."""

@@ -34,6 +34,8 @@ class Layout:
     carry: bool
     rolls: bool
     """Whether each epoch begins where the last one ended (samples left out of a fixed order)."""
+    drawn_by_weight: bool = False
+    """Whether weights decide how often a sample is drawn, and so do not weigh its loss in an update, too."""
 
     @classmethod
     def of(cls, plan: Plan) -> Layout:
@@ -42,7 +44,8 @@ class Layout:
         segments = ((0, plan.batch_size),) if carry else plan.segments
         order = plan.order
         rolls = plan.remainder == "drop" and order.fixed
-        return cls(plan.samples, plan.turns, segments, order.form, carry, rolls)
+        drawn = order.needs == "weights"
+        return cls(plan.samples, plan.turns, segments, order.form, carry, rolls, drawn)
 
     @property
     def batches(self) -> int:

@@ -84,6 +84,8 @@ def update(spec: Spec, packed: Packing) -> Callable[..., Repeat]:
         samples: jax.Array | None = None,
     ) -> Repeat:
         key = jax.random.fold_in(jax.random.fold_in(key, epoch), index)
+        if spec.layout.drawn_by_weight:
+            part = part._replace(weights=None)
         params = packed.unpack(repeat.params)
         state = repeat.model
         if spec.carries:

@@ -1,8 +1,9 @@
 """Which samples form each update?"""
 
 from epochal.plan.blocks import Blocks
-from epochal.plan.buckets import Buckets
-from epochal.plan.draws import Replacement
+from epochal.plan.classwise import Balanced, Stratified
+from epochal.plan.draws import Replacement, Weighted
+from epochal.plan.groups import Groups
 from epochal.plan.named import ORDERS, READY, order_named
 from epochal.plan.order import Order, Sequential, Shuffle, ShuffleOnce
 from epochal.plan.permutation import ALGORITHM
@@ -16,16 +17,19 @@ __all__ = [
     "ORDERS",
     "READY",
     "REMAINDERS",
+    "Balanced",
     "Blocks",
-    "Buckets",
+    "Groups",
     "Order",
     "Plan",
     "Replacement",
     "Sequential",
     "Shuffle",
     "ShuffleOnce",
+    "Stratified",
     "Tracks",
     "Turn",
+    "Weighted",
     "order_named",
     "words",
 ]

@@ -7,28 +7,29 @@ chunk at a time.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from epochal.errors import Refusal
-from epochal.plan.order import NOTHING, Int64s, Order
+from epochal.plan.column import Column, missing_in
+from epochal.plan.order import NOTHING, Arrays, Int64s, Order
 from epochal.plan.permutation import WhileLoop, python_while
-from epochal.plan.threefry import Array, stream_key, threefry2x32, words
+from epochal.plan.threefry import Array, Purpose, stream_key, threefry2x32, words
 
-__all__ = ["MOST_DRAWN", "Replacement", "found_by_looking", "turns_of"]
+__all__ = ["MOST_DRAWN", "Replacement", "Weighted", "at_most", "turns_of"]
 
 MOST_DRAWN = 2**32
 """Samples among which a draw of 64 bits is as good as uniform: its bias is at most 2^-64 a sample."""
 
 _CHUNK = 2**20
-_REPLACEMENT = 1
-"""The purpose of the stream."""
 
 
 def turns_of(value: object, name: str) -> int | None:
@@ -44,7 +45,7 @@ def turns_of(value: object, name: str) -> int | None:
     return whole
 
 
-def found_by_looking(drawn: Callable[[Int64s], Int64s], turns: int, values: npt.ArrayLike) -> Int64s:
+def _found_by_looking(drawn: Callable[[Int64s], Int64s], turns: int, values: npt.ArrayLike) -> Int64s:
     """The positions of [0, turns) at which each of these samples is drawn, sample by sample."""
     wanted = np.array(values, np.int64, ndmin=1)
     found: list[list[Int64s]] = [[] for _ in wanted]
@@ -119,14 +120,14 @@ class Replacement(Order):
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
         """See `Order`."""
         at = np.array(positions, np.int64, ndmin=1)
-        key = stream_key(words(seed), tuple(words(epoch)[:, None]), _REPLACEMENT, samples)
+        key = stream_key(words(seed), tuple(words(epoch)[:, None]), Purpose.REPLACEMENT, samples)
         high, low = threefry2x32(key, ((at >> 32).astype(np.uint32), at.astype(np.uint32)))
         found: Int64s = _below(high, low, samples).astype(np.int64)
         return found
 
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
         """See `Order`."""
-        return found_by_looking(
+        return _found_by_looking(
             lambda at: self.samples(seed, epoch, samples, at), self.turns(samples), values
         )
 
@@ -141,6 +142,187 @@ class Replacement(Order):
     ) -> Array:
         """See `Order`."""
         low = xp.reshape(xp.asarray(epoch, dtype=xp.uint32), (1,))
-        key = stream_key(seed_words, (low ^ low, low), _REPLACEMENT, samples)
+        key = stream_key(seed_words, (low ^ low, low), Purpose.REPLACEMENT, samples)
         at = xp.arange(self.turns(samples), dtype=xp.uint32)
         return _below(*threefry2x32(key, (at ^ at, at)), samples).astype(xp.int32)
+
+
+TOTAL = 2**62
+"""What the weights of all samples become together, as whole numbers."""
+
+
+def whole_weights(weights: npt.NDArray[np.float64]) -> Int64s:
+    """Whole numbers in proportion to the weights that add up to 2^62.
+
+    Each is floor(2^62 weight / sum) in 64-bit floats, so within 2^-52 of its share; what is lacking in the
+    sum is added to the first of the heaviest samples. A positive weight of less than 2^-62 of the sum becomes
+    0.
+
+    >>> whole_weights(np.array([1.0, 3.0])).tolist() == [2**60, 3 * 2**60]
+    True
+    """
+    scaled = weights / weights.max()
+    found: Int64s = np.floor(scaled * (TOTAL / math.fsum(scaled.tolist()))).astype(np.int64)
+    found[np.argmax(scaled)] += TOTAL - sum(found.tolist())
+    return found
+
+
+def at_most(
+    words_: tuple[Array, ...],
+    columns: tuple[Array, ...],
+    count: int,
+    xp: ModuleType,
+    while_loop: WhileLoop,
+) -> Array:
+    """How many of `count` ascending numbers are at most each of these, int32: a binary search.
+
+    Both are given in uint32 words, the high one first.
+    """
+
+    def next_bit(state: Any) -> Any:
+        bit, found = state
+        next_ = found + bit
+        at = xp.minimum(next_, np.int32(count)) - np.int32(1)
+        lower, equal = at < 0, at >= 0
+        for word, column in zip(words_, columns, strict=True):
+            here = xp.take(column, at, mode="clip")
+            lower, equal = lower | (equal & (here < word)), equal & (here == word)
+        return bit >> 1, xp.where((next_ <= count) & (lower | equal), next_, found)
+
+    state = (xp.asarray(1 << (count.bit_length() - 1), dtype=xp.int32), xp.zeros(words_[0].shape, xp.int32))
+    found: Array = while_loop(lambda state: state[0] > 0, next_bit, state)[1]
+    return found
+
+
+@dataclass(frozen=True)
+class Weighted(Order):
+    """Each turn draws one of the samples with a probability in proportion to its weight, independently.
+
+    The weights become whole numbers that add up to 2^62, end to end; a draw is a 62-bit word of the stream,
+    and the sample is the one in whose interval it lies. Nothing is biased but by the rounding of a weight to
+    2^-62 of their sum. A training that draws by the weights does not weigh its updates by them as well.
+
+    Args:
+        weights: of each sample, not negative and finite.
+        length: turns of an epoch; as many as there are samples by default.
+
+    >>> Weighted([0.0, 1.0, 3.0]).samples(seed=0, epoch=0, samples=3, positions=range(8)).tolist()
+    [1, 1, 2, 2, 2, 2, 1, 2]
+    """
+
+    weights: npt.ArrayLike | Column | None = None
+    length: int | None = None
+
+    name: ClassVar[str] = "weighted"
+    fixed: ClassVar[bool] = False
+    once: ClassVar[bool] = False
+    needs: ClassVar[str] = "weights"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "length", turns_of(self.length, "length of an epoch"))
+        if self.weights is not None and not isinstance(self.weights, Column):
+            object.__setattr__(self, "weights", Column(_weights(self.weights)))
+
+    @property
+    def words(self) -> str:
+        """See `Order`."""
+        return "each turn draws a sample in proportion to its weight, with replacement"
+
+    @property
+    def lacks(self) -> str:
+        """See `Order`."""
+        return "the weight of each sample: Weighted(weights)" if self.weights is None else ""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """See `Order`."""
+        return {} if self.length is None else {"length": self.length}
+
+    @property
+    def values(self) -> npt.NDArray[Any] | None:
+        """See `Order`."""
+        return self.weights.values if isinstance(self.weights, Column) else None
+
+    def bind(self, values: npt.ArrayLike) -> Self:
+        """See `Order`."""
+        return replace(self, weights=values)
+
+    def check(self, samples: int) -> None:
+        """See `Order`."""
+        super().check(samples)
+        assert self.values is not None
+        if len(self.values) != samples:
+            raise Refusal(
+                f'order "{self.name}" must have a weight for each of the {samples:,} samples; '
+                f"got {len(self.values):,}."
+            )
+        if not self.values.any():
+            raise Refusal(f"the weights of the {samples:,} samples must not all be 0. Use other weights.")
+
+    def turns(self, samples: int) -> int:
+        """See `Order`."""
+        return samples if self.length is None else self.length
+
+    @cached_property
+    def _ends(self) -> Int64s:
+        """Where the interval of each sample ends."""
+        assert self.values is not None
+        return np.cumsum(whole_weights(self.values))
+
+    def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
+        """See `Order`."""
+        at = np.array(positions, np.int64, ndmin=1)
+        key = stream_key(words(seed), tuple(words(epoch)[:, None]), Purpose.WEIGHTED, samples)
+        high, low = threefry2x32(key, ((at >> 32).astype(np.uint32), at.astype(np.uint32)))
+        drawn = (high.astype(np.int64) >> 2 << 32) | low
+        return np.searchsorted(self._ends, drawn, side="right").astype(np.int64)
+
+    def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
+        """See `Order`."""
+        return _found_by_looking(
+            lambda at: self.samples(seed, epoch, samples, at), self.turns(samples), values
+        )
+
+    @property
+    def form(self) -> Self:
+        """See `Order`."""
+        return replace(self, weights=None)
+
+    @property
+    def arrays(self) -> Arrays:
+        """See `Order`."""
+        return {"high": (self._ends >> 32).astype(np.uint32), "low": self._ends.astype(np.uint32)}
+
+    def table(
+        self,
+        seed_words: Array,
+        epoch: Array,
+        samples: int,
+        xp: ModuleType = np,
+        while_loop: WhileLoop = python_while,
+        arrays: Mapping[str, Array] = NOTHING,
+    ) -> Array:
+        """See `Order`."""
+        arrays = arrays or self.arrays
+        low = xp.reshape(xp.asarray(epoch, dtype=xp.uint32), (1,))
+        key = stream_key(seed_words, (low ^ low, low), Purpose.WEIGHTED, samples)
+        at = xp.arange(self.turns(samples), dtype=xp.uint32)
+        high, low = threefry2x32(key, (at ^ at, at))
+        return at_most((high >> np.uint32(2), low), (arrays["high"], arrays["low"]), samples, xp, while_loop)
+
+
+def _weights(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    try:
+        weights = np.asarray(values, np.float64)
+    except (TypeError, ValueError) as error:
+        raise Refusal(f"weights must be numbers, one for each sample; {error}.") from error
+    if weights.ndim != 1 or not len(weights):
+        raise Refusal(f"weights must be one number for each sample; got an array of shape {weights.shape}.")
+    wrong = missing_in(weights) | ~np.isfinite(weights) | (weights < 0)
+    if wrong.any():
+        where = int(np.argmax(wrong))
+        raise Refusal(
+            f"weights must be at least 0 and finite; got {weights[where]:g} for sample {where}. "
+            "Mend it, or leave the sample out."
+        )
+    return weights

@@ -7,8 +7,9 @@ from typing import Any
 
 from epochal.errors import Refusal, did_you_mean
 from epochal.plan.blocks import Blocks
-from epochal.plan.buckets import Buckets
-from epochal.plan.draws import Replacement
+from epochal.plan.classwise import Balanced, Stratified
+from epochal.plan.draws import Replacement, Weighted
+from epochal.plan.groups import Groups
 from epochal.plan.order import Order, Sequential, Shuffle, ShuffleOnce
 from epochal.plan.tracks import Tracks
 
@@ -16,7 +17,18 @@ __all__ = ["ORDERS", "READY", "order_named"]
 
 ORDERS: dict[str, Order] = {
     order.name: order
-    for order in (Shuffle(), ShuffleOnce(), Sequential(), Replacement(), Blocks(), Tracks(), Buckets())
+    for order in (
+        Shuffle(),
+        ShuffleOnce(),
+        Sequential(),
+        Stratified(),
+        Balanced(),
+        Weighted(),
+        Replacement(),
+        Blocks(),
+        Groups(),
+        Tracks(),
+    )
 }
 """All that go by name; some lack a length or something of the samples (`Order.lacks`)."""
 
@@ -33,7 +45,7 @@ def order_named(name: str, options: Mapping[str, Any] | None = None) -> Order:
     >>> order_named("shufle")
     Traceback (most recent call last):
     epochal.errors.Refusal: unknown order "shufle"; did you mean "shuffle"? Known: shuffle, shuffle_once, \
-sequential, replacement, blocks, tracks, buckets.
+sequential, stratified, balanced, weighted, replacement, blocks, groups, tracks.
     """
     if name not in ORDERS:
         raise Refusal(did_you_mean("order", name, ORDERS))

@@ -9,15 +9,27 @@ Words come in pairs, the high one first, as in `jax.random.key_data`.
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Array", "stream_key", "threefry2x32", "words"]
+__all__ = ["Array", "Purpose", "stream_key", "threefry2x32", "words"]
 
 # A NumPy array or a JAX array (traced or not): there is no common static type for the two.
 Array = Any
+
+
+class Purpose(IntEnum):
+    """What a stream beside the shuffle's is for; a number never changes its meaning."""
+
+    REPLACEMENT = 1
+    STRATIFIED = 2
+    BALANCED = 3
+    WEIGHTED = 4
+    GROUPS = 5
+
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _KEY_PARITY = np.uint32(0x1BD11BDA)
@@ -57,13 +69,13 @@ def threefry2x32(key: tuple[Array, Array], counter: tuple[Array, Array]) -> tupl
 
 
 def stream_key(
-    seed_words: Array, epoch_words: tuple[Array, Array], purpose: int, samples: int
+    seed_words: Array, epoch_words: tuple[Array, Array], purpose: Purpose, samples: int
 ) -> tuple[Array, Array]:
     """The key of a stream for something else than shuffling: seed keys epoch, then purpose and samples.
 
     The shuffle of n samples takes n itself (below 2^62) where this has a word with the highest bit set, so no
-    stream is another's. `purpose` is below 2^31, `samples` at most 2^32.
+    stream is another's. `samples` is at most 2^32.
     """
     key = threefry2x32((seed_words[0:1], seed_words[1:2]), epoch_words)
     zero = epoch_words[1] ^ epoch_words[1]
-    return threefry2x32(key, (zero ^ np.uint32(0x80000000 | purpose), zero ^ np.uint32(samples & _WORD)))
+    return threefry2x32(key, (zero ^ np.uint32(0x80000000 | int(purpose)), zero ^ np.uint32(samples & _WORD)))

@@ -1,0 +1,67 @@
+"""How do samples that come one after the other, from a source without length, become chunks of batches?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from numpy.typing import NDArray
+
+from epochal.engine.feed import CHUNK_BYTES, Chunk, Feed, Reader, Span, ahead, spans
+from epochal.plan import Plan
+
+__all__ = ["EndlessFeed"]
+
+NextSamples = Callable[[int], tuple[NDArray[Any], NDArray[Any]]]
+
+
+class EndlessFeed(Feed):
+    """Chunks of what `take` gives next; one is read ahead of its use.
+
+    Where the source runs dry, what does not fill a batch is one of its own, or is dropped if the plan drops;
+    the plan may have more updates than that.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        reader: Reader,
+        take: NextSamples,
+        executor: ThreadPoolExecutor,
+        last: int,
+        chunk_bytes: int = CHUNK_BYTES,
+    ) -> None:
+        super().__init__(plan, reader, executor, 0, 0, chunk_bytes)
+        self._take = take
+        wanted = ahead(executor, self._gather, spans(plan, 0, last, self._together), 1)
+        self._chunks = self._until_dry(wanted)
+
+    @staticmethod
+    def _until_dry(wanted: Iterator[list[Chunk]]) -> Iterator[Chunk]:
+        for chunks in wanted:
+            if not chunks:
+                return
+            yield from chunks
+
+    def _gather(self, span: Span) -> list[Chunk]:
+        """The batches of a span, as far as there are samples for them: none once the source is dry."""
+        begin = time.perf_counter()
+        inputs, targets = self._take(span.batches * span.size)
+        whole, rest = divmod(len(inputs), span.size)
+        chunks = []
+        if whole:
+            count = whole * span.size
+            chunks.append(self._chunk(span._replace(batches=whole), inputs[:count], targets[:count]))
+        if rest and self._plan.remainder != "drop":
+            last = Span(span.update + whole, span.epoch, span.batch + whole, 1, rest)
+            chunks.append(self._chunk(last, inputs[-rest:], targets[-rest:]))
+        self._took(span, time.perf_counter() - begin)
+        return chunks
+
+    def _chunk(self, span: Span, inputs: NDArray[Any], targets: NDArray[Any]) -> Chunk:
+        def fill(out: NDArray[Any]) -> None:
+            out[...] = inputs
+
+        return self._placed(span, fill, targets, None)

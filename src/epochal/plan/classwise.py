@@ -1,0 +1,479 @@
+"""Which orders hold the classes of every batch in fixed proportions?
+
+Both deal turns of classes to batches in the same exact way (`dealing`) and hide the pattern by keyed
+permutations, members of one `family`: of the batches of a segment, of the slots of each batch, and of the
+samples of each class. They differ in how many turns a class has: as many as it has samples (`Stratified`), or
+all the same (`Balanced`).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from types import ModuleType
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from epochal.errors import Refusal
+from epochal.plan.column import Column, identified
+from epochal.plan.dealing import Dealt, deal, whole
+from epochal.plan.draws import turns_of
+from epochal.plan.family import (
+    FEW_ROUNDS,
+    Family,
+    RoundKeys,
+    bits_of,
+    laid,
+    member_words,
+    round_keys,
+    rows,
+    seed_keys,
+    table,
+)
+from epochal.plan.order import NOTHING, Arrays, Int64s, Order
+from epochal.plan.permutation import WhileLoop, python_while
+from epochal.plan.remainder import Segments
+from epochal.plan.threefry import Array, Purpose
+
+__all__ = ["Balanced", "Classwise", "Stratified"]
+
+_BATCHES, _SLOTS, _CLASSES = 0, 2**10, 2**31
+"""The numbers of the members of a family: a segment's batches, a batch's slots, a class's samples."""
+
+
+@dataclass(frozen=True)
+class Classwise(Order):
+    """What stratified and balanced orders share: `labels` are class ids, `cuts` the batches of an epoch."""
+
+    labels: npt.ArrayLike | Column | None = None
+    cuts: Segments = ()
+    used: int = 0
+    """Turns of an epoch that are in a batch: the first ones of the cuts."""
+
+    fixed: ClassVar[bool] = False
+    needs: ClassVar[str] = "classes"
+    _purpose: ClassVar[Purpose]
+
+    def __post_init__(self) -> None:
+        if self.labels is not None and not isinstance(self.labels, Column):
+            object.__setattr__(self, "labels", Column(_classes(self.labels)))
+
+    @property
+    def lacks(self) -> str:
+        """See `Order`."""
+        return f"the class of each sample: {type(self).__name__}(labels)" if self.labels is None else ""
+
+    @property
+    def values(self) -> npt.NDArray[Any] | None:
+        """See `Order`."""
+        return None if self.labels is None else self._labels
+
+    def bind(self, values: npt.ArrayLike) -> Self:
+        """See `Order`."""
+        return replace(self, labels=values, cuts=(), used=0)
+
+    def check(self, samples: int) -> None:
+        """See `Order`."""
+        super().check(samples)
+        if len(self._labels) != samples:
+            raise Refusal(
+                f'order "{self.name}" must have a label for each of the {samples:,} samples; '
+                f"got {len(self._labels):,}."
+            )
+
+    def check_batches(self, batch_size: int, remainder: str) -> None:
+        """See `Order`."""
+        if remainder == "carry":
+            raise Refusal(
+                f'remainder must be keep, drop or spread with order "{self.name}", whose batches are filled '
+                'from one epoch; got "carry".'
+            )
+
+    def within(self, segments: Segments) -> Self:
+        """See `Order`."""
+        used = sum(count * size for count, size in segments)
+        return replace(self, cuts=whole(segments, self.turns(len(self._labels))), used=used)
+
+    # What the samples say ----------------------------------------------------------------------------------
+
+    @property
+    def _labels(self) -> Int64s:
+        assert isinstance(self.labels, Column)
+        return self.labels.values
+
+    @cached_property
+    def _counts(self) -> Int64s:
+        return np.bincount(self._labels).astype(np.int64)
+
+    @cached_property
+    def _sorted(self) -> Int64s:
+        """The samples, class after class."""
+        return np.argsort(self._labels, kind="stable").astype(np.int64)
+
+    @cached_property
+    def _first(self) -> Int64s:
+        """Where each class begins in `_sorted`."""
+        return np.cumsum(self._counts) - self._counts
+
+    @cached_property
+    def _rank(self) -> Int64s:
+        """Which of its class each sample is."""
+        rank = np.empty(len(self._labels), np.int64)
+        rank[self._sorted] = np.arange(len(rank)) - np.repeat(self._first, self._counts)
+        return rank
+
+    @property
+    @abstractmethod
+    def _totals(self) -> Int64s:
+        """Turns of each class in an epoch."""
+
+    @cached_property
+    def _dealt(self) -> Dealt:
+        return deal(self._totals, self.cuts)
+
+    @cached_property
+    def _place(self) -> Int64s:
+        """Where each turn of each class was dealt to, class after class: the inverse of `_dealt`."""
+        place = np.empty(len(self._dealt.classes), np.int64)
+        place[(np.cumsum(self._totals) - self._totals)[self._dealt.classes] + self._dealt.turns] = np.arange(
+            len(place)
+        )
+        return place
+
+    # Random access -----------------------------------------------------------------------------------------
+
+    def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
+        """See `Order`."""
+        keys = seed_keys(seed, self._purpose, samples)
+        at = np.array(positions, np.int64, ndmin=1)
+        segment, batch, slot, number = self._cut(at)
+        counts, sizes, begins = self._cut_arrays
+        moved = Family.of(keys, _BATCHES + segment, epoch, counts[segment]).permute(batch)
+        kept = Family.of(keys, _SLOTS + number, epoch, sizes[segment], FEW_ROUNDS).permute(slot)
+        place = begins[segment] + moved * sizes[segment] + kept
+        of, turn = self._dealt.classes[place], self._dealt.turns[place]
+        lap, within = self._lap(epoch, of, turn)
+        one = Family.of(keys, _CLASSES + of, lap, self._counts[of]).permute(within)
+        return self._sorted[self._first[of] + one]
+
+    def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
+        """See `Order`."""
+        keys = seed_keys(seed, self._purpose, samples)
+        owner, of, turn = self._turns_of(keys, epoch, np.array(values, np.int64, ndmin=1))
+        place = self._place[(np.cumsum(self._totals) - self._totals)[of] + turn]
+        counts, sizes, begins = self._cut_arrays
+        segment = np.searchsorted(begins, place, side="right") - 1
+        moved, kept = np.divmod(place - begins[segment], sizes[segment])
+        batch = Family.of(keys, _BATCHES + segment, epoch, counts[segment]).inverse(moved)
+        number = (np.cumsum(counts) - counts)[segment] + batch
+        slot = Family.of(keys, _SLOTS + number, epoch, sizes[segment], FEW_ROUNDS).inverse(kept)
+        found = begins[segment] + batch * sizes[segment] + slot
+        return np.asarray(found[np.lexsort((found, owner))])
+
+    @cached_property
+    def _cut_arrays(self) -> tuple[Int64s, Int64s, Int64s]:
+        """How many batches, of which size, each segment has, and at which position it begins."""
+        counts, sizes = np.array(self.cuts, np.int64).T
+        return counts, sizes, np.cumsum(counts * sizes) - counts * sizes
+
+    def _cut(self, positions: Int64s) -> tuple[Int64s, Int64s, Int64s, Int64s]:
+        """Segment, batch in it, slot, and number of the batch in the epoch."""
+        counts, sizes, begins = self._cut_arrays
+        segment = np.searchsorted(begins, positions, side="right") - 1
+        batch, slot = np.divmod(positions - begins[segment], sizes[segment])
+        return segment, batch, slot, (np.cumsum(counts) - counts)[segment] + batch
+
+    @abstractmethod
+    def _lap(self, epoch: int, of: Int64s, turn: Int64s) -> tuple[Int64s, Int64s]:
+        """Which pass through its class each turn belongs to, and which turn of the pass it is."""
+
+    @abstractmethod
+    def _turns_of(self, keys: RoundKeys, epoch: int, values: Int64s) -> tuple[Int64s, Int64s, Int64s]:
+        """Which of these samples, its class, and the turn of the class, for all their turns."""
+
+    # The whole epoch ---------------------------------------------------------------------------------------
+
+    @property
+    def form(self) -> Self:
+        """See `Order`."""
+        return replace(self, labels=None)
+
+    def _places(
+        self, keys: RoundKeys, epoch: Array, images: Array, xp: ModuleType, while_loop: WhileLoop
+    ) -> Array:
+        """Where in the dealing each position of the epoch looks, int32 (turns,).
+
+        `epoch` is a uint32 array (1,); the first members of the family of `images` are the batches.
+        """
+        found, at, begin, before = [], 0, 0, 0
+        for count, size in self.cuts:
+            batch = images[at : at + count].astype(xp.int32) - np.int32(at)
+            place = np.int32(begin) + batch[:, None] * np.int32(size)
+            if size > 1:
+                number = np.arange(_SLOTS + before, _SLOTS + before + count, dtype=np.uint32)
+                own = member_words(keys, number, (number ^ number) + epoch)
+                place = place + rows(keys, own, size, xp, while_loop)
+            found.append(place.reshape(-1))
+            at += 1 << max(2, (count - 1).bit_length())
+            begin, before = begin + count * size, before + count
+        return xp.concatenate(found)
+
+
+def _classes(labels: npt.ArrayLike) -> Int64s:
+    array = np.asarray(labels)
+    if array.dtype.kind == "f" and len(array) and not (np.isnan(array) | (array == np.floor(array))).all():
+        raise Refusal(
+            f"labels must be classes; got numbers such as {array[array != np.floor(array)][0]:g}. "
+            "Use another order, or bins of them."
+        )
+    return identified(array, "labels")
+
+
+@dataclass(frozen=True)
+class Stratified(Classwise):
+    """Every batch holds the classes in the proportions of all samples; each sample has one turn in an epoch.
+
+    In any two batches of one size the counts of a class differ by at most one; see `dealing` for which they
+    are.
+
+    Args:
+        labels: the class of each sample (names or whole numbers).
+
+    >>> order = Stratified([0, 0, 0, 0, 1, 1]).within(((2, 3),))
+    >>> order.samples(seed=0, epoch=0, samples=6, positions=range(6)).reshape(2, 3).tolist()
+    [[2, 4, 0], [5, 3, 1]]
+    """
+
+    name: ClassVar[str] = "stratified"
+    _purpose: ClassVar[Purpose] = Purpose.STRATIFIED
+
+    @property
+    def words(self) -> str:
+        """See `Order`."""
+        return "a new random order in every epoch, the classes in proportion in every batch"
+
+    def check_batches(self, batch_size: int, remainder: str) -> None:
+        """See `Order`."""
+        super().check_batches(batch_size, remainder)
+        if batch_size < len(self._counts):
+            raise Refusal(
+                f'batch_size must be at least {len(self._counts)} (the classes) with order "stratified"; got '
+                f'{int(batch_size)}. Use larger batches, or order "shuffle".'
+            )
+
+    @property
+    def _totals(self) -> Int64s:
+        return self._counts
+
+    def _lap(self, epoch: int, of: Int64s, turn: Int64s) -> tuple[Int64s, Int64s]:
+        return np.full_like(of, epoch), turn
+
+    def _turns_of(self, keys: RoundKeys, epoch: int, values: Int64s) -> tuple[Int64s, Int64s, Int64s]:
+        of = self._labels[values]
+        turn = Family.of(keys, _CLASSES + of, epoch, self._counts[of]).inverse(self._rank[values])
+        return np.arange(len(values)), of, turn
+
+    @cached_property
+    def arrays(self) -> Arrays:
+        """See `Order`."""
+        batches = self._cut_arrays[0]
+        family, base = laid(np.concatenate([batches, self._counts]))
+        own = base[len(batches) :]
+        holds = np.zeros(len(family["local"]), np.int32)
+        holds[own[self._labels] + self._rank] = np.arange(len(self._labels))
+        return family | {
+            "number": _numbers(len(batches), np.arange(len(self._counts))),
+            "dealt": (own[self._dealt.classes] + self._dealt.turns).astype(np.int32),
+            "holds": holds,
+        }
+
+    def table(
+        self,
+        seed_words: Array,
+        epoch: Array,
+        samples: int,
+        xp: ModuleType = np,
+        while_loop: WhileLoop = python_while,
+        arrays: Mapping[str, Array] = NOTHING,
+    ) -> Array:
+        """See `Order`."""
+        arrays = arrays or self.arrays
+        keys = round_keys(seed_words, self._purpose, samples)
+        number = arrays["number"]
+        epoch = xp.reshape(xp.asarray(epoch, dtype=xp.uint32), (1,))
+        own = member_words(keys, number, (number ^ number) + epoch)
+        images = table(keys, own, arrays, xp, while_loop)
+        dealt = xp.take(arrays["dealt"], self._places(keys, epoch, images, xp, while_loop), mode="clip")
+        return xp.take(arrays["holds"], xp.take(images, dealt, mode="clip").astype(xp.int32), mode="clip")
+
+
+@dataclass(frozen=True)
+class Balanced(Classwise):
+    """Every class has equally many turns in an epoch, so samples of rare classes have several.
+
+    A class is gone through in passes, each a new random order; no sample of it has another turn before all of
+    the class have had theirs, over epochs too. Batches hold the classes as evenly as whole numbers allow.
+
+    Args:
+        labels: the class of each sample (names or whole numbers). length: turns of an epoch, a multiple of
+        the number of classes; by default as many for each class as the
+            largest class has samples.
+
+    >>> order = Balanced([0, 0, 0, 0, 1, 1]).within(((2, 4),))
+    >>> order.samples(seed=0, epoch=0, samples=6, positions=range(8)).reshape(2, 4).tolist()
+    [[1, 4, 5, 2], [3, 4, 5, 0]]
+    """
+
+    length: int | None = None
+
+    name: ClassVar[str] = "balanced"
+    once: ClassVar[bool] = False
+    _purpose: ClassVar[Purpose] = Purpose.BALANCED
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "length", turns_of(self.length, "length of an epoch"))
+
+    @property
+    def words(self) -> str:
+        """See `Order`."""
+        return "every class equally often, rare ones again and again, in random passes"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """See `Order`."""
+        return {} if self.length is None else {"length": self.length}
+
+    def check(self, samples: int) -> None:
+        """See `Order`."""
+        super().check(samples)
+        classes = len(self._counts)
+        if self.length is not None and self.length % classes:
+            raise Refusal(
+                f'length of an epoch must be a multiple of {classes} (the classes) with order "balanced"; '
+                f"got {self.length}. Use {-(-self.length // classes) * classes}."
+            )
+
+    def turns(self, samples: int) -> int:
+        """See `Order`."""
+        return self.length or len(self._counts) * int(self._counts.max())
+
+    def notes(self, samples: int, batch_size: int) -> tuple[str, ...]:
+        """See `Order`."""
+        each = self.turns(samples) // len(self._counts)
+        rare = int(self._counts.min())
+        return (f"{each:,} turns a class, {each / rare:,.3g} for each sample of the rarest",)
+
+    @property
+    def _totals(self) -> Int64s:
+        classes = len(self._counts)
+        return np.full(classes, self.turns(len(self._labels)) // classes)
+
+    @cached_property
+    def _stride(self) -> Int64s:
+        """By how many turns each class moves on in an epoch: those that are in a batch."""
+        return np.bincount(self._dealt.classes[: self.used], minlength=len(self._counts)).astype(np.int64)
+
+    def _lap(self, epoch: int, of: Int64s, turn: Int64s) -> tuple[Int64s, Int64s]:
+        lap, within = np.divmod(epoch * self._stride[of] + turn, self._counts[of])
+        return lap, within
+
+    def _turns_of(self, keys: RoundKeys, epoch: int, values: Int64s) -> tuple[Int64s, Int64s, Int64s]:
+        found = []
+        each = self._labels[values]
+        for of, rank in zip(each.tolist(), self._rank[values].tolist(), strict=True):
+            size, begin = int(self._counts[of]), epoch * int(self._stride[of])
+            laps = np.arange(begin // size, (begin + int(self._totals[of]) - 1) // size + 1, dtype=np.int64)
+            within = Family.of(keys, _CLASSES + of, laps, size).inverse(np.full(len(laps), rank))
+            turn = laps * size + within - begin
+            turn = turn[(turn >= 0) & (turn < self._totals[of])]
+            found.append(turn)
+        times = np.array([len(turn) for turn in found])
+        owner = np.repeat(np.arange(len(values)), times)
+        return owner, each[owner], np.concatenate(found)
+
+    @cached_property
+    def arrays(self) -> Arrays:
+        """See `Order`."""
+        batches = self._cut_arrays[0]
+        # In all epochs a class begins at a multiple of this in its pass.
+        step = np.gcd(self._stride, self._counts)
+        laps = (2 * self._counts - step + self._totals - 1) // self._counts
+        of = np.repeat(np.arange(len(laps)), laps)
+        begins = np.cumsum(laps) - laps
+        family, base = laid(np.concatenate([batches, self._counts[of]]))
+        return family | {
+            "number": _numbers(len(batches), of),
+            "kind": np.concatenate([np.zeros(len(batches)), of + 1]).astype(np.int32),
+            "lap": np.concatenate([np.zeros(len(batches)), np.arange(len(of)) - begins[of]]).astype(
+                np.uint32
+            ),
+            "count": self._counts.astype(np.uint32),
+            "stride": self._stride.astype(np.uint32),
+            "width": bits_of(self._counts).astype(np.uint32),
+            "begin": base[len(batches) + begins].astype(np.int32),
+            "first": self._first.astype(np.int32),
+            "dealt": self._dealt.classes.astype(np.int32),
+            "turn": self._dealt.turns.astype(np.uint32),
+            "sorted": self._sorted.astype(np.int32),
+        }
+
+    def table(
+        self,
+        seed_words: Array,
+        epoch: Array,
+        samples: int,
+        xp: ModuleType = np,
+        while_loop: WhileLoop = python_while,
+        arrays: Mapping[str, Array] = NOTHING,
+    ) -> Array:
+        """See `Order`."""
+        arrays = arrays or self.arrays
+        epoch = xp.reshape(xp.asarray(epoch, dtype=xp.uint32), (1,))
+        keys = round_keys(seed_words, self._purpose, samples)
+        count = xp.maximum(arrays["count"], np.uint32(1))
+        lap, offset = _product_divided(epoch, arrays["stride"], count, while_loop)
+        # Number 0 stands for what is no class: its pass is the epoch.
+        take = partial(xp.take, mode="clip")
+        turn = take(xp.concatenate([epoch, lap]), arrays["kind"]) + arrays["lap"]
+        images = table(keys, member_words(keys, arrays["number"], turn), arrays, xp, while_loop)
+        place = self._places(keys, epoch, images, xp, while_loop)
+        of = take(arrays["dealt"], place)
+        at = take(arrays["turn"], place) + take(offset, of)
+        size, width = take(count, of), take(arrays["width"], of)
+        lap = at // size
+        base = take(arrays["begin"], of) + (lap << width).astype(xp.int32)
+        one = take(images, base + (at - lap * size).astype(xp.int32)).astype(xp.int32) - base
+        return take(arrays["sorted"], take(arrays["first"], of) + one)
+
+
+def _product_divided(epoch: Array, stride: Array, size: Array, while_loop: WhileLoop) -> tuple[Array, Array]:
+    """Quotient (its low 32 bits) and remainder of epoch * stride / size, in 32-bit words: double and add.
+
+    `epoch` (1,) is below 2^32, `size` at most 2^31.
+    """
+    one = np.uint32(1)
+
+    def next_bit(state: Any) -> Any:
+        left, total, over, lap, rest = state
+        chosen = left & one
+        total, over = total + chosen * lap, over + chosen * rest
+        more = (over >= size).astype(np.uint32)
+        total, over = total + more, over - more * size
+        lap, rest = lap + lap, rest + rest
+        more = (rest >= size).astype(np.uint32)
+        return left >> one, total, over, lap + more, rest - more * size
+
+    lap, rest = stride // size, stride % size
+    state = (epoch, lap ^ lap, rest ^ rest, lap, rest)
+    _, total, over, _, _ = while_loop(lambda state: (state[0] > np.uint32(0)).any(), next_bit, state)
+    return total, over
+
+
+def _numbers(batches: int, of: Int64s) -> npt.NDArray[np.uint32]:
+    """The numbers of the members: the batches of each segment, then classes."""
+    return np.concatenate([_BATCHES + np.arange(batches), _CLASSES + of]).astype(np.uint32)

@@ -1,0 +1,75 @@
+"""How is a value for each sample compared by its content?"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from epochal.errors import Refusal
+
+__all__ = ["Column", "identified"]
+
+
+class Column:
+    """A read-only array with one value for each sample: hashable, and equal to another by content.
+
+    >>> Column(np.array([0, 1])) == Column(np.array([0, 1]))
+    True
+    """
+
+    def __init__(self, values: npt.NDArray[Any]) -> None:
+        self.values = np.array(values)
+        self.values.flags.writeable = False
+
+    @cached_property
+    def _digest(self) -> bytes:
+        return hashlib.sha256(
+            f"{self.values.dtype.str}{self.values.shape}".encode() + self.values.tobytes()
+        ).digest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Column) and (self is other or self._digest == other._digest)
+
+    def __hash__(self) -> int:
+        return hash(self._digest)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __repr__(self) -> str:
+        return f"<{len(self.values):,} values>"
+
+
+def identified(values: npt.ArrayLike, name: str) -> npt.NDArray[np.int64]:
+    """Numbers from 0 for the values (names, numbers, dates), in their sorted order.
+
+    >>> identified(["b", "a", "b"], "groups").tolist()
+    [1, 0, 1]
+    """
+    array = np.asarray(values)
+    if array.ndim != 1 or not len(array):
+        raise Refusal(f"{name} must have one value for each sample; got an array of shape {array.shape}.")
+    missing = missing_in(array)
+    if missing.any():
+        raise Refusal(
+            f"{name} must have a value for each sample; {int(missing.sum()):,} of {len(array):,} are "
+            f"missing, the first is number {int(np.argmax(missing)) + 1}. Fill them in, or leave them out."
+        )
+    if array.dtype == object:
+        array = array.astype(str)
+    return np.unique(array, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
+def missing_in(array: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Where an array has None, NaN or no date."""
+    if array.dtype == object:
+        return np.array([value is None or value != value for value in array], bool)
+    if array.dtype.kind in "fc":
+        return np.isnan(array)
+    if array.dtype.kind in "mM":
+        return np.isnat(array)
+    return np.zeros(array.shape, bool)

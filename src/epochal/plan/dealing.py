@@ -1,0 +1,81 @@
+"""How many of each class come into each batch, and which turn of a class is where?
+
+Exact whole numbers, the same in every epoch. A segment of M batches of b samples gets of each class its quota
+by largest remainder, whole in the sum over the segment. Each of its batches gets floor(quota / M) of the
+class; what is left over, fewer than M of each class, is laid end to end, class after class, and dealt to the
+batches in turn: so each batch has the same number of extras and no class twice among them. Within a segment
+the counts of a class differ by at most one, and each is the floor or the ceiling of quota / M.
+
+Which batch of the segment is where in an epoch, and which sample a turn of a class is, is not said here.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from epochal.plan.remainder import Segments
+
+__all__ = ["Dealt", "apportioned", "deal", "whole"]
+
+Int64s = npt.NDArray[np.int64]
+
+
+class Dealt(NamedTuple):
+    """The class of each place of an epoch, and which turn of its class that is; both (turns,)."""
+
+    classes: Int64s
+    turns: Int64s
+
+
+def whole(segments: Segments, turns: int) -> Segments:
+    """The segments with what they leave out of an epoch as one more batch.
+
+    >>> whole(((2, 400),), 1000)
+    ((2, 400), (1, 200))
+    """
+    rest = turns - sum(count * size for count, size in segments)
+    return (*segments, (1, rest)) if rest else segments
+
+
+def apportioned(total: int, left: Int64s) -> Int64s:
+    """Whole shares of `total` in proportion to `left`, by largest remainder, the first of equal ones.
+
+    >>> apportioned(5, np.array([6, 3, 1])).tolist()
+    [3, 2, 0]
+    """
+    shares, rest = np.divmod(total * left, int(left.sum()))
+    shares[np.argsort(-rest, kind="stable")[: total - int(shares.sum())]] += 1
+    return shares
+
+
+def deal(totals: Int64s, segments: Segments) -> Dealt:
+    """Which class, and which of its turns from 0, is at each place of an epoch that is cut like this.
+
+    Args:
+        totals: turns of each class in an epoch.
+        segments: (how many, of which size), together as many as `totals`.
+
+    >>> deal(np.array([4, 2]), ((2, 3),)).classes.reshape(2, 3).tolist()
+    [[0, 0, 1], [0, 0, 1]]
+    """
+    left, done = totals.copy(), np.zeros_like(totals)
+    classes, turns = [], []
+    for count, size in segments:
+        quota = apportioned(count * size, left)
+        base, extra = np.divmod(quota, count)
+        batch = np.arange(count)[:, None]
+        own = np.repeat(np.arange(len(totals)), base)
+        within = np.arange(len(own)) - np.repeat(np.cumsum(base) - base, base)
+        first = np.broadcast_to(own, (count, len(own)))
+        nth = done[own] + batch * base[own] + within
+        ends = np.cumsum(extra)
+        laid = np.arange(size - len(own)) * count + batch
+        more = np.searchsorted(ends, laid, side="right")
+        over = done[more] + count * base[more] + laid - (ends - extra)[more]
+        classes.append(np.concatenate([first, more], axis=1).reshape(-1))
+        turns.append(np.concatenate([nth, over], axis=1).reshape(-1))
+        left, done = left - quota, done + quota
+    return Dealt(np.concatenate(classes), np.concatenate(turns))

@@ -1,0 +1,172 @@
+"""How do the samples of a group stay together in a shuffled epoch?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from types import ModuleType
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from epochal.errors import Refusal
+from epochal.plan.column import Column, identified
+from epochal.plan.draws import at_most
+from epochal.plan.family import Family, laid, member_words, round_keys, seed_keys, table
+from epochal.plan.order import NOTHING, Arrays, Int64s, Order
+from epochal.plan.permutation import WhileLoop, python_while
+from epochal.plan.threefry import Array, Purpose
+
+__all__ = ["Groups"]
+
+
+@dataclass(frozen=True)
+class Groups(Order):
+    """The samples of a group follow one another as they come; the sequence of groups is shuffled.
+
+    A position depends on the sizes of all groups before it, so random access takes time and memory in
+    proportion to the number of groups.
+
+    Args:
+        groups: the group of each sample (a name, a number, a date).
+
+    >>> Groups(["b", "a", "b", "c", "a"]).samples(seed=0, epoch=0, samples=5, positions=range(5)).tolist()
+    [3, 1, 4, 0, 2]
+    """
+
+    groups: npt.ArrayLike | Column | None = None
+
+    name: ClassVar[str] = "groups"
+    fixed: ClassVar[bool] = False
+    needs: ClassVar[str] = "groups"
+
+    def __post_init__(self) -> None:
+        if self.groups is not None and not isinstance(self.groups, Column):
+            object.__setattr__(self, "groups", Column(identified(self.groups, "groups")))
+
+    @property
+    def words(self) -> str:
+        """See `Order`."""
+        return "the samples of a group together, the sequence of groups shuffled in every epoch"
+
+    @property
+    def lacks(self) -> str:
+        """See `Order`."""
+        return "the group of each sample: Groups(values)" if self.groups is None else ""
+
+    @property
+    def values(self) -> npt.NDArray[Any] | None:
+        """See `Order`."""
+        return self.groups.values if isinstance(self.groups, Column) else None
+
+    def bind(self, values: npt.ArrayLike) -> Self:
+        """See `Order`."""
+        return replace(self, groups=values)
+
+    def check(self, samples: int) -> None:
+        """See `Order`."""
+        super().check(samples)
+        if len(self._groups) != samples:
+            raise Refusal(
+                f'order "{self.name}" must have a group for each of the {samples:,} samples; '
+                f"got {len(self._groups):,}."
+            )
+        if len(self._sizes) < 2:
+            raise Refusal(
+                f"there must be at least 2 groups; got 1, of all {samples:,} samples. Name another column, "
+                'or use order "shuffle".'
+            )
+
+    def notes(self, samples: int, batch_size: int) -> tuple[str, ...]:
+        """See `Order`."""
+        least, most = int(self._sizes.min()), int(self._sizes.max())
+        of = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+        cut = "" if least == most and batch_size % most == 0 else "; batches cut some"
+        return (f"{len(self._sizes):,} groups of {of} samples{cut}",)
+
+    @property
+    def _groups(self) -> Int64s:
+        assert isinstance(self.groups, Column)
+        return self.groups.values
+
+    @cached_property
+    def _sizes(self) -> Int64s:
+        return np.bincount(self._groups).astype(np.int64)
+
+    @cached_property
+    def _sorted(self) -> Int64s:
+        """The samples, group after group."""
+        return np.argsort(self._groups, kind="stable").astype(np.int64)
+
+    @cached_property
+    def _first(self) -> Int64s:
+        """Where each group begins in `_sorted`."""
+        return np.cumsum(self._sizes) - self._sizes
+
+    def _sequence(self, seed: int, epoch: int, samples: int) -> tuple[Int64s, Int64s]:
+        """The groups in the order in which they come, and where each ends."""
+        keys = seed_keys(seed, Purpose.GROUPS, samples)
+        places = np.arange(len(self._sizes))
+        sequence = Family.of(keys, 0, epoch, np.full(len(places), len(places))).permute(places)
+        return sequence, np.cumsum(self._sizes[sequence])
+
+    def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
+        """See `Order`."""
+        sequence, ends = self._sequence(seed, epoch, samples)
+        at = np.array(positions, np.int64, ndmin=1)
+        place = np.searchsorted(ends, at, side="right")
+        group = sequence[place]
+        return self._sorted[self._first[group] + at - (ends[place] - self._sizes[group])]
+
+    def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
+        """See `Order`."""
+        sequence, ends = self._sequence(seed, epoch, samples)
+        begins = np.empty_like(ends)
+        begins[sequence] = ends - self._sizes[sequence]
+        rank = np.empty(samples, np.int64)
+        rank[self._sorted] = np.arange(samples)
+        chosen = np.array(values, np.int64, ndmin=1)
+        group = self._groups[chosen]
+        return begins[group] + rank[chosen] - self._first[group]
+
+    @property
+    def form(self) -> Self:
+        """See `Order`."""
+        return replace(self, groups=None)
+
+    @cached_property
+    def arrays(self) -> Arrays:
+        """See `Order`."""
+        family, _ = laid(np.array([len(self._sizes)]))
+        return family | {
+            "place": (family["local"] < len(self._sizes)).astype(np.int32),
+            "size": self._sizes.astype(np.int32),
+            "first": self._first.astype(np.int32),
+            "sorted": self._sorted.astype(np.int32),
+        }
+
+    def table(
+        self,
+        seed_words: Array,
+        epoch: Array,
+        samples: int,
+        xp: ModuleType = np,
+        while_loop: WhileLoop = python_while,
+        arrays: Mapping[str, Array] = NOTHING,
+    ) -> Array:
+        """See `Order`."""
+        arrays = arrays or self.arrays
+        keys = round_keys(seed_words, Purpose.GROUPS, samples)
+        turn = xp.reshape(xp.asarray(epoch, dtype=xp.uint32), (1,))
+        images = table(keys, member_words(keys, turn ^ turn, turn), arrays, xp, while_loop)
+        # Elements that are no place have no samples, and the search steps over them.
+        group = images.astype(xp.int32) * arrays["place"]
+        size = xp.take(arrays["size"], group, mode="clip") * arrays["place"]
+        ends = xp.cumsum(size, dtype=xp.int32)
+        at = xp.arange(samples, dtype=xp.uint32)
+        place = at_most((at,), (ends.astype(xp.uint32),), len(arrays["local"]), xp, while_loop)
+        shift = xp.take(arrays["first"], group, mode="clip") - (ends - size)
+        found = at.astype(xp.int32) + xp.take(shift, place, mode="clip")
+        return xp.take(arrays["sorted"], found, mode="clip")
