@@ -135,6 +135,8 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
         file.truncate(128 + 10 * 12)
     with pytest.raises(ep.Refusal, match=r"x\.npy must hold 120 rows as its header says; it ends in row 11"):
         ep.fit(MODEL, str(tmp_path / "x.npy"), stream=True)
+    with pytest.raises(ep.Refusal, match="need the data in memory; got the array, which is streamed"):
+        ep.compare(MODEL, (X, Y), batch_size=[8, 16], repeats=2, epochs=1, stream=True)
     for name, value in (("stream", "yes"), ("workers", -1), ("workers", 1.5)):
         with pytest.raises(ep.Refusal, match=name):
             ep.fit(MODEL, (X, Y), **{name: value})

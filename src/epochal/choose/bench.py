@@ -69,6 +69,11 @@ class Bench:
                 'out); got "auto".'
             )
         self.base = prepare(model, data, replace(settings, evaluate_train=False))
+        if self.base.fed:
+            raise Refusal(
+                "comparing and advising train many times over and need the data in memory; got "
+                f"{self.base.dataset.source}, which is streamed: give some of its rows, or stream=False."
+            )
         self.store = Store(None) if store is None else store  # an empty one is false
         self.control = control or Control()
         self.updates = 0
