@@ -88,6 +88,22 @@ def _first_key(data, run):
     return prepare(ep.LSTM(5), data, settings).source(range(1)).init_keys[0]
 
 
+@pytest.mark.parametrize("budget", [1, 3])
+def test_where_a_call_ends_changes_no_bit_of_a_carried_state(run, data, budget):
+    from epochal.prepare import prepare
+    from epochal.settings import Settings
+    from epochal.training import make_lane
+
+    prepared = prepare(ep.LSTM(5), data, Settings.of({**OPTIONS, "validation": 5}))
+    lane = make_lane(prepared, range(1), fixed_budget=budget)
+    while not lane.done:
+        lane.advance()
+    for one, other in zip(
+        jax.tree.leaves(lane.progress.repeats.model), jax.tree.leaves(run.fitted[0].last.state), strict=True
+    ):
+        np.testing.assert_array_equal(one[0], other)
+
+
 def test_an_evaluation_carries_the_state_from_window_to_window(run, data):
     fitted = run.fitted[0]
     params = jax.tree.map(jnp.asarray, fitted.best.params)
