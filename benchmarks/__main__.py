@@ -11,6 +11,8 @@ from benchmarks.measure import RESULTS
 TABLES = (
     "worked_example",
     "mlp",
+    "cnn",
+    "lstm",
     "repeats",
     "startup",
     "memory",

@@ -5,15 +5,17 @@
 
 The gradients are products, too: that of the kernel is patchesᵀ @ gradient, that of the inputs adds the
 columns of gradient @ kernelᵀ back where their slices came from. Patches are made again for it, so that
-nothing but the inputs is kept between the two passes.
+nothing but the inputs is kept between the two passes. Images of one channel need no patches, and windows of
+3 x 3 over many channels have a way with fewer multiplications (`epochal.nn.winograd`).
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import prod
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,12 +25,19 @@ from jax import lax
 from epochal.errors import Refusal
 from epochal.nn import lowering
 from epochal.nn.start import Start, he, started
+from epochal.nn.winograd import convolve_3x3, gradient_3x3
 
 __all__ = ["Conv", "convolve", "windows"]
 
 Padding = str | Sequence[tuple[int, int]]
 Pads = tuple[tuple[int, int], ...]
 Sizes = tuple[int, ...]
+
+MOST_TAPS = 16
+"""Places of a window over one channel up to which the outputs are a sum of shifted inputs, not a product."""
+
+LEAST_CHANNELS = 8
+"""Channels from which Winograd's filtering saves more than its transforms cost."""
 
 _AXES = {1: ("NWC", "WIO", "NWC"), 2: ("NHWC", "HWIO", "NHWC")}
 
@@ -81,39 +90,66 @@ def convolve(
     return lax.conv_general_dilated(inputs, kernel, steps, pads, dimension_numbers=_AXES[len(window)])
 
 
-def _patches(inputs: jax.Array, window: Sizes, strides: Sizes, pads: Pads) -> jax.Array:
-    """(batch, *outputs, window * channels): what the kernel sees at each place, a row each."""
+def _slices(inputs: jax.Array, window: Sizes, strides: Sizes, pads: Pads) -> Iterator[jax.Array]:
+    """(batch, *outputs, channels) for each place of the window: the inputs that it meets there."""
     padded = jnp.pad(inputs, ((0, 0), *pads, (0, 0)))
     batch, *sizes, channels = padded.shape
     outputs = [(size - width) // step + 1 for size, width, step in zip(sizes, window, strides, strict=True)]
-    slices = []
     for offset in itertools.product(*map(range, window)):
         ends = [low + (out - 1) * step + 1 for low, out, step in zip(offset, outputs, strides, strict=True)]
-        slices.append(lax.slice(padded, (0, *offset, 0), (batch, *ends, channels), (1, *strides, 1)))
+        yield lax.slice(padded, (0, *offset, 0), (batch, *ends, channels), (1, *strides, 1))
+
+
+def _patches(inputs: jax.Array, window: Sizes, strides: Sizes, pads: Pads) -> jax.Array:
+    """(batch, *outputs, window * channels): what the kernel sees at each place, a row each."""
+    slices = list(_slices(inputs, window, strides, pads))
     return jnp.concatenate(slices, axis=-1) if len(slices) > 1 else slices[0]
+
+
+def _way(kernel: Sizes, strides: Sizes) -> str:
+    """How a kernel of that shape is applied: as its few taps say, by Winograd's filtering, or by patches."""
+    *window, channels, _ = kernel
+    if prod(window) <= MOST_TAPS and channels == 1:
+        return "taps"
+    if tuple(window) == (3, 3) and set(strides) == {1} and channels >= LEAST_CHANNELS:
+        return "winograd"
+    return "patches"
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def _sliced(inputs: jax.Array, kernel: jax.Array, strides: Sizes, pads: Pads) -> jax.Array:
-    patches = _patches(inputs, kernel.shape[:-2], strides, pads)
-    outputs = patches.reshape(-1, patches.shape[-1]) @ kernel.reshape(-1, kernel.shape[-1])
-    return outputs.reshape(*patches.shape[:-1], kernel.shape[-1])
+    return _forward(inputs, kernel, strides, pads)[0]
 
 
-def _forward(
-    inputs: jax.Array, kernel: jax.Array, strides: Sizes, pads: Pads
-) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return _sliced(inputs, kernel, strides, pads), (inputs, kernel)
-
-
-def _backward(
-    strides: Sizes, pads: Pads, kept: tuple[jax.Array, jax.Array], slope: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    inputs, kernel = kept
-    window, (channels, filters) = kernel.shape[:-2], kernel.shape[-2:]
-    rows = slope.reshape(-1, filters)
+def _forward(inputs: jax.Array, kernel: jax.Array, strides: Sizes, pads: Pads) -> tuple[jax.Array, Any]:
+    window, way = kernel.shape[:-2], _way(kernel.shape, strides)
+    if way == "winograd":
+        outputs, kept = convolve_3x3(inputs, kernel, pads)
+        return outputs, (inputs, kernel, kept)
+    if way == "taps":
+        slices = _slices(inputs, window, strides, pads)
+        taps = kernel.reshape(-1, kernel.shape[-1])
+        outputs = sum((one * tap for one, tap in zip(slices, taps, strict=True)), jnp.zeros(()))
+        # Without the barrier each window of a pooling would compute its outputs again.
+        return lax.optimization_barrier(outputs), (inputs, kernel, None)
     patches = _patches(inputs, window, strides, pads)
-    of_kernel = (patches.reshape(len(rows), -1).T @ rows).reshape(kernel.shape)
+    outputs = patches.reshape(-1, patches.shape[-1]) @ kernel.reshape(-1, kernel.shape[-1])
+    return outputs.reshape(*patches.shape[:-1], kernel.shape[-1]), (inputs, kernel, None)
+
+
+def _backward(strides: Sizes, pads: Pads, kept: Any, slope: jax.Array) -> tuple[jax.Array, jax.Array]:
+    inputs, kernel, transformed = kept
+    window, (channels, filters) = kernel.shape[:-2], kernel.shape[-2:]
+    way = _way(kernel.shape, strides)
+    if way == "winograd":
+        return gradient_3x3(transformed, slope, inputs.shape, pads)
+    rows = slope.reshape(-1, filters)
+    if way == "taps":
+        columns_of = jnp.stack(list(_slices(inputs, window, strides, pads))).reshape(prod(window), -1)
+        of_kernel = (columns_of @ rows).reshape(kernel.shape)
+    else:
+        patches = _patches(inputs, window, strides, pads)
+        of_kernel = (patches.reshape(len(rows), -1).T @ rows).reshape(kernel.shape)
 
     columns = (rows @ kernel.reshape(-1, filters).T).reshape(*slope.shape[:-1], prod(window), channels)
     of_inputs = jnp.zeros_like(inputs)
