@@ -21,6 +21,7 @@ _HOMES = {
     "Turn": "epochal.plan",
     "Balanced": "epochal.plan",
     "Blocks": "epochal.plan",
+    "Buckets": "epochal.plan",
     "Groups": "epochal.plan",
     "Stratified": "epochal.plan",
     "Weighted": "epochal.plan",
@@ -103,7 +104,18 @@ if TYPE_CHECKING:
     from epochal.models.augment import Brightness, Contrast, Crop, Flip, Rotate, Shift
     from epochal.models.starts import Initial
     from epochal.nn import CNN, GRU, LSTM, TextClassifier
-    from epochal.plan import Balanced, Blocks, Groups, Order, Plan, Replacement, Stratified, Turn, Weighted
+    from epochal.plan import (
+        Balanced,
+        Blocks,
+        Buckets,
+        Groups,
+        Order,
+        Plan,
+        Replacement,
+        Stratified,
+        Turn,
+        Weighted,
+    )
     from epochal.run import Prediction, Run, load
     from epochal.settings import Settings
     from epochal.stopping import (

@@ -16,6 +16,7 @@ __all__ = ["order_for", "stacked"]
 
 _LACKING = {
     "classes": "classes, and this is a regression task: use shuffle, or blocks or groups",
+    "lengths": "texts, whose padding it saves: use shuffle",
     "weights": "sample weights: name their column with sample_weight (--sample-weight COLUMN), or give "
     "data=(inputs, targets, weights)",
     "groups": "groups of samples: name their column with groups (--groups COLUMN), or give "
@@ -46,7 +47,13 @@ def order_for(given: Any, dataset: Dataset, class_weight: Any = None) -> Order:
         return order
     if not order.needs:
         return order
-    values = {"classes": dataset.strata, "weights": dataset.sample_weight, "groups": dataset.groups}.get(
+    known = {
+        "classes": dataset.strata,
+        "weights": dataset.sample_weight,
+        "groups": dataset.groups,
+        "lengths": dataset.lengths,
+    }
+    values = known.get(
         order.needs
     )
     if values is None:

@@ -499,6 +499,8 @@ def _check_shapes(prepared: Prepared) -> None:
     key = jax.eval_shape(lambda: jax.random.key(0))
     variables = _traced("the model's init", spec.model.init, key, sample)
     outputs = _check_outputs(spec, task, variables, batch, key)
+    for length in spec.layout.order.cuts:
+        _check_cut(spec, variables, jax.ShapeDtypeStruct((size, length), dtype), outputs, key)
     losses = _traced("the loss", spec.loss, outputs, targets)
     shape = getattr(losses, "shape", type(losses).__name__)
     if shape != (size,):
@@ -509,6 +511,20 @@ def _check_shapes(prepared: Prepared) -> None:
 
     _traced("the gradient of the loss", jax.grad(mean_loss), *variables, batch, targets, key)
     _check_optimizer(spec, variables.params)
+
+
+def _check_cut(spec: Spec, variables: Variables, batch: Any, outputs: Any, key: Any) -> None:
+    """The model must take samples that were cut as it takes whole ones."""
+    try:
+        found = jax.eval_shape(lambda v, x, k: spec.model.apply(v, x, k, True)[0], variables, batch, key)
+        wrong = "" if found.shape == outputs.shape else f"gives the shape {found.shape} there"
+    except Exception as error:
+        wrong = f"raised {type(error).__name__}: {' '.join(str(error).split())}"[:200].rstrip(".: ")
+    if wrong:
+        raise Refusal(
+            f'order "{spec.layout.order.name}" needs a model that takes samples of any length, such as '
+            f"TextClassifier(); this one {wrong} (length {batch.shape[1]})."
+        )
 
 
 def _check_outputs(spec: Spec, task: Task, variables: Variables, batch: Any, key: Any) -> Any:

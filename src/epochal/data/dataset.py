@@ -128,6 +128,15 @@ class Dataset:
         """The class ids by which a split is stratified; None for regression and unlabeled samples."""
         return self.targets if self.task is not None and self.task.is_classification else None
 
+    @property
+    def lengths(self) -> NDArray[np.int64] | None:
+        """How far each sample of tokens goes before it is all padding; None for other samples."""
+        if self.dtype != np.int32 or len(self.shape) != 1 or not isinstance(self.inputs, np.ndarray):
+            return None
+        there = self.inputs != 0
+        last: NDArray[np.int64] = self.shape[0] - there[:, ::-1].argmax(axis=1)
+        return np.where(there.any(axis=1), last, 0)
+
     def to_dict(self) -> dict[str, Any]:
         """A JSON object that describes it, without the samples."""
         return {

@@ -54,6 +54,26 @@ def gradient(
         found = spec.loss(outputs, batch.targets)
         return found if batch.weights is None else found * batch.weights, new_state
 
+    def cut_short(function: Callable[..., PyTree]) -> Callable[..., PyTree]:
+        """The function of (params, state, batch, key) on as much of the samples as is not all padding."""
+        lengths = spec.layout.order.cuts
+        # Repeats in step would go through the program of every length.
+        if len(lengths) < 2 or spec.repeats > 1:
+            return function
+
+        def of_length(length: int) -> Callable[..., PyTree]:
+            return lambda params, state, batch, key: function(
+                params, state, batch._replace(inputs=batch.inputs[:, :length]), key
+            )
+
+        def switched(params: PyTree, state: PyTree, batch: Part, key: jax.Array) -> PyTree:
+            places = jnp.arange(1, batch.inputs.shape[1] + 1)
+            longest = jnp.where((batch.inputs != 0).any(axis=0), places, 0).max()
+            which = jnp.searchsorted(jnp.array(lengths), longest)
+            return lax.switch(which, [of_length(length) for length in lengths], params, state, batch, key)
+
+        return switched
+
     def mean(params: PyTree, state: PyTree, batch: Part, key: jax.Array) -> tuple[jax.Array, PyTree]:
         found, new_state = losses(params, state, batch, key)
         return found.mean(), new_state
@@ -75,8 +95,8 @@ def gradient(
         cut = pieces(size, spec.micro_batch)
         if cut == ((1, size),):
             batch = part._replace(inputs=seen(part.inputs)) if samples is None else take(part, samples)
-            return jax.value_and_grad(mean, has_aux=True)(params, state, batch, key)
-        slope = jax.value_and_grad(total, has_aux=True)
+            return cut_short(jax.value_and_grad(mean, has_aux=True))(params, state, batch, key)
+        slope = cut_short(jax.value_and_grad(total, has_aux=True))
         most = cut[0][1]
 
         def add(number: jax.Array | int, sums: PyTree, count: int = most) -> PyTree:

@@ -1,6 +1,7 @@
 """Which samples form each update?"""
 
 from epochal.plan.blocks import Blocks
+from epochal.plan.buckets import Buckets
 from epochal.plan.classwise import Balanced, Stratified
 from epochal.plan.draws import Replacement, Weighted
 from epochal.plan.groups import Groups
@@ -19,6 +20,7 @@ __all__ = [
     "REMAINDERS",
     "Balanced",
     "Blocks",
+    "Buckets",
     "Groups",
     "Order",
     "Plan",

@@ -7,6 +7,7 @@ from typing import Any
 
 from epochal.errors import Refusal, did_you_mean
 from epochal.plan.blocks import Blocks
+from epochal.plan.buckets import Buckets
 from epochal.plan.classwise import Balanced, Stratified
 from epochal.plan.draws import Replacement, Weighted
 from epochal.plan.groups import Groups
@@ -28,6 +29,7 @@ ORDERS: dict[str, Order] = {
         Blocks(),
         Groups(),
         Tracks(),
+        Buckets(),
     )
 }
 """All that go by name; some lack a length or something of the samples (`Order.lacks`)."""
@@ -45,7 +47,7 @@ def order_named(name: str, options: Mapping[str, Any] | None = None) -> Order:
     >>> order_named("shufle")
     Traceback (most recent call last):
     epochal.errors.Refusal: unknown order "shufle"; did you mean "shuffle"? Known: shuffle, shuffle_once, \
-sequential, stratified, balanced, weighted, replacement, blocks, groups, tracks.
+sequential, stratified, balanced, weighted, replacement, blocks, groups, tracks, buckets.
     """
     if name not in ORDERS:
         raise Refusal(did_you_mean("order", name, ORDERS))

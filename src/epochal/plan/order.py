@@ -73,6 +73,11 @@ class Order(ABC):
         """What `bind` gave, one value for each sample; None where there is none."""
         return None
 
+    @property
+    def cuts(self) -> tuple[int, ...]:
+        """The lengths to which a batch may be cut where it has nothing but padding beyond; none for most."""
+        return ()
+
     def take(self, samples: npt.NDArray[np.int64]) -> Order:
         """The order of some of the samples, such as those that train."""
         return self if self.values is None else self.bind(self.values[samples])

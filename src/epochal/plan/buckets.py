@@ -1,0 +1,188 @@
+"""How do samples of like length come into the same batch, without anybody losing a turn?"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from types import ModuleType
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from epochal.errors import Refusal
+from epochal.plan import permutation
+from epochal.plan.order import NOTHING, Arrays, Int64s, Order
+from epochal.plan.permutation import WhileLoop, python_while
+from epochal.plan.remainder import Segments
+from epochal.plan.threefry import Array, threefry2x32, words
+
+__all__ = ["Buckets"]
+
+_BATCHES = np.uint32(0x80000042)
+"""Tells the shuffle of the batches from that of the samples."""
+
+
+@dataclass(frozen=True)
+class Buckets(Order):
+    """Batches of samples of like length, such as texts; which ones meet, and the batches, are shuffled anew.
+
+    In every epoch the samples are shuffled (as by `Shuffle`) and then sorted by bucket, keeping that order
+    within each; the row is cut into batches, and the sequence of the batches is shuffled. So a batch holds
+    samples of one bucket, or of two at their border. Where the batch size does not divide the samples, the
+    smaller batch is cut out of the row at a random place and comes last.
+
+    A training with this order cuts the padding that a batch does not need, to one of `edges`: outputs of the
+    model must not depend on padding.
+
+    Args:
+        count: buckets, at most; they have about the same number of samples.
+        edges: the longest length of each bucket; by the lengths of all samples by default.
+        lengths: the length of each sample, at least 0.
+
+    >>> order = Buckets(2).bind([9, 1, 8, 2]).within(((2, 2),))
+    >>> order.edges, order.samples(seed=0, epoch=0, samples=4, positions=range(4)).tolist()
+    ((2, 9), [0, 2, 1, 3])
+    """
+
+    count: int = 4
+    edges: tuple[int, ...] = ()
+    lengths: tuple[int, ...] | None = None
+    size: int = 0
+    """Samples of a full batch."""
+
+    name: ClassVar[str] = "buckets"
+    fixed: ClassVar[bool] = False
+    needs: ClassVar[str] = "lengths"
+
+    def __post_init__(self) -> None:
+        try:
+            count = 0 if isinstance(self.count, bool) else operator.index(self.count)
+        except TypeError:
+            count = 0
+        if count < 1:
+            raise Refusal(f"count must be a whole number of buckets, at least 1; got {self.count!r}.")
+        edges = tuple(int(edge) for edge in self.edges)
+        lengths = None if self.lengths is None else tuple(int(length) for length in self.lengths)
+        if lengths is not None and not edges:
+            at = [100 * (bucket + 1) / count for bucket in range(count)]
+            found = np.percentile(np.maximum(lengths, 1), at, method="inverted_cdf")
+            edges = tuple(int(edge) for edge in np.unique(found))
+        if list(edges) != sorted(set(edges)) or (edges and edges[0] < 1):
+            raise Refusal(f"edges must be lengths that rise, at least 1; got {edges}.")
+        if lengths and not 0 <= min(lengths) <= max(lengths) <= edges[-1]:
+            raise Refusal(
+                f"lengths must be between 0 and {edges[-1]} (the last edge); "
+                f"got {min(lengths)} to {max(lengths)}."
+            )
+        for name, value in (("count", count), ("edges", edges), ("lengths", lengths)):
+            object.__setattr__(self, name, value)
+
+    @property
+    def words(self) -> str:
+        """See `Order`."""
+        shown = ", ".join(map(str, self.edges))
+        return f"samples of like length together (up to {shown}), batches shuffled in every epoch"
+
+    @property
+    def lacks(self) -> str:
+        """See `Order`."""
+        return "the length of each sample: Buckets().bind(lengths)" if self.lengths is None else ""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """See `Order`."""
+        return {"count": self.count, "edges": list(self.edges)}
+
+    def bind(self, values: npt.ArrayLike) -> Buckets:
+        """See `Order`; the edges stay as they are, if there are any."""
+        return replace(self, lengths=tuple(np.asarray(values).tolist()), size=0)
+
+    @property
+    def values(self) -> npt.NDArray[Any] | None:
+        """See `Order`."""
+        return None if self.lengths is None else np.asarray(self.lengths, np.int64)
+
+    @property
+    def cuts(self) -> tuple[int, ...]:
+        """See `Order`."""
+        return self.edges
+
+    def check(self, samples: int) -> None:
+        """See `Order`."""
+        super().check(samples)
+        if self.lengths is not None and len(self.lengths) != samples:
+            raise Refusal(
+                f'order "buckets" must have a length for each of the {samples:,} samples; '
+                f"got {len(self.lengths):,}."
+            )
+
+    def check_batches(self, batch_size: int, remainder: str) -> None:
+        """See `Order`."""
+        if remainder not in ("keep", "drop"):
+            raise Refusal(f'remainder must be keep or drop with order "buckets"; got "{remainder}".')
+
+    def within(self, segments: Segments) -> Buckets:
+        """See `Order`."""
+        return replace(self, size=segments[0][1])
+
+    @property
+    def form(self) -> Buckets:
+        """See `Order`."""
+        return replace(self, lengths=None)
+
+    @cached_property
+    def _buckets(self) -> npt.NDArray[np.int32]:
+        return np.searchsorted(self.edges, self.lengths or ()).astype(np.int32)
+
+    @property
+    def arrays(self) -> Arrays:
+        """See `Order`."""
+        return {"buckets": self._buckets}
+
+    def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
+        """See `Order`; knows one epoch as a whole, since where a sample comes depends on all lengths."""
+        found: Int64s = _epoch(self, seed, epoch)[0][np.array(positions, np.int64, ndmin=1)]
+        return found
+
+    def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
+        """See `Order`."""
+        found: Int64s = _epoch(self, seed, epoch)[1][np.array(values, np.int64, ndmin=1)]
+        return found
+
+    def table(
+        self,
+        seed_words: Array,
+        epoch: Array,
+        samples: int,
+        xp: ModuleType = np,
+        while_loop: WhileLoop = python_while,
+        arrays: Mapping[str, Array] = NOTHING,
+    ) -> Array:
+        """See `Order`."""
+        shuffled = permutation.table(seed_words, epoch, samples, xp, while_loop)
+        alike = shuffled[xp.argsort(arrays["buckets"][shuffled], stable=True)]
+        size = self.size
+        full, rest = divmod(samples, size)
+        zero = seed_words[0:1] ^ seed_words[0:1]
+        own = xp.concatenate(threefry2x32((seed_words[0:1], seed_words[1:2]), (zero ^ _BATCHES, zero)))
+        # With a rest, the last of the batches in the row's order is it, wherever it lies.
+        sequence = permutation.table(own, epoch, full + (rest > 0), xp, while_loop)
+        start = sequence * np.int32(size)
+        if rest:
+            start = xp.where(sequence > sequence[full], start - np.int32(size - rest), start)
+        position = xp.arange(samples, dtype=xp.int32)
+        return alike[start[position // size] + position % size]
+
+
+@functools.lru_cache(maxsize=8)
+def _epoch(order: Buckets, seed: int, epoch: int) -> tuple[Int64s, Int64s]:
+    """The samples at all positions of an epoch, and the positions of all samples."""
+    count = len(order.lengths or ())
+    table = order.table(words(seed), np.uint32(epoch), count, arrays=order.arrays).astype(np.int64)
+    inverse = np.empty(count, np.int64)
+    inverse[table] = np.arange(count)
+    return table, inverse
