@@ -53,9 +53,7 @@ def order_for(given: Any, dataset: Dataset, class_weight: Any = None) -> Order:
         "groups": dataset.groups,
         "lengths": dataset.lengths,
     }
-    values = known.get(
-        order.needs
-    )
+    values = known.get(order.needs)
     if values is None:
         raise Refusal(f'order "{order.name}" needs {_LACKING[order.needs]}.')
     return order.bind(values)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from epochal.errors import Refusal
 from epochal.plan import permutation
+from epochal.plan.column import Column
 from epochal.plan.order import NOTHING, Arrays, Int64s, Order
 from epochal.plan.permutation import WhileLoop, python_while
 from epochal.plan.remainder import Segments
@@ -50,7 +51,7 @@ class Buckets(Order):
 
     count: int = 4
     edges: tuple[int, ...] = ()
-    lengths: tuple[int, ...] | None = None
+    lengths: npt.ArrayLike | Column | None = None
     size: int = 0
     """Samples of a full batch."""
 
@@ -66,17 +67,21 @@ class Buckets(Order):
         if count < 1:
             raise Refusal(f"count must be a whole number of buckets, at least 1; got {self.count!r}.")
         edges = tuple(int(edge) for edge in self.edges)
-        lengths = None if self.lengths is None else tuple(int(length) for length in self.lengths)
-        if lengths is not None and not edges:
+        lengths = self.lengths
+        if lengths is not None and not isinstance(lengths, Column):
+            lengths = Column(np.asarray(lengths, np.int64).reshape(-1))
+        known = np.empty(0, np.int64) if lengths is None else lengths.values
+        if len(known) and not edges:
             at = [100 * (bucket + 1) / count for bucket in range(count)]
-            found = np.percentile(np.maximum(lengths, 1), at, method="inverted_cdf")
+            found = np.percentile(np.maximum(known, 1), at, method="inverted_cdf")
             edges = tuple(int(edge) for edge in np.unique(found))
         if list(edges) != sorted(set(edges)) or (edges and edges[0] < 1):
             raise Refusal(f"edges must be lengths that rise, at least 1; got {edges}.")
-        if lengths and not 0 <= min(lengths) <= max(lengths) <= edges[-1]:
+        least, most = (known.min(), known.max()) if len(known) else (0, 0)
+        if len(known) and not 0 <= least <= most <= edges[-1]:
             raise Refusal(
                 f"lengths must be between 0 and {edges[-1]} (the last edge); "
-                f"got {min(lengths)} to {max(lengths)}."
+                f"got {least} to {most}."
             )
         for name, value in (("count", count), ("edges", edges), ("lengths", lengths)):
             object.__setattr__(self, name, value)
@@ -99,12 +104,12 @@ class Buckets(Order):
 
     def bind(self, values: npt.ArrayLike) -> Buckets:
         """See `Order`; the edges stay as they are, if there are any."""
-        return replace(self, lengths=tuple(np.asarray(values).tolist()), size=0)
+        return replace(self, lengths=values, size=0)
 
     @property
     def values(self) -> npt.NDArray[Any] | None:
         """See `Order`."""
-        return None if self.lengths is None else np.asarray(self.lengths, np.int64)
+        return None if self.lengths is None else self._lengths
 
     @property
     def cuts(self) -> tuple[int, ...]:
@@ -114,10 +119,10 @@ class Buckets(Order):
     def check(self, samples: int) -> None:
         """See `Order`."""
         super().check(samples)
-        if self.lengths is not None and len(self.lengths) != samples:
+        if len(self._lengths) != samples:
             raise Refusal(
                 f'order "buckets" must have a length for each of the {samples:,} samples; '
-                f"got {len(self.lengths):,}."
+                f"got {len(self._lengths):,}."
             )
 
     def check_batches(self, batch_size: int, remainder: str) -> None:
@@ -134,9 +139,14 @@ class Buckets(Order):
         """See `Order`."""
         return replace(self, lengths=None)
 
+    @property
+    def _lengths(self) -> Int64s:
+        assert isinstance(self.lengths, Column)
+        return self.lengths.values
+
     @cached_property
     def _buckets(self) -> npt.NDArray[np.int32]:
-        return np.searchsorted(self.edges, self.lengths or ()).astype(np.int32)
+        return np.searchsorted(self.edges, self._lengths).astype(np.int32)
 
     @property
     def arrays(self) -> Arrays:
@@ -181,7 +191,7 @@ class Buckets(Order):
 @functools.lru_cache(maxsize=8)
 def _epoch(order: Buckets, seed: int, epoch: int) -> tuple[Int64s, Int64s]:
     """The samples at all positions of an epoch, and the positions of all samples."""
-    count = len(order.lengths or ())
+    count = len(order.arrays["buckets"])
     table = order.table(words(seed), np.uint32(epoch), count, arrays=order.arrays).astype(np.int64)
     inverse = np.empty(count, np.int64)
     inverse[table] = np.arange(count)
