@@ -499,7 +499,7 @@ def _check_shapes(prepared: Prepared) -> None:
     key = jax.eval_shape(lambda: jax.random.key(0))
     variables = _traced("the model's init", spec.model.init, key, sample)
     outputs = _check_outputs(spec, task, variables, batch, key)
-    for length in spec.layout.order.cuts:
+    for length in spec.layout.order.trims:
         _check_cut(spec, variables, jax.ShapeDtypeStruct((size, length), dtype), outputs, key)
     losses = _traced("the loss", spec.loss, outputs, targets)
     shape = getattr(losses, "shape", type(losses).__name__)

@@ -203,8 +203,8 @@ train_options = decorate(
         default="shuffle",
         show_default=True,
         metavar="NAME",
-        help="shuffle, shuffle_once, sequential, stratified, balanced, weighted, replacement, blocks, groups, "
-        "tracks, buckets.",
+        help="shuffle, shuffle_once, sequential, stratified, balanced, weighted, replacement, blocks, "
+        "groups, tracks, buckets.",
     ),
     _training(
         "--stateful", is_flag=True, help="An LSTM or GRU carries its state from batch to batch of a series."

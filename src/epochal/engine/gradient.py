@@ -56,7 +56,7 @@ def gradient(
 
     def cut_short(function: Callable[..., PyTree]) -> Callable[..., PyTree]:
         """The function of (params, state, batch, key) on as much of the samples as is not all padding."""
-        lengths = spec.layout.order.cuts
+        lengths = spec.layout.order.trims
         # Repeats in step would go through the program of every length.
         if len(lengths) < 2 or spec.repeats > 1:
             return function

@@ -36,7 +36,7 @@ class Buckets(Order):
     samples of one bucket, or of two at their border. Where the batch size does not divide the samples, the
     smaller batch is cut out of the row at a random place and comes last.
 
-    A training with this order cuts the padding that a batch does not need, to one of `edges`: outputs of the
+    A training with this order trims the padding that a batch does not need, to one of `edges`: outputs of the
     model must not depend on padding.
 
     Args:
@@ -80,8 +80,7 @@ class Buckets(Order):
         least, most = (known.min(), known.max()) if len(known) else (0, 0)
         if len(known) and not 0 <= least <= most <= edges[-1]:
             raise Refusal(
-                f"lengths must be between 0 and {edges[-1]} (the last edge); "
-                f"got {least} to {most}."
+                f"lengths must be between 0 and {edges[-1]} (the last edge); got {least} to {most}."
             )
         for name, value in (("count", count), ("edges", edges), ("lengths", lengths)):
             object.__setattr__(self, name, value)
@@ -112,7 +111,7 @@ class Buckets(Order):
         return None if self.lengths is None else self._lengths
 
     @property
-    def cuts(self) -> tuple[int, ...]:
+    def trims(self) -> tuple[int, ...]:
         """See `Order`."""
         return self.edges
 

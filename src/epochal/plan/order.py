@@ -74,7 +74,7 @@ class Order(ABC):
         return None
 
     @property
-    def cuts(self) -> tuple[int, ...]:
+    def trims(self) -> tuple[int, ...]:
         """The lengths to which a batch may be cut where it has nothing but padding beyond; none for most."""
         return ()
 
