@@ -376,6 +376,7 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
         "stop": prepared.rule.describe(),
         "order": prepared.order.name,
         "order_options": prepared.order.options,
+        "order_by": _order_by(prepared),
         "stateful": settings.stateful,
         "remainder": prepared.plan.remainder,
         "repeats": settings.repeats,
@@ -408,6 +409,12 @@ def _initial(given: Any) -> Any:
         return {"path": str(given)}
     named = {"fresh": list(given.fresh), "rename": dict(given.rename), "repeat": given.repeat}
     return {"path": str(given.path)} | {name: value for name, value in named.items() if value}
+
+
+def _order_by(prepared: Prepared) -> str | None:
+    """What the order looks at: "classes", "weights" or "groups" of the data, or values that were "given"."""
+    given = getattr(prepared.settings.order, "values", None) is not None
+    return "given" if given else prepared.order.needs or None
 
 
 def _held_out(asked: Any, own: Dataset | None) -> Any:

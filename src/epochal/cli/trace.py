@@ -23,27 +23,43 @@ __all__ = ["command"]
 @click.option(
     "--repeat", type=Whole(0), default=0, show_default=True, metavar="R", help="Which repeat, from 0."
 )
+@click.option("--audit", is_flag=True, help="Count: classes of batches, turns of rows, what was left out.")
+@click.option("--epochs", type=Whole(1), metavar="N", help="For --audit: the first N epochs; else up to 10.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def command(
-    run: Path, sample: int | None, epoch: int | None, update: int | None, repeat: int, as_json: bool
+    run: Path,
+    sample: int | None,
+    epoch: int | None,
+    update: int | None,
+    repeat: int,
+    audit: bool,
+    epochs: int | None,
+    as_json: bool,
 ) -> None:
-    """Say which update, batch and slot saw a row, or which rows formed an update.
+    """Say which update, batch and slot saw a row, which rows formed an update, or count them all.
 
     Rows count from 1, as in the file; repeats, epochs, updates, batches and slots count from 0.
 
     Nothing of this was stored: the plan is a pure function of the run's seed.
     """
-    if (sample is None) == (update is None):
+    asked = [sample is not None, update is not None, audit]
+    if sum(asked) != 1:
         raise Refusal(
-            "trace needs either --sample ROW or --update U; got "
-            + ("neither." if sample is None else "both.")
+            "trace needs one of --sample ROW, --update U and --audit; got "
+            + ("none." if not any(asked) else "several.")
         )
-    if update is not None and epoch is not None:
-        raise Refusal("--epoch goes with --sample: an update lies in one epoch; leave it out.")
+    if epochs is not None and not audit:
+        raise Refusal("--epochs goes with --audit; leave it out, or name one epoch with --epoch.")
+    if sample is None and epoch is not None:
+        raise Refusal("--epoch goes with --sample; leave it out.")
     from epochal.run import load_record
-    from epochal.run.trace import formed, seen
+    from epochal.run.trace import audited, formed, seen
 
     trained = load_record(run)
+    if audit:
+        counted = audited(trained, repeat, epochs)
+        click.echo(json.dumps({"repeat": repeat, **counted.to_dict()}) if as_json else str(counted))
+        return
     if update is not None:
         found = formed(trained, update, repeat)
         if as_json:
@@ -58,8 +74,8 @@ def command(
     assert sample is not None
     if repeat >= trained.repeats:
         raise Refusal(f"repeat must be between 0 and {trained.repeats - 1}; got {repeat}.")
-    epochs = [epoch] if epoch is not None else range(int(-(-trained.outcomes[repeat].epochs // 1)))
-    answers = [seen(trained, sample, one, repeat) for one in epochs]
+    every = [epoch] if epoch is not None else range(int(-(-trained.outcomes[repeat].epochs // 1)))
+    answers = [seen(trained, sample, one, repeat) for one in every]
     if as_json:
         click.echo(
             json.dumps({"row": sample, "repeat": repeat, "epochs": [asdict(answer) for answer in answers]})
@@ -69,7 +85,9 @@ def command(
         click.echo(f"row {sample} is {answers[0].name}")
     for answer in answers:
         if not answer.turns:
-            click.echo(f"epoch {answer.epoch}: left out (remainder {trained.plan.remainder})")
+            order = trained.plan.order
+            why = f"remainder {trained.plan.remainder}" if order.once else f"order {order.name}"
+            click.echo(f"epoch {answer.epoch}: left out ({why})")
         for turn in answer.turns:
             click.echo(
                 f"epoch {answer.epoch}: update {turn.update:,}, batch {turn.batch} of epoch {turn.epoch}, "

@@ -10,7 +10,7 @@ import dataclasses
 import operator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,9 @@ from epochal.plan.named import order_named
 from epochal.plan.order import Order
 from epochal.plan.permutation import MOST_SAMPLES
 from epochal.plan.remainder import REMAINDERS, Segments, remainder_named
+
+if TYPE_CHECKING:
+    from epochal.plan.audit import Audit
 
 __all__ = ["Full", "Plan", "Regime", "Turn"]
 
@@ -282,6 +285,20 @@ Use "full" for one batch per epoch.
         epoch = self._epoch(epoch, self.epochs if self.remainder == "carry" else self.epochs - 1)
         positions = self.order.positions(self.seed, epoch, self.samples, [sample]).tolist()
         return tuple(turn for position in positions if (turn := self._turn(epoch, position)) is not None)
+
+    def audit(self, labels: npt.ArrayLike | None = None, epochs: int | None = None) -> Audit:
+        """Count what the first epochs do: classes of the batches, turns of the samples, what is left out.
+
+        Args:
+            labels: the class of each sample; by default those of a stratified or balanced order.
+            epochs: how many, 10 or all of the plan's by default.
+
+        >>> Plan(10, 3, 5).audit().most_turns
+        5
+        """
+        from epochal.plan.audit import audit  # which imports this module
+
+        return audit(self, labels, epochs)
 
     # Other plans, other forms ------------------------------------------------------------------------------
 

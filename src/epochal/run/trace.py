@@ -5,22 +5,24 @@ Nothing of this was stored: the plan is a pure function of the run's seed.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from epochal.errors import Refusal
 from epochal.plan import Plan, Turn
+from epochal.plan.audit import USUAL_EPOCHS, Audit, audit
 from epochal.run.record import Run
 
-__all__ = ["Formed", "Seen", "formed", "seen"]
+__all__ = ["Formed", "Seen", "audited", "formed", "seen"]
 
 _TRAIN = 1
 
 
 @dataclass(frozen=True)
 class Seen:
-    """The turns of one row in one epoch of one repeat; none if it was left out."""
+    """The turns of one row in one epoch of one repeat that were made; none if it was left out."""
 
     repeat: int
     row: int
@@ -72,11 +74,13 @@ def seen(run: Run, row: int, epoch: int, repeat: int = 0) -> Seen:
     train = np.flatnonzero(run.splits[repeat] == _TRAIN)
     sample = int(np.searchsorted(train, found[0]))
     turns = plan.find(sample, epoch)
-    if turns and turns[0].update >= _begun(run, repeat):
+    begun = tuple(turn for turn in turns if turn.update < _begun(run, repeat))
+    if turns and not begun:
         raise Refusal(
             f"epoch must be one in which row {row} had its turn; repeat {repeat} ended after "
             f"{run.outcomes[repeat].updates} updates, and in epoch {epoch} it is in update {turns[0].update}."
         )
+    turns = begun
     size = len(plan.batch(turns[0].epoch, turns[0].batch)) if turns else 0
     return Seen(repeat, row, epoch, turns, size, run.names[found[0]] if run.names else "")
 
@@ -94,3 +98,13 @@ def formed(run: Run, update: int, repeat: int = 0) -> Formed:
     return Formed(
         repeat, update, epoch, batch, rows, tuple(run.names[k] for k in samples) if run.names else ()
     )
+
+
+def audited(run: Run, repeat: int = 0, epochs: int | None = None) -> Audit:
+    """What the plan of a repeat did in its first epochs, as many as it began and 10 at most by default."""
+    plan = _plan(run, repeat)
+    most = max(1, math.ceil(run.outcomes[repeat].epochs))
+    if epochs is not None and epochs > most:
+        raise Refusal(f"epochs must be between 1 and {most} (repeat {repeat} began that many); got {epochs}.")
+    names = run.task.classes if run.settings.get("order_by") == "classes" else ()
+    return audit(plan, epochs=min(most, USUAL_EPOCHS) if epochs is None else epochs, names=names)

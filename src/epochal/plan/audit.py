@@ -1,0 +1,168 @@
+"""What did a plan do, counted: classes in its batches, turns of its samples, and what was left out?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from epochal.errors import Refusal
+from epochal.plan.column import identified
+from epochal.plan.plan import Plan
+
+__all__ = ["USUAL_EPOCHS", "Audit", "ClassCounts", "audit"]
+
+USUAL_EPOCHS = 10
+_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class ClassCounts:
+    """How many samples of a class the batches of one size hold."""
+
+    size: int
+    name: str
+    least: int
+    most: int
+    mean: float
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The first epochs of a plan, counted batch by batch.
+
+    Turns that a batch borrows from the next epoch (`carry`) count where the batch starts.
+    """
+
+    samples: int
+    epochs: int
+    updates: int
+    sizes: tuple[tuple[int, int], ...]
+    """How many batches there are of each size, the largest first: (size, batches)."""
+    turns: tuple[tuple[int, int], ...]
+    """How many samples had how many turns over all these epochs: (turns, samples), ascending."""
+    left_out: tuple[int, ...]
+    """How many samples had no turn in each epoch."""
+    classes: tuple[ClassCounts, ...]
+    """By batch size and class; empty where no labels are known."""
+
+    @property
+    def least_turns(self) -> int:
+        """Of any sample."""
+        return self.turns[0][0]
+
+    @property
+    def most_turns(self) -> int:
+        """Of any sample."""
+        return self.turns[-1][0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The audit as JSON can hold it."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return "\n".join(_lines(self))
+
+
+def audit(
+    plan: Plan,
+    labels: npt.ArrayLike | None = None,
+    epochs: int | None = None,
+    names: Sequence[str] = (),
+) -> Audit:
+    """Go through the first epochs of a plan and count.
+
+    Args:
+        plan: any; its samples must fit into memory, a few numbers for each.
+        labels: the class of each sample; by default what the order knows, if it knows classes.
+        epochs: how many of the plan's, the first 10 by default.
+        names: of the classes in sorted order, for the table.
+
+    >>> print(audit(Plan(10, 4, 3, order="sequential", remainder="drop")))
+    3 epochs, 6 updates: 6 batches of 4
+      turns per sample  2 to 3 (6 × 2, 4 × 3)
+      left out          2 samples in each epoch, none in all of them
+    """
+    count = min(plan.epochs, USUAL_EPOCHS) if epochs is None else epochs
+    if not 1 <= count <= plan.epochs:
+        raise Refusal(f"epochs must be between 1 and {plan.epochs} (those of the plan); got {epochs}.")
+    if labels is None and plan.order.needs == "classes":
+        labels = plan.order.values
+    known, ids = np.zeros(0), None
+    if labels is not None:
+        ids = identified(labels, "labels")
+        if len(ids) != plan.samples:
+            raise Refusal(f"labels must be one for each of the {plan.samples:,} samples; got {len(ids):,}.")
+        known = np.unique(np.asarray(labels))
+    found: dict[tuple[int, int], list[int]] = {}
+    sizes: dict[int, int] = {}
+    turns, left_out = np.zeros(plan.samples, np.int64), []
+    for epoch in range(count):
+        row = plan.batches(epoch, 0, plan.batches_in(epoch))
+        here = np.bincount(row, minlength=plan.samples)
+        turns += here
+        left_out.append(int((here == 0).sum()))
+        at = 0
+        for batches, size in plan.segments_in(epoch):
+            sizes[size] = sizes.get(size, 0) + batches
+            if ids is not None:
+                own = ids[row[at : at + batches * size]] + np.repeat(np.arange(batches), size) * len(known)
+                table = np.bincount(own, minlength=batches * len(known)).reshape(batches, len(known))
+                for label, column in enumerate(table.T):
+                    old = found.get((size, label), [batches * size, 0, 0])
+                    found[size, label] = [
+                        min(old[0], int(column.min())),
+                        max(old[1], int(column.max())),
+                        old[2] + int(column.sum()),
+                    ]
+            at += batches * size
+    times, samples = np.unique(turns, return_counts=True)
+    said = list(names) if len(names) == len(known) else [str(one) for one in known.tolist()]
+    return Audit(
+        samples=plan.samples,
+        epochs=count,
+        updates=sum(sizes.values()),
+        sizes=tuple(sorted(sizes.items(), reverse=True)),
+        turns=tuple(zip(times.tolist(), samples.tolist(), strict=True)),
+        left_out=tuple(left_out),
+        classes=tuple(
+            ClassCounts(size, said[label], least, most, total / sizes[size])
+            for (size, label), (least, most, total) in sorted(
+                found.items(), key=lambda one: (-one[0][0], one[0][1])
+            )
+        ),
+    )
+
+
+def _span(least: int, most: int) -> str:
+    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
+
+
+def _lines(found: Audit) -> list[str]:
+    epochs = "1 epoch" if found.epochs == 1 else f"{found.epochs:,} epochs"
+    sizes = ", ".join(f"{count:,} batches of {size:,}" for size, count in found.sizes[:4])
+    turns = _span(found.least_turns, found.most_turns)
+    if len(found.turns) > 1:
+        some = ", ".join(f"{samples:,} × {times:,}" for times, samples in found.turns[:_SHOWN])
+        turns += f" ({some}{', …' if len(found.turns) > _SHOWN else ''})"
+    lines = [f"{epochs}, {found.updates:,} updates: {sizes}", f"  turns per sample  {turns}"]
+    if any(found.left_out):
+        never = found.turns[0][1] if found.least_turns == 0 else 0
+        span = _span(min(found.left_out), max(found.left_out))
+        lines.append(f"  left out          {span} samples in each epoch, {never or 'none'} in all of them")
+    else:
+        lines.append("  left out          none")
+    if found.classes:
+        shown = found.classes[: 2 * _SHOWN]
+        width = max(5, *(len(one.name) for one in shown))
+        lines += ["", f"  batch size  {'class':<{width}}  least  most   mean"]
+        lines += [
+            f"  {one.size:>10,}  {one.name:<{width}}  {one.least:>5,}  {one.most:>4,}  {one.mean:>5.4g}"
+            for one in shown
+        ]
+        if len(found.classes) > len(shown):
+            lines.append(f"  and {len(found.classes) - len(shown):,} more rows")
+    return lines
