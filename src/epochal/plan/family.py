@@ -40,7 +40,7 @@ __all__ = [
 
 ROUNDS, FEW_ROUNDS = 24, 8
 """For samples and batches, and for the slots of a batch, whose order moves no gradient."""
-_PAIRS = 4
+_PAIRS = 2
 """Pairs of rounds in one turn of a compiled loop: a fused kernel, and few turns."""
 Uint32s = npt.NDArray[np.uint32]
 
