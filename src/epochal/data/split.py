@@ -106,6 +106,12 @@ def split_groups(
     ([0, 1, 2, 3], [4, 5])
     """
     ids, own = np.unique(groups, return_inverse=True)
+    parts_asked = 1 + sum(part != 0 for part in (validation, test))
+    if len(ids) < parts_asked:
+        raise Refusal(
+            f"a split that keeps groups whole must have at least {parts_asked} groups, one for each part; "
+            f"got {len(ids)}. Hold fewer parts out."
+        )
     try:
         chosen = split(len(ids), validation=validation, test=test, seed=seed)
     except Refusal as error:
