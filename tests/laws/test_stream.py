@@ -1,5 +1,5 @@
 """Law: streaming changes nothing. The parameters are those of the same training in memory, whatever the
-remainder and the order, and the same bits whatever the length of a chunk or a call; a feed begins anywhere."""
+remainder and the order, the same bits whatever the length of a chunk or a call; a feed begins anywhere."""
 
 from __future__ import annotations
 
