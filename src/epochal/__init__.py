@@ -17,6 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _HOMES = {
+    "BatchSchedule": "epochal.plan",
     "Plan": "epochal.plan",
     "Turn": "epochal.plan",
     "Balanced": "epochal.plan",
@@ -106,6 +107,7 @@ if TYPE_CHECKING:
     from epochal.nn import CNN, GRU, LSTM, TextClassifier
     from epochal.plan import (
         Balanced,
+        BatchSchedule,
         Blocks,
         Buckets,
         Groups,

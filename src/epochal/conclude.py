@@ -66,10 +66,8 @@ class LaneResult:
     def of(cls, lane: Lane | FedLane, repeats: range, reason: str, failed: str = "") -> LaneResult:
         """Fetch what a lane has learned."""
         state = jax.tree.map(np.asarray, lane.progress.repeats)
-        position = lane.progress.position
-        epoch, index = int(position.epoch), int(position.index)
-        share = index / lane.plan.batches_in(epoch) if index else 0.0
-        return cls(repeats, state, lane.update, epoch + share, lane.seconds, reason, lane.spec, failed)
+        epochs = lane.update / lane.per_epoch if lane.per_epoch else lane.plan.epochs_after(lane.update)
+        return cls(repeats, state, lane.update, epochs, lane.seconds, reason, lane.spec, failed)
 
     def of_repeat(self, row: int) -> Repeat:
         """The state of one repeat."""
@@ -85,27 +83,25 @@ class LaneResult:
 
     def _outcome(self, prepared: Prepared, row: int, repeat: int, end: End | None) -> Outcome:
         one, plan = self.of_repeat(row), prepared.plan_of(repeat)
+        passes = plan.passes
         status, broken = int(one.status), None
         epochs, updates = (end.epoch, end.update) if end is not None else (self.epoch, self.update)
         if status == RULE:
             stopped = self.spec.rule.reason(one.rule)
         elif status == BROKEN_UPDATE:
-            epoch, index = int(one.broken_epoch), int(one.broken_index)
-            update = plan.first_update(epoch) + index
+            update = passes.first_update(int(one.broken_epoch)) + int(one.broken_index)
+            epoch, index = plan.locate(update)
             rows = prepared.rows_of(repeat, epoch, index)
             broken = BrokenUpdate(update, epoch, index, tuple(int(number) for number in rows))
             stopped = f"the loss or the parameters were not finite at {broken}"
-            epochs, updates = epoch + index / plan.batches_in(epoch), update
+            epochs, updates = plan.epochs_after(update), update
         elif status == BROKEN_EVALUATION:
             stopped = f"the loss was not finite when evaluated after epoch {epochs:g}"
         else:
             stopped = self.reason or f"all {plan.epochs:,} epochs done"
         if not np.isfinite(one.best_value):
             stopped += f"; {self.spec.monitor} was never a number, so the first parameters count as the best"
-        best_epoch, best_index = int(one.best_epoch), int(one.best_index)
-        best_update = (
-            plan.first_update(best_epoch) if best_epoch < plan.epochs else plan.updates
-        ) + best_index
+        best_update = passes.first_update(int(one.best_epoch)) + int(one.best_index)
         return Outcome(
             repeat=repeat,
             seed=prepared.settings.seed + repeat,
@@ -113,7 +109,7 @@ class LaneResult:
             epochs=epochs,
             updates=updates,
             seconds=self.seconds if end is None else end.seconds,
-            best_epoch=best_epoch + (best_index / plan.batches_in(best_epoch) if best_index else 0.0),
+            best_epoch=plan.epochs_after(best_update),
             best_update=best_update,
             broken=broken,
         )
@@ -363,7 +359,11 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
     described = getattr(prepared.model, "to_dict", None)
     return {
         "model": described() if described else {"kind": type(prepared.model).__name__},
-        "batch_size": prepared.plan.batch_size,
+        "batch_size": int(prepared.plan.batch_size),
+        "batch_schedule": None
+        if prepared.plan.batch_schedule is None
+        else prepared.plan.batch_schedule.to_dict(),
+        "updates_per_epoch": prepared.plan.updates_per_epoch,
         "micro_batch": spec.micro_batch,
         "epochs": prepared.plan.epochs,
         "optimizer": optimizer.name,

@@ -6,9 +6,9 @@ the samples of each repeat as the model will see them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -52,7 +52,8 @@ from epochal.models.augment import Augmented
 from epochal.models.frozen import Frozen, matching, names_of
 from epochal.models.starts import Start, start_of
 from epochal.ordering import order_for
-from epochal.plan import Plan
+from epochal.plan import BatchSchedule, Plan
+from epochal.plan.sizes import bounded
 from epochal.prepared import Prepared, by_class
 from epochal.settings import Settings
 from epochal.stopping import without_budgets
@@ -87,7 +88,14 @@ def placed(dataset: Dataset, stream: bool | None) -> Dataset:
 
 
 ENDLESS_EPOCH = 100
-"""Updates that count as an epoch of a source without length."""
+"""Updates that count as an epoch of a source without length, unless `updates_per_epoch` says another."""
+
+
+def _endless_epoch(settings: Settings) -> int:
+    """Samples of an epoch of a source without length."""
+    per = ENDLESS_EPOCH if settings.updates_per_epoch is None else settings.updates_per_epoch
+    bounds = "between 1 and 2^31 - 1"
+    return bounded("updates_per_epoch", per, 1, 2**31 - 1, bounds) * int(cast(int, settings.batch_size))
 
 
 def _check_endless(settings: Settings) -> None:
@@ -99,7 +107,11 @@ def _check_endless(settings: Settings) -> None:
             )
     wrong: tuple[tuple[str, bool, str], ...] = (
         ("repeats", settings.repeats > 1, "must be 1 for a source that can be read once"),
-        ("batch_size", isinstance(settings.batch_size, str), "must be a number for a source without length"),
+        (
+            "batch_size",
+            isinstance(settings.batch_size, str | Mapping | BatchSchedule),
+            "must be a number for a source without length",
+        ),
         ("order", settings.order not in ("shuffle", "sequential"), "must be that in which samples come"),
         ("remainder", settings.remainder not in ("keep", "drop"), "must be keep or drop where none is known"),
         ("class_weight", settings.class_weight is not None, "needs all targets, which are not known before"),
@@ -299,15 +311,15 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     endless = isinstance(dataset.inputs, EndlessRows)
     order = order_for("sequential" if endless else settings.order, dataset)
     plan = Plan(
-        ENDLESS_EPOCH * int(settings.batch_size) if endless else len(splits[0].train),
+        _endless_epoch(settings) if endless else len(splits[0].train),
         settings.batch_size,
         settings.epochs,
         seed=settings.seed,
         order=order.take(splits[0].train),
         remainder=settings.remainder,
+        updates_per_epoch=None if endless else settings.updates_per_epoch,
     )
-    if plan.epochs >= 2**31:
-        raise Refusal(f"epochs must be less than 2^31 in a training; got {plan.epochs}.")
+    _check_length(plan)
     has_validation = samples.validation is not None or len(splits[0].validation) > 0
     _check_threshold(settings.threshold, task, has_validation)
     parts_given = [part.inputs for part in (dataset, samples.validation, samples.test) if part is not None]
@@ -347,10 +359,10 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         schedule=settings.chosen_schedule(),
         rule=without_budgets(rule),
         monitor=monitor,
-        layout=Layout.of(plan),
+        layout=Layout.of(plan.passes),
         repeats=1,
         parts=parts,
-        evaluate_unit=settings.evaluation[1],
+        evaluate_unit=settings.evaluation[1] if plan.updates_per_epoch is None else "updates",
         micro_batch=_micro_batch(settings.micro_batch, plan),
         carries=settings.stateful,
     )
@@ -396,6 +408,8 @@ def _stateful(settings: Settings, samples: _Samples) -> Settings:
             raise Refusal(f'{name} must be "{needed}" to carry a state; got "{given}". Leave it out.')
     if settings.micro_batch is not None:
         raise Refusal("micro_batch would cut the batch whose state is carried; leave it out, or stateful.")
+    if isinstance(settings.batch_size, Mapping | BatchSchedule):
+        raise Refusal("batch_size must stay the same where a state is carried from batch to batch.")
     line = samples.dataset.timeline
     follow = [] if line is None else [line.follow(split.train) for split in samples.splits]
     if line is None or len(line.names) > 1 or not all(follow):
@@ -406,9 +420,21 @@ def _stateful(settings: Settings, samples: _Samples) -> Settings:
     return replace(settings, order="tracks", remainder="drop")
 
 
+def _check_length(plan: Plan) -> None:
+    """What the compiled program counts must fit into 31 bits."""
+    if plan.epochs >= 2**31:
+        raise Refusal(f"epochs must be less than 2^31 in a training; got {plan.epochs}.")
+    if plan.updates_per_epoch is None:
+        return
+    if plan.updates >= 2**31:
+        raise Refusal(
+            f"updates_per_epoch times epochs must be less than 2^31 in a training; got {plan.updates}."
+        )
+
+
 def _micro_batch(asked: Any, plan: Plan) -> int | None:
     """The micro-batch, where it is smaller than the largest batch; one that is to be chosen comes later."""
-    return asked if isinstance(asked, int) and asked < plan.segments[0][1] else None
+    return asked if isinstance(asked, int) and asked < plan.batch_sizes[0] else None
 
 
 def _check_threshold(threshold: Any, task: Task, has_validation: bool) -> None:
@@ -489,7 +515,7 @@ def _traced(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
 def _check_shapes(prepared: Prepared) -> None:
     """Model, loss and optimizer must work on abstract samples of the task, before anything runs."""
     spec, dataset, task = prepared.spec, prepared.dataset, prepared.task
-    size = prepared.plan.segments[0][1]
+    size = prepared.plan.batch_sizes[0]
     scaling = prepared.scalings[0]
     dtype = seen_dtype(dataset.dtype if scaling is None else scaling.dtype)
     sample = jax.ShapeDtypeStruct(dataset.shape, dtype)

@@ -118,7 +118,7 @@ class Prepared:
         ):
             what = "batch normalization" if normalizes else "what the model keeps from batch to batch"
             notes.append(f"{what} sees micro-batches of {most:,} samples, not whole batches")
-        sizes = {size for _, batch in self.plan.segments for _, size in pieces(batch, most)}
+        sizes = {size for batch in self.plan.batch_sizes for _, size in pieces(batch, most)}
         if normalizes and min(sizes) == 1:
             seen, remedy = ("batch", "--remainder spread")
             if most is not None:
@@ -144,6 +144,13 @@ class Prepared:
     def fed(self) -> bool:
         """Whether the training samples stay where they are, and the host feeds them to the device."""
         return not isinstance(self.dataset.inputs, np.ndarray)
+
+    @property
+    def every(self) -> int:
+        """How far apart evaluations are, in the unit of the spec."""
+        every, unit = self.settings.evaluation
+        per = self.plan.updates_per_epoch
+        return every if per is None or unit == "updates" else min(every * per, 2**31 - 1)
 
     @property
     def rule(self) -> Rule:

@@ -16,6 +16,7 @@ from epochal.engine.schedules import Schedule
 from epochal.errors import Refusal, did_you_mean
 from epochal.models import checked_threshold
 from epochal.models.augment import transforms_of
+from epochal.plan import BatchSchedule
 
 __all__ = ["SPLITS", "VARYING", "Options", "Settings", "plain_number"]
 
@@ -42,9 +43,10 @@ _ELSEWHERE = {
 class Options(TypedDict, total=False):
     """The keyword arguments of `fit` and `train`; `Settings` describes each."""
 
-    batch_size: int | Literal["full"]
+    batch_size: int | Literal["full"] | Mapping[int, Any] | BatchSchedule
     micro_batch: int | Literal["auto"] | None
     epochs: int
+    updates_per_epoch: int | None
     optimizer: Any
     learning_rate: float | None
     schedule: str | Schedule
@@ -81,12 +83,16 @@ class Settings:
     """All that a training is asked to do, checked as far as can be without the data.
 
     Args:
-        batch_size: samples of one update, or "full" for all training samples.
+        batch_size: samples of one update, or "full" for all training samples; or sizes that change, as a
+            mapping from the epoch at which each begins, such as {0: 32, 30: 128, 60: "full"}, or as a
+            `BatchSchedule`, which also counts in updates.
         micro_batch: the most samples that go through the model at once: the gradient of a larger batch is
-            added up over micro-batches, and the update stays that of the whole batch, but for dropout (masks
-            are drawn for each) and batch normalization (which sees micro-batches). "auto" takes the largest
-            that fits into the memory that is free; None is the whole batch.
+            added up over micro-batches, and the update stays that of the whole batch, but for dropout and
+            augmentation (drawn for each) and batch normalization (which sees micro-batches). "auto" takes the
+            largest that fits into the memory that is free; None is the whole batch.
         epochs: passes through the training samples, at most (a rule may stop earlier).
+        updates_per_epoch: what an epoch is, instead of one pass: evaluations, curves, rules and `epochs`
+            count in it, while passes go on underneath as without it.
         optimizer: a name (sgd, momentum, nesterov, adam, adamw, rmsprop, adagrad, lion, ...) or an Optax
             object.
         learning_rate: of a named optimizer; its usual one by default.
@@ -138,9 +144,10 @@ class Settings:
             "flip,shift:2,rotate:15".
     """
 
-    batch_size: int | Literal["full"] = 32
+    batch_size: int | Literal["full"] | Mapping[int, Any] | BatchSchedule = 32
     micro_batch: int | Literal["auto"] | None = None
     epochs: int = 100
+    updates_per_epoch: int | None = None
     optimizer: Any = "adam"
     learning_rate: float | None = None
     schedule: str | Schedule = "constant"

@@ -290,9 +290,9 @@ def curves_of(
     rows = [
         (
             repeat,
-            one.epoch + (one.batch / plan.batches_in(one.epoch) if one.batch else 0.0),
+            plan.epochs_after(one.update),
             one.update,
-            samples_seen(plan, one.epoch, one.batch) if one.samples is None else one.samples,
+            plan.samples_after(one.update) if one.samples is None else one.samples,
             one.seconds,
         )
         for one in evaluations
@@ -305,23 +305,6 @@ def curves_of(
     repeat, epoch, update, samples, seconds = (np.array(column) for column in zip(*rows, strict=True))
     columns = dict(zip(names, values.T, strict=True))
     return Curves(repeat, epoch, update, samples, seconds, columns)
-
-
-def samples_seen(plan: Plan, epoch: int, index: int) -> int:
-    """How many turns samples have had after `index` batches of an epoch.
-
-    >>> from epochal.plan import Plan
-    >>> samples_seen(Plan(10, 4, 3), 1, 2)
-    18
-    """
-    if plan.remainder == "carry":
-        first = plan.first_update(epoch) if epoch < plan.epochs else plan.updates
-        return int((first + index) * plan.batch_size)
-    total = epoch * (plan.turns - plan.left_out(0))
-    for count, size in plan.segments:
-        taken = min(index, count)
-        total, index = total + taken * size, index - taken
-    return int(total)
 
 
 def micro_batched(prepared: Prepared) -> Prepared:
@@ -337,15 +320,15 @@ def micro_batched(prepared: Prepared) -> Prepared:
             'got "auto".'
         )
     (repeats, *_), workers = lanes_of(prepared)
-    source, most = prepared.source(repeats), prepared.plan.segments[0][1]
+    source, most = prepared.source(repeats), prepared.plan.batch_sizes[0]
 
     def with_(size: int | None, *remarks: str) -> Prepared:
         return replace(prepared, spec=replace(prepared.spec, micro_batch=size), remarks=remarks)
 
     @functools.cache
     def need(size: int) -> int:
-        lane = make_lane(with_(size if size < most else None), repeats, source=source)
-        return workers * besides(cast(Lane, lane))
+        lane = cast(Lane, make_lane(with_(size if size < most else None), repeats, source=source))
+        return workers * max(_needs(lane))
 
     free = bytes_available()
     if need(most) <= SHARE * free:
@@ -362,6 +345,13 @@ def micro_batched(prepared: Prepared) -> Prepared:
     return with_(chosen, f"micro-batches of {chosen:,} samples: {why}")
 
 
+def _needs(lane: Lane) -> Iterator[int]:
+    """The memory that the program of each phase takes besides the samples."""
+    for phase in range(len(lane.plan.phases)):
+        lane.enter(phase)
+        yield besides(lane)
+
+
 def make_lane(
     prepared: Prepared, repeats: range, fixed_budget: int | None = None, source: Source | None = None
 ) -> Lane | FedLane:
@@ -369,8 +359,9 @@ def make_lane(
     limits = [one.updates for one in prepared.budgets if one.updates is not None]
     common: dict[str, Any] = {
         "spec": replace(prepared.spec, repeats=len(repeats)),
-        "plan": prepared.plan,
-        "every": prepared.settings.evaluation[0],
+        "plan": prepared.plan.passes,
+        "per_epoch": prepared.plan.updates_per_epoch,
+        "every": prepared.every,
         "last_update": min([prepared.plan.updates, *limits]),
         "initial": prepared.start.variables,
         "fixed_budget": fixed_budget,
@@ -397,7 +388,7 @@ def lanes_of(prepared: Prepared) -> tuple[list[range], int]:
 def is_small(prepared: Prepared) -> bool:
     """Whether an update is so small that one core is enough for a program."""
     parameters = _parameters(prepared.model, prepared.dataset.shape, prepared.dataset.dtype)
-    at_once = prepared.spec.micro_batch or prepared.plan.batch_size
+    at_once = prepared.spec.micro_batch or prepared.plan.batch_sizes[0]
     return bool(parameters * at_once <= SMALL_UPDATE)
 
 

@@ -68,6 +68,11 @@ class Bench:
                 "micro_batch must be a number where settings are compared (those that do not fit are left "
                 'out); got "auto".'
             )
+        if settings.updates_per_epoch is not None:
+            raise Refusal(
+                "updates_per_epoch has no place where settings are compared, which count passes through the "
+                "samples; leave it out."
+            )
         self.base = prepare(model, data, replace(settings, evaluate_train=False))
         if self.base.fed:
             raise Refusal(

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from epochal.errors import Refusal
 from epochal.plan import Plan
-from epochal.training import samples_seen
 
 __all__ = ["At", "Length", "amount_of", "lengths", "parse_at", "said_at", "seen_after"]
 
@@ -94,7 +93,7 @@ def amount_of(at: At, plan: Plan, seconds: Callable[[int], float]) -> float:
         return float(plan.epochs)
     reference = plan.with_(batch_size=min(REFERENCE, plan.samples))
     if at.unit == "samples":
-        return float(samples_seen(reference, plan.epochs, 0))
+        return float(reference.samples_after(reference.updates))
     if at.unit == "updates":
         return float(reference.updates)
     return float(f"{reference.updates * seconds(int(reference.batch_size)):.2g}")
@@ -161,7 +160,7 @@ def _updates_for(plan: Plan, samples: float) -> int:
     """The updates after which a plan has seen about so many samples."""
     if plan.remainder == "carry":
         return max(1, round(samples / plan.batch_size))
-    epochs, rest = divmod(samples, samples_seen(plan, 1, 0))
+    epochs, rest = divmod(samples, plan.samples_after(plan.first_update(1)))
     return max(1, int(epochs) * plan.batches_in(0) + round(rest / plan.segments[0][1]))
 
 
@@ -174,7 +173,7 @@ def seen_after(plan: Plan, updates: int) -> tuple[float, int]:
     long = plan.with_(epochs=updates // max(1, plan.samples // plan.batch_size) + 2)
     epoch, index = long.locate(updates)
     share = index / long.batches_in(epoch) if index else 0.0
-    return epoch + share, samples_seen(long, epoch, index)
+    return epoch + share, long.samples_after(long.first_update(epoch) + index)
 
 
 def said_at(at: At, amount: float, epochs: Sequence[int]) -> str:

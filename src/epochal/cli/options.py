@@ -16,8 +16,10 @@ __all__ = [
     "NOT_NEGATIVE",
     "POSITIVE",
     "BatchSize",
+    "Growth",
     "Number",
     "Whole",
+    "batch_size_of",
     "column",
     "columns",
     "decorate",
@@ -133,6 +135,41 @@ class BatchSize(_Type):
             raise Refusal(
                 f'{named} must be a whole number, at least 1, or "{self.word}"; got {_got(value)}.'
             ) from None
+
+
+class Growth(_Type):
+    """Batch sizes with the epochs or updates at which they begin, such as 30:128,60:full."""
+
+    name = "batch sizes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """(unit, {beginning: size}), or a refusal."""
+        if isinstance(value, tuple):
+            return value
+        found: dict[int, Any] = {}
+        units = set()
+        for item in str(value).split(","):
+            match = re.fullmatch(r"\s*(\d[\d_]*)\s*(epochs?|updates?)?\s*:\s*(\d[\d_]*|full)\s*", item)
+            if match is None or int(match[1]) in found or int(match[1]) == 0:
+                raise Refusal(
+                    f"{_named(param)} must be beginnings, at least 1, with batch sizes, such as "
+                    f'30:128,60:full or "5000 updates:128"; got {_got(value)}.'
+                )
+            found[int(match[1])] = "full" if match[3] == "full" else int(match[3])
+            units.add("updates" if (match[2] or "").startswith("update") else "epochs")
+        if len(units) > 1:
+            raise Refusal(f"{_named(param)} must count in epochs or in updates; got both: {_got(value)}.")
+        return units.pop(), found
+
+
+def batch_size_of(first: Any, growth: tuple[str, dict[int, Any]] | None) -> Any:
+    """The batch size with which a plan begins, with those that follow, if any do."""
+    if growth is None:
+        return first
+    from epochal.plan import BatchSchedule
+
+    unit, sizes = growth
+    return BatchSchedule({0: first, **sizes}, unit)
 
 
 def columns(values: tuple[str, ...]) -> tuple[Any, ...]:

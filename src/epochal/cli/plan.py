@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from epochal.cli.command import Command
-from epochal.cli.options import BatchSize, Whole, order_of
+from epochal.cli.options import BatchSize, Growth, Whole, batch_size_of, order_of
 from epochal.errors import Refusal
 from epochal.plan import Plan
 
@@ -35,6 +35,18 @@ __all__ = ["command"]
     help="Passes through the samples.",
 )
 @click.option(
+    "--updates-per-epoch",
+    type=Whole(1),
+    metavar="U",
+    help="What an epoch is, instead of one pass through the samples; passes go on underneath.",
+)
+@click.option(
+    "--grow-batch",
+    type=Growth(),
+    metavar="E:B,...",
+    help='Batch sizes from later epochs on, such as 30:128,60:full; or "5000 updates:128".',
+)
+@click.option(
     "--remainder", default="keep", show_default=True, metavar="R", help="keep, drop, spread or carry."
 )
 @click.option(
@@ -51,6 +63,8 @@ def command(
     samples: int,
     batch_size: Any,
     epochs: int,
+    updates_per_epoch: int | None,
+    grow_batch: Any,
     seed: int,
     order: str,
     block_length: int | None,
@@ -64,5 +78,13 @@ def command(
             f'order "{order}" depends on the {chosen.needs} of the samples, and here is but their number: '
             f"use epochal train DATA --order {order}, then epochal trace RUN --audit."
         )
-    plan = Plan(samples, batch_size, epochs, seed=seed, order=chosen, remainder=remainder)
+    plan = Plan(
+        samples,
+        batch_size_of(batch_size, grow_batch),
+        epochs,
+        seed=seed,
+        order=chosen,
+        remainder=remainder,
+        updates_per_epoch=updates_per_epoch,
+    )
     click.echo(json.dumps(plan.to_dict()) if as_json else str(plan))

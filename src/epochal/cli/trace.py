@@ -85,11 +85,11 @@ def command(
         click.echo(f"row {sample} is {answers[0].name}")
     for answer in answers:
         if not answer.turns:
-            order = trained.plan.order
+            order, short = trained.plan.order, trained.plan.updates_per_epoch is not None
             why = f"remainder {trained.plan.remainder}" if order.once else f"order {order.name}"
-            click.echo(f"epoch {answer.epoch}: left out ({why})")
-        for turn in answer.turns:
+            click.echo(f"epoch {answer.epoch}: " + ("no turn" if short else f"left out ({why})"))
+        for turn, size in zip(answer.turns, answer.sizes, strict=True):
             click.echo(
                 f"epoch {answer.epoch}: update {turn.update:,}, batch {turn.batch} of epoch {turn.epoch}, "
-                f"slot {turn.slot} of {answer.size}"
+                f"slot {turn.slot} of {size}"
             )

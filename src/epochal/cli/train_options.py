@@ -14,8 +14,10 @@ from epochal.cli.options import (
     NOT_NEGATIVE,
     POSITIVE,
     BatchSize,
+    Growth,
     Number,
     Whole,
+    batch_size_of,
     decorate,
     images,
     number_or_path,
@@ -153,6 +155,18 @@ train_options = decorate(
         help="Passes through the training samples.",
     ),
     _training(
+        "--updates-per-epoch",
+        type=Whole(1),
+        metavar="U",
+        help="What an epoch is, instead of one pass; passes go on underneath.",
+    ),
+    _training(
+        "--grow-batch",
+        type=Growth(),
+        metavar="E:B,...",
+        help='Batch sizes from later epochs on, such as 30:128,60:full; or "5000 updates:128".',
+    ),
+    _training(
         "--repeats",
         "-r",
         type=Whole(1),
@@ -266,10 +280,11 @@ def settings(given: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
     schedule = Schedule(
         given["schedule"], given["warmup"], every=given["step_every"] or 0, factor=given["step_factor"]
     )
-    taken = ("batch_size", "micro_batch", "epochs", "optimizer", "learning_rate", "remainder")
+    taken = ("updates_per_epoch", "micro_batch", "epochs", "optimizer", "learning_rate", "remainder")
     return {
         **common(given, dataset),
         **{name: given[name] for name in (*taken, "evaluate_every")},
+        "batch_size": batch_size_of(given["batch_size"], given["grow_batch"]),
         "schedule": schedule,
         "order": order_of(given["order"], given["block_length"]),
         "stateful": given["stateful"],

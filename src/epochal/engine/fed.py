@@ -79,6 +79,8 @@ class FedLane:
     fixed_budget: int | None = None
     """Updates of each call, instead of adapting them to the speed; for tests."""
     chunk_bytes: int = CHUNK_BYTES
+    per_epoch: int | None = None
+    """Updates that make an epoch, where it is not a pass."""
 
     def __post_init__(self) -> None:
         spec, train = self.spec, self.source.readers["train"]
@@ -232,9 +234,7 @@ class FedLane:
             reader = self.source.readers[name]
             outputs, losses = evaluate_in_blocks(reader, self._score, self._executor)
             figures += figures_of(spec, reader, outputs, losses, np.asarray(self.source.seeds.units)[0])
-        epoch = int(position.epoch) + (
-            int(position.index) / self.plan.batches_in(int(position.epoch)) if position.index else 0.0
-        )
+        epoch = self.update / self.per_epoch if self.per_epoch else self.plan.epochs_after(self.update)
         arguments = (
             self.progress.repeats,
             np.asarray(figures, np.float32)[None],

@@ -8,7 +8,7 @@ progress, files and an interrupt.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from epochal.engine.compiler import compiled_call, compiled_init, given_init
-from epochal.engine.spec import Spec
+from epochal.engine.spec import Layout, Spec
 from epochal.engine.state import Limits, Part, Position, Progress, Seeds
 from epochal.plan import Plan
+from epochal.plan.walk import Phase
 
 __all__ = ["CALL_SECONDS", "Evaluation", "Lane", "Source", "start_position"]
 
@@ -67,10 +68,15 @@ def start_position(plan: Plan, update: int, every: int, unit: str, due: bool) ->
 
 @dataclass
 class Lane:
-    """Repeats in step: `advance` until `done`."""
+    """Repeats in step: `advance` until `done`.
+
+    Where the batch size changes, each phase of passes that are cut alike has a program of its own, and the
+    state goes from one to the next.
+    """
 
     spec: Spec
     plan: Plan
+    """Of passes (`Plan.passes`)."""
     source: Source
     every: int
     last_update: int
@@ -79,6 +85,8 @@ class Lane:
     """Variables with which every repeat starts, instead of drawing them; None where each draws its own."""
     fixed_budget: int | None = None
     """Updates of each call, instead of adapting them to the speed; for tests."""
+    per_epoch: int | None = None
+    """Updates that make an epoch, where it is not a pass."""
 
     def __post_init__(self) -> None:
         spec, source = self.spec, self.source
@@ -99,12 +107,28 @@ class Lane:
             else self.plan.locate(self.last_update)
         )
         self._end = (np.int32(end[0]), np.int32(end[1]))
+        self.enter(0)
+
+    def enter(self, phase: int) -> None:
+        """Take the program of a phase, compiled if it was not."""
+        self.phase, source = phase, self.source
+        spec = replace(self.spec, layout=Layout.of(self.plan, phase))
         self._call = compiled_call(
             spec, self.progress, source.seeds, source.parts, self._limits(), source.shared
         )
 
     def _limits(self) -> Limits:
-        return Limits(np.int32(self.budget), *self._end, np.int32(self.every))
+        end, following = self._end, self._following
+        if following is not None:
+            end = (np.int32(following.first), np.int32(0))
+        final, per = np.bool_(following is None), np.int32(self.per_epoch or 0)
+        return Limits(np.int32(self.budget), *end, np.int32(self.every), final, per)
+
+    @property
+    def _following(self) -> Phase | None:
+        """The phase after this one, if training gets there."""
+        later = self.plan.phases[self.phase + 1 : self.phase + 2]
+        return later[0] if later and later[0].update < self.last_update else None
 
     @property
     def done(self) -> bool:
@@ -115,6 +139,9 @@ class Lane:
 
     def advance(self) -> list[Evaluation]:
         """Run one call and return its evaluations."""
+        following = self._following
+        if following is not None and self.update == following.update and not self.progress.position.due:
+            self.enter(self.phase + 1)
         begin = time.perf_counter()
         self.progress, rows = self._call(self.progress, self.source.seeds, self.source.parts, self._limits())
         jax.block_until_ready(self.progress)

@@ -175,7 +175,12 @@ def build(
         judged = tuple(by_name[name] for name in spec.parts)
 
         def evaluate(position: Position, state: Repeat, rows: Rows) -> tuple[Position, Repeat, Rows]:
-            epoch = position.epoch + position.index / batches(position.start)
+            per = jnp.maximum(limits.per_epoch, 1)
+            epoch = jnp.where(
+                limits.per_epoch > 0,
+                position.update // per + position.update % per / per,
+                position.epoch + position.index / batches(position.start),
+            )
             state, figures, running = judge_all(
                 state, judged, seeds.units, position, epoch.astype(jnp.float32)
             )
@@ -222,7 +227,7 @@ def build(
                 update=position.update + done,
                 counted=position.counted + seen(position.index, stop).astype(jnp.uint32),
             )
-            due = (done > 0) & ((until <= 0) | finished(moved)) | unseen
+            due = (done > 0) & ((until <= 0) | (finished(moved) & limits.final)) | unseen
             return moved._replace(due=due), state, rows, order, order_epoch, budget - done
 
         def going(carry: PyTree) -> jax.Array:

@@ -38,10 +38,10 @@ class Layout:
     """Whether weights decide how often a sample is drawn, and so do not weigh its loss in an update, too."""
 
     @classmethod
-    def of(cls, plan: Plan) -> Layout:
-        """The layout of a plan."""
+    def of(cls, plan: Plan, phase: int = 0) -> Layout:
+        """The layout of one phase of a plan of passes."""
         carry = plan.remainder == "carry"
-        segments = ((0, plan.batch_size),) if carry else plan.segments
+        segments = ((0, int(plan.batch_size)),) if carry else plan.phases[phase].segments
         order = plan.order
         rolls = plan.remainder == "drop" and order.fixed
         drawn = order.needs == "weights"

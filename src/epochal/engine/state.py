@@ -110,6 +110,10 @@ class Limits(NamedTuple):
     end_index: Array
     every: Array
     """Epochs or updates between two evaluations."""
+    final: Array
+    """Whether training ends there, and not only the phase of passes that are cut alike; bool."""
+    per_epoch: Array
+    """Updates that make an epoch, where it is not a pass through the samples; else 0."""
 
 
 class Rows(NamedTuple):

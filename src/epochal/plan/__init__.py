@@ -10,6 +10,7 @@ from epochal.plan.order import Order, Sequential, Shuffle, ShuffleOnce
 from epochal.plan.permutation import ALGORITHM
 from epochal.plan.plan import Plan, Turn
 from epochal.plan.remainder import REMAINDERS
+from epochal.plan.sizes import BatchSchedule
 from epochal.plan.threefry import words
 from epochal.plan.tracks import Tracks
 
@@ -19,6 +20,7 @@ __all__ = [
     "READY",
     "REMAINDERS",
     "Balanced",
+    "BatchSchedule",
     "Blocks",
     "Buckets",
     "Groups",

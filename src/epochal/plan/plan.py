@@ -7,9 +7,10 @@ either: `batch` is a pure function, `find` its inverse.
 from __future__ import annotations
 
 import dataclasses
-import operator
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -20,6 +21,8 @@ from epochal.plan.named import order_named
 from epochal.plan.order import Order
 from epochal.plan.permutation import MOST_SAMPLES
 from epochal.plan.remainder import REMAINDERS, Segments, remainder_named
+from epochal.plan.sizes import BatchSchedule, Full, Scheduled, batch_size_of, bounded, whole
+from epochal.plan.walk import Phase, Walk, walk_of
 
 if TYPE_CHECKING:
     from epochal.plan.audit import Audit
@@ -32,13 +35,6 @@ _MOST_EPOCHS = 2**32 - 1
 _MOST_SEED = 2**64 - 1
 
 
-class Full(int):
-    """The batch size that "full" stands for: all samples, of another number of them too.
-
-    It is an int for all purposes; `dataclasses.replace(plan, samples=...)` reads it as "full" again.
-    """
-
-
 @dataclass(frozen=True, order=True)
 class Turn:
     """One turn of a sample: `plan.batch(turn.epoch, turn.batch)[turn.slot]` is the sample."""
@@ -49,48 +45,24 @@ class Turn:
     slot: int
 
 
-def _whole(value: object) -> int | None:
-    """The value as an int if it is a whole number by type (NumPy's too, bool not), else None."""
-    if isinstance(value, bool | np.bool_):
-        return None
-    try:
-        return operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        return None
-
-
-def _bounded(name: str, value: object, least: int, most: int, bounds: str, remedy: str = "") -> int:
-    whole = _whole(value)
-    if whole is None:
-        shown = f'"{value}"' if isinstance(value, str) else value
-        raise Refusal(f"{name} must be a whole number {bounds}; got {shown}.{remedy}")
-    if not least <= whole <= most:
-        raise Refusal(f"{name} must be {bounds}; got {whole}.{remedy}")
-    return whole
-
-
-def _batch_size(value: object, samples: int, turns: int) -> int:
-    if isinstance(value, Full) or (isinstance(value, str) and value == "full"):
-        return Full(turns)
-    what = "the training samples" if turns == samples else "the turns of an epoch"
-    bounds = f"between 1 and {turns} ({what})"
-    return _bounded("batch_size", value, 1, turns, bounds, ' Use "full" for one batch per epoch.')
-
-
 @dataclass(frozen=True, init=False, repr=False)
 class Plan:
     """Order + batch size + remainder + epochs: which samples form which update.
 
     Args:
         samples: the number of training samples, 1 to 2^62.
-        batch_size: the samples of one update, 1 to `turns`, or "full" for all of them.
-        epochs: how often each sample has its turn, at least 1.
+        batch_size: the samples of one update, 1 to `turns`, or "full" for all of them; or a mapping from
+            the epoch at which a size begins to the size, or a `BatchSchedule`, which also counts in updates.
+        epochs: how often each sample has its turn, at least 1; with `updates_per_epoch`, how many times that
+            many updates are made.
         seed: which random order, 0 to 2^64 - 1.
         order: "shuffle" (a new random order in every epoch), "shuffle_once", "sequential", "replacement", or
             an `Order` such as `Blocks(12)` or `Stratified(labels)`.
         remainder: what becomes of the samples that do not fill a batch: "keep" (a smaller last batch),
             "drop" (left out of this epoch), "spread" (batch sizes differ by at most one), "carry" (the last
             batch borrows from the next epoch).
+        updates_per_epoch: what an epoch is, instead of one pass through the samples; passes go on underneath
+            as without it, across the ends of epochs, so that no sample is favored.
 
     Raises:
         Refusal: where one of these is out of its bounds.
@@ -103,6 +75,10 @@ class Plan:
         [184, 56, 20, 89, 31]
         >>> plan.find(sample=56, epoch=999)
         (Turn(update=39999, epoch=999, batch=39, slot=1),)
+        >>> Plan(10, 5, 3, updates_per_epoch=3).find(sample=1, epoch=1)
+        (Turn(update=4, epoch=1, batch=1, slot=4),)
+        >>> [phase.segments for phase in Plan(10, {0: 2, 4: 5, 6: "full"}, 9).phases]
+        [((5, 2),), ((2, 5),), ((1, 10),)]
         >>> Plan(614, 1000, 1)
         Traceback (most recent call last):
         epochal.errors.Refusal: batch_size must be between 1 and 614 (the training samples); got 1000. \
@@ -115,41 +91,50 @@ Use "full" for one batch per epoch.
     seed: int
     order: Order
     remainder: str
+    updates_per_epoch: int | None
 
     def __init__(
         self,
         samples: int,
-        batch_size: int | Literal["full"],
+        batch_size: int | Literal["full"] | Mapping[int, Any] | BatchSchedule,
         epochs: int,
         seed: int = 0,
         order: str | Order = "shuffle",
         remainder: str = "keep",
+        updates_per_epoch: int | None = None,
     ) -> None:
-        samples = _bounded("samples", samples, 1, MOST_SAMPLES, "between 1 and 2^62")
+        samples = bounded("samples", samples, 1, MOST_SAMPLES, "between 1 and 2^62")
         least = "at least 1"
-        epochs_bounds = least if (_whole(epochs) or 0) <= _MOST_EPOCHS else f"at most {_MOST_EPOCHS}"
+        epochs_bounds = least if (whole(epochs) or 0) <= _MOST_EPOCHS else f"at most {_MOST_EPOCHS}"
         order = order if isinstance(order, Order) else order_named(str(order))
         order.check(samples)
         turns = order.turns(samples)
-        size = _batch_size(batch_size, samples, turns)
+        size = batch_size_of(batch_size, samples, turns)
         policy = remainder_named(str(remainder))
-        order.check_batches(size, policy.name)
+        for each in {size, *(size.schedule.sizes(turns) if isinstance(size, Scheduled) else ())}:
+            order.check_batches(int(each), policy.name)
         values: dict[str, object] = {
             "samples": samples,
             "batch_size": size,
-            "epochs": _bounded("epochs", epochs, 1, _MOST_EPOCHS, epochs_bounds),
-            "seed": _bounded("seed", seed, 0, _MOST_SEED, "between 0 and 2^64 - 1"),
+            "epochs": bounded("epochs", epochs, 1, _MOST_EPOCHS, epochs_bounds),
+            "seed": bounded("seed", seed, 0, _MOST_SEED, "between 0 and 2^64 - 1"),
             "order": order.within(policy.segments(turns, int(size))),
             "remainder": policy.name,
+            "updates_per_epoch": updates_per_epoch
+            if updates_per_epoch is None
+            else bounded("updates_per_epoch", updates_per_epoch, 1, 2**62, "at least 1"),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
+        self._check_pace(order)
 
     def __repr__(self) -> str:
-        size = '"full"' if self.is_full else self.batch_size
+        size: object = '"full"' if self.is_full else self.batch_schedule or int(self.batch_size)
+        size = repr(size) if isinstance(size, BatchSchedule) else size
+        pace = "" if self.updates_per_epoch is None else f", updates_per_epoch={self.updates_per_epoch}"
         return (
             f"Plan(samples={self.samples}, batch_size={size}, epochs={self.epochs}, seed={self.seed}, "
-            f'order="{self.order.name}", remainder="{self.remainder}")'
+            f'order="{self.order.name}", remainder="{self.remainder}"{pace})'
         )
 
     def __str__(self) -> str:
@@ -165,6 +150,41 @@ Use "full" for one batch per epoch.
         return isinstance(self.batch_size, Full)
 
     @property
+    def batch_schedule(self) -> BatchSchedule | None:
+        """The schedule of batch sizes, None where there is one size; `batch_size` is then the first."""
+        return self.batch_size.schedule if isinstance(self.batch_size, Scheduled) else None
+
+    @property
+    def batch_sizes(self) -> tuple[int, ...]:
+        """All sizes that batches have, the largest first.
+
+        >>> Plan(614, 32, 1).batch_sizes
+        (32, 6)
+        """
+        return tuple(sorted({size for phase in self.phases for _, size in phase.segments}, reverse=True))
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """Passes through the samples that are cut alike, each phase up to the next: one, or several."""
+        return tuple(phase for phase in self._walk.phases if phase.first < self.passes.epochs)
+
+    @cached_property
+    def passes(self) -> Plan:
+        """The passes through the samples that the updates make, as a plan in which an epoch is a pass.
+
+        The plan itself, but for one with `updates_per_epoch`, whose last pass may have more updates than it.
+
+        >>> Plan(10, 5, 3, updates_per_epoch=3).passes.epochs
+        5
+        """
+        if self.updates_per_epoch is None:
+            return self
+        size = self._schedule_of_passes or ("full" if self.is_full else int(self.batch_size))
+        return self.with_(
+            batch_size=size, epochs=self._walk.locate(self.updates - 1)[0] + 1, updates_per_epoch=None
+        )
+
+    @property
     def turns(self) -> int:
         """Positions of an epoch: the samples, but for an order that repeats some or skips some."""
         return self.order.turns(self.samples)
@@ -172,14 +192,14 @@ Use "full" for one batch per epoch.
     @property
     def regime(self) -> Regime:
         """Batch gradient descent (all samples in each update), stochastic (one), or mini-batch (between)."""
-        largest = self.segments[0][1]
-        if self.order.once and largest == self.samples:
+        firsts = {phase.segments[0][1] for phase in self.phases}
+        if self.order.once and firsts == {self.samples}:
             return "batch"
-        return "stochastic" if largest == 1 else "mini-batch"
+        return "stochastic" if firsts == {1} else "mini-batch"
 
     @property
     def batches_per_epoch(self) -> int:
-        """Updates in one epoch; with `carry`, where that varies by one, the most."""
+        """Updates in one epoch; with `carry`, where that varies by one, the most; of epoch 0."""
         return self.batches_in(0)
 
     @property
@@ -200,15 +220,25 @@ Use "full" for one batch per epoch.
 
     def segments_in(self, epoch: int) -> Segments:
         """The batches of this epoch as (how many, of which size) in their order."""
-        return REMAINDERS[self.remainder].segments(self.turns, int(self.batch_size), self._epoch(epoch))
+        epoch = self._epoch(epoch)
+        if self.updates_per_epoch is None:
+            return self._walk.segments(epoch)
+        return self._walk.between(self.first_update(epoch), self.first_update(epoch + 1))
 
     def batches_in(self, epoch: int) -> int:
         """How many batches start in this epoch."""
+        if self.updates_per_epoch is not None:
+            return self.updates_per_epoch if self._epoch(epoch) >= 0 else 0
         return sum(count for count, _ in self.segments_in(epoch))
 
     def left_out(self, epoch: int) -> int:
-        """How many turns of this epoch are left out: only `drop` leaves any out."""
-        return self.turns % self.batch_size if self._epoch(epoch) >= 0 and self.remainder == "drop" else 0
+        """How many turns of this epoch (of the passes that end in it) are left out: only `drop` does that."""
+        if self._epoch(epoch) < 0 or self.remainder != "drop":
+            return 0
+        if self.updates_per_epoch is None:
+            return self.turns - sum(count * size for count, size in self._walk.segments(epoch))
+        first, last = (self._walk.locate(self.first_update(at))[0] for at in (epoch, epoch + 1))
+        return (last - first) * self.turns - (self._walk.seen(last) - self._walk.seen(first))
 
     def start(self, epoch: int) -> int:
         """The position of the epoch's order at which its first batch begins.
@@ -219,13 +249,18 @@ Use "full" for one batch per epoch.
         >>> [Plan(1000, 400, 3, remainder="carry").start(epoch) for epoch in range(3)]
         [0, 200, 0]
         """
-        policy = REMAINDERS[self.remainder]
-        return policy.start(self.turns, int(self.batch_size), self._epoch(epoch), self.order.fixed)
+        epoch = self._epoch(epoch)
+        if self.updates_per_epoch is None:
+            return self._walk.start(epoch)
+        at, index = self._walk.locate(self.first_update(epoch))
+        return (self._walk.start(at) + self.passes._slice(at, index)[0]) % self.turns
 
     def first_update(self, epoch: int) -> int:
         """The first update of the epoch, counted from 0 over the whole plan (of `epochs`: `updates`)."""
         epoch = self._epoch(epoch, self.epochs)
-        return REMAINDERS[self.remainder].first_update(self.turns, int(self.batch_size), epoch)
+        if self.updates_per_epoch is not None:
+            return epoch * self.updates_per_epoch
+        return self._walk.first_update(epoch)
 
     def locate(self, update: int) -> tuple[int, int]:
         """The epoch of an update and the index of its batch in that epoch.
@@ -234,7 +269,30 @@ Use "full" for one batch per epoch.
         (1, 2)
         """
         update = _index("update", update, self.updates)
-        return REMAINDERS[self.remainder].locate(self.turns, int(self.batch_size), update)
+        if self.updates_per_epoch is not None:
+            return divmod(update, self.updates_per_epoch)
+        return self._walk.locate(update)
+
+    def epochs_after(self, update: int) -> float:
+        """How many epochs so many updates make.
+
+        >>> Plan(1000, 400, 3).epochs_after(4)
+        1.3333333333333333
+        """
+        if update >= self.updates:
+            return float(self.epochs)
+        epoch, index = self.locate(update)
+        return epoch + (index / self.batches_in(epoch) if index else 0.0)
+
+    def samples_after(self, update: int) -> int:
+        """How many turns samples have had after so many updates.
+
+        >>> Plan(10, 4, 3).samples_after(5)
+        18
+        """
+        epoch, index = self._walk.locate(update)
+        since = self._walk.between(update - index, update)
+        return self._walk.seen(epoch) + sum(count * size for count, size in since)
 
     # Samples -----------------------------------------------------------------------------------------------
 
@@ -257,6 +315,10 @@ Use "full" for one batch per epoch.
         """
         index = _index("index", index, self.batches_in(epoch))
         last = _index("index", index + count - 1, self.batches_in(epoch))
+        if self.updates_per_epoch is not None:
+            begin = self.first_update(epoch)
+            updates = range(begin + index, begin + last + 1)
+            return np.concatenate([self.passes.batch_of_update(update) for update in updates])
         offset, _ = self._slice(epoch, index)
         end = sum(self._slice(epoch, last))
         first, size = self.start(epoch) + offset, end - offset
@@ -282,6 +344,8 @@ Use "full" for one batch per epoch.
         the samples that the very last batch borrowed.
         """
         sample = _index("sample", sample, self.samples)
+        if self.updates_per_epoch is not None:
+            return self._find_among(sample, self._epoch(epoch))
         epoch = self._epoch(epoch, self.epochs if self.remainder == "carry" else self.epochs - 1)
         positions = self.order.positions(self.seed, epoch, self.samples, [sample]).tolist()
         return tuple(turn for position in positions if (turn := self._turn(epoch, position)) is not None)
@@ -320,31 +384,20 @@ Use "full" for one batch per epoch.
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as JSON can hold it, and what each remainder policy would do."""
-        return {
-            "samples": self.samples,
-            "turns": self.turns,
-            "batch_size": int(self.batch_size),
-            "batches_per_epoch": self.batches_per_epoch,
-            "epochs": self.epochs,
-            "updates": self.updates,
-            "regime": self.regime,
-            "segments": [list(segment) for segment in self.segments],
-            "last_batch_size": self.segments[-1][1],
-            "left_out": self.left_out(0),
-            "order": self.order.name,
-            "order_options": self.order.options,
-            "remainder": self.remainder,
-            "seed": self.seed,
-            "remainders": {
-                name: {
-                    "segments": [list(segment) for segment in other.segments],
-                    "batches_per_epoch": other.batches_per_epoch,
-                    "updates": other.updates,
-                    "outcome": other.outcome,
-                }
-                for name, other in self.by_remainder().items()
-            },
-        }
+        from epochal.plan.summary import document  # which imports this module
+
+        return document(self)
+
+    @property
+    def divides(self) -> bool:
+        """Whether there is no remainder, whatever the batch size is."""
+        sizes = {int(self.batch_size)}
+        if self.batch_schedule is not None:
+            sizes = set(self.batch_schedule.sizes(self.turns))
+            cut = {size for phase in self.phases for _, size in phase.segments}
+            if cut - sizes or any(phase.used < self.turns for phase in self.phases):
+                return False
+        return all(self.turns % size == 0 for size in sizes)
 
     @property
     def outcome(self) -> str:
@@ -353,19 +406,64 @@ Use "full" for one batch per epoch.
         >>> Plan(1000, 400, 1).outcome
         'a smaller last batch of 200'
         """
-        if self.turns % self.batch_size == 0:
+        if self.divides:
             return "none: every batch is full"
+        if self.batch_schedule is not None:
+            return _OUTCOMES[self.remainder]
         return REMAINDERS[self.remainder].outcome(self.turns, int(self.batch_size), self.order.fixed)
 
     # Inside ------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _walk(self) -> Walk:
+        schedule, policy = self._schedule_of_passes, REMAINDERS[self.remainder]
+        return walk_of(policy, self.turns, self.order.fixed, int(self.batch_size), schedule)
+
+    @property
+    def _schedule_of_passes(self) -> BatchSchedule | None:
+        """The schedule of batch sizes in passes or updates, where an epoch is something else."""
+        schedule = self.batch_schedule
+        if schedule is None or self.updates_per_epoch is None or schedule.unit == "updates":
+            return schedule
+        return BatchSchedule({at * self.updates_per_epoch: size for at, size in schedule.changes}, "updates")
+
+    def _check_pace(self, order: Order) -> None:
+        """Refuse what can't be together with batch sizes that change, or epochs of a number of updates."""
+        if self.batch_schedule is not None:
+            if self.remainder == "carry":
+                raise Refusal(
+                    'remainder must be keep, drop or spread where the batch_size changes; got "carry".'
+                )
+            if len({order.within(phase.segments) for phase in self._walk.phases}) > 1:
+                raise Refusal(
+                    f'order "{order.name}" composes batches of one size, and the batch_size changes; '
+                    "give one batch_size, or another order."
+                )
+        if self.updates_per_epoch is not None and self._walk.locate(self.updates - 1)[0] >= _MOST_EPOCHS:
+            raise Refusal(
+                f"updates_per_epoch must make at most {_MOST_EPOCHS} passes through the samples; "
+                f"{self.epochs} epochs of {self.updates_per_epoch} updates make more."
+            )
+
+    def _find_among(self, sample: int, epoch: int) -> tuple[Turn, ...]:
+        """The turns of a sample in an epoch of a number of updates, whichever passes they belong to."""
+        begin, end = self.first_update(epoch), self.first_update(epoch + 1)
+        passes, borrowed = self.passes, self.remainder == "carry"
+        first, last = (passes.locate(update)[0] for update in (begin, end - 1))
+        found = [
+            turn
+            for at in range(first, last + 1 + borrowed)
+            for turn in passes.find(sample, at)
+            if begin <= turn.update < end
+        ]
+        return tuple(Turn(turn.update, epoch, turn.update - begin, turn.slot) for turn in sorted(found))
 
     def _epoch(self, epoch: int, most: int | None = None) -> int:
         return _index("epoch", epoch, self.epochs if most is None else most + 1)
 
     def _turn(self, epoch: int, position: int) -> Turn | None:
         """The turn at a position of an epoch's order, None where it is left out or past the last epoch."""
-        policy, fixed = REMAINDERS[self.remainder], self.order.fixed
-        turn = policy.turn(self.turns, int(self.batch_size), epoch, position, fixed)
+        turn = self._walk.turn(epoch, position)
         if turn is None or turn[0] >= self.epochs:
             return None
         batch, slot = self._batch_and_slot(*turn)
@@ -391,4 +489,12 @@ Use "full" for one batch per epoch.
 
 
 def _index(name: str, value: object, count: int) -> int:
-    return _bounded(name, value, 0, count - 1, f"between 0 and {count - 1}")
+    return bounded(name, value, 0, count - 1, f"between 0 and {count - 1}")
+
+
+_OUTCOMES = {
+    "keep": "a smaller last batch",
+    "drop": "left out, others in each epoch",
+    "spread": "batch sizes of an epoch differ by at most one",
+}
+"""What becomes of the remainder where the batch size changes."""

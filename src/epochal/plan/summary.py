@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable
+from typing import Any
 
 from epochal.plan.plan import Plan
+from epochal.plan.remainder import Segments
 
-__all__ = ["sizes", "summary"]
+__all__ = ["document", "sizes", "summary"]
 
 _WIDTH = 80
+_MOST_PHASES = 12
 _REGIMES = {
     "batch": "batch gradient descent: every update sees all samples",
     "stochastic": "stochastic gradient descent: every update sees one sample",
@@ -26,9 +29,31 @@ def sizes(plan: Plan) -> str:
     if plan.remainder == "carry" and plan.epochs > 1 and plan.turns % plan.batch_size:
         most = plan.batches_per_epoch
         return f"{most - 1:,} or {most:,} × {plan.batch_size:,}"
-    if plan.batches_per_epoch <= 4:
-        return ", ".join(f"{size:,}" for count, size in plan.segments for _ in range(count))
-    return ", ".join(f"{count:,} × {size:,}" for count, size in plan.segments)
+    return _sizes(plan.segments)
+
+
+def _sizes(segments: Segments) -> str:
+    if sum(count for count, _ in segments) <= 4:
+        return ", ".join(f"{size:,}" for count, size in segments for _ in range(count))
+    return ", ".join(f"{count:,} × {size:,}" for count, size in segments)
+
+
+def _phases(plan: Plan) -> list[tuple[str, str]]:
+    """The batches of a pass, in each phase."""
+    whole = "epoch" if plan.updates_per_epoch is None else "pass"
+    if plan.batch_schedule is None:
+        return [(f"batches per {whole}", f"{plan.passes.batches_per_epoch:,}  ({sizes(plan.passes)})")]
+    plural = "epochs" if whole == "epoch" else "passes"
+    shown = list(zip(plan.phases, [*plan.phases[1:], None], strict=True))
+    rows = []
+    for phase, following in shown:
+        last = (plan.passes.epochs if following is None else following.first) - 1
+        name = f"{whole} {phase.first:,}" if last == phase.first else f"{plural} {phase.first:,} to {last:,}"
+        batches = _counted(phase.batches, "batch")
+        rows.append((name, f"{batches}  ({_sizes(phase.segments)})"))
+    if len(rows) > _MOST_PHASES:
+        rows[_MOST_PHASES // 2 : -_MOST_PHASES // 2] = [("...", f"{len(rows):,} phases in all")]
+    return rows
 
 
 def _counted(number: int, noun: str) -> str:
@@ -37,7 +62,13 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _updates(plan: Plan) -> str:
-    if plan.remainder == "carry" and plan.turns % plan.batch_size:
+    if plan.updates_per_epoch is not None:
+        passes = plan.passes.epochs_after(plan.updates)
+        how = f"{_counted(plan.epochs, 'epoch')} × {_counted(plan.updates_per_epoch, 'update')}; that is "
+        how += f"{passes:,.4g} passes through the samples"
+    elif plan.batch_schedule is not None:
+        how = f"{_counted(plan.epochs, 'epoch')} in {_counted(len(plan.phases), 'phase')}"
+    elif plan.remainder == "carry" and plan.turns % plan.batch_size:
         how = f"{_counted(plan.epochs, 'epoch')} on end, cut into batches of {plan.batch_size:,}"
     else:
         how = f"{_counted(plan.epochs, 'epoch')} × {_counted(plan.batches_per_epoch, 'batch')}"
@@ -58,8 +89,9 @@ def _rows(rows: Iterable[tuple[str, str]]) -> list[str]:
 
 def _others(plan: Plan) -> list[str]:
     others = [other for name, other in plan.by_remainder().items() if name != plan.remainder]
-    table = [("", "batches per epoch", "updates", "what becomes of the rest")]
-    table += [(other.remainder, sizes(other), f"{other.updates:,}", other.outcome) for other in others]
+    whole = "epoch" if plan.updates_per_epoch is None else "pass"
+    table = [("", f"batches per {whole}", "updates", "what becomes of the rest")]
+    table += [(other.remainder, sizes(other.passes), f"{other.updates:,}", other.outcome) for other in others]
     width = [max(len(row[column]) for row in table) for column in range(4)]
     if 2 + sum(width) + 6 <= _WIDTH:
         lines = [
@@ -92,7 +124,8 @@ def summary(plan: Plan) -> str:
     """
     every = "samples" if plan.order.once else "turns"
     size = f"{plan.batch_size:,}" + (f", all {every} (full)" if plan.is_full else "")
-    divides = plan.turns % plan.batch_size == 0
+    if plan.batch_schedule is not None:
+        size = str(plan.batch_schedule)
     turns = [] if plan.order.once else [("turns per epoch", f"{plan.turns:,}")]
     notes = plan.order.notes(plan.samples, int(plan.batch_size))
     lines = [
@@ -103,8 +136,8 @@ def summary(plan: Plan) -> str:
                 ("samples", f"{plan.samples:,}"),
                 *turns,
                 ("batch size", size),
-                ("batches per epoch", f"{plan.batches_per_epoch:,}  ({sizes(plan)})"),
-                ("remainder", plan.outcome if divides else f"{plan.remainder}: {plan.outcome}"),
+                *_phases(plan),
+                ("remainder", plan.outcome if plan.divides else f"{plan.remainder}: {plan.outcome}"),
                 ("epochs", f"{plan.epochs:,}"),
                 ("updates", _updates(plan)),
                 ("order", f"{plan.order.name}: {'; '.join((plan.order.words, *notes))}"),
@@ -112,4 +145,45 @@ def summary(plan: Plan) -> str:
             ]
         ),
     ]
-    return "\n".join(lines if divides else lines + _others(plan))
+    alone = plan.divides or plan.batch_schedule is not None
+    return "\n".join(lines if alone else lines + _others(plan))
+
+
+def document(plan: Plan) -> dict[str, Any]:
+    """The plan as JSON can hold it, and what each remainder policy would do."""
+    return {
+        "samples": plan.samples,
+        "turns": plan.turns,
+        "batch_size": int(plan.batch_size),
+        "batch_schedule": None if plan.batch_schedule is None else plan.batch_schedule.to_dict(),
+        "phases": {
+            f"from pass {phase.first}": {
+                "update": phase.update,
+                "batches": phase.batches,
+                "segments": [list(segment) for segment in phase.segments],
+            }
+            for phase in (plan.phases if len(plan.phases) > 1 else ())
+        },
+        "updates_per_epoch": plan.updates_per_epoch,
+        "passes": plan.passes.epochs_after(plan.updates),
+        "batches_per_epoch": plan.batches_per_epoch,
+        "epochs": plan.epochs,
+        "updates": plan.updates,
+        "regime": plan.regime,
+        "segments": [list(segment) for segment in plan.passes.segments],
+        "last_batch_size": plan.passes.segments[-1][1],
+        "left_out": plan.left_out(0),
+        "order": plan.order.name,
+        "order_options": plan.order.options,
+        "remainder": plan.remainder,
+        "seed": plan.seed,
+        "remainders": {
+            name: {
+                "segments": [list(segment) for segment in other.passes.segments],
+                "batches_per_epoch": other.batches_per_epoch,
+                "updates": other.updates,
+                "outcome": other.outcome,
+            }
+            for name, other in plan.by_remainder().items()
+        },
+    }

@@ -39,7 +39,7 @@ from epochal.curves import Curves, Verdict
 from epochal.data import Scaling, TargetScaling, Vocabulary, encoder_from_dict
 from epochal.errors import Refusal
 from epochal.models import Pairwise, Variables, shapes_of
-from epochal.plan import Plan, order_named
+from epochal.plan import BatchSchedule, Plan, order_named
 from epochal.run.checks import (
     Tensors,
     check_dtype,
@@ -325,13 +325,15 @@ def _record(path: Path, document: dict[str, Any]) -> Run:
 def _plan(value: dict[str, Any], values: NDArray[Any] | None) -> Plan:
     """The plan of the first repeat; `values` is what its order knows of the training samples."""
     order = order_named(value["order"], value.get("order_options"))
+    schedule = value.get("batch_schedule")
     return Plan(
         value["samples"],
-        value["batch_size"],
+        value["batch_size"] if schedule is None else BatchSchedule.of_dict(schedule),
         value["epochs"],
         seed=value["seed"],
         order=order if values is None else order.bind(values),
         remainder=value["remainder"],
+        updates_per_epoch=value.get("updates_per_epoch"),
     )
 
 

@@ -30,6 +30,8 @@ class Seen:
     turns: tuple[Turn, ...]
     size: int
     """How many samples are in the batch of its (first) turn."""
+    sizes: tuple[int, ...] = ()
+    """How many are in the batch of each turn."""
     name: str = ""
     """What the row is called, where rows have names."""
 
@@ -73,16 +75,17 @@ def seen(run: Run, row: int, epoch: int, repeat: int = 0) -> Seen:
         raise Refusal(f"row {row} is {name} in repeat {repeat}, so no update saw it.")
     train = np.flatnonzero(run.splits[repeat] == _TRAIN)
     sample = int(np.searchsorted(train, found[0]))
-    turns = plan.find(sample, epoch)
-    begun = tuple(turn for turn in turns if turn.update < _begun(run, repeat))
-    if turns and not begun:
+    found_turns = plan.find(sample, epoch)
+    turns = tuple(turn for turn in found_turns if turn.update < _begun(run, repeat))
+    ended = run.outcomes[repeat].updates
+    if found_turns and not turns:
         raise Refusal(
             f"epoch must be one in which row {row} had its turn; repeat {repeat} ended after "
-            f"{run.outcomes[repeat].updates} updates, and in epoch {epoch} it is in update {turns[0].update}."
+            f"{ended} updates, and in epoch {epoch} it is in update {found_turns[0].update}."
         )
-    turns = begun
-    size = len(plan.batch(turns[0].epoch, turns[0].batch)) if turns else 0
-    return Seen(repeat, row, epoch, turns, size, run.names[found[0]] if run.names else "")
+    sizes = tuple(len(plan.batch(turn.epoch, turn.batch)) for turn in turns)
+    name = run.names[found[0]] if run.names else ""
+    return Seen(repeat, row, epoch, turns, sizes[0] if sizes else 0, sizes, name)
 
 
 def formed(run: Run, update: int, repeat: int = 0) -> Formed:

@@ -1,0 +1,163 @@
+"""How large is a batch: a number, all samples, or sizes that change along the training?"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from epochal.errors import Refusal
+
+__all__ = ["BatchSchedule", "Full", "Scheduled", "batch_size_of", "bounded", "whole"]
+
+Size = int | Literal["full"]
+_MOST_CHANGES = 1000
+
+
+def whole(value: object) -> int | None:
+    """The value as an int if it is a whole number by type (NumPy's too, bool not), else None."""
+    if isinstance(value, bool | np.bool_):
+        return None
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+
+
+def bounded(name: str, value: object, least: int, most: int, bounds: str, remedy: str = "") -> int:
+    """The value, a whole number within bounds, or a refusal in one sentence."""
+    number = whole(value)
+    if number is None:
+        shown = f'"{value}"' if isinstance(value, str) else value
+        raise Refusal(f"{name} must be a whole number {bounds}; got {shown}.{remedy}")
+    if not least <= number <= most:
+        raise Refusal(f"{name} must be {bounds}; got {number}.{remedy}")
+    return number
+
+
+class Full(int):
+    """The batch size that "full" stands for: all samples, of another number of them too.
+
+    It is an int for all purposes; `dataclasses.replace(plan, samples=...)` reads it as "full" again.
+    """
+
+
+@dataclass(frozen=True, init=False)
+class BatchSchedule:
+    """Batch sizes that change along the training.
+
+    Growing the batch does what decaying the learning rate does, in fewer updates (Smith, Kindermans, Ying
+    and Le 2018, "Don't decay the learning rate, increase the batch size", arXiv 1711.00489).
+
+    Args:
+        sizes: from the epoch (or update, counted from 0) at which a size begins to the size, a number of
+            samples or "full"; the first begins at 0.
+        unit: "epochs" or "updates", what the beginnings are counted in.
+
+    Raises:
+        Refusal: where it does not begin at 0, or holds what is no whole number.
+
+    >>> BatchSchedule({0: 32, 30: 128, 60: "full"}).changes
+    ((0, 32), (30, 128), (60, 'full'))
+    >>> BatchSchedule({10: 32})
+    Traceback (most recent call last):
+    epochal.errors.Refusal: batch_size must begin at epoch 0; got 10 as the first beginning. Give it a size \
+for 0, too.
+    """
+
+    changes: tuple[tuple[int, Size], ...]
+    unit: str
+
+    def __init__(self, sizes: Mapping[int, Any], unit: str = "epochs") -> None:
+        if unit not in ("epochs", "updates"):
+            raise Refusal(f'the unit of a batch schedule must be "epochs" or "updates"; got "{unit}".')
+        one = unit.removesuffix("s")
+        if not isinstance(sizes, Mapping) or not sizes:
+            raise Refusal(f"batch_size must map {unit} to sizes, such as {{0: 32, 30: 128}}; got {sizes!r}.")
+        if len(sizes) > _MOST_CHANGES:
+            raise Refusal(f"batch_size must change at most {_MOST_CHANGES} times; got {len(sizes)} sizes.")
+        changes: list[tuple[int, Size]] = []
+        for at, size in sizes.items():
+            begin = bounded(f"the {one} at which a batch_size begins", at, 0, 2**62, "at least 0")
+            if isinstance(size, Full) or (isinstance(size, str) and size == "full"):
+                changes.append((begin, "full"))
+            else:
+                changes.append((begin, bounded("batch_size", size, 1, 2**62, 'at least 1, or "full"')))
+        changes.sort(key=lambda change: change[0])
+        if changes[0][0] != 0:
+            raise Refusal(
+                f"batch_size must begin at {one} 0; got {changes[0][0]} as the first beginning. Give it a "
+                "size for 0, too."
+            )
+        object.__setattr__(self, "changes", tuple(changes))
+        object.__setattr__(self, "unit", unit)
+
+    def __repr__(self) -> str:
+        unit = "" if self.unit == "epochs" else f', unit="{self.unit}"'
+        return f"BatchSchedule({dict(self.changes)}{unit})"
+
+    def __str__(self) -> str:
+        first, *others = self.changes
+        one = self.unit.removesuffix("s")
+        return ", ".join([_said(first[1]), *(f"from {one} {at:,}: {_said(size)}" for at, size in others)])
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON can hold it; `of_dict` is the inverse."""
+        return {"unit": self.unit, "changes": [list(change) for change in self.changes]}
+
+    @classmethod
+    def of_dict(cls, value: Mapping[str, Any]) -> BatchSchedule:
+        """From what `to_dict` gave."""
+        return cls(dict(value["changes"]), str(value["unit"]))
+
+    def sizes(self, turns: int) -> tuple[int, ...]:
+        """The sizes of all changes for an epoch of so many turns."""
+        return tuple(turns if size == "full" else int(size) for _, size in self.changes)
+
+
+def _said(size: Size) -> str:
+    return size if isinstance(size, str) else f"{size:,}"
+
+
+class Scheduled(int):
+    """The first batch size of a schedule: an int for all purposes, but equal only to one of that schedule."""
+
+    schedule: BatchSchedule
+
+    def __new__(cls, size: int, schedule: BatchSchedule) -> Scheduled:
+        """The size with its schedule."""
+        made = super().__new__(cls, size)
+        made.schedule = schedule
+        return made
+
+    def __getnewargs__(self) -> tuple[int, BatchSchedule]:  # type: ignore[override]
+        return int(self), self.schedule
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Scheduled) and (int(self), self.schedule) == (int(other), other.schedule)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash((int(self), self.schedule))
+
+
+def batch_size_of(value: object, samples: int, turns: int) -> int:
+    """What was given as a batch size, for epochs of so many turns; else a refusal."""
+    if isinstance(value, Full) or (isinstance(value, str) and value == "full"):
+        return Full(turns)
+    if isinstance(value, Mapping):
+        value = BatchSchedule(value)
+    if isinstance(value, Scheduled):
+        value = value.schedule
+    what = "the training samples" if turns == samples else "the turns of an epoch"
+    bounds = f"between 1 and {turns} ({what})"
+    remedy = ' Use "full" for one batch per epoch.'
+    if isinstance(value, BatchSchedule):
+        sizes = [bounded("batch_size", size, 1, turns, bounds, remedy) for size in value.sizes(turns)]
+        return Scheduled(sizes[0], value)
+    return bounded("batch_size", value, 1, turns, bounds, remedy)

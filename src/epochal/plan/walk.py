@@ -1,0 +1,267 @@
+"""How do passes through the samples follow one another, cut into batches?
+
+A walk knows positions and numbers of updates, no samples. Most consist of passes that are all cut alike
+(`Even`); where the batch size changes there are phases, and a change amid a pass makes that pass a phase of
+its own (`Phased`).
+"""
+
+from __future__ import annotations
+
+import itertools
+from abc import ABC, abstractmethod
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from epochal.plan.remainder import Remainder, Segments
+from epochal.plan.sizes import BatchSchedule
+
+__all__ = ["Even", "Phase", "Phased", "Walk", "phases_of", "walk_of"]
+
+
+class Phase(NamedTuple):
+    """Consecutive passes that are cut alike; the last phase has no end."""
+
+    first: int
+    """Its first pass."""
+    update: int
+    """The first update of that pass."""
+    start: int
+    """The position of the order at which the first batch of that pass begins."""
+    segments: Segments
+
+    @property
+    def batches(self) -> int:
+        """Batches of a pass."""
+        return sum(count for count, _ in self.segments)
+
+    @property
+    def used(self) -> int:
+        """Positions of a pass that are in a batch."""
+        return sum(count * size for count, size in self.segments)
+
+
+class Walk(ABC):
+    """Passes 0, 1, 2, ... and the batches of each."""
+
+    @property
+    @abstractmethod
+    def phases(self) -> tuple[Phase, ...]:
+        """The phases, the first from pass 0."""
+
+    @abstractmethod
+    def segments(self, epoch: int) -> Segments:
+        """The batches of a pass."""
+
+    @abstractmethod
+    def start(self, epoch: int) -> int:
+        """The position at which the first batch of the pass begins."""
+
+    @abstractmethod
+    def first_update(self, epoch: int) -> int:
+        """The updates before the pass."""
+
+    @abstractmethod
+    def locate(self, update: int) -> tuple[int, int]:
+        """The pass of an update and the index of its batch there."""
+
+    @abstractmethod
+    def turn(self, epoch: int, position: int) -> tuple[int, int] | None:
+        """The pass of the batch in which a position has its turn, and the offset in it; see `Remainder`."""
+
+    @abstractmethod
+    def seen(self, epoch: int) -> int:
+        """Turns taken in the batches of all passes before this one."""
+
+    def between(self, low: int, high: int) -> Segments:
+        """The batches of the updates from `low` up to `high`, across the ends of passes."""
+        epoch, index = self.locate(low)
+        left = high - low
+        found: list[tuple[int, int]] = []
+        while left:
+            for count, size in self.segments(epoch):
+                skipped = min(index, count)
+                taken = min(left, count - skipped)
+                index, left = index - skipped, left - taken
+                if taken and found and found[-1][1] == size:
+                    found[-1] = (found[-1][0] + taken, size)
+                elif taken:
+                    found.append((taken, size))
+            epoch += 1
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class Even(Walk):
+    """All passes cut alike, with whatever policy."""
+
+    policy: Remainder
+    turns: int
+    size: int
+    fixed: bool
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """See `Walk`."""
+        return (Phase(0, 0, 0, self.segments(0)),)
+
+    def segments(self, epoch: int) -> Segments:
+        """See `Walk`."""
+        return self.policy.segments(self.turns, self.size, epoch)
+
+    def start(self, epoch: int) -> int:
+        """See `Walk`."""
+        return self.policy.start(self.turns, self.size, epoch, self.fixed)
+
+    def first_update(self, epoch: int) -> int:
+        """See `Walk`."""
+        return self.policy.first_update(self.turns, self.size, epoch)
+
+    def locate(self, update: int) -> tuple[int, int]:
+        """See `Walk`."""
+        return self.policy.locate(self.turns, self.size, update)
+
+    def turn(self, epoch: int, position: int) -> tuple[int, int] | None:
+        """See `Walk`."""
+        return self.policy.turn(self.turns, self.size, epoch, position, self.fixed)
+
+    def seen(self, epoch: int) -> int:
+        """See `Walk`."""
+        if self.policy.name == "carry":
+            return self.first_update(epoch) * self.size
+        return epoch * sum(count * size for count, size in self.segments(0))
+
+
+class Phased(Walk):
+    """Phases, each with passes cut alike; every position after the last batch of a pass is left out of it."""
+
+    def __init__(self, phases: tuple[Phase, ...], turns: int, rolls: bool) -> None:
+        self._phases, self.turns, self.rolls = phases, turns, rolls
+        self._firsts = [phase.first for phase in phases]
+        self._updates = [phase.update for phase in phases]
+        self._seen = [0]
+        for phase, following in itertools.pairwise(phases):
+            self._seen.append(self._seen[-1] + (following.first - phase.first) * phase.used)
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """See `Walk`."""
+        return self._phases
+
+    def _phase(self, epoch: int) -> Phase:
+        return self._phases[bisect_right(self._firsts, epoch) - 1]
+
+    def segments(self, epoch: int) -> Segments:
+        """See `Walk`."""
+        return self._phase(epoch).segments
+
+    def start(self, epoch: int) -> int:
+        """See `Walk`."""
+        phase = self._phase(epoch)
+        return (phase.start + (epoch - phase.first) * phase.used) % self.turns if self.rolls else 0
+
+    def first_update(self, epoch: int) -> int:
+        """See `Walk`."""
+        phase = self._phase(epoch)
+        return phase.update + (epoch - phase.first) * phase.batches
+
+    def locate(self, update: int) -> tuple[int, int]:
+        """See `Walk`."""
+        phase = self._phases[bisect_right(self._updates, update) - 1]
+        passes, index = divmod(update - phase.update, phase.batches)
+        return phase.first + passes, index
+
+    def turn(self, epoch: int, position: int) -> tuple[int, int] | None:
+        """See `Walk`."""
+        offset = (position - self.start(epoch)) % self.turns
+        return (epoch, offset) if offset < self._phase(epoch).used else None
+
+    def seen(self, epoch: int) -> int:
+        """See `Walk`."""
+        number = bisect_right(self._firsts, epoch) - 1
+        phase = self._phases[number]
+        return self._seen[number] + (epoch - phase.first) * phase.used
+
+
+def walk_of(
+    policy: Remainder, turns: int, fixed: bool, size: int, schedule: BatchSchedule | None = None
+) -> Walk:
+    """The walk of batches of one size, or of sizes that change; `fixed`: all passes have one order."""
+    if schedule is None or policy.name == "carry":
+        return Even(policy, turns, size, fixed)
+    rolls = policy.name == "drop" and fixed
+    begins = (begin for begin, _ in schedule.changes)
+    changes = tuple(zip(begins, schedule.sizes(turns), strict=True))
+    return Phased(phases_of(policy, turns, rolls, changes, schedule.unit), turns, rolls)
+
+
+def phases_of(
+    policy: Remainder, turns: int, rolls: bool, changes: tuple[tuple[int, int], ...], unit: str
+) -> tuple[Phase, ...]:
+    """The phases of sizes that begin at passes ("epochs") or at updates.
+
+    Args:
+        policy: what becomes of the samples that do not fill a batch; all but `carry`.
+        turns: positions of a pass.
+        rolls: whether each pass begins where the last one ended.
+        changes: (beginning, size), ascending, the first at 0.
+        unit: "epochs" or "updates".
+
+    >>> from epochal.plan.remainder import Keep
+    >>> for phase in phases_of(Keep(), 10, False, ((0, 2), (7, 4)), "updates"):
+    ...     print(phase.first, phase.update, phase.segments)
+    0 0 ((5, 2),)
+    1 5 ((2, 2), (1, 4), (1, 2))
+    2 9 ((2, 4), (1, 2))
+    """
+    phases: list[Phase] = []
+    first = update = start = 0
+
+    def add(passes: int, segments: Segments) -> None:
+        nonlocal first, update, start
+        phase = Phase(first, update, start, segments)
+        phases.append(phase)
+        first, update = first + passes, update + passes * phase.batches
+        start = (start + passes * phase.used) % turns if rolls else 0
+
+    sizes = dict(enumerate(size for _, size in changes))
+    begins = [begin for begin, _ in changes]
+    number = 0
+    while number < len(changes):
+        whole = policy.segments(turns, sizes[number])
+        if number + 1 == len(changes):
+            add(1, whole)
+            break
+        end = begins[number + 1]
+        batches = sum(count for count, _ in whole)
+        passes = end - first if unit == "epochs" else max(0, end - update) // batches
+        if passes:
+            add(passes, whole)
+        number += 1
+        if unit == "updates" and update < end:
+            mixed, number = _mixed(policy, turns, update, begins, sizes, number - 1)
+            add(1, mixed)
+    return tuple(phases)
+
+
+def _mixed(
+    policy: Remainder, turns: int, update: int, begins: list[int], sizes: dict[int, int], number: int
+) -> tuple[Segments, int]:
+    """A pass that begins at `update` with size `number` and in which sizes change; (segments, last size)."""
+    segments: list[tuple[int, int]] = []
+    left = turns
+    while left:
+        last = number + 1 == len(begins)
+        wanted = None if last else begins[number + 1] - update
+        if policy.name == "drop" and sizes[number] > left:
+            break
+        for count, size in policy.segments(left, min(sizes[number], left)):
+            taken = count if wanted is None else min(count, wanted)
+            if taken:
+                segments.append((taken, size))
+                left, update = left - taken * size, update + taken
+                wanted = None if wanted is None else wanted - taken
+        if wanted != 0:
+            break
+        number += 1
+    return tuple(segments), number
