@@ -188,7 +188,9 @@ def predict(
     places = {} if dataset.timeline is None else dataset.timeline.places()
     notes, threshold = dataset.notes, None if run.threshold is None else run.threshold.value
     if run.threshold is not None:
-        notes = (*notes, f"predicted {run.threshold}")
+        chosen = parameters == "last" and run.threshold.rule != "given"
+        aside = " (it was chosen with the best parameters, not with these)" if chosen else ""
+        notes = (*notes, f"predicted {run.threshold}{aside}")
     return Prediction(
         task=run.task,
         values=per_repeat.mean(axis=0),
