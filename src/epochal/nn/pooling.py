@@ -50,15 +50,16 @@ def _found(inputs: jax.Array, window: Sizes, strides: Sizes, pads: Pads) -> tupl
         inputs = jnp.pad(inputs, ((0, 0), *pads, (0, 0)), constant_values=-jnp.inf)
     batch, *sizes, channels = inputs.shape
     outputs = [(size - width) // step + 1 for size, width, step in zip(sizes, window, strides, strict=True)]
+    kept_as = jnp.int8 if prod(window) < 128 else jnp.int32
     most, where = None, None
     for number, offset in enumerate(itertools.product(*map(range, window))):
         ends = [low + (out - 1) * step + 1 for low, out, step in zip(offset, outputs, strides, strict=True)]
         one = lax.slice(inputs, (0, *offset, 0), (batch, *ends, channels), (1, *strides, 1))
         if most is None or where is None:
-            most, where = one, jnp.zeros(one.shape, jnp.int32)
+            most, where = one, jnp.zeros(one.shape, kept_as)
             continue
         larger = one > most
-        most, where = jnp.where(larger, one, most), jnp.where(larger, number, where)
+        most, where = jnp.where(larger, one, most), jnp.where(larger, kept_as(number), where)
     assert most is not None and where is not None
     return most, where
 
