@@ -21,6 +21,7 @@ TABLES = (
     "advise",
     "regret",
     "stream",
+    "orders",
 )
 
 

@@ -24,7 +24,7 @@ _LACKING = {
 }
 
 
-def order_for(given: Any, dataset: Dataset, class_weight: Any = None) -> Order:
+def order_for(given: Any, dataset: Dataset, class_weight: Any) -> Order:
     """The order that was asked for, with what it needs of all samples of the data set.
 
     An order that has it already (`Stratified(labels)`) must have it for each sample of the data set.

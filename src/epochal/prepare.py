@@ -309,7 +309,7 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     if settings.stateful:
         settings = _stateful(settings, samples)
     endless = isinstance(dataset.inputs, EndlessRows)
-    order = order_for("sequential" if endless else settings.order, dataset)
+    order = order_for("sequential" if endless else settings.order, dataset, settings.class_weight)
     plan = Plan(
         _endless_epoch(settings) if endless else len(splits[0].train),
         settings.batch_size,
