@@ -23,6 +23,15 @@ def test_plan_shows_the_remainder_and_what_else_could_become_of_it(call):
         assert f"{name:<8}{batches}" in text
 
 
+def test_sizes_that_change_and_epochs_of_updates(call):
+    text = call("plan", 614, "-b", 32, "-e", 100, "--grow-batch", "30:128,60:full").out
+    assert "32, from epoch 30: 128, from epoch 60: full" in text and "790  (100 epochs in 3 phases)" in text
+    grown = call("plan", 614, "-b", 32, "-e", 100, "--grow-batch", "300 updates: 128", "--json").json
+    assert grown["batch_schedule"] == {"unit": "updates", "changes": [[0, 32], [300, 128]]}
+    paced = call("plan", 614, "-b", 32, "-e", 10, "--updates-per-epoch", 100, "--json").json
+    assert (paced["updates"], paced["passes"], paced["batches_per_epoch"]) == (1000, 50, 100)
+
+
 def test_thousands_may_be_set_off(call):
     assert call("plan", "1,000_000", "-b", "FULL", "--json").json["batch_size"] == 1_000_000
 
@@ -41,6 +50,11 @@ BAD = {
     "epochs 1.5": (["9", "-b", "3", "-e", "1.5"], ["epochs", "whole number", "got 1.5"]),
     "seed -1": (["9", "-b", "3", "--seed", "-1"], ["seed", "at least 0", "got -1"]),
     "seed above": (["9", "-b", "3", "--seed", str(2**64)], ["seed", "got 18446744073709551616"]),
+    "growth": (["9", "-b", "3", "--grow-batch", "5-3"], ["grow_batch", "30:128,60:full", '"5-3"']),
+    "growth at 0": (["9", "-b", "3", "--grow-batch", "0:5"], ["grow_batch", "at least 1", '"0:5"']),
+    "growth mixed": (["9", "-b", "3", "--grow-batch", "2:5,9 updates:6"], ["epochs or in updates"]),
+    "growth above": (["9", "-b", "3", "--grow-batch", "2:50"], ["batch_size", "between 1 and 9", "got 50"]),
+    "updates per epoch 0": (["9", "-b", "3", "--updates-per-epoch", "0"], ["updates_per_epoch", "got 0"]),
     "order": (["9", "-b", "3", "--order", "shufle"], ['"shufle"', 'mean "shuffle"']),
     "remainder": (["9", "-b", "3", "--remainder", "kept"], ['"kept"', 'mean "keep"']),
     "drop of all": (["9", "-b", "9", "--remainder", "drp"], ['"drp"', 'mean "drop"']),

@@ -126,3 +126,18 @@ def test_a_folder_of_its_own_has_a_plain_name(tmp_path, monkeypatch):
     assert new_folder("some where/tä ble (1).csv") != first
     assert new_folder("example:iris").name.startswith("iris-")
     assert json.dumps(str(first))
+
+
+def test_a_paced_training_is_traced(call, tmp_path):
+    """Batches that grow, in micro-batches, with epochs of 5 updates: every turn of a row is found again."""
+    run = tmp_path / "run"
+    paced = ("--batch-size", 8, "--grow-batch", "2:24", "--updates-per-epoch", 5, "--micro-batch", 16)
+    report = call("train", "example:iris", *paced, "--epochs", 4, "--out", run, "--no-report", "--json").json
+    assert (report["plan"]["updates"], report["plan"]["updates_per_epoch"]) == (20, 5)
+    assert report["settings"]["batch_schedule"]["changes"] == [[0, 8], [2, 24]]
+    assert report["settings"]["micro_batch"] == 16
+    formed = call("trace", run, "--update", 13, "--json").json
+    assert (formed["epoch"], formed["batch"], len(formed["rows"])) == (2, 3, 24)
+    seen = call("trace", run, "--sample", formed["rows"][7], "--epoch", 2, "--json").json["epochs"][0]
+    turns = list(zip(seen["turns"], seen["sizes"], strict=True))
+    assert ({"update": 13, "epoch": 2, "batch": 3, "slot": 7}, 24) in turns

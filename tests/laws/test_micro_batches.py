@@ -212,7 +212,7 @@ def sized(monkeypatch, need, free, samples=POOL, **options):
         return asked[-1]
 
     monkeypatch.setattr(training, "make_lane", make)
-    monkeypatch.setattr(training, "besides", need)
+    monkeypatch.setattr(training, "_needs", lambda size: [need(size)])
     monkeypatch.setattr(training, "bytes_available", lambda: free)
     data = (np.resize(X, (samples, 3)), np.resize(Y, samples))
     prepared = prepared_for(data=data, micro_batch="auto", **options)

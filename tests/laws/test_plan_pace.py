@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from epochal.errors import Refusal
-from epochal.plan import BatchSchedule, Plan, Turn
+from epochal.plan import BatchSchedule, Plan, Stratified, Turn
 from epochal.run.folder import _plan
 
-law = settings(max_examples=60, deadline=None, derandomize=True)
+law = settings(max_examples=40, deadline=None, derandomize=True)
 
 
 @st.composite
@@ -170,6 +170,14 @@ def test_plans_differ_by_their_schedule_and_their_pace():
         "Plan(samples=64, batch_size=BatchSchedule({0: 8, 2: 16}), epochs=4, seed=0, "
         'order="shuffle", remainder="keep")'
     )
+
+
+def test_an_order_that_composes_batches_wants_one_size_and_no_certain_length_of_epoch():
+    order = Stratified(np.arange(40) % 3)
+    with pytest.raises(Refusal, match='order "stratified" composes batches of one size'):
+        Plan(40, {0: 8, 2: 16}, 4, order=order)
+    paced, plain = Plan(40, 8, 4, order=order, updates_per_epoch=3), Plan(40, 8, 4, order=order)
+    assert batches(paced) == batches(plain)[: paced.updates]
 
 
 def test_the_summary_says_both_epochs_and_passes():
