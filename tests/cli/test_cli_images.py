@@ -37,15 +37,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(place: Path) -> Path:
-    done = process(
-        *("train", "shapes", "--skip-bad", "--epochs", "30", *SMALL, "--learning-rate", "0.02"),
-        *("--augment", "crop:1,brightness:0.1", "--out", "run", "--no-report", "--gray"),
-        cwd=place,
-    )
-    assert done.status == 0, done.err
-    said = joined(done.out)
-    assert "1 of 60 images can't be read and is left out (left/00.png: it is empty (0 bytes))" in said
-    assert "images vary in training: crop:1, brightness:0.1" in said
+    from epochal.cli.main import main
+
+    given = ["--skip-bad", "--epochs", "30", *SMALL, "--learning-rate", "0.02", "--no-report", "--gray"]
+    varied = ["--augment", "crop:1,brightness:0.1", "--quiet", "--out", str(place / "run")]
+    assert main(["train", str(place / "shapes"), *given, *varied]) == 0
     return place / "run"
 
 
@@ -57,6 +53,13 @@ def test_a_bad_image_is_refused_by_name(place: Path):
     done = process("train", "shapes", cwd=place)
     assert (done.status, done.out) == (2, "") and done.err.count("\n") == 1
     assert "left/00.png can't: it is empty (0 bytes)" in done.err and "--skip-bad" in done.err
+
+
+def test_what_was_left_out_and_varied_is_written_down(run: Path):
+    written = json.loads((run / "run.json").read_text())
+    said = "1 of 60 images can't be read and is left out (left/00.png: it is empty (0 bytes))."
+    assert said in written["data"]["notes"]
+    assert written["settings"]["augment"] == ["crop:1", "brightness:0.1"]
 
 
 def test_predictions_name_files_and_say_how_many_are_right(call: Any, place: Path, run: Path):

@@ -30,7 +30,7 @@ from epochal.settings import Settings
 from epochal.training import make_lane
 
 ALL = (Flip("both"), Shift(1.5), Crop(1), Rotate(20), Brightness(0.1), Contrast(0.2))
-SOME = (Flip(), Shift(1.5), Brightness(0.1))
+SOME = (Flip(), Crop(1), Brightness(0.1))
 RANDOM = np.random.default_rng(3)
 IMAGES = RANDOM.integers(0, 256, (48, 6, 7), dtype=np.uint8)
 LABELS = np.arange(48) % 3
@@ -47,7 +47,7 @@ IDENTITY = {
 @pytest.mark.parametrize("transform", ALL, ids=str)
 def test_a_transform_with_neutral_parameters_gives_the_same_bits(transform: Any):
     image = jnp.asarray(RANDOM.random((6, 7, 2)).astype(np.float32))
-    assert_same_bits(transform.move(image, jnp.asarray(IDENTITY[transform.name])), image)
+    assert_same_bits(jax.jit(transform.move)(image, jnp.asarray(IDENTITY[transform.name])), image)
 
 
 def drawn(transform: Any, count: int = 20_000) -> np.ndarray:
@@ -118,7 +118,7 @@ def test_an_update_sees_its_samples_moved_as_the_key_of_its_coordinates_says():
     pixels = jnp.asarray(IMAGES[batch]).astype(jnp.float32) / 255
     model = prepared.spec.model
     assert isinstance(model, Augmented)
-    _, wanted = model.apply(Variables(jnp.zeros(3), None), pixels, key, True)
+    _, wanted = jax.jit(lambda x: model.apply(Variables(jnp.zeros(3), None), x, key, True))(pixels)
     np.testing.assert_allclose(seen()[0], np.asarray(wanted), atol=1e-6)
     # The gradient is that of the labels as they are.
     assert_same_bits(seen()[1], seen(augment=())[1])
@@ -126,7 +126,7 @@ def test_an_update_sees_its_samples_moved_as_the_key_of_its_coordinates_says():
 
 def test_images_are_varied_independently_and_only_in_training():
     images = jnp.tile(jnp.asarray(IMAGES[:1]).astype(jnp.float32), (8, 1, 1))
-    found = np.asarray(augmented(images, ALL, jax.random.key(0)))
+    found = np.asarray(jax.jit(lambda key: augmented(images, ALL, key))(jax.random.key(0)))
     assert len(np.unique(found.reshape(8, -1), axis=0)) == 8
     model = Augmented(SEEING, ALL)
     variables = Variables(jnp.zeros(3), "before")
