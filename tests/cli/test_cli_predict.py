@@ -169,8 +169,8 @@ def test_trace_says_where_a_row_was_and_what_formed_an_update(call, trained):
 
 
 TRACE = {
-    "neither": ([], ["--sample", "--update", "neither"]),
-    "both": (["--sample", "1", "--update", "1"], ["both"]),
+    "neither": ([], ["--sample", "--update", "--audit", "got none"]),
+    "both": (["--sample", "1", "--update", "1"], ["got several"]),
     "an epoch of an update": (["--update", "1", "--epoch", "0"], ["--epoch", "--sample"]),
     "update above": (["--update", "6"], ["update", "6"]),
     "update below": (["--update", "-1"], ["update", "at least 0", "got -1"]),
