@@ -22,7 +22,7 @@ HIDDEN = (256, 256)
 BATCH = 64
 BLOCK = 10_000
 WITHIN = 100_000  # samples of the set in memory
-WARM_UPDATES = 300
+WARM_UPDATES = 100
 WORKERS = (0, 1, 2)
 
 
@@ -65,9 +65,11 @@ def epochal_training(folder: Path, rows: int | None, seconds: float, stream: boo
         evaluate_every="100000000 updates", evaluate_train=False, stop=ep.Budget(seconds=seconds),
     )  # fmt: skip
     for event in events:
-        if isinstance(event, ep.Progressed) and event.updates >= WARM_UPDATES:
+        if isinstance(event, ep.Progressed):
             last = (event.updates, event.training_seconds)
-            first = first if first[0] else last
+            first = last if not first[0] and event.updates >= WARM_UPDATES else first
+    if last == first:
+        raise RuntimeError(f"{seconds:g} s are too few for {WARM_UPDATES} updates and some more")
     return {"pace": (last[0] - first[0]) / (last[1] - first[1]), "peak": peak_megabytes()}
 
 

@@ -55,7 +55,7 @@ def rows_of_array(array: NDArray[Any]) -> Rows:
 def streams_note(rows: Rows, where: str) -> str:
     """What is said about inputs that stay where they are."""
     size = rows.sample_bytes * len(rows)
-    unit, scale = ("GB", 1e9) if size >= 1e9 else ("MB", 1e6)
+    unit, scale = ("GB", 1e9) if size >= 1e9 else ("MB", 1e6) if size >= 1e6 else ("kB", 1e3)
     return (
         f"the inputs ({size / scale:,.1f} {unit}) stay in {where} and are read batch by batch; "
         "stream=False (--no-stream) takes them into memory."
