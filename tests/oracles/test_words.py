@@ -6,6 +6,7 @@ read as the format's definition says.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 from collections import Counter
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 import epochal as ep
+from epochal.engine.update import FLAT_LIMIT
 from epochal.words.corpus import read_corpus
 from epochal.words.learn import Learning
 from epochal.words.pairs import draws, make_pairs, thinned, within_reach
@@ -138,6 +140,47 @@ def test_updates_are_those_of_a_loop_over_pairs(optimizer):
             table -= rate * size
     assert np.abs(vectors - np.asarray(start.params["words"])).max() > 0.05, "they have moved"
     assert_close(run.fitted[0].last.params, {"contexts": contexts, "words": vectors}, 2e-4)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad"])
+def test_moving_the_rows_of_a_batch_is_moving_all(optimizer):
+    """A table of 1,500 words, of which a batch reads few, some of them often; against the whole gradient."""
+    learning = Learning.of(
+        text(400, 1500, seed=1),
+        dimensions=16,
+        window=2,
+        negatives=3,
+        min_count=1,
+        subsample=0,
+        lowercase=True,
+        seed=7,
+    )
+    rate = 20.0 if optimizer == "sgd" else 0.1
+    pace = {"epochs": 1, "batch_size": 200, "order": "shuffle", "remainder": "drop"}
+    options = learning.options(optimizer=optimizer, learning_rate=rate, **pace)
+    rows = ep.fit(learning.model, learning.dataset, **options)
+    start = jax.tree.leaves(options["initial"].params)
+    assert sum(leaf.size for leaf in start) > FLAT_LIMIT, "too large to be kept in one vector"
+    model = learning.model
+    whole = ep.fit(Whole(model.words, model.dimensions, model.negatives), learning.dataset, **options)
+    last = rows.fitted[0].last.params
+    assert_close(last, whole.fitted[0].last.params)
+    untouched = (np.asarray(last["words"]) == np.asarray(start[1])).all(axis=1)
+    assert 0 < untouched.sum() < len(untouched)
+    np.testing.assert_allclose(
+        rows.curves.columns["train.running_loss"], whole.curves.columns["train.running_loss"], rtol=1e-5
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Whole(SkipGram):
+    """The same model, which does not say what rows it reads."""
+
+    rows = None
+
+    def apply(self, variables, inputs, key, training):
+        plain = SkipGram(self.words, self.dimensions, self.negatives)
+        return plain.apply(variables, inputs, key, training)
 
 
 def noise_key(seed: int) -> jax.Array:

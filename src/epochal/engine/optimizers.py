@@ -26,10 +26,12 @@ class _Named:
     build: Callable[..., optax.GradientTransformation]
     learning_rate: float
     elementwise: bool = True
+    lazy: bool = False
+    """Whether nothing moves where the gradient is 0, neither parameters nor its own state."""
 
 
 OPTIMIZERS: dict[str, _Named] = {
-    "sgd": _Named(optax.sgd, 0.01),
+    "sgd": _Named(optax.sgd, 0.01, lazy=True),
     "momentum": _Named(lambda rate, momentum=0.9: optax.sgd(rate, momentum=momentum), 0.01),
     "nesterov": _Named(lambda rate, momentum=0.9: optax.sgd(rate, momentum=momentum, nesterov=True), 0.01),
     "adam": _Named(optax.adam, 1e-3),
@@ -41,7 +43,7 @@ OPTIMIZERS: dict[str, _Named] = {
     "radam": _Named(optax.radam, 1e-3),
     "adamax": _Named(optax.adamax, 2e-3),
     "adabelief": _Named(optax.adabelief, 1e-3),
-    "adagrad": _Named(optax.adagrad, 0.05),
+    "adagrad": _Named(optax.adagrad, 0.05, lazy=True),
     "adadelta": _Named(optax.adadelta, 1.0),
     "rmsprop": _Named(optax.rmsprop, 1e-3),
     "lion": _Named(optax.lion, 1e-4),

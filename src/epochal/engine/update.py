@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import optax
 
 from epochal.engine.gradient import gradient
+from epochal.engine.rows import moved_rows, moves_rows
 from epochal.engine.schedules import Rates, learning_rate
 from epochal.engine.spec import Spec
 from epochal.engine.state import Part, Repeat
@@ -90,8 +91,16 @@ def update(spec: Spec, packed: Packing) -> Callable[..., Repeat]:
         state = repeat.model
         if spec.carries:
             state = jax.tree.map(lambda leaf: jnp.where(index == 0, jnp.zeros_like(leaf), leaf), state)
-        (loss, model), found = slope(params, state, part, samples, key)
         transformation = spec.optimizer.at(learning_rate(spec.schedule, rates, count))
+        size = part.targets.shape[0] if samples is None else samples.shape[0]
+        if moves_rows(spec) and not packed.flat:
+            alive = (repeat.status == 0) & (repeat.broken_index < 0)
+            loss, finite, params, optimizer = moved_rows(
+                spec, transformation, params, repeat.optimizer, state, part, samples, key, alive
+            )
+            repeat = repeat._replace(params=params, optimizer=optimizer)
+            return _counted(repeat, loss * size, alive, finite, index)
+        (loss, model), found = slope(params, state, part, samples, key)
         change, optimizer = transformation.update(packed.pack(found), repeat.optimizer, repeat.params)
         moved = optax.apply_updates(repeat.params, change)
 
@@ -107,19 +116,27 @@ def update(spec: Spec, packed: Packing) -> Callable[..., Repeat]:
         def keep(new: Any, old: Any) -> Any:
             return jax.tree.map(lambda a, b: jnp.where(going, a, b), new, old)
 
-        size = part.targets.shape[0] if samples is None else samples.shape[0]
-        added = jnp.where(going, loss * size, 0.0) - repeat.running_rest
-        total = repeat.running_loss + added
-        return repeat._replace(
+        kept = repeat._replace(
             params=keep(moved, repeat.params),
             optimizer=keep(optimizer, repeat.optimizer),
             model=keep(model, repeat.model),
-            running_loss=total,
-            running_rest=(total - repeat.running_loss) - added,
-            broken_index=jnp.where((repeat.status == 0) & whole & ~finite, index, repeat.broken_index),
         )
+        return _counted(kept, loss * size, (repeat.status == 0) & whole, finite, index)
 
     return step
+
+
+def _counted(
+    repeat: Repeat, loss: jax.Array, alive: jax.Array, finite: jax.Array, index: jax.Array
+) -> Repeat:
+    """The repeat with the losses of the batch added up (Kahan 1965), or marked as broken at this update."""
+    added = jnp.where(alive & finite, loss, 0.0) - repeat.running_rest
+    total = repeat.running_loss + added
+    return repeat._replace(
+        running_loss=total,
+        running_rest=(total - repeat.running_loss) - added,
+        broken_index=jnp.where(alive & ~finite, index, repeat.broken_index),
+    )
 
 
 def _all_finite(tree: PyTree) -> jax.Array:

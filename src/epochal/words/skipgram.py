@@ -94,14 +94,23 @@ class SkipGram:
         self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool
     ) -> tuple[jax.Array, PyTree]:
         """Map pairs (batch, 2) to logits (batch, 1 + negatives)."""
-        word, context = inputs[:, 0], inputs[:, 1]
-        noise = self.noise(variables.state, key, inputs.shape[0])
-        others = jnp.concatenate([context[:, None], noise], axis=1)
-        vector, other = variables.params["words"][word], variables.params["contexts"][others]
-        logits = (vector[:, None, :] * other).sum(axis=-1)
+        rows = self.rows(variables.state, inputs, key)
+        read = jax.tree.map(lambda table, at: table[at], variables.params, rows)
+        return self.of_rows(read, rows, inputs), variables.state
+
+    def rows(self, state: PyTree, inputs: jax.Array, key: jax.Array) -> PyTree:
+        """See `engine.rows`: each word, and of contexts the true one and the noise words of each pair."""
+        noise = self.noise(state, key, inputs.shape[0])
+        return {"contexts": jnp.concatenate([inputs[:, 1:], noise], axis=1).ravel(), "words": inputs[:, 0]}
+
+    def of_rows(self, read: PyTree, rows: PyTree, inputs: jax.Array) -> jax.Array:
+        """See `engine.rows`."""
+        shape = (inputs.shape[0], 1 + self.negatives)
+        others = read["contexts"].reshape(*shape, self.dimensions)
+        logits = (read["words"][:, None, :] * others).sum(axis=-1)
         # A noise word that happens to be the context is no noise.
-        same = jnp.concatenate([jnp.zeros((len(word), 1), bool), noise == context[:, None]], axis=1)
-        return jnp.where(same, _NEVER, logits), variables.state
+        same = (rows["contexts"].reshape(shape) == inputs[:, 1:]).at[:, 0].set(False)
+        return jnp.where(same, _NEVER, logits)
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON object of it."""

@@ -1,0 +1,93 @@
+"""How are only the rows of a table moved that a batch touches?
+
+A model of tables (embeddings) may say which rows a batch reads. Where the optimizer moves nothing without a
+gradient (`sgd`, `adagrad`), only those rows, and only their part of its state, have to be read and written:
+the parameters are those of the whole gradient, and an update costs as much for a large vocabulary as for a
+small one.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from epochal.engine.gradient import take
+from epochal.engine.optimizers import OPTIMIZERS
+from epochal.engine.spec import Spec
+from epochal.engine.state import Part
+from epochal.models import Model, PyTree
+
+__all__ = ["RowModel", "moved_rows", "moves_rows"]
+
+
+@runtime_checkable
+class RowModel(Model, Protocol):
+    """A model without state of its own that changes, whose parameters are tables (rows, columns)."""
+
+    def rows(self, state: PyTree, inputs: jax.Array, key: jax.Array) -> PyTree:
+        """The rows that a batch reads: built as the parameters are, each int32 (reads,), with repetitions."""
+        ...
+
+    def of_rows(self, read: PyTree, rows: PyTree, inputs: jax.Array) -> jax.Array:
+        """The outputs for a batch from what was read, each (reads, columns)."""
+        ...
+
+
+def moves_rows(spec: Spec) -> bool:
+    """Whether updates of that training move rows."""
+    named = OPTIMIZERS.get(spec.optimizer.name)
+    lazy = named is not None and named.lazy and spec.optimizer.given is None
+    return lazy and spec.micro_batch is None and isinstance(spec.model, RowModel)
+
+
+def moved_rows(
+    spec: Spec,
+    transformation: optax.GradientTransformation,
+    params: PyTree,
+    optimizer: PyTree,
+    state: PyTree,
+    part: Part,
+    samples: jax.Array | None,
+    key: jax.Array,
+    alive: jax.Array,
+) -> tuple[jax.Array, jax.Array, PyTree, PyTree]:
+    """One update: (mean loss, whether all is finite, parameters, optimizer).
+
+    Nothing is moved unless `alive`, and all is finite.
+    """
+    model: Any = spec.model
+    batch = part if samples is None else take(part, samples)
+    rows = model.rows(state, batch.inputs, key)
+
+    def mean(read: PyTree) -> jax.Array:
+        losses = spec.loss(model.of_rows(read, rows, batch.inputs), batch.targets)
+        return (losses if batch.weights is None else losses * batch.weights).mean()
+
+    read = jax.tree.map(lambda table, at: table[at], params, rows)
+    loss, found = jax.value_and_grad(mean)(read)
+    slope = jax.tree.map(lambda table, at, one: _summed(table.shape[0], at, one), params, rows, found)
+    # The state of a lazy optimizer has nothing but arrays shaped as the parameters are.
+    where = optax.tree_utils.tree_map_params(transformation, lambda _, at: at, optimizer, rows)
+    own = jax.tree.map(lambda leaf, at: leaf[at], optimizer, where)
+    change, after = transformation.update(slope, own, read)
+    moved = optax.apply_updates(read, change)
+    finite = jnp.isfinite(loss) & jnp.array([jnp.isfinite(one).all() for one in jax.tree.leaves(moved)]).all()
+    going = alive & finite
+
+    def put(table: jax.Array, at: jax.Array, new: jax.Array, old: jax.Array) -> jax.Array:
+        # A row that was read several times is written several times with the same values.
+        return table.at[at].set(jnp.where(going, new, old))
+
+    params = jax.tree.map(put, params, rows, moved, read)
+    return loss, finite, params, jax.tree.map(put, optimizer, where, after, own)
+
+
+def _summed(size: int, at: jax.Array, slope: jax.Array) -> jax.Array:
+    """For each read the slope of its row: the sum over all reads of that row; `size` rows."""
+    count = at.shape[0]
+    # Of the reads of a row one is its owner, whichever was written last.
+    owner = jnp.zeros(size, jnp.int32).at[at].set(jnp.arange(count, dtype=jnp.int32))[at]
+    return jnp.zeros_like(slope).at[owner].add(slope)[owner]
