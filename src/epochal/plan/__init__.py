@@ -1,8 +1,9 @@
 """Which samples form each update?"""
 
+from epochal.plan.balanced import Balanced
 from epochal.plan.blocks import Blocks
 from epochal.plan.buckets import Buckets
-from epochal.plan.classwise import Balanced, Stratified
+from epochal.plan.classwise import Stratified
 from epochal.plan.draws import Replacement, Weighted
 from epochal.plan.groups import Groups
 from epochal.plan.named import ORDERS, READY, order_named

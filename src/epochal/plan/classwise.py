@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from types import ModuleType
 from typing import Any, ClassVar, Self
 
@@ -21,12 +21,10 @@ import numpy.typing as npt
 from epochal.errors import Refusal
 from epochal.plan.column import Column, identified
 from epochal.plan.dealing import Dealt, deal, whole
-from epochal.plan.draws import turns_of
 from epochal.plan.family import (
     FEW_ROUNDS,
     Family,
     RoundKeys,
-    bits_of,
     laid,
     member_words,
     round_keys,
@@ -39,9 +37,9 @@ from epochal.plan.permutation import WhileLoop, python_while
 from epochal.plan.remainder import Segments
 from epochal.plan.threefry import Array, Purpose
 
-__all__ = ["Balanced", "Classwise", "Stratified"]
+__all__ = ["CLASSES", "Classwise", "Stratified", "numbers_of"]
 
-_BATCHES, _SLOTS, _CLASSES = 0, 2**10, 2**31
+_BATCHES, _SLOTS, CLASSES = 0, 2**10, 2**31
 """The numbers of the members of a family: a segment's batches, a batch's slots, a class's samples."""
 
 
@@ -157,7 +155,7 @@ class Classwise(Order):
         place = begins[segment] + moved * sizes[segment] + kept
         of, turn = self._dealt.classes[place], self._dealt.turns[place]
         lap, within = self._lap(epoch, of, turn)
-        one = Family.of(keys, _CLASSES + of, lap, self._counts[of]).permute(within)
+        one = Family.of(keys, CLASSES + of, lap, self._counts[of]).permute(within)
         return self._sorted[self._first[of] + one]
 
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
@@ -274,7 +272,7 @@ class Stratified(Classwise):
 
     def _turns_of(self, keys: RoundKeys, epoch: int, values: Int64s) -> tuple[Int64s, Int64s, Int64s]:
         of = self._labels[values]
-        turn = Family.of(keys, _CLASSES + of, epoch, self._counts[of]).inverse(self._rank[values])
+        turn = Family.of(keys, CLASSES + of, epoch, self._counts[of]).inverse(self._rank[values])
         return np.arange(len(values)), of, turn
 
     @cached_property
@@ -286,7 +284,7 @@ class Stratified(Classwise):
         holds = np.zeros(len(family["local"]), np.int32)
         holds[own[self._labels] + self._rank] = np.arange(len(self._labels))
         return family | {
-            "number": _numbers(len(batches), np.arange(len(self._counts))),
+            "number": numbers_of(len(batches), np.arange(len(self._counts))),
             "dealt": (own[self._dealt.classes] + self._dealt.turns).astype(np.int32),
             "holds": holds,
         }
@@ -311,169 +309,6 @@ class Stratified(Classwise):
         return xp.take(arrays["holds"], xp.take(images, dealt, mode="clip").astype(xp.int32), mode="clip")
 
 
-@dataclass(frozen=True)
-class Balanced(Classwise):
-    """Every class has equally many turns in an epoch, so samples of rare classes have several.
-
-    A class is gone through in passes, each a new random order; no sample of it has another turn before all of
-    the class have had theirs, over epochs too. Batches hold the classes as evenly as whole numbers allow.
-
-    Args:
-        labels: the class of each sample (names or whole numbers). length: turns of an epoch, a multiple of
-        the number of classes; by default as many for each class as the
-            largest class has samples.
-
-    >>> order = Balanced([0, 0, 0, 0, 1, 1]).within(((2, 4),))
-    >>> order.samples(seed=0, epoch=0, samples=6, positions=range(8)).reshape(2, 4).tolist()
-    [[1, 4, 5, 2], [3, 4, 5, 0]]
-    """
-
-    length: int | None = None
-
-    name: ClassVar[str] = "balanced"
-    once: ClassVar[bool] = False
-    _purpose: ClassVar[Purpose] = Purpose.BALANCED
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "length", turns_of(self.length, "length of an epoch"))
-
-    @property
-    def words(self) -> str:
-        """See `Order`."""
-        return "every class equally often, rare ones again and again, in random passes"
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """See `Order`."""
-        return {} if self.length is None else {"length": self.length}
-
-    def check(self, samples: int) -> None:
-        """See `Order`."""
-        super().check(samples)
-        classes = len(self._counts)
-        if self.length is not None and self.length % classes:
-            raise Refusal(
-                f'length of an epoch must be a multiple of {classes} (the classes) with order "balanced"; '
-                f"got {self.length}. Use {-(-self.length // classes) * classes}."
-            )
-
-    def turns(self, samples: int) -> int:
-        """See `Order`."""
-        return self.length or len(self._counts) * int(self._counts.max())
-
-    def notes(self, samples: int, batch_size: int) -> tuple[str, ...]:
-        """See `Order`."""
-        each = self.turns(samples) // len(self._counts)
-        rare = int(self._counts.min())
-        return (f"{each:,} turns a class, {each / rare:,.3g} for each sample of the rarest",)
-
-    @property
-    def _totals(self) -> Int64s:
-        classes = len(self._counts)
-        return np.full(classes, self.turns(len(self._labels)) // classes)
-
-    @cached_property
-    def _stride(self) -> Int64s:
-        """By how many turns each class moves on in an epoch: those that are in a batch."""
-        return np.bincount(self._dealt.classes[: self.used], minlength=len(self._counts)).astype(np.int64)
-
-    def _lap(self, epoch: int, of: Int64s, turn: Int64s) -> tuple[Int64s, Int64s]:
-        lap, within = np.divmod(epoch * self._stride[of] + turn, self._counts[of])
-        return lap, within
-
-    def _turns_of(self, keys: RoundKeys, epoch: int, values: Int64s) -> tuple[Int64s, Int64s, Int64s]:
-        found = []
-        each = self._labels[values]
-        for of, rank in zip(each.tolist(), self._rank[values].tolist(), strict=True):
-            size, begin = int(self._counts[of]), epoch * int(self._stride[of])
-            laps = np.arange(begin // size, (begin + int(self._totals[of]) - 1) // size + 1, dtype=np.int64)
-            within = Family.of(keys, _CLASSES + of, laps, size).inverse(np.full(len(laps), rank))
-            turn = laps * size + within - begin
-            turn = turn[(turn >= 0) & (turn < self._totals[of])]
-            found.append(turn)
-        times = np.array([len(turn) for turn in found])
-        owner = np.repeat(np.arange(len(values)), times)
-        return owner, each[owner], np.concatenate(found)
-
-    @cached_property
-    def arrays(self) -> Arrays:
-        """See `Order`."""
-        batches = self._cut_arrays[0]
-        # In all epochs a class begins at a multiple of this in its pass.
-        step = np.gcd(self._stride, self._counts)
-        laps = (2 * self._counts - step + self._totals - 1) // self._counts
-        of = np.repeat(np.arange(len(laps)), laps)
-        begins = np.cumsum(laps) - laps
-        family, base = laid(np.concatenate([batches, self._counts[of]]))
-        return family | {
-            "number": _numbers(len(batches), of),
-            "kind": np.concatenate([np.zeros(len(batches)), of + 1]).astype(np.int32),
-            "lap": np.concatenate([np.zeros(len(batches)), np.arange(len(of)) - begins[of]]).astype(
-                np.uint32
-            ),
-            "count": self._counts.astype(np.uint32),
-            "stride": self._stride.astype(np.uint32),
-            "width": bits_of(self._counts).astype(np.uint32),
-            "begin": base[len(batches) + begins].astype(np.int32),
-            "first": self._first.astype(np.int32),
-            "dealt": self._dealt.classes.astype(np.int32),
-            "turn": self._dealt.turns.astype(np.uint32),
-            "sorted": self._sorted.astype(np.int32),
-        }
-
-    def table(
-        self,
-        seed_words: Array,
-        epoch: Array,
-        samples: int,
-        xp: ModuleType = np,
-        while_loop: WhileLoop = python_while,
-        arrays: Mapping[str, Array] = NOTHING,
-    ) -> Array:
-        """See `Order`."""
-        arrays = arrays or self.arrays
-        epoch = xp.reshape(xp.asarray(epoch, dtype=xp.uint32), (1,))
-        keys = round_keys(seed_words, self._purpose, samples)
-        count = xp.maximum(arrays["count"], np.uint32(1))
-        lap, offset = _product_divided(epoch, arrays["stride"], count, while_loop)
-        # Number 0 stands for what is no class: its pass is the epoch.
-        take = partial(xp.take, mode="clip")
-        turn = take(xp.concatenate([epoch, lap]), arrays["kind"]) + arrays["lap"]
-        images = table(keys, member_words(keys, arrays["number"], turn), arrays, xp, while_loop)
-        place = self._places(keys, epoch, images, xp, while_loop)
-        of = take(arrays["dealt"], place)
-        at = take(arrays["turn"], place) + take(offset, of)
-        size, width = take(count, of), take(arrays["width"], of)
-        lap = at // size
-        base = take(arrays["begin"], of) + (lap << width).astype(xp.int32)
-        one = take(images, base + (at - lap * size).astype(xp.int32)).astype(xp.int32) - base
-        return take(arrays["sorted"], take(arrays["first"], of) + one)
-
-
-def _product_divided(epoch: Array, stride: Array, size: Array, while_loop: WhileLoop) -> tuple[Array, Array]:
-    """Quotient (its low 32 bits) and remainder of epoch * stride / size, in 32-bit words: double and add.
-
-    `epoch` (1,) is below 2^32, `size` at most 2^31.
-    """
-    one = np.uint32(1)
-
-    def next_bit(state: Any) -> Any:
-        left, total, over, lap, rest = state
-        chosen = left & one
-        total, over = total + chosen * lap, over + chosen * rest
-        more = (over >= size).astype(np.uint32)
-        total, over = total + more, over - more * size
-        lap, rest = lap + lap, rest + rest
-        more = (rest >= size).astype(np.uint32)
-        return left >> one, total, over, lap + more, rest - more * size
-
-    lap, rest = stride // size, stride % size
-    state = (epoch, lap ^ lap, rest ^ rest, lap, rest)
-    _, total, over, _, _ = while_loop(lambda state: (state[0] > np.uint32(0)).any(), next_bit, state)
-    return total, over
-
-
-def _numbers(batches: int, of: Int64s) -> npt.NDArray[np.uint32]:
+def numbers_of(batches: int, of: Int64s) -> npt.NDArray[np.uint32]:
     """The numbers of the members: the batches of each segment, then classes."""
-    return np.concatenate([_BATCHES + np.arange(batches), _CLASSES + of]).astype(np.uint32)
+    return np.concatenate([_BATCHES + np.arange(batches), CLASSES + of]).astype(np.uint32)

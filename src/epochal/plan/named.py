@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from epochal.errors import Refusal, did_you_mean
+from epochal.plan.balanced import Balanced
 from epochal.plan.blocks import Blocks
 from epochal.plan.buckets import Buckets
-from epochal.plan.classwise import Balanced, Stratified
+from epochal.plan.classwise import Stratified
 from epochal.plan.draws import Replacement, Weighted
 from epochal.plan.groups import Groups
 from epochal.plan.order import Order, Sequential, Shuffle, ShuffleOnce
