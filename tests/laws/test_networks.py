@@ -135,15 +135,13 @@ def test_tokens_train_with_a_vocabulary_that_the_data_has(tmp_path):
     assert_same_bits(found.fitted[0].best, run.fitted[0].best)
 
 
-def test_series_train_on_several_outputs():
-    run = ep.fit(
-        ep.LSTM(4, layers=2, dropout=0.1),
-        (SERIES, SERIES[:, -1]),
-        standardize=False,
-        task="regression",
-        **SMALL,
+def test_layers_of_recurrences_have_several_outputs():
+    network = ep.LSTM(4, layers=2, dropout=0.1).with_outputs(3)
+    variables = jax.eval_shape(network.init, jax.random.key(0), SERIES[0])
+    outputs = jax.eval_shape(
+        lambda v, x, k: network.apply(v, x, k, True)[0], variables, SERIES, jax.random.key(0)
     )
-    assert run.model.outputs == 2 and run.predict(SERIES).values.shape == (40, 2)
+    assert outputs.shape == (40, 3)
 
 
 def test_kernels_start_as_they_are_documented():

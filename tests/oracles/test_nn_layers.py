@@ -19,6 +19,8 @@ from epochal.nn import lowering
 from helpers import need
 
 RANDOM = np.random.default_rng(4)
+FAST_TO_COMPILE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+"""It is the values that count here; this halves the time of the tests."""
 
 
 def drawn(*shape: int) -> np.ndarray:
@@ -139,7 +141,7 @@ def every_form(ours, flax, cases, arguments):
                 found[form] = all_of(ours)
         return found
 
-    return jax.device_get(jax.jit(every)())
+    return jax.device_get(jax.jit(every, compiler_options=FAST_TO_COMPILE)())
 
 
 @pytest.mark.parametrize("form", ["slices", "vendor"])
@@ -242,7 +244,7 @@ def recurred():
             for cell, given in arguments.items()
         }
 
-    return arguments, jax.device_get(jax.jit(every)())
+    return arguments, jax.device_get(jax.jit(every, compiler_options=FAST_TO_COMPILE)())
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
