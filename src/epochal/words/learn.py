@@ -76,7 +76,7 @@ def word_vectors(
     >>> sentences = ["the king rules the land", "the queen rules the land", "a dog chases a cat"] * 20
     >>> vectors = word_vectors(sentences, dimensions=8, subsample=0, epochs=3, batch_size=64)
     >>> vectors.run.plan.samples, vectors["king"].shape
-    (664, (8,))
+    (942, (8,))
     """
     learning = Learning.of(
         corpus,
