@@ -61,13 +61,16 @@ class LaneResult:
     spec: Spec
     failed: str = ""
     """Why the data could not be read any more; empty if it could."""
+    samples: int | None = None
+    """How many samples came, where their source has no length."""
 
     @classmethod
     def of(cls, lane: Lane | FedLane, repeats: range, reason: str, failed: str = "") -> LaneResult:
         """Fetch what a lane has learned."""
         state = jax.tree.map(np.asarray, lane.progress.repeats)
         epochs = lane.update / lane.per_epoch if lane.per_epoch else lane.plan.epochs_after(lane.update)
-        return cls(repeats, state, lane.update, epochs, lane.seconds, reason, lane.spec, failed)
+        samples = lane.samples if isinstance(lane, FedLane) and lane.source.take is not None else None
+        return cls(repeats, state, lane.update, epochs, lane.seconds, reason, lane.spec, failed, samples)
 
     def of_repeat(self, row: int) -> Repeat:
         """The state of one repeat."""
@@ -92,6 +95,7 @@ class LaneResult:
             update = passes.first_update(int(one.broken_epoch)) + int(one.broken_index)
             epoch, index = plan.locate(update)
             rows = prepared.rows_of(repeat, epoch, index)
+            rows = rows if self.samples is None else rows[rows <= self.samples]
             broken = BrokenUpdate(update, epoch, index, tuple(int(number) for number in rows))
             stopped = f"the loss or the parameters were not finite at {broken}"
             epochs, updates = plan.epochs_after(update), update
@@ -137,11 +141,14 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
     )
     baseline = {name: [values[repeat] for repeat in repeats] for name, values in _baseline(prepared).items()}
     settings = describe_settings(prepared)
+    data, came = describe_data(prepared), results[0].samples
+    if came is not None:
+        data["samples"] = data["sizes"]["train"] = came
     verdict = judge(
         curves,
         baseline=baseline or None,
         validation_samples=prepared.part_size("validation"),
-        training_samples=prepared.part_size("train"),
+        training_samples=data["sizes"]["train"],
         monitor="validation.loss" if "validation" in prepared.spec.parts else prepared.spec.monitor,
         chosen_by=prepared.spec.monitor,
         stopped_early=2 * sum(_ruled(result) for result in results) >= len(repeats),
@@ -168,7 +175,7 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         fitted=fitted,
         verdict=verdict,
         scores=scores,
-        data=describe_data(prepared),
+        data=data,
         encoder=prepared.dataset.encoder,
         conditions=conditions(),
         baseline=baseline,
@@ -176,9 +183,14 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         forecasts=_forecasts(prepared, repeats, scores),
         history=None if prepared.dataset.timeline is None else History.of(prepared.dataset.timeline),
         order_seeds=tuple(prepared.seed(repeat, "order") for repeat in repeats),
-        rows=prepared.dataset.rows,
+        rows=prepared.dataset.rows[: 0 if prepared.endless else None],
         names=prepared.dataset.names,
-        splits=tuple(_parts(prepared.splits[repeat], prepared.dataset.samples) for repeat in repeats),
+        splits=tuple(
+            np.empty(0, np.uint8)
+            if prepared.endless
+            else _parts(prepared.splits[repeat], prepared.dataset.samples)
+            for repeat in repeats
+        ),
         order_values=prepared.order.values,
         interrupted=interrupted,
         failed=failed,

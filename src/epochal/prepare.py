@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import jax
 import numpy as np
@@ -91,11 +91,22 @@ ENDLESS_EPOCH = 100
 """Updates that count as an epoch of a source without length, unless `updates_per_epoch` says another."""
 
 
-def _endless_epoch(settings: Settings) -> int:
-    """Samples of an epoch of a source without length."""
-    per = ENDLESS_EPOCH if settings.updates_per_epoch is None else settings.updates_per_epoch
-    bounds = "between 1 and 2^31 - 1"
-    return bounded("updates_per_epoch", per, 1, 2**31 - 1, bounds) * int(cast(int, settings.batch_size))
+def _endless_plan(settings: Settings) -> Plan:
+    """The plan for a source without length: one pass through all the samples that it would take."""
+    most = "between 1 and 2^31 - 1"
+    given = settings.updates_per_epoch
+    per = bounded("updates_per_epoch", ENDLESS_EPOCH if given is None else given, 1, 2**31 - 1, most)
+    size = bounded("batch_size", settings.batch_size, 1, 2**31 - 1, most)
+    epochs = bounded("epochs", settings.epochs, 1, (2**31 - 1) // per, f"between 1 and 2^31 / {per}")
+    return Plan(
+        per * epochs * size,
+        size,
+        epochs,
+        seed=settings.seed,
+        order="sequential",
+        remainder=settings.remainder,
+        updates_per_epoch=per,
+    )
 
 
 def _check_endless(settings: Settings) -> None:
@@ -113,6 +124,7 @@ def _check_endless(settings: Settings) -> None:
             "must be a number for a source without length",
         ),
         ("order", settings.order not in ("shuffle", "sequential"), "must be that in which samples come"),
+        ("split", settings.split == "chronological", "must be left out where nothing is held out"),
         ("remainder", settings.remainder not in ("keep", "drop"), "must be keep or drop where none is known"),
         ("class_weight", settings.class_weight is not None, "needs all targets, which are not known before"),
         ("standardize", bool(settings.standardize), "needs a look at all samples; scale them in the source"),
@@ -310,14 +322,18 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         settings = _stateful(settings, samples)
     endless = isinstance(dataset.inputs, EndlessRows)
     order = order_for("sequential" if endless else settings.order, dataset, settings.class_weight)
-    plan = Plan(
-        _endless_epoch(settings) if endless else len(splits[0].train),
-        settings.batch_size,
-        settings.epochs,
-        seed=settings.seed,
-        order=order.take(splits[0].train),
-        remainder=settings.remainder,
-        updates_per_epoch=None if endless else settings.updates_per_epoch,
+    plan = (
+        _endless_plan(settings)
+        if endless
+        else Plan(
+            len(splits[0].train),
+            settings.batch_size,
+            settings.epochs,
+            seed=settings.seed,
+            order=order.take(splits[0].train),
+            remainder=settings.remainder,
+            updates_per_epoch=settings.updates_per_epoch,
+        )
     )
     _check_length(plan)
     has_validation = samples.validation is not None or len(splits[0].validation) > 0

@@ -127,6 +127,9 @@ class Prepared:
                 f"batch normalization sees a {seen} of 1 sample in each epoch, whose variance is 0; "
                 f"{remedy} avoids it"
             )
+        if self.endless:
+            per, size = self.plan.updates_per_epoch, int(self.plan.batch_size)
+            notes.append(f"the source has no length: an epoch is {per:,} updates, of {size:,} samples each")
         if self.fed and self.settings.evaluate_train is None and "train" not in self.spec.parts:
             notes.append(
                 "the training loss at fixed parameters is not evaluated, since that reads all training "
@@ -144,6 +147,11 @@ class Prepared:
     def fed(self) -> bool:
         """Whether the training samples stay where they are, and the host feeds them to the device."""
         return not isinstance(self.dataset.inputs, np.ndarray)
+
+    @property
+    def endless(self) -> bool:
+        """Whether the training samples come from a source without length."""
+        return isinstance(self.dataset.inputs, EndlessRows)
 
     @property
     def every(self) -> int:
@@ -281,14 +289,14 @@ class Prepared:
         seeds = jax.device_put(self._seeds(only, {}))
         inputs = self.dataset.inputs
         take = inputs.next_samples if isinstance(inputs, EndlessRows) else None
-        return FedSource(self.plan_of(repeat), readers, seeds, self._keys(only, _INIT), take)
+        return FedSource(self.plan_of(repeat).passes, readers, seeds, self._keys(only, _INIT), take)
 
     def rows_of(self, repeat: int, epoch: int, index: int) -> NDArray[np.int64]:
         """The rows of the source that form a batch, counted from 1."""
         plan = self.plan_of(repeat)
         numbers = plan.batch(epoch, index)
-        if isinstance(self.dataset.inputs, EndlessRows):
-            return numbers + epoch * plan.samples + 1
+        if self.endless:
+            return numbers + 1
         rows: NDArray[np.int64] = self.dataset.rows[self.splits[repeat].train[numbers]]
         return rows
 

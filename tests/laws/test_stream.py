@@ -22,7 +22,7 @@ from epochal.training import make_lane
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(211, 5)).astype(np.float32)
 Y = (X[:, 0] + X[:, 1] * X[:, 2] > 0).astype(int)
-MODEL = ep.MLP(6)
+MODEL = ep.MLP(6, dropout=0.2)
 
 
 @pytest.fixture(scope="module")
@@ -63,15 +63,17 @@ def test_a_streamed_run_is_the_run_in_memory(mapped: np.ndarray) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"remainder": "spread", "order": "sequential", "class_weight": "balanced"},
-        {"remainder": "carry", "evaluate_every": "7 updates", "schedule": "cosine"},
+        {"remainder": "spread", "order": "stratified", "class_weight": "balanced", "micro_batch": 5},
+        {"remainder": "carry", "evaluate_every": "7 updates", "schedule": "cosine", "updates_per_epoch": 5},
+        {"remainder": "drop", "order": "replacement", "batch_size": {0: 32, 1: 50}},
     ],
     ids=lambda options: options["remainder"],
 )
 def test_streamed_updates_are_those_in_memory(mapped: np.ndarray, options: dict[str, Any]) -> None:
     found = []
     for data, stream in (((X, Y), False), ((mapped, Y), True)):
-        settings = Settings(batch_size=32, epochs=3, evaluate_train=False, stream=stream, **options)
+        usual = {"batch_size": 32, "epochs": 3, "evaluate_train": False, "stream": stream}
+        settings = Settings(**(usual | options))
         lane = make_lane(prepare(MODEL, data, settings), range(1))
         rows = []
         while not lane.done:

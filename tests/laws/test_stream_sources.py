@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,12 @@ import pytest
 
 import epochal as ep
 from epochal.data import load
-from epochal.data.rows import FileRows
+from epochal.data.hugging import HuggingRows
+from epochal.data.items import ItemRows
+from epochal.data.rows import FileRows, Rows
+from epochal.engine.feed import Feed
+from epochal.prepare import prepare
+from epochal.settings import Settings
 
 RANDOM = np.random.default_rng(4)
 ROWS = 400
@@ -60,6 +66,41 @@ def test_parquet_files_become_the_rows_that_the_table_has(tmp_path: Path) -> Non
     assert run.settings["stream"]
     assert run.settings["standardize"]
     assert len(run.predict(whole.drop_columns(["kind"]))) == ROWS
+
+
+def test_a_position_in_any_source_is_one_integer(tmp_path: Path) -> None:
+    """A feed that begins at an update gives what one from the first update on gives there."""
+    datasets = pytest.importorskip("datasets")
+    X = RANDOM.normal(size=(90, 2)).astype(np.float32)
+    Y = np.arange(90) % 3
+    columns = {"a": X[:, 0], "b": X[:, 1], "label": [f"c{one}" for one in Y]}
+    np.save(tmp_path / "x.npy", X)
+    pq.write_table(pa.table(columns), tmp_path / "x.parquet")
+    sources: tuple[tuple[Any, type[Rows]], ...] = (
+        ((np.load(tmp_path / "x.npy", mmap_mode="r"), Y), FileRows),
+        (tmp_path / "x.parquet", FileRows),
+        (datasets.Dataset.from_dict(columns), HuggingRows),
+        ([(x, int(y)) for x, y in zip(X, Y, strict=True)], ItemRows),
+    )
+    for source, kind in sources:
+        settings = Settings(batch_size=16, epochs=3, stream=True, order="stratified", seed=3)
+        prepared = prepare(ep.MLP(4), source, settings)
+        reader, plan = prepared.reader(0, "train"), prepared.plan_of(0)
+        assert isinstance(reader.rows, kind)
+        with ThreadPoolExecutor(1) as executor:
+            for first in (0, 3, plan.updates - 1):
+                update = first
+                for chunk in Feed(plan, reader, executor, first, plan.updates):
+                    for place in range(chunk.span.batches):
+                        rows = prepared.splits[0].train[plan.batch_of_update(update)]
+                        np.testing.assert_array_equal(chunk.part.targets[place], Y[rows])
+                        wanted = (
+                            X[rows] if prepared.scalings[0] is None else prepared.scalings[0].apply(X[rows])
+                        )
+                        np.testing.assert_array_equal(chunk.part.inputs[place], wanted)
+                        update += 1
+                assert update == plan.updates
+        prepared.close()
 
 
 def test_a_conversion_is_used_again_until_a_file_changes(tmp_path: Path) -> None:

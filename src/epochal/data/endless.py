@@ -153,7 +153,8 @@ def dataset_of_iterator(source: Any, validation: Any, task: str | None = None) -
     if len(head) < 2:
         raise Refusal(f"the iterator must give at least 2 samples; it ended after {len(head)}.")
     inputs, targets = (np.stack(side) for side in zip(*head, strict=True))
-    inputs = inputs.astype(kept_dtype(inputs.dtype, inputs.ndim))
+    with np.errstate(over="ignore"):
+        inputs = inputs.astype(kept_dtype(inputs.dtype, inputs.ndim))
     rows = EndlessRows(inputs, targets, samples)
     known = _targets_of(validation)
     alike = known is not None and known.shape[1:] == targets.shape[1:]

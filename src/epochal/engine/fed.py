@@ -34,7 +34,7 @@ class FedSource(NamedTuple):
     """What a fed lane trains on."""
 
     plan: Plan
-    """Of its repeat, with the seed of its order."""
+    """Of passes (`Plan.passes`), with the seed of its repeat's order."""
     readers: dict[str, Reader]
     """The parts by name: "train", and "validation" if there is one."""
     seeds: Seeds
@@ -100,7 +100,8 @@ class FedLane:
         self._executor = ThreadPoolExecutor(AHEAD, thread_name_prefix="epochal-feed")
         self.ended = ""
         """Why there was no more to train on, if the source ran dry before the plan was at its end."""
-        self._samples = 0
+        self.samples = 0
+        """Turns of samples so far."""
         self._failure: DataFailed | None = None
         plan, take = self.source.plan, self.source.take
         if take is None:
@@ -139,7 +140,7 @@ class FedLane:
                 row, active = self._evaluate()
                 position = self.progress.position
                 at = (self.update, int(position.epoch), int(position.index), self.seconds + elapsed())
-                samples = None if self.source.take is None else self._samples
+                samples = None if self.source.take is None else self.samples
                 evaluations.append(Evaluation(*at, active, row, samples))
             late = self.fixed_budget is None and elapsed() >= CALL_SECONDS
             if late or left <= 0 or self.update >= self.last_update or self._stopped:
@@ -198,17 +199,22 @@ class FedLane:
             self._feed.give_back(self._chunk)
             self._chunk = None
         self.update += made
-        self._samples += made * span.size
+        self.samples += made * span.size
         self.progress = Progress(self._position(made * span.size, broken >= 0), repeats)
         return made
 
     def _run_dry(self) -> None:
         """Nothing comes any more: end here."""
-        position = self.progress.position
-        epochs = self.update / self.plan.batches_per_epoch
+        position, per = self.progress.position, self.per_epoch
+        assert per is not None
+        if not self.update:
+            raise DataFailed(
+                f"the source ran dry before it had filled a batch of {int(self.plan.batch_size):,} samples, "
+                'and remainder="drop" leaves out the rest. Use a smaller batch_size, or remainder="keep".'
+            )
         self.ended = (
-            f"the source ran dry after {self._samples:,} samples: {self.update:,} updates, {epochs:g} epochs "
-            f"of {self.plan.batches_per_epoch:,} updates"
+            f"the source ran dry after {self.samples:,} samples: {self.update:,} updates, "
+            f"{self.update / per:g} epochs of {per:,} updates"
         )
         self.last_update = self.update
         due = np.bool_(int(position.counted) > 0)

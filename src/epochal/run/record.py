@@ -123,7 +123,7 @@ class Run:
     threshold: Threshold | None = None
     """From which probability on a sample is taken for the second of two classes, if that is not one half."""
     rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    """The row of the source that each sample is, counted from 1."""
+    """The row of the source that each sample is, counted from 1; none for a source without length."""
     names: tuple[str, ...] = ()
     """What each sample is called, such as the file of an image; empty where rows have numbers only."""
     splits: tuple[NDArray[np.uint8], ...] = ()

@@ -64,6 +64,8 @@ def _begun(run: Run, repeat: int) -> int:
 def seen(run: Run, row: int, epoch: int, repeat: int = 0) -> Seen:
     """Where `row` of the source (counted from 1) had its turns in an epoch (counted from 0)."""
     plan = _plan(run, repeat)
+    if not len(run.rows):
+        return _came(run, plan, row, epoch, repeat)
     found = np.flatnonzero(run.rows == row)
     if len(found) == 0:
         last = int(run.rows.max())
@@ -88,6 +90,16 @@ def seen(run: Run, row: int, epoch: int, repeat: int = 0) -> Seen:
     return Seen(repeat, row, epoch, turns, sizes[0] if sizes else 0, sizes, name)
 
 
+def _came(run: Run, plan: Plan, row: int, epoch: int, repeat: int) -> Seen:
+    """The turn of a sample of a source without length; rows are its samples in the order they came in."""
+    came = int(run.data["samples"])
+    if not 1 <= row <= came:
+        raise Refusal(f"row must be between 1 and {came} (the samples that were trained on); got {row}.")
+    turns = plan.find(row - 1, epoch)
+    sizes = tuple(len(formed(run, turn.update, repeat).rows) for turn in turns)
+    return Seen(repeat, row, epoch, turns, sizes[0] if sizes else 0, sizes)
+
+
 def formed(run: Run, update: int, repeat: int = 0) -> Formed:
     """Which rows formed an update (counted from 0)."""
     plan = _plan(run, repeat)
@@ -95,6 +107,9 @@ def formed(run: Run, update: int, repeat: int = 0) -> Formed:
     begun = _begun(run, repeat)
     if update >= begun:
         raise Refusal(f"update must be less than {begun} (repeat {repeat} made that many); got {update}.")
+    if not len(run.rows):
+        came = plan.batch(epoch, batch) + 1
+        return Formed(repeat, update, epoch, batch, tuple(came[came <= run.data["samples"]].tolist()))
     train = np.flatnonzero(run.splits[repeat] == _TRAIN)
     samples = train[plan.batch(epoch, batch)]
     rows = tuple(int(number) for number in run.rows[samples])
@@ -106,6 +121,11 @@ def formed(run: Run, update: int, repeat: int = 0) -> Formed:
 def audited(run: Run, repeat: int = 0, epochs: int | None = None) -> Audit:
     """What the plan of a repeat did in its first epochs, as many as it began and 10 at most by default."""
     plan = _plan(run, repeat)
+    if not len(run.rows):
+        raise Refusal(
+            f"an audit needs samples that come again; this run had the {run.data['samples']:,} samples of a "
+            "source without length, each once, in the order in which they came."
+        )
     most = max(1, math.ceil(run.outcomes[repeat].epochs))
     if epochs is not None and epochs > most:
         raise Refusal(f"epochs must be between 1 and {most} (repeat {repeat} began that many); got {epochs}.")
