@@ -136,10 +136,11 @@ def test_an_end_amid_a_phase_is_an_end():
     assert run.outcomes[0].epochs == plan.epochs_after(7) == 1.4
 
 
-def test_a_broken_update_is_named_by_its_epoch_and_rows():
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_broken_update_is_named_by_its_epoch_and_rows(stream):
     inputs = X.copy()
     inputs[20] = np.float32(3e38)
-    paced = {**COMMON, **PACES["epochs of 7 updates"], "order": "sequential"}
+    paced = {**COMMON, **PACES["epochs of 7 updates"], "order": "sequential", "stream": stream}
     paced |= {"validation": (X[:5], Y[:5]), "evaluate_train": False}  # which the row does not break
     broken = ep.fit(ep.MLP(), (inputs, Y), **paced, initial=start(10)).outcomes[0].broken
     assert broken is not None
@@ -161,9 +162,10 @@ def test_a_run_is_traced_by_its_plan(tmp_path):
 
 @pytest.mark.parametrize("pace", ["both", "sizes by updates, drop, sequential"])
 def test_samples_that_are_streamed_are_paced_alike(pace):
+    """Dropout, too: its masks are those of the pass, whatever an epoch is."""
+    model = ep.MLP(4, dropout=0.3)
     streamed, held = (
-        ep.fit(ep.MLP(), (X, Y), **COMMON, **PACES[pace], initial=start(), stream=stream)
-        for stream in (True, False)
+        ep.fit(model, (X, Y), **COMMON, **PACES[pace], stream=stream) for stream in (True, False)
     )
     assert_close(streamed.fitted[0].last, held.fitted[0].last, 1e-6)
     assert streamed.curves.update.tolist() == held.curves.update.tolist()
