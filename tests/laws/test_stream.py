@@ -134,6 +134,16 @@ def test_a_feed_from_an_update_gives_the_batches_of_the_plan_from_there(remainde
             assert update == plan.updates
 
 
+def test_a_size_that_is_rare_at_last_is_read_together_before() -> None:
+    plan = ep.Plan(len(X), ep.BatchSchedule({0: 8, 28: 16}, "updates"), 4)
+    assert plan.phases[0].segments[0][1] == 8 and plan.phases[1].segments[0] == (1, 8)
+    reader = Reader(ArrayRows(X), np.arange(len(X)), Y, None, None)
+    with ThreadPoolExecutor(1) as executor:
+        feed = Feed(plan, reader, executor, 0, plan.updates)
+        assert feed.room(8) == plan.phases[0].segments[0][0]
+        feed.close()
+
+
 def test_rows_of_a_file_are_those_of_the_array(tmp_path: Path, mapped: np.ndarray) -> None:
     from epochal.data.large import rows_of_array
 

@@ -180,7 +180,9 @@ class Feed:
         chunk_bytes: int = CHUNK_BYTES,
     ) -> None:
         self._plan, self._reader, self._chunk_bytes = plan, reader, chunk_bytes
-        self._counts = {size: count for phase in plan.phases for count, size in sorted(phase.segments)}
+        self._counts: dict[int, int] = {}
+        for count, size in (segment for phase in plan.phases for segment in phase.segments):
+            self._counts[size] = max(count, self._counts.get(size, 0))
         self._sooner = 1
         self._free: list[NDArray[np.uint8]] = []
         self._lock = threading.Lock()
