@@ -18,7 +18,7 @@ import pytest
 import epochal as ep
 from epochal.errors import Refusal
 from epochal.run import Scores, load_record
-from epochal.run.trace import formed, seen
+from epochal.run.trace import formed, seen, seen_throughout
 from helpers import assert_same_bits
 
 RANDOM = np.random.default_rng(6)
@@ -233,6 +233,19 @@ def test_updates_that_were_not_made_formed_nothing():
         Refusal, match=rf"epoch must be one in which row {row} had its turn; repeat 0 ended after 9 updates"
     ):
         seen(run, row, 10)
+
+
+@pytest.mark.parametrize("remainder", ["keep", "carry"])
+def test_all_turns_of_a_row_are_those_of_the_updates_that_were_made(remainder):
+    """The last epoch ends amid its batches: rows that come later in it had no turn there, and others had."""
+    budget = ep.Budget(updates=9)
+    run = ep.fit(ep.MLP(4), (X, PRICE), batch_size=7, epochs=3, remainder=remainder, stop=budget, metrics=())
+    rows = [formed(run, update).rows for update in range(9)]
+    for row in run.rows[run.splits[0] == 1].tolist():
+        wanted = [(update, row) for update in range(9) for other in rows[update] if other == row]
+        found = seen_throughout(run, row)
+        assert [(turn.update, row) for one in found for turn in one.turns] == wanted
+        assert [one.epoch for one in found if one.turns or one.epoch == 0]
 
 
 def test_trace_of_a_loaded_run_is_that_of_the_run(folders):

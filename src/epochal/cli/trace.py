@@ -53,7 +53,7 @@ def command(
     if sample is None and epoch is not None:
         raise Refusal("--epoch goes with --sample; leave it out.")
     from epochal.run import load_record
-    from epochal.run.trace import audited, formed, seen
+    from epochal.run.trace import audited, formed, seen, seen_throughout
 
     trained = load_record(run)
     if audit:
@@ -72,10 +72,10 @@ def command(
         )
         return
     assert sample is not None
-    if repeat >= trained.repeats:
-        raise Refusal(f"repeat must be between 0 and {trained.repeats - 1}; got {repeat}.")
-    every = [epoch] if epoch is not None else range(int(-(-trained.outcomes[repeat].epochs // 1)))
-    answers = [seen(trained, sample, one, repeat) for one in every]
+    if epoch is None:
+        answers = seen_throughout(trained, sample, repeat)
+    else:
+        answers = [seen(trained, sample, epoch, repeat)]
     if as_json:
         click.echo(
             json.dumps({"row": sample, "repeat": repeat, "epochs": [asdict(answer) for answer in answers]})

@@ -15,7 +15,7 @@ from epochal.plan import Plan, Turn
 from epochal.plan.audit import USUAL_EPOCHS, Audit, audit
 from epochal.run.record import Run
 
-__all__ = ["Formed", "Seen", "audited", "formed", "seen"]
+__all__ = ["Formed", "Seen", "audited", "formed", "seen", "seen_throughout"]
 
 _TRAIN = 1
 
@@ -63,6 +63,30 @@ def _begun(run: Run, repeat: int) -> int:
 
 def seen(run: Run, row: int, epoch: int, repeat: int = 0) -> Seen:
     """Where `row` of the source (counted from 1) had its turns in an epoch (counted from 0)."""
+    found, missed = _looked_up(run, row, epoch, repeat)
+    if missed is not None:
+        raise Refusal(
+            f"epoch must be one in which row {row} had its turn; repeat {repeat} ended after "
+            f"{run.outcomes[repeat].updates} updates, and in epoch {epoch} it is in update {missed.update}."
+        )
+    return found
+
+
+def seen_throughout(run: Run, row: int, repeat: int = 0) -> list[Seen]:
+    """`seen` for each epoch that the repeat began; not for the last where it ended before the row's turn."""
+    plan, begun = _plan(run, repeat), _begun(run, repeat)
+    begun_epochs = plan.locate(begun - 1)[0] + 1 if begun else 0
+    borrows = begun > 0 and plan.remainder == "carry" and plan.updates_per_epoch is None
+    found = []
+    for epoch in range(begun_epochs + borrows):
+        here, missed = _looked_up(run, row, epoch, repeat)
+        if here.turns or (missed is None and epoch < begun_epochs):
+            found.append(here)
+    return found
+
+
+def _looked_up(run: Run, row: int, epoch: int, repeat: int) -> tuple[Seen, Turn | None]:
+    """What was seen of a row in an epoch; and its first turn there, if the repeat ended before it."""
     plan = _plan(run, repeat)
     if not len(run.rows):
         return _came(run, plan, row, epoch, repeat)
@@ -79,15 +103,10 @@ def seen(run: Run, row: int, epoch: int, repeat: int = 0) -> Seen:
     sample = int(np.searchsorted(train, found[0]))
     found_turns = plan.find(sample, epoch)
     turns = tuple(turn for turn in found_turns if turn.update < _begun(run, repeat))
-    ended = run.outcomes[repeat].updates
-    if found_turns and not turns:
-        raise Refusal(
-            f"epoch must be one in which row {row} had its turn; repeat {repeat} ended after "
-            f"{ended} updates, and in epoch {epoch} it is in update {found_turns[0].update}."
-        )
     sizes = tuple(len(plan.batch(turn.epoch, turn.batch)) for turn in turns)
     name = run.names[found[0]] if run.names else ""
-    return Seen(repeat, row, epoch, turns, sizes[0] if sizes else 0, sizes, name)
+    missed = found_turns[0] if found_turns and not turns else None
+    return Seen(repeat, row, epoch, turns, sizes[0] if sizes else 0, sizes, name), missed
 
 
 def _came(run: Run, plan: Plan, row: int, epoch: int, repeat: int) -> Seen:
