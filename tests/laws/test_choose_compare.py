@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 import epochal as ep
 from epochal.choose import compare as module
 from epochal.choose.compare import compare
-from epochal.choose.fairness import At, amount_of, lengths, parse_at
-from epochal.choose.grid import axes_of, entries
+from epochal.choose.fairness import At, amount_of, lengths, parse_at, seen_after
+from epochal.choose.grid import axes_of, entries, said
 from epochal.choose.judged import at_checkpoints
 from epochal.choose.rates import FACTOR, first_guess
 from epochal.choose.timing import measure
@@ -54,6 +54,30 @@ def same(one, other):
         np.testing.assert_array_equal(curves.update, other_curves.update)
         for column, values in curves.columns.items():
             np.testing.assert_array_equal(values, other_curves.columns[column])
+
+
+# Orders ----------------------------------------------------------------------------------------------------
+
+
+def test_orders_are_told_apart_by_all_that_they_know():
+    """In names, and in what a folder remembers: else it would answer for other groups."""
+    axes, _ = axes_of(MODEL, {"order": ["shuffle", ep.Blocks(4), ep.Blocks(8)], "batch_size": [8]})
+    assert [entry.name for entry in entries(axes, 40, True)[0]] == ["shuffle", "blocks of 4", "blocks of 8"]
+    one, same, other = (said(ep.Groups(who)) for who in ([0, 1, 0], ["a", "b", "a"], [0, 1, 1]))
+    assert one == same != other
+    base = {"batch_size": 4, "validation": 0.25}
+    x, y = np.zeros((8, 2), np.float32), np.arange(8) % 2
+    described = [
+        module.Bench(MODEL, (x, y), ep.Settings.of({**base, "order": ep.Groups(who)})).described()
+        for who in ([0, 1, 2, 3] * 2, [0, 0, 1, 1, 2, 2, 3, 3])
+    ]
+    assert described[0] != described[1]
+
+
+@pytest.mark.parametrize("length", [5, 40, 300])
+def test_what_a_plan_has_seen_counts_the_turns_of_its_order(length):
+    plan = Plan(100, 5, 1, order=ep.Replacement(length))
+    assert seen_after(plan, 30) == (150 / length, 150)
 
 
 # The comparison ------------------------------------------------------------------------------------------

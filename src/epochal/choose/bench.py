@@ -30,6 +30,7 @@ from epochal.engine.lane import Evaluation, Lane, Source
 from epochal.engine.memory import fits
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RUNNING, Progress
 from epochal.errors import Refusal
+from epochal.plan.column import Column
 from epochal.prepare import prepare
 from epochal.prepared import Prepared
 from epochal.settings import Settings
@@ -100,9 +101,11 @@ class Bench:
 
     def described(self) -> dict[str, Any]:
         """What all settings have in common, as JSON holds it; enough to tell two comparisons apart."""
+        values = self.base.order.values
         return describe_settings(self.base) | {
             "fingerprint": self.base.dataset.fingerprint,
             "program": program_digest(self.base),
+            "order_values": None if values is None else Column(values).fingerprint,
         }
 
     @property

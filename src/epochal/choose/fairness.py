@@ -170,7 +170,7 @@ def seen_after(plan: Plan, updates: int) -> tuple[float, int]:
     >>> seen_after(Plan(8, 4, 1), 3)
     (1.5, 12)
     """
-    long = plan.with_(epochs=updates // max(1, plan.samples // plan.batch_size) + 2)
+    long = plan.with_(epochs=updates // max(1, plan.turns // plan.batch_size) + 2)
     epoch, index = long.locate(updates)
     share = index / long.batches_in(epoch) if index else 0.0
     return epoch + share, long.samples_after(long.first_update(epoch) + index)

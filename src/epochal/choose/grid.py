@@ -18,6 +18,7 @@ import numpy as np
 from epochal.choose.setting import Setting, shown
 from epochal.engine.optimizers import OPTIMIZERS
 from epochal.errors import Refusal, did_you_mean
+from epochal.plan import Order
 from epochal.plan.plan import Full
 from epochal.settings import Settings, plain_number
 
@@ -209,6 +210,8 @@ def _word(axis: str, value: Any, samples: int) -> str:
         hidden = getattr(value, "hidden", None)
         kind = type(value).__name__
         return f"{kind}({', '.join(map(str, hidden))})" if isinstance(hidden, tuple) else _called(value)
+    if axis == "order" and isinstance(value, Order) and "length" in value.options:
+        return f"{value.name} of {value.options['length']:,}"
     if axis == "schedule" and hasattr(value, "describe"):
         return str(value.describe())
     return shown(value)

@@ -158,7 +158,7 @@ compare_options = decorate(
         default="shuffle",
         show_default=True,
         metavar="LIST",
-        help="shuffle, shuffle_once, sequential.",
+        help="As for train, but blocks: shuffle, stratified, balanced and more.",
     ),
     _grid(
         "--remainder",
@@ -257,7 +257,7 @@ advise_options = decorate(
     ),
     _optimizer_option,
     loss_options,
-    _training("--order", default="shuffle", metavar="NAME", help="shuffle, shuffle_once or sequential."),
+    _training("--order", default="shuffle", metavar="NAME", help="As for train, but blocks."),
     _training("--remainder", default="keep", metavar="NAME", help="keep, drop, spread or carry."),
     _vary,
     column_options,

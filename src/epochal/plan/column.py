@@ -26,16 +26,16 @@ class Column:
         self.values.flags.writeable = False
 
     @cached_property
-    def _digest(self) -> bytes:
-        return hashlib.sha256(
-            f"{self.values.dtype.str}{self.values.shape}".encode() + self.values.tobytes()
-        ).digest()
+    def fingerprint(self) -> str:
+        """The SHA-256 of type, shape and content, the same in every process."""
+        kind = f"{self.values.dtype.str}{self.values.shape}".encode()
+        return hashlib.sha256(kind + self.values.tobytes()).hexdigest()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Column) and (self is other or self._digest == other._digest)
+        return isinstance(other, Column) and (self is other or self.fingerprint == other.fingerprint)
 
     def __hash__(self) -> int:
-        return hash(self._digest)
+        return hash(self.fingerprint)
 
     def __len__(self) -> int:
         return len(self.values)
