@@ -401,6 +401,7 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         scalings=samples.scalings,
         target_scalings=samples.target_scalings,
     )
+    _check_orders(prepared)
     _check_shapes(prepared)
     _check_weights(prepared)
     return prepared
@@ -465,6 +466,21 @@ def _check_threshold(threshold: Any, task: Task, has_validation: bool) -> None:
             f'threshold "{threshold}" is chosen on validation samples, and validation=0 leaves none. '
             "Hold some out, or give a number between 0 and 1."
         )
+
+
+def _check_orders(prepared: Prepared) -> None:
+    """What the order knows of the samples must make an epoch of one length in all repeats."""
+    if prepared.order.values is None or prepared.shared:
+        return
+    turns = prepared.plan.turns
+    for repeat in range(1, prepared.settings.repeats):
+        own = prepared.plan_of(repeat).turns
+        if own != turns:
+            raise Refusal(
+                f'order "{prepared.order.name}" must make as many turns of an epoch in all repeats, whose '
+                f"training samples differ; got {turns:,} in repeat 1 and {own:,} in repeat {repeat + 1}. "
+                f"Give it a length, such as {turns}, or let the repeats share a split (vary without split)."
+            )
 
 
 def _check_weights(prepared: Prepared) -> None:

@@ -23,6 +23,7 @@ REFUSED = [
     (lambda: Plan(10, 1, 1, order=Stratified(LABELS)), r"at least 2 \(the classes\).*got 1"),
     (lambda: Plan(10, 5, 1, order=Stratified(LABELS), remainder="carry"), 'got "carry"'),
     (lambda: Plan(10, 5, 1, order=Balanced(LABELS), remainder="carry"), 'got "carry"'),
+    (lambda: Plan(10, 5, 1, order="tracks", remainder="carry"), 'got "carry"'),
     (lambda: Plan(9, 5, 1, order=Stratified(LABELS)), "a label for each of the 9 samples; got 10"),
     (lambda: Stratified([0.5, 1.0]), "labels must be classes; got numbers such as 0.5"),
     (lambda: Stratified(["a", None]), "1 of 2 are missing, the first is number 2"),
@@ -59,14 +60,22 @@ Y = np.arange(12) % 2
         ("balanced", (X, X[:, 0]), {}, "this is a regression task"),
         ("weighted", (X, Y), {}, "needs sample weights"),
         ("weighted", (X, Y, np.ones(12)), {"class_weight": "balanced"}, "class_weight must be left out"),
+        (Weighted(np.ones(12)), (X, Y, np.arange(12)), {}, "the data has sample weights besides"),
         ("groups", (X, Y), {}, "--groups COLUMN"),
+        # Classes that the split does not hold in proportion: an epoch would be longer in some repeats.
+        (
+            Balanced([0] * 8 + [1] * 4),
+            (X, X[:, 0]),
+            {"repeats": 9, "validation": 0.5},
+            r"must make as many turns .* in all repeats, .* got \d+ in repeat 1 and \d+ in repeat \d",
+        ),
         (Stratified(Y[:9]), (X, Y), {}, "each of the 12 samples of the data, held-out ones too; got 9"),
         (Blocks(12), (X, Y), {"validation": 0.5}, "the training samples"),
     ],
 )
 def test_a_training_is_refused_before_it_begins(order, data, options, words):
     with pytest.raises(Refusal, match=words):
-        ep.train(ep.MLP(2), data, order=order, batch_size=4, **options)
+        ep.train(ep.MLP(2), data, order=order, **{"batch_size": 4} | options)
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,9 @@ class Balanced(Classwise):
     the class have had theirs, over epochs too. Batches hold the classes as evenly as whole numbers allow.
 
     Args:
-        labels: the class of each sample (names or whole numbers). length: turns of an epoch, a multiple of
-        the number of classes; by default as many for each class as the
-            largest class has samples.
+        labels: the class of each sample (names or whole numbers).
+        length: turns of an epoch, a multiple of the number of classes; by default as many for each class as
+            the largest class has samples.
 
     >>> order = Balanced([0, 0, 0, 0, 1, 1]).within(((2, 4),))
     >>> order.samples(seed=0, epoch=0, samples=6, positions=range(8)).reshape(2, 4).tolist()

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from epochal.errors import Refusal
 from epochal.plan.order import NOTHING, Int64s, Order
 from epochal.plan.permutation import WhileLoop, python_while
 from epochal.plan.remainder import Segments
@@ -44,6 +45,14 @@ class Tracks(Order):
     def words(self) -> str:
         """See `Order`."""
         return "each slot of a batch goes on, in the next batch, with the sample that follows"
+
+    def check_batches(self, batch_size: int, remainder: str) -> None:
+        """See `Order`."""
+        if remainder == "carry":
+            raise Refusal(
+                'remainder must be keep, drop or spread with order "tracks", whose batches are filled from '
+                'one epoch; got "carry".'
+            )
 
     def within(self, segments: Segments) -> Order:
         """The order for batches of that size."""
