@@ -89,7 +89,7 @@ def _looked_up(run: Run, row: int, epoch: int, repeat: int) -> tuple[Seen, Turn 
     """What was seen of a row in an epoch; and its first turn there, if the repeat ended before it."""
     plan = _plan(run, repeat)
     if not len(run.rows):
-        return _came(run, plan, row, epoch, repeat)
+        return _came(run, plan, row, epoch, repeat), None
     found = np.flatnonzero(run.rows == row)
     if len(found) == 0:
         last = int(run.rows.max())
