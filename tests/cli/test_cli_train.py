@@ -1,5 +1,6 @@
 """Contract of `epochal train` where all goes well: what is printed, what is kept, what --json holds."""
 
+import itertools
 import json
 
 import numpy as np
@@ -35,6 +36,7 @@ def test_the_screen_fits_80_columns_and_has_no_trailing_blanks(call, tmp_path):
     titles = [line for line in lines if line[:1].isupper()]
     wanted = ["Data", "Plan", "Training", "Verdict", "Figures at the best parameters (1 repeat: no interval)"]
     assert titles == [*wanted, "Classes, validation (1 repeat)", "Stopped", "Run     run"]
+    assert [line for before, line in itertools.pairwise(lines) if line in titles and before] == []
     assert not (tmp_path / "run" / "report.html").exists()
 
 

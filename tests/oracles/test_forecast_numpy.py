@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 import epochal as ep
-from epochal.run.forecast import ForecastScores
+from epochal.curves import summarize
+from epochal.run.forecast import ForecastScores, Naive
 
 LAGS, HORIZON = 8, 3
 
@@ -72,6 +73,22 @@ def test_the_gain_of_each_repeat_is_the_share_by_which_its_error_is_smaller(run,
             rmse(predicted[repeat][:, 2] - true[:, 2]), rel=1e-6
         )
     assert run.metrics["test"]["rmse"].mean == pytest.approx(found.rmse.mean, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("gains", "wanted"),
+    [
+        ([-3.0, 0.5, -2.0], r"no detectable .*\(higher by 150 %, 95 % interval −100 to 598, 3 repeats\)"),
+        ([0.5, -0.3, 0.1], r"no detectable .*\(lower by 10 %, 95 % interval −89 to 100, 3 repeats\)"),
+        ([-3.0, -3.1, -2.9], r"is worse than it by 300 % \(95 % interval 275 to 325, 3 repeats; .*"),
+        ([0.4, 0.5, 0.6], r"beats it by 50 % \(95 % interval 25 to 75, 3 repeats; .*"),
+        ([-0.5], r"RMSE .* of it, 50 % higher \(1 repeat: no interval\)"),
+    ],
+)
+def test_a_share_is_said_with_the_word_for_its_direction(gains, wanted):
+    rmse, gain = summarize([2.0] * len(gains)), summarize(gains, (-np.inf, 1.0))
+    said = Naive("it", summarize([1.0]), (), gain, ()).sentence(rmse)
+    assert re.fullmatch(wanted, said), said
 
 
 def test_forecasts_outlive_the_run_folder(run, tmp_path):

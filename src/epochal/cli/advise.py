@@ -120,8 +120,6 @@ def _train(arguments: list[str], screen: ChoiceScreen, as_json: bool) -> tuple[R
     given = train.command.make_context("epochal train", list(arguments)).params
     folder = train.new_folder(given["data"])
     check_folder(folder)
-    if not screen.quiet:
-        screen.console.print()
     return train.train_and_save(given["data"], given, folder, Screen(quiet=screen.quiet, to_stderr=as_json))
 
 

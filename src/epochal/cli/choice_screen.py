@@ -20,7 +20,7 @@ from rich.live import Live
 from rich.text import Text
 
 from epochal.cli.layout import aligned, folded
-from epochal.cli.screen import PLAIN_SECONDS, duration, plain_console
+from epochal.cli.screen import PLAIN_SECONDS, duration, plain_console, section
 
 if TYPE_CHECKING:
     from epochal.choose.progress import Step
@@ -59,18 +59,14 @@ class ChoiceScreen:
 
     def section(self, title: str, lines: Sequence[str], *, fold: bool = True) -> None:
         """Print lines under a title, folded to the width unless they are to stay whole."""
-        if self.quiet or not lines:
-            return
-        self.console.print(Text(title, style="bold"))
-        text = folded(lines, self.width) if fold else "\n".join(f"  {line}".rstrip() for line in lines)
-        self.console.print(Text(text), soft_wrap=True)
+        if not self.quiet and lines:
+            section(self.console, title, lines, self.width, fold=fold)
 
     def answer(self, sentence: str) -> None:
         """Print the one sentence that matters."""
         if not self.quiet:
             self.console.print()
             self.console.print(Text(textwrap.fill(sentence, self.width), style="bold"), soft_wrap=True)
-            self.console.print()
 
     def paths(self, labeled: Sequence[tuple[str, Any]]) -> None:
         """Print where everything is."""
@@ -101,8 +97,10 @@ class ChoiceScreen:
 
     def show(self, step: Step) -> None:
         """Take one step."""
-        while self._opening:
-            self.section(*self._opening.pop(0))
+        if not self.quiet:
+            for number, (title, lines) in enumerate(self._opening):
+                section(self.console, title, lines, self.width, apart=number > 0)
+        self._opening.clear()
         if self._step is None or step.phase != self._step.phase or step.done < self._step.done:
             self._recent.clear()
         self._step = step

@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.text import Text
 
 from epochal.cli.classes import NAMES, class_sections, threshold_section
-from epochal.cli.layout import aligned, folded
+from epochal.cli.layout import aligned
+from epochal.cli.screen import section
 from epochal.curves import Summary, picture
 from epochal.run import Run
 
@@ -23,22 +24,17 @@ _OF_CLASSES = ("precision", "recall")
 def conclude(console: Console, run: Run, folder: Path | None, report: Path | None) -> None:
     """Print the result: the curve, the verdict, the figures, and where everything is."""
     width = max(60, min(100, console.width))
-
-    def section(title: str, lines: list[str]) -> None:
-        console.print(Text(title, style="bold"))
-        console.print(Text(folded(lines, width)), soft_wrap=True)
-
     console.print()
     console.print(Text.from_ansi(_drawing(console, run, width)), soft_wrap=True)
-    console.print()
-    section("Verdict", [run.verdict.sentence, run.verdict.remedy])
+    section(console, "Verdict", [run.verdict.sentence, run.verdict.remedy], width)
     title, lines = _figures(run)
-    section(title, [*lines, *([run.caution] if run.caution else [])])
+    section(console, title, [*lines, *([run.caution] if run.caution else [])], width)
     if run.forecasts:
-        section("Against forecasts that need no training, on the same windows", _forecasts(run))
+        heading = "Against forecasts that need no training, on the same windows"
+        section(console, heading, _forecasts(run), width)
     for heading, rows in [*class_sections(run), *threshold_section(run)]:
-        section(heading, rows)
-    section("Stopped", _reasons(run))
+        section(console, heading, rows, width)
+    section(console, "Stopped", _reasons(run), width)
     console.print()
     for label, path in (("Run", folder), ("Report", report)):
         if path is not None:

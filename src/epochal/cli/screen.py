@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from epochal.cli.interrupts import Stoppable
     from epochal.prepared import Prepared
 
-__all__ = ["PLAIN_SECONDS", "Screen", "duration", "plain_console"]
+__all__ = ["PLAIN_SECONDS", "Screen", "duration", "plain_console", "section"]
 
 PLAIN_SECONDS = 2.0
 """Time between two lines in a pipe."""
@@ -52,6 +52,20 @@ def plain_console(to_stderr: bool) -> Console:
     return _Console(
         stderr=to_stderr, highlight=False, emoji=False, markup=False, width=None if terminal else 80
     )
+
+
+def section(
+    console: Console, title: str, lines: Iterable[str], width: int, *, fold: bool = True, apart: bool = True
+) -> None:
+    """Print lines under a title, folded to the width unless they are to stay whole.
+
+    An empty line sets it `apart` from what stands before.
+    """
+    text = folded(lines, width) if fold else "\n".join(f"  {line}".rstrip() for line in lines)
+    if apart:
+        console.print()
+    console.print(Text(title, style="bold"))
+    console.print(Text(text), soft_wrap=True)
 
 
 class Screen:
@@ -112,9 +126,8 @@ class Screen:
         self._begin = time.monotonic()
         self._repeats, self._epochs = prepared.settings.repeats, prepared.plan.epochs
         width = min(100, self.console.width)
-        for title, lines in _sections(prepared):
-            self.console.print(Text(title, style="bold"))
-            self.console.print(Text(folded(lines, width)), soft_wrap=True)
+        for number, (title, lines) in enumerate(_sections(prepared)):
+            section(self.console, title, lines, width, apart=number > 0)
 
     def _render(self) -> Text:
         if self._control is not None and self._control.stopped:

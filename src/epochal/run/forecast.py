@@ -50,8 +50,9 @@ class Naive:
             return f"beats {self.name} by {_share(gain.mean, low, high, aside)}"
         if high < 0:
             return f"is worse than {self.name} by {_share(-gain.mean, -high, -low, aside)}"
-        share = _share(gain.mean, low, high, f"{gain.repeats} repeats").replace(" (", ", ", 1)
-        return f"no detectable difference from {self.name}: {against} (lower by {share}"
+        word, ends = ("lower", (low, high)) if gain.mean >= 0 else ("higher", (-high, -low))
+        share = _share(abs(gain.mean), *ends, f"{gain.repeats} repeats").replace(" (", ", ", 1)
+        return f"no detectable difference from {self.name}: {against} ({word} by {share}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
