@@ -50,6 +50,7 @@ from epochal.models import (
 )
 from epochal.models.augment import Augmented
 from epochal.models.frozen import Frozen, matching, names_of
+from epochal.models.pairwise import Pairwise
 from epochal.models.starts import Start, start_of
 from epochal.ordering import order_for
 from epochal.plan import BatchSchedule, Plan
@@ -506,10 +507,12 @@ def _varied(plain: Model, settings: Settings, dataset: Dataset, standardized: bo
         raise Refusal(f"the model's init must return Variables; got {type(shapes).__name__}.")
     start, model = start_of(settings.initial, shapes), plain
     if settings.augment:
-        if len(dataset.shape) not in (2, 3) or dataset.dtype == np.int32:
+        windows = "" if dataset.timeline is None else "windows of a series"
+        other = "pairs" if isinstance(plain, Pairwise) else windows
+        if other or len(dataset.shape) not in (2, 3) or dataset.dtype == np.int32:
             raise Refusal(
-                "augment varies images (height, width) or (height, width, channels); the inputs have the "
-                f"shape {dataset.shape}. Leave it out."
+                "augment varies images (height, width) or (height, width, channels); the inputs "
+                f"{f'are {other}' if other else f'have the shape {dataset.shape}'}. Leave it out."
             )
         for transform in settings.augment:
             transform.check(*dataset.shape[:2])

@@ -41,6 +41,11 @@ REFUSED = [
         'column 1 ("month") must have each time once; got 1990-07 in row 7 and in row 8.',
     ),
     (
+        {"time": "at"},
+        {"at": pa.array(range(0, 15_000, 250), pa.timestamp("ms"))},
+        "must have each time once, to the second; got 1970-01-01 00:00:00 in row 1 and in row 2.",
+    ),
+    (
         {},
         {"month": but(MONTHS, _7="1989-07")},
         'column 1 ("month") must rise from row to row; got 1989-07 in row 8 after 1990-07 in row 7. Sort',

@@ -151,6 +151,8 @@ def test_words_make_the_transforms_that_print_them():
         ("shift:6", "less than the 6 pixels"),
         ("crop:6", "less than the 6 pixels"),
         ("crop:1.5", "whole number"),
+        ("crop:nan", "whole number"),
+        ("crop:inf", "whole number"),
         ("rotate:200", "between 0 and 180"),
         ("brightness:-1", "at least 0"),
         ("contrast:2", "between 0 and 1"),
@@ -164,6 +166,23 @@ def test_what_is_no_augmentation_is_refused(augment: Any, words: str):
     assert words in str(refused.value)
 
 
-def test_tables_are_not_varied():
-    with pytest.raises(ep.Refusal, match="augment varies images"):
-        ep.fit(ep.MLP(2), (np.zeros((48, 5)), LABELS), augment="flip")
+@pytest.mark.parametrize(
+    ("model", "data", "words"),
+    [
+        (ep.MLP(2), (np.zeros((48, 5)), LABELS), "have the shape (5,)"),
+        (ep.MLP(2), ep.windows(np.arange(48.0) % 5, lags=4), "are windows of a series"),
+        (
+            ep.Pairwise(ep.MLP(2)),
+            ep.rank_pairs((np.ones((48, 3)), np.arange(48) % 4), by=np.arange(48) // 4),
+            "are pairs",
+        ),
+    ],
+    ids=["table", "windows", "pairs"],
+)
+def test_what_is_no_image_is_not_varied(model: Any, data: Any, words: str):
+    """Windows and pairs have the shape of an image, and mirrored would mean something else."""
+    with pytest.raises(ep.Refusal) as refused:
+        prepare(model, data, Settings(augment="flip"))
+    assert f"augment varies images (height, width) or (height, width, channels); the inputs {words}" in str(
+        refused.value
+    )

@@ -15,6 +15,7 @@ import epochal as ep
 from epochal.data.pairs import Pairing, pairs_of
 from epochal.data.split import split_groups
 from epochal.errors import Refusal
+from epochal.run.trace import seen
 
 RACES = st.lists(
     st.tuples(st.integers(0, 4), st.sampled_from([1.0, 2.0, 3.0, float("nan")])), min_size=1, max_size=25
@@ -153,6 +154,20 @@ def test_no_item_is_on_both_sides_of_the_split(ranker):
     assert not groups[0] & groups[1]
     assert run.settings["split"] == "groups"
     assert (run.splits[1] == part).all(), "repeats share it"
+
+
+def test_an_item_is_traced_to_all_updates_in_which_it_comes_first(ranker):
+    run, pairs = ranker
+    row = int(pairs.rows[np.flatnonzero(run.splits[0] == 1)[0]])
+    plan, train = run.plan_of(0), np.flatnonzero(run.splits[0] == 1)
+    wanted = [
+        (batch, slot)
+        for batch in range(plan.batches_per_epoch)
+        for slot, sample in enumerate(plan.batch(1, batch))
+        if pairs.rows[train[sample]] == row
+    ]
+    assert len(wanted) > 1
+    assert [(turn.batch, turn.slot) for turn in seen(run, row, epoch=1).turns] == wanted
 
 
 def test_a_linear_scorer_is_logistic_regression_on_differences():

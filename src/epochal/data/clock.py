@@ -22,6 +22,9 @@ Times = NDArray[Any]
 """int64 seconds since 1970-01-01 for dates, float64 for numbers, int64 positions where there is no time."""
 
 
+_FINER = " Rows that are closer than a second count in their order without it (--drop)."
+
+
 @dataclass(frozen=True)
 class Clock:
     """How time is told: by a column of dates or numbers, or by the order of the rows alone.
@@ -126,10 +129,11 @@ def check_order(clock: Clock, times: Sequence[Times], rows: Sequence[NDArray[np.
         at = int(np.argmax(steps <= 0))
         first, second = int(numbers[at]), int(numbers[at + 1])
         if steps[at] == 0:
+            to, finer = ("", "") if not clock.hours else (", to the second", _FINER)
             raise Refusal(
-                f"{said} must have each time once; got {clock.say(of_series[at])} in row {first:,} and in "
+                f"{said} must have each time once{to}; got {clock.say(of_series[at])} in row {first:,} and in "
                 f"row {second:,}. Name the column that tells several series apart with --series, or remove "
-                "one of the rows."
+                f"one of the rows.{finer}"
             )
         raise Refusal(
             f"{said} must rise from row to row; got {clock.say(of_series[at + 1])} in row {second:,} after "

@@ -31,6 +31,10 @@ _NAMED = 3
 _T = TypeVar("_T")
 
 
+_MOST_PIXELS = 2**24
+"""Pixels to which an image may be brought: 4096 × 4096. One is held in memory many times over."""
+
+
 @dataclass(frozen=True)
 class ImageOptions:
     """How images are read.
@@ -55,6 +59,10 @@ class ImageOptions:
             or not all(isinstance(side, int) and not isinstance(side, bool) and side >= 1 for side in size)
         ):
             raise Refusal(f"resize must be (height, width) in whole pixels, at least 1 each; got {size!r}.")
+        if size[0] * size[1] > _MOST_PIXELS:
+            raise Refusal(
+                f"resize must make images of at most {_MOST_PIXELS:,} pixels; got {size[0]:,} × {size[1]:,}."
+            )
 
 
 def is_image(path: Path) -> bool:

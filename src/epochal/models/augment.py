@@ -105,7 +105,8 @@ class Crop:
     name: ClassVar[str] = "crop"
 
     def __post_init__(self) -> None:
-        if isinstance(self.padding, bool) or self.padding != int(self.padding) or self.padding < 0:
+        number = isinstance(self.padding, int | float) and not isinstance(self.padding, bool)
+        if not number or not float(self.padding).is_integer() or self.padding < 0:
             raise Refusal(f"the padding of crop must be a whole number, at least 0; got {self.padding!r}.")
         object.__setattr__(self, "padding", int(self.padding))
         _finite("crop", self.fill)

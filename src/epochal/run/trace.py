@@ -18,6 +18,7 @@ from epochal.run.record import Run
 __all__ = ["Formed", "Seen", "audited", "formed", "seen", "seen_throughout"]
 
 _TRAIN = 1
+_LEFT_OUT = "it was left out when the table was read"
 
 
 @dataclass(frozen=True)
@@ -93,15 +94,20 @@ def _looked_up(run: Run, row: int, epoch: int, repeat: int) -> tuple[Seen, Turn 
     found = np.flatnonzero(run.rows == row)
     if len(found) == 0:
         last = int(run.rows.max())
-        why = "it was left out when the table was read" if 1 <= row <= last else f"rows are 1 to {last}"
-        raise Refusal(f"no sample is row {row}: {why}.")
-    part = int(run.splits[repeat][found[0]])
-    if part != _TRAIN:
+        left = "no window has its first target there" if run.history is not None else _LEFT_OUT
+        raise Refusal(f"no sample is row {row}: {left if 1 <= row <= last else f'rows are 1 to {last}'}.")
+    parts = run.splits[repeat][found]
+    if _TRAIN not in parts:
+        part = int(parts[0])
         name = {2: "a validation sample", 3: "a test sample"}.get(part, "in no part")
         raise Refusal(f"row {row} is {name} in repeat {repeat}, so no update saw it.")
     train = np.flatnonzero(run.splits[repeat] == _TRAIN)
-    sample = int(np.searchsorted(train, found[0]))
-    found_turns = plan.find(sample, epoch)
+    # The row of an item to be ranked is that of a sample for each pair in which it comes first.
+    samples = np.searchsorted(train, found[parts == _TRAIN])
+    found_turns = sorted(
+        (turn for sample in samples for turn in plan.find(int(sample), epoch)),
+        key=lambda turn: (turn.update, turn.slot),
+    )
     turns = tuple(turn for turn in found_turns if turn.update < _begun(run, repeat))
     sizes = tuple(len(plan.batch(turn.epoch, turn.batch)) for turn in turns)
     name = run.names[found[0]] if run.names else ""
