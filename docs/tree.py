@@ -26,6 +26,7 @@ LAYERS = (
     "ordering",
     "prepared",
     "prepare",
+    "describe",
     "conclude",
     "training",
     "words",

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import datetime
 import functools
-import platform
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
 import jax
@@ -16,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.curves import Curves, judge, summarize
-from epochal.data import Dataset, Scaling, Split
+from epochal.data import Split
+from epochal.describe import conditions, describe_data, describe_settings
 from epochal.engine.evaluate import forward
 from epochal.engine.fed import FedLane, evaluate_in_blocks
 from epochal.engine.feed import AHEAD, Reader
@@ -27,12 +25,11 @@ from epochal.engine.update import packing
 from epochal.errors import DataFailed
 from epochal.models import METRICS, Loss, Model, Variables, bounds_of, metrics_for, probabilities, shapes_of
 from epochal.models.frozen import whole
-from epochal.models.starts import Initial
 from epochal.prepared import Prepared, Samples
 from epochal.run import BrokenUpdate, Fitted, ForecastScores, History, Outcome, Run, Scores, score_forecasts
 from epochal.run.threshold import decide
 
-__all__ = ["LaneResult", "conclude", "conditions", "constant_figures", "describe_data", "describe_settings"]
+__all__ = ["LaneResult", "conclude", "constant_figures"]
 
 
 _MOST_KEPT = 2**22
@@ -362,104 +359,3 @@ def _forecasts(
         true, predicted = one.true.reshape(shape), one.predicted.reshape(shape)
         found[name] = score_forecasts(true, predicted, lines[0][0], [index for _, index in lines])
     return found
-
-
-def describe_settings(prepared: Prepared) -> dict[str, Any]:
-    """The settings as they were used, as JSON holds them."""
-    settings, spec, optimizer = prepared.settings, prepared.spec, prepared.spec.optimizer
-    every, unit = settings.evaluation
-    described = getattr(prepared.model, "to_dict", None)
-    return {
-        "model": described() if described else {"kind": type(prepared.model).__name__},
-        "batch_size": int(prepared.plan.batch_size),
-        "batch_schedule": None
-        if prepared.plan.batch_schedule is None
-        else prepared.plan.batch_schedule.to_dict(),
-        "updates_per_epoch": prepared.plan.updates_per_epoch,
-        "micro_batch": spec.micro_batch,
-        "epochs": prepared.plan.epochs,
-        "optimizer": optimizer.name,
-        "optimizer_options": dict(optimizer.options),
-        "learning_rate": optimizer.learning_rate,
-        "schedule": spec.schedule.describe(),
-        "loss": prepared.loss_name,
-        "metrics": [metric.name for metric in spec.metrics],
-        "monitor": spec.monitor,
-        "stop": prepared.rule.describe(),
-        "order": prepared.order.name,
-        "order_options": prepared.order.options,
-        "order_by": _order_by(prepared),
-        "stateful": settings.stateful,
-        "remainder": prepared.plan.remainder,
-        "repeats": settings.repeats,
-        "seed": settings.seed,
-        "vary": list(settings.vary),
-        "validation": _held_out(settings.validation, prepared.validation),
-        "test": _held_out(settings.test, prepared.test),
-        "split": settings.split,
-        "gap": settings.gap,
-        "class_weight": settings.class_weight
-        if isinstance(settings.class_weight, str | None)
-        else dict(settings.class_weight),
-        "threshold": settings.threshold,
-        "standardize": isinstance(prepared.scalings[0], Scaling),
-        "evaluate_every": f"{every} {unit}",
-        "evaluate_train": "train" in spec.parts,
-        "stream": prepared.fed,
-        "workers": settings.workers,
-        "initial": _initial(settings.initial),
-        "freeze": list(settings.freeze),
-        "augment": [str(transform) for transform in settings.augment],
-    }
-
-
-def _initial(given: Any) -> Any:
-    """Where the first parameters came from, as JSON holds it."""
-    if given is None or isinstance(given, Variables):
-        return "drawn" if given is None else "given"
-    if not isinstance(given, Initial):
-        return {"path": str(given)}
-    named = {"fresh": list(given.fresh), "rename": dict(given.rename), "repeat": given.repeat}
-    return {"path": str(given.path)} | {name: value for name, value in named.items() if value}
-
-
-def _order_by(prepared: Prepared) -> str | None:
-    """What the order looks at: "classes", "weights" or "groups" of the data, or values that were "given"."""
-    given = getattr(prepared.settings.order, "values", None) is not None
-    return "given" if given else prepared.order.needs or None
-
-
-def _held_out(asked: Any, own: Dataset | None) -> Any:
-    if own is None:
-        return float(asked) if not isinstance(asked, int) else asked
-    return {"source": own.source, "samples": own.samples, "fingerprint": own.fingerprint}
-
-
-def describe_data(prepared: Prepared) -> dict[str, Any]:
-    """The data and its parts in figures."""
-    dataset = prepared.dataset
-    described = dataset.to_dict()
-    described.pop("encoder", None)
-    described["notes"] += prepared.weight_notes
-    described["shape"] = list(dataset.shape)
-    described["sizes"] = {name: prepared.part_size(name) for name in ("train", "validation", "test")}
-    return described
-
-
-def conditions() -> dict[str, Any]:
-    """What figures are measured under."""
-    device = jax.devices()[0]
-    versions = {}
-    for package in ("epochal", "jax", "jaxlib", "optax", "numpy", "flax"):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return {
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "device": f"{device.platform}: {device.device_kind}",
-        "machine": platform.machine(),
-        "system": platform.system(),
-        "python": platform.python_version(),
-        "versions": versions,
-    }

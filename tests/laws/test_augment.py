@@ -14,17 +14,8 @@ from tests.helpers import assert_same_bits
 
 import epochal as ep
 from epochal.models import Variables
-from epochal.models.augment import (
-    Augmented,
-    Brightness,
-    Contrast,
-    Crop,
-    Flip,
-    Rotate,
-    Shift,
-    augmented,
-    transforms_of,
-)
+from epochal.models.augment import Augmented, augmented, transforms_of
+from epochal.models.transforms import Brightness, Contrast, Crop, Flip, Rotate, Shift
 from epochal.prepare import prepare
 from epochal.settings import Settings
 from epochal.training import make_lane
@@ -182,7 +173,7 @@ def test_what_is_no_augmentation_is_refused(augment: Any, words: str):
 def test_what_is_no_image_is_not_varied(model: Any, data: Any, words: str):
     """Windows and pairs have the shape of an image, and mirrored would mean something else."""
     with pytest.raises(ep.Refusal) as refused:
-        prepare(model, data, Settings(augment="flip"))
+        prepare(model, data, Settings(batch_size=8, augment="flip"))
     assert f"augment varies images (height, width) or (height, width, channels); the inputs {words}" in str(
         refused.value
     )

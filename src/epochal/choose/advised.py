@@ -18,8 +18,8 @@ from epochal.choose.reached import effort, relative_effort
 from epochal.choose.search import Point, Search, rate_at
 from epochal.choose.timing import Timer
 from epochal.choose.trial import Trial
-from epochal.conclude import conditions, describe_data
 from epochal.curves import Curves, Summary, summarize
+from epochal.describe import conditions, describe_data
 from epochal.directions import higher_is_better
 from epochal.models import bounds_of
 

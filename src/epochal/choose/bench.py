@@ -24,8 +24,8 @@ from epochal.choose.setting import Setting
 from epochal.choose.store import Store
 from epochal.choose.trial import BROKEN, Interrupted, Job, Trial
 from epochal.choose.until import Until
-from epochal.conclude import describe_settings
 from epochal.curves import Curves
+from epochal.describe import describe_settings
 from epochal.engine.lane import Evaluation, Lane, Source
 from epochal.engine.memory import fits
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RUNNING, Progress

@@ -25,8 +25,8 @@ from epochal.choose.setting import Setting
 from epochal.choose.timing import TimingCurve
 from epochal.choose.trial import Trial
 from epochal.choose.words import answer, called, column_words, repeats_of
-from epochal.conclude import conditions, describe_data, describe_settings
 from epochal.curves import Curves, summarize
+from epochal.describe import conditions, describe_data, describe_settings
 from epochal.directions import higher_is_better
 from epochal.errors import Refusal
 from epochal.models import bounds_of

@@ -131,9 +131,9 @@ def check_order(clock: Clock, times: Sequence[Times], rows: Sequence[NDArray[np.
         if steps[at] == 0:
             to, finer = ("", "") if not clock.hours else (", to the second", _FINER)
             raise Refusal(
-                f"{said} must have each time once{to}; got {clock.say(of_series[at])} in row {first:,} and in "
-                f"row {second:,}. Name the column that tells several series apart with --series, or remove "
-                f"one of the rows.{finer}"
+                f"{said} must have each time once{to}; got {clock.say(of_series[at])} in row {first:,} and "
+                f"in row {second:,}. Name the column that tells several series apart with --series, or "
+                f"remove one of the rows.{finer}"
             )
         raise Refusal(
             f"{said} must rise from row to row; got {clock.say(of_series[at + 1])} in row {second:,} after "

@@ -1,0 +1,297 @@
+"""What can be done to an image so that it still shows the same?
+
+Each transform is a pair of pure functions: `draw` takes from a key what happens to each image of a batch, and
+`move` does it to one image. Coordinates of pixels are (row, column), from 0 at the top left.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+
+from epochal.errors import Refusal, did_you_mean
+from epochal.models.model import PyTree
+
+__all__ = ["Brightness", "Contrast", "Crop", "Flip", "Rotate", "Shift", "Transform"]
+
+
+@runtime_checkable
+class Transform(Protocol):
+    """Varies images."""
+
+    def draw(self, key: jax.Array, count: int) -> PyTree:
+        """What happens to each of `count` images, drawn independently; leaves (count, ...)."""
+        ...
+
+    def move(self, image: jax.Array, drawn: PyTree) -> jax.Array:
+        """One image (height, width, channels) after it has happened; the same shape."""
+        ...
+
+    def check(self, height: int, width: int) -> None:
+        """Refuse what can't be done to images of this size."""
+        ...
+
+
+@dataclass(frozen=True)
+class Flip:
+    """Mirror an image with probability 1/2, horizontally (left becomes right), vertically, or both.
+
+    With "both" the two are drawn independently.
+
+    >>> import jax.numpy as jnp
+    >>> Flip().move(jnp.array([[[1.0], [2.0]]]), jnp.array([False, True])).ravel().tolist()
+    [2.0, 1.0]
+    """
+
+    axis: str = "horizontal"
+    name: ClassVar[str] = "flip"
+
+    def __post_init__(self) -> None:
+        if self.axis not in _AXES:
+            raise Refusal(did_you_mean("axis of flip", str(self.axis), _AXES))
+
+    def draw(self, key: jax.Array, count: int) -> jax.Array:
+        """Whether each is mirrored: bool (count, 2), vertically and horizontally."""
+        return jax.random.bernoulli(key, shape=(count, 2)) & jnp.array(_AXES[self.axis])
+
+    def move(self, image: jax.Array, drawn: jax.Array) -> jax.Array:
+        """The image, mirrored where drawn."""
+        image = jnp.where(drawn[0], image[::-1], image)
+        return jnp.where(drawn[1], image[:, ::-1], image)
+
+    def check(self, height: int, width: int) -> None:
+        """Any size can be mirrored."""
+
+    def __str__(self) -> str:
+        return "flip" if self.axis == "horizontal" else f"flip:{self.axis}"
+
+
+_AXES = {"horizontal": (False, True), "vertical": (True, False), "both": (True, True)}
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Pad an image by `padding` pixels on each side and cut one of its size out: it moves by whole pixels.
+
+    Each of the (2 * padding + 1)^2 places is equally likely; the pixels added are `fill` (black is 0).
+
+    >>> import jax.numpy as jnp
+    >>> Crop(1).move(jnp.array([[[1.0], [2.0]]]), jnp.array([1, 0])).ravel().tolist()
+    [0.0, 1.0]
+    """
+
+    padding: int
+    fill: float = 0.0
+    name: ClassVar[str] = "crop"
+
+    def __post_init__(self) -> None:
+        number = isinstance(self.padding, int | float) and not isinstance(self.padding, bool)
+        if not number or not float(self.padding).is_integer() or self.padding < 0:
+            raise Refusal(f"the padding of crop must be a whole number, at least 0; got {self.padding!r}.")
+        object.__setattr__(self, "padding", int(self.padding))
+        _finite("crop", self.fill)
+
+    def draw(self, key: jax.Array, count: int) -> jax.Array:
+        """Where each is cut out of the padded image, (count, 2) row and column; `padding` is its place."""
+        return jax.random.randint(key, (count, 2), 0, 2 * self.padding + 1)
+
+    def move(self, image: jax.Array, drawn: jax.Array) -> jax.Array:
+        """The part of the padded image."""
+        padding = ((self.padding, self.padding), (self.padding, self.padding), (0, 0))
+        padded = jnp.pad(image, padding, constant_values=self.fill)
+        return jax.lax.dynamic_slice(padded, (drawn[0], drawn[1], 0), image.shape)
+
+    def check(self, height: int, width: int) -> None:
+        """Refuse a padding with which nothing of the image might be left."""
+        _within("padding of crop", self.padding, height, width)
+
+    def __str__(self) -> str:
+        return f"crop:{self.padding:g}{_filled(self.fill)}"
+
+
+@dataclass(frozen=True)
+class Shift:
+    """Move an image by up to `pixels` up or down and left or right, in fractions of a pixel.
+
+    Both distances are uniform in [-pixels, pixels]. Pixels are interpolated bilinearly; what lies outside of
+    the image is `fill` (black is 0), and blends with its border.
+    """
+
+    pixels: float
+    fill: float = 0.0
+    name: ClassVar[str] = "shift"
+
+    def __post_init__(self) -> None:
+        _amount("pixels of shift", self.pixels, math.inf)
+        _finite("shift", self.fill)
+
+    def draw(self, key: jax.Array, count: int) -> jax.Array:
+        """How far each moves, (count, 2): down and to the right."""
+        return jax.random.uniform(key, (count, 2), minval=-self.pixels, maxval=self.pixels)
+
+    def move(self, image: jax.Array, drawn: jax.Array) -> jax.Array:
+        """The image, moved: a slice of the padded image, blended with those below and to the right."""
+        margin = math.ceil(self.pixels) + 1
+        padded = jnp.pad(image, ((margin, margin), (margin, margin), (0, 0)), constant_values=self.fill)
+        height, width, channels = image.shape
+        whole = jnp.floor(-drawn)
+        down, right = -drawn - whole
+        row, column = whole.astype(jnp.int32) + margin
+        part = jax.lax.dynamic_slice(padded, (row, column, 0), (height + 1, width + 1, channels))
+        part = part[:, :-1] * (1 - right) + part[:, 1:] * right
+        return part[:-1] * (1 - down) + part[1:] * down
+
+    def check(self, height: int, width: int) -> None:
+        """Refuse a distance with which nothing of the image might be left."""
+        _within("pixels of shift", self.pixels, height, width)
+
+    def __str__(self) -> str:
+        return f"shift:{self.pixels:g}{_filled(self.fill)}"
+
+
+@dataclass(frozen=True)
+class Rotate:
+    """Turn an image around its center by an angle uniform in [-degrees, degrees], positive against the clock.
+
+    Pixels are interpolated bilinearly; what lies outside of the image is `fill` (black is 0), and blends with
+    its border.
+    """
+
+    degrees: float
+    fill: float = 0.0
+    name: ClassVar[str] = "rotate"
+
+    def __post_init__(self) -> None:
+        _amount("degrees of rotate", self.degrees, 180)
+        _finite("rotate", self.fill)
+
+    def draw(self, key: jax.Array, count: int) -> jax.Array:
+        """The angle of each in degrees, (count,)."""
+        return jax.random.uniform(key, (count,), minval=-self.degrees, maxval=self.degrees)
+
+    def move(self, image: jax.Array, drawn: jax.Array) -> jax.Array:
+        """The image, turned."""
+        angle = jnp.deg2rad(drawn)
+        cosine, sine = jnp.cos(angle), jnp.sin(angle)
+        middle = (image.shape[0] - 1) / 2, (image.shape[1] - 1) / 2
+        down = jnp.arange(image.shape[0])[:, None] - middle[0]
+        right = jnp.arange(image.shape[1])[None] - middle[1]
+        rows = cosine * down + sine * right + middle[0]
+        columns = cosine * right - sine * down + middle[1]
+        return _interpolated(image, rows, columns, self.fill)
+
+    def check(self, height: int, width: int) -> None:
+        """Any size can be turned."""
+
+    def __str__(self) -> str:
+        return f"rotate:{self.degrees:g}{_filled(self.fill)}"
+
+
+@dataclass(frozen=True)
+class Brightness:
+    """Add a number uniform in [-amount, amount] to all pixels of an image, which the model sees as 0 to 1.
+
+    Nothing is cut off: values may leave the range of the pixels a little.
+    """
+
+    amount: float
+    name: ClassVar[str] = "brightness"
+
+    def __post_init__(self) -> None:
+        _amount("amount of brightness", self.amount, math.inf)
+
+    def draw(self, key: jax.Array, count: int) -> jax.Array:
+        """What is added to each, (count,)."""
+        return jax.random.uniform(key, (count,), minval=-self.amount, maxval=self.amount)
+
+    def move(self, image: jax.Array, drawn: jax.Array) -> jax.Array:
+        """The image, brighter or darker."""
+        return image + drawn
+
+    def check(self, height: int, width: int) -> None:
+        """Any size can be brighter."""
+
+    def __str__(self) -> str:
+        return f"brightness:{self.amount:g}"
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Multiply what an image differs from its mean by a number uniform in [1 - amount, 1 + amount].
+
+    >>> import jax.numpy as jnp
+    >>> Contrast(0.5).move(jnp.array([[[0.0], [1.0]]]), jnp.float32(0.5)).ravel().tolist()
+    [-0.25, 1.25]
+    """
+
+    amount: float
+    name: ClassVar[str] = "contrast"
+
+    def __post_init__(self) -> None:
+        _amount("amount of contrast", self.amount, 1)
+
+    def draw(self, key: jax.Array, count: int) -> jax.Array:
+        """By how much the factor of each differs from 1, (count,)."""
+        return jax.random.uniform(key, (count,), minval=-self.amount, maxval=self.amount)
+
+    def move(self, image: jax.Array, drawn: jax.Array) -> jax.Array:
+        """The image, with more contrast or less."""
+        return image + drawn * (image - image.mean())
+
+    def check(self, height: int, width: int) -> None:
+        """Any size has contrast."""
+
+    def __str__(self) -> str:
+        return f"contrast:{self.amount:g}"
+
+
+def _interpolated(image: jax.Array, rows: jax.Array, columns: jax.Array, fill: float) -> jax.Array:
+    """The image at `rows` and `columns` (height, width), bilinearly between its pixels.
+
+    Around the image lie pixels of `fill`: what scipy.ndimage calls the mode "grid-constant".
+    """
+    height, width, channels = image.shape
+    flat = image.reshape(height * width, channels)
+    top, left = jnp.floor(rows), jnp.floor(columns)
+    down, right = (rows - top)[..., None], (columns - left)[..., None]
+
+    def pixel(row: jax.Array, column: jax.Array) -> jax.Array:
+        inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+        at = jnp.where(inside, row * width + column, 0).astype(jnp.int32)
+        return jnp.where(inside[..., None], flat.at[at].get(mode="promise_in_bounds"), fill)
+
+    above = pixel(top, left) * (1 - right) + pixel(top, left + 1) * right
+    below = pixel(top + 1, left) * (1 - right) + pixel(top + 1, left + 1) * right
+    return above * (1 - down) + below * down
+
+
+def _amount(what: str, value: float, most: float) -> None:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not 0 <= value <= most
+        or value == math.inf
+    ):
+        bound = "at least 0" if most == math.inf else f"between 0 and {most:g}"
+        raise Refusal(f"the {what} must be a number {bound}; got {value!r}.")
+
+
+def _finite(name: str, fill: float) -> None:
+    if isinstance(fill, bool) or not isinstance(fill, int | float) or not math.isfinite(fill):
+        raise Refusal(f"the fill of {name} must be a finite number; got {fill!r}.")
+
+
+def _within(what: str, value: float, height: int, width: int) -> None:
+    if value >= min(height, width):
+        raise Refusal(
+            f"the {what} must be less than the {min(height, width)} pixels of the images' shorter side; "
+            f"got {value:g}."
+        )
+
+
+def _filled(fill: float) -> str:
+    return f":{fill:g}" if fill else ""
