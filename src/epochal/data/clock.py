@@ -78,7 +78,7 @@ class Clock:
 class Step:
     """How far apart rows usually are: so many months (ends of months, seconds, or units of a number).
 
-    >>> Step("months", 1).after(0, 14) == np.datetime64("1971-03-01", "s").astype(int)
+    >>> Step("months", 1).after(0, 14) == np.datetime64("1971-03-01", "s").astype(int).item()
     True
     """
 
