@@ -94,7 +94,7 @@ def fit(model: Any, data: Any, **options: Unpack[Options]) -> Run:
     True
     """
     control = Control()
-    events = train(model, data, control=control, **options)
+    events = cast(_Events, train(model, data, control=control, **options))
     while True:
         try:
             for event in events:
@@ -102,6 +102,7 @@ def fit(model: Any, data: Any, **options: Unpack[Options]) -> Run:
                     return event.run
         except KeyboardInterrupt:
             if control.stopped:
+                events.close()
                 raise
             control.stop()
 
@@ -161,6 +162,8 @@ class _Events(Iterator[Event]):
         """End the training now."""
         self._ended = True
         self._waiting.clear()
+        self._control.stop()
+        self._prepared.close()  # first, too: a process that hangs while it reads would hold up its lane
         if self._end is not None:
             self._end()
         self._prepared.close()

@@ -37,6 +37,10 @@ class Items:
         if number == self.bad and self.touched.exists():
             if self.fault == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
+            if self.fault == "hang":
+                time.sleep(1000)
+            if self.fault == "exit":
+                raise SystemExit("no more")
             if self.fault == "raise":
                 raise OSError("the disk is gone")
             return X[number][:2], int(Y[number])
@@ -54,6 +58,7 @@ def begun(events: Any) -> None:
     ("fault", "workers", "said"),
     [
         ("raise", 0, r"sample 5 \(counted from 0\) could not be read: OSError: the disk is gone"),
+        ("exit", 0, r"sample 5 \(counted from 0\) could not be read: SystemExit: no more"),
         ("kill", 1, "a worker process that reads the data has died"),
         ("ragged", 0, r"sample 5 .* must have the shape \(3,\), as those of sample 0 have; got \(2,\)"),
     ],
@@ -73,6 +78,19 @@ def test_a_source_that_fails_ends_the_training_and_keeps_what_was_learned(
     with pytest.raises(DataFailed, match=said):
         raise DataFailed(run.outcomes[0].stopped)
     assert 0 <= run.metrics["validation"]["accuracy"].mean <= 1
+
+
+def test_a_worker_that_hangs_does_not_keep_a_training_from_being_closed(tmp_path: Path) -> None:
+    """Which is what a second interrupt of the keyboard does."""
+    touched = tmp_path / "now"
+    events: Any = ep.train(MODEL, Items(touched, "hang"), workers=1, seed=2, **OPTIONS)
+    begun(events)
+    touched.touch()
+    time.sleep(0.5)
+    closing = threading.Thread(target=events.close, daemon=True)
+    closing.start()
+    closing.join(60)
+    assert not closing.is_alive()
 
 
 def test_a_source_that_fails_before_the_first_update_is_an_error_of_one_sentence(tmp_path: Path) -> None:

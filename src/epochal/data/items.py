@@ -106,7 +106,7 @@ class _Reading:
             try:
                 given, target = pair_of(self.items[sample] if found is None else found[place])
                 values = np.asarray(given)
-            except Exception as error:
+            except (Exception, SystemExit) as error:  # it may end no process of ours
                 said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".: ")
                 return _Bad(sample, said, traceback.format_exc())
             if values.shape != self.shape:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -83,7 +83,8 @@ class FedLane:
     """Updates that make an epoch, where it is not a pass."""
 
     def __post_init__(self) -> None:
-        spec, train = self.spec, self.source.readers["train"]
+        self.spec = spec = replace(self.spec, layout=self.spec.layout.fed)
+        train = self.source.readers["train"]
         self.seconds = 0.0
         self.update = 0
         self.budget = self.fixed_budget or 64

@@ -53,6 +53,11 @@ class Layout:
         return sum(count for count, _ in self.segments)
 
     @property
+    def fed(self) -> Layout:
+        """What is compiled in where the host cuts the batches: other numbers need no other program."""
+        return Layout(0, 0, (), self.order, False, False, self.drawn_by_weight)
+
+    @property
     def used(self) -> int:
         """Turns of an epoch that are in a batch."""
         return sum(count * size for count, size in self.segments)
