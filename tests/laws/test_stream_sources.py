@@ -17,6 +17,7 @@ from epochal.data.hugging import HuggingRows
 from epochal.data.items import ItemRows
 from epochal.data.rows import FileRows, Rows
 from epochal.engine.feed import Feed
+from epochal.errors import DataFailed
 from epochal.prepare import prepare
 from epochal.settings import Settings
 
@@ -173,6 +174,16 @@ def test_a_hugging_face_data_set_is_read_where_it_lies() -> None:
     assert held.dtype == np.uint8
     lists = datasets.Dataset.from_dict({"x": numbers.tolist(), "y": labels})
     np.testing.assert_array_equal(load(lists).inputs[some], numbers[some])
+    # One that is longer does not make up for one that is shorter.
+    ragged, lacking = numbers.tolist(), numbers.tolist()
+    ragged[7].append(ragged[8].pop())
+    lacking[7] = None
+    for wrong in (ragged, lacking):
+        rows = HuggingRows(datasets.Dataset.from_dict({"x": wrong}), ["x"], (3,), np.dtype(np.float32))
+        with pytest.raises(DataFailed, match=r"must have the shape \(3,\) of sample 0; samples 7 to 8 have"):
+            rows.take(np.array([7, 8]))
+    with pytest.raises(ep.Refusal, match="must have at least 2 rows to train on; got 0"):
+        load(datasets.Dataset.from_dict({"x": [], "y": []}))
     run = ep.fit(ep.MLP(4), lists, epochs=2)
     assert run.settings["stream"]
     assert run.data["shape"] == [3]

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.data.arrays import TARGET_KEYS, dataset_of_arrays
@@ -51,9 +52,9 @@ class HuggingRows(Rows):
         try:
             if self._scalars:
                 for place, name in enumerate(self._columns):
-                    out[:, place] = _values(found.column(name))
+                    out[:, place] = _values(found.column(name), ())
             else:
-                out[...] = _values(found.column(0)).reshape(out.shape)
+                out[...] = _values(found.column(0), self.shape[1:]).reshape(out.shape)
         except ValueError as error:
             raise DataFailed(
                 f"the {called(self._source.column_names, 0)} of each sample must have the shape "
@@ -83,13 +84,25 @@ def _leaf(kind: pa.DataType) -> np.dtype[Any]:
     return np.dtype(kind.to_pandas_dtype())
 
 
-def _values(column: pa.ChunkedArray) -> NDArray[Any]:
-    """All numbers of a column, one after the other; NaN where one is missing."""
+def _values(column: pa.ChunkedArray, shape: Sequence[int]) -> NDArray[Any]:
+    """All numbers of a column, one after the other; NaN where one is missing.
+
+    Raises:
+        ValueError: a value has not that shape. Their numbers alone don't tell: a longer one may make up for a
+            shorter one.
+    """
+    sizes = iter(shape)
     array = column.combine_chunks()
     if isinstance(array, pa.ChunkedArray):
         array = pa.concat_arrays(array.chunks)
     while _nested(array.type):
-        array = array.storage if isinstance(array.type, pa.ExtensionType) else array.flatten()
+        if isinstance(array.type, pa.ExtensionType):
+            array = array.storage
+            continue
+        wanted = next(sizes, None)
+        if array.null_count or not pc.all(pc.equal(pc.list_value_length(array), wanted), min_count=0).as_py():
+            raise ValueError(wanted)
+        array = array.flatten()
     if pa.types.is_boolean(array.type):
         array = array.cast(pa.uint8())
     values: NDArray[Any] = np.asarray(array.to_numpy(zero_copy_only=False))
@@ -120,6 +133,8 @@ def dataset_of_hugging(
         target = next((label for label in _LABELS if label in names), names[-1])
     dropped = {names[at] for at in resolve_all(options.drop, names, "drop")}
     inputs = [one for one in names if one != target and one not in dropped]
+    if len(source) < 2:
+        raise Refusal(f"the {name} must have at least 2 rows to train on; got {len(source)}.")
     if not inputs:
         raise Refusal(f"the {name} must have inputs besides its target {target}; got {', '.join(names)}.")
     labels = _labels(source, target)
