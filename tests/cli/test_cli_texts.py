@@ -38,6 +38,7 @@ def test_what_cannot_work_is_refused(refuse, tmp_path):
     refuse("train", table, "--text", "id", words=["must hold texts; all its values are numbers"])
     refuse("train", table, "--tokenizer", "bpe", words=["--tokenizer is about a column of texts", "--text"])
     refuse("train", table, "--text", "review", "--drop", "id", words=["--drop does not go with --text"])
-    refuse(
-        "train", table, "--text", "review", "--network", "mlp", words=["an MLP needs numbers; got token ids"]
-    )
+    for network, name in (("mlp", "MLP"), ("lstm", "LSTM")):
+        words = [f"{name} needs numbers; got token ids", "--network text"]
+        refuse("train", table, "--text", "review", "--network", network, words=words)
+    refuse("train", "example:iris", "--network", "text", words=["needs token ids (int32)", "--text COLUMN"])

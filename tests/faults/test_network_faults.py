@@ -80,6 +80,12 @@ def test_token_ids_out_of_range_are_refused_in_every_part():
         ep.fit(ep.TextClassifier(2), tokens(ids - 1), **fitting)
 
 
+@pytest.mark.parametrize("network", [ep.MLP(2), ep.LSTM(2), ep.GRU(2), ep.CNN(2, axes=1)], ids=repr)
+def test_token_ids_are_no_quantities(network):
+    with pytest.raises(ep.Refusal, match=rf"{type(network).__name__} needs numbers; got token ids \(int32\)"):
+        ep.fit(network, tokens(np.ones((20, 4), np.int32)), batch_size=10, epochs=1)
+
+
 LIES = {
     "more layers than arrays": ({"kind": "lstm", "units": 3, "layers": 10**9}, "1,000,000,001 layers"),
     "another size": ({"kind": "lstm", "units": 10**6, "layers": 1}, "must be"),

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from epochal.errors import Refusal, did_you_mean
 from epochal.models.dense import dense
-from epochal.models.model import PyTree, Variables
+from epochal.models.model import PyTree, Variables, refuse_ids
 
 __all__ = ["ACTIVATIONS", "MLP"]
 
@@ -112,10 +112,7 @@ class MLP:
 
     def refuse_inputs(self, inputs: Any) -> None:
         """Refuse token ids, whose sizes mean nothing."""
-        if inputs.dtype == "int32":
-            raise Refusal(
-                "an MLP needs numbers; got token ids (int32). Use TextClassifier(), or --network text."
-            )
+        refuse_ids(self, inputs)
 
     def init(self, key: jax.Array, sample: jax.Array) -> Variables:
         """Draw kernels, set biases to zero."""

@@ -14,12 +14,15 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import jax
 import numpy as np
 
+from epochal.errors import Refusal
+
 __all__ = [
     "FunctionModel",
     "Model",
     "PyTree",
     "Variables",
     "functions",
+    "refuse_ids",
     "seen",
     "seen_dtype",
     "settled",
@@ -103,6 +106,15 @@ def seen(inputs: jax.Array) -> jax.Array:
     [0.0, 0.20000000298023224, 1.0]
     """
     return inputs.astype(np.float32) * np.float32(1 / 255) if inputs.dtype == np.uint8 else inputs
+
+
+def refuse_ids(network: object, inputs: Any) -> None:
+    """Refuse token ids, whose sizes mean nothing, for a network that takes its inputs as quantities."""
+    if inputs.dtype == np.int32:
+        raise Refusal(
+            f"{type(network).__name__} needs numbers; got token ids (int32). "
+            "Use TextClassifier(), or --network text."
+        )
 
 
 def settled(model: Model, inputs: Sequence[Any], vocabulary: int | None = None) -> Model:

@@ -15,7 +15,7 @@ from flax import nnx
 from numpy.typing import NDArray
 
 from epochal.errors import Refusal, did_you_mean
-from epochal.models import ACTIVATIONS, FlaxModel, PyTree, Variables
+from epochal.models import ACTIVATIONS, FlaxModel, PyTree, Variables, refuse_ids
 
 __all__ = ["Network", "check_activation", "check_share", "check_whole"]
 
@@ -54,7 +54,8 @@ class Network:
         return type(self).from_dict({**self.to_dict(), "outputs": self.outputs or outputs})
 
     def refuse_inputs(self, inputs: NDArray[Any]) -> None:
-        """Refuse samples that have a right shape and values that can't work."""
+        """Refuse samples that have a right shape and values that can't work: here token ids."""
+        refuse_ids(self, inputs)
 
     def init(self, key: jax.Array, sample: jax.Array) -> Variables:
         """Draw the parameters, all kernels at once."""

@@ -116,7 +116,7 @@ class TextClassifier(Network):
         if inputs.dtype != np.int32:
             raise Refusal(
                 f"a TextClassifier needs token ids (int32); got {inputs.dtype}. "
-                "Use MLP(...) or LSTM(...) for numbers."
+                "Use MLP(...) or LSTM(...) for numbers; --text COLUMN makes ids of texts."
             )
         if inputs.min(initial=0) < 0:
             raise Refusal(f"token ids must be at least 0 (padding); got {int(inputs.min()):,}.")
