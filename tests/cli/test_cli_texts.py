@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
 import pytest
 
 pytest.importorskip("tokenizers")
@@ -30,6 +33,20 @@ def test_texts_train_and_predict(call, tmp_path):
     predicted = call("predict", "run", table, "--json")
     assert predicted.status == 0, predicted.err
     assert len(json.loads(predicted.out)["rows"]) == 40
+
+
+def test_texts_of_many_files_and_streamed_texts_give_the_same_run(call, tmp_path):
+    table = pa.csv.read_csv(write(tmp_path))
+    (tmp_path / "parts").mkdir()
+    for name, part in (("a", table.slice(0, 25)), ("b", table.slice(25))):
+        pq.write_table(part, tmp_path / "parts" / f"{name}.parquet")
+    sources = (["reviews.csv"], ["parts"], ["reviews.csv", "--stream"])
+    losses = []
+    for source in sources:
+        result = call("train", *source, "--text", "review", *SMALL, "--out", f"run {len(losses)}", "--json")
+        assert result.status == 0, result.err
+        losses.append(result.json["metrics"]["validation"]["loss"]["mean"])
+    assert losses[1:] == pytest.approx(losses[:1] * 2, rel=1e-5)
 
 
 def test_what_cannot_work_is_refused(refuse, tmp_path):

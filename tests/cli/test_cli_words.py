@@ -29,6 +29,15 @@ def test_words_are_learned_and_written(call, tmp_path):
     assert f"{said['plan']['samples']} pairs (word, context) within 5 words" in shown.out
 
 
+def test_a_training_that_broke_is_said(call, tmp_path):
+    corpus = write(tmp_path)
+    broken = ("--optimizer", "sgd", "--learning-rate", "1e30")
+    result = call("words", corpus, *SMALL, *broken)
+    assert "stopped: the loss or the parameters were not finite at update" in result.out
+    said = call("words", corpus, *SMALL, *broken, "--force", "--json").json
+    assert said["stopped"].startswith("the loss or the parameters were not finite at update")
+
+
 def test_what_cannot_work_is_refused(refuse, tmp_path):
     corpus = write(tmp_path)
     refuse("words", corpus, *SMALL, "--nearest", "kin", words=['Did you mean "king"'])

@@ -31,6 +31,10 @@ def test_texts_without_two_words():
 
 def test_files_that_are_no_text(tmp_path):
     refused("there is no file", tmp_path / "no.txt")
+    (tmp_path / "part.parquet").write_bytes(b"")
+    refused("is a folder; give a text in UTF-8", tmp_path)
+    with pytest.raises(ep.Refusal, match="is a folder; give a file of word vectors"):
+        ep.WordVectors.load(tmp_path)
     file = tmp_path / "latin.txt"
     file.write_bytes("a good line\nna\u00efve words\n".encode("latin-1"))
     refused("latin.txt must be text in UTF-8; line 2 is not", file)

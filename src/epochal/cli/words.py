@@ -140,11 +140,13 @@ def command(
     elif quiet:
         click.echo(str(out))
     else:
+        screen.console.print()
         for word, near in found.items():
             said = f"near {word}: " + ", ".join(f"{one} {cosine:.2f}" for one, cosine in near)
             screen.console.print(said, soft_wrap=True)
         said = f"wrote {len(vectors):,} words × {vectors.dimensions:,} dimensions to {out}"
         screen.console.print(said, soft_wrap=True)
+        screen.console.print(f"stopped: {vectors.run.outcomes[0].stopped}", soft_wrap=True)
     ctx.exit(130 if vectors.run.interrupted else 0)
 
 
@@ -184,6 +186,7 @@ def _document(
             "notes": run.data["notes"],
             "losses": run.curves.columns["train.loss"].tolist(),
             "nearest": {word: dict(near) for word, near in found.items()},
+            "stopped": run.outcomes[0].stopped,
             "settings": run.settings,
             "conditions": run.conditions,
             "interrupted": run.interrupted,

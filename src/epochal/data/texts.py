@@ -19,7 +19,7 @@ from epochal.data.columns import ColumnReference, called, default_name, resolve
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.examples import example
 from epochal.data.frames import is_frame, is_pair, table_of_frame
-from epochal.data.read import existing, read_table
+from epochal.data.read import existing, is_parquet, read_table
 from epochal.data.schema import Column, Encoder, LeftOut
 from epochal.data.sniff import MISSING, sniff
 from epochal.data.table import weights_of, with_targets
@@ -254,7 +254,7 @@ def _table_of(
         else:
             path = existing(source)
             name, as_text = path.name, []
-            if path.suffix.lower() not in (".parquet", ".pq"):
+            if not is_parquet(path):
                 known = sniff(path, delimiter, header, missing).names
                 as_text = [known[_text_column(text, known)]]
             table, notes = read_table(path, delimiter, header, missing, as_text)

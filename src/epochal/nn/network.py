@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Self
 
 import jax
 from flax import nnx
-from numpy.typing import NDArray
 
 from epochal.errors import Refusal, did_you_mean
 from epochal.models import ACTIVATIONS, FlaxModel, PyTree, Variables, refuse_ids
@@ -53,7 +52,7 @@ class Network:
         """The same network with a number of outputs; one that is already set is kept."""
         return type(self).from_dict({**self.to_dict(), "outputs": self.outputs or outputs})
 
-    def refuse_inputs(self, inputs: NDArray[Any]) -> None:
+    def refuse_inputs(self, inputs: Any) -> None:
         """Refuse samples that have a right shape and values that can't work: here token ids."""
         refuse_ids(self, inputs)
 

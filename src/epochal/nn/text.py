@@ -19,6 +19,8 @@ from epochal.nn.start import he
 __all__ = ["TextClassifier"]
 
 KINDS = ("mean", "gru", "lstm")
+_BLOCK = 1 << 14
+"""Samples that are looked through at once."""
 
 
 @dataclass(frozen=True, init=False)
@@ -95,31 +97,21 @@ class TextClassifier(Network):
         rest = {name: value for name, value in settings.items() if name not in ("kind", "reading")}
         return cls(kind=settings["reading"], **rest)
 
-    def for_inputs(self, inputs: NDArray[Any], vocabulary: int | None = None) -> Self:
+    def for_inputs(self, inputs: Any, vocabulary: int | None = None) -> Self:
         """The same network with a vocabulary, where it leaves that open: as given, or as the ids need."""
-        self._check_ids(inputs)
         if self.vocabulary is not None:
             return self
-        size = max(2, int(inputs.max(initial=0)) + 1) if vocabulary is None else vocabulary
+        size = max(2, _largest(inputs) + 1) if vocabulary is None else vocabulary
         return type(self).from_dict({**self.to_dict(), "vocabulary": size})
 
-    def refuse_inputs(self, inputs: NDArray[Any]) -> None:
+    def refuse_inputs(self, inputs: Any) -> None:
         """Refuse what are no ids, or ids that have no embedding."""
-        self._check_ids(inputs)
-        if self.vocabulary is not None and inputs.max(initial=0) >= self.vocabulary:
+        largest = _largest(inputs)
+        if self.vocabulary is not None and largest >= self.vocabulary:
             raise Refusal(
                 f"token ids must be less than {self.vocabulary:,} (the vocabulary); got "
-                f"{int(inputs.max()):,}. Use TextClassifier(vocabulary={int(inputs.max()) + 1})."
+                f"{largest:,}. Use TextClassifier(vocabulary={largest + 1})."
             )
-
-    def _check_ids(self, inputs: NDArray[Any]) -> None:
-        if inputs.dtype != np.int32:
-            raise Refusal(
-                f"a TextClassifier needs token ids (int32); got {inputs.dtype}. "
-                "Use MLP(...) or LSTM(...) for numbers; --text COLUMN makes ids of texts."
-            )
-        if inputs.min(initial=0) < 0:
-            raise Refusal(f"token ids must be at least 0 (padding); got {int(inputs.min()):,}.")
 
     def _checked(self, shape: Shape) -> int:
         if len(shape) != 1:
@@ -136,6 +128,22 @@ class TextClassifier(Network):
     def module(self, shape: Shape, rngs: nnx.Rngs) -> nnx.Module:
         """The module for samples of that shape."""
         return _Module(self, self._checked(shape), rngs)
+
+
+def _largest(inputs: Any) -> int:
+    """The largest of token ids, which may be read from a file; what are no ids is refused."""
+    if inputs.dtype != np.int32:
+        raise Refusal(
+            f"a TextClassifier needs token ids (int32); got {inputs.dtype}. "
+            "Use MLP(...) or LSTM(...) for numbers; --text COLUMN makes ids of texts."
+        )
+    largest = 0
+    for start in range(0, len(inputs), _BLOCK):
+        block: NDArray[np.int32] = inputs[start : start + _BLOCK]
+        if block.min(initial=0) < 0:
+            raise Refusal(f"token ids must be at least 0 (padding); got {int(block.min()):,}.")
+        largest = max(largest, int(block.max(initial=0)))
+    return largest
 
 
 class _Module(nnx.Module):

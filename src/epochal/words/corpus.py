@@ -78,8 +78,11 @@ def read_corpus(source: Any, min_count: int = 5, lowercase: bool = True) -> Corp
     (('the', 'sat'), [0, 1, 0, 1], [0, 0, 1, 1])
     """
     if isinstance(source, (str, Path)):
-        name = existing(source).name
-        lines: Iterable[Any] = _lines(existing(source))
+        path = existing(source)
+        if path.is_dir():
+            raise Refusal(f"{source} is a folder; give a text in UTF-8, a sentence a line.")
+        name = path.name
+        lines: Iterable[Any] = _lines(path)
     elif isinstance(source, Iterable):
         name, lines = "the corpus", source
     else:

@@ -40,6 +40,8 @@ def read_vectors(source: str | Path) -> tuple[tuple[str, ...], NDArray[np.float3
         Refusal: no such file, or not word vectors (with the line).
     """
     path = existing(source)
+    if path.is_dir():
+        raise Refusal(f"{source} is a folder; give a file of word vectors.")
     return _read_tensors(path) if path.suffix.lower() == ".safetensors" else _read_text(path)
 
 
