@@ -32,8 +32,8 @@ class Steps:
     def area(self) -> float:
         """The average precision: the area under the steps, without interpolation.
 
-        >>> steps([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1]).area.round(4)
-        np.float64(0.8333)
+        >>> round(steps([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1]).area, 4)
+        0.8333
         """
         return float(np.sum(-np.diff(self.recall) * self.precision[:-1]))
 

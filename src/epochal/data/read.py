@@ -30,7 +30,7 @@ def existing(path: str | Path) -> Path:
         return file
     if file.is_dir():
         raise Refusal(
-            f"{path} is a folder without images; give a .csv, .tsv, .parquet, .npy or .npz file, or a "
+            f"{path} is a folder, and no table; give a .csv, .tsv, .parquet, .npy or .npz file, or a "
             "folder with one sub-folder of images for each class."
         )
     if not file.exists():

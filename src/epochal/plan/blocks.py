@@ -31,7 +31,7 @@ class Blocks(Order):
         length: samples of a block, at least 1; with 1 it is `Shuffle`.
 
     >>> Blocks(4).samples(seed=0, epoch=0, samples=10, positions=range(10)).tolist()
-    [0, 1, 2, 3, 8, 9, 4, 5, 6, 7]
+    [4, 5, 6, 7, 8, 9, 0, 1, 2, 3]
     """
 
     length: int | None = None
