@@ -3,7 +3,7 @@
 It is that of the mean of weight times loss over exactly the samples of the batch. In micro-batches, sums are
 added up, of losses and of gradients, and divided once by the size of the batch: a ragged end counts by its
 samples, and nothing but the order of float additions changes. What depends on who shares a forward pass does
-change: batch normalization sees micro-batches, and each of them draws dropout masks of its own.
+change: batch normalization sees micro-batches, and for each of them dropout and augmentation draw anew.
 """
 
 from __future__ import annotations
