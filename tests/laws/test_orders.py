@@ -16,11 +16,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from epochal.plan import Balanced, Blocks, Groups, Order, Plan, Replacement, Stratified, Turn, Weighted, words
+from epochal.plan import (
+    Balanced,
+    Blocks,
+    Groups,
+    Order,
+    Plan,
+    Replacement,
+    Stratified,
+    Tracks,
+    Turn,
+    Weighted,
+    words,
+)
 from epochal.plan.dealing import apportioned, deal
 from epochal.plan.draws import TOTAL, whole_weights
 
-law = settings(max_examples=40, deadline=None, derandomize=True)
+law = settings(max_examples=25, deadline=None, derandomize=True)
 LARGE_EPOCH = 3_000_000_019
 REMAINDERS = ("keep", "drop", "spread", "carry")
 
@@ -34,7 +46,7 @@ def labelled(draw, most: int = 40) -> np.ndarray:
 
 
 @st.composite
-def plans(draw, kinds=(Stratified, Balanced, Weighted, Replacement, Blocks, Groups)) -> Plan:
+def plans(draw, kinds=(Stratified, Balanced, Weighted, Replacement, Blocks, Groups, Tracks)) -> Plan:
     kind = draw(st.sampled_from(kinds))
     labels = draw(labelled())
     n, remainders = len(labels), REMAINDERS
@@ -50,10 +62,12 @@ def plans(draw, kinds=(Stratified, Balanced, Weighted, Replacement, Blocks, Grou
         order = Replacement(draw(st.none() | st.integers(1, 60)))
     elif kind is Blocks:
         order = Blocks(draw(st.integers(1, n)))
+    elif kind is Tracks:
+        order = Tracks()
     else:
         n = n + 1
         order = Groups([*labels, labels.max() + 1])
-    if kind in (Stratified, Balanced):
+    if kind in (Stratified, Balanced, Tracks):
         remainders = REMAINDERS[:3]
     least = int(labels.max()) + 1 if kind is Stratified else 1
     return Plan(
@@ -122,18 +136,22 @@ ORDERS: dict[str, Order] = {
     "replacement": Replacement(50),
     "blocks": Blocks(2),
     "groups": Groups([k * k % 11 for k in range(37)]),
+    "tracks": Tracks(),
 }
 
 
 @functools.cache
 def compiled(name: str):
-    """The table of an order as a program has it: its form is compiled in, its arrays are arguments."""
+    """The table of an order as a program has it: its form is compiled in, its arrays are arguments.
+
+    Compiled in little time; the oracles of trainings have it as they compile it.
+    """
     plan = Plan(37, 8, 1, order=ORDERS[name])
     form = plan.order.form
     assert form.values is None
-    return plan, jax.jit(
-        lambda seed, epoch, arrays: form.table(seed, epoch, 37, jnp, jax.lax.while_loop, arrays)
-    )
+    table = jax.jit(lambda seed, epoch, arrays: form.table(seed, epoch, 37, jnp, jax.lax.while_loop, arrays))
+    lowered = table.lower(words(0), np.uint32(0), plan.order.arrays)
+    return plan, lowered.compile(compiler_options={"xla_backend_optimization_level": 0})
 
 
 @pytest.mark.parametrize("name", ORDERS)
@@ -148,7 +166,7 @@ def test_jax_gives_the_bits_of_numpy(name):
 @pytest.mark.parametrize("name", ["stratified", "balanced", "groups"])
 def test_zeros_behind_the_arrays_change_nothing(name):
     """So that repeats whose classes or groups differ in number share a program."""
-    plan, _ = compiled(name)
+    plan = Plan(37, 8, 1, order=ORDERS[name])
     fixed = {"dealt", "turn", "sorted"}
     padded = {
         key: array if key in fixed else np.concatenate([array, np.zeros(6, array.dtype)])
@@ -158,7 +176,7 @@ def test_zeros_behind_the_arrays_change_nothing(name):
     np.testing.assert_array_equal(table, row(plan.with_(seed=5), 9))
 
 
-@pytest.mark.parametrize("name", ORDERS)
+@pytest.mark.parametrize("name", [name for name in ORDERS if name != "tracks"])
 def test_seeds_and_epochs_have_orders_of_their_own(name):
     plan = Plan(37, 8, 8, order=ORDERS[name])
     rows = {tuple(row(plan.with_(seed=seed), epoch)) for seed in range(6) for epoch in range(6)}

@@ -54,6 +54,7 @@ def trained(name):
         optimizer="sgd",
         learning_rate=RATE,
         metrics=(),
+        evaluate_train=False,
         seed=4,
     )
 
@@ -93,5 +94,6 @@ def test_repeats_with_other_splits_share_a_program(monkeypatch):
     monkeypatch.setattr(compiler, "_call", lambda *_: pytest.fail("compiled again"))
     order, data = ORDERS["stratified"]
     options = {"batch_size": 8, "epochs": 5, "optimizer": "sgd", "learning_rate": 0.1, "metrics": ()}
+    options["evaluate_train"] = False
     run = ep.fit((start, logit), data, order=order, seed=99, validation=0.25, **options)
     assert run.plan.updates == 20
