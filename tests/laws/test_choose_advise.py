@@ -273,6 +273,7 @@ def test_prices_that_are_infinite_are_left_out_of_the_picture(advice: Advice) ->
         ({"target": math.inf}, "target must be a finite number; got inf"),
         ({"batch_size": 0}, "batch_size"),
         ({"batch_size": 81}, "batch_size.*81"),
+        ({"batch_size": ep.BatchSchedule({0: 8, 1: 16})}, "must be one size to keep"),
         ({"epochs": 0}, "epochs"),
         ({"learning_rate": -1.0}, "learning_rate"),
         ({"patience": 3}, "patience"),

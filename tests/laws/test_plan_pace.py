@@ -190,6 +190,15 @@ def test_the_summary_says_both_epochs_and_passes():
     assert "94  (10 epochs in 3 phases)" in text
 
 
+def test_a_size_that_is_never_reached_has_no_remainder():
+    reached, not_reached = Plan(10, {0: 5, 3: 4}, 4), Plan(10, {0: 5, 3: 4}, 3)
+    assert (reached.divides, not_reached.divides) == (False, True)
+    assert "none: every batch is full" in str(not_reached)
+    updates = BatchSchedule({0: 5, 6: 4}, "updates")
+    assert [Plan(10, updates, epochs).divides for epochs in (3, 4)] == [True, False]
+    assert [Plan(10, {0: 5, 3: 4}, e, updates_per_epoch=2).divides for e in (3, 4)] == [True, False]
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -17,6 +17,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, Unpack
 
@@ -39,6 +40,7 @@ from epochal.choose.trial import Job, Trial
 from epochal.choose.words import said_time
 from epochal.directions import higher_is_better
 from epochal.errors import Refusal, did_you_mean
+from epochal.plan import BatchSchedule, Plan
 from epochal.prepare import as_dataset
 from epochal.settings import Options, Settings, plain_number
 from epochal.training import Control, cores
@@ -113,7 +115,7 @@ def advise(
     epochs = given.pop("epochs", EPOCHS)
     if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 3:
         raise Refusal(f"repeats must be at least 3, to tell chance from difference; got {repeats!r}.")
-    if isinstance(size, list | tuple | dict):
+    if isinstance(size, list | tuple | Mapping | BatchSchedule):
         raise Refusal(f"batch_size must be one size to keep, or left out; got {size!r}: compare takes lists.")
     if given.get("stop") is not None:
         raise Refusal("stop has no place in an advice, whose trainings end by themselves; leave it out.")
@@ -155,8 +157,8 @@ class _Adviser:
     ) -> None:
         self.bench, self.setting, self.goal, self.target = bench, setting, goal, target
         self.epochs, self.watch, self.begin = epochs, watch, begin
-        self.samples = bench.base.plan.samples
-        self.sizes = _sizes(self.samples) if batch_size is None else [batch_size]
+        self.turns = bench.base.plan.turns
+        self.sizes = _possible(bench.base.plan) if batch_size is None else [batch_size]
         self.fresh = list(range(bench.base.settings.repeats - repeats))
         self.first = list(range(len(self.fresh), bench.base.settings.repeats))
         self.used = list(self.first)
@@ -172,7 +174,7 @@ class _Adviser:
             self._most_updates,
             self._patience,
             lambda jobs: self._run("searching", jobs),
-            evaluations_per_epoch(self.samples),
+            evaluations_per_epoch(self.turns),
         )
 
     def advice(self) -> Advice:
@@ -182,7 +184,7 @@ class _Adviser:
         self._compile()
         for size in self._timed():
             self.timer.seconds(size)
-        start = min(self.sizes, key=lambda size: abs(size - pilot_size(self.samples)))
+        start = min(self.sizes, key=lambda size: abs(size - pilot_size(self.turns)))
         self._refuse_long(start)
         piloted = pilot(self.search, start, self._first_guess(), self.first, self._run)
         self.search.targets |= self._targets([piloted.trials[point] for point in piloted.reference])
@@ -276,7 +278,7 @@ class _Adviser:
         return step_of(optimizer.learning_rate)
 
     def _batches(self, batch_size: int) -> int:
-        return -(-self.samples // batch_size)
+        return -(-self.turns // batch_size)
 
     def _most_updates(self, batch_size: int) -> int:
         return self.epochs * self._batches(batch_size)
@@ -474,6 +476,20 @@ class _Adviser:
 
 _LINEAR = ("sgd", "momentum", "nesterov")
 """Optimizers whose first guess of the rate grows as the batch does; of the others it grows as its root."""
+
+
+def _possible(plan: Plan) -> list[int]:
+    """The batch sizes that are thought of and that the plan's order can fill.
+
+    >>> from epochal.plan import Stratified
+    >>> _possible(Plan(20, "full", 1, order=Stratified([0, 1, 2, 2] * 5)))
+    [4, 8, 20]
+    """
+    found = []
+    for size in _sizes(plan.turns):
+        with suppress(Refusal):
+            found.append(int(plan.with_(batch_size=size).batch_size))
+    return found
 
 
 def _sizes(samples: int) -> list[int]:

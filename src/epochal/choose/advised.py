@@ -227,7 +227,8 @@ def _answer(evidence: Evidence, batch_size: Choice, epochs: Choice, quality: Sum
     many = f"{epochs.value:,.0f} epochs"
     if math.isinf(epochs.high):
         many = f"at least {many}"
-    full = " (all training samples)" if batch_size.value == evidence.bench.base.plan.samples else ""
+    plan = evidence.bench.base.plan
+    full = " (all training samples)" if plan.order.once and batch_size.value == plan.samples else ""
     return (
         f"Take batch size {batch_size.value:,.0f}{full}{rate} and {many}: "
         f"{evidence.bench.monitor.replace('.', ' ')} {quality.written(quality.mean)} after them, on held-out "
@@ -313,19 +314,19 @@ def _notes(evidence: Evidence, improving: Sequence[bool], quality: Summary) -> t
             "the most that was tried: more epochs may be better."
         )
     sizes = sorted({point.batch_size for point in evidence.search.found})
-    if evidence.best.batch_size in (1, evidence.bench.base.plan.samples) and len(sizes) > 1:
+    if evidence.best.batch_size in (1, evidence.bench.base.plan.turns) and len(sizes) > 1:
         notes.append("The advised batch size is at the end of those that are possible.")
     return tuple(notes)
 
 
 def _cost(evidence: Evidence, epochs: Choice) -> Price:
     bench, repeats, sizes = evidence.bench, evidence.asked, evidence.sizes
-    samples = bench.base.plan.samples
+    turns = bench.base.plan.turns
     length = max(GRID_EPOCHS, int(epochs.value))
-    in_epoch = sum(-(-samples // size) for size in sizes)
+    in_epoch = sum(-(-turns // size) for size in sizes)
     rates = 1 if evidence.best.step is None else GRID_RATES
     grid = in_epoch * length * rates * repeats
-    one = int(epochs.value) * -(-samples // evidence.best.batch_size)
+    one = int(epochs.value) * -(-turns // evidence.best.batch_size)
     return Price(
         trainings=bench.trainings,
         updates=bench.updates,

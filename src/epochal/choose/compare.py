@@ -150,7 +150,7 @@ def _settle(
         )
     base = replace(base, optimizer=first["optimizer"])
     bench = Bench(first["model"], data, base, control=control)
-    grid, notes = entries(axes, bench.base.plan.samples, chosen_sizes)
+    grid, notes = entries(axes, bench.base.plan.turns, chosen_sizes)
     plans = {entry.name: bench.prepared(_named(entry, "plan")).plan for entry in grid}
     return _Race(bench, grid, plans, at, repeats, dict(common), notes)
 

@@ -91,7 +91,7 @@ def amount_of(at: At, plan: Plan, seconds: Callable[[int], float]) -> float:
         return at.amount
     if at.unit == "epochs":
         return float(plan.epochs)
-    reference = plan.with_(batch_size=min(REFERENCE, plan.samples))
+    reference = plan.with_(batch_size=min(REFERENCE, plan.turns))
     if at.unit == "samples":
         return float(reference.samples_after(reference.updates))
     if at.unit == "updates":

@@ -23,9 +23,7 @@ def largest_batch(bench: Bench, setting: Setting) -> int | None:
         bench: what holds the samples.
         setting: what is trained; its batch size has no influence.
     """
-    return largest(
-        lambda size: _need(bench, setting, size), bench.base.plan.samples, SHARE * bytes_available()
-    )
+    return largest(lambda size: _need(bench, setting, size), bench.base.plan.turns, SHARE * bytes_available())
 
 
 def too_large(bench: Bench, setting: Setting) -> str:

@@ -93,7 +93,7 @@ def _first_look(
     repeats: Sequence[int],
     run: Send,
 ) -> tuple[int, str]:
-    batches = -(-search.bench.base.plan.samples // batch_size)
+    batches = -(-search.bench.base.plan.turns // batch_size)
     updates = min(max(FIRST_UPDATES, FIRST_EPOCHS * batches), search.most_updates(batch_size))
     trials: dict[Point, dict[int, Trial]] = {}
     steps = [guess + 4 * offset for offset in (-1, 0, 1, 2)]

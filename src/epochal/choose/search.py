@@ -118,7 +118,7 @@ class Search:
 
     def every(self, batch_size: int) -> int:
         """Updates between two evaluations: the same part of an epoch for all batch sizes."""
-        return max(1, -(-self.bench.base.plan.samples // batch_size) // self.per_epoch)
+        return max(1, -(-self.bench.base.plan.turns // batch_size) // self.per_epoch)
 
     def job(
         self,

@@ -54,7 +54,7 @@ __all__ = ["command"]
     default="shuffle",
     show_default=True,
     metavar="O",
-    help="shuffle, shuffle_once, sequential, replacement or blocks.",
+    help="shuffle, shuffle_once, sequential, replacement, blocks or tracks.",
 )
 @click.option("--block-length", type=Whole(1), metavar="N", help="Consecutive samples of a block.")
 @click.option("--seed", type=Whole(0), default=0, show_default=True, metavar="S", help="Which random order.")

@@ -12,11 +12,13 @@ import numpy.typing as npt
 from epochal.errors import Refusal
 from epochal.plan.column import identified
 from epochal.plan.plan import Plan
+from epochal.plan.summary import counted
 
 __all__ = ["USUAL_EPOCHS", "Audit", "ClassCounts", "audit"]
 
 USUAL_EPOCHS = 10
 _SHOWN = 12
+_SIZES_SHOWN = 4
 
 
 @dataclass(frozen=True)
@@ -142,17 +144,20 @@ def _span(least: int, most: int) -> str:
 
 
 def _lines(found: Audit) -> list[str]:
-    epochs = "1 epoch" if found.epochs == 1 else f"{found.epochs:,} epochs"
-    sizes = ", ".join(f"{count:,} batches of {size:,}" for size, count in found.sizes[:4])
+    sizes = ", ".join(f"{counted(count, 'batch')} of {size:,}" for size, count in found.sizes[:_SIZES_SHOWN])
+    if len(found.sizes) > _SIZES_SHOWN:
+        sizes += f", and {len(found.sizes) - _SIZES_SHOWN:,} more sizes"
     turns = _span(found.least_turns, found.most_turns)
     if len(found.turns) > 1:
         some = ", ".join(f"{samples:,} × {times:,}" for times, samples in found.turns[:_SHOWN])
         turns += f" ({some}{', …' if len(found.turns) > _SHOWN else ''})"
-    lines = [f"{epochs}, {found.updates:,} updates: {sizes}", f"  turns per sample  {turns}"]
+    made = f"{counted(found.epochs, 'epoch')}, {counted(found.updates, 'update')}"
+    lines = [f"{made}: {sizes}", f"  turns per sample  {turns}"]
     if any(found.left_out):
         never = found.turns[0][1] if found.least_turns == 0 else 0
         span = _span(min(found.left_out), max(found.left_out))
-        lines.append(f"  left out          {span} samples in each epoch, {never or 'none'} in all of them")
+        noun = "sample" if max(found.left_out) == 1 else "samples"
+        lines.append(f"  left out          {span} {noun} in each epoch, {never or 'none'} in all of them")
     else:
         lines.append("  left out          none")
     if found.classes:

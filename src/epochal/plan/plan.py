@@ -391,9 +391,12 @@ Use "full" for one batch per epoch.
     @property
     def divides(self) -> bool:
         """Whether there is no remainder, whatever the batch size is."""
-        sizes = {int(self.batch_size)}
-        if self.batch_schedule is not None:
-            sizes = set(self.batch_schedule.sizes(self.turns))
+        sizes, schedule = {int(self.batch_size)}, self._schedule_of_passes
+        if schedule is not None:
+            end = self.updates if schedule.unit == "updates" else self.epochs
+            begins = (begin for begin, _ in schedule.changes)
+            each = zip(begins, schedule.sizes(self.turns), strict=True)
+            sizes = {size for begin, size in each if begin < end}
             cut = {size for phase in self.phases for _, size in phase.segments}
             if cut - sizes or any(phase.used < self.turns for phase in self.phases):
                 return False

@@ -9,7 +9,7 @@ from typing import Any
 from epochal.plan.plan import Plan
 from epochal.plan.remainder import Segments
 
-__all__ = ["document", "sizes", "summary"]
+__all__ = ["counted", "document", "sizes", "summary"]
 
 _WIDTH = 80
 _MOST_PHASES = 12
@@ -49,14 +49,19 @@ def _phases(plan: Plan) -> list[tuple[str, str]]:
     for phase, following in shown:
         last = (plan.passes.epochs if following is None else following.first) - 1
         name = f"{whole} {phase.first:,}" if last == phase.first else f"{plural} {phase.first:,} to {last:,}"
-        batches = _counted(phase.batches, "batch")
+        batches = counted(phase.batches, "batch")
         rows.append((name, f"{batches}  ({_sizes(phase.segments)})"))
     if len(rows) > _MOST_PHASES:
         rows[_MOST_PHASES // 2 : -_MOST_PHASES // 2] = [("...", f"{len(rows):,} phases in all")]
     return rows
 
 
-def _counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """A number of things in words.
+
+    >>> counted(1, "batch"), counted(1_000, "batch"), counted(2, "epoch")
+    ('1 batch', '1,000 batches', '2 epochs')
+    """
     plural = noun if number == 1 else noun + ("es" if noun.endswith("ch") and noun != "epoch" else "s")
     return f"{number:,} {plural}"
 
@@ -64,14 +69,14 @@ def _counted(number: int, noun: str) -> str:
 def _updates(plan: Plan) -> str:
     if plan.updates_per_epoch is not None:
         passes = plan.passes.epochs_after(plan.updates)
-        how = f"{_counted(plan.epochs, 'epoch')} × {_counted(plan.updates_per_epoch, 'update')}; that is "
+        how = f"{counted(plan.epochs, 'epoch')} × {counted(plan.updates_per_epoch, 'update')}; that is "
         how += f"{passes:,.4g} passes through the samples"
     elif plan.batch_schedule is not None:
-        how = f"{_counted(plan.epochs, 'epoch')} in {_counted(len(plan.phases), 'phase')}"
+        how = f"{counted(plan.epochs, 'epoch')} in {counted(len(plan.phases), 'phase')}"
     elif plan.remainder == "carry" and plan.turns % plan.batch_size:
-        how = f"{_counted(plan.epochs, 'epoch')} on end, cut into batches of {plan.batch_size:,}"
+        how = f"{counted(plan.epochs, 'epoch')} on end, cut into batches of {plan.batch_size:,}"
     else:
-        how = f"{_counted(plan.epochs, 'epoch')} × {_counted(plan.batches_per_epoch, 'batch')}"
+        how = f"{counted(plan.epochs, 'epoch')} × {counted(plan.batches_per_epoch, 'batch')}"
     return f"{plan.updates:,}  ({how})"
 
 
