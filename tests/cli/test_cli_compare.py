@@ -10,6 +10,7 @@ import time
 import pytest
 from processes import process, start
 
+import epochal as ep
 from epochal.choose.progress import Step
 from epochal.cli.choice_folder import folder_for
 from epochal.cli.choice_options import request
@@ -133,6 +134,22 @@ def test_lists_make_axes_and_networks_are_told_apart_by_what_differs(asked):
     assert (found["target"], found["yes"], found["repeats"], found["at"]) == (0.3, True, 10, "epochs")
 
 
+def test_of_several_kinds_of_networks_each_takes_what_it_has(asked, call):
+    options = ("--network", "mlp,lstm", "--hidden", "3", "--hidden", "4", "--units", "2", "--dropout", "0.5")
+    models = asked("example:iris", *options)[0]
+    assert models == {
+        "mlp, 3 hidden": ep.MLP(3, dropout=0.5),
+        "mlp, 4 hidden": ep.MLP(4, dropout=0.5),
+        "lstm": ep.LSTM(2, dropout=0.5),
+    }
+    for arguments, words in (
+        (("mlp,lstm", "--filters", "3"), "--filters belongs to --network cnn"),
+        (("mlp", "--hidden", "3", "--hidden", "3"), 'must be compared once; got "3 hidden" twice'),
+        (("mlp,lst",), 'did you mean "lstm"'),
+    ):
+        assert words in call("compare", "example:iris", "--network", *arguments).err
+
+
 def test_one_network_is_no_axis_and_at_may_say_the_epochs(asked):
     model, found = asked("example:iris", "--hidden", "3", "--at", "20epochs")
     assert model.hidden == (3,)
@@ -202,7 +219,7 @@ REFUSED = {
     "remainder": (["--remainder", "kep"], ['"kep"', 'mean "keep"']),
     "activation": (["--activation", "relu,rleu"], ['"rleu"', 'mean "relu"']),
     "hidden": (["--hidden", "4", "--hidden", "x"], ["hidden", '"x"']),
-    "hidden twice": (["--hidden", "4", "--hidden", "4"], ["hidden", "once", '"4"']),
+    "hidden twice": (["--hidden", "4", "--hidden", "4"], ["hidden", "once", '"4 hidden"']),
     "hidden and a model": (["--hidden", "4", "--hidden", "5", "--model", "a:b"], ["hidden", "--model"]),
     "at": (["--at", "parsecs"], ["at", "epochs, samples, updates or seconds", '"parsecs"']),
     "at nothing": (["--at", "0s"], ["at", "greater than 0", '"0s"']),

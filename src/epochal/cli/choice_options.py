@@ -9,7 +9,7 @@ import click
 
 import epochal
 from epochal.cli.command import under
-from epochal.cli.network_options import model, network_options
+from epochal.cli.network_options import network_options, network_parts
 from epochal.cli.options import POSITIVE, BatchSize, Number, Whole, decorate
 from epochal.cli.train_options import (
     column_options,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 else:
     _Type = click.ParamType
 
-__all__ = ["Listed", "advise_options", "advised", "compare_options", "compared", "networks", "request"]
+__all__ = ["Listed", "advise_options", "advised", "compare_options", "compared", "request"]
 
 UNASKED = ("out", "no_report", "as_json", "quiet", "yes", "train", "all_data")
 """Options that change nothing about which trainings are made."""
@@ -187,7 +187,13 @@ compare_options = decorate(
         metavar="AT",
         help="Equal epochs, samples, updates or seconds; or 2000updates, 10s.",
     ),
-    network_options,
+    _model(
+        "--network",
+        type=Listed(click.STRING, "mlp,lstm"),
+        metavar="LIST",
+        help="mlp, cnn, lstm, gru, text; else by the samples' shape.",
+    ),
+    network_parts,
     _training(
         "--repeats",
         "-r",
@@ -295,36 +301,6 @@ def compared(given: dict[str, Any], dataset: Any) -> dict[str, Any]:
         "target": given["target_value"],
         "yes": given["yes"],
     }
-
-
-def networks(given: dict[str, Any], dataset: Any) -> Any:
-    """The network, or several of them by what makes them differ."""
-    hidden: Any = given["hidden"] or (None,)
-    activations: Any = given["activation"] or (None,)
-    several = len(hidden) * len(activations) > 1
-    if several and given["model"] is not None:
-        raise Refusal("hidden and activation vary the built-in network; leave them out with --model.")
-    if not several:
-        return model({**given, "hidden": hidden[0], "activation": activations[0]}, dataset)
-    found: dict[str, Any] = {}
-    for units in hidden:
-        for activation in activations:
-            words = [_layers(units)] if len(hidden) > 1 else []
-            words += [activation] if len(activations) > 1 else []
-            name = ", ".join(words)
-            if name in found:
-                raise Refusal(f'hidden must have each network once; got "{units}" twice.')
-            found[name] = model({**given, "hidden": units, "activation": activation}, dataset)
-    return found
-
-
-def _layers(units: str) -> str:
-    """A network in short.
-
-    >>> _layers("64, 64"), _layers("")
-    ('64-64 hidden', 'no hidden')
-    """
-    return f"{'-'.join(part.strip() for part in units.split(',') if part.strip()) or 'no'} hidden"
 
 
 def advised(given: dict[str, Any], dataset: Any) -> dict[str, Any]:

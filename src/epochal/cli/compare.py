@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from epochal.cli.choice_folder import folder_for, interruptible, write_report
-from epochal.cli.choice_options import compare_options, compared, networks, request
+from epochal.cli.choice_options import compare_options, compared, request
 from epochal.cli.command import Command
+from epochal.cli.network_options import networks
 from epochal.cli.train import folder_name, load_data, own_model
 
 if TYPE_CHECKING:

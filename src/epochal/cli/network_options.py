@@ -15,7 +15,7 @@ from epochal.errors import Refusal, did_you_mean
 if TYPE_CHECKING:
     from epochal.data import Dataset
 
-__all__ = ["model", "network_options", "told"]
+__all__ = ["model", "network_options", "network_parts", "networks", "told"]
 
 _model = under("Model")
 
@@ -41,8 +41,7 @@ NETWORKS = ("mlp", "cnn", "lstm", "gru", "text")
 SMALLEST_IMAGE = 4
 """Pixels of a side that two poolings leave something of."""
 
-network_options = decorate(
-    _model("--network", metavar="NAME", help="mlp, cnn, lstm, gru or text; else by the samples' shape."),
+network_parts = decorate(
     _model("--filters", metavar="LIST", help="cnn: filters of each convolution; else 32,64."),
     _model("--kernel", type=Whole(1), metavar="K", help="cnn: the size of its windows; else 3."),
     _model("--pool", type=Whole(1), metavar="P", help="cnn: max pooling after each; else 2, 1 for none."),
@@ -60,6 +59,12 @@ network_options = decorate(
     ),
     _model("--batch-norm", is_flag=True, help="Normalize hidden layers over the batch."),
     _model("--model", metavar="MODULE:FUNCTION", help="A model of your own: function(inputs, outputs)."),
+)
+"""What a network has besides its hidden layers, or a model that takes its place."""
+
+network_options = decorate(
+    _model("--network", metavar="NAME", help="mlp, cnn, lstm, gru or text; else by the samples' shape."),
+    network_parts,
 )
 """Which network it is, what it has besides its hidden layers, or a model that takes its place."""
 
@@ -111,6 +116,54 @@ def model(given: dict[str, Any], dataset: Dataset) -> Any:
     if isinstance(dataset.encoder, PairEncoder):
         return Pairwise(_chosen(given, replace(dataset, inputs=np.asarray(dataset.inputs)[:, 0])))
     return _chosen(given, dataset)
+
+
+def networks(given: dict[str, Any], dataset: Dataset) -> Any:
+    """The network, or several of them by what makes them differ: lists of networks, layers and activations.
+
+    Of several networks each takes the options that it has.
+    """
+    named: Any = given["network"] or (None,)
+    varied: list[tuple[str, dict[str, Any]]] = []
+    for name in named:
+        one = given if len(named) == 1 else {**given, **_of_others(name, named)}
+        hidden: Any = one["hidden"] or (None,)
+        activations: Any = one["activation"] or (None,)
+        for units in hidden:
+            for activation in activations:
+                words = [name] if len(named) > 1 else []
+                words += [_layers(units)] if len(hidden) > 1 else []
+                words += [activation] if len(activations) > 1 else []
+                own = {**one, "network": name, "hidden": units, "activation": activation}
+                varied.append((", ".join(words), own))
+    if len(varied) > 1 and given["model"] is not None:
+        raise Refusal("network, hidden and activation vary built-in networks; leave them out with --model.")
+    if len(varied) == 1:
+        return model(varied[0][1], dataset)
+    found: dict[str, Any] = {}
+    for called, own in varied:
+        if called in found:
+            raise Refusal(f'each network must be compared once; got "{called}" twice.')
+        found[called] = model(own, dataset)
+    return found
+
+
+def _of_others(name: str, named: tuple[str, ...]) -> dict[str, None]:
+    """The options that only others of the named networks have, as if they were not given."""
+    return {
+        option: None
+        for option, owners in OWNERS.items()
+        if name not in owners and any(other in owners for other in named)
+    }
+
+
+def _layers(units: str) -> str:
+    """A network in short.
+
+    >>> _layers("64, 64"), _layers("")
+    ('64-64 hidden', 'no hidden')
+    """
+    return f"{'-'.join(part.strip() for part in units.split(',') if part.strip()) or 'no'} hidden"
 
 
 def _chosen(given: dict[str, Any], dataset: Dataset) -> Any:
