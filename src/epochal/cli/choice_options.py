@@ -218,12 +218,6 @@ compare_options = decorate(
 
 advise_options = decorate(
     _data,
-    _model(
-        "--hidden",
-        metavar="UNITS",
-        help='mlp: units of the hidden layers; else 64,64, "" for none.',
-    ),
-    _model("--activation", metavar="NAME", help="mlp, cnn: between the layers; else relu."),
     network_options,
     _training(
         "--goal",

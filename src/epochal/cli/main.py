@@ -24,7 +24,7 @@ __all__ = ["app", "main", "run"]
 
 COMMANDS = {
     "plan": "Say which samples form each update, before anything is trained.",
-    "train": "Train a network on a table or arrays: repeats, curves, a verdict.",
+    "train": "Train a network on a table, images, texts or a series.",
     "compare": "Compare batch sizes, rates, optimizers or networks, fairly.",
     "advise": "Advise a batch size, a learning rate and a number of epochs.",
     "words": "Learn vectors for the words of a text.",

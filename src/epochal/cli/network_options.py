@@ -64,9 +64,11 @@ network_parts = decorate(
 
 network_options = decorate(
     _model("--network", metavar="NAME", help="mlp, cnn, lstm, gru or text; else by the samples' shape."),
+    _model("--hidden", metavar="UNITS", help='mlp: units of its layers; else 64,64, "" for none.'),
+    _model("--activation", metavar="NAME", help="mlp, cnn: between the layers; else relu."),
     network_parts,
 )
-"""Which network it is, what it has besides its hidden layers, or a model that takes its place."""
+"""Which network it is, of what size, or a model that takes its place."""
 
 
 def _is_given(value: Any) -> bool:

@@ -47,6 +47,8 @@ def command(
     \b
     epochal train example:breast-cancer --repeats 5
     epochal train table.csv --target price --batch-size 16 --patience 10
+    epochal train sales.csv --window 12 --test 0.2
+    epochal train reviews.csv --text review --target liked
 
     What holds if an option is not given stands in brackets.
     """

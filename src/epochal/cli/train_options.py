@@ -46,7 +46,6 @@ __all__ = [
 ]
 
 _data = under("Data")
-_model = under("Model")
 _training = under("Training")
 _stopping = under("Stopping")
 _evaluation = under("Evaluation")
@@ -123,12 +122,6 @@ output_options = decorate(
 train_options = decorate(
     data_options("Held out for the curves; 0 for none.", "Held out and looked at once, at the end."),
     rank_options,
-    _model(
-        "--hidden",
-        metavar="UNITS",
-        help='mlp: units of the hidden layers; else 64,64, "" for none.',
-    ),
-    _model("--activation", metavar="NAME", help="mlp, cnn: between the layers; else relu."),
     network_options,
     _training(
         "--batch-size",
