@@ -297,7 +297,7 @@ def test_an_encoding_without_some_signs_is_no_reason_to_fail(monkeypatch):
     screen = ChoiceScreen(quiet=False, to_stderr=False)
     screen.section("Quality", ["0.3 ± 0.1"])
     sys.stdout.flush()
-    assert kept.getvalue() == b"Quality\n  0.3 ? 0.1\n"
+    assert kept.getvalue() == b"\nQuality\n  0.3 ? 0.1\n"
 
 
 def test_long_names_and_many_columns_stay_within_the_width():
