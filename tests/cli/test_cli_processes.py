@@ -135,7 +135,7 @@ def test_a_reader_that_leaves_is_no_error(trained, tmp_path):
     long = tmp_path / "long.csv"
     lines = table.read_text().splitlines()
     long.write_text("\n".join([lines[0], *(lines[1:] * 200)]) + "\n")
-    assert piped(["predict", run, long], head, tmp_path) == (0, "")
+    assert piped(["predict", run, long, "--quiet"], head, tmp_path) == (0, "")
     assert piped(["plan", "1000", "-b", "7"], ["true"], tmp_path) == (0, "")
     assert piped(["train", *ENDLESS[1:5], "1", "--out", "run"], head, tmp_path) == (0, "")
     assert left(tmp_path) == ["long.csv", "run"]

@@ -41,7 +41,7 @@ def existing(path: str | Path) -> Path:
         where = "" if file.parent.is_dir() else f" (nor is there a folder {file.parent})"
         raise Refusal(f"there is no file {path}{where}.{hint}")
     if not file.stat().st_size and file.is_file():
-        raise Refusal(f"{file.name} is empty (0 bytes): there is nothing in it to learn from.")
+        raise Refusal(f"{file.name} is empty: at least 2 rows or samples are needed; got 0 bytes.")
     return file
 
 
