@@ -25,6 +25,8 @@ LAYERS = (
     "run",
     "ordering",
     "prepared",
+    "gathered",
+    "fitting",
     "prepare",
     "describe",
     "conclude",

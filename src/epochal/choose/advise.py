@@ -40,8 +40,8 @@ from epochal.choose.trial import Job, Trial
 from epochal.choose.words import said_time
 from epochal.directions import higher_is_better
 from epochal.errors import Refusal, did_you_mean
+from epochal.gathered import as_dataset
 from epochal.plan import BatchSchedule, Plan
-from epochal.prepare import as_dataset
 from epochal.settings import Options, Settings, plain_number
 from epochal.training import Control, cores
 

@@ -1,0 +1,279 @@
+"""Which samples does each repeat see, how are they split, and how are they scaled?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import numpy as np
+
+from epochal.data import (
+    Dataset,
+    Scaling,
+    Split,
+    TargetScaling,
+    Task,
+    Timeline,
+    Vocabulary,
+    chronological,
+    encode_new,
+    first_missing,
+    fit_scaling,
+    fit_target_scaling,
+    fit_vocabulary,
+    load,
+    split,
+    split_groups,
+    time_notes,
+)
+from epochal.data.endless import dataset_of_iterator, is_iterator
+from epochal.data.large import streams_note
+from epochal.data.rows import ArrayRows
+from epochal.errors import MissingExtra, Refusal
+from epochal.plan import BatchSchedule, Plan
+from epochal.plan.sizes import bounded
+from epochal.prepared import Prepared
+from epochal.settings import Settings
+
+__all__ = ["SAMPLES", "Gathered", "as_dataset", "check_endless", "endless_plan", "placed", "settled_split"]
+
+
+def as_dataset(
+    data: Any, task: str | None = None, stream: bool | None = None, workers: int | None = None
+) -> Dataset:
+    """What `fit` was given as data, as a `Dataset`; a ready one must be of that task, if any."""
+    if not isinstance(data, Dataset):
+        return load(data, task=task, stream=stream, workers=workers)
+    kind = None if data.task is None else data.task.kind
+    if task not in (None, kind) and (task != "classification" or kind == "regression"):
+        raise Refusal(
+            f'task must be that of the Dataset, {kind}; got "{task}": load the Dataset with task="{task}".'
+        )
+    return data
+
+
+def placed(dataset: Dataset, stream: bool | None) -> Dataset:
+    """The data set with its inputs in memory or not, as asked; by default streamed if the device is small."""
+    inputs = dataset.inputs
+    if not isinstance(inputs, np.ndarray):
+        return dataset if stream is not False else replace(dataset, inputs=inputs[:])
+    limit = (jax.devices()[0].memory_stats() or {}).get("bytes_limit") if stream is None else None
+    if stream or (limit is not None and inputs.nbytes > limit / 2):
+        rows = ArrayRows(inputs, inputs.dtype)
+        return replace(dataset, inputs=rows, notes=(*dataset.notes, streams_note(rows, "host memory")))
+    return dataset
+
+
+ENDLESS_EPOCH = 100
+"""Updates that count as an epoch of a source without length, unless `updates_per_epoch` says another."""
+
+
+def endless_plan(settings: Settings) -> Plan:
+    """The plan for a source without length: one pass through all the samples that it would take."""
+    most = "between 1 and 2^31 - 1"
+    given = settings.updates_per_epoch
+    per = bounded("updates_per_epoch", ENDLESS_EPOCH if given is None else given, 1, 2**31 - 1, most)
+    size = bounded("batch_size", settings.batch_size, 1, 2**31 - 1, most)
+    epochs = bounded("epochs", settings.epochs, 1, (2**31 - 1) // per, f"between 1 and 2^31 / {per}")
+    return Plan(
+        per * epochs * size,
+        size,
+        epochs,
+        seed=settings.seed,
+        order="sequential",
+        remainder=settings.remainder,
+        updates_per_epoch=per,
+    )
+
+
+def check_endless(settings: Settings) -> None:
+    """A source without length is read once, in its order, and all of it is trained on."""
+    for name, value in (("validation", settings.validation), ("test", settings.test)):
+        if isinstance(value, int | float) and (value or name == "validation"):
+            raise Refusal(
+                f"{name} must be data of its own, such as (X, y), for a source without length; got {value:g}."
+            )
+    wrong: tuple[tuple[str, bool, str], ...] = (
+        ("repeats", settings.repeats > 1, "must be 1 for a source that can be read once"),
+        (
+            "batch_size",
+            isinstance(settings.batch_size, str | Mapping | BatchSchedule),
+            "must be a number for a source without length",
+        ),
+        ("order", settings.order not in ("shuffle", "sequential"), "must be that in which samples come"),
+        ("split", settings.split == "chronological", "must be left out where nothing is held out"),
+        ("remainder", settings.remainder not in ("keep", "drop"), "must be keep or drop where none is known"),
+        ("class_weight", settings.class_weight is not None, "needs all targets, which are not known before"),
+        ("standardize", bool(settings.standardize), "needs a look at all samples; scale them in the source"),
+        ("evaluate_train", bool(settings.evaluate_train), "needs the samples again, which are gone"),
+        ("stream", settings.stream is False, "must be True or None for a source without length"),
+    )
+    for name, is_wrong, why in wrong:
+        if is_wrong:
+            raise Refusal(f"{name} {why}; got {getattr(settings, name)!r}.")
+
+
+def _other(data: Any, dataset: Dataset, name: str, finite: bool) -> tuple[float | int, Dataset | None]:
+    """A share of the samples, or data of its own, encoded as the training data is."""
+    if isinstance(data, bool) or data is None:
+        raise Refusal(f"{name} must be a share of the samples in [0, 1) or data of its own; got {data!r}.")
+    if isinstance(data, int | float):
+        return data, None
+    try:
+        other = encode_new(
+            dataset.encoder,
+            data,
+            task=dataset.task,
+            shape=dataset.shape,
+            target_name=dataset.target_name,
+            dtype=dataset.dtype,
+            finite=finite,
+        )
+    except MissingExtra:
+        raise
+    except Refusal as error:
+        raise Refusal(f"{name}: {error}") from error
+    if other.targets is None:
+        raise Refusal(f'the {name} data has no target column "{dataset.target_name}".')
+    return 0.0, other
+
+
+SAMPLES = (
+    *("task", "validation", "test", "split", "gap"),
+    *("repeats", "seed", "vary", "standardize", "class_weight"),
+)
+"""The settings that decide which samples each repeat sees, and how they are scaled and weighed."""
+
+
+_PLAIN = (int, float, str, tuple, dict, type(None))
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The samples of all repeats, before anything is said about the training."""
+
+    dataset: Dataset
+    task: Task
+    validation: Dataset | None
+    test: Dataset | None
+    splits: tuple[Split, ...]
+    scalings: tuple[Scaling | Vocabulary | None, ...]
+    target_scalings: tuple[TargetScaling | None, ...]
+    settings: Settings
+    """With the split settled, and without varying it where that can't be."""
+
+    @classmethod
+    def like(cls, other: Prepared, settings: Settings) -> Gathered:
+        """Those of another training."""
+        pairs = {name: (getattr(settings, name), getattr(other.settings, name)) for name in SAMPLES}
+        # Data frames and arrays, given as validation data, are compared by identity.
+        differing = [
+            name
+            for name, (mine, its) in pairs.items()
+            if mine is not its and not (isinstance(mine, _PLAIN) and mine == its)
+        ]
+        assert not differing, differing
+        return cls(
+            other.dataset,
+            other.task,
+            other.validation,
+            other.test,
+            other.splits,
+            other.scalings,
+            other.target_scalings,
+            settings,
+        )
+
+    @classmethod
+    def of(cls, data: Any, settings: Settings) -> Gathered:
+        """Read, split and scale the data."""
+        if is_iterator(data):
+            check_endless(settings)
+            dataset = dataset_of_iterator(data, settings.validation, settings.task)
+        else:
+            dataset = as_dataset(data, settings.task, settings.stream, settings.workers)
+        dataset = placed(dataset, settings.stream)
+        settings = settled_split(settings, dataset)
+        task = dataset.task
+        if task is None or dataset.targets is None:
+            raise Refusal(
+                "the training data has no target; give (inputs, targets), or name the target column."
+            )
+        standardize = dataset.standardize if settings.standardize is None else settings.standardize
+        if standardize and dataset.dtype == np.int32:
+            raise Refusal("standardize must be False for tokens, which are no quantities; got True.")
+        in_memory = isinstance(dataset.inputs, np.ndarray)
+        if not standardize and in_memory and first_missing(dataset.inputs) is not None:
+            raise Refusal("the inputs have missing values (NaN), which only standardize=True can fill.")
+        share, validation = _other(settings.validation, dataset, "validation", finite=not standardize)
+        test_share, test = _other(settings.test, dataset, "test", finite=not standardize)
+        splits: list[Split] = []
+        tokens = getattr(dataset.encoder, "vocabulary_size", None)
+        scalings: list[Scaling | Vocabulary | None] = []
+        target_scalings: list[TargetScaling | None] = []
+        numbers = standardize and not task.is_classification
+        for repeat in range(settings.repeats):
+            if repeat and "split" not in settings.vary:
+                splits.append(splits[0])
+                scalings.append(scalings[0])
+                target_scalings.append(target_scalings[0])
+                continue
+            if settings.split == "chronological":
+                line = dataset.timeline or Timeline.of_rows(dataset.rows)
+                chosen = chronological(line, validation=share, test=test_share, gap=settings.gap)
+            elif settings.split == "groups":
+                assert dataset.groups is not None
+                chosen = split_groups(dataset.groups, validation=share, test=test_share, seed=settings.seed)
+            else:
+                chosen = split(
+                    dataset.samples,
+                    validation=share,
+                    test=test_share,
+                    seed=settings.seed + repeat,
+                    strata=dataset.strata,
+                    classes=task.classes,
+                )
+            splits.append(chosen)
+            if tokens is not None:
+                scalings.append(fit_vocabulary(dataset.inputs, tokens, chosen.train))
+            else:
+                scalings.append(
+                    fit_scaling(dataset.inputs, dataset.continuous, chosen.train) if standardize else None
+                )
+            target_scalings.append(fit_target_scaling(dataset.targets, chosen.train) if numbers else None)
+        told = time_notes(dataset.timeline, dataset.samples, splits[0], settings.split, settings.gap)
+        if told:
+            dataset = replace(dataset, notes=(*dataset.notes, *told))
+        return cls(
+            dataset,
+            task,
+            validation,
+            test,
+            tuple(splits),
+            tuple(scalings),
+            tuple(target_scalings),
+            settings,
+        )
+
+
+def settled_split(settings: Settings, dataset: Dataset) -> Settings:
+    """The settings with a kind of split; one by time or by groups is the same in all repeats."""
+    usual = "random" if dataset.groups is None else "groups"
+    kind = settings.split or (usual if dataset.timeline is None else "chronological")
+    if kind == "groups" and dataset.groups is None:
+        raise Refusal(
+            'split="groups" needs groups, and here are none: name their column with groups (--groups).'
+        )
+    if kind != "chronological" and settings.gap:
+        raise Refusal('gap belongs to a split in the order of time: use split="chronological".')
+    if kind == "random":
+        return replace(settings, split=kind)
+    vary = tuple(part for part in settings.vary if part != "split")
+    if not vary and settings.repeats > 1:
+        raise Refusal(
+            f"vary must name init or order for {settings.repeats} repeats, which share a split "
+            f"{'by groups' if kind == 'groups' else 'in the order of time'}; got split alone."
+        )
+    return replace(settings, split=kind, vary=vary)
