@@ -172,17 +172,18 @@ def test_neither_the_length_of_calls_nor_company_means_anything():
 DEVICES = """
     import jax, numpy as np
     from jax.sharding import Mesh, NamedSharding, PartitionSpec
+    from epochal.engine.optimizers import OPTIMIZERS
     from epochal.engine.state import Part
     import epochal as ep
     from test_micro_batches import MICRO, WEIGHTS, X, Y, moved, prepared_for
     assert len(jax.devices()) == 2
     rows = NamedSharding(Mesh(jax.devices(), ("data",)), PartitionSpec("data"))
     spread = jax.tree.map(lambda leaf: jax.device_put(leaf, rows), Part(X, Y, WEIGHTS))
-    names, spec = ("adam", "lamb"), prepared_for(ep.MLP()).spec
+    names, spec = tuple(OPTIMIZERS), prepared_for(ep.MLP()).spec
     over = jax.jit(lambda part: [moved(name, MICRO, part, spec) for name in names])(spread)
     here = jax.jit(lambda part: [moved(name, None, part, spec) for name in names])(Part(X, Y, WEIGHTS))
     pairs = zip(jax.tree.leaves(over), jax.tree.leaves(here), strict=True)
-    print(max(float(np.abs(np.asarray(one) - np.asarray(other)).max()) for one, other in pairs))
+    print(len(names), max(float(np.abs(np.asarray(one) - np.asarray(other)).max()) for one, other in pairs))
 """
 
 
@@ -197,7 +198,8 @@ def test_samples_on_two_devices_change_nothing():
         check=True,
         env={**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
     )
-    assert float(done.stdout.split()[-1]) < 1e-5
+    count, difference = done.stdout.split()[-2:]
+    assert int(count) == len(OPTIMIZERS) and float(difference) < 1e-5
 
 
 # What is chosen --------------------------------------------------------------------------------------------

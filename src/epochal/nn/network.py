@@ -7,6 +7,7 @@ known and goes through the adapter for Flax modules, once for each shape.
 from __future__ import annotations
 
 import functools
+from abc import ABC, abstractmethod
 from math import prod
 from typing import Any, ClassVar, Self
 
@@ -21,7 +22,7 @@ __all__ = ["Network", "check_activation", "check_share", "check_whole"]
 Shape = tuple[int, ...]
 
 
-class Network:
+class Network(ABC):
     """Settings from which a Flax module is built; subclasses are frozen dataclasses."""
 
     kind: ClassVar[str]
@@ -30,23 +31,23 @@ class Network:
     """Samples that are evaluated at once, so that memory stays small."""
     outputs: int | None
 
+    @abstractmethod
     def module(self, shape: Shape, rngs: nnx.Rngs) -> nnx.Module:
         """The module for samples of that shape; a shape that can't work is refused."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def depth(self) -> int:
         """How many layers the settings ask for, each with parameters of its own."""
-        raise NotImplementedError
 
+    @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """The settings, as JSON holds them."""
-        raise NotImplementedError
 
     @classmethod
+    @abstractmethod
     def from_dict(cls, settings: dict[str, Any]) -> Self:
         """The network that `to_dict` described."""
-        raise NotImplementedError
 
     def with_outputs(self, outputs: int) -> Self:
         """The same network with a number of outputs; one that is already set is kept."""
