@@ -321,7 +321,30 @@ Use "full" for one batch per epoch.
             return np.concatenate([self.passes.batch_of_update(update) for update in updates])
         offset, _ = self._slice(epoch, index)
         end = sum(self._slice(epoch, last))
-        first, size = self.start(epoch) + offset, end - offset
+        return self._taken(epoch, self.start(epoch) + offset, end - offset)
+
+    def share(self, epoch: int, index: int, part: int, parts: int) -> npt.NDArray[np.int64]:
+        """The samples of a batch that one of several devices or hosts computes: a run of its slots.
+
+        All parts have `ceil(size / parts)` samples, but for the last ones, which may have fewer or none: that
+        is how XLA divides an array. One after the other they are `batch`; each costs what it has.
+
+        >>> plan = Plan(10, 10, 1)
+        >>> [plan.share(0, 0, part, 4).tolist() for part in range(4)]
+        [[4, 8, 7], [0, 1, 6], [9, 2, 3], [5]]
+        """
+        parts = bounded("parts", parts, 1, 2**31 - 1, "between 1 and 2^31 - 1")
+        part = _index("part", part, parts)
+        index = _index("index", index, self.batches_in(epoch))
+        if self.updates_per_epoch is not None:
+            return self.passes.share(*self.passes.locate(self.first_update(epoch) + index), part, parts)
+        offset, size = self._slice(epoch, index)
+        each = -(-size // parts)
+        begin = min(part * each, size)
+        return self._taken(epoch, self.start(epoch) + offset + begin, min(each, size - begin))
+
+    def _taken(self, epoch: int, first: int, size: int) -> npt.NDArray[np.int64]:
+        """The samples at `size` positions of an epoch from `first` on; past its end come the next one's."""
         here = max(0, min(size, self.turns - first))
         parts = [
             self.order.samples(self.seed, at, self.samples, np.arange(begin, begin + count, dtype=np.int64))
@@ -331,7 +354,7 @@ Use "full" for one batch per epoch.
             )
             if count
         ]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.int64), *parts])
 
     def batch_of_update(self, update: int) -> npt.NDArray[np.int64]:
         """The samples of an update, counted from 0 over the whole plan."""
