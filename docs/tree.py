@@ -29,6 +29,7 @@ LAYERS = (
     "fitting",
     "prepare",
     "describe",
+    "asked",
     "conclude",
     "training",
     "words",

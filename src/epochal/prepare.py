@@ -140,6 +140,7 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         plan=plan,
         order=order,
         model=chosen_model,
+        given=model,
         start=start,
         loss_name=loss_name,
         spec=spec,

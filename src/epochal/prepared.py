@@ -77,6 +77,8 @@ class Prepared:
     """With what it knows of all samples of the data; that of a repeat's plan knows its training samples."""
     model: Model
     """The one that predicts; `spec.model` is how it is trained: augmented, or partly frozen."""
+    given: Any
+    """The model as it was given."""
     start: Start
     loss_name: str
     spec: Spec

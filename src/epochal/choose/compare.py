@@ -18,13 +18,13 @@ from typing import Any
 import jax
 
 import epochal
+from epochal.asked.program import program_digest
 from epochal.choose.bench import Bench
 from epochal.choose.comparison import Comparison, Tuned
 from epochal.choose.fairness import At, Length, amount_of, lengths, parse_at, said_at
 from epochal.choose.grid import TUNE, Axis, Entry, axes_of, entries, said
 from epochal.choose.judged import judge_trial
 from epochal.choose.memory import too_large
-from epochal.choose.program import program_digest
 from epochal.choose.progress import Step, Watch
 from epochal.choose.race import Dropped, rounds, survivors
 from epochal.choose.rates import MOST_TRAININGS, REPEATS, tune

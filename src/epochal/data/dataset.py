@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from epochal.data.encoders import SampleEncoder
+    from epochal.data.recipe import Recipe
     from epochal.data.rows import Rows
     from epochal.data.schema import Encoder
     from epochal.data.timeline import Timeline
@@ -85,6 +86,7 @@ class Dataset:
             numbers only.
         timeline: where the samples lie in time, for windows of an ordered table.
         groups: int64 `(n,)`, the group of each sample, where a split keeps groups whole.
+        recipe: how the samples are read again; None for arrays, frames and other objects.
     """
 
     inputs: NDArray[Any] | Rows
@@ -102,6 +104,7 @@ class Dataset:
     names: tuple[str, ...] = ()
     timeline: Timeline | None = None
     groups: NDArray[np.int64] | None = None
+    recipe: Recipe | None = None
 
     @property
     def samples(self) -> int:

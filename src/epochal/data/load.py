@@ -22,6 +22,7 @@ from epochal.data.large import rows_of_array, streams, streams_note
 from epochal.data.parquet import converted, is_large
 from epochal.data.pixel_arrays import channels_last
 from epochal.data.read import existing, is_parquet, read_table
+from epochal.data.recipe import Recipe
 from epochal.data.rows import FileRows
 from epochal.data.sniff import MISSING
 from epochal.data.table import TableOptions, dataset_of_table
@@ -93,16 +94,26 @@ def load(
     if isinstance(source, Dataset):
         return source
     images = ImageOptions(resize, color, skip_bad)
+    asked = {
+        **vars(options),
+        "header": header,
+        "delimiter": delimiter,
+        "missing": missing,
+        "resize": resize,
+        "color": color,
+        "skip_bad": skip_bad,
+    }
     if isinstance(source, (str, Path)) and holds_images(Path(source).expanduser()):
         folder = Path(source).expanduser()
         _refuse_table_options(options, f'"{source}", a folder of images,', target=True)
-        return read_folder(folder, images, task, progress, stream)
+        return _again(read_folder(folder, images, task, progress, stream), source, asked)
     if images != ImageOptions():
         raise Refusal(
             "resize, color and skip_bad are about a folder of images; leave them out for other data."
         )
     if isinstance(source, (str, Path)):
-        return _load_path(source, options, header, delimiter, missing, stream, progress)
+        found = _load_path(source, options, header, delimiter, missing, stream, progress)
+        return _again(found, source, asked)
     if is_hugging(source):
         return dataset_of_hugging(source, options, workers=workers, progress=progress, stream=stream)
     if is_frame(source):
@@ -124,6 +135,12 @@ def load(
         "gives (inputs, target) by number; "
         f"got {type(source).__name__}."
     )
+
+
+def _again(found: Dataset, source: str | Path, asked: dict[str, Any]) -> Dataset:
+    """The data set with its recipe; another machine with another memory shall keep it where it is here."""
+    asked["stream"] = not isinstance(found.inputs, np.ndarray)
+    return replace(found, recipe=Recipe.of("load", source, asked))
 
 
 def _load_path(

@@ -19,6 +19,7 @@ from epochal.data.examples import example
 from epochal.data.frames import is_frame, table_of_frame
 from epochal.data.pairs import Pairing, Pairs, pairs_of
 from epochal.data.read import existing, read_table
+from epochal.data.recipe import Recipe
 from epochal.data.schema import Encoder
 from epochal.data.sniff import MISSING
 from epochal.data.table import TableOptions, dataset_of_table
@@ -130,6 +131,7 @@ def rank_pairs(
     >>> pairs.notes
     ('1 group of one item makes no pair.', '3 pairs of 1 group, each as two opposite samples.')
     """
+    asked = locals().copy()
     pairing = Pairing(best, most, per_group, seed)
     if isinstance(source, (tuple, list)) and len(source) == 2 and not is_frame(source[0]):
         items, groups = _of_arrays(source[0], source[1], by)
@@ -149,9 +151,9 @@ def rank_pairs(
     assert isinstance(items.encoder, Encoder)
     roles = (called(names, at), f"target {called(names, chosen)}")
     said = tuple(note for note in items.notes if not note.startswith(roles))
-    return _dataset(
-        PairEncoder(items.encoder, names[at], pairing), pairing, replace(items, notes=said), groups
-    )
+    encoder = PairEncoder(items.encoder, names[at], pairing)
+    found = _dataset(encoder, pairing, replace(items, notes=said), groups)
+    return replace(found, recipe=Recipe.of("rank_pairs", source, asked))
 
 
 def _dataset(

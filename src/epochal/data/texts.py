@@ -20,6 +20,7 @@ from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.examples import example
 from epochal.data.frames import is_frame, is_pair, table_of_frame
 from epochal.data.read import existing, is_parquet, read_table
+from epochal.data.recipe import Recipe
 from epochal.data.schema import Column, Encoder, LeftOut
 from epochal.data.sniff import MISSING, sniff
 from epochal.data.table import weights_of, with_targets
@@ -149,6 +150,7 @@ def text(
     >>> data.inputs[:2].tolist(), data.encoder.vocabulary_size
     ([[4, 2], [3, 2]], 5)
     """
+    asked = locals().copy()
     vocabulary = _whole("vocabulary", vocabulary, 3, 2**30)
     longest = None if max_length is None else _whole("max_length", max_length, 1, _LONGEST)
     table, name, notes, at, goal = _table_of(source, text, target, header, delimiter, missing)
@@ -220,6 +222,7 @@ def text(
         rows=rows,
         sample_weight=weights,
         fingerprint=fingerprint((names[at], names[goal]), inputs, targets, weights),
+        recipe=Recipe.of("text", source, asked),
     )
 
 

@@ -14,6 +14,7 @@ from epochal.data.columns import ColumnReference
 from epochal.data.cut import cut
 from epochal.data.dataset import Dataset, Task
 from epochal.data.ordered import series_columns, series_table
+from epochal.data.recipe import Recipe
 from epochal.data.schema import Column, Encoder
 from epochal.data.sniff import MISSING
 from epochal.errors import Refusal, did_you_mean
@@ -163,6 +164,7 @@ def windows(
     >>> data.inputs[:, :, 0].tolist(), data.targets.tolist()
     ([[0.0, 1.0, 2.0], [1.0, 2.0, 3.0], [2.0, 3.0, 4.0]], [3.0, 4.0, 5.0])
     """
+    asked = locals().copy()
     lags, horizon, stride = (
         _whole(name, value) for name, value in (("lags", lags), ("horizon", horizon), ("stride", stride))
     )
@@ -200,7 +202,8 @@ def windows(
         by=found.by,
     )
     own = {index: index for index in range(table.num_columns)}
-    return cut(encoder, table, own, name, (*notes, *found.notes), least=2)
+    dataset = cut(encoder, table, own, name, (*notes, *found.notes), least=2)
+    return replace(dataset, recipe=Recipe.of("windows", source, asked))
 
 
 def _whole(name: str, value: Any, least: int = 1) -> int:

@@ -6,7 +6,7 @@ made, wherever a call ends.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,14 +16,13 @@ from epochal.errors import Refusal, did_you_mean
 from epochal.models.model import Model, PyTree, Variables
 from epochal.models.transforms import Brightness, Contrast, Crop, Flip, Rotate, Shift, Transform
 
-__all__ = ["Augmented", "augmented", "transforms_of"]
+__all__ = ["KINDS", "Augmented", "augmented", "transforms_of"]
 
 _STREAM = 0x7FFFFFF1
 """Keeps the draws of augmentation apart from those of dropout, which fold small numbers into the key."""
 
-_KINDS: dict[str, Callable[..., Transform]] = {
-    kind.name: kind for kind in (Flip, Shift, Crop, Rotate, Brightness, Contrast)
-}
+KINDS: dict[str, type[Any]] = {kind.name: kind for kind in (Flip, Shift, Crop, Rotate, Brightness, Contrast)}
+"""Transforms by name."""
 
 
 def transforms_of(value: Any) -> tuple[Transform, ...]:
@@ -52,8 +51,8 @@ def transforms_of(value: Any) -> tuple[Transform, ...]:
 
 def _named(word: str) -> Transform:
     name, *amounts = word.split(":")
-    if name not in _KINDS:
-        raise Refusal(did_you_mean("transform", name, _KINDS))
+    if name not in KINDS:
+        raise Refusal(did_you_mean("transform", name, KINDS))
     if name == "flip":
         values: list[Any] = amounts
         most, least = 1, 0
@@ -65,7 +64,8 @@ def _named(word: str) -> Transform:
             values = []
     if not least <= len(values) <= most:
         raise Refusal(f'a transform is a name and its amount, such as {name}:{_USUAL[name]}; got "{word}".')
-    return _KINDS[name](*values)
+    made: Transform = KINDS[name](*values)
+    return made
 
 
 _USUAL = {"flip": "vertical", "shift": 2, "crop": 4, "rotate": 15, "brightness": 0.2, "contrast": 0.2}

@@ -318,7 +318,7 @@ class _Each(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Joined:
+class Joined:
     rules: tuple[Any, ...]
     every: bool = field(default=False)
 
@@ -345,7 +345,7 @@ def any_of(*rules: Rule) -> Any:
     """Stop as soon as one of the rules says so."""
     if not rules:
         raise Refusal("any_of needs at least one rule; got none.")
-    return rules[0] if len(rules) == 1 else _Joined(tuple(rules))
+    return rules[0] if len(rules) == 1 else Joined(tuple(rules))
 
 
 def all_of(*rules: Rule) -> Any:
@@ -354,14 +354,14 @@ def all_of(*rules: Rule) -> Any:
         raise Refusal("all_of needs at least one rule; got none.")
     if any(budgets(rule) for rule in rules):
         raise Refusal("a Budget ends training by itself and can't be part of all_of; use any_of.")
-    return rules[0] if len(rules) == 1 else _Joined(tuple(rules), every=True)
+    return rules[0] if len(rules) == 1 else Joined(tuple(rules), every=True)
 
 
 def budgets(rule: Any) -> tuple[Budget, ...]:
     """The budgets in a rule, which the host keeps."""
     if isinstance(rule, Budget):
         return (rule,)
-    if isinstance(rule, _Joined):
+    if isinstance(rule, Joined):
         return tuple(budget for part in rule.rules for budget in budgets(part))
     return ()
 
@@ -370,7 +370,7 @@ def without_budgets(rule: Rule) -> Rule:
     """What is left of a rule for the compiled program, where the host keeps its budgets."""
     if isinstance(rule, Budget):
         return Never()
-    if isinstance(rule, _Joined):
+    if isinstance(rule, Joined):
         left = [part for part in map(without_budgets, rule.rules) if not isinstance(part, Never)]
-        return _Joined(tuple(left), rule.every) if len(left) > 1 else left[0] if left else Never()
+        return Joined(tuple(left), rule.every) if len(left) > 1 else left[0] if left else Never()
     return rule

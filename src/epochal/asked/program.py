@@ -8,18 +8,46 @@ from __future__ import annotations
 
 import hashlib
 import re
+from typing import Any
 
 import jax
 import numpy as np
 
 from epochal.engine.program import fresh
+from epochal.engine.rules import Observation
 from epochal.engine.schedules import Schedule
 from epochal.engine.state import Part
 from epochal.engine.update import packing, update
 from epochal.models import seen_dtype, shapes_of
 from epochal.prepared import Prepared
 
-__all__ = ["program_digest"]
+__all__ = ["program_digest", "rule_digest", "state_shapes"]
+
+
+def state_shapes(prepared: Prepared) -> dict[str, Any]:
+    """What one repeat remembers between two updates: how many arrays and numbers, and a digest of shapes."""
+    leaves = jax.tree_util.tree_leaves_with_path(_state_of(prepared))
+    said = [f"{jax.tree_util.keystr(path)} {leaf.shape} {leaf.dtype}" for path, leaf in leaves]
+    return {
+        "arrays": len(leaves),
+        "numbers": sum(leaf.size for _, leaf in leaves),
+        "shapes": hashlib.sha256("\n".join(said).encode()).hexdigest()[:16],
+    }
+
+
+def _state_of(prepared: Prepared) -> Any:
+    spec = prepared.spec
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    sample = jax.ShapeDtypeStruct(prepared.dataset.shape, seen_dtype(prepared.dataset.dtype))
+    return jax.eval_shape(lambda key, sample: fresh(spec, spec.model.init(key, sample)), key, sample)
+
+
+def rule_digest(prepared: Prepared) -> str:
+    """Sixteen hexadecimal digits of what a stopping rule computes."""
+    rule = prepared.spec.rule
+    number: Any = jax.ShapeDtypeStruct((), np.float32)
+    seen = Observation(number, dict.fromkeys(prepared.spec.columns, number))
+    return _digest(jax.make_jaxpr(rule.init)(), jax.make_jaxpr(rule.step)(jax.eval_shape(rule.init), seen))
 
 
 def program_digest(prepared: Prepared) -> str:
@@ -42,9 +70,13 @@ def program_digest(prepared: Prepared) -> str:
     rates = Schedule().rates(1.0, 1)
     step = update(spec, packing(spec, shapes.params))
     begin = jax.make_jaxpr(lambda key, sample: fresh(spec, spec.model.init(key, sample)))
-    repeat = jax.eval_shape(lambda key, sample: fresh(spec, spec.model.init(key, sample)), key, sample)
+    repeat = _state_of(prepared)
+    return _digest(begin(key, sample), jax.make_jaxpr(step)(repeat, batch, key, whole, whole, rates, whole))
+
+
+def _digest(*programs: Any) -> str:
     found = hashlib.sha256()
-    for traced in (begin(key, sample), jax.make_jaxpr(step)(repeat, batch, key, whole, whole, rates, whole)):
+    for traced in programs:
         found.update(re.sub(r"0x[0-9a-f]+", "", str(traced)).encode())
         for constant in traced.consts:
             found.update(np.asarray(constant).tobytes())

@@ -1,0 +1,167 @@
+"""How is a training asked again, in another process, with nothing said?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from epochal.asked.identity import identity
+from epochal.asked.plain import WRONG, shown
+from epochal.asked.said import (
+    damaged,
+    given_in_words,
+    read_model,
+    read_settings,
+    write_model,
+    write_settings,
+)
+from epochal.data import Dataset, load
+from epochal.data.recipe import Recipe
+from epochal.describe import conditions
+from epochal.engine.schedules import Schedule
+from epochal.errors import Refusal
+from epochal.prepared import Prepared
+from epochal.settings import Settings
+
+__all__ = ["FORMAT", "ask_again", "document", "with_epochs"]
+
+FORMAT = 1
+"""Of the document: another one is not read."""
+
+_PARTS = ("format", "model", "data", "settings", "identity", "conditions")
+
+
+def document(prepared: Prepared) -> dict[str, Any]:
+    """What was asked of a training, as JSON holds it: `ask_again` makes of it what `prepare` takes.
+
+    Args:
+        prepared: the training, with its micro-batch chosen.
+
+    Returns:
+        model, data and settings, each what it was given as or {"given": words}; `identity`; and under which
+        conditions it was first asked: versions, device.
+    """
+    settings = prepared.settings
+    if settings.micro_batch == "auto":
+        settings = replace(settings, micro_batch=prepared.spec.micro_batch)
+    if settings.stream is None:
+        # What memory decided is decided: another machine must make the same program.
+        settings = replace(settings, stream=prepared.fed)
+    recipe = prepared.dataset.recipe
+    return {
+        "format": FORMAT,
+        "model": write_model(prepared.given),
+        "data": {"given": prepared.dataset.source} if recipe is None else recipe.to_dict(),
+        "settings": write_settings(settings),
+        "identity": identity(prepared),
+        "conditions": conditions(),
+    }
+
+
+def ask_again(
+    document: Any,
+    *,
+    model: Any = None,
+    data: Any = None,
+    options: Mapping[str, Any] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> tuple[Any, Any, Settings]:
+    """The model, the data and the settings that `prepare` takes, as they were asked.
+
+    Args:
+        document: what `document` gave. It may be damaged, or a stranger's: nothing is imported.
+        model: in place of the model; "module:function" for one that is named.
+        data: in place of the data: a path to which it has been moved is read as it was, anything else is
+            what `fit` takes.
+        options: in place of settings.
+        progress: called with (what, done, of how many) while reading takes long.
+
+    Raises:
+        Refusal: the document can't be read, the data isn't there any more, or what it can't hold is not
+            given; the sentence names all of it.
+
+    >>> from epochal.models import MLP
+    >>> from epochal.prepare import prepare
+    >>> asked = document(prepare(MLP(8), "example:iris", Settings(epochs=5)))
+    >>> model, data, settings = ask_again(asked)
+    >>> model.hidden, data.samples, settings.epochs
+    ((8,), 150, 5)
+    """
+    if not isinstance(document, Mapping) or not set(_PARTS) <= set(document):
+        raise damaged(f"it must have {', '.join(_PARTS)}")
+    if document["format"] != FORMAT:
+        raise Refusal(
+            f"request.json must be of format {FORMAT}; got {shown(document['format'])}. "
+            "Go on with the version of epochal that wrote it."
+        )
+    asked, lacking = read_settings(document["settings"], options or {})
+    if data is None and given_in_words(document["data"]) is not None:
+        lacking["data"] = given_in_words(document["data"]) or ""
+    if model is None and given_in_words(document["model"]) is not None:
+        lacking["model"] = given_in_words(document["model"]) or ""
+    if lacking:
+        what = ", ".join(f"{name} ({words})" for name, words in lacking.items())
+        again = ", ".join(f"{name}=..." for name in lacking)
+        raise Refusal(
+            f"a file can't hold all that the run was given; give it again: {what}: "
+            f"epochal.resume(folder, {again})."
+        )
+    settings = Settings.of(asked)
+    chosen = model if model is not None else read_model(document["model"])
+    samples = _read_data(document["data"], data, settings, progress)
+    if isinstance(chosen, str):
+        from epochal.models.imported import NamedModel
+
+        samples = samples if isinstance(samples, Dataset) else load(samples, task=settings.task)
+        if samples.task is None:
+            raise Refusal("the training data has no target; name the target column.")
+        chosen = NamedModel.of(chosen, samples.shape, samples.task.outputs)
+    return chosen, samples, settings
+
+
+def _read_data(
+    written: Any, given: Any, settings: Settings, progress: Callable[[str, int, int], None] | None
+) -> Any:
+    if given is not None and not isinstance(given, str | Path):
+        return given
+    if given_in_words(written) is not None:
+        return given
+    try:
+        recipe = Recipe.from_dict(written)
+    except Refusal as error:
+        raise damaged(f"data: {str(error).rstrip('.')}") from None
+    except WRONG:
+        raise damaged(f"data must say how it is read; got {shown(written)}") from None
+    source = recipe.source if given is None else str(given)
+    if given is None and not source.startswith("example:") and not Path(source).exists():
+        raise Refusal(
+            f'the data of the run is not at "{shown(source)}" any more; say where it is: --data PATH, or '
+            "epochal.resume(folder, data=path)."
+        )
+    return recipe.read(given, progress)
+
+
+def with_epochs(document: Mapping[str, Any], epochs: int) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The same request with more epochs; and what should be said about it, each a sentence.
+
+    Raises:
+        Refusal: fewer epochs than were asked for before.
+    """
+    asked, _ = read_settings(document["settings"], {})
+    before = asked["epochs"]
+    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < before:
+        raise Refusal(
+            f"epochs must be a whole number, at least {before:,}, what the run was asked for; got {epochs!r}."
+        )
+    settings = {**document["settings"], "epochs": epochs}
+    schedule = asked.get("schedule", Schedule())
+    notes: list[str] = []
+    kind = schedule.kind if isinstance(schedule, Schedule) else schedule
+    if kind == "cosine" and epochs > before:
+        notes.append(
+            f"the learning rate has fallen along {before:,} epochs and goes on along {epochs:,}: this is not "
+            f"the run that {epochs:,} epochs asked for at once would have been."
+        )
+    return {**document, "settings": settings}, tuple(notes)
