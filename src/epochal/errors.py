@@ -7,17 +7,19 @@ prints it and exits with status 2; in Python it is a `ValueError`.
     └── Refusal          bad input, found before anything is trained or written
         └── MissingExtra  an optional package is not installed; the sentence has the install command
     RuntimeError
-    └── DataFailed       data that can't be read any more, found while training; a training keeps what it has
+    ├── DataFailed       data that can't be read any more, found while training; a training keeps what it has
+    └── SaveFailed       a disk that can't be written any more, found while training; what was saved is kept
 """
 
 from __future__ import annotations
 
 import difflib
+import errno
 import importlib
 from collections.abc import Iterable
 from types import ModuleType
 
-__all__ = ["DataFailed", "MissingExtra", "Refusal", "did_you_mean", "require"]
+__all__ = ["DataFailed", "MissingExtra", "Refusal", "SaveFailed", "did_you_mean", "reason", "require"]
 
 
 class Refusal(ValueError):
@@ -35,6 +37,21 @@ class MissingExtra(Refusal):
 
 class DataFailed(RuntimeError):
     """Data that can't be read any more, in one sentence: a sample that raises, a file that has changed."""
+
+
+class SaveFailed(RuntimeError):
+    """What could not be written while training, in one sentence: a full disk, a folder that is gone."""
+
+
+def reason(error: OSError) -> str:
+    """Why something could not be written, in words.
+
+    >>> reason(OSError(errno.ENOSPC, "No space left on device"))
+    'there is no space left on the disk'
+    """
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "there is no space left on the disk"
+    return (error.strerror or str(error)).rstrip(".").lower()
 
 
 def did_you_mean(kind: str, name: str, options: Iterable[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -10,16 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from epochal.cli.interrupts import unwinding
-from epochal.errors import Refusal
+from epochal.errors import Refusal, reason
 
 __all__ = ["check_folder", "check_new_file", "reason", "replacing"]
-
-
-def reason(error: OSError) -> str:
-    """Why a file could not be written, in words."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "there is no space left on the disk"
-    return (error.strerror or str(error)).rstrip(".").lower()
 
 
 def check_new_file(path: Path, force: bool = False) -> None:

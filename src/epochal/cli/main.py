@@ -18,7 +18,7 @@ import click
 
 from epochal.cli.command import sentence
 from epochal.cli.interrupts import INTERRUPTED, leave, leaving, told
-from epochal.errors import DataFailed, Refusal, did_you_mean
+from epochal.errors import DataFailed, Refusal, SaveFailed, did_you_mean
 
 __all__ = ["app", "main", "run"]
 
@@ -110,7 +110,7 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("EPOCHAL_DEBUG"):
             raise
-        if isinstance(error, DataFailed):
+        if isinstance(error, DataFailed | SaveFailed):
             return _say(str(error), 1)
         if isinstance(error, OSError):
             where = f": {error.filename}" if error.filename else ""

@@ -1,0 +1,325 @@
+"""How do bytes get to the disk, so that they are there after a kill or a power cut?
+
+Every operation by which a run folder is written is here: each is checked, a file is synced before it is
+closed, and it is hashed on the way, from the bytes in memory. A new name lasts when the folder that holds it
+is synced, which is the caller's to order.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+import stat
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.errors import Refusal, reason
+
+__all__ = [
+    "Writer",
+    "Written",
+    "check",
+    "link",
+    "make",
+    "make_folder",
+    "measure",
+    "open_shared",
+    "overwrite",
+    "read",
+    "remove",
+    "rename",
+    "replace",
+    "sync",
+    "write",
+    "writing",
+]
+
+_CHUNK = 8 << 20
+_THREADED = 1 << 20
+"""Bytes from which on hashing beside the writing pays for a thread."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a file holds: its size in bytes and the SHA-256 of its bytes."""
+
+    size: int
+    sha256: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {"size": self.size, "sha256": self.sha256}
+
+    @classmethod
+    def from_dict(cls, value: Any) -> Written:
+        """The inverse of `to_dict`; `ValueError` if it is something else."""
+        size, sha256 = (value.get("size"), value.get("sha256")) if isinstance(value, dict) else (None, None)
+        if not isinstance(size, int) or isinstance(size, bool) or size < 0 or not isinstance(sha256, str):
+            raise ValueError("a file must have a size and a sha256")
+        return cls(size, sha256)
+
+
+class Writer(io.RawIOBase):
+    """A new file that can be written from the first byte to the last, hashed on the way."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CLOEXEC, 0o666)
+        self._digest = hashlib.sha256()
+        self._size = 0
+        self._pool: ThreadPoolExecutor | None = None
+
+    @property
+    def written(self) -> Written:
+        """What was written up to here."""
+        return Written(self._size, self._digest.hexdigest())
+
+    def writable(self) -> bool:
+        """It is for writing only."""
+        return True
+
+    def tell(self) -> int:
+        """Bytes written up to here."""
+        return self._size
+
+    def write(self, data: Any) -> int:
+        """Write all of the bytes; a disk that takes a part is asked again."""
+        view = memoryview(data).cast("B")
+        for start in range(0, len(view), _CHUNK):
+            chunk = view[start : start + _CHUNK]
+            if len(chunk) < _THREADED:
+                self._digest.update(chunk)
+                self._put(chunk)
+            else:
+                self._pool = self._pool or ThreadPoolExecutor(1)
+                hashed = self._pool.submit(self._digest.update, chunk)
+                try:
+                    self._put(chunk)
+                finally:
+                    hashed.result()
+        self._size += len(view)
+        return len(view)
+
+    def _put(self, chunk: memoryview) -> None:
+        while chunk:
+            chunk = chunk[os.write(self._descriptor, chunk) :]
+
+    def finish(self, keep: bool = True) -> None:
+        """Sync, if the file is to be kept, and close it."""
+        if self._pool is not None:
+            self._pool.shutdown()
+        descriptor, self._descriptor = self._descriptor, -1
+        try:
+            if keep:
+                _flush(descriptor)
+        finally:
+            os.close(descriptor)
+            super().close()
+
+    def close(self) -> None:
+        """Libraries close what they are handed; the file ends with `finish`."""
+
+
+_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Writer]:
+    """A new file, synced and closed at the end; its name lasts when its folder is synced."""
+    writer = Writer(path)
+    try:
+        yield writer
+    except BaseException:
+        with suppress(OSError):
+            writer.finish(keep=False)
+        raise
+    writer.finish()
+
+
+def write(path: Path, pieces: Iterable[Any]) -> Written:
+    """Write a new file from pieces that have a buffer, one after the other."""
+    with writing(path) as writer:
+        for piece in pieces:
+            writer.write(piece)
+    return writer.written
+
+
+def _flush(descriptor: int) -> None:
+    if sys.platform == "darwin":  # where fsync leaves bytes in the drive's cache
+        import fcntl
+
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+    else:
+        os.fsync(descriptor)
+
+
+def sync(path: Path) -> None:
+    """Make the bytes of a file, or the names in a folder, last."""
+    if os.name == "nt" and path.is_dir():
+        return  # there are no descriptors of folders, and names last by themselves
+    descriptor = os.open(path, os.O_RDONLY | _CLOEXEC)
+    try:
+        _flush(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make(path: Path) -> None:
+    """Make a folder in one that is there; not synced."""
+    os.mkdir(path)
+
+
+def make_folder(path: Path) -> list[Path]:
+    """Make a folder and those above it, where they are missing, to last; the new ones, the lowest first."""
+    missing = [one for one in (path, *path.parents) if not one.is_dir()]
+    for one in reversed(missing):
+        make(one)
+        sync(one.parent)
+    return missing
+
+
+def rename(source: Path, target: Path) -> None:
+    """Give a file or a folder a new name, which must be free."""
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    os.rename(source, target)
+
+
+def replace(source: Path, target: Path) -> None:
+    """Give a file the name of another, which is gone at the same moment."""
+    os.replace(source, target)
+
+
+def link(source: Path, target: Path) -> bool:
+    """Give a file a second name; False where it is gone, or the file system has no second names."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return False
+    return True
+
+
+_NO_LINKS = (
+    errno.ENOENT, errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS
+)  # fmt: skip
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it; what a symbolic link points to is left alone."""
+    if path.is_dir() and not path.is_symlink():
+        with os.scandir(path) as entries:
+            inside = [path / entry.name for entry in entries]
+        for one in inside:
+            remove(one)
+        os.rmdir(path)
+    else:
+        os.unlink(path)
+
+
+def open_shared(path: Path) -> int:
+    """The descriptor of a file that several processes may open, made if it is not there."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | _CLOEXEC, 0o666)
+
+
+def overwrite(descriptor: int, content: bytes) -> None:
+    """Replace what an open file holds; not synced, and not whole or not at all."""
+    os.ftruncate(descriptor, 0)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    while content:
+        content = content[os.write(descriptor, content) :]
+
+
+# Reading ----------------------------------------------------------------------------------------------------
+
+
+def measure(path: Path) -> Written:
+    """Hash a file without holding it in memory."""
+    digest, count = hashlib.sha256(), 0
+    buffer = memoryview(bytearray(_THREADED))
+    with _opened(path) as file:
+        while got := file.readinto(buffer):
+            digest.update(buffer[:got])
+            count += got
+    return Written(count, digest.hexdigest())
+
+
+def read(path: Path, expected: Written | None = None, limit: int | None = None) -> NDArray[np.uint8]:
+    """All bytes of a file.
+
+    Args:
+        path: the file.
+        expected: its size, which is looked at before memory is taken, and the hash of what was read.
+        limit: bytes, at most.
+
+    Raises:
+        Refusal: it can't be read, is no file, or not what was expected.
+    """
+    digest = hashlib.sha256()
+    try:
+        with _opened(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if limit is not None and size > limit:
+                raise Refusal(f'"{path}" must have at most {limit:,} bytes; got {size:,}.')
+            if expected is not None and size != expected.size:
+                raise _resized(path, expected.size, size)
+            content = np.empty(size, np.uint8)
+            view, count = content.data, 0
+            while count < size and (got := file.readinto(view[count : count + _THREADED])):
+                if expected is not None:
+                    digest.update(view[count : count + got])
+                count += got
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if expected is not None and count != size:
+        raise _resized(path, size, count)
+    if expected is not None and digest.hexdigest() != expected.sha256:
+        raise _changed(path)
+    return content[:count]
+
+
+def check(path: Path, expected: Written) -> None:
+    """Refuse a file that has another size or another SHA-256, without holding it in memory."""
+    try:
+        size = path.stat().st_size
+        if size != expected.size:
+            raise _resized(path, expected.size, size)
+        found = measure(path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if found.size != expected.size:
+        raise _resized(path, expected.size, found.size)
+    if found != expected:
+        raise _changed(path)
+
+
+def _unreadable(path: Path, error: OSError) -> Refusal:
+    return Refusal(f'"{path}" can\'t be read: {reason(error)}.')
+
+
+def _resized(path: Path, wanted: int, got: int) -> Refusal:
+    return Refusal(f'"{path}" is damaged: it must have {wanted:,} bytes; it has {got:,}.')
+
+
+def _changed(path: Path) -> Refusal:
+    return Refusal(f'"{path}" is damaged: its content is not what was written (SHA-256).')
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[io.FileIO]:
+    """A plain file for reading; a pipe or a device in its place neither blocks nor is read."""
+    descriptor = os.open(path, os.O_RDONLY | _CLOEXEC | getattr(os, "O_NONBLOCK", 0))
+    with io.FileIO(descriptor) as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise Refusal(f'"{path}" must be a file; it is something else.')
+        yield file
