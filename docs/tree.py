@@ -11,6 +11,7 @@ SOURCE = ROOT / "src" / "epochal"
 PAGE = ROOT / "docs" / "architecture.md"
 BEGIN, END = "<!-- tree: written by docs/tree.py -->", "<!-- end of tree -->"
 LAYERS = (
+    "printable",
     "errors",
     "directions",
     "plan",

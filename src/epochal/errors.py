@@ -19,16 +19,26 @@ import importlib
 from collections.abc import Iterable
 from types import ModuleType
 
+from epochal.printable import one_line
+
 __all__ = ["DataFailed", "MissingExtra", "Refusal", "SaveFailed", "did_you_mean", "reason", "require"]
 
 
 class Refusal(ValueError):
-    """What cannot work, refused before training: name, bound, value, remedy in one sentence.
+    r"""What cannot work, refused before training: name, bound, value, remedy in one sentence.
 
     >>> raise Refusal("epochs must be at least 1; got 0.")
     Traceback (most recent call last):
     epochal.errors.Refusal: epochs must be at least 1; got 0.
+
+    What a sentence cites from a file can't break it: it is one line, without control characters.
+
+    >>> print(Refusal("no column \x1b[2J\n."))
+    no column ?[2J .
     """
+
+    def __init__(self, sentence: object = "") -> None:
+        super().__init__(one_line(sentence))
 
 
 class MissingExtra(Refusal):
@@ -38,9 +48,15 @@ class MissingExtra(Refusal):
 class DataFailed(RuntimeError):
     """Data that can't be read any more, in one sentence: a sample that raises, a file that has changed."""
 
+    def __init__(self, sentence: object = "") -> None:
+        super().__init__(one_line(sentence))
+
 
 class SaveFailed(RuntimeError):
     """What could not be written while training, in one sentence: a full disk, a folder that is gone."""
+
+    def __init__(self, sentence: object = "") -> None:
+        super().__init__(one_line(sentence))
 
 
 def reason(error: OSError) -> str:

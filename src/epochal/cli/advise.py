@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import math
 import shlex
 from pathlib import Path
@@ -17,6 +16,7 @@ from epochal.cli.choice_folder import folder_for, interruptible, write_report
 from epochal.cli.choice_options import advise_options, advised, request
 from epochal.cli.command import Command
 from epochal.cli.network_options import model
+from epochal.cli.say import say, say_document
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:
@@ -72,9 +72,9 @@ def command(
             "report": None if report is None else str(report),
             "run": None if run is None else train.result(*run),
         }
-        click.echo(json.dumps(found.to_dict() | more, ensure_ascii=False))
+        say_document(found.to_dict() | more)
     elif quiet:
-        click.echo(words if run is None else run[1])
+        say(words if run is None else run[1])
     ctx.exit(130 if run is not None and run[0].interrupted else 0)
 
 

@@ -11,6 +11,7 @@ import click
 
 from epochal.cli.files import check_folder, replacing
 from epochal.cli.interrupts import INTERRUPTED, stopping
+from epochal.cli.say import say
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def interruptible(folder: Path, screen: ChoiceScreen) -> Iterator[Control]:
     except KeyboardInterrupt:
         kept = _kept(folder)
         words = f"; {_trainings(kept)} kept; the same command goes on from there" if kept else ""
-        click.echo(f"epochal: interrupted{words}.", err=True)
+        say(f"epochal: interrupted{words}.", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None
     finally:
         if new and not _kept(folder):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from epochal.cli.choice_folder import folder_for, interruptible, write_report
 from epochal.cli.choice_options import compare_options, compared, request
 from epochal.cli.command import Command
 from epochal.cli.network_options import networks
+from epochal.cli.say import say, say_document
 from epochal.cli.train import folder_name, load_data, own_model
 
 if TYPE_CHECKING:
@@ -54,9 +54,9 @@ def command(
     report = None if given["no_report"] else write_report(folder, found.report)
     if as_json:
         paths = {"folder": str(folder), "report": None if report is None else str(report)}
-        click.echo(json.dumps(found.to_dict() | paths, ensure_ascii=False))
+        say_document(found.to_dict() | paths)
     elif quiet:
-        click.echo(f"{folder}  {found.answer}")
+        say(f"{folder}  {found.answer}")
     if not quiet:
         _conclude(screen, found)
         screen.paths([("Folder", folder), *([("Report", report)] if report is not None else [])])

@@ -8,6 +8,7 @@ import click
 
 from epochal.cli.command import Command
 from epochal.cli.interrupts import unwinding
+from epochal.cli.say import say
 
 __all__ = ["command"]
 
@@ -27,10 +28,10 @@ def command(name: str | None, out: Path | None) -> None:
 
     if name is None:
         for known in EXAMPLES:
-            click.echo(f"example:{known}")
+            say(f"example:{known}")
         return
     name = name.removeprefix("example:")
     path = out or Path(f"{name}.csv")
     with unwinding():
         write_example(name, path)
-    click.echo(f"wrote {path}")
+    say(f"wrote {path}")

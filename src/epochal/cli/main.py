@@ -18,6 +18,7 @@ import click
 
 from epochal.cli.command import sentence
 from epochal.cli.interrupts import INTERRUPTED, leave, leaving, told
+from epochal.cli.say import say
 from epochal.errors import DataFailed, Refusal, SaveFailed, did_you_mean
 
 __all__ = ["app", "main", "run"]
@@ -88,7 +89,7 @@ class _Commands(click.Group):
 def app(ctx: click.Context) -> None:
     """Train neural networks by mini-batch gradient descent: exactly, fast, and with evidence."""
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
+        say(ctx.get_help())
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -135,7 +136,7 @@ def run() -> None:
 
 def _say(words: str, status: int) -> int:
     with suppress(OSError):
-        click.echo(f"epochal: {words}", err=True)
+        say(f"epochal: {words}", err=True)
     return status
 
 

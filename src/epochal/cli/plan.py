@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
 from epochal.cli.command import Command
 from epochal.cli.options import BatchSize, Growth, Whole, batch_size_of, order_of
+from epochal.cli.say import say, say_document
 from epochal.errors import Refusal
 from epochal.plan import Plan
 
@@ -87,4 +87,7 @@ def command(
         remainder=remainder,
         updates_per_epoch=updates_per_epoch,
     )
-    click.echo(json.dumps(plan.to_dict()) if as_json else str(plan))
+    if as_json:
+        say_document(plan.to_dict())
+    else:
+        say(plan)

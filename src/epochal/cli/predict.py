@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +10,8 @@ import click
 from epochal.cli.command import Command
 from epochal.cli.files import check_new_file, replacing
 from epochal.cli.options import reading, reading_options
+from epochal.cli.say import say, say_data, say_document
+from epochal.errors import Refusal
 
 if TYPE_CHECKING:
     from epochal.run import Prediction
@@ -39,6 +39,11 @@ __all__ = ["command"]
     metavar="MODULE:FUNCTION",
     help="The model of your own that the run was trained with; a run's own word for it is never imported.",
 )
+@click.option(
+    "--guard-formulas",
+    is_flag=True,
+    help="CSV: put ' before cells that a spreadsheet would run: = + - @ tab; off, so that cells are as read.",
+)
 @click.option("--skip-bad", is_flag=True, help="Leave out images that can't be read, and count them.")
 @reading("Options")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output: rows and notes.")
@@ -53,6 +58,7 @@ def command(
     quiet: bool,
     force: bool,
     skip_bad: bool,
+    guard_formulas: bool,
     header: bool | None,
     delimiter: str | None,
     missing: tuple[str, ...],
@@ -64,6 +70,10 @@ def command(
     """
     if out is not None:
         check_new_file(out, force)
+    from epochal.run.csv_file import PARQUET_SUFFIXES
+
+    if guard_formulas and (as_json or (out is not None and out.suffix.lower() in PARQUET_SUFFIXES)):
+        raise Refusal("--guard-formulas is about CSV, which spreadsheets open; leave it out here.")
     from epochal.models import Pairwise
     from epochal.run import load
     from epochal.run.predict import Prediction, predict
@@ -77,18 +87,18 @@ def command(
         prediction = predict(trained, data, parameters, skip_bad, **told)
     if not quiet:
         for note in prediction.notes:
-            click.echo(note, err=True)
+            say(note, err=True)
         if isinstance(prediction, Prediction) and prediction.accuracy is not None:
-            click.echo(f"accuracy {prediction.accuracy:.4f}, the true classes being known", err=True)
+            say(f"accuracy {prediction.accuracy:.4f}, the true classes being known", err=True)
     if out is not None:
         with replacing(out) as partial:
-            prediction.write(partial)
+            prediction.write(partial, guard_formulas=guard_formulas)
         if not quiet:
-            click.echo(f"wrote {len(prediction):,} predictions to {out}", err=True)
+            say(f"wrote {len(prediction):,} predictions to {out}", err=True)
     if as_json:
-        click.echo(json.dumps(_document(run, prediction), ensure_ascii=False))
+        say_document(_document(run, prediction))
     elif out is None:
-        _print(prediction)
+        _print(prediction, guard_formulas)
 
 
 def _document(run: Path, prediction: Prediction | Ranking) -> dict[str, object]:
@@ -100,13 +110,12 @@ def _document(run: Path, prediction: Prediction | Ranking) -> dict[str, object]:
     return {"run": str(run), "rows": rows, "notes": list(prediction.notes), **known}
 
 
-def _print(prediction: Prediction | Ranking) -> None:
+def _print(prediction: Prediction | Ranking, guard_formulas: bool) -> None:
     """The predictions as CSV on standard output."""
     import io
 
-    import pyarrow.csv
+    from epochal.run.csv_file import write_csv
 
     buffer = io.BytesIO()
-    pyarrow.csv.write_csv(prediction.to_arrow(), buffer)
-    click.echo(buffer.getvalue(), nl=False)
-    sys.stdout.flush()
+    write_csv(prediction.to_arrow(), buffer, guard_formulas)
+    say_data(buffer.getvalue())

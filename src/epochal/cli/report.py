@@ -9,6 +9,7 @@ import click
 from epochal.cli.command import Command
 from epochal.cli.files import check_new_file, reason
 from epochal.cli.interrupts import unwinding
+from epochal.cli.say import say
 from epochal.errors import Refusal
 
 __all__ = ["command"]
@@ -36,7 +37,7 @@ def command(run: Path, out: Path | None, show: bool) -> None:
             record.report(path)
     except OSError as error:
         raise Refusal(f'"{path}" can\'t be written: {reason(error)}; nothing was written.') from error
-    click.echo(f"wrote {path}")
+    say(f"wrote {path}")
     if show:
         import webbrowser
 

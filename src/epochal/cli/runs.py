@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ import click
 
 from epochal.cli.command import Command
 from epochal.cli.layout import aligned
+from epochal.cli.say import say, say_document
 
 __all__ = ["command"]
 
@@ -28,13 +28,13 @@ def command(folder: Path, as_json: bool) -> None:
 
     found = listing(folder)
     if as_json:
-        click.echo(json.dumps([entry.to_dict() for entry in found], ensure_ascii=False))
+        say_document([entry.to_dict() for entry in found])
     elif not found:
-        click.echo(f"no runs in {folder}")
+        say(f"no runs in {folder}")
     else:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         for line in _table([entry.cells() for entry in found], width):
-            click.echo(line if width is None or len(line) <= width else f"{line[: width - 1]}…")
+            say(line if width is None or len(line) <= width else f"{line[: width - 1]}…")
 
 
 def _table(cells: list[tuple[str, ...]], width: int | None) -> list[str]:

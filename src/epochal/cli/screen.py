@@ -15,12 +15,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.live import Live
+from rich.segment import Segment
 from rich.text import Text
 
 from epochal.cli.layout import folded
 from epochal.events import Evaluated, Event, Progressed, RepeatEnded, RunStarted
+from epochal.printable import printable
 
 if TYPE_CHECKING:
     from epochal.cli.interrupts import Stoppable
@@ -37,6 +39,11 @@ RATE_SECONDS = 5.0
 
 class _Console(Console):
     """A console that falls silent when nobody reads it any more, such as after `| head`."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Segments whose text can't steer the terminal; the console's own control codes are no text."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
 
     def on_broken_pipe(self) -> None:
         self.quiet = True

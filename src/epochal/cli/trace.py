@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import click
 
 from epochal.cli.command import Command
 from epochal.cli.options import Whole
+from epochal.cli.say import say, say_document
 from epochal.errors import Refusal
 
 __all__ = ["command"]
@@ -58,15 +58,18 @@ def command(
     trained = load_record(run)
     if audit:
         counted = audited(trained, repeat, epochs)
-        click.echo(json.dumps({"repeat": repeat, **counted.to_dict()}) if as_json else str(counted))
+        if as_json:
+            say_document({"repeat": repeat, **counted.to_dict()})
+        else:
+            say(counted)
         return
     if update is not None:
         found = formed(trained, update, repeat)
         if as_json:
-            click.echo(json.dumps(asdict(found)))
+            say_document(asdict(found))
             return
         rows = ", ".join(found.names or map(str, found.rows))
-        click.echo(
+        say(
             f"update {found.update:,} of repeat {repeat} is batch {found.batch} of epoch {found.epoch}, "
             f"{len(found.rows)} samples.\n{'files' if found.names else 'rows'}: {rows}"
         )
@@ -77,19 +80,17 @@ def command(
     else:
         answers = [seen(trained, sample, epoch, repeat)]
     if as_json:
-        click.echo(
-            json.dumps({"row": sample, "repeat": repeat, "epochs": [asdict(answer) for answer in answers]})
-        )
+        say_document({"row": sample, "repeat": repeat, "epochs": [asdict(answer) for answer in answers]})
         return
     if answers and answers[0].name:
-        click.echo(f"row {sample} is {answers[0].name}")
+        say(f"row {sample} is {answers[0].name}")
     for answer in answers:
         if not answer.turns:
             order, short = trained.plan.order, trained.plan.updates_per_epoch is not None
             why = f"remainder {trained.plan.remainder}" if order.once else f"order {order.name}"
-            click.echo(f"epoch {answer.epoch}: " + ("no turn" if short else f"left out ({why})"))
+            say(f"epoch {answer.epoch}: " + ("no turn" if short else f"left out ({why})"))
         for turn, size in zip(answer.turns, answer.sizes, strict=True):
-            click.echo(
+            say(
                 f"epoch {answer.epoch}: update {turn.update:,}, batch {turn.batch} of epoch {turn.epoch}, "
                 f"slot {turn.slot} of {size}"
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from epochal.cli.network_options import model, told
 from epochal.cli.options import column, columns, image_options, reading_options
 from epochal.cli.rank_options import pairs_asked
 from epochal.cli.reading import reading_progress
+from epochal.cli.say import say, say_document
 from epochal.cli.series_options import windows_of
 from epochal.cli.text_options import texts_of
 from epochal.cli.train_options import settings, train_options
@@ -62,12 +62,12 @@ def command(
 
     run, path = train_and_save(data, given, folder, Screen(quiet=quiet, to_stderr=as_json))
     if as_json:
-        click.echo(json.dumps(result(run, path), ensure_ascii=False))
+        say_document(result(run, path))
     elif quiet:
         headline = run.headline
-        click.echo(f"{path}" + (f"  {headline[0]} {headline[1]}" if headline is not None else ""))
+        say(f"{path}" + (f"  {headline[0]} {headline[1]}" if headline is not None else ""))
     if run.failed:
-        click.echo(f"epochal: {run.failed}. What was learned before is kept.", err=True)
+        say(f"epochal: {run.failed}. What was learned before is kept.", err=True)
     ctx.exit(130 if run.interrupted else 1 if run.failed else 0)
 
 

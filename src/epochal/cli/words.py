@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from epochal.cli.command import Command, under
 from epochal.cli.files import check_new_file, replacing
 from epochal.cli.interrupts import stopping
 from epochal.cli.options import POSITIVE, BatchSize, Number, Whole, decorate
+from epochal.cli.say import say, say_document
 
 if TYPE_CHECKING:
     from epochal.cli.screen import Screen
@@ -136,9 +136,9 @@ def command(
     found = {word: vectors.nearest(word, 5) for word in nearest}
     assert vectors.run is not None
     if as_json:
-        click.echo(json.dumps(_document(vectors, out, found), ensure_ascii=False))
+        say_document(_document(vectors, out, found))
     elif quiet:
-        click.echo(str(out))
+        say(str(out))
     else:
         screen.console.print()
         for word, near in found.items():

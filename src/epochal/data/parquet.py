@@ -42,6 +42,7 @@ _BLOCK_ROWS = 1 << 15
 _SEEN_ROWS = 100_000
 """Rows, spread over all files, by which the columns are recognized."""
 _SEEN_GROUPS = 32
+_DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 Progress = Callable[[str, int, int], None]
 
@@ -69,7 +70,10 @@ def converted(path: Path, options: TableOptions, progress: Progress | None = Non
     for home in _homes(path):
         place = home / f"{how}-{what}"
         if (place / "dataset.json").is_file():
-            return _open(place, path, files)
+            try:
+                return _open(place, path, files)
+            except _DAMAGED:
+                shutil.rmtree(place, ignore_errors=True)  # it is made again
     home = _writable(_homes(path))
     old = [one for one in home.glob(f"{how}-*") if one.is_dir()]
     temporary = home / f".{uuid.uuid4().hex}"
@@ -207,12 +211,14 @@ def _open(place: Path, path: Path, files: Sequence[Path]) -> Dataset:
     """The dataset of a conversion."""
     document = json.loads((place / "dataset.json").read_text(encoding="utf-8"))
     encoder = Encoder.from_dict(document["encoder"])
-    held = place / "inputs.npy"
-    shape = tuple(document["shape"])
-    offset = held.stat().st_size - 4 * int(np.prod(shape, dtype=np.int64))
-    rows = FileRows(held, shape, np.dtype(np.float32), offset, made_of=files)
-    weights = np.load(place / "weights.npy") if (place / "weights.npy").is_file() else None
-    targets = np.load(place / "targets.npy")
+    held: np.memmap[Any, Any] = np.load(place / "inputs.npy", mmap_mode="r", allow_pickle=False)
+    small = ("targets", "rows", *(["weights"] if encoder.weight is not None else []))
+    targets, numbers, *rest = (np.load(place / f"{one}.npy", allow_pickle=False) for one in small)
+    weights = rest[0] if rest else None
+    shape, lengths = (len(numbers), len(encoder.features)), {len(numbers), len(targets), *map(len, rest)}
+    if held.shape != shape or held.dtype != np.float32 or len(lengths) > 1:
+        raise ValueError("the files of the conversion do not fit one another")
+    rows = FileRows(place / "inputs.npy", shape, held.dtype, held.offset, made_of=files)
     name = encoder.target_name
     return Dataset(
         inputs=rows,
@@ -224,7 +230,7 @@ def _open(place: Path, path: Path, files: Sequence[Path]) -> Dataset:
         target_name=name,
         source=path.name,
         notes=(*document["notes"], streams_note(rows, str(place.parent))),
-        rows=np.load(place / "rows.npy"),
+        rows=numbers,
         sample_weight=weights,
         fingerprint=fingerprint((*encoder.features, name), sampled(rows), targets, weights),
     )

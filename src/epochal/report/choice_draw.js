@@ -2,7 +2,8 @@
 // What the figures about a choice are drawn with: colors, axes, marks, numbers in words.
 const Draw = (() => {
   const wide = () => window.innerWidth > 760;
-  const escape = (text) => String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
+  // By numbers, since Plotly knows few names of signs; with the percent sign, which begins a field of its templates.
+  const escape = (text) => String(text).replace(/[&<>"'%]/g, (c) => `&#${c.charCodeAt(0)};`);
   const short = (name, most) => escape(name.length > most ? name.slice(0, most - 1) + "…" : name);
   const known = (v) => v !== null && v !== undefined;
   const LIGHT = { ink: "#1a202b", soft: "#566173", line: "#e0e4ea", card: "#ffffff", training: "#2563b0", validation: "#c2501a", good: "#17735c", ramp0: "#c2501a", ramp1: "#b5307a", ramp2: "#6b46c1", ramp3: "#1f6fb8", ramp4: "#16836a" };

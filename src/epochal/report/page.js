@@ -7,7 +7,9 @@
   const panels = [];
   let printing = false;
 
-  const escape = (text) => String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
+  // By numbers, since Plotly knows few names of signs; with the percent sign, which begins a field of its templates.
+  const escape = (text) => String(text).replace(/[&<>"'%]/g, (c) => `&#${c.charCodeAt(0)};`);
+  const short = (name, most) => escape(name.length > most ? name.slice(0, most - 1) + "…" : name);
 
   // Colors live in the style sheet only; a figure reads them whenever it is drawn.
   function ink() {
@@ -161,7 +163,7 @@
     Plotly.react("scatter", [
       { x: ends, y: ends, mode: "lines", line: { color: colors.soft, width: 1.2, dash: "dash" }, hoverinfo: "skip" },
       { x: r.true, y: r.predicted, mode: "markers", marker: { color: tint(colors.validation, 0.45), size: 6 }, hovertemplate: "true %{x}<br>predicted %{y}<extra></extra>" },
-    ], base(colors, { margin: { l: 56, r: 8, t: 12, b: 46 }, xaxis: axis(colors, { title: { text: "true " + escape(r.target) } }), yaxis: axis(colors, { title: { text: "predicted" } }) }), config);
+    ], base(colors, { margin: { l: 56, r: 8, t: 12, b: 46 }, xaxis: axis(colors, { title: { text: "true " + short(r.target, 60) } }), yaxis: axis(colors, { title: { text: "predicted" } }) }), config);
     const middles = r.counts.map((_, i) => (r.edges[i] + r.edges[i + 1]) / 2);
     const ranges = r.counts.map((n, i) => `${value(r.edges[i])} to ${value(r.edges[i + 1])}: ${n.toLocaleString("en-US")}`);
     Plotly.react("histogram", [{ type: "bar", x: middles, y: r.counts, text: ranges, textposition: "none", marker: { color: tint(colors.validation, 0.75) }, hovertemplate: "%{text}<extra></extra>" }],
@@ -226,15 +228,20 @@
     const key = names.map(([name, color]) => `<span style="color:${color}">━ ${escape(name)}</span>`).join("   ");
     Plotly.react(box, traces, base(colors, { margin: { l: 56, r: 10, t: 34, b: 46 }, shapes, hovermode: "x unified",
       annotations: [{ xref: "paper", x: 0, xanchor: "left", yref: "paper", y: 1, yanchor: "bottom", xshift: -4, yshift: 6, showarrow: false, text: key, font: { size: wide() ? 13 : 11.5, color: colors.text } }],
-      xaxis: axis(colors, { showgrid: false, showline: true, ticks: "outside", ticklen: 4, nticks: wide() ? 12 : 6, tickangle: 0, title: { text: escape(f.time) } }),
-      yaxis: axis(colors, { title: wide() ? { text: escape(f.target) } : undefined }) }), config);
+      xaxis: axis(colors, { showgrid: false, showline: true, ticks: "outside", ticklen: 4, nticks: wide() ? 12 : 6, tickangle: 0, title: { text: short(f.time, 60) } }),
+      yaxis: axis(colors, { title: wide() ? { text: short(f.target, 40) } : undefined }) }), config);
   }
 
   function heatmap() {
     const box = document.getElementById("confusion"), c = data.confusion, colors = ink();
     if (!box || !c) return;
     const share = c.mean.map((row) => { const all = row.reduce((a, b) => a + b, 0) || 1; return row.map((v) => v / all); });
-    const names = c.classes.map(escape);
+    // Cut names stay apart: the axis would take equal ones for one class.
+    const taken = new Set(), names = c.classes.map((name, i) => {
+      const cut = short(name, 24), own = taken.has(cut) ? `${cut} (${i + 1})` : cut;
+      taken.add(own);
+      return own;
+    });
     Plotly.react(box, [{ type: "heatmap", z: share, customdata: c.mean, x: names, y: names, zmin: 0, zmax: 1, colorscale: [[0, colors.card], [1, colors.train]], colorbar: { outlinewidth: 0, tickformat: ".0%", thickness: 12 },
       hovertemplate: "true %{y}<br>predicted %{x}<br>%{customdata:.1f} samples (%{z:.0%})<extra></extra>" }],
       base(colors, { margin: { l: 60, r: 10, t: 10, b: 60 }, xaxis: axis(colors, { type: "category", showgrid: false, title: { text: "predicted" } }), yaxis: axis(colors, { type: "category", showgrid: false, autorange: "reversed", title: { text: "true" } }) }), config);

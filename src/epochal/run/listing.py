@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from epochal.curves import summarize
+from epochal.printable import one_line
 
 __all__ = ["Entry", "listing"]
+
+
+_MOST_BYTES = 64 << 20
+"""A document of more is none of a run."""
+_WRONG = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError)
 
 
 @dataclass(frozen=True)
@@ -32,10 +39,11 @@ class Entry:
 
     def cells(self) -> tuple[str, ...]:
         """The line as a table shows it."""
+        run = one_line(self.run)
         if self.problem:
-            return (self.run, "", "", "", "", "", "", self.problem)
+            return (run, "", "", "", "", "", "", self.problem)
         numbers = (f"{self.batch_size:,}", f"{self.epochs:,}", f"{self.repeats:,}")
-        return (self.run, self.date[:16].replace("T", " "), self.source, *numbers, self.figure, self.verdict)
+        return (run, self.date[:16].replace("T", " "), self.source, *numbers, self.figure, self.verdict)
 
 
 def listing(folder: Path) -> list[Entry]:
@@ -49,28 +57,54 @@ def listing(folder: Path) -> list[Entry]:
 
 
 def _entry(path: Path) -> Entry:
+    file = path / "run.json"
     try:
-        document = json.loads((path / "run.json").read_text(encoding="utf-8"))
-        settings = document["settings"]
-        figure = ""
-        for part in ("test", "validation"):
-            metrics = document["scores"].get(part, {}).get("metrics", {})
-            name = next((name for name in ("accuracy", "r2", "loss") if name in metrics), None)
-            if name:
-                values = [float("nan") if x is None else x for x in metrics[name]["per_repeat"]]
-                summary = summarize(values)
-                spread = "" if summary.sd is None else f" ± {summary.sd:.{summary.decimals}f}"
-                figure = f"{part} {name} {summary.mean:.{summary.decimals}f}{spread}"
-                break
-        return Entry(
-            run=str(path),
-            date=document["conditions"]["date"],
-            source=document["data"]["source"],
-            batch_size=settings["batch_size"],
-            epochs=settings["epochs"],
-            repeats=settings["repeats"],
-            figure=figure,
-            verdict=document["verdict"]["kind"],
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if not file.is_file() or file.stat().st_size > _MOST_BYTES:
+            raise ValueError
+        return _described(path, json.loads(file.read_text(encoding="utf-8")))
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        OverflowError,
+    ) as error:
         return Entry(run=str(path), problem=f"can't be read: {type(error).__name__}")
+
+
+def _described(path: Path, document: dict[str, Any]) -> Entry:
+    settings = document["settings"]
+    figure = ""
+    for part in ("test", "validation"):
+        metrics = document["scores"].get(part, {}).get("metrics", {})
+        name = next((name for name in ("accuracy", "r2", "loss") if name in metrics), None)
+        if name:
+            values = [math.nan if x is None else float(x) for x in metrics[name]["per_repeat"]]
+            summary = summarize(values)
+            spread = "" if summary.sd is None else f" ± {summary.sd:.{summary.decimals}f}"
+            figure = f"{part} {name} {summary.mean:.{summary.decimals}f}{spread}"
+            break
+    return Entry(
+        run=str(path),
+        date=_words(document["conditions"]["date"]),
+        source=_words(document["data"]["source"]),
+        batch_size=_count(settings["batch_size"]),
+        epochs=_count(settings["epochs"]),
+        repeats=_count(settings["repeats"]),
+        figure=figure,
+        verdict=_words(document["verdict"]["kind"]),
+    )
+
+
+def _words(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return one_line(value, most=200)
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or not 0 <= value <= 2**62:
+        raise TypeError
+    return value

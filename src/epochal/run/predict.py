@@ -20,12 +20,13 @@ from epochal.data.images import ImageEncoder
 from epochal.engine.evaluate import forward
 from epochal.errors import Refusal
 from epochal.models import Model, Variables, probabilities, settled
+from epochal.run.csv_file import write_table
 
 if TYPE_CHECKING:
     from epochal.data import Task
     from epochal.run.record import Run
 
-__all__ = ["Prediction", "compiled_forward", "predict", "write_table"]
+__all__ = ["Prediction", "compiled_forward", "predict"]
 
 
 @functools.lru_cache(maxsize=32)
@@ -120,22 +121,13 @@ class Prediction:
             columns |= {f"sd of {part}": _short(self.spread[:, k]) for k, part in enumerate(parts)}
         return pa.table(columns)
 
-    def write(self, path: str | Path) -> Path:
-        """Write CSV, or Parquet where the name ends so."""
-        return write_table(self.to_arrow(), path)
+    def write(self, path: str | Path, guard_formulas: bool = False) -> Path:
+        """Write CSV, or Parquet where the name ends so.
 
-
-def write_table(table: Any, path: str | Path) -> Path:
-    """Write a table as CSV, or as Parquet where the name ends so."""
-    import pyarrow.csv
-    import pyarrow.parquet
-
-    path = Path(path)
-    if path.suffix.lower() in (".parquet", ".pq"):
-        pyarrow.parquet.write_table(table, path)
-    else:
-        pyarrow.csv.write_csv(table, path)
-    return path
+        With `guard_formulas`, a single quote stands before each cell of text, or name of a column, that a
+        spreadsheet would run as a formula: those that begin with = + - @, tab or line break. Numbers stay.
+        """
+        return write_table(self.to_arrow(), path, guard_formulas)
 
 
 def _short(values: NDArray[np.float64]) -> NDArray[np.float64]:

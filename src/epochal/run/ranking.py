@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from epochal.data import MISSING, PairEncoder, encode_new
 from epochal.errors import Refusal
 from epochal.models import Pairwise
-from epochal.run.predict import compiled_forward, write_table
+from epochal.run.csv_file import write_table
+from epochal.run.predict import compiled_forward
 
 if TYPE_CHECKING:
     from epochal.run.record import Run
@@ -64,9 +65,13 @@ class Ranking:
             columns["sd of score"] = np.round(self.spread, 6)
         return pa.table(columns)
 
-    def write(self, path: str | Path) -> Path:
-        """Write CSV, or Parquet where the name ends so."""
-        return write_table(self.to_arrow(), path)
+    def write(self, path: str | Path, guard_formulas: bool = False) -> Path:
+        """Write CSV, or Parquet where the name ends so.
+
+        With `guard_formulas`, a single quote stands before each cell of text, or name of a column, that a
+        spreadsheet would run as a formula: those that begin with = + - @, tab or line break. Numbers stay.
+        """
+        return write_table(self.to_arrow(), path, guard_formulas)
 
 
 def rank(

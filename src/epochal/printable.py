@@ -1,0 +1,38 @@
+"""How is text from files shown, so that it can't steer a terminal or pass for another line?
+
+Names of columns, classes, files and runs are a stranger's. A control character in one of them could clear
+the screen, write over what was said before, or turn the reading direction of what follows.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["one_line", "printable"]
+
+_STEERING = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and line feed, delete, C1 (U+009B begins a sequence, too)
+    "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # line and paragraph separators, reading direction
+    "\ufff9-\ufffb\ufeff\ud800-\udfff]"  # annotations, byte order mark, halves of characters
+)
+_MOST = 3000
+"""Characters of a sentence, at most: a name can be as long as a file."""
+
+
+def printable(text: str) -> str:
+    r"""The text with a question mark in place of each character that steers; line breaks and tabs stay.
+
+    >>> printable("a\x1b[2Jb\u202e\n")
+    'a?[2Jb?\n'
+    """
+    return _STEERING.sub("?", text)
+
+
+def one_line(value: object, most: int = _MOST) -> str:
+    r"""A value as text that fits into a sentence: one line, nothing that steers, the middle left out if long.
+
+    >>> one_line("a\r\n b\x07"), one_line("x" * 20, most=5)
+    ('a b?', 'xxx … xx')
+    """
+    text = printable(re.sub(r"\s*[\r\n]\s*", " ", str(value)).replace("\t", " "))
+    return text if len(text) <= most else f"{text[: most - most // 2]} … {text[-(most // 2) :]}"

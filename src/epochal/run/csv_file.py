@@ -1,0 +1,77 @@
+"""How is a table written as CSV, and what keeps a spreadsheet from running its cells?
+
+A spreadsheet takes a cell that begins with = + - or @ for a formula, and a formula can open programs and
+send cells elsewhere. Names of classes, columns and files are a stranger's. The guard is what OWASP advises
+(CSV Injection): each cell is quoted, and a single quote is put before one that would be a formula. It is no
+default, since whoever reads the file by program finds the quote there.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import IO, Any
+
+from epochal.errors import Refusal
+
+__all__ = ["PARQUET_SUFFIXES", "guarded", "unguarded", "write_csv", "write_table"]
+
+PARQUET_SUFFIXES = (".parquet", ".pq")
+
+_FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+"""How formulas begin, the signs in full width included; and what the guard makes of them."""
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+
+
+def guarded(cell: str) -> str:
+    """A cell that no spreadsheet runs: text that would be a formula gets a single quote before it.
+
+    Numbers stay as they are. `unguarded` is the inverse: a cell that looks guarded is guarded once more.
+
+    >>> guarded("=1+1"), guarded("-3.5"), guarded("plain"), guarded("'=1")
+    ("'=1+1", '-3.5', 'plain', "''=1")
+    """
+    return cell if not _FORMULA.match(cell) or _NUMBER.fullmatch(cell) else f"'{cell}"
+
+
+def unguarded(cell: str) -> str:
+    """What `guarded` made a cell of.
+
+    >>> unguarded("'=1+1"), unguarded("-3.5"), unguarded("it's")
+    ('=1+1', '-3.5', "it's")
+    """
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+def write_csv(table: Any, place: Path | IO[bytes], guard_formulas: bool = False) -> None:
+    """Write an Arrow table as CSV; with the guard, names of columns and cells of text can't be formulas."""
+    import pyarrow as pa
+    import pyarrow.csv
+
+    if guard_formulas:
+        columns = [
+            pa.array([None if cell is None else guarded(cell) for cell in column.to_pylist()], pa.string())
+            if pa.types.is_string(column.type)
+            else column
+            for column in table.columns
+        ]
+        table = pa.table(columns, names=list(map(guarded, table.column_names)))
+    pyarrow.csv.write_csv(table, place)
+
+
+def write_table(table: Any, path: str | Path, guard_formulas: bool = False) -> Path:
+    """Write a table as CSV, or as Parquet where the name ends so.
+
+    Raises:
+        Refusal: the guard is asked for where no spreadsheet would run a cell.
+    """
+    import pyarrow.parquet
+
+    path = Path(path)
+    if path.suffix.lower() not in PARQUET_SUFFIXES:
+        write_csv(table, path, guard_formulas)
+    elif guard_formulas:
+        raise Refusal("guard_formulas is about CSV, which spreadsheets open; leave it out for Parquet.")
+    else:
+        pyarrow.parquet.write_table(table, path)
+    return path
