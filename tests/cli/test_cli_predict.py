@@ -8,6 +8,8 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
+from helpers import read_json, write_json
+
 
 def test_csv_parquet_and_standard_output_hold_the_same(call, trained):
     run, table = trained
@@ -117,9 +119,9 @@ def test_a_model_of_ones_own_is_named_again(call, refuse, tmp_path):
 def test_a_run_of_a_stranger_is_predicted_with_nothing_that_it_names(refuse, trained, tmp_path, monkeypatch):
     monkeypatch.setattr("subprocess.call", lambda *_: pytest.fail("called"))
     run = shutil.copytree(trained[0], tmp_path / "stranger")
-    document = json.loads((run / "run.json").read_text())
+    document = read_json(run / "run.json")
     document["settings"]["model"] = {"kind": "import", "path": "subprocess:call"}
-    (run / "run.json").write_text(json.dumps(document))
+    write_json(run / "run.json", document)
     refuse("predict", run, trained[1], words=["--model subprocess:call"])
 
 

@@ -19,7 +19,9 @@ import epochal.cli
 from epochal.cli.screen import plain_console
 from epochal.errors import DataFailed, MissingExtra, Refusal
 from epochal.printable import one_line, printable
+from epochal.run.contents import FORMAT
 from epochal.run.csv_file import guarded, unguarded, write_csv, write_table
+from helpers import write_json
 
 STEERING = "\x1b[2J\x1b]0;title\x07\x9b31m\u202eabc\u2066\r\x08\x00\x7f"
 
@@ -112,7 +114,11 @@ def test_a_listing_of_hostile_runs_is_a_listing(tmp_path, capsys):
     ]  # fmt: skip
     for number, document in enumerate([good, *wrong]):
         (tmp_path / f"run {number}\n\x1b[31m").mkdir()
-        (tmp_path / f"run {number}\n\x1b[31m" / "run.json").write_text(json.dumps(document))
+        file = tmp_path / f"run {number}\n\x1b[31m" / "run.json"
+        if isinstance(document, dict):
+            write_json(file, {"format": FORMAT, **document})
+        else:
+            file.write_text(json.dumps(document))
     for name, text in {"deep": "[" * 100_000, "empty": "", "number": "1e999999", "bytes": "\ufffe"}.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "run.json").write_text(text)

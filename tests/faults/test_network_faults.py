@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 
 import epochal as ep
 from epochal.run import save
+from helpers import read_json, write_json
 
 LABELS = np.arange(20) % 2
 
@@ -107,10 +107,10 @@ def kept(tmp_path_factory):
 def test_a_folder_that_lies_about_its_network_is_refused(kept, settings, words):
     file = kept / "run.json"
     before = file.read_text()
-    document = json.loads(before)
+    document = read_json(file)
     document["settings"]["model"] = settings
     try:
-        file.write_text(json.dumps(document))
+        write_json(file, document)
         with pytest.raises(ep.Refusal) as refusal:
             ep.load(kept)
     finally:

@@ -18,8 +18,9 @@ import pytest
 
 import epochal as ep
 from epochal.errors import Refusal
-from epochal.run import checks, load, load_record, save
-from epochal.run import folder as module
+from epochal.run import checks, disk, load, load_record, save, saving
+from epochal.run.contents import FORMAT
+from helpers import read_json, write_json
 
 RANDOM = np.random.default_rng(4)
 X = RANDOM.normal(size=(30, 3)).astype(np.float32)
@@ -58,18 +59,20 @@ def full_disk(*_, **__):
 @pytest.mark.parametrize("when", ["first", "middle", "last", "sync", "rename"])
 def test_a_full_disk_leaves_nothing_behind(monkeypatch, tmp_path, when):
     target = {
-        "first": (module, "_write_tensors"),
+        "first": (saving, "write_tensors"),
         "middle": (pq, "write_table"),
-        "last": (module, "_document"),
-        "sync": (module, "_sync"),
-        "rename": (os, "rename"),
+        "last": (saving, "_document"),
+        "sync": (disk, "sync"),
+        "rename": (disk, "rename"),
     }[when]
     monkeypatch.setattr(*target, full_disk)
     with pytest.raises(Refusal) as refused:
         save(run(), tmp_path / "run")
     monkeypatch.undo()
     path = tmp_path / "run"
-    assert sentence(refused) == f'there is no space left for the run folder "{path}"; nothing was written.'
+    assert sentence(refused) == (
+        f'the run folder "{path}" can\'t be written: there is no space left on the disk; nothing was written.'
+    )
     assert list(tmp_path.iterdir()) == []
     assert save(run(), path) == path, "and when there is space again, it works"
 
@@ -78,7 +81,7 @@ def test_an_interrupt_while_writing_leaves_nothing_behind(monkeypatch, tmp_path)
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "_document", interrupt)
+    monkeypatch.setattr(saving, "_document", interrupt)
     with pytest.raises(KeyboardInterrupt):
         save(run(), tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
@@ -154,14 +157,14 @@ def loads_or_is_refused(folder):
 @pytest.mark.parametrize("value", [None, 3, "text", [], {}, [None], -1.5])
 def test_any_part_of_the_document_may_be_wrong(kept, copy, value):
     """Each entry in turn is replaced; the folder loads or is refused in a sentence."""
-    document = json.loads((kept / "run.json").read_text())
+    document = read_json(kept / "run.json")
     for name in document:
-        (copy / "run.json").write_text(json.dumps({**document, name: value}))
+        write_json(copy / "run.json", {**document, name: value})
         assert loads_or_is_refused(copy), name
     for name in ("plan", "task", "data", "settings"):
         for inner in document[name]:
             changed = {**document, name: {**document[name], inner: value}}
-            (copy / "run.json").write_text(json.dumps(changed))
+            write_json(copy / "run.json", changed)
             assert loads_or_is_refused(copy), f"{name}.{inner}"
 
 
@@ -185,7 +188,7 @@ def test_a_run_of_a_later_version_is_refused(copy):
     (copy / "run.json").write_text(json.dumps({**document, "format": 99}))
     with pytest.raises(Refusal) as refused:
         load(copy)
-    assert sentence(refused) == f'"{copy}" has run format 99; this version of epochal reads {module.FORMAT}.'
+    assert sentence(refused) == f'"{copy}" has run format 99; this version of epochal reads {FORMAT}.'
 
 
 def test_a_model_that_does_not_fit_the_run_is_refused(copy):
@@ -201,9 +204,9 @@ def test_a_model_that_does_not_fit_the_run_is_refused(copy):
 
 
 def rewrite(folder, change):
-    document = json.loads((folder / "run.json").read_text())
+    document = read_json(folder / "run.json")
     change(document)
-    (folder / "run.json").write_text(json.dumps(document))
+    write_json(folder / "run.json", document)
 
 
 def refused_with(folder, change, **given):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import epochal as ep
+from helpers import read_json, write_json
 
 pytest.importorskip("tokenizers")
 
@@ -79,17 +80,15 @@ def test_without_the_library_the_command_that_installs_it_is_named(monkeypatch):
 
 
 def test_a_tokenizer_that_was_tampered_with_is_refused(tmp_path):
-    import json
-
     data = ep.text((TEXTS, LABELS))
     run = ep.fit(ep.TextClassifier(2, 2), data, epochs=1, batch_size=4, metrics=())
     folder = run.save(tmp_path / "run")
-    document = json.loads((folder / "run.json").read_text())
+    document = read_json(folder / "run.json")
     document["encoder"]["tokenizer"] = {"nothing": 1}
-    (folder / "run.json").write_text(json.dumps(document))
+    write_json(folder / "run.json", document)
     with pytest.raises(ep.Refusal, match="the tokenizer of the run is damaged"):
         ep.load(folder).predict(["a"])
     document["encoder"]["length"] = 10**9
-    (folder / "run.json").write_text(json.dumps(document))
+    write_json(folder / "run.json", document)
     with pytest.raises(ep.Refusal, match="is damaged"):
         ep.load(folder)

@@ -1,6 +1,6 @@
 """WHAT is kept: the record of a training, its folder, predictions."""
 
-from epochal.run.folder import load, load_record, refuse_existing, save
+from epochal.run.folder import load, load_record, publish, refuse_existing, save
 from epochal.run.forecast import ForecastScores, History, Naive, score_forecasts
 from epochal.run.per_class import ClassFigures, Confused
 from epochal.run.predict import Prediction
@@ -22,6 +22,7 @@ __all__ = [
     "Threshold",
     "load",
     "load_record",
+    "publish",
     "refuse_existing",
     "save",
     "score_forecasts",

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from epochal.data import Task
 from epochal.errors import Refusal
 from epochal.models import MLP, Model, Pairwise, Variables, as_model, shapes_of
+from epochal.run import tensors as files
+from epochal.run.tensors import Tensors
 
 __all__ = [
     "Tensors",
@@ -37,8 +38,6 @@ _SCORED = ("validation", "test")
 _DTYPES = ("float32", "uint8", "int32")
 _MOST = 2**31
 """Values of one sample, targets, values of a table, at most: a header can't ask for any amount of memory."""
-
-Tensors = dict[str, NDArray[Any]]
 
 
 def damaged(path: Path, what: str) -> Refusal:
@@ -72,10 +71,7 @@ def read_table(path: Path, name: str) -> Any:
 
 def read_tensors(path: Path, name: str) -> Tensors:
     """Arrays by name; not more than the file holds."""
-    from safetensors.numpy import load as from_bytes
-
-    tensors: Tensors = from_bytes(_there(path, f"{name}.safetensors").read_bytes())
-    return tensors
+    return files.read_tensors(_there(path, f"{name}.safetensors"))[0]
 
 
 def _whole(value: object) -> bool:

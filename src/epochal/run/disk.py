@@ -37,6 +37,7 @@ __all__ = [
     "overwrite",
     "read",
     "remove",
+    "remove_empty",
     "rename",
     "replace",
     "sync",
@@ -215,6 +216,11 @@ _NO_LINKS = (
 )  # fmt: skip
 
 
+def remove_empty(path: Path) -> None:
+    """Remove a folder that holds nothing."""
+    os.rmdir(path)
+
+
 def remove(path: Path) -> None:
     """Remove a file, or a folder with all that is in it; what a symbolic link points to is left alone."""
     if path.is_dir() and not path.is_symlink():
@@ -222,7 +228,7 @@ def remove(path: Path) -> None:
             inside = [path / entry.name for entry in entries]
         for one in inside:
             remove(one)
-        os.rmdir(path)
+        remove_empty(path)
     else:
         os.unlink(path)
 

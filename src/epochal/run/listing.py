@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from epochal.curves import summarize
+from epochal.errors import Refusal
 from epochal.printable import one_line
+from epochal.run.contents import read_run
 
 __all__ = ["Entry", "listing"]
 
-
-_MOST_BYTES = 64 << 20
-"""A document of more is none of a run."""
 _WRONG = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError)
 
 
@@ -57,20 +55,11 @@ def listing(folder: Path) -> list[Entry]:
 
 
 def _entry(path: Path) -> Entry:
-    file = path / "run.json"
     try:
-        if not file.is_file() or file.stat().st_size > _MOST_BYTES:
-            raise ValueError
-        return _described(path, json.loads(file.read_text(encoding="utf-8")))
-    except (
-        OSError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-        OverflowError,
-    ) as error:
+        return _described(path, read_run(path))
+    except Refusal:
+        return Entry(run=str(path), problem="can't be read: run.json is damaged, or of another version")
+    except _WRONG as error:
         return Entry(run=str(path), problem=f"can't be read: {type(error).__name__}")
 
 

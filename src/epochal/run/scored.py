@@ -19,7 +19,7 @@ from epochal.run.checks import Tensors, damaged, predictions_file, read_table
 from epochal.run.per_class import ClassFigures
 from epochal.run.record import Scores
 
-__all__ = ["figures_of", "read_scores", "write_predictions"]
+__all__ = ["figures_of", "predictions_table", "read_scores"]
 
 
 def figures_of(scores: Scores, per_class: Mapping[str, ClassFigures]) -> dict[str, Any]:
@@ -34,10 +34,9 @@ def figures_of(scores: Scores, per_class: Mapping[str, ClassFigures]) -> dict[st
     }
 
 
-def write_predictions(scores: Scores, folder: Path, part: str) -> None:
-    """Write the file of a part, if there is anything to write: the samples of one repeat after another's."""
+def predictions_table(scores: Scores, part: str) -> Any:
+    """The table of a part, the samples of one repeat after another's; None if there is nothing to keep."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     columns: Tensors = {}
     if scores.labels is not None and scores.probabilities is not None:
@@ -48,8 +47,7 @@ def write_predictions(scores: Scores, folder: Path, part: str) -> None:
     for name in ("true", "predicted"):
         if getattr(scores, name) is not None:
             columns |= _columns(f"{part} {name}", np.asarray(getattr(scores, name)))
-    if columns:
-        pq.write_table(pa.table(columns), predictions_file(folder, part), compression="zstd")
+    return pa.table(columns) if columns else None
 
 
 def read_scores(path: Path, part: str, value: dict[str, Any], loss: str) -> Scores:
