@@ -23,7 +23,17 @@ from epochal.engine.spec import Spec
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, Repeat
 from epochal.engine.update import packing
 from epochal.errors import DataFailed
-from epochal.models import METRICS, Loss, Model, Variables, bounds_of, metrics_for, probabilities, shapes_of
+from epochal.models import (
+    METRICS,
+    Loss,
+    Model,
+    Variables,
+    bounds_of,
+    computing_in,
+    metrics_for,
+    probabilities,
+    shapes_of,
+)
 from epochal.models.frozen import whole
 from epochal.prepared import Prepared, Samples
 from epochal.run import BrokenUpdate, Fitted, ForecastScores, History, Outcome, Run, Scores, score_forecasts
@@ -298,7 +308,8 @@ def _scoring(model: Model, loss: Loss) -> Any:
 
 def _outputs(prepared: Prepared, learned: Fitted, part: Samples | Reader) -> tuple[Any, Any]:
     """The outputs and losses of the best parameters for all samples of a part."""
-    score = functools.partial(_scoring(prepared.model, prepared.spec.loss), learned.best)
+    model = computing_in(prepared.model, prepared.settings.precision)
+    score = functools.partial(_scoring(model, prepared.spec.loss), learned.best)
     if isinstance(part, Samples):
         outputs, losses = score(part.inputs, part.targets)
         return outputs, losses

@@ -63,6 +63,7 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
         "initial": _initial(settings.initial),
         "freeze": list(settings.freeze),
         "augment": [str(transform) for transform in settings.augment],
+        "precision": settings.precision,
     }
 
 

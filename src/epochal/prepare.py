@@ -27,6 +27,7 @@ from epochal.models import (
     Model,
     Variables,
     as_model,
+    computing_in,
     default_metrics,
     loss_for,
     metrics_for,
@@ -246,12 +247,12 @@ def _check_weights(prepared: Prepared) -> None:
 
 
 def _varied(plain: Model, settings: Settings, dataset: Dataset, standardized: bool) -> tuple[Model, Start]:
-    """The model as it is trained: augmented, with some of its parameters frozen; and where it starts."""
+    """The model as it is trained: in a precision, augmented, partly frozen; and where it starts."""
     sample = jax.ShapeDtypeStruct(dataset.shape, seen_dtype(np.float32 if standardized else dataset.dtype))
     shapes = traced("the model's init", plain.init, jax.eval_shape(lambda: jax.random.key(0)), sample)
     if not isinstance(shapes, Variables):
         raise Refusal(f"the model's init must return Variables; got {type(shapes).__name__}.")
-    start, model = start_of(settings.initial, shapes), plain
+    start, model = start_of(settings.initial, shapes), computing_in(plain, settings.precision)
     if settings.augment:
         windows = "" if dataset.timeline is None else "windows of a series"
         other = "pairs" if isinstance(plain, Pairwise) else windows

@@ -76,7 +76,7 @@ class Prepared:
     order: Order
     """With what it knows of all samples of the data; that of a repeat's plan knows its training samples."""
     model: Model
-    """The one that predicts; `spec.model` is how it is trained: augmented, or partly frozen."""
+    """The one that predicts; `spec.model` is it as it is trained: rounding, augmented, partly frozen."""
     given: Any
     """The model as it was given."""
     start: Start
@@ -110,6 +110,10 @@ class Prepared:
     def notes(self) -> tuple[str, ...]:
         """What should be known before training."""
         notes, most = [*self.remarks, *self.start.notes, *self.weight_notes], self.spec.micro_batch
+        if self.settings.precision != "float32":
+            notes.append(
+                f"computes in {self.settings.precision}; parameters, optimizer, losses and figures are float32"
+            )
         if isinstance(self.spec.model, Frozen):
             notes.append(self.spec.model.describe(self.dataset.shape, self.dataset.dtype))
         if self.settings.augment:

@@ -14,7 +14,7 @@ from epochal.data import TASKS
 from epochal.engine.optimizers import Optimizer, optimizer_for
 from epochal.engine.schedules import Schedule
 from epochal.errors import Refusal, did_you_mean
-from epochal.models import checked_threshold
+from epochal.models import checked_precision, checked_threshold
 from epochal.models.augment import transforms_of
 from epochal.plan import BatchSchedule
 
@@ -76,6 +76,7 @@ class Options(TypedDict, total=False):
     workers: int | None
     freeze: Any
     augment: Any
+    precision: str
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,8 @@ class Settings:
         freeze: patterns of parameters that are not trained, such as "convolutions/*".
         augment: how images are varied in training: transforms such as Flip() and Shift(2), or words such as
             "flip,shift:2,rotate:15".
+        precision: what the model computes in: "float32", or "bfloat16", which modern accelerators multiply
+            many times as fast; parameters, optimizer, losses and figures are float32 all the same.
     """
 
     batch_size: int | Literal["full"] | Mapping[int, Any] | BatchSchedule = 32
@@ -177,6 +180,7 @@ class Settings:
     workers: int | None = None
     freeze: Any = ()
     augment: Any = ()
+    precision: str = "float32"
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Settings:
@@ -229,6 +233,7 @@ class Settings:
             object.__setattr__(self, "metrics", _names("metrics", self.metrics))
         if not (isinstance(self.schedule, str | Schedule)):
             raise Refusal(f"schedule must be a name or a Schedule; got {self.schedule!r}.")
+        checked_precision(self.precision)
         if self.workers is not None and (_whole(self.workers) is None or self.workers < 0):
             raise Refusal(f"workers must be a whole number, at least 0; got {self.workers!r}.")
         for name in ("standardize", "evaluate_train", "stream"):

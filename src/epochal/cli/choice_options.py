@@ -18,6 +18,7 @@ from epochal.cli.train_options import (
     loss_options,
     output_options,
     pace_options,
+    precision,
 )
 from epochal.errors import Refusal
 
@@ -206,6 +207,7 @@ compare_options = decorate(
     _seed,
     _optimizer_option,
     pace_options,
+    precision,
     loss_options,
     _vary,
     column_options,
@@ -256,6 +258,7 @@ advise_options = decorate(
         help="sgd, momentum, nesterov, adam, adamw and more.",
     ),
     _optimizer_option,
+    precision,
     loss_options,
     _training("--order", default="shuffle", metavar="NAME", help="As for train, but blocks."),
     _training("--remainder", default="keep", metavar="NAME", help="keep, drop, spread or carry."),

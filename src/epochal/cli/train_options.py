@@ -41,6 +41,7 @@ __all__ = [
     "names",
     "output_options",
     "pace_options",
+    "precision",
     "settings",
     "train_options",
 ]
@@ -99,6 +100,15 @@ pace_options = decorate(
     ),
 )
 """Further numbers of a schedule."""
+
+precision = _training(
+    "--precision",
+    default="float32",
+    show_default=True,
+    metavar="NAME",
+    help="What the network computes in: float32 or bfloat16.",
+)
+"""In which type products are computed."""
 
 loss_options = decorate(
     _training("--loss", metavar="NAME", help="log_loss, squared_error, absolute_error, huber."),
@@ -201,6 +211,7 @@ train_options = decorate(
     ),
     pace_options,
     _training("--augment", metavar="LIST", help="Vary images: flip,shift:2,crop:2,rotate:15,brightness:0.2."),
+    precision,
     _training("--initial", metavar="PATH", help="Start from a run folder, safetensors or Keras file."),
     _training("--fresh", multiple=True, metavar="PATTERN", help="For --initial: parameters drawn anew."),
     _training("--freeze", multiple=True, metavar="PATTERN", help="Parameters that are not trained."),
@@ -305,7 +316,7 @@ def _initial(path: str | None, fresh: tuple[str, ...]) -> Any:
 def common(given: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
     """Those of them that `fit`, `compare` and `advise` understand alike."""
     return {
-        **{name: given[name] for name in ("loss", "monitor", "repeats", "seed")},
+        **{name: given[name] for name in ("loss", "monitor", "repeats", "seed", "precision")},
         "optimizer_options": read_options(given["optimizer_option"]),
         "metrics": None if given["metrics"] is None else names(given["metrics"]),
         "vary": names(given["vary"]),

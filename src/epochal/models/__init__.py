@@ -22,6 +22,7 @@ from epochal.models.model import (
     shapes_of,
 )
 from epochal.models.pairwise import Pairwise
+from epochal.models.precision import PRECISIONS, Mixed, checked_precision, computing_in
 from epochal.models.threshold import best_threshold, checked_threshold, confusion_at
 
 __all__ = [
@@ -29,10 +30,12 @@ __all__ = [
     "LOSSES",
     "METRICS",
     "MLP",
+    "PRECISIONS",
     "FlaxModel",
     "FunctionModel",
     "Loss",
     "Metric",
+    "Mixed",
     "Model",
     "Pairwise",
     "PyTree",
@@ -40,7 +43,9 @@ __all__ = [
     "as_model",
     "best_threshold",
     "bounds_of",
+    "checked_precision",
     "checked_threshold",
+    "computing_in",
     "confusion_at",
     "default_metrics",
     "functions",

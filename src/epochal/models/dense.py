@@ -3,12 +3,13 @@
 On a CPU, XLA pays a fixed price for each library call. A product of a thousand multiplications costs less
 when it is written as multiply-and-sum, which fuses with what is around it; a larger one belongs to the
 vendor's matrix product, the more so as XLA splits larger loops over threads. The limit was measured
-(docs/log.md); accelerators always take the product.
+(docs/log.md); accelerators always take the product, and so do kernels of fewer bits.
 """
 
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 
 __all__ = ["FUSED_LIMIT", "dense"]
 
@@ -17,8 +18,12 @@ FUSED_LIMIT = 2048
 
 
 def dense(inputs: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
-    """`inputs @ kernel + bias` for shapes (batch, i), (i, o), (o,), lowered by size."""
+    """`inputs @ kernel + bias` for shapes (batch, i), (i, o), (o,), lowered by size.
+
+    The product is in the type of the kernel, to which the inputs are rounded.
+    """
     batch, features = inputs.shape
-    if jax.default_backend() == "cpu" and batch * features * kernel.shape[1] <= FUSED_LIMIT:
+    small = batch * features * kernel.shape[1] <= FUSED_LIMIT and kernel.dtype == jnp.float32
+    if jax.default_backend() == "cpu" and small:
         return (inputs[:, :, None] * kernel[None]).sum(axis=1) + bias
-    return inputs @ kernel + bias
+    return inputs.astype(kernel.dtype) @ kernel + bias

@@ -43,9 +43,10 @@ class FlaxModel:
     itself only: its parameters are part of it.
     """
 
-    def __init__(self, module: Any) -> None:
+    def __init__(self, module: Any, computing_in: Any = None) -> None:
         from flax import nnx
 
+        self._given = module
         self._factory: Callable[..., Any] | None = None if isinstance(module, nnx.Module) else module
         self.name = getattr(module, "__name__", type(module).__name__)
         if self._factory is None:
@@ -54,6 +55,8 @@ class FlaxModel:
         else:
             factory = self._factory
             module = nnx.eval_shape(lambda: factory(rngs=nnx.Rngs(0)))
+        if computing_in is not None:
+            _tell(module, computing_in)
         self._graphs = {}
         for training in (True, False):
             module.train() if training else module.eval()
@@ -72,6 +75,10 @@ class FlaxModel:
 
     def __hash__(self) -> int:
         return id(self) if self._factory is None else id(self._factory)
+
+    def computing_in(self, dtype: Any) -> FlaxModel:
+        """The same model, whose layers compute in that type where they were not told another."""
+        return FlaxModel(self._given, dtype)
 
     @staticmethod
     def _variables(module: Any) -> tuple[PyTree, PyTree]:
@@ -107,3 +114,15 @@ class FlaxModel:
         module = nnx.merge(self._graphs[training], parts[0], jax.tree.unflatten(tree, drawn), parts[1])
         outputs = module(inputs)
         return outputs, self._variables(module)[1]
+
+
+def _tell(module: Any, dtype: Any) -> None:
+    """Tell layers in which type to compute.
+
+    Batch normalization is not told: it would round its running moments. As it is, it computes in float32.
+    """
+    from flax import nnx
+
+    for _, layer in nnx.iter_modules(module):
+        if not isinstance(layer, nnx.BatchNorm) and hasattr(layer, "param_dtype"):
+            layer.dtype = dtype if getattr(layer, "dtype", dtype) is None else layer.dtype

@@ -65,6 +65,11 @@ class NamedModel:
     def __hash__(self) -> int:
         return hash((self.path, self._model))
 
+    def computing_in(self, dtype: Any) -> NamedModel:
+        """The same model with layers that are told in which type to compute, where it has such."""
+        own = getattr(self._model, "computing_in", None)
+        return self if own is None else NamedModel(self.path, own(dtype))
+
     @classmethod
     def of(cls, path: str, shape: Sequence[int], outputs: int) -> NamedModel:
         """The model of a path for this shape of samples and number of outputs."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -55,6 +55,8 @@ class MLP:
     221
     """
 
+    products: ClassVar[tuple[str, ...]] = ("*/kernel",)
+    """The parameters that mixed precision rounds."""
     hidden: tuple[int, ...]
     activation: str
     dropout: float

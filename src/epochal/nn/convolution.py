@@ -79,12 +79,15 @@ def convolve(
         strides: steps along each axis; 1 by default.
         padding: "SAME" (zeros, so that a stride of 1 keeps the size), "VALID" (none), or pairs (low, high).
 
+    It is computed in the type of the kernel, to which the inputs are rounded.
+
     >>> convolve(jnp.ones((1, 4, 4, 1)), jnp.ones((3, 3, 1, 2)))[0, :, :, 0].tolist()[0]
     [4.0, 6.0, 6.0, 4.0]
     """
     window = kernel.shape[:-2]
     steps = tuple(strides) or (1,) * len(window)
     pads = windows(inputs.shape[1:-1], window, steps, padding)
+    inputs = inputs.astype(kernel.dtype)
     if lowering.form() == "slices":
         return _sliced(inputs, kernel, steps, pads)
     return lax.conv_general_dilated(inputs, kernel, steps, pads, dimension_numbers=_AXES[len(window)])
@@ -106,9 +109,14 @@ def _patches(inputs: jax.Array, window: Sizes, strides: Sizes, pads: Pads) -> ja
     return jnp.concatenate(slices, axis=-1) if len(slices) > 1 else slices[0]
 
 
-def _way(kernel: Sizes, strides: Sizes) -> str:
-    """How a kernel of that shape is applied: as its few taps say, by Winograd's filtering, or by patches."""
-    *window, channels, _ = kernel
+def _way(kernel: jax.Array, strides: Sizes) -> str:
+    """How a kernel is applied: as its few taps say, by Winograd's filtering, or by patches.
+
+    In fewer than 32 bits it is by patches, whose product adds up in float32; the others would round each sum.
+    """
+    *window, channels, _ = kernel.shape
+    if kernel.dtype != jnp.float32:
+        return "patches"
     if prod(window) <= MOST_TAPS and channels == 1:
         return "taps"
     if tuple(window) == (3, 3) and set(strides) == {1} and channels >= LEAST_CHANNELS:
@@ -122,7 +130,7 @@ def _sliced(inputs: jax.Array, kernel: jax.Array, strides: Sizes, pads: Pads) ->
 
 
 def _forward(inputs: jax.Array, kernel: jax.Array, strides: Sizes, pads: Pads) -> tuple[jax.Array, Any]:
-    window, way = kernel.shape[:-2], _way(kernel.shape, strides)
+    window, way = kernel.shape[:-2], _way(kernel, strides)
     if way == "winograd":
         outputs, kept = convolve_3x3(inputs, kernel, pads)
         return outputs, (inputs, kernel, kept)
@@ -140,7 +148,7 @@ def _forward(inputs: jax.Array, kernel: jax.Array, strides: Sizes, pads: Pads) -
 def _backward(strides: Sizes, pads: Pads, kept: Any, slope: jax.Array) -> tuple[jax.Array, jax.Array]:
     inputs, kernel, transformed = kept
     window, (channels, filters) = kernel.shape[:-2], kernel.shape[-2:]
-    way = _way(kernel.shape, strides)
+    way = _way(kernel, strides)
     if way == "winograd":
         return gradient_3x3(transformed, slope, inputs.shape, pads)
     rows = slope.reshape(-1, filters)
@@ -152,7 +160,7 @@ def _backward(strides: Sizes, pads: Pads, kept: Any, slope: jax.Array) -> tuple[
         of_kernel = (patches.reshape(len(rows), -1).T @ rows).reshape(kernel.shape)
 
     columns = (rows @ kernel.reshape(-1, filters).T).reshape(*slope.shape[:-1], prod(window), channels)
-    of_inputs = jnp.zeros_like(inputs)
+    of_inputs = jnp.zeros(inputs.shape, jnp.float32)
     for number, offset in enumerate(itertools.product(*map(range, window))):
         # The slice that came from here goes back: spread out by the strides, shifted, cut to the inputs.
         edges = [(0, 0, 0)]
@@ -163,7 +171,7 @@ def _backward(strides: Sizes, pads: Pads, kept: Any, slope: jax.Array) -> tuple[
             edges.append((before, size - before - ((out - 1) * step + 1), step - 1))
         edges.append((0, 0, 0))
         of_inputs += lax.pad(columns[..., number, :], jnp.zeros((), columns.dtype), edges)
-    return of_inputs, of_kernel
+    return of_inputs.astype(inputs.dtype), of_kernel
 
 
 _sliced.defvjp(_forward, _backward)

@@ -29,6 +29,8 @@ class Network(ABC):
     """The name in run folders and on the command line."""
     evaluation_rows: ClassVar[int] = 4096
     """Samples that are evaluated at once, so that memory stays small."""
+    products: ClassVar[tuple[str, ...]] = ("*/kernel", "*/recurrent")
+    """The parameters that mixed precision rounds: not embeddings, whose rows' gradients add up in float32."""
     outputs: int | None
 
     @abstractmethod

@@ -8,6 +8,9 @@ in time computes the gradients of the gates only, and the recurrent kernel's is 
 with the steps of all samples as rows of H and G. Inside the loop it would be one small product a step, and a
 sum as large as the kernel.
 
+Products are in the type of the kernel. Where that has fewer than 32 bits, gates, memories and gradients along
+time are float32 all the same: a memory is a sum over many steps, which rounding would stop from growing.
+
 A masked step leaves the state as it was, so the output after the end of a sequence is the last one of it.
 Shapes: T steps of time, B batch, U units.
 """
@@ -38,6 +41,11 @@ def _previous(first: jax.Array, states: jax.Array) -> jax.Array:
     return jnp.concatenate([first[None], states[:-1]])
 
 
+def _wide(values: jax.Array) -> jax.Array:
+    """In float32 at least."""
+    return values.astype(jnp.promote_types(values.dtype, jnp.float32))
+
+
 def _rows(values: jax.Array) -> jax.Array:
     return values.reshape(-1, values.shape[-1])
 
@@ -51,7 +59,8 @@ def lstm(
     i, f, o = σ(gates), g = tanh(gate), c_t = f ⊙ c_{t-1} + i ⊙ g, h_t = o ⊙ tanh(c_t)
 
     Args:
-        projected: (T, B, 4 U), the inputs times their kernel, with the bias: gates i, f, g, o.
+        projected: (T, B, 4 U), the inputs times their kernel, with the bias: gates i, f, g, o; as the kernel,
+            float32 or shorter.
         kernel: (U, 4 U), the recurrent one.
         h: (B, U), the state before the first step.
         c: (B, U), the memory before the first step.
@@ -70,13 +79,14 @@ def _lstm_steps(
     def step(carry: Pair, x: Any) -> tuple[Pair, Any]:
         h, c = carry
         gates, on = x
-        i, f, g, o = jnp.split(gates + h @ kernel, 4, axis=-1)
+        i, f, g, o = jnp.split(_wide(gates) + h @ kernel, 4, axis=-1)
         i, f, o, g = jax.nn.sigmoid(i), jax.nn.sigmoid(f), jax.nn.sigmoid(o), jnp.tanh(g)
         new_c = _hold(on, f * c + i * g, c)
-        new_h = _hold(on, o * jnp.tanh(new_c), h)
-        return (new_h, new_c), (new_h, new_c, jnp.concatenate([i, f, g, o], axis=-1))
+        new_h = _hold(on, (o * jnp.tanh(new_c)).astype(h.dtype), h)
+        return (new_h, new_c), (new_h, new_c, jnp.concatenate([i, f, g, o], axis=-1).astype(h.dtype))
 
-    (_, last), (states, memories, gates) = lax.scan(step, (h, c), (projected, mask))
+    start = h.astype(kernel.dtype), _wide(c)
+    (_, last), (states, memories, gates) = lax.scan(step, start, (projected, mask))
     return states, last, (states, memories, gates, kernel, h, c, mask)
 
 
@@ -90,12 +100,12 @@ def _lstm_forward(
 def _lstm_backward(kept: Any, slopes: Pair) -> Any:
     states, memories, gates, kernel, h, c, mask = kept
     of_states, of_last = slopes
-    before, back = _previous(c, memories), kernel.T
+    before, back = _previous(_wide(c), memories), kernel.T
 
     def step(carry: Pair, x: Any) -> tuple[Pair, jax.Array]:
         dh, dc = carry
         of_state, gates, memory, previous, on = x
-        i, f, g, o = jnp.split(gates, 4, axis=-1)
+        i, f, g, o = jnp.split(_wide(gates), 4, axis=-1)
         dh = dh + of_state
         bent = jnp.tanh(memory)
         through = dc + dh * o * (1 - bent * bent)
@@ -108,15 +118,15 @@ def _lstm_backward(kept: Any, slopes: Pair) -> Any:
             ],
             axis=-1,
         )
-        of_gates = _hold(on, of_gates, jnp.zeros_like(of_gates))
+        of_gates = _hold(on, of_gates, jnp.zeros_like(of_gates)).astype(back.dtype)
         rest = 0 if on is None else jnp.where(on, 0, dh)
-        return (of_gates @ back + rest, _hold(on, through * f, dc)), of_gates
+        return (_wide(of_gates @ back) + rest, _hold(on, through * f, dc)), of_gates
 
     (dh, dc), of_gates = lax.scan(
-        step, (jnp.zeros_like(h), of_last), (of_states, gates, memories, before, mask), reverse=True
+        step, (_wide(jnp.zeros_like(h)), of_last), (of_states, gates, memories, before, mask), reverse=True
     )
-    of_kernel = _rows(_previous(h, states)).T @ _rows(of_gates)
-    return of_gates, of_kernel, dh, dc, None
+    of_kernel = _rows(_previous(h.astype(states.dtype), states)).T @ _rows(of_gates)
+    return of_gates, of_kernel, dh.astype(h.dtype), dc.astype(c.dtype), None
 
 
 lstm.defvjp(_lstm_forward, _lstm_backward)
@@ -131,7 +141,8 @@ def gru(
     r, z = σ(gates), n = tanh(gate + r ⊙ (h_{t-1} K_n + bias)), h_t = (1 - z) ⊙ n + z ⊙ h_{t-1}
 
     Args:
-        projected: (T, B, 3 U), the inputs times their kernel, with the bias: gates r, z, n.
+        projected: (T, B, 3 U), the inputs times their kernel, with the bias: gates r, z, n; as the kernel,
+            float32 or shorter.
         kernel: (U, 3 U), the recurrent one.
         bias: (U,), of the candidate n, inside the reset.
         h: (B, U), the state before the first step.
@@ -150,15 +161,16 @@ def _gru_steps(
 
     def step(h: jax.Array, x: Any) -> tuple[jax.Array, Any]:
         gates, on = x
-        product = h @ kernel
+        product = _wide(h.astype(kernel.dtype) @ kernel)
         r, z = jnp.split(jax.nn.sigmoid(gates[:, : 2 * units] + product[:, : 2 * units]), 2, axis=-1)
         inner = product[:, 2 * units :] + bias
         n = jnp.tanh(gates[:, 2 * units :] + r * inner)
         new = _hold(on, (1 - z) * n + z * h, h)
-        return new, (new, jnp.concatenate([r, z, n, inner], axis=-1))
+        kept = (new, jnp.concatenate([r, z, n, inner], axis=-1))
+        return new, tuple(one.astype(kernel.dtype) for one in kept)
 
-    _, (states, gates) = lax.scan(step, h, (projected, mask))
-    return states, (states, gates, kernel, h, mask)
+    _, (states, gates) = lax.scan(step, _wide(h), (projected, mask))
+    return states, (states, gates, kernel, bias, h, mask)
 
 
 def _gru_forward(
@@ -168,25 +180,26 @@ def _gru_forward(
 
 
 def _gru_backward(kept: Any, of_states: jax.Array) -> Any:
-    states, gates, kernel, h, mask = kept
-    before, back, units = _previous(h, states), kernel.T, h.shape[-1]
+    states, gates, kernel, bias, h, mask = kept
+    before, back, units = _previous(h.astype(states.dtype), states), kernel.T, h.shape[-1]
 
     def step(dh: jax.Array, x: Any) -> tuple[jax.Array, jax.Array]:
         of_state, gates, previous, on = x
-        r, z, n, inner = jnp.split(gates, 4, axis=-1)
+        r, z, n, inner = jnp.split(_wide(gates), 4, axis=-1)
         dh = dh + of_state
         of_n = dh * (1 - z) * (1 - n * n)
         of_r, of_z = of_n * inner * r * (1 - r), dh * (previous - n) * z * (1 - z)
         # The candidate's gate has two slopes: to the inputs, and inside the reset to the state.
         both = jnp.concatenate([of_r, of_z, of_n * r, of_n], axis=-1)
-        both = _hold(on, both, jnp.zeros_like(both))
+        both = _hold(on, both, jnp.zeros_like(both)).astype(back.dtype)
         return _hold(on, dh * z + both[:, : 3 * units] @ back, dh), both
 
-    dh, both = lax.scan(step, jnp.zeros_like(h), (of_states, gates, before, mask), reverse=True)
+    dh, both = lax.scan(step, _wide(jnp.zeros_like(h)), (of_states, gates, before, mask), reverse=True)
     inside = _rows(both[..., : 3 * units])
     of_projected = jnp.concatenate([both[..., : 2 * units], both[..., 3 * units :]], axis=-1)
     of_kernel = _rows(before).T @ inside
-    return of_projected, of_kernel, inside[:, 2 * units :].sum(axis=0), dh, None
+    of_bias = _wide(inside[:, 2 * units :]).sum(axis=0).astype(bias.dtype)
+    return of_projected, of_kernel, of_bias, dh.astype(h.dtype), None
 
 
 gru.defvjp(_gru_forward, _gru_backward)
@@ -243,8 +256,9 @@ class Recurrent(nnx.Module):
             The states (batch, time, units), and the carry after the last step.
         """
         start = self.start(len(inputs)) if carry is None else carry
-        steps = inputs.swapaxes(0, 1)
-        projected = (_rows(steps) @ self.kernel[...] + self.bias[...]).reshape(*steps.shape[:2], -1)
+        steps, kernel = inputs.swapaxes(0, 1), self.kernel[...]
+        projected = _rows(steps).astype(kernel.dtype) @ kernel + self.bias[...]
+        projected = projected.astype(kernel.dtype).reshape(*steps.shape[:2], -1)
         on = None if mask is None else mask.T[..., None]
         if self.cell == "lstm":
             states, memory = lstm(projected, self.recurrent[...], *start, on)

@@ -19,7 +19,7 @@ from epochal.data import WindowEncoder, encode_new
 from epochal.data.images import ImageEncoder
 from epochal.engine.evaluate import forward
 from epochal.errors import Refusal
-from epochal.models import Model, Variables, probabilities, settled
+from epochal.models import Model, Variables, computing_in, probabilities, settled
 from epochal.run.csv_file import write_table
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def predict(
     )
     assert run.model is not None
     settled(run.model, [dataset.inputs])
-    call = compiled_forward(run.model)
+    call = compiled_forward(computing_in(run.model, run.precision))
     each = []
     for fitted in run.fitted:
         inputs = dataset.inputs if fitted.scaling is None else fitted.scaling.apply(dataset.inputs)

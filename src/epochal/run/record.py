@@ -140,6 +140,11 @@ class Run:
         """How many times the training was repeated."""
         return len(self.outcomes)
 
+    @property
+    def precision(self) -> str:
+        """What the model computed in, and computes predictions in."""
+        return str(self.settings.get("precision", "float32"))
+
     def plan_of(self, repeat: int) -> Plan:
         """The plan of one repeat: with its seed, and the samples that it trained on where the order looks."""
         order = self.plan.order

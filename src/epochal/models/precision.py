@@ -1,0 +1,106 @@
+"""In how many bits does a model compute?
+
+Mixed precision (Micikevicius et al. 2018) in bfloat16, whose range is that of float32, so that no loss has to
+be scaled: parameters are kept in float32 and rounded where they are used. Gradients come back in float32, and
+so the optimizer, its state, sums over micro-batches and losses know nothing of it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from epochal.errors import Refusal, did_you_mean
+from epochal.models.frozen import names_of
+from epochal.models.model import Model, PyTree, Variables
+from epochal.models.pairwise import Pairwise
+
+__all__ = ["PRECISIONS", "Mixed", "checked_precision", "computing_in"]
+
+PRECISIONS: Mapping[str, Any] = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+"""The types in which a model may compute, by name."""
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """A model that computes in another type than its parameters are kept in.
+
+    Inputs that are quantities and parameters are rounded, outputs are float32 again. What the model keeps
+    from batch to batch (running moments, a carried state) comes and goes in its own type.
+
+    Args:
+        model: the model. One that has `products`, patterns of names of parameters, has only those rounded,
+            and computes in float32 what is no product: the built-in networks do.
+        precision: a name in `PRECISIONS`.
+
+    >>> from epochal.models.mlp import MLP
+    >>> model = Mixed(MLP(2, outputs=1), "bfloat16")
+    >>> variables = model.init(jax.random.key(0), jnp.zeros(3))
+    >>> variables.params[0]["kernel"].dtype.name
+    'float32'
+    >>> traced = jax.make_jaxpr(lambda x: model.apply(variables, x, jax.random.key(0), True)[0])
+    >>> [str(one.outvars[0].aval) for one in traced(jnp.zeros((4, 3))).eqns if "dot" in one.primitive.name]
+    ['bfloat16[4,2]', 'bfloat16[4,1]']
+    """
+
+    model: Model
+    precision: str
+
+    def __getattr__(self, name: str) -> Any:
+        """What else the model has to say, such as how many rows are evaluated at once."""
+        if name.startswith("_") or name == "model":
+            raise AttributeError(name)
+        return getattr(self.model, name)
+
+    def init(self, key: jax.Array, sample: jax.Array) -> Variables:
+        """The variables of the model, as it keeps them."""
+        return self.model.init(key, sample)
+
+    def apply(
+        self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool
+    ) -> tuple[jax.Array, PyTree]:
+        """What the model makes of a batch, computed in fewer bits: outputs in float32."""
+        params, state = variables
+        patterns = getattr(self.model, "products", ("*",))
+        leaves, tree = jax.tree.flatten(params)
+        rounded = [
+            self._rounded(leaf) if any(fnmatchcase(name, pattern) for pattern in patterns) else leaf
+            for name, leaf in zip(names_of(params), leaves, strict=True)
+        ]
+        held = Variables(jax.tree.unflatten(tree, rounded), state)
+        outputs, after = self.model.apply(held, self._rounded(inputs), key, training)
+        kept = jax.tree.map(lambda new, old: new.astype(old.dtype), after, state)
+        return outputs.astype(jnp.float32), kept
+
+    def _rounded(self, values: jax.Array) -> jax.Array:
+        """Values of 32 bits in fewer; whole numbers, and what is short already, as they are."""
+        return values.astype(PRECISIONS[self.precision]) if values.dtype == jnp.float32 else values
+
+
+@functools.lru_cache(maxsize=64)
+def computing_in(model: Model, precision: str) -> Model:
+    """The model as it computes in that precision; float32 leaves it as it is.
+
+    A model with a method `computing_in(dtype)` gives what is to be wrapped: a Flax module, whose layers are
+    told the type, so that a layer after one that answers in float32 still computes in fewer bits.
+    """
+    checked_precision(precision)
+    if precision == "float32":
+        return model
+    if isinstance(model, Pairwise):
+        return Pairwise(computing_in(model.model, precision))
+    own = getattr(model, "computing_in", None)
+    return Mixed(model if own is None else own(PRECISIONS[precision]), precision)
+
+
+def checked_precision(name: Any) -> str:
+    """The name of a precision, or a refusal."""
+    if not isinstance(name, str) or name not in PRECISIONS:
+        raise Refusal(did_you_mean("precision", str(name), PRECISIONS))
+    return name
