@@ -112,7 +112,7 @@ class Prepared:
         notes, most = [*self.remarks, *self.start.notes, *self.weight_notes], self.spec.micro_batch
         if self.settings.precision != "float32":
             notes.append(
-                f"computes in {self.settings.precision}; parameters, optimizer, losses and figures are float32"
+                f"computes in {self.settings.precision}; parameters, optimizer and losses are float32"
             )
         if isinstance(self.spec.model, Frozen):
             notes.append(self.spec.model.describe(self.dataset.shape, self.dataset.dtype))
