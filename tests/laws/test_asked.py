@@ -37,7 +37,7 @@ def table(path: Path) -> Path:
 def test_files_and_examples_are_read_again_as_they_were(tmp_path: Path) -> None:
     """From a path with options to the reader, from a Dataset, and from an example."""
     path = table(tmp_path / "table.csv")
-    prepared_again(ep.MLP(4), path, epochs=2)
+    prepared_again(ep.MLP(4), path, epochs=2, precision="bfloat16")
     first, _ = prepared_again(ep.MLP(4), ep.load_data(path, target="y", drop=["x"]), epochs=2, repeats=2)
     assert first.dataset.target_name == "y"
     prepared_again(ep.MLP(4), "example:iris", stop=ep.any_of(ep.Patience(3), ep.Budget(updates=9)))

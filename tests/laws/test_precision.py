@@ -16,7 +16,7 @@ from flax import nnx
 from jax.extend.core import jaxprs_in_params
 
 import epochal as ep
-from epochal.choose.program import program_digest
+from epochal.asked.program import program_digest
 from epochal.engine.gradient import gradient
 from epochal.engine.program import fresh
 from epochal.engine.schedules import Schedule

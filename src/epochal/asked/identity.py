@@ -80,6 +80,7 @@ def identity(prepared: Prepared) -> dict[str, Any]:
         "freeze": list(settings.freeze),
         "micro_batch": spec.micro_batch,
         "stateful": settings.stateful,
+        "precision": settings.precision,
         "program": {"digest": program_digest(prepared), "jax": jax.__version__} if foreign else None,
     }
 

@@ -48,7 +48,7 @@ def _codecs() -> dict[str, Codec]:
         **dict.fromkeys(("updates_per_epoch", "workers"), optional(_WHOLE)),
         "micro_batch": optional(plain("a whole number or auto", int, str)),
         "learning_rate": optional(_NUMBER),
-        **dict.fromkeys(("optimizer", "remainder"), _WORD),
+        **dict.fromkeys(("optimizer", "remainder", "precision"), _WORD),
         **dict.fromkeys(("loss", "monitor", "task", "split"), optional(_WORD)),
         "threshold": optional(plain("a number or a word", float, str)),
         "evaluate_every": plain("a whole number or words", int, str),
