@@ -1,6 +1,6 @@
 """What can be asked on the command line?
 
-    epochal plan · train · compare · advise · words · predict · trace · report · runs · example
+    epochal plan · train · compare · advise · words · predict · trace · report · runs · verify · example
 
 Each command lives in a module of its own, imported when it is called: `plan` answers without JAX.
 Exit status: 0 done, 1 failed, 2 refused, 130 interrupted.
@@ -33,6 +33,7 @@ COMMANDS = {
     "trace": "Say which update saw a row, or which rows formed an update.",
     "report": "Write the page about a run again.",
     "runs": "List the runs in a folder.",
+    "verify": "Say what in a run folder is damaged and what can still be used.",
     "example": "Write an example table as CSV, or list the examples.",
 }
 

@@ -12,16 +12,16 @@ from epochal.run.checks import damaged, one_line
 from epochal.run.disk import Written
 from epochal.run.sealed import LIMIT, parse, unseal
 
-__all__ = ["FORMAT", "HISTORY", "PAGE", "RESULTS", "RUN", "check_files", "listed", "read_run"]
+__all__ = ["FORMAT", "HISTORY", "PAGE", "PARAMETERS", "RESULTS", "RUN", "check_files", "listed", "read_run"]
 
 FORMAT = 2
 RUN = "run.json"
 PAGE = "report.html"
 HISTORY = "history.parquet"
 _TABLES = ("metrics.parquet", "split.parquet")
-_PARAMETERS = ("best.safetensors", "last.safetensors", "scaling.safetensors")
+PARAMETERS = ("best.safetensors", "last.safetensors", "scaling.safetensors")
 _OPTIONAL = ("predictions-validation.parquet", "predictions-test.parquet", HISTORY)
-RESULTS = (*_TABLES, *_PARAMETERS, *_OPTIONAL, PAGE)
+RESULTS = (*_TABLES, *PARAMETERS, *_OPTIONAL, PAGE)
 """The files that run.json lists, those that not every run has included."""
 
 
@@ -65,7 +65,7 @@ def listed(folder: Path, document: Mapping[str, Any]) -> dict[str, Written]:
     for name in files:
         if name not in RESULTS:
             raise damaged(folder, f'{RUN} lists "{one_line(name)}", which is no file of a run')
-    for name in (*_TABLES, *_PARAMETERS):
+    for name in (*_TABLES, *PARAMETERS):
         if name not in files:
             raise damaged(folder, f"{RUN} does not list {name}")
     try:
@@ -85,7 +85,7 @@ def check_files(folder: Path, document: Mapping[str, Any], parameters: bool) -> 
     """
     files = listed(folder, document)
     for name, written in files.items():
-        if name == PAGE or (name in _PARAMETERS and not parameters):
+        if name == PAGE or (name in PARAMETERS and not parameters):
             continue
         if not (folder / name).is_file():
             raise Refusal(f'the run folder "{folder}" lacks {name}.')

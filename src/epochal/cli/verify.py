@@ -1,0 +1,33 @@
+"""epochal verify: is a run folder as it was written, and what of it can be used?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from epochal.cli.command import Command
+from epochal.cli.say import say, say_document
+
+__all__ = ["command"]
+
+
+@click.command("verify", cls=Command)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.pass_context
+def command(ctx: click.Context, run: Path, as_json: bool) -> None:
+    """Check every file and checkpoint of RUN: exit status 0 if all are sound, 1 if any is damaged."""
+    from epochal.run.verify import verify
+
+    found = verify(run)
+    if as_json:
+        say_document(found.to_dict())
+    else:
+        width = max((len(one.name) for one in found.findings), default=0)
+        for one in found.findings:
+            say(f"{one.name:<{width}}  {f'damaged: {one.problem}' if one.problem else 'sound'}")
+        for note in found.notes:
+            say(f"note: {note}")
+        say(found.conclusion)
+    ctx.exit(0 if found.sound else 1)
