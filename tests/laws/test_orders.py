@@ -129,6 +129,15 @@ def test_find_has_all_turns_of_a_sample(plan):
         assert sorted(found) == turns.get(sample, [])
 
 
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(plans())
+def test_more_epochs_change_no_update_of_those_before(plan):
+    longer = plan.with_(epochs=5)
+    for update in range(plan.updates):
+        assert longer.batch_of_update(update).tolist() == plan.batch_of_update(update).tolist()
+    assert longer.locate(plan.updates) == (plan.epochs, 0)
+
+
 ORDERS: dict[str, Order] = {
     "stratified": Stratified([0] * 20 + [1] * 9 + [2] * 8),
     "balanced": Balanced([0] * 20 + [1] * 9 + [2] * 8),

@@ -86,6 +86,18 @@ def test_counts_and_places_agree_with_the_batches(plan):
 
 
 @law
+@given(paced(), st.integers(1, 4))
+def test_a_plan_of_more_epochs_begins_with_all_updates_of_the_shorter_one(plan, more):
+    longer = plan.with_(epochs=plan.epochs + more)
+    assert batches(longer)[: plan.updates] == batches(plan)
+    for update in range(plan.updates):
+        assert longer.locate(update) == plan.locate(update)
+        assert longer.samples_after(update) == plan.samples_after(update)
+    assert longer.locate(plan.updates) == (plan.epochs, 0)
+    assert longer.samples_after(plan.updates) == plan.samples_after(plan.updates)
+
+
+@law
 @given(paced(scheduled=False, counted=True))
 def test_another_length_of_epoch_changes_no_update(plan):
     """Passes go on across the ends of epochs, so no sample is favored."""

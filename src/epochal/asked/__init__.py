@@ -7,6 +7,14 @@ same for a training to go on, and `differences` says in words what is not.
 
 from epochal.asked.differences import changed_conditions, differences
 from epochal.asked.identity import identity
-from epochal.asked.request import ask_again, document, with_epochs
+from epochal.asked.request import ask_again, common_updates, document, with_epochs
 
-__all__ = ["ask_again", "changed_conditions", "differences", "document", "identity", "with_epochs"]
+__all__ = [
+    "ask_again",
+    "changed_conditions",
+    "common_updates",
+    "differences",
+    "document",
+    "identity",
+    "with_epochs",
+]

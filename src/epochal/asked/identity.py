@@ -52,7 +52,7 @@ def identity(prepared: Prepared) -> dict[str, Any]:
         "repeats": settings.repeats,
         "vary": sorted(settings.vary),
         "plan": {
-            "samples": plan.samples,
+            "samples": None if prepared.endless else plan.samples,
             "batch_size": "full" if plan.is_full else int(plan.batch_size),
             "batch_schedule": None if plan.batch_schedule is None else plan.batch_schedule.to_dict(),
             "remainder": plan.remainder,

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import jax
 import numpy as np
+from jax.extend.core import ClosedJaxpr, Jaxpr
 
+from epochal.engine.evaluate import forward
 from epochal.engine.program import fresh
 from epochal.engine.rules import Observation
 from epochal.engine.schedules import Schedule
@@ -51,9 +54,10 @@ def rule_digest(prepared: Prepared) -> str:
 
 
 def program_digest(prepared: Prepared) -> str:
-    """Sixteen hexadecimal digits of the update that a training makes, shapes and written-in numbers included.
+    """Sixteen hexadecimal digits of the updates and outputs that a training makes.
 
-    Names and addresses of functions do not count, what they compute does.
+    Shapes and written-in numbers count; names and addresses of functions do not, what they compute does.
+    What a host callback computes isn't seen. Another version of JAX may write the same program differently.
     """
     spec, dataset = prepared.spec, prepared.dataset
     assert dataset.targets is not None
@@ -71,13 +75,43 @@ def program_digest(prepared: Prepared) -> str:
     step = update(spec, packing(spec, shapes.params))
     begin = jax.make_jaxpr(lambda key, sample: fresh(spec, spec.model.init(key, sample)))
     repeat = _state_of(prepared)
-    return _digest(begin(key, sample), jax.make_jaxpr(step)(repeat, batch, key, whole, whole, rates, whole))
+    judged = jax.make_jaxpr(lambda variables, inputs: forward(spec.model, variables, inputs))
+    return _digest(
+        begin(key, sample),
+        jax.make_jaxpr(step)(repeat, batch, key, whole, whole, rates, whole),
+        judged(shapes, batch.inputs),
+    )
 
 
 def _digest(*programs: Any) -> str:
     found = hashlib.sha256()
     for traced in programs:
-        found.update(re.sub(r"0x[0-9a-f]+", "", str(traced)).encode())
-        for constant in traced.consts:
-            found.update(np.asarray(constant).tobytes())
+        found.update(_UNSTEADY.sub("", str(traced)).encode())
+        for constant in _constants(traced):
+            found.update(_bytes_of(constant))
     return found.hexdigest()[:16]
+
+
+_UNSTEADY = re.compile(r"0x[0-9a-fA-FX]+|\b(name|fwd|bwd)=\S+")
+"""What of a program in print is no part of what it computes: addresses and names of functions."""
+
+
+def _constants(traced: Any) -> Iterator[Any]:
+    """The arrays that are written into a program, and into those that it calls, which don't show them."""
+    if isinstance(traced, ClosedJaxpr):
+        yield from traced.consts
+        yield from _constants(traced.jaxpr)
+    elif isinstance(traced, Jaxpr):
+        for equation in traced.eqns:
+            for value in equation.params.values():
+                yield from _constants(value)
+    elif isinstance(traced, tuple | list):
+        for value in traced:
+            yield from _constants(value)
+
+
+def _bytes_of(constant: Any) -> bytes:
+    if jax.numpy.issubdtype(getattr(constant, "dtype", np.float32), jax.dtypes.prng_key):
+        constant = jax.random.key_data(constant)
+    array = np.asarray(constant)
+    return f"{array.dtype}{array.shape}".encode() + array.tobytes()

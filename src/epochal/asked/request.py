@@ -25,7 +25,7 @@ from epochal.errors import Refusal
 from epochal.prepared import Prepared
 from epochal.settings import Settings
 
-__all__ = ["FORMAT", "ask_again", "document", "with_epochs"]
+__all__ = ["FORMAT", "ask_again", "common_updates", "document", "with_epochs"]
 
 FORMAT = 1
 """Of the document: another one is not read."""
@@ -150,7 +150,7 @@ def with_epochs(document: Mapping[str, Any], epochs: int) -> tuple[dict[str, Any
         Refusal: fewer epochs than were asked for before.
     """
     asked, _ = read_settings(document["settings"], {})
-    before = asked["epochs"]
+    before = asked.get("epochs", Settings().epochs)
     if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < before:
         raise Refusal(
             f"epochs must be a whole number, at least {before:,}, what the run was asked for; got {epochs!r}."
@@ -165,3 +165,33 @@ def with_epochs(document: Mapping[str, Any], epochs: int) -> tuple[dict[str, Any
             f"the run that {epochs:,} epochs asked for at once would have been."
         )
     return {**document, "settings": settings}, tuple(notes)
+
+
+def common_updates(prepared: Prepared, ended: int) -> int:
+    """After how many updates a training that ended after `ended` still stood where this longer one does.
+
+    All batches are the same, whatever the order and the remainder: each is a function of its place alone. But
+    a training is evaluated when it ends, even between two evaluations of its rhythm, and what was seen there
+    goes into the running loss, the rule and the best parameters. So a state from before that is gone on from,
+    if the end is none of the rhythm. A rate that depends on the number of updates (`with_epochs` says so) is
+    not looked at.
+
+    Args:
+        prepared: the longer training.
+        ended: updates after which the shorter one ended: its plan's last, or those of a budget.
+
+    >>> from epochal.models import MLP
+    >>> from epochal.prepare import prepare
+    >>> longer = prepare(MLP(4), "example:iris", Settings(epochs=30, evaluate_every=5))
+    >>> common_updates(longer, ended=40), common_updates(longer, ended=48)
+    (40, 47)
+    """
+    plan, every = prepared.plan.passes, prepared.every
+    if ended >= prepared.plan.updates:
+        return prepared.plan.updates
+    if prepared.spec.evaluate_unit == "updates":
+        due = ended % every == 0
+    else:
+        epoch, index = plan.locate(ended)
+        due = index == 0 and epoch % every == 0
+    return ended if due else ended - 1
