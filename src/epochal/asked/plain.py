@@ -44,6 +44,8 @@ WRONG = (TypeError, ValueError, KeyError, AttributeError, IndexError, OverflowEr
 
 MOST_VALUES = 10_000
 """Values of an order that a file holds; more have to be given again."""
+_LONGEST = 4096
+"""Characters of a word or a path."""
 _DEEPEST = 8
 """Rules within rules."""
 
@@ -61,8 +63,8 @@ class Codec:
     read: Callable[[Any], Any]
 
 
-def plain(what: str, *types: type, length: int = 4096) -> Codec:
-    """Numbers, words, flags, None as they are; a number must be finite.
+def plain(what: str, *types: type) -> Codec:
+    """Numbers, words, flags as they are; a number must be finite, a word short and printable.
 
     >>> plain("a number", int, float).write(np.float32(0.5))
     0.5
@@ -70,7 +72,7 @@ def plain(what: str, *types: type, length: int = 4096) -> Codec:
 
     def checked(value: Any) -> Any:
         value = plain_number(value)
-        if not any(_is(value, one) for one in types) or (isinstance(value, str) and len(value) > length):
+        if not any(_is(value, one) for one in types):
             raise Unsayable
         return value
 
@@ -146,7 +148,9 @@ def _is(value: Any, hint: Any) -> bool:
         return number and math.isfinite(value)
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
-    return hint in (str, bool) and isinstance(value, hint)
+    if hint is str:
+        return isinstance(value, str) and len(value) <= _LONGEST and value.isprintable()
+    return hint is bool and isinstance(value, bool)
 
 
 # Rules -----------------------------------------------------------------------------------------------------
@@ -244,7 +248,7 @@ def _read_held_out(value: Any) -> Any:
 
 
 def _is_path(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= 4096 and "\0" not in value
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST and "\0" not in value
 
 
 _NAMES = several("names", plain("a name", str))
@@ -291,13 +295,13 @@ def _write_weights(value: Any) -> Any:
         return value
     if not isinstance(value, Mapping):
         raise Unsayable
-    return {_WORD.write(name): _NUMBER.write(weight) for name, weight in value.items()}
+    return {str(name): _NUMBER.write(weight) for name, weight in value.items()}
 
 
 def _read_weights(value: Any) -> Any:
     if isinstance(value, str):
         return value
-    return {_WORD.read(name): _NUMBER.read(weight) for name, weight in value.items()}
+    return {name: _NUMBER.read(weight) for name, weight in value.items()}
 
 
 _WORD, _NUMBER = plain("a word", str), plain("a finite number", int, float)

@@ -18,7 +18,7 @@ from epochal.asked.said import (
     write_settings,
 )
 from epochal.data import Dataset, load
-from epochal.data.recipe import Recipe
+from epochal.data.recipe import EXAMPLE, Recipe
 from epochal.describe import conditions
 from epochal.engine.schedules import Schedule
 from epochal.errors import Refusal
@@ -108,6 +108,12 @@ def ask_again(
             f"a file can't hold all that the run was given; give it again: {what}: "
             f"epochal.resume(folder, {again})."
         )
+    for name in ("validation", "test"):
+        if name not in (options or {}) and isinstance(asked.get(name), str) and not _there(asked[name]):
+            raise Refusal(
+                f'the {name} data of the run is not at "{shown(asked[name])}" any more; say where it is: '
+                f"epochal.resume(folder, {name}=path)."
+            )
     settings = Settings.of(asked)
     chosen = model if model is not None else read_model(document["model"])
     samples = _read_data(document["data"], data, settings, progress)
@@ -134,13 +140,20 @@ def _read_data(
         raise damaged(f"data: {str(error).rstrip('.')}") from None
     except WRONG:
         raise damaged(f"data must say how it is read; got {shown(written)}") from None
-    source = recipe.source if given is None else str(given)
-    if given is None and not source.startswith("example:") and not Path(source).exists():
+    if given is None and not _there(recipe.source):
         raise Refusal(
-            f'the data of the run is not at "{shown(source)}" any more; say where it is: --data PATH, or '
-            "epochal.resume(folder, data=path)."
+            f'the data of the run is not at "{shown(recipe.source)}" any more; say where it is: --data PATH, '
+            "or epochal.resume(folder, data=path)."
         )
     return recipe.read(given, progress)
+
+
+def _there(source: str) -> bool:
+    """Whether a file names an example, a file or a folder; a device or a pipe would never end."""
+    try:
+        return source.startswith(EXAMPLE) or Path(source).is_file() or Path(source).is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def with_epochs(document: Mapping[str, Any], epochs: int) -> tuple[dict[str, Any], tuple[str, ...]]:

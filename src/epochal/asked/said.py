@@ -96,10 +96,16 @@ def read_settings(written: Any, options: Mapping[str, Any]) -> tuple[dict[str, A
             found[name] = CODECS[name].read(value)
         except WRONG as error:
             why = f" ({shown(error).rstrip('.')})" if isinstance(error, Refusal) else ""
-            raise damaged(
-                f"settings.{name} must be {CODECS[name].what}; got {shown(json.dumps(value))}{why}"
-            ) from None
+            raise damaged(f"settings.{name} must be {CODECS[name].what}; got {_json(value)}{why}") from None
     return {**found, **options}, lacking
+
+
+def _json(value: Any) -> str:
+    """What a file says, as it says it, in short."""
+    try:
+        return shown(json.dumps(value))
+    except WRONG:
+        return "what is no JSON"
 
 
 # Models ----------------------------------------------------------------------------------------------------
@@ -153,9 +159,7 @@ def read_model(written: Any) -> Any:
     except Refusal:
         raise
     except WRONG:
-        raise damaged(
-            f"model must be a network with its settings; got {shown(json.dumps(written))}"
-        ) from None
+        raise damaged(f"model must be a network with its settings; got {_json(written)}") from None
 
 
 def _read_network(kind: Any, written: Mapping[str, Any]) -> Any:

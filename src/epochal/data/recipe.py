@@ -18,7 +18,7 @@ from epochal.errors import Refusal, did_you_mean
 if TYPE_CHECKING:
     from epochal.data.dataset import Dataset
 
-__all__ = ["READERS", "Recipe", "absolute"]
+__all__ = ["EXAMPLE", "READERS", "Recipe", "absolute"]
 
 EXAMPLE = "example:"
 _MOST = 10_000
