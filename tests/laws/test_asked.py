@@ -6,54 +6,267 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jax
+import numpy as np
+import optax
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 import epochal as ep
-from epochal.asked import ask_again, differences, document, identity
+from epochal.asked import ask_again, changed_conditions, common_updates, differences, document, identity
+from epochal.asked.said import read_settings, write_settings
+from epochal.plan.tracks import Tracks
 from epochal.prepare import prepare
 from epochal.prepared import Prepared
 from epochal.settings import Settings
+from epochal.training import make_lane
+from helpers import assert_same_bits
+
+ROWS = 40
 
 
-def prepared_again(model: Any, data: Any, **options: Any) -> tuple[Prepared, Prepared]:
-    """A training, and the one that its document asks for, which has been through JSON."""
-    first = prepare(model, data, Settings.of(options))
-    written = json.loads(json.dumps(document(first), allow_nan=False))
-    again, samples, settings = ask_again(written)
-    second = prepare(again, samples, settings)
+def through_json(value: Any) -> Any:
+    """What a file would hold of it; a number that JSON has not is an error."""
+    return json.loads(json.dumps(value, allow_nan=False))
+
+
+def prepared_again(first: Prepared) -> Prepared:
+    """The training that the document of another asks for; they must be the same."""
+    written = through_json(document(first))
+    second = prepare(*ask_again(written))
     assert second.spec == first.spec
     assert second.plan == first.plan
-    assert differences(written["identity"], json.loads(json.dumps(identity(second)))) == []
-    return first, second
+    assert [second.plan_of(repeat) for repeat in range(first.settings.repeats)] == [
+        first.plan_of(repeat) for repeat in range(first.settings.repeats)
+    ]
+    assert differences(written["identity"], through_json(identity(second))) == []
+    assert through_json(document(second)["settings"]) == written["settings"]
+    assert changed_conditions(written, second) == []
+    return second
 
 
-def table(path: Path) -> Path:
-    """A small table with a target amid its columns."""
-    rows = [f"{i % 7},{'ab'[i % 2]},{i * 0.5:.1f},{i % 3}" for i in range(40)]
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small table of two classes, whose target is amid its columns."""
+    path = tmp_path_factory.mktemp("asked") / "table.csv"
+    rows = [f"{i * 7 % 11},{'ab'[i % 2]},{i * 0.5:.1f},{i % 3}" for i in range(ROWS)]
     path.write_text("\n".join(["x,kind,y,z", *rows]) + "\n")
     return path
 
 
-def test_files_and_examples_are_read_again_as_they_were(tmp_path: Path) -> None:
-    """From a path with options to the reader, from a Dataset, and from an example."""
-    path = table(tmp_path / "table.csv")
-    prepared_again(ep.MLP(4), path, epochs=2, precision="bfloat16")
-    first, _ = prepared_again(ep.MLP(4), ep.load_data(path, target="y", drop=["x"]), epochs=2, repeats=2)
-    assert first.dataset.target_name == "y"
-    prepared_again(ep.MLP(4), "example:iris", stop=ep.any_of(ep.Patience(3), ep.Budget(updates=9)))
+finite = st.floats(1e-3, 1e3)
+columns = st.sampled_from(["validation.loss", "train.loss", "validation.accuracy"])
+single_rules = st.one_of(
+    st.builds(ep.Patience, finite, finite, finite, columns),
+    st.builds(ep.Target, st.floats(-1e3, 1e3), columns),
+    st.builds(ep.GeneralizationLoss, finite),
+    st.builds(ep.Productivity, finite, st.integers(2, 9)),
+    st.builds(ep.RisingStrips, st.integers(1, 9), st.integers(1, 9)),
+)
+joined = st.recursive(
+    single_rules,
+    lambda rules: st.lists(rules, min_size=2, max_size=3).flatmap(
+        lambda some: st.sampled_from([ep.any_of(*some), ep.all_of(*some)])
+    ),
+    max_leaves=4,
+)
+budgets = st.builds(ep.Budget, st.none() | finite, st.integers(1, 50))
+rules = st.one_of(st.none(), joined, budgets, st.builds(ep.any_of, joined, budgets))
+values = st.lists(st.integers(0, 3), min_size=ROWS, max_size=ROWS).filter(lambda some: len(set(some)) > 1)
+orders = st.one_of(
+    st.sampled_from(["shuffle", "shuffle_once", "sequential", "replacement", "stratified", "balanced"]),
+    st.builds(ep.Blocks, st.integers(1, 5)),
+    st.builds(ep.Replacement, st.none() | st.integers(20, 60)),
+    st.builds(ep.Groups, values),
+    st.builds(lambda some: ep.Groups([f"group {one}" for one in some]), values),
+    st.builds(ep.Stratified, values),
+    st.builds(ep.Weighted, st.lists(finite, min_size=ROWS, max_size=ROWS), st.none() | st.integers(20, 60)),
+    st.just(ep.Balanced(length=60)),
+    st.just(Tracks()),
+)
+sizes = st.integers(4, 20) | st.just("full")
+batch_sizes = st.one_of(
+    sizes,
+    st.dictionaries(st.integers(1, 30), sizes, max_size=3).map(lambda later: {0: 8, **later}),
+    st.dictionaries(st.integers(1, 90), sizes, max_size=3).map(
+        lambda later: ep.BatchSchedule({0: 8, **later}, "updates")
+    ),
+)
+schedules = st.one_of(
+    st.sampled_from(["constant", "cosine"]),
+    st.builds(ep.Schedule, st.sampled_from(["constant", "cosine"]), st.integers(0, 9), floor=finite),
+    st.builds(ep.Schedule, st.just("step"), st.integers(0, 9), every=st.integers(1, 9), factor=finite),
+)
+asked = st.fixed_dictionaries(
+    {},
+    optional={
+        "batch_size": batch_sizes,
+        "micro_batch": st.none() | st.integers(1, 9),
+        "epochs": st.integers(1, 99),
+        "updates_per_epoch": st.none() | st.integers(1, 9),
+        "optimizer": st.sampled_from(["sgd", "momentum", "lion", "rmsprop"]),
+        "learning_rate": st.none() | finite | finite.map(np.float32),
+        "schedule": schedules,
+        "stop": rules,
+        "order": orders,
+        "remainder": st.sampled_from(["keep", "drop", "spread", "carry"]),
+        "repeats": st.integers(1, 3),
+        "seed": st.integers(0, 2**63) | st.integers(0, 9).map(np.int64),
+        "vary": st.lists(st.sampled_from(["split", "init", "order"]), min_size=1, unique=True).map(tuple),
+        "metrics": st.just(("accuracy", "roc_auc")),
+        "monitor": columns,
+        "validation": st.floats(0.1, 0.4),
+        "test": st.floats(0.0, 0.2),
+        "split": st.sampled_from(["random", "chronological"]),
+        "class_weight": st.sampled_from(["balanced", {"a": 2}, {"a": 0.1, "b": 3.5}]),
+        "threshold": st.sampled_from(["f1", "youden", 0.25]),
+        "standardize": st.booleans(),
+        "evaluate_every": st.integers(1, 9) | st.sampled_from(["3 updates", "2 epochs"]),
+        "evaluate_train": st.booleans(),
+        "stream": st.booleans(),
+        "workers": st.none() | st.integers(0, 3),
+        "precision": st.sampled_from(["float32", "bfloat16"]),
+        "freeze": st.sampled_from([(), ("0/kernel",), ("0/*",)]),
+    },
+)
+networks = st.builds(
+    lambda hidden, **rest: ep.MLP(*hidden, **rest),
+    st.lists(st.integers(1, 9), min_size=1, max_size=2),
+    activation=st.sampled_from(["relu", "tanh"]),
+    dropout=st.sampled_from([0.0, 0.25]),
+    batch_norm=st.booleans(),
+    outputs=st.none() | st.just(1),
+)
 
 
-def test_what_a_file_cannot_hold_is_named_and_has_to_be_given() -> None:
-    """Arrays and a loss of one's own: one sentence names both; given again, the training is the same."""
-    iris = ep.load_data("example:iris")
-    data = (iris.inputs, iris.targets)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@given(networks, asked)
+def test_a_training_that_is_asked_again_is_the_same(table: Path, model: Any, options: dict[str, Any]) -> None:
+    """Spec, plan, order of every repeat and identity, whatever is asked of it."""
+    try:
+        first = prepare(model, ep.load_data(table, target="kind"), Settings(**options))
+    except ep.Refusal:
+        assume(False)
+    prepared_again(first)
+
+
+@settings(max_examples=100)
+@given(asked)
+def test_settings_come_back_as_they_were(options: dict[str, Any]) -> None:
+    """Also those that go with no data; and writing them again gives the same text."""
+    try:
+        given_ = Settings(**options)
+    except ep.Refusal:
+        assume(False)
+    written = through_json(write_settings(given_))
+    found, lacking = read_settings(written, {})
+    assert lacking == {}
+    again = Settings.of(found)
+    assert through_json(write_settings(again)) == written
+    if not isinstance(given_.batch_size, dict):
+        assert again == given_
+    else:
+        assert again.batch_size == ep.BatchSchedule(given_.batch_size)
+
+
+def test_every_kind_of_data_in_files_is_read_again(table: Path, tmp_path: Path) -> None:
+    """Windows, texts, ranked rows, arrays in files, other data to validate on, images with transforms."""
+    image = pytest.importorskip("PIL.Image")
+    random = np.random.default_rng(0)
+    series, ranks, arrays, images = (tmp_path / name for name in ("s.csv", "r.csv", "x.npz", "images"))
+    series.write_text("v,w\n" + "".join(f"{np.sin(i / 3):.4f},{i * i % 7}\n" for i in range(120)))
+    ranks.write_text("race,speed,rank\n" + "".join(f"{i // 5},{i * 7 % 11},{i % 5 + 1}\n" for i in range(60)))
+    np.savez(arrays, X=random.normal(size=(50, 5)).astype(np.float32), y=np.arange(50) % 2)
+    for number in range(16):
+        (images / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
+        pixels = random.integers(0, 255, (8, 8), dtype=np.uint8)
+        image.fromarray(pixels).save(images / "ab"[number % 2] / f"{number}.png")
+    texts = (table.parent / "texts.csv").resolve()
+    texts.write_text("t,liked\n" + "".join(f"{'so' * (i % 2)} good {i % 5},{i % 2}\n" for i in range(40)))
+    trained: list[tuple[Any, Any, dict[str, Any]]] = [
+        (ep.LSTM(3), ep.windows(series, target="v", lags=6, inputs=()), {}),
+        (ep.GRU(3), ep.windows(series, target=1, lags=6, stride=6), {"stateful": True, "batch_size": 2}),
+        (ep.TextClassifier(3, 4), ep.text(texts, text="t", target="liked"), {"order": "buckets"}),
+        (ep.Pairwise(ep.MLP(4)), ep.rank_pairs(ranks, by="race", target="rank", most=3), {}),
+        (ep.MLP(4), arrays, {"stream": True}),
+        (ep.MLP(4), ep.load_data(table, target="kind", drop=["x"]), {"validation": table}),
+        (ep.CNN(4), images, {"augment": (ep.Flip(), ep.Shift(1.23456789012)), "batch_size": 4}),
+        (ep.CNN(4), ep.load_data(images, resize=(6, 6)), {"stream": True, "batch_size": 4}),
+    ]
+    for model, data, options in trained:
+        first = prepare(model, data, Settings(epochs=3, **options))
+        second = prepared_again(first)
+        assert second.dataset.recipe == first.dataset.recipe
+
+
+def test_data_that_was_moved_is_read_from_its_new_place_in_the_same_way(table: Path, tmp_path: Path) -> None:
+    """The options of the reader still hold; without the place, one sentence asks for it."""
+    path = tmp_path / "first.csv"
+    path.write_bytes(table.read_bytes())
+    first = prepare(ep.MLP(4), ep.load_data(path, target="kind", drop=["x"]), Settings())
+    written, moved = document(first), path.rename(tmp_path / "moved.csv")
+    with pytest.raises(ep.Refusal, match=r"is not at .*first\.csv.* any more; say where it is: --data PATH"):
+        ask_again(written)
+    second = prepare(*ask_again(written, data=moved))
+    assert differences(written["identity"], identity(second)) == []
+
+
+def test_what_a_file_cannot_hold_is_named_and_has_to_be_given(table: Path) -> None:
+    """One sentence names all of it; given again, the training is the same, and another one is noticed."""
+    data = ep.load_data(table, target="kind")
+    arrays = (data.inputs, data.targets)
+    weights = np.asarray([0.5, 2.0], np.float32)
 
     def loss(outputs: Any, targets: Any) -> Any:
-        return (outputs**2).sum(axis=-1)
+        return jax.numpy.square(outputs.reshape(-1) - jax.numpy.asarray(weights)[targets])
 
-    first = prepare(ep.MLP(4), data, Settings(loss=loss))
-    written = document(first)
-    with pytest.raises(ep.Refusal, match=r"loss \(the function loss\), data \(arrays\)"):
+    def other(outputs: Any, targets: Any) -> Any:
+        return jax.numpy.square(outputs.reshape(-1) - jax.numpy.asarray(weights + 1)[targets])
+
+    def model(by: float) -> Any:
+        scale = np.full(3, by, np.float32)
+        inner = jax.jit(lambda inputs: (inputs * scale).sum(axis=1))
+        return ep.functions(
+            lambda key, sample: jax.numpy.zeros(()), lambda params, inputs: params + inner(inputs)
+        )
+
+    own = {"loss": loss, "optimizer": optax.sgd(0.1)}
+    first = prepare(model(1.0), arrays, Settings(**own))
+    written = through_json(document(first))
+    sentence = r"optimizer \(.*\), loss \(the function loss\), data \(arrays\), model \(a FunctionModel\)"
+    with pytest.raises(ep.Refusal, match=sentence):
         ask_again(written)
-    second = prepare(*ask_again(written, data=data, options={"loss": loss}))
-    assert differences(written["identity"], identity(second)) == []
+
+    def again(model_: Any, **changed: Any) -> list[str]:
+        second = prepare(*ask_again(written, model=model_, data=arrays, options={**own, **changed}))
+        return differences(written["identity"], through_json(identity(second)))
+
+    assert again(model(1.0)) == []
+    computes = ["the model, the loss or the optimizer of your own computes something else"]
+    assert again(model(1.0), optimizer=optax.sgd(0.2)) == computes
+    assert again(model(1.0), loss=other)[-1:] == ["loss: loss then, other now"]
+    # The number is within a function that is compiled on its own.
+    assert again(model(2.0)) == computes
+
+
+def test_a_longer_training_stands_where_the_shorter_one_stood_until_its_end(table: Path) -> None:
+    """Bit for bit up to `common_updates`; an evaluation that only the shorter one had comes after that."""
+    options = {"evaluate_every": 3, "stop": ep.Patience(99), "batch_size": 12, "remainder": "carry"}
+    data = ep.load_data(table, target="kind")
+    longer = prepare(ep.MLP(3), data, Settings(epochs=9, **options))
+    for epochs, least in ((4, -1), (6, 0)):
+        shorter = prepare(ep.MLP(3), data, Settings(epochs=epochs, **options))
+        ended = shorter.plan.updates
+        common = common_updates(longer, ended)
+        assert common == ended + least
+        lanes = [make_lane(one, range(1), fixed_budget=1) for one in (shorter, longer)]
+        while lanes[0].update < ended:
+            for lane in lanes:
+                lane.advance()
+            leaves = [jax.tree.leaves(lane.progress) for lane in lanes]
+            if lanes[0].update <= common:
+                for one, two in zip(*leaves, strict=True):
+                    assert_same_bits(np.asarray(one), np.asarray(two))
+            else:
+                assert not all(np.array_equal(one, two) for one, two in zip(*leaves, strict=True))

@@ -5,9 +5,9 @@ hold (a function, an Optax object, arrays) is named, and has to be given again. 
 same for a training to go on, and `differences` says in words what is not.
 """
 
-from epochal.asked.differences import changed_conditions, differences
+from epochal.asked.differences import differences
 from epochal.asked.identity import identity
-from epochal.asked.request import ask_again, common_updates, document, with_epochs
+from epochal.asked.request import ask_again, changed_conditions, common_updates, document, with_epochs
 
 __all__ = [
     "ask_again",

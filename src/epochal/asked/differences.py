@@ -3,31 +3,64 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from epochal.asked.plain import shown
 
-__all__ = ["changed_conditions", "differences"]
+__all__ = ["differences"]
 
 
 def differences(then: Any, now: Mapping[str, Any]) -> list[str]:
     """What differs between two identities, one short clause each; none where a training can go on.
+
+    What only follows from another difference is left out: with other data, other samples are held out.
 
     >>> differences({"plan": {"batch_size": 32}}, {"plan": {"batch_size": 64}})
     ['batch_size: 32 then, 64 now']
     """
     if not isinstance(then, Mapping):
         return [f"what the run was: {shown(then)}"]
+    changed = {
+        name: (then.get(name), now.get(name))
+        for name in dict.fromkeys([*now, *then])
+        if not _same(name, then.get(name), now.get(name))
+    }
     found: list[str] = []
-    for name in dict.fromkeys([*now, *then]):
-        before, after = then.get(name), now.get(name)
-        if before == after and type(before) is type(after):
+    for name, (before, after) in changed.items():
+        if not _FOLLOWS.get(name, frozenset()).isdisjoint(changed):
             continue
-        if name == "program" and _other_jax(before, after):
-            continue
-        found += _CLAUSES.get(name, _plainly)(name, before, after)
+        if name == "plan" and not _OF_SAMPLES.isdisjoint(changed):
+            before, after = _without_samples(before), _without_samples(after)
+            if before == after:
+                continue
+        found += _CLAUSES.get(name, _plainly)(name, before, after) or [f"{shown(name)} is not as it was"]
     return found
+
+
+_OF_SAMPLES = frozenset(("data", "validation", "test", "split", "gap", "seed"))
+_FOLLOWS = {
+    "held_out": _OF_SAMPLES,
+    "state": frozenset(("data", "model", "optimizer", "freeze", "stop", "micro_batch")),
+    "program": frozenset(("data", "model", "optimizer", "loss", "plan", "micro_batch", "augment")),
+}
+"""What can differ since something else does, which is said then."""
+
+
+def _same(name: str, then: Any, now: Any) -> bool:
+    if name in ("program", "stop") and isinstance(then, Mapping) and isinstance(now, Mapping):
+        # Another JAX writes the same program in another way: the two can't be compared.
+        other = then.get("jax") != now.get("jax")
+        then, now = ({k: v for k, v in one.items() if k != "jax"} for one in (then, now))
+        if other:
+            then, now = ({k: v for k, v in one.items() if k != "digest"} for one in (then, now))
+    return bool(then == now) and type(then) is type(now)
+
+
+def _without_samples(plan: Any) -> Any:
+    if not isinstance(plan, Mapping):
+        return plan
+    return {name: value for name, value in plan.items() if name not in ("samples", "order_values")}
 
 
 def _plainly(name: str, then: Any, now: Any) -> list[str]:
@@ -37,74 +70,69 @@ def _plainly(name: str, then: Any, now: Any) -> list[str]:
 def _data(name: str, then: Any, now: Any) -> list[str]:
     of = "" if name == "data" else f"{name} "
     if not isinstance(then, Mapping) or not isinstance(now, Mapping):
-        held = [one if isinstance(one, int | float) else "data of its own" for one in (then, now)]
-        return [f"{name}: {shown(held[0])} then, {shown(held[1])} now"]
+        held = ["data of its own" if isinstance(one, Mapping) else _said(one) for one in (then, now)]
+        return [f"{name}: {held[0]} then, {held[1]} now"]
     found: list[str] = []
     if then.get("samples") != now.get("samples"):
-        found.append(f"{of}samples: {_said(then.get('samples'))} then, {_said(now.get('samples'))} now")
+        found += _plainly(f"{of}samples", then.get("samples"), now.get("samples"))
     elif then.get("fingerprint") != now.get("fingerprint"):
         before, after = (shown(one.get("fingerprint"))[:8] for one in (then, now))
-        found.append(f"the {of}data differ: 1 value or more (fingerprint {before}... then, {after}... now)")
-    for key in ("shape", "dtype", "task"):
+        found.append(f"the {of}data differ: 1 cell or more (fingerprint {before}... then, {after}... now)")
+    for key, words in (("shape", "shape of a sample"), ("dtype", "kind of numbers"), ("task", "task")):
         if then.get(key) != now.get(key):
-            found += _plainly(f"{of}{_DATA.get(key, key)}", then.get(key), now.get(key))
-    if then.get("encoder") != now.get("encoder") and not found:
-        found.append(f"the {of}data are read in another way: columns, kinds or categories differ")
+            found += _plainly(f"{of}{words}", _task(then.get(key)), _task(now.get(key)))
     if then.get("streamed") != now.get("streamed"):
-        found.append(f"the samples are {'streamed' if then.get('streamed') else 'in memory'} then, not now")
-    return found
+        found.append(f"the samples were {_where(then)} then, and are {_where(now)} now")
+    return found or [f"the {of}data are read in another way: columns, kinds or categories differ"]
 
 
-_DATA = {"shape": "shape of a sample", "dtype": "kind of numbers"}
+def _task(value: Any) -> Any:
+    """A task in words; anything else as it is."""
+    if not isinstance(value, Mapping) or not isinstance(value.get("classes"), list):
+        return value
+    classes = f" of {', '.join(map(str, value['classes']))}" if value["classes"] else ""
+    targets = "" if value.get("targets") in (1, None) else f" of {value['targets']} targets"
+    return f"{value.get('kind')}{classes}{targets}"
+
+
+def _where(data: Mapping[str, Any]) -> str:
+    return "streamed" if data.get("streamed") else "in memory"
 
 
 def _each(name: str, then: Any, now: Any) -> list[str]:
     """What differs within, by its own name."""
     if not isinstance(then, Mapping) or not isinstance(now, Mapping):
         return _plainly(name, then, now)
+    if then.get("kind") != now.get("kind"):
+        return _plainly(name, then.get("kind", "a model of your own"), now.get("kind", "a model of your own"))
     keys = [key for key in dict.fromkeys([*now, *then]) if then.get(key) != now.get(key)]
-    if name == "plan" and "samples" in keys:
-        keys = ["samples"] + [key for key in keys if key not in ("samples", "order_values")]
     return [
         clause
         for key in keys
-        for clause in _CLAUSES.get(key, _plainly)(_PLAN.get(key, key), then.get(key), now.get(key))
+        for clause in _CLAUSES.get(key, _plainly)(_WITHIN.get(key, key), then.get(key), now.get(key))
     ]
 
 
-_PLAN = {"samples": "training samples", "order_values": "order"}
+_WITHIN = {"samples": "training samples"}
 
 
-def _hidden(what: str) -> Any:
+def _only(what: str) -> Callable[[str, Any, Any], list[str]]:
     return lambda name, then, now: [what]
 
 
-def _state(name: str, then: Any, now: Any) -> list[str]:
-    if isinstance(then, Mapping) and isinstance(now, Mapping) and then.get("numbers") != now.get("numbers"):
-        return _plainly("numbers that a training remembers", then.get("numbers"), now.get("numbers"))
-    return ["the arrays that a training remembers have other names or shapes"]
-
-
-def _program(name: str, then: Any, now: Any) -> list[str]:
-    return ["the model, the loss or the optimizer of your own computes something else"]
-
-
-def _other_jax(then: Any, now: Any) -> bool:
-    """Whether two programs can't be compared, since another JAX writes them in another way."""
-    return isinstance(then, Mapping) and isinstance(now, Mapping) and then.get("jax") != now.get("jax")
-
-
-_CLAUSES = {
+_CLAUSES: dict[str, Callable[[str, Any, Any], list[str]]] = {
     "data": _data,
     "validation": _data,
     "test": _data,
     "plan": _each,
     "model": _each,
-    "state": _state,
-    "program": _program,
-    "held_out": _hidden("other samples are held out"),
-    "order_values": _hidden("the values by which the order is made differ"),
-    "initial": _hidden("the parameters to start from differ"),
+    "of": _each,
+    "network": _each,
+    "state": _only("what a training remembers has other arrays"),
+    "program": _only("the model, the loss or the optimizer of your own computes something else"),
+    "held_out": _only("other samples are held out"),
+    "order_values": _only("the values by which the order is made differ"),
+    "initial": _only("the parameters to start from differ"),
 }
 
 
@@ -116,21 +144,6 @@ def _said(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     try:
-        return shown(json.dumps(value))
-    except (TypeError, ValueError):
+        return shown(json.dumps(value, ensure_ascii=False))
+    except (TypeError, ValueError, RecursionError):
         return shown(value)
-
-
-def changed_conditions(then: Any, now: Mapping[str, Any]) -> list[str]:
-    """Under which other conditions a training goes on: versions, device; figures may differ in last bits."""
-    before = then if isinstance(then, Mapping) else {}
-    versions = before.get("versions"), now.get("versions")
-    found: list[str] = []
-    if isinstance(versions[0], Mapping) and isinstance(versions[1], Mapping):
-        for name in versions[1]:
-            if versions[0].get(name) != versions[1][name]:
-                found += _plainly(name, versions[0].get(name), versions[1][name])
-    for name in ("device", "machine"):
-        if before.get(name) != now.get(name):
-            found += _plainly(name, before.get(name), now.get(name))
-    return found

@@ -24,6 +24,7 @@ from epochal.models.augment import KINDS
 from epochal.models.starts import Initial
 from epochal.plan import BatchSchedule, Order
 from epochal.plan.named import ORDERS, order_named
+from epochal.printable import one_line
 from epochal.settings import plain_number
 from epochal.stopping import (
     Budget,
@@ -347,6 +348,5 @@ def in_words(value: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """What a file says, fit for a sentence: one line, no control characters, not long."""
-    text = "".join(one if one.isprintable() else "?" for one in " ".join(str(value).split()))
-    return text if len(text) <= 120 else f"{text[:120]}..."
+    """What a file says, fit for a sentence and not long."""
+    return one_line(value, 120)

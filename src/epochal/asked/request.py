@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from epochal.asked.differences import differences
 from epochal.asked.identity import identity
 from epochal.asked.plain import WRONG, shown
 from epochal.asked.said import (
@@ -25,7 +26,7 @@ from epochal.errors import Refusal
 from epochal.prepared import Prepared
 from epochal.settings import Settings
 
-__all__ = ["FORMAT", "ask_again", "common_updates", "document", "with_epochs"]
+__all__ = ["FORMAT", "ask_again", "changed_conditions", "common_updates", "document", "with_epochs"]
 
 FORMAT = 1
 """Of the document: another one is not read."""
@@ -56,8 +57,17 @@ def document(prepared: Prepared) -> dict[str, Any]:
         "data": {"given": prepared.dataset.source} if recipe is None else recipe.to_dict(),
         "settings": write_settings(settings),
         "identity": identity(prepared),
-        "conditions": conditions(),
+        "conditions": conditions() | {"data": _stamp(prepared)},
     }
+
+
+def _stamp(prepared: Prepared) -> dict[str, int] | None:
+    """When a streamed file was written, and its size: its fingerprint is of some samples only."""
+    recipe = prepared.dataset.recipe
+    if not prepared.fed or recipe is None or not Path(recipe.source).is_file():
+        return None
+    stat = Path(recipe.source).stat()
+    return {"bytes": stat.st_size, "modified_ns": stat.st_mtime_ns}
 
 
 def ask_again(
@@ -208,3 +218,28 @@ def common_updates(prepared: Prepared, ended: int) -> int:
         epoch, index = plan.locate(ended)
         due = index == 0 and epoch % every == 0
     return ended if due else ended - 1
+
+
+def changed_conditions(asked: Any, prepared: Prepared) -> list[str]:
+    """Under which other conditions a training goes on than it began, one short clause each.
+
+    They don't make it another training, but its figures may differ in their last bits: another version of
+    JAX, another device. A file that is streamed is compared by some of its samples, so it is said if it has
+    been written since.
+
+    Args:
+        asked: the document of the training that began.
+        prepared: the training that goes on.
+    """
+    then = asked.get("conditions") if isinstance(asked, Mapping) else None
+    before: Mapping[str, Any] = then if isinstance(then, Mapping) else {}
+    now = conditions() | {"data": _stamp(prepared)}
+    versions = before.get("versions")
+    found = differences(versions, now["versions"]) if isinstance(versions, Mapping) else []
+    for name in ("device", "machine"):
+        found += differences({name: before.get(name)}, {name: now[name]})
+    if before.get("data") != now["data"]:
+        found.append(
+            "the file with the data was written since; of what is streamed, some samples are compared"
+        )
+    return found

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from epochal.errors import Refusal, did_you_mean
+from epochal.printable import one_line
 
 if TYPE_CHECKING:
     from epochal.data.dataset import Dataset
@@ -170,19 +171,19 @@ class Recipe:
             raise Refusal("a recipe of data must have a reader, a source and options, and nothing else.")
         reader, source, options = value["reader"], value["source"], value["options"]
         if not isinstance(reader, str) or reader not in READERS:
-            raise Refusal(did_you_mean("reader of data", _shown(reader), READERS))
+            raise Refusal(did_you_mean("reader of data", one_line(reader), READERS))
         if not _word(source) or not (source.startswith(EXAMPLE) or Path(source).is_absolute()):
             raise Refusal(
-                f'the source of a recipe must be an absolute path or "example:NAME"; got {_shown(source)}.'
+                f'the source of a recipe must be an absolute path or "example:NAME"; got {one_line(source)}.'
             )
         if not isinstance(options, Mapping):
-            raise Refusal(f"the options of a recipe must be named; got {_shown(options)}.")
+            raise Refusal(f"the options of a recipe must be named; got {one_line(options)}.")
         for name, one in options.items():
             if name not in READERS[reader]:
-                raise Refusal(did_you_mean(f"option of {reader}", _shown(name), READERS[reader]))
+                raise Refusal(did_you_mean(f"option of {reader}", one_line(name), READERS[reader]))
             if not READERS[reader][name](one):
                 raise Refusal(
-                    f"the option {name} of {reader} has a value of another type; got {_shown(one)}."
+                    f"the option {name} of {reader} has a value of another type; got {one_line(one)}."
                 )
         return cls(reader, source, {name: _plain(one) for name, one in options.items()})
 
@@ -207,9 +208,3 @@ def _plain(value: Any) -> Any:
         return [_plain(one) for one in value]
     whole = getattr(value, "item", None)
     return whole() if callable(whole) and getattr(value, "ndim", None) == 0 else value
-
-
-def _shown(value: Any) -> str:
-    """What a file says, fit for a sentence."""
-    text = "".join(one if one.isprintable() else "?" for one in str(value))
-    return text if len(text) <= 100 else f"{text[:100]}..."
