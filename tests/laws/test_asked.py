@@ -140,7 +140,7 @@ networks = st.builds(
 )
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(networks, asked)
 def test_a_training_that_is_asked_again_is_the_same(table: Path, model: Any, options: dict[str, Any]) -> None:
     """Spec, plan, order of every repeat and identity, whatever is asked of it."""
@@ -151,7 +151,7 @@ def test_a_training_that_is_asked_again_is_the_same(table: Path, model: Any, opt
     prepared_again(first)
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(asked)
 def test_settings_come_back_as_they_were(options: dict[str, Any]) -> None:
     """Also those that go with no data; and writing them again gives the same text."""
