@@ -14,6 +14,7 @@ LAYERS = (
     "printable",
     "errors",
     "directions",
+    "hosts",
     "plan",
     "data",
     "models",

@@ -8,7 +8,8 @@ prints it and exits with status 2; in Python it is a `ValueError`.
         └── MissingExtra  an optional package is not installed; the sentence has the install command
     RuntimeError
     ├── DataFailed       data that can't be read any more, found while training; a training keeps what it has
-    └── SaveFailed       a disk that can't be written any more, found while training; what was saved is kept
+    ├── SaveFailed       a disk that can't be written any more, found while training; what was saved is kept
+    └── HostLost         a process that trains together with this one is gone, or has failed
 """
 
 from __future__ import annotations
@@ -21,7 +22,16 @@ from types import ModuleType
 
 from epochal.printable import one_line
 
-__all__ = ["DataFailed", "MissingExtra", "Refusal", "SaveFailed", "did_you_mean", "reason", "require"]
+__all__ = [
+    "DataFailed",
+    "HostLost",
+    "MissingExtra",
+    "Refusal",
+    "SaveFailed",
+    "did_you_mean",
+    "reason",
+    "require",
+]
 
 
 class Refusal(ValueError):
@@ -68,6 +78,13 @@ def reason(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "there is no space left on the disk"
     return (error.strerror or str(error)).rstrip(".").lower()
+
+
+class HostLost(RuntimeError):
+    """A process that trains together with this one is gone, or has failed: which, and what can be done."""
+
+    def __init__(self, sentence: object = "") -> None:
+        super().__init__(one_line(sentence))
 
 
 def did_you_mean(kind: str, name: str, options: Iterable[str]) -> str:

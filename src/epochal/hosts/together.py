@@ -1,0 +1,100 @@
+"""What does a training ask of the processes that train together?
+
+    decision = together().decide("call", wish, rule)
+
+Where what a host decides is no function of the data (the clock, a signal), all processes must decide alike:
+each says what it wishes, process 0 applies the rule to the wishes of all, and all get its decision. Alone,
+that is the rule of one wish, and costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+from epochal.hosts.node import Node
+
+__all__ = ["ALONE", "Together", "together"]
+
+Wish = TypeVar("Wish")
+Decision = TypeVar("Decision")
+
+
+class Together:
+    """The processes that train together, seen from one of them."""
+
+    def __init__(self, index: int = 0, count: int = 1, node: Node | None = None) -> None:
+        self.index, self.count, self._node = index, count, node
+        self._decisions = 0
+
+    @property
+    def alone(self) -> bool:
+        """Whether there is but one process."""
+        return self.count == 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process decides, writes and prints."""
+        return self.index == 0
+
+    def decide(self, what: str, wish: Wish, rule: Callable[[list[Wish]], Decision]) -> Decision:
+        """What process 0 decides by the rule from the wishes of all, in the order of the processes.
+
+        All processes must call it as often, about the same. Wish and decision are what JSON holds. A
+        `Refusal` from the rule is one in all processes.
+
+        Raises:
+            HostLost: a process is gone.
+        """
+        if self._node is None:
+            return rule([wish])
+        self._decisions += 1
+        return cast(Decision, self._node.decide(what, self._decisions, wish, rule))
+
+    def remember(self, remedy: str) -> None:
+        """Say what can be done if a process is lost, as a sentence."""
+        if self._node is not None:
+            self._node.remedy = remedy
+
+    def check(self, seconds: float = 0.0) -> None:
+        """Raise `HostLost` if a process is gone, or is found to be within so many seconds."""
+        if self._node is not None:
+            self._node.check(seconds)
+
+    def fail(self, sentence: str) -> None:
+        """Tell the others that this process has failed, so that they end as well."""
+        if self._node is not None and not self._node.lost:
+            self._node.fail(sentence)
+
+    def end(self) -> bool:
+        """Wait until all processes are at their end; whether all of them are still there.
+
+        From here on, process 0 does not mind if another one goes: it may have something to write.
+        """
+        if self._node is None:
+            return True
+        self._node.leave()
+        self.decide("the end", None, lambda wishes: None)
+        return self._node.complete
+
+    def close(self) -> None:
+        """Hear and say nothing any more."""
+        if self._node is not None:
+            self._node.close()
+
+
+ALONE = Together()
+"""One process."""
+
+_together = ALONE
+
+
+def together() -> Together:
+    """The processes that train together; one, unless `join` was called."""
+    return _together
+
+
+def use(others: Together) -> None:
+    """From now on, these are the processes that train together."""
+    global _together
+    _together = others
