@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from epochal.errors import HostLost
+from epochal.printable import one_line
 
 __all__ = ["GRACE_SECONDS", "MOST_BYTES", "Link", "Node", "closing", "pump", "read_line"]
 
@@ -142,7 +143,7 @@ class Node(ABC):
     @property
     def words(self) -> str:
         """Why training together is over, and what can be done."""
-        return f"{self.lost} {self.remedy}".strip()
+        return one_line(f"{self.lost} {self.remedy}".strip())
 
     def close(self) -> None:
         """Hear and say nothing any more."""
