@@ -72,11 +72,11 @@ def join(
         return
     import jax
 
-    from epochal import __version__
+    import epochal
 
     if jax.distributed.is_initialized():
         raise Refusal("epochal.join takes the place of jax.distributed.initialize; leave that out.")
-    version = f"{__version__} with JAX {jax.__version__}"
+    version = f"{epochal.__version__} with JAX {jax.__version__}"
     if place.index == 0:
         service = _free_port()
         hub = Hub(place, version, service, silence)
