@@ -26,6 +26,7 @@ LAYERS = (
     "events",
     "run",
     "ordering",
+    "lanes",
     "prepared",
     "gathered",
     "fitting",

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 
 from epochal.data import Dataset, Scaling
+from epochal.lanes import Lanes
 from epochal.models import Variables
 from epochal.models.starts import Initial
 from epochal.prepared import Prepared
@@ -45,6 +46,7 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
         "stateful": settings.stateful,
         "remainder": prepared.plan.remainder,
         "repeats": settings.repeats,
+        "devices": settings.devices,
         "seed": settings.seed,
         "vary": list(settings.vary),
         "validation": _held_out(settings.validation, prepared.validation),
@@ -100,8 +102,8 @@ def describe_data(prepared: Prepared) -> dict[str, Any]:
     return described
 
 
-def conditions() -> dict[str, Any]:
-    """What figures are measured under."""
+def conditions(lanes: Lanes | None = None) -> dict[str, Any]:
+    """What figures are measured under, and on how many devices lanes ran if they did."""
     device = jax.devices()[0]
     versions = {}
     for package in ("epochal", "jax", "jaxlib", "optax", "numpy", "flax"):
@@ -112,6 +114,7 @@ def conditions() -> dict[str, Any]:
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "device": f"{device.platform}: {device.device_kind}",
+        **({} if lanes is None else {"devices": lanes.devices, "devices_a_batch": lanes.devices_a_batch}),
         "machine": platform.machine(),
         "system": platform.system(),
         "python": platform.python_version(),

@@ -23,6 +23,7 @@ from epochal.engine.spec import Layout, Spec
 from epochal.errors import Refusal, did_you_mean
 from epochal.fitting import check_fit, traced, tried
 from epochal.gathered import Gathered, endless_plan
+from epochal.lanes import check_devices
 from epochal.models import (
     Model,
     Variables,
@@ -62,6 +63,7 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
             "JAX must compute in 32 bits; got jax_enable_x64=True: unset JAX_ENABLE_X64, or call "
             'jax.config.update("jax_enable_x64", False).'
         )
+    check_devices(settings.devices)
     samples = Gathered.of(data, settings) if like is None else Gathered.like(like, settings)
     dataset, task, splits, settings = samples.dataset, samples.task, samples.splits, samples.settings
     settings = replace(settings, class_weight=by_class(settings.class_weight, task))

@@ -33,7 +33,9 @@ from epochal.engine.lane import Source
 from epochal.engine.rules import Never, Rule
 from epochal.engine.spec import Spec
 from epochal.engine.state import Part, Seeds
+from epochal.engine.team import Team
 from epochal.errors import Refusal, did_you_mean
+from epochal.lanes import SMALL_UPDATE, Lanes, lanes_for, parameters_of
 from epochal.models import Model, shapes_of
 from epochal.models.frozen import Frozen
 from epochal.models.starts import Start
@@ -141,7 +143,25 @@ class Prepared:
                 "the training loss at fixed parameters is not evaluated, since that reads all training "
                 "samples once more; --evaluate-train does"
             )
-        return tuple(notes)
+        return (*notes, *self.lanes.notes)
+
+    @property
+    def small(self) -> bool:
+        """Whether an update is so small that one core is enough for a program."""
+        parameters = parameters_of(self.model, self.dataset.shape, self.dataset.dtype)
+        return parameters * self._at_once <= SMALL_UPDATE
+
+    @cached_property
+    def lanes(self) -> Lanes:
+        """Which repeats share a program, and on which devices they train."""
+        settings = self.settings
+        return lanes_for(settings.repeats, settings.devices, self._at_once, self.small, self.fed)
+
+    @property
+    def _at_once(self) -> int:
+        """The most samples that go through the model at once, as asked for."""
+        asked, most = self.settings.micro_batch, self.plan.batch_sizes[0]
+        return min(asked, most) if isinstance(asked, int) else most
 
     def close(self) -> None:
         """Let go of what reading the samples holds; they can be read again."""
@@ -272,8 +292,8 @@ class Prepared:
         weights: NDArray[np.float32] = (raw(dataset, index) / mean).astype(np.float32)
         return weights
 
-    def source(self, repeats: range) -> Source:
-        """The samples, seeds and rates of a lane of repeats."""
+    def source(self, repeats: range, devices: tuple[jax.Device, ...] = ()) -> Source:
+        """The samples, seeds and rates of a lane of repeats, on each of its devices."""
         names = [name for name in ("train", "validation") if self.part_size(name)]
         if self.shared:
             parts = tuple(self.part(repeats[0], name).part for name in names)
@@ -283,19 +303,20 @@ class Prepared:
                 samples[0] if len(repeats) == 1 else jax.tree.map(lambda *leaves: np.stack(leaves), *samples)
                 for samples in stacked
             )
-        put = jax.device_put((parts, self._seeds(repeats, self.ordering(repeats))))
-        return Source(put[0], self.shared or len(repeats) == 1, put[1], self._keys(repeats, _INIT))
+        seeds, keys = self._seeds(repeats, self.ordering(repeats)), self._keys(repeats, _INIT)
+        parts, seeds, keys = Team(devices).put((parts, seeds, keys))
+        return Source(parts, self.shared or len(repeats) == 1, seeds, keys)
 
-    def fed_source(self, repeat: int) -> FedSource:
-        """What one repeat trains on if its samples are fed."""
+    def fed_source(self, repeat: int, devices: tuple[jax.Device, ...] = ()) -> FedSource:
+        """What one repeat trains on if its samples are fed to these devices."""
         readers = {
             name: self.reader(repeat, name) for name in ("train", "validation") if self.part_size(name)
         }
         only = range(repeat, repeat + 1)
-        seeds = jax.device_put(self._seeds(only, {}))
+        seeds, keys = Team(devices).put((self._seeds(only, {}), self._keys(only, _INIT)))
         inputs = self.dataset.inputs
         take = inputs.next_samples if isinstance(inputs, EndlessRows) else None
-        return FedSource(self.plan_of(repeat).passes, readers, seeds, self._keys(only, _INIT), take)
+        return FedSource(self.plan_of(repeat).passes, readers, seeds, keys, take)
 
     def rows_of(self, repeat: int, epoch: int, index: int) -> NDArray[np.int64]:
         """The rows of the source that form a batch, counted from 1."""

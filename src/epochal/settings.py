@@ -59,6 +59,7 @@ class Options(TypedDict, total=False):
     stateful: bool
     remainder: str
     repeats: int
+    devices: int | None
     seed: int
     vary: tuple[str, ...]
     task: str | None
@@ -115,6 +116,9 @@ class Settings:
             every epoch and every evaluation.
         remainder: "keep", "drop", "spread" or "carry": what becomes of samples that do not fill a batch.
         repeats: trainings with the seeds `seed`, `seed + 1`, ...
+        devices: of this machine that take part: repeats go to groups of them, and the devices of a group
+            share each batch. By default all accelerators (one for each repeat if updates are small), or the
+            CPU.
         seed: of the first repeat.
         vary: what differs between repeats, of "split", "init" and "order"; the rest is that of `seed`.
         task: "classification", "binary", "multiclass" or "regression"; recognized by default.
@@ -163,6 +167,7 @@ class Settings:
     stateful: bool = False
     remainder: str = "keep"
     repeats: int = 1
+    devices: int | None = None
     seed: int = 0
     vary: tuple[str, ...] = VARYING
     task: str | None = None
@@ -199,6 +204,9 @@ class Settings:
             raise Refusal(f"repeats must be a whole number, at least 1; got {self.repeats!r}.")
         if seed is None or not 0 <= seed <= 2**64 - repeats:
             raise Refusal(f"seed must be a whole number between 0 and 2^64 - repeats; got {self.seed!r}.")
+        devices = _whole(self.devices)
+        if self.devices is not None and (devices is None or devices < 1):
+            raise Refusal(f"devices must be a whole number, at least 1, or None; got {self.devices!r}.")
         micro = self.micro_batch if self.micro_batch in (None, "auto") else _whole(self.micro_batch)
         if (micro is None and self.micro_batch is not None) or (isinstance(micro, int) and micro < 1):
             raise Refusal(
@@ -206,7 +214,7 @@ class Settings:
                 f"got {self.micro_batch!r}."
             )
         plain: dict[str, Any] = {"repeats": repeats, "seed": seed, "vary": _names("vary", self.vary)}
-        plain["micro_batch"] = micro
+        plain |= {"micro_batch": micro, "devices": devices}
         plain |= {name: plain_number(getattr(self, name)) for name in ("validation", "test")}
         for name, value in plain.items():
             object.__setattr__(self, name, value)

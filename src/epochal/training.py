@@ -10,7 +10,6 @@ program (`engine`), hands on what they tell as events, and closes with a `Run`. 
 from __future__ import annotations
 
 import functools
-import os
 import queue
 import threading
 import time
@@ -31,7 +30,6 @@ from epochal.engine.lane import Evaluation, Lane, Source
 from epochal.engine.memory import SHARE, besides, bytes_available, bytes_said, largest
 from epochal.errors import DataFailed, Refusal
 from epochal.events import Evaluated, Event, Progressed, RepeatEnded, RunEnded, RunStarted
-from epochal.models import Model, shapes_of
 from epochal.plan import Plan
 from epochal.prepare import prepare
 from epochal.prepared import Prepared
@@ -40,18 +38,12 @@ from epochal.settings import Options, Settings
 
 __all__ = [
     "Control",
-    "cores",
     "curves_of",
     "fit",
-    "is_small",
-    "lanes_of",
     "make_lane",
     "micro_batched",
     "train",
 ]
-
-SMALL_UPDATE = 2**20
-"""Multiplications of an update (batch times parameters) up to which one core is enough for a program."""
 
 
 class Control:
@@ -170,12 +162,12 @@ class _Events(Iterator[Event]):
 
     def _start(self) -> None:
         self._begin = time.perf_counter()
-        lanes, workers = lanes_of(self._prepared)
+        lanes, teams = self._prepared.lanes.repeats, self._prepared.lanes.teams
         todo: queue.SimpleQueue[range] = queue.SimpleQueue()
         for repeats in lanes:
             todo.put(repeats)
         job = (self._prepared, self._control, todo, self._queue)
-        threads = [threading.Thread(target=_work, args=job, daemon=True) for _ in range(workers)]
+        threads = [threading.Thread(target=_work, args=(*job, team), daemon=True) for team in teams]
         self._end = weakref.finalize(self, _stop, self._control, threads)
         self._expected = len(lanes)
         for thread in threads:
@@ -207,28 +199,36 @@ class _Events(Iterator[Event]):
 
 
 def _work(
-    prepared: Prepared, control: Control, todo: queue.SimpleQueue[range], told: queue.SimpleQueue[Any]
+    prepared: Prepared,
+    control: Control,
+    todo: queue.SimpleQueue[range],
+    told: queue.SimpleQueue[Any],
+    devices: tuple[jax.Device, ...],
 ) -> None:
-    """Drive one lane after the other; runs in a thread of its own."""
+    """Drive one lane after the other on these devices; runs in a thread of its own."""
     while True:
         try:
             repeats = todo.get_nowait()
         except queue.Empty:
             return
         try:
-            told.put(_drive(prepared, control, repeats, told))
+            told.put(_drive(prepared, control, repeats, told, devices))
         except BaseException as error:
             told.put(error)
             return
 
 
 def _drive(
-    prepared: Prepared, control: Control, repeats: range, told: queue.SimpleQueue[Any]
+    prepared: Prepared,
+    control: Control,
+    repeats: range,
+    told: queue.SimpleQueue[Any],
+    devices: tuple[jax.Device, ...],
 ) -> LaneResult | None:
     """Drive a lane to its end and return what it learned; None if it had not begun when asked to stop."""
     if control.stopped and repeats.start > 0:
         return None
-    with closing(make_lane(prepared, repeats)) as lane:
+    with closing(make_lane(prepared, repeats, devices=devices)) as lane:
         return _to_its_end(prepared, control, repeats, lane, told)
 
 
@@ -322,15 +322,17 @@ def micro_batched(prepared: Prepared) -> Prepared:
             "micro_batch must be a number for samples that stay in a file, which are read while training; "
             'got "auto".'
         )
-    (repeats, *_), workers = lanes_of(prepared)
-    source, most = prepared.source(repeats), prepared.plan.batch_sizes[0]
+    lanes = prepared.lanes
+    repeats, team, workers = lanes.repeats[0], lanes.teams[0], lanes.at_once
+    source, most = prepared.source(repeats, team), prepared.plan.batch_sizes[0]
 
     def with_(size: int | None, *remarks: str) -> Prepared:
         return replace(prepared, spec=replace(prepared.spec, micro_batch=size), remarks=remarks)
 
     @functools.cache
     def need(size: int) -> int:
-        lane = cast(Lane, make_lane(with_(size if size < most else None), repeats, source=source))
+        cut = with_(size if size < most else None)
+        lane = cast(Lane, make_lane(cut, repeats, source=source, devices=team))
         return workers * max(_needs(lane))
 
     free = bytes_available()
@@ -356,7 +358,11 @@ def _needs(lane: Lane) -> Iterator[int]:
 
 
 def make_lane(
-    prepared: Prepared, repeats: range, fixed_budget: int | None = None, source: Source | None = None
+    prepared: Prepared,
+    repeats: range,
+    fixed_budget: int | None = None,
+    source: Source | None = None,
+    devices: tuple[jax.Device, ...] = (),
 ) -> Lane | FedLane:
     """A lane for some repeats, compiled and at its first update; `source` holds its samples, if any does."""
     limits = [one.updates for one in prepared.budgets if one.updates is not None]
@@ -368,40 +374,8 @@ def make_lane(
         "last_update": min([prepared.plan.updates, *limits]),
         "initial": prepared.start.variables,
         "fixed_budget": fixed_budget,
+        "devices": devices,
     }
     if prepared.fed:
-        return FedLane(source=prepared.fed_source(repeats[0]), **common)
-    return Lane(source=prepared.source(repeats) if source is None else source, **common)
-
-
-def lanes_of(prepared: Prepared) -> tuple[list[range], int]:
-    """Which repeats share a program, and how many programs run at a time.
-
-    An accelerator takes all repeats in step, unless their samples are fed. A CPU runs small programs on one
-    core each, so that cores work side by side, and a large one alone, which uses all cores by itself.
-    """
-    repeats = prepared.settings.repeats
-    singly = [range(repeat, repeat + 1) for repeat in range(repeats)]
-    if jax.default_backend() != "cpu":
-        return (singly if prepared.fed else [range(repeats)]), 1
-    workers = min(repeats, cores()) if is_small(prepared) else 1
-    return singly, workers
-
-
-def is_small(prepared: Prepared) -> bool:
-    """Whether an update is so small that one core is enough for a program."""
-    parameters = _parameters(prepared.model, prepared.dataset.shape, prepared.dataset.dtype)
-    at_once = prepared.spec.micro_batch or prepared.plan.batch_sizes[0]
-    return bool(parameters * at_once <= SMALL_UPDATE)
-
-
-@functools.lru_cache(maxsize=64)
-def _parameters(model: Model, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
-    return sum(leaf.size for leaf in jax.tree.leaves(shapes_of(model, shape, dtype)))
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return FedLane(source=prepared.fed_source(repeats[0], devices), **common)
+    return Lane(source=prepared.source(repeats, devices) if source is None else source, **common)

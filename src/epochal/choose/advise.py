@@ -41,9 +41,10 @@ from epochal.choose.words import said_time
 from epochal.directions import higher_is_better
 from epochal.errors import Refusal, did_you_mean
 from epochal.gathered import as_dataset
+from epochal.lanes import cores
 from epochal.plan import BatchSchedule, Plan
 from epochal.settings import Options, Settings, plain_number
-from epochal.training import Control, cores
+from epochal.training import Control
 
 __all__ = ["advise"]
 

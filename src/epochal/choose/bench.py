@@ -30,11 +30,12 @@ from epochal.engine.lane import Evaluation, Lane, Source
 from epochal.engine.memory import fits
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RUNNING, Progress
 from epochal.errors import Refusal
+from epochal.lanes import cores
 from epochal.plan.column import Column
 from epochal.prepare import prepare
 from epochal.prepared import Prepared
 from epochal.settings import Settings
-from epochal.training import Control, cores, curves_of, is_small
+from epochal.training import Control, curves_of
 
 __all__ = ["Bench"]
 
@@ -165,7 +166,7 @@ class Bench:
                 self.trainings += 1
                 yield trial
         on_host = jax.default_backend() == "cpu"
-        small = [job for job in todo if is_small(self.prepared(job.setting))] if on_host else []
+        small = [job for job in todo if self.prepared(job.setting).small] if on_host else []
         light = {id(job) for job in small}
         large = [job for job in todo if id(job) not in light]
         for several, workers in ((small, cores()), (large, 1)):

@@ -36,10 +36,11 @@ from epochal.choose.trial import Job, Trial
 from epochal.choose.words import said_time
 from epochal.directions import higher_is_better
 from epochal.errors import Refusal
+from epochal.lanes import cores
 from epochal.plan import Plan
 from epochal.settings import Settings
 from epochal.stopping import budgets
-from epochal.training import Control, cores, is_small
+from epochal.training import Control
 
 __all__ = ["compare"]
 
@@ -275,7 +276,7 @@ class _Race:
         for entry in self.entries:
             each = self.lengths[entry.name].updates
             count = self.repeats + (MOST_TRAININGS if entry.tuned else 0)
-            small = jax.default_backend() == "cpu" and is_small(self.bench.prepared(_named(entry, "plan")))
+            small = jax.default_backend() == "cpu" and self.bench.prepared(_named(entry, "plan")).small
             seconds += count * each * self.update_seconds(entry.name) / (cores() if small else 1)
             trainings, updates = trainings + count, updates + count * each
         if seconds > LONG:

@@ -179,6 +179,12 @@ train_options = decorate(
         help="Trainings with seeds of their own.",
     ),
     _training(
+        "--devices",
+        type=Whole(1),
+        metavar="N",
+        help="Devices that take part; else all accelerators, or the CPU.",
+    ),
+    _training(
         "--seed",
         type=Whole(0),
         default=0,
@@ -284,7 +290,15 @@ def settings(given: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
     schedule = Schedule(
         given["schedule"], given["warmup"], every=given["step_every"] or 0, factor=given["step_factor"]
     )
-    taken = ("updates_per_epoch", "micro_batch", "epochs", "optimizer", "learning_rate", "remainder")
+    taken = (
+        "devices",
+        "updates_per_epoch",
+        "micro_batch",
+        "epochs",
+        "optimizer",
+        "learning_rate",
+        "remainder",
+    )
     return {
         **common(given, dataset),
         **{name: given[name] for name in (*taken, "evaluate_every")},

@@ -81,9 +81,14 @@ def _call(spec: Spec, signature: Any, shared: bool) -> Any:
     progress, seeds, parts, limits = jax.tree.unflatten(*signature)
     sample = _sample(parts, shared)
     shapes = shapes_of(spec.model, sample.shape, sample.dtype)
-    return (
-        jax.jit(build(spec, shapes, shared), donate_argnums=0).lower(progress, seeds, parts, limits).compile()
-    )
+    program = build(spec, shapes, shared)
+    arguments = (progress, seeds, parts, limits)
+    return _jitted(spec, program, donate=(0,)).lower(*arguments).compile()
+
+
+def _jitted(spec: Spec, function: Callable[..., Any], donate: tuple[int, ...] = ()) -> Any:
+    """The function with results that every device of the team has."""
+    return jax.jit(function, donate_argnums=donate, out_shardings=spec.team.everywhere)
 
 
 def _init(spec: Spec, signature: Any) -> Any:
@@ -92,7 +97,7 @@ def _init(spec: Spec, signature: Any) -> Any:
     def draw(key: jax.Array) -> Repeat:
         return fresh(spec, spec.model.init(key, jax.numpy.zeros(sample.shape, sample.dtype)))
 
-    return jax.jit(over_repeats(spec.repeats, draw, (0,))).lower(keys).compile()
+    return _jitted(spec, over_repeats(spec.repeats, draw, (0,))).lower(keys).compile()
 
 
 def _sample(parts: tuple[Part, ...], shared: bool) -> jax.ShapeDtypeStruct:
@@ -136,7 +141,7 @@ def given_init(spec: Spec, given: Variables, keys: jax.Array, shape: tuple[int, 
 
     each = [started(key) for key in (keys if lacking else keys[:1])]
     stacked: Repeat = jax.tree.map(lambda *leaves: jnp.stack(leaves), *each * (spec.repeats // len(each)))
-    return stacked
+    return spec.team.put(stacked)
 
 
 @functools.lru_cache(maxsize=16)
@@ -144,9 +149,9 @@ def _drawing(model: Model, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
     return jax.jit(lambda key: model.init(key, jnp.zeros(shape, dtype)))
 
 
-def _signature(tree: Any) -> Any:
+def _signature(spec: Spec, tree: Any) -> Any:
     leaves, structure = jax.tree.flatten(tree)
-    return structure, tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves)
+    return structure, tuple(spec.team.shaped(leaf) for leaf in leaves)
 
 
 def compiled_call(
@@ -154,14 +159,14 @@ def compiled_call(
 ) -> Any:
     """The compiled function (progress, seeds, parts, limits) -> (progress, rows); `progress` is used up."""
     use_cache()
-    spec, signature = _compiled_in(spec), _signature((progress, seeds, parts, limits))
+    spec, signature = _compiled_in(spec), _signature(spec, (progress, seeds, parts, limits))
     return _compiled(spec, signature, shared, lambda: _call(spec, signature, shared))
 
 
 def compiled_init(spec: Spec, keys: jax.Array, parts: tuple[Part, ...], shared: bool) -> Any:
     """The compiled function keys -> repeats before their first update."""
     use_cache()
-    spec, signature = _compiled_in(spec), _signature((keys, _sample(parts, shared)))
+    spec, signature = _compiled_in(spec), _signature(spec, (keys, _sample(parts, shared)))
     return _compiled(spec, signature, None, lambda: _init(spec, signature))
 
 
@@ -182,10 +187,10 @@ def compiled(
         donate: the numbers of the arguments that are used up.
     """
     use_cache()
-    spec, signature = _compiled_in(spec), _signature(arguments)
+    spec, signature = _compiled_in(spec), _signature(spec, arguments)
 
     def build_it() -> Any:
         function = make(spec, shapes_of(spec.model, sample.shape, sample.dtype))
-        return jax.jit(function, donate_argnums=donate).lower(*jax.tree.unflatten(*signature)).compile()
+        return _jitted(spec, function, donate).lower(*jax.tree.unflatten(*signature)).compile()
 
     return _compiled(spec, (make, sample.shape, str(sample.dtype), signature), None, build_it)

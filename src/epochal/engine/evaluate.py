@@ -9,6 +9,7 @@ from jax import lax
 from epochal.engine.rules import Observation
 from epochal.engine.spec import Spec
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RUNNING, Part, Position, Repeat
+from epochal.engine.team import ALONE, Team
 from epochal.engine.update import Packing
 from epochal.models import Model, Variables, seen
 
@@ -19,12 +20,15 @@ EVALUATION_ROWS = 4096
 whose layers need much of it for each sample says fewer (`evaluation_rows`)."""
 
 
-def forward(model: Model, variables: Variables, inputs: jax.Array) -> jax.Array:
-    """The outputs of a model for any number of rows, without dropout and with fixed moments."""
+def forward(model: Model, variables: Variables, inputs: jax.Array, team: Team = ALONE) -> jax.Array:
+    """The outputs of a model for any number of rows, without dropout and with fixed moments.
+
+    The devices of a team share the rows, and have all outputs.
+    """
 
     def run(rows: jax.Array) -> jax.Array:
-        outputs, _ = model.apply(variables, seen(rows), jax.random.key(0), False)
-        return outputs
+        outputs, _ = model.apply(variables, seen(team.share(rows)), jax.random.key(0), False)
+        return team.gather(outputs)
 
     samples, size = inputs.shape[0], getattr(model, "evaluation_rows", EVALUATION_ROWS)
     whole = samples // size
@@ -41,7 +45,7 @@ def forward(model: Model, variables: Variables, inputs: jax.Array) -> jax.Array:
 
 
 def _figures(spec: Spec, variables: Variables, part: Part, units: jax.Array) -> list[jax.Array]:
-    outputs = forward(spec.model, variables, part.inputs)
+    outputs = forward(spec.model, variables, part.inputs, spec.team)
     losses = spec.loss(outputs, part.targets)
     weights = jnp.ones_like(losses) if part.weights is None else part.weights
     mean = (losses * weights).sum() / weights.sum()

@@ -24,6 +24,7 @@ from epochal.engine.feed import AHEAD, CHUNK_BYTES, Block, Chunk, Feed, Reader, 
 from epochal.engine.lane import CALL_SECONDS, Evaluation, start_position
 from epochal.engine.spec import Spec
 from epochal.engine.state import Part, Position, Progress, Repeat, Seeds
+from epochal.engine.team import Team
 from epochal.errors import DataFailed
 from epochal.plan import Plan
 
@@ -81,9 +82,11 @@ class FedLane:
     chunk_bytes: int = CHUNK_BYTES
     per_epoch: int | None = None
     """Updates that make an epoch, where it is not a pass."""
+    devices: tuple[jax.Device, ...] = ()
+    """Which share each batch; none for the one that JAX takes by itself."""
 
     def __post_init__(self) -> None:
-        self.spec = spec = replace(self.spec, layout=self.spec.layout.fed)
+        self.spec = spec = replace(self.spec, layout=self.spec.layout.fed, team=Team(self.devices))
         train = self.source.readers["train"]
         self.seconds = 0.0
         self.update = 0

@@ -61,7 +61,8 @@ def scoring(spec: Spec, shapes: Variables) -> Any:
     packed = packing(spec, shapes.params)
 
     def score(repeat: Repeat, inputs: jax.Array, targets: jax.Array) -> tuple[jax.Array, jax.Array]:
-        outputs = forward(spec.model, Variables(packed.unpack(repeat.params), repeat.model), inputs)
+        variables = Variables(packed.unpack(repeat.params), repeat.model)
+        outputs = forward(spec.model, variables, inputs, spec.team)
         return outputs, spec.loss(outputs, targets)
 
     return over_repeats(1, score, (0, None, None))

@@ -84,9 +84,9 @@ def gradient(
 
     def rows(part: Part, samples: jax.Array | None, begin: jax.Array | int, size: int) -> Part:
         if samples is not None:
-            return take(part, lax.dynamic_slice_in_dim(samples, begin, size))
+            return spec.team.share(take(part, lax.dynamic_slice_in_dim(samples, begin, size)))
         sliced: Part = jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, begin, size), part)
-        return sliced._replace(inputs=seen(sliced.inputs))
+        return spec.team.share(sliced._replace(inputs=seen(sliced.inputs)))
 
     def of_batch(
         params: PyTree, state: PyTree, part: Part, samples: jax.Array | None, key: jax.Array
@@ -95,7 +95,9 @@ def gradient(
         cut = pieces(size, spec.micro_batch)
         if cut == ((1, size),):
             batch = part._replace(inputs=seen(part.inputs)) if samples is None else take(part, samples)
-            return cut_short(jax.value_and_grad(mean, has_aux=True))(params, state, batch, key)
+            return cut_short(jax.value_and_grad(mean, has_aux=True))(
+                params, state, spec.team.share(batch), key
+            )
         slope = cut_short(jax.value_and_grad(total, has_aux=True))
         most = cut[0][1]
 

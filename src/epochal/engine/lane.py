@@ -18,6 +18,7 @@ import numpy.typing as npt
 from epochal.engine.compiler import compiled_call, compiled_init, given_init
 from epochal.engine.spec import Layout, Spec
 from epochal.engine.state import Limits, Part, Position, Progress, Seeds
+from epochal.engine.team import Team
 from epochal.plan import Plan
 from epochal.plan.walk import Phase
 
@@ -87,9 +88,12 @@ class Lane:
     """Updates of each call, instead of adapting them to the speed; for tests."""
     per_epoch: int | None = None
     """Updates that make an epoch, where it is not a pass."""
+    devices: tuple[jax.Device, ...] = ()
+    """Where the source lies and each batch is shared; none for the one that JAX takes by itself."""
 
     def __post_init__(self) -> None:
-        spec, source = self.spec, self.source
+        self.spec = spec = replace(self.spec, team=Team(self.devices))
+        source = self.source
         self.seconds = 0.0
         self.update = 0
         position = start_position(self.plan, 0, self.every, spec.evaluate_unit, due=True)

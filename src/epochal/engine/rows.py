@@ -59,7 +59,7 @@ def moved_rows(
     Nothing is moved unless `alive`, and all is finite.
     """
     model: Any = spec.model
-    batch = part if samples is None else take(part, samples)
+    batch = spec.team.share(part if samples is None else take(part, samples))
     rows = model.rows(state, batch.inputs, key)
 
     def mean(read: PyTree) -> jax.Array:

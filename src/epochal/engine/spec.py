@@ -12,6 +12,7 @@ from epochal.directions import higher_is_better
 from epochal.engine.optimizers import Optimizer
 from epochal.engine.rules import Rule
 from epochal.engine.schedules import Schedule
+from epochal.engine.team import ALONE, Team
 from epochal.models import Loss, Metric, Model
 from epochal.plan import Plan
 from epochal.plan.order import Order
@@ -85,6 +86,8 @@ class Spec:
     """The most samples that go through the model at once in an update; None for the whole batch."""
     carries: bool = False
     """Whether the model's state is carried through an epoch, from zeros at its beginning."""
+    team: Team = ALONE
+    """The devices that share each batch."""
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -1,0 +1,75 @@
+"""How do several devices share each batch?
+
+The program stays the one that trains on a single device: samples, state and order lie on every device of a
+team, and an annotation says that the gathered samples of a batch are divided among them. XLA partitions the
+program by it (GSPMD, Xu et al. 2021, arXiv:2105.04663): every sum over samples becomes a sum over devices, in
+losses, gradients and batch normalization alike, and what it adds where a batch does not divide evenly counts
+in none of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+__all__ = ["ALONE", "Team"]
+
+AXIS = "samples"
+"""The name of the mesh axis along which a batch is shared."""
+
+Tree = TypeVar("Tree")
+
+
+@dataclass(frozen=True)
+class Team:
+    """The devices that share each batch; none stands for the one that JAX takes by itself."""
+
+    devices: tuple[jax.Device, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """How many they are."""
+        return max(1, len(self.devices))
+
+    @cached_property
+    def _mesh(self) -> Mesh:
+        return Mesh(np.array(self.devices), (AXIS,))
+
+    @property
+    def everywhere(self) -> NamedSharding | None:
+        """Where arrays lie that every device has; None where JAX decides."""
+        return NamedSharding(self._mesh, PartitionSpec()) if self.devices else None
+
+    def share(self, batch: Tree) -> Tree:
+        """The same arrays (samples, ...), divided among the devices; inside of a program."""
+        return self._laid(batch, PartitionSpec(AXIS))
+
+    def gather(self, arrays: Tree) -> Tree:
+        """The same arrays, whole on every device; inside of a program."""
+        return self._laid(arrays, PartitionSpec())
+
+    def _laid(self, arrays: Tree, parts: PartitionSpec) -> Tree:
+        if self.size == 1:
+            return arrays
+        laid: Tree = jax.lax.with_sharding_constraint(arrays, NamedSharding(self._mesh, parts))
+        return laid
+
+    def put(self, arrays: Tree) -> Tree:
+        """The same arrays on every device; from outside of a program."""
+        placed: Tree = jax.device_put(arrays, self.everywhere)
+        return placed
+
+    def shaped(self, leaf: Any) -> jax.ShapeDtypeStruct:
+        """What a program is compiled for that takes this array: its shape, its type and where it lies."""
+        placed = getattr(leaf, "sharding", None)
+        ours = isinstance(placed, NamedSharding) and placed.mesh == self._mesh if self.devices else False
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=placed if ours else self.everywhere)
+
+
+ALONE = Team()
+"""The one device that JAX takes by itself."""

@@ -1,0 +1,85 @@
+"""Laws 3, 4 and 5 on several devices: batches that are shared move the parameters as on one device.
+
+All of it in one process with 8 forced devices (`several_devices.py`); here is what must come out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import epochal as ep
+from epochal.lanes import groups_of
+
+FLAGS = (
+    "--xla_force_host_platform_device_count=8",
+    "--xla_backend_optimization_level=0",
+    "--xla_llvm_disable_expensive_passes=true",
+)
+"""Eight devices, and programs that are compiled soon rather than well."""
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, Any]:
+    program = Path(__file__).parents[1] / "several_devices.py"
+    flags = " ".join((os.environ.get("XLA_FLAGS", ""), *FLAGS))
+    paths = os.pathsep.join(path for path in sys.path if path)
+    done = subprocess.run(
+        [sys.executable, str(program)],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        env={**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "PYTHONPATH": paths},
+    )
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def test_a_shared_batch_has_the_gradient_of_the_whole_batch(found: dict[str, Any]) -> None:
+    """Sizes that leave every rest, batch normalization, dropout, weights, micro-batches."""
+    right = {name: gap for name, gap in found["gradients"].items() if "mean of means" not in name}
+    assert len(right) == 6
+    assert max(right.values()) < 1e-6
+
+
+def test_a_mean_of_means_would_be_seen(found: dict[str, Any]) -> None:
+    wrong = [gap for name, gap in found["gradients"].items() if "mean of means" in name]
+    assert len(wrong) == 3
+    assert min(wrong) > 1e-3
+
+
+def test_a_training_on_several_devices_ends_where_that_on_one_does(found: dict[str, Any]) -> None:
+    """Repeats with splits of their own that stop by themselves, orders, remainders, micro-batches."""
+    trainings = {name: one for name, one in found["trainings"].items() if "bits" not in name}
+    assert len(trainings) == 4
+    for one in trainings.values():
+        assert one["places"]
+        assert one["values"] < 1e-5
+        assert one["state"] < 1e-5
+    assert trainings["repeats 3"]["stopped"] == [1, 1, 1]
+
+
+def test_the_same_devices_give_the_same_bits_wherever_calls_end(found: dict[str, Any]) -> None:
+    bits = [gap for name, gap in found["trainings"].items() if "bits" in name]
+    assert bits == [0, 0, 0]
+
+
+def test_groups_of_devices_divide_them_and_have_a_repeat_each() -> None:
+    for devices in range(1, 25):
+        for repeats in range(1, 25):
+            groups, each = groups_of(repeats, devices)
+            assert groups * each == devices and groups <= repeats
+            assert not any(devices % more == 0 for more in range(groups + 1, min(repeats, devices) + 1))
+
+
+def test_more_devices_than_there_are_are_refused() -> None:
+    with pytest.raises(ep.Refusal, match=r"devices must be between 1 and \d+ .*; got 9999\. XLA_FLAGS="):
+        ep.fit(ep.MLP(), "example:iris", devices=9999)
+    with pytest.raises(ep.Refusal, match=r"devices must be a whole number, at least 1, or None; got 0\."):
+        ep.fit(ep.MLP(), "example:iris", devices=0)

@@ -1,0 +1,154 @@
+"""What do trainings on several devices give? Run as a program, with 8 devices forced on a CPU; prints JSON.
+
+One process for all checks, so that start-up and what is compiled are paid once (`laws/test_devices.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import jax
+import numpy as np
+
+import epochal as ep
+from epochal.engine.gradient import gradient
+from epochal.engine.state import Part
+from epochal.engine.team import ALONE, Team
+from epochal.prepare import prepare
+from epochal.prepared import Prepared
+from epochal.settings import Settings
+from epochal.training import make_lane
+
+COUNTS = (2, 3, 8)
+SIZES = (1, 2, 7, 8, 9, 15, 16, 17)
+"""Batches that leave every kind of rest on 2, 3 and 8 devices, and some devices without a sample."""
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(61, 4)).astype(np.float32)
+Y = (X[:, 0] + X[:, 1] * X[:, 2] > 0).astype(np.int32)
+WEIGHTS = RANDOM.uniform(0.1, 3.0, len(X)).astype(np.float32)
+
+
+def devices(count: int) -> tuple[jax.Device, ...]:
+    """The first of them; the one that JAX takes by itself is none."""
+    return () if count == 1 else tuple(jax.devices()[:count])
+
+
+def gap(found: Any, wanted: Any) -> float:
+    """The largest difference between two trees of numbers."""
+
+    def between(one: Any, other: Any) -> float:
+        one, other = np.asarray(one, np.float64), np.asarray(other, np.float64)
+        return float(
+            np.where((one == other) | (np.isnan(one) & np.isnan(other)), 0, np.abs(one - other)).max()
+        )
+
+    pairs = zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True)
+    return max(between(one, other) for one, other in pairs)
+
+
+def prepared_for(model: Any = None, data: Any = (X, Y), **options: Any) -> Prepared:
+    """A short training without rules that make small differences large."""
+    usual = {"batch_size": 16, "epochs": 2, "optimizer": "sgd", "learning_rate": 0.1, "metrics": ()}
+    return prepare(ep.MLP() if model is None else model, data, Settings.of({**usual, **options}))
+
+
+# Gradients --------------------------------------------------------------------------------------------------
+
+
+def slopes(team: Team, model: Any, micro_batch: int | None, sizes: tuple[int, ...]) -> Any:
+    """Loss, state and gradient of batches of these sizes."""
+    spec = replace(prepared_for(model).spec, team=team, micro_batch=micro_batch)
+    params, state = spec.model.init(jax.random.key(1), X[0])
+    of_batch = gradient(spec)
+
+    def all_of_them(part: Part, params: Any, state: Any) -> Any:
+        return [of_batch(params, state, part, np.arange(size) * 3, jax.random.key(2)) for size in sizes]
+
+    arguments = team.put((Part(X, Y, WEIGHTS), params, state))
+    return jax.jit(all_of_them, out_shardings=team.everywhere)(*arguments)
+
+
+def mean_of_shard_means(count: int) -> Any:
+    """The wrong gradient: that of the mean over devices of the mean over the samples of each."""
+    spec = prepared_for().spec
+    params, state = spec.model.init(jax.random.key(1), X[0])
+    key, of_batch = jax.random.key(2), jax.jit(gradient(spec))
+    shards = np.array_split(np.arange(17) * 3, count)
+    found = [of_batch(params, state, Part(X, Y, WEIGHTS), shard, key) for shard in shards]
+    return jax.tree.map(lambda *leaves: sum(leaves) / count, *found)
+
+
+def gradients() -> Iterator[tuple[str, float]]:
+    """How far shared gradients are from those of one device."""
+    for name, model, micro_batch, sizes, counts in (
+        ("all sizes", ep.MLP(), None, SIZES, COUNTS),
+        ("batch normalization and dropout", ep.MLP(5, batch_norm=True, dropout=0.3), None, (7, 17), (3, 8)),
+        ("micro-batches", ep.MLP(5, batch_norm=True, dropout=0.3), 5, (17,), (3,)),
+    ):
+        wanted = slopes(ALONE, model, micro_batch, sizes)
+        for count in counts:
+            yield f"{name} on {count}", gap(slopes(Team(devices(count)), model, micro_batch, sizes), wanted)
+            if name == "all sizes":
+                yield f"mean of means on {count}", gap(mean_of_shard_means(count), wanted[-1])
+
+
+# Trainings --------------------------------------------------------------------------------------------------
+
+
+def trained(prepared: Prepared, count: int, budget: int | None = None) -> dict[str, Any]:
+    """What a lane on so many devices ends with, as numbers."""
+    repeats = range(prepared.settings.repeats)
+    lane = make_lane(prepared, repeats, fixed_budget=budget, devices=devices(count))
+    rows = []
+    while not lane.done:
+        rows += lane.advance()
+    lane.close()
+    state = jax.tree.map(np.asarray, lane.progress.repeats)
+    return {
+        "at": [(row.update, row.epoch, row.batch, *row.running.tolist()) for row in rows],
+        "values": np.concatenate([row.values[row.running] for row in rows]),
+        "state": state,
+        "status": state.status.tolist(),
+    }
+
+
+TRAININGS: dict[str, dict[str, Any]] = {
+    "repeats": {"repeats": 3, "stop": ep.Patience(1), "epochs": 12, "optimizer": "momentum"},
+    "carry": {"remainder": "carry", "order": "weighted", "micro_batch": 6, "data": (X, Y, WEIGHTS)},
+    "classes": {"order": "stratified", "remainder": "spread", "batch_size": 9},
+}
+
+
+def trainings() -> Iterator[tuple[str, Any]]:
+    """How far whole trainings are from those on one device."""
+    for name, options in TRAININGS.items():
+        prepared = prepared_for(**options)
+        wanted = trained(prepared, 1)
+        for count in (3, 8) if name == "repeats" else (3,):
+            found = trained(prepared, count)
+            yield (
+                f"{name} {count}",
+                {
+                    "places": found["at"] == wanted["at"] and found["status"] == wanted["status"],
+                    "values": gap(found["values"], wanted["values"]),
+                    "state": gap(found["state"], wanted["state"]),
+                    "stopped": found["status"],
+                },
+            )
+            if count == 3:
+                again = trained(prepared, count, budget=2)
+                yield f"bits of {name}", gap(again["state"], found["state"])
+
+
+CHECKS: dict[str, Callable[[], Iterator[tuple[str, Any]]]] = {
+    "gradients": gradients,
+    "trainings": trainings,
+}
+
+if __name__ == "__main__":
+    print(json.dumps({name: dict(CHECKS[name]()) for name in sys.argv[1:] or CHECKS}))
