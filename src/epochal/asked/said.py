@@ -45,7 +45,7 @@ _FLAG, _WORDS = plain("true or false", bool), several("a list of words", _WORD)
 def _codecs() -> dict[str, Codec]:
     found = {
         **dict.fromkeys(("epochs", "repeats", "seed", "gap"), _WHOLE),
-        **dict.fromkeys(("updates_per_epoch", "workers"), optional(_WHOLE)),
+        **dict.fromkeys(("updates_per_epoch", "workers", "devices"), optional(_WHOLE)),
         "micro_batch": optional(plain("a whole number or auto", int, str)),
         "learning_rate": optional(_NUMBER),
         **dict.fromkeys(("optimizer", "remainder", "precision"), _WORD),
