@@ -32,7 +32,7 @@ def differences(then: Any, now: Mapping[str, Any]) -> list[str]:
             continue
         if name == "plan" and not _OF_SAMPLES.isdisjoint(changed):
             before, after = _without_samples(before), _without_samples(after)
-            if before == after:
+            if _equal(before, after):
                 continue
         found += _CLAUSES.get(name, _plainly)(name, before, after) or [f"{shown(name)} is not as it was"]
     return found
@@ -54,7 +54,12 @@ def _same(name: str, then: Any, now: Any) -> bool:
         then, now = ({k: v for k, v in one.items() if k != "jax"} for one in (then, now))
         if other:
             then, now = ({k: v for k, v in one.items() if k != "digest"} for one in (then, now))
-    return bool(then == now) and type(then) is type(now)
+    return _equal(then, now)
+
+
+def _equal(then: Any, now: Any) -> bool:
+    """Whether a file would hold the same of both; to Python, False is 0.0."""
+    return json.dumps(then, sort_keys=True) == json.dumps(now, sort_keys=True)
 
 
 def _without_samples(plan: Any) -> Any:
@@ -79,7 +84,7 @@ def _data(name: str, then: Any, now: Any) -> list[str]:
         before, after = (shown(one.get("fingerprint"))[:8] for one in (then, now))
         found.append(f"the {of}data differ: 1 cell or more (fingerprint {before}... then, {after}... now)")
     for key, words in (("shape", "shape of a sample"), ("dtype", "kind of numbers"), ("task", "task")):
-        if then.get(key) != now.get(key):
+        if not _equal(then.get(key), now.get(key)):
             found += _plainly(f"{of}{words}", _task(then.get(key)), _task(now.get(key)))
     if then.get("streamed") != now.get("streamed"):
         found.append(f"the samples were {_where(then)} then, and are {_where(now)} now")
@@ -105,7 +110,7 @@ def _each(name: str, then: Any, now: Any) -> list[str]:
         return _plainly(name, then, now)
     if then.get("kind") != now.get("kind"):
         return _plainly(name, then.get("kind", "a model of your own"), now.get("kind", "a model of your own"))
-    keys = [key for key in dict.fromkeys([*now, *then]) if then.get(key) != now.get(key)]
+    keys = [key for key in dict.fromkeys([*now, *then]) if not _equal(then.get(key), now.get(key))]
     return [
         clause
         for key in keys

@@ -34,6 +34,10 @@ FORMAT = 1
 _PARTS = ("format", "model", "data", "settings", "identity", "conditions")
 
 
+_FILES = {"validation": "validation data", "test": "test data", "initial": "first parameters"}
+"""Settings that may name a file."""
+
+
 def document(prepared: Prepared) -> dict[str, Any]:
     """What was asked of a training, as JSON holds it: `ask_again` makes of it what `prepare` takes.
 
@@ -118,11 +122,12 @@ def ask_again(
             f"a file can't hold all that the run was given; give it again: {what}: "
             f"epochal.resume(folder, {again})."
         )
-    for name in ("validation", "test"):
-        if name not in (options or {}) and isinstance(asked.get(name), str) and not _there(asked[name]):
+    for name, what in _FILES.items():
+        path = getattr(asked.get(name), "path", asked.get(name))
+        if name not in (options or {}) and isinstance(path, str) and not _there(path):
             raise Refusal(
-                f'the {name} data of the run is not at "{shown(asked[name])}" any more; say where it is: '
-                f"epochal.resume(folder, {name}=path)."
+                f'the {what} of the run must be where they were, "{shown(path)}"; nothing is there. '
+                f"Say where they are now: epochal.resume(folder, {name}=path)."
             )
     settings = Settings.of(asked)
     chosen = model if model is not None else read_model(document["model"])
@@ -152,8 +157,8 @@ def _read_data(
         raise damaged(f"data must say how it is read; got {shown(written)}") from None
     if given is None and not _there(recipe.source):
         raise Refusal(
-            f'the data of the run is not at "{shown(recipe.source)}" any more; say where it is: --data PATH, '
-            "or epochal.resume(folder, data=path)."
+            f'the data of the run must be where they were, "{shown(recipe.source)}"; nothing is there. Say '
+            "where they are now: --data PATH, or epochal.resume(folder, data=path)."
         )
     return recipe.read(given, progress)
 
