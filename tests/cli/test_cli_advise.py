@@ -11,11 +11,25 @@ from processes import process, start
 from epochal.cli.train import command as train_command
 from epochal.errors import Refusal
 
-FIXED = ("--hidden", "4", "--batch-size", "30", "--learning-rate", "0.05", "--epochs", "4", "--repeats", "3")
+FIXED = ("--hidden", "4", "--batch-size", "35", "--learning-rate", "0.05", "--epochs", "4", "--repeats", "3")
+FIXED = (*FIXED, "--validation", "0.3")
 """An advice about the epochs alone, which takes a few trainings."""
 
 PATIENCE = 60.0
 """Seconds after which a process is taken for hung."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _hasty():
+    """Update times are taken quickly; few batch sizes are thought of."""
+    from epochal.choose import advise, timing
+
+    measured = timing.update_time
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(advise, "MORE_REPEATS", 0)
+        patch.setattr(advise, "MOST_BATCHES", 4)
+        patch.setattr(timing, "update_time", lambda bench, setting, _=0.0: measured(bench, setting, 0.002))
+        yield
 
 
 def rows(count=60):
@@ -35,7 +49,7 @@ def test_the_answer_comes_first_and_the_screen_fits_80_columns(call, tmp_path):
     assert max(len(line) for line in lines if "epochal train" not in line) <= 80
     assert all(line == line.rstrip() for line in lines)
     assert lines[0] == "Data"
-    assert any(line.startswith("Take batch size 30, learning rate 0.05 and ") for line in lines)
+    assert any(line.startswith("Take batch size 35, learning rate 0.05 and ") for line in lines)
     place = lines.index("Advice")
     assert [line.split()[0] for line in lines[place + 2 : place + 5]] == ["batch", "learning", "epochs"]
     for title in ("How sure", "What to expect", "Cost", "To train with it"):
@@ -52,7 +66,7 @@ def test_json_is_one_document_with_the_command(call, tmp_path):
     document = result.json
     assert document["answer"] in " ".join(result.err.split())
     assert (document["folder"], document["report"], document["run"]) == ("here", None, None)
-    assert shlex.split(document["command"])[:5] == ["epochal", "train", "example:iris", "--batch-size", "30"]
+    assert shlex.split(document["command"])[:5] == ["epochal", "train", "example:iris", "--batch-size", "35"]
     assert [one.name for one in tmp_path.iterdir()] == ["here"]
 
 
@@ -90,7 +104,7 @@ def test_the_command_trains_as_advised_with_the_same_options(call, tmp_path):
         "optimizer": "sgd",
         "seed": 4,
         "batch_norm": True,
-        "batch_size": 30,
+        "batch_size": 35,
         "learning_rate": 0.05,
         "repeats": 1,
     }
@@ -101,7 +115,7 @@ def test_the_command_trains_as_advised_with_the_same_options(call, tmp_path):
 
 
 def test_train_trains_at_once_on_all_data(call, tmp_path):
-    options = ("--train", "--all-data", "--validation", "0.3", "--no-report", "--json")
+    options = ("--train", "--all-data", "--no-report", "--json")
     result = call("advise", "example:iris", *FIXED, *options)
     assert result.status == 0, result.err
     document = result.json
@@ -150,7 +164,7 @@ def test_what_is_not_given_is_left_to_the_function(asked):
 
 
 def test_an_interrupted_advice_goes_on_with_the_same_command(tmp_path):
-    command = ("advise", "example:iris", "--hidden", "4", "-b", "1", "-e", "60", "-r", "6", "-l", "0.01")
+    command = ("advise", "example:iris", "--hidden", "4", "-b", "1", "-e", "60", "-r", "3", "-l", "0.01")
     command = (*command, "--no-report")
     with start(*command, cwd=tmp_path) as running:
         begin = time.monotonic()

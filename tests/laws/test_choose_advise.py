@@ -37,12 +37,16 @@ def samples() -> tuple[Any, Any]:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _few_repeats() -> Any:
-    """No repeats beyond those asked for and as many again."""
+def _hasty() -> Any:
+    """No repeats beyond those asked for and as many again, few batch sizes, update times taken quickly."""
     from epochal.choose import advise as module
+    from epochal.choose import timing
 
+    measured = timing.update_time
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "MORE_REPEATS", 0)
+        patch.setattr(module, "MOST_BATCHES", 10)  # 8, 16, 32 and all 80
+        patch.setattr(timing, "update_time", lambda bench, setting, _=0.0: measured(bench, setting, 0.002))
         yield
 
 
@@ -183,10 +187,14 @@ def test_what_is_given_is_kept() -> None:
     consistent(advice)
     assert advice.batch_size.value == advice.batch_size.low == advice.batch_size.high == 16
     assert {one.batch_size for one in advice.tried} == {16}
+
+
+def test_a_rate_that_was_not_tuned_is_kept_and_no_theory_rests_on_it() -> None:
     advice = advise(NET, samples(), learning_rate=0.3, **SHORT)
     consistent(advice)
     assert advice.learning_rate is not None and advice.learning_rate.value == 0.3
     assert advice.options["learning_rate"] == 0.3
+    assert advice.theory is None
     plot(advice)
 
 
@@ -207,11 +215,17 @@ def test_a_target_that_is_given(advice: Advice) -> None:
 
 def test_regression_with_a_metric_that_grows() -> None:
     inputs, _ = samples()
-    targets = inputs[:, 0] - inputs[:, 1]
-    advice = advise(NET, (inputs, targets), monitor="validation.r2", batch_size=16, **SHORT)
+    data = inputs, inputs[:, 0] - inputs[:, 1]
+    upwards = {**SHORT, "monitor": "validation.r2", "batch_size": 16}
+    advice = advise(NET, data, **upwards)
     consistent(advice)
     assert advice.higher_is_better and advice.column == "validation.r2"
     plot(advice)
+    # Negative control: the noise scale has a value at a given rate, and yet nothing is concluded from it.
+    given = advise(NET, data, learning_rate=0.01, **upwards)
+    assert given.noise is not None and given.noise.value is not None
+    assert given.theory is None
+    assert "not tuned" in given.decided_by and "short trainings" in given.decided_by
 
 
 # Pictures -------------------------------------------------------------------------------------------------
@@ -312,31 +326,18 @@ def test_it_can_be_stopped(tmp_path: Path) -> None:
     assert (tmp_path / "kept" / "trials.jsonl").read_text().count("\n") >= 1
 
 
-def test_a_rate_that_was_not_tuned_makes_the_noise_scale_no_guide():
-    """Negative control: the noise scale has a value at a given rate, and yet nothing is concluded from it."""
-    random = np.random.default_rng(0)
-    inputs = random.normal(size=(200, 8)).astype(np.float32)
-    targets = (inputs @ random.normal(size=8) + 0.5 * random.normal(size=200)).astype(np.float32)
-    found = advise(ep.MLP(), (inputs, targets), optimizer="sgd", repeats=3, epochs=6, learning_rate=1e-3)
-    assert found.noise is not None and found.noise.value is not None
-    assert found.theory is None
-    assert "not tuned" in found.decided_by and "short trainings" in found.decided_by
-
-
-def test_under_adam_the_measured_trainings_decide():
-    random = np.random.default_rng(0)
-    inputs = random.normal(size=(600, 8)).astype(np.float32)
-    targets = (inputs @ random.normal(size=8) + 0.5 * random.normal(size=600)).astype(np.float32)
-    found = advise(ep.MLP(), (inputs, targets), optimizer="adam", repeats=3, epochs=5, batch_size=32)
+def test_under_adam_the_measured_trainings_decide() -> None:
+    found = advise(NET, samples(), batch_size=16, **{**SHORT, "optimizer": "adam"})
+    assert found.noise is not None
     assert "no guide for adam" in found.decided_by
 
 
 def test_a_target_that_takes_no_training_is_refused():
     with pytest.raises(Refusal, match="target 50 must be better than a constant prediction"):
-        advise(ep.MLP(4), "example:iris", repeats=3, target=50.0)
+        advise(NET, samples(), target=50.0, **SHORT)
 
 
 def test_an_advice_that_would_take_hours_is_refused(monkeypatch):
     monkeypatch.setattr("epochal.choose.advise.LONG", 1e-9)
     with pytest.raises(Refusal, match="the pilot alone would take about"):
-        advise(ep.MLP(4), "example:iris", repeats=3, batch_size=32)
+        advise(NET, samples(), batch_size=16, **SHORT)

@@ -20,6 +20,7 @@ from epochal.choose.judged import at_checkpoints
 from epochal.choose.rates import FACTOR, first_guess
 from epochal.choose.timing import measure
 from epochal.choose.trial import Interrupted
+from epochal.choose.until import Until
 from epochal.plan import Plan
 
 MODEL = ep.MLP(6)
@@ -88,9 +89,9 @@ def test_the_same_call_gives_the_same_answer(found):
 
 
 def test_a_repeat_is_that_of_fit(found):
-    run = ep.fit(
-        MODEL, "example:iris", batch_size=8, learning_rate=0.02, epochs=4, repeats=3, evaluate_train=False
-    )
+    options = {"batch_size": 8, "learning_rate": 0.02, "epochs": 4, "repeats": 3}
+    stop = Until("validation.loss")  # without limits; the rule of a comparison, and so the same program
+    run = ep.fit(MODEL, "example:iris", evaluate_train=False, stop=stop, **options)
     curves = found.curves["batch 8"]
     for repeat in range(3):
         ours, theirs = curves.of(repeat), run.curves.of(repeat)
@@ -197,7 +198,8 @@ def test_a_target_that_nobody_reaches_is_said():
 
 
 def test_a_figure_that_is_better_higher_is_read_upwards():
-    found = compare(MODEL, "example:iris", monitor="validation.accuracy", **SMALL)
+    sizes = {"batch_size": [8, "full"]}
+    found = compare(MODEL, "example:iris", monitor="validation.accuracy", **SMALL | sizes)
     assert found.higher_is_better
     means = [row.quality.mean for row in found.rows]
     assert means == sorted(means, reverse=True)
@@ -214,7 +216,7 @@ def test_a_column_that_never_changes_is_said():
         MODEL,
         (inputs, targets),
         monitor="validation.accuracy",
-        **SMALL | {"batch_size": [8, 16], "epochs": 2},
+        **SMALL | {"batch_size": 8, "learning_rate": [0.01, 0.02], "epochs": 2},
     )
     assert "cannot tell the settings apart" in found.answer
 
