@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from epochal.curves import Curves, judge, summarize
 from epochal.data import Split
 from epochal.describe import conditions, describe_data, describe_settings
+from epochal.engine.determinism import options_for
 from epochal.engine.evaluate import forward
 from epochal.engine.fed import FedLane, evaluate_in_blocks
 from epochal.engine.feed import AHEAD, Reader
@@ -184,7 +185,7 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         scores=scores,
         data=data,
         encoder=prepared.dataset.encoder,
-        conditions=conditions(prepared.lanes),
+        conditions=conditions(prepared.lanes, prepared.settings.deterministic),
         baseline=baseline,
         threshold=threshold,
         forecasts=_forecasts(prepared, repeats, scores),
@@ -296,20 +297,21 @@ def constant_figures(prepared: Prepared, repeat: int) -> dict[str, float]:
 
 
 @functools.lru_cache(maxsize=16)
-def _scoring(model: Model, loss: Loss) -> Any:
+def _scoring(model: Model, loss: Loss, deterministic: bool) -> Any:
     """The compiled function (variables, inputs, targets) -> (outputs, losses)."""
 
     def score(variables: Variables, inputs: jax.Array, targets: jax.Array) -> tuple[jax.Array, jax.Array]:
         outputs = forward(model, variables, inputs)
         return outputs, loss(outputs, targets)
 
-    return jax.jit(score)
+    return jax.jit(score, compiler_options=options_for(deterministic))
 
 
 def _outputs(prepared: Prepared, learned: Fitted, part: Samples | Reader) -> tuple[Any, Any]:
     """The outputs and losses of the best parameters for all samples of a part."""
     model = computing_in(prepared.model, prepared.settings.precision)
-    score = functools.partial(_scoring(model, prepared.spec.loss), learned.best)
+    scoring = _scoring(model, prepared.spec.loss, prepared.settings.deterministic)
+    score = functools.partial(scoring, learned.best)
     if isinstance(part, Samples):
         outputs, losses = score(part.inputs, part.targets)
         return outputs, losses

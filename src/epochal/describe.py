@@ -10,6 +10,7 @@ from typing import Any
 import jax
 
 from epochal.data import Dataset, Scaling
+from epochal.engine.determinism import always_same
 from epochal.lanes import Lanes
 from epochal.models import Variables
 from epochal.models.starts import Initial
@@ -66,6 +67,7 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
         "freeze": list(settings.freeze),
         "augment": [str(transform) for transform in settings.augment],
         "precision": settings.precision,
+        "deterministic": settings.deterministic,
     }
 
 
@@ -102,8 +104,8 @@ def describe_data(prepared: Prepared) -> dict[str, Any]:
     return described
 
 
-def conditions(lanes: Lanes | None = None) -> dict[str, Any]:
-    """What figures are measured under, and on how many devices lanes ran if they did."""
+def conditions(lanes: Lanes | None = None, deterministic: bool = False) -> dict[str, Any]:
+    """What figures are measured under: on how many devices lanes ran if they did, in which mode."""
     device = jax.devices()[0]
     versions = {}
     for package in ("epochal", "jax", "jaxlib", "optax", "numpy", "flax"):
@@ -115,6 +117,7 @@ def conditions(lanes: Lanes | None = None) -> dict[str, Any]:
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "device": f"{device.platform}: {device.device_kind}",
         **({} if lanes is None else {"devices": lanes.devices, "devices_a_batch": lanes.devices_a_batch}),
+        "deterministic": always_same(deterministic),
         "machine": platform.machine(),
         "system": platform.system(),
         "python": platform.python_version(),

@@ -130,6 +130,7 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         evaluate_unit=settings.evaluation[1] if plan.updates_per_epoch is None else "updates",
         micro_batch=_micro_batch(settings.micro_batch, plan),
         carries=settings.stateful,
+        deterministic=settings.deterministic,
     )
     for column in (monitor, *rule.columns()):
         if column not in spec.columns:

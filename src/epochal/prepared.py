@@ -26,6 +26,7 @@ from epochal.data import (
 )
 from epochal.data.endless import EndlessRows
 from epochal.data.rows import ArrayRows
+from epochal.engine.determinism import determinism_note
 from epochal.engine.fed import FedSource
 from epochal.engine.feed import Reader
 from epochal.engine.gradient import pieces
@@ -116,6 +117,8 @@ class Prepared:
             notes.append(
                 f"computes in {self.settings.precision}; parameters, optimizer and losses are float32"
             )
+        if self.settings.deterministic:
+            notes.append(determinism_note())
         if isinstance(self.spec.model, Frozen):
             notes.append(self.spec.model.describe(self.dataset.shape, self.dataset.dtype))
         if self.settings.augment:

@@ -78,6 +78,7 @@ class Options(TypedDict, total=False):
     freeze: Any
     augment: Any
     precision: str
+    deterministic: bool
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,7 @@ class Settings:
             "flip,shift:2,rotate:15".
         precision: what the model computes in: "float32", or "bfloat16", which modern accelerators multiply
             many times as fast; parameters, optimizer, losses and figures are float32 all the same.
+        deterministic: whether a GPU gives the same bits every time, as a CPU does; it costs speed.
     """
 
     batch_size: int | Literal["full"] | Mapping[int, Any] | BatchSchedule = 32
@@ -186,6 +188,7 @@ class Settings:
     freeze: Any = ()
     augment: Any = ()
     precision: str = "float32"
+    deterministic: bool = False
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Settings:
@@ -228,8 +231,9 @@ class Settings:
                 f"vary must name something that differs between {repeats} repeats, of {', '.join(VARYING)}; "
                 "got nothing, which would make them all the same."
             )
-        if not isinstance(self.stateful, bool):
-            raise Refusal(f"stateful must be True or False; got {self.stateful!r}.")
+        for name in ("stateful", "deterministic"):
+            if not isinstance(getattr(self, name), bool):
+                raise Refusal(f"{name} must be True or False; got {getattr(self, name)!r}.")
         if self.split is not None and self.split not in SPLITS:
             raise Refusal(did_you_mean("split", str(self.split), SPLITS))
         gap = _whole(self.gap)

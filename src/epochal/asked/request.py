@@ -61,7 +61,7 @@ def document(prepared: Prepared) -> dict[str, Any]:
         "data": {"given": prepared.dataset.source} if recipe is None else recipe.to_dict(),
         "settings": write_settings(settings),
         "identity": identity(prepared),
-        "conditions": conditions() | {"data": _stamp(prepared)},
+        "conditions": conditions(deterministic=prepared.settings.deterministic) | {"data": _stamp(prepared)},
     }
 
 

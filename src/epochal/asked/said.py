@@ -52,7 +52,7 @@ def _codecs() -> dict[str, Codec]:
         **dict.fromkeys(("loss", "monitor", "task", "split"), optional(_WORD)),
         "threshold": optional(plain("a number or a word", float, str)),
         "evaluate_every": plain("a whole number or words", int, str),
-        "stateful": _FLAG,
+        **dict.fromkeys(("stateful", "deterministic"), _FLAG),
         **dict.fromkeys(("standardize", "evaluate_train", "stream"), optional(_FLAG)),
         **dict.fromkeys(("vary", "freeze"), _WORDS),
         "metrics": optional(_WORDS),

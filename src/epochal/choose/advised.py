@@ -107,7 +107,7 @@ def conclude(evidence: Evidence) -> Advice:
         cost=_cost(evidence, epochs),
         data=describe_data(bench.base),
         settings=bench.described(),
-        conditions=conditions(),
+        conditions=conditions(deterministic=bench.base.settings.deterministic),
         folder=bench.store.folder,
     )
 

@@ -123,7 +123,7 @@ def concluded(found: Measured, folder: Path | None, seconds: float) -> Compariso
         cost=Cost(found.trainings, found.updates, seconds),
         data=describe_data(found.bench.base),
         settings=_common(found),
-        conditions=conditions(),
+        conditions=conditions(deterministic=found.bench.base.settings.deterministic),
         folder=folder,
     )
     return replace(comparison, answer=answer(comparison))

@@ -14,11 +14,11 @@ from epochal.cli.options import POSITIVE, BatchSize, Number, Whole, decorate
 from epochal.cli.train_options import (
     column_options,
     common,
+    computing_options,
     data_options,
     loss_options,
     output_options,
     pace_options,
-    precision,
 )
 from epochal.errors import Refusal
 
@@ -207,7 +207,7 @@ compare_options = decorate(
     _seed,
     _optimizer_option,
     pace_options,
-    precision,
+    computing_options,
     loss_options,
     _vary,
     column_options,
@@ -258,7 +258,7 @@ advise_options = decorate(
         help="sgd, momentum, nesterov, adam, adamw and more.",
     ),
     _optimizer_option,
-    precision,
+    computing_options,
     loss_options,
     _training("--order", default="shuffle", metavar="NAME", help="As for train, but blocks."),
     _training("--remainder", default="keep", metavar="NAME", help="keep, drop, spread or carry."),

@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 __all__ = [
     "column_options",
     "common",
+    "computing_options",
     "data_options",
     "loss_options",
     "names",
     "output_options",
     "pace_options",
-    "precision",
     "settings",
     "train_options",
 ]
@@ -101,14 +101,17 @@ pace_options = decorate(
 )
 """Further numbers of a schedule."""
 
-precision = _training(
-    "--precision",
-    default="float32",
-    show_default=True,
-    metavar="NAME",
-    help="What the network computes in: float32 or bfloat16.",
+computing_options = decorate(
+    _training(
+        "--precision",
+        default="float32",
+        show_default=True,
+        metavar="NAME",
+        help="What the network computes in: float32 or bfloat16.",
+    ),
+    _training("--deterministic", is_flag=True, help="The same bits every time on a GPU, too; slower."),
 )
-"""In which type products are computed."""
+"""How products and sums are computed."""
 
 loss_options = decorate(
     _training("--loss", metavar="NAME", help="log_loss, squared_error, absolute_error, huber."),
@@ -217,7 +220,7 @@ train_options = decorate(
     ),
     pace_options,
     _training("--augment", metavar="LIST", help="Vary images: flip,shift:2,crop:2,rotate:15,brightness:0.2."),
-    precision,
+    computing_options,
     _training("--initial", metavar="PATH", help="Start from a run folder, safetensors or Keras file."),
     _training("--fresh", multiple=True, metavar="PATTERN", help="For --initial: parameters drawn anew."),
     _training("--freeze", multiple=True, metavar="PATTERN", help="Parameters that are not trained."),
@@ -329,8 +332,9 @@ def _initial(path: str | None, fresh: tuple[str, ...]) -> Any:
 
 def common(given: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
     """Those of them that `fit`, `compare` and `advise` understand alike."""
+    taken = ("loss", "monitor", "repeats", "seed", "precision", "deterministic")
     return {
-        **{name: given[name] for name in ("loss", "monitor", "repeats", "seed", "precision")},
+        **{name: given[name] for name in taken},
         "optimizer_options": read_options(given["optimizer_option"]),
         "metrics": None if given["metrics"] is None else names(given["metrics"]),
         "vary": names(given["vary"]),

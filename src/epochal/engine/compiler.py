@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from epochal.engine.determinism import compiled_from
 from epochal.engine.program import build, fresh, over_repeats
 from epochal.engine.schedules import Schedule
 from epochal.engine.spec import Spec
@@ -83,12 +84,15 @@ def _call(spec: Spec, signature: Any, shared: bool) -> Any:
     shapes = shapes_of(spec.model, sample.shape, sample.dtype)
     program = build(spec, shapes, shared)
     arguments = (progress, seeds, parts, limits)
-    return _jitted(spec, program, donate=(0,)).lower(*arguments).compile()
+    return _program(spec, program, arguments, donate=(0,))
 
 
-def _jitted(spec: Spec, function: Callable[..., Any], donate: tuple[int, ...] = ()) -> Any:
-    """The function with results that every device of the team has."""
-    return jax.jit(function, donate_argnums=donate, out_shardings=spec.team.everywhere)
+def _program(
+    spec: Spec, function: Callable[..., Any], arguments: tuple[Any, ...], donate: tuple[int, ...] = ()
+) -> Any:
+    """The compiled function of such arguments, with results that every device of the team has."""
+    traced = jax.jit(function, donate_argnums=donate, out_shardings=spec.team.everywhere)
+    return compiled_from(traced.lower(*arguments), spec.deterministic)
 
 
 def _init(spec: Spec, signature: Any) -> Any:
@@ -97,7 +101,7 @@ def _init(spec: Spec, signature: Any) -> Any:
     def draw(key: jax.Array) -> Repeat:
         return fresh(spec, spec.model.init(key, jax.numpy.zeros(sample.shape, sample.dtype)))
 
-    return _jitted(spec, over_repeats(spec.repeats, draw, (0,))).lower(keys).compile()
+    return _program(spec, over_repeats(spec.repeats, draw, (0,)), (keys,))
 
 
 def _sample(parts: tuple[Part, ...], shared: bool) -> jax.ShapeDtypeStruct:
@@ -191,6 +195,6 @@ def compiled(
 
     def build_it() -> Any:
         function = make(spec, shapes_of(spec.model, sample.shape, sample.dtype))
-        return _jitted(spec, function, donate).lower(*jax.tree.unflatten(*signature)).compile()
+        return _program(spec, function, jax.tree.unflatten(*signature), donate)
 
     return _compiled(spec, (make, sample.shape, str(sample.dtype), signature), None, build_it)

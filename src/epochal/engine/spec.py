@@ -88,6 +88,8 @@ class Spec:
     """Whether the model's state is carried through an epoch, from zeros at its beginning."""
     team: Team = ALONE
     """The devices that share each batch."""
+    deterministic: bool = False
+    """Whether programs give the same bits every time, whatever it costs."""
 
     @property
     def columns(self) -> tuple[str, ...]:

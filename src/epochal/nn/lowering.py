@@ -1,8 +1,7 @@
 """Which form of an operation is fast on this device?
 
 On accelerators the vendor's kernels are. On a CPU, XLA's convolution inside a compiled loop is a naive one
-on one thread, and the gradient of its windowed maximum is slow, too: there, shifted slices and one matrix
-product are the faster form (docs/log.md).
+on one thread: there, shifted slices and one matrix product are the faster form (docs/log.md).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """How is the largest value of each window found, and its gradient returned to it?
 
 The maximum is taken over shifted slices, and the number of the slice that had it is kept: the gradient goes
-back to that slice, the first one among equals, as in PyTorch and XLA. The inputs need not be kept.
+back to that slice, the first one among equals, as in PyTorch and XLA. The inputs need not be kept. It is the
+form for every device: the gradient of XLA's own is slow on a CPU, and has no deterministic form on a GPU.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from epochal.nn import lowering
 from epochal.nn.convolution import Padding, Pads, Sizes, windows
 
 __all__ = ["max_pool"]
@@ -37,11 +37,7 @@ def max_pool(
     """
     sizes, steps = tuple(window), tuple(strides) or tuple(window)
     pads = windows(inputs.shape[1:-1], sizes, steps, padding)
-    if lowering.form() == "slices":
-        return _largest(inputs, inputs.shape[1:-1], sizes, steps, pads)
-    return lax.reduce_window(
-        inputs, -jnp.inf, lax.max, (1, *sizes, 1), (1, *steps, 1), ((0, 0), *pads, (0, 0))
-    )
+    return _largest(inputs, inputs.shape[1:-1], sizes, steps, pads)
 
 
 def _found(inputs: jax.Array, window: Sizes, strides: Sizes, pads: Pads) -> tuple[jax.Array, jax.Array]:
@@ -81,7 +77,7 @@ def _backward(
     offsets = list(itertools.product(*map(range, window)))
     if window == strides and all(pad == (0, 0) for pad in pads):
         return (_tiled(sizes, window, where, slope),)
-    of_inputs = jnp.zeros((slope.shape[0], *sizes, slope.shape[-1]), slope.dtype)
+    of_inputs = jnp.zeros((slope.shape[0], *sizes, slope.shape[-1]), jnp.float32)
     for number, offset in enumerate(offsets):
         edges = [(0, 0, 0)]
         for at, step, (low, _), size, out in zip(
@@ -91,7 +87,7 @@ def _backward(
         edges.append((0, 0, 0))
         zero = jnp.zeros((), slope.dtype)
         of_inputs += lax.pad(jnp.where(where == number, slope, zero), zero, edges)
-    return (of_inputs,)
+    return (of_inputs.astype(slope.dtype),)
 
 
 def _tiled(sizes: Sizes, window: Sizes, where: jax.Array, slope: jax.Array) -> jax.Array:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from epochal.data import WindowEncoder, encode_new
 from epochal.data.images import ImageEncoder
+from epochal.engine.determinism import options_for
 from epochal.engine.evaluate import forward
 from epochal.errors import Refusal
 from epochal.models import Model, Variables, computing_in, probabilities, settled
@@ -30,9 +31,17 @@ __all__ = ["Prediction", "compiled_forward", "predict"]
 
 
 @functools.lru_cache(maxsize=32)
-def compiled_forward(model: Model) -> Any:
-    """The compiled function (variables, inputs) -> outputs of a model."""
-    return jax.jit(lambda variables, inputs: forward(model, variables, inputs))
+def _compiled(model: Model, deterministic: bool) -> Any:
+    return jax.jit(
+        lambda variables, inputs: forward(model, variables, inputs),
+        compiler_options=options_for(deterministic),
+    )
+
+
+def compiled_forward(run: Run, model: Model) -> Any:
+    """The compiled function (variables, inputs) -> outputs of a run's model, as the run computed it."""
+    deterministic = run.settings.get("deterministic") is True
+    return _compiled(computing_in(model, run.precision), deterministic)
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +169,7 @@ def predict(
     )
     assert run.model is not None
     settled(run.model, [dataset.inputs])
-    call = compiled_forward(computing_in(run.model, run.precision))
+    call = compiled_forward(run, run.model)
     each = []
     for fitted in run.fitted:
         inputs = dataset.inputs if fitted.scaling is None else fitted.scaling.apply(dataset.inputs)

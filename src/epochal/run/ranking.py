@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from epochal.data import MISSING, PairEncoder, encode_new
 from epochal.errors import Refusal
-from epochal.models import Pairwise, computing_in
+from epochal.models import Pairwise
 from epochal.run.csv_file import write_table
 from epochal.run.predict import compiled_forward
 
@@ -103,7 +103,7 @@ def rank(
             raise Refusal(
                 f"by must have one value for each of the {items.samples:,} items; got {groups.shape}."
             )
-    call = compiled_forward(computing_in(run.model.model, run.precision))
+    call = compiled_forward(run, run.model.model)
     scores = []
     for fitted in run.fitted:
         inputs = items.inputs if fitted.scaling is None else fitted.scaling.apply(items.inputs)
