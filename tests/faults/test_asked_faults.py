@@ -9,12 +9,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jax
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import epochal as ep
-from epochal.asked import ask_again, differences, document, identity, with_epochs
+from epochal.asked import (
+    ask_again,
+    changed_conditions,
+    conditions_of,
+    differences,
+    document,
+    identity,
+    with_epochs,
+)
 from epochal.data.recipe import Recipe
 from epochal.prepare import prepare
 from epochal.settings import Settings
@@ -222,6 +232,27 @@ def test_fewer_epochs_are_refused_and_a_rate_that_depends_on_them_is_said(writte
     _, (note,) = with_epochs(cosine, 300)
     assert "not the run that 300 epochs asked for at once would have been" in note
     assert with_epochs(cosine, 20)[1] == ()
+
+
+def test_other_versions_and_a_file_written_since_are_said(tmp_path: Path) -> None:
+    """What is streamed is compared by some samples: this one is none of them, so the time is looked at."""
+    path, values = tmp_path / "large.npy", np.arange(3000, dtype=np.float32).reshape(1000, 3)
+    np.save(path, values)
+    first = prepare(ep.MLP(2), path, Settings(stream=True))
+    written = document(first)
+    values[1, 0] = -7
+    np.save(path, values)
+    second = prepare(*ask_again(written))
+    assert differences(written["identity"], identity(second)) == []
+    now = conditions_of(second)
+    (since,) = changed_conditions(written["conditions"], now)
+    assert "was written since" in since
+    versions = {**now["versions"], "jax": "9.9"}
+    assert changed_conditions({**now, "versions": versions, "device": "x"}, now) == [
+        f"jax: 9.9 then, {jax.__version__} now",
+        f"device: x then, {now['device']} now",
+    ]
+    assert changed_conditions({}, now) != []
 
 
 def test_arrays_and_frames_have_no_recipe(table: Path) -> None:

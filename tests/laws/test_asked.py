@@ -14,7 +14,15 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import epochal as ep
-from epochal.asked import ask_again, changed_conditions, common_updates, differences, document, identity
+from epochal.asked import (
+    ask_again,
+    changed_conditions,
+    common_updates,
+    conditions_of,
+    differences,
+    document,
+    identity,
+)
 from epochal.asked.said import read_settings, write_settings
 from epochal.plan.tracks import Tracks
 from epochal.prepare import prepare
@@ -42,7 +50,7 @@ def prepared_again(first: Prepared) -> Prepared:
     ]
     assert differences(written["identity"], through_json(identity(second))) == []
     assert through_json(document(second)["settings"]) == written["settings"]
-    assert changed_conditions(written, second) == []
+    assert changed_conditions(written["conditions"], conditions_of(second)) == []
     return second
 
 
@@ -126,6 +134,7 @@ asked = st.fixed_dictionaries(
         "evaluate_train": st.booleans(),
         "stream": st.booleans(),
         "workers": st.none() | st.integers(0, 3),
+        "deterministic": st.booleans(),
         "precision": st.sampled_from(["float32", "bfloat16"]),
         "freeze": st.sampled_from([(), ("0/kernel",), ("0/*",)]),
     },

@@ -7,12 +7,20 @@ same for a training to go on, and `differences` says in words what is not.
 
 from epochal.asked.differences import differences
 from epochal.asked.identity import identity
-from epochal.asked.request import ask_again, changed_conditions, common_updates, document, with_epochs
+from epochal.asked.request import (
+    ask_again,
+    changed_conditions,
+    common_updates,
+    conditions_of,
+    document,
+    with_epochs,
+)
 
 __all__ = [
     "ask_again",
     "changed_conditions",
     "common_updates",
+    "conditions_of",
     "differences",
     "document",
     "identity",

@@ -26,7 +26,15 @@ from epochal.errors import Refusal
 from epochal.prepared import Prepared
 from epochal.settings import Settings
 
-__all__ = ["FORMAT", "ask_again", "changed_conditions", "common_updates", "document", "with_epochs"]
+__all__ = [
+    "FORMAT",
+    "ask_again",
+    "changed_conditions",
+    "common_updates",
+    "conditions_of",
+    "document",
+    "with_epochs",
+]
 
 FORMAT = 1
 """Of the document: another one is not read."""
@@ -61,17 +69,17 @@ def document(prepared: Prepared) -> dict[str, Any]:
         "data": {"given": prepared.dataset.source} if recipe is None else recipe.to_dict(),
         "settings": write_settings(settings),
         "identity": identity(prepared),
-        "conditions": conditions(deterministic=prepared.settings.deterministic) | {"data": _stamp(prepared)},
+        "conditions": conditions_of(prepared),
     }
 
 
-def _stamp(prepared: Prepared) -> dict[str, int] | None:
-    """When a streamed file was written, and its size: its fingerprint is of some samples only."""
-    recipe = prepared.dataset.recipe
-    if not prepared.fed or recipe is None or not Path(recipe.source).is_file():
-        return None
-    stat = Path(recipe.source).stat()
-    return {"bytes": stat.st_size, "modified_ns": stat.st_mtime_ns}
+def conditions_of(prepared: Prepared) -> dict[str, Any]:
+    """What figures are measured under, and when a file was written that is streamed, and its size."""
+    stamp, recipe = None, prepared.dataset.recipe
+    if prepared.fed and recipe is not None and Path(recipe.source).is_file():
+        stat = Path(recipe.source).stat()
+        stamp = {"bytes": stat.st_size, "modified_ns": stat.st_mtime_ns}
+    return conditions(deterministic=prepared.settings.deterministic) | {"data": stamp}
 
 
 def ask_again(
@@ -225,7 +233,7 @@ def common_updates(prepared: Prepared, ended: int) -> int:
     return ended if due else ended - 1
 
 
-def changed_conditions(asked: Any, prepared: Prepared) -> list[str]:
+def changed_conditions(then: Any, now: Mapping[str, Any]) -> list[str]:
     """Under which other conditions a training goes on than it began, one short clause each.
 
     They don't make it another training, but its figures may differ in their last bits: another version of
@@ -233,17 +241,15 @@ def changed_conditions(asked: Any, prepared: Prepared) -> list[str]:
     been written since.
 
     Args:
-        asked: the document of the training that began.
-        prepared: the training that goes on.
+        then: `document["conditions"]` of the training that began.
+        now: `conditions_of` the training that goes on.
     """
-    then = asked.get("conditions") if isinstance(asked, Mapping) else None
     before: Mapping[str, Any] = then if isinstance(then, Mapping) else {}
-    now = conditions() | {"data": _stamp(prepared)}
     versions = before.get("versions")
     found = differences(versions, now["versions"]) if isinstance(versions, Mapping) else []
-    for name in ("device", "machine"):
-        found += differences({name: before.get(name)}, {name: now[name]})
-    if before.get("data") != now["data"]:
+    for name in ("device", "machine", "deterministic"):
+        found += differences({name: before.get(name)}, {name: now.get(name)})
+    if before.get("data") != now.get("data", before.get("data")):
         found.append(
             "the file with the data was written since; of what is streamed, some samples are compared"
         )
