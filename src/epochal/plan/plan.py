@@ -6,23 +6,21 @@ either: `batch` is a pure function, `find` its inverse.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from epochal.errors import Refusal
+from epochal.plan.counts import Counts, index_within
 from epochal.plan.named import order_named
 from epochal.plan.order import Order
 from epochal.plan.permutation import MOST_SAMPLES
-from epochal.plan.remainder import REMAINDERS, Segments, remainder_named
+from epochal.plan.remainder import REMAINDERS, remainder_named
 from epochal.plan.sizes import BatchSchedule, Full, Scheduled, batch_size_of, bounded, whole
-from epochal.plan.walk import Phase, Walk, walk_of
 
 if TYPE_CHECKING:
     from epochal.plan.audit import Audit
@@ -46,7 +44,7 @@ class Turn:
 
 
 @dataclass(frozen=True, init=False, repr=False)
-class Plan:
+class Plan(Counts):
     """Order + batch size + remainder + epochs: which samples form which update.
 
     Args:
@@ -84,14 +82,6 @@ class Plan:
         epochal.errors.Refusal: batch_size must be between 1 and 614 (the training samples); got 1000. \
 Use "full" for one batch per epoch.
     """
-
-    samples: int
-    batch_size: int
-    epochs: int
-    seed: int
-    order: Order
-    remainder: str
-    updates_per_epoch: int | None
 
     def __init__(
         self,
@@ -142,53 +132,6 @@ Use "full" for one batch per epoch.
 
         return summary(self)
 
-    # What is known before any epoch ------------------------------------------------------------------------
-
-    @property
-    def is_full(self) -> bool:
-        """Whether the batch size was given as "full"."""
-        return isinstance(self.batch_size, Full)
-
-    @property
-    def batch_schedule(self) -> BatchSchedule | None:
-        """The schedule of batch sizes, None where there is one size; `batch_size` is then the first."""
-        return self.batch_size.schedule if isinstance(self.batch_size, Scheduled) else None
-
-    @property
-    def batch_sizes(self) -> tuple[int, ...]:
-        """All sizes that batches have, the largest first.
-
-        >>> Plan(614, 32, 1).batch_sizes
-        (32, 6)
-        """
-        return tuple(sorted({size for phase in self.phases for _, size in phase.segments}, reverse=True))
-
-    @property
-    def phases(self) -> tuple[Phase, ...]:
-        """Passes through the samples that are cut alike, each phase up to the next: one, or several."""
-        return tuple(phase for phase in self._walk.phases if phase.first < self.passes.epochs)
-
-    @cached_property
-    def passes(self) -> Plan:
-        """The passes through the samples that the updates make, as a plan in which an epoch is a pass.
-
-        The plan itself, but for one with `updates_per_epoch`, whose last pass may have more updates than it.
-
-        >>> Plan(10, 5, 3, updates_per_epoch=3).passes.epochs
-        5
-        """
-        if self.updates_per_epoch is None:
-            return self
-        size = self._schedule_of_passes or ("full" if self.is_full else int(self.batch_size))
-        return self.with_(
-            batch_size=size, epochs=self._walk.locate(self.updates - 1)[0] + 1, updates_per_epoch=None
-        )
-
-    @property
-    def turns(self) -> int:
-        """Positions of an epoch: the samples, but for an order that repeats some or skips some."""
-        return self.order.turns(self.samples)
-
     @property
     def regime(self) -> Regime:
         """Batch gradient descent (all samples in each update), stochastic (one), or mini-batch (between)."""
@@ -196,103 +139,6 @@ Use "full" for one batch per epoch.
         if self.order.once and firsts == {self.samples}:
             return "batch"
         return "stochastic" if firsts == {1} else "mini-batch"
-
-    @property
-    def batches_per_epoch(self) -> int:
-        """Updates in one epoch; with `carry`, where that varies by one, the most; of epoch 0."""
-        return self.batches_in(0)
-
-    @property
-    def updates(self) -> int:
-        """Updates in all epochs."""
-        return self.first_update(self.epochs)
-
-    @property
-    def segments(self) -> Segments:
-        """The batches of an epoch (of epoch 0, with `carry`) as (how many, of which size) in their order.
-
-        >>> Plan(614, 32, 1).segments
-        ((19, 32), (1, 6))
-        """
-        return self.segments_in(0)
-
-    # Epochs and updates ------------------------------------------------------------------------------------
-
-    def segments_in(self, epoch: int) -> Segments:
-        """The batches of this epoch as (how many, of which size) in their order."""
-        epoch = self._epoch(epoch)
-        if self.updates_per_epoch is None:
-            return self._walk.segments(epoch)
-        return self._walk.between(self.first_update(epoch), self.first_update(epoch + 1))
-
-    def batches_in(self, epoch: int) -> int:
-        """How many batches start in this epoch."""
-        if self.updates_per_epoch is not None:
-            return self.updates_per_epoch if self._epoch(epoch) >= 0 else 0
-        return sum(count for count, _ in self.segments_in(epoch))
-
-    def left_out(self, epoch: int) -> int:
-        """How many turns of this epoch (of the passes that end in it) are left out: only `drop` does that."""
-        if self._epoch(epoch) < 0 or self.remainder != "drop":
-            return 0
-        if self.updates_per_epoch is None:
-            return self.turns - sum(count * size for count, size in self._walk.segments(epoch))
-        first, last = (self._walk.locate(self.first_update(at))[0] for at in (epoch, epoch + 1))
-        return (last - first) * self.turns - (self._walk.seen(last) - self._walk.seen(first))
-
-    def start(self, epoch: int) -> int:
-        """The position of the epoch's order at which its first batch begins.
-
-        0, but for `carry`, whose last batch of the epoch before has borrowed the first ones, and for `drop`
-        with a fixed order, where each epoch begins where the last one ended.
-
-        >>> [Plan(1000, 400, 3, remainder="carry").start(epoch) for epoch in range(3)]
-        [0, 200, 0]
-        """
-        epoch = self._epoch(epoch)
-        if self.updates_per_epoch is None:
-            return self._walk.start(epoch)
-        at, index = self._walk.locate(self.first_update(epoch))
-        return (self._walk.start(at) + self.passes._slice(at, index)[0]) % self.turns
-
-    def first_update(self, epoch: int) -> int:
-        """The first update of the epoch, counted from 0 over the whole plan (of `epochs`: `updates`)."""
-        epoch = self._epoch(epoch, self.epochs)
-        if self.updates_per_epoch is not None:
-            return epoch * self.updates_per_epoch
-        return self._walk.first_update(epoch)
-
-    def locate(self, update: int) -> tuple[int, int]:
-        """The epoch of an update and the index of its batch in that epoch.
-
-        >>> Plan(1000, 400, 3).locate(5)
-        (1, 2)
-        """
-        update = _index("update", update, self.updates)
-        if self.updates_per_epoch is not None:
-            return divmod(update, self.updates_per_epoch)
-        return self._walk.locate(update)
-
-    def epochs_after(self, update: int) -> float:
-        """How many epochs so many updates make.
-
-        >>> Plan(1000, 400, 3).epochs_after(4)
-        1.3333333333333333
-        """
-        if update >= self.updates:
-            return float(self.epochs)
-        epoch, index = self.locate(update)
-        return epoch + (index / self.batches_in(epoch) if index else 0.0)
-
-    def samples_after(self, update: int) -> int:
-        """How many turns samples have had after so many updates.
-
-        >>> Plan(10, 4, 3).samples_after(5)
-        18
-        """
-        epoch, index = self._walk.locate(update)
-        since = self._walk.between(update - index, update)
-        return self._walk.seen(epoch) + sum(count * size for count, size in since)
 
     # Samples -----------------------------------------------------------------------------------------------
 
@@ -313,8 +159,8 @@ Use "full" for one batch per epoch.
         >>> plan.batches(0, 1, 2).tolist() == [*plan.batch(0, 1).tolist(), *plan.batch(0, 2).tolist()]
         True
         """
-        index = _index("index", index, self.batches_in(epoch))
-        last = _index("index", index + count - 1, self.batches_in(epoch))
+        index = index_within("index", index, self.batches_in(epoch))
+        last = index_within("index", index + count - 1, self.batches_in(epoch))
         if self.updates_per_epoch is not None:
             begin = self.first_update(epoch)
             updates = range(begin + index, begin + last + 1)
@@ -334,8 +180,8 @@ Use "full" for one batch per epoch.
         [[4, 8, 7], [0, 1, 6], [9, 2, 3], [5]]
         """
         parts = bounded("parts", parts, 1, 2**31 - 1, "between 1 and 2^31 - 1")
-        part = _index("part", part, parts)
-        index = _index("index", index, self.batches_in(epoch))
+        part = index_within("part", part, parts)
+        index = index_within("index", index, self.batches_in(epoch))
         if self.updates_per_epoch is not None:
             return self.passes.share(*self.passes.locate(self.first_update(epoch) + index), part, parts)
         offset, size = self._slice(epoch, index)
@@ -366,7 +212,7 @@ Use "full" for one batch per epoch.
         With `carry` its batch may have started in the epoch before; `find(sample, epochs)` then answers for
         the samples that the very last batch borrowed.
         """
-        sample = _index("sample", sample, self.samples)
+        sample = index_within("sample", sample, self.samples)
         if self.updates_per_epoch is not None:
             return self._find_among(sample, self._epoch(epoch))
         epoch = self._epoch(epoch, self.epochs if self.remainder == "carry" else self.epochs - 1)
@@ -388,14 +234,6 @@ Use "full" for one batch per epoch.
         return audit(self, labels, epochs)
 
     # Other plans, other forms ------------------------------------------------------------------------------
-
-    def with_(self, **changes: Any) -> Plan:
-        """The same plan with some of its arguments changed; a "full" batch stays full.
-
-        >>> Plan(200, "full", 10).with_(samples=100).batch_size
-        100
-        """
-        return dataclasses.replace(self, **changes)
 
     def by_remainder(self) -> dict[str, Plan]:
         """The plan with each remainder policy that its order allows."""
@@ -440,19 +278,6 @@ Use "full" for one batch per epoch.
 
     # Inside ------------------------------------------------------------------------------------------------
 
-    @cached_property
-    def _walk(self) -> Walk:
-        schedule, policy = self._schedule_of_passes, REMAINDERS[self.remainder]
-        return walk_of(policy, self.turns, self.order.fixed, int(self.batch_size), schedule)
-
-    @property
-    def _schedule_of_passes(self) -> BatchSchedule | None:
-        """The schedule of batch sizes in passes or updates, where an epoch is something else."""
-        schedule = self.batch_schedule
-        if schedule is None or self.updates_per_epoch is None or schedule.unit == "updates":
-            return schedule
-        return BatchSchedule({at * self.updates_per_epoch: size for at, size in schedule.changes}, "updates")
-
     def _check_pace(self, order: Order) -> None:
         """Refuse what can't be together with batch sizes that change, or epochs of a number of updates."""
         if self.batch_schedule is not None:
@@ -484,9 +309,6 @@ Use "full" for one batch per epoch.
         ]
         return tuple(Turn(turn.update, epoch, turn.update - begin, turn.slot) for turn in sorted(found))
 
-    def _epoch(self, epoch: int, most: int | None = None) -> int:
-        return _index("epoch", epoch, self.epochs if most is None else most + 1)
-
     def _turn(self, epoch: int, position: int) -> Turn | None:
         """The turn at a position of an epoch's order, None where it is left out or past the last epoch."""
         turn = self._walk.turn(epoch, position)
@@ -494,15 +316,6 @@ Use "full" for one batch per epoch.
             return None
         batch, slot = self._batch_and_slot(*turn)
         return Turn(self.first_update(turn[0]) + batch, turn[0], batch, slot)
-
-    def _slice(self, epoch: int, index: int) -> tuple[int, int]:
-        """The offset of a batch from the beginning of the epoch's first batch, and its size."""
-        offset = 0
-        for count, size in self.segments_in(epoch):
-            if index < count:
-                return offset + index * size, size
-            offset, index = offset + count * size, index - count
-        raise AssertionError("an index within batches_in lies in a segment")
 
     def _batch_and_slot(self, epoch: int, offset: int) -> tuple[int, int]:
         before = 0
@@ -512,10 +325,6 @@ Use "full" for one batch per epoch.
                 return before + batch, slot
             before, offset = before + count, offset - count * size
         raise AssertionError("an offset within an epoch lies in a segment")
-
-
-def _index(name: str, value: object, count: int) -> int:
-    return bounded(name, value, 0, count - 1, f"between 0 and {count - 1}")
 
 
 _OUTCOMES = {

@@ -1,0 +1,222 @@
+"""How many updates has each epoch, and of which sizes?
+
+What a plan knows without looking at any sample. A pass through the samples is cut into segments of equally
+sized batches (`epochal.plan.walk`); an epoch is a pass, or a number of updates across passes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+from epochal.plan.order import Order
+from epochal.plan.remainder import REMAINDERS, Segments
+from epochal.plan.sizes import BatchSchedule, Full, Scheduled, bounded
+from epochal.plan.walk import Phase, Walk, walk_of
+
+__all__ = ["Counts", "index_within"]
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Counts:
+    """The counts of a `Plan`, which has the arguments that they follow from."""
+
+    samples: int
+    batch_size: int
+    epochs: int
+    seed: int
+    order: Order
+    remainder: str
+    updates_per_epoch: int | None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the batch size was given as "full"."""
+        return isinstance(self.batch_size, Full)
+
+    @property
+    def batch_schedule(self) -> BatchSchedule | None:
+        """The schedule of batch sizes, None where there is one size; `batch_size` is then the first."""
+        return self.batch_size.schedule if isinstance(self.batch_size, Scheduled) else None
+
+    @property
+    def batch_sizes(self) -> tuple[int, ...]:
+        """All sizes that batches have, the largest first.
+
+        >>> from epochal import Plan
+        >>> Plan(614, 32, 1).batch_sizes
+        (32, 6)
+        """
+        return tuple(sorted({size for phase in self.phases for _, size in phase.segments}, reverse=True))
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """Passes through the samples that are cut alike, each phase up to the next: one, or several."""
+        return tuple(phase for phase in self._walk.phases if phase.first < self.passes.epochs)
+
+    @cached_property
+    def passes(self) -> Self:
+        """The passes through the samples that the updates make, as a plan in which an epoch is a pass.
+
+        The plan itself, but for one with `updates_per_epoch`, whose last pass may have more updates than it.
+
+        >>> from epochal import Plan
+        >>> Plan(10, 5, 3, updates_per_epoch=3).passes.epochs
+        5
+        """
+        if self.updates_per_epoch is None:
+            return self
+        size = self._schedule_of_passes or ("full" if self.is_full else int(self.batch_size))
+        return self.with_(
+            batch_size=size, epochs=self._walk.locate(self.updates - 1)[0] + 1, updates_per_epoch=None
+        )
+
+    @property
+    def turns(self) -> int:
+        """Positions of an epoch: the samples, but for an order that repeats some or skips some."""
+        return self.order.turns(self.samples)
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Updates in one epoch; with `carry`, where that varies by one, the most; of epoch 0."""
+        return self.batches_in(0)
+
+    @property
+    def updates(self) -> int:
+        """Updates in all epochs."""
+        return self.first_update(self.epochs)
+
+    @property
+    def segments(self) -> Segments:
+        """The batches of an epoch (of epoch 0, with `carry`) as (how many, of which size) in their order.
+
+        >>> from epochal import Plan
+        >>> Plan(614, 32, 1).segments
+        ((19, 32), (1, 6))
+        """
+        return self.segments_in(0)
+
+    # Epochs and updates ------------------------------------------------------------------------------------
+
+    def segments_in(self, epoch: int) -> Segments:
+        """The batches of this epoch as (how many, of which size) in their order."""
+        epoch = self._epoch(epoch)
+        if self.updates_per_epoch is None:
+            return self._walk.segments(epoch)
+        return self._walk.between(self.first_update(epoch), self.first_update(epoch + 1))
+
+    def batches_in(self, epoch: int) -> int:
+        """How many batches start in this epoch."""
+        if self.updates_per_epoch is not None:
+            return self.updates_per_epoch if self._epoch(epoch) >= 0 else 0
+        return sum(count for count, _ in self.segments_in(epoch))
+
+    def left_out(self, epoch: int) -> int:
+        """How many turns of this epoch (of the passes that end in it) are left out: only `drop` does that."""
+        if self._epoch(epoch) < 0 or self.remainder != "drop":
+            return 0
+        if self.updates_per_epoch is None:
+            return self.turns - sum(count * size for count, size in self._walk.segments(epoch))
+        first, last = (self._walk.locate(self.first_update(at))[0] for at in (epoch, epoch + 1))
+        return (last - first) * self.turns - (self._walk.seen(last) - self._walk.seen(first))
+
+    def start(self, epoch: int) -> int:
+        """The position of the epoch's order at which its first batch begins.
+
+        0, but for `carry`, whose last batch of the epoch before has borrowed the first ones, and for `drop`
+        with a fixed order, where each epoch begins where the last one ended.
+
+        >>> from epochal import Plan
+        >>> [Plan(1000, 400, 3, remainder="carry").start(epoch) for epoch in range(3)]
+        [0, 200, 0]
+        """
+        epoch = self._epoch(epoch)
+        if self.updates_per_epoch is None:
+            return self._walk.start(epoch)
+        at, index = self._walk.locate(self.first_update(epoch))
+        return (self._walk.start(at) + self.passes._slice(at, index)[0]) % self.turns
+
+    def first_update(self, epoch: int) -> int:
+        """The first update of the epoch, counted from 0 over the whole plan (of `epochs`: `updates`)."""
+        epoch = self._epoch(epoch, self.epochs)
+        if self.updates_per_epoch is not None:
+            return epoch * self.updates_per_epoch
+        return self._walk.first_update(epoch)
+
+    def locate(self, update: int) -> tuple[int, int]:
+        """The epoch of an update and the index of its batch in that epoch.
+
+        >>> from epochal import Plan
+        >>> Plan(1000, 400, 3).locate(5)
+        (1, 2)
+        """
+        update = index_within("update", update, self.updates)
+        if self.updates_per_epoch is not None:
+            return divmod(update, self.updates_per_epoch)
+        return self._walk.locate(update)
+
+    def epochs_after(self, update: int) -> float:
+        """How many epochs so many updates make.
+
+        >>> from epochal import Plan
+        >>> Plan(1000, 400, 3).epochs_after(4)
+        1.3333333333333333
+        """
+        if update >= self.updates:
+            return float(self.epochs)
+        epoch, index = self.locate(update)
+        return epoch + (index / self.batches_in(epoch) if index else 0.0)
+
+    def samples_after(self, update: int) -> int:
+        """How many turns samples have had after so many updates.
+
+        >>> from epochal import Plan
+        >>> Plan(10, 4, 3).samples_after(5)
+        18
+        """
+        epoch, index = self._walk.locate(update)
+        since = self._walk.between(update - index, update)
+        return self._walk.seen(epoch) + sum(count * size for count, size in since)
+
+    def with_(self, **changes: Any) -> Self:
+        """The same plan with some of its arguments changed; a "full" batch stays full.
+
+        >>> from epochal import Plan
+        >>> Plan(200, "full", 10).with_(samples=100).batch_size
+        100
+        """
+        return dataclasses.replace(self, **changes)
+
+    # Inside ------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _walk(self) -> Walk:
+        schedule, policy = self._schedule_of_passes, REMAINDERS[self.remainder]
+        return walk_of(policy, self.turns, self.order.fixed, int(self.batch_size), schedule)
+
+    @property
+    def _schedule_of_passes(self) -> BatchSchedule | None:
+        """The schedule of batch sizes in passes or updates, where an epoch is something else."""
+        schedule = self.batch_schedule
+        if schedule is None or self.updates_per_epoch is None or schedule.unit == "updates":
+            return schedule
+        return BatchSchedule({at * self.updates_per_epoch: size for at, size in schedule.changes}, "updates")
+
+    def _epoch(self, epoch: int, most: int | None = None) -> int:
+        return index_within("epoch", epoch, self.epochs if most is None else most + 1)
+
+    def _slice(self, epoch: int, index: int) -> tuple[int, int]:
+        """The offset of a batch from the beginning of the epoch's first batch, and its size."""
+        offset = 0
+        for count, size in self.segments_in(epoch):
+            if index < count:
+                return offset + index * size, size
+            offset, index = offset + count * size, index - count
+        raise AssertionError("an index within batches_in lies in a segment")
+
+
+def index_within(name: str, value: object, count: int) -> int:
+    """A whole number from 0 up to one less than `count`, or a refusal."""
+    return bounded(name, value, 0, count - 1, f"between 0 and {count - 1}")
