@@ -12,7 +12,17 @@ if TYPE_CHECKING:
     from epochal.prepared import Prepared
     from epochal.run import Run
 
-__all__ = ["Evaluated", "Event", "Progressed", "RepeatEnded", "RunEnded", "RunStarted"]
+__all__ = [
+    "Checkpointed",
+    "Evaluated",
+    "Event",
+    "Progressed",
+    "RepeatEnded",
+    "Resumed",
+    "RunEnded",
+    "RunStarted",
+    "Unsaved",
+]
 
 
 @dataclass(frozen=True)
@@ -57,10 +67,40 @@ class RepeatEnded:
 
 
 @dataclass(frozen=True)
+class Resumed:
+    """A training goes on; comes after `RunStarted`."""
+
+    updates: int
+    """Made before, over all repeats; 0 where nothing was kept yet."""
+    notes: tuple[str, ...] = ()
+    """What should be known: checkpoints that were passed over, another version of JAX."""
+
+
+@dataclass(frozen=True)
+class Checkpointed:
+    """A checkpoint lies on the disk, verified."""
+
+    updates: int
+    """Made until then, over all repeats."""
+    seconds: float
+    """What writing took, beside the training."""
+
+
+@dataclass(frozen=True)
+class Unsaved:
+    """A checkpoint could not be written; the training goes on, as it was asked to."""
+
+    updates: int
+    reason: str
+
+
+@dataclass(frozen=True)
 class RunEnded:
     """The last event."""
 
     run: Run
+    unsaved: str = ""
+    """Why the run could not be written into its folder, in a sentence; empty if it was, or has none."""
 
 
-Event = RunStarted | Evaluated | Progressed | RepeatEnded | RunEnded
+Event = RunStarted | Resumed | Evaluated | Progressed | Checkpointed | Unsaved | RepeatEnded | RunEnded

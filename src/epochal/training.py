@@ -15,30 +15,49 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Unpack, cast
 
 import jax
 import numpy as np
 
+from epochal.asked import document, identity
 from epochal.conclude import LaneResult, conclude
 from epochal.curves import Curves
 from epochal.engine.fed import FedLane
 from epochal.engine.lane import Evaluation, Lane, Source
 from epochal.engine.memory import SHARE, besides, bytes_available, bytes_said, largest
-from epochal.errors import DataFailed, Refusal
-from epochal.events import Evaluated, Event, Progressed, RepeatEnded, RunEnded, RunStarted
+from epochal.engine.state import Kept
+from epochal.errors import DataFailed, Refusal, SaveFailed
+from epochal.events import (
+    Checkpointed,
+    Evaluated,
+    Event,
+    Progressed,
+    RepeatEnded,
+    Resumed,
+    RunEnded,
+    RunStarted,
+    Unsaved,
+)
 from epochal.plan import Plan
 from epochal.prepare import prepare
 from epochal.prepared import Prepared
-from epochal.run import Run
+from epochal.remembered import Remembered, in_step
+from epochal.run import Run, refuse_existing
+from epochal.run.home import Home
+from epochal.run.place import RunFolder
+from epochal.saving import Saver
 from epochal.settings import Options, Settings
 
 __all__ = [
     "Control",
+    "Events",
     "curves_of",
+    "drained",
     "fit",
     "make_lane",
     "micro_batched",
@@ -62,12 +81,14 @@ class Control:
         return self._event.is_set()
 
 
-def fit(model: Any, data: Any, **options: Unpack[Options]) -> Run:
+def fit(model: Any, data: Any, *, out: str | Path | RunFolder | None = None, **options: Unpack[Options]) -> Run:
     """Train `model` on `data` and return the finished `Run`.
 
     Args:
         model: `MLP(64, 64)`, a Flax NNX module or class, or a pair of functions (init, apply).
         data: a file, "example:NAME", a data frame with its target, `(inputs, targets)`, or a `Dataset`.
+        out: a new run folder. The training lives there from its first moment on: what was learned is kept
+            every 60 seconds (`RunFolder` says it otherwise), and `resume` goes on after whatever happened.
         **options: see `Settings`: batch_size, epochs, optimizer, learning_rate, repeats, seed, ...
 
     Returns:
@@ -77,6 +98,7 @@ def fit(model: Any, data: Any, **options: Unpack[Options]) -> Run:
     Raises:
         Refusal: what cannot work, in one sentence, before anything is trained.
         DataFailed: the data can't be read any more and nothing was learned; else the run says so (`failed`).
+        SaveFailed: a checkpoint or the run can't be written; what was kept before is intact.
 
     >>> from epochal.models import MLP
     >>> run = fit(MLP(8), "example:iris", epochs=60, batch_size=16, learning_rate=0.02, repeats=2)
@@ -86,11 +108,17 @@ def fit(model: Any, data: Any, **options: Unpack[Options]) -> Run:
     True
     """
     control = Control()
-    events = cast(_Events, train(model, data, control=control, **options))
+    return drained(train(model, data, control=control, out=out, **options), control)
+
+
+def drained(events: Events, control: Control) -> Run:
+    """The run at the end of the events; Ctrl-C ends it early, a second one leaves."""
     while True:
         try:
             for event in events:
                 if isinstance(event, RunEnded):
+                    if event.unsaved:
+                        raise SaveFailed(event.unsaved)
                     return event.run
         except KeyboardInterrupt:
             if control.stopped:
@@ -100,34 +128,54 @@ def fit(model: Any, data: Any, **options: Unpack[Options]) -> Run:
 
 
 def train(
-    model: Any, data: Any, *, control: Control | None = None, **options: Unpack[Options]
-) -> Iterator[Event]:
+    model: Any,
+    data: Any,
+    *,
+    control: Control | None = None,
+    out: str | Path | RunFolder | None = None,
+    **options: Unpack[Options],
+) -> Events:
     """Train and yield events: `RunStarted`, then `Evaluated`, `Progressed`, `RepeatEnded`, last `RunEnded`.
 
-    Takes what `fit` takes. Everything is checked at the call, before the first event is asked for. Closing
-    the iterator ends the training.
+    Takes what `fit` takes; with `out` there are `Checkpointed`, too. Everything is checked at the call,
+    before the first event is asked for. Closing the iterator ends the training.
     """
+    place = None if out is None else out if isinstance(out, RunFolder) else RunFolder(out)
+    if place is not None:
+        refuse_existing(place.path)
     prepared = micro_batched(prepare(model, data, Settings.of(options)))
-    return _Events(prepared, control or Control())
+    home = None if place is None else Home.begin(place, document(prepared), identity(prepared))
+    return Events(prepared, control or Control(), home)
 
 
-class _Events(Iterator[Event]):
+class Events(Iterator[Event]):
     """The events of one training. An interrupt while waiting for the next one loses none of them.
 
     The threads that drive lanes know the queue and the control, not this object: when it is no longer
     wanted, or the process ends, they are told to stop, and do at the end of their call.
     """
 
-    def __init__(self, prepared: Prepared, control: Control) -> None:
-        self._prepared, self._control = prepared, control
+    def __init__(
+        self,
+        prepared: Prepared,
+        control: Control,
+        home: Home | None = None,
+        known: Mapping[int, Remembered] | None = None,
+        resumed: Resumed | None = None,
+    ) -> None:
+        self._prepared, self._control, self._home = prepared, control, home
+        self._known = known or {}
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._waiting: deque[Event] = deque([RunStarted(prepared)])
+        if resumed is not None:
+            self._waiting.append(resumed)
         self._expected: int | None = None
         self._results: list[LaneResult] = []
-        self._curves: list[Curves] = []
-        self._done: dict[int, int] = {}
+        self._curves: list[Curves] = [one.curves for one in self._known.values()]
+        self._done: dict[int, int] = {repeat: one.updates for repeat, one in self._known.items()}
         self._begin = 0.0
         self._ended = False
+        self._saver: Saver | None = None
         self._end: Any = None
 
     def __iter__(self) -> Iterator[Event]:
@@ -141,14 +189,30 @@ class _Events(Iterator[Event]):
                 self._start()
             elif len(self._results) == self._expected:
                 # Nothing is taken from the queue here, so an interrupt may come again and again.
-                curves = Curves.concatenate(self._curves)
-                run = conclude(self._prepared, self._results, curves, self._control.stopped)
-                self._prepared.close()
-                self._waiting.append(RunEnded(run))
+                self._waiting.append(self._conclude())
                 self._ended = True
             else:
                 self._take(self._queue.get())
         return self._waiting.popleft()
+
+    def _conclude(self) -> RunEnded:
+        """What the lanes have learned as a run, in its folder if it has one."""
+        unsaved = ""
+        try:
+            if self._saver is not None:
+                self._saver.close()
+        except SaveFailed as error:
+            unsaved = str(error)
+        curves = Curves.concatenate(self._curves)
+        run = conclude(self._prepared, self._results, curves, self._control.stopped)
+        self._prepared.close()
+        if self._home is not None:
+            try:
+                run = self._home.publish(run)
+            except (Refusal, SaveFailed) as error:
+                unsaved = unsaved or str(error)
+            self._home.close()
+        return RunEnded(run, unsaved)
 
     def close(self) -> None:
         """End the training now."""
@@ -158,17 +222,38 @@ class _Events(Iterator[Event]):
         self._prepared.close()  # first, too: a process that hangs while it reads would hold up its lane
         if self._end is not None:
             self._end()
+        elif self._home is not None:
+            self._home.close()
         self._prepared.close()
+
+    def abandon(self) -> None:
+        """Leave at once: what was kept stays, and a folder in which nothing was goes."""
+        self._control.stop()
+        if self._home is not None:
+            self._home.close()
 
     def _start(self) -> None:
         self._begin = time.perf_counter()
-        lanes, teams = self._prepared.lanes.repeats, self._prepared.lanes.teams
-        todo: queue.SimpleQueue[range] = queue.SimpleQueue()
-        for repeats in lanes:
-            todo.put(repeats)
-        job = (self._prepared, self._control, todo, self._queue)
+        together, teams = self._prepared.lanes.repeats, self._prepared.lanes.teams
+        lanes = [lane for repeats in together for lane in in_step(self._known, repeats)]
+        if self._home is not None:
+            known = [one for _, one in lanes if one is not None]
+            spec, told = self._prepared.spec, self._queue
+            self._saver = Saver(
+                self._home.checkpoints,
+                self._home.place,
+                spec,
+                known,
+                lambda updates, what: told.put(
+                    Unsaved(updates, what) if isinstance(what, str) else Checkpointed(updates, what)
+                ),
+            )
+        todo: queue.SimpleQueue[tuple[range, Remembered | None]] = queue.SimpleQueue()
+        for lane in lanes:
+            todo.put(lane)
+        job = (self._prepared, self._control, todo, self._queue, self._saver)
         threads = [threading.Thread(target=_work, args=(*job, team), daemon=True) for team in teams]
-        self._end = weakref.finalize(self, _stop, self._control, threads)
+        self._end = weakref.finalize(self, _stop, self._control, threads, self._saver, self._home)
         self._expected = len(lanes)
         for thread in threads:
             thread.start()
@@ -178,6 +263,9 @@ class _Events(Iterator[Event]):
         if isinstance(news, BaseException):
             self.close()
             raise news
+        if isinstance(news, Checkpointed | Unsaved):
+            self._waiting.append(news)
+            return
         if news is None:
             assert self._expected is not None
             self._expected -= 1
@@ -187,9 +275,8 @@ class _Events(Iterator[Event]):
             for outcome in news.outcomes(self._prepared):
                 self._waiting.append(RepeatEnded(outcome.repeat, outcome.epochs, outcome.stopped))
             return
-        repeats, evaluations, updates, most, seconds = news
-        if evaluations:
-            rows = curves_of(self._prepared.plan, self._prepared.spec.columns, repeats, evaluations)
+        repeats, rows, updates, most, seconds = news
+        if len(rows):
             self._curves.append(rows)
             self._waiting.extend(_events_of(rows))
         self._done[repeats.start] = updates * len(repeats)
@@ -201,80 +288,115 @@ class _Events(Iterator[Event]):
 def _work(
     prepared: Prepared,
     control: Control,
-    todo: queue.SimpleQueue[range],
+    todo: queue.SimpleQueue[tuple[range, Remembered | None]],
     told: queue.SimpleQueue[Any],
+    saver: Saver | None,
     devices: tuple[jax.Device, ...],
 ) -> None:
     """Drive one lane after the other on these devices; runs in a thread of its own."""
     while True:
         try:
-            repeats = todo.get_nowait()
+            repeats, known = todo.get_nowait()
         except queue.Empty:
             return
         try:
-            told.put(_drive(prepared, control, repeats, told, devices))
+            if control.stopped and repeats.start > 0 and known is None:
+                told.put(None)  # it had not begun when the training was asked to stop
+                continue
+            kept = None if known is None else known.kept
+            with closing(make_lane(prepared, repeats, devices=devices, kept=kept)) as lane:
+                told.put(_Drive(prepared, control, repeats, lane, told, saver, known).to_its_end())
         except BaseException as error:
             told.put(error)
             return
 
 
-def _drive(
-    prepared: Prepared,
-    control: Control,
-    repeats: range,
-    told: queue.SimpleQueue[Any],
-    devices: tuple[jax.Device, ...],
-) -> LaneResult | None:
-    """Drive a lane to its end and return what it learned; None if it had not begun when asked to stop."""
-    if control.stopped and repeats.start > 0:
-        return None
-    with closing(make_lane(prepared, repeats, devices=devices)) as lane:
-        return _to_its_end(prepared, control, repeats, lane, told)
+class _Drive:
+    """One lane, driven to its end."""
 
+    def __init__(
+        self,
+        prepared: Prepared,
+        control: Control,
+        repeats: range,
+        lane: Lane | FedLane,
+        told: queue.SimpleQueue[Any],
+        saver: Saver | None,
+        known: Remembered | None,
+    ) -> None:
+        self._prepared, self._control, self._repeats, self._lane = prepared, control, repeats, lane
+        self._told, self._saver = told, saver
+        self._curves = [] if known is None else [known.curves]
+        self._seconds = min(
+            (one.seconds for one in prepared.budgets if one.seconds is not None), default=float("inf")
+        )
 
-def _to_its_end(
-    prepared: Prepared,
-    control: Control,
-    repeats: range,
-    lane: Lane | FedLane,
-    told: queue.SimpleQueue[Any],
-) -> LaneResult:
-    seconds = [one.seconds for one in prepared.budgets if one.seconds is not None]
-    reason, failed = "", ""
-    while not lane.done:
-        if control.stopped:
-            reason = "interrupted"
-        elif seconds and lane.seconds >= min(seconds):
-            reason = f"the budget of {min(seconds):g} seconds is spent"
+    def to_its_end(self) -> LaneResult:
+        """Make the updates that are left and evaluate what came out."""
+        lane, saver, repeats, reason, failed = self._lane, self._saver, self._repeats, "", ""
+        if saver is not None:
+            saver.begin(lane, repeats)
+        while not lane.done:
+            reason = self._reason()
+            if reason:
+                break
+            try:
+                self._tell(lane.advance(None if saver is None else saver.most(lane, repeats)))
+            except DataFailed as error:
+                if not lane.update:
+                    raise
+                reason = failed = str(error).rstrip(".")
+                break
+            if saver is not None and saver.due(lane, repeats) and not lane.done:
+                saver.hand_over(lane, repeats, self._remembered)
+        reason = reason or lane.ended
+        if not reason and lane.update >= lane.last_update < self._prepared.plan.updates:
+            reason = f"the budget of {lane.last_update:,} updates is spent"
+        # Kept is the place before the last evaluation, which a longer training would not make there.
+        if saver is not None and lane.update:
+            saver.end(lane, repeats, self._remembered)
         try:
-            news = lane.finish() if reason else lane.advance()
-        except DataFailed as error:
-            if not lane.update:
+            self._tell(lane.finish())
+        except DataFailed:
+            if not failed:
                 raise
-            reason = failed = str(error).rstrip(".")
-            news = _last_words(lane)
-        told.put((repeats, news, lane.update, lane.last_update, lane.seconds))
-        if reason:
-            break
-    reason = reason or lane.ended
-    if not reason and lane.update >= lane.last_update < prepared.plan.updates:
-        reason = f"the budget of {lane.last_update:,} updates is spent"
-    return LaneResult.of(lane, repeats, reason, failed)
+        return LaneResult.of(lane, repeats, reason, failed)
+
+    def _reason(self) -> str:
+        """Why the host ends it here; empty to go on."""
+        if self._control.stopped:
+            return "interrupted"
+        if self._lane.seconds >= self._seconds:
+            return f"the budget of {self._seconds:g} seconds is spent"
+        return ""
+
+    def _tell(self, evaluations: Sequence[Evaluation]) -> None:
+        lane, prepared = self._lane, self._prepared
+        rows = curves_of(prepared.plan, prepared.spec.columns, self._repeats, evaluations)
+        if self._saver is not None and len(rows):
+            self._curves.append(rows)
+        self._told.put((self._repeats, rows, lane.update, lane.last_update, lane.seconds))
+
+    def _remembered(self) -> Remembered:
+        """All that the lane knows now."""
+        together = Curves.concatenate(self._curves)
+        self._curves = [together]
+        return Remembered(self._repeats, self._lane.keep(), together)
 
 
-def _last_words(lane: Lane | FedLane) -> list[Evaluation]:
-    """A last evaluation of what was learned before the data failed, if the data for it can be read."""
-    try:
-        return lane.finish()
-    except DataFailed:
-        return []
-
-
-def _stop(control: Control, threads: Sequence[threading.Thread]) -> None:
+def _stop(
+    control: Control, threads: Sequence[threading.Thread], saver: Saver | None, home: Home | None
+) -> None:
+    """End the threads; what they have learned is kept, if the training has a folder."""
     control.stop()
     for thread in threads:
         if thread.is_alive():
             thread.join()
+    if saver is not None:
+        with suppress(SaveFailed):
+            saver.close()
+    if home is not None:
+        home.close()
 
 
 def _events_of(rows: Curves) -> Iterator[Evaluated]:
@@ -363,8 +485,12 @@ def make_lane(
     fixed_budget: int | None = None,
     source: Source | None = None,
     devices: tuple[jax.Device, ...] = (),
+    kept: Kept | None = None,
 ) -> Lane | FedLane:
-    """A lane for some repeats, compiled and at its first update; `source` holds its samples, if any does."""
+    """A lane for some repeats, compiled; `source` holds its samples, if any does.
+
+    It is at its first update, or where it was `kept`.
+    """
     limits = [one.updates for one in prepared.budgets if one.updates is not None]
     common: dict[str, Any] = {
         "spec": replace(prepared.spec, repeats=len(repeats)),
@@ -375,6 +501,7 @@ def make_lane(
         "initial": prepared.start.variables,
         "fixed_budget": fixed_budget,
         "devices": devices,
+        "kept": kept,
     }
     if prepared.fed:
         return FedLane(source=prepared.fed_source(repeats[0], devices), **common)

@@ -51,7 +51,7 @@ def drive(lane):
     rows = []
     while not lane.done:
         rows += lane.advance()
-    return rows
+    return rows + lane.finish()
 
 
 @functools.cache

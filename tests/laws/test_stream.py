@@ -78,6 +78,7 @@ def test_streamed_updates_are_those_in_memory(mapped: np.ndarray, options: dict[
         rows = []
         while not lane.done:
             rows += lane.advance()
+        rows += lane.finish()
         lane.close()
         found.append((lane.progress.repeats, rows))
     (within, first), (streamed, second) = found
@@ -104,6 +105,7 @@ def test_where_a_chunk_or_a_call_ends_changes_nothing(mapped: np.ndarray) -> Non
         rows = []
         while not lane.done:
             rows += lane.advance()
+        rows += lane.finish()
         lane.close()
         found.append(
             (lane.progress.repeats, np.stack([row.values for row in rows]), [row.update for row in rows])

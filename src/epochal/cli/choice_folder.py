@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from epochal.cli.files import check_folder, replacing
-from epochal.cli.interrupts import INTERRUPTED, stopping
+from epochal.cli.interrupts import status, stopping
 from epochal.cli.say import say
 from epochal.errors import Refusal
 
@@ -60,7 +60,7 @@ def interruptible(folder: Path, screen: ChoiceScreen) -> Iterator[Control]:
         kept = _kept(folder)
         words = f"; {_trainings(kept)} kept; the same command goes on from there" if kept else ""
         say(f"epochal: interrupted{words}.", err=True)
-        raise click.exceptions.Exit(INTERRUPTED) from None
+        raise click.exceptions.Exit(status()) from None
     finally:
         if new and not _kept(folder):
             _remove(new)

@@ -1,6 +1,6 @@
 """What do Ctrl-C and a termination signal do?
 
-They leave at once, with status 130. Where a file is being written, they first remove what is half done.
+They leave at once, with status 130 (143 after a termination signal). Where a file is being written, they first remove what is half done.
 While a network trains, the first one ends the training and keeps what it has learned.
 """
 
@@ -15,9 +15,9 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn, Protocol
 
-__all__ = ["Stoppable", "leave", "leaving", "stopping", "told", "unwinding"]
+__all__ = ["Stoppable", "leave", "leaving", "status", "stopping", "told", "unwinding"]
 
-INTERRUPTED = 130
+INTERRUPTED = 128 + signal.SIGINT
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -32,10 +32,23 @@ class Stoppable(Protocol):
         """Whether it was asked."""
 
 
+_last = [int(signal.SIGINT)]
+"""The signal that came last."""
+
+
+def status() -> int:
+    """The exit status after an interruption, as shells have it: 130, or 143 if it was asked to terminate."""
+    return 128 + _last[-1]
+
+
 @contextmanager
 def _handling(handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
+    def handle(number: int, frame: FrameType | None) -> Any:
+        _last.append(number)
+        return handler(number, frame)
+
     try:
-        before = {number: signal.signal(number, handler) for number in _SIGNALS}
+        before = {number: signal.signal(number, handle) for number in _SIGNALS}
     except ValueError:  # only the main thread has signals
         before = {}
     try:
@@ -56,7 +69,7 @@ def told() -> None:
 def leaving() -> Any:
     """Within, a signal ends the process where it stands: there is nothing to tidy up."""
     _told.clear()
-    return _handling(lambda number, frame: leave(INTERRUPTED, "" if _told.is_set() else "interrupted."))
+    return _handling(lambda number, frame: leave(128 + number, "" if _told.is_set() else "interrupted."))
 
 
 def unwinding() -> Any:

@@ -1,9 +1,10 @@
 """What can be asked on the command line?
 
-    epochal plan · train · compare · advise · words · predict · trace · report · runs · verify · example
+    epochal plan · train · resume · compare · advise · words · predict · trace · report · runs · verify
+    · example
 
 Each command lives in a module of its own, imported when it is called: `plan` answers without JAX.
-Exit status: 0 done, 1 failed, 2 refused, 130 interrupted.
+Exit status: 0 done, 1 failed, 2 refused, 130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import click
 
 from epochal.cli.command import sentence
-from epochal.cli.interrupts import INTERRUPTED, leave, leaving, told
+from epochal.cli.interrupts import leave, leaving, status, told
 from epochal.cli.say import say
 from epochal.errors import DataFailed, Refusal, SaveFailed, did_you_mean
 
@@ -26,6 +27,7 @@ __all__ = ["app", "main", "run"]
 COMMANDS = {
     "plan": "Say which samples form each update, before anything is trained.",
     "train": "Train a network on a table, images, texts or a series.",
+    "resume": "Go on with a training that was ended, or train it further.",
     "compare": "Compare batch sizes, rates, optimizers or networks, fairly.",
     "advise": "Advise a batch size, a learning rate and a number of epochs.",
     "words": "Learn vectors for the words of a text.",
@@ -96,16 +98,16 @@ def app(ctx: click.Context) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command line and return its exit status; what cannot work is one sentence on standard error."""
     try:
-        status = app.main(arguments, standalone_mode=False, prog_name="epochal")
+        found = app.main(arguments, standalone_mode=False, prog_name="epochal")
         sys.stdout.flush()
-        return status if isinstance(status, int) else 0
+        return found if isinstance(found, int) else 0
     except Refusal as refusal:
         return _say(str(refusal), 2)
     except click.ClickException as error:
         return _say(sentence(error), 2)
     except (KeyboardInterrupt, click.Abort, _Interrupted):
         told()
-        return _say("interrupted.", INTERRUPTED)
+        return _say("interrupted.", status())
     except (_Gone, BrokenPipeError):
         _let_go()
         return 0
@@ -129,16 +131,16 @@ def main(arguments: list[str] | None = None) -> int:
 def run() -> None:
     """Run the command line and exit."""
     with leaving():
-        status = main()
-        if status == INTERRUPTED:
-            leave(status)
-    sys.exit(status)
+        found = main()
+        if found > 128:
+            leave(found)
+    sys.exit(found)
 
 
-def _say(words: str, status: int) -> int:
+def _say(words: str, code: int) -> int:
     with suppress(OSError):
         say(f"epochal: {words}", err=True)
-    return status
+    return code
 
 
 def _let_go() -> None:

@@ -21,7 +21,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from epochal.cli.layout import folded
-from epochal.events import Evaluated, Event, Progressed, RepeatEnded, RunStarted
+from epochal.events import Evaluated, Event, Progressed, RepeatEnded, Resumed, RunStarted, Unsaved
 from epochal.printable import printable
 
 if TYPE_CHECKING:
@@ -118,6 +118,11 @@ class Screen:
             self._ended += 1
         elif isinstance(event, Progressed):
             self._take(event)
+        elif isinstance(event, Resumed) and not self.quiet:
+            section(self.console, "Resumed", _resumed(event), min(100, self.console.width))
+        elif isinstance(event, Unsaved):
+            words = f"not kept: {event.reason}; the training goes on and tries again"
+            plain_console(to_stderr=True).print(Text(f"epochal: {words}"), soft_wrap=True)
 
     def _take(self, event: Progressed) -> None:
         self._progress = event
@@ -175,6 +180,12 @@ class Screen:
                 if left > 0:
                     parts.append((0, f"{'at most ' if long else ''}{duration(left / rate)} left"))
         return " · ".join(text for rank, text in parts if rank <= 3 - without)
+
+
+def _resumed(event: Resumed) -> list[str]:
+    if not event.updates:
+        return ["nothing was kept yet: from the beginning", *event.notes]
+    return [f"from a checkpoint, {event.updates:,} updates over all repeats", *event.notes]
 
 
 def _sections(prepared: Prepared) -> list[tuple[str, list[str]]]:

@@ -13,12 +13,13 @@ import click
 
 from epochal.cli.command import Command
 from epochal.cli.files import check_folder
-from epochal.cli.interrupts import stopping
 from epochal.cli.network_options import model, told
 from epochal.cli.options import column, columns, image_options, reading_options
 from epochal.cli.rank_options import pairs_asked
 from epochal.cli.reading import reading_progress
-from epochal.cli.say import say, say_document
+from epochal.cli.running import exit_status, last_words, watched
+from epochal.cli.saving_options import saving
+from epochal.cli.say import say_document
 from epochal.cli.series_options import windows_of
 from epochal.cli.text_options import texts_of
 from epochal.cli.train_options import settings, train_options
@@ -27,9 +28,8 @@ from epochal.errors import Refusal
 if TYPE_CHECKING:
     from epochal.cli.screen import Screen
     from epochal.data import Dataset
-    from epochal.events import Event
     from epochal.run import Run
-    from epochal.training import Control
+    from epochal.training import Control, Events
 
 __all__ = ["command", "folder_name", "load_data", "own_model", "result", "train_and_save"]
 
@@ -63,30 +63,28 @@ def command(
     run, path = train_and_save(data, given, folder, Screen(quiet=quiet, to_stderr=as_json))
     if as_json:
         say_document(result(run, path))
-    elif quiet:
-        headline = run.headline
-        say(f"{path}" + (f"  {headline[0]} {headline[1]}" if headline is not None else ""))
-    if run.failed:
-        say(f"epochal: {run.failed}. What was learned before is kept.", err=True)
-    ctx.exit(130 if run.interrupted else 1 if run.failed else 0)
+    last_words(run, path, quiet=quiet, as_json=as_json)
+    ctx.exit(exit_status(run))
 
 
 def train_and_save(source: str, given: dict[str, Any], folder: Path, screen: Screen) -> tuple[Run, Path]:
-    """Train as these options say, show it, and write the run folder."""
-    control, events = _prepare(source, given, screen.quiet)
-    with stopping(control, screen.anything_learned):
-        run = _train(events, control, screen)
-        return run, _save(run, folder, screen, report=not given["no_report"])
+    """Train as these options say and show it; the run is in its folder."""
+    control, events = _prepare(source, given, folder, screen.quiet)
+    return watched(events, control, screen), folder
 
 
-def _prepare(source: str, given: dict[str, Any], quiet: bool) -> tuple[Control, Iterator[Event]]:
+def _prepare(source: str, given: dict[str, Any], folder: Path, quiet: bool) -> tuple[Control, Events]:
     """Read the data and settle everything; what cannot work is refused here."""
+    from epochal.run.place import RunFolder
     from epochal.training import Control, train
 
     dataset = load_data(source, given, quiet)
     control = Control()
+    out = RunFolder(folder, report=not given["no_report"], **saving(given))
     with own_model(given["model"]):
-        return control, train(model(given, dataset), dataset, control=control, **settings(given, dataset))
+        return control, train(
+            model(given, dataset), dataset, control=control, out=out, **settings(given, dataset)
+        )
 
 
 @contextmanager
@@ -99,17 +97,6 @@ def own_model(name: str | None) -> Iterator[None]:
             raise
         first = " ".join(str(error).partition("\n")[0].split()).rstrip(".")
         raise Refusal(f'model "{name}" failed: {type(error).__name__}: {first}.') from error
-
-
-def _train(events: Iterator[Event], control: Control, screen: Screen) -> Run:
-    from epochal.events import RunEnded
-
-    with screen.watching(control):
-        for event in events:
-            screen.show(event)
-            if isinstance(event, RunEnded):
-                return event.run
-    raise AssertionError("a training ends with RunEnded")
 
 
 def load_data(source: str, given: dict[str, Any], quiet: bool = False) -> Dataset:
@@ -147,22 +134,6 @@ def load_data(source: str, given: dict[str, Any], quiet: bool = False) -> Datase
         **asked,
     )
     return told(dataset, given)
-
-
-def _save(run: Run, folder: Path, screen: Screen, report: bool) -> Path:
-    """Write the run folder and say the result; where it can't be written, the result is said all the same."""
-    from epochal.cli.conclusion import conclude
-    from epochal.run import save
-
-    try:
-        path = save(run, folder, report=report)
-    except Refusal:
-        if not screen.quiet:
-            conclude(screen.console, run, None, None)
-        raise
-    if not screen.quiet:
-        conclude(screen.console, run, path, path / "report.html" if report else None)
-    return path
 
 
 def result(run: Run, path: Path) -> dict[str, Any]:

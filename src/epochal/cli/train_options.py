@@ -26,6 +26,7 @@ from epochal.cli.options import (
 )
 from epochal.cli.options import options as read_options
 from epochal.cli.rank_options import rank_options
+from epochal.cli.saving_options import saving_options
 from epochal.cli.series_options import held_out, series_options
 from epochal.cli.text_options import text_options
 from epochal.errors import Refusal
@@ -281,6 +282,7 @@ train_options = decorate(
         metavar="FOLDER",
         help="The run folder; else a new one in runs/.",
     ),
+    saving_options,
     output_options,
 )
 """All options of `epochal train`, in the order of its help."""

@@ -30,12 +30,13 @@ class EndlessFeed(Feed):
         reader: Reader,
         take: NextSamples,
         executor: ThreadPoolExecutor,
+        update: int,
         last: int,
         chunk_bytes: int = CHUNK_BYTES,
     ) -> None:
         super().__init__(plan, reader, executor, 0, 0, chunk_bytes)
         self._take = take
-        wanted = ahead(executor, self._gather, spans(plan, 0, last, self._together), 1)
+        wanted = ahead(executor, self._gather, spans(plan, update, last, self._together), 1)
         self._chunks = self._until_dry(wanted)
 
     @staticmethod

@@ -21,9 +21,9 @@ from epochal.engine.endless_feed import EndlessFeed, NextSamples
 from epochal.engine.evaluate import EVALUATION_ROWS
 from epochal.engine.fed_program import Leg, deciding, running, scoring
 from epochal.engine.feed import AHEAD, CHUNK_BYTES, Block, Chunk, Feed, Reader, ahead, blocks
-from epochal.engine.lane import CALL_SECONDS, Evaluation, start_position
+from epochal.engine.lane import CALL_SECONDS, Evaluation, kept, start_position
 from epochal.engine.spec import Spec
-from epochal.engine.state import Part, Position, Progress, Repeat, Seeds
+from epochal.engine.state import Kept, Part, Position, Progress, Repeat, Seeds
 from epochal.engine.team import Team
 from epochal.errors import DataFailed
 from epochal.plan import Plan
@@ -67,7 +67,7 @@ def evaluate_in_blocks(
 
 @dataclass
 class FedLane:
-    """One repeat, fed: `advance` until `done`."""
+    """One repeat, fed: `advance` until `done`, then `finish`."""
 
     spec: Spec
     plan: Plan
@@ -84,35 +84,44 @@ class FedLane:
     """Updates that make an epoch, where it is not a pass."""
     devices: tuple[jax.Device, ...] = ()
     """Which share each batch; none for the one that JAX takes by itself."""
+    kept: Kept | None = None
+    """Where it goes on; None to begin at the beginning."""
 
     def __post_init__(self) -> None:
         self.spec = spec = replace(self.spec, layout=self.spec.layout.fed, team=Team(self.devices))
         train = self.source.readers["train"]
-        self.seconds = 0.0
-        self.update = 0
         self.budget = self.fixed_budget or 64
         self._compiling = 0.0
         self._sample = jax.ShapeDtypeStruct(train.rows.shape[1:], train.dtype)
-        if self.initial is None:
-            shaped = Part(jax.ShapeDtypeStruct((1, *self._sample.shape), self._sample.dtype), None, None)
-            repeats = compiled_init(spec, self.source.init_keys, (shaped,), True)(self.source.init_keys)
+        if self.kept is None:
+            self.update, self.seconds, self.samples = 0, 0.0, 0
+            position = start_position(self.plan, 0, self.every, spec.evaluate_unit, due=True)
+            self.progress = Progress(position, self._fresh())
         else:
-            keys, sample = self.source.init_keys, self._sample
-            repeats = given_init(spec, self.initial, keys, sample.shape, sample.dtype)
-        position = start_position(self.plan, 0, self.every, spec.evaluate_unit, due=True)
-        self.progress = Progress(position, repeats)
+            progress, self.update, self.seconds, self.samples = self.kept
+            self.progress = Progress(progress.position, spec.team.put(progress.repeats))
         self._executor = ThreadPoolExecutor(AHEAD, thread_name_prefix="epochal-feed")
         self.ended = ""
         """Why there was no more to train on, if the source ran dry before the plan was at its end."""
-        self.samples = 0
-        """Turns of samples so far."""
         self._failure: DataFailed | None = None
         plan, take = self.source.plan, self.source.take
         if take is None:
-            self._feed = Feed(plan, train, self._executor, 0, self.last_update, self.chunk_bytes)
+            self._feed = Feed(plan, train, self._executor, self.update, self.last_update, self.chunk_bytes)
         else:
-            self._feed = EndlessFeed(plan, train, take, self._executor, self.last_update, self.chunk_bytes)
+            _skip(take, self.samples)
+            self._feed = EndlessFeed(
+                plan, train, take, self._executor, self.update, self.last_update, self.chunk_bytes
+            )
         self._chunk: Chunk | None = None
+
+    def _fresh(self) -> Repeat:
+        """The repeat before its first update."""
+        keys, sample = self.source.init_keys, self._sample
+        if self.initial is not None:
+            return given_init(self.spec, self.initial, keys, sample.shape, sample.dtype)
+        shaped = Part(jax.ShapeDtypeStruct((1, *sample.shape), sample.dtype), None, None)
+        first: Repeat = compiled_init(self.spec, keys, (shaped,), True)(keys)
+        return first
 
     def close(self) -> None:
         """Read no more."""
@@ -121,7 +130,7 @@ class FedLane:
 
     @property
     def done(self) -> bool:
-        """Whether nothing is left to do: the plan is at its end, or the repeat has stopped."""
+        """Whether no update is left to make: the plan is at its end, or the repeat has stopped."""
         if bool(self.progress.position.due):
             return False
         return self.update >= self.last_update or self._stopped
@@ -130,15 +139,18 @@ class FedLane:
     def _stopped(self) -> bool:
         return bool(np.asarray(self.progress.repeats.status)[0] != 0)
 
-    def advance(self) -> list[Evaluation]:
-        """Make updates for about a tenth of a second, with the evaluations that are due before or after."""
+    def advance(self, most: int | None = None) -> list[Evaluation]:
+        """Make updates for about a tenth of a second, with the evaluations that are due before or after.
+
+        They are at most `most`.
+        """
         begin, compiled_before = time.perf_counter(), self._compiling
 
         def elapsed() -> float:
             return time.perf_counter() - begin - (self._compiling - compiled_before)
 
         evaluations: list[Evaluation] = []
-        left = self.budget if self.fixed_budget is None else self.fixed_budget
+        left = self.budget if most is None else min(self.budget, most)
         while True:
             if bool(self.progress.position.due):
                 row, active = self._evaluate()
@@ -163,8 +175,11 @@ class FedLane:
         if self.update > 0 and not int(self.progress.position.counted):
             return []
         self.progress = self.progress._replace(position=self.progress.position._replace(due=np.bool_(True)))
-        self.last_update = self.update
-        return self.advance()
+        return self.advance(0)
+
+    def keep(self) -> Kept:
+        """What going on from here needs; nothing in it changes any more."""
+        return kept(self.progress, self.update, self.seconds, self.samples)
 
     def _leg(self, left: int) -> int:
         """Make up to `left` updates of one chunk, not beyond the next evaluation; how many they were."""
@@ -209,7 +224,7 @@ class FedLane:
 
     def _run_dry(self) -> None:
         """Nothing comes any more: end here."""
-        position, per = self.progress.position, self.per_epoch
+        per = self.per_epoch
         assert per is not None
         if not self.update:
             raise DataFailed(
@@ -221,8 +236,6 @@ class FedLane:
             f"{self.update / per:g} epochs of {per:,} updates"
         )
         self.last_update = self.update
-        due = np.bool_(int(position.counted) > 0)
-        self.progress = self.progress._replace(position=position._replace(due=due))
 
     def _position(self, counted: int, broken: bool) -> Position:
         """Where the lane stands, after so many more samples."""
@@ -232,7 +245,7 @@ class FedLane:
             due = self.update % self.every == 0
         else:
             due = int(position.index) == 0 and int(position.epoch) % self.every == 0
-        due = due or broken or self.update >= self.last_update
+        due = due or broken
         before = int(self.progress.position.counted)
         return position._replace(due=np.bool_(due), counted=np.uint32(before + counted))
 
@@ -267,6 +280,17 @@ class FedLane:
         program = compiled(make, self.spec, self._sample, arguments, donate)
         self._compiling += time.perf_counter() - begin
         return program
+
+
+def _skip(take: NextSamples, samples: int) -> None:
+    """Take the samples that were trained on before, and forget them."""
+    while samples:
+        taken = len(take(min(samples, 4096))[0])
+        if not taken:
+            raise DataFailed(
+                f"the source ran dry {samples:,} samples before the place where the training goes on."
+            )
+        samples -= taken
 
 
 def figures_of(

@@ -17,12 +17,12 @@ import numpy.typing as npt
 
 from epochal.engine.compiler import compiled_call, compiled_init, given_init
 from epochal.engine.spec import Layout, Spec
-from epochal.engine.state import Limits, Part, Position, Progress, Seeds
+from epochal.engine.state import Kept, Limits, Part, Position, Progress, Repeat, Seeds
 from epochal.engine.team import Team
 from epochal.plan import Plan
 from epochal.plan.walk import Phase
 
-__all__ = ["CALL_SECONDS", "Evaluation", "Lane", "Source", "start_position"]
+__all__ = ["CALL_SECONDS", "Evaluation", "Lane", "Source", "kept", "start_position"]
 
 CALL_SECONDS = 0.1
 
@@ -67,9 +67,14 @@ def start_position(plan: Plan, update: int, every: int, unit: str, due: bool) ->
     )
 
 
+def kept(progress: Progress, update: int, seconds: float, samples: int = 0) -> Kept:
+    """A copy of a lane's state on the host: the arrays themselves are given away in the next call."""
+    return Kept(jax.tree.map(lambda leaf: np.array(leaf), progress), update, seconds, samples)
+
+
 @dataclass
 class Lane:
-    """Repeats in step: `advance` until `done`.
+    """Repeats in step: `advance` until `done`, then `finish`.
 
     Where the batch size changes, each phase of passes that are cut alike has a program of its own, and the
     state goes from one to the next.
@@ -90,20 +95,18 @@ class Lane:
     """Updates that make an epoch, where it is not a pass."""
     devices: tuple[jax.Device, ...] = ()
     """Where the source lies and each batch is shared; none for the one that JAX takes by itself."""
+    kept: Kept | None = None
+    """Where it goes on; None to begin at the beginning."""
 
     def __post_init__(self) -> None:
-        self.spec = spec = replace(self.spec, team=Team(self.devices))
-        source = self.source
-        self.seconds = 0.0
-        self.update = 0
-        position = start_position(self.plan, 0, self.every, spec.evaluate_unit, due=True)
-        if self.initial is None:
-            repeats = compiled_init(spec, source.init_keys, source.parts, source.shared)(source.init_keys)
+        self.spec = replace(self.spec, team=Team(self.devices))
+        if self.kept is None:
+            self.update, self.seconds = 0, 0.0
+            position = start_position(self.plan, 0, self.every, self.spec.evaluate_unit, due=True)
+            self.progress = Progress(position, self._fresh())
         else:
-            inputs = source.parts[0].inputs
-            shape = inputs.shape[1 if source.shared else 2 :]
-            repeats = given_init(spec, self.initial, source.init_keys, shape, inputs.dtype)
-        self.progress = Progress(position, repeats)
+            progress, self.update, self.seconds, _ = self.kept
+            self.progress = Progress(progress.position, self.spec.team.put(progress.repeats))
         self.budget = self.fixed_budget or 64
         end = (
             (self.plan.epochs, 0)
@@ -111,22 +114,33 @@ class Lane:
             else self.plan.locate(self.last_update)
         )
         self._end = (np.int32(end[0]), np.int32(end[1]))
-        self.enter(0)
+        self.enter(max(0, sum(phase.update < self.update for phase in self.plan.phases) - 1))
+
+    def _fresh(self) -> Repeat:
+        """The repeats before their first update."""
+        spec, source = self.spec, self.source
+        if self.initial is None:
+            first: Repeat = compiled_init(spec, source.init_keys, source.parts, source.shared)(
+                source.init_keys
+            )
+            return first
+        inputs = source.parts[0].inputs
+        shape = inputs.shape[1 if source.shared else 2 :]
+        return given_init(spec, self.initial, source.init_keys, shape, inputs.dtype)
 
     def enter(self, phase: int) -> None:
         """Take the program of a phase, compiled if it was not."""
         self.phase, source = phase, self.source
         spec = replace(self.spec, layout=Layout.of(self.plan, phase))
         self._call = compiled_call(
-            spec, self.progress, source.seeds, source.parts, self._limits(), source.shared
+            spec, self.progress, source.seeds, source.parts, self._limits(0), source.shared
         )
 
-    def _limits(self) -> Limits:
+    def _limits(self, budget: int) -> Limits:
         end, following = self._end, self._following
         if following is not None:
             end = (np.int32(following.first), np.int32(0))
-        final, per = np.bool_(following is None), np.int32(self.per_epoch or 0)
-        return Limits(np.int32(self.budget), *end, np.int32(self.every), final, per)
+        return Limits(np.int32(budget), *end, np.int32(self.every), np.int32(self.per_epoch or 0))
 
     @property
     def _following(self) -> Phase | None:
@@ -136,23 +150,26 @@ class Lane:
 
     @property
     def done(self) -> bool:
-        """Whether nothing is left to do: the plan is at its end, or all repeats have stopped."""
+        """Whether no update is left to make: the plan is at its end, or all repeats have stopped."""
         if bool(self.progress.position.due):
             return False
         return self.update >= self.last_update or bool((np.asarray(self.progress.repeats.status) != 0).all())
 
-    def advance(self) -> list[Evaluation]:
-        """Run one call and return its evaluations."""
+    def advance(self, most: int | None = None) -> list[Evaluation]:
+        """Run one call, of at most that many updates, and return its evaluations."""
         following = self._following
         if following is not None and self.update == following.update and not self.progress.position.due:
             self.enter(self.phase + 1)
+        budget = self.budget if most is None else min(self.budget, most)
         begin = time.perf_counter()
-        self.progress, rows = self._call(self.progress, self.source.seeds, self.source.parts, self._limits())
+        self.progress, rows = self._call(
+            self.progress, self.source.seeds, self.source.parts, self._limits(budget)
+        )
         jax.block_until_ready(self.progress)
         took = time.perf_counter() - begin
         before, self.update = self.update, self._updates(self.progress.position)
         done = self.update - before
-        if self.fixed_budget is None and done:
+        if self.fixed_budget is None and done and budget == self.budget:
             wanted = int(self.budget * CALL_SECONDS / max(took, 1e-6))
             self.budget = max(1, min(wanted, self.budget * 8, 2**30))
         count = int(rows.count)
@@ -171,9 +188,12 @@ class Lane:
         if self.update == 0 or float(self.progress.position.counted) > 0:
             position = self.progress.position._replace(due=np.bool_(True))
             self.progress = Progress(position, self.progress.repeats)
-            self.budget = 0
-            return self.advance()
+            return self.advance(0)
         return []
+
+    def keep(self) -> Kept:
+        """What going on from here needs; nothing in it changes any more."""
+        return kept(self.progress, self.update, self.seconds)
 
     ended = ""
     """Samples in memory never run dry."""

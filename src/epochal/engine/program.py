@@ -227,7 +227,7 @@ def build(
                 update=position.update + done,
                 counted=position.counted + seen(position.index, stop).astype(jnp.uint32),
             )
-            due = (done > 0) & ((until <= 0) | (finished(moved) & limits.final)) | unseen
+            due = (done > 0) & (until <= 0) | unseen
             return moved._replace(due=due), state, rows, order, order_epoch, budget - done
 
         def going(carry: PyTree) -> jax.Array:

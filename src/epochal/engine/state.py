@@ -16,6 +16,7 @@ __all__ = [
     "BROKEN_UPDATE",
     "RULE",
     "RUNNING",
+    "Kept",
     "Limits",
     "Part",
     "Position",
@@ -79,6 +80,18 @@ class Progress(NamedTuple):
     repeats: Repeat
 
 
+class Kept(NamedTuple):
+    """A lane at the boundary of two updates, on the host: all that going on from there needs."""
+
+    progress: Progress
+    """NumPy arrays, those of repeats with the lane's leading axis."""
+    update: int
+    seconds: float
+    """Training time so far."""
+    samples: int = 0
+    """Samples that were taken so far, where their source has no length."""
+
+
 class Part(NamedTuple):
     """The samples of one part of a split, ready for the model; with or without an axis of repeats."""
 
@@ -110,8 +123,6 @@ class Limits(NamedTuple):
     end_index: Array
     every: Array
     """Epochs or updates between two evaluations."""
-    final: Array
-    """Whether training ends there, and not only the phase of passes that are cut alike; bool."""
     per_epoch: Array
     """Updates that make an epoch, where it is not a pass through the samples; else 0."""
 

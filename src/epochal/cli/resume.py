@@ -1,0 +1,71 @@
+"""epochal resume: how does a training go on that was ended, by whatever it was?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from epochal.cli.command import Command, under
+from epochal.cli.options import Whole, decorate
+from epochal.cli.running import exit_status, say, watched
+from epochal.cli.saving_options import saving, saving_options
+from epochal.cli.train import own_model, result
+
+__all__ = ["command"]
+
+_again = under("Training")
+_output = under("Output")
+
+_options = decorate(
+    _again("--epochs", "-e", type=Whole(1), metavar="E", help="Train further, as if E had been asked for at once."),
+    _again("--data", metavar="DATA", help="Where the data is now, if it has been moved."),
+    _again("--model", metavar="MODULE:FUNCTION", help="The model, if it is one of your own."),
+    saving_options,
+    _output("--json", "as_json", is_flag=True, help="One JSON object on stdout, all else on stderr."),
+    _output("--quiet", "-q", is_flag=True, help="Nothing but the result."),
+)
+
+
+@click.command("resume", cls=Command)
+@click.argument("run", type=click.Path(path_type=Path))
+@_options
+@click.pass_context
+def command(ctx: click.Context, /, run: Path, as_json: bool, quiet: bool, **given: Any) -> None:
+    """Go on with the training in the folder RUN, after a kill, a full disk or Ctrl-C.
+
+    \b
+    epochal resume runs/breast-cancer-20260114-101500
+    epochal resume runs/breast-cancer-20260114-101500 --epochs 300
+
+    It goes on from the newest checkpoint that verifies, with the batches that would have come, and ends with
+    the result that it would have had. `epochal verify RUN` says what a folder holds.
+    """
+    from epochal.cli.screen import Screen
+    from epochal.resuming import resuming
+    from epochal.run import Run
+    from epochal.training import Control
+
+    control = Control()
+    with own_model(given["model"]):
+        found = resuming(
+            run,
+            model=given["model"],
+            data=given["data"],
+            epochs=given["epochs"],
+            control=control,
+            saving=saving(given),
+        )
+    if isinstance(found, Run):
+        click.echo(
+            f"{run} has ended: {found.plan.epochs:,} epochs. --epochs trains it further.", err=as_json or quiet
+        )
+        ended = found
+    else:
+        ended = watched(found, control, Screen(quiet=quiet, to_stderr=as_json))
+    if as_json:
+        click.echo(json.dumps(result(ended, run), ensure_ascii=False))
+    say(ended, run, quiet=quiet, as_json=as_json)
+    ctx.exit(exit_status(ended))

@@ -1,0 +1,72 @@
+"""What happens on the command line while a network trains, and when it has ended?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from epochal.cli import interrupts
+from epochal.errors import SaveFailed
+from epochal.events import RunEnded
+
+if TYPE_CHECKING:
+    from epochal.cli.screen import Screen
+    from epochal.run import Run
+    from epochal.training import Control, Events
+
+__all__ = ["exit_status", "say", "watched"]
+
+
+def watched(events: Events, control: Control, screen: Screen) -> Run:
+    """Show a training to its end and say the result; the first signal ends it, the next one leaves.
+
+    Raises:
+        SaveFailed: the run could not be written; its result has been said all the same.
+    """
+    with interrupts.stopping(control, screen.anything_learned):
+        try:
+            ended = _ended(events, control, screen)
+            _conclude(ended, screen)
+        except KeyboardInterrupt:
+            events.abandon()
+            raise
+    if ended.unsaved:
+        raise SaveFailed(ended.unsaved)
+    return ended.run
+
+
+def _ended(events: Events, control: Control, screen: Screen) -> RunEnded:
+    with screen.watching(control):
+        for event in events:
+            screen.show(event)
+            if isinstance(event, RunEnded):
+                return event
+    raise AssertionError("a training ends with RunEnded")
+
+
+def _conclude(ended: RunEnded, screen: Screen) -> None:
+    from epochal.cli.conclusion import conclude
+
+    if screen.quiet:
+        return
+    folder = None if ended.unsaved else ended.run.folder
+    report = None if folder is None else folder / "report.html"
+    conclude(screen.console, ended.run, folder, report if report is not None and report.is_file() else None)
+
+
+def say(run: Run, path: Path, *, quiet: bool, as_json: bool) -> None:
+    """The last words: the result in a line if nothing else was said, and how to go on."""
+    if quiet and not as_json:
+        headline = run.headline
+        click.echo(f"{path}" + (f"  {headline[0]} {headline[1]}" if headline is not None else ""))
+    if run.failed:
+        click.echo(f"epochal: {run.failed}. What was learned before is kept.", err=True)
+    if run.interrupted or run.failed:
+        click.echo(f"epochal: to go on: epochal resume {path}", err=True)
+
+
+def exit_status(run: Run) -> int:
+    """Of a training that has ended."""
+    return interrupts.status() if run.interrupted else 1 if run.failed else 0

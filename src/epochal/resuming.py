@@ -1,0 +1,110 @@
+"""How does a training go on after it was ended, by whatever it was?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from epochal.asked import ask_again, differences, document, identity, with_epochs
+from epochal.errors import Refusal
+from epochal.events import Resumed
+from epochal.prepare import prepare
+from epochal.remembered import Remembered, read_pieces
+from epochal.run import Run, load_record
+from epochal.run.home import Home
+from epochal.training import Control, Events, drained, micro_batched
+
+__all__ = ["resume", "resuming"]
+
+
+def resume(
+    folder: str | Path,
+    *,
+    model: Any = None,
+    data: Any = None,
+    epochs: int | None = None,
+    **given: Any,
+) -> Run:
+    """Go on with the training in a run folder and return its finished `Run`.
+
+    It goes on from the newest checkpoint that verifies, and ends with the very bits with which it would have
+    ended without the interruption, on the same machine and versions. A finished run is returned as it is.
+
+    Args:
+        folder: what `fit(..., out=folder)` or `epochal train --out` made.
+        model: the model, if it is one of the caller's own.
+        data: the data, if it was no file, or if the file has been moved; its content must be the same.
+        epochs: more epochs than were asked for: it is trained further as if they had been asked for at once.
+        **given: what JSON could not hold, such as an Optax object (`optimizer=...`).
+
+    Raises:
+        Refusal: no such folder, other data, another model, or something that has to be given again.
+        SaveFailed: a checkpoint or the run can't be written.
+
+    >>> import tempfile, epochal as ep
+    >>> from pathlib import Path
+    >>> folder = Path(tempfile.mkdtemp()) / "iris"
+    >>> run = ep.fit(ep.MLP(8), "example:iris", epochs=2, out=folder)
+    >>> longer = resume(folder, epochs=5)
+    >>> longer.plan.epochs, longer.curves.epoch[-1]
+    (5, np.float64(5.0))
+    """
+    control = Control()
+    found = resuming(folder, model=model, data=data, epochs=epochs, control=control, **given)
+    return found if isinstance(found, Run) else drained(found, control)
+
+
+def resuming(
+    folder: str | Path,
+    *,
+    model: Any = None,
+    data: Any = None,
+    epochs: int | None = None,
+    control: Control | None = None,
+    saving: Mapping[str, Any] | None = None,
+    **given: Any,
+) -> Events | Run:
+    """The events of a training that goes on, as `train` yields them; the run itself, if it has ended.
+
+    Args:
+        folder: as in `resume`.
+        model: as in `resume`.
+        data: as in `resume`.
+        epochs: as in `resume`.
+        control: ends it from outside.
+        saving: fields of `RunFolder` that are to be other than at the beginning.
+        **given: as in `resume`.
+    """
+    home, request = Home.again(folder, **(saving or {}))
+    try:
+        longer, notes = (request, ()) if epochs is None else with_epochs(request, epochs)
+        ended = _ended(home.path, longer)
+        if ended is not None:
+            home.close()
+            return ended
+        chosen, samples, settings = ask_again(longer, model=model, data=data, options=given)
+        prepared = micro_batched(prepare(chosen, samples, settings))
+        differing = differences(request["identity"], identity(prepared))
+        if differing:
+            raise Refusal(f'the training in "{home.path}" can\'t go on: {"; ".join(differing)}.')
+        kept = home.checkpoints_of(request["identity"]).newest()
+        known: dict[int, Remembered] = {} if kept is None else read_pieces(prepared, kept.pieces)
+        if longer is not request or saving:
+            home.ask(longer)
+    except BaseException:
+        home.close()
+        raise
+    passed = () if kept is None else kept.passed_over
+    resumed = Resumed(sum(one.updates for one in known.values()), (*notes, *passed))
+    return Events(prepared, control or Control(), home, known, resumed)
+
+
+def _ended(path: Path, request: Mapping[str, Any]) -> Run | None:
+    """The run in a folder, if it has come to its end."""
+    if not (path / "run.json").is_file():
+        return None
+    run = load_record(path)
+    if run.interrupted or run.failed or run.plan.epochs != request["settings"]["epochs"]:
+        return None
+    return run

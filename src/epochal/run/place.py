@@ -1,0 +1,86 @@
+"""Where does a training live while it runs, and how often is it kept there?"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from epochal.errors import Refusal
+
+__all__ = ["Rhythm", "RunFolder"]
+
+Unit = Literal["seconds", "updates", "epochs"]
+
+_UNITS: dict[str, tuple[Unit, int]] = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), ("seconds", 1)),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), ("seconds", 60)),
+    **dict.fromkeys(("h", "hour", "hours"), ("seconds", 3600)),
+    **dict.fromkeys(("update", "updates"), ("updates", 1)),
+    **dict.fromkeys(("epoch", "epochs"), ("epochs", 1)),
+}
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """How far apart two checkpoints are.
+
+    >>> Rhythm.of("90s"), Rhythm.of("500 updates"), Rhythm.of("1epoch")
+    (Rhythm(count=90, unit='seconds'), Rhythm(count=500, unit='updates'), Rhythm(count=1, unit='epochs'))
+    """
+
+    count: int
+    unit: Unit
+
+    @classmethod
+    def of(cls, text: Any) -> Rhythm:
+        """Read one such as 60s, 5min, 500updates or 1epoch."""
+        match = re.fullmatch(r"\s*(\d{1,9})\s*([a-z]+)\s*", str(text))
+        unit = None if match is None else _UNITS.get(match[2])
+        if match is None or unit is None or int(match[1]) < 1:
+            raise Refusal(
+                "checkpoint_every must be a whole number, at least 1, of seconds, updates or epochs, such as "
+                f"60s, 500updates or 1epoch; got {text!r}."
+            )
+        name, factor = unit
+        return cls(int(match[1]) * factor, name)
+
+    def __str__(self) -> str:
+        return f"{self.count}{'s' if self.unit == 'seconds' else self.unit}"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder in which a training lives, from its first moment on.
+
+    Args:
+        path: a folder that does not exist yet.
+        checkpoint_every: how often what was learned is kept: "60s", "500updates", "1epoch".
+        keep_every: every how many-th checkpoint stays; the last two and the best one always do.
+        report: whether the page is written at the end.
+        if_unsaved: what happens when a checkpoint can't be written, as on a full disk: "stop" ends the
+            training with the last checkpoint intact, "continue" goes on and tries again next time.
+
+    >>> RunFolder("runs/first", checkpoint_every="500updates").rhythm
+    Rhythm(count=500, unit='updates')
+    """
+
+    path: str | Path
+    checkpoint_every: str = "60s"
+    keep_every: int | None = None
+    report: bool = False
+    if_unsaved: Literal["stop", "continue"] = "stop"
+
+    def __post_init__(self) -> None:
+        Rhythm.of(self.checkpoint_every)
+        every = self.keep_every
+        if every is not None and (isinstance(every, bool) or not isinstance(every, int) or every < 1):
+            raise Refusal(f"keep_every must be a whole number, at least 1, or None; got {every!r}.")
+        if self.if_unsaved not in ("stop", "continue"):
+            raise Refusal(f'if_unsaved must be "stop" or "continue"; got {self.if_unsaved!r}.')
+
+    @property
+    def rhythm(self) -> Rhythm:
+        """How far apart two checkpoints are."""
+        return Rhythm.of(self.checkpoint_every)
