@@ -4,7 +4,7 @@
 
 Each case is trained once without interruption. Then `epochal train` is started and killed (SIGKILL) after a
 random time, and `epochal resume` is started and killed, until one of them comes to its end. Parameters,
-curves, outcomes and predictions must be the same, bit for bit; only what was measured by the clock may differ.
+curves, outcomes and predictions must be the same, bit for bit; only what the clock measured may differ.
 """
 
 from __future__ import annotations
@@ -15,15 +15,14 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.parquet as pq
-
 from tests.cli.processes import EPOCHAL
+
 BYTES = ("best.safetensors", "last.safetensors", "scaling.safetensors", "split.parquet")
 
 _KEPT = ("--no-report", "--quiet")

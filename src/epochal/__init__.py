@@ -79,9 +79,14 @@ _HOMES = {
     "compare": "epochal.choose.compare",
     "WordVectors": "epochal.words",
     "word_vectors": "epochal.words",
+    "Checkpointed": "epochal.events",
+    "Resumed": "epochal.events",
+    "Unsaved": "epochal.events",
+    "RunFolder": "epochal.run.place",
     "Control": "epochal.training",
     "fit": "epochal.training",
     "train": "epochal.training",
+    "resume": "epochal.resuming",
 }
 
 __all__ = [*sorted(_HOMES), "__version__"]
@@ -100,7 +105,16 @@ if TYPE_CHECKING:
     from epochal.data.texts import text
     from epochal.engine.schedules import Schedule
     from epochal.errors import Refusal
-    from epochal.events import Evaluated, Progressed, RepeatEnded, RunEnded, RunStarted
+    from epochal.events import (
+        Checkpointed,
+        Evaluated,
+        Progressed,
+        RepeatEnded,
+        Resumed,
+        RunEnded,
+        RunStarted,
+        Unsaved,
+    )
     from epochal.models import MLP, Model, Pairwise, Variables, functions
     from epochal.models.starts import Initial
     from epochal.models.transforms import Brightness, Contrast, Crop, Flip, Rotate, Shift
@@ -118,7 +132,9 @@ if TYPE_CHECKING:
         Turn,
         Weighted,
     )
+    from epochal.resuming import resume
     from epochal.run import Prediction, Run, load
+    from epochal.run.place import RunFolder
     from epochal.settings import Settings
     from epochal.stopping import (
         Budget,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -155,6 +155,8 @@ def _one(
     position = Position(**{name: types.get(name, np.int32)(given[name]) for name in Position._fields})
     kept = Kept(Progress(position, state), int(lane["update"]), float(lane["seconds"]), int(lane["samples"]))
     columns = {name: tensors[f"{repeat}/curves/columns/{name}"] for name in prepared.spec.columns}
-    rows = {name: np.asarray(tensors[f"{repeat}/curves/{name}"], kind) for name, kind in _COLUMNS.items()}
+    rows: dict[str, Any] = {
+        name: np.asarray(tensors[f"{repeat}/curves/{name}"], kind) for name, kind in _COLUMNS.items()
+    }
     number = np.full(len(rows["update"]), repeat, np.int32)
     return Remembered(range(repeat, repeat + 1), kept, Curves(number, columns=columns, **rows))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from epochal.asked import ask_again, differences, document, identity, with_epochs
+from epochal.asked import ask_again, changed_conditions, differences, identity, with_epochs
+from epochal.describe import conditions
 from epochal.errors import Refusal
 from epochal.events import Resumed
 from epochal.prepare import prepare
@@ -63,6 +64,7 @@ def resuming(
     epochs: int | None = None,
     control: Control | None = None,
     saving: Mapping[str, Any] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
     **given: Any,
 ) -> Events | Run:
     """The events of a training that goes on, as `train` yields them; the run itself, if it has ended.
@@ -74,6 +76,7 @@ def resuming(
         epochs: as in `resume`.
         control: ends it from outside.
         saving: fields of `RunFolder` that are to be other than at the beginning.
+        progress: called with (what, done, of how many) while reading takes long.
         **given: as in `resume`.
     """
     home, request = Home.again(folder, **(saving or {}))
@@ -83,21 +86,32 @@ def resuming(
         if ended is not None:
             home.close()
             return ended
-        chosen, samples, settings = ask_again(longer, model=model, data=data, options=given)
+        chosen, samples, settings = ask_again(
+            longer, model=model, data=data, options=given, progress=progress
+        )
         prepared = micro_batched(prepare(chosen, samples, settings))
-        differing = differences(request["identity"], identity(prepared))
-        if differing:
-            raise Refusal(f'the training in "{home.path}" can\'t go on: {"; ".join(differing)}.')
-        kept = home.checkpoints_of(request["identity"]).newest()
-        known: dict[int, Remembered] = {} if kept is None else read_pieces(prepared, kept.pieces)
+        _check(home.path, request["identity"], identity(prepared))
+        checkpoints = home.checkpoints_of(request["identity"])
+        kept = checkpoints.newest()
+        known: dict[int, Remembered] = {}
+        if kept is not None:
+            _check(kept.path, kept.identity, request["identity"])
+            known = read_pieces(prepared, kept.pieces)
         if longer is not request or saving:
             home.ask(longer)
     except BaseException:
         home.close()
         raise
-    passed = () if kept is None else kept.passed_over
-    resumed = Resumed(sum(one.updates for one in known.values()), (*notes, *passed))
+    notes = (*notes, *checkpoints.passed_over, *changed_conditions(request["conditions"], conditions()))
+    resumed = Resumed(sum(one.updates for one in known.values()), notes)
     return Events(prepared, control or Control(), home, known, resumed)
+
+
+def _check(path: Path, then: Any, now: Mapping[str, Any]) -> None:
+    """What goes on must be the same training."""
+    differing = differences(then, now)
+    if differing:
+        raise Refusal(f'the training in "{path}" can\'t go on: {"; ".join(differing)}.')
 
 
 def _ended(path: Path, request: Mapping[str, Any]) -> Run | None:

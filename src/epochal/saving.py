@@ -153,8 +153,9 @@ class Saver:
                 self._condition.wait_for(lambda: self._waiting or self._ended)
                 if not self._waiting:
                     return
-                # Lanes that began together hand over about together: one checkpoint for all of them.
-                self._condition.wait_for(lambda: self._running <= self._handed, TOGETHER_SECONDS)
+                if self._rhythm.unit == "seconds":
+                    # Lanes that began together hand over about together: one checkpoint for all of them.
+                    self._condition.wait_for(lambda: self._running <= self._handed, TOGETHER_SECONDS)
                 latest = dict(self._latest)
                 self._handed.clear()
                 self._waiting = False
@@ -168,7 +169,9 @@ class Saver:
             self._checkpoints.save(updates, self._as_pieces(latest), self._value(latest))
         except SaveFailed as error:
             with self._condition:
-                self._error = SaveFailed(f"{error} `epochal resume {self._place.path}` goes on from the last.")
+                self._error = SaveFailed(
+                    f"{error} `epochal resume {self._place.path}` goes on from the last."
+                )
                 self._condition.notify_all()
             self._told(updates, str(error).rstrip("."))
             return

@@ -81,7 +81,9 @@ class Control:
         return self._event.is_set()
 
 
-def fit(model: Any, data: Any, *, out: str | Path | RunFolder | None = None, **options: Unpack[Options]) -> Run:
+def fit(
+    model: Any, data: Any, *, out: str | Path | RunFolder | None = None, **options: Unpack[Options]
+) -> Run:
     """Train `model` on `data` and return the finished `Run`.
 
     Args:
@@ -203,6 +205,8 @@ class Events(Iterator[Event]):
                 self._saver.close()
         except SaveFailed as error:
             unsaved = str(error)
+        while not self._queue.empty():
+            self._take(self._queue.get())  # the last checkpoints
         curves = Curves.concatenate(self._curves)
         run = conclude(self._prepared, self._results, curves, self._control.stopped)
         self._prepared.close()

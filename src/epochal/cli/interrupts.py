@@ -1,7 +1,8 @@
 """What do Ctrl-C and a termination signal do?
 
-They leave at once, with status 130 (143 after a termination signal). Where a file is being written, they first remove what is half done.
-While a network trains, the first one ends the training and keeps what it has learned.
+They leave at once, with status 130 (143 after a termination signal). Where a file is being written, they
+first remove what is half done. While a network trains, the first one ends the training and keeps what it has
+learned.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import click
 
 from epochal.cli.command import Command, under
 from epochal.cli.options import Whole, decorate
+from epochal.cli.reading import reading_progress
 from epochal.cli.running import exit_status, say, watched
 from epochal.cli.saving_options import saving, saving_options
 from epochal.cli.train import own_model, result
@@ -20,7 +21,13 @@ _again = under("Training")
 _output = under("Output")
 
 _options = decorate(
-    _again("--epochs", "-e", type=Whole(1), metavar="E", help="Train further, as if E had been asked for at once."),
+    _again(
+        "--epochs",
+        "-e",
+        type=Whole(1),
+        metavar="E",
+        help="Train further, as if E had been asked for at once.",
+    ),
     _again("--data", metavar="DATA", help="Where the data is now, if it has been moved."),
     _again("--model", metavar="MODULE:FUNCTION", help="The model, if it is one of your own."),
     saving_options,
@@ -57,10 +64,12 @@ def command(ctx: click.Context, /, run: Path, as_json: bool, quiet: bool, **give
             epochs=given["epochs"],
             control=control,
             saving=saving(given),
+            progress=reading_progress(quiet),
         )
     if isinstance(found, Run):
         click.echo(
-            f"{run} has ended: {found.plan.epochs:,} epochs. --epochs trains it further.", err=as_json or quiet
+            f"{run} has ended: {found.plan.epochs:,} epochs. --epochs trains it further.",
+            err=as_json or quiet,
         )
         ended = found
     else:

@@ -16,7 +16,12 @@ _kept = under("Checkpoints")
 
 saving_options = decorate(
     _kept("--checkpoint-every", metavar="RHYTHM", help="Such as 60s, 500updates or 1epoch; else 60s."),
-    _kept("--keep-checkpoints", type=Whole(1), metavar="M", help="Every M-th stays, with the last 2 and the best."),
+    _kept(
+        "--keep-checkpoints",
+        type=Whole(1),
+        metavar="M",
+        help="Every M-th stays, with the last 2 and the best.",
+    ),
     _kept(
         "--if-unsaved",
         type=click.Choice(["stop", "continue"]),
@@ -28,5 +33,9 @@ saving_options = decorate(
 
 def saving(given: Mapping[str, Any]) -> dict[str, Any]:
     """Those fields of `RunFolder` that were given."""
-    names = {"checkpoint_every": "checkpoint_every", "keep_checkpoints": "keep_every", "if_unsaved": "if_unsaved"}
+    names = {
+        "checkpoint_every": "checkpoint_every",
+        "keep_checkpoints": "keep_every",
+        "if_unsaved": "if_unsaved",
+    }
     return {field: given[name] for name, field in names.items() if given.get(name) is not None}

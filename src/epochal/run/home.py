@@ -15,10 +15,11 @@ from typing import Any
 from epochal.errors import Refusal, SaveFailed, reason
 from epochal.run import disk
 from epochal.run.checkpoints import Checkpoints
-from epochal.run.folder import publish, refuse_existing
+from epochal.run.folder import refuse_existing
 from epochal.run.lock import locked
 from epochal.run.place import RunFolder
 from epochal.run.record import Run
+from epochal.run.saving import publish
 from epochal.run.sealed import read_sealed, seal
 
 __all__ = ["REQUEST", "Home", "read_request"]
@@ -49,7 +50,7 @@ class Home:
         try:
             made += disk.make_folder(path.parent)
             made += disk.make_folder(temporary)
-            disk.write(temporary / REQUEST, [seal(request | {"saving": saving_of(place)}).encode()])
+            disk.write(temporary / REQUEST, [seal({**request, "saving": saving_of(place)}).encode()])
             disk.sync(temporary)
             disk.rename(temporary, path)
             disk.sync(path.parent)
@@ -79,7 +80,9 @@ class Home:
         try:
             place = RunFolder(path, **(saving | {name: it for name, it in changes.items() if it is not None}))
         except TypeError as error:
-            raise Refusal(f'"{path / REQUEST}" is damaged: "saving" has other names than it should.') from error
+            raise Refusal(
+                f'"{path / REQUEST}" is damaged: "saving" has other names than it should.'
+            ) from error
         held = ExitStack()
         held.enter_context(locked(path))
         return cls(place, held, []), request
@@ -99,7 +102,7 @@ class Home:
         """Write down that something else is asked for from now on, such as more epochs."""
         new = self.path / f".{REQUEST}-{uuid.uuid4().hex[:8]}"
         try:
-            disk.write(new, [seal(dict(request) | {"saving": saving_of(self.place)}).encode()])
+            disk.write(new, [seal({**request, "saving": saving_of(self.place)}).encode()])
             disk.replace(new, self.path / REQUEST)
             disk.sync(self.path)
         except OSError as error:
@@ -117,8 +120,8 @@ class Home:
             publish(run, self.path, report=self.place.report)
         except OSError as error:
             raise SaveFailed(
-                f'the results can\'t be written into "{self.path}": {reason(error)}. The checkpoints are intact: '
-                f"make room and `epochal resume {self.path}`."
+                f'the results can\'t be written into "{self.path}": {reason(error)}. The checkpoints are '
+                f"intact: make room and `epochal resume {self.path}`."
             ) from error
         return replace(run, folder=self.path)
 
@@ -155,5 +158,7 @@ def read_request(path: Path) -> dict[str, Any]:
             raise Refusal(
                 f'the run in "{path}" was saved when it had ended and can\'t go on; train with out= (--out).'
             )
-        raise Refusal(f'"{path}" is not a run folder: it has no {REQUEST}. `epochal runs` lists the runs here.')
+        raise Refusal(
+            f'"{path}" is not a run folder: it has no {REQUEST}. `epochal runs` lists the runs here.'
+        )
     return read_sealed(path / REQUEST)
