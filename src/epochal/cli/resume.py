@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,9 @@ import click
 from epochal.cli.command import Command, under
 from epochal.cli.options import Whole, decorate
 from epochal.cli.reading import reading_progress
-from epochal.cli.running import exit_status, say, watched
+from epochal.cli.running import exit_status, last_words, watched
 from epochal.cli.saving_options import saving, saving_options
+from epochal.cli.say import say, say_document
 from epochal.cli.train import own_model, result
 
 __all__ = ["command"]
@@ -67,7 +67,7 @@ def command(ctx: click.Context, /, run: Path, as_json: bool, quiet: bool, **give
             progress=reading_progress(quiet),
         )
     if isinstance(found, Run):
-        click.echo(
+        say(
             f"{run} has ended: {found.plan.epochs:,} epochs. --epochs trains it further.",
             err=as_json or quiet,
         )
@@ -75,6 +75,6 @@ def command(ctx: click.Context, /, run: Path, as_json: bool, quiet: bool, **give
     else:
         ended = watched(found, control, Screen(quiet=quiet, to_stderr=as_json))
     if as_json:
-        click.echo(json.dumps(result(ended, run), ensure_ascii=False))
-    say(ended, run, quiet=quiet, as_json=as_json)
+        say_document(result(ended, run))
+    last_words(ended, run, quiet=quiet, as_json=as_json)
     ctx.exit(exit_status(ended))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from epochal.cli import interrupts
+from epochal.cli.say import say
 from epochal.errors import SaveFailed
 from epochal.events import RunEnded
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from epochal.run import Run
     from epochal.training import Control, Events
 
-__all__ = ["exit_status", "say", "watched"]
+__all__ = ["exit_status", "last_words", "watched"]
 
 
 def watched(events: Events, control: Control, screen: Screen) -> Run:
@@ -56,15 +55,15 @@ def _conclude(ended: RunEnded, screen: Screen) -> None:
     conclude(screen.console, ended.run, folder, report if report is not None and report.is_file() else None)
 
 
-def say(run: Run, path: Path, *, quiet: bool, as_json: bool) -> None:
+def last_words(run: Run, path: Path, *, quiet: bool, as_json: bool) -> None:
     """The last words: the result in a line if nothing else was said, and how to go on."""
     if quiet and not as_json:
         headline = run.headline
-        click.echo(f"{path}" + (f"  {headline[0]} {headline[1]}" if headline is not None else ""))
+        say(f"{path}" + (f"  {headline[0]} {headline[1]}" if headline is not None else ""))
     if run.failed:
-        click.echo(f"epochal: {run.failed}. What was learned before is kept.", err=True)
+        say(f"epochal: {run.failed}. What was learned before is kept.", err=True)
     if run.interrupted or run.failed:
-        click.echo(f"epochal: to go on: epochal resume {path}", err=True)
+        say(f"epochal: to go on: epochal resume {path}", err=True)
 
 
 def exit_status(run: Run) -> int:

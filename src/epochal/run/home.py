@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from epochal.errors import Refusal, SaveFailed, reason
+from epochal.errors import Refusal, reason
 from epochal.run import disk
 from epochal.run.checkpoints import Checkpoints
 from epochal.run.folder import refuse_existing
@@ -116,13 +116,7 @@ class Home:
         Raises:
             SaveFailed: they can't be written; the checkpoints are intact.
         """
-        try:
-            publish(run, self.path, report=self.place.report)
-        except OSError as error:
-            raise SaveFailed(
-                f'the results can\'t be written into "{self.path}": {reason(error)}. The checkpoints are '
-                f"intact: make room and `epochal resume {self.path}`."
-            ) from error
+        publish(run, self.path, report=self.place.report)
         return replace(run, folder=self.path)
 
     def close(self) -> None:
