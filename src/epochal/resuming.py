@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from epochal.asked import ask_again, changed_conditions, differences, identity, with_epochs
-from epochal.describe import conditions
 from epochal.errors import Refusal
 from epochal.events import Resumed
 from epochal.prepare import prepare
 from epochal.remembered import Remembered, read_pieces
-from epochal.run import Run, load_record
+from epochal.run import Run, load, load_record
 from epochal.run.home import Home
 from epochal.training import Control, Events, drained, micro_batched
 
@@ -53,7 +52,7 @@ def resume(
     """
     control = Control()
     found = resuming(folder, model=model, data=data, epochs=epochs, control=control, **given)
-    return found if isinstance(found, Run) else drained(found, control)
+    return load(folder, model) if isinstance(found, Run) else drained(found, control)
 
 
 def resuming(
@@ -67,7 +66,7 @@ def resuming(
     progress: Callable[[str, int, int], None] | None = None,
     **given: Any,
 ) -> Events | Run:
-    """The events of a training that goes on, as `train` yields them; the run itself, if it has ended.
+    """The events of a training that goes on, as `train` yields them; its record, if it has ended.
 
     Args:
         folder: as in `resume`.
@@ -102,7 +101,7 @@ def resuming(
     except BaseException:
         home.close()
         raise
-    notes = (*notes, *checkpoints.passed_over, *changed_conditions(request["conditions"], conditions()))
+    notes = (*notes, *checkpoints.passed_over, *changed_conditions(request["conditions"], prepared))
     resumed = Resumed(sum(one.updates for one in known.values()), notes)
     return Events(prepared, control or Control(), home, known, resumed)
 
