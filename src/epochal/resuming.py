@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from epochal.asked import ask_again, changed_conditions, differences, identity, with_epochs
+from epochal.asked import ask_again, changed_conditions, conditions_of, differences, identity, with_epochs
 from epochal.errors import Refusal
 from epochal.events import Resumed
 from epochal.prepare import prepare
@@ -101,7 +101,11 @@ def resuming(
     except BaseException:
         home.close()
         raise
-    notes = (*notes, *checkpoints.passed_over, *changed_conditions(request["conditions"], prepared))
+    notes = (
+        *notes,
+        *checkpoints.passed_over,
+        *changed_conditions(request["conditions"], conditions_of(prepared)),
+    )
     resumed = Resumed(sum(one.updates for one in known.values()), notes)
     return Events(prepared, control or Control(), home, known, resumed)
 
