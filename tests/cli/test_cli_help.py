@@ -18,6 +18,7 @@ SECTIONS = [
     "Stopping",
     "Evaluation",
     "Output",
+    "Checkpoints",
     "Options",
 ]
 
