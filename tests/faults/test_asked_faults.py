@@ -197,6 +197,11 @@ def test_other_data_another_model_or_another_format_is_told_apart(
         'optimizer_options: {"weight_decay": 0.1} then, {} now',
         "learning_rate: 0.001 then, 0.5 now",
     ]
+    assert now(stop=ep.Patience(4), schedule=ep.Schedule("step", every=4, warmup=2)) == [
+        "warmup of the schedule: 0 then, 2 now",
+        "stopping rule: no improvement of validation.loss for 3 epochs, or validatio … lization loss over "
+        "training progress above 2 (Prechelt's PQ) then, no improvement of validation.loss for 4 epochs now",
+    ]
     assert now(test=0.2) == ["test: 0.1 then, 0.2 now"]
     assert now(epochs=500, stop=ep.any_of(*OPTIONS["stop"].rules[:2])) == []
     assert differences({**then, "format": 2}, then) == ["format: 2 then, 1 now"]
@@ -219,6 +224,17 @@ def test_files_that_are_gone_are_asked_for(written: dict[str, Any], name: str, v
     other = 0.1 if name == "test" else "example:iris"
     asked = ask_again(changed(written, ("settings", name), value), options={name: other})[2]
     assert getattr(asked, name) == other
+
+
+def test_programs_are_compared_where_the_same_jax_wrote_them_for_the_same_device() -> None:
+    """Else nothing can be told; a rule of one's own is compared by its words in any case."""
+    then = {"program": {"digest": "a", "jax": "1", "backend": "cpu"}}
+    for other, told in (({"jax": "2"}, 0), ({"backend": "gpu"}, 0), ({}, 1)):
+        now = {"program": {**then["program"], "digest": "b", **other}}
+        assert len(differences(then, now)) == told
+    rule = {"words": "never", "digest": "a", "jax": "1", "backend": "cpu"}
+    assert differences({"stop": rule}, {"stop": {**rule, "digest": "b", "jax": "2"}}) == []
+    assert differences({"stop": rule}, {"stop": {**rule, "words": "now", "jax": "2"}}) != []
 
 
 def test_fewer_epochs_are_refused_and_a_rate_that_depends_on_them_is_said(written: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +224,28 @@ def test_data_that_was_moved_is_read_from_its_new_place_in_the_same_way(table: P
     assert differences(written["identity"], identity(second)) == []
 
 
+@dataclass(frozen=True)
+class Falls:
+    """A rule of one's own: the training loss is below a number."""
+
+    to: float
+
+    def init(self) -> Any:
+        return ()
+
+    def step(self, state: Any, seen: Any) -> tuple[Any, jax.Array]:
+        return state, seen.columns["train.loss"] < self.to
+
+    def reason(self, state: Any) -> str:
+        return "it fell"
+
+    def describe(self) -> str:
+        return "the loss falls"
+
+    def columns(self) -> tuple[str, ...]:
+        return ("train.loss",)
+
+
 def test_what_a_file_cannot_hold_is_named_and_has_to_be_given(table: Path) -> None:
     """One sentence names all of it; given again, the training is the same, and another one is noticed."""
     data = ep.load_data(table, target="kind")
@@ -242,10 +265,13 @@ def test_what_a_file_cannot_hold_is_named_and_has_to_be_given(table: Path) -> No
             lambda key, sample: jax.numpy.zeros(()), lambda params, inputs: params + inner(inputs)
         )
 
-    own = {"loss": loss, "optimizer": optax.sgd(0.1)}
+    own = {"loss": loss, "optimizer": optax.sgd(0.1), "stop": Falls(0.5)}
     first = prepare(model(1.0), arrays, Settings(**own))
     written = through_json(document(first))
-    sentence = r"optimizer \(.*\), loss \(the function loss\), data \(arrays\), model \(a FunctionModel\)"
+    sentence = (
+        r"optimizer \(.*\), loss \(the function loss\), stop \(a Falls\), data \(arrays\), "
+        r"model \(a FunctionModel\)"
+    )
     with pytest.raises(ep.Refusal, match=sentence):
         ask_again(written)
 
@@ -257,6 +283,9 @@ def test_what_a_file_cannot_hold_is_named_and_has_to_be_given(table: Path) -> No
     computes = ["the model, the loss or the optimizer of your own computes something else"]
     assert again(model(1.0), optimizer=optax.sgd(0.2)) == computes
     assert again(model(1.0), loss=other)[-1:] == ["loss: loss then, other now"]
+    assert again(model(1.0), stop=Falls(0.25)) == [
+        "the stopping rule (the loss falls) computes something else"
+    ]
     # The number is within a function that is compiled on its own.
     assert again(model(2.0)) == computes
 

@@ -38,6 +38,8 @@ def differences(then: Any, now: Mapping[str, Any]) -> list[str]:
     return found
 
 
+_WRITTEN_BY = ("jax", "backend")
+"""What a digest of a program depends on besides the program."""
 _OF_SAMPLES = frozenset(("data", "validation", "test", "split", "gap", "seed"))
 _FOLLOWS = {
     "held_out": _OF_SAMPLES,
@@ -49,11 +51,10 @@ _FOLLOWS = {
 
 def _same(name: str, then: Any, now: Any) -> bool:
     if name in ("program", "stop") and isinstance(then, Mapping) and isinstance(now, Mapping):
-        # Another JAX writes the same program in another way: the two can't be compared.
-        other = then.get("jax") != now.get("jax")
-        then, now = ({k: v for k, v in one.items() if k != "jax"} for one in (then, now))
-        if other:
-            then, now = ({k: v for k, v in one.items() if k != "digest"} for one in (then, now))
+        # Another JAX, or another kind of device, writes the same program in another way.
+        alike = all(_equal(then.get(key), now.get(key)) for key in _WRITTEN_BY)
+        ignored = _WRITTEN_BY if alike else (*_WRITTEN_BY, "digest")
+        then, now = ({k: v for k, v in one.items() if k not in ignored} for one in (then, now))
     return _equal(then, now)
 
 
@@ -121,6 +122,22 @@ def _each(name: str, then: Any, now: Any) -> list[str]:
 _WITHIN = {"samples": "training samples"}
 
 
+def _schedule(name: str, then: Any, now: Any) -> list[str]:
+    """A schedule, number by number."""
+    if not isinstance(then, Mapping) or not isinstance(now, Mapping):
+        return _plainly(name, then, now)
+    keys = [key for key in dict.fromkeys([*now, *then]) if not _equal(then.get(key), now.get(key))]
+    return [one for key in keys for one in _plainly(f"{key} of the schedule", then.get(key), now.get(key))]
+
+
+def _stop(name: str, then: Any, now: Any) -> list[str]:
+    """A stopping rule in words."""
+    before, after = (one.get("words") if isinstance(one, Mapping) else one for one in (then, now))
+    if _equal(before, after):
+        return [f"the stopping rule ({_said(after)}) computes something else"]
+    return _plainly("stopping rule", before, after)
+
+
 def _only(what: str) -> Callable[[str, Any, Any], list[str]]:
     return lambda name, then, now: [what]
 
@@ -133,6 +150,8 @@ _CLAUSES: dict[str, Callable[[str, Any, Any], list[str]]] = {
     "model": _each,
     "of": _each,
     "network": _each,
+    "schedule": _schedule,
+    "stop": _stop,
     "state": _only("what a training remembers has other arrays"),
     "program": _only("the model, the loss or the optimizer of your own computes something else"),
     "held_out": _only("other samples are held out"),

@@ -17,6 +17,7 @@ from epochal.asked.plain import Unsayable
 from epochal.asked.program import program_digest, rule_digest, state_shapes
 from epochal.asked.said import CODECS, given_in_words, write_model, write_settings
 from epochal.data import Dataset, Scaling
+from epochal.engine.rules import Never
 from epochal.plan.column import Column
 from epochal.prepared import Prepared
 
@@ -81,7 +82,7 @@ def identity(prepared: Prepared) -> dict[str, Any]:
         "micro_batch": spec.micro_batch,
         "stateful": settings.stateful,
         "precision": settings.precision,
-        "program": {"digest": program_digest(prepared), "jax": jax.__version__} if foreign else None,
+        "program": _digested(program_digest(prepared)) if foreign else None,
     }
 
 
@@ -95,10 +96,17 @@ def _is_said(model: Any) -> bool:
 def _rule(prepared: Prepared) -> Any:
     """The rule without its budgets, which say how far a training goes."""
     rule = prepared.spec.rule
+    if isinstance(rule, Never):
+        return None
     try:
-        return CODECS["stop"].write(rule) if type(rule).__name__ != "Never" else None
+        return {"words": rule.describe(), "rule": CODECS["stop"].write(rule)}
     except Unsayable:
-        return {"rule": rule.describe(), "digest": rule_digest(prepared), "jax": jax.__version__}
+        return {"words": rule.describe(), **_digested(rule_digest(prepared))}
+
+
+def _digested(digest: str) -> dict[str, str]:
+    """A digest of a program, with what it depends on besides: layers have other forms on other devices."""
+    return {"digest": digest, "jax": jax.__version__, "backend": jax.default_backend()}
 
 
 def _data(dataset: Dataset) -> dict[str, Any]:
