@@ -141,37 +141,31 @@ class Checkpoints:
         return path
 
     def _commit(self, path: Path, pieces: Sequence[Piece], value: float | None) -> None:
-        """Write, rename and verify; a linked copy that turns out to be damaged is written again."""
+        """Write, rename and verify."""
         number = 1 + max((one.number for one in self._manifests.values()), default=0)
         finite = None if value is None or not math.isfinite(value) else float(value)
         updates = int(path.name)
-        for linking in (True, False):
-            files = self._write(path, pieces, linking, Manifest(updates, number, finite, self._identity))
-            try:
-                manifest = check(path)
-            except Refusal as refusal:
-                self._discard([path])
-                if not linking:
-                    raise SaveFailed(
-                        f"checkpoint {updates} can't be read back as it was written ({refusal}) "
-                        "Earlier checkpoints are kept; the disk may be failing."
-                    ) from refusal
-                continue
-            self._manifests[updates], self._sound[updates] = manifest, True
-            self._copies = {
-                piece.name: _Copies.after(self._copies.get(piece.name), piece, files[piece.name], path)
-                for piece in pieces
-            }
-            return
+        files = self._write(path, pieces, Manifest(updates, number, finite, self._identity))
+        try:
+            manifest = check(path)
+        except Refusal as refusal:
+            self._discard([path])
+            raise SaveFailed(
+                f"checkpoint {updates} can't be read back as it was written ({refusal}) "
+                "Earlier checkpoints are kept; the disk may be failing."
+            ) from refusal
+        self._manifests[updates], self._sound[updates] = manifest, True
+        self._copies = {
+            piece.name: _Copies.after(self._copies.get(piece.name), piece, files[piece.name], path)
+            for piece in pieces
+        }
 
-    def _write(
-        self, path: Path, pieces: Sequence[Piece], linking: bool, manifest: Manifest
-    ) -> dict[str, Written]:
+    def _write(self, path: Path, pieces: Sequence[Piece], manifest: Manifest) -> dict[str, Written]:
         """The protocol, from the new folder to its name; `manifest` is complete but for the files."""
         temporary = self._place / f"tmp-{path.name}-{uuid.uuid4().hex}"
         try:
             disk.make(temporary)
-            files = {piece.name: self._put(_file(temporary, piece.name), piece, linking) for piece in pieces}
+            files = {piece.name: self._put(_file(temporary, piece.name), piece) for piece in pieces}
             document = replace(manifest, files=files).to_dict()
             disk.write(temporary / MANIFEST, [seal(document).encode()])
             disk.sync(temporary)
@@ -185,13 +179,15 @@ class Checkpoints:
             raise
         return files
 
-    def _put(self, file: Path, piece: Piece, linking: bool) -> Written:
-        """Write a piece, or link it to a copy of the very same."""
+    def _put(self, file: Path, piece: Piece) -> Written:
+        """Write a piece, or link it to a copy of the very same, if that is still what it was."""
         copies = self._copies.get(piece.name)
-        if linking and copies is not None and copies.earlier is not None and copies.of() is piece:
+        if copies is not None and copies.earlier is not None and copies.of() is piece:
             source = _file(copies.earlier, piece.name)
-            if disk.link(source, file):
-                return copies.written
+            with suppress(Refusal):
+                disk.check(source, copies.written)
+                if disk.link(source, file):
+                    return copies.written
         about = json.dumps(piece.about, allow_nan=False)
         return write_tensors(file, piece.tensors, {_ABOUT: about})
 

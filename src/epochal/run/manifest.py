@@ -71,6 +71,8 @@ class Manifest:
     @classmethod
     def _of(cls, document: dict[str, Any]) -> Manifest:
         updates, number, value = (document[name] for name in ("updates", "number", "value"))
+        if not isinstance(document["files"], dict):
+            raise ValueError("files must be an object")
         files = {name: Written.from_dict(written) for name, written in document["files"].items()}
         if not all(type(one) is int and one >= 0 for one in (updates, number)):
             raise ValueError("updates and number must be whole numbers")
