@@ -43,6 +43,9 @@ class Disk:
         lasting: whether all counted operations from that one on fail, as on a full disk; death always lasts.
     """
 
+    part = 200
+    """A disk may take a part of what it is to write, and has to be asked again."""
+
     def __init__(
         self,
         root: Path,
@@ -110,7 +113,7 @@ class Disk:
                 os.write(descriptor, data[: len(data) // 2])  # torn
                 self.at = -1
             raise
-        return os.write(descriptor, data[:200])  # a disk may take a part
+        return os.write(descriptor, data[: self.part])
 
     def fsync(self, descriptor: int) -> None:
         self._step("fsync")

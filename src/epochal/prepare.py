@@ -42,6 +42,7 @@ from epochal.models.starts import Start, start_of
 from epochal.ordering import order_for
 from epochal.plan import BatchSchedule, Plan
 from epochal.prepared import Prepared, by_class
+from epochal.run.contents import check_start
 from epochal.settings import Settings
 from epochal.stopping import without_budgets
 
@@ -255,6 +256,7 @@ def _varied(plain: Model, settings: Settings, dataset: Dataset, standardized: bo
     shapes = traced("the model's init", plain.init, jax.eval_shape(lambda: jax.random.key(0)), sample)
     if not isinstance(shapes, Variables):
         raise Refusal(f"the model's init must return Variables; got {type(shapes).__name__}.")
+    check_start(settings.initial)
     start, model = start_of(settings.initial, shapes), computing_in(plain, settings.precision)
     if settings.augment:
         windows = "" if dataset.timeline is None else "windows of a series"

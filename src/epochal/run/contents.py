@@ -7,12 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from epochal.errors import Refusal
+from epochal.models.starts import Initial
 from epochal.run import disk
 from epochal.run.checks import damaged, one_line
 from epochal.run.disk import Written
 from epochal.run.sealed import LIMIT, parse, unseal
 
-__all__ = ["FORMAT", "HISTORY", "PAGE", "PARAMETERS", "RESULTS", "RUN", "check_files", "listed", "read_run"]
+__all__ = [
+    "FORMAT",
+    "HISTORY",
+    "PAGE",
+    "PARAMETERS",
+    "RESULTS",
+    "RUN",
+    "check_files",
+    "check_start",
+    "listed",
+    "read_run",
+]
 
 FORMAT = 2
 RUN = "run.json"
@@ -72,6 +84,29 @@ def listed(folder: Path, document: Mapping[str, Any]) -> dict[str, Written]:
         return {name: Written.from_dict(value) for name, value in files.items()}
     except ValueError as error:
         raise damaged(folder, f"{RUN} lists files without size or hash") from error
+
+
+def check_start(initial: Any) -> None:
+    """Refuse parameters to start from that are of a run, as its run.json says, and were changed since.
+
+    Args:
+        initial: as `fit` takes it; what is no file of a run is looked at by others.
+    """
+    given = initial.path if isinstance(initial, Initial) else initial
+    if not isinstance(given, str | Path):
+        return
+    path = Path(given).expanduser()
+    file = path / PARAMETERS[0] if path.is_dir() else path
+    if not file.is_file() or not (file.parent / RUN).is_file():
+        return
+    try:
+        files = listed(file.parent, read_run(file.parent))
+    except Refusal:
+        if path.is_dir():
+            raise
+        return  # a file that lies beside a run.json of somebody else's
+    if file.name in files:
+        disk.check(file, files[file.name])
 
 
 def check_files(folder: Path, document: Mapping[str, Any], parameters: bool) -> None:
