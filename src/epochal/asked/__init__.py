@@ -10,7 +10,6 @@ from epochal.asked.identity import identity
 from epochal.asked.request import (
     ask_again,
     changed_conditions,
-    common_updates,
     conditions_of,
     document,
     with_epochs,
@@ -19,7 +18,6 @@ from epochal.asked.request import (
 __all__ = [
     "ask_again",
     "changed_conditions",
-    "common_updates",
     "conditions_of",
     "differences",
     "document",

@@ -30,7 +30,6 @@ __all__ = [
     "FORMAT",
     "ask_again",
     "changed_conditions",
-    "common_updates",
     "conditions_of",
     "document",
     "with_epochs",
@@ -201,36 +200,6 @@ def with_epochs(document: Mapping[str, Any], epochs: int) -> tuple[dict[str, Any
             f"the run that {epochs:,} epochs asked for at once would have been."
         )
     return {**document, "settings": settings}, tuple(notes)
-
-
-def common_updates(prepared: Prepared, ended: int) -> int:
-    """After how many updates a training that ended after `ended` still stood where this longer one does.
-
-    All batches are the same, whatever the order and the remainder: each is a function of its place alone. But
-    a training is evaluated when it ends, even between two evaluations of its rhythm, and what was seen there
-    goes into the running loss, the rule and the best parameters. So a state from before that is gone on from,
-    if the end is none of the rhythm. A rate that depends on the number of updates (`with_epochs` says so) is
-    not looked at.
-
-    Args:
-        prepared: the longer training.
-        ended: updates after which the shorter one ended: its plan's last, or those of a budget.
-
-    >>> from epochal.models import MLP
-    >>> from epochal.prepare import prepare
-    >>> longer = prepare(MLP(4), "example:iris", Settings(epochs=30, evaluate_every=5))
-    >>> common_updates(longer, ended=40), common_updates(longer, ended=48)
-    (40, 47)
-    """
-    plan, every = prepared.plan.passes, prepared.every
-    if ended >= prepared.plan.updates:
-        return prepared.plan.updates
-    if prepared.spec.evaluate_unit == "updates":
-        due = ended % every == 0
-    else:
-        epoch, index = plan.locate(ended)
-        due = index == 0 and epoch % every == 0
-    return ended if due else ended - 1
 
 
 def changed_conditions(then: Any, now: Mapping[str, Any]) -> list[str]:
