@@ -28,6 +28,7 @@ LAYERS = (
     "ordering",
     "lanes",
     "prepared",
+    "remarks",
     "gathered",
     "fitting",
     "prepare",

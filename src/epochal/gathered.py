@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import jax
 import numpy as np
 
 from epochal.data import (
@@ -31,6 +30,7 @@ from epochal.data import (
 from epochal.data.endless import dataset_of_iterator, is_iterator
 from epochal.data.large import streams_note
 from epochal.data.rows import ArrayRows
+from epochal.engine.memory import device_memory
 from epochal.errors import MissingExtra, Refusal
 from epochal.plan import BatchSchedule, Plan
 from epochal.plan.sizes import bounded
@@ -54,13 +54,17 @@ def as_dataset(
     return data
 
 
-def placed(dataset: Dataset, stream: bool | None) -> Dataset:
-    """The data set with its inputs in memory or not, as asked; by default streamed if the device is small."""
+def placed(dataset: Dataset, stream: bool | None, state: Callable[[Dataset], int] = lambda _: 0) -> Dataset:
+    """The data set with its inputs in memory or not, as asked; by default streamed if the device is small.
+
+    Samples may take half of what the state of one repeat leaves (`state`, in bytes); batches and what is
+    computed of them need room, too.
+    """
     inputs = dataset.inputs
     if not isinstance(inputs, np.ndarray):
         return dataset if stream is not False else replace(dataset, inputs=inputs[:])
-    limit = (jax.devices()[0].memory_stats() or {}).get("bytes_limit") if stream is None else None
-    if stream or (limit is not None and inputs.nbytes > limit / 2):
+    limit = device_memory() if stream is None else None
+    if stream or (limit is not None and inputs.nbytes > (limit - state(dataset)) / 2):
         rows = ArrayRows(inputs, inputs.dtype)
         return replace(dataset, inputs=rows, notes=(*dataset.notes, streams_note(rows, "host memory")))
     return dataset
@@ -187,14 +191,14 @@ class Gathered:
         )
 
     @classmethod
-    def of(cls, data: Any, settings: Settings) -> Gathered:
-        """Read, split and scale the data."""
+    def of(cls, data: Any, settings: Settings, state: Callable[[Dataset], int] = lambda _: 0) -> Gathered:
+        """Read, split and scale the data; `state` says what one repeat will take besides, in bytes."""
         if is_iterator(data):
             check_endless(settings)
             dataset = dataset_of_iterator(data, settings.validation, settings.task)
         else:
             dataset = as_dataset(data, settings.task, settings.stream, settings.workers)
-        dataset = placed(dataset, settings.stream)
+        dataset = placed(dataset, settings.stream, state)
         settings = settled_split(settings, dataset)
         task = dataset.task
         if task is None or dataset.targets is None:

@@ -77,7 +77,7 @@ def check_devices(asked: int | None) -> None:
         raise Refusal(f"devices must be between 1 and {present} ({what}); got {asked}. {remedy}")
 
 
-def lanes_for(repeats: int, asked: int | None, largest: int, small: bool, fed: bool) -> Lanes:
+def lanes_for(repeats: int, asked: int | None, largest: int, small: bool, alone: bool) -> Lanes:
     """How so many repeats are shared out.
 
     Args:
@@ -85,7 +85,7 @@ def lanes_for(repeats: int, asked: int | None, largest: int, small: bool, fed: b
         asked: the number of devices, or None to choose it.
         largest: the most samples that go through the model at once.
         small: whether an update is so small that one core is enough for it.
-        fed: whether the samples are fed to the device, each repeat its own.
+        alone: whether repeats can't go in step: each is fed its own samples, or there is no room for all.
     """
     devices = jax.local_devices()
     host = devices[0].platform == "cpu"
@@ -95,14 +95,14 @@ def lanes_for(repeats: int, asked: int | None, largest: int, small: bool, fed: b
         # A CPU runs small programs on one core each, so that cores work side by side, and a large one alone,
         # which uses all cores by itself. An accelerator takes all repeats in step.
         workers = min(repeats, cores()) if host and small else 1
-        return Lanes(singly if host or fed else (range(repeats),), ((),) * workers, len(devices))
+        return Lanes(singly if host or alone else (range(repeats),), ((),) * workers, len(devices))
     groups, each = groups_of(repeats, wanted)
     if asked is None:
         groups, each = (min(repeats, wanted), 1) if small else (groups, min(each, largest))
     teams = tuple(tuple(devices[group * each : (group + 1) * each]) for group in range(groups))
     bounds = [repeats * group // groups for group in range(groups + 1)]
     in_step = tuple(range(begin, end) for begin, end in pairwise(bounds))
-    return Lanes(singly if host or fed else in_step, teams, len(devices))
+    return Lanes(singly if host or alone else in_step, teams, len(devices))
 
 
 def groups_of(repeats: int, devices: int) -> tuple[int, int]:

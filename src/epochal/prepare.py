@@ -6,6 +6,7 @@ the samples of each repeat as the model will see them.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,7 @@ from epochal.data import (
     Task,
 )
 from epochal.data.endless import EndlessRows
+from epochal.engine.memory import state_bytes
 from epochal.engine.rules import Never, Rule
 from epochal.engine.spec import Layout, Spec
 from epochal.errors import Refusal, did_you_mean
@@ -34,6 +36,7 @@ from epochal.models import (
     metrics_for,
     seen_dtype,
     settled,
+    shapes_of,
 )
 from epochal.models.augment import Augmented
 from epochal.models.frozen import Frozen, matching, names_of
@@ -65,7 +68,8 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
             'jax.config.update("jax_enable_x64", False).'
         )
     check_devices(settings.devices)
-    samples = Gathered.of(data, settings) if like is None else Gathered.like(like, settings)
+    state = functools.partial(_state, model, settings)
+    samples = Gathered.of(data, settings, state) if like is None else Gathered.like(like, settings)
     dataset, task, splits, settings = samples.dataset, samples.task, samples.splits, samples.settings
     settings = replace(settings, class_weight=by_class(settings.class_weight, task))
     if settings.stateful:
@@ -157,6 +161,15 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     check_fit(prepared)
     _check_weights(prepared)
     return prepared
+
+
+def _state(model: Any, settings: Settings, dataset: Dataset) -> int:
+    """The bytes that one repeat takes besides its samples."""
+    outputs = 1 if dataset.task is None else dataset.task.outputs
+    tokens = getattr(dataset.encoder, "vocabulary_size", None)
+    chosen = tried("the model", lambda: settled(as_model(model, outputs), [dataset.inputs], tokens))
+    shapes = tried("the model", lambda: shapes_of(chosen, dataset.shape, dataset.dtype))
+    return state_bytes(shapes, settings.chosen_optimizer())
 
 
 def _carrying(model: Any, plan: Plan) -> Any:

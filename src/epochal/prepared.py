@@ -26,11 +26,10 @@ from epochal.data import (
 )
 from epochal.data.endless import EndlessRows
 from epochal.data.rows import ArrayRows
-from epochal.engine.determinism import determinism_note
 from epochal.engine.fed import FedSource
 from epochal.engine.feed import Reader
-from epochal.engine.gradient import pieces
 from epochal.engine.lane import Source
+from epochal.engine.memory import device_memory, state_bytes
 from epochal.engine.rules import Never, Rule
 from epochal.engine.spec import Spec
 from epochal.engine.state import Part, Seeds
@@ -38,7 +37,6 @@ from epochal.engine.team import Team
 from epochal.errors import Refusal, did_you_mean
 from epochal.lanes import SMALL_UPDATE, Lanes, lanes_for, parameters_of
 from epochal.models import Model, shapes_of
-from epochal.models.frozen import Frozen
 from epochal.models.starts import Start
 from epochal.ordering import stacked
 from epochal.plan import Order, Plan
@@ -112,41 +110,9 @@ class Prepared:
     @property
     def notes(self) -> tuple[str, ...]:
         """What should be known before training."""
-        notes, most = [*self.remarks, *self.start.notes, *self.weight_notes], self.spec.micro_batch
-        if self.settings.precision != "float32":
-            notes.append(
-                f"computes in {self.settings.precision}; parameters, optimizer and losses are float32"
-            )
-        if self.settings.deterministic:
-            notes.append(determinism_note())
-        if isinstance(self.spec.model, Frozen):
-            notes.append(self.spec.model.describe(self.dataset.shape, self.dataset.dtype))
-        if self.settings.augment:
-            notes.append(f"images vary in training: {', '.join(map(str, self.settings.augment))}")
-        normalizes = getattr(self.model, "batch_norm", False)
-        if most is not None and jax.tree.leaves(
-            shapes_of(self.model, self.dataset.shape, self.dataset.dtype).state
-        ):
-            what = "batch normalization" if normalizes else "what the model keeps from batch to batch"
-            notes.append(f"{what} sees micro-batches of {most:,} samples, not whole batches")
-        sizes = {size for batch in self.plan.batch_sizes for _, size in pieces(batch, most)}
-        if normalizes and min(sizes) == 1:
-            seen, remedy = ("batch", "--remainder spread")
-            if most is not None:
-                seen, remedy = ("micro-batch", "another --micro-batch")
-            notes.append(
-                f"batch normalization sees a {seen} of 1 sample in each epoch, whose variance is 0; "
-                f"{remedy} avoids it"
-            )
-        if self.endless:
-            per, size = self.plan.updates_per_epoch, int(self.plan.batch_size)
-            notes.append(f"the source has no length: an epoch is {per:,} updates, of {size:,} samples each")
-        if self.fed and self.settings.evaluate_train is None and "train" not in self.spec.parts:
-            notes.append(
-                "the training loss at fixed parameters is not evaluated, since that reads all training "
-                "samples once more; --evaluate-train does"
-            )
-        return (*notes, *self.lanes.notes)
+        from epochal.remarks import notes_of  # which imports this module
+
+        return notes_of(self)
 
     @property
     def small(self) -> bool:
@@ -158,7 +124,24 @@ class Prepared:
     def lanes(self) -> Lanes:
         """Which repeats share a program, and on which devices they train."""
         settings = self.settings
-        return lanes_for(settings.repeats, settings.devices, self._at_once, self.small, self.fed)
+        alone = self.fed or self.crowded
+        return lanes_for(settings.repeats, settings.devices, self._at_once, self.small, alone)
+
+    @cached_property
+    def crowded(self) -> bool:
+        """Whether an accelerator has no room for all repeats in step: for states, or samples of their own."""
+        limit, repeats = device_memory(), self.settings.repeats
+        if limit is None or repeats == 1 or self.fed:
+            return False
+        each = state_bytes(
+            shapes_of(self.spec.model, self.dataset.shape, self.dataset.dtype), self.spec.optimizer
+        )
+        samples = sum(
+            one.inputs.nbytes
+            for one in (self.dataset, self.validation)
+            if one is not None and isinstance(one.inputs, np.ndarray)
+        )
+        return samples * (1 if self.shared else repeats) > (limit - repeats * each) / 2
 
     @property
     def _at_once(self) -> int:

@@ -14,10 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 
+from epochal.engine.optimizers import Optimizer
+from epochal.models import Variables
+
 if TYPE_CHECKING:
     from epochal.engine.lane import Lane
 
-__all__ = ["SHARE", "besides", "bytes_available", "bytes_needed", "bytes_said", "fits", "largest"]
+__all__ = [
+    "SHARE",
+    "besides",
+    "bytes_available",
+    "bytes_needed",
+    "bytes_said",
+    "device_memory",
+    "fits",
+    "largest",
+    "state_bytes",
+]
 
 SHARE = 0.9
 """Of the memory that is free, at most so much is taken."""
@@ -60,6 +73,36 @@ def bytes_available() -> int:
     if "bytes_limit" not in stats:
         return _ENDLESS
     return max(0, int(stats["bytes_limit"]) - int(stats.get("bytes_in_use", 0)))
+
+
+def device_memory() -> int | None:
+    """Bytes that the smallest accelerator of this machine can hold; None for a CPU, or where it isn't said.
+
+    What is used of it at the moment does not count: what is decided by it is decided alike in every process.
+    """
+    limits = [
+        (device.memory_stats() or {}).get("bytes_limit")
+        for device in jax.local_devices()
+        if device.platform != "cpu"
+    ]
+    known = [int(limit) for limit in limits if limit is not None]
+    return min(known) if known and len(known) == len(limits) else None
+
+
+def state_bytes(variables: Variables, optimizer: Optimizer) -> int:
+    """What one repeat carries along, and the gradient besides.
+
+    Args:
+        variables: of the model, or their shapes.
+        optimizer: what moves them.
+
+    >>> import jax.numpy as jnp
+    >>> state_bytes(Variables(jnp.zeros(100), ()), Optimizer("adam", elementwise=True, learning_rate=0.1))
+    2004
+    """
+    moments = jax.eval_shape(optimizer.at(1.0).init, variables.params)
+    held = (variables, variables, moments, variables.params)  # now and at best; the gradient
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(held))
 
 
 def fits(lane: Lane, share: float = SHARE) -> bool:
