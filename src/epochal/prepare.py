@@ -44,10 +44,11 @@ from epochal.models.pairwise import Pairwise
 from epochal.models.starts import Start, start_of
 from epochal.ordering import order_for
 from epochal.plan import BatchSchedule, Plan
-from epochal.prepared import Prepared, by_class
+from epochal.prepared import Prepared
 from epochal.run.contents import check_start
 from epochal.settings import Settings
 from epochal.stopping import without_budgets
+from epochal.weighing import by_class
 
 __all__ = ["prepare"]
 

@@ -5,7 +5,7 @@ The samples of each part of each repeat, as the model will see them, and what ra
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -22,30 +22,33 @@ from epochal.data import (
     Task,
     Timeline,
     Vocabulary,
-    class_words,
 )
 from epochal.data.endless import EndlessRows
 from epochal.data.rows import ArrayRows
+from epochal.engine.determinism import determinism_note
 from epochal.engine.fed import FedSource
 from epochal.engine.feed import Reader
+from epochal.engine.gradient import pieces
 from epochal.engine.lane import Source
 from epochal.engine.memory import device_memory, state_bytes
 from epochal.engine.rules import Never, Rule
 from epochal.engine.spec import Spec
 from epochal.engine.state import Part, Seeds
 from epochal.engine.team import Team
-from epochal.errors import Refusal, did_you_mean
+from epochal.errors import Refusal
 from epochal.lanes import SMALL_UPDATE, Lanes, lanes_for, parameters_of
 from epochal.models import Model, shapes_of
+from epochal.models.frozen import Frozen
 from epochal.models.starts import Start
 from epochal.ordering import stacked
 from epochal.plan import Order, Plan
 from epochal.plan.order import Arrays
 from epochal.plan.threefry import threefry2x32, words
-from epochal.settings import Settings, plain_number
+from epochal.settings import Settings
 from epochal.stopping import Budget, budgets
+from epochal.weighing import weights_of_classes
 
-__all__ = ["Prepared", "Samples", "by_class"]
+__all__ = ["Prepared", "Samples"]
 
 _INIT, _NOISE = 1, 2
 """Purposes of random numbers; the order and the split are keyed by the seed itself."""
@@ -110,9 +113,48 @@ class Prepared:
     @property
     def notes(self) -> tuple[str, ...]:
         """What should be known before training."""
-        from epochal.remarks import notes_of  # which imports this module
-
-        return notes_of(self)
+        notes, most = (
+            [*self.remarks, *self.start.notes, *self.weight_notes],
+            self.spec.micro_batch,
+        )
+        if self.settings.precision != "float32":
+            notes.append(
+                f"computes in {self.settings.precision}; parameters, optimizer and losses are float32"
+            )
+        if self.settings.deterministic:
+            notes.append(determinism_note())
+        if isinstance(self.spec.model, Frozen):
+            notes.append(self.spec.model.describe(self.dataset.shape, self.dataset.dtype))
+        if self.settings.augment:
+            notes.append(f"images vary in training: {', '.join(map(str, self.settings.augment))}")
+        normalizes = getattr(self.model, "batch_norm", False)
+        if most is not None and jax.tree.leaves(
+            shapes_of(self.model, self.dataset.shape, self.dataset.dtype).state
+        ):
+            what = "batch normalization" if normalizes else "what the model keeps from batch to batch"
+            notes.append(f"{what} sees micro-batches of {most:,} samples, not whole batches")
+        sizes = {size for batch in self.plan.batch_sizes for _, size in pieces(batch, most)}
+        if normalizes and min(sizes) == 1:
+            seen, remedy = ("batch", "--remainder spread")
+            if most is not None:
+                seen, remedy = ("micro-batch", "another --micro-batch")
+            notes.append(
+                f"batch normalization sees a {seen} of 1 sample in each epoch, whose variance is 0; "
+                f"{remedy} avoids it"
+            )
+        if self.endless:
+            per, size = self.plan.updates_per_epoch, int(self.plan.batch_size)
+            notes.append(f"the source has no length: an epoch is {per:,} updates, of {size:,} samples each")
+        if self.fed and self.settings.evaluate_train is None and "train" not in self.spec.parts:
+            notes.append(
+                "the training loss at fixed parameters is not evaluated, since that reads all training "
+                "samples once more; --evaluate-train does"
+            )
+        if self.crowded:
+            notes.append(
+                f"the device has no room for {self.settings.repeats} repeats in step: they train one by one"
+            )
+        return (*notes, *self.lanes.notes)
 
     @property
     def small(self) -> bool:
@@ -218,7 +260,7 @@ class Prepared:
     @cached_property
     def class_weights(self) -> NDArray[np.float64] | None:
         """The weight of each class, or None."""
-        return _class_weights(self.settings.class_weight, self.dataset)
+        return weights_of_classes(self.settings.class_weight, self.dataset)
 
     def _where(self, repeat: int, name: str) -> tuple[Dataset, NDArray[np.int64]]:
         """The data set of a part, and the numbers of its samples there."""
@@ -347,41 +389,3 @@ class Prepared:
     def part_size(self, name: str) -> int:
         """How many samples a part has; the same in every repeat."""
         return len(self._where(0, name)[1])
-
-
-def _class_weights(class_weight: Any, dataset: Dataset) -> NDArray[np.float64] | None:
-    if class_weight is None:
-        return None
-    task = dataset.task
-    assert task is not None
-    assert dataset.targets is not None
-    if not task.is_classification:
-        raise Refusal("class_weight needs classes; this is a regression task. Use sample weights.")
-    if isinstance(class_weight, str):
-        if class_weight != "balanced":
-            raise Refusal(
-                f'class_weight must be "balanced" or a mapping from class to weight; got "{class_weight}".'
-            )
-        counts = np.bincount(dataset.targets, minlength=len(task.classes))
-        return np.asarray(counts.sum() / (len(counts) * np.maximum(counts, 1)))
-    if not isinstance(class_weight, Mapping):
-        raise Refusal(f'class_weight must be "balanced" or a mapping; got {type(class_weight).__name__}.')
-    weights = np.ones(len(task.classes))
-    for name, weight in by_class(class_weight, task).items():
-        if not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
-            raise Refusal(f'the weight of class "{name}" must be at least 0 and finite; got {weight}.')
-        weights[task.classes.index(name)] = float(weight)
-    return weights
-
-
-def by_class(class_weight: Any, task: Task) -> Any:
-    """A mapping from class to weight with the classes as the task writes them."""
-    if not isinstance(class_weight, Mapping) or not task.is_classification:
-        return class_weight
-    found = {}
-    for given, weight in class_weight.items():
-        known = [word for word in class_words(given) if word in task.classes]
-        if not known:
-            raise Refusal(did_you_mean("class in class_weight", class_words(given)[0], task.classes))
-        found[known[0]] = plain_number(weight)
-    return found
