@@ -27,9 +27,9 @@ BYTES = ("best.safetensors", "last.safetensors", "scaling.safetensors", "split.p
 
 _KEPT = ("--no-report", "--quiet")
 CASES: dict[str, tuple[str, ...]] = {
-    "iris, shuffle, keep": ("example:iris", "-b", "32", "-e", "300", "--checkpoint-every", "1epoch"),
+    "iris, shuffle, keep": ("example:iris", "-b", "32", "-e", "100", "--checkpoint-every", "1epoch"),
     "iris, carry, 3 repeats": (
-        *("example:iris", "-b", "7", "-e", "120", "--remainder", "carry", "--repeats", "3"),
+        *("example:iris", "-b", "7", "-e", "60", "--remainder", "carry", "--repeats", "3"),
         *("--checkpoint-every", "37updates"),
     ),
     "iris, stratified, drop, early stopping": (
@@ -37,7 +37,7 @@ CASES: dict[str, tuple[str, ...]] = {
         *("--repeats", "2", "--patience", "25", "--min-change", "0.0005", "--checkpoint-every", "3epochs"),
     ),
     "breast cancer, balanced, spread, momentum": (
-        *("example:breast-cancer", "-b", "50", "-e", "150", "--order", "balanced", "--remainder", "spread"),
+        *("example:breast-cancer", "-b", "50", "-e", "100", "--order", "balanced", "--remainder", "spread"),
         *("--optimizer", "momentum", "--learning-rate", "0.02", "--checkpoint-every", "11updates"),
     ),
     "diabetes, blocks, by the clock": (
@@ -45,7 +45,7 @@ CASES: dict[str, tuple[str, ...]] = {
         *("--schedule", "cosine", "--checkpoint-every", "1s"),
     ),
     "wine, full batch, replacement, dropout": (
-        *("example:wine", "-b", "full", "-e", "400", "--dropout", "0.3", "--order", "replacement"),
+        *("example:wine", "-b", "full", "-e", "300", "--dropout", "0.3", "--order", "replacement"),
         *("--evaluate-every", "7 updates", "--checkpoint-every", "5updates"),
     ),
     "breast cancer, a batch that grows, patience": (

@@ -18,6 +18,7 @@ __all__ = [
     "HISTORY",
     "PAGE",
     "PARAMETERS",
+    "REQUEST",
     "RESULTS",
     "RUN",
     "check_files",
@@ -28,6 +29,8 @@ __all__ = [
 
 FORMAT = 2
 RUN = "run.json"
+REQUEST = "request.json"
+"""What was asked for, so that it can be asked for again."""
 PAGE = "report.html"
 HISTORY = "history.parquet"
 _TABLES = ("metrics.parquet", "split.parquet")
@@ -45,7 +48,7 @@ def read_run(folder: Path) -> dict[str, Any]:
     """
     file = folder / RUN
     if not file.is_file():
-        if (folder / "request.json").is_file():
+        if (folder / REQUEST).is_file():
             raise Refusal(
                 f'the run in "{folder}" has not ended: it has no {RUN}. '
                 f"`epochal resume {folder}` goes on with it."

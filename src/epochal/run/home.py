@@ -15,6 +15,7 @@ from typing import Any
 from epochal.errors import Refusal, reason
 from epochal.run import disk
 from epochal.run.checkpoints import Checkpoints
+from epochal.run.contents import REQUEST, RUN
 from epochal.run.folder import refuse_existing
 from epochal.run.lock import locked
 from epochal.run.place import RunFolder
@@ -22,10 +23,7 @@ from epochal.run.record import Run
 from epochal.run.saving import publish
 from epochal.run.sealed import read_sealed, seal
 
-__all__ = ["REQUEST", "Home", "read_request"]
-
-REQUEST = "request.json"
-"""What was asked for, so that it can be asked for again."""
+__all__ = ["Home", "read_request"]
 
 
 class Home:
@@ -132,7 +130,7 @@ class Home:
 
     def _worth_keeping(self) -> bool:
         folder = self.path / "checkpoints"
-        return (self.path / "run.json").exists() or (folder.is_dir() and any(folder.iterdir()))
+        return (self.path / RUN).exists() or (folder.is_dir() and any(folder.iterdir()))
 
 
 def saving_of(place: RunFolder) -> dict[str, Any]:
@@ -148,7 +146,7 @@ def saving_of(place: RunFolder) -> dict[str, Any]:
 def read_request(path: Path) -> dict[str, Any]:
     """What was asked for in a run folder."""
     if not (path / REQUEST).is_file():
-        if (path / "run.json").is_file():
+        if (path / RUN).is_file():
             raise Refusal(
                 f'the run in "{path}" was saved when it had ended and can\'t go on; train with out= (--out).'
             )

@@ -10,7 +10,8 @@ from typing import Any
 from epochal.curves import summarize
 from epochal.errors import Refusal
 from epochal.printable import one_line
-from epochal.run.contents import read_run
+from epochal.run.contents import REQUEST, RUN, read_run
+from epochal.run.lock import NAME as LOCK
 
 __all__ = ["Entry", "listing"]
 
@@ -45,16 +46,19 @@ class Entry:
 
 
 def listing(folder: Path) -> list[Entry]:
-    """The runs in a folder, the newest first; a damaged one is listed with its problem."""
+    """The runs in a folder, the newest first; one that is damaged or has not ended is listed with that."""
     if not folder.is_dir():
         return []
-    entries = [
-        _entry(path.parent) for path in folder.glob("*/run.json") if not path.parent.name.startswith(".")
-    ]
-    return sorted(entries, key=lambda entry: entry.date, reverse=True)
+    found = {path.parent for name in (RUN, REQUEST) for path in folder.glob(f"*/{name}")}
+    # Comparisons have a request.json, too, and no lock.
+    runs = (path for path in found if (path / RUN).is_file() or (path / LOCK).is_file())
+    entries = [_entry(path) for path in runs if not path.name.startswith(".")]
+    return sorted(entries, key=lambda entry: (entry.date, entry.run), reverse=True)
 
 
 def _entry(path: Path) -> Entry:
+    if not (path / RUN).is_file():
+        return Entry(run=str(path), problem=f"has not ended: epochal resume {path}")
     try:
         return _described(path, read_run(path))
     except Refusal:
@@ -83,7 +87,7 @@ def _described(path: Path, document: dict[str, Any]) -> Entry:
         epochs=_count(settings["epochs"]),
         repeats=_count(settings["repeats"]),
         figure=figure,
-        verdict=_words(document["verdict"]["kind"]),
+        verdict=_words(document["verdict"]["kind"]) + (" (interrupted)" if document["interrupted"] else ""),
     )
 
 

@@ -11,15 +11,13 @@ from typing import Any
 
 from epochal.errors import Refusal
 from epochal.run import checkpoints, disk
-from epochal.run.contents import PAGE, PARAMETERS, RESULTS, RUN, listed, read_run
+from epochal.run.contents import PAGE, PARAMETERS, REQUEST, RESULTS, RUN, listed, read_run
 from epochal.run.folder import load_record
 from epochal.run.lock import NAME as LOCK
 from epochal.run.manifest import MANIFEST, Manifest
 from epochal.run.sealed import read_sealed
 
-__all__ = ["REQUEST", "Finding", "Verified", "verify"]
-
-REQUEST = "request.json"
+__all__ = ["Finding", "Verified", "verify"]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,127 @@
+"""Faults while a training is kept: a full disk, a checkpoint of another training, a request that is damaged.
+
+What was kept before is intact, and going on from it is never having stopped.
+"""
+
+import errno
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import epochal as ep
+from epochal.errors import SaveFailed
+from epochal.run import checkpoints
+from epochal.run.sealed import seal
+
+RANDOM = np.random.default_rng(8)
+X = RANDOM.normal(size=(40, 3)).astype(np.float32)
+DATA = (X, (X.sum(axis=1) > 0).astype(np.int64))
+OPTIONS = {"batch_size": 8, "epochs": 8, "validation": 0.25, "learning_rate": 0.02}
+MODEL = ep.MLP(4)
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return ep.fit(MODEL, DATA, **OPTIONS)
+
+
+def full_disk(monkeypatch, calls):
+    """The file of the checkpoints number `calls` can't be written for want of space."""
+    wrote, count = checkpoints.write_tensors, iter(range(10**6))
+
+    def write(*arguments):
+        if next(count) in calls:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return wrote(*arguments)
+
+    monkeypatch.setattr(checkpoints, "write_tensors", write)
+
+
+def same(run, whole):
+    np.testing.assert_array_equal(
+        run.fitted[0].last.params[0]["kernel"], whole.fitted[0].last.params[0]["kernel"]
+    )
+    np.testing.assert_array_equal(run.curves.columns["train.loss"], whole.curves.columns["train.loss"])
+
+
+def test_a_full_disk_ends_the_training_with_what_was_kept(monkeypatch, tmp_path, whole):
+    full_disk(monkeypatch, range(2, 10**6))
+    with pytest.raises(SaveFailed, match=r"no space left on the disk.*epochal resume") as caught:
+        ep.fit(MODEL, DATA, out=ep.RunFolder(tmp_path / "run", "3updates"), **OPTIONS)
+    assert str(caught.value).isprintable()
+    kept = sorted(int(path.name) for path in (tmp_path / "run" / "checkpoints").iterdir())
+    assert kept == [3, 6]
+    monkeypatch.undo()
+    same(ep.resume(tmp_path / "run", data=DATA), whole)
+
+
+def test_a_training_may_go_on_while_the_disk_is_full(monkeypatch, tmp_path, whole):
+    full_disk(monkeypatch, {1, 2})
+    out = ep.RunFolder(tmp_path / "run", "3updates", if_unsaved="continue")
+    events = list(ep.train(MODEL, DATA, out=out, **OPTIONS))
+    unsaved = [event for event in events if isinstance(event, ep.Unsaved)]
+    assert [event.updates for event in unsaved] == [6, 9]
+    assert all("no space left on the disk" in event.reason for event in unsaved)
+    assert events[-1].unsaved == ""
+    same(events[-1].run, whole)
+    assert not list((tmp_path / "run" / "checkpoints").glob("tmp-*"))
+
+
+def test_a_disk_that_is_full_at_the_end_loses_nothing(monkeypatch, tmp_path, whole):
+    full_disk(monkeypatch, {0})
+    with pytest.raises(SaveFailed):
+        ep.fit(MODEL, DATA, out=tmp_path / "run", **OPTIONS)
+    monkeypatch.undo()
+    same(ep.resume(tmp_path / "run", data=DATA), whole)
+
+
+def test_a_checkpoint_of_another_training_is_refused(tmp_path):
+    for name, changes in (("one", {}), ("other", {"learning_rate": 0.03})):
+        ep.fit(MODEL, DATA, out=tmp_path / name, **OPTIONS | changes)
+    shutil.rmtree(tmp_path / "one" / "checkpoints")
+    shutil.copytree(tmp_path / "other" / "checkpoints", tmp_path / "one" / "checkpoints")
+    (tmp_path / "one" / "run.json").unlink()
+    with pytest.raises(ep.Refusal, match=r"can't go on: learning_rate: 0\.03 then, 0\.02 now"):
+        ep.resume(tmp_path / "one", data=DATA)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"data": (X[:-1], DATA[1][:-1])},
+        {"data": (X + np.eye(40, 3, dtype=np.float32) * 1e-6, DATA[1])},
+        {"model": ep.MLP(5)},
+    ],
+    ids=["another n", "one cell", "another model"],
+)
+def test_another_training_is_refused_with_what_differs(changed, tmp_path, whole):
+    ep.fit(MODEL, DATA, out=tmp_path / "run", **OPTIONS)
+    (tmp_path / "run" / "run.json").unlink()
+    with pytest.raises(ep.Refusal, match="can't go on"):
+        ep.resume(tmp_path / "run", **{"data": DATA} | changed)
+    same(ep.resume(tmp_path / "run", data=DATA), whole)  # and nothing was spoiled, nor is it locked
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("saving", {"path": "/elsewhere"}),
+        ("saving", {"checkpoint_every": "0s"}),
+        ("saving", []),
+        ("settings", {"epochs": "many"}),
+        ("format", 99),
+    ],
+)
+def test_a_request_of_a_stranger_is_refused_in_a_sentence(field, value, tmp_path):
+    ep.fit(MODEL, DATA, out=tmp_path / "run", **OPTIONS)
+    (tmp_path / "run" / "run.json").unlink()
+    file = tmp_path / "run" / "request.json"
+    document = json.loads(file.read_text())
+    del document["sha256"]
+    document[field] = value
+    file.write_text(seal(document))
+    with pytest.raises(ep.Refusal) as caught:
+        ep.resume(tmp_path / "run", data=DATA)
+    assert str(caught.value).isprintable()
