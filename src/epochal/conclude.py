@@ -316,7 +316,7 @@ def _outputs(prepared: Prepared, learned: Fitted, part: Samples | Reader) -> tup
         outputs, losses = score(part.inputs, part.targets)
         return outputs, losses
     with ThreadPoolExecutor(AHEAD) as executor:
-        return evaluate_in_blocks(part, score, executor)
+        return evaluate_in_blocks(part, part.part, lambda read: score(read.inputs, read.targets), executor)
 
 
 def _scores(prepared: Prepared, fitted: Mapping[int, Fitted], name: str) -> Scores:

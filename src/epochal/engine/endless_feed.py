@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from epochal.engine.feed import CHUNK_BYTES, Chunk, Feed, Reader, Span, ahead, spans
+from epochal.engine.team import ALONE, Team
 from epochal.plan import Plan
 
 __all__ = ["EndlessFeed"]
@@ -33,8 +35,10 @@ class EndlessFeed(Feed):
         update: int,
         last: int,
         chunk_bytes: int = CHUNK_BYTES,
+        team: Team = ALONE,
+        micro_batch: int | None = None,
     ) -> None:
-        super().__init__(plan, reader, executor, 0, 0, chunk_bytes)
+        super().__init__(plan, reader, executor, 0, 0, chunk_bytes, team, micro_batch)
         self._take = take
         wanted = ahead(executor, self._gather, spans(plan, update, last, self._together), 1)
         self._chunks = self._until_dry(wanted)
@@ -62,7 +66,7 @@ class EndlessFeed(Feed):
         return chunks
 
     def _chunk(self, span: Span, inputs: NDArray[Any], targets: NDArray[Any]) -> Chunk:
-        def fill(out: NDArray[Any]) -> None:
-            out[...] = inputs
+        def some(turns: NDArray[np.int64], out: NDArray[Any] | None) -> NDArray[Any]:
+            return np.take(inputs, turns, axis=0, out=out, mode="clip")
 
-        return self._placed(span, fill, targets, None)
+        return self._placed(span, some, lambda turns: targets[turns], None)

@@ -6,21 +6,23 @@ same places. The host decides where a call ends, and that has no influence on th
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
 from numpy.typing import NDArray
 
 from epochal.engine.compiler import compiled, compiled_init, given_init
+from epochal.engine.dealt import Dealt
 from epochal.engine.endless_feed import EndlessFeed, NextSamples
 from epochal.engine.evaluate import EVALUATION_ROWS
 from epochal.engine.fed_program import Leg, deciding, running, scoring
-from epochal.engine.feed import AHEAD, CHUNK_BYTES, Block, Chunk, Feed, Reader, ahead, blocks
+from epochal.engine.feed import AHEAD, CHUNK_BYTES, Block, Chunk, Feed, Reader, ahead, blocks, deal
 from epochal.engine.lane import CALL_SECONDS, Evaluation, kept, start_position
 from epochal.engine.spec import Spec
 from epochal.engine.state import Kept, Part, Position, Progress, Repeat, Seeds
@@ -29,6 +31,9 @@ from epochal.errors import DataFailed
 from epochal.plan import Plan
 
 __all__ = ["FedLane", "FedSource", "evaluate_in_blocks", "figures_of"]
+
+
+Samples = TypeVar("Samples")
 
 
 class FedSource(NamedTuple):
@@ -45,21 +50,24 @@ class FedSource(NamedTuple):
 
 
 def evaluate_in_blocks(
-    reader: Reader, score: Callable[[Any, Any], Any], executor: ThreadPoolExecutor
+    reader: Reader,
+    read: Callable[[NDArray[np.int64]], Samples],
+    score: Callable[[Samples], Any],
+    executor: ThreadPoolExecutor,
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """The outputs (n, ...) and losses (n,) of all samples of a part, read in blocks of one size.
 
-    `score` is the function (inputs, targets) -> (outputs, losses). The last block reaches back into the one
-    before, so that one program does for all of them; what it says again is left out.
+    `read` takes the numbers of samples, `score` what was read, for (outputs, losses). The last block reaches
+    back into the one before, so that one program does for all of them; what it says again is left out.
     """
 
-    def read(block: Block) -> Part:
-        return reader.part(np.arange(block.start, block.stop, dtype=np.int64))
+    def read_block(block: Block) -> Samples:
+        return read(np.arange(block.start, block.stop, dtype=np.int64))
 
     outputs, losses = [], []
     sizes = list(blocks(len(reader), reader.sample_bytes, EVALUATION_ROWS))
-    for block, part in zip(sizes, ahead(executor, read, iter(sizes), AHEAD), strict=True):
-        found = score(part.inputs, part.targets)
+    for block, part in zip(sizes, ahead(executor, read_block, iter(sizes), AHEAD), strict=True):
+        found = score(part)
         outputs.append(np.asarray(found[0], np.float32)[block.again :])
         losses.append(np.asarray(found[1], np.float64)[block.again :])
     return np.concatenate(outputs), np.concatenate(losses)
@@ -105,13 +113,12 @@ class FedLane:
         """Why there was no more to train on, if the source ran dry before the plan was at its end."""
         self._failure: DataFailed | None = None
         plan, take = self.source.plan, self.source.take
+        cut = (self.chunk_bytes, spec.team, spec.micro_batch)
         if take is None:
-            self._feed = Feed(plan, train, self._executor, self.update, self.last_update, self.chunk_bytes)
+            self._feed = Feed(plan, train, self._executor, self.update, self.last_update, *cut)
         else:
             _skip(take, self.samples)
-            self._feed = EndlessFeed(
-                plan, train, take, self._executor, self.update, self.last_update, self.chunk_bytes
-            )
+            self._feed = EndlessFeed(plan, train, take, self._executor, self.update, self.last_update, *cut)
         self._chunk: Chunk | None = None
 
     def _fresh(self) -> Repeat:
@@ -203,7 +210,7 @@ class FedLane:
         arguments = (
             self.progress.repeats,
             self.source.seeds,
-            self._chunk.part,
+            self._chunk.dealt,
             Leg(*(np.int32(number) for number in numbers)),
         )
         program = self._program(running, arguments, donate=(0,))
@@ -255,7 +262,8 @@ class FedLane:
         figures: list[float] = []
         for name in spec.parts:
             reader = self.source.readers[name]
-            outputs, losses = evaluate_in_blocks(reader, self._score, self._executor)
+            read = functools.partial(deal, reader, spec.team)
+            outputs, losses = evaluate_in_blocks(reader, read, self._score, self._executor)
             figures += figures_of(spec, reader, outputs, losses, np.asarray(self.source.seeds.units)[0])
         epoch = self.update / self.per_epoch if self.per_epoch else self.plan.epochs_after(self.update)
         arguments = (
@@ -269,8 +277,8 @@ class FedLane:
         self.progress = Progress(cleared, repeats)
         return np.asarray(row), np.asarray(active)
 
-    def _score(self, inputs: Any, targets: Any) -> Any:
-        arguments = (self.progress.repeats, inputs, targets)
+    def _score(self, samples: Dealt) -> Any:
+        arguments = (self.progress.repeats, samples)
         outputs, losses = self._program(scoring, arguments)(*arguments)
         return outputs[0], losses[0]
 

@@ -12,12 +12,13 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from epochal.engine.dealt import Dealt
 from epochal.engine.evaluate import decide, forward
 from epochal.engine.program import over_repeats
 from epochal.engine.spec import Spec
-from epochal.engine.state import Part, Position, Repeat, Seeds
+from epochal.engine.state import Position, Repeat, Seeds
 from epochal.engine.update import packing, update
-from epochal.models import Variables, seen
+from epochal.models import Variables
 
 __all__ = ["Leg", "deciding", "running", "scoring"]
 
@@ -35,13 +36,15 @@ class Leg(NamedTuple):
 
 
 def running(spec: Spec, shapes: Variables) -> Any:
-    """The function (repeat, seeds, chunk, leg) -> repeat: the updates of a leg, one after the other."""
+    """The function (repeat, seeds, chunk, leg) -> repeat: the updates of a leg, one after the other.
+
+    Leaves of a chunk have the batches in front, (room, devices, slots, ...).
+    """
     step = update(spec, packing(spec, shapes.params))
 
-    def run(repeat: Repeat, seeds: Seeds, chunk: Part, leg: Leg) -> Repeat:
+    def run(repeat: Repeat, seeds: Seeds, chunk: Dealt, leg: Leg) -> Repeat:
         def body(number: jax.Array, repeat: Repeat) -> Repeat:
-            batch = Part(*(None if leaf is None else _at(leaf, number) for leaf in chunk))
-            batch = batch._replace(inputs=seen(batch.inputs))
+            batch: Dealt = jax.tree.map(lambda leaf: _at(leaf, number), chunk)
             index, count = leg.index + number, leg.update + number
             return step(repeat, batch, seeds.noise, leg.epoch, index, seeds.rates, count)
 
@@ -57,15 +60,16 @@ def _at(leaf: jax.Array, number: jax.Array) -> jax.Array:
 
 
 def scoring(spec: Spec, shapes: Variables) -> Any:
-    """The function (repeat, inputs, targets) -> (outputs, losses) of some samples."""
+    """The function (repeat, samples) -> (outputs, losses) of some samples, which were dealt out."""
     packed = packing(spec, shapes.params)
 
-    def score(repeat: Repeat, inputs: jax.Array, targets: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def score(repeat: Repeat, samples: Dealt) -> tuple[jax.Array, jax.Array]:
+        part = samples.whole()
         variables = Variables(packed.unpack(repeat.params), repeat.model)
-        outputs = forward(spec.model, variables, inputs, spec.team)
-        return outputs, spec.loss(outputs, targets)
+        outputs = forward(spec.model, variables, part.inputs, spec.team)
+        return outputs, spec.loss(outputs, spec.team.gather(part.targets))
 
-    return over_repeats(1, score, (0, None, None))
+    return over_repeats(1, score, (0, None))
 
 
 def deciding(spec: Spec, shapes: Variables) -> Any:

@@ -16,17 +16,31 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
-import jax
 import numpy as np
 from numpy.typing import NDArray
 
 from epochal.data.rows import Rows
 from epochal.data.standardize import Scaling
 from epochal.data.vocabulary import Vocabulary
+from epochal.engine.dealt import EMPTY, Dealt, slots
+from epochal.engine.gradient import pieces
 from epochal.engine.state import Part
+from epochal.engine.team import ALONE, Team
 from epochal.plan import Plan
 
-__all__ = ["AHEAD", "CHUNK_BYTES", "Block", "Chunk", "Feed", "Reader", "Span", "ahead", "blocks", "spans"]
+__all__ = [
+    "AHEAD",
+    "CHUNK_BYTES",
+    "Block",
+    "Chunk",
+    "Feed",
+    "Reader",
+    "Span",
+    "ahead",
+    "blocks",
+    "deal",
+    "spans",
+]
 
 CHUNK_BYTES = 16 << 20
 """What the inputs of a chunk take at most, if that holds one batch."""
@@ -78,6 +92,23 @@ class Reader:
         """These samples with their targets and weights."""
         weights = None if self.weights is None else self.weights[samples]
         return Part(self.inputs(samples, out), self.targets[samples], weights)
+
+
+def deal(reader: Reader, team: Team, samples: NDArray[np.int64]) -> Dealt:
+    """These samples without weights, each share on its device; only those of this process are read."""
+    own = slots(((1, len(samples)),), team.size)[team.own]
+    taken = own != EMPTY
+
+    def filled(values: NDArray[Any]) -> NDArray[Any]:
+        if taken.all():
+            return values.reshape(*own.shape, *values.shape[1:])
+        out = np.zeros((*own.shape, *values.shape[1:]), values.dtype)
+        out[taken] = values
+        return out
+
+    mine = samples[own[taken]]
+    part = Part(filled(reader.inputs(mine)), filled(reader.targets[mine]), None)
+    return Dealt(team.dealt(part, axis=0), len(samples))
 
 
 class Span(NamedTuple):
@@ -153,9 +184,14 @@ class Chunk(NamedTuple):
 
     span: Span
     part: Part
-    """Leaves `(room, size, ...)`, of which the first `span.batches` are filled."""
+    """Leaves `(room, devices, slots, ...)`, of which the first `span.batches` are filled."""
     memory: NDArray[np.uint8]
     """What the inputs lie in on the host, to be given back."""
+
+    @property
+    def dealt(self) -> Dealt:
+        """As the program takes them."""
+        return Dealt(self.part, self.span.size)
 
 
 class Feed:
@@ -168,6 +204,8 @@ class Feed:
         update: the first update.
         last: the update after the last one.
         chunk_bytes: what the inputs of a chunk take at most.
+        team: the devices among which each batch is dealt out.
+        micro_batch: the most samples that go through the model at once.
     """
 
     def __init__(
@@ -178,8 +216,11 @@ class Feed:
         update: int,
         last: int,
         chunk_bytes: int = CHUNK_BYTES,
+        team: Team = ALONE,
+        micro_batch: int | None = None,
     ) -> None:
         self._plan, self._reader, self._chunk_bytes = plan, reader, chunk_bytes
+        self._team, self._micro_batch = team, micro_batch
         self._counts: dict[int, int] = {}
         for count, size in (segment for phase in plan.phases for segment in phase.segments):
             self._counts[size] = max(count, self._counts.get(size, 0))
@@ -217,10 +258,14 @@ class Feed:
             close()
 
     def _read(self, span: Span) -> Chunk:
-        reader, begin = self._reader, time.perf_counter()
+        reader, weights, begin = self._reader, self._reader.weights, time.perf_counter()
         samples = self._plan.batches(span.epoch, span.batch, span.batches)
-        weights = None if reader.weights is None else reader.weights[samples]
-        chunk = self._placed(span, lambda out: reader.inputs(samples, out), reader.targets[samples], weights)
+        chunk = self._placed(
+            span,
+            lambda turns, out: reader.inputs(samples[turns], out),
+            lambda turns: reader.targets[samples[turns]],
+            None if weights is None else lambda turns: weights[samples[turns]],
+        )
         self._took(span, time.perf_counter() - begin)
         return chunk
 
@@ -232,23 +277,33 @@ class Feed:
     def _placed(
         self,
         span: Span,
-        fill: Callable[[NDArray[Any]], object],
-        targets: NDArray[Any],
-        weights: NDArray[np.float32] | None,
+        inputs_of: Callable[[NDArray[np.int64], NDArray[Any] | None], NDArray[Any]],
+        targets_of: Callable[[NDArray[np.int64]], NDArray[Any]],
+        weights_of: Callable[[NDArray[np.int64]], NDArray[Any]] | None,
     ) -> Chunk:
-        """The chunk of a span on the device: `fill` writes the inputs of its samples where they belong."""
+        """The chunk of a span, each share of a batch on its device.
+
+        `inputs_of(turns, out)` and the like read some of the samples of the span by their place in it: those
+        that go to devices of this process.
+        """
         reader, room = self._reader, self.room(span.size)
-        shape = (room, span.size, *reader.rows.shape[1:])
+        own = slots(pieces(span.size, self._micro_batch), self._team.size)[self._team.own]
+        taken = own != EMPTY
+        turns = (np.arange(span.batches)[:, None] * span.size + own[taken]).reshape(-1)
+        shape = (room, *own.shape, *reader.rows.shape[1:])
         memory, inputs = self._memory(shape, reader.dtype)
-        fill(inputs.reshape(-1, *shape[2:])[: len(targets)])
+        if taken.all():
+            inputs_of(turns, inputs.reshape(-1, *shape[3:])[: len(turns)])
+        else:
+            inputs[: span.batches, taken] = _cut(inputs_of(turns, None), span.batches)
 
         def filled(values: NDArray[Any]) -> NDArray[Any]:
-            out = np.zeros((room, span.size, *values.shape[1:]), values.dtype)
-            out[: span.batches] = values.reshape(span.batches, span.size, *values.shape[1:])
+            out = np.zeros((room, *own.shape, *values.shape[1:]), values.dtype)
+            out[: span.batches, taken] = _cut(values, span.batches)
             return out
 
-        placed = Part(inputs, filled(targets), None if weights is None else filled(weights))
-        part: Part = jax.device_put(placed)
+        weights = None if weights_of is None else filled(weights_of(turns))
+        part = self._team.dealt(Part(inputs, filled(targets_of(turns)), weights), axis=1)
         return Chunk(span, part, memory)
 
     def _memory(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[NDArray[np.uint8], NDArray[Any]]:
@@ -264,3 +319,8 @@ class Feed:
             memory = np.zeros(needed + 64, np.uint8)
         begin = -memory.ctypes.data % 64
         return memory, memory[begin : begin + needed].view(dtype).reshape(shape)
+
+
+def _cut(values: NDArray[Any], batches: int) -> NDArray[Any]:
+    """What belongs to so many batches, with an axis of batches in front."""
+    return values.reshape(batches, -1, *values.shape[1:])

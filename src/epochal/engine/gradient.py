@@ -9,22 +9,55 @@ change: batch normalization sees micro-batches, and for each of them dropout and
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
+from epochal.engine.dealt import Dealt
 from epochal.engine.spec import Spec
 from epochal.engine.state import Part
 from epochal.models import PyTree, Variables, seen
 
-__all__ = ["gradient", "pieces", "take"]
+__all__ = ["batch_of", "gradient", "pieces", "size_of", "take"]
 
 
 def take(part: Part, samples: jax.Array) -> Part:
     """The rows of a part, as the model sees them."""
     weights = None if part.weights is None else part.weights[samples]
     return Part(seen(part.inputs[samples]), part.targets[samples], weights)
+
+
+def size_of(part: Part | Dealt, samples: jax.Array | None) -> int:
+    """How many samples a batch has (see `gradient`)."""
+    if isinstance(part, Dealt):
+        return part.size
+    return int((part.targets if samples is None else samples).shape[0])
+
+
+def batch_of(
+    spec: Spec,
+    part: Part | Dealt,
+    samples: jax.Array | None,
+    number: jax.Array | int = 0,
+    size: int | None = None,
+    most: int = 0,
+) -> Part:
+    """A batch as the model sees it, shared by the devices; or its piece of a number and size."""
+
+    def cut(rows: Any) -> Any:
+        if size is None:
+            return rows
+        return jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, number * most, size), rows)
+
+    if samples is not None and not isinstance(part, Dealt):
+        return spec.team.share(take(part, cut(samples)))
+    if isinstance(part, Dealt):
+        found = part.whole() if size is None else part.piece(number, size, most)
+    else:
+        found = cut(part)
+    return spec.team.share(found._replace(inputs=seen(found.inputs)))
 
 
 def pieces(size: int, most: int | None) -> tuple[tuple[int, int], ...]:
@@ -41,12 +74,15 @@ def pieces(size: int, most: int | None) -> tuple[tuple[int, int], ...]:
 
 def gradient(
     spec: Spec,
-) -> Callable[[PyTree, PyTree, Part, jax.Array | None, jax.Array], tuple[tuple[jax.Array, PyTree], PyTree]]:
+) -> Callable[
+    [PyTree, PyTree, Part | Dealt, jax.Array | None, jax.Array], tuple[tuple[jax.Array, PyTree], PyTree]
+]:
     """The function (params, state, part, samples, key) -> ((loss, new state), gradient) of one batch.
 
-    The batch is the rows `samples` of the part, or the whole part where they are None. Rows are gathered
-    micro-batch by micro-batch, so that memory grows with those and not with the batch. The model's state
-    passes from one to the next; the key of each is derived from (key, its number).
+    The batch is the rows `samples` of the part, or the whole part where they are None, in order or as they
+    were dealt out. Rows are gathered micro-batch by micro-batch, so that memory grows with those and not with
+    the batch. The model's state passes from one to the next; the key of each is derived from (key, its
+    number).
     """
 
     def losses(params: PyTree, state: PyTree, batch: Part, key: jax.Array) -> tuple[jax.Array, PyTree]:
@@ -82,28 +118,21 @@ def gradient(
         found, new_state = losses(params, state, batch, key)
         return found.sum(), new_state
 
-    def rows(part: Part, samples: jax.Array | None, begin: jax.Array | int, size: int) -> Part:
-        if samples is not None:
-            return spec.team.share(take(part, lax.dynamic_slice_in_dim(samples, begin, size)))
-        sliced: Part = jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, begin, size), part)
-        return spec.team.share(sliced._replace(inputs=seen(sliced.inputs)))
-
     def of_batch(
-        params: PyTree, state: PyTree, part: Part, samples: jax.Array | None, key: jax.Array
+        params: PyTree, state: PyTree, part: Part | Dealt, samples: jax.Array | None, key: jax.Array
     ) -> tuple[tuple[jax.Array, PyTree], PyTree]:
-        size = part.targets.shape[0] if samples is None else samples.shape[0]
+        size = size_of(part, samples)
         cut = pieces(size, spec.micro_batch)
         if cut == ((1, size),):
-            batch = part._replace(inputs=seen(part.inputs)) if samples is None else take(part, samples)
-            return cut_short(jax.value_and_grad(mean, has_aux=True))(
-                params, state, spec.team.share(batch), key
-            )
+            batch = batch_of(spec, part, samples)
+            return cut_short(jax.value_and_grad(mean, has_aux=True))(params, state, batch, key)
         slope = cut_short(jax.value_and_grad(total, has_aux=True))
         most = cut[0][1]
 
         def add(number: jax.Array | int, sums: PyTree, count: int = most) -> PyTree:
             loss, state, summed = sums
-            batch, own = rows(part, samples, number * most, count), jax.random.fold_in(key, number)
+            batch = batch_of(spec, part, samples, number, count, most)
+            own = jax.random.fold_in(key, number)
             (more, state), found = slope(params, state, batch, own)
             return loss + more, state, jax.tree.map(jnp.add, summed, found)
 

@@ -14,7 +14,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from epochal.engine.gradient import take
+from epochal.engine.dealt import Dealt
+from epochal.engine.gradient import batch_of
 from epochal.engine.optimizers import OPTIMIZERS
 from epochal.engine.spec import Spec
 from epochal.engine.state import Part
@@ -49,7 +50,7 @@ def moved_rows(
     params: PyTree,
     optimizer: PyTree,
     state: PyTree,
-    part: Part,
+    part: Part | Dealt,
     samples: jax.Array | None,
     key: jax.Array,
     alive: jax.Array,
@@ -59,7 +60,7 @@ def moved_rows(
     Nothing is moved unless `alive`, and all is finite.
     """
     model: Any = spec.model
-    batch = spec.team.share(part if samples is None else take(part, samples))
+    batch = batch_of(spec, part, samples)
     rows = model.rows(state, batch.inputs, key)
 
     def mean(read: PyTree) -> jax.Array:

@@ -59,6 +59,29 @@ class Team:
         laid: Tree = jax.lax.with_sharding_constraint(arrays, NamedSharding(self._mesh, parts))
         return laid
 
+    @property
+    def own(self) -> list[int]:
+        """The places in the team of the devices that belong to this process."""
+        here = jax.process_index()
+        return [place for place, device in enumerate(self.devices) if device.process_index == here] or [0]
+
+    def dealt(self, arrays: Tree, axis: int) -> Tree:
+        """Arrays whose axis has a place for each of the `own` devices, each place on its device."""
+        if not self.devices:
+            return self.put(arrays)
+        parts, own = PartitionSpec(*[None] * axis, AXIS), self.own
+
+        def place(array: Any) -> jax.Array:
+            shape = (*array.shape[:axis], self.size, *array.shape[axis + 1 :])
+            pieces = [
+                jax.device_put(array[(*[slice(None)] * axis, slice(row, row + 1))], self.devices[place])
+                for row, place in enumerate(own)
+            ]
+            return jax.make_array_from_single_device_arrays(shape, NamedSharding(self._mesh, parts), pieces)
+
+        placed: Tree = jax.tree.map(place, arrays)
+        return placed
+
     def put(self, arrays: Tree) -> Tree:
         """The same arrays on every device; from outside of a program."""
         placed: Tree = jax.device_put(arrays, self.everywhere)

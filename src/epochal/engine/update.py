@@ -8,6 +8,7 @@ shares its batch, and the learning rate keeps its meaning.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -15,7 +16,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from epochal.engine.gradient import gradient
+from epochal.engine.dealt import Dealt
+from epochal.engine.gradient import gradient, size_of
 from epochal.engine.rows import moved_rows, moves_rows
 from epochal.engine.schedules import Rates, learning_rate
 from epochal.engine.spec import Spec
@@ -65,7 +67,7 @@ def packing(spec: Spec, template: PyTree) -> Packing:
 def update(spec: Spec, packed: Packing) -> Callable[..., Repeat]:
     """The pure function (repeat, part, key, epoch, index, rates, update, samples=None) -> repeat.
 
-    The batch is the rows `samples` of the part, or the whole part.
+    The batch is the rows `samples` of the part, or the whole part, which may have been dealt out.
 
     An update that is not finite (its loss, its new parameters or its gradient) is not made: the repeat keeps
     the parameters that it has and is marked as broken at this index, and no later update moves it. Nor does
@@ -76,7 +78,7 @@ def update(spec: Spec, packed: Packing) -> Callable[..., Repeat]:
 
     def step(
         repeat: Repeat,
-        part: Part,
+        part: Part | Dealt,
         key: jax.Array,
         epoch: jax.Array,
         index: jax.Array,
@@ -86,13 +88,13 @@ def update(spec: Spec, packed: Packing) -> Callable[..., Repeat]:
     ) -> Repeat:
         key = jax.random.fold_in(jax.random.fold_in(key, epoch), index)
         if spec.layout.drawn_by_weight:
-            part = part._replace(weights=None)
+            part = _unweighted(part)
         params = packed.unpack(repeat.params)
         state = repeat.model
         if spec.carries:
             state = jax.tree.map(lambda leaf: jnp.where(index == 0, jnp.zeros_like(leaf), leaf), state)
         transformation = spec.optimizer.at(learning_rate(spec.schedule, rates, count))
-        size = part.targets.shape[0] if samples is None else samples.shape[0]
+        size = size_of(part, samples)
         if moves_rows(spec) and not packed.flat:
             alive = (repeat.status == 0) & (repeat.broken_index < 0)
             loss, finite, params, optimizer = moved_rows(
@@ -124,6 +126,13 @@ def update(spec: Spec, packed: Packing) -> Callable[..., Repeat]:
         return _counted(kept, loss * size, (repeat.status == 0) & whole, finite, index)
 
     return step
+
+
+def _unweighted(part: Part | Dealt) -> Part | Dealt:
+    """The samples without their weights."""
+    if isinstance(part, Dealt):
+        return replace(part, part=part.part._replace(weights=None))
+    return part._replace(weights=None)
 
 
 def _counted(

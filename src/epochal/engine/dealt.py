@@ -1,0 +1,86 @@
+"""Which samples of a batch does each device get, where the host deals them out?
+
+Samples that are fed go to the device that computes with them, and to no other. Each piece of a batch (the
+batch, or a micro-batch) is cut into consecutive shares, one a device, as XLA divides a shared axis: all of
+one width but for the last, which may be smaller or empty. What fills up the smaller ones is cut off before
+anything is computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+from jax import lax
+from numpy.typing import NDArray
+
+from epochal.engine.state import Part
+
+__all__ = ["EMPTY", "Dealt", "slots"]
+
+EMPTY = -1
+"""A slot without a sample."""
+
+
+def slots(pieces: Sequence[tuple[int, int]], devices: int) -> NDArray[np.int64]:
+    """The position in the batch of what is in each slot of each device, (devices, slots).
+
+    Args:
+        pieces: how many of which size the batch is cut into, in order (`engine.gradient.pieces`).
+        devices: which share each piece.
+
+    >>> slots([(1, 10)], 4)
+    array([[ 0,  1,  2],
+           [ 3,  4,  5],
+           [ 6,  7,  8],
+           [ 9, -1, -1]])
+    >>> slots([(2, 4), (1, 1)], 2)
+    array([[ 0,  1,  4,  5,  8],
+           [ 2,  3,  6,  7, -1]])
+    """
+    begin, shares = 0, []
+    for size in (size for count, size in pieces for _ in range(count)):
+        width = _width(size, devices)
+        share = np.full(devices * width, EMPTY, np.int64)
+        share[:size] = np.arange(begin, begin + size)
+        shares.append(share.reshape(devices, width))
+        begin += size
+    return np.concatenate(shares, axis=1)
+
+
+def _width(size: int, devices: int) -> int:
+    return -(-size // devices)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Dealt:
+    """Samples as they were dealt out."""
+
+    part: Part
+    """Leaves (devices, slots, ...)."""
+    size: int = jax.tree.static()
+    """How many samples they are."""
+
+    def piece(self, number: jax.Array | int, size: int, most: int) -> Part:
+        """The samples of a piece, (size, ...), in their order.
+
+        Args:
+            number: of the piece.
+            size: of the piece.
+            most: the size of those before it.
+        """
+
+        def of(leaf: jax.Array) -> jax.Array:
+            devices, width = leaf.shape[0], _width(size, leaf.shape[0])
+            own = lax.dynamic_slice_in_dim(leaf, number * _width(most, devices), width, axis=1)
+            return own.reshape(devices * width, *leaf.shape[2:])[:size]
+
+        found: Part = jax.tree.map(of, self.part)
+        return found
+
+    def whole(self) -> Part:
+        """All samples of what was dealt as one piece."""
+        return self.piece(0, self.size, self.size)
