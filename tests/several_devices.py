@@ -15,6 +15,7 @@ import jax
 import numpy as np
 
 import epochal as ep
+from epochal.engine.feed import Feed
 from epochal.engine.gradient import gradient
 from epochal.engine.state import Part
 from epochal.engine.team import ALONE, Team
@@ -104,7 +105,7 @@ def trained(prepared: Prepared, count: int, budget: int | None = None) -> dict[s
     """What a lane on so many devices ends with, as numbers."""
     repeats = range(prepared.settings.repeats)
     lane = make_lane(prepared, repeats, fixed_budget=budget, devices=devices(count))
-    rows = []
+    start, rows = jax.tree.map(np.array, lane.progress.repeats.params), []
     while not lane.done:
         rows += lane.advance()
     lane.close()
@@ -114,18 +115,33 @@ def trained(prepared: Prepared, count: int, budget: int | None = None) -> dict[s
         "values": np.concatenate([row.values[row.running] for row in rows]),
         "state": state,
         "status": state.status.tolist(),
+        "moved": gap(state.params, start),
     }
+
+
+def poison(feed: Any) -> None:
+    """Memory for chunks comes filled with what is not a number, as it may when it was used before."""
+    clean = feed._memory
+
+    def dirty(self: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+        memory, inputs = clean(self, shape, dtype)
+        inputs[...] = np.nan
+        return memory, inputs
+
+    feed._memory = dirty
 
 
 TRAININGS: dict[str, dict[str, Any]] = {
     "repeats": {"repeats": 3, "stop": ep.Patience(1), "epochs": 12, "optimizer": "momentum"},
     "carry": {"remainder": "carry", "order": "weighted", "micro_batch": 6, "data": (X, Y, WEIGHTS)},
     "classes": {"order": "stratified", "remainder": "spread", "batch_size": 9},
+    "fed": {"stream": True, "micro_batch": 5, "batch_size": 14, "data": (X, Y, WEIGHTS)},
 }
 
 
 def trainings() -> Iterator[tuple[str, Any]]:
     """How far whole trainings are from those on one device."""
+    poison(Feed)
     for name, options in TRAININGS.items():
         prepared = prepared_for(**options)
         wanted = trained(prepared, 1)
@@ -138,6 +154,7 @@ def trainings() -> Iterator[tuple[str, Any]]:
                     "values": gap(found["values"], wanted["values"]),
                     "state": gap(found["state"], wanted["state"]),
                     "stopped": found["status"],
+                    "moved": found["moved"],
                 },
             )
             if count == 3:
