@@ -108,6 +108,7 @@ def trained(prepared: Prepared, count: int, budget: int | None = None) -> dict[s
     start, rows = jax.tree.map(np.array, lane.progress.repeats.params), []
     while not lane.done:
         rows += lane.advance()
+    rows += lane.finish()
     lane.close()
     state = jax.tree.map(np.asarray, lane.progress.repeats)
     return {
