@@ -178,3 +178,16 @@ def need(module: str) -> object:
     if os.environ.get("EPOCHAL_ORACLES"):
         __import__(module)
     return pytest.importorskip(module)
+
+
+def without_times(found: Any) -> dict[str, Any]:
+    """A comparison or an advice as JSON holds it, without what depends on the clock and the place."""
+    timed = {"cost", "timing", "conditions", "folder", "answer", "notes", "seconds", "update_seconds"}
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: plain(one) for name, one in value.items() if name not in timed}
+        return [plain(one) for one in value] if isinstance(value, list) else value
+
+    document: dict[str, Any] = plain(found.to_dict())
+    return document

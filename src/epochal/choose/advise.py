@@ -26,6 +26,7 @@ import numpy as np
 from epochal.choose.advice import GOALS, Advice, Choice
 from epochal.choose.advised import Evidence, conclude
 from epochal.choose.bench import Bench
+from epochal.choose.cluster import going_to
 from epochal.choose.goal import Goal, baseline, negligible, price_of, share_of, targets
 from epochal.choose.hyperbola import fastest_batch
 from epochal.choose.memory import too_large
@@ -82,6 +83,7 @@ def advise(
     folder: str | Path | None = None,
     control: Control | None = None,
     watch: Watch | None = None,
+    ray: str | None = None,
     **options: Unpack[Options],
 ) -> Advice:
     """Advise a batch size, a learning rate and a number of epochs, each with an interval.
@@ -95,6 +97,8 @@ def advise(
         folder: where finished trainings are kept; a second call goes on where the first ended.
         control: ends it from outside (`Control.stop`).
         watch: called with a `Step` after each training.
+        ray: address of a Ray cluster on whose nodes the trainings are made ("auto": the one this machine
+            belongs to). Updates are timed and the gradient noise is measured here.
         **options: those of `fit`. `repeats` (10) is the number of seeds of the search, and again of the
             check; `epochs` the most that are thought of; a `batch_size` or `learning_rate` that is given is
             kept.
@@ -105,6 +109,7 @@ def advise(
     Raises:
         Refusal: what cannot work, or a target that no setting reached.
         Interrupted: the control was asked to stop.
+        HostLost: no node of the cluster is left; what was finished is in the folder.
     """
     begin = time.perf_counter()
     if goal not in GOALS:
@@ -133,12 +138,13 @@ def advise(
     )
     if size is not None:
         size = bench.base.plan.with_(batch_size=size).segments[0][1]
-    if folder is not None:
-        asked = {"goal": goal, "target": target, "batch_size": size, "repeats": repeats}
-        bench.store = Store(Path(folder), {"what": "advice", **asked, **bench.described()})
-    setting = Setting("", model, {})
-    adviser = _Adviser(bench, setting, Goal(goal), target, size, repeats, epochs, watch, begin)
-    return adviser.advice()
+    with going_to(ray, bench):
+        if folder is not None:
+            asked = {"goal": goal, "target": target, "batch_size": size, "repeats": repeats}
+            bench.store = Store(Path(folder), {"what": "advice", **asked, **bench.described()})
+        setting = Setting("", model, {})
+        adviser = _Adviser(bench, setting, Goal(goal), target, size, repeats, epochs, watch, begin)
+        return adviser.advice()
 
 
 class _Adviser:
@@ -213,7 +219,7 @@ class _Adviser:
             epochs=self.epochs,
             long=self._long(best),
             begin=self.begin,
-            notes=self.notes,
+            notes=[*self.notes, *map(_sentence, self.bench.told)],
         )
         return conclude(evidence)
 
@@ -224,7 +230,9 @@ class _Adviser:
         for done, trial in enumerate(self.bench.run(jobs), start=1):
             self.spent += trial.seconds
             if self.watch is not None:
-                self.watch(Step(phase, done, len(jobs), time.perf_counter() - self.begin))
+                seconds = time.perf_counter() - self.begin
+                words, where = self.bench.heard(), self.bench.where
+                self.watch(Step(phase, done, len(jobs), seconds, words, where))
             yield trial
 
     def _say(self, phase: str, words: str = "") -> None:
@@ -472,11 +480,16 @@ class _Adviser:
             )
             for repeat in repeats
         ]
-        return {trial.repeat: trial for trial in self._run("counting epochs", jobs)}
+        trials = {trial.repeat: trial for trial in self._run("counting epochs", jobs)}
+        return {repeat: trials[repeat] for repeat in repeats}
 
 
 _LINEAR = ("sgd", "momentum", "nesterov")
 """Optimizers whose first guess of the rate grows as the batch does; of the others it grows as its root."""
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _possible(plan: Plan) -> list[int]:

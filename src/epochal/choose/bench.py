@@ -3,7 +3,7 @@
 A `Bench` holds what all of them share: the data, the splits and scalings of each repeat, the seeds. A `Job`
 asks for one training; `Bench.run` sends jobs through compiled programs and yields a `Trial` for each. Jobs
 that differ in numbers only (rate, length, target, seed) run the same program. On a CPU each is a lane of its
-own, one on each core; an accelerator takes many in step.
+own, one on each core; an accelerator takes many in step. Where `away` is set, they train there instead.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from epochal.asked.program import program_digest
+from epochal.choose.away import Away, Parcel
 from epochal.choose.setting import Setting
 from epochal.choose.store import Store
 from epochal.choose.trial import BROKEN, Interrupted, Job, Trial
@@ -75,12 +76,25 @@ class Bench:
                 "updates_per_epoch has no place where settings are compared, which count passes through the "
                 "samples; leave it out."
             )
-        self.base = prepare(model, data, replace(settings, evaluate_train=False))
-        if self.base.fed:
+        base = prepare(model, data, replace(settings, evaluate_train=False))
+        if base.fed:
             raise Refusal(
                 "comparing and advising train many times over and need the data in memory; got "
-                f"{self.base.dataset.source}, which is streamed: give some of its rows, or stream=False."
+                f"{base.dataset.source}, which is streamed: give some of its rows, or stream=False."
             )
+        self._begin(base, store, control)
+
+    @classmethod
+    def on(cls, base: Prepared) -> Bench:
+        """A bench on the samples and seeds of another one."""
+        bench = cls.__new__(cls)
+        bench._begin(base, None, None)
+        return bench
+
+    def _begin(self, base: Prepared, store: Store | None, control: Control | None) -> None:
+        self.base = base
+        self.away: Away | None = None
+        """Where trainings are made that nobody watches, if not in this process."""
         self.store = Store(None) if store is None else store  # an empty one is false
         self.control = control or Control()
         self.updates = 0
@@ -88,7 +102,7 @@ class Bench:
         self.trainings = 0
         """Trials handed out so far."""
         self.trained = 0
-        """Updates made by this process."""
+        """Updates made for this bench, here or elsewhere."""
         self._prepared: dict[str, Prepared] = {}
         self._known: list[tuple[Setting, Prepared]] = []
         self._sources: OrderedDict[int, Source] = OrderedDict()
@@ -113,6 +127,20 @@ class Bench:
     def _stopped(self) -> bool:
         """Whether trainings are to end: somebody asked, or nobody takes their trials any more."""
         return self.control.stopped or self._leaving.is_set()
+
+    @property
+    def where(self) -> str:
+        """How many workers train on how many nodes; empty if this process does."""
+        return "" if self.away is None else self.away.where
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What is to be known about trainings that were made elsewhere."""
+        return () if self.away is None else self.away.told()
+
+    def heard(self) -> str:
+        """What has happened elsewhere since this was last asked; empty most of the time."""
+        return "" if self.away is None else self.away.heard()
 
     def count(self, updates: int) -> None:
         """Take updates into account that were made outside of `run`."""
@@ -165,6 +193,9 @@ class Bench:
                 self.updates += trial.updates
                 self.trainings += 1
                 yield trial
+        if self.away is not None and watch is None:
+            yield from self._sent(todo, self.away)
+            return
         on_host = jax.default_backend() == "cpu"
         small = [job for job in todo if self.prepared(job.setting).small] if on_host else []
         light = {id(job) for job in small}
@@ -176,13 +207,37 @@ class Bench:
                 self.trainings += 1
                 yield trial
 
+    def _sent(self, jobs: Sequence[Job], away: Away) -> Iterator[Trial]:
+        """Yield the trials of jobs that are trained elsewhere, as they come back."""
+        together = 1 if jax.default_backend() == "cpu" else TOGETHER
+        parcels = [
+            Parcel(group, self._program(group[0]), not self.prepared(group[0].setting).small)
+            for group in self._groups(jobs, together)
+        ]
+        for news in away.trained(parcels, lambda: self.control.stopped):
+            for job, trial in news:
+                self.store.add(job.key, trial)
+                self.count(trial.updates)
+                self.trainings += 1
+                yield trial
+        if self.control.stopped:
+            raise Interrupted
+
+    def train(self, group: list[Job]) -> list[Trial]:
+        """The trials of jobs with the same program, in their order; none if the control was stopped."""
+        return [trial for _, trial in self._train(group, None)]
+
+    def _program(self, job: Job) -> tuple[Any, ...]:
+        """What is compiled for a job: the same for jobs that differ in numbers only."""
+        prepared = self.prepared(job.setting)
+        spec = replace(prepared.spec, optimizer=replace(prepared.spec.optimizer, learning_rate=None))
+        return spec, prepared.plan.with_(epochs=1)
+
     def _groups(self, jobs: Sequence[Job], together: int) -> list[list[Job]]:
         """Jobs that go through one program in step: the same plan, program and limits."""
         groups: dict[Any, list[list[Job]]] = {}
         for job in jobs:
-            prepared = self.prepared(job.setting)
-            spec = replace(prepared.spec, optimizer=replace(prepared.spec.optimizer, learning_rate=None))
-            same = groups.setdefault((spec, prepared.plan.with_(epochs=1), job.updates, job.every), [[]])
+            same = groups.setdefault((self._program(job), job.updates, job.every), [[]])
             if len(same[-1]) == together:
                 same.append([])
             same[-1].append(job)

@@ -20,6 +20,7 @@ import jax
 import epochal
 from epochal.asked.program import program_digest
 from epochal.choose.bench import Bench
+from epochal.choose.cluster import going_to
 from epochal.choose.comparison import Comparison, Tuned
 from epochal.choose.fairness import At, Length, amount_of, lengths, parse_at, said_at
 from epochal.choose.grid import TUNE, Axis, Entry, axes_of, entries, said
@@ -63,6 +64,7 @@ def compare(
     control: Control | None = None,
     watch: Watch | None = None,
     yes: bool = False,
+    ray: str | None = None,
     **options: Any,
 ) -> Comparison:
     """Train all combinations of the given options on the same samples and seeds, and say which is best.
@@ -86,6 +88,8 @@ def compare(
         control: ends it from outside.
         watch: called after each training.
         yes: start even if it would take more than an hour.
+        ray: address of a Ray cluster on whose nodes the trainings are made ("auto": the one this machine
+            belongs to). Trainings of a node that dies are made again on others.
         **options: see `Settings`; 10 repeats unless given.
 
     Returns:
@@ -94,6 +98,7 @@ def compare(
     Raises:
         Refusal: what cannot work, in one sentence, before anything is trained.
         Interrupted: the control was asked to stop; what was finished is in the folder.
+        HostLost: no node of the cluster is left; what was finished is in the folder.
 
     >>> from epochal.models import MLP
     >>> sizes = [8, "full"]
@@ -109,13 +114,15 @@ def compare(
     race = _settle(axes, common, data, asked, "batch_size" in options, control or Control())
     race.watch, race.begin = watch, begin
     kept = None if folder is None else Path(folder)
-    if kept is not None:
-        race.bench.store = Store(kept, race.request(target))
-    race.measure()
-    if not yes:
-        race.refuse_long()
-    race.tune()
-    race.run()
+    with going_to(ray, race.bench):
+        if kept is not None:
+            race.bench.store = Store(kept, race.request(target))
+        race.measure()
+        if not yes:
+            race.refuse_long()
+        race.tune()
+        race.run()
+        race.notes += race.bench.told
     return concluded(race.measured(target), kept, time.perf_counter() - begin)
 
 
@@ -374,12 +381,13 @@ class _Race:
         for done, trial in enumerate(self.bench.run(jobs), start=1):
             self.trainings += 1
             self.updates += trial.updates
-            self._say(phase, done, len(jobs))
+            self._say(phase, done, len(jobs), self.bench.heard())
             yield by_name[trial.setting, trial.repeat], trial
 
     def _say(self, phase: str, done: int, total: int, words: str = "") -> None:
         if self.watch is not None:
-            self.watch(Step(phase, done, total, time.perf_counter() - self.begin, words))
+            seconds = time.perf_counter() - self.begin
+            self.watch(Step(phase, done, total, seconds, words, self.bench.where))
 
 
 def _family(entry: Entry) -> str:

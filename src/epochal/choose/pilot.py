@@ -141,7 +141,8 @@ def _by_point(
     trials: dict[Point, dict[int, Trial]] = {point: {} for point, _ in jobs}
     for trial in run(phase, [job for _, job in jobs]):
         trials[by_name[trial.setting]][trial.repeat] = trial
-    return trials
+    # Sums over repeats are of floats: what comes first must not depend on what ended first.
+    return {point: dict(sorted(found.items())) for point, found in trials.items()}
 
 
 def _best(bench: Bench, trials: Mapping[Point, Mapping[int, Trial]]) -> Point:

@@ -16,6 +16,7 @@ class Step:
     done     trainings of this phase that have ended, of `total`.
     seconds  since the start, by the clock.
     words    what was learned in this step; empty most of the time.
+    where    how many workers train on how many nodes, if not this process does.
     """
 
     phase: str
@@ -23,6 +24,7 @@ class Step:
     total: int
     seconds: float
     words: str = ""
+    where: str = ""
 
 
 Watch = Callable[[Step], None]

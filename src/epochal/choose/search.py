@@ -158,9 +158,9 @@ class Search:
                     target = None if self.goal.kind == "quality" else self.targets[repeat]
                     jobs.append(self.job(point, repeat, most, target))
                     asked[setting.name, repeat] = point, most
-        for trial in self.run(jobs):
-            point, most = asked[trial.setting, trial.repeat]
-            self.learn(point, trial, most)
+        trials = {(trial.setting, trial.repeat): trial for trial in self.run(jobs)}
+        for which, (point, most) in asked.items():  # in the order asked for, whatever ended first
+            self.learn(point, trials[which], most)
 
     def learn(self, point: Point, trial: Trial, most: int) -> None:
         """Take what a training of a point showed; one that broke counts as having spent `most`."""

@@ -29,7 +29,7 @@ else:
 
 __all__ = ["Listed", "advise_options", "advised", "compare_options", "compared", "request"]
 
-UNASKED = ("out", "no_report", "as_json", "quiet", "yes", "train", "all_data")
+UNASKED = ("out", "no_report", "as_json", "quiet", "yes", "train", "all_data", "ray")
 """Options that change nothing about which trainings are made."""
 
 
@@ -79,6 +79,9 @@ _grid = under("Grid")
 _training = under("Training")
 _evaluation = under("Evaluation")
 _output = under("Output")
+_ray = under("Machines")(
+    "--ray", metavar="ADDRESS", help="Train on the nodes of a Ray cluster: auto or HOST:PORT."
+)
 
 _seed = _training(
     "--seed", type=Whole(0), default=0, show_default=True, metavar="S", help="The first of the seeds."
@@ -212,6 +215,7 @@ compare_options = decorate(
     _vary,
     column_options,
     _target_value,
+    _ray,
     _out("compare"),
     _output("--yes", "-y", is_flag=True, help="Also if it takes long."),
     output_options,
@@ -265,6 +269,7 @@ advise_options = decorate(
     _vary,
     column_options,
     _target_value,
+    _ray,
     _output("--train", is_flag=True, help="Train at once as advised, into a run folder."),
     _output("--all-data", is_flag=True, help="For the training: without validation samples."),
     _out("advise"),
@@ -297,6 +302,7 @@ def compared(given: dict[str, Any], dataset: Any) -> dict[str, Any]:
         "at": given["at"],
         "target": given["target_value"],
         "yes": given["yes"],
+        "ray": given["ray"],
     }
 
 
@@ -304,7 +310,7 @@ def advised(given: dict[str, Any], dataset: Any) -> dict[str, Any]:
     """The keyword arguments of `epochal.choose.advise.advise`."""
     asked = {name: given[name] for name in ("optimizer", "order", "remainder", "goal")}
     own = {name: given[name] for name in ("batch_size", "learning_rate", "epochs", "repeats")}
-    asked |= common(given, dataset) | own | {"target": given["target_value"]}
+    asked |= common(given, dataset) | own | {"target": given["target_value"], "ray": given["ray"]}
     return {name: value for name, value in asked.items() if name not in own or value is not None}
 
 

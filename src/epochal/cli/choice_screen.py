@@ -138,6 +138,8 @@ class ChoiceScreen:
         parts = [step.phase]
         if step.total:
             parts.append(f"{step.done:,} of {step.total:,}")
+        if step.where:
+            parts.append(step.where)
         if len(self._recent) > 1:
             (begin, before), (now, made) = self._recent[0], self._recent[-1]
             if made > before and now > begin:

@@ -1,0 +1,213 @@
+"""Faults of a Ray cluster: a node that dies with trainings in hand, an interruption, other versions."""
+
+The cluster is real: two nodes that train, each with processes of its own, on loopback addresses.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import epochal as ep
+from epochal.choose import cluster as module
+from epochal.choose import compare as compare_module
+from epochal.choose.away import Luggage
+from epochal.choose.compare import compare
+from epochal.choose.store import Store
+from epochal.choose.timing import measure
+from epochal.choose.trial import Interrupted
+from epochal.errors import HostLost, MissingExtra, Refusal
+from helpers import need, without_times
+
+NET = ep.MLP(4)
+OPTIONS = {"batch_size": [4, 8], "optimizer": "sgd", "epochs": 40, "repeats": 3}
+"""Batch sizes whose rates are tuned: some 50 trainings of some 10 milliseconds, in waves."""
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory):
+    """The address of a cluster, and its nodes that train."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    need("ray")
+    import ray
+    from ray.cluster_utils import Cluster
+
+    # A node that dies is missed at once, and not after the minute that is right for a real network.
+    health = {f"health_check_{name}": value for name, value in HEALTH.items()}
+    small = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": 0, "node_ip_address": "127.0.0.2", "_system_config": health, **small},
+    )
+    try:
+        yield (
+            cluster,
+            [cluster.add_node(num_cpus=1, node_ip_address=f"127.0.0.{number}", **small) for number in (3, 4)],
+        )
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+HEALTH = {"period_ms": 300, "failure_threshold": 2, "initial_delay_ms": 0}
+
+
+@pytest.fixture(autouse=True)
+def _hasty(monkeypatch):
+    monkeypatch.setattr(
+        compare_module, "measure", lambda bench, several: measure(bench, several, seconds=0.005)
+    )
+
+
+@pytest.fixture(scope="module")
+def here():
+    """The comparison as this process makes it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compare_module, "measure", lambda bench, several: measure(bench, several, 0.005))
+        return compare(NET, "example:iris", **OPTIONS)
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """The clusters that were joined, the keys of jobs that went out, and of those that were kept."""
+    joined, sent, kept = [], [], []
+    begin, packed, add = module.Cluster._begin, Luggage.packed, Store.add
+    monkeypatch.setattr(module.Cluster, "_begin", lambda self: (joined.append(self), begin(self)))
+
+    def packing(self, job):
+        assert job.key not in kept, "what is finished is not done again"
+        sent.append(job.key)
+        return packed(self, job)
+
+    monkeypatch.setattr(Luggage, "packed", packing)
+    monkeypatch.setattr(Store, "add", lambda self, key, trial: (kept.append(key), add(self, key, trial)))
+    return joined, sent, kept
+
+
+def processes_of(node):
+    """The workers of a node: the children of its raylet."""
+    raylet = node.all_processes["raylet"][0].process.pid
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            if int(path.read_text().rpartition(")")[2].split()[1]) == raylet:
+                found.append(int(path.parent.name))
+    return found
+
+
+def tell(pids, number):
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def test_other_versions_are_refused(nodes, monkeypatch):
+    mine = module.conditions()
+    monkeypatch.setattr(module, "conditions", lambda: {**mine, "jax": "0.9.0", "epochal": "0.0.1"})
+    words = f"epochal {ep.__version__} there and 0.0.1 here, jax {mine['jax']} there and 0.9.0 here"
+    with pytest.raises(Refusal, match=f"must train as this machine does; 127.0.0.*{words}"):
+        compare(NET, "example:iris", ray=nodes[0].address, **OPTIONS)
+
+
+def test_what_cannot_be_sent_is_refused(nodes):
+    import threading
+
+    lock = threading.Lock()
+    model = (lambda key, sample: {"w": np.zeros((sample.shape[-1], 3), np.float32)}, lambda *_: lock)
+    with pytest.raises(Refusal, match="can't be"):
+        module.Cluster(nodes[0].address, model).close()
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("127.0.0.2:1", '"127.0.0.2:1" can.t be joined'),
+        ("local", 'must be the address of a running cluster.*got "local"'),
+        ("", "must be the address of a running cluster"),
+        ("127.0.0.2:x", "must be the address of a running cluster"),
+    ],
+)
+def test_a_cluster_that_is_none_is_refused(address, words):
+    need("ray")
+    with pytest.raises(Refusal, match=words):
+        compare(NET, "example:iris", ray=address, **OPTIONS)
+
+
+def test_without_ray_the_command_that_installs_it_is_said(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    with pytest.raises(MissingExtra, match=r'needs ray: pip install "epochal\[ray\]"'):
+        compare(NET, "example:iris", ray="auto", **OPTIONS)
+
+
+def test_a_node_that_dies_costs_only_what_it_had_in_hand(nodes, here, seen, tmp_path):
+    """Interrupted, gone on with, and one of two nodes killed while it trains: the table is the local one."""
+    cluster, (doomed, _) = nodes
+    joined, sent, kept = seen
+    control, steps = ep.Control(), []
+
+    def interrupt(step):
+        steps.append(step)
+        if len(kept) > 4:
+            control.stop()
+
+    folder, address = tmp_path / "kept", cluster.address
+    with pytest.raises(Interrupted):
+        compare(NET, "example:iris", ray=address, folder=folder, control=control, watch=interrupt, **OPTIONS)
+    assert steps[-1].where == "2 workers on 2 nodes"
+    before = len(kept)
+    killed = []
+
+    def kill(step):
+        """Once the doomed node trains: hold it, see that it has not answered, and end it."""
+        steps.append(step)
+        [other] = [one for one in joined[-1]._workers if one.node == doomed.node_id] or [None]
+        if killed or other is None or other.call is None or len(kept) < before + 8:
+            return
+        import ray
+
+        pids = processes_of(doomed)
+        tell(pids, signal.SIGSTOP)
+        if ray.wait([other.waits], timeout=0.05)[0]:
+            tell(pids, signal.SIGCONT)
+            return
+        killed.extend(job.key for parcel in other.call.parcels for job in parcel.jobs)
+        tell(pids, signal.SIGKILL)
+        cluster.remove_node(doomed, allow_graceful=False)
+
+    there = compare(NET, "example:iris", ray=address, folder=folder, watch=kill, **OPTIONS)
+    assert killed, "no node died"
+    assert without_times(there) == without_times(here)
+    for name, curves in here.curves.items():
+        for column, values in curves.columns.items():
+            np.testing.assert_array_equal(values, there.curves[name].columns[column])
+    assert max(Counter(kept).values()) == 1, "each was kept once"
+    times = Counter(sent)
+    assert {times[key] for key in killed} == {2}, "what was lost was done again"
+    assert steps[-1].where == "1 worker on 1 node"
+    assert any(f"node {doomed.node_ip_address} was lost" in step.words for step in steps)
+    assert any("1 node died on the way" in note for note in there.notes)
+
+
+def test_nobody_left_is_said_and_the_rest_is_kept(nodes, here, seen, tmp_path, monkeypatch):
+    cluster, (_, last) = nodes
+    monkeypatch.setattr(module, "START_SECONDS", 20.0)
+
+    def kill(step):
+        if len(seen[2]) == 3 and last in cluster.worker_nodes:
+            monkeypatch.setattr(module, "START_SECONDS", 0.5)
+            tell(processes_of(last), signal.SIGKILL)
+            cluster.remove_node(last, allow_graceful=False)
+
+    folder = tmp_path / "kept"
+    with pytest.raises(HostLost, match=r"no worker is left on the Ray cluster.*the same call goes on"):
+        compare(NET, "example:iris", ray=cluster.address, folder=folder, watch=kill, **OPTIONS)
+    kept = len(seen[2])
+    found = compare(NET, "example:iris", folder=folder, **OPTIONS)
+    assert without_times(found) == without_times(here)
+    assert max(Counter(seen[2]).values()) == 1 and len(seen[2]) > kept >= 3
