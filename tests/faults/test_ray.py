@@ -1,4 +1,4 @@
-"""Faults of a Ray cluster: a node that dies with trainings in hand, an interruption, other versions."""
+"""Faults of a Ray cluster: a node that dies with trainings in hand, an interruption, other versions.
 
 The cluster is real: two nodes that train, each with processes of its own, on loopback addresses.
 """
