@@ -14,7 +14,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,19 +70,45 @@ class Written:
         return cls(size, sha256)
 
 
+class _Hash:
+    """SHA-256 beside the reading or writing: of a large piece in a thread, while the next is on its way."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self._pool: ThreadPoolExecutor | None = None
+        self._running: Future[None] | None = None
+
+    def update(self, piece: memoryview) -> None:
+        """Hash a piece, which must stay as it is until `wait` or the next `update` has returned."""
+        self.wait()
+        if len(piece) >= _THREADED:
+            self._pool = self._pool or ThreadPoolExecutor(1)
+            with suppress(RuntimeError):  # an interpreter that is ending starts no threads
+                self._running = self._pool.submit(self._digest.update, piece)
+                return
+        self._digest.update(piece)
+
+    def wait(self) -> None:
+        if self._running is not None:
+            self._running.result()
+            self._running = None
+
+    def end(self) -> str:
+        self.wait()
+        if self._pool is not None:
+            self._pool.shutdown()
+        return self._digest.hexdigest()
+
+
 class Writer(io.RawIOBase):
     """A new file that can be written from the first byte to the last, hashed on the way."""
 
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CLOEXEC, 0o666)
-        self._digest = hashlib.sha256()
+        self._hash = _Hash()
         self._size = 0
-        self._pool: ThreadPoolExecutor | None = None
-
-    @property
-    def written(self) -> Written:
-        """What was written up to here."""
-        return Written(self._size, self._digest.hexdigest())
+        self.written = Written(0, "")
+        """What the file holds, known when it is finished."""
 
     def writable(self) -> bool:
         """It is for writing only."""
@@ -97,16 +123,11 @@ class Writer(io.RawIOBase):
         view = memoryview(data).cast("B")
         for start in range(0, len(view), _CHUNK):
             chunk = view[start : start + _CHUNK]
-            if len(chunk) < _THREADED:
-                self._digest.update(chunk)
+            self._hash.update(chunk)
+            try:
                 self._put(chunk)
-            else:
-                self._pool = self._pool or ThreadPoolExecutor(1)
-                hashed = self._pool.submit(self._digest.update, chunk)
-                try:
-                    self._put(chunk)
-                finally:
-                    hashed.result()
+            finally:
+                self._hash.wait()  # the caller may do with the bytes what it likes
         self._size += len(view)
         return len(view)
 
@@ -116,8 +137,7 @@ class Writer(io.RawIOBase):
 
     def finish(self, keep: bool = True) -> None:
         """Sync, if the file is to be kept, and close it."""
-        if self._pool is not None:
-            self._pool.shutdown()
+        self.written = Written(self._size, self._hash.end())
         descriptor, self._descriptor = self._descriptor, -1
         try:
             if keep:
@@ -251,13 +271,14 @@ def overwrite(descriptor: int, content: bytes) -> None:
 
 def measure(path: Path) -> Written:
     """Hash a file without holding it in memory."""
-    digest, count = hashlib.sha256(), 0
-    buffer = memoryview(bytearray(_THREADED))
+    hashing, count = _Hash(), 0
+    buffers = [memoryview(bytearray(_THREADED)) for _ in range(2)]  # one is hashed while the other is filled
     with _opened(path) as file:
-        while got := file.readinto(buffer):
-            digest.update(buffer[:got])
+        while got := file.readinto(buffers[0]):
+            hashing.update(buffers[0][:got])
+            buffers.reverse()
             count += got
-    return Written(count, digest.hexdigest())
+    return Written(count, hashing.end())
 
 
 def read(path: Path, expected: Written | None = None, limit: int | None = None) -> NDArray[np.uint8]:
@@ -271,7 +292,7 @@ def read(path: Path, expected: Written | None = None, limit: int | None = None) 
     Raises:
         Refusal: it can't be read, is no file, or not what was expected.
     """
-    digest = hashlib.sha256()
+    hashing = _Hash()
     try:
         with _opened(path) as file:
             size = os.fstat(file.fileno()).st_size
@@ -283,13 +304,14 @@ def read(path: Path, expected: Written | None = None, limit: int | None = None) 
             view, count = content.data, 0
             while count < size and (got := file.readinto(view[count : count + _THREADED])):
                 if expected is not None:
-                    digest.update(view[count : count + got])
+                    hashing.update(view[count : count + got])
                 count += got
     except OSError as error:
         raise _unreadable(path, error) from error
+    found = Written(count, hashing.end())
     if expected is not None and count != size:
         raise _resized(path, size, count)
-    if expected is not None and digest.hexdigest() != expected.sha256:
+    if expected is not None and found != expected:
         raise _changed(path)
     return content[:count]
 
