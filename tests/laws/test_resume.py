@@ -107,6 +107,16 @@ def test_a_resume_of_a_resume_of_a_resume_within_one_epoch(tmp_path):
     same_run(run, whole)
 
 
+@pytest.mark.parametrize("remainder", ["keep", "carry"])
+def test_what_was_kept_at_an_epochs_end_begins_the_next_one(remainder, tmp_path):
+    changes = {"remainder": remainder, "schedule": "cosine", "epochs": 60}
+    whole = ep.fit(ep.MLP(6), DATA, **USUAL | changes)
+    ended_after(tmp_path / "run", "", 2, "2epochs", **changes)
+    kept = max(int(path.name) for path in (tmp_path / "run" / "checkpoints").iterdir())
+    assert kept == whole.plan.updates or whole.plan.locate(kept)[1] == 0
+    same_run(ep.resume(tmp_path / "run", data=DATA), whole)
+
+
 def going_on(folder):
     from epochal.resuming import resuming
 
