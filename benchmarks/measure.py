@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import statistics
+import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ ROUNDS = 5
 BUSY = 0.1
 """Share of the cores, taken by other processes, from which on nothing is judged."""
 PACKAGES = (
-    "epochal", "jax", "jaxlib", "numpy", "optax", "flax",
+    "epochal", "jax", "jaxlib", "jax-cuda13-plugin", "jax-cuda12-plugin", "numpy", "optax", "flax",
     "torch", "keras", "lightning", "skorch", "scikit-learn",
 )  # fmt: skip
 
@@ -157,7 +158,8 @@ class Table:
             *(["- **The machine was busy: measure again before quoting any of this.**"] if busy else []),
             *(f"- {note}" for note in self.notes),
             *(f"- Skipped: {line}" for line in self.skipped),
-            f"- Measured {conditions['date']} on {conditions['processor']}, {conditions['cores']} cores, "
+            f"- Measured {conditions['date']} on {''.join(f'{card}; ' for card in conditions['cards'])}"
+            f"{conditions['processor']}, {conditions['cores']} cores, "
             f"{conditions['memory_gb']} GB, {conditions['system']}, Python {conditions['python']}; "
             f"{', '.join(f'{name} {version}' for name, version in conditions['versions'].items())}. "
             f"Other processes took {'an unknown share' if others is None else f'{others:.0%}'} of the cores.",
@@ -168,6 +170,7 @@ class Table:
     def conditions(self) -> dict[str, Any]:
         return {
             "date": datetime.now(UTC).date().isoformat(),
+            "cards": cards(),
             "processor": processor(),
             "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
             "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9),
@@ -221,6 +224,19 @@ def processor() -> str:
     if "model name" not in facts:
         return platform.machine()
     return f"{facts['model name']} (family {facts.get('cpu family')}, model {facts.get('model')})"
+
+
+def cards() -> list[str]:
+    """The GPUs of this machine, each with its driver, memory and limit of power, as the driver says."""
+    asked = "name,driver_version,memory.total,power.limit"
+    command = ["nvidia-smi", f"--query-gpu={asked}", "--format=csv,noheader"]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    lines = said.stdout.splitlines() if said.returncode == 0 else []
+    parts = ([part.strip() for part in line.split(",")] for line in lines if line.strip())
+    return [f"{name} (driver {driver}, {memory}, {power})" for name, driver, memory, power in parts]
 
 
 def digits(value: float) -> str:
