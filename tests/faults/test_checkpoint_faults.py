@@ -427,3 +427,19 @@ def test_a_manifest_that_is_sealed_and_lies_is_passed_over(kept, lie):
     LIES[lie](document)
     write_json(kept / "30" / "manifest.json", document)
     falls_back(kept)
+
+
+def test_a_new_name_never_takes_that_of_something_else(tmp_path):
+    for kind in ("file", "folder"):
+        source, target = tmp_path / f"new {kind}", tmp_path / f"old {kind}"
+        for path in (source, target):
+            if kind == "file":
+                path.write_text(path.name)
+            else:
+                path.mkdir()
+        with pytest.raises(FileExistsError):
+            disk.rename(source, target)
+        assert source.exists() and target.exists()
+    with pytest.raises(FileExistsError):
+        disk.write(tmp_path / "old file", [b"x"])
+    assert (tmp_path / "old file").read_text() == "old file"
