@@ -19,6 +19,9 @@ from epochal.run.sealed import read_sealed
 
 __all__ = ["Finding", "Verified", "verify"]
 
+_PASSING = (".result-", f".{REQUEST}-")
+"""How names begin that are there for a moment only."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -173,7 +176,7 @@ def _odd(path: Path) -> list[str]:
     notes = [
         f"{one.name} is not epochal's, and is never read."
         for one in sorted(path.iterdir())
-        if one.name not in known and not one.name.startswith(".result-")
+        if one.name not in known and not one.name.startswith(_PASSING)
     ]
     for one in checkpoints.find(path):
         with suppress(Refusal, OSError):
@@ -183,7 +186,8 @@ def _odd(path: Path) -> list[str]:
                 for file in sorted(one.iterdir())
                 if file.name not in own
             ]
-    left = [*path.glob(".result-*"), *path.glob(f"{checkpoints.FOLDER}/tmp-*")]
+    left = [one for one in path.iterdir() if one.name.startswith(_PASSING)]
+    left += [*path.glob(f"{checkpoints.FOLDER}/tmp-*")]
     left += path.glob(f"{checkpoints.FOLDER}/trash-*")
     notes += [
         f"{one.relative_to(path)} is being written or removed, or was left by a process that died; "
