@@ -96,7 +96,9 @@ def resuming(
         if kept is not None:
             _check(kept.path, kept.identity, request["identity"])
             known = read_pieces(prepared, kept.pieces)
-        if longer is not request or saving:
+        if prepared.dataset.recipe is not None:
+            longer = {**longer, "data": prepared.dataset.recipe.to_dict()}  # where it is now
+        if longer != request or saving:
             home.ask(longer)
     except BaseException:
         home.close()

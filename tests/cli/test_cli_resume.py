@@ -125,6 +125,9 @@ def test_other_data_is_refused_with_what_differs(change, words, call, copied):
 def test_data_may_be_elsewhere(call, copied):
     table = spoiled(copied, same)
     assert call("resume", copied, "--data", table, "--quiet").status == 0
+    (copied / "run.json").unlink()
+    assert Path(json.loads((copied / "request.json").read_text())["data"]["source"]).samefile(table)
+    assert call("resume", copied, "--quiet").status == 0
 
 
 def test_a_second_process_is_refused_and_a_second_signal_leaves_a_checkpoint(tmp_path, call):

@@ -30,6 +30,12 @@ _options = decorate(
     ),
     _again("--data", metavar="DATA", help="Where the data is now, if it has been moved."),
     _again("--model", metavar="MODULE:FUNCTION", help="The model, if it is one of your own."),
+    _again(
+        "--devices",
+        type=Whole(1),
+        metavar="N",
+        help="Devices that take part from now on; else as many as were asked for.",
+    ),
     saving_options,
     _output("--json", "as_json", is_flag=True, help="One JSON object on stdout, all else on stderr."),
     _output("--quiet", "-q", is_flag=True, help="Nothing but the result."),
@@ -65,6 +71,7 @@ def command(ctx: click.Context, /, run: Path, as_json: bool, quiet: bool, **give
             control=control,
             saving=saving(given),
             progress=reading_progress(quiet),
+            **({} if given["devices"] is None else {"devices": given["devices"]}),
         )
     if isinstance(found, Run):
         say(
