@@ -23,6 +23,7 @@ from epochal.asked import (
     document,
     identity,
 )
+from epochal.asked.program import program_digest
 from epochal.asked.said import read_settings, write_settings
 from epochal.plan.tracks import Tracks
 from epochal.prepare import prepare
@@ -287,6 +288,18 @@ def test_what_a_file_cannot_hold_is_named_and_has_to_be_given(table: Path) -> No
     ]
     # The number is within a function that is compiled on its own.
     assert again(model(2.0)) == computes
+
+
+def test_a_terminal_does_not_change_what_a_program_is_called(
+    table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JAX prints programs in color where it writes to one."""
+    from jax._src import pretty_printer
+
+    prepared = prepare(ep.MLP(3), str(table), Settings())
+    plain = program_digest(prepared)
+    monkeypatch.setattr(pretty_printer, "CAN_USE_COLOR", not pretty_printer.CAN_USE_COLOR)
+    assert program_digest(prepared) == plain
 
 
 def test_a_longer_training_stands_where_the_shorter_one_ended(table: Path) -> None:

@@ -86,7 +86,7 @@ def program_digest(prepared: Prepared) -> str:
 def _digest(*programs: Any) -> str:
     found = hashlib.sha256()
     for traced in programs:
-        found.update(_UNSTEADY.sub("", str(traced)).encode())
+        found.update(_UNSTEADY.sub("", traced.pretty_print(use_color=False)).encode())
         for constant in _constants(traced):
             found.update(_bytes_of(constant))
     return found.hexdigest()[:16]

@@ -8,7 +8,10 @@ done again. What a job gives depends on the job alone, so neither places nor ord
 from __future__ import annotations
 
 import itertools
+import os
+import signal
 import socket
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -93,8 +96,8 @@ class Cluster:
     """
 
     def __init__(self, address: str, base: Prepared) -> None:
-        self._ray: Any = require("ray", extra="ray", purpose="training on a Ray cluster")
-        self._errors: Any = require("ray.exceptions", extra="ray", purpose="training on a Ray cluster")
+        self._ray = _ray()
+        self._errors: Any = self._ray.exceptions
         self.address = address
         self._joined = not self._ray.is_initialized()
         self._join()
@@ -163,8 +166,8 @@ class Cluster:
                 for worker, answer in self._answers(timeout=0.2):
                     yield from self._taken(worker, answer, todo)
         finally:
-            for worker in self._busy:
-                self._stop(worker)
+            for call in [self._stopped(worker) for worker in self._busy]:
+                call.parcels.clear()  # nobody takes what they give back
 
     def close(self) -> None:
         """Let the workers go."""
@@ -185,6 +188,7 @@ class Cluster:
                 f'ray must be the address of a running cluster, such as "auto"; got "{self.address}". '
                 "`ray start --head` starts one."
             )
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             _reach(self.address)
             self._ray.init(
@@ -198,6 +202,11 @@ class Cluster:
                 f'ray must be the address of a running cluster; "{self.address}" can\'t be joined: {why}. '
                 "`ray status` says where one is, `ray start --head` starts one."
             ) from error
+        finally:
+            # Ray's own handler would print where it was and end the process at once.
+            with suppress(ValueError):  # only the main thread has signals
+                for number, handler in handlers.items():
+                    signal.signal(number, handler)
 
     def _put(self, value: Any) -> Any:
         try:
@@ -384,16 +393,18 @@ class Cluster:
     def _recalled(self) -> Iterator[list[tuple[Job, Trial]]]:
         """End all calls, and take what they have finished."""
         for worker in self._busy:
-            self._stop(worker)
+            self._stopped(worker)
         end, nothing = time.monotonic() + STOP_SECONDS, _Todo([])
         while self._busy and time.monotonic() < end:
             for worker, answer in self._answers(timeout=0.2):
                 yield from self._taken(worker, answer, nothing)
 
-    def _stop(self, worker: _Worker) -> None:
-        if worker.call is not None:
-            with suppress(self._errors.RayError):
-                worker.actor.stop.remote(worker.call.number)
+    def _stopped(self, worker: _Worker) -> _Call:
+        """Ask a worker to end its call."""
+        assert worker.call is not None
+        with suppress(self._errors.RayError):
+            worker.actor.stop.remote(worker.call.number)
+        return worker.call
 
     def _alive(self, node: str) -> bool:
         return any(one["NodeID"] == node and one["Alive"] for one in self._ray.nodes())
@@ -436,6 +447,17 @@ class _Todo:
         """Put parcels in front that were not done."""
         for parcel in reversed(parcels):
             self._left.setdefault(parcel.program, deque()).appendleft(parcel)
+
+
+def _ray() -> Any:
+    """Ray; unless somebody has imported it before, it does not print to standard output, which is ours."""
+    if "ray" in sys.modules or "RAY_DEDUP_LOGS_SKIP_REGEX" in os.environ:
+        return require("ray", extra="ray", purpose="training on a Ray cluster")
+    os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] = ".*"  # read once, when it is imported
+    try:
+        return require("ray", extra="ray", purpose="training on a Ray cluster")
+    finally:
+        del os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"]
 
 
 def _reach(address: str) -> None:

@@ -116,6 +116,7 @@ class Worker:
                 if not trials:
                     break
                 found.append(trials)
+            del self._controls[call]
             return found
 
     def stop(self, call: int) -> None:
