@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from epochal.data.columns import ColumnReference, default_name, resolve
 from epochal.data.dataset import Dataset, Task, fingerprint
 from epochal.data.large import streams, streams_note
+from epochal.data.npy import Archive, npy_header, open_npz, read_array
 from epochal.data.pixel_arrays import channels_last, described
 from epochal.data.rows import FileRows, Rows, sampled
 from epochal.data.table import weights_of
@@ -234,10 +235,9 @@ def read_npy(
     The file is read in blocks of rows into one float32 array: nothing else grows with the data. If it is
     large, or `stream` says so, the inputs stay in it.
     """
-    header = _header(path)
-    if header is None:
-        return _split_columns(_load(path), target, task, path.name)
-    shape, dtype, offset = header
+    shape, dtype, fortran, offset = npy_header(path)
+    if fortran or dtype.kind not in "buif" or len(shape) != 2:
+        return _split_columns(read_array(path), target, task, path.name)
     at = _target_of(shape, target, path.name)
     keep = [index for index in range(shape[1]) if index != at]
     if streams(shape[0] * (shape[1] - 1) * 4, stream):
@@ -298,24 +298,6 @@ def _target_of(shape: tuple[int, ...], target: ColumnReference | None, name: str
     return shape[1] - 1 if target is None else resolve(target, names, "target")
 
 
-def _header(path: Path) -> tuple[tuple[int, ...], np.dtype[Any], int] | None:
-    """Shape, dtype and offset of the values; None if the file is not rows of numbers one after the other."""
-    try:
-        with path.open("rb") as file:
-            version = np.lib.format.read_magic(file)
-            read = (
-                np.lib.format.read_array_header_1_0
-                if version == (1, 0)
-                else np.lib.format.read_array_header_2_0
-            )
-            shape, fortran, dtype = read(file)
-            if fortran or dtype.kind not in "buif" or len(shape) != 2:
-                return None
-            return shape, dtype, file.tell()
-    except (OSError, ValueError) as error:
-        raise Refusal(f"{path.name} can't be read as a NumPy array: {error}.") from error
-
-
 def _read_blocks(
     path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], offset: int
 ) -> Iterator[NDArray[Any]]:
@@ -335,39 +317,22 @@ def _read_blocks(
             yield block.reshape(count, shape[1])
 
 
-def _load(path: Path) -> NDArray[Any]:
-    try:
-        loaded: NDArray[Any] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        reason = "objects, which could hold code" if "allow_pickle" in str(error) else str(error)
-        raise Refusal(f"{path.name} can't be read as NumPy arrays: {reason}.") from error
-    return loaded
-
-
 def read_npz(path: Path, task: str | None) -> Dataset:
     """The samples of an `.npz` file with X (or x, inputs, data) and y (or target, targets, labels)."""
-    with _members(path) as held:
+    if not zipfile.is_zipfile(path):
+        npy_header(path)  # which says what else it is
+        raise Refusal(f"{path.name} must be an archive of arrays; got a single one. Call it .npy.")
+    with open_npz(path) as held:
         inputs = _member(held, INPUT_KEYS, path, "inputs")
         targets = _member(held, TARGET_KEYS, path, "targets")
         weights = next((held[key] for key in WEIGHT_KEYS if key in held), None)
     return dataset_of_arrays(inputs, targets, weights, task=task, source=path.name, owned=True)
 
 
-def _members(path: Path) -> Any:
-    held = _load(path)
-    if not hasattr(held, "files"):
-        raise Refusal(f"{path.name} must be an archive of arrays; got a single one. Call it .npy.")
-    return held
-
-
-def _member(held: Any, keys: tuple[str, ...], path: Path, role: str) -> NDArray[Any]:
+def _member(held: Archive, keys: tuple[str, ...], path: Path, role: str) -> NDArray[Any]:
     for key in keys:
         if key in held:
-            try:
-                found: NDArray[Any] = held[key]
-            except ValueError as error:
-                raise Refusal(f'"{key}" in {path.name} must hold numbers; got objects.') from error
-            return found
+            return held[key]
     raise Refusal(
-        f"{path.name} must have the {role} as {' or '.join(keys)}; got {', '.join(held.files) or 'nothing'}."
+        f"{path.name} must have the {role} as {' or '.join(keys)}; got {', '.join(held.names) or 'nothing'}."
     )

@@ -135,7 +135,7 @@ def _values(
     said = called(encoder.table.names, encoder.target)
     missing = np.asarray(column.is_null().to_numpy())
     target_numbers(column.drop_null(), said)
-    numbers = np.asarray(column.cast(pa.float64()).to_numpy(), np.float64)
+    numbers = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), np.float64)
     found = []
     for own in members:
         lost = missing[own]

@@ -105,7 +105,7 @@ def to_numbers(array: pa.Array, name: str, start: int = 0) -> NDArray[Any]:
         return np.full(len(array), np.nan, np.float32)
     if pa.types.is_string(kind):
         try:
-            array = array.cast(pa.float64())
+            array = array.cast(pa.float64(), safe=False)
         except pa.ArrowInvalid:
             row = next(
                 i for i, cell in enumerate(array.to_pylist()) if cell is not None and not _number(cell)
@@ -120,7 +120,7 @@ def to_numbers(array: pa.Array, name: str, start: int = 0) -> NDArray[Any]:
         raise Refusal(f"{name} must hold numbers; got {_kind_name(kind)}, first in row {start + 1:,}.")
     if array.null_count:
         if pa.types.is_integer(array.type):
-            array = array.cast(pa.float64())
+            array = array.cast(pa.float64(), safe=False)
         array = array.fill_null(float("nan"))
     values: NDArray[Any] = array.to_numpy(zero_copy_only=False)
     return values
@@ -128,7 +128,7 @@ def to_numbers(array: pa.Array, name: str, start: int = 0) -> NDArray[Any]:
 
 def _number(cell: str) -> bool:
     try:
-        pa.scalar(cell).cast(pa.float64())
+        pa.scalar(cell).cast(pa.float64(), safe=False)
     except pa.ArrowInvalid:
         return False
     return True
@@ -233,5 +233,7 @@ def date_parts(dates: Any, parts: Sequence[str]) -> list[NDArray[Any]]:
         values = numbers[part]()
         if part == "day number":
             values = pc.divide(values.cast(pa.int64()), 86_400)
-        found.append(pc.fill_null(values.cast(pa.float64()), float("nan")).to_numpy(zero_copy_only=False))
+        found.append(
+            pc.fill_null(values.cast(pa.float64(), safe=False), float("nan")).to_numpy(zero_copy_only=False)
+        )
     return found

@@ -22,6 +22,7 @@ from epochal.data.encoders import SampleEncoder
 from epochal.data.examples import example
 from epochal.data.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
 from epochal.data.load import ARRAY_SUFFIXES
+from epochal.data.npy import open_npz, read_array
 from epochal.data.pixel_arrays import as_kept
 from epochal.data.read import existing, is_parquet, read_table
 from epochal.data.schema import Column, Encoder
@@ -305,20 +306,17 @@ def _targets(encoder: Encoder, column: pa.ChunkedArray) -> tuple[NDArray[Any] | 
 
 def _arrays_of_file(path: Path) -> tuple[Any, Any, Any]:
     """Inputs, and targets and sample weights where the file has them."""
-    try:
-        held = np.load(path, allow_pickle=False)
-        if not hasattr(held, "files"):
-            return held, None, None
+    if path.suffix.lower() == ".npy":
+        return read_array(path), None, None
+    with open_npz(path) as held:
         inputs, targets, weights = (
             next((held[key] for key in keys if key in held), None)
             for keys in (INPUT_KEYS, TARGET_KEYS, WEIGHT_KEYS)
         )
-    except (OSError, ValueError, EOFError) as error:
-        raise Refusal(f"{path.name} can't be read as NumPy arrays: {error}.") from error
-    if inputs is None:
-        raise Refusal(
-            f"{path.name} must have the inputs as {' or '.join(INPUT_KEYS)}; got {', '.join(held.files)}."
-        )
+        if inputs is None:
+            raise Refusal(
+                f"{path.name} must have the inputs as {' or '.join(INPUT_KEYS)}; got {', '.join(held.names)}."
+            )
     return inputs, targets, weights
 
 

@@ -16,6 +16,7 @@ from epochal.data.columns import ColumnReference, called, default_name, flag_val
 from epochal.data.encode import to_dates, to_numbers
 from epochal.data.examples import example
 from epochal.data.frames import is_frame, is_pair, table_of_frame
+from epochal.data.npy import read_array
 from epochal.data.read import existing, read_table
 from epochal.data.recognize import date_format, recognize
 from epochal.data.schema import Column, Encoder, LeftOut
@@ -49,7 +50,7 @@ def series_table(
             return *_named(example(name.removeprefix("example:")), name), target
         path = existing(source)
         if path.suffix.lower() == ".npy":
-            return _of_numbers(np.load(path, allow_pickle=False)), path.name, (), target
+            return _of_numbers(read_array(path)), path.name, (), target
         if path.suffix.lower() == ".npz":
             raise Refusal(f"windows are cut from a table or one array; {path.name} has several: use .npy.")
         return *_named(read_table(path, delimiter, header, missing), path.name), target

@@ -27,6 +27,7 @@ from epochal.data.columns import called, resolve
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.encode import encode
 from epochal.data.large import streams, streams_note
+from epochal.data.npy import npy_header, read_array
 from epochal.data.read import parquet_in
 from epochal.data.rows import FileRows, Watch, sampled
 from epochal.data.schema import Encoder
@@ -166,6 +167,8 @@ def _convert(
     if weight == target:
         raise Refusal(f"sample_weight must be another column than the target; got {called(names, target)}.")
     column = _whole_column(files, names[target])
+    if len(column) < 2:
+        raise Refusal(f"{path.name} must have at least 2 rows to train on; got {len(column)}.")
     present, notes = _present(column, called(names, target))
     column = column.filter(pa.array(present)) if not present.all() else column
     task, note = recognize_task(column, called(names, target), options.task)
@@ -211,12 +214,12 @@ def _open(place: Path, path: Path, files: Sequence[Path]) -> Dataset:
     """The dataset of a conversion."""
     document = json.loads((place / "dataset.json").read_text(encoding="utf-8"))
     encoder = Encoder.from_dict(document["encoder"])
-    held: np.memmap[Any, Any] = np.load(place / "inputs.npy", mmap_mode="r", allow_pickle=False)
+    held = npy_header(place / "inputs.npy")
     small = ("targets", "rows", *(["weights"] if encoder.weight is not None else []))
-    targets, numbers, *rest = (np.load(place / f"{one}.npy", allow_pickle=False) for one in small)
+    targets, numbers, *rest = (read_array(place / f"{one}.npy") for one in small)
     weights = rest[0] if rest else None
     shape, lengths = (len(numbers), len(encoder.features)), {len(numbers), len(targets), *map(len, rest)}
-    if held.shape != shape or held.dtype != np.float32 or len(lengths) > 1:
+    if held[:3] != (shape, np.dtype(np.float32), False) or len(lengths) > 1:
         raise ValueError("the files of the conversion do not fit one another")
     rows = FileRows(place / "inputs.npy", shape, held.dtype, held.offset, made_of=files)
     name = encoder.target_name
@@ -250,6 +253,9 @@ def _columns_of(files: Sequence[Path]) -> tuple[str, ...]:
                 f"{differing} differs."
             )
     names = tuple(name for name in first.names if not name.startswith("__index_level_"))
+    twice = next((name for at, name in enumerate(names) if name in names[:at]), None)
+    if twice is not None:
+        raise Refusal(f'{files[0].name} must have columns with names of their own; "{twice}" stands twice.')
     if len(names) < 2:
         raise Refusal(f"{files[0].name} must have at least 2 columns, inputs and a target; got {len(names)}.")
     return names

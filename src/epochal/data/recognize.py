@@ -132,7 +132,7 @@ def _counts(column: pa.ChunkedArray) -> bool:
 def _consecutive(column: pa.ChunkedArray) -> bool:
     if column.null_count:
         return False
-    values = column.cast(pa.float64())
+    values = column.cast(pa.float64(), safe=False)
     steps = pc.subtract(values.slice(1), values.slice(0, len(values) - 1))
     return bool(pc.all(pc.equal(steps, 1.0)).as_py())
 

@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import re
+import zlib
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -124,7 +125,7 @@ def _survey(path: Path) -> tuple[str, bool, bytes, bool]:
                 if not utf8:
                     windows = windows or bool(re.search(rb"[\x80-\x9f]", block))
                 position += len(block)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise Refusal(f"{path.name} can't be read: {getattr(error, 'strerror', None) or error}.") from error
     return ("utf-8" if utf8 else "cp1252" if windows else "latin-1"), quoted, sample, whole
 

@@ -108,7 +108,8 @@ def read_text(
                 table = reader.stream()
     except (pa.ArrowException, OSError, EOFError, UnicodeError) as error:
         _refuse_ragged(file, dialect)
-        raise Refusal(f"{file.name} can't be read as a table: {str(error).splitlines()[0]}") from error
+        said = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+        raise Refusal(f"{file.name} can't be read as a table: {said}.") from error
     return table, dialect.notes
 
 

@@ -309,7 +309,7 @@ def _texts_of(column: pa.ChunkedArray, said: str) -> list[str]:
         raise Refusal(f"{said} must hold texts; got {got}. Name another with --text.")
     try:
         if column.null_count < len(column):
-            pc.cast(column, pa.float64())
+            pc.cast(column, pa.float64(), safe=False)
             raise Refusal(f"{said} must hold texts; all its values are numbers. Name another with --text.")
     except pa.ArrowInvalid:
         pass

@@ -88,6 +88,8 @@ def tidy(table: pa.Table, missing: Collection[str] = ("",)) -> pa.Table:
             )
         if pa.types.is_floating(column.type):
             column = _nan_is_missing(column)
+        elif pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+            _check_years(column, index, field.name)
         arrays.append(column)
     return pa.Table.from_arrays(arrays, names=plain_names(table.column_names))
 
@@ -97,6 +99,25 @@ def _nan_is_missing(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pc.any(nan).as_py():
         return pc.if_else(nan, pa.scalar(None, column.type), column)
     return column
+
+
+_SECONDS = -62_135_596_800, 253_402_300_799
+"""Seconds from 1970 to the first and the last one of the years 1 to 9999, which calendars know."""
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+
+def _check_years(column: pa.ChunkedArray, index: int, name: str) -> None:
+    bounds = pc.min_max(column)
+    if not bounds["min"].is_valid:
+        return
+    days = pa.types.is_date32(column.type)
+    each = 1000 if pa.types.is_date64(column.type) else 1 if days else _PER_SECOND[column.type.unit]
+    least, most = (bounds[end].value * (86_400 if days else 1) // each for end in ("min", "max"))
+    if least < _SECONDS[0] or most > _SECONDS[1]:
+        raise Refusal(
+            f'column {index} ("{name}") must hold dates of the years 1 to 9999; got others, which may be '
+            "counted in another unit. Write them as text, or leave the column out of the file."
+        )
 
 
 def plain_names(names: Iterable[object]) -> list[str]:
