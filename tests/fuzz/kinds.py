@@ -72,6 +72,6 @@ class Made:
         """The good inputs of a kind."""
         if one.name not in self.held:
             place = self.folder / one.name
-            place.mkdir(parents=True)
+            place.mkdir(parents=True, exist_ok=True)
             self.held[one.name] = one.good(place)
         return self.held[one.name]

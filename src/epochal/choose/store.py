@@ -2,7 +2,8 @@
 
 In one folder a comparison: `request.json` says what was asked for, `trials.jsonl` has one line a finished
 training, `timings.jsonl` one a measured update time. A line is written whole; one that is cut off, as after
-a kill, is left out when the folder is read, and the training is done again.
+a kill, is left out when the folder is read, and the training is done again. So is one whose content is not
+that of its checksum: a flipped bit in a figure would be a result that no training had.
 """
 
 from __future__ import annotations
@@ -61,23 +62,10 @@ class Store:
     def find(self, key: str, setting: str, repeat: int) -> Trial | None:
         """The trial with that key, or None."""
         row = self._trials.get(key)
-        if row is None:
-            return None
-        # Values were float32 once: read as such, they have the bits that they had before they were written.
-        columns = {
-            name: _numbers(values).astype(np.float32).astype(np.float64)
-            for name, values in row["columns"].items()
-        }
-        update = np.array(row["update"], np.int64)
-        curves = Curves(
-            np.full(len(update), repeat),
-            _numbers(row["epoch"]),
-            update,
-            np.array(row["samples"], np.int64),
-            _numbers(row["seconds"]),
-            columns,
-        )
-        return Trial(setting, repeat, curves, row["updates"], row["took"], row["reason"])
+        try:
+            return None if row is None else _trial(row, setting, repeat)
+        except _WRONG:
+            return None  # whoever sealed it did not train it; it is done again
 
     def add(self, key: str, trial: Trial) -> None:
         """Keep a trial."""
@@ -96,8 +84,13 @@ class Store:
         self._keep(self._trials, "trials.jsonl", row)
 
     def timing(self, key: str) -> dict[str, Any] | None:
-        """What was measured under that name."""
-        return self._timings.get(key)
+        """What was measured under that name: numbers."""
+        figures = self._timings.get(key)
+        sound = figures is not None and all(
+            name == "key" or (isinstance(value, int | float) and abs(value) < 2**62)
+            for name, value in figures.items()
+        )
+        return figures if sound else None
 
     def add_timing(self, key: str, figures: dict[str, Any]) -> None:
         """Keep a measured update time."""
@@ -108,7 +101,7 @@ class Store:
             rows[row["key"]] = row
             if self.folder is None:
                 return
-            line = json.dumps(row, allow_nan=False, separators=(",", ":")) + "\n"
+            line = json.dumps({**row, _SUM: digest(row)}, allow_nan=False, separators=(",", ":")) + "\n"
             try:
                 with (self.folder / name).open("a", encoding="utf-8") as file:
                     file.write(line)
@@ -120,6 +113,34 @@ class Store:
 
 _TRIAL = {"key", "updates", "took", "reason", "epoch", "update", "samples", "seconds", "columns"}
 """What the line of a trial must have."""
+_SUM = "sum"
+"""Under which name a line has the digest of the rest."""
+
+_WRONG = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
+"""What content raises that no training has written."""
+
+
+def _trial(row: dict[str, Any], setting: str, repeat: int) -> Trial:
+    """The trial of a line."""
+    # Values were float32 once: read as such, they have the bits that they had before they were written.
+    columns = {
+        str(name): _numbers(values).astype(np.float32).astype(np.float64)
+        for name, values in row["columns"].items()
+    }
+    update = _whole(row["update"])
+    curves = Curves(
+        np.full(len(update), repeat),
+        _numbers(row["epoch"]),
+        update,
+        _whole(row["samples"]),
+        _numbers(row["seconds"]),
+        columns,
+    )
+    lengths = {len(one) for one in (curves.epoch, update, curves.samples, curves.seconds, *columns.values())}
+    if len(lengths) > 1 or not isinstance(row["reason"], str):
+        raise ValueError("its columns are not equally long")
+    return Trial(setting, repeat, curves, int(row["updates"]), float(row["took"]), row["reason"])
+
 
 _PARTIAL = "request.json.partial"
 
@@ -133,7 +154,7 @@ def _begin(folder: Path, request: Any) -> None:
     """Make the folder, or see that it holds the same request."""
     path, text = folder / "request.json", json.dumps(request, indent=1, sort_keys=True, default=str)
     if folder.exists():
-        held = path.read_text(encoding="utf-8") if path.is_file() else None
+        held = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
         if held is None and any(path.name != _PARTIAL for path in folder.iterdir()):
             raise Refusal(f"folder {folder} must be new or hold a comparison; it holds something else.")
         if held is not None and held != text:
@@ -160,9 +181,9 @@ def _lines(path: Path, needed: set[str]) -> dict[str, dict[str, Any]]:
     for line in content.splitlines():
         try:
             row = json.loads(line)
-            if needed <= row.keys():
+            if row.pop(_SUM) == digest(row) and needed <= row.keys():
                 rows[row["key"]] = row
-        except (ValueError, TypeError, AttributeError):
+        except _WRONG:
             continue
     return rows
 
@@ -173,4 +194,12 @@ def _json(values: Any) -> list[float | None]:
 
 
 def _numbers(values: list[Any]) -> Any:
+    if not isinstance(values, list) or any(isinstance(value, str) for value in values):
+        raise TypeError("numbers are due")
     return np.array([np.nan if value is None else value for value in values], np.float64)
+
+
+def _whole(values: list[Any]) -> Any:
+    if not isinstance(values, list) or not all(type(value) is int and value >= 0 for value in values):
+        raise TypeError("whole numbers are due")
+    return np.array(values, np.int64)

@@ -132,7 +132,7 @@ def measure(bench: Bench, settings: Sequence[Setting], seconds: float = 0.1) -> 
 def update_time(bench: Bench, setting: Setting, seconds: float = 0.2) -> UpdateTime:
     """Time one setting, or find it in the store."""
     held = bench.store.timing(setting.name)
-    if held is not None:
+    if held is not None and UpdateTime.__dataclass_fields__.keys() <= held.keys() and held["seconds"] > 0:
         bench.updates += int(held["updates"])
         return UpdateTime(**{name: held[name] for name in UpdateTime.__dataclass_fields__})
     slow = setting

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.data.typed import built, damaged_schema
+
 if TYPE_CHECKING:
     from epochal.data.encoders import SampleEncoder
     from epochal.data.recipe import Recipe
     from epochal.data.rows import Rows
     from epochal.data.schema import Encoder
     from epochal.data.timeline import Timeline
+
 
 __all__ = ["Dataset", "Task", "fingerprint"]
 
@@ -56,9 +59,17 @@ class Task:
         return {"kind": self.kind, "classes": list(self.classes), "targets": self.targets}
 
     @staticmethod
-    def from_dict(value: dict[str, Any]) -> Task:
+    def from_dict(value: Any) -> Task:
         """The inverse of `to_dict`."""
-        return Task(value["kind"], tuple(value["classes"]), int(value["targets"]))
+        task = built(Task, value)
+        names, least = task.classes, 0 if task.kind == "regression" else 2
+        if (
+            not 1 <= task.targets <= (2**31 if task.kind == "regression" else 1)
+            or not least <= len(names) <= {"regression": 0, "binary": 2}.get(task.kind, len(names))
+            or len(set(names)) < len(names)
+        ):
+            raise damaged_schema(f"{task.kind} has {len(names):,} classes and {task.targets:,} targets")
+        return task
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ _KINDS: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 def encoder_from_dict(value: dict[str, Any]) -> Encoder | SampleEncoder:
     """The inverse of an encoder's `to_dict`; nothing that it names is imported."""
-    kind = value["kind"]
+    kind = value.get("kind") if isinstance(value, dict) else None
     if not isinstance(kind, str) or kind not in _KINDS:
         raise Refusal(f"the kind of data must be one of {', '.join(_KINDS)}; got {kind!r}.")
     encoder: Encoder | SampleEncoder = _KINDS[kind](value)

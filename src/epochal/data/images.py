@@ -19,6 +19,7 @@ from epochal.data.image_folder import Listing, classes_in, images_in, shown
 from epochal.data.items import ItemRows, cores
 from epochal.data.large import streams, streams_note
 from epochal.data.pixels import SUFFIXES, Header, Unreadable, believing_no_bombs, header
+from epochal.data.typed import built, damaged_schema
 from epochal.errors import Refusal
 
 __all__ = ["ImageEncoder", "ImageOptions", "Progress", "is_image", "read_folder"]
@@ -161,17 +162,14 @@ class ImageEncoder:
         }
 
     @staticmethod
-    def from_dict(value: dict[str, Any]) -> ImageEncoder:
+    def from_dict(value: Any) -> ImageEncoder:
         """The inverse of `to_dict`."""
-        height, width, channels = (int(size) for size in value["shape"])
-        if min(height, width) < 1 or channels not in (1, 3):
-            raise ValueError(f"images of {height} x {width} pixels and {channels} channels")
-        return ImageEncoder(
-            (height, width, channels),
-            bool(value["resized"]),
-            bool(value["skip_bad"]),
-            Task.from_dict(value["task"]),
-        )
+        named = {name: item for name, item in value.items() if name not in ("kind", "task")}
+        encoder = built(ImageEncoder, named, task=Task.from_dict(value.get("task")))
+        height, width, channels = encoder.shape
+        if min(height, width) < 1 or height * width > 2**31 or channels not in (1, 3):
+            raise damaged_schema(f"images of {height} x {width} pixels and {channels} channels")
+        return encoder
 
 
 @dataclass(frozen=True)

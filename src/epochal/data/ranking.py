@@ -23,6 +23,7 @@ from epochal.data.recipe import Recipe
 from epochal.data.schema import Encoder
 from epochal.data.sniff import MISSING
 from epochal.data.table import TableOptions, dataset_of_table
+from epochal.data.typed import built, damaged_schema
 from epochal.errors import Refusal
 
 __all__ = ["PairEncoder", "rank_pairs"]
@@ -82,9 +83,12 @@ class PairEncoder:
         }
 
     @staticmethod
-    def from_dict(value: dict[str, Any]) -> PairEncoder:
+    def from_dict(value: Any) -> PairEncoder:
         """The inverse of `to_dict`."""
-        return PairEncoder(Encoder.from_dict(value["table"]), str(value["by"]), Pairing(**value["pairing"]))
+        table, by = Encoder.from_dict(value.get("table")), value.get("by")
+        if not isinstance(by, str) or by not in table.names:
+            raise damaged_schema("what tells groups apart must be a column")
+        return PairEncoder(table, by, built(Pairing, value.get("pairing")))
 
 
 def rank_pairs(

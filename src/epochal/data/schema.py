@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.data.dataset import Task
+from epochal.data.typed import built, damaged_schema
 
 __all__ = ["DATE_PARTS", "MISSING_LEVEL", "Column", "Encoder", "LeftOut"]
 
@@ -176,19 +177,37 @@ class Encoder:
         }
 
     @staticmethod
-    def from_dict(value: dict[str, Any]) -> Encoder:
-        """The inverse of `to_dict`."""
-        columns = (
-            Column(**{**item, "levels": tuple(item["levels"]), "parts": tuple(item["parts"])})
-            for item in value["columns"]
+    def from_dict(value: Any, texts: bool = False) -> Encoder:
+        """The inverse of `to_dict`; columns of `texts` have no levels."""
+        if not isinstance(value, dict) or not {"columns", "left_out", "task"} <= value.keys():
+            raise damaged_schema("it lacks columns, left_out or task")
+        columns, left_out, task = (value[name] for name in ("columns", "left_out", "task"))
+        if not isinstance(columns, list) or not isinstance(left_out, list):
+            raise damaged_schema("columns and left_out must be lists")
+        encoder = built(
+            Encoder,
+            {name: one for name, one in value.items() if name not in ("kind", "columns", "left_out", "task")},
+            columns=tuple(built(Column, one) for one in columns),
+            left_out=tuple(built(LeftOut, one) for one in left_out),
+            task=None if task is None else Task.from_dict(task),
         )
-        return Encoder(
-            names=tuple(value["names"]),
-            header=bool(value["header"]),
-            columns=tuple(columns),
-            left_out=tuple(LeftOut(**item) for item in value["left_out"]),
-            target=value["target"],
-            target_text=bool(value["target_text"]),
-            weight=value["weight"],
-            task=None if value["task"] is None else Task.from_dict(value["task"]),
-        )
+        _check(encoder, texts)
+        return encoder
+
+
+def _check(encoder: Encoder, texts: bool) -> None:
+    """Refuse a schema that points to columns which are not there, or has parts that none has."""
+    size = len(encoder.names)
+    pointed = [encoder.target, encoder.weight]
+    pointed += [one.index for one in encoder.columns] + [one.index for one in encoder.left_out]
+    if any(index is not None and not 0 <= index < size for index in pointed):
+        raise damaged_schema(f"a column must be one of {size:,}, counted from 0")
+    taken = [one.index for one in encoder.columns]
+    if len(set(encoder.names)) < size or len(set(taken)) < len(taken) or not taken:
+        raise damaged_schema("columns must have names of their own, and each be an input once")
+    for column in encoder.columns:
+        levels = column.all_levels
+        if (column.kind == "category" and not levels and not texts) or len(set(levels)) < len(levels):
+            raise damaged_schema("a category must have levels, each once")
+        if not set(column.parts) <= set(DATE_PARTS) or (column.kind == "date" and not column.parts):
+            raise damaged_schema(f"a date must have some of {', '.join(DATE_PARTS)}")

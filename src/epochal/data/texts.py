@@ -26,6 +26,7 @@ from epochal.data.sniff import MISSING, sniff
 from epochal.data.table import weights_of, with_targets
 from epochal.data.target import class_ids, recognize_task, target_numbers
 from epochal.data.tokens import encode_texts, learn_tokenizer, padded, read_tokenizer
+from epochal.data.typed import built, damaged_schema
 from epochal.errors import Refusal
 
 __all__ = ["TextEncoder", "text"]
@@ -100,15 +101,23 @@ class TextEncoder:
         }
 
     @staticmethod
-    def from_dict(value: dict[str, Any]) -> TextEncoder:
+    def from_dict(value: Any) -> TextEncoder:
         """The inverse of `to_dict`."""
-        size, length = value["vocabulary_size"], value["length"]
-        if not isinstance(size, int) or not isinstance(length, int) or not 1 <= length <= _LONGEST:
-            raise ValueError(f"texts of {length} tokens of {size}")
-        table = Encoder.from_dict(value["table"])
-        if len(table.columns) != 1:
-            raise ValueError(f"{len(table.columns)} columns of texts")
-        return TextEncoder(table, json.dumps(value["tokenizer"], ensure_ascii=False), size, length)
+        encoder = built(
+            TextEncoder,
+            {name: value[name] for name in ("vocabulary_size", "length") if name in value},
+            table=Encoder.from_dict(value.get("table"), texts=True),
+            tokenizer=json.dumps(value.get("tokenizer"), ensure_ascii=False),
+        )
+        if not 1 <= encoder.length <= _LONGEST or encoder.vocabulary_size < 1:
+            raise damaged_schema(f"texts of {encoder.length} tokens of {encoder.vocabulary_size}")
+        model = value["tokenizer"].get("model") if isinstance(value.get("tokenizer"), dict) else None
+        words = model.get("vocab") if isinstance(model, dict) else None
+        if not isinstance(words, dict) or len(words) > encoder.vocabulary_size:
+            raise Refusal("the tokenizer of the run is damaged: it must have as many tokens as it says.")
+        if len(encoder.table.columns) != 1:
+            raise damaged_schema(f"texts are in 1 column; got {len(encoder.table.columns)}")
+        return encoder
 
 
 def text(

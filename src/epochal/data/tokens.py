@@ -63,16 +63,48 @@ def read_tokenizer(value: Any) -> Any:
         Refusal: it describes none, or one without padding and unknown tokens.
     """
     library = _library()
+    _check(value)
     try:
         tokenizer = library.Tokenizer.from_str(json.dumps(value))
-    except Exception as error:  # the library raises nothing more specific
-        reason = " ".join(str(error).split())
+    except (
+        BaseException
+    ) as error:  # the library raises nothing more specific, and what it panics with is no Exception
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise
+        reason = " ".join(str(error).split())[:200].rstrip(".")
         raise Refusal(f"the tokenizer of the run is damaged: {reason}.") from error
     found = [tokenizer.token_to_id(token) for token in _SPECIAL]
     if found != [PADDING, UNKNOWN]:
         raise Refusal(f"the tokenizer of the run is damaged: [PAD] and [UNK] must be 0 and 1; got {found}.")
     tokenizer.encode_special_tokens = True  # "[PAD]" within a text is text
     return tokenizer
+
+
+_STEPS = {"NFKC", "Lowercase"}
+
+
+def _check(value: Any) -> None:
+    """Refuse what `learn_tokenizer` does not make: other steps may run patterns of a stranger, or draw."""
+    try:
+        model = value["model"]
+        vocabulary = model["vocab"]
+        steps = {step["type"] for step in value["normalizer"]["normalizers"]}
+        sound = (
+            value["normalizer"]["type"] == "Sequence"
+            and steps <= _STEPS
+            and value["pre_tokenizer"]["type"] in ("Whitespace", "Metaspace")
+            and not any(value[name] for name in ("truncation", "padding", "post_processor", "decoder"))
+            and [token["content"] for token in value["added_tokens"]] == _SPECIAL
+            and model["type"] in ("WordLevel", "BPE")
+            and model.get("dropout") is None
+            and sorted(vocabulary.values()) == list(range(len(vocabulary)))
+        )
+    except (LookupError, TypeError, AttributeError) as error:
+        raise Refusal("the tokenizer of the run is damaged: it is not what epochal writes.") from error
+    if not sound:
+        raise Refusal(
+            "the tokenizer of the run is damaged: it has steps or tokens that epochal does not write."
+        )
 
 
 def encode_texts(tokenizer: Any, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:

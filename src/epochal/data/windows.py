@@ -17,6 +17,7 @@ from epochal.data.ordered import series_columns, series_table
 from epochal.data.recipe import Recipe
 from epochal.data.schema import Column, Encoder
 from epochal.data.sniff import MISSING
+from epochal.data.typed import built, damaged_schema
 from epochal.errors import Refusal, did_you_mean
 
 __all__ = ["FILLS", "RELATIVE", "WindowEncoder", "windows"]
@@ -103,10 +104,27 @@ class WindowEncoder:
         }
 
     @staticmethod
-    def from_dict(value: dict[str, Any]) -> WindowEncoder:
+    def from_dict(value: Any) -> WindowEncoder:
         """The inverse of `to_dict`."""
-        named = {name: item for name, item in value.items() if name not in ("kind", "table", "clock")}
-        return WindowEncoder(table=Encoder.from_dict(value["table"]), clock=Clock(**value["clock"]), **named)
+        encoder = built(
+            WindowEncoder,
+            {name: item for name, item in value.items() if name not in ("kind", "table", "clock")},
+            table=Encoder.from_dict(value.get("table")),
+            clock=built(Clock, value.get("clock")),
+        )
+        size, told = len(encoder.table.names), (encoder.time, encoder.by)
+        if (
+            min(encoder.lags, encoder.horizon, encoder.stride) < 1
+            or max(encoder.lags, encoder.horizon, encoder.stride, encoder.period) > 2**31
+            or encoder.period < 0
+            or any(index is not None and not 0 <= index < size for index in told)
+            or (encoder.clock.kind != "row" and encoder.time is None)
+            or encoder.relative not in (None, *RELATIVE)
+            or encoder.fill not in (None, *FILLS)
+            or encoder.table.columns[0].kind != "numeric"
+        ):
+            raise damaged_schema("no windows can be cut as it says")
+        return encoder
 
 
 def windows(

@@ -11,7 +11,7 @@ import io
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,11 +19,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.data.large import free_memory
 from epochal.errors import Refusal, require
 
 __all__ = ["Stored", "opened_keras"]
 
-_MOST_NODES, _MOST_DEPTH, _MOST_BYTES = 100_000, 24, 2**35
+_MOST_NODES, _MOST_DEPTH, _MOST_BYTES, _MOST_UNFOLDED = 20_000, 24, 2**35, 1032
 """What a file may make its reader do: links may go in circles, and a small archive may hold a large file."""
 
 
@@ -57,28 +58,41 @@ def opened_keras(path: Path) -> Iterator[dict[str, Stored]]:
         Refusal: it is no such file; or MissingExtra: h5py is not installed.
     """
     h5py = require("h5py", extra="keras-files", purpose=f"reading {path.name}")
-    try:
-        content = _weights_of(path) if zipfile.is_zipfile(path) else path
-        with h5py.File(content, "r") as file:
+    with ExitStack() as opened:
+        with _refusing(path):
+            content = _weights_of(path) if zipfile.is_zipfile(path) else path
+            file = opened.enter_context(h5py.File(content, "r"))
             found: dict[str, Stored] = {}
             for way, variables in _layers(h5py, file):
-                found |= _named(way, variables)
-            if not found:
-                raise Refusal(f'"{path}" has no variables of layers as Keras 3 writes them.')
-            yield found
-    except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
-        if isinstance(error, Refusal):
-            raise
-        said = " ".join(str(error).split()).rstrip(".")
+                found |= _named(path, way, variables)
+        if not found:
+            raise Refusal(f'"{path}" has no variables of layers as Keras 3 writes them.')
+        yield found
+
+
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    """Within, whatever HDF5 and unpackers raise is a refusal: OSError, KeyError, zlib.error and many more."""
+    try:
+        yield
+    except Refusal:
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise Refusal(f'"{path}" can\'t be read as a Keras file: {said[:200]}.') from error
 
 
 def _weights_of(path: Path) -> io.BytesIO:
+    """The HDF5 file in an archive, which must be packed as Keras packs it, and not be larger than it can."""
     with zipfile.ZipFile(path) as archive:
-        name = "model.weights.h5"
-        if archive.getinfo(name).file_size > _MOST_BYTES:
-            raise Refusal(f'"{path}" must hold at most {_MOST_BYTES >> 30} GiB of weights; it claims more.')
-        return io.BytesIO(archive.read(name))
+        info = archive.getinfo("model.weights.h5")
+        most = min(_MOST_BYTES, _MOST_UNFOLDED * info.compress_size, free_memory())
+        if info.file_size > most or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise Refusal(
+                f'"{path}" must hold at most {most:,} bytes of weights, stored or deflated; it claims '
+                f"{info.file_size:,}."
+            )
+        return io.BytesIO(archive.read(info))
 
 
 def _layers(h5py: Any, file: Any) -> Iterator[tuple[str, list[Any]]]:
@@ -97,8 +111,9 @@ def _layers(h5py: Any, file: Any) -> Iterator[tuple[str, list[Any]]]:
             if not isinstance(node, h5py.Group):
                 continue
             if key != "vars":
-                yield from walk(node, (*way, key))
-            elif way and "optimizer" not in way[:1]:
+                if way or key != "optimizer":
+                    yield from walk(node, (*way, key))
+            elif way:
                 arrays = [
                     node[number] for number in sorted(node, key=_natural) if _is_array(h5py, node, number)
                 ]
@@ -124,16 +139,21 @@ def _called(way: Sequence[str], variables: Any) -> str:
     return f"{re.sub(r'_[0-9]+$', '', own)}:{name if isinstance(name, str) and name else own}"
 
 
-def _named(way: str, variables: list[Any]) -> dict[str, Stored]:
+def _named(path: Path, way: str, variables: list[Any]) -> dict[str, Stored]:
     kind, name = way.split(":", 1)
     roles = _ROLES.get(kind, ())
     if len(variables) > len(roles) or (roles is _NORM and len(variables) < len(_NORM)):
         roles = tuple(str(number) for number in range(len(variables)))
     found = {
-        f"{name}/{role}": Stored(tuple(one.shape), partial(np.asarray, one))
+        f"{name}/{role}": Stored(tuple(one.shape), partial(_array, path, one))
         for role, one in zip(roles, variables, strict=False)
     }
     return _gru(name, found) if kind == "gru" else found
+
+
+def _array(path: Path, one: Any) -> NDArray[Any]:
+    with _refusing(path):
+        return np.asarray(one)
 
 
 def _gru(name: str, found: dict[str, Stored]) -> dict[str, Stored]:

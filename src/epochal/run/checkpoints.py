@@ -89,6 +89,11 @@ class Checkpoints:
         self._copies: dict[str, _Copies] = {}
         self._manifests: dict[int, Manifest] = {}
         self._sound: dict[int, bool] = {}
+        if self._place.is_symlink():  # what is given up there would not be the run's
+            raise Refusal(
+                f'"{self._place}" must be a folder in the run folder; it is a link to another place. '
+                "Put the checkpoints themselves there."
+            )
         try:
             disk.make_folder(self._place)
             self._sweep()

@@ -151,6 +151,7 @@ class Writer(io.RawIOBase):
 
 
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
 @contextmanager
@@ -254,8 +255,8 @@ def remove(path: Path) -> None:
 
 
 def open_shared(path: Path) -> int:
-    """The descriptor of a file that several processes may open, made if it is not there."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | _CLOEXEC, 0o666)
+    """The descriptor of a file that several processes may open, made if it is not there; no link is followed."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | _CLOEXEC | _NOFOLLOW, 0o666)
 
 
 def overwrite(descriptor: int, content: bytes) -> None:

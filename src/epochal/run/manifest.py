@@ -60,7 +60,7 @@ class Manifest:
             )
         try:
             manifest = cls._of(document)
-        except (LookupError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise Refusal(f'"{file}" is damaged: it is not what epochal writes ({error}).') from error
         if path.name != str(manifest.updates):
             raise Refusal(

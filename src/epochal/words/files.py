@@ -56,6 +56,8 @@ def _read_tensors(path: Path) -> tuple[tuple[str, ...], NDArray[np.float32]]:
         raise Refusal(f"{path.name} holds no word vectors: {' '.join(str(error).split())}.") from error
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise Refusal(f"{path.name} holds no word vectors: its words are no list of strings.")
+    if vectors.dtype.kind != "f" or vectors.ndim != 2 or not vectors.size or not np.isfinite(vectors).all():
+        raise Refusal(f"{path.name} holds no word vectors: they must be finite numbers (words, dimensions).")
     return tuple(words), np.asarray(vectors, np.float32)
 
 
@@ -69,10 +71,12 @@ def _read_text(path: Path) -> tuple[tuple[str, ...], NDArray[np.float32]]:
                 fields = line.decode("utf-8").rstrip(" \r\n").split(" ")
                 if at == 1:
                     count, size = (int(field) for field in fields)
+                    if size < 1:
+                        raise ValueError("a vector must have at least 1 number")
                     continue
                 if len(fields) != size + 1:
                     raise ValueError(f"a word and {size:,} numbers are due, it has {len(fields):,} fields")
-                rows.append(np.array([float(field) for field in fields[1:]], np.float32))
+                rows.append(_finite([float(field) for field in fields[1:]]))
             except ValueError as error:
                 what = "not in UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
                 raise Refusal(f"{path.name} can't be read as word vectors: line {at:,}: {what}.") from error
@@ -80,3 +84,11 @@ def _read_text(path: Path) -> tuple[tuple[str, ...], NDArray[np.float32]]:
     if len(words) != count or not words:
         raise Refusal(f"{path.name} must hold {count:,} words as its first line says; it has {len(words):,}.")
     return tuple(words), np.stack(rows)
+
+
+def _finite(numbers: list[float]) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        vector = np.array(numbers, np.float32)
+    if not np.isfinite(vector).all():
+        raise ValueError("its numbers must be finite")
+    return vector
