@@ -1,4 +1,4 @@
-"""WHAT is asked of every file that epochal reads: a right result, or one sentence, in bounded time and memory.
+"""WHAT is asked of every file that is read: a right result or one sentence, in bounded time and memory.
 
 python -m tests.fuzz --minutes 10
 

@@ -58,9 +58,7 @@ def main() -> int:
     for name, count in counts.items():
         print(f"{name:<22}{sum(count.values()):>8,}  {json.dumps(dict(count))}")
     seconds = time.monotonic() - begin
-    print(
-        f"{sum(total.values()):,} inputs in {seconds:.0f} s: {dict(total)}; {len(findings)} different findings"
-    )
+    print(f"{sum(total.values()):,} inputs in {seconds:.0f} s: {dict(total)}; {len(findings)} findings")
     return 1 if findings else 0
 
 

@@ -28,23 +28,23 @@ ROOT = Path(__file__).resolve().parents[2]
 def serve() -> None:
     """Answer until the parent leaves."""
     from .judge import judge
-    from .kinds import Made, load_all
+    from .kinds import KINDS, Made, load_all
 
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    kinds = load_all()
+    load_all()
     with tempfile.TemporaryDirectory(prefix="epochal-fuzz-") as place:
         os.environ["XDG_CACHE_HOME"] = f"{place}/cache"
         made, limited = Made(Path(place) / "good"), 0
         for line in sys.stdin:
-            name, number = line.split()
+            name, _, number = line.strip().rpartition(" ")
             if name not in made.held:
                 resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-                made.of(kinds[name])
+                made.of(KINDS[name])
                 limited = _size() + MORE_BYTES
                 resource.setrlimit(resource.RLIMIT_AS, (limited, resource.RLIM_INFINITY))
             os.chdir(place)
-            verdict = judge(kinds[name], made, int(number), Path(place) / "work")
+            verdict = judge(KINDS[name], made, int(number), Path(place) / "work")
             print(json.dumps({"outcome": verdict.outcome, "why": verdict.why}), file=answers, flush=True)
 
 

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import shutil
-import struct
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -38,8 +37,17 @@ from .mutate import HOSTILE, NUMBERS, json_text, mutated_bytes, mutated_json
 LINKS = ("/dev/zero", "/etc/passwd", "../../../etc/hostname", ".", "nowhere", "/proc/self/environ")
 
 
+_MADE: list[tuple[Path, Any]] = []
+
+
 def _runs(folder: Path) -> list[tuple[Path, Any]]:
-    """Run folders of a few kinds of data, with something to predict for each."""
+    """Run folders of a few kinds of data, with something to predict for each; trained once a process."""
+    if not _MADE:
+        _MADE.extend(_trained(folder))
+    return _MADE
+
+
+def _trained(folder: Path) -> list[tuple[Path, Any]]:
     small = {"epochs": 2, "batch_size": 16, "repeats": 2, "test": 0.2}
     table, series, reviews, races = (folder / f"{name}.csv" for name in ("table", "series", "texts", "races"))
     for path, content in ((table, TABLE), (series, SERIES), (reviews, TEXTS), (races, RACES)):
@@ -64,9 +72,9 @@ def _of(run: Any) -> list[Any]:
     """All that a run says, as plain data and arrays."""
     fitted = [np.asarray(leaf) for leaf in jax.tree.leaves([(one.best, one.last) for one in run.fitted])]
     return [
-        json.dumps(run.settings, sort_keys=True), json.dumps(run.data, sort_keys=True), str(run.plan), run.verdict.sentence,
-        dict(run.curves.columns), list(run.splits), run.rows, list(run.names), [str(one) for one in run.outcomes], fitted,
-        json.dumps(run.conditions, sort_keys=True),
+        json.dumps(run.settings, sort_keys=True), json.dumps(run.data, sort_keys=True), str(run.plan),
+        run.verdict.sentence, dict(run.curves.columns), list(run.splits), run.rows, list(run.names),
+        [str(one) for one in run.outcomes], fitted, json.dumps(run.conditions, sort_keys=True),
     ]  # fmt: skip
 
 
@@ -153,7 +161,8 @@ def _bad_document(random: Random, good: Any, work: Path) -> Case:
             document = mutated_json(random, document)
         else:
             name = random.choice(keys)
-            document[name] = mutated_json(random, {"x": document.get(name)}).get("x")
+            changed = mutated_json(random, {"x": document.get(name)})
+            document[name] = changed.get("x") if isinstance(changed, dict) else changed
     with contextlib.suppress(ValueError, TypeError):
         (path / "run.json").write_text(seal(document), encoding="utf-8")
 
@@ -184,7 +193,8 @@ def _bad_tables(random: Random, good: Any, work: Path) -> Case:
         if held:
             victim.write_bytes(_tensors(random, held))
     else:
-        pq.write_table(_other_columns(random, pq.read_table(victim)), victim)
+        with contextlib.suppress(pa.ArrowInvalid):
+            pq.write_table(_other_columns(random, pq.read_table(victim)), victim)
     _listed_again(path, victim.name)
 
     def read() -> Any:
@@ -204,11 +214,14 @@ def _other_columns(random: Random, table: Any) -> Any:
         lambda: {**columns, name: pa.array([None] * count)},
         lambda: {**columns, name: pa.array([float("nan")] * count)},
         lambda: {**columns, name: pa.array([[1]] * count)},
-        lambda: {**columns, name: pa.array([float(random.choice([n for n in NUMBERS if abs(n) < 2**62]))] * count)},
+        lambda: {
+            **columns,
+            name: pa.array([float(random.choice([n for n in NUMBERS if abs(n) < 2**62]))] * count),
+        },
         lambda: {one: column for one, column in columns.items() if one != name},
         lambda: {one: column.slice(0, random.choice((0, 1, count // 2))) for one, column in columns.items()},
         lambda: {one: pa.concat_arrays([column] * 3) for one, column in columns.items()},
-        lambda: {**columns, random.choice(HOSTILE[:2] + ("repeat 7", "test true")): columns[name]},
+        lambda: {**columns, random.choice((*HOSTILE[:2], "repeat 7", "test true")): columns[name]},
     )
     return pa.table(random.choice(changes)())
 
@@ -225,7 +238,11 @@ def _checkpoints(folder: Path) -> Path:
     kept = Checkpoints(folder, IDENTITY)
     for updates in (10, 20):
         pieces = [
-            Piece(f"repeats-{k}", {"0/kernel": np.full((3, 2), updates + k, np.float32)}, {"updates": updates, "k": k})
+            Piece(
+                f"repeats-{k}",
+                {"0/kernel": np.full((3, 2), updates + k, np.float32)},
+                {"updates": updates, "k": k},
+            )
             for k in range(2)
         ]
         kept.save(updates, pieces, 1.0 / updates)
@@ -319,9 +336,10 @@ register(Kind("sealed checkpoint", _checkpoints, _bad_sealed))
 # Command lines ----------------------------------------------------------------------------------------------
 
 WORDS = (
-    *HOSTILE[:9], "-1", "0", "1", "1e9", "nan", "inf", "full", "1,2,3", "0.5", "5000 updates:128", "30:128,60:full", "--",
-    "-", "example:iris", "example:../x", "9" * 40, "1_0", "０", "3x", "0x4", "4x4", "sgd", "adam", "best", "last",
-    "os:system", "a=1,b=2", "0:1", "auto", "1e-400", "-0", "+1", "1.0", "100 000", "'", '"', "[1]", "{}", "*", "~",
+    *HOSTILE[:9], "-1", "0", "1", "1e9", "nan", "inf", "full", "1,2,3", "0.5", "5000 updates:128",
+    "30:128,60:full", "--", "-", "example:iris", "example:../x", "9" * 40, "1_0", "０", "3x", "0x4", "4x4",
+    "sgd", "adam", "best", "last", "os:system", "a=1,b=2", "0:1", "auto", "1e-400", "-0", "+1", "1.0",
+    "100 000", "'", '"', "[1]", "{}", "*", "~",
 )  # fmt: skip
 
 
@@ -336,14 +354,20 @@ def _commands(folder: Path) -> Any:
     return runs, options
 
 
+def _word(random: Random) -> str:
+    """What a process can be given: no zero byte, and bytes that are no UTF-8 as Python has them."""
+    return random.choice(WORDS).replace("\x00", "").replace("\ud800", "\udcff")
+
+
 def _bad_command(random: Random, good: Any, work: Path) -> Case:
     runs, options = good
     run, table = runs[0]
     name = random.choice(list(options))
     plain = {
-        "plan": ["100", "--batch-size", "8"], "train": ["example:iris", "--epochs", "0"], "compare": ["example:iris", "--epochs", "0"],
-        "advise": ["example:iris", "--validation", "0"], "words": [str(table), "--epochs", "0"], "predict": [str(run), str(table)],
-        "trace": [str(run), "--sample", "1"], "report": [str(run), "--out", str(work / "page.html")], "runs": [str(run.parent)],
+        "plan": ["100", "--batch-size", "8"], "train": ["example:iris", "--epochs", "0"],
+        "compare": ["example:iris", "--epochs", "0"], "advise": ["example:iris", "--validation", "0"],
+        "words": [str(table), "--epochs", "0"], "predict": [str(run), str(table)], "trace": [str(run),
+        "--sample", "1"], "report": [str(run), "--out", str(work / "page.html")], "runs": [str(run.parent)],
         "example": ["iris", "--out", str(work / "iris.csv")], "verify": [str(run)], "resume": [str(run)],
     }.get(name, [])  # fmt: skip
     arguments = list(plain)
@@ -351,21 +375,23 @@ def _bad_command(random: Random, good: Any, work: Path) -> Case:
         one = random.choice(options[name]) if options[name] else None
         if one is None or random.random() < 0.25:
             at = random.randrange(len(arguments) + 1)
-            arguments[at : at + random.randrange(2)] = [random.choice(WORDS).replace("\x00", "")]
+            arguments[at : at + random.randrange(2)] = [_word(random)]
         elif random.choice(one.opts) not in ("--open", "--folder"):
-            word = random.choice(WORDS).replace("\x00", "")
+            word = _word(random)
             arguments += [random.choice(one.opts)] + ([] if getattr(one, "is_flag", False) else [word])
     if name in ("train", "compare", "words", "advise"):
         arguments += ["--epochs", "0"] if name != "advise" else ["--validation", "0"]
     os.chdir(work)
 
     def read() -> Any:
-        out, err = io.StringIO(), io.StringIO()
+        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             status = main([name, *arguments])
-        said = out.getvalue() + err.getvalue()
+        said = "".join(one.buffer.getvalue().decode() for one in (out, err))  # type: ignore[attr-defined]
         assert status in (0, 1, 2), f"status {status} of {arguments}"
-        assert "should not have happened" not in said and "Traceback" not in said, f"{arguments}: {said[-1500:]}"
+        assert "should not have happened" not in said and "Traceback" not in said, (
+            f"{arguments}: {said[-1500:]}"
+        )
         assert "\x1b[2J" not in said and "\u202e" not in said, f"{arguments}: the terminal is steered"
         return status
 

@@ -34,9 +34,9 @@ def summary(dataset: Any) -> list[Any]:
 
 
 def rows(count: int = 60) -> list[str]:
-    words = ("red", "green", "blue", "")
+    words, bought = ("red", "green", "blue", ""), ("no", "yes", "yes")
     return [
-        f"{(k * 37 % 101) / 7:.2f},{k % 5},{words[k % 4]},2024-01-{k % 28 + 1:02},{'yes' if k * 7 % 3 else 'no'}"
+        f"{(k * 37 % 101) / 7:.2f},{k % 5},{words[k % 4]},2024-01-{k % 28 + 1:02},{bought[k * 7 % 3]}"
         for k in range(count)
     ]
 
@@ -153,7 +153,7 @@ def _column(random: Random, count: int) -> Any:
         lambda: pa.array([2**62] * count, pa.timestamp("ns")),
         lambda: pa.array([-(2**52)] * count, pa.timestamp("s")),
         lambda: pa.array([2**30] * count, pa.date32()),
-        lambda: pa.array([k for k in range(count)], pa.time32("s")),
+        lambda: pa.array(range(count), pa.time32("s")),
         lambda: pa.array([2**62] * count, pa.duration("ms")),
         lambda: pa.array([1] * count).cast(pa.decimal128(38, 10)),
         lambda: pa.array([k % 2 == 0 for k in range(count)]),
@@ -242,10 +242,11 @@ def _header(random: Random) -> bytes:
         for _ in range(random.choice((0, 1, 2, 2, 2, 3, 40)))
     )
     kind = random.choice(_DTYPES)
+    order = random.choice(("False", "True", "1", "None"))
     descr = kind if kind.startswith("[") else repr(kind)
     text = random.choice(
         (
-            f"{{'descr': {descr}, 'fortran_order': {random.choice(('False', 'True', '1', 'None'))}, 'shape': {shape}, }}",
+            f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}",
             f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({2 ** random.randrange(70)},)}}",
             "{'descr': '<f4', 'shape': (1,)}",
             "[" * 3000,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.data.typed import built, damaged_schema
+from epochal.data.typed import Damaged, built
 
 if TYPE_CHECKING:
     from epochal.data.encoders import SampleEncoder
@@ -68,7 +68,7 @@ class Task:
             or not least <= len(names) <= {"regression": 0, "binary": 2}.get(task.kind, len(names))
             or len(set(names)) < len(names)
         ):
-            raise damaged_schema(f"{task.kind} has {len(names):,} classes and {task.targets:,} targets")
+            raise Damaged(f"{task.kind} has {len(names):,} classes and {task.targets:,} targets")
         return task
 
 

@@ -19,7 +19,7 @@ from epochal.data.image_folder import Listing, classes_in, images_in, shown
 from epochal.data.items import ItemRows, cores
 from epochal.data.large import streams, streams_note
 from epochal.data.pixels import SUFFIXES, Header, Unreadable, believing_no_bombs, header
-from epochal.data.typed import built, damaged_schema
+from epochal.data.typed import Damaged, built
 from epochal.errors import Refusal
 
 __all__ = ["ImageEncoder", "ImageOptions", "Progress", "is_image", "read_folder"]
@@ -168,7 +168,7 @@ class ImageEncoder:
         encoder = built(ImageEncoder, named, task=Task.from_dict(value.get("task")))
         height, width, channels = encoder.shape
         if min(height, width) < 1 or height * width > 2**31 or channels not in (1, 3):
-            raise damaged_schema(f"images of {height} x {width} pixels and {channels} channels")
+            raise Damaged(f"images of {height} x {width} pixels and {channels} channels")
         return encoder
 
 

@@ -23,7 +23,7 @@ from epochal.data.recipe import Recipe
 from epochal.data.schema import Encoder
 from epochal.data.sniff import MISSING
 from epochal.data.table import TableOptions, dataset_of_table
-from epochal.data.typed import built, damaged_schema
+from epochal.data.typed import Damaged, built
 from epochal.errors import Refusal
 
 __all__ = ["PairEncoder", "rank_pairs"]
@@ -87,7 +87,7 @@ class PairEncoder:
         """The inverse of `to_dict`."""
         table, by = Encoder.from_dict(value.get("table")), value.get("by")
         if not isinstance(by, str) or by not in table.names:
-            raise damaged_schema("what tells groups apart must be a column")
+            raise Damaged("what tells groups apart must be a column")
         return PairEncoder(table, by, built(Pairing, value.get("pairing")))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.data.dataset import Task
-from epochal.data.typed import built, damaged_schema
+from epochal.data.typed import Damaged, built
 
 __all__ = ["DATE_PARTS", "MISSING_LEVEL", "Column", "Encoder", "LeftOut"]
 
@@ -180,10 +180,10 @@ class Encoder:
     def from_dict(value: Any, texts: bool = False) -> Encoder:
         """The inverse of `to_dict`; columns of `texts` have no levels."""
         if not isinstance(value, dict) or not {"columns", "left_out", "task"} <= value.keys():
-            raise damaged_schema("it lacks columns, left_out or task")
+            raise Damaged("it lacks columns, left_out or task")
         columns, left_out, task = (value[name] for name in ("columns", "left_out", "task"))
         if not isinstance(columns, list) or not isinstance(left_out, list):
-            raise damaged_schema("columns and left_out must be lists")
+            raise Damaged("columns and left_out must be lists")
         encoder = built(
             Encoder,
             {name: one for name, one in value.items() if name not in ("kind", "columns", "left_out", "task")},
@@ -201,13 +201,13 @@ def _check(encoder: Encoder, texts: bool) -> None:
     pointed = [encoder.target, encoder.weight]
     pointed += [one.index for one in encoder.columns] + [one.index for one in encoder.left_out]
     if any(index is not None and not 0 <= index < size for index in pointed):
-        raise damaged_schema(f"a column must be one of {size:,}, counted from 0")
+        raise Damaged(f"a column must be one of {size:,}, counted from 0")
     taken = [one.index for one in encoder.columns]
     if len(set(encoder.names)) < size or len(set(taken)) < len(taken) or not taken:
-        raise damaged_schema("columns must have names of their own, and each be an input once")
+        raise Damaged("columns must have names of their own, and each be an input once")
     for column in encoder.columns:
         levels = column.all_levels
         if (column.kind == "category" and not levels and not texts) or len(set(levels)) < len(levels):
-            raise damaged_schema("a category must have levels, each once")
+            raise Damaged("a category must have levels, each once")
         if not set(column.parts) <= set(DATE_PARTS) or (column.kind == "date" and not column.parts):
-            raise damaged_schema(f"a date must have some of {', '.join(DATE_PARTS)}")
+            raise Damaged(f"a date must have some of {', '.join(DATE_PARTS)}")

@@ -26,7 +26,7 @@ from epochal.data.sniff import MISSING, sniff
 from epochal.data.table import weights_of, with_targets
 from epochal.data.target import class_ids, recognize_task, target_numbers
 from epochal.data.tokens import encode_texts, learn_tokenizer, padded, read_tokenizer
-from epochal.data.typed import built, damaged_schema
+from epochal.data.typed import Damaged, built
 from epochal.errors import Refusal
 
 __all__ = ["TextEncoder", "text"]
@@ -110,13 +110,13 @@ class TextEncoder:
             tokenizer=json.dumps(value.get("tokenizer"), ensure_ascii=False),
         )
         if not 1 <= encoder.length <= _LONGEST or encoder.vocabulary_size < 1:
-            raise damaged_schema(f"texts of {encoder.length} tokens of {encoder.vocabulary_size}")
+            raise Damaged(f"texts of {encoder.length} tokens of {encoder.vocabulary_size}")
         model = value["tokenizer"].get("model") if isinstance(value.get("tokenizer"), dict) else None
         words = model.get("vocab") if isinstance(model, dict) else None
         if not isinstance(words, dict) or len(words) > encoder.vocabulary_size:
             raise Refusal("the tokenizer of the run is damaged: it must have as many tokens as it says.")
         if len(encoder.table.columns) != 1:
-            raise damaged_schema(f"texts are in 1 column; got {len(encoder.table.columns)}")
+            raise Damaged(f"texts are in 1 column; got {len(encoder.table.columns)}")
         return encoder
 
 

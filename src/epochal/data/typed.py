@@ -14,15 +14,18 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from epochal.errors import Refusal
 from epochal.printable import one_line
 
-__all__ = ["built", "damaged_schema"]
+__all__ = ["Damaged", "built", "converted"]
 
 T = TypeVar("T")
 _WHOLE = 2**62
 
 
-def damaged_schema(what: str) -> Refusal:
-    """The refusal of a schema that no data set has."""
-    return Refusal(f"the schema of the data is damaged: {what}.")
+class Damaged(Refusal):
+    """A file says what no file says that epochal wrote; `what` is the sentence without what it is about."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"what describes the data is damaged: {what}.")
+        self.what = what
 
 
 def built(kind: type[T], value: Any, **given: Any) -> T:
@@ -39,31 +42,38 @@ def built(kind: type[T], value: Any, **given: Any) -> T:
     Point(x=1.0, names=('a',))
     >>> built(Point, {"x": "1"})
     Traceback (most recent call last):
-    epochal.errors.Refusal: the schema of the data is damaged: point.x must be a number; got '1'.
+    epochal.data.typed.Damaged: what describes the data is damaged: point.x must be a number; got '1'.
     """
     word = kind.__name__.lower()
     if not isinstance(value, dict):
-        raise damaged_schema(f"{word} must be an object; got {one_line(repr(value), 80)}")
+        raise Damaged(f"{word} must be an object; got {one_line(repr(value), 80)}")
     hints = get_type_hints(kind)
     own = {field.name: field for field in dataclasses.fields(kind) if field.init and field.name not in given}  # type: ignore[arg-type]
     for name in value:
         if name not in own:
-            raise damaged_schema(f'{word} has no "{one_line(name, 80)}"')
+            raise Damaged(f'{word} has no "{one_line(name, 80)}"')
     for name, field in own.items():
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if required and name not in value:
-            raise damaged_schema(f"{word} lacks {name}")
-    found = {name: _converted(hints[name], one, f"{word}.{name}") for name, one in value.items()}
+            raise Damaged(f"{word} lacks {name}")
+    found = {name: converted(hints[name], one, f"{word}.{name}") for name, one in value.items()}
     return kind(**found, **given)
 
 
-def _converted(hint: Any, value: Any, where: str) -> Any:
+def converted(hint: Any, value: Any, where: str) -> Any:
+    """A JSON value as a type hint says: lists become tuples, whole numbers where floats are due floats.
+
+    Raises:
+        Damaged: it is of another type.
+    """
+    if hint is Any:
+        return value
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         if value is None and type(None) in inner:
             return None
         (rest,) = (one for one in inner if one is not type(None))
-        return _converted(rest, value, where)
+        return converted(rest, value, where)
     if origin is Literal:
         if isinstance(value, str) and value in inner:
             return value
@@ -72,7 +82,13 @@ def _converted(hint: Any, value: Any, where: str) -> Any:
         if not isinstance(value, list) or (inner[-1] is not Ellipsis and len(value) != len(inner)):
             raise _wrong(where, "a list", value)
         kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else inner
-        return tuple(_converted(one, item, where) for one, item in zip(kinds, value, strict=True))
+        return tuple(converted(one, item, where) for one, item in zip(kinds, value, strict=True))
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise _wrong(where, "an object", value)
+        return {
+            name: converted(inner[1], one, f"{where}.{one_line(name, 40)}") for name, one in value.items()
+        }
     if hint is bool and isinstance(value, bool):
         return value
     if hint is str and isinstance(value, str):
@@ -89,4 +105,4 @@ _WORDS = {bool: "true or false", str: "text", int: "a whole number", float: "a n
 
 
 def _wrong(where: str, due: str, value: Any) -> Refusal:
-    return damaged_schema(f"{where} must be {due}; got {one_line(repr(value), 80)}")
+    return Damaged(f"{where} must be {due}; got {one_line(repr(value), 80)}")

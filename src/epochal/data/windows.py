@@ -17,7 +17,7 @@ from epochal.data.ordered import series_columns, series_table
 from epochal.data.recipe import Recipe
 from epochal.data.schema import Column, Encoder
 from epochal.data.sniff import MISSING
-from epochal.data.typed import built, damaged_schema
+from epochal.data.typed import Damaged, built
 from epochal.errors import Refusal, did_you_mean
 
 __all__ = ["FILLS", "RELATIVE", "WindowEncoder", "windows"]
@@ -123,7 +123,7 @@ class WindowEncoder:
             or encoder.fill not in (None, *FILLS)
             or encoder.table.columns[0].kind != "numeric"
         ):
-            raise damaged_schema("no windows can be cut as it says")
+            raise Damaged("no windows can be cut as it says")
         return encoder
 
 

@@ -84,25 +84,27 @@ def describe_model(settings: dict[str, Any]) -> str:
     """
     kind = settings.get("kind")
     if kind == "mlp":
-        hidden = settings["hidden"]
-        return f"MLP {_dashes(hidden)}" if hidden else "linear model"
+        return f"MLP {_dashes(settings.get('hidden'))}" if settings.get("hidden") else "linear model"
     if kind == "cnn":
-        dense = f", dense {_dashes(settings['dense'])}" if settings["dense"] else ""
-        return f"CNN {_dashes(settings['filters'])}{dense}"
+        dense = f", dense {_dashes(settings['dense'])}" if settings.get("dense") else ""
+        return f"CNN {_dashes(settings.get('filters'))}{dense}"
     if kind in ("lstm", "gru"):
-        return f"{kind.upper()} {_dashes([settings['units']] * min(settings['layers'], 10))}"
-    if kind == "stateful":
-        return f"{describe_model(settings['network'])}, stateful"
+        layers = settings.get("layers")
+        several = min(layers, 10) if isinstance(layers, int) else 1
+        return f"{kind.upper()} {_dashes([settings.get('units')] * several)}"
     if kind == "text":
-        by = "the mean" if settings["reading"] == "mean" else f"a {settings['reading'].upper()}"
-        return f"text by {by} of {settings['embedding']} numbers a token, {settings['units']} units"
-    if kind == "pairwise":
-        return f"pairwise {describe_model(settings['of'])}"
-    return str(settings.get("path") or settings.get("kind"))
+        reading, sizes = settings.get("reading"), (settings.get("embedding"), settings.get("units"))
+        by = "the mean" if reading == "mean" else f"a {str(reading).upper()}"
+        return f"text by {by} of {sizes[0]} numbers a token, {sizes[1]} units"
+    inner = settings.get({"stateful": "network", "pairwise": "of"}.get(str(kind), ""))
+    if isinstance(inner, dict) and inner.get("kind") != kind:
+        described = describe_model(inner)
+        return f"{described}, stateful" if kind == "stateful" else f"pairwise {described}"
+    return str(settings.get("path") or kind)
 
 
-def _dashes(numbers: list[int]) -> str:
-    return "-".join(map(str, numbers))
+def _dashes(numbers: Any) -> str:
+    return "-".join(map(str, numbers)) if isinstance(numbers, list) else str(numbers)
 
 
 def _seeds(run: Run) -> str:

@@ -50,7 +50,7 @@ def write_whole(text: str, path: str | Path) -> Path:
     path = Path(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(text, encoding="utf-8", errors="replace")  # names can have half characters
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

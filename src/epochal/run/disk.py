@@ -255,7 +255,7 @@ def remove(path: Path) -> None:
 
 
 def open_shared(path: Path) -> int:
-    """The descriptor of a file that several processes may open, made if it is not there; no link is followed."""
+    """The descriptor of a file that several processes may open, made if it is not there; never a link's."""
     return os.open(path, os.O_RDWR | os.O_CREAT | _CLOEXEC | _NOFOLLOW, 0o666)
 
 

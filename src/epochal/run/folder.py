@@ -27,8 +27,9 @@ from typing import Any
 import jax
 from numpy.typing import NDArray
 
-from epochal.curves import Curves, Verdict
+from epochal.curves import Curves
 from epochal.data import Scaling, TargetScaling, Vocabulary, encoder_from_dict
+from epochal.data.typed import Damaged
 from epochal.errors import Refusal
 from epochal.models import Pairwise, Variables, shapes_of
 from epochal.plan import BatchSchedule, Plan, order_named
@@ -44,9 +45,10 @@ from epochal.run.checks import (
     read_tensors,
     rebuilt_model,
 )
+from epochal.run.consistent import check_document, check_run, outcome_of, verdict_of
 from epochal.run.contents import FORMAT, HISTORY, check_files, read_run
 from epochal.run.forecast import ForecastScores, History
-from epochal.run.record import BrokenUpdate, Fitted, Outcome, Run
+from epochal.run.record import Fitted, Run
 from epochal.run.saving import plain, publish, refuse_existing, save
 from epochal.run.scored import read_scores
 from epochal.run.threshold import Threshold
@@ -83,10 +85,10 @@ def _guarded(path: Path, read: Callable[[dict[str, Any]], Run]) -> Run:
     document = read_run(path)
     try:
         return read(document)
-    except Refusal as error:
-        if str(error).isprintable():
-            raise
-        raise Refusal(f"{one_line(error)}.") from error
+    except Damaged as error:
+        raise damaged(path, error.what) from error
+    except Refusal:
+        raise
     except (OSError, ValueError, LookupError, TypeError, AttributeError, *_TOO_MUCH) as error:
         raise damaged(path, f"{type(error).__name__}: {one_line(error)}") from error
     except Exception as error:
@@ -114,18 +116,19 @@ def _with_parameters(path: Path, document: dict[str, Any], model: Any) -> Run:
 
 def _record(path: Path, document: dict[str, Any], parameters: bool) -> Run:
     check_files(path, document, parameters)
+    check_document(document)
     check_shape(path, document["data"]["shape"])
     split = read_table(path, "split.parquet")
     splits = tuple(split.column(f"repeat {k}").to_numpy() for k in range(len(document["outcomes"])))
     values = split.column("order").to_numpy() if "order" in split.column_names else None
     plan = _plan(document["plan"], None if values is None else values[splits[0] == PARTS.index("train")])
     task = check_task(path, document["task"])
-    outcomes = tuple(_outcome(value) for value in document["outcomes"])
+    outcomes = tuple(map(outcome_of, document["outcomes"]))
     scores = {
         part: read_scores(path, part, value, document["settings"]["loss"])
         for part, value in document["scores"].items()
     }
-    return Run(
+    run = Run(
         plan=plan,
         task=task,
         model=None,
@@ -133,7 +136,7 @@ def _record(path: Path, document: dict[str, Any], parameters: bool) -> Run:
         curves=Curves.from_arrow(read_table(path, "metrics.parquet")),
         outcomes=outcomes,
         fitted=(),
-        verdict=Verdict(**document["verdict"]),
+        verdict=verdict_of(document["verdict"]),
         scores=scores,
         data=document["data"],
         encoder=None if document["encoder"] is None else encoder_from_dict(document["encoder"]),
@@ -153,6 +156,8 @@ def _record(path: Path, document: dict[str, Any], parameters: bool) -> Run:
         order_values=values,
         folder=path,
     )
+    check_run(run)
+    return run
 
 
 def _plan(value: dict[str, Any], values: NDArray[Any] | None) -> Plan:
@@ -172,14 +177,6 @@ def _plan(value: dict[str, Any], values: NDArray[Any] | None) -> Plan:
 
 def _history(path: Path, described: dict[str, Any] | None) -> History | None:
     return None if described is None else History.from_arrow(described, read_table(path, HISTORY))
-
-
-def _outcome(value: dict[str, Any]) -> Outcome:
-    broken = value.pop("broken", None)
-    if broken is not None:
-        broken = BrokenUpdate(**{**broken, "samples": tuple(broken["samples"])})
-    numbers: dict[str, Any] = {name: float("nan") if item is None else item for name, item in value.items()}
-    return Outcome(**numbers, broken=broken)
 
 
 def _fitted(shapes: Variables, found: dict[str, Tensors], repeats: int) -> tuple[Fitted, ...]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from epochal.curves import Summary, summarize
 from epochal.data import Clock, Timeline
+from epochal.data.typed import built, converted
 
 __all__ = ["ForecastScores", "History", "Naive", "score_forecasts"]
 
@@ -211,4 +212,5 @@ class History:
     def from_arrow(value: Mapping[str, Any], table: Any) -> History:
         """The inverse of `to_dict` and `to_arrow`."""
         columns = {name: table.column(name).to_numpy() for name in ("series", "row", "time", "value")}
-        return History(tuple(value["names"]), str(value["by"]), Clock(**value["clock"]), **columns)
+        names = converted(tuple[str, ...], value["names"], "history.names")
+        return History(names, str(value["by"]), built(Clock, value["clock"]), **columns)
