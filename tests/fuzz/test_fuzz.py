@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits are set 
 
 os.environ["EPOCHAL_FUZZ_SHORT"] = "1"
 KINDS = load_all()
-CASES, SLOW_CASES = 20, 6
+CASES, SLOW_CASES = 12, 4
 
 IN_PROCESS = ("csv", "npy", "schema", "recipe", "comparison")
 """Kinds whose cases Hypothesis draws: it makes what it finds short."""
@@ -54,7 +54,7 @@ def test_a_result_or_a_sentence(child, name):
 
 @pytest.mark.parametrize("name", IN_PROCESS)
 def test_what_hypothesis_draws_is_read_or_refused(name, made, tmp_path):
-    @settings(max_examples=25)
+    @settings(max_examples=12)
     @given(st.randoms(use_true_random=False))
     def holds(random):
         verdict = judge(KINDS[name], made, 0, tmp_path / "work", random)
