@@ -144,9 +144,11 @@ def _numbers(table: str, name: str, column: Any, kinds: str) -> None:
 
 
 def _check_scores(part: str, scores: Scores, run: Run) -> None:
-    classes = max(2, len(run.task.classes))
+    classes = len(run.task.classes)
+    due = (run.repeats, classes, classes)
     for counts in (scores.confusion, scores.confusion_at_threshold):
-        if counts is not None and (counts.shape != (run.repeats, classes, classes) or counts.min() < 0):
+        fits = counts is None or counts.shape == due or not run.task.is_classification
+        if counts is not None and (not fits or counts.min(initial=0) < 0):
             raise Damaged(f"the counts of the {part} samples are not those of its classes and repeats")
     for summary in scores.metrics.values():
         if len(summary.per_repeat) != run.repeats:

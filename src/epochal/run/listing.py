@@ -40,7 +40,7 @@ class Entry:
         """The line as a table shows it."""
         run = one_line(self.run)
         if self.problem:
-            return (run, "", "", "", "", "", "", self.problem)
+            return (run, "", "", "", "", "", "", one_line(self.problem))
         numbers = (f"{self.batch_size:,}", f"{self.epochs:,}", f"{self.repeats:,}")
         return (run, self.date[:16].replace("T", " "), self.source, *numbers, self.figure, self.verdict)
 
