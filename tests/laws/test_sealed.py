@@ -81,6 +81,12 @@ def test_a_document_that_was_changed_is_refused(name):
     assert str(refused.value).endswith(".")
 
 
+@pytest.mark.parametrize("text", ["NaN", "[Infinity]", '{"a": -Infinity}', '{"a": 1, "a": 1}', "", b"\xff"])
+def test_json_is_what_its_standard_says(text):
+    with pytest.raises(ValueError, match=r".+"):
+        parse(text)
+
+
 def test_numbers_as_names_and_tuples_are_what_json_makes_of_them():
     assert unseal(seal({10: "x", 9: (1, 2)}), PATH) == {"10": "x", "9": [1, 2]}
 

@@ -104,7 +104,7 @@ class Writer(io.RawIOBase):
     """A new file that can be written from the first byte to the last, hashed on the way."""
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CLOEXEC, 0o666)
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN, 0o666)
         self._hash = _Hash()
         self._size = 0
         self.written = Written(0, "")
@@ -150,7 +150,7 @@ class Writer(io.RawIOBase):
         """Libraries close what they are handed; the file ends with `finish`."""
 
 
-_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+_PLAIN = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -188,7 +188,7 @@ def sync(path: Path) -> None:
     """Make the bytes of a file, or the names in a folder, last."""
     if os.name == "nt" and path.is_dir():
         return  # there are no descriptors of folders, and names last by themselves
-    descriptor = os.open(path, os.O_RDONLY | _CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | _PLAIN)
     try:
         _flush(descriptor)
     finally:
@@ -256,7 +256,7 @@ def remove(path: Path) -> None:
 
 def open_shared(path: Path) -> int:
     """The descriptor of a file that several processes may open, made if it is not there; never a link's."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | _CLOEXEC | _NOFOLLOW, 0o666)
+    return os.open(path, os.O_RDWR | os.O_CREAT | _PLAIN | _NOFOLLOW, 0o666)
 
 
 def overwrite(descriptor: int, content: bytes) -> None:
@@ -347,7 +347,7 @@ def _changed(path: Path) -> Refusal:
 @contextmanager
 def _opened(path: Path) -> Iterator[io.FileIO]:
     """A plain file for reading; a pipe or a device in its place neither blocks nor is read."""
-    descriptor = os.open(path, os.O_RDONLY | _CLOEXEC | getattr(os, "O_NONBLOCK", 0))
+    descriptor = os.open(path, os.O_RDONLY | _PLAIN | getattr(os, "O_NONBLOCK", 0))
     with io.FileIO(descriptor) as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise Refusal(f'"{path}" must be a file; it is something else.')

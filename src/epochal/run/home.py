@@ -124,7 +124,7 @@ class Home:
             with suppress(OSError):
                 disk.remove(gone)
                 for folder in above:
-                    folder.rmdir()
+                    disk.remove_empty(folder)
         self._made = []
         self._held.close()
 

@@ -18,7 +18,7 @@ from epochal.run import disk
 
 __all__ = ["LIMIT", "canonical", "digest", "parse", "read_sealed", "seal", "unseal"]
 
-LIMIT = 64 << 20
+LIMIT = 256 << 20
 """Bytes of a sealed document, at most."""
 
 _SEAL = "sha256"
