@@ -26,7 +26,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import Aim, Table
-from epochal.choose.advise import _sizes, advise
+from epochal.choose.advise import advise
+from epochal.choose.batch_sizes import usual_sizes
 from epochal.choose.bench import Bench
 from epochal.choose.goal import Goal, baseline, best_epoch, negligible, share_of, targets
 from epochal.choose.pilot import long_trainings, pilot_size, steadiest
@@ -99,7 +100,7 @@ def grid(name: str, optimizer: str) -> dict[str, Any]:
     samples = bench.base.plan.samples
     # While others work, times can't be measured; prices for capping are roughly those of this machine.
     search.price = lambda size: 1.0 + size / 20
-    sizes, steps = _sizes(samples), range(LOWEST[optimizer], HIGHEST[optimizer] + 1, 2)
+    sizes, steps = usual_sizes(samples), range(LOWEST[optimizer], HIGHEST[optimizer] + 1, 2)
     start = pilot_size(samples)
     trials = long_trainings(
         search, [Point(start, step) for step in steps], seeds, "", lambda phase, jobs: bench.run(jobs)

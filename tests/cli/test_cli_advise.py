@@ -22,12 +22,12 @@ PATIENCE = 60.0
 @pytest.fixture(autouse=True, scope="module")
 def _hasty():
     """Update times are taken quickly; few batch sizes are thought of."""
-    from epochal.choose import advise, timing
+    from epochal.choose import advise, batch_sizes, timing
 
     measured = timing.update_time
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(advise, "MORE_REPEATS", 0)
-        patch.setattr(advise, "MOST_BATCHES", 4)
+        patch.setattr(batch_sizes, "MOST_BATCHES", 4)
         patch.setattr(timing, "update_time", lambda bench, setting, _=0.0: measured(bench, setting, 0.002))
         yield
 

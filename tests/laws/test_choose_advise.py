@@ -40,12 +40,12 @@ def samples() -> tuple[Any, Any]:
 def _hasty() -> Any:
     """No repeats beyond those asked for and as many again, few batch sizes, update times taken quickly."""
     from epochal.choose import advise as module
-    from epochal.choose import timing
+    from epochal.choose import batch_sizes, timing
 
     measured = timing.update_time
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "MORE_REPEATS", 0)
-        patch.setattr(module, "MOST_BATCHES", 10)  # 8, 16, 32 and all 80
+        patch.setattr(batch_sizes, "MOST_BATCHES", 10)  # 8, 16, 32 and all 80
         patch.setattr(timing, "update_time", lambda bench, setting, _=0.0: measured(bench, setting, 0.002))
         yield
 
@@ -338,6 +338,6 @@ def test_a_target_that_takes_no_training_is_refused():
 
 
 def test_an_advice_that_would_take_hours_is_refused(monkeypatch):
-    monkeypatch.setattr("epochal.choose.advise.LONG", 1e-9)
+    monkeypatch.setattr("epochal.choose.adviser.LONG", 1e-9)
     with pytest.raises(Refusal, match="the pilot alone would take about"):
         advise(NET, samples(), batch_size=16, **SHORT)

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 import epochal as ep
 from epochal.choose import search as search_module
-from epochal.choose.advise import _Adviser, _sizes
+from epochal.choose.adviser import Adviser
+from epochal.choose.batch_sizes import usual_sizes
 from epochal.choose.goal import Goal, price_of, reached_in, targets
 from epochal.choose.reached import Reached
 from epochal.choose.search import CAP, SCREEN, Found, Point, Search, rate_at, step_of
@@ -68,7 +69,7 @@ class Landscape:
 
     def least_price(self) -> float:
         """Of all points of the grid."""
-        return min(self.price(Point(size, step)) for size in _sizes(SAMPLES) for step in range(-50, 10))
+        return min(self.price(Point(size, step)) for size in usual_sizes(SAMPLES) for step in range(-50, 10))
 
     def trial(self, job: Job) -> Trial:
         """A training: the loss falls evenly from 1 to the target, where it ends."""
@@ -107,12 +108,10 @@ def bench_of(optimizer: str = "sgd") -> Any:
     return SimpleNamespace(base=base, monitor="validation.loss")
 
 
-def adviser_of(land: Landscape, optimizer: str = "sgd") -> _Adviser:
+def adviser_of(land: Landscape, optimizer: str = "sgd") -> Adviser:
     """The steps of an advice on a landscape, with a target that is given."""
     setting = Setting("", None, {})
-    adviser = _Adviser(
-        bench_of(optimizer), setting, Goal(land.kind), TARGET, None, REPEATS, EPOCHS, None, 0.0
-    )
+    adviser = Adviser(bench_of(optimizer), setting, Goal(land.kind), TARGET, None, REPEATS, EPOCHS, None, 0.0)
     adviser.timer = SimpleNamespace(seconds=land.seconds, again=lambda sizes: None)  # type: ignore[assignment]
     search = adviser.search
     search.price = price_of(Goal(land.kind), land.seconds)

@@ -1,0 +1,397 @@
+"""Which steps lead to an advice?
+
+1. Time an update at several batch sizes.
+2. Pilot: find a learning rate at one batch size; its trainings set each repeat's target (`pilot`).
+3. Where theory applies (plain SGD), the gradient noise scale says where to begin.
+4. Search batch sizes and rates with short trainings that end at the target (`search`).
+5. Train what came near the best again with other seeds; the best over both sets is advised, and what can't be
+   told apart from it is its interval.
+6. The number of epochs comes from the best epochs of long trainings at the advised setting.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NoReturn
+
+import numpy as np
+
+from epochal.choose.advice import Advice, Choice
+from epochal.choose.advised import Evidence, conclude
+from epochal.choose.batch_sizes import possible_sizes
+from epochal.choose.bench import Bench
+from epochal.choose.goal import Goal, baseline, negligible, price_of, share_of, targets
+from epochal.choose.hyperbola import fastest_batch
+from epochal.choose.memory import too_large
+from epochal.choose.noise import NoiseOverTraining, check_separable
+from epochal.choose.pilot import FIRST_EPOCHS, long_trainings, noise_along, pilot, pilot_size
+from epochal.choose.progress import Step, Watch
+from epochal.choose.search import SCREEN, Point, Search, evaluations_per_epoch, step_of
+from epochal.choose.setting import Setting
+from epochal.choose.timing import Timer
+from epochal.choose.trial import Job, Trial
+from epochal.choose.words import said_time
+from epochal.directions import higher_is_better
+from epochal.errors import Refusal
+from epochal.lanes import cores
+
+__all__ = ["Adviser"]
+
+PATIENCE_EPOCHS, PATIENCE_UPDATES = 20, 200
+"""A training ends after so many epochs without improvement, and not before so many updates."""
+
+NEAR = 2.0
+"""A batch size whose price is up to so many times the best is trained again with other seeds."""
+
+FAR = 0.5
+"""A setting that seems worse by this much (a ratio of 1.5, or half a standard deviation) is given up."""
+
+CHECK_SECONDS = 8.0
+"""Training time after which no further repeats are asked for."""
+
+LONG = 3 * 3600.0
+"""Seconds that a pilot may take."""
+
+
+class Adviser:
+    """The steps of one advice."""
+
+    def __init__(
+        self,
+        bench: Bench,
+        setting: Setting,
+        goal: Goal,
+        target: float | None,
+        batch_size: int | None,
+        repeats: int,
+        epochs: int,
+        watch: Watch | None,
+        begin: float,
+    ) -> None:
+        self.bench, self.setting, self.goal, self.target = bench, setting, goal, target
+        self.epochs, self.watch, self.begin = epochs, watch, begin
+        self.turns = bench.base.plan.turns
+        self.sizes = possible_sizes(bench.base.plan) if batch_size is None else [batch_size]
+        self.fresh = list(range(bench.base.settings.repeats - repeats))
+        self.first = list(range(len(self.fresh), bench.base.settings.repeats))
+        self.used = list(self.first)
+        self.spent = 0.0
+        self.share: float | None = None
+        self.notes: list[str] = []
+        self.timer = Timer(bench, setting)
+        self.search = Search(
+            bench,
+            setting,
+            goal,
+            price_of(goal, self.timer.seconds),
+            self._most_updates,
+            self._patience,
+            lambda jobs: self._run("searching", jobs),
+            evaluations_per_epoch(self.turns),
+        )
+
+    def advice(self) -> Advice:
+        """All steps, one after the other."""
+        self._say("timing updates")
+        self._refuse_target()
+        self._compile()
+        for size in self._timed():
+            self.timer.seconds(size)
+        start = min(self.sizes, key=lambda size: abs(size - pilot_size(self.turns)))
+        self._refuse_long(start)
+        piloted = pilot(self.search, start, self._first_guess(), self.first, self._run)
+        self.search.targets |= self._targets([piloted.trials[point] for point in piloted.reference])
+        first = self._tuned(start, piloted.reference[0])
+        noise, noise_words = self._noise(first)
+        theory = self._theory(noise, tuned=self._first_guess() is not None and not piloted.edge)
+        tuned = self._search(first, theory)
+        checked = self._check(tuned, piloted.reference)
+        best = self._choose(checked)
+        evidence = Evidence(
+            bench=self.bench,
+            search=self.search,
+            timer=self.timer,
+            pilot=piloted,
+            best=best,
+            checked=checked,
+            repeats=self.used,
+            noise=noise,
+            noise_words=noise_words,
+            theory=theory,
+            target=self.target,
+            share=self.share,
+            sizes=self.sizes,
+            asked=len(self.first),
+            epochs=self.epochs,
+            long=self._long(best),
+            begin=self.begin,
+            notes=[*self.notes, *(words[:1].upper() + words[1:] for words in self.bench.told)],
+        )
+        return conclude(evidence)
+
+    # Means --------------------------------------------------------------------------------------------------
+
+    def _run(self, phase: str, jobs: Sequence[Job]) -> Iterator[Trial]:
+        """Send jobs out and tell how far they are."""
+        for done, trial in enumerate(self.bench.run(jobs), start=1):
+            self.spent += trial.seconds
+            if self.watch is not None:
+                seconds = time.perf_counter() - self.begin
+                words, where = self.bench.heard(), self.bench.where
+                self.watch(Step(phase, done, len(jobs), seconds, words, where))
+            yield trial
+
+    def _say(self, phase: str, words: str = "") -> None:
+        if self.watch is not None:
+            self.watch(Step(phase, 0, 0, time.perf_counter() - self.begin, words))
+
+    def _refuse_target(self) -> None:
+        """A target that takes no training says nothing about settings."""
+        if self.target is None:
+            return
+        up = higher_is_better(self.bench.monitor)
+        constant = [baseline(self.bench, repeat) for repeat in self.first]
+        if all(value >= self.target if up else value <= self.target for value in constant):
+            raise Refusal(
+                f"target {self.target:g} must be better than a constant prediction, which has "
+                f"{np.mean(constant):.3g} ({self.bench.monitor}); give a {'higher' if up else 'lower'} one."
+            )
+
+    def _refuse_long(self, size: int) -> None:
+        """Refuse what would take hours, by the pilot alone: the rest is of its order."""
+        epochs = 6 * SCREEN * FIRST_EPOCHS + 5 * len(self.first) * min(self.epochs, 3 * PATIENCE_EPOCHS)
+        seconds = epochs * self._batches(size) * self.timer.seconds(size) / cores()
+        if seconds > LONG:
+            raise Refusal(
+                f"the pilot alone would take about {said_time(seconds)} ({self._batches(size):,} updates an "
+                f"epoch, {said_time(self.timer.seconds(size))} each); give fewer epochs or repeats, or a "
+                "part of the rows."
+            )
+
+    def _compile(self) -> None:
+        """Compile the programs side by side, before they are timed in turn; leave out what is too large."""
+        todo = [
+            self.setting.with_(f"batch {size}", batch_size=size)
+            for size in self._timed()
+            if self.bench.store.timing(f"batch {size}") is None
+        ]
+        with ThreadPoolExecutor(cores()) as threads:
+            reasons = list(threads.map(lambda one: too_large(self.bench, one), todo))
+        large = [int(one.changes["batch_size"]) for one, why in zip(todo, reasons, strict=True) if why]
+        if large:
+            self.notes.append(f"{next(why for why in reasons if why)}.")
+            self.sizes = [size for size in self.sizes if size < min(large)]
+        if not self.sizes:
+            raise Refusal(f"no batch size fits into memory: {self.notes[-1]} Take a smaller network.")
+
+    def _first_guess(self) -> int | None:
+        """The step of the optimizer's usual rate; None where the rate is not searched."""
+        optimizer = self.bench.base.spec.optimizer
+        if optimizer.given is not None or self.bench.base.settings.learning_rate is not None:
+            return None
+        assert optimizer.learning_rate is not None
+        return step_of(optimizer.learning_rate)
+
+    def _batches(self, batch_size: int) -> int:
+        return -(-self.turns // batch_size)
+
+    def _most_updates(self, batch_size: int) -> int:
+        return self.epochs * self._batches(batch_size)
+
+    def _patience(self, batch_size: int) -> float:
+        return float(max(PATIENCE_EPOCHS, math.ceil(PATIENCE_UPDATES / self._batches(batch_size))))
+
+    # Steps --------------------------------------------------------------------------------------------------
+
+    def _targets(self, trials: Sequence[Mapping[int, Trial]]) -> dict[int, float]:
+        """What counts as reached, for the repeats of these trainings: by the median of the references."""
+        repeats = list(trials[0])
+        if self.target is not None:
+            return dict.fromkeys(repeats, self.target)
+        column, up = self.bench.monitor, higher_is_better(self.bench.monitor)
+        values = np.array([[one[repeat].best(column) for repeat in repeats] for one in trials])
+        values = values[np.isfinite(values).all(axis=1)]
+        if not len(values):
+            raise Refusal(
+                "no learning rate that was tried kept the loss finite in every repeat; scale the inputs, or "
+                "give a smaller learning_rate."
+            )
+        constant = {repeat: baseline(self.bench, repeat) for repeat in repeats}
+        if self.share is None:
+            self.share = share_of(values, np.array(list(constant.values())))
+        best = dict(zip(repeats, np.median(values, axis=0).tolist(), strict=True))
+        return targets(best, constant, self.share, higher_is_better=up)
+
+    def _noise(self, tuned: Point) -> tuple[NoiseOverTraining | None, str]:
+        """The noise scale along tuned trainings, up to the target; or why there is none."""
+        model = self.bench.prepared(self.search.setting_of(tuned)).model
+        try:
+            check_separable(model, self.bench.base.dataset.shape, self.bench.base.dataset.dtype)
+        except Refusal as refusal:
+            return None, str(refusal)
+        found = [one.reached for one in self.search.found[tuned].values()]
+        reached = [one.updates for one in found if one.reached]
+        if not reached:
+            return (
+                None,
+                "No training at the first batch size reached the target to measure it along.",
+            )
+        self._say("measuring the gradient noise")
+        return noise_along(self.search, tuned, max(10, int(np.median(reached))), self.first[:3]), ""
+
+    def _theory(self, noise: NoiseOverTraining | None, tuned: bool) -> Choice | None:
+        """The batch size that noise scale and update times suggest together, for the goal time.
+
+        None where the rate is not known to be tuned: at one that is 8 times too small the noise scale was
+        seen to be 3.5 to 13 times too large.
+        """
+        if not tuned or self.goal.kind != "time" or noise is None or noise.value is None:
+            return None
+        curve = self.timer.curve
+        seconds = [point.seconds for point in curve.points]
+        value, low, high = (
+            fastest_batch(curve.batch_sizes, seconds, critical)
+            for critical in (noise.value, noise.low, noise.high)
+        )
+        return Choice(value, low, high)
+
+    def _search(self, first: Point, theory: Choice | None) -> dict[int, Point]:
+        """Tune rates at batch sizes a factor of 4 apart, outwards, and then beside the best one."""
+        search, sizes = self.search, self.sizes
+        tuned = {first.batch_size: first}
+        if theory is not None and self.bench.base.spec.optimizer.name == "sgd":
+            place = int(np.argmin(np.abs(np.log(sizes) - math.log(theory.value))))
+            if sizes[place] not in tuned:
+                tuned[sizes[place]] = self._tuned(sizes[place], first)
+        for size in sorted(self._timed(), key=lambda size: abs(math.log(size / first.batch_size))):
+            if size not in tuned:
+                nearest = min(tuned, key=lambda other: abs(math.log(other / size)))
+                tuned[size] = self._tuned(size, tuned[nearest])
+        while True:
+            best = search.best(tuned.values(), self.first)
+            at = sizes.index(best.batch_size)
+            new = [size for size in sizes[max(0, at - 1) : at + 2] if size not in tuned]
+            if not new:
+                return tuned
+            for size in new:
+                tuned[size] = self._tuned(size, best)
+
+    def _timed(self) -> list[int]:
+        """Every other batch size, and the largest."""
+        return sorted({*self.sizes[::2], self.sizes[-1]})
+
+    def _tuned(self, batch_size: int, near: Point) -> Point:
+        """The best rate at a batch size, starting from what was found at another."""
+        if near.step is None:
+            return self.search.tune(batch_size, None, self.first)
+        power = 1.0 if self.bench.base.spec.optimizer.name in _LINEAR else 0.5
+        shift = 2 * round(power * math.log2(batch_size / near.batch_size))
+        return self.search.tune(batch_size, near.step + shift, self.first)
+
+    def _check(self, tuned: Mapping[int, Point], reference: Sequence[Point]) -> list[Point]:
+        """Race what came near the best on fresh repeats; what is clearly worse falls out on the way.
+
+        Rounds of fresh repeats go on until one point is left, the repeats are used up, or they have taken
+        `CHECK_SECONDS` of training.
+        """
+        search = self.search
+        self.timer.again(sorted({point.batch_size for point in search.found}))
+        racing = self._near(tuned)
+        checked, before = list(racing), self.spent
+        for begin in range(0, len(self.fresh), len(self.first)):
+            fresh = self.fresh[begin : begin + len(self.first)]
+            self._aim_at(fresh, reference)
+            self.used += fresh
+            search.measure(racing, self.used)
+            racing = self._still_racing(racing)
+            if len(racing) == 1 or self.spent - before > CHECK_SECONDS:
+                break
+        return checked
+
+    def _near(self, tuned: Mapping[int, Point]) -> list[Point]:
+        """What is worth a check: the tuned points near the best, and rates around the best ones."""
+        search, first = self.search, self.first
+        whole = [point for point in tuned.values() if set(first) <= set(search.found[point])]
+        ranked = sorted(whole, key=lambda point: search.score(point, first))
+        if self.goal.kind != "quality":
+            least = search.score(ranked[0], first)
+            ranked = [point for point in ranked if search.score(point, first) <= NEAR * least] or ranked[:1]
+        around = [
+            Point(point.batch_size, point.step + offset)
+            for point in ranked[:2]
+            if point.step is not None
+            for offset in (-2, -1, 1, 2)
+        ]
+        return list(dict.fromkeys([*ranked, *around]))
+
+    def _still_racing(self, racing: Sequence[Point]) -> list[Point]:
+        """Those that are not clearly worse than the best over the repeats so far."""
+        search, used = self.search, self.used
+        best = search.best(racing, used)
+        left = []
+        for point in racing:
+            low, middle = search.against(point, best, used)
+            if point == best or (low <= 0 and middle <= FAR):
+                left.append(point)
+        return left
+
+    def _aim_at(self, repeats: Sequence[int], reference: Sequence[Point]) -> None:
+        """Set the targets of repeats, by the reference trainings of each."""
+        if self.target is not None:
+            self.search.targets |= dict.fromkeys(repeats, self.target)
+            return
+        trials = long_trainings(self.search, reference, repeats, "checking with fresh seeds", self._run)
+        self.search.targets |= self._targets([trials[point] for point in reference])
+
+    def _choose(self, checked: Sequence[Point]) -> Point:
+        """The best over all repeats that were used; for quality the fastest that can't be told from it."""
+        whole = [point for point in checked if set(self.used) <= set(self.search.found[point])]
+        best = self.search.best(whole, self.used)
+        if self.goal.kind == "quality":
+            tied = [point for point in whole if self.search.against(point, best, self.used)[0] <= 0]
+            return min(tied, key=lambda point: self._time_of(point))
+        if math.isinf(self.search.score(best, self.used)):
+            self._unreachable()
+        return best
+
+    def _time_of(self, point: Point) -> float:
+        """Seconds until the best value of a point, on average."""
+        updates = [self.search.found[point][repeat].best_update for repeat in self.used]
+        return float(np.mean(updates)) * self.timer.seconds(point.batch_size)
+
+    def _unreachable(self) -> NoReturn:
+        values = [one.best for found in self.search.found.values() for one in found.values()]
+        up = higher_is_better(self.bench.monitor)
+        finite = [value for value in values if math.isfinite(value)]
+        best = f"{(max if up else min)(finite):.3g}" if finite else "none was finite"
+        asked = "the target" if self.target is None else f"target {self.target:g}"
+        raise Refusal(
+            f"{asked} was not reached by any setting within {self.epochs:,} epochs, or until nothing "
+            f"improved; best {best} ({self.bench.monitor}, of all trainings). Give a target within reach."
+        )
+
+    def _long(self, best: Point) -> dict[int, Trial]:
+        """Trainings at the advised setting until nothing improves, evaluated once an epoch."""
+        size = best.batch_size
+        setting, most, wait = self.search.setting_of(best), self._most_updates(size), self._patience(size)
+        repeats = [*self.fresh[: len(self.first)], *self.first]
+        jobs = [
+            Job(
+                setting,
+                repeat,
+                most,
+                self._batches(size),
+                patience=2 * wait,
+                change=negligible(self.bench, repeat),
+            )
+            for repeat in repeats
+        ]
+        trials = {trial.repeat: trial for trial in self._run("counting epochs", jobs)}
+        return {repeat: trials[repeat] for repeat in repeats}
+
+
+_LINEAR = ("sgd", "momentum", "nesterov")
+"""Optimizers whose first guess of the rate grows as the batch does; of the others it grows as its root."""
