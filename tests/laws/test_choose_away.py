@@ -66,7 +66,7 @@ def elsewhere(monkeypatch):
 
 
 def test_a_comparison_is_the_same_whatever_comes_back_first(elsewhere):
-    options = {"batch_size": [16], "optimizer": ["sgd"], "schedule": ["constant", "cosine"]}
+    options = {"batch_size": 16, "optimizer": "sgd", "learning_rate": ["tune", 0.05, 1e-6]}
     options |= {"epochs": 3, "repeats": 5}
     here = compare(NET, "example:iris", **options)
     there = compare(NET, "example:iris", ray="somewhere", **options)
