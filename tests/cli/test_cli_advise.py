@@ -157,10 +157,27 @@ def test_what_is_not_given_is_left_to_the_function(asked):
     assert model.hidden == (3,)
     assert not {"batch_size", "learning_rate", "epochs", "repeats"} & found.keys()
     assert (found["goal"], found["target"], found["optimizer"]) == ("time", None, "adam")
-    given = ("-b", "full", "-l", "0.1", "-e", "7", "-r", "4", "--goal", "quality", "--target-value", "0.2")
+    assert found["ray"] is None
+    given = (
+        "--ray",
+        "auto",
+        "-b",
+        "full",
+        "-l",
+        "0.1",
+        "-e",
+        "7",
+        "-r",
+        "4",
+        "--goal",
+        "quality",
+        "--target-value",
+        "0.2",
+    )
     _, found = asked("example:iris", *given)
     assert (found["batch_size"], found["learning_rate"], found["epochs"]) == ("full", 0.1, 7)
     assert (found["repeats"], found["goal"], found["target"]) == (4, "quality", 0.2)
+    assert found["ray"] == "auto"
 
 
 def test_an_interrupted_advice_goes_on_with_the_same_command(tmp_path):

@@ -78,9 +78,20 @@ def test_a_comparison_is_the_same_whatever_comes_back_first(elsewhere):
 
 
 def test_an_advice_is_the_same_whatever_comes_back_first(elsewhere, monkeypatch):
+    """To the order in which floats will be added."""
     monkeypatch.setattr(advise_module, "MORE_REPEATS", 0)
+    rests_on, concluded = [], advise_module.conclude
+    monkeypatch.setattr(
+        advise_module, "conclude", lambda found: (rests_on.append(found), concluded(found))[1]
+    )
     options = {"goal": "updates", "batch_size": 16, "optimizer": "sgd", "repeats": 3, "epochs": 10}
     here = advise(NET, "example:iris", **options)
     there = advise(NET, "example:iris", ray="somewhere", **options)
     assert without_times(here) == without_times(there)
     assert elsewhere[0].came, "it was trained elsewhere"
+    mine, other = rests_on
+    for one, two in ((mine.search.found, other.search.found), (mine.pilot.trials, other.pilot.trials)):
+        assert [(point, list(repeats)) for point, repeats in one.items()] == [
+            (point, list(repeats)) for point, repeats in two.items()
+        ]
+    assert list(mine.long) == list(other.long)
