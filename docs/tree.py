@@ -34,6 +34,7 @@ LAYERS = (
     "prepare",
     "describe",
     "asked",
+    "agreed",
     "conclude",
     "remembered",
     "saving",

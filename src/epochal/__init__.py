@@ -28,7 +28,9 @@ _HOMES = {
     "Weighted": "epochal.plan",
     "Order": "epochal.plan",
     "Replacement": "epochal.plan",
+    "HostLost": "epochal.errors",
     "Refusal": "epochal.errors",
+    "join": "epochal.hosts.joining",
     "Dataset": "epochal.data",
     "Task": "epochal.data",
     "load_data": "epochal.data",
@@ -104,7 +106,7 @@ if TYPE_CHECKING:
     from epochal.data import load as load_data
     from epochal.data.texts import text
     from epochal.engine.schedules import Schedule
-    from epochal.errors import Refusal
+    from epochal.errors import HostLost, Refusal
     from epochal.events import (
         Checkpointed,
         Evaluated,
@@ -115,6 +117,7 @@ if TYPE_CHECKING:
         RunStarted,
         Unsaved,
     )
+    from epochal.hosts.joining import join
     from epochal.models import MLP, Model, Pairwise, Variables, functions
     from epochal.models.starts import Initial
     from epochal.models.transforms import Brightness, Contrast, Crop, Flip, Rotate, Shift

@@ -106,7 +106,7 @@ def describe_data(prepared: Prepared) -> dict[str, Any]:
 
 def conditions(lanes: Lanes | None = None, deterministic: bool = False) -> dict[str, Any]:
     """What figures are measured under: on how many devices lanes ran if they did, in which mode."""
-    device = jax.devices()[0]
+    device = jax.local_devices()[0]
     versions = {}
     for package in ("epochal", "jax", "jaxlib", "optax", "numpy", "flax"):
         try:

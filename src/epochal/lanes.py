@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from epochal.errors import Refusal
+from epochal.hosts import together
 from epochal.models import Model, shapes_of
 
 __all__ = ["Lanes", "check_devices", "cores", "lanes_for", "parameters_of"]
@@ -53,6 +54,9 @@ class Lanes:
     @property
     def notes(self) -> tuple[str, ...]:
         """What should be known of them, where there is a choice."""
+        processes = len({device.process_index for device in self.teams[0]})
+        if processes > 1:
+            return (f"{self.devices} devices of {processes} processes share each batch",)
         if self.present == 1:
             return ()
         used, each, groups = self.devices, self.devices_a_batch, len(self.teams)
@@ -91,6 +95,10 @@ def lanes_for(repeats: int, asked: int | None, largest: int, small: bool, alone:
     host = devices[0].platform == "cpu"
     wanted = asked or (1 if host else len(devices))
     singly = tuple(range(repeat, repeat + 1) for repeat in range(repeats))
+    if not together().alone:
+        # One lane after the other, on all of them: every process knows all of every repeat.
+        team = tuple(device for own in _by_process() for device in own[:wanted])
+        return Lanes(singly if host or alone else (range(repeats),), (team,), len(devices))
     if wanted == 1:
         # A CPU runs small programs on one core each, so that cores work side by side, and a large one alone,
         # which uses all cores by itself. An accelerator takes all repeats in step.
@@ -103,6 +111,14 @@ def lanes_for(repeats: int, asked: int | None, largest: int, small: bool, alone:
     bounds = [repeats * group // groups for group in range(groups + 1)]
     in_step = tuple(range(begin, end) for begin, end in pairwise(bounds))
     return Lanes(singly if host or alone else in_step, teams, len(devices))
+
+
+def _by_process() -> list[list[jax.Device]]:
+    """The devices of all processes that train together."""
+    found: dict[int, list[jax.Device]] = {}
+    for device in jax.devices():
+        found.setdefault(device.process_index, []).append(device)
+    return [found[index] for index in sorted(found)]
 
 
 def groups_of(repeats: int, devices: int) -> tuple[int, int]:

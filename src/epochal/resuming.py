@@ -6,13 +6,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from epochal.agreed import begun, same_micro_batch
 from epochal.asked import ask_again, changed_conditions, conditions_of, differences, identity, with_epochs
 from epochal.errors import Refusal
 from epochal.events import Resumed
+from epochal.hosts import together
 from epochal.prepare import prepare
 from epochal.remembered import Remembered, read_pieces
 from epochal.run import Run, load, load_record
-from epochal.run.home import Home
+from epochal.run.checkpoints import newest
+from epochal.run.home import Home, read_request
 from epochal.training import Control, Events, drained, micro_batched
 
 __all__ = ["resume", "resuming"]
@@ -78,38 +81,56 @@ def resuming(
         progress: called with (what, done, of how many) while reading takes long.
         **given: as in `resume`.
     """
-    home, request = Home.again(folder, **(saving or {}))
+    others, path = together(), Path(folder)
+    held = others.first("the run folder", lambda: Home.again(path, **(saving or {})))
+    home, request = held or (None, _request(path))
     try:
         longer, notes = (request, ()) if epochs is None else with_epochs(request, epochs)
-        ended = _ended(home.path, longer)
+        ended = _ended(path, longer)
         if ended is not None:
-            home.close()
+            if home is not None:
+                home.close()
             return ended
         chosen, samples, settings = ask_again(
             longer, model=model, data=data, options=given, progress=progress
         )
-        prepared = micro_batched(prepare(chosen, samples, settings))
-        _check(home.path, request["identity"], identity(prepared))
-        checkpoints = home.checkpoints_of(request["identity"])
-        kept = checkpoints.newest()
+        prepared = same_micro_batch(micro_batched(prepare(chosen, samples, settings)))
+        _check(path, request["identity"], identity(prepared))
+        if home is None:
+            kept, passed_over = newest(path)
+        else:
+            checkpoints = home.checkpoints_of(request["identity"])
+            kept, passed_over = checkpoints.newest(), checkpoints.passed_over
         known: dict[int, Remembered] = {}
         if kept is not None:
             _check(kept.path, kept.identity, request["identity"])
             known = read_pieces(prepared, kept.pieces)
         if prepared.dataset.recipe is not None:
             longer = {**longer, "data": prepared.dataset.recipe.to_dict()}  # where it is now
-        if longer != request or saving:
-            home.ask(longer)
+
+        def begin() -> None:
+            if home is not None and (longer != request or saving):
+                home.ask(longer)
+
+        begun(prepared, begin, path, 0 if kept is None else kept.updates)
     except BaseException:
-        home.close()
+        if home is not None:
+            home.close()
         raise
     notes = (
         *notes,
-        *checkpoints.passed_over,
+        *passed_over,
         *changed_conditions(request["conditions"], conditions_of(prepared)),
     )
     resumed = Resumed(sum(one.updates for one in known.values()), notes)
     return Events(prepared, control or Control(), home, known, resumed)
+
+
+def _request(path: Path) -> dict[str, Any]:
+    """What was asked for, for a process that writes nothing."""
+    request = read_request(path)
+    request.pop("saving", None)
+    return request
 
 
 def _check(path: Path, then: Any, now: Mapping[str, Any]) -> None:

@@ -24,6 +24,7 @@ from typing import Any, Unpack, cast
 import jax
 import numpy as np
 
+from epochal.agreed import INTERRUPTED, Call, agreed_call, begun, same_micro_batch
 from epochal.asked import document, identity
 from epochal.conclude import LaneResult, conclude
 from epochal.curves import Curves
@@ -43,6 +44,7 @@ from epochal.events import (
     RunStarted,
     Unsaved,
 )
+from epochal.hosts import together
 from epochal.plan import Plan
 from epochal.prepare import prepare
 from epochal.prepared import Prepared
@@ -70,9 +72,12 @@ class Control:
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self.signal = 0
+        """The number of the signal that stopped it, in this process or in one that trains with it; else 0."""
 
-    def stop(self) -> None:
+    def stop(self, signal: int = 0) -> None:
         """Ask all repeats to end at the next update boundary that the host sees."""
+        self.signal = self.signal or signal
         self._event.set()
 
     @property
@@ -143,10 +148,14 @@ def train(
     before the first event is asked for. Closing the iterator ends the training.
     """
     place = None if out is None else out if isinstance(out, RunFolder) else RunFolder(out)
-    if place is not None:
+    if place is not None and together().leads:
         refuse_existing(place.path)
-    prepared = micro_batched(prepare(model, data, Settings.of(options)))
-    home = None if place is None else Home.begin(place, document(prepared), identity(prepared))
+    prepared = same_micro_batch(micro_batched(prepare(model, data, Settings.of(options))))
+
+    def begin() -> Home | None:
+        return None if place is None else Home.begin(place, document(prepared), identity(prepared))
+
+    home = begun(prepared, begin, None if place is None else Path(place.path))
     return Events(prepared, control or Control(), home)
 
 
@@ -238,8 +247,8 @@ class Events(Iterator[Event]):
 
     def _start(self) -> None:
         self._begin = time.perf_counter()
-        together, teams = self._prepared.lanes.repeats, self._prepared.lanes.teams
-        lanes = [lane for repeats in together for lane in in_step(self._known, repeats)]
+        repeats, teams = self._prepared.lanes.repeats, self._prepared.lanes.teams
+        lanes = [lane for group in repeats for lane in in_step(self._known, group)]
         if self._home is not None:
             known = [one for _, one in lanes if one is not None]
             spec, told = self._prepared.spec, self._queue
@@ -304,14 +313,14 @@ def _work(
         except queue.Empty:
             return
         try:
-            if control.stopped and repeats.start > 0 and known is None:
+            if together().decide("a lane", control.stopped, any) and repeats.start > 0 and known is None:
                 told.put(None)  # it had not begun when the training was asked to stop
                 continue
             kept = None if known is None else known.kept
             with closing(make_lane(prepared, repeats, devices=devices, kept=kept)) as lane:
                 told.put(_Drive(prepared, control, repeats, lane, told, saver, known).to_its_end())
         except BaseException as error:
-            told.put(error)
+            told.put(together().cause(error))
             return
 
 
@@ -341,13 +350,16 @@ class _Drive:
         if saver is not None:
             saver.begin(lane, repeats)
         while not lane.done:
-            reason = self._reason()
+            most, reason, signal = agreed_call(self._wish())
+            if reason == INTERRUPTED:
+                self._control.stop(signal)
             if reason:
                 break
             try:
-                self._tell(lane.advance(None if saver is None else saver.most(lane, repeats)))
+                lane.budget = max(lane.budget, most)  # that of process 0 counts
+                self._tell(lane.advance(most))
             except DataFailed as error:
-                if not lane.update:
+                if not lane.update or not together().alone:
                     raise
                 reason = failed = str(error).rstrip(".")
                 break
@@ -366,13 +378,16 @@ class _Drive:
                 raise
         return LaneResult.of(lane, repeats, reason, failed)
 
-    def _reason(self) -> str:
-        """Why the host ends it here; empty to go on."""
+    def _wish(self) -> Call:
+        """How long this process would have the next call, and why it would have none."""
+        lane, saver, reason = self._lane, self._saver, ""
         if self._control.stopped:
-            return "interrupted"
-        if self._lane.seconds >= self._seconds:
-            return f"the budget of {self._seconds:g} seconds is spent"
-        return ""
+            reason = INTERRUPTED
+        elif lane.seconds >= self._seconds:
+            reason = f"the budget of {self._seconds:g} seconds is spent"
+        most = None if saver is None else saver.most(lane, self._repeats)
+        budget = lane.budget if most is None else min(lane.budget, most)
+        return Call(budget, reason, self._control.signal)
 
     def _tell(self, evaluations: Sequence[Evaluation]) -> None:
         lane, prepared = self._lane, self._prepared
@@ -383,9 +398,9 @@ class _Drive:
 
     def _remembered(self) -> Remembered:
         """All that the lane knows now."""
-        together = Curves.concatenate(self._curves)
-        self._curves = [together]
-        return Remembered(self._repeats, self._lane.keep(), together)
+        curves = Curves.concatenate(self._curves)
+        self._curves = [curves]
+        return Remembered(self._repeats, self._lane.keep(), curves)
 
 
 def _stop(

@@ -19,6 +19,7 @@ SECTIONS = [
     "Evaluation",
     "Output",
     "Checkpoints",
+    "Several hosts",
     "Options",
 ]
 

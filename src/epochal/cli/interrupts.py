@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn, Protocol
 
-__all__ = ["Stoppable", "leave", "leaving", "status", "stopping", "told", "unwinding"]
+__all__ = ["Stoppable", "heard", "leave", "leaving", "status", "stopping", "told", "unwinding"]
 
 INTERRUPTED = 128 + signal.SIGINT
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -25,8 +25,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Stoppable(Protocol):
     """What can be asked to end, such as `training.Control`."""
 
-    def stop(self) -> None:
-        """Ask it to end."""
+    def stop(self, signal: int = 0) -> None:
+        """Ask it to end, as that signal does."""
 
     @property
     def stopped(self) -> bool:
@@ -40,6 +40,11 @@ _last = [int(signal.SIGINT)]
 def status() -> int:
     """The exit status after an interruption, as shells have it: 130, or 143 if it was asked to terminate."""
     return 128 + _last[-1]
+
+
+def heard(signal: int) -> None:
+    """A signal that came to another process ends this one, too."""
+    _last.append(signal)
 
 
 @contextmanager
@@ -84,7 +89,7 @@ def stopping(control: Stoppable, worth: Callable[[], bool]) -> Iterator[None]:
 
     def handle(number: int, frame: FrameType | None) -> None:
         again = control.stopped
-        control.stop()
+        control.stop(number)
         if again or not worth():
             raise KeyboardInterrupt
 

@@ -19,8 +19,9 @@ import click
 
 from epochal.cli.command import sentence
 from epochal.cli.interrupts import leave, leaving, status, told
+from epochal.cli.others import ended_together, tell_others
 from epochal.cli.say import say
-from epochal.errors import DataFailed, Refusal, SaveFailed, did_you_mean
+from epochal.errors import DataFailed, HostLost, Refusal, SaveFailed, did_you_mean
 
 __all__ = ["app", "main", "run"]
 
@@ -114,7 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("EPOCHAL_DEBUG"):
             raise
-        if isinstance(error, DataFailed | SaveFailed):
+        if isinstance(error, DataFailed | HostLost | SaveFailed):
             return _say(str(error), 1)
         if isinstance(error, OSError):
             where = f": {error.filename}" if error.filename else ""
@@ -132,12 +133,13 @@ def run() -> None:
     """Run the command line and exit."""
     with leaving():
         found = main()
-        if found > 128:
+        if not ended_together(found):
             leave(found)
     sys.exit(found)
 
 
 def _say(words: str, code: int) -> int:
+    tell_others(words)
     with suppress(OSError):
         say(f"epochal: {words}", err=True)
     return code

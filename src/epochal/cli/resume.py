@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from epochal.cli.command import Command, under
+from epochal.cli.hosts_options import hosts_options, join_others
 from epochal.cli.options import Whole, decorate
 from epochal.cli.reading import reading_progress
 from epochal.cli.running import exit_status, last_words, watched
@@ -37,6 +38,7 @@ _options = decorate(
         help="Devices that take part from now on; else as many as were asked for.",
     ),
     saving_options,
+    hosts_options,
     _output("--json", "as_json", is_flag=True, help="One JSON object on stdout, all else on stderr."),
     _output("--quiet", "-q", is_flag=True, help="Nothing but the result."),
 )
@@ -61,6 +63,7 @@ def command(ctx: click.Context, /, run: Path, as_json: bool, quiet: bool, **give
     from epochal.run import Run
     from epochal.training import Control
 
+    leads = join_others(given)
     control = Control()
     with own_model(given["model"]):
         found = resuming(
@@ -70,18 +73,20 @@ def command(ctx: click.Context, /, run: Path, as_json: bool, quiet: bool, **give
             epochs=given["epochs"],
             control=control,
             saving=saving(given),
-            progress=reading_progress(quiet),
+            progress=reading_progress(quiet or not leads),
             **({} if given["devices"] is None else {"devices": given["devices"]}),
         )
     if isinstance(found, Run):
-        say(
-            f"{run} has ended: {found.plan.epochs:,} epochs. --epochs trains it further.",
-            err=as_json or quiet,
-        )
+        if leads:
+            say(
+                f"{run} has ended: {found.plan.epochs:,} epochs. --epochs trains it further.",
+                err=as_json or quiet,
+            )
         ended = found
     else:
-        ended = watched(found, control, Screen(quiet=quiet, to_stderr=as_json))
-    if as_json:
-        say_document(result(ended, run))
-    last_words(ended, run, quiet=quiet, as_json=as_json)
+        ended = watched(found, control, Screen(quiet=quiet or not leads, to_stderr=as_json))
+    if leads:
+        if as_json:
+            say_document(result(ended, run))
+        last_words(ended, run, quiet=quiet, as_json=as_json)
     ctx.exit(exit_status(ended))

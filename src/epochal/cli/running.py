@@ -27,6 +27,8 @@ def watched(events: Events, control: Control, screen: Screen) -> Run:
     with interrupts.stopping(control, screen.anything_learned):
         try:
             ended = _ended(events, control, screen)
+            if control.signal:
+                interrupts.heard(control.signal)
             _conclude(ended, screen)
         except KeyboardInterrupt:
             events.abandon()

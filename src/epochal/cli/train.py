@@ -13,6 +13,7 @@ import click
 
 from epochal.cli.command import Command
 from epochal.cli.files import check_folder
+from epochal.cli.hosts_options import join_others, same_folder
 from epochal.cli.network_options import model, told
 from epochal.cli.options import column, columns, image_options, reading_options
 from epochal.cli.rank_options import pairs_asked
@@ -53,17 +54,22 @@ def command(
     What holds if an option is not given stands in brackets.
     """
     folder = new_folder(data) if out is None else out
-    if out is not None:
-        from epochal.run import refuse_existing
+    leads = join_others(given)
+    folder = same_folder(folder)
+    if leads:
+        if out is not None:
+            from epochal.run import refuse_existing
 
-        refuse_existing(out)
-    check_folder(folder)
+            refuse_existing(out)
+        check_folder(folder)
     from epochal.cli.screen import Screen
 
-    run, path = train_and_save(data, given, folder, Screen(quiet=quiet, to_stderr=as_json))
-    if as_json:
-        say_document(result(run, path))
-    last_words(run, path, quiet=quiet, as_json=as_json)
+    screen = Screen(quiet=quiet or not leads, to_stderr=as_json)
+    run, path = train_and_save(data, given, folder, screen)
+    if leads:
+        if as_json:
+            say_document(result(run, path))
+        last_words(run, path, quiet=quiet, as_json=as_json)
     ctx.exit(exit_status(run))
 
 

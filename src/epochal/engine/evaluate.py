@@ -27,8 +27,8 @@ def forward(model: Model, variables: Variables, inputs: jax.Array, team: Team = 
     """
 
     def run(rows: jax.Array) -> jax.Array:
-        outputs, _ = model.apply(variables, seen(team.share(rows)), jax.random.key(0), False)
-        return team.gather(outputs)
+        outputs, _ = model.apply(variables, seen(team.share(team.gather(rows))), jax.random.key(0), False)
+        return team.gather(team.share(outputs))
 
     samples, size = inputs.shape[0], getattr(model, "evaluation_rows", EVALUATION_ROWS)
     whole = samples // size

@@ -98,7 +98,7 @@ class FedLane:
     def __post_init__(self) -> None:
         self.spec = spec = replace(self.spec, layout=self.spec.layout.fed, team=Team(self.devices))
         train = self.source.readers["train"]
-        self.budget = self.fixed_budget or 64
+        self.budget = self.fixed_budget or (64 if spec.team.local else 1)
         self._compiling = 0.0
         self._sample = jax.ShapeDtypeStruct(train.rows.shape[1:], train.dtype)
         if self.kept is None:
@@ -165,7 +165,7 @@ class FedLane:
                 at = (self.update, int(position.epoch), int(position.index), self.seconds + elapsed())
                 samples = None if self.source.take is None else self.samples
                 evaluations.append(Evaluation(*at, active, row, samples))
-            late = self.fixed_budget is None and elapsed() >= CALL_SECONDS
+            late = self.fixed_budget is None and self.spec.team.local and elapsed() >= CALL_SECONDS
             if late or left <= 0 or self.update >= self.last_update or self._stopped:
                 break
             try:

@@ -224,7 +224,7 @@ class Feed:
         self._counts: dict[int, int] = {}
         for count, size in (segment for phase in plan.phases for segment in phase.segments):
             self._counts[size] = max(count, self._counts.get(size, 0))
-        self._sooner = 1
+        self._sooner = 1 if team.local else MOST_BATCHES
         self._free: list[NDArray[np.uint8]] = []
         self._lock = threading.Lock()
         wanted = spans(plan, update, last, self._together)
@@ -271,6 +271,8 @@ class Feed:
 
     def _took(self, span: Span, seconds: float) -> None:
         """Read more or fewer batches together from now on, as long as these took."""
+        if not self._team.local:
+            return
         wanted = span.batches * READ_SECONDS / max(seconds, 1e-6)
         self._sooner = max(1, min(int(wanted), 4 * max(span.batches, self._sooner), MOST_BATCHES))
 

@@ -52,7 +52,9 @@ def batch_of(
         return jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, number * most, size), rows)
 
     if samples is not None and not isinstance(part, Dealt):
-        return spec.team.share(take(part, cut(samples)))
+        # Said of what is gathered and of the numbers, too: else XLA has the devices share the samples of the
+        # whole data, and sums up those of each batch over all of them.
+        return spec.team.share(take(spec.team.gather(part), spec.team.share(cut(samples))))
     if isinstance(part, Dealt):
         found = part.whole() if size is None else part.piece(number, size, most)
     else:

@@ -107,7 +107,7 @@ class Lane:
         else:
             progress, self.update, self.seconds, _ = self.kept
             self.progress = Progress(progress.position, self.spec.team.put(progress.repeats))
-        self.budget = self.fixed_budget or 64
+        self.budget = self.fixed_budget or (64 if self.spec.team.local else 1)
         end = (
             (self.plan.epochs, 0)
             if self.last_update >= self.plan.updates

@@ -60,6 +60,12 @@ class Team:
         return laid
 
     @property
+    def local(self) -> bool:
+        """Whether no other process has a part in it; else all make the same calls, whatever a clock says."""
+        where = self.everywhere
+        return where is None or where.is_fully_addressable
+
+    @property
     def own(self) -> list[int]:
         """The places in the team of the devices that belong to this process."""
         here = jax.process_index()
@@ -84,7 +90,12 @@ class Team:
 
     def put(self, arrays: Tree) -> Tree:
         """The same arrays on every device; from outside of a program."""
-        placed: Tree = jax.device_put(arrays, self.everywhere)
+        where = self.everywhere
+        if where is not None and not self.local:
+            # `jax.device_put` would compare them over all processes, and takes no keys.
+            spread: Tree = jax.tree.map(lambda leaf: _spread(leaf, where), arrays)
+            return spread
+        placed: Tree = jax.device_put(arrays, where)
         return placed
 
     def shaped(self, leaf: Any) -> jax.ShapeDtypeStruct:
@@ -92,6 +103,17 @@ class Team:
         placed = getattr(leaf, "sharding", None)
         ours = isinstance(placed, NamedSharding) and placed.mesh == self._mesh if self.devices else False
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=placed if ours else self.everywhere)
+
+
+def _spread(leaf: Any, where: NamedSharding) -> jax.Array:
+    """An array that each process has, on the devices of all of them."""
+    if isinstance(leaf, jax.Array) and leaf.sharding == where:
+        return leaf
+    if jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        words = _spread(jax.random.key_data(leaf), where)
+        return jax.random.wrap_key_data(words, impl=jax.random.key_impl(leaf))
+    host = np.asarray(leaf)
+    return jax.make_array_from_callback(host.shape, where, lambda index: host[index])
 
 
 ALONE = Team()

@@ -15,7 +15,7 @@ from typing import Any
 
 from epochal.errors import Refusal
 from epochal.hosts.launch import Place
-from epochal.hosts.node import MOST_BYTES, Link, Node, closing, pump, read_line
+from epochal.hosts.node import Link, Node, closing, pump, read_line
 
 __all__ = ["Hub"]
 
@@ -104,7 +104,7 @@ class Hub(Node):
 
     async def _listen(self) -> None:
         host = self._place.host if self._place.host in _LOOPBACK else None
-        self._server = await asyncio.start_server(self._come, host, self._place.port, limit=MOST_BYTES)
+        await self.serve(self._come, host, self._place.port)
 
     async def _come(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Somebody has connected: a member, a tunnel, or a stranger."""

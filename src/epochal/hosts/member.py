@@ -96,8 +96,7 @@ class Member(Node):
         self._link = Link(reader, writer, "process 0")
         hello = {"as": "member", "process": place.index, "count": place.count}
         self._link.say({**hello, "version": self._version, "who": who()})
-        self._server = await asyncio.start_server(self._tunnel, "127.0.0.1", 0, limit=MOST_BYTES)
-        self.service = self._server.sockets[0].getsockname()[1]
+        self.service = await self.serve(self._tunnel, "127.0.0.1", 0)
         self.task(self._listen())
         self.task(self.watch(self._link, self._gone))
 

@@ -32,6 +32,10 @@ MOST_BYTES = 1 << 20
 """The longest line that is read."""
 
 
+Serving = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
+"""What is done with a connection."""
+
+
 @dataclass(eq=False)
 class Link:
     """A connection to a member."""
@@ -174,6 +178,16 @@ class Node(ABC):
         await self._end.wait()
         if self._server is not None:
             self._server.close()
+
+    async def serve(self, come: Serving, host: str | None, port: int) -> int:
+        """Have every connection met by `come`; the port at which they are waited for."""
+
+        def met(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self.task(come(reader, writer))
+
+        self._server = await asyncio.start_server(met, host, port, limit=MOST_BYTES)
+        found: int = self._server.sockets[0].getsockname()[1]
+        return found
 
     def task(self, work: Coroutine[Any, Any, Any]) -> None:
         """Do something beside all else."""

@@ -10,11 +10,17 @@ that is the rule of one wish, and costs nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from epochal.hosts.node import Node
+from epochal.errors import HostLost
+
+if TYPE_CHECKING:
+    from epochal.hosts.node import Node
 
 __all__ = ["ALONE", "Together", "together"]
+
+CAUSE_SECONDS = 1.0
+"""How long after an error it is waited for that a process is found to be gone."""
 
 Wish = TypeVar("Wish")
 Decision = TypeVar("Decision")
@@ -25,7 +31,7 @@ class Together:
 
     def __init__(self, index: int = 0, count: int = 1, node: Node | None = None) -> None:
         self.index, self.count, self._node = index, count, node
-        self._decisions = 0
+        self._failed, self._decisions = False, 0
 
     @property
     def alone(self) -> bool:
@@ -36,6 +42,11 @@ class Together:
     def leads(self) -> bool:
         """Whether this process decides, writes and prints."""
         return self.index == 0
+
+    @property
+    def over(self) -> bool:
+        """Whether this process has failed or lost another one, so that none trains with it any more."""
+        return self._failed or (self._node is not None and bool(self._node.lost))
 
     def decide(self, what: str, wish: Wish, rule: Callable[[list[Wish]], Decision]) -> Decision:
         """What process 0 decides by the rule from the wishes of all, in the order of the processes.
@@ -51,6 +62,12 @@ class Together:
         self._decisions += 1
         return cast(Decision, self._node.decide(what, self._decisions, wish, rule))
 
+    def first(self, what: str, work: Callable[[], Decision]) -> Decision | None:
+        """Have process 0 alone do something: what it returns, None elsewhere; all refuse what it refuses."""
+        found: list[Decision] = []
+        self.decide(what, None, lambda wishes: found.append(work()))
+        return found[0] if found else None
+
     def remember(self, remedy: str) -> None:
         """Say what can be done if a process is lost, as a sentence."""
         if self._node is not None:
@@ -63,8 +80,21 @@ class Together:
 
     def fail(self, sentence: str) -> None:
         """Tell the others that this process has failed, so that they end as well."""
+        self._failed = True
         if self._node is not None and not self._node.lost:
             self._node.fail(sentence)
+
+    def cause(self, error: BaseException) -> BaseException:
+        """What is behind an error: a process that is gone, or else the error itself, which is told to all."""
+        if self._node is None or isinstance(error, HostLost):
+            return error
+        try:
+            self.check(CAUSE_SECONDS)
+        except HostLost as lost:
+            lost.__cause__ = error
+            return lost
+        self.fail(f"{type(error).__name__}: {error}".rstrip(".") + ".")
+        return error
 
     def end(self) -> bool:
         """Wait until all processes are at their end; whether all of them are still there.

@@ -16,11 +16,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from epochal.errors import HostLost, Refusal
-from epochal.hosts.hub import Hub
 from epochal.hosts.launch import Place, place_of
-from epochal.hosts.member import Member
-from epochal.hosts.node import Node
-from epochal.hosts.together import Together, together, use
+from epochal.hosts.together import ALONE, Together, together, use
 
 __all__ = ["SILENCE", "join", "part"]
 
@@ -77,15 +74,18 @@ def join(
     if jax.distributed.is_initialized():
         raise Refusal("epochal.join takes the place of jax.distributed.initialize; leave that out.")
     version = f"{epochal.__version__} with JAX {jax.__version__}"
+    from epochal.hosts.hub import Hub
+    from epochal.hosts.member import Member
+
     if place.index == 0:
         service = _free_port()
         hub = Hub(place, version, service, silence)
-        node: Node = hub
         hub.gather(patience)
+        use(Together(0, place.count, hub))
     else:
-        node = member = Member(place, version, silence, patience)
+        member = Member(place, version, silence, patience)
         service = member.service
-    use(Together(place.index, place.count, node))
+        use(Together(place.index, place.count, member))
     atexit.register(_farewell)
     _start(place, service, silence, patience)
 
@@ -123,30 +123,27 @@ def part() -> bool:
     others = together()
     if others.alone:
         return True
-    complete = others.end()
+    try:
+        complete = others.end()
+    except HostLost:
+        complete = False
     if complete:
         jax.distributed.shutdown()
     others.close()
-    use(Together())
+    use(ALONE)
     return complete
 
 
 def _farewell() -> None:
     """At the end of the process: JAX would wait for those that are gone, and end in a stack trace."""
     others = together()
+    failed = getattr(sys, "last_value", None)
     if others.alone:
         return
-    failed = getattr(sys, "last_value", None)
     if failed is not None:
         others.fail(f"{type(failed).__name__}: {failed}".rstrip(".") + ".")
-        _leave(1)
-    try:
-        if not part():
-            _leave(0)
-    except HostLost as lost:
-        with suppress(OSError):
-            os.write(2, f"epochal: {lost}\n".encode())
-        _leave(1)
+    if others.over or not part():
+        _leave(1 if others.over else 0)
 
 
 def _leave(status: int) -> None:

@@ -1,0 +1,69 @@
+"""What can be said on the command line about processes that train together, and who of them speaks?"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from epochal.cli.command import under
+from epochal.cli.options import decorate
+from epochal.errors import Refusal
+
+__all__ = ["hosts_options", "join_others", "same_folder"]
+
+_hosts = under("Several hosts")
+
+_NAMES = {"coordinator": "--coordinator", "process_id": "--process-id", "processes": "--processes"}
+
+hosts_options = decorate(
+    _hosts(
+        "--distributed",
+        is_flag=True,
+        help="Train together with all that Slurm, Open MPI, Kubernetes or a TPU pod has started.",
+    ),
+    _hosts("--coordinator", metavar="HOST:PORT", help="Or with those that know process 0 at this address;"),
+    _hosts("--process-id", type=int, metavar="I", help="which of them this one is, from 0,"),
+    _hosts("--processes", type=int, metavar="N", help="and how many they are."),
+)
+"""The options of `train` and `resume`."""
+
+
+def join_others(given: dict[str, Any]) -> bool:
+    """Join other processes if that is asked for, and take the options out; whether this one speaks."""
+    asked = {name: given.pop(name) for name in _NAMES}
+    if given.pop("distributed"):
+        if any(value is not None for value in asked.values()):
+            first, second, third = _NAMES.values()
+            raise Refusal(
+                f"--distributed finds out what {first}, {second} and {third} say; give one of both."
+            )
+    elif all(value is None for value in asked.values()):
+        return True
+    from epochal.hosts import join, together
+
+    join(**asked, names=_NAMES)
+    if not together().alone:
+        _take_standard_output(together().leads)
+    return together().leads
+
+
+def _take_standard_output(leads: bool) -> None:
+    """From now on only this program prints there, not C++ (Gloo has words for it); in process 0 alone."""
+    sys.stdout.flush()
+    own = os.dup(1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    if leads:
+        encoding, errors = sys.stdout.encoding, sys.stdout.errors
+        sys.stdout = os.fdopen(own, "w", buffering=1, encoding=encoding, errors=errors)
+    else:
+        os.close(own)
+
+
+def same_folder(folder: Path) -> Path:
+    """The folder that process 0 means: a name of its own has the time in it."""
+    from epochal.hosts import together
+
+    found: str = together().decide("the run folder", str(folder), lambda wishes: wishes[0])
+    return Path(found)

@@ -1,0 +1,28 @@
+"""What do processes that train together with this one hear of its end?"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+__all__ = ["ended_together", "tell_others"]
+
+
+def _hosts() -> Any:
+    """The module, if anybody has joined others."""
+    return sys.modules.get("epochal.hosts")
+
+
+def tell_others(words: str) -> None:
+    """This process has failed, in these words: the others end as well."""
+    hosts = _hosts()
+    if hosts is not None:
+        hosts.together().fail(words)
+
+
+def ended_together(status: int) -> bool:
+    """Whether the process may end as usual, with nobody waiting for it; if not, it is to leave at once."""
+    hosts = _hosts()
+    if hosts is None or hosts.together().alone:
+        return status <= 128
+    return not hosts.together().over and hosts.part() and status <= 128
