@@ -405,7 +405,7 @@ def test_times_say_nothing(kept):
 
 
 LIES = {
-    "a path": lambda document: document.update(files={"../20/moving": document["files"]["moving"]}),
+    "a path": lambda document: document.update(files={"../30/moving": document["files"]["moving"]}),
     "an absolute path": lambda document: document.update(files={"/etc/passwd": document["files"]["moving"]}),
     "no files": lambda document: document.update(files=[1]),
     "a size in words": lambda document: document["files"]["moving"].update(size="9"),

@@ -65,11 +65,17 @@ def held(folder):
     return document["settings"]["epochs"]
 
 
-def count(monkeypatch, folder, work, **options):
+def operations(monkeypatch, folder, work, **options):
     with monkeypatch.context() as patch:
         patch.setattr(disk, "os", counted := Disk(folder, **options))
         work()
-    return len(counted.done)
+    return counted.done
+
+
+def deaths(done):
+    """At every operation from the first that others can see, and now and then while files are written."""
+    seen = min(done.index(name) for name in ("unlink", "replace", "rename") if name in done)
+    return [at for at in range(len(done)) if at % 6 == 0 or at >= seen - 4]
 
 
 def copy_of(folder, name):
@@ -84,17 +90,18 @@ def test_death_at_every_operation_leaves_a_run_that_is_whole_or_has_not_ended(fo
     allowed = {2, 0, 1} if before else {0, 1}
     seen = set()
     counted = copy_of(folder, "count")
-    for at in range(count(monkeypatch, counted, lambda: publish(run(), counted))):
+    done = operations(monkeypatch, counted, lambda: publish(run(), counted))
+    for at in deaths(done):
         copy = copy_of(folder, at)
         with monkeypatch.context() as patch:
             patch.setattr(disk, "os", failing := Disk(copy, at))
             with pytest.raises(Death):
                 publish(run(), copy)
-        for number in (at % 4, (at + 1) % 4):
-            left = failing.left(CUTS[number], folder.with_name(f"{at}-{number}"))
+        for number, cut in enumerate(CUTS):
+            left = failing.left(cut, folder.with_name(f"{at}-{number}"))
             seen.add(held(left))
             assert newest(left)[0].updates == 10
-            if at % 4 == 0:
+            if at % 4 == number:
                 publish(run(), left)
                 assert held(left) == 1
                 assert {path.name for path in left.iterdir()} == {path.name for path in counted.iterdir()}
@@ -109,7 +116,8 @@ def test_a_full_disk_at_every_operation_leaves_the_checkpoints(folder, monkeypat
         else ("open", "write", "mkdir", "fsync", "close", "replace", "rename")
     )
     counted = copy_of(folder, "count")
-    for at in range(count(monkeypatch, counted, lambda: publish(run(), counted), only=only)):
+    done = operations(monkeypatch, counted, lambda: publish(run(), counted), only=only)
+    for at in range(int(lasting), len(done), 2):
         copy = copy_of(folder, at)
         with monkeypatch.context() as patch:
             patch.setattr(disk, "os", Disk(copy, at, errno.ENOSPC, only, lasting))
@@ -125,15 +133,16 @@ def test_a_full_disk_at_every_operation_leaves_the_checkpoints(folder, monkeypat
 
 def test_death_at_every_operation_leaves_a_new_folder_whole_or_not_at_all(tmp_path, monkeypatch):
     (tmp_path / "count").mkdir()
-    for at in range(count(monkeypatch, tmp_path / "count", lambda: save(run(), tmp_path / "count" / "run"))):
+    done = operations(monkeypatch, tmp_path / "count", lambda: save(run(), tmp_path / "count" / "run"))
+    for at in deaths(done):
         place = tmp_path / f"{at}"
         place.mkdir()
         with monkeypatch.context() as patch:
             patch.setattr(disk, "os", failing := Disk(place, at))
             with pytest.raises(Death):
                 save(run(), place / "run")
-        for number in (at % 4, (at + 1) % 4):
-            left = failing.left(CUTS[number], tmp_path / f"{at}-{number}")
+        for number, cut in enumerate(CUTS):
+            left = failing.left(cut, tmp_path / f"{at}-{number}")
             if (left / "run").exists():
                 assert held(left / "run") == 1
             else:
@@ -143,10 +152,9 @@ def test_death_at_every_operation_leaves_a_new_folder_whole_or_not_at_all(tmp_pa
 def test_a_full_disk_at_every_operation_leaves_nothing_of_a_new_folder(tmp_path, monkeypatch):
     (tmp_path / "count").mkdir()
     only = ("open", "write", "mkdir", "fsync", "close", "rename")
-    total = count(
-        monkeypatch, tmp_path / "count", lambda: save(run(), tmp_path / "count" / "a" / "run"), only=only
-    )
-    for at in range(total):
+    counted = tmp_path / "count"
+    done = operations(monkeypatch, counted, lambda: save(run(), counted / "a" / "run"), only=only)
+    for at in range(len(done)):
         place = tmp_path / f"{at}"
         place.mkdir()
         with monkeypatch.context() as patch:
