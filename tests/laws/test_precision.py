@@ -32,6 +32,9 @@ from helpers import assert_same_bits
 UNIT = 2.0**-8
 """The most by which rounding to the nearest bfloat16 changes a number of size 1."""
 
+FAST_TO_COMPILE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+"""It is the values that count here."""
+
 RANDOM = np.random.default_rng(4)
 LOSS = loss_for("log_loss", classification=True)[1]
 ROWS = RANDOM.normal(size=(24, 9)).astype(np.float32)
@@ -126,7 +129,10 @@ def test_products_are_bfloat16_and_what_is_added_up_or_kept_is_float32(name, for
 )
 def test_gradients_are_those_of_float32_up_to_rounding(name, network):
     model, variables, inputs = drawn(name, network)
-    both = jax.jit(lambda *given: [slope_of(computing_in(model, one))(*given) for one in PRECISIONS])
+    both = jax.jit(
+        lambda *given: [slope_of(computing_in(model, one))(*given) for one in PRECISIONS],
+        compiler_options=FAST_TO_COMPILE,
+    )
     ((wide, wide_state), slope), ((short, short_state), found) = both(*variables, inputs, LABELS)
     # Errors of a chain of few roundings, each at most UNIT and half of it on average, do not all add up.
     assert float(short) == pytest.approx(float(wide), rel=4 * UNIT) and short != wide
@@ -173,7 +179,9 @@ def test_micro_batches_add_up():
         arguments = (params, variables.state, part, jnp.arange(23), jax.random.key(0))
         return [gradient(replace(spec, micro_batch=most))(*arguments) for most in (None, 5)]
 
-    ((whole, _), one), ((summed, _), other) = jax.jit(slopes)(variables.params)
+    ((whole, _), one), ((summed, _), other) = jax.jit(slopes, compiler_options=FAST_TO_COMPILE)(
+        variables.params
+    )
     # A sample's outputs are the same in both, and so is its share in the last bias. What goes back through a
     # product is rounded, there divided by the size of the batch and here not: UNIT for each of two layers.
     assert float(summed) == pytest.approx(float(whole), rel=1e-6)
