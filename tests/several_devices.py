@@ -6,6 +6,7 @@ One process for all checks, so that start-up and what is compiled are paid once 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,6 +18,7 @@ import numpy as np
 import epochal as ep
 from epochal.engine.feed import Feed
 from epochal.engine.gradient import gradient
+from epochal.engine.lane import kept as kept_of
 from epochal.engine.state import Part
 from epochal.engine.team import ALONE, Team
 from epochal.prepare import prepare
@@ -88,7 +90,7 @@ def gradients() -> Iterator[tuple[str, float]]:
     """How far shared gradients are from those of one device."""
     for name, model, micro_batch, sizes, counts in (
         ("all sizes", ep.MLP(), None, SIZES, COUNTS),
-        ("batch normalization and dropout", ep.MLP(5, batch_norm=True, dropout=0.3), None, (7, 17), (3, 8)),
+        ("batch normalization and dropout", ep.MLP(5, batch_norm=True, dropout=0.3), None, (17,), (8,)),
         ("micro-batches", ep.MLP(5, batch_norm=True, dropout=0.3), 5, (17,), (3,)),
     ):
         wanted = slopes(ALONE, model, micro_batch, sizes)
@@ -135,37 +137,91 @@ def poison(feed: Any) -> None:
 TRAININGS: dict[str, dict[str, Any]] = {
     "repeats": {"repeats": 3, "stop": ep.Patience(1), "epochs": 12, "optimizer": "momentum"},
     "carry": {"remainder": "carry", "order": "weighted", "micro_batch": 6, "data": (X, Y, WEIGHTS)},
-    "classes": {"order": "stratified", "remainder": "spread", "batch_size": 9},
-    "fed": {"stream": True, "micro_batch": 5, "batch_size": 14, "data": (X, Y, WEIGHTS)},
+    "fed": {"stream": True, "micro_batch": 5, "batch_size": 14, "order": "stratified", "remainder": "spread"},
 }
 
 
 def trainings() -> Iterator[tuple[str, Any]]:
-    """How far whole trainings are from those on one device."""
+    """How far whole trainings are from those on one device, from themselves, and moved along the way."""
     poison(Feed)
     for name, options in TRAININGS.items():
         prepared = prepared_for(**options)
-        wanted = trained(prepared, 1)
-        for count in (3, 8) if name == "repeats" else (3,):
-            found = trained(prepared, count)
-            yield (
-                f"{name} {count}",
-                {
-                    "places": found["at"] == wanted["at"] and found["status"] == wanted["status"],
-                    "values": gap(found["values"], wanted["values"]),
-                    "state": gap(found["state"], wanted["state"]),
-                    "stopped": found["status"],
-                    "moved": found["moved"],
-                },
+        wanted, found = trained(prepared, 1), trained(prepared, 3)
+        again = trained(prepared, 3, budget=2)
+        yield (
+            name,
+            {
+                "places": found["at"] == wanted["at"] and found["status"] == wanted["status"],
+                "values": gap(found["values"], wanted["values"]),
+                "state": gap(found["state"], wanted["state"]),
+                "stopped": found["status"],
+                "moved": found["moved"],
+                "again": gap(again["state"], found["state"]),
+                "elsewhere": gap(elsewhere(prepared), wanted["state"]),
+            },
+        )
+
+
+def elsewhere(prepared: Prepared) -> Any:
+    """What a training ends with that begins on 3 devices, goes on on one, and comes back."""
+    kept = None
+    for budget, count in ((3, 3), (2, 1), (10**6, 3)):
+        repeats = range(prepared.settings.repeats)
+        lane = make_lane(prepared, repeats, fixed_budget=budget, devices=devices(count), kept=kept)
+        lane.advance()
+        while budget > 3 and not lane.done:
+            lane.advance()
+        kept = kept_of(lane.progress, lane.update, lane.seconds)
+        lane.close()
+    lane.finish()
+    return jax.tree.map(np.asarray, lane.progress.repeats)
+
+
+# Work -------------------------------------------------------------------------------------------------------
+
+
+def work() -> Iterator[tuple[str, Any]]:
+    """How many products a device computes for an update of 48 samples, and what devices tell one another."""
+    for name, model, inputs in (("MLP", ep.MLP(64), X), ("LSTM", ep.LSTM(8), X.reshape(61, 2, 2))):
+        spec = prepared_for(model, (inputs, Y)).spec
+        shapes = jax.eval_shape(spec.model.init, jax.random.key(1), inputs[0])
+        given = (shapes.params, shapes.state, Part(inputs, Y, None), np.arange(48), jax.random.key(2))
+        products = {}
+        for count in (1, 8):
+            team = Team(devices(count))
+            lowered = jax.jit(gradient(replace(spec, team=team)), out_shardings=team.everywhere).lower(
+                *jax.tree.map(team.shaped, given)
             )
-            if count == 3:
-                again = trained(prepared, count, budget=2)
-                yield f"bits of {name}", gap(again["state"], found["state"])
+            compiled = lowered.compile()
+            products[count] = compiled.cost_analysis()["flops"]
+        told = re.findall(r"\b(all-gather|all-to-all|collective-permute|all-reduce)\(", compiled.as_text())
+        yield name, {"share": products[8] / products[1], "told": sorted(set(told))}
+
+
+# Whole runs -------------------------------------------------------------------------------------------------
+
+
+def runs() -> Iterator[tuple[str, Any]]:
+    """Repeats on groups of devices, from end to end."""
+    options: dict[str, Any] = {"epochs": 3, "repeats": 2, "optimizer": "sgd", "metrics": ()}
+    alone, shared = (ep.fit(ep.MLP(), (X, Y), devices=count, **options) for count in (1, 8))
+    lanes = prepare(ep.MLP(), (X, Y), Settings.of({**options, "devices": 8})).lanes
+    yield (
+        "groups",
+        {
+            "notes": lanes.notes,
+            "conditions": [shared.conditions["devices"], shared.conditions["devices_a_batch"]],
+            "fitted": gap([one.last for one in shared.fitted], [one.last for one in alone.fitted]),
+            "same places": shared.curves.update.tolist() == alone.curves.update.tolist(),
+        },
+    )
 
 
 CHECKS: dict[str, Callable[[], Iterator[tuple[str, Any]]]] = {
     "gradients": gradients,
     "trainings": trainings,
+    "work": work,
+    "runs": runs,
 }
 
 if __name__ == "__main__":

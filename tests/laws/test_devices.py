@@ -44,7 +44,7 @@ def found() -> dict[str, Any]:
 def test_a_shared_batch_has_the_gradient_of_the_whole_batch(found: dict[str, Any]) -> None:
     """Sizes that leave every rest, batch normalization, dropout, weights, micro-batches."""
     right = {name: gap for name, gap in found["gradients"].items() if "mean of means" not in name}
-    assert len(right) == 6
+    assert len(right) == 5
     assert max(right.values()) < 1e-6
 
 
@@ -57,18 +57,38 @@ def test_a_mean_of_means_would_be_seen(found: dict[str, Any]) -> None:
 def test_a_training_on_several_devices_ends_where_that_on_one_does(found: dict[str, Any]) -> None:
     """Repeats with splits of their own that stop by themselves, orders, remainders, micro-batches, and
     samples that are dealt out, with what is not a number where a device has none."""
-    trainings = {name: one for name, one in found["trainings"].items() if "bits" not in name}
-    assert len(trainings) == 5
-    for one in trainings.values():
+    assert set(found["trainings"]) == {"repeats", "carry", "fed"}
+    for one in found["trainings"].values():
         assert one["places"]
         assert one["values"] < 1e-5
         assert one["state"] < 1e-5 < 1e-2 < one["moved"]
-    assert trainings["repeats 3"]["stopped"] == [1, 1, 1]
+    assert found["trainings"]["repeats"]["stopped"] == [1, 1, 1]
+
+
+def test_a_training_that_goes_on_on_other_devices_ends_where_the_unmoved_one_does(
+    found: dict[str, Any],
+) -> None:
+    for one in found["trainings"].values():
+        assert one["elsewhere"] < 1e-5
 
 
 def test_the_same_devices_give_the_same_bits_wherever_calls_end(found: dict[str, Any]) -> None:
-    bits = [gap for name, gap in found["trainings"].items() if "bits" in name]
-    assert bits == [0, 0, 0, 0]
+    assert [one["again"] for one in found["trainings"].values()] == [0, 0, 0]
+
+
+def test_a_device_does_its_share_of_the_work_and_tells_only_sums(found: dict[str, Any]) -> None:
+    """As the compiler counts multiplications: an eighth of them, and what all devices do (the update)."""
+    for one in found["work"].values():
+        assert 0.125 <= one["share"] < 0.14
+        assert one["told"] == ["all-reduce"]
+
+
+def test_repeats_train_on_groups_of_devices_and_the_run_says_so(found: dict[str, Any]) -> None:
+    groups = found["runs"]["groups"]
+    assert groups["notes"] == ["8 devices are used, in 2 groups; 4 share each batch"]
+    assert groups["conditions"] == [8, 4]
+    assert groups["same places"]
+    assert groups["fitted"] < 1e-5
 
 
 def test_groups_of_devices_divide_them_and_have_a_repeat_each() -> None:

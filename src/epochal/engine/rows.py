@@ -89,6 +89,6 @@ def moved_rows(
 def _summed(size: int, at: jax.Array, slope: jax.Array) -> jax.Array:
     """For each read the slope of its row: the sum over all reads of that row; `size` rows."""
     count = at.shape[0]
-    # Of the reads of a row one is its owner, whichever was written last.
-    owner = jnp.zeros(size, jnp.int32).at[at].set(jnp.arange(count, dtype=jnp.int32))[at]
+    # Of the reads of a row the first is its owner: the same on every device that adds up a part of them.
+    owner = jnp.full(size, count, jnp.int32).at[at].min(jnp.arange(count, dtype=jnp.int32))[at]
     return jnp.zeros_like(slope).at[owner].add(slope)[owner]

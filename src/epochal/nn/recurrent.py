@@ -46,8 +46,10 @@ def _wide(values: jax.Array) -> jax.Array:
     return values.astype(jnp.promote_types(values.dtype, jnp.float32))
 
 
-def _rows(values: jax.Array) -> jax.Array:
-    return values.reshape(-1, values.shape[-1])
+def _of_product(inputs: jax.Array, slopes: jax.Array) -> jax.Array:
+    """The gradient of a kernel that all samples of all steps were multiplied with: (T, B, a), (T, B, b)."""
+    # Axes that are merged by hand could not be shared by devices: what is one product stays one.
+    return jnp.einsum("tba,tbc->ac", inputs, slopes)
 
 
 @jax.custom_vjp
@@ -125,7 +127,7 @@ def _lstm_backward(kept: Any, slopes: Pair) -> Any:
     (dh, dc), of_gates = lax.scan(
         step, (_wide(jnp.zeros_like(h)), of_last), (of_states, gates, memories, before, mask), reverse=True
     )
-    of_kernel = _rows(_previous(h.astype(states.dtype), states)).T @ _rows(of_gates)
+    of_kernel = _of_product(_previous(h.astype(states.dtype), states), of_gates)
     return of_gates, of_kernel, dh.astype(h.dtype), dc.astype(c.dtype), None
 
 
@@ -195,10 +197,10 @@ def _gru_backward(kept: Any, of_states: jax.Array) -> Any:
         return _hold(on, dh * z + both[:, : 3 * units] @ back, dh), both
 
     dh, both = lax.scan(step, _wide(jnp.zeros_like(h)), (of_states, gates, before, mask), reverse=True)
-    inside = _rows(both[..., : 3 * units])
+    inside = both[..., : 3 * units]
     of_projected = jnp.concatenate([both[..., : 2 * units], both[..., 3 * units :]], axis=-1)
-    of_kernel = _rows(before).T @ inside
-    of_bias = _wide(inside[:, 2 * units :]).sum(axis=0).astype(bias.dtype)
+    of_kernel = _of_product(before, inside)
+    of_bias = _wide(inside[..., 2 * units :]).sum(axis=(0, 1)).astype(bias.dtype)
     return of_projected, of_kernel, of_bias, dh.astype(h.dtype), None
 
 
@@ -257,8 +259,7 @@ class Recurrent(nnx.Module):
         """
         start = self.start(len(inputs)) if carry is None else carry
         steps, kernel = inputs.swapaxes(0, 1), self.kernel[...]
-        projected = _rows(steps).astype(kernel.dtype) @ kernel + self.bias[...]
-        projected = projected.astype(kernel.dtype).reshape(*steps.shape[:2], -1)
+        projected = (steps.astype(kernel.dtype) @ kernel + self.bias[...]).astype(kernel.dtype)
         on = None if mask is None else mask.T[..., None]
         if self.cell == "lstm":
             states, memory = lstm(projected, self.recurrent[...], *start, on)
