@@ -76,6 +76,10 @@ class Bench:
                 "updates_per_epoch has no place where settings are compared, which count passes through the "
                 "samples; leave it out."
             )
+        if (settings.devices or 1) > 1:
+            raise Refusal(
+                f"devices must be 1 where settings are compared, each on one device; got {settings.devices}."
+            )
         base = prepare(model, data, replace(settings, evaluate_train=False))
         if base.fed:
             raise Refusal(
