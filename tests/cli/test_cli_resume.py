@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from processes import start
+from processes import process, start
 from test_cli_processes import ENDLESS, PATIENCE, wait_for
 
 import epochal as ep
@@ -137,7 +137,7 @@ def test_a_second_process_is_refused_and_a_second_signal_leaves_a_checkpoint(tmp
         while not list((tmp_path / "run" / "checkpoints").glob("[0-9]*")):
             assert time.monotonic() < end
             time.sleep(0.05)
-        second = call("resume", tmp_path / "run")
+        second = process("resume", "run", cwd=tmp_path)
         running.send_signal(signal.SIGTERM)
         running.send_signal(signal.SIGINT)
         running.send_signal(signal.SIGINT)
