@@ -38,6 +38,7 @@ LAYERS = (
     "conclude",
     "remembered",
     "saving",
+    "driving",
     "training",
     "resuming",
     "words",

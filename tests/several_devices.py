@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 import epochal as ep
+from epochal.driving import make_lane
 from epochal.engine.feed import Feed
 from epochal.engine.gradient import gradient
 from epochal.engine.lane import kept as kept_of
@@ -24,7 +25,6 @@ from epochal.engine.team import ALONE, Team
 from epochal.prepare import prepare
 from epochal.prepared import Prepared
 from epochal.settings import Settings
-from epochal.training import make_lane
 
 COUNTS = (2, 3, 8)
 SIZES = (1, 2, 7, 8, 9, 15, 16, 17)

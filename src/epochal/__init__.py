@@ -85,7 +85,7 @@ _HOMES = {
     "Resumed": "epochal.events",
     "Unsaved": "epochal.events",
     "RunFolder": "epochal.run.place",
-    "Control": "epochal.training",
+    "Control": "epochal.driving",
     "fit": "epochal.training",
     "train": "epochal.training",
     "resume": "epochal.resuming",
@@ -105,6 +105,7 @@ if TYPE_CHECKING:
     from epochal.data import Dataset, Task, rank_pairs, windows
     from epochal.data import load as load_data
     from epochal.data.texts import text
+    from epochal.driving import Control
     from epochal.engine.schedules import Schedule
     from epochal.errors import HostLost, Refusal
     from epochal.events import (
@@ -149,7 +150,7 @@ if TYPE_CHECKING:
         all_of,
         any_of,
     )
-    from epochal.training import Control, fit, train
+    from epochal.training import fit, train
     from epochal.words import WordVectors, word_vectors
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from epochal.agreed import begun, same_micro_batch
 from epochal.asked import ask_again, changed_conditions, conditions_of, differences, identity, with_epochs
+from epochal.driving import Control, micro_batched
 from epochal.errors import Refusal
 from epochal.events import Resumed
 from epochal.hosts import together
@@ -16,7 +17,7 @@ from epochal.remembered import Remembered, read_pieces
 from epochal.run import Run, load, load_record
 from epochal.run.checkpoints import newest
 from epochal.run.home import Home, read_request
-from epochal.training import Control, Events, drained, micro_batched
+from epochal.training import Events, drained
 
 __all__ = ["resume", "resuming"]
 

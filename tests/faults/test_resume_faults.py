@@ -12,7 +12,7 @@ import pytest
 
 import epochal as ep
 from epochal.errors import SaveFailed
-from epochal.run import checkpoints
+from epochal.run import checkpoints, home
 from epochal.run.sealed import seal
 
 RANDOM = np.random.default_rng(8)
@@ -75,6 +75,19 @@ def test_a_disk_that_is_full_at_the_end_loses_nothing(monkeypatch, tmp_path, who
         ep.fit(MODEL, DATA, out=tmp_path / "run", **OPTIONS)
     monkeypatch.undo()
     same(ep.resume(tmp_path / "run", data=DATA), whole)
+
+
+def test_the_last_checkpoint_is_kept_before_the_results_are_put_in_place(monkeypatch, tmp_path):
+    seen = []
+
+    def publish(run, folder, report=False):
+        seen.extend(int(path.name) for path in (folder / "checkpoints").iterdir())
+        raise SaveFailed("no results.")
+
+    monkeypatch.setattr(home, "publish", publish)
+    with pytest.raises(SaveFailed, match="no results"):
+        ep.fit(MODEL, DATA, out=tmp_path / "run", **OPTIONS)
+    assert seen == [ep.Plan(30, 8, 8).updates]
 
 
 def test_a_checkpoint_of_another_training_is_refused(tmp_path):

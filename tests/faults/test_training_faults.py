@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 import epochal as ep
+from epochal.driving import make_lane
 from epochal.engine.state import BROKEN_UPDATE
 from epochal.prepare import prepare
 from epochal.run.trace import formed, seen
 from epochal.settings import Settings
-from epochal.training import make_lane
 from helpers import assert_close, assert_same_bits
 
 RANDOM = np.random.default_rng(9)

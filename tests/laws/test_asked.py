@@ -25,11 +25,11 @@ from epochal.asked import (
 )
 from epochal.asked.program import program_digest
 from epochal.asked.said import read_settings, write_settings
+from epochal.driving import make_lane
 from epochal.plan.tracks import Tracks
 from epochal.prepare import prepare
 from epochal.prepared import Prepared
 from epochal.settings import Settings
-from epochal.training import make_lane
 from helpers import assert_same_bits
 
 ROWS = 40

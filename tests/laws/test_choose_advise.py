@@ -20,8 +20,8 @@ from epochal.choose.advice_plot import plot
 from epochal.choose.advise import advise
 from epochal.choose.progress import Step
 from epochal.choose.trial import Interrupted
+from epochal.driving import Control
 from epochal.errors import Refusal
-from epochal.training import Control
 
 ROWS = 100
 NET = ep.MLP(4)

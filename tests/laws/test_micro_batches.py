@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import epochal as ep
-from epochal import training
+from epochal import driving
 from epochal.engine.gradient import gradient, pieces
 from epochal.engine.memory import besides
 from epochal.engine.optimizers import OPTIMIZERS, Optimizer
@@ -158,12 +158,12 @@ def test_neither_the_length_of_calls_nor_company_means_anything():
     prepared = prepared_for(ep.MLP(), **options)
     ends = []
     for budget in (None, 1):
-        lane = training.make_lane(prepared, range(2), fixed_budget=budget)
+        lane = driving.make_lane(prepared, range(2), fixed_budget=budget)
         while not lane.done:
             lane.advance()
         ends.append(jax.tree.map(np.asarray, lane.progress))
     assert_same_bits(ends[1], ends[0])
-    whole = training.make_lane(prepared_for(ep.MLP(), **{**options, "micro_batch": None}), range(2))
+    whole = driving.make_lane(prepared_for(ep.MLP(), **{**options, "micro_batch": None}), range(2))
     while not whole.done:
         whole.advance()
     assert_close(ends[0].repeats.params, whole.progress.repeats.params, 1e-5)
@@ -213,12 +213,12 @@ def sized(monkeypatch, need, free, samples=POOL, **options):
         asked.append(prepared.spec.micro_batch or prepared.plan.segments[0][1])
         return asked[-1]
 
-    monkeypatch.setattr(training, "make_lane", make)
-    monkeypatch.setattr(training, "_needs", lambda size: [need(size)])
-    monkeypatch.setattr(training, "bytes_available", lambda: free)
+    monkeypatch.setattr(driving, "make_lane", make)
+    monkeypatch.setattr(driving, "_needs", lambda size: [need(size)])
+    monkeypatch.setattr(driving, "bytes_available", lambda: free)
     data = (np.resize(X, (samples, 3)), np.resize(Y, samples))
     prepared = prepared_for(data=data, micro_batch="auto", **options)
-    return prepared, training.micro_batched(prepared), asked
+    return prepared, driving.micro_batched(prepared), asked
 
 
 def test_auto_is_the_whole_batch_where_it_fits(monkeypatch):
@@ -258,7 +258,7 @@ def test_micro_batches_take_less_memory():
     data = (np.tile(X, (32, 1)), np.tile(Y, 32))
     options = {"batch_size": "full", "validation": 0.05, "evaluate_train": False}
     whole, cut = (
-        besides(training.make_lane(prepared_for(ep.MLP(256), data, micro_batch=most, **options), range(1)))
+        besides(driving.make_lane(prepared_for(ep.MLP(256), data, micro_batch=most, **options), range(1)))
         for most in (None, 128)
     )
     assert whole > 2048 * 256 * 4 * 0.9 and cut < 0.5 * whole, (whole, cut)

@@ -17,6 +17,7 @@ from jax.extend.core import jaxprs_in_params
 
 import epochal as ep
 from epochal.asked.program import program_digest
+from epochal.driving import make_lane
 from epochal.engine.gradient import gradient
 from epochal.engine.program import fresh
 from epochal.engine.schedules import Schedule
@@ -26,7 +27,6 @@ from epochal.models import PRECISIONS, Variables, as_model, computing_in, loss_f
 from epochal.nn import lowering
 from epochal.prepare import prepare
 from epochal.settings import Settings
-from epochal.training import make_lane
 from helpers import assert_same_bits
 
 UNIT = 2.0**-8

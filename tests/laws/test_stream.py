@@ -14,10 +14,10 @@ import pytest
 import epochal as ep
 from epochal.data.rows import ArrayRows, FileRows
 from epochal.data.standardize import Scaling, fit_scaling
+from epochal.driving import make_lane
 from epochal.engine.feed import Feed, Reader
 from epochal.prepare import prepare
 from epochal.settings import Settings
-from epochal.training import make_lane
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(211, 5)).astype(np.float32)

@@ -90,9 +90,9 @@ def _first_key(data, run):
 
 @pytest.mark.parametrize("budget", [1, 3])
 def test_where_a_call_ends_changes_no_bit_of_a_carried_state(run, data, budget):
+    from epochal.driving import make_lane
     from epochal.prepare import prepare
     from epochal.settings import Settings
-    from epochal.training import make_lane
 
     prepared = prepare(ep.LSTM(5), data, Settings.of({**OPTIONS, "validation": 5}))
     lane = make_lane(prepared, range(1), fixed_budget=budget)

@@ -21,11 +21,11 @@ from epochal.choose.goal import Goal
 from epochal.choose.progress import Watch
 from epochal.choose.setting import Setting
 from epochal.choose.store import Store
+from epochal.driving import Control
 from epochal.errors import Refusal, did_you_mean
 from epochal.gathered import as_dataset
 from epochal.plan import BatchSchedule
 from epochal.settings import Options, Settings, plain_number
-from epochal.training import Control
 
 __all__ = ["advise"]
 

@@ -27,6 +27,7 @@ from epochal.choose.trial import BROKEN, Interrupted, Job, Trial
 from epochal.choose.until import Until
 from epochal.curves import Curves
 from epochal.describe import describe_settings
+from epochal.driving import Control, curves_of
 from epochal.engine.lane import Evaluation, Lane, Source
 from epochal.engine.memory import fits
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RUNNING, Progress
@@ -36,7 +37,6 @@ from epochal.plan.column import Column
 from epochal.prepare import prepare
 from epochal.prepared import Prepared
 from epochal.settings import Settings
-from epochal.training import Control, curves_of
 
 __all__ = ["Bench"]
 

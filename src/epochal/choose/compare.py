@@ -36,12 +36,12 @@ from epochal.choose.timing import TimingCurve, measure
 from epochal.choose.trial import Job, Trial
 from epochal.choose.words import said_time
 from epochal.directions import higher_is_better
+from epochal.driving import Control
 from epochal.errors import Refusal
 from epochal.lanes import cores
 from epochal.plan import Plan
 from epochal.settings import Settings
 from epochal.stopping import budgets
-from epochal.training import Control
 
 __all__ = ["compare"]
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from epochal.choose.bench import Bench
     from epochal.choose.trial import Trial
-    from epochal.training import Control
+    from epochal.driving import Control
 
 __all__ = ["Worker", "conditions", "differences"]
 
@@ -98,7 +98,7 @@ class Worker:
 
         from epochal.choose.away import unpacked
         from epochal.choose.bench import Bench
-        from epochal.training import Control
+        from epochal.driving import Control
 
         with self._training:
             control = self._controls[call] = Control()

@@ -16,7 +16,7 @@ from epochal.errors import Refusal
 
 if TYPE_CHECKING:
     from epochal.cli.choice_screen import ChoiceScreen
-    from epochal.training import Control
+    from epochal.driving import Control
 
 __all__ = ["folder_for", "interruptible", "write_report"]
 
@@ -46,7 +46,7 @@ def folder_for(what: str, name: str, out: Path | None, request: Any) -> Path:
 @contextmanager
 def interruptible(folder: Path, screen: ChoiceScreen) -> Iterator[Control]:
     """Within, the first signal stops the control once a training is kept; a folder without any is removed."""
-    from epochal.training import Control
+    from epochal.driving import Control
 
     control = Control()
     new = [path for path in (folder, *folder.parents) if not path.exists()]

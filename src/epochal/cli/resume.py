@@ -59,9 +59,9 @@ def command(ctx: click.Context, /, run: Path, as_json: bool, quiet: bool, **give
     the result that it would have had. `epochal verify RUN` says what a folder holds.
     """
     from epochal.cli.screen import Screen
+    from epochal.driving import Control
     from epochal.resuming import resuming
     from epochal.run import Run
-    from epochal.training import Control
 
     leads = join_others(given)
     control = Control()

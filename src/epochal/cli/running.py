@@ -12,8 +12,9 @@ from epochal.events import RunEnded
 
 if TYPE_CHECKING:
     from epochal.cli.screen import Screen
+    from epochal.driving import Control
     from epochal.run import Run
-    from epochal.training import Control, Events
+    from epochal.training import Events
 
 __all__ = ["exit_status", "last_words", "watched"]
 

@@ -29,8 +29,9 @@ from epochal.errors import Refusal
 if TYPE_CHECKING:
     from epochal.cli.screen import Screen
     from epochal.data import Dataset
+    from epochal.driving import Control
     from epochal.run import Run
-    from epochal.training import Control, Events
+    from epochal.training import Events
 
 __all__ = ["command", "folder_name", "load_data", "own_model", "result", "train_and_save"]
 
@@ -81,8 +82,9 @@ def train_and_save(source: str, given: dict[str, Any], folder: Path, screen: Scr
 
 def _prepare(source: str, given: dict[str, Any], folder: Path, quiet: bool) -> tuple[Control, Events]:
     """Read the data and settle everything; what cannot work is refused here."""
+    from epochal.driving import Control
     from epochal.run.place import RunFolder
-    from epochal.training import Control, train
+    from epochal.training import train
 
     dataset = load_data(source, given, quiet)
     control = Control()

@@ -151,8 +151,8 @@ def command(
 
 
 def _learn(corpus: str, asked: tuple[str, ...], given: dict[str, Any], screen: Screen) -> WordVectors:
+    from epochal.driving import Control
     from epochal.events import RunEnded
-    from epochal.training import Control
     from epochal.words.learn import Learning
 
     text = ("dimensions", "window", "negatives", "min_count", "subsample", "seed")

@@ -15,10 +15,11 @@ import numpy as np
 
 from epochal.data import Dataset, Task
 from epochal.data.dataset import fingerprint
+from epochal.driving import Control
 from epochal.errors import Refusal
 from epochal.events import Event
 from epochal.run import Run
-from epochal.training import Control, fit, train
+from epochal.training import fit, train
 from epochal.words.corpus import Corpus, read_corpus
 from epochal.words.pairs import make_pairs
 from epochal.words.skipgram import SkipGram, pair_loss
