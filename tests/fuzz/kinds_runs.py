@@ -62,7 +62,7 @@ def _trained(folder: Path) -> list[tuple[Path, Any]]:
     if not os.environ.get("EPOCHAL_FUZZ_SHORT"):
         pairs = rank_pairs(races, by="race")
         fitted += [
-            (ep.fit(ep.TextClassifier(dimensions=4), text(reviews, text="review"), **small), reviews),
+            (ep.fit(ep.TextClassifier(embedding=4, units=4), text(reviews, text="review"), **small), reviews),
             (ep.fit(ep.Pairwise(ep.MLP(3)), pairs, epochs=2), races),
         ]
     return [(save(run, folder / f"run-{k}"), data) for k, (run, data) in enumerate(fitted)]

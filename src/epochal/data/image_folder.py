@@ -67,7 +67,8 @@ def classes_in(folder: Path) -> tuple[Listing, tuple[str, ...]]:
             f'got 1, "{shown(names[0])}".'
         )
     called = tuple(shown(file.relative_to(folder).as_posix()) for file in found)
-    return Listing(tuple(found), called, tuple(labels), _ignored(others, nested)), tuple(map(shown, names))
+    notes = (*_ignored(others, nested), *_outside(folder, found))
+    return Listing(tuple(found), called, tuple(labels), notes), tuple(map(shown, names))
 
 
 def images_in(folder: Path, classes: Sequence[str]) -> Listing:
@@ -92,7 +93,10 @@ def images_in(folder: Path, classes: Sequence[str]) -> Listing:
         notes.append(f'"{unknown[0]}" is no class of the training images: the true classes are not known.')
     called = tuple(shown(file.relative_to(folder).as_posix()) for file in found)
     return Listing(
-        tuple(found), called, tuple(labels) if known else None, (*notes, *_ignored(others, nested))
+        tuple(found),
+        called,
+        tuple(labels) if known else None,
+        (*notes, *_ignored(others, nested), *_outside(folder, found)),
     )
 
 
@@ -149,3 +153,14 @@ def _ignored(others: int, nested: int) -> tuple[str, ...]:
     parts = [f"{others:,} hidden or other file{'s' * (others > 1)}"] if others else []
     parts += [f"{nested:,} folder{'s' * (nested > 1)} within class folders"] if nested else []
     return (f"{' and '.join(parts)} ignored.",) if parts else ()
+
+
+def _outside(folder: Path, files: Sequence[Path]) -> tuple[str, ...]:
+    """A note on links that lead out of the folder: whoever made it may mean pictures that are not theirs."""
+    linked = [file for file in files if file.is_symlink() or file.parent.is_symlink()]
+    if not linked:
+        return ()
+    home = folder.resolve()
+    out = [file for file in linked if not file.resolve().is_relative_to(home)]
+    first = f", {shown(out[0].relative_to(folder).as_posix())} first" if out else ""
+    return (f"{len(out):,} images are links to files outside of the folder{first}.",) if out else ()

@@ -28,7 +28,7 @@ from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.encode import encode
 from epochal.data.large import streams, streams_note
 from epochal.data.npy import npy_header, read_array
-from epochal.data.read import parquet_in
+from epochal.data.read import open_parquet, parquet_in
 from epochal.data.rows import FileRows, Watch, sampled
 from epochal.data.schema import Encoder
 from epochal.data.table import TableOptions, input_columns, weights_of
@@ -104,11 +104,9 @@ def _files(path: Path) -> list[Path]:
 
 
 def _opened(files: Sequence[Path]) -> Iterator[Any]:
-    import pyarrow.parquet as pq
-
     for file in files:
         try:
-            yield pq.ParquetFile(file)
+            yield open_parquet(file)
         except (pa.ArrowException, OSError) as error:
             said = str(error).splitlines()[0].rstrip(".")
             raise Refusal(f"{file.name} can't be read as Parquet: {said}.") from error

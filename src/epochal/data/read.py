@@ -10,10 +10,10 @@ from typing import Any
 import pyarrow as pa
 
 from epochal.data.sniff import MISSING
-from epochal.data.tidy import shrink_batches, tidy
+from epochal.data.tidy import MOST_TEXT, shrink_batches, tidy
 from epochal.errors import Refusal
 
-__all__ = ["MISSING", "existing", "is_parquet", "parquet_in", "read_table"]
+__all__ = ["MISSING", "existing", "is_parquet", "open_parquet", "parquet_in", "read_table"]
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".data", ".dat", ".tab")
@@ -40,7 +40,9 @@ def existing(path: str | Path) -> Path:
         hint = f' Did you mean "{file.parent / near[0]}"?' if near else ""
         where = "" if file.parent.is_dir() else f" (nor is there a folder {file.parent})"
         raise Refusal(f"there is no file {path}{where}.{hint}")
-    if not file.stat().st_size and file.is_file():
+    if not file.is_file():
+        raise Refusal(f"{path} must be a regular file; it is a device or a pipe. Copy its content to a file.")
+    if not file.stat().st_size:
         raise Refusal(f"{file.name} is empty: at least 2 rows or samples are needed; got 0 bytes.")
     return file
 
@@ -93,6 +95,24 @@ def parquet_in(folder: Path) -> list[Path]:
     )
 
 
+def open_parquet(file: Path) -> Any:
+    """A Parquet file; texts that few bytes can repeat very often are read as a dictionary and its indices.
+
+    So `tidy` sees how long they are before they are written out.
+    """
+    import pyarrow.parquet as pq
+
+    source = pq.ParquetFile(file)
+    about, most = source.metadata, [0] * source.metadata.num_columns
+    for group in range(about.num_row_groups):
+        for index in range(about.num_columns):
+            chunk = about.row_group(group).column(index)
+            if chunk.physical_type == "BYTE_ARRAY" and chunk.has_dictionary_page:
+                most[index] += chunk.num_values * chunk.total_uncompressed_size
+    suspicious = [about.schema.column(index).path for index, bound in enumerate(most) if bound > MOST_TEXT]
+    return pq.ParquetFile(file, read_dictionary=suspicious) if suspicious else source
+
+
 def _together(tables: Sequence[pa.Table], name: str) -> pa.Table:
     try:
         return pa.concat_tables(tables, promote_options="permissive")
@@ -101,10 +121,8 @@ def _together(tables: Sequence[pa.Table], name: str) -> pa.Table:
 
 
 def _read_parquet(file: Path) -> tuple[pa.Table, tuple[str, ...]]:
-    import pyarrow.parquet as pq
-
     try:
-        source = pq.ParquetFile(file)
+        source = open_parquet(file)
         table = shrink_batches(source.schema_arrow, source.iter_batches(batch_size=1 << 16))
     except (pa.ArrowException, OSError) as error:
         raise Refusal(f"{file.name} can't be read as Parquet: {_first_line(error)}.") from error

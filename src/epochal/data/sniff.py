@@ -28,6 +28,8 @@ _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 _CONTROL_BYTES = bytes({*range(32)} - set(b"\t\n\v\f\r\x1b"))
 _SAMPLE_BYTES = 1 << 18
 _BLOCK_BYTES = 1 << 22
+_UNFOLDED_BYTES, _UNFOLDED_TIMES = 1 << 30, 200
+"""A packed table that unfolds to more than both, in bytes and in times its size, is no table but a trap."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,11 @@ def sniff(
     text = sample.decode(encoding, errors="ignore").lstrip("\ufeff")
     if not text.strip():
         raise Refusal(f"{path.name} is empty: a table needs at least 2 rows; got 0.")
+    if not whole and "\n" not in text and "\r" not in text:
+        raise Refusal(
+            f"{path.name} must have a first row of at most {_SAMPLE_BYTES:,} bytes; it is longer. "
+            "Use a .parquet or an .npy file for so many columns."
+        )
     if not whole and "\n" in text:
         text = text[: text.rindex("\n") + 1]
     if delimiter is None:
@@ -125,6 +132,11 @@ def _survey(path: Path) -> tuple[str, bool, bytes, bool]:
                 if not utf8:
                     windows = windows or bool(re.search(rb"[\x80-\x9f]", block))
                 position += len(block)
+                if position > max(_UNFOLDED_BYTES, _UNFOLDED_TIMES * path.stat().st_size):
+                    raise Refusal(
+                        f"{path.name} unfolds to more than {_UNFOLDED_TIMES} times its size, beyond "
+                        f"{_UNFOLDED_BYTES:,} bytes. If that is what it should hold, unpack it first."
+                    )
     except (OSError, EOFError, zlib.error) as error:
         raise Refusal(f"{path.name} can't be read: {getattr(error, 'strerror', None) or error}.") from error
     return ("utf-8" if utf8 else "cp1252" if windows else "latin-1"), quoted, sample, whole

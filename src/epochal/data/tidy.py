@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from epochal.errors import Refusal
 
-__all__ = ["plain_names", "shrink_batches", "tidy"]
+__all__ = ["MOST_COLUMNS", "MOST_TEXT", "plain_names", "shrink_batches", "tidy"]
 
 _INT32 = pa.scalar(-(2**31), pa.int64()), pa.scalar(2**31 - 1, pa.int64())
 
@@ -34,6 +34,8 @@ def shrink_batches(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pa.T
 
 
 def _shrink(column: pa.Array) -> pa.Array:
+    if pa.types.is_dictionary(column.type):
+        return _written_out(column)
     if pa.types.is_float64(column.type):
         return column.cast(pa.float32(), safe=False)
     if pa.types.is_int64(column.type):
@@ -46,6 +48,23 @@ def _shrink(column: pa.Array) -> pa.Array:
     return column
 
 
+MOST_TEXT = 1 << 29
+"""Bytes to which the texts of a dictionary may unfold in one block of rows."""
+
+
+def _written_out(column: pa.DictionaryArray) -> pa.Array:
+    """The values of a dictionary in place of their indices."""
+    kind = column.type.value_type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind):
+        lengths = pc.binary_length(column.dictionary).cast(pa.int64()).take(column.indices)
+        if (pc.sum(lengths).as_py() or 0) > MOST_TEXT:
+            raise Refusal(
+                f"the texts of {len(column):,} rows must take at most {MOST_TEXT:,} bytes; they take more. "
+                "Leave that column out of the file."
+            )
+    return column.cast(kind)
+
+
 def tidy(table: pa.Table, missing: Collection[str] = ("",)) -> pa.Table:
     """The same table with only booleans, integers, floats, timestamps, dates and trimmed text in it.
 
@@ -55,11 +74,16 @@ def tidy(table: pa.Table, missing: Collection[str] = ("",)) -> pa.Table:
         Refusal: a column holds lists, records or bytes, which no single number or category can say.
     """
     arrays = []
+    if table.num_columns > MOST_COLUMNS:
+        raise Refusal(
+            f"a table must have at most {MOST_COLUMNS:,} columns; got {table.num_columns:,}. "
+            "Use an .npy or .npz file for so many numbers."
+        )
     marks = pa.array(sorted(missing), pa.string())
     for index, (field, column) in enumerate(zip(table.schema, table.columns, strict=True), start=1):
         kind = field.type
         if pa.types.is_dictionary(kind):
-            column = column.cast(kind.value_type)
+            column = pa.chunked_array(map(_written_out, column.chunks), type=kind.value_type)
             kind = kind.value_type
         if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
             column, kind = column.cast(pa.string()), pa.string()
@@ -100,6 +124,9 @@ def _nan_is_missing(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return pc.if_else(nan, pa.scalar(None, column.type), column)
     return column
 
+
+MOST_COLUMNS = 100_000
+"""Columns that are looked at one by one."""
 
 _SECONDS = -62_135_596_800, 253_402_300_799
 """Seconds from 1970 to the first and the last one of the years 1 to 9999, which calendars know."""
