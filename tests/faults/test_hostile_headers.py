@@ -1,4 +1,4 @@
-"""Fault: headers that claim more than there is, and inputs that were found to break a reader. Each is a sentence.
+"""Fault: headers that claim more than there is, and inputs that broke a reader once. Each is a sentence.
 
 Memory is limited to what the process has and 300 MB more: what a header claims must not be taken first.
 """
@@ -12,6 +12,7 @@ import struct
 import sys
 import zipfile
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -34,8 +35,7 @@ MORE_BYTES = 300_000_000
 def little_memory():
     if sys.platform != "linux":
         pytest.skip("limits are set as on Linux")
-    with open("/proc/self/statm") as file:
-        size = int(file.read().split()[0]) * resource.getpagesize()
+    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     before = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (size + MORE_BYTES, before[1]))
     yield
@@ -62,14 +62,13 @@ def npy(text, rest=b""):
 
 CLAIMS = {
     "terabytes": "{'descr': '<f4', 'fortran_order': False, 'shape': (1099511627776, 3)}",
-    "more than a number can": "{'descr': '<f4', 'fortran_order': False, 'shape': (2**70, 3)}".replace("2**70", str(2**70)),
+    "more than a number can": f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({2**70}, 3)}}",
     "less than nothing": "{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 3)}",
     "objects": "{'descr': '|O', 'fortran_order': False, 'shape': (3, 3)}",
     "a program": "__import__('os').system('true')",
     "parentheses": "(" * 900,
     "brackets": "[" * 5000,
     "no line": "{'descr': '''",
-    "fields": "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (0, 3)}",
 }  # fmt: skip
 
 
@@ -140,10 +139,10 @@ def test_a_table_has_columns_that_can_be_looked_at(monkeypatch):
 
 def test_a_short_table_of_very_long_texts_is_refused(tmp_path, little_memory):
     """A dictionary of one text of a megabyte, in each of ten thousand rows."""
-    table = pa.table({"x": pa.array(["x" * 1_000_000] * 10_000).dictionary_encode(), "y": [0, 1] * 5_000})
-    pq.write_table(table, tmp_path / "x.parquet")
-    del table
-    refused(lambda: load(tmp_path / "x.parquet"), "x.parquet")
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 10_000, pa.int32()), pa.array(["x" * 1_000_000]))
+    pq.write_table(pa.table({"x": texts, "y": [0, 1] * 5_000}), tmp_path / "x.parquet")
+    for stream in (None, True):
+        refused(lambda stream=stream: load(tmp_path / "x.parquet", stream=stream), "must take at most")
 
 
 PARQUET = {
@@ -204,7 +203,7 @@ def test_a_picture_is_not_larger_than_one_believes(tmp_path, side, little_memory
     refused(lambda: load(tmp_path), "bomb.png")
 
 
-# Parameters, words, comparisons ------------------------------------------------------------------------------
+# Parameters, words, comparisons -----------------------------------------------------------------------------
 
 
 def test_a_keras_archive_is_not_larger_than_one_believes(tmp_path, little_memory):
@@ -285,7 +284,7 @@ def test_a_schema_is_what_a_table_has(schema, what):
     assert encoder_from_dict(schema).to_dict() == schema
 
 
-# Places outside of a folder ----------------------------------------------------------------------------------
+# Places outside of a folder ---------------------------------------------------------------------------------
 
 
 def test_nothing_outside_of_a_run_folder_is_removed(tmp_path):

@@ -103,7 +103,8 @@ def test_a_listing_of_hostile_runs_is_a_listing(tmp_path, capsys):
     from epochal.cli.main import main
 
     good = {
-        "interrupted": False, "conditions": {"date": "2026"}, "data": {"source": f"table {STEERING}.csv"}, "scores": {},
+        "interrupted": False, "conditions": {"date": "2026"},
+        "data": {"source": f"table {STEERING}.csv"}, "scores": {},
         "settings": {"batch_size": 8, "epochs": 2, "repeats": 1}, "verdict": {"kind": "not judged"},
     }  # fmt: skip
     wrong = [
