@@ -44,7 +44,7 @@ def main() -> int:
         name = min(spent, key=spent.__getitem__)  # each kind gets the same share of the time
         at = time.monotonic()
         answer = child.ask(name, numbers[name])
-        spent[name] += time.monotonic() - at
+        spent[name] += min(time.monotonic() - at, 1.0)  # the first makes the good inputs, for all
         counts[name][answer["outcome"]] += 1
         if answer["outcome"] == "finding":
             last = answer["why"].strip().splitlines()[-3:]

@@ -88,6 +88,8 @@ def _tensors(random: Random, tensors: dict[str, Any], metadata: dict[str, str] |
         if what == 0:
             header = mutated_json(random, header)
             break
+        if not isinstance(entry, dict):
+            break
         if "shape" not in entry:
             entry[random.choice(list(entry) or ["words"])] = random.choice(
                 (*HOSTILE, "[1]", "{}", "[" * 10_000)
