@@ -15,8 +15,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-CUTS = ("kill", "power", "power, names kept", "power, inner names kept")
-"""What is left: all that was done; what was synced; names without bytes; old names of what changed since."""
+CUTS = (
+    "kill",
+    "power",
+    "power, names kept",
+    "power, inner names kept",
+    "power, last names kept",
+    "power, first names lost",
+)
+"""What is left: all that was done; what was synced; names without their bytes; of the names of a folder that
+has changed since it was synced none, all, the last change without those before, or all without the first."""
 
 
 class Death(BaseException):
@@ -30,6 +38,8 @@ class _Node:
     folder: bool
     content: bytes = b""
     names: dict[str, _Node] = field(default_factory=dict)
+    changes: list[dict[str, _Node | None]] = field(default_factory=list)
+    """What was done to the names of a folder since it was synced."""
 
 
 class Disk:
@@ -96,13 +106,13 @@ class Disk:
     # The operations ----------------------------------------------------------------------------------------
 
     def open(self, path: Path, flags: int, mode: int = 0o777) -> int:
-        new = bool(flags & os.O_CREAT) and not Path(path).exists()
+        new = bool(flags & os.O_CREAT) and not path.exists()
         if flags & os.O_CREAT:
             self._step("open")
         descriptor = os.open(path, flags, mode)
-        self._paths[descriptor] = Path(path)
+        self._paths[descriptor] = path
         if new:
-            self._nodes[os.fstat(descriptor).st_ino] = _Node(folder=False)
+            self._new(path)
         return descriptor
 
     def write(self, descriptor: int, data: Any) -> int:
@@ -120,7 +130,7 @@ class Disk:
         path = self._paths[descriptor]
         node = self._node(path)
         if node.folder:
-            node.names = {one.name: self._node(one) for one in path.iterdir()}
+            node.names, node.changes = {one.name: self._node(one) for one in path.iterdir()}, []
         else:
             node.content = path.read_bytes()
 
@@ -131,27 +141,44 @@ class Disk:
     def mkdir(self, path: Path) -> None:
         self._step("mkdir")
         os.mkdir(path)
-        self._nodes[path.lstat().st_ino] = _Node(folder=True)
+        self._new(path)
 
     def rename(self, source: Path, target: Path) -> None:
         self._step("rename")
+        self._move(source, target)
         os.rename(source, target)
 
     def replace(self, source: Path, target: Path) -> None:
         self._step("replace")
+        self._move(source, target)
         os.replace(source, target)
 
     def link(self, source: Path, target: Path) -> None:
         self._step("link")
         os.link(source, target)
+        self._node(target.parent).changes.append({target.name: self._node(source)})
 
     def unlink(self, path: Path) -> None:
         self._step("unlink")
         os.unlink(path)
+        self._node(path.parent).changes.append({path.name: None})
 
     def rmdir(self, path: Path) -> None:
         self._step("rmdir")
         os.rmdir(path)
+        self._node(path.parent).changes.append({path.name: None})
+
+    def _new(self, path: Path) -> None:
+        node = self._nodes[path.lstat().st_ino] = _Node(path.is_dir())
+        self._node(path.parent).changes.append({path.name: node})
+
+    def _move(self, source: Path, target: Path) -> None:
+        moved, old, new = self._node(source), self._node(source.parent), self._node(target.parent)
+        if old is new:
+            new.changes.append({source.name: None, target.name: moved})
+        else:
+            old.changes.append({source.name: None})
+            new.changes.append({target.name: moved})
 
     def ftruncate(self, descriptor: int, size: int) -> None:
         self._step("ftruncate")
@@ -163,25 +190,25 @@ class Disk:
         """Make in `target` what is left of the root after the process, or the power, was gone."""
         if cut == "kill":
             return Path(shutil.copytree(self.root, target, symlinks=True))
-        self._lay(self._nodes[self.root.stat().st_ino], self.root, target, cut, depth=0)
+        _lay(self._nodes[self.root.stat().st_ino], target, cut, depth=0)
         return target
 
-    def _lay(self, node: _Node, now: Path | None, target: Path, cut: str, depth: int) -> None:
-        if not node.folder:
-            target.write_bytes(node.content)
-            return
-        target.mkdir()
-        kept = cut == "power, names kept" or (cut == "power, inner names kept" and depth > 1)
-        current = self._where(node) if kept else None
-        names = node.names
-        if current is not None:
-            names = {one.name: self._node(one) for one in current.iterdir()}
-        for name, inner in names.items():
-            self._lay(inner, current, target / name, cut, depth + 1)
 
-    def _where(self, node: _Node) -> Path | None:
-        """Where a folder is now, under whatever name."""
-        for path in (self.root, *self.root.rglob("*")):
-            if path.is_dir() and self._nodes.get(path.lstat().st_ino) is node:
-                return path
-        return None
+def _lay(node: _Node, target: Path, cut: str, depth: int) -> None:
+    if not node.folder:
+        target.write_bytes(node.content)
+        return
+    target.mkdir()
+    kept = {
+        "power": slice(0),
+        "power, names kept": slice(None),
+        "power, inner names kept": slice(None) if depth > 1 else slice(0),
+        "power, last names kept": slice(-1, None),
+        "power, first names lost": slice(1, None),
+    }[cut]
+    names: dict[str, _Node | None] = dict(node.names)
+    for change in node.changes[kept]:
+        names |= change
+    for name, inner in names.items():
+        if inner is not None:
+            _lay(inner, target / name, cut, depth + 1)
