@@ -108,6 +108,19 @@ def test_death_at_every_operation_leaves_a_run_that_is_whole_or_has_not_ended(fo
     assert seen == allowed
 
 
+def test_what_was_reported_as_written_outlives_a_power_cut(folder, tmp_path, monkeypatch):
+    place = tmp_path / "new"
+    place.mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(disk, "os", first := Disk(folder))
+        publish(run(), folder)
+        patch.setattr(disk, "os", second := Disk(place))
+        save(run(), place / "a" / "run")
+    for number, cut in enumerate(CUTS):
+        assert held(first.left(cut, tmp_path / f"first-{number}")) == 1
+        assert held(second.left(cut, tmp_path / f"second-{number}") / "a" / "run") == 1
+
+
 @pytest.mark.parametrize("lasting", [False, True])
 def test_a_full_disk_at_every_operation_leaves_the_checkpoints(folder, monkeypatch, lasting):
     only = (
