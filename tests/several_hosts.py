@@ -2,13 +2,15 @@
 
     python several_hosts.py HOST:PORT I N
 
-All trainings one after the other in the same processes, so that start-up is paid once
-(`cli/test_cli_hosts.py`).
+All trainings one after the other in the same processes, so that start-up is paid once; in the last one the
+last process dies (`cli/test_cli_hosts.py`).
 """
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +25,6 @@ RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(61, 4)).astype(np.float32)
 X[:, 0] = np.arange(61)
 Y = (X[:, 1] + X[:, 2] * X[:, 3] > 0).astype(np.int32)
-WEIGHTS = RANDOM.uniform(0.1, 3.0, len(X)).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -45,16 +46,13 @@ class Ledger:
 USUAL = {"optimizer": "momentum", "learning_rate": 0.05, "standardize": False, "epochs": 3}
 TRAININGS: dict[str, dict[str, Any]] = {
     "memory": {"batch_size": 10, "validation": 0.2, "repeats": 2, "stop": ep.Patience(2)},
-    "carry": {"batch_size": 7, "validation": 0, "remainder": "carry", "micro_batch": 5, "weights": True},
     "streamed": {"batch_size": 9, "validation": 0.2, "stream": True, "evaluate_train": True},
 }
 
 
 def learned(name: str) -> dict[str, Any]:
     """What is known at the end of a training: parameters, which batches were seen, curves, why it stopped."""
-    options = dict(TRAININGS[name])
-    data = (X, Y, WEIGHTS) if options.pop("weights", False) else (X, Y)
-    run = ep.fit(Ledger(), data, **{**USUAL, **options})
+    run = ep.fit(Ledger(), (X, Y), **{**USUAL, **TRAININGS[name]})
     return {
         "parameters": [np.asarray(one.last.params["kernel"]).ravel().tolist() for one in run.fitted],
         "batches": [int(one.last.state["seen"]) for one in run.fitted],
@@ -64,9 +62,31 @@ def learned(name: str) -> dict[str, Any]:
     }
 
 
+def refused(index: int) -> str:
+    """What all say where one process is given something else than the others."""
+    try:
+        ep.fit(Ledger(), (X, Y), **{**USUAL, "batch_size": 8 + index})
+    except ep.Refusal as refusal:
+        return str(refusal)
+    return ""
+
+
+def lost(index: int, count: int) -> str:
+    """What is said when the last process dies while all train."""
+    options = {**USUAL, **TRAININGS["memory"], "epochs": 10**6, "stop": None, "evaluate_every": 10**5}
+    try:
+        for event in ep.train(Ledger(), (X, Y), **options):
+            if isinstance(event, ep.Progressed) and event.updates > 100 and index == count - 1:
+                os.kill(os.getpid(), signal.SIGKILL)
+    except ep.HostLost as error:
+        return str(error)
+    return ""
+
+
 if __name__ == "__main__":
     address, index, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     ep.join(address, process_id=index, processes=count)
-    found = {name: learned(name) for name in (sys.argv[4:] or TRAININGS)}
+    found: dict[str, Any] = {name: learned(name) for name in TRAININGS}
+    found |= {"refused": refused(index), "lost": lost(index, count)}
     if index == 0:
         print(json.dumps(found))

@@ -32,6 +32,7 @@ from epochal.data.large import streams_note
 from epochal.data.rows import ArrayRows
 from epochal.engine.memory import device_memory
 from epochal.errors import MissingExtra, Refusal
+from epochal.hosts import together
 from epochal.plan import BatchSchedule, Plan
 from epochal.plan.sizes import bounded
 from epochal.prepared import Prepared
@@ -94,6 +95,11 @@ def endless_plan(settings: Settings) -> Plan:
 
 def check_endless(settings: Settings) -> None:
     """A source without length is read once, in its order, and all of it is trained on."""
+    if not together().alone:
+        raise Refusal(
+            f"a source without length is for one process; {together().count} train together. Give a file, or "
+            "an object with __getitem__ and __len__, of which each process reads its part."
+        )
     for name, value in (("validation", settings.validation), ("test", settings.test)):
         if isinstance(value, int | float) and (value or name == "validation"):
             raise Refusal(

@@ -32,6 +32,7 @@ from epochal.engine.lane import Evaluation, Lane, Source
 from epochal.engine.memory import fits
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RUNNING, Progress
 from epochal.errors import Refusal
+from epochal.hosts import together
 from epochal.lanes import cores
 from epochal.plan.column import Column
 from epochal.prepare import prepare
@@ -79,6 +80,11 @@ class Bench:
         if (settings.devices or 1) > 1:
             raise Refusal(
                 f"devices must be 1 where settings are compared, each on one device; got {settings.devices}."
+            )
+        if not together().alone:
+            raise Refusal(
+                f"settings are compared in one process; {together().count} train together here. Compare or "
+                "advise first, in a process of its own."
             )
         base = prepare(model, data, replace(settings, evaluate_train=False))
         if base.fed:
