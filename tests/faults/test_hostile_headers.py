@@ -115,14 +115,14 @@ def test_a_packed_table_that_is_damaged_is_refused(tmp_path):
 
 
 def test_a_short_file_that_unfolds_to_very_much_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(sniff, "_UNFOLDED_BYTES", 1 << 23)
+    monkeypatch.setattr(sniff, "_UNFOLDED_BYTES", 1 << 19)
     path = tmp_path / "x.csv.gz"
-    path.write_bytes(gzip.compress(b"1,2\n" * (4 << 20)))
+    path.write_bytes(gzip.compress(b"1,2\n" * (1 << 18)))
     refused(lambda: load(path), "unfolds to more than 200 times its size")
     path.write_bytes(
-        gzip.compress(b"".join(b"%d,%d\n" % (k * 7919 % 100_003, k % 2) for k in range(1 << 20)))
+        gzip.compress(b"".join(b"%d,%d\n" % (k * 7919 % 100_003, k % 2) for k in range(1 << 17)))
     )
-    assert load(path).samples == 1 << 20, "a table that is only large is read"
+    assert load(path).samples == 1 << 17, "a table that is only large is read"
 
 
 @pytest.mark.parametrize("columns", [60_000, 300_000])
@@ -162,6 +162,14 @@ def test_integers_beyond_floats_are_read(tmp_path):
     wide = pa.array([2**64 - 1 - k * 2**40 for k in range(60)], pa.uint64())
     pq.write_table(pa.table({"x": [k % 7 for k in range(60)], "y": wide}), tmp_path / "x.parquet")
     assert load(tmp_path / "x.parquet", task="regression").samples == 60
+
+
+def test_names_of_columns_that_are_no_text_are_refused(tmp_path):
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"abcdefgh": [1.0, 2.0, 3.0], "y": [0, 1, 0]}), path, store_schema=False)
+    path.write_bytes(path.read_bytes().replace(b"abcdefgh", b"abc\xff\xfegh"))
+    for stream in (None, True):
+        refused(lambda stream=stream: load(path, stream=stream), "x.parquet")
 
 
 def test_names_that_stand_twice_are_refused_in_a_streamed_table(tmp_path):

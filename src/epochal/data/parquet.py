@@ -92,8 +92,9 @@ def converted(path: Path, options: TableOptions, progress: Progress | None = Non
                 raise
     except DataFailed as error:
         raise Refusal(f"{path.name} changed while it was converted: {error}") from error
-    except OSError as error:
-        raise Refusal(f"{path.name} can't be converted: {error.strerror or error}.") from error
+    except (OSError, pa.ArrowException) as error:
+        said = str(getattr(error, "strerror", None) or error).rstrip(".")
+        raise Refusal(f"{path.name} can't be converted: {said}.") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return _open(home / f"{how}-{what}", path, files)
@@ -107,7 +108,7 @@ def _opened(files: Sequence[Path]) -> Iterator[Any]:
     for file in files:
         try:
             yield open_parquet(file)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeError) as error:
             said = str(error).splitlines()[0].rstrip(".")
             raise Refusal(f"{file.name} can't be read as Parquet: {said}.") from error
 

@@ -124,7 +124,9 @@ def _read_parquet(file: Path) -> tuple[pa.Table, tuple[str, ...]]:
     try:
         source = open_parquet(file)
         table = shrink_batches(source.schema_arrow, source.iter_batches(batch_size=1 << 16))
-    except (pa.ArrowException, OSError) as error:
+    except Refusal:
+        raise
+    except (pa.ArrowException, OSError, UnicodeError) as error:  # names of columns need not be UTF-8
         raise Refusal(f"{file.name} can't be read as Parquet: {_first_line(error)}.") from error
     index: list[Any] = [name for name in table.column_names if name.startswith("__index_level_")]
     if index:
