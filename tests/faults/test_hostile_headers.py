@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from safetensors.numpy import save_file
 
 import epochal as ep
 from epochal.choose.store import Store
@@ -237,6 +238,12 @@ def test_word_vectors_begin_with_two_numbers(tmp_path, first):
     refused(lambda: WordVectors.load(tmp_path / "x.txt"))
 
 
+def test_words_that_are_nested_deeply_are_none(tmp_path):
+    vectors = {"vectors": np.zeros((1, 2), np.float32)}
+    save_file(vectors, tmp_path / "x.safetensors", metadata={"words": "[" * 10_000})
+    refused(lambda: WordVectors.load(tmp_path / "x.safetensors"), "holds no word vectors")
+
+
 def test_a_flipped_bit_in_a_trial_is_no_result(tmp_path):
     """Each bit of the file: what is found is what was kept, or nothing."""
     from epochal.choose.trial import Trial
@@ -346,6 +353,17 @@ def test_links_that_lead_out_of_a_folder_of_images_are_told(tmp_path):
     assert any("a/2.png" in note and "outside" in note for note in dataset.notes), dataset.notes
     (tmp_path / "photos" / "a" / "2.png").unlink()
     assert not any("outside" in note for note in load(tmp_path / "photos").notes)
+
+
+def test_a_link_in_a_circle_is_no_picture(tmp_path):
+    from PIL import Image
+
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (4, 4)).save(tmp_path / name / "1.png")
+    (tmp_path / "a" / "2.png").symlink_to("2.png")
+    refused(lambda: load(tmp_path), "a/2.png can't: it is a link to a file that does not exist")
+    assert load(tmp_path, skip_bad=True).samples == 2
 
 
 def test_bytes_of_a_page_that_are_half_characters_are_written(tmp_path):

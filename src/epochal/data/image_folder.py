@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,6 +162,7 @@ def _outside(folder: Path, files: Sequence[Path]) -> tuple[str, ...]:
     if not linked:
         return ()
     home = folder.resolve()
-    out = [file for file in linked if not file.resolve().is_relative_to(home)]
+    # A link in a circle leads nowhere, and is told when it is read; `Path.resolve` raises at it.
+    out = [file for file in linked if not Path(os.path.realpath(file)).is_relative_to(home)]
     first = f", {shown(out[0].relative_to(folder).as_posix())} first" if out else ""
     return (f"{len(out):,} images are links to files outside of the folder{first}.",) if out else ()

@@ -52,7 +52,7 @@ def _read_tensors(path: Path) -> tuple[tuple[str, ...], NDArray[np.float32]]:
         with safe_open(path, framework="numpy") as file:
             words = json.loads((file.metadata() or {})["words"])
             vectors = file.get_tensor("vectors")
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, RecursionError, SafetensorError) as error:
         raise Refusal(f"{path.name} holds no word vectors: {' '.join(str(error).split())}.") from error
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise Refusal(f"{path.name} holds no word vectors: its words are no list of strings.")
