@@ -39,6 +39,7 @@ LAYERS = (
     "remembered",
     "saving",
     "driving",
+    "cluster",
     "training",
     "resuming",
     "words",

@@ -15,13 +15,15 @@ import numpy as np
 import pytest
 
 import epochal as ep
-from epochal.choose import cluster as module
 from epochal.choose import compare as compare_module
 from epochal.choose.away import Luggage
+from epochal.choose.cluster import Trials
 from epochal.choose.compare import compare
 from epochal.choose.store import Store
 from epochal.choose.timing import measure
 from epochal.choose.trial import Interrupted
+from epochal.cluster import crew as crew_module
+from epochal.cluster import dispatch
 from epochal.errors import HostLost, MissingExtra, Refusal
 from helpers import need, without_times
 
@@ -75,10 +77,10 @@ def here():
 
 @pytest.fixture
 def seen(monkeypatch):
-    """The clusters that were joined, the keys of jobs that went out, and of those that were kept."""
+    """The crews that were met, the keys of jobs that went out, and of those that were kept."""
     joined, sent, kept = [], [], []
-    begin, packed, add = module.Cluster._begin, Luggage.packed, Store.add
-    monkeypatch.setattr(module.Cluster, "_begin", lambda self: (joined.append(self), begin(self)))
+    begin, packed, add = crew_module.Crew.begin, Luggage.packed, Store.add
+    monkeypatch.setattr(crew_module.Crew, "begin", lambda self: (joined.append(self), begin(self)))
 
     def packing(self, job):
         assert job.key not in kept, "what is finished is not done again"
@@ -108,8 +110,8 @@ def tell(pids, number):
 
 
 def test_other_versions_are_refused(nodes, monkeypatch):
-    mine = module.conditions()
-    monkeypatch.setattr(module, "conditions", lambda: {**mine, "jax": "0.9.0", "epochal": "0.0.1"})
+    mine = crew_module.conditions()
+    monkeypatch.setattr(crew_module, "conditions", lambda: {**mine, "jax": "0.9.0", "epochal": "0.0.1"})
     words = f"epochal {ep.__version__} there and 0.0.1 here, jax {mine['jax']} there and 0.9.0 here"
     with pytest.raises(Refusal, match=f"must train as this machine does; 127.0.0.*{words}"):
         compare(NET, "example:iris", ray=nodes[0].address, **OPTIONS)
@@ -121,7 +123,7 @@ def test_what_cannot_be_sent_is_refused(nodes):
     lock = threading.Lock()
     model = (lambda key, sample: {"w": np.zeros((sample.shape[-1], 3), np.float32)}, lambda *_: lock)
     with pytest.raises(Refusal, match="can't be"):
-        module.Cluster(nodes[0].address, model).close()
+        dispatch.Cluster(nodes[0].address, model, Trials, "").close()
 
 
 @pytest.mark.parametrize(
@@ -166,7 +168,7 @@ def test_a_node_that_dies_costs_only_what_it_had_in_hand(nodes, here, seen, tmp_
     def kill(step):
         """Once the doomed node trains: hold it, see that it has not answered, and end it."""
         steps.append(step)
-        [other] = [one for one in joined[-1]._workers if one.node == doomed.node_id] or [None]
+        [other] = [one for one in joined[-1].members if one.node == doomed.node_id] or [None]
         if killed or other is None or other.call is None or len(kept) < before + 8:
             return
         import ray
@@ -196,11 +198,11 @@ def test_a_node_that_dies_costs_only_what_it_had_in_hand(nodes, here, seen, tmp_
 
 def test_nobody_left_is_said_and_the_rest_is_kept(nodes, here, seen, tmp_path, monkeypatch):
     cluster, (_, last) = nodes
-    monkeypatch.setattr(module, "START_SECONDS", 20.0)
+    monkeypatch.setattr(dispatch, "ALONE_SECONDS", 20.0)
 
     def kill(step):
         if len(seen[2]) == 3 and last in cluster.worker_nodes:
-            monkeypatch.setattr(module, "START_SECONDS", 0.5)
+            monkeypatch.setattr(dispatch, "ALONE_SECONDS", 0.5)
             tell(processes_of(last), signal.SIGKILL)
             cluster.remove_node(last, allow_graceful=False)
 

@@ -32,6 +32,16 @@ class Parcel:
     program: Hashable
     large: bool
 
+    @property
+    def count(self) -> int:
+        """How many trainings it is."""
+        return len(self.jobs)
+
+    @property
+    def name(self) -> str:
+        """What it is called in a sentence."""
+        return self.jobs[0].setting.name
+
 
 class Away(Protocol):
     """Processes elsewhere that train."""
