@@ -67,9 +67,11 @@ def work(
             if together().decide("a lane", control.stopped, any) and repeats.start > 0 and known is None:
                 told.put(None)  # it had not begun when the training was asked to stop
                 continue
-            kept = None if known is None else known.kept
-            with closing(make_lane(prepared, repeats, devices=devices, kept=kept)) as lane:
-                told.put(_Drive(prepared, control, repeats, lane, told, saver, known).to_its_end())
+            kept, curves = (None, []) if known is None else (known.kept, [known.curves])
+            lane = make_lane(prepared, repeats, devices=devices, kept=kept)
+            del kept, known  # they may be large, and the lane has its own
+            with closing(lane):
+                told.put(_Drive(prepared, control, repeats, lane, told, saver, curves).to_its_end())
         except BaseException as error:
             told.put(together().cause(error))
             return
@@ -86,11 +88,11 @@ class _Drive:
         lane: Lane | FedLane,
         told: queue.SimpleQueue[Any],
         saver: Saver | None,
-        known: Remembered | None,
+        curves: list[Curves],
     ) -> None:
         self._prepared, self._control, self._repeats, self._lane = prepared, control, repeats, lane
         self._told, self._saver = told, saver
-        self._curves = [] if known is None else [known.curves]
+        self._curves = curves
         self._seconds = min(
             (one.seconds for one in prepared.budgets if one.seconds is not None), default=float("inf")
         )

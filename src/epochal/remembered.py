@@ -104,7 +104,9 @@ def in_step(remembered: Mapping[int, Remembered], repeats: range) -> list[tuple[
 def _joined(repeats: range, remembered: Mapping[int, Remembered]) -> Remembered:
     ones = [remembered[repeat] for repeat in repeats]
     states = [one.kept.progress.repeats for one in ones]
-    state: Repeat = jax.tree.map(lambda *leaves: np.concatenate(leaves), *states)
+    state: Repeat = states[0]
+    if len(states) > 1:
+        state = jax.tree.map(lambda *leaves: np.concatenate(leaves), *states)
     first = ones[0].kept
     kept = Kept(
         Progress(first.progress.position, state),

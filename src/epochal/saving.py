@@ -132,15 +132,14 @@ class Saver:
         Raises:
             SaveFailed: it could not be written.
         """
-        if not self._thread.is_alive():
-            return
-        with self._condition:
-            self._waiting = self._waiting or bool(self._latest)
-            self._running.clear()
-            self._ended = True
-            self._error = None  # the last try counts
-            self._condition.notify_all()
-        self._thread.join()
+        if self._thread.is_alive():
+            with self._condition:
+                self._waiting = self._waiting or bool(self._latest)
+                self._running.clear()
+                self._ended = True
+                self._error = None  # the last try counts
+                self._condition.notify_all()
+            self._thread.join()
         self._raise()
 
     def _raise(self) -> None:
@@ -167,13 +166,15 @@ class Saver:
         updates = sum(one.updates for one in latest.values())
         try:
             self._checkpoints.save(updates, self._as_pieces(latest), self._value(latest))
-        except SaveFailed as error:
+        except Exception as error:  # lanes wait for this thread: whatever happens, it is said and none hangs
+            failed = error if isinstance(error, SaveFailed) else _unforeseen(updates, error)
             with self._condition:
                 self._error = SaveFailed(
-                    f"{error} `epochal resume {self._place.path}` goes on from the last."
+                    f"{failed} `epochal resume {self._place.path}` goes on from the last."
                 )
+                self._error.__cause__ = error
                 self._condition.notify_all()
-            self._told(updates, str(error).rstrip("."))
+            self._told(updates, str(failed).rstrip("."))
             return
         with self._condition:
             self._error = None
@@ -198,3 +199,10 @@ class Saver:
         ]
         value = self._sign * sum(found) / len(found) if found else math.nan
         return value if math.isfinite(value) else None
+
+
+def _unforeseen(updates: int, error: Exception) -> SaveFailed:
+    """A checkpoint that failed otherwise than at the disk, such as for want of memory."""
+    words = " ".join(str(error).split()).rstrip(".")
+    why = f"{type(error).__name__}: {words}" if words else type(error).__name__
+    return SaveFailed(f"checkpoint {updates} can't be made: {why}; earlier checkpoints are kept.")

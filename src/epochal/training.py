@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Unpack
 
-from epochal.agreed import begun, same_micro_batch
+from epochal.agreed import INTERRUPTED, begun, same_micro_batch
 from epochal.asked import document, identity
 from epochal.conclude import LaneResult, conclude
 from epochal.curves import Curves
@@ -180,7 +180,7 @@ class Events(Iterator[Event]):
         while not self._queue.empty():
             self._take(self._queue.get())  # the last checkpoints
         curves = Curves.concatenate(self._curves)
-        run = conclude(self._prepared, self._results, curves, self._control.stopped)
+        run = conclude(self._prepared, self._results, curves, self._cut_short())
         self._prepared.close()
         if self._home is not None:
             try:
@@ -189,6 +189,12 @@ class Events(Iterator[Event]):
                 unsaved = unsaved or str(error)
             self._home.close()
         return RunEnded(run, unsaved)
+
+    def _cut_short(self) -> bool:
+        """Whether a repeat was asked to end before its end: at the last moment, none may have been."""
+        begun = sum(len(result.repeats) for result in self._results)
+        stopped = any(result.reason == INTERRUPTED for result in self._results)
+        return stopped or begun < self._prepared.settings.repeats
 
     def close(self) -> None:
         """End the training now."""
@@ -227,6 +233,7 @@ class Events(Iterator[Event]):
         todo: queue.SimpleQueue[tuple[range, Remembered | None]] = queue.SimpleQueue()
         for lane in lanes:
             todo.put(lane)
+        self._known = {}  # a lane that has gone on needs it no more, and it may be large
         job = (self._prepared, self._control, todo, self._queue, self._saver)
         threads = [threading.Thread(target=work, args=(*job, team), daemon=True) for team in teams]
         self._end = weakref.finalize(self, _stop, self._control, threads, self._saver, self._home)
@@ -255,7 +262,7 @@ class Events(Iterator[Event]):
         if len(rows):
             self._curves.append(rows)
             self._waiting.extend(_events_of(rows))
-        self._done[repeats.start] = updates * len(repeats)
+        self._done |= dict.fromkeys(repeats, updates)
         clock = time.perf_counter() - self._begin
         count = self._prepared.settings.repeats
         self._waiting.append(Progressed(sum(self._done.values()), most * count, clock, seconds))

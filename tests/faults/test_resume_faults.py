@@ -5,7 +5,9 @@ What was kept before is intact, and going on from it is never having stopped.
 
 import errno
 import json
+import re
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -67,6 +69,26 @@ def test_a_training_may_go_on_while_the_disk_is_full(monkeypatch, tmp_path, whol
     assert events[-1].unsaved == ""
     same(events[-1].run, whole)
     assert not list((tmp_path / "run" / "checkpoints").glob("tmp-*"))
+
+
+@pytest.mark.parametrize("rhythm", ["1updates", "60s"])
+def test_what_nobody_foresaw_while_saving_is_said_and_holds_up_no_lane(rhythm, monkeypatch, tmp_path, whole):
+    """In a thread that can't hang for ever: a lane waits for the one that writes."""
+
+    def without_memory(*arguments):
+        raise MemoryError
+
+    monkeypatch.setattr(checkpoints, "write_tensors", without_memory)
+    out, events = ep.RunFolder(tmp_path / "run", rhythm, if_unsaved="continue"), []
+    training = threading.Thread(
+        target=lambda: events.extend(ep.train(MODEL, DATA, out=out, **OPTIONS)), daemon=True
+    )
+    training.start()
+    training.join(60)
+    assert not training.is_alive()
+    assert any(isinstance(event, ep.Unsaved) for event in events)
+    assert re.search(r"checkpoint \d+ can't be made: MemoryError; earlier.*resume", events[-1].unsaved)
+    same(events[-1].run, whole)
 
 
 def test_a_disk_that_is_full_at_the_end_loses_nothing(monkeypatch, tmp_path, whole):

@@ -3,7 +3,9 @@
 A control: a law that compares states must see a state that is off by one update.
 """
 
+import gc
 import itertools
+import weakref
 
 import jax
 import numpy as np
@@ -164,6 +166,41 @@ def test_more_epochs_are_as_if_they_had_been_asked_for_at_once(changes, tmp_path
     assert ep.load(tmp_path / "run").plan.epochs == 9
     ended = ep.resume(tmp_path / "run", data=DATA)
     assert ended.plan.epochs == 9
+
+
+def test_who_asks_for_the_end_when_it_is_there_has_a_whole_run(tmp_path):
+    control = ep.Control()
+    for event in ep.train(ep.MLP(6), DATA, control=control, out=tmp_path / "run", **USUAL):
+        if isinstance(event, ep.RepeatEnded):
+            control.stop()
+    assert control.stopped
+    assert not event.run.interrupted
+    assert ep.load(tmp_path / "run").interrupted is False
+
+
+def test_a_training_that_goes_on_counts_its_updates_and_lets_go_of_what_was_loaded(tmp_path):
+    changes = {"repeats": 2, "epochs": 40}
+    assert ended_after(tmp_path / "run", "", 2, "5updates", **changes) == 2
+    events = going_on(tmp_path / "run")
+    loaded = [
+        weakref.ref(leaf)
+        for one in events._known.values()
+        for leaf in jax.tree.leaves(one.kept.progress.repeats)
+    ]
+    counted, most, saved = [0], 0, 0
+    for event in events:
+        saved += isinstance(event, ep.Checkpointed)
+        if isinstance(event, ep.Progressed):
+            counted.append(event.updates)
+            most = event.most_updates
+        if saved == 3:
+            gc.collect()
+            assert loaded
+            assert not any(ref() is not None for ref in loaded)
+            saved += 1
+    assert saved > 3
+    assert counted == sorted(counted)
+    assert counted[-1] == most == event.run.plan.updates * 2
 
 
 def test_a_source_without_length_goes_on_behind_what_it_gave(tmp_path):

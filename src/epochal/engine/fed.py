@@ -93,7 +93,7 @@ class FedLane:
     devices: tuple[jax.Device, ...] = ()
     """Which share each batch; none for the one that JAX takes by itself."""
     kept: Kept | None = None
-    """Where it goes on; None to begin at the beginning."""
+    """Where it goes on, let go of when that is on the device; None to begin at the beginning."""
 
     def __post_init__(self) -> None:
         self.spec = spec = replace(self.spec, layout=self.spec.layout.fed, team=Team(self.devices))
@@ -108,6 +108,7 @@ class FedLane:
         else:
             progress, self.update, self.seconds, self.samples = self.kept
             self.progress = Progress(progress.position, spec.team.put(progress.repeats))
+            self.kept = None
         self._executor = ThreadPoolExecutor(AHEAD, thread_name_prefix="epochal-feed")
         self.ended = ""
         """Why there was no more to train on, if the source ran dry before the plan was at its end."""

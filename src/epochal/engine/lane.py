@@ -96,7 +96,7 @@ class Lane:
     devices: tuple[jax.Device, ...] = ()
     """Where the source lies and each batch is shared; none for the one that JAX takes by itself."""
     kept: Kept | None = None
-    """Where it goes on; None to begin at the beginning."""
+    """Where it goes on, let go of when that is on the device; None to begin at the beginning."""
 
     def __post_init__(self) -> None:
         self.spec = replace(self.spec, team=Team(self.devices))
@@ -107,6 +107,7 @@ class Lane:
         else:
             progress, self.update, self.seconds, _ = self.kept
             self.progress = Progress(progress.position, self.spec.team.put(progress.repeats))
+            self.kept = None
         self.budget = self.fixed_budget or (64 if self.spec.team.local else 1)
         end = (
             (self.plan.epochs, 0)
