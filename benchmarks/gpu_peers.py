@@ -79,6 +79,7 @@ def fitted(workload: Workload, precision: str) -> Any:
         evaluate_train=False,
         evaluate_every=workload.epochs,
         precision=precision,
+        devices=1,  # as many as the others use
     )
 
 

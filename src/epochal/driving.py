@@ -193,7 +193,7 @@ def micro_batched(prepared: Prepared) -> Prepared:
             'got "auto".'
         )
     lanes = prepared.lanes
-    repeats, team, workers = lanes.repeats[0], lanes.teams[0], lanes.at_once
+    repeats, team, workers = max(lanes.repeats, key=len), lanes.teams[0], lanes.at_once
     source, most = prepared.source(repeats, team), prepared.plan.batch_sizes[0]
 
     def with_(size: int | None, *remarks: str) -> Prepared:

@@ -152,7 +152,7 @@ class Prepared:
             )
         if self.crowded:
             notes.append(
-                f"the device has no room for {self.settings.repeats} repeats in step: they train one by one"
+                f"the device has no room for {self._in_step} repeats in step: they train one by one"
             )
         return (*notes, *self.lanes.notes)
 
@@ -165,15 +165,22 @@ class Prepared:
     @cached_property
     def lanes(self) -> Lanes:
         """Which repeats share a program, and on which devices they train."""
+        return self._lanes(alone=self.fed or self.crowded)
+
+    def _lanes(self, alone: bool) -> Lanes:
         settings = self.settings
-        alone = self.fed or self.crowded
         return lanes_for(settings.repeats, settings.devices, self._at_once, self.small, alone)
 
     @cached_property
+    def _in_step(self) -> int:
+        """The most repeats that go through one program, if there is room for them."""
+        return max(map(len, self._lanes(alone=self.fed).repeats))
+
+    @cached_property
     def crowded(self) -> bool:
-        """Whether an accelerator has no room for all repeats in step: for states, or samples of their own."""
-        limit, repeats = device_memory(), self.settings.repeats
-        if limit is None or repeats == 1 or self.fed:
+        """Whether an accelerator has no room for repeats in step: for states, or samples of their own."""
+        limit, repeats = device_memory(), self._in_step
+        if limit is None or repeats == 1:
             return False
         each = state_bytes(
             shapes_of(self.spec.model, self.dataset.shape, self.dataset.dtype), self.spec.optimizer

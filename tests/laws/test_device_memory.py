@@ -27,7 +27,7 @@ BYTES = DATA[0].nbytes
 class Device:
     """An accelerator that holds so many bytes; None does not say."""
 
-    platform, device_kind = "gpu", "made up"
+    platform, device_kind, process_index = "gpu", "made up", 0
 
     def __init__(self, limit: int | None) -> None:
         self.limit = limit
@@ -91,3 +91,19 @@ def test_repeats_for_which_there_is_no_room_in_step_train_one_by_one(monkeypatch
     assert crowded.lanes.repeats == tuple(range(one, one + 1) for one in range(4))
     assert "the device has no room for 4 repeats in step: they train one by one" in crowded.notes
     assert asked(**own, vary=("init", "order")).lanes.repeats == (range(4),), "they share their samples"
+
+
+def test_repeats_that_groups_of_devices_train_need_room_for_those_of_one_group(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of 4 repeats on 2 devices, 2 are in step on each; on 4 devices none is."""
+    own = {"repeats": 4, "stream": False}
+    enough = 2 * 2 * BYTES + 2 * state()
+    with_devices(monkeypatch, enough, enough)
+    assert asked(**own).lanes.repeats == (range(2), range(2, 4))
+    with_devices(monkeypatch, enough, enough - 1)
+    crowded = asked(**own)
+    assert [len(lane) for lane in crowded.lanes.repeats] == [1] * 4
+    assert "the device has no room for 2 repeats in step: they train one by one" in crowded.notes
+    with_devices(monkeypatch, *[enough - 1] * 4)
+    assert not any("no room" in note for note in asked(**own).notes)

@@ -28,6 +28,7 @@ from epochal.engine.program import fresh
 from epochal.engine.schedules import Schedule
 from epochal.engine.state import Part
 from epochal.engine.update import packing, update
+from epochal.lanes import Lanes
 from epochal.prepare import prepare
 from epochal.settings import Settings
 from helpers import assert_close, assert_same_bits
@@ -238,6 +239,17 @@ def test_auto_is_the_largest_that_fits_in_equal_parts_and_says_why(monkeypatch, 
     assert found.notes == (
         "micro-batches of 1,250 samples: a whole batch of 5,000 needs about 350 kB and 100 kB are free",
     )
+
+
+def test_auto_is_chosen_for_the_lane_with_the_most_repeats(monkeypatch):
+    """Groups of devices may have repeats in step of different numbers."""
+    prepared, measured = prepared_for(batch_size=12, micro_batch="auto", repeats=5), []
+    lanes = Lanes((range(1), range(1, 2), range(2, 3), range(3, 5)), ((),) * 4, 8)
+    monkeypatch.setitem(vars(prepared), "lanes", lanes)
+    monkeypatch.setattr(driving, "make_lane", lambda cut, repeats, **_: measured.append(repeats))
+    monkeypatch.setattr(driving, "_needs", lambda lane: [1])
+    driving.micro_batched(prepared)
+    assert measured == [range(3, 5)]
 
 
 def test_auto_takes_what_was_seen_to_fit_where_equal_parts_do_not(monkeypatch):
