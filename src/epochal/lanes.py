@@ -75,10 +75,10 @@ def check_devices(asked: int | None) -> None:
     present = jax.local_device_count() if asked is not None else 0
     if asked is not None and asked > present:
         what = f"the devices that JAX finds here: {jax.local_devices()[0].device_kind}"
-        remedy = "Leave it out to have them chosen."
+        remedy = f"--devices {present} takes all there are"
         if jax.default_backend() == "cpu":
-            remedy = f"XLA_FLAGS=--xla_force_host_platform_device_count={asked} parts a CPU into as many."
-        raise Refusal(f"devices must be between 1 and {present} ({what}); got {asked}. {remedy}")
+            remedy += f"; XLA_FLAGS=--xla_force_host_platform_device_count={asked} parts a CPU into as many"
+        raise Refusal(f"devices must be between 1 and {present} ({what}); got {asked}. {remedy}.")
 
 
 def lanes_for(repeats: int, asked: int | None, largest: int, small: bool, alone: bool) -> Lanes:

@@ -50,7 +50,7 @@ def test_a_shared_batch_has_the_gradient_of_the_whole_batch(found: dict[str, Any
 
 def test_a_mean_of_means_would_be_seen(found: dict[str, Any]) -> None:
     wrong = [gap for name, gap in found["gradients"].items() if "mean of means" in name]
-    assert len(wrong) == 3
+    assert len(wrong) == 1
     assert min(wrong) > 1e-3
 
 
@@ -60,9 +60,11 @@ def test_a_training_on_several_devices_ends_where_that_on_one_does(found: dict[s
     assert set(found["trainings"]) == {"repeats", "carry", "fed"}
     for one in found["trainings"].values():
         assert one["places"]
-        assert one["values"] < 1e-5
-        assert one["state"] < 1e-5 < 1e-2 < one["moved"]
-    assert found["trainings"]["repeats"]["stopped"] == [1, 1, 1]
+        assert set(one["values"]) == set(one["state"]) == {"2", "3", "8"}
+        assert max(one["values"].values()) < 1e-5
+        assert max(one["state"].values()) < 1e-5 < 1e-2 < one["moved"]
+        assert all(status == one["stopped"]["1"] for status in one["stopped"].values())
+    assert found["trainings"]["repeats"]["stopped"]["1"] == [1, 1, 1]
 
 
 def test_a_training_that_goes_on_on_other_devices_ends_where_the_unmoved_one_does(
@@ -100,7 +102,8 @@ def test_groups_of_devices_divide_them_and_have_a_repeat_each() -> None:
 
 
 def test_more_devices_than_there_are_are_refused() -> None:
-    with pytest.raises(ep.Refusal, match=r"devices must be between 1 and \d+ .*; got 9999\. XLA_FLAGS="):
+    found = r"devices must be between 1 and (\d+) .*; got 9999\. --devices \1 takes all there are; XLA_FLAGS="
+    with pytest.raises(ep.Refusal, match=found):
         ep.fit(ep.MLP(), "example:iris", devices=9999)
     with pytest.raises(ep.Refusal, match=r"devices must be a whole number, at least 1, or None; got 0\."):
         ep.fit(ep.MLP(), "example:iris", devices=0)
