@@ -151,9 +151,7 @@ class Prepared:
                 "samples once more; --evaluate-train does"
             )
         if self.crowded:
-            notes.append(
-                f"the device has no room for {self._in_step} repeats in step: they train one by one"
-            )
+            notes.append(f"the device has no room for {self._in_step} repeats in step: they train one by one")
         return (*notes, *self.lanes.notes)
 
     @property
