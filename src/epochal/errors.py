@@ -19,6 +19,7 @@ import errno
 import importlib
 from collections.abc import Iterable
 from types import ModuleType
+from typing import Any
 
 from epochal.printable import one_line
 
@@ -65,8 +66,10 @@ class DataFailed(RuntimeError):
 class SaveFailed(RuntimeError):
     """What could not be written while training, in one sentence: a full disk, a folder that is gone."""
 
-    def __init__(self, sentence: object = "") -> None:
+    def __init__(self, sentence: object = "", run: Any = None) -> None:
         super().__init__(one_line(sentence))
+        self.run = run
+        """The `Run`, where the training had come to its end and only its folder is not as it should be."""
 
 
 def reason(error: OSError) -> str:

@@ -16,7 +16,7 @@ from epochal.engine.lane import Lane
 from epochal.engine.spec import Spec
 from epochal.errors import SaveFailed
 from epochal.remembered import Remembered, merged, piece_of
-from epochal.run.checkpoints import Checkpoints, Piece
+from epochal.run.checkpoints import Checkpoints, Piece, find
 from epochal.run.place import RunFolder
 
 __all__ = ["Saver"]
@@ -167,14 +167,17 @@ class Saver:
         try:
             self._checkpoints.save(updates, self._as_pieces(latest), self._value(latest))
         except Exception as error:  # lanes wait for this thread: whatever happens, it is said and none hangs
-            failed = error if isinstance(error, SaveFailed) else _unforeseen(updates, error)
+            words = str(error) if isinstance(error, SaveFailed) else self._unforeseen(updates, error)
+            hint = (
+                f" `epochal resume {self._place.path}` goes on from the last."
+                if find(self._checkpoints.folder)
+                else ""
+            )
             with self._condition:
-                self._error = SaveFailed(
-                    f"{failed} `epochal resume {self._place.path}` goes on from the last."
-                )
+                self._error = SaveFailed(words + hint)
                 self._error.__cause__ = error
                 self._condition.notify_all()
-            self._told(updates, str(failed).rstrip("."))
+            self._told(updates, words.rstrip("."))
             return
         with self._condition:
             self._error = None
@@ -200,9 +203,8 @@ class Saver:
         value = self._sign * sum(found) / len(found) if found else math.nan
         return value if math.isfinite(value) else None
 
-
-def _unforeseen(updates: int, error: Exception) -> SaveFailed:
-    """A checkpoint that failed otherwise than at the disk, such as for want of memory."""
-    words = " ".join(str(error).split()).rstrip(".")
-    why = f"{type(error).__name__}: {words}" if words else type(error).__name__
-    return SaveFailed(f"checkpoint {updates} can't be made: {why}; earlier checkpoints are kept.")
+    def _unforeseen(self, updates: int, error: Exception) -> str:
+        """Why a checkpoint failed otherwise than at the disk, such as for want of memory."""
+        words = " ".join(str(error).split()).rstrip(".")
+        why = f"{type(error).__name__}: {words}" if words else type(error).__name__
+        return f"checkpoint {updates} can't be made: {why}; {self._checkpoints.left}."

@@ -68,7 +68,8 @@ def fit(
     Raises:
         Refusal: what cannot work, in one sentence, before anything is trained.
         DataFailed: the data can't be read any more and nothing was learned; else the run says so (`failed`).
-        SaveFailed: a checkpoint or the run can't be written; what was kept before is intact.
+        SaveFailed: a checkpoint or the run can't be written; what was kept before is intact. Where training
+            was at its end, the error's `run` is what came out.
 
     >>> from epochal.models import MLP
     >>> run = fit(MLP(8), "example:iris", epochs=60, batch_size=16, learning_rate=0.02, repeats=2)
@@ -88,7 +89,7 @@ def drained(events: Events, control: Control) -> Run:
             for event in events:
                 if isinstance(event, RunEnded):
                     if event.unsaved:
-                        raise SaveFailed(event.unsaved)
+                        raise SaveFailed(event.unsaved, event.run)
                     return event.run
         except KeyboardInterrupt:
             if control.stopped:
@@ -150,7 +151,7 @@ class Events(Iterator[Event]):
         self._begin = 0.0
         self._ended = False
         self._saver: Saver | None = None
-        self._end: Any = None
+        self._end = weakref.finalize(self, _stop, control, (), None, home)
 
     def __iter__(self) -> Iterator[Event]:
         return self
@@ -202,15 +203,13 @@ class Events(Iterator[Event]):
         self._waiting.clear()
         self._control.stop()
         self._prepared.close()  # first, too: a process that hangs while it reads would hold up its lane
-        if self._end is not None:
-            self._end()
-        elif self._home is not None:
-            self._home.close()
+        self._end()
         self._prepared.close()
 
     def abandon(self) -> None:
         """Leave at once: what was kept stays, and a folder in which nothing was goes."""
         self._control.stop()
+        self._end.detach()  # or whoever lets go of this object waits for its threads
         if self._home is not None:
             self._home.close()
 
@@ -236,6 +235,7 @@ class Events(Iterator[Event]):
         self._known = {}  # a lane that has gone on needs it no more, and it may be large
         job = (self._prepared, self._control, todo, self._queue, self._saver)
         threads = [threading.Thread(target=work, args=(*job, team), daemon=True) for team in teams]
+        self._end.detach()
         self._end = weakref.finalize(self, _stop, self._control, threads, self._saver, self._home)
         self._expected = len(lanes)
         for thread in threads:

@@ -4,6 +4,7 @@ What was kept before is intact, and going on from it is never having stopped.
 """
 
 import errno
+import gc
 import json
 import re
 import shutil
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 import epochal as ep
+from epochal.engine.lane import Lane
 from epochal.errors import SaveFailed
 from epochal.run import checkpoints, home
 from epochal.run.sealed import seal
@@ -87,16 +89,68 @@ def test_what_nobody_foresaw_while_saving_is_said_and_holds_up_no_lane(rhythm, m
     training.join(60)
     assert not training.is_alive()
     assert any(isinstance(event, ep.Unsaved) for event in events)
-    assert re.search(r"checkpoint \d+ can't be made: MemoryError; earlier.*resume", events[-1].unsaved)
+    assert re.search(
+        r"checkpoint \d+ can't be made: MemoryError; there is no earlier checkpoint\.$", events[-1].unsaved
+    )
     same(events[-1].run, whole)
 
 
 def test_a_disk_that_is_full_at_the_end_loses_nothing(monkeypatch, tmp_path, whole):
     full_disk(monkeypatch, {0})
-    with pytest.raises(SaveFailed):
+    with pytest.raises(SaveFailed) as caught:
         ep.fit(MODEL, DATA, out=tmp_path / "run", **OPTIONS)
+    same(caught.value.run, whole)
     monkeypatch.undo()
     same(ep.resume(tmp_path / "run", data=DATA), whole)
+
+
+def test_where_nothing_could_be_written_no_folder_is_named_to_go_on_with(monkeypatch, tmp_path, whole):
+    def full(run, folder, report=False):
+        raise SaveFailed("no space.")
+
+    monkeypatch.setattr(home, "publish", full)
+    full_disk(monkeypatch, range(10**6))
+    with pytest.raises(
+        SaveFailed, match=r"no space left on the disk; there is no earlier checkpoint\.$"
+    ) as caught:
+        ep.fit(MODEL, DATA, out=tmp_path / "run", **OPTIONS)
+    same(caught.value.run, whole)
+    assert not list(tmp_path.iterdir())
+
+
+def test_events_that_nobody_asks_for_leave_no_folder(tmp_path):
+    for count in (0, 1):
+        events = ep.train(MODEL, DATA, out=tmp_path / "run", **OPTIONS)
+        for _ in range(count):
+            next(events)
+        assert (tmp_path / "run").is_dir()
+        del events
+        gc.collect()
+        assert not list(tmp_path.iterdir())
+
+
+def test_who_leaves_at_once_waits_for_no_lane(monkeypatch, tmp_path):
+    """In a thread, which would wait with it."""
+    advance, inside, held = Lane.advance, threading.Event(), threading.Event()
+
+    def hanging(lane, most=None):
+        if lane.update:
+            inside.set()
+            held.wait(60)
+        return advance(lane, most)
+
+    monkeypatch.setattr(Lane, "advance", hanging)
+    events = [ep.train(MODEL, DATA, out=ep.RunFolder(tmp_path / "run", "1updates"), **OPTIONS)]
+    assert any(isinstance(event, ep.Checkpointed) for event in events[0])
+    assert inside.wait(60)
+    events[0].abandon()
+    leaving = threading.Thread(target=events.clear, daemon=True)
+    leaving.start()
+    leaving.join(10)
+    hung = leaving.is_alive()
+    held.set()
+    assert not hung
+    assert (tmp_path / "run" / "checkpoints" / "1").is_dir()
 
 
 def test_the_last_checkpoint_is_kept_before_the_results_are_put_in_place(monkeypatch, tmp_path):

@@ -140,10 +140,14 @@ class Checkpoints:
             self._retain(updates)
         except OSError as error:
             raise SaveFailed(
-                f'checkpoint {updates} can\'t be written to "{self._place}": {reason(error)}; '
-                "earlier checkpoints are kept."
+                f'checkpoint {updates} can\'t be written to "{self._place}": {reason(error)}; {self.left}.'
             ) from error
         return path
+
+    @property
+    def left(self) -> str:
+        """What there is when one could not be saved, in words."""
+        return "earlier checkpoints are kept" if find(self.folder) else "there is no earlier checkpoint"
 
     def _commit(self, path: Path, pieces: Sequence[Piece], value: float | None) -> None:
         """Write, rename and verify."""
@@ -157,7 +161,7 @@ class Checkpoints:
             self._discard([path])
             raise SaveFailed(
                 f"checkpoint {updates} can't be read back as it was written ({refusal}) "
-                "Earlier checkpoints are kept; the disk may be failing."
+                f"The disk may be failing; {self.left}."
             ) from refusal
         self._manifests[updates], self._sound[updates] = manifest, True
         self._copies = {
