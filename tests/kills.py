@@ -88,25 +88,47 @@ def killed(case: str, folder: Path, seconds: float, rng: random.Random, most: in
     """Train to the end, killed at up to `most` random moments."""
     kills = 0
     while True:
-        going_on = (folder / "checkpoints").is_dir() and any((folder / "checkpoints").iterdir())
+        before = kept(folder)
         with subprocess.Popen(
             command(case, folder), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         ) as process:
             count.resumed += "resume" in process.args
-            try:
-                # Starting takes about a second; later moments are what this is about.
-                _, err = process.communicate(timeout=rng.uniform(0.5, seconds) if kills < most else 600)
-            except subprocess.TimeoutExpired:
+            if kills < most and ends_late(process, folder, seconds, rng, before):
                 process.send_signal(signal.SIGKILL)
                 process.communicate()
                 kills += 1
                 count.kills += 1
-                count.before_first += not going_on
+                count.before_first += not before
                 continue
+            _, err = process.communicate(timeout=600)
         if process.returncode != 0:
             raise AssertionError(f"{case}: exit status {process.returncode} after {kills} kills: {err}")
         count.finished += 1
         return
+
+
+def kept(folder: Path) -> set[str]:
+    """The names in the folder of checkpoints, half-written ones included."""
+    place = folder / "checkpoints"
+    return {path.name for path in place.iterdir()} if place.is_dir() else set()
+
+
+def ends_late(
+    process: subprocess.Popen[str], folder: Path, seconds: float, rng: random.Random, before: set[str]
+) -> bool:
+    """Wait for a random moment; whether the process is still there.
+
+    Half of the moments are anywhere in its life: starting, compiling, concluding. The others come soon after
+    a checkpoint has been begun, so that most of the kills are among updates and files.
+    """
+    anywhere = rng.random() < 0.5
+    end = time.monotonic() + (rng.uniform(0.3, seconds) if anywhere else 60.0)
+    while process.poll() is None and time.monotonic() < end:
+        if not anywhere and kept(folder) - before:
+            time.sleep(rng.uniform(0, 0.3))
+            break
+        time.sleep(0.002)
+    return process.poll() is None
 
 
 def differences(one: Path, other: Path) -> list[str]:

@@ -1,0 +1,9 @@
+"""SIGKILL at random moments: the run ends as if nothing had been; the long form is `python -m tests.kills`."""
+
+from tests.kills import trial
+
+
+def test_a_run_that_is_killed_again_and_again_is_the_one_that_was_not():
+    count = trial("iris, carry, 3 repeats", kills=3, runs=1, seed=3, say=False)
+    assert count.kills >= 3
+    assert count.finished >= 1
