@@ -1,4 +1,4 @@
-"""SIGKILL at random moments: the run ends as if nothing had been; the long form is `python -m tests.kills`."""
+"""SIGKILL at random moments: the run ends as if nothing had been. `python -m tests.kills` is the long form."""
 
 from tests.kills import trial
 
