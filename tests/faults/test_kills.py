@@ -1,4 +1,4 @@
-"""SIGKILL at random moments: the run ends as if nothing had been. `python -m tests.kills` is the long form."""
+"""SIGKILL at random moments: the run ends as if nothing had been. `python -m tests.kills`: in long."""
 
 from tests.kills import trial
 
