@@ -13,6 +13,7 @@ from epochal.errors import Refusal
 from epochal.events import Resumed
 from epochal.hosts import together
 from epochal.prepare import prepare
+from epochal.prepared import Prepared
 from epochal.remembered import Remembered, read_pieces
 from epochal.run import Run, load, load_record
 from epochal.run.checkpoints import newest
@@ -84,28 +85,40 @@ def resuming(
     """
     others, path = together(), Path(folder)
     held = others.first("the run folder", lambda: Home.again(path, **(saving or {})))
-    home, request = held or (None, _request(path))
-    try:
+    home = None if held is None else held[0]
+
+    def asked_again() -> Run | tuple[dict[str, Any], dict[str, Any], tuple[str, ...], Prepared]:
+        request = _request(path) if held is None else held[1]
         longer, notes = (request, ()) if epochs is None else with_epochs(request, epochs)
         ended = _ended(path, longer)
         if ended is not None:
-            if home is not None:
-                home.close()
             return ended
         chosen, samples, settings = ask_again(
             longer, model=model, data=data, options=given, progress=progress
         )
-        prepared = same_micro_batch(micro_batched(prepare(chosen, samples, settings)))
+        return request, longer, tuple(notes), micro_batched(prepare(chosen, samples, settings))
+
+    def learned() -> tuple[int, dict[int, Remembered], tuple[str, ...]]:
         _check(path, request["identity"], identity(prepared))
         if home is None:
             kept, passed_over = newest(path)
         else:
             checkpoints = home.checkpoints_of(request["identity"])
             kept, passed_over = checkpoints.newest(), checkpoints.passed_over
-        known: dict[int, Remembered] = {}
-        if kept is not None:
-            _check(kept.path, kept.identity, request["identity"])
-            known = read_pieces(prepared, kept.pieces)
+        if kept is None:
+            return 0, {}, tuple(passed_over)
+        _check(kept.path, kept.identity, request["identity"])
+        return kept.updates, read_pieces(prepared, kept.pieces), tuple(passed_over)
+
+    try:
+        asked = others.each("what goes on", asked_again)
+        if isinstance(asked, Run):
+            if home is not None:
+                home.close()
+            return asked
+        request, longer, notes, prepared = asked
+        prepared = same_micro_batch(prepared)
+        updates, known, passed_over = others.each("what was learned", learned)
         if prepared.dataset.recipe is not None:
             longer = {**longer, "data": prepared.dataset.recipe.to_dict()}  # where it is now
 
@@ -113,7 +126,7 @@ def resuming(
             if home is not None and (longer != request or saving):
                 home.ask(longer)
 
-        begun(prepared, begin, path, 0 if kept is None else kept.updates)
+        begun(prepared, begin, path, updates)
     except BaseException:
         if home is not None:
             home.close()

@@ -112,9 +112,13 @@ def train(
     before the first event is asked for. Closing the iterator ends the training.
     """
     place = None if out is None else out if isinstance(out, RunFolder) else RunFolder(out)
-    if place is not None and together().leads:
-        refuse_existing(place.path)
-    prepared = same_micro_batch(micro_batched(prepare(model, data, Settings.of(options))))
+
+    def settled() -> Prepared:
+        if place is not None and together().leads:
+            refuse_existing(place.path)
+        return micro_batched(prepare(model, data, Settings.of(options)))
+
+    prepared = same_micro_batch(together().each("whether it can be trained", settled))
 
     def begin() -> Home | None:
         return None if place is None else Home.begin(place, document(prepared), identity(prepared))

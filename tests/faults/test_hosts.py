@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from epochal.errors import HostLost, Refusal
+from epochal.errors import HostLost, Refusal, SaveFailed
 from epochal.hosts import Place, Together, join, place_of
 from epochal.hosts import node as nodes
 from epochal.hosts.hub import Hub
@@ -66,7 +66,7 @@ def each(processes, work):
     def tried(process):
         try:
             return work(process)
-        except (HostLost, Refusal) as error:
+        except (HostLost, Refusal, SaveFailed, TypeError) as error:
             return error
 
     with ThreadPoolExecutor(len(processes)) as threads:
@@ -169,10 +169,14 @@ def test_a_process_that_does_not_fit_is_refused(port, place, version, sentence):
     [
         b"GET / HTTP/1.1\r\n\r\n",
         b"\xff\xfe\n",
-        b"[1]\n",
-        b'{"as": "member"',
-        b'{"as": 3}\n',
-        b"[" * 9999 + b"\n",
+        b"\0\0",
+        b"\0\0\0\x03[1]",
+        b'\0\0\0\xff{"as": "member"',
+        b'\0\0\0\x09{"as": 3}',
+        b"\0\0\x0f\xff" + b"[" * 4095,
+        b'\xff\xff\xff\xff{"as": "member"}',
+        b'\0\0\0\x10{"as": "member"}',
+        b'\0\0\0\x2b{"as": "member", "version": "1 with JAX 2"}',
     ],
 )
 def test_a_stranger_is_sent_away_and_disturbs_nobody(started, port, line):
@@ -181,7 +185,8 @@ def test_a_stranger_is_sent_away_and_disturbs_nobody(started, port, line):
         stranger.sendall(line)
         stranger.shutdown(socket.SHUT_WR)
         stranger.settimeout(10)
-        assert stranger.recv(100) == b""
+        reply = stranger.recv(200)
+        assert reply == b"" or b'"say": "refused"' in reply
     assert each(processes, lambda one: one.decide("call", one.index, sum)) == [1, 1]
 
 
@@ -202,6 +207,55 @@ def test_a_refusal_of_the_rule_is_one_everywhere(started):
 
     found = each(started(3), lambda one: one.decide("data", one.index, rule))
     assert [str(one) for one in found] == ["the data must be the same."] * 3
+
+
+def test_what_one_process_refuses_is_refused_by_all_which_go_on(started):
+    def work(process, refusing):
+        if process.index in refusing:
+            raise Refusal("batch_size must be at least 1.")
+        return process.index
+
+    processes = started(3)
+    for refusing, sentence in (
+        ((1,), "process 1 of 3 refuses: batch_size must be at least 1."),
+        ((0, 1, 2), "batch_size must be at least 1."),
+    ):
+        found = each(processes, lambda one, who=refusing: one.each("training", lambda: work(one, who)))
+        assert [str(one) for one in found] == [sentence] * 3
+    assert each(processes, lambda one: one.each("training", lambda: work(one, ()))) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_an_error_while_all_agree_is_told_to_the_others(started, failing):
+    def work(process):
+        if process.index == failing:
+            raise SaveFailed("there is no space left on the disk.")
+
+    found = each(started(3), lambda one: one.each("training", lambda: work(one)))
+    sentence = f"process {failing} of 3 failed: SaveFailed: there is no space left on the disk."
+    assert isinstance(found.pop(failing), SaveFailed)
+    assert [str(one) for one in found] == [sentence] * 2
+
+
+def test_an_error_of_what_process_0_does_alone_is_told_to_the_others(started):
+    def write():
+        raise SaveFailed("there is no space left on the disk.")
+
+    found = each(started(2), lambda one: one.first("the folder", write))
+    assert [type(one) for one in found] == [SaveFailed, HostLost]
+
+
+def test_what_can_not_be_said_fails_instead_of_holding_up_the_others(started):
+    found = each(started(2), lambda one: one.decide("call", object() if one.index else 0, len))
+    assert [type(one) for one in found] == [HostLost, TypeError]
+
+
+def test_long_wishes_arrive(started):
+    names = ["x" * 20 + str(number) for number in range(100_000)]
+    assert (
+        each(started(2), lambda one: one.decide("columns", names, lambda wishes: len(wishes[1])))
+        == [100_000] * 2
+    )
 
 
 def test_processes_that_are_out_of_step_end(started):
@@ -268,15 +322,22 @@ def test_who_does_not_hear_of_a_death_is_ended(started, ended, capfd):
     assert capfd.readouterr().err.startswith("epochal: process 1 of 2 (host ")
 
 
-def test_at_the_end_process_0_does_not_mind_who_has_gone(started):
-    processes = started(2)
-    ending = threading.Thread(target=each, args=(processes[1:], lambda one: one.end()))
+def test_at_the_end_nobody_minds_who_has_gone_and_all_know_of_it(started):
+    processes = started(3)
+    ending = threading.Thread(target=each, args=(processes[2:], lambda one: one.end()))
     ending.start()
     time.sleep(0.3)
-    processes[1].close()
+    processes[2].close()
     time.sleep(0.3)
     processes[0].check()
-    assert processes[0].end() is False
+    assert each(processes[:2], lambda one: one.end()) == [False, False]
+
+
+def test_at_the_end_all_mind_whether_process_0_has_written(started):
+    processes = started(3)
+    threading.Timer(0.3, processes[0].close).start()
+    found = each(processes[1:], lambda one: one.end())
+    assert ["process 0 of 3" in str(one) for one in found] == [True, True]
 
 
 def test_joining_needs_no_jax_where_it_is_refused():

@@ -133,7 +133,11 @@ def run() -> None:
     """Run the command line and exit."""
     with leaving():
         found = main()
-        if not ended_together(found):
+        try:
+            usual = ended_together(found)
+        except HostLost as lost:
+            found, usual = found or _say(str(lost), 1), False
+        if not usual:
             leave(found)
     sys.exit(found)
 

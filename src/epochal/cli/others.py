@@ -21,7 +21,11 @@ def tell_others(words: str) -> None:
 
 
 def ended_together(status: int) -> bool:
-    """Whether the process may end as usual, with nobody waiting for it; if not, it is to leave at once."""
+    """Whether the process may end as usual, with nobody waiting for it; if not, it is to leave at once.
+
+    Raises:
+        HostLost: at the end of all, a process is gone that the others rely on.
+    """
     hosts = _hosts()
     if hosts is None or hosts.together().alone:
         return status <= 128

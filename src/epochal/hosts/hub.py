@@ -15,7 +15,7 @@ from typing import Any
 
 from epochal.errors import Refusal
 from epochal.hosts.launch import Place
-from epochal.hosts.node import Link, Node, closing, pump, read_line
+from epochal.hosts.node import HELLO_BYTES, Link, Node, closing, pump, read_message
 
 __all__ = ["Hub"]
 
@@ -109,7 +109,7 @@ class Hub(Node):
     async def _come(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Somebody has connected: a member, a tunnel, or a stranger."""
         with closing(writer), suppress(TimeoutError):
-            hello = await asyncio.wait_for(read_line(reader), 10.0)
+            hello = await asyncio.wait_for(read_message(reader, HELLO_BYTES), 10.0)
             if hello is not None and hello.get("as") == "tunnel":
                 await self._tunnel(reader, writer)
             elif hello is not None and hello.get("as") == "member":
@@ -137,7 +137,7 @@ class Hub(Node):
         self._here.add(index)
         self.told(lambda: self._links.__setitem__(index, link))
         self.task(self.watch(link, lambda how: self._gone(index, how)))
-        while (message := await read_line(link.reader)) is not None:
+        while (message := await read_message(link.reader)) is not None:
             link.heard = time.monotonic()
             self._hear(index, message)
         self._gone(index, "its connection has ended")

@@ -117,7 +117,11 @@ def _start(place: Place, service: int, silence: float, patience: float) -> None:
 
 
 def part() -> bool:
-    """Wait until all processes are at their end, and leave them; whether all of them were still there."""
+    """Wait until all processes are at their end, and leave them; whether all of them were still there.
+
+    Raises:
+        HostLost: a process has failed, or process 0 is gone, which may not have written all.
+    """
     import jax
 
     others = together()
@@ -125,12 +129,11 @@ def part() -> bool:
         return True
     try:
         complete = others.end()
-    except HostLost:
-        complete = False
-    if complete:
-        jax.distributed.shutdown()
-    others.close()
-    use(ALONE)
+        if complete:
+            jax.distributed.shutdown()
+    finally:
+        others.close()
+        use(ALONE)
     return complete
 
 
@@ -142,8 +145,15 @@ def _farewell() -> None:
         return
     if failed is not None:
         others.fail(f"{type(failed).__name__}: {failed}".rstrip(".") + ".")
-    if others.over or not part():
-        _leave(1 if others.over else 0)
+    try:
+        if failed is None:
+            others.check()
+        if not others.over and part():
+            return
+    except HostLost as lost:
+        with suppress(OSError):
+            os.write(2, f"epochal: {lost}\n".encode())
+    _leave(1 if others.over else 0)
 
 
 def _leave(status: int) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 from epochal.errors import Refusal
 from epochal.hosts.launch import Place
-from epochal.hosts.node import MOST_BYTES, Link, Node, closing, pump, read_line
+from epochal.hosts.node import Link, Node, closing, framed, pump, read_message
 
 __all__ = ["Member", "who"]
 
@@ -63,7 +63,7 @@ class Member(Node):
 
     def decide(self, what: str, number: int, wish: Any, rule: Callable[[list[Any]], Any]) -> Any:
         """See `Node`."""
-        self.soon(self._link.say, {"say": "wish", "what": what, "number": number, "wish": wish})
+        self.soon(self._link.send, framed({"say": "wish", "what": what, "number": number, "wish": wish}))
         self.wait(lambda: number in self._decisions)
         found = self._decisions.pop(number)
         if "refused" in found:
@@ -79,11 +79,6 @@ class Member(Node):
     def leave(self) -> None:
         """See `Node`."""
         self.soon(self._link.say, {"say": "leave"})
-
-    @property
-    def complete(self) -> bool:
-        """See `Node`."""
-        return not self.lost
 
     async def _flush(self, message: dict[str, Any]) -> None:
         self._link.say(message)
@@ -105,7 +100,7 @@ class Member(Node):
         end = time.monotonic() + patience
         while True:
             try:
-                opening = asyncio.open_connection(self._place.host, self._place.port, limit=MOST_BYTES)
+                opening = asyncio.open_connection(self._place.host, self._place.port)
                 return await asyncio.wait_for(opening, max(1.0, end - time.monotonic()))
             except OSError:
                 if time.monotonic() >= end:
@@ -114,7 +109,7 @@ class Member(Node):
 
     async def _listen(self) -> None:
         with closing(self._link.writer):
-            while (message := await read_line(self._link.reader)) is not None:
+            while (message := await read_message(self._link.reader)) is not None:
                 self._link.heard = time.monotonic()
                 self._hear(message)
             self._gone("its connection has ended")
@@ -143,7 +138,7 @@ class Member(Node):
             if not self.lost:
                 writer.close()
             return
-        far_writer.write(b'{"as": "tunnel"}\n')
+        far_writer.write(framed({"as": "tunnel"}))
         with closing(writer, far_writer):
             self.task(pump(far_reader, writer))
             await pump(reader, far_writer)

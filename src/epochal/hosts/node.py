@@ -1,8 +1,8 @@
 """What do both ends of the connections between processes have in common?
 
-An event loop in a thread of its own, lines of JSON, a sign of life now and then, and what is waited for. The
-first line tells what a connection is: a *member* is a process, a *tunnel* carries the bytes of JAX's client
-to the coordination service.
+An event loop in a thread of its own, messages of JSON with their length in front, a sign of life now and
+then, and what is waited for. The first message tells what a connection is: a *member* is a process, a
+*tunnel* carries the bytes of JAX's client to the coordination service.
 """
 
 from __future__ import annotations
@@ -22,14 +22,17 @@ from typing import Any
 from epochal.errors import HostLost
 from epochal.printable import one_line
 
-__all__ = ["GRACE_SECONDS", "MOST_BYTES", "Link", "Node", "closing", "pump", "read_line"]
+__all__ = ["GRACE_SECONDS", "HELLO_BYTES", "Link", "Node", "closing", "framed", "pump", "read_message"]
 
 GRACE_SECONDS = 5.0
 """What a training has to end by itself when a process is gone, before the process is ended: a collective
 operation of an accelerator may wait for ever."""
 
-MOST_BYTES = 1 << 20
-"""The longest line that is read."""
+HELLO_BYTES = 1 << 12
+"""The longest message that is read from somebody who has not said who they are."""
+
+MOST_BYTES = 1 << 26
+"""The longest message: what a training is, with the names of a million columns."""
 
 
 Serving = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
@@ -49,17 +52,29 @@ class Link:
     """Whether it has said that it leaves."""
 
     def say(self, message: dict[str, Any]) -> None:
-        """Send a line; one that can't be sent any more is noticed by who reads."""
+        """Send a message; one that can't be sent any more is noticed by who reads."""
+        self.send(framed(message))
+
+    def send(self, frame: bytes) -> None:
+        """Send a message that is framed."""
         with suppress(OSError, RuntimeError):
-            self.writer.write(json.dumps(message).encode() + b"\n")
+            self.writer.write(frame)
 
 
-async def read_line(reader: asyncio.StreamReader) -> dict[str, Any] | None:
-    """The next message; None where the connection has ended, or what comes is none."""
+def framed(message: dict[str, Any]) -> bytes:
+    """A message as it is sent: its length in four bytes, then JSON."""
+    body = json.dumps(message).encode()
+    if len(body) > MOST_BYTES:
+        raise ValueError(f"processes can't tell each other {len(body):,} bytes at once")
+    return len(body).to_bytes(4, "big") + body
+
+
+async def read_message(reader: asyncio.StreamReader, most: int = MOST_BYTES) -> dict[str, Any] | None:
+    """The next message; None where the connection has ended, or what comes is none, or longer than `most`."""
     try:
-        line = await reader.readline()
-        message = json.loads(line) if line.endswith(b"\n") else None
-    except (OSError, ValueError, RecursionError):
+        size = int.from_bytes(await reader.readexactly(4), "big")
+        message = json.loads(await reader.readexactly(size)) if size <= most else None
+    except (EOFError, OSError, ValueError, RecursionError):
         return None
     return message if isinstance(message, dict) else None
 
@@ -113,9 +128,9 @@ class Node(ABC):
         """Tell the others that this process has failed, before it ends."""
 
     @property
-    @abstractmethod
     def complete(self) -> bool:
-        """Whether all that this one is connected to are still there."""
+        """Whether all are still there, which process 0 knows."""
+        return True
 
     @abstractmethod
     def leave(self) -> None:
@@ -185,7 +200,7 @@ class Node(ABC):
         def met(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             self.task(come(reader, writer))
 
-        self._server = await asyncio.start_server(met, host, port, limit=MOST_BYTES)
+        self._server = await asyncio.start_server(met, host, port)
         found: int = self._server.sockets[0].getsockname()[1]
         return found
 

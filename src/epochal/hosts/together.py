@@ -9,10 +9,11 @@ that is the rule of one wish, and costs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from epochal.errors import HostLost
+from epochal.errors import HostLost, Refusal
 
 if TYPE_CHECKING:
     from epochal.hosts.node import Node
@@ -60,7 +61,22 @@ class Together:
         if self._node is None:
             return rule([wish])
         self._decisions += 1
-        return cast(Decision, self._node.decide(what, self._decisions, wish, rule))
+        with self._telling():
+            return cast(Decision, self._node.decide(what, self._decisions, wish, rule))
+
+    def each(self, what: str, work: Callable[[], Decision]) -> Decision:
+        """Have every process do something by itself: what this one found; all refuse if one refuses."""
+        if self._node is None:
+            return work()
+        found: list[Decision] = []
+        refused = ""
+        try:
+            with self._telling():
+                found.append(work())
+        except Refusal as refusal:
+            refused = str(refusal)
+        self.decide(what, refused, _refuse)
+        return found[0]
 
     def first(self, what: str, work: Callable[[], Decision]) -> Decision | None:
         """Have process 0 alone do something: what it returns, None elsewhere; all refuse what it refuses."""
@@ -93,8 +109,21 @@ class Together:
         except HostLost as lost:
             lost.__cause__ = error
             return lost
-        self.fail(f"{type(error).__name__}: {error}".rstrip(".") + ".")
+        self.fail(": ".join(filter(None, (type(error).__name__, str(error).rstrip(".")))) + ".")
         return error
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Within, the others hear of whatever goes wrong, but for what is refused, which is decided."""
+        try:
+            yield
+        except Refusal:
+            raise
+        except BaseException as error:
+            cause = self.cause(error)
+            if cause is error:
+                raise
+            raise cause from error
 
     def end(self) -> bool:
         """Wait until all processes are at their end; whether all of them are still there.
@@ -103,14 +132,23 @@ class Together:
         """
         if self._node is None:
             return True
-        self._node.leave()
-        self.decide("the end", None, lambda wishes: None)
-        return self._node.complete
+        node = self._node
+        node.leave()
+        return self.decide("the end", None, lambda wishes: node.complete)
 
     def close(self) -> None:
         """Hear and say nothing any more."""
         if self._node is not None:
             self._node.close()
+
+
+def _refuse(sentences: Sequence[str]) -> None:
+    """Refuse what any process refuses; whose sentence it is, unless all have the same one."""
+    refusing = [index for index, sentence in enumerate(sentences) if sentence]
+    if refusing:
+        first, count = refusing[0], len(sentences)
+        alike = len(set(sentences)) == 1
+        raise Refusal(("" if alike else f"process {first} of {count} refuses: ") + sentences[first])
 
 
 ALONE = Together()
