@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -83,10 +84,19 @@ def lost(index: int, count: int) -> str:
     return ""
 
 
+def handles_termination() -> bool:
+    """Whether anything in this process, C++ included, catches SIGTERM; false where that can't be known."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.is_file() else []
+    caught = next((int(line.split()[1], 16) for line in lines if line.startswith("SigCgt")), 0)
+    return bool(caught >> (signal.SIGTERM - 1) & 1)
+
+
 if __name__ == "__main__":
     address, index, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     ep.join(address, process_id=index, processes=count)
     found: dict[str, Any] = {name: learned(name) for name in TRAININGS}
+    found["handles_termination"] = handles_termination()
     found |= {"refused": refused(index), "lost": lost(index, count)}
     if index == 0:
         print(json.dumps(found))

@@ -127,6 +127,10 @@ def test_processes_that_are_given_different_things_are_refused(found):
     )
 
 
+def test_a_signal_to_terminate_ends_a_process_that_has_joined(found):
+    assert found["handles_termination"] is False
+
+
 def test_a_death_is_an_exception_in_python(found):
     assert re.fullmatch(
         r"process 1 of 2 \(host .*, pid \d+\) is gone: its connection has ended\.", found["lost"]

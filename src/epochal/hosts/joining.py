@@ -96,6 +96,7 @@ def _start(place: Place, service: int, silence: float, patience: float) -> None:
 
     if jax.config.values["jax_cpu_collectives_implementation"] in (None, "none"):
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    jax.config.update("jax_enable_preemption_service", False)  # it would swallow SIGTERM
     try:
         jax.distributed.initialize(
             f"127.0.0.1:{service}",

@@ -162,7 +162,8 @@ class Node(ABC):
     @property
     def words(self) -> str:
         """Why training together is over, and what can be done."""
-        return one_line(f"{self.lost} {self.remedy}".strip())
+        remedy = "" if "epochal resume" in self.lost else self.remedy
+        return one_line(f"{self.lost} {remedy}".strip())
 
     def close(self) -> None:
         """Hear and say nothing any more."""
