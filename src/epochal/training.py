@@ -212,8 +212,8 @@ class Events(Iterator[Event]):
 
     def abandon(self) -> None:
         """Leave at once: what was kept stays, and a folder in which nothing was goes."""
+        self._end.detach()  # first: or whoever lets go of this object waits for its threads
         self._control.stop()
-        self._end.detach()  # or whoever lets go of this object waits for its threads
         if self._home is not None:
             self._home.close()
 

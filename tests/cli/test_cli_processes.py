@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from processes import EPOCHAL, process, start
 
+from epochal.cli import interrupts
+from epochal.driving import Control
+
 ENDLESS = ("train", "example:iris", "--hidden", "4", "--epochs", "9_000_000", "--evaluate-every", "5000")
 PATIENCE = 60.0
 """Seconds after which a process is taken for hung."""
@@ -94,6 +97,17 @@ def test_a_second_signal_leaves_at_once(tmp_path):
     else:
         assert err == "epochal: interrupted.\n"
         assert left(tmp_path) == []
+
+
+def test_a_signal_while_another_one_unwinds_ends_the_process_where_it_stands(monkeypatch):
+    left = []
+    monkeypatch.setattr(interrupts, "leave", lambda status, words: left.append(status))
+    with pytest.raises(KeyboardInterrupt), interrupts.stopping(Control(), lambda: False):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            signal.raise_signal(signal.SIGTERM)
+    assert left == [143]
 
 
 def test_a_signal_during_compilation_leaves_nothing(tmp_path):

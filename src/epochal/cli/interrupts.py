@@ -85,12 +85,21 @@ def unwinding() -> Any:
 
 @contextmanager
 def stopping(control: Stoppable, worth: Callable[[], bool]) -> Iterator[None]:
-    """Within, the first signal stops `control` if anything is `worth` keeping; the next one interrupts."""
+    """Within, the first signal stops `control` if anything is `worth` keeping; the next one interrupts.
+
+    One more, while that unwinds, ends the process where it stands: it must not cut off the unwinding halfway
+    and then wait for what that would have let go of.
+    """
+    interrupted = False
 
     def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
         again = control.stopped
         control.stop(number)
+        if interrupted:
+            leave(128 + number, "interrupted.")
         if again or not worth():
+            interrupted = True
             raise KeyboardInterrupt
 
     with _handling(handle):
