@@ -102,11 +102,16 @@ def test_a_second_signal_leaves_at_once(tmp_path):
 def test_a_signal_while_another_one_unwinds_ends_the_process_where_it_stands(monkeypatch):
     left = []
     monkeypatch.setattr(interrupts, "leave", lambda status, words: left.append(status))
-    with pytest.raises(KeyboardInterrupt), interrupts.stopping(Control(), lambda: False):
-        try:
-            signal.raise_signal(signal.SIGINT)
-        finally:
-            signal.raise_signal(signal.SIGTERM)
+
+    def signals():
+        with interrupts.stopping(Control(), lambda: False):
+            try:
+                signal.raise_signal(signal.SIGINT)
+            finally:
+                signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt):
+        signals()
     assert left == [143]
 
 

@@ -4,6 +4,7 @@ import json
 import shutil
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ from test_cli_processes import ENDLESS, PATIENCE, wait_for
 
 import epochal as ep
 from conftest import SMALL
+from epochal.cli.running import last_words
+from epochal.models import as_model
+from epochal.models.imported import NamedModel
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +152,14 @@ def test_a_second_process_is_refused_and_a_second_signal_leaves_a_checkpoint(tmp
     assert "Traceback" not in err
     found = call("verify", tmp_path / "run", "--json")
     assert found.status == 0, found.out
+
+
+def test_the_command_that_goes_on_can_be_copied(capsys, tmp_path):
+    path = tmp_path / "a place" / "run"
+    model = NamedModel("own:build", as_model(ep.MLP(3), 3))
+    run = replace(ep.fit(ep.MLP(3), "example:iris", epochs=1), model=model, interrupted=True)
+    last_words(run, path, quiet=False, as_json=False)
+    assert capsys.readouterr().err == f"epochal: to go on: epochal resume '{path}' --model own:build\n"
 
 
 def test_unfinished_runs_are_listed(call, copied):
