@@ -35,6 +35,7 @@ def found() -> dict[str, Any]:
         stdout=subprocess.PIPE,
         text=True,
         check=True,
+        timeout=1200,
         env={**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "PYTHONPATH": paths},
     )
     result: dict[str, Any] = json.loads(done.stdout)
