@@ -69,8 +69,17 @@ def each(processes, work):
         except (HostLost, Refusal, SaveFailed, TypeError) as error:
             return error
 
-    with ThreadPoolExecutor(len(processes)) as threads:
-        return list(threads.map(tried, processes))
+    found = {}
+    threads = [
+        threading.Thread(target=lambda one=one: found.__setitem__(one.index, tried(one)), daemon=True)
+        for one in processes
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10.0)
+    assert len(found) == len(processes), "a process waits for ever"
+    return [found[one.index] for one in processes]
 
 
 # Where a process belongs -----------------------------------------------------------------------------------
@@ -188,6 +197,14 @@ def test_a_stranger_is_sent_away_and_disturbs_nobody(started, port, line):
         reply = stranger.recv(200)
         assert reply == b"" or b'"say": "refused"' in reply
     assert each(processes, lambda one: one.decide("call", one.index, sum)) == [1, 1]
+
+
+def test_a_stranger_who_announces_much_is_sent_away_before_it_comes(started, port):
+    started(2)
+    with socket.create_connection(("127.0.0.1", port)) as stranger:
+        stranger.sendall(b"\0\0\x10\x01{")
+        stranger.settimeout(5)
+        assert stranger.recv(100) == b""
 
 
 # Agreement -------------------------------------------------------------------------------------------------

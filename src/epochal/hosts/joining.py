@@ -130,11 +130,11 @@ def part() -> bool:
         return True
     try:
         complete = others.end()
-        if complete:
-            jax.distributed.shutdown()
     finally:
-        others.close()
         use(ALONE)
+    if complete:
+        jax.distributed.shutdown()
+        others.close()  # else it stays open: JAX would end the process from C++ before it has left
     return complete
 
 
