@@ -83,6 +83,7 @@ _HOMES = {
     "word_vectors": "epochal.words",
     "Checkpointed": "epochal.events",
     "Resumed": "epochal.events",
+    "Noted": "epochal.events",
     "Unsaved": "epochal.events",
     "RunFolder": "epochal.run.place",
     "Control": "epochal.driving",
@@ -111,6 +112,7 @@ if TYPE_CHECKING:
     from epochal.events import (
         Checkpointed,
         Evaluated,
+        Noted,
         Progressed,
         RepeatEnded,
         Resumed,

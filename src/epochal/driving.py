@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, Protocol, TypeAlias, cast
 
 import jax
 import numpy as np
@@ -25,9 +25,30 @@ from epochal.hosts import together
 from epochal.plan import Plan
 from epochal.prepared import Prepared
 from epochal.remembered import Remembered
-from epochal.saving import Saver
 
-__all__ = ["Control", "curves_of", "make_lane", "micro_batched", "work"]
+__all__ = ["Control", "Keeper", "Todo", "curves_of", "make_lane", "micro_batched", "work"]
+
+Todo: TypeAlias = "queue.SimpleQueue[tuple[range, Remembered | None]]"
+"""Lanes that nobody drives yet, and what is remembered of them."""
+
+
+class Keeper(Protocol):
+    """Whoever keeps what lanes remember, such as a `Saver`."""
+
+    def begin(self, lane: Lane | FedLane, repeats: range) -> None:
+        """A lane begins, or goes on."""
+
+    def most(self, lane: Lane | FedLane, repeats: range) -> int | None:
+        """How many updates the lane may make until it hands over; None for as many as it likes."""
+
+    def due(self, lane: Lane | FedLane, repeats: range) -> bool:
+        """Whether the lane is to hand over what it remembers now."""
+
+    def hand_over(self, lane: Lane | FedLane, repeats: range, remembered: Callable[[], Remembered]) -> None:
+        """Take what a lane remembers while it goes on."""
+
+    def end(self, lane: Lane | FedLane, repeats: range, remembered: Callable[[], Remembered]) -> None:
+        """Take what a lane remembers that makes no more updates."""
 
 
 class Control:
@@ -52,9 +73,9 @@ class Control:
 def work(
     prepared: Prepared,
     control: Control,
-    todo: queue.SimpleQueue[tuple[range, Remembered | None]],
+    todo: Todo,
     told: queue.SimpleQueue[Any],
-    saver: Saver | None,
+    saver: Keeper | None,
     devices: tuple[jax.Device, ...],
 ) -> None:
     """Drive one lane after the other on these devices; runs in a thread of its own."""
@@ -87,7 +108,7 @@ class _Drive:
         repeats: range,
         lane: Lane | FedLane,
         told: queue.SimpleQueue[Any],
-        saver: Saver | None,
+        saver: Keeper | None,
         curves: list[Curves],
     ) -> None:
         self._prepared, self._control, self._repeats, self._lane = prepared, control, repeats, lane

@@ -16,6 +16,7 @@ __all__ = [
     "Checkpointed",
     "Evaluated",
     "Event",
+    "Noted",
     "Progressed",
     "RepeatEnded",
     "Resumed",
@@ -95,6 +96,13 @@ class Unsaved:
 
 
 @dataclass(frozen=True)
+class Noted:
+    """Something has happened on a cluster: a node was lost, or is left out."""
+
+    words: str
+
+
+@dataclass(frozen=True)
 class RunEnded:
     """The last event."""
 
@@ -103,4 +111,6 @@ class RunEnded:
     """Why the run could not be written into its folder, in a sentence; empty if it was, or has none."""
 
 
-Event = RunStarted | Resumed | Evaluated | Progressed | Checkpointed | Unsaved | RepeatEnded | RunEnded
+Event = (
+    RunStarted | Resumed | Evaluated | Progressed | Checkpointed | Unsaved | Noted | RepeatEnded | RunEnded
+)

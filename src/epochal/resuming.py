@@ -8,6 +8,8 @@ from typing import Any
 
 from epochal.agreed import begun, same_micro_batch
 from epochal.asked import ask_again, changed_conditions, conditions_of, differences, identity, with_epochs
+from epochal.cluster.dispatch import Cluster
+from epochal.cluster.lanes import cluster_for
 from epochal.driving import Control, micro_batched
 from epochal.errors import Refusal
 from epochal.events import Resumed
@@ -29,6 +31,7 @@ def resume(
     model: Any = None,
     data: Any = None,
     epochs: int | None = None,
+    ray: str | None = None,
     **given: Any,
 ) -> Run:
     """Go on with the training in a run folder and return its finished `Run`.
@@ -41,6 +44,7 @@ def resume(
         model: the model, if it is one of the caller's own.
         data: the data, if it was no file, or if the file has been moved; its content must be the same.
         epochs: more epochs than were asked for: it is trained further as if they had been asked for at once.
+        ray: the address of a Ray cluster to whose nodes the repeats go from now on, as in `fit`.
         **given: what JSON could not hold, such as an Optax object (`optimizer=...`).
 
     Raises:
@@ -56,7 +60,7 @@ def resume(
     (5, np.float64(5.0))
     """
     control = Control()
-    found = resuming(folder, model=model, data=data, epochs=epochs, control=control, **given)
+    found = resuming(folder, model=model, data=data, epochs=epochs, ray=ray, control=control, **given)
     return load(folder, model) if isinstance(found, Run) else drained(found, control)
 
 
@@ -66,6 +70,7 @@ def resuming(
     model: Any = None,
     data: Any = None,
     epochs: int | None = None,
+    ray: str | None = None,
     control: Control | None = None,
     saving: Mapping[str, Any] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
@@ -78,12 +83,14 @@ def resuming(
         model: as in `resume`.
         data: as in `resume`.
         epochs: as in `resume`.
+        ray: as in `resume`.
         control: ends it from outside.
         saving: fields of `RunFolder` that are to be other than at the beginning.
         progress: called with (what, done, of how many) while reading takes long.
         **given: as in `resume`.
     """
     others, path = together(), Path(folder)
+    cluster: Cluster | None = None
     held = others.first("the run folder", lambda: Home.again(path, **(saving or {})))
     home = None if held is None else held[0]
 
@@ -122,6 +129,8 @@ def resuming(
         if prepared.dataset.recipe is not None:
             longer = {**longer, "data": prepared.dataset.recipe.to_dict()}  # where it is now
 
+        cluster = cluster_for(prepared, ray, path)
+
         def begin() -> None:
             if home is not None and (longer != request or saving):
                 home.ask(longer)
@@ -130,6 +139,8 @@ def resuming(
     except BaseException:
         if home is not None:
             home.close()
+        if cluster is not None:
+            cluster.close()
         raise
     notes = (
         *notes,
@@ -137,7 +148,7 @@ def resuming(
         *changed_conditions(request["conditions"], conditions_of(prepared)),
     )
     resumed = Resumed(sum(one.updates for one in known.values()), notes)
-    return Events(prepared, control or Control(), home, known, resumed)
+    return Events(prepared, control or Control(), home, known, resumed, cluster)
 
 
 def _request(path: Path) -> dict[str, Any]:

@@ -60,6 +60,7 @@ class Saver:
         self._condition = threading.Condition()
         self._waiting = self._writing = self._ended = False
         self._error: SaveFailed | None = None
+        self._taken = time.monotonic()
         self._pause = float(self._rhythm.count) if self._rhythm.unit == "seconds" else 0.0
         self._thread = threading.Thread(target=self._write_all, daemon=True, name="epochal-save")
         self._thread.start()
@@ -125,6 +126,16 @@ class Saver:
             self._latest[repeats.start] = one
             self._running.discard(repeats.start)
             self._condition.notify_all()
+
+    def take(self, one: Remembered) -> None:
+        """Keep what a lane remembers at its end that was trained elsewhere: by the clock, or at once."""
+        now = time.monotonic()
+        with self._condition:
+            self._raise()
+            self._latest[one.repeats.start] = one
+            if self._rhythm.unit != "seconds" or now - self._taken >= self._pause:
+                self._waiting, self._taken = True, now
+                self._condition.notify_all()
 
     def close(self) -> None:
         """Write a last checkpoint of all that is remembered, and wait for it.

@@ -16,19 +16,23 @@ import weakref
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
 from epochal.agreed import INTERRUPTED, begun, same_micro_batch
 from epochal.asked import document, identity
+from epochal.cluster.dispatch import Cluster
+from epochal.cluster.lanes import cluster_for, work_there
 from epochal.conclude import LaneResult, conclude
 from epochal.curves import Curves
-from epochal.driving import Control, micro_batched, work
+from epochal.driving import Control, Todo, micro_batched, work
 from epochal.errors import Refusal, SaveFailed
 from epochal.events import (
     Checkpointed,
     Evaluated,
     Event,
+    Noted,
     Progressed,
     RepeatEnded,
     Resumed,
@@ -50,7 +54,12 @@ __all__ = ["Control", "Events", "drained", "fit", "train"]
 
 
 def fit(
-    model: Any, data: Any, *, out: str | Path | RunFolder | None = None, **options: Unpack[Options]
+    model: Any,
+    data: Any,
+    *,
+    out: str | Path | RunFolder | None = None,
+    ray: str | None = None,
+    **options: Unpack[Options],
 ) -> Run:
     """Train `model` on `data` and return the finished `Run`.
 
@@ -59,6 +68,8 @@ def fit(
         data: a file, "example:NAME", a data frame with its target, `(inputs, targets)`, or a `Dataset`.
         out: a new run folder. The training lives there from its first moment on: what was learned is kept
             every 60 seconds (`RunFolder` says it otherwise), and `resume` goes on after whatever happened.
+        ray: the address of a Ray cluster to whose nodes the repeats go, such as "auto" or "10.0.0.1:6379";
+            each is a training of its own there, with the result that it would have here.
         **options: see `Settings`: batch_size, epochs, optimizer, learning_rate, repeats, seed, ...
 
     Returns:
@@ -70,6 +81,7 @@ def fit(
         DataFailed: the data can't be read any more and nothing was learned; else the run says so (`failed`).
         SaveFailed: a checkpoint or the run can't be written; what was kept before is intact. Where training
             was at its end, the error's `run` is what came out.
+        HostLost: no worker is left on the cluster; repeats that are finished are kept where `out` is.
 
     >>> from epochal.models import MLP
     >>> run = fit(MLP(8), "example:iris", epochs=60, batch_size=16, learning_rate=0.02, repeats=2)
@@ -79,7 +91,7 @@ def fit(
     True
     """
     control = Control()
-    return drained(train(model, data, control=control, out=out, **options), control)
+    return drained(train(model, data, control=control, out=out, ray=ray, **options), control)
 
 
 def drained(events: Events, control: Control) -> Run:
@@ -104,12 +116,13 @@ def train(
     *,
     control: Control | None = None,
     out: str | Path | RunFolder | None = None,
+    ray: str | None = None,
     **options: Unpack[Options],
 ) -> Events:
     """Train and yield events: `RunStarted`, then `Evaluated`, `Progressed`, `RepeatEnded`, last `RunEnded`.
 
-    Takes what `fit` takes; with `out` there are `Checkpointed`, too. Everything is checked at the call,
-    before the first event is asked for. Closing the iterator ends the training.
+    Takes what `fit` takes; with `out` there are `Checkpointed`, with `ray` there may be `Noted`. Everything is
+    checked at the call, before the first event is asked for. Closing the iterator ends the training.
     """
     place = None if out is None else out if isinstance(out, RunFolder) else RunFolder(out)
 
@@ -123,8 +136,15 @@ def train(
     def begin() -> Home | None:
         return None if place is None else Home.begin(place, document(prepared), identity(prepared))
 
-    home = begun(prepared, begin, None if place is None else Path(place.path))
-    return Events(prepared, control or Control(), home)
+    folder = None if place is None else Path(place.path)
+    cluster = cluster_for(prepared, ray, folder)
+    try:
+        home = begun(prepared, begin, folder)
+    except BaseException:
+        if cluster is not None:
+            cluster.close()
+        raise
+    return Events(prepared, control or Control(), home, cluster=cluster)
 
 
 class Events(Iterator[Event]):
@@ -141,8 +161,10 @@ class Events(Iterator[Event]):
         home: Home | None = None,
         known: Mapping[int, Remembered] | None = None,
         resumed: Resumed | None = None,
+        cluster: Cluster | None = None,
     ) -> None:
         self._prepared, self._control, self._home = prepared, control, home
+        self._cluster = cluster
         self._known = known or {}
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._waiting: deque[Event] = deque([RunStarted(prepared)])
@@ -155,7 +177,7 @@ class Events(Iterator[Event]):
         self._begin = 0.0
         self._ended = False
         self._saver: Saver | None = None
-        self._end = weakref.finalize(self, _stop, control, (), None, home)
+        self._end = weakref.finalize(self, _stop, control, (), None, home, cluster)
 
     def __iter__(self) -> Iterator[Event]:
         return self
@@ -187,6 +209,9 @@ class Events(Iterator[Event]):
         curves = Curves.concatenate(self._curves)
         run = conclude(self._prepared, self._results, curves, self._cut_short())
         self._prepared.close()
+        if self._cluster is not None:
+            run = replace(run, conditions=run.conditions | {"trained_on": self._cluster.told()})
+            self._cluster.close()
         if self._home is not None:
             try:
                 run = self._home.publish(run)
@@ -219,7 +244,10 @@ class Events(Iterator[Event]):
 
     def _start(self) -> None:
         self._begin = time.perf_counter()
-        repeats, teams = self._prepared.lanes.repeats, self._prepared.lanes.teams
+        cluster, teams = self._cluster, self._prepared.lanes.teams
+        repeats = self._prepared.lanes.repeats
+        if cluster is not None:
+            repeats = tuple(range(one, one + 1) for one in range(self._prepared.settings.repeats))
         lanes = [lane for group in repeats for lane in in_step(self._known, group)]
         if self._home is not None:
             known = [one for _, one in lanes if one is not None]
@@ -233,14 +261,17 @@ class Events(Iterator[Event]):
                     Unsaved(updates, what) if isinstance(what, str) else Checkpointed(updates, what)
                 ),
             )
-        todo: queue.SimpleQueue[tuple[range, Remembered | None]] = queue.SimpleQueue()
+        todo: Todo = queue.SimpleQueue()
         for lane in lanes:
             todo.put(lane)
         self._known = {}  # a lane that has gone on needs it no more, and it may be large
         job = (self._prepared, self._control, todo, self._queue, self._saver)
-        threads = [threading.Thread(target=work, args=(*job, team), daemon=True) for team in teams]
+        if cluster is None:
+            threads = [threading.Thread(target=work, args=(*job, team), daemon=True) for team in teams]
+        else:
+            threads = [threading.Thread(target=work_there, args=(cluster, *job), daemon=True)]
         self._end.detach()
-        self._end = weakref.finalize(self, _stop, self._control, threads, self._saver, self._home)
+        self._end = weakref.finalize(self, _stop, self._control, threads, self._saver, self._home, cluster)
         self._expected = len(lanes)
         for thread in threads:
             thread.start()
@@ -250,7 +281,7 @@ class Events(Iterator[Event]):
         if isinstance(news, BaseException):
             self.close()
             raise news
-        if isinstance(news, Checkpointed | Unsaved):
+        if isinstance(news, Checkpointed | Unsaved | Noted):
             self._waiting.append(news)
             return
         if news is None:
@@ -273,7 +304,11 @@ class Events(Iterator[Event]):
 
 
 def _stop(
-    control: Control, threads: Sequence[threading.Thread], saver: Saver | None, home: Home | None
+    control: Control,
+    threads: Sequence[threading.Thread],
+    saver: Saver | None,
+    home: Home | None,
+    cluster: Cluster | None,
 ) -> None:
     """End the threads; what they have learned is kept, if the training has a folder."""
     control.stop()
@@ -285,6 +320,8 @@ def _stop(
             saver.close()
     if home is not None:
         home.close()
+    if cluster is not None:
+        cluster.close()
 
 
 def _events_of(rows: Curves) -> Iterator[Evaluated]:

@@ -9,6 +9,7 @@ import os
 import signal
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +24,14 @@ from epochal.choose.store import Store
 from epochal.choose.timing import measure
 from epochal.choose.trial import Interrupted
 from epochal.cluster import crew as crew_module
-from epochal.cluster import dispatch
+from epochal.cluster import dispatch, lanes
 from epochal.errors import HostLost, MissingExtra, Refusal
-from helpers import need, without_times
+from epochal.resuming import resuming
+from helpers import assert_same_bits, need, without_times
 
 NET = ep.MLP(4)
+REPEATS = {"batch_size": 4, "optimizer": "sgd", "epochs": 1500, "evaluate_every": 50, "repeats": 6}
+"""Repeats of one training, each of some tenths of a second."""
 OPTIONS = {"batch_size": [4, 8], "optimizer": "sgd", "epochs": 40, "repeats": 3}
 """Batch sizes whose rates are tuned: some 50 trainings of some 10 milliseconds, in waves."""
 
@@ -42,21 +46,21 @@ def nodes(tmp_path_factory):
 
     # A node that dies is missed at once, and not after the minute that is right for a real network.
     health = {f"health_check_{name}": value for name, value in HEALTH.items()}
-    small = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
     cluster = Cluster(
         initialize_head=True,
-        head_node_args={"num_cpus": 0, "node_ip_address": "127.0.0.2", "_system_config": health, **small},
+        head_node_args={"num_cpus": 0, "node_ip_address": "127.0.0.2", "_system_config": health, **SMALL},
     )
     try:
         yield (
             cluster,
-            [cluster.add_node(num_cpus=1, node_ip_address=f"127.0.0.{number}", **small) for number in (3, 4)],
+            [cluster.add_node(num_cpus=1, node_ip_address=f"127.0.0.{number}", **SMALL) for number in (3, 4)],
         )
     finally:
         ray.shutdown()
         cluster.shutdown()
 
 
+SMALL = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
 HEALTH = {"period_ms": 300, "failure_threshold": 2, "initial_delay_ms": 0}
 
 
@@ -90,6 +94,30 @@ def seen(monkeypatch):
     monkeypatch.setattr(Luggage, "packed", packing)
     monkeypatch.setattr(Store, "add", lambda self, key, trial: (kept.append(key), add(self, key, trial)))
     return joined, sent, kept
+
+
+class Doom:
+    """Ends a node, with all its processes, while a worker there has something in hand."""
+
+    def __init__(self, cluster, node):
+        self.cluster, self.node, self.lost = cluster, node, []
+
+    def strike(self, crew):
+        """Hold the node if it trains, see that it has not answered, and end it; if not, another time."""
+        [other] = [one for one in crew.members if one.node == self.node.node_id] or [None]
+        if self.lost or other is None or other.call is None:
+            return
+        import ray
+
+        pids = processes_of(self.node)
+        tell(pids, signal.SIGSTOP)
+        call, waits = other.call, other.waits
+        if call is None or waits is None or ray.wait([waits], timeout=0.05)[0]:
+            tell(pids, signal.SIGCONT)
+            return
+        self.lost.extend(call.parcels)
+        tell(pids, signal.SIGKILL)
+        self.cluster.remove_node(self.node, allow_graceful=False)
 
 
 def processes_of(node):
@@ -163,26 +191,15 @@ def test_a_node_that_dies_costs_only_what_it_had_in_hand(nodes, here, seen, tmp_
         compare(NET, "example:iris", ray=address, folder=folder, control=control, watch=interrupt, **OPTIONS)
     assert steps[-1].where == "2 workers on 2 nodes"
     before = len(kept)
-    killed = []
+    doom = Doom(cluster, doomed)
 
     def kill(step):
-        """Once the doomed node trains: hold it, see that it has not answered, and end it."""
         steps.append(step)
-        [other] = [one for one in joined[-1].members if one.node == doomed.node_id] or [None]
-        if killed or other is None or other.call is None or len(kept) < before + 8:
-            return
-        import ray
-
-        pids = processes_of(doomed)
-        tell(pids, signal.SIGSTOP)
-        if ray.wait([other.waits], timeout=0.05)[0]:
-            tell(pids, signal.SIGCONT)
-            return
-        killed.extend(job.key for parcel in other.call.parcels for job in parcel.jobs)
-        tell(pids, signal.SIGKILL)
-        cluster.remove_node(doomed, allow_graceful=False)
+        if len(kept) >= before + 8:
+            doom.strike(joined[-1])
 
     there = compare(NET, "example:iris", ray=address, folder=folder, watch=kill, **OPTIONS)
+    killed = [job.key for parcel in doom.lost for job in parcel.jobs]
     assert killed, "no node died"
     assert without_times(there) == without_times(here)
     for name, curves in here.curves.items():
@@ -194,6 +211,58 @@ def test_a_node_that_dies_costs_only_what_it_had_in_hand(nodes, here, seen, tmp_
     assert steps[-1].where == "1 worker on 1 node"
     assert any(f"node {doomed.node_ip_address} was lost" in step.words for step in steps)
     assert any("1 node died on the way" in note for note in there.notes)
+
+
+def test_repeats_of_one_training_survive_an_interruption_and_a_node(nodes, seen, tmp_path, monkeypatch):
+    """Interrupted, gone on with, and one of two nodes killed while it trains: the run is the local one."""
+    cluster, joined = nodes[0], seen[0]
+    doom = Doom(cluster, cluster.add_node(num_cpus=1, node_ip_address="127.0.0.5", **SMALL))
+    here = ep.fit(NET, "example:iris", **REPEATS)
+    folder, control, ended = tmp_path / "run", ep.Control(), set()
+    out = ep.RunFolder(folder, "1epoch")
+    for event in ep.train(NET, "example:iris", out=out, ray=cluster.address, control=control, **REPEATS):
+        if isinstance(event, ep.RepeatEnded) and "epochs done" in event.reason:
+            ended.add(event.repeat)
+            control.stop()
+    assert event.run.interrupted and 1 <= len(ended) < 6
+    sent, packed = {}, lanes._packed
+    monkeypatch.setattr(
+        lanes, "_packed", lambda lane: (sent.setdefault(lane.repeats[0], lane), packed(lane))[1]
+    )
+    events = []
+    for event in resuming(folder, ray=cluster.address):
+        events.append(event)
+        doom.strike(joined[-1])
+    assert doom.lost, "no node died"
+    most = here.plan.updates
+    whole = {repeat for repeat, lane in sent.items() if lane.known and lane.known.updates == most}
+    assert whole == ended, "what is finished is not done again"
+    there = event.run
+    for name, values in here.curves.columns.items():
+        np.testing.assert_array_equal(values, there.curves.columns[name])
+    for mine, other in zip(here.fitted, there.fitted, strict=True):
+        assert_same_bits((mine.best, mine.last), (other.best, other.last))
+    for mine, other in zip(here.outcomes, there.outcomes, strict=True):
+        assert replace(mine, seconds=other.seconds) == other
+    assert here.metrics == there.metrics
+    assert any("was lost" in one.words for one in events if isinstance(one, ep.Noted))
+    assert "1 node died on the way" in there.conditions["trained_on"]
+    assert ep.load(folder).curves.update.tolist() == here.curves.update.tolist()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"stream": True}, "need the data in memory.*which is streamed"),
+        ({"devices": 2}, "devices must be"),
+        ({"ray": "local"}, "must be the address of a running cluster"),
+    ],
+)
+def test_a_training_that_cannot_go_to_a_cluster_is_refused(options, words, tmp_path):
+    need("ray")
+    with pytest.raises(Refusal, match=words):
+        ep.fit(NET, "example:iris", **{"ray": "127.0.0.2:1", "epochs": 1, "out": tmp_path / "run"} | options)
+    assert not list(tmp_path.iterdir())
 
 
 def test_nobody_left_is_said_and_the_rest_is_kept(nodes, here, seen, tmp_path, monkeypatch):

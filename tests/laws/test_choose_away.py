@@ -9,8 +9,8 @@ import pytest
 
 import epochal as ep
 from epochal.choose import advise as advise_module
+from epochal.choose import adviser, timing
 from epochal.choose import compare as compare_module
-from epochal.choose import timing
 from epochal.choose.advise import advise
 from epochal.choose.away import Luggage, unpacked
 from epochal.choose.bench import Bench
@@ -80,10 +80,8 @@ def test_a_comparison_is_the_same_whatever_comes_back_first(elsewhere):
 def test_an_advice_is_the_same_whatever_comes_back_first(elsewhere, monkeypatch):
     """To the order in which floats will be added."""
     monkeypatch.setattr(advise_module, "MORE_REPEATS", 0)
-    rests_on, concluded = [], advise_module.conclude
-    monkeypatch.setattr(
-        advise_module, "conclude", lambda found: (rests_on.append(found), concluded(found))[1]
-    )
+    rests_on, concluded = [], adviser.conclude
+    monkeypatch.setattr(adviser, "conclude", lambda found: (rests_on.append(found), concluded(found))[1])
     options = {"goal": "updates", "batch_size": 16, "optimizer": "sgd", "repeats": 3, "epochs": 10}
     here = advise(NET, "example:iris", **options)
     there = advise(NET, "example:iris", ray="somewhere", **options)

@@ -9,6 +9,7 @@ import click
 
 import epochal
 from epochal.cli.command import under
+from epochal.cli.hosts_options import ray_option
 from epochal.cli.network_options import network_options, network_parts
 from epochal.cli.options import POSITIVE, BatchSize, Number, Whole, decorate
 from epochal.cli.train_options import (
@@ -79,9 +80,6 @@ _grid = under("Grid")
 _training = under("Training")
 _evaluation = under("Evaluation")
 _output = under("Output")
-_ray = under("Machines")(
-    "--ray", metavar="ADDRESS", help="Train on the nodes of a Ray cluster: auto or HOST:PORT."
-)
 
 _seed = _training(
     "--seed", type=Whole(0), default=0, show_default=True, metavar="S", help="The first of the seeds."
@@ -215,7 +213,7 @@ compare_options = decorate(
     _vary,
     column_options,
     _target_value,
-    _ray,
+    ray_option,
     _out("compare"),
     _output("--yes", "-y", is_flag=True, help="Also if it takes long."),
     output_options,
@@ -269,7 +267,7 @@ advise_options = decorate(
     _vary,
     column_options,
     _target_value,
-    _ray,
+    ray_option,
     _output("--train", is_flag=True, help="Train at once as advised, into a run folder."),
     _output("--all-data", is_flag=True, help="For the training: without validation samples."),
     _out("advise"),

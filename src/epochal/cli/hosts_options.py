@@ -11,7 +11,7 @@ from epochal.cli.command import under
 from epochal.cli.options import decorate
 from epochal.errors import Refusal
 
-__all__ = ["hosts_options", "join_others", "same_folder"]
+__all__ = ["hosts_options", "join_others", "ray_option", "same_folder"]
 
 _hosts = under("Several hosts")
 
@@ -28,6 +28,11 @@ hosts_options = decorate(
     _hosts("--processes", type=int, metavar="N", help="and how many they are."),
 )
 """The options of `train` and `resume`."""
+
+ray_option = under("Machines")(
+    "--ray", metavar="ADDRESS", help="Train on the nodes of a Ray cluster: auto or HOST:PORT."
+)
+"""Where trainings go that need nothing of one another: repeats, or what is compared."""
 
 
 def join_others(given: dict[str, Any]) -> bool:

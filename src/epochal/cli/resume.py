@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from epochal.cli.command import Command, under
-from epochal.cli.hosts_options import hosts_options, join_others
+from epochal.cli.hosts_options import hosts_options, join_others, ray_option
 from epochal.cli.options import Whole, decorate
 from epochal.cli.reading import reading_progress
 from epochal.cli.running import exit_status, last_words, watched
@@ -38,6 +38,7 @@ _options = decorate(
         help="Devices that take part from now on; else as many as were asked for.",
     ),
     saving_options,
+    ray_option,
     hosts_options,
     _output("--json", "as_json", is_flag=True, help="One JSON object on stdout, all else on stderr."),
     _output("--quiet", "-q", is_flag=True, help="Nothing but the result."),
@@ -71,6 +72,7 @@ def command(ctx: click.Context, /, run: Path, as_json: bool, quiet: bool, **give
             model=given["model"],
             data=given["data"],
             epochs=given["epochs"],
+            ray=given["ray"],
             control=control,
             saving=saving(given),
             progress=reading_progress(quiet or not leads),

@@ -21,7 +21,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from epochal.cli.layout import folded
-from epochal.events import Evaluated, Event, Progressed, RepeatEnded, Resumed, RunStarted, Unsaved
+from epochal.events import Evaluated, Event, Noted, Progressed, RepeatEnded, Resumed, RunStarted, Unsaved
 from epochal.printable import printable
 
 if TYPE_CHECKING:
@@ -121,8 +121,12 @@ class Screen:
         elif isinstance(event, Resumed) and not self.quiet:
             section(self.console, "Resumed", _resumed(event), min(100, self.console.width))
         elif isinstance(event, Unsaved):
-            words = f"not kept: {event.reason}; the training goes on and tries again"
-            plain_console(to_stderr=True).print(Text(f"epochal: {words}"), soft_wrap=True)
+            self._warn(f"not kept: {event.reason}; the training goes on and tries again")
+        elif isinstance(event, Noted):
+            self._warn(event.words)
+
+    def _warn(self, words: str) -> None:
+        plain_console(to_stderr=True).print(Text(f"epochal: {words}"), soft_wrap=True)
 
     def _take(self, event: Progressed) -> None:
         self._progress = event

@@ -91,7 +91,12 @@ def _prepare(source: str, given: dict[str, Any], folder: Path, quiet: bool) -> t
     out = RunFolder(folder, report=not given["no_report"], **saving(given))
     with own_model(given["model"]):
         return control, train(
-            model(given, dataset), dataset, control=control, out=out, **settings(given, dataset)
+            model(given, dataset),
+            dataset,
+            control=control,
+            out=out,
+            ray=given["ray"],
+            **settings(given, dataset),
         )
 
 

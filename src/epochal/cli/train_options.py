@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from epochal.cli.command import under
-from epochal.cli.hosts_options import hosts_options
+from epochal.cli.hosts_options import hosts_options, ray_option
 from epochal.cli.network_options import network_options
 from epochal.cli.options import (
     NOT_NEGATIVE,
@@ -284,6 +284,7 @@ train_options = decorate(
         help="The run folder; else a new one in runs/.",
     ),
     saving_options,
+    ray_option,
     hosts_options,
     output_options,
 )
