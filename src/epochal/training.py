@@ -121,7 +121,7 @@ def train(
 ) -> Events:
     """Train and yield events: `RunStarted`, then `Evaluated`, `Progressed`, `RepeatEnded`, last `RunEnded`.
 
-    Takes what `fit` takes; with `out` there are `Checkpointed`, with `ray` there may be `Noted`. Everything is
+    Takes what `fit` takes; with `out` there are `Checkpointed`, with `ray` there may be `Noted`. All is
     checked at the call, before the first event is asked for. Closing the iterator ends the training.
     """
     place = None if out is None else out if isinstance(out, RunFolder) else RunFolder(out)

@@ -26,7 +26,9 @@ from epochal.choose.trial import Interrupted
 from epochal.cluster import crew as crew_module
 from epochal.cluster import dispatch, lanes
 from epochal.errors import HostLost, MissingExtra, Refusal
+from epochal.prepare import prepare
 from epochal.resuming import resuming
+from epochal.settings import Settings
 from helpers import assert_same_bits, need, without_times
 
 NET = ep.MLP(4)
@@ -216,7 +218,6 @@ def test_a_node_that_dies_costs_only_what_it_had_in_hand(nodes, here, seen, tmp_
 def test_repeats_of_one_training_survive_an_interruption_and_a_node(nodes, seen, tmp_path, monkeypatch):
     """Interrupted, gone on with, and one of two nodes killed while it trains: the run is the local one."""
     cluster, joined = nodes[0], seen[0]
-    doom = Doom(cluster, cluster.add_node(num_cpus=1, node_ip_address="127.0.0.5", **SMALL))
     here = ep.fit(NET, "example:iris", **REPEATS)
     folder, control, ended = tmp_path / "run", ep.Control(), set()
     out = ep.RunFolder(folder, "1epoch")
@@ -229,6 +230,7 @@ def test_repeats_of_one_training_survive_an_interruption_and_a_node(nodes, seen,
     monkeypatch.setattr(
         lanes, "_packed", lambda lane: (sent.setdefault(lane.repeats[0], lane), packed(lane))[1]
     )
+    doom = Doom(cluster, cluster.add_node(num_cpus=1, node_ip_address="127.0.0.5", **SMALL))
     events = []
     for event in resuming(folder, ray=cluster.address):
         events.append(event)
@@ -254,7 +256,6 @@ def test_repeats_of_one_training_survive_an_interruption_and_a_node(nodes, seen,
     ("options", "words"),
     [
         ({"stream": True}, "need the data in memory.*which is streamed"),
-        ({"devices": 2}, "devices must be"),
         ({"ray": "local"}, "must be the address of a running cluster"),
     ],
 )
@@ -263,6 +264,13 @@ def test_a_training_that_cannot_go_to_a_cluster_is_refused(options, words, tmp_p
     with pytest.raises(Refusal, match=words):
         ep.fit(NET, "example:iris", **{"ray": "127.0.0.2:1", "epochs": 1, "out": tmp_path / "run"} | options)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_training_on_several_devices_is_not_sent():
+    one = prepare(NET, "example:iris", Settings())
+    several = replace(one, settings=replace(one.settings, devices=2))
+    with pytest.raises(Refusal, match="devices must be 1 where repeats go to a Ray cluster.*got 2"):
+        lanes.cluster_for(several, "auto", None)
 
 
 def test_nobody_left_is_said_and_the_rest_is_kept(nodes, here, seen, tmp_path, monkeypatch):
