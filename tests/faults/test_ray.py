@@ -31,6 +31,8 @@ from epochal.resuming import resuming
 from epochal.settings import Settings
 from helpers import assert_same_bits, need, without_times
 
+pytestmark = pytest.mark.filterwarnings("ignore:os.fork")  # a node that starts forks, and is another program
+
 NET = ep.MLP(4)
 REPEATS = {"batch_size": 4, "optimizer": "sgd", "epochs": 1500, "evaluate_every": 50, "repeats": 6}
 """Repeats of one training, each of some tenths of a second."""
@@ -269,7 +271,7 @@ def test_a_training_that_cannot_go_to_a_cluster_is_refused(options, words, tmp_p
 def test_a_training_on_several_devices_is_not_sent():
     one = prepare(NET, "example:iris", Settings())
     several = replace(one, settings=replace(one.settings, devices=2))
-    with pytest.raises(Refusal, match="devices must be 1 where repeats go to a Ray cluster.*got 2"):
+    with pytest.raises(Refusal, match=r"devices must be 1 where repeats go to a Ray cluster.*got 2"):
         lanes.cluster_for(several, "auto", None)
 
 
