@@ -19,6 +19,7 @@ SECTIONS = [
     "Evaluation",
     "Output",
     "Checkpoints",
+    "Machines",
     "Several hosts",
     "Options",
 ]

@@ -7,6 +7,7 @@ with what it told, what it remembers at its end, and its result.
 from __future__ import annotations
 
 import queue
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -59,7 +60,9 @@ def cluster_for(prepared: Prepared, address: str | None, folder: str | Path | No
         )
     remedy = "nothing is kept without a run folder"
     if folder is not None:
-        remedy = f"`epochal resume {folder}` goes on with what was kept, on a cluster or without"
+        remedy = (
+            f"`epochal resume {shlex.quote(str(folder))}` goes on with what was kept, on a cluster or without"
+        )
     # A copy, since devices that this one may have looked up can't be sent.
     return Cluster(address, replace(prepared), Driver, remedy)
 
