@@ -29,7 +29,9 @@ _HOMES = {
     "Order": "epochal.plan",
     "Replacement": "epochal.plan",
     "HostLost": "epochal.errors",
+    "DataFailed": "epochal.errors",
     "Refusal": "epochal.errors",
+    "SaveFailed": "epochal.errors",
     "join": "epochal.hosts.joining",
     "Dataset": "epochal.data",
     "Task": "epochal.data",
@@ -108,7 +110,7 @@ if TYPE_CHECKING:
     from epochal.data.texts import text
     from epochal.driving import Control
     from epochal.engine.schedules import Schedule
-    from epochal.errors import HostLost, Refusal
+    from epochal.errors import DataFailed, Refusal, SaveFailed
     from epochal.events import (
         Checkpointed,
         Evaluated,

@@ -1,6 +1,7 @@
 """Fault: what `epochal train` cannot do is one sentence and status 2, before anything is written."""
 
 import resource
+import shutil
 import subprocess
 from contextlib import contextmanager
 
@@ -175,18 +176,20 @@ def small_disk(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_full_disk_says_the_result_and_leaves_nothing(call, tmp_path):
+def test_a_full_disk_says_the_result_and_leaves_what_can_go_on(call, tmp_path):
     call("train", "example:iris", "--hidden", "4", "--epochs", "3", "--out", "warm", "--no-report", "--quiet")
     with small_disk(tmp_path) as folder:
-        result = call(
-            "train", "example:iris", "--hidden", "4", "--epochs", "3", "--out", folder / "a" / "run"
-        )
-        assert list(folder.rglob("*")) == []
-    assert result.status == 2
+        run = folder / "a" / "run"
+        result = call("train", "example:iris", "--hidden", "4", "--epochs", "3", "--out", run)
+        assert sorted(path.name for path in run.iterdir()) == ["checkpoints", "lock", "request.json"]
+        shutil.copytree(run, tmp_path / "roomy")
+    assert result.status == 1
     assert result.err.count("\n") == 1
     assert "space left" in result.err or "too large" in result.err
     assert "Figures at the best parameters" in result.out
     assert "Report" not in result.out
+    assert call("resume", tmp_path / "roomy", "--quiet").status == 0
+    assert call("verify", tmp_path / "roomy").status == 0
 
 
 def test_a_full_disk_leaves_no_half_of_a_prediction(call, trained, tmp_path):
