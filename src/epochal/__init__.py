@@ -110,7 +110,7 @@ if TYPE_CHECKING:
     from epochal.data.texts import text
     from epochal.driving import Control
     from epochal.engine.schedules import Schedule
-    from epochal.errors import DataFailed, Refusal, SaveFailed
+    from epochal.errors import DataFailed, HostLost, Refusal, SaveFailed
     from epochal.events import (
         Checkpointed,
         Evaluated,
