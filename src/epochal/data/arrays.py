@@ -201,7 +201,8 @@ def _known_targets(targets: NDArray[Any], task: Task, name: str) -> NDArray[Any]
 
 
 def _column(targets: NDArray[Any]) -> pa.ChunkedArray:
-    return pa.chunked_array([pa.array(targets.tolist() if targets.dtype.kind in "UT" else targets)])
+    wider = targets.astype(np.float32) if targets.dtype == np.float16 else targets
+    return pa.chunked_array([pa.array(wider.tolist() if targets.dtype.kind in "UT" else wider)])
 
 
 def _plain_targets(targets: NDArray[Any], samples: int) -> NDArray[Any]:

@@ -30,6 +30,7 @@ from epochal.data.sniff import MISSING, sniff
 from epochal.data.standardize import first_missing
 from epochal.data.table import release_memory, weights_of
 from epochal.data.target import class_ids, target_numbers
+from epochal.data.tidy import column_of
 from epochal.errors import Refusal
 
 __all__ = ["encode_new", "match_columns", "new_arrays", "new_rows", "read_new"]
@@ -207,7 +208,7 @@ def _read_arrays(encoder: Encoder, source: Sequence[Any], name: str) -> _Read:
             f"new samples must be (samples, {len(encoder.names)}) numbers or a table; got {inputs.dtype} "
             f"of the shape {inputs.shape}."
         )
-    arrays = [pa.array(np.ascontiguousarray(column), from_pandas=True) for column in inputs.T]
+    arrays = [column_of(column) for column in inputs.T]
     table = pa.Table.from_arrays(arrays, names=[default_name(index) for index in range(len(arrays))])
     target, weight = (
         None if values is None else column_beside(table, role, values)[1]

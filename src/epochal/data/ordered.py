@@ -20,6 +20,7 @@ from epochal.data.npy import read_array
 from epochal.data.read import existing, read_table
 from epochal.data.recognize import date_format, recognize
 from epochal.data.schema import Column, Encoder, LeftOut
+from epochal.data.tidy import column_of
 from epochal.errors import Refusal
 
 __all__ = ["SeriesColumns", "series_columns", "series_table"]
@@ -76,7 +77,7 @@ def _of_numbers(source: Any) -> pa.Table:
             "an ordered table must be a file, a data frame, or numbers (rows,) or (rows, columns); "
             f"got {array.dtype} of the shape {array.shape}."
         )
-    columns = [pa.array(np.ascontiguousarray(column), from_pandas=True) for column in array.T]
+    columns = [column_of(column) for column in array.T]
     return pa.Table.from_arrays(columns, names=[default_name(index) for index in range(len(columns))])
 
 

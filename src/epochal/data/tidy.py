@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from epochal.errors import Refusal
 
-__all__ = ["MOST_COLUMNS", "MOST_TEXT", "plain_names", "shrink_batches", "tidy"]
+__all__ = ["MOST_COLUMNS", "MOST_TEXT", "column_of", "plain_names", "shrink_batches", "tidy"]
 
 _INT32 = pa.scalar(-(2**31), pa.int64()), pa.scalar(2**31 - 1, pa.int64())
 
@@ -63,6 +66,16 @@ def _written_out(column: pa.DictionaryArray) -> pa.Array:
                 "Leave that column out of the file."
             )
     return column.cast(kind)
+
+
+def column_of(values: NDArray[Any]) -> pa.Array:
+    """An array as a column, NaN being missing; half floats, which Arrow can't compare, as 32-bit ones.
+
+    >>> column_of(np.array([0.5, np.nan], np.float16)).type
+    DataType(float)
+    """
+    wider = values.astype(np.float32) if values.dtype == np.float16 else np.ascontiguousarray(values)
+    return pa.array(wider, from_pandas=True)
 
 
 def tidy(table: pa.Table, missing: Collection[str] = ("",)) -> pa.Table:
