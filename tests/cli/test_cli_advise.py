@@ -191,7 +191,7 @@ def test_an_interrupted_advice_goes_on_with_the_same_command(tmp_path):
             time.sleep(0.01)
         running.send_signal(signal.SIGTERM)
         _, err = running.communicate(timeout=PATIENCE)
-    assert running.returncode == 130, err
+    assert running.returncode == 143, err
     (folder,) = (tmp_path / "runs").iterdir()
     kept = stored(folder)
     words = "1 training is" if len(kept) == 1 else f"{len(kept)} trainings are"

@@ -4,6 +4,6 @@ from tests.kills import trial
 
 
 def test_a_run_that_is_killed_again_and_again_is_the_one_that_was_not():
-    count = trial("iris, carry, 3 repeats", kills=3, runs=1, seed=3, say=False)
-    assert count.kills >= 3
+    count = trial("iris, carry, 3 repeats", kills=2, runs=1, seed=3, say=False)
+    assert count.kills >= 2
     assert count.finished >= 1

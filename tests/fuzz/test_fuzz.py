@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits are set 
 
 os.environ["EPOCHAL_FUZZ_SHORT"] = "1"
 KINDS = load_all()
-CASES, SLOW_CASES = 8, 3
+CASES, SLOW_CASES = 5, 2
 
 IN_PROCESS = ("csv", "npy", "schema", "recipe", "comparison")
 """Kinds whose cases Hypothesis draws: it makes what it finds short."""
