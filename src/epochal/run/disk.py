@@ -128,8 +128,15 @@ class Writer(io.RawIOBase):
                 self._put(chunk)
             finally:
                 self._hash.wait()  # the caller may do with the bytes what it likes
+            self._set_off(self._size + start, len(chunk))
         self._size += len(view)
         return len(view)
+
+    def _set_off(self, start: int, count: int) -> None:
+        """Have the system begin to write large chunks, so that the sync at the end has little left to do."""
+        if count == _CHUNK and _DONTNEED is not None:
+            with suppress(OSError):
+                os.posix_fadvise(self._descriptor, start, count, _DONTNEED)
 
     def _put(self, chunk: memoryview) -> None:
         while chunk:
@@ -152,6 +159,8 @@ class Writer(io.RawIOBase):
 
 _PLAIN = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_DONTNEED = getattr(os, "POSIX_FADV_DONTNEED", None)
+"""Of pages that are not on the disk yet, Linux takes it as a reason to write them."""
 
 
 @contextmanager
