@@ -20,6 +20,7 @@ from epochal.engine.program import fresh
 from epochal.engine.state import Kept, Position, Progress, Repeat
 from epochal.errors import Refusal
 from epochal.models import Variables, shapes_of
+from epochal.models.frozen import names_of
 from epochal.prepared import Prepared
 from epochal.run.checkpoints import Piece
 
@@ -118,8 +119,7 @@ def _joined(repeats: range, remembered: Mapping[int, Remembered]) -> Remembered:
 
 
 def _named(state: Repeat) -> Iterator[tuple[str, Any]]:
-    for path, leaf in jax.tree_util.tree_flatten_with_path(state)[0]:
-        yield jax.tree_util.keystr(path, simple=True, separator="/"), leaf
+    yield from zip(names_of(state), jax.tree.leaves(state), strict=True)
 
 
 def _shapes(prepared: Prepared) -> Repeat:

@@ -32,6 +32,7 @@ from epochal.data import Scaling, TargetScaling, Vocabulary, encoder_from_dict
 from epochal.data.typed import Damaged
 from epochal.errors import Refusal
 from epochal.models import Pairwise, Variables, shapes_of
+from epochal.models.frozen import names_of
 from epochal.plan import BatchSchedule, Plan, order_named
 from epochal.run.checks import (
     Tensors,
@@ -180,8 +181,8 @@ def _history(path: Path, described: dict[str, Any] | None) -> History | None:
 
 
 def _fitted(shapes: Variables, found: dict[str, Tensors], repeats: int) -> tuple[Fitted, ...]:
-    paths, structure = jax.tree_util.tree_flatten_with_path(shapes)
-    names = [jax.tree_util.keystr(leaf, simple=True, separator="/") for leaf, _ in paths]
+    shaped, structure = jax.tree.flatten(shapes)
+    names = names_of(shapes)
     for name in sorted(found["best"]):
         if name.startswith("0/") and name[2:] not in names:
             raise Refusal(
@@ -190,7 +191,7 @@ def _fitted(shapes: Variables, found: dict[str, Tensors], repeats: int) -> tuple
 
     def variables(which: str, repeat: int) -> Variables:
         leaves = []
-        for name, (_, shape_) in zip(names, paths, strict=True):
+        for name, shape_ in zip(names, shaped, strict=True):
             leaf = found[which].get(f"{repeat}/{name}")
             if leaf is None:
                 raise Refusal(

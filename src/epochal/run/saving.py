@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.errors import Refusal, SaveFailed, reason
+from epochal.models.frozen import names_of
 from epochal.run import disk
 from epochal.run.checks import predictions_file
 from epochal.run.contents import FORMAT, HISTORY, PAGE, RESULTS, RUN
@@ -204,8 +205,7 @@ def plain(value: Any) -> Any:
 
 
 def _named(tree: Any) -> dict[str, NDArray[Any]]:
-    paths = jax.tree_util.tree_flatten_with_path(tree)[0]
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf) for path, leaf in paths}
+    return dict(zip(names_of(tree), map(np.asarray, jax.tree.leaves(tree)), strict=True))
 
 
 def _scalings(run: Run) -> dict[str, NDArray[Any]]:
