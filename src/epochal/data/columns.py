@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from epochal.errors import Refusal
 
-__all__ = ["ColumnReference", "called", "default_name", "flag_value", "resolve", "resolve_all"]
+__all__ = ["ColumnReference", "called", "default_name", "flag_value", "resolve", "resolve_all", "unique_names"]
 
 ColumnReference = str | int
 """A column's name, or its number counted from 1."""
@@ -20,6 +20,22 @@ def default_name(index: int) -> str:
     'column 1'
     """
     return f"column {index + 1}"
+
+
+def unique_names(names: Iterable[object]) -> list[str]:
+    """Names as text without blanks at their ends or line breaks, each once; a later one of two gets a number.
+
+    >>> unique_names(["x", "x (3)", "x", "x ", 0])
+    ['x', 'x (3)', 'x (4)', 'x (5)', '0']
+    """
+    given = [" ".join(str(name).split()) or default_name(index) for index, name in enumerate(names)]
+    taken, found = set(given), dict[str, None]()
+    for index, name in enumerate(given):
+        free, number = name, index + 1
+        while free in found or (free != name and free in taken):
+            free, number = f"{name} ({number})", number + 1
+        found[free] = None
+    return list(found)
 
 
 def called(names: Sequence[str], index: int) -> str:

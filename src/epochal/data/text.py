@@ -1,19 +1,23 @@
-"""Which table does a text file hold, read in blocks, whatever comes late in it?"""
+"""The table in a text, read in blocks, whatever comes late in it."""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
-from collections.abc import Collection, Iterator
-from pathlib import Path
+import tempfile
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pc_csv
 
-from epochal.data.sniff import DELIMITERS, Dialect, open_bytes, sniff
+from epochal.data.container import PACKING_ERRORS, Content
+from epochal.data.marks import counted, marks_note, marks_of_numbers, settle_marks
+from epochal.data.reading import Reading
+from epochal.data.sniff import DELIMITERS, Dialect
 from epochal.data.tidy import shrink_batches
 from epochal.errors import Refusal
 
@@ -23,45 +27,68 @@ STREAM_BYTES = 1 << 25
 """Files above this are read in blocks, so that text and numbers are never in memory together."""
 
 _BLOCK_BYTES = 1 << 22
+_MOST_RAGGED = 5
+"""Lines with another number of fields that a refusal names."""
 
 
 class _Reader:
-    """One file, one dialect, and the options that pyarrow needs for them."""
+    """One text, its dialect, and the options that pyarrow needs for them."""
 
-    def __init__(self, file: Path, dialect: Dialect, missing: Collection[str], text: Collection[str]) -> None:
-        self.file, self.dialect, self.missing = file, dialect, frozenset(missing)
+    def __init__(self, content: Content, dialect: Dialect, marks: Collection[str], text: Collection[str]) -> None:
+        self.content, self.dialect, self.marks = content, dialect, frozenset(marks)
         self.types: dict[str, pa.DataType] = {name: pa.string() for name in text if name in dialect.names}
+        self.ragged = False
+        self.cleaned = dialect.delimiter == " " or bool(dialect.tail) or bool(dialect.comment and dialect.given)
 
     def source(self) -> Any:
-        if self.dialect.delimiter != " ":
-            return open_bytes(self.file) if self.file.suffix == ".gz" else str(self.file)
-        with open_bytes(self.file) as lines:
-            plain = lines.read().decode(self.dialect.encoding)
-        if '"' not in plain:
-            plain = "\n".join(re.sub(r"[ \t]+", " ", line.strip()) for line in plain.splitlines())
-        return pa.BufferReader(plain.encode())
+        if self.cleaned:
+            out = tempfile.SpooledTemporaryFile(STREAM_BYTES)
+            for line in _kept(self.content, self.dialect):
+                out.write(line.encode())
+            out.seek(0)
+            return out
+        return self.content.open() if self.content.plain is None else str(self.content.plain)
 
-    def options(self) -> dict[str, Any]:
+    def options(self, only: Collection[str] = ()) -> dict[str, Any]:
         dialect = self.dialect
-        marks = sorted(self.missing | {f" {mark}" for mark in self.missing})
-        encoding = "utf-8" if dialect.delimiter == " " else dialect.encoding
+        marks = sorted(self.marks | {f" {mark}" for mark in self.marks})
         return {
             "read_options": pc_csv.ReadOptions(
                 column_names=list(dialect.names),
-                skip_rows=dialect.header_lines,
-                encoding=encoding,
+                skip_rows=0 if self.cleaned else dialect.start,
+                encoding="utf-8" if self.cleaned else dialect.encoding,
                 block_size=_BLOCK_BYTES,
             ),
             "parse_options": pc_csv.ParseOptions(
-                delimiter=dialect.delimiter, newlines_in_values=dialect.quoted
+                delimiter=dialect.delimiter,
+                newlines_in_values=dialect.quoted,
+                invalid_row_handler=self._other_row,
             ),
             "convert_options": pc_csv.ConvertOptions(
                 null_values=marks,
-                strings_can_be_null=True,
-                column_types=self.types,
+                strings_can_be_null=False,
+                column_types=dict.fromkeys(only, pa.string()) if only else self.types,
                 decimal_point=dialect.decimal,
+                include_columns=list(only) or None,
             ),
         }
+
+    def _other_row(self, row: Any) -> str:
+        """What becomes of a row with another number of fields: blank lines and comments are none."""
+        if not _is_none(row.text, self.dialect):
+            self.ragged = True
+        return "skip"
+
+    def table(self, small: bool) -> pa.Table:
+        if small:
+            return pc_csv.read_csv(self.source(), **self.options())
+        try:
+            return self.stream()
+        except pa.ArrowInvalid as error:
+            if "conversion error" not in str(error):
+                raise
+            self.fit_types()
+            return self.stream()
 
     def stream(self) -> pa.Table:
         with pc_csv.open_csv(self.source(), **self.options()) as reader:
@@ -72,45 +99,85 @@ class _Reader:
         with pc_csv.open_csv(self.source(), **self.options()) as reader:
             guessed = {field.name: field.type for field in reader.schema}
         self.types.update({name: pa.string() for name in guessed})
+        marks = pa.array(sorted(self.marks), pa.string())
         with pc_csv.open_csv(self.source(), **self.options()) as reader:
             for batch in _batches(reader):
                 for name, column in zip(batch.schema.names, batch.columns, strict=True):
+                    column = pc.utf8_trim_whitespace(column)
+                    column = column.filter(pc.invert(pc.is_in(column, value_set=marks)))
                     while not _fits(column, guessed[name]):
                         guessed[name] = _wider(guessed[name])
         self.types = guessed
 
+    def marks_in(self, names: Collection[str]) -> dict[str, dict[str, int]]:
+        """How often each mark stands in these columns, whose missing cells have lost what was written."""
+        found: dict[str, dict[str, int]] = {}
+        if not names:
+            return found
+        with pc_csv.open_csv(self.source(), **self.options(names)) as reader:
+            for batch in _batches(reader):
+                for name, column in zip(batch.schema.names, batch.columns, strict=True):
+                    for mark, count in counted(pc.utf8_trim_whitespace(column), self.marks - {""}).items():
+                        counts = found.setdefault(name, {})
+                        counts[mark] = counts.get(mark, 0) + count
+        return found
+
 
 def read_text(
-    file: Path,
-    delimiter: str | None,
-    header: bool | None,
-    missing: Collection[str],
+    content: Content,
+    dialect: Dialect,
+    reading: Reading,
     text: Collection[str] = (),
+    levels: Mapping[str, Collection[str]] | None = None,
 ) -> tuple[pa.Table, tuple[str, ...]]:
-    """The table in a text file, and notes on what was recognized. Arguments as in `read_table`.
+    """The table in a text, and notes on what was recognized.
+
+    Args:
+        content: the text.
+        dialect: how it is written.
+        reading: which cells mean a missing value.
+        text: names of columns to read as text, whatever they look like.
+        levels: values of these columns that training knew, which mean no missing value.
 
     Raises:
-        Refusal: as `sniff`; and rows with more or fewer fields than the first one, with the line number.
+        Refusal: rows with more or fewer fields than the others, with their lines.
     """
-    dialect = sniff(file, delimiter, header, missing)
-    reader = _Reader(file, dialect, missing, text)
-    small = file.stat().st_size < STREAM_BYTES and file.suffix != ".gz"
+    reader = _Reader(content, dialect, marks_of_numbers(reading.missing), text)
     try:
-        if small:
-            table = pc_csv.read_csv(reader.source(), **reader.options())
-        else:
-            try:
-                table = reader.stream()
-            except pa.ArrowInvalid as error:
-                if "conversion error" not in str(error):
-                    raise
-                reader.fit_types()
-                table = reader.stream()
-    except (pa.ArrowException, OSError, EOFError, UnicodeError) as error:
-        _refuse_ragged(file, dialect)
-        said = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
-        raise Refusal(f"{file.name} can't be read as a table: {said}.") from error
-    return table, dialect.notes
+        table = reader.table(content.size < STREAM_BYTES and content.plain is not None)
+        if reader.ragged:
+            raise _ragged(content, dialect)
+        table, counts, said = settle_marks(table, reading.missing, levels)
+        numbers = [
+            field.name
+            for field, column in zip(table.schema, table.columns, strict=True)
+            if column.null_count and not pa.types.is_string(field.type)
+        ]
+        counts |= reader.marks_in(numbers)
+    except Refusal:
+        raise
+    except (*PACKING_ERRORS, UnicodeError, RuntimeError) as error:
+        found = _ragged(content, dialect, default=None)
+        if found is not None:
+            raise found from error
+        first = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+        raise Refusal(f"{content.name} can't be read as a table: {first}.") from error
+    said = (*marks_note(table.column_names, counts), *said)
+    empty = [
+        index
+        for index in sorted(dialect.unnamed)
+        if table.column(index).null_count == table.num_rows
+        and (dialect.header or index == table.num_columns - 1)
+    ]
+    if empty and len(empty) < table.num_columns:
+        which = ", ".join(f"{index + 1}" for index in empty[:5]) + (", …" if len(empty) > 5 else "")
+        table = table.drop_columns([table.column_names[index] for index in empty])
+        columns = "columns {} have" if len(empty) > 1 else "column {} has"
+        said = (
+            f"{columns.format(which)} neither a name nor a value (a delimiter ends each line): left out.",
+            *said,
+        )
+    return table, (*dialect.notes, *said)
 
 
 def _batches(reader: Any) -> Iterator[pa.RecordBatch]:
@@ -121,12 +188,12 @@ def _fits(column: pa.Array, kind: pa.DataType) -> bool:
     if pa.types.is_string(kind):
         return True
     if pa.types.is_null(kind):
-        return bool(column.null_count == len(column))
+        return len(column) == 0
     try:
         if pa.types.is_boolean(kind):
             words = pa.array(["true", "false", "True", "False", "TRUE", "FALSE", "0", "1"])
-            return bool(pc.all(pc.is_in(column.drop_null(), value_set=words)).as_py() is not False)
-        pc.utf8_trim_whitespace(column).cast(kind)
+            return bool(pc.all(pc.is_in(column, value_set=words)).as_py() is not False)
+        column.cast(kind)
     except pa.ArrowException:
         return False
     return True
@@ -139,24 +206,70 @@ def _wider(kind: pa.DataType) -> pa.DataType:
     return pa.float64() if pa.types.is_integer(kind) else pa.string()
 
 
-def _refuse_ragged(file: Path, dialect: Dialect) -> None:
-    """Find the first line whose number of fields is not that of the first row, and refuse it."""
-    expected = len(dialect.names)
-    with open_bytes(file) as raw:
-        lines = io.TextIOWrapper(raw, encoding=dialect.encoding, errors="replace", newline="")
-        space = dialect.delimiter == " "
+def _is_none(line: str, dialect: Dialect) -> bool:
+    """Whether a line with another number of fields is none of the table."""
+    stripped = line.strip()
+    return not stripped or bool(dialect.comment and stripped.startswith(dialect.comment))
+
+
+def _lines(content: Content, dialect: Dialect) -> io.TextIOWrapper:
+    return io.TextIOWrapper(content.open(), encoding=dialect.encoding, errors="replace", newline="")
+
+
+def _kept(content: Content, dialect: Dialect) -> Iterator[str]:
+    """The lines of the table below its header, without what stands below it and without comments."""
+    held: deque[str] = deque()
+    with _lines(content, dialect) as lines:
+        for number, line in enumerate(lines):
+            if number < dialect.start:
+                continue
+            held.append(line)
+            if len(held) <= dialect.tail:
+                continue
+            line = held.popleft()
+            if dialect.given and line.lstrip().startswith(dialect.comment):
+                continue
+            if dialect.delimiter == " " and '"' not in line:
+                line = re.sub(r"[ \t]+", " ", line.strip()) + "\n"
+            yield line
+
+
+def _ragged(content: Content, dialect: Dialect, default: Refusal | None = Refusal("")) -> Refusal | None:
+    """The refusal of the lines whose number of fields is not that of the others."""
+    expected, space = len(dialect.names), dialect.delimiter == " "
+    found: list[tuple[int, int]] = []
+    count, end = 0, 0
+    with _lines(content, dialect) as lines:
+        for _ in range(dialect.start):
+            next(lines, None)
         reader = csv.reader(lines, delimiter=dialect.delimiter, skipinitialspace=space)
-        start = 1
+        start = dialect.start + 1
         try:
             for row in reader:
                 if space:
                     row = [cell for cell in row if cell]
-                if row and len(row) != expected:
-                    raise Refusal(
-                        f"line {start:,} of {file.name} must have {expected:,} fields like the first; "
-                        f"got {len(row):,}. Correct the line, or give the delimiter (it was taken to be a "
-                        f"{DELIMITERS.get(dialect.delimiter, dialect.delimiter)}) with --delimiter."
-                    )
-                start = reader.line_num + 1
+                none = not any(map(str.strip, row)) and len(row) < 2
+                if row and not none and len(row) != expected and not _is_none(row[0], dialect):
+                    count += 1
+                    if len(found) < _MOST_RAGGED:
+                        found.append((start, len(row)))
+                start = dialect.start + reader.line_num + 1
+                end = start
         except csv.Error as error:
-            raise Refusal(f"line {start:,} of {file.name}: {error}.") from error
+            return Refusal(f"line {start:,} of {content.name}: {error}.")
+    if not found or (dialect.tail and found[0][0] > end - dialect.tail - 1):
+        return default
+    given = DELIMITERS.get(dialect.delimiter, dialect.delimiter)
+    remedy = f"or give the delimiter (it was taken to be a {given}) with --delimiter."
+    if count == 1:
+        ((line, got),) = found
+        return Refusal(
+            f"line {line:,} of {content.name} must have {expected:,} fields like the others; got {got:,}. "
+            f"Correct the line, {remedy}"
+        )
+    each = ", ".join(f"{line:,} ({got:,} fields)" for line, got in found)
+    more = f" and {count - len(found):,} more" if count > len(found) else ""
+    return Refusal(
+        f"lines {each}{more} of {content.name} must have {expected:,} fields like the others. "
+        f"Correct the lines, {remedy}"
+    )
