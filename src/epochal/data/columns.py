@@ -7,7 +7,16 @@ from collections.abc import Iterable, Sequence
 
 from epochal.errors import Refusal
 
-__all__ = ["ColumnReference", "called", "default_name", "flag_value", "resolve", "resolve_all", "unique_names"]
+__all__ = [
+    "ColumnReference",
+    "called",
+    "default_name",
+    "flag_value",
+    "plain_name",
+    "resolve",
+    "resolve_all",
+    "unique_names",
+]
 
 ColumnReference = str | int
 """A column's name, or its number counted from 1."""
@@ -48,6 +57,15 @@ def called(names: Sequence[str], index: int) -> str:
     return name if name == default_name(index) else f'{default_name(index)} ("{name}")'
 
 
+def plain_name(name: str) -> str:
+    """A name without capitals and blanks at its ends, by which names that differ in these only are found.
+
+    >>> plain_name(" Blood  Type")
+    'blood type'
+    """
+    return " ".join(name.split()).casefold()
+
+
 def flag_value(names: Sequence[str], index: int) -> str:
     """What to pass to a flag to mean this column: its name, or its number where it has none.
 
@@ -73,6 +91,8 @@ def resolve(reference: ColumnReference, names: Sequence[str], role: str) -> int:
     epochal.errors.Refusal: target must name one of the 2 columns; got "agee". Did you mean "age"?
     """
     text = str(reference)
+    if text not in names and " ".join(text.split()) in names:
+        text = " ".join(text.split())
     if text in names:
         return list(names).index(text)
     bound = f"{role} must name one of the {len(names):,} columns"

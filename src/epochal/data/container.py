@@ -68,7 +68,11 @@ _TEXT_FORMATS = (
 )
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _BOOK_PARTS = ("xl/workbook.xml", "xl/workbook.bin")
-_ZIP_PARTS = (("word/", "a Word document"), ("ppt/", "a presentation"), ("META-INF/MANIFEST.MF", "a Java archive"))
+_ZIP_PARTS = (
+    ("word/", "a Word document"),
+    ("ppt/", "a presentation"),
+    ("META-INF/MANIFEST.MF", "a Java archive"),
+)
 
 
 @dataclass(frozen=True)
@@ -155,7 +159,7 @@ def unpack(path: Path, sheet: str | int | None = None) -> Content:
     """
     head = head_of(path)
     name, size = path.name, path.stat().st_size
-    if head.startswith(b"PK\x03\x04") or head.startswith(b"PK\x05\x06"):
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _of_zip(path, sheet)
     if head.startswith(_OLE):
         from epochal.data.workbook import text_of_sheet

@@ -20,10 +20,18 @@ _MARKS = (
 
 _TRUSTED = {
     **{name: name for name in ("gb18030", "big5", "cp932", "euc-jp", "cp949", "koi8-r", "koi8-u")},
-    **{"shift_jis": "cp932", "euc-kr": "cp949", "gb2312": "gb18030", "gbk": "gb18030", "big5-hkscs": "big5hkscs"},
+    "shift_jis": "cp932",
+    "euc-kr": "cp949",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "big5-hkscs": "big5hkscs",
     **{f"windows-{number}": f"cp{number}" for number in (1250, 1251, 1252, 1253, 1254, 1255, 1256, 1257)},
     **{f"iso-8859-{number}": f"iso8859-{number}" for number in (2, 5, 7, 8, 9)},
-    **{"kz1048": "cp1251", "ibm866": "cp866", "ibm855": "cp855", "tis-620": "cp874", "windows-874": "cp874"},
+    "kz1048": "cp1251",
+    "ibm866": "cp866",
+    "ibm855": "cp855",
+    "tis-620": "cp874",
+    "windows-874": "cp874",
 }
 """Encodings in which tables are written, as the detector calls them and as Python does."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -16,8 +17,8 @@ _AMOUNT = re.compile(r"[^\w\s]{0,2}\s?[+-]?\d[\d.,' \u00a0]*\s?[^\d\s]{0,3}")
 _WHOLE = re.compile(r"\d{1,9}")
 _UNIT = re.compile(r"[\[(<{].*[\])>}]")
 _TOTAL = re.compile(
-    r"((grand |sub)?totals?|sum|averages?|mean|gesamt|summe|mittelwert|total g[eé]n[eé]ral|moyenne|suma|media|"
-    r"totale|totaal|итого|всего|среднее|合计|总计|合計|總計|平均)( general)?\s*:?",
+    r"((grand |sub)?totals?|sum|averages?|mean|gesamt|summe|mittelwert|total g[eé]n[eé]ral|moyenne|suma|"
+    r"media|totale|totaal|итого|всего|среднее|合计|总计|合計|總計|平均)( general)?\s*:?",
     re.IGNORECASE,
 )
 _MARKS = frozenset((*MISSING, *NUMBER_MARKS)) - {""}
@@ -31,7 +32,7 @@ def is_number(cell: str) -> bool:
 
 
 def looks_like_header(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
-    """Names stand above numbers or dates, or are texts unlike the cells below; years and counts are names too.
+    """Names stand above numbers or dates, or are texts unlike those below; years and counts may be names.
 
     >>> rows = [["0", "52.15", "47.48"], ["1", "65.12", "55.56"], ["2", "43.65", "66.03"]]
     >>> looks_like_header(["region", "2019", "2020"], rows), looks_like_header(["9", "50.5", "60.1"], rows)
@@ -42,7 +43,7 @@ def looks_like_header(first: Sequence[str], body: Sequence[Sequence[str]]) -> bo
     body = body[:_MOST_ROWS]
     columns = [[row[at] for row in body if at < len(row)] for at in range(len(first))]
     kinds = [(_kind(cell), _most(column)) for cell, column in zip(first, columns, strict=True)]
-    if any(cell in ("mark",) for cell, _ in kinds):
+    if any(cell == "mark" for cell, _ in kinds):
         return False
     if any(cell == below and cell in ("date", "amount") for cell, below in kinds):
         return False
@@ -82,10 +83,8 @@ def _most(column: Sequence[str]) -> str:
     return kind if count > kinds.total() / 2 else "text"
 
 
-def _are_labels(
-    at: Sequence[int], first: Sequence[str], body: Sequence[Sequence[str]], named: bool
-) -> bool:
-    """Whether numbers above numbers are names: whole, in even steps or beyond what stands below, as years are.
+def _are_labels(at: Sequence[int], first: Sequence[str], body: Sequence[Sequence[str]], named: bool) -> bool:
+    """Whether numbers above numbers are names: in even steps or beyond what stands below, as years are.
 
     `named` tells that other cells of the row are names without doubt.
     """
@@ -127,12 +126,12 @@ def _unlike(cell: str, column: Sequence[str]) -> bool:
 
 
 def _even(values: Sequence[float]) -> bool:
-    steps = {round(after - before, 9) for before, after in zip(values, values[1:], strict=False)}
+    steps = {round(after - before, 9) for before, after in itertools.pairwise(values)}
     return len(steps) == 1 and steps != {0.0}
 
 
 def _rising(values: Sequence[float]) -> bool:
-    pairs = list(zip(values, values[1:], strict=False))
+    pairs = list(itertools.pairwise(values))
     return all(before < after for before, after in pairs) or all(before > after for before, after in pairs)
 
 

@@ -103,30 +103,25 @@ def marks_note(names: Sequence[str], counts: Counts) -> tuple[str, ...]:
     """What is said about the marks that were found; nothing where all missing cells are empty.
 
     >>> marks_note(["id", "age"], {"age": {"NA": 3}})
-    ('"NA" in column 2 ("age") (3 times): read as missing; --missing replaces the marks.',)
+    ('read as missing: "NA" (3 in column 2 ("age")); --missing replaces the marks.',)
     """
-    columns: dict[str, list[int]] = {}
-    total: dict[str, int] = {}
+    columns: dict[str, list[tuple[int, int]]] = {}
     for index, name in enumerate(names):
         for mark, count in counts.get(name, {}).items():
-            columns.setdefault(mark, []).append(index)
-            total[mark] = total.get(mark, 0) + count
+            columns.setdefault(mark, []).append((index, count))
     if not columns:
         return ()
-    parts = [
-        f'"{mark}" in {_where(names, at, [counts[names[i]][mark] for i in at])} ({_times(total[mark])})'
-        for mark, at in columns.items()
-    ]
-    return (f"{'; '.join(parts)}: read as missing; --missing replaces the marks.",)
+    said = ", ".join(f'"{mark}" ({_where(names, found)})' for mark, found in columns.items())
+    return (f"read as missing: {said}; --missing replaces the marks.",)
 
 
-def _where(names: Sequence[str], at: Sequence[int], each: Sequence[int], most: int = 4) -> str:
-    if len(at) == 1:
-        return called(names, at[0])
-    said = [
-        f"{called(names, index)}: {count:,}" for index, count in zip(at[:most], each[:most], strict=True)
-    ]
-    return ", ".join(said) + (f" and {len(at) - most:,} more columns" if len(at) > most else "")
+def _where(names: Sequence[str], found: Sequence[tuple[int, int]], most: int = 3) -> str:
+    said = ", ".join(f"{count:,} in {called(names, index)}" for index, count in found[:most])
+    if len(found) <= most:
+        return said
+    more = len(found) - most
+    total = sum(count for _, count in found)
+    return f"{said} and more in {more:,} other column{'s' if more > 1 else ''}; {total:,} in all"
 
 
 def _times(count: int) -> str:
@@ -141,7 +136,9 @@ def _others(column: pa.ChunkedArray, known: Collection[str]) -> list[str]:
 
 def _mostly_digits(column: pa.ChunkedArray, known: Collection[str]) -> bool:
     others = _others(column, known)
-    return bool(others) and sum(any(c.isdigit() for c in one) for one in others) >= _DIGITS_SHARE * len(others)
+    return bool(others) and sum(any(c.isdigit() for c in one) for one in others) >= _DIGITS_SHARE * len(
+        others
+    )
 
 
 def _among_codes(column: pa.ChunkedArray) -> bool:

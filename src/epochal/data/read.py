@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,11 @@ def existing(path: str | Path) -> Path:
     return file
 
 
-def read_table(path: str | Path, reading: Reading = AS_FOUND) -> tuple[pa.Table, tuple[str, ...]]:
+def read_table(
+    path: str | Path,
+    reading: Reading = AS_FOUND,
+    text: Callable[[Sequence[str]], Collection[str]] = lambda names: (),
+) -> tuple[pa.Table, tuple[str, ...]]:
     """The table in a file, with notes on how it was read.
 
     A text with delimiters (.csv, .tsv), JSON lines, a workbook, or Parquet; packed or not.
@@ -56,6 +60,7 @@ def read_table(path: str | Path, reading: Reading = AS_FOUND) -> tuple[pa.Table,
         path: the file, "-" for standard input, or a pipe.
         reading: what is said about how it is to be read. Without a header, columns are called "column 1",
             "column 2" and so on.
+        text: which of the names are columns to read as text, whatever they look like.
 
     Raises:
         Refusal: no such file, a folder, empty, no table, or ragged rows (with their lines).
@@ -67,7 +72,8 @@ def read_table(path: str | Path, reading: Reading = AS_FOUND) -> tuple[pa.Table,
     if is_json(content):
         table, notes = read_json(content)
         return tidy(table), notes
-    return table_of(content, sniff(content, reading), reading)
+    dialect = sniff(content, reading)
+    return table_of(content, dialect, reading, text(dialect.names))
 
 
 def table_of(

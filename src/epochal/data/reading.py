@@ -24,9 +24,9 @@ class Reading:
         comment: what a line begins with that is not read.
         sheet: the sheet of a workbook, by name or number from 1.
 
-    >>> Reading(encoding="cp9999")
+    >>> Reading(skip_rows=-1)
     Traceback (most recent call last):
-    epochal.errors.Refusal: encoding must be one that Python knows, such as utf-8, cp1252 or gbk; got "cp9999".
+    epochal.errors.Refusal: skip_rows must be a number of lines, at least 0; got -1.
     """
 
     header: bool | None = None
@@ -56,7 +56,14 @@ class Reading:
         if rows is not None and (isinstance(rows, bool) or not isinstance(rows, int) or rows < 0):
             raise Refusal(f"skip_rows must be a number of lines, at least 0; got {rows!r}.")
         if self.comment is not None and (not self.comment.strip() or "\n" in self.comment):
-            raise Refusal(f"comment must be what a comment line begins with, such as #; got {self.comment!r}.")
+            raise Refusal(
+                f"comment must be what a comment line begins with, such as #; got {self.comment!r}."
+            )
+
+    @property
+    def marks(self) -> tuple[str, ...] | None:
+        """The cells that mean a missing value, as encoders keep them; None for the usual ones."""
+        return None if self.missing is None else tuple(sorted(self.missing))
 
 
 AS_FOUND = Reading()

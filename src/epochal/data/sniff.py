@@ -101,10 +101,11 @@ def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
     layout = _Layout(rows, reading, name, seen.whole)
     tail = layout.tail(rows_of(list(io.StringIO(seen.tail, newline="")), delimiter), seen.tail)
     decimal = "."
-    if delimiter != "," and any(_DECIMAL_COMMA.fullmatch(cell) for row in rows for cell in row.cells):
-        if not any("." in cell and is_number(cell) for row in rows for cell in row.cells):
-            decimal = ","
-            layout.notes.append("a comma is the decimal mark.")
+    cells = [cell for row in rows for cell in row.cells]
+    dotted = any("." in cell and is_number(cell) for cell in cells)
+    if delimiter != "," and not dotted and any(map(_DECIMAL_COMMA.fullmatch, cells)):
+        decimal = ","
+        layout.notes.append("a comma is the decimal mark.")
     if layout.header and seen.whole and not layout.body:
         raise Refusal(f"{name} has a header but no rows: a table needs at least 2 rows; got 0.")
     return Dialect(
@@ -166,17 +167,13 @@ class _Layout:
             fields, top = _usual(others), next(at for at, row in enumerate(rows) if not row.begins(mark))
             if any(len(row.cells) == fields for row in rows[top:] if row.begins(mark)):
                 continue
-            kept = [row for row in others]
             said = _lines(len(marked))
             are = "begins" if len(marked) == 1 else "begin"
             self.notes.append(
-                f'{said} that {are} with "{mark}" left out as {"a comment" if len(marked) == 1 else "comments"} '
-                f"(first line {marked[0].start + 1:,}); --skip-rows 0 or --comment changes that."
+                f'{said} that {are} with "{mark}" left out as comments (first line {marked[0].start + 1:,}); '
+                "--comment names another mark."
             )
-            if self.reading.skip_rows == 0:
-                self.notes.pop()
-                return "", rows, None
-            return mark, kept, rows[top - 1] if top else None
+            return mark, others, rows[top - 1] if top else None
         return "", rows, None
 
     def _below_titles(self, rows: list[Row]) -> list[Row]:
@@ -245,7 +242,9 @@ class _Layout:
         else:
             self.start = first.start
             if told is None:
-                self.notes.append("no header: columns are numbered from 1; --header reads the first row as one.")
+                self.notes.append(
+                    "no header: columns are numbered from 1; --header reads the first row as one."
+                )
         return bool(found), cells
 
     def _delimiter_of(self, row: Row) -> str:
@@ -365,4 +364,3 @@ def _named(cells: Sequence[str], header: bool) -> tuple[tuple[str, ...], frozens
         if cell and name != cell:
             notes.append(f'two columns are called "{cell}": column {index + 1} is now "{name}".')
     return tuple(names), frozenset(unnamed), notes
-

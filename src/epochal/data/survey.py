@@ -88,8 +88,8 @@ def _pass(content: Content, narrow: bool, known: str | None) -> tuple[bool, bool
             if narrow and len(block.translate(None, _CONTROL_BYTES)) != len(block):
                 at, byte = next((i, byte) for i, byte in enumerate(block) if byte in _CONTROL_BYTES)
                 raise Refusal(
-                    f"{content.name} must be a text table; got the byte 0x{byte:02x} at position "
-                    f"{position + at:,}: is it another kind of file?"
+                    f"{content.name} must be a text table in UTF-8 or another encoding; got the byte "
+                    f"0x{byte:02x} at position {position + at:,}: is it another kind of file?"
                 )
             quoted = quoted or b'"' in block
             if not block.isascii() or decoder.getstate()[0]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 import tempfile
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
@@ -34,20 +36,30 @@ _MOST_RAGGED = 5
 class _Reader:
     """One text, its dialect, and the options that pyarrow needs for them."""
 
-    def __init__(self, content: Content, dialect: Dialect, marks: Collection[str], text: Collection[str]) -> None:
+    def __init__(
+        self, content: Content, dialect: Dialect, marks: Collection[str], text: Collection[str]
+    ) -> None:
         self.content, self.dialect, self.marks = content, dialect, frozenset(marks)
         self.types: dict[str, pa.DataType] = {name: pa.string() for name in text if name in dialect.names}
         self.ragged = False
-        self.cleaned = dialect.delimiter == " " or bool(dialect.tail) or bool(dialect.comment and dialect.given)
+        self.cleaned = (
+            dialect.delimiter == " " or bool(dialect.tail) or bool(dialect.comment and dialect.given)
+        )
 
-    def source(self) -> Any:
-        if self.cleaned:
-            out = tempfile.SpooledTemporaryFile(STREAM_BYTES)
-            for line in _kept(self.content, self.dialect):
-                out.write(line.encode())
-            out.seek(0)
-            return out
-        return self.content.open() if self.content.plain is None else str(self.content.plain)
+    @contextmanager
+    def source(self) -> Iterator[Any]:
+        """What pyarrow reads: the file as it is, or a copy of the lines of the table."""
+        if not self.cleaned and self.content.plain is not None:
+            yield str(self.content.plain)
+        elif not self.cleaned:
+            with self.content.open() as file:
+                yield file
+        else:
+            with tempfile.SpooledTemporaryFile(STREAM_BYTES) as out:
+                for line in _kept(self.content, self.dialect):
+                    out.write(line.encode())
+                out.seek(0)
+                yield out
 
     def options(self, only: Collection[str] = ()) -> dict[str, Any]:
         dialect = self.dialect
@@ -81,7 +93,8 @@ class _Reader:
 
     def table(self, small: bool) -> pa.Table:
         if small:
-            return pc_csv.read_csv(self.source(), **self.options())
+            with self.source() as source:
+                return pc_csv.read_csv(source, **self.options())
         try:
             return self.stream()
         except pa.ArrowInvalid as error:
@@ -91,16 +104,16 @@ class _Reader:
             return self.stream()
 
     def stream(self) -> pa.Table:
-        with pc_csv.open_csv(self.source(), **self.options()) as reader:
+        with self.source() as source, pc_csv.open_csv(source, **self.options()) as reader:
             return shrink_batches(reader.schema, _batches(reader))
 
     def fit_types(self) -> None:
         """Look at every cell of the columns that the first block made numbers of: what fits them all?"""
-        with pc_csv.open_csv(self.source(), **self.options()) as reader:
+        with self.source() as source, pc_csv.open_csv(source, **self.options()) as reader:
             guessed = {field.name: field.type for field in reader.schema}
         self.types.update({name: pa.string() for name in guessed})
         marks = pa.array(sorted(self.marks), pa.string())
-        with pc_csv.open_csv(self.source(), **self.options()) as reader:
+        with self.source() as source, pc_csv.open_csv(source, **self.options()) as reader:
             for batch in _batches(reader):
                 for name, column in zip(batch.schema.names, batch.columns, strict=True):
                     column = pc.utf8_trim_whitespace(column)
@@ -114,7 +127,7 @@ class _Reader:
         found: dict[str, dict[str, int]] = {}
         if not names:
             return found
-        with pc_csv.open_csv(self.source(), **self.options(names)) as reader:
+        with self.source() as source, pc_csv.open_csv(source, **self.options(names)) as reader:
             for batch in _batches(reader):
                 for name, column in zip(batch.schema.names, batch.columns, strict=True):
                     for mark, count in counted(pc.utf8_trim_whitespace(column), self.marks - {""}).items():
@@ -146,7 +159,9 @@ def read_text(
     try:
         table = reader.table(content.size < STREAM_BYTES and content.plain is not None)
         if reader.ragged:
-            raise _ragged(content, dialect)
+            raise _ragged(content, dialect) or Refusal(
+                f"{content.name} has rows with another number of fields than the others."
+            )
         table, counts, said = settle_marks(table, reading.missing, levels)
         numbers = [
             field.name
@@ -157,7 +172,7 @@ def read_text(
     except Refusal:
         raise
     except (*PACKING_ERRORS, UnicodeError, RuntimeError) as error:
-        found = _ragged(content, dialect, default=None)
+        found = _ragged(content, dialect)
         if found is not None:
             raise found from error
         first = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
@@ -167,6 +182,7 @@ def read_text(
         index
         for index in sorted(dialect.unnamed)
         if table.column(index).null_count == table.num_rows
+        and table.column_names[index] not in counts
         and (dialect.header or index == table.num_columns - 1)
     ]
     if empty and len(empty) < table.num_columns:
@@ -216,49 +232,46 @@ def _lines(content: Content, dialect: Dialect) -> io.TextIOWrapper:
     return io.TextIOWrapper(content.open(), encoding=dialect.encoding, errors="replace", newline="")
 
 
-def _kept(content: Content, dialect: Dialect) -> Iterator[str]:
-    """The lines of the table below its header, without what stands below it and without comments."""
+def _table_lines(content: Content, dialect: Dialect) -> Iterator[str]:
+    """The lines below the header, without those that stand below the table."""
     held: deque[str] = deque()
     with _lines(content, dialect) as lines:
-        for number, line in enumerate(lines):
-            if number < dialect.start:
-                continue
+        for line in itertools.islice(lines, dialect.start, None):
             held.append(line)
-            if len(held) <= dialect.tail:
-                continue
-            line = held.popleft()
-            if dialect.given and line.lstrip().startswith(dialect.comment):
-                continue
-            if dialect.delimiter == " " and '"' not in line:
-                line = re.sub(r"[ \t]+", " ", line.strip()) + "\n"
-            yield line
+            if len(held) > dialect.tail:
+                yield held.popleft()
 
 
-def _ragged(content: Content, dialect: Dialect, default: Refusal | None = Refusal("")) -> Refusal | None:
-    """The refusal of the lines whose number of fields is not that of the others."""
+def _kept(content: Content, dialect: Dialect) -> Iterator[str]:
+    """The lines of the table without comments, and with one space between fields."""
+    for line in _table_lines(content, dialect):
+        if dialect.given and line.lstrip().startswith(dialect.comment):
+            continue
+        if dialect.delimiter == " " and '"' not in line:
+            line = re.sub(r"[ \t]+", " ", line.strip()) + "\n"
+        yield line
+
+
+def _ragged(content: Content, dialect: Dialect) -> Refusal | None:
+    """The refusal of the lines whose number of fields is not that of the others, if there are any."""
     expected, space = len(dialect.names), dialect.delimiter == " "
     found: list[tuple[int, int]] = []
-    count, end = 0, 0
-    with _lines(content, dialect) as lines:
-        for _ in range(dialect.start):
-            next(lines, None)
-        reader = csv.reader(lines, delimiter=dialect.delimiter, skipinitialspace=space)
-        start = dialect.start + 1
-        try:
-            for row in reader:
-                if space:
-                    row = [cell for cell in row if cell]
-                none = not any(map(str.strip, row)) and len(row) < 2
-                if row and not none and len(row) != expected and not _is_none(row[0], dialect):
-                    count += 1
-                    if len(found) < _MOST_RAGGED:
-                        found.append((start, len(row)))
-                start = dialect.start + reader.line_num + 1
-                end = start
-        except csv.Error as error:
-            return Refusal(f"line {start:,} of {content.name}: {error}.")
-    if not found or (dialect.tail and found[0][0] > end - dialect.tail - 1):
-        return default
+    count, start = 0, dialect.start + 1
+    lines = _table_lines(content, dialect)
+    reader = csv.reader(lines, delimiter=dialect.delimiter, skipinitialspace=space)
+    try:
+        for row in reader:
+            if space:
+                row = [cell for cell in row if cell]
+            if row and len(row) != expected and not _is_none(dialect.delimiter.join(row), dialect):
+                count += 1
+                if len(found) < _MOST_RAGGED:
+                    found.append((start, len(row)))
+            start = dialect.start + reader.line_num + 1
+    except csv.Error as error:
+        return Refusal(f"line {start:,} of {content.name}: {error}.")
+    if not found:
+        return None
     given = DELIMITERS.get(dialect.delimiter, dialect.delimiter)
     remedy = f"or give the delimiter (it was taken to be a {given}) with --delimiter."
     if count == 1:
@@ -267,9 +280,9 @@ def _ragged(content: Content, dialect: Dialect, default: Refusal | None = Refusa
             f"line {line:,} of {content.name} must have {expected:,} fields like the others; got {got:,}. "
             f"Correct the line, {remedy}"
         )
-    each = ", ".join(f"{line:,} ({got:,} fields)" for line, got in found)
+    each = ", ".join(f"{line:,} ({got:,})" for line, got in found)
     more = f" and {count - len(found):,} more" if count > len(found) else ""
     return Refusal(
-        f"lines {each}{more} of {content.name} must have {expected:,} fields like the others. "
-        f"Correct the lines, {remedy}"
+        f"{count:,} lines of {content.name} must have {expected:,} fields like the others; got, in line "
+        f"{each}{more}. Correct the lines, {remedy}"
     )

@@ -231,7 +231,7 @@ def _short(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def predict(
     run: Run, data: Any, parameters: str = "best", skip_bad: bool = False, **reading: Any
 ) -> Prediction:
-    """See `Run.predict`; `reading` says how a text table is read (header, delimiter, missing)."""
+    """See `Run.predict`; `reading` is the one of `encode_new`."""
     if parameters not in ("best", "last"):
         raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
     encoder = run.encoder.looking_ahead() if isinstance(run.encoder, WindowEncoder) else run.encoder
