@@ -96,11 +96,8 @@ _STREAMS: dict[str, Path] = {}
 
 
 def is_stream(path: str | Path) -> bool:
-    """Whether it is standard input ("-"), a pipe or a device, which can be read but once."""
-    if str(path) == "-":
-        return True
-    file = Path(path).expanduser()
-    return file.exists() and not file.is_file() and not file.is_dir()
+    """Whether it is standard input ("-") or a pipe, which can be read but once."""
+    return str(path) == "-" or Path(path).expanduser().is_fifo()
 
 
 def kept_stream(path: str | Path) -> Path:

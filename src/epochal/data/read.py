@@ -42,6 +42,8 @@ def existing(path: str | Path) -> Path:
         hint = f' Did you mean "{file.parent / near[0]}"?' if near else ""
         where = "" if file.parent.is_dir() else f" (nor is there a folder {file.parent})"
         raise Refusal(f"there is no file {path}{where}.{hint}")
+    if not file.is_file():
+        raise Refusal(f"{path} must be a regular file or a pipe; it is a device. Copy its content to a file.")
     if not file.stat().st_size:
         raise Refusal(f"{file.name} is empty: at least 2 rows or samples are needed; got 0 bytes.")
     return file
