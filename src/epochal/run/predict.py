@@ -20,7 +20,7 @@ from epochal.data.images import ImageEncoder
 from epochal.engine.determinism import options_for
 from epochal.engine.evaluate import forward
 from epochal.errors import Refusal
-from epochal.models import Model, Variables, computing_in, probabilities, settled
+from epochal.models import Model, Variables, computing_in, label_probabilities, probabilities, settled
 from epochal.run.csv_file import write_table
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ class Prediction:
 
     Args:
         task: what is predicted.
-        values: probabilities (n, classes), or predicted numbers (n, targets), the mean over repeats.
+        values: probabilities (n, classes), those (n, labels) of each label, which need not sum to 1, or
+            predicted numbers (n, targets), the mean over repeats.
         spread: their standard deviation over repeats, the same shape; NaN with one repeat.
         per_repeat: (repeats, n, ...), what each repeat says.
         notes: what was noticed about the data.
@@ -91,8 +92,11 @@ class Prediction:
     def labels(self) -> NDArray[Any]:
         """The class of each sample, by name: the most probable one, or as the threshold says.
 
-        For regression, the predicted number.
+        For labels a matrix (n, labels) of 0 and 1, where 1 means that the probability is above one half. For
+        regression, the predicted number.
         """
+        if self.task.is_multilabel:
+            return (self.values > 0.5).astype(np.int64)
         if not self.task.is_classification:
             return self.values[:, 0] if self.values.shape[1] == 1 else self.values
         return np.asarray(self.task.classes, dtype=object)[self._chosen]
@@ -118,6 +122,10 @@ class Prediction:
         several = len(self.per_repeat) > 1
         if self.task.is_classification:
             columns: dict[str, Any] = rows | {f"predicted {name}": [str(label) for label in self.labels]}
+            parts = [f"probability {label}" for label in self.task.classes]
+        elif self.task.is_multilabel:
+            chosen = zip(self.task.classes, self.labels.T, strict=True)
+            columns = rows | {f"predicted {label}": column for label, column in chosen}
             parts = [f"probability {label}" for label in self.task.classes]
         else:
             parts = [
@@ -177,6 +185,8 @@ def predict(
         outputs = np.asarray(call(variables, inputs), np.float64)
         if run.task.is_classification:
             each.append(probabilities(outputs, np))
+        elif run.task.is_multilabel:
+            each.append(label_probabilities(outputs, np))
         else:
             numbers = outputs.reshape(len(outputs), -1)
             if fitted.target_scaling is not None:
