@@ -202,8 +202,8 @@ def _targets(
             f"{'labels' if flags else 'several numbers'}."
         )
     many = np.ascontiguousarray(targets, dtype=np.float32)
-    labels = ' task="multilabel" makes labels of them.' if flags else ""
-    said = f"{targets.shape[1]} targets: regression, one number each.{labels}"
+    other = ' task="multilabel" makes labels of them.' if flags else ""
+    said = f"{targets.shape[1]} targets: regression, one number each.{other}"
     return many, Task("regression", targets=targets.shape[1]), [said]
 
 
