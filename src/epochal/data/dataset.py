@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.data.labels import LABEL_TYPES, label_values
 from epochal.data.typed import Damaged, built
 
 if TYPE_CHECKING:
@@ -31,16 +32,20 @@ class Task:
 
     `classes` are the class names, in the order of the class ids; empty for regression.
     `targets` is the number of target columns (more than one only for regression).
+    `label_type` is NumPy's name of the type that the labels had, such as "int64" or "bool"; empty for text.
 
     >>> Task("binary", ("no", "yes")).outputs, Task("multiclass", ("a", "b", "c")).outputs
     (1, 3)
     >>> Task("regression").outputs
     1
+    >>> Task("binary", ("0", "1"), label_type="int64").labels
+    array([0, 1])
     """
 
     kind: TaskKind
     classes: tuple[str, ...] = ()
     targets: int = 1
+    label_type: str = ""
 
     @property
     def outputs(self) -> int:
@@ -54,9 +59,19 @@ class Task:
         """Whether targets are class ids."""
         return self.kind != "regression"
 
+    @property
+    def labels(self) -> NDArray[Any]:
+        """The classes in the order of their ids, as values of the type that the target had."""
+        return label_values(self.classes, self.label_type)
+
     def to_dict(self) -> dict[str, Any]:
         """A JSON object of it."""
-        return {"kind": self.kind, "classes": list(self.classes), "targets": self.targets}
+        return {
+            "kind": self.kind,
+            "classes": list(self.classes),
+            "targets": self.targets,
+            "label_type": self.label_type,
+        }
 
     @staticmethod
     def from_dict(value: Any) -> Task:
@@ -69,6 +84,12 @@ class Task:
             or len(set(names)) < len(names)
         ):
             raise Damaged(f"{task.kind} has {len(names):,} classes and {task.targets:,} targets")
+        if task.label_type not in LABEL_TYPES:
+            raise Damaged("task.label_type is none that there is")
+        try:
+            label_values(names, task.label_type)
+        except ValueError as error:
+            raise Damaged(f"its classes are not all of the type {task.label_type}") from error
         return task
 
 

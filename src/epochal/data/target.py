@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from epochal.data.dataset import Task
 from epochal.data.encode import as_text, to_numbers
+from epochal.data.labels import label_type_of
 from epochal.data.recognize import MOST_LEVELS, flag_word, natural, stray_marks
 from epochal.errors import Refusal, did_you_mean
 
@@ -93,7 +94,7 @@ def recognize_task(
     )
     how = "--task regression" if flags else 'task="regression"'
     other = "." if text or pa.types.is_boolean(kind) else f"; {how} takes the numbers as they are."
-    found = Task("binary" if binary else "multiclass", classes)
+    found = Task("binary" if binary else "multiclass", classes, label_type=label_type_of(kind))
     kinds = "binary" if binary else "multi-class"
     return found, f"target {said}: {len(classes)} classes ({shown}), {kinds} classification{other}"
 
