@@ -238,15 +238,17 @@ def _with_cycle(step: Step, times: Sequence[Times]) -> Step:
 def skipped_hours(step: Step, times: Times) -> NDArray[np.bool_]:
     """Whether neighboring rows are an hour further apart because clocks were set forward between them.
 
-    Local times lack that hour: on a Sunday in spring (March and April, or September and October in the
-    South), before 4 in the morning.
+    Local times lack that hour: on a Sunday in spring (March to the first week of April, or September to that
+    of October in the South), before 4 in the morning.
     """
     if step.unit != "seconds" or step.size > 3600:
         return np.zeros(max(len(times) - 1, 0), bool)
     moments = times[1:].astype(np.int64)
     days = moments // _DAY
-    month = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12 + 1
-    spring = np.isin(month, (3, 4, 9, 10))
+    months = days.astype("datetime64[D]").astype("datetime64[M]")
+    first_week = days - months.astype("datetime64[D]").astype(np.int64) < 7
+    month = months.astype(np.int64) % 12 + 1
+    spring = np.isin(month, (3, 9)) | (np.isin(month, (4, 10)) & first_week)
     sunday = (days + 3) % 7 == 6
     early = moments % _DAY <= 4 * 3600
     extra = np.diff(times) - step.size

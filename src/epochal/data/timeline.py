@@ -90,10 +90,10 @@ class Timeline:
             return self.times
         return tuple(times - len(times) for times in self.times)
 
-    def follow(self, samples: NDArray[np.int64]) -> bool:
-        """Whether the inputs of each of these samples begin where those of the one before end."""
-        steps = np.diff(self.begin[samples])
-        return bool((steps == self.span - self.horizon).all() and (np.diff(self.series[samples]) == 0).all())
+    def stretches(self, samples: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """The samples, cut where the inputs of one do not begin where those of the one before end."""
+        steps, series = np.diff(self.begin[samples]), np.diff(self.series[samples])
+        return np.split(samples, np.flatnonzero((steps != self.span - self.horizon) | (series != 0)) + 1)
 
     def time(self, series: int, position: int) -> Any:
         """The time of a row of a series; beyond its end by the usual step, None where there is none."""
@@ -270,7 +270,8 @@ def gap_notes(line: Timeline, step: Step | None, across_gaps: bool) -> list[str]
         crossing = "windows count rows, whatever lies between" if across_gaps else remark
         told.append(
             f"{what} {rest}, {first}between {line.clock.say(times[at])} and "
-            f"{line.clock.say(times[at + 1])} (row {line.rows[series][at + 1]:,}): {crossing.format('it' if count == 1 else 'them')}."
+            f"{line.clock.say(times[at + 1])} (row {line.rows[series][at + 1]:,}): "
+            f"{crossing.format('it' if count == 1 else 'them')}."
         )
     absent = sum(int(step.absent(times).sum()) for times in line.times)
     if absent:
