@@ -268,15 +268,15 @@ def _in_zone(clock: Clock, zone: str, table: pa.Table, when: int | None) -> Cloc
         Refusal: no such zone, no local times with hours.
     """
     zone_named(zone)
-    kind = None if when is None else table.column(when).type
-    if clock.kind != "date" or not clock.hours:
+    if when is None or clock.kind != "date" or not clock.hours:
         raise Refusal(
             f'time_zone is for a column of dates with hours; got "{zone}" for '
             f"{'rows without a time' if when is None else called(table.column_names, when)}. Leave it out."
         )
+    kind = table.column(when).type
     if (pa.types.is_timestamp(kind) and kind.tz) or "%z" in clock.form:
         raise Refusal(
-            f"{called(table.column_names, when or 0)} says its own time zone, so time_zone must be left out; "
+            f"{called(table.column_names, when)} says its own time zone, so time_zone must be left out; "
             f'got "{zone}".'
         )
     return replace(clock, zone=zone)

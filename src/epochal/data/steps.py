@@ -108,7 +108,7 @@ class Step:
 
         >>> times = np.append(np.arange(20.0), 20 + 0.5 * np.arange(20))
         >>> int(np.flatnonzero(Step("units", 1.0).changes(times))[0])
-        19
+        20
         """
         return self._cuts(times)[1]
 
