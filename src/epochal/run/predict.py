@@ -26,7 +26,7 @@ from epochal.models import Model, Variables, computing_in, label_probabilities, 
 from epochal.run.csv_file import write_table
 
 if TYPE_CHECKING:
-    from epochal.data import Task
+    from epochal.data import Dataset, Task
     from epochal.run.record import Run
 
 __all__ = ["Prediction", "compiled_forward", "predict"]
@@ -260,11 +260,13 @@ def predict(
     assert run.model is not None
     settled(run.model, [dataset.inputs])
     call = compiled_forward(run, run.model)
+    stateful = getattr(run.model, "carries", False)
+    parts = [np.arange(dataset.samples)] if not stateful else _stretches(dataset)
     each = []
     for fitted in run.fitted:
         inputs = dataset.inputs if fitted.scaling is None else fitted.scaling.apply(dataset.inputs)
         variables: Variables = getattr(fitted, parameters)
-        outputs = np.asarray(call(variables, inputs), np.float64)
+        outputs = np.concatenate([np.asarray(call(variables, inputs[part]), np.float64) for part in parts])
         if run.task.is_classification:
             each.append(probabilities(outputs, np))
         elif run.task.is_multilabel:
@@ -280,6 +282,9 @@ def predict(
     spread = per_repeat.std(axis=0, ddof=1) if several else np.full(per_repeat.shape[1:], np.nan)
     places = {} if dataset.timeline is None else dataset.timeline.places()
     notes, threshold = dataset.notes, None if run.threshold is None else run.threshold.value
+    if stateful:
+        again = " and again after each gap" if len(parts) > 1 else ""
+        notes = (*notes, f"the state is zero before the first row{again}, and carried from window to window.")
     if run.threshold is not None:
         chosen = parameters == "last" and run.threshold.rule != "given"
         aside = " (it was chosen with the best parameters, not with these)" if chosen else ""
@@ -297,6 +302,12 @@ def predict(
         threshold=threshold,
         index=_index_of(data, dataset.samples),
     )
+
+
+def _stretches(dataset: Dataset) -> list[NDArray[np.int64]]:
+    """The windows of each stretch through which a state is carried."""
+    assert dataset.timeline is not None
+    return dataset.timeline.stretches(np.arange(dataset.samples))
 
 
 def _index_of(data: Any, samples: int) -> Any:
