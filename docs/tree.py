@@ -1,4 +1,4 @@
-"""Which question does each module open with? Writes the tree in docs/architecture.md."""
+"""With which line does each module open? Writes the tree in docs/architecture.md."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ LAYERS = (
     "curves",
     "stopping",
     "settings",
+    "signatures",
     "events",
     "run",
     "ordering",

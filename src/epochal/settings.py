@@ -6,7 +6,7 @@ import dataclasses
 import numbers
 import operator
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict
 
@@ -29,9 +29,9 @@ VARYING = ("split", "init", "order")
 
 _ELSEWHERE = {
     "patience": "stop=epochal.Patience(20)",
-    "target": 'data=(frame, "column"), or epochal.load_data(source, target="column")',
+    "target": 'y="column", as in fit(model, frame, "column")',
     "hidden": "the model MLP(64, 64)",
-    "sample_weight": "data=(inputs, targets, weights)",
+    "sample_weight": "fit(model, X, y, sample_weight=weights)",
     "block_length": "order=epochal.Blocks(12)",
     "groups": 'order=epochal.Groups(values), or epochal.load_data(source, groups="column")',
     "max_seconds": "stop=epochal.Budget(seconds=60)",
@@ -191,13 +191,19 @@ class Settings:
     deterministic: bool = False
 
     @classmethod
-    def of(cls, options: Mapping[str, Any]) -> Settings:
-        """The settings with these options; an unknown one is refused with the nearest name."""
-        known = [one.name for one in dataclasses.fields(cls)]
+    def of(cls, options: Mapping[str, Any], beside: Iterable[str] = ()) -> Settings:
+        """The settings with these options; an unknown one is refused with the nearest name.
+
+        Args:
+            options: by name.
+            beside: further arguments of the function that was called, which may have been meant.
+        """
+        fields = [one.name for one in dataclasses.fields(cls)]
+        known = [*beside, *fields]
         for name in options:
             if name in _ELSEWHERE:
                 raise Refusal(f'option "{name}" is said in another way: {_ELSEWHERE[name]}.')
-            if name not in known:
+            if name not in fields:
                 raise Refusal(did_you_mean("option", name, known))
         return cls(**options)
 
