@@ -1,4 +1,4 @@
-"""Predictions and evaluations fit into the user's code: labels of the target's type, counts that are exact."""
+"""Predictions and evaluations fit into the code of users: labels of the target type, exact counts."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -79,8 +80,8 @@ def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
             else f'to evaluate, {dataset.source} must have the target "{name}"; it has none. '
             "Predictions need no target: use predict."
         )
-    known = dataset.targets >= 0 if run.task.is_classification else np.isfinite(dataset.targets)
-    known = known.reshape(len(known), -1).all(axis=1)
+    targets = np.asarray(dataset.targets).reshape(dataset.samples, -1)
+    known = (targets >= 0 if run.task.is_classification else np.isfinite(targets)).all(axis=1)
     if known.all():
         return dataset, []
     if not known.any():
@@ -105,10 +106,10 @@ def _losses(run: Run, outputs: Sequence[Floats], dataset: Dataset) -> list[float
         return []
     found = []
     for fitted, values in zip(run.fitted, outputs, strict=True):
-        targets = dataset.targets
+        targets = np.asarray(dataset.targets)
         if fitted.target_scaling is not None:
             targets = fitted.target_scaling.apply(targets)
-        each = np.asarray(loss.function(values, targets), np.float64)
+        each = np.asarray(loss.function(jnp.asarray(values), jnp.asarray(targets)), np.float64)
         found.append(float(np.average(each, weights=dataset.sample_weight)))
     return found
 
