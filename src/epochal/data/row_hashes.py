@@ -16,9 +16,9 @@ _BLOCK_BYTES = 1 << 19
 def row_hashes(*arrays: NDArray[Any]) -> Words:
     """64-bit hashes `(n,)` of the rows of arrays `(n, ...)` taken together, the same in every process.
 
-    Rows are equal if their bits are, where 0 and -0 are one number and every NaN is the same. Rows that differ
-    have the same hash with a probability of about 2^-63: two independent sums of products of pairs of words
-    (NH; Black et al. 1999, UMAC, section 4.1), of 32 bits each.
+    Rows are equal if their bits are, where 0 and -0 are one number and every NaN is the same. Rows that
+    differ have the same hash with a probability of about 2^-63: two independent sums of products of pairs
+    of words (NH; Black et al. 1999, UMAC, section 4.1), of 32 bits each.
 
     >>> rows = np.array([[1, 0.0], [2, 0], [1, -0.0]], np.float32)
     >>> first, second, third = row_hashes(rows)
@@ -31,7 +31,11 @@ def row_hashes(*arrays: NDArray[Any]) -> Words:
         width = -(-flat.shape[1] * flat.itemsize // 8)
         # The raw stream of PCG64 is the same in every version of NumPy.
         keys = np.random.PCG64(place).random_raw(2 * width + 1).view(np.uint32)
-        once, again, odd = keys[: 2 * width], keys[2 * width : 4 * width], keys[4 * width :].view(np.uint64) | 1
+        once, again, odd = (
+            keys[: 2 * width],
+            keys[2 * width : 4 * width],
+            keys[4 * width :].view(np.uint64) | 1,
+        )
         rows = max(1, _BLOCK_BYTES // max(1, 8 * width))
         for start in range(0, len(flat), rows):
             words = _words(flat[start : start + rows])
