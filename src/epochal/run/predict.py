@@ -19,17 +19,18 @@ from numpy.typing import NDArray
 
 from epochal.data import WindowEncoder, encode_new
 from epochal.data.images import ImageEncoder
+from epochal.data.reading import AS_FOUND, Reading
 from epochal.engine.determinism import options_for
 from epochal.engine.evaluate import forward
 from epochal.errors import Refusal, require
-from epochal.models import Model, Variables, computing_in, probabilities, settled
+from epochal.models import Model, Variables, computing_in, label_probabilities, probabilities, settled
 from epochal.run.csv_file import write_table
 
 if TYPE_CHECKING:
-    from epochal.data import Task
-    from epochal.run.record import Run
+    from epochal.data import Dataset, Task
+    from epochal.run.record import Fitted, Run
 
-__all__ = ["Prediction", "compiled_forward", "predict"]
+__all__ = ["Prediction", "compiled_forward", "in_units", "outputs_of", "predict", "read_samples"]
 
 
 @functools.lru_cache(maxsize=32)
@@ -55,7 +56,8 @@ class Prediction:
 
     Args:
         task: what is predicted.
-        values: probabilities (n, classes), or predicted numbers (n, targets), the mean over repeats.
+        values: probabilities (n, classes), those (n, labels) of each label, which need not sum to 1, or
+            predicted numbers (n, targets), the mean over repeats.
         spread: their standard deviation over repeats, the same shape; NaN with one repeat.
         per_repeat: (repeats, n, ...), what each repeat says.
         notes: what was noticed about the data.
@@ -100,8 +102,11 @@ class Prediction:
     def labels(self) -> NDArray[Any]:
         """The class of each sample `(n,)`, in the target's own type: the most probable, or by the threshold.
 
-        For regression the predicted numbers, `(n,)` or `(n, targets)`.
+        For labels a matrix `(n, labels)` of 0 and 1, where 1 means that the probability is above one half;
+        for regression the predicted numbers, `(n,)` or `(n, targets)`.
         """
+        if self.task.is_multilabel:
+            return (self.values > 0.5).astype(np.int64)
         if not self.task.is_classification:
             return self.values[:, 0] if self.values.shape[1] == 1 else self.values
         return self.task.labels[self._chosen]
@@ -113,11 +118,11 @@ class Prediction:
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
-        """The probability of each class, `(n, classes)`: the mean over repeats."""
+        """The probability of each class `(n, classes)`, or label `(n, labels)`: the mean over repeats."""
         return self._of_classes("probabilities", self.values)
 
     def _of_classes(self, name: str, value: NDArray[Any]) -> NDArray[Any]:
-        if not self.task.is_classification:
+        if self.task.is_regression:
             raise AttributeError(f"{name} is for classification; a regression has values and spread.")
         return value
 
@@ -175,6 +180,10 @@ class Prediction:
         if self.task.is_classification:
             columns: dict[str, Any] = {f"predicted {name}": pa.array(self.labels)}
             parts = [f"probability {label}" for label in self.task.classes]
+        elif self.task.is_multilabel:
+            chosen = zip(self.task.classes, self.labels.T, strict=True)
+            columns = {f"predicted {label}": pa.array(column) for label, column in chosen}
+            parts = [f"probability {label}" for label in self.task.classes]
         else:
             parts = [
                 f"predicted {name}" + (f" {k + 1}" if self.values.shape[1] > 1 else "")
@@ -228,18 +237,56 @@ def _short(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.round(values * scale) / scale)
 
 
-def predict(
-    run: Run, data: Any, parameters: str = "best", skip_bad: bool = False, **reading: Any
-) -> Prediction:
-    """See `Run.predict`; `reading` is the one of `encode_new`."""
-    if parameters not in ("best", "last"):
-        raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
-    encoder = run.encoder.looking_ahead() if isinstance(run.encoder, WindowEncoder) else run.encoder
+def outputs_of(run: Run, dataset: Dataset, parameters: str = "best") -> list[NDArray[np.float64]]:
+    """What the network of each repeat puts out for samples that were encoded for it."""
+    assert run.model is not None
+    settled(run.model, [dataset.inputs])
+    call, parts = compiled_forward(run, run.model), _parts(run, dataset)
+    found = []
+    for fitted in run.fitted:
+        inputs = dataset.inputs if fitted.scaling is None else fitted.scaling.apply(dataset.inputs)
+        variables: Variables = getattr(fitted, parameters)
+        outputs = [np.asarray(call(variables, inputs[part]), np.float64) for part in parts]
+        found.append(np.concatenate(outputs))
+    return found
+
+
+def _parts(run: Run, dataset: Dataset) -> list[NDArray[np.int64]]:
+    """The samples that go through the network at once: all, or a stretch whose state is carried."""
+    return _stretches(dataset) if getattr(run.model, "carries", False) else [np.arange(dataset.samples)]
+
+
+def in_units(run: Run, fitted: Fitted, outputs: NDArray[np.float64], dataset: Dataset) -> NDArray[np.float64]:
+    """Outputs of one repeat as probabilities (n, classes), or as numbers (n, targets) in their units."""
+    if run.task.is_classification:
+        return probabilities(outputs, np)
+    if run.task.is_multilabel:
+        return label_probabilities(outputs, np)
+    numbers = outputs.reshape(len(outputs), -1)
+    if fitted.target_scaling is not None:
+        numbers = fitted.target_scaling.restore(numbers)
+    line = dataset.timeline
+    return numbers if line is None else line.restored(numbers, np.arange(len(numbers)))
+
+
+def read_samples(
+    run: Run, data: Any, skip_bad: bool = False, *, ahead: bool = False, reading: Reading = AS_FOUND
+) -> Dataset:
+    """New samples, encoded as those of the run were.
+
+    Args:
+        run: the run.
+        data: a file, a data frame, or arrays.
+        skip_bad: whether images that can't be read are left out.
+        ahead: whether windows of a series may end where the targets are not known yet.
+        reading: what is said about how a file is read; the rest is recognized.
+    """
+    encoder = run.encoder.looking_ahead() if ahead and isinstance(run.encoder, WindowEncoder) else run.encoder
     if skip_bad:
         if not isinstance(encoder, ImageEncoder):
             raise Refusal("skip_bad is about images; the run was trained on other data. Leave it out.")
         encoder = replace(encoder, skip_bad=True)
-    dataset = encode_new(
+    return encode_new(
         encoder,
         data,
         task=run.task,
@@ -247,29 +294,29 @@ def predict(
         target_name=run.data["target"],
         dtype=run.data["dtype"],
         finite=any(fitted.scaling is None for fitted in run.fitted),
-        **reading,
+        reading=reading,
     )
-    assert run.model is not None
-    settled(run.model, [dataset.inputs])
-    call = compiled_forward(run, run.model)
-    each = []
-    for fitted in run.fitted:
-        inputs = dataset.inputs if fitted.scaling is None else fitted.scaling.apply(dataset.inputs)
-        variables: Variables = getattr(fitted, parameters)
-        outputs = np.asarray(call(variables, inputs), np.float64)
-        if run.task.is_classification:
-            each.append(probabilities(outputs, np))
-        else:
-            numbers = outputs.reshape(len(outputs), -1)
-            if fitted.target_scaling is not None:
-                numbers = fitted.target_scaling.restore(numbers)
-            line = dataset.timeline
-            each.append(numbers if line is None else line.restored(numbers, np.arange(len(numbers))))
+
+
+def predict(
+    run: Run, data: Any, parameters: str = "best", skip_bad: bool = False, reading: Reading = AS_FOUND
+) -> Prediction:
+    """See `Run.predict`; `reading` says how a file is read."""
+    if parameters not in ("best", "last"):
+        raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
+    dataset = read_samples(run, data, skip_bad, ahead=True, reading=reading)
+    each = [
+        in_units(run, fitted, outputs, dataset)
+        for fitted, outputs in zip(run.fitted, outputs_of(run, dataset, parameters), strict=True)
+    ]
     per_repeat = np.stack(each)
     several = len(each) > 1
     spread = per_repeat.std(axis=0, ddof=1) if several else np.full(per_repeat.shape[1:], np.nan)
     places = {} if dataset.timeline is None else dataset.timeline.places()
     notes, threshold = dataset.notes, None if run.threshold is None else run.threshold.value
+    if getattr(run.model, "carries", False):
+        again = " and again after each gap" if len(_parts(run, dataset)) > 1 else ""
+        notes = (*notes, f"the state is zero before the first row{again}, and carried from window to window.")
     if run.threshold is not None:
         chosen = parameters == "last" and run.threshold.rule != "given"
         aside = " (it was chosen with the best parameters, not with these)" if chosen else ""
@@ -287,6 +334,12 @@ def predict(
         threshold=threshold,
         index=_index_of(data, dataset.samples),
     )
+
+
+def _stretches(dataset: Dataset) -> list[NDArray[np.int64]]:
+    """The windows of each stretch through which a state is carried."""
+    assert dataset.timeline is not None
+    return dataset.timeline.stretches(np.arange(dataset.samples))
 
 
 def _index_of(data: Any, samples: int) -> Any:
