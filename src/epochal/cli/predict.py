@@ -78,12 +78,12 @@ def command(
     from epochal.run.predict import Prediction, predict
     from epochal.run.ranking import rank
 
-    trained, told = load(run, model), {"reading": Reading(**reading_options(given))}
+    trained, told = load(run, model), Reading(**reading_options(given))
     prediction: Prediction | Ranking
     if isinstance(trained.model, Pairwise):
-        prediction = rank(trained, data, parameters=parameters, **told)
+        prediction = rank(trained, data, parameters=parameters, reading=told)
     else:
-        prediction = predict(trained, data, parameters, skip_bad, **told)
+        prediction = predict(trained, data, parameters, skip_bad, told)
     if not quiet:
         for note in prediction.notes:
             say(note, err=True)

@@ -31,7 +31,12 @@ _PACKED: tuple[tuple[bytes, Callable[[Path], Any]], ...] = (
     (b"\xfd7zXZ\x00", lzma.open),
     (b"\x28\xb5\x2f\xfd", lambda path: pa.input_stream(str(path), compression="zstd")),
 )
-_SUFFIXES = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open, ".zst": _PACKED[3][1]}
+_SUFFIXES: dict[str, Callable[[Path], Any]] = {
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
+    ".zst": _PACKED[3][1],
+}
 _FORMATS = (
     (b"%PDF", "a PDF"),
     (b"SQLite format 3\x00", "a SQLite database"),

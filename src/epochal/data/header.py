@@ -101,7 +101,11 @@ def _are_labels(at: Sequence[int], first: Sequence[str], body: Sequence[Sequence
     rising = count > 1 and _rising(values) and _rarely(_rising, numeric)
     years = whole and all(1500 <= value <= 2200 for value in values)
     if named:
-        return (whole and (most or (even and (years or count > 2)))) or (count > 3 and rising)
+        return (
+            (whole and (most or (even and (years or count > 2))))
+            or (count > 2 and even)
+            or (count > 3 and rising)
+        )
     if not whole or len(body) < 3:
         return False
     saved = values == list(range(count)) or values == list(range(1, count + 1))

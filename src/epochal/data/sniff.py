@@ -167,10 +167,10 @@ class _Layout:
             fields, top = _usual(others), next(at for at, row in enumerate(rows) if not row.begins(mark))
             if any(len(row.cells) == fields for row in rows[top:] if row.begins(mark)):
                 continue
-            said = _lines(len(marked))
-            are = "begins" if len(marked) == 1 else "begin"
+            one = len(marked) == 1
             self.notes.append(
-                f'{said} that {are} with "{mark}" left out as comments (first line {marked[0].start + 1:,}); '
+                f'{_lines(len(marked))} that {"begins" if one else "begin"} with "{mark}" (the first is line '
+                f"{marked[0].start + 1:,}): left out as {'a comment' if one else 'comments'}; "
                 "--comment names another mark."
             )
             return mark, others, rows[top - 1] if top else None
@@ -231,9 +231,9 @@ class _Layout:
             if len(names) == len(cells) and looks_like_header(names, [cells, *below]):
                 self.body = [first, *self.body]
                 self.start = remark.end
-                self.notes.append(
+                self.notes[-1:] = [
                     f"the comment in line {remark.start + 1:,} is the header; --no-header reads none."
-                )
+                ]
                 return True, names
         if found:
             self.start = first.end
@@ -255,7 +255,7 @@ class _Layout:
 
     def tail(self, rows: list[Row], text: str) -> int:
         """How many lines at the end are none of the table: totals, sources, empty rows."""
-        if self.reading.header is not None and self.reading.skip_rows is not None:
+        if self.reading.skip_rows == 0:
             return 0
         known = [row.cells for row in self.body]
         shown: list[str] = []
@@ -263,7 +263,7 @@ class _Layout:
         for row in reversed(rows[-_TAIL_ROWS:] if len(rows) > 2 else []):
             if len(known) - len(shown) < 3 or (self.body and row.cells == self.body[0].cells):
                 break
-            others = [other for other in known if other != row.cells]
+            others = [other for other in known if other != row.cells and any(other)]
             short = len(row.cells) < self.fields and is_title(row.cells, self.fields)
             alone = (
                 len(row.cells) == self.fields > 2
@@ -285,8 +285,7 @@ class _Layout:
         lines = text.count("\n") + (not text.endswith("\n")) - cut.start
         if shown:
             self.notes.append(
-                f"{_lines(len(shown))} below the table ({shown[-1]}) left out, being no row of it; "
-                "--header with --skip-rows 0 reads everything."
+                f"{_lines(len(shown))} below the table ({shown[-1]}) left out; --skip-rows 0 reads all."
             )
         return lines
 
@@ -361,6 +360,7 @@ def _named(cells: Sequence[str], header: bool) -> tuple[tuple[str, ...], frozens
             notes.append('column 1 has no name, as saved row numbers have none: it is called "index".')
     names = unique_names([cell or default_name(index) for index, cell in enumerate(given)])
     for index, (cell, name) in enumerate(zip(given, names, strict=True)):
+        cell = " ".join(cell.split())
         if cell and name != cell:
             notes.append(f'two columns are called "{cell}": column {index + 1} is now "{name}".')
     return tuple(names), frozenset(unnamed), notes

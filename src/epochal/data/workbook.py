@@ -47,7 +47,7 @@ def text_of_sheet(path: Path, sheet: str | int | None) -> Content:
     for row in rows:
         writer.writerow([_cell(value) for value in row])
     data = out.getvalue().encode()
-    notes = ()
+    notes: tuple[str, ...] = ()
     if len(names) > 1:
         shown = ", ".join(f'"{name}"' for name in names[:5]) + (", …" if len(names) > 5 else "")
         notes = (f'the sheet "{chosen}" is read, of {len(names):,} ({shown}); --sheet names another.',)
