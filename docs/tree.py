@@ -41,6 +41,7 @@ LAYERS = (
     "saving",
     "driving",
     "cluster",
+    "progress",
     "training",
     "resuming",
     "words",

@@ -1,4 +1,4 @@
-"""How do lines of text fit the width of a screen?"""
+"""Lines of text folded to the width of a screen, and set in columns."""
 
 from __future__ import annotations
 
