@@ -6,14 +6,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from epochal.progress import Display, display, in_python
 from epochal.progress.numbers import duration
 
 if TYPE_CHECKING:
     from epochal.data import Dataset
-    from epochal.driving import Control
 
 __all__ = ["Pace", "Step", "Steps", "Watch", "data_lines"]
 
@@ -43,10 +42,15 @@ class Step:
 Watch = Callable[[Step], None]
 
 
+class _Stoppable(Protocol):
+    @property
+    def stopped(self) -> bool: ...
+
+
 class Pace:
     """Takes steps; says in a line what is being done, trainings done, their rate and the remaining time."""
 
-    def __init__(self, control: Control | None = None) -> None:
+    def __init__(self, control: _Stoppable | None = None) -> None:
         self.control = control
         self.step: Step | None = None
         self._recent: deque[tuple[float, int]] = deque()
@@ -118,7 +122,7 @@ class Steps:
         control: says whether it was asked to end.
     """
 
-    def __init__(self, watch: Watch | None, progress: bool | None, control: Control | None) -> None:
+    def __init__(self, watch: Watch | None, progress: bool | None, control: _Stoppable | None) -> None:
         wanted = False if progress is None and watch is not None else progress
         self._display: Display | None = display(wanted)
         self._watch, self._pace = watch, Pace(control)
