@@ -19,7 +19,7 @@ from rich.live import Live
 from rich.text import Text
 
 from epochal.choose.progress import Pace, data_lines
-from epochal.progress.layout import aligned, folded
+from epochal.layout import aligned, folded
 from epochal.progress.numbers import duration
 from epochal.progress.terminal import PLAIN_SECONDS, live, plain_console, section
 

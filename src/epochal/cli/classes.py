@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from epochal.curves import Summary
-from epochal.progress.layout import aligned
+from epochal.layout import aligned
 from epochal.run import Run
 
 __all__ = ["class_sections", "threshold_section"]

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from epochal.cli.classes import NAMES, class_sections, threshold_section
 from epochal.curves import Summary, picture
-from epochal.progress.layout import aligned
+from epochal.layout import aligned
 from epochal.progress.terminal import section
 from epochal.run import Run
 

@@ -10,7 +10,7 @@ import click
 
 from epochal.cli.command import Command
 from epochal.cli.say import say, say_document
-from epochal.progress.layout import aligned
+from epochal.layout import aligned
 
 __all__ = ["command"]
 

@@ -14,8 +14,8 @@ from rich.live import Live
 from rich.segment import Segment
 from rich.text import Text
 
+from epochal.layout import folded
 from epochal.printable import printable
-from epochal.progress.layout import folded
 
 if TYPE_CHECKING:
     from epochal.progress.shown import Line

@@ -1,4 +1,4 @@
-"""Lines of text folded to the width of a screen, and set in columns."""
+"""Lines of text that fit the width of a screen."""
 
 from __future__ import annotations
 
