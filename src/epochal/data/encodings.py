@@ -70,7 +70,7 @@ def wide(head: bytes) -> str | None:
 
 
 def guess(sample: bytes) -> str | None:
-    """The encoding of bytes that are no UTF-8, if their words leave little doubt; else None.
+    r"""The encoding of bytes that are no UTF-8, if their words leave little doubt; else None.
 
     Only the different words with bytes beyond ASCII are looked at: numbers say nothing.
 
