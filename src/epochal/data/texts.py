@@ -268,7 +268,7 @@ def _table_of(
             name = path.name
             table, notes = read_table(path, reading, lambda names: [names[_text_column(text, names)]])
     elif is_frame(source):
-        table, name = table_of_frame(source), "data frame"
+        (table, notes), name = table_of_frame(source), "data frame"
     else:
         raise Refusal(
             "texts must be a path, a data frame, or a pair of sequences (texts, labels); "
