@@ -250,9 +250,8 @@ def outputs_of(run: Run, dataset: Dataset, parameters: str = "best") -> list[NDA
     for fitted in run.fitted:
         inputs = dataset.inputs if fitted.scaling is None else fitted.scaling.apply(dataset.inputs)
         variables: Variables = getattr(fitted, parameters)
-        found.append(
-            np.concatenate([np.asarray(call(variables, inputs[part]), np.float64) for part in parts])
-        )
+        outputs = [np.asarray(call(variables, inputs[part]), np.float64) for part in parts]
+        found.append(np.concatenate(outputs))
     return found
 
 
