@@ -77,8 +77,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]], words: Sequence
     )
 
 
-def items(title: str, lines: Sequence[str]) -> str:
-    """A list under a title, in the words of Python; the end of a long one is folded away."""
+def items(title: str, lines: Sequence[str], *, folded: bool = False) -> str:
+    """A list under a title, in the words of Python; the end of a long one is folded away, or all of it."""
     if not lines:
         return ""
     shown = [f"<li>{text(in_python(line), 3000)}</li>" for line in lines]
@@ -89,6 +89,8 @@ def items(title: str, lines: Sequence[str]) -> str:
             f'<details><summary>{len(rest):,} more</summary><ul style="margin:.1em 0;padding-left:1.4em">'
             f"{''.join(rest)}</ul></details>"
         )
+    if folded:
+        return f"<details><summary>{text(title)} ({len(lines):,})</summary>{listed}</details>"
     return f'<div style="margin-top:.4em">{text(title)}</div>{listed}'
 
 

@@ -47,7 +47,7 @@ def advice_html(found: Advice) -> str:
     rows = [
         (name, f"{one.value:.4g}", _range(one), one.note) for name, one in choices.items() if one is not None
     ]
-    options = ", ".join(f"{name}={value!r}" for name, value in found.options.items())
+    options = ", ".join(f"{name}={_python(value)}" for name, value in found.options.items())
     return view(
         heading(
             "Advice", f"for the least {found.goal}" if found.goal != "quality" else "for the best quality"
@@ -57,6 +57,10 @@ def advice_html(found: Advice) -> str:
         code(f"fit(model, X, y, {options})"),
         items("Notes", found.notes),
     )
+
+
+def _python(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
 def _range(one: Choice) -> str:

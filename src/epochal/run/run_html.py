@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from epochal.html_view import block, chart, heading, items, said, table, view
@@ -39,7 +40,7 @@ def run_html(run: Run) -> str:
         table(head, [row[: len(head)] for row in rows], words=(0,)),
         said(run.caution),
         _curves(run.curves),
-        items("Notes", run.notes),
+        items("Notes", run.notes, folded=True),
     )
 
 
@@ -62,31 +63,28 @@ def prediction_html(found: Prediction) -> str:
     """The first rows of the table of predictions."""
     rows = found[:MOST_ROWS].to_arrow()
     names = rows.column_names[:MOST_COLUMNS]
-    cells = [[_shown(row[name]) for name in names] for row in rows.select(names).to_pylist()]
+    columns = [rows.column(name).to_pylist() for name in names]
+    cells = list(zip(*map(_written, columns), strict=True))
     left_out = [
         *([f"{len(found) - len(cells):,} more rows"] if len(found) > len(cells) else []),
         *([f"{rows.num_columns - len(names):,} more columns"] if rows.num_columns > len(names) else []),
     ]
     repeats = len(found.per_repeat)
     aside = f"{len(found):,} samples, the mean of {repeats} repeat{'s' if repeats > 1 else ''}"
-    words = [place for place, name in enumerate(names) if cells and isinstance(cells[0][place], str)]
+    words = [place for place, one in enumerate(columns) if any(isinstance(value, str) for value in one)]
     return view(
         heading("Prediction", aside),
-        table(names, [[str(one) for one in row] for row in cells], words=words),
+        table(names, cells, words=words),
         said(" and ".join(left_out)),
         items("Notes", found.notes),
     )
 
 
-class _Number(float):
-    """A number in a table, in five digits."""
-
-    def __str__(self) -> str:
-        return f"{float(self):.5g}"
-
-
-def _shown(value: Any) -> Any:
-    return _Number(value) if isinstance(value, float) else value
+def _written(values: list[Any]) -> list[str]:
+    """A column as text: shares and probabilities in four decimals, other numbers in six digits."""
+    numbers = [value for value in values if isinstance(value, float)]
+    form = ".4f" if all(abs(value) <= 1 for value in numbers if math.isfinite(value)) else ".6g"
+    return [format(value, form) if isinstance(value, float) else str(value) for value in values]
 
 
 def evaluation_html(found: Evaluation) -> str:
@@ -96,5 +94,6 @@ def evaluation_html(found: Evaluation) -> str:
 
     parts = [heading("Evaluation", title(found))]
     for name, lines in sections(found, 100):
-        parts.append(items(name, lines) if name == "Notes" else block(name, lines))
+        words = len(lines) == 1 or name == "Notes"
+        parts.append(items(name, lines) if words else block(name, lines))
     return view(*parts)
