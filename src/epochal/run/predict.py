@@ -133,6 +133,11 @@ class Prediction:
         repeats = len(self.per_repeat)
         return f"Prediction({len(self)} samples, the mean of {repeats} repeat{'s' if repeats > 1 else ''})"
 
+    def _repr_html_(self) -> str:
+        from epochal.run.run_html import prediction_html
+
+        return prediction_html(self)
+
     def __len__(self) -> int:
         return len(self.values)
 
