@@ -116,9 +116,9 @@ def command(
             f'order "{order}" depends on the {chosen.needs} of the samples, and here is but their number: '
             f"use epochal train DATA --order {order}, then epochal trace RUN --audit."
         )
-    counted = None if isinstance(samples, int) else _count(samples, seed, given)
+    counted = {} if isinstance(samples, int) else _count(samples, seed, given)
     plan = Plan(
-        samples if counted is None else counted["training"],
+        samples if isinstance(samples, int) else counted["training"],
         batch_size_of(batch_size, grow_batch),
         epochs,
         seed=seed,
@@ -127,9 +127,9 @@ def command(
         updates_per_epoch=updates_per_epoch,
     )
     if as_json:
-        say_document(plan.to_dict() if counted is None else {**plan.to_dict(), "data": counted})
+        say_document({**plan.to_dict(), "data": counted} if counted else plan.to_dict())
     else:
-        if counted is not None:
+        if counted:
             say(_counted(counted))
         say(plan)
 
