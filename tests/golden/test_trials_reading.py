@@ -26,7 +26,7 @@ from epochal.cli.options import column, columns
 from epochal.data import Reading, load
 from epochal.data.columns import flag_value
 from epochal.data.recipe import Recipe
-from epochal.errors import Refusal
+from epochal.errors import MissingExtra, Refusal
 
 TRIALS = Path(__file__).parents[1] / "trials"
 RANDOM = np.random.RandomState(0)
@@ -335,7 +335,7 @@ def test_a_sheet_of_a_workbook_is_a_table(tmp_path, monkeypatch):
         load(tmp_path / "t.csv", sheet=1)
     assert ep.data.encode_new(found.encoder, tmp_path / "b.xlsx", reading=Reading(sheet=2)).samples == 30
     monkeypatch.setitem(sys.modules, "python_calamine", None)
-    with pytest.raises(ep.MissingExtra, match=r'pip install "epochal\[excel\]"'):
+    with pytest.raises(MissingExtra, match=r'pip install "epochal\[excel\]"'):
         load(tmp_path / "b.xlsx")
 
 
@@ -461,3 +461,39 @@ def test_standard_input_pipes_and_plans_of_tables(tmp_path):
     thread.join()
     assert load(TRIALS / "collide.csv").recipe is not None
     assert Recipe.of("load", "-", {}) is None
+
+
+@pytest.mark.parametrize(
+    ("encoding", "header"),
+    [
+        ("cp1251", "рост;вес;ответ"),
+        ("cp1251", "зріст;вага;відповідь"),
+        ("gbk", "身高;体重;结果"),
+        ("big5", "年齡;性別;收入"),
+        ("cp932", "年齢;性別;収入"),
+        ("euc-jp", "年齢;性別;収入"),
+        ("cp1253", "ύψος;βάρος;απάντηση"),
+        ("cp1256", "الطول;الوزن;الجواب"),
+        ("cp874", "ส่วนสูง;น้ำหนัก;คำตอบ"),
+        ("cp1252", "größe;gewicht;antwort"),
+        ("cp1252", "item;T (°C);y"),
+    ],
+)
+def test_three_words_are_enough_for_most_alphabets(encoding, header, tmp_path):
+    pytest.importorskip("chardet")
+    rows = "".join(f"{150 + i % 9}.5;{60 + i % 7}.1;{i % 2}\n" for i in range(40))
+    (tmp_path / "t.csv").write_bytes(f"{header}\n{rows}".encode(encoding))
+    found = load(tmp_path / "t.csv")
+    assert ";".join(names_of(found)) == header
+    assert said(found, "not UTF-8", "--encoding")
+
+
+def test_a_first_line_that_is_too_short_is_left_out_or_refused_with_a_remedy(tmp_path):
+    (tmp_path / "t.csv").write_text("made, today\na,b,c,y\n" + BODY)
+    found = load(tmp_path / "t.csv")
+    assert names_of(found) == ABCY
+    assert said(found, "made, today", "--skip-rows 0")
+    (tmp_path / "t.csv").write_text("1,2,x\n" + BODY)
+    with pytest.raises(Refusal, match=r"line 1 of t.csv has 3 fields and most others have 4.*--skip-rows 1"):
+        load(tmp_path / "t.csv")
+    assert load(tmp_path / "t.csv", skip_rows=1).samples == 30
