@@ -18,7 +18,7 @@ from epochal.data.examples import example
 from epochal.data.frames import is_frame, is_pair, table_of_frame
 from epochal.data.npy import read_array
 from epochal.data.read import existing, read_table
-from epochal.data.recognize import date_format, recognize
+from epochal.data.recognize import recognize
 from epochal.data.schema import Column, Encoder, LeftOut
 from epochal.data.tidy import column_of
 from epochal.errors import Refusal
