@@ -39,7 +39,7 @@ class Goal:
         Pearson's chi-squared on ranges of the column against classes, or the Kruskal-Wallis statistic for
         numbers; and the correlation of ranks, which sees a trend in fewer rows.
 
-        >>> goal = goal_of(pa.chunked_array([[0, 1] * 50]), classes=True)
+        >>> goal = goal_of(np.array([0, 1] * 50), classes=2)
         >>> rising, turning = pa.chunked_array([list(range(100))]), pa.chunked_array([[5, 7] * 50])
         >>> goal.goes_with(rising), goal.goes_with(turning)
         (False, True)
@@ -83,7 +83,7 @@ class Goal:
     def determined_by(self, column: pa.ChunkedArray) -> str:
         """How the column alone tells the target, in words; empty where it does not.
 
-        >>> goal = goal_of(pa.chunked_array([["no", "yes", "no"] * 10]), classes=True)
+        >>> goal = goal_of(np.array([0, 1, 0] * 10), classes=2)
         >>> goal.determined_by(pa.chunked_array([["n", "y", "n"] * 10]))
         'each of its 2 values goes with one class'
         >>> goal.determined_by(pa.chunked_array([["n", "y"] * 15]))
@@ -122,6 +122,8 @@ class Goal:
         if self.classes:
             order = np.lexsort((goal, values))
             changes = int(np.count_nonzero(np.diff(goal[order])))
+            if _mixed(values[order], goal[order]):
+                return ""
             seen = len(np.unique(goal))
             if seen > 1 and changes == seen - 1 and np.bincount(goal).max() < 0.95 * len(goal):
                 return "each class is one range of its values"
@@ -134,6 +136,8 @@ class Goal:
             return "the target is its multiple, plus a constant"
         order = np.lexsort((goal, values))
         steps = np.diff(goal[order])
+        if _mixed(values[order], goal[order]):
+            return ""
         if len(np.unique(values)) > len(values) / 2 and ((steps >= 0).all() or (steps <= 0).all()):
             return f"the target {'rises' if (steps >= 0).all() else 'falls'} with it in every row"
         return ""
@@ -144,17 +148,16 @@ class Goal:
         return np.asarray(numbers.to_numpy(), np.float64)
 
 
-def goal_of(column: pa.ChunkedArray, classes: bool, columns: int = 1) -> Goal:
-    """The target of rows that are compared with so many columns; it may miss no value."""
-    n, most = len(column), max(_FEWEST, min(_ROWS, _CELLS // columns))
+def goal_of(targets: NDArray[Any], classes: int, columns: int = 1) -> Goal:
+    """The targets of rows that are compared with so many columns: ids of `classes`, or numbers for 0."""
+    n, most = len(targets), max(_FEWEST, min(_ROWS, _CELLS // columns))
     rows = np.arange(n) if n <= most else np.unique(np.linspace(0, n - 1, most).astype(np.int64))
-    chosen = column.take(pa.array(rows)) if len(rows) < n else column
-    if classes:
-        codes, levels = _codes(chosen)
-        return Goal(rows, codes, levels)
-    if pa.types.is_boolean(chosen.type):
-        chosen = chosen.cast(pa.int8())
-    return Goal(rows, np.asarray(chosen.cast(pa.float64(), safe=False).to_numpy(), np.float64), 0)
+    return Goal(rows, targets[rows].astype(np.int64 if classes else np.float64), classes)
+
+
+def _mixed(values: NDArray[Any], goal: NDArray[Any]) -> bool:
+    """Whether a value, of sorted ones, goes with several targets."""
+    return bool(((np.diff(values) == 0) & (np.diff(goal) != 0)).any())
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], int]:

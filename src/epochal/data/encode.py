@@ -23,6 +23,7 @@ __all__ = [
     "column_numbers",
     "date_parts",
     "encode",
+    "plain_numbers",
     "to_dates",
     "to_numbers",
     "without_marks",
@@ -122,14 +123,19 @@ def without_marks(array: Any, column: Column) -> Any:
 
 
 def column_numbers(array: pa.Array, column: Column, name: str, start: int = 0) -> NDArray[Any]:
-    """A numeric column as floats with NaN for missing, read as its training table wrote numbers.
+    """A numeric column as floats with NaN for missing; see `plain_numbers` and `to_numbers`."""
+    return to_numbers(plain_numbers(array, column, name, start), name, start)
+
+
+def plain_numbers(array: Any, column: Column, name: str, start: int = 0) -> Any:
+    """A numeric column, with text read as numbers of the form in which its training table wrote them.
 
     Raises:
         Refusal: text that is no number of that form, with its row (`start` rows came before).
     """
     array = without_marks(array, column)
     if not column.written or not pa.types.is_string(array.type):
-        return to_numbers(array, name, start)
+        return array
     form = NumberForm(*column.written)
     numbers = form.read(array)
     if numbers.null_count > array.null_count:
@@ -139,7 +145,7 @@ def column_numbers(array: pa.Array, column: Column, name: str, start: int = 0) -
             f'{name} must hold numbers as the training table wrote them{how}; got "{array[row]}" in row '
             f"{start + row + 1:,}. Correct it, or pass the mark of missing values with --missing."
         )
-    return to_numbers(numbers, name, start)
+    return numbers
 
 
 def to_numbers(array: pa.Array, name: str, start: int = 0) -> NDArray[Any]:

@@ -62,7 +62,8 @@ def no_input(
     if goes:
         return "", f"looks like an identifier by its name ({share}), but goes with the target"
     what = "looks like an identifier" if distinct == len(filled) else "looks like an identifier by its name"
-    return "identifier", f"{what} ({share})"
+    says = " and says nothing about the target" if goal is not None else ""
+    return "identifier", f"{what} ({share}){says}"
 
 
 def rows_counted(column: pa.ChunkedArray, starts: tuple[int, ...] = ()) -> bool:

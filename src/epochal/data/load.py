@@ -42,6 +42,8 @@ def load(
     drop: Sequence[ColumnReference] = (),
     categorical: Sequence[ColumnReference] = (),
     numeric: Sequence[ColumnReference] = (),
+    decimal: str | None = None,
+    date_format: str | None = None,
     header: bool | None = None,
     delimiter: str | None = None,
     missing: Collection[str] = MISSING,
@@ -69,6 +71,8 @@ def load(
         drop: columns to leave out.
         categorical: columns to read as categories.
         numeric: columns to read as numbers.
+        decimal: the decimal mark of numbers, "." or ","; recognized by default.
+        date_format: how dates are written, as `strptime` takes it, such as "%d/%m/%Y"; recognized by default.
         header: whether a text table's first row holds names; recognized by default.
         delimiter: what separates a text table's fields; recognized by default.
         missing: the cells of a text table that mean a missing value.
@@ -90,7 +94,16 @@ def load(
     ('setosa', 'versicolor', 'virginica')
     """
     options = TableOptions(
-        target, task, tuple(keep), tuple(drop), tuple(categorical), tuple(numeric), sample_weight, groups
+        target,
+        task,
+        tuple(keep),
+        tuple(drop),
+        tuple(categorical),
+        tuple(numeric),
+        sample_weight,
+        groups,
+        decimal,
+        date_format,
     )
     if isinstance(source, Dataset):
         return source
@@ -215,6 +228,8 @@ def _refuse_table_options(options: TableOptions, source: str, *, target: bool) -
         "numeric",
         "sample_weight",
         "groups",
+        "decimal",
+        "date_format",
         *(("target",) if target else ()),
     ):
         if getattr(options, role):

@@ -104,6 +104,8 @@ def rank_pairs(
     drop: Sequence[ColumnReference] = (),
     categorical: Sequence[ColumnReference] = (),
     numeric: Sequence[ColumnReference] = (),
+    decimal: str | None = None,
+    date_format: str | None = None,
     header: bool | None = None,
     delimiter: str | None = None,
     missing: Collection[str] = MISSING,
@@ -124,7 +126,8 @@ def rank_pairs(
         most: pairs of one group, at most, drawn by `seed`; all by default. n items make up to n (n - 1) / 2.
         per_group: whether the samples of a group weigh the same together, however many they are.
         seed: of the pairs that are drawn.
-        keep, drop, categorical, numeric, header, delimiter, missing: as for `load_data`.
+        keep, drop, categorical, numeric, decimal, date_format: as for `load_data`.
+        header, delimiter, missing: as for `load_data`.
 
     Raises:
         Refusal: no pair, a column that is not there, ranks that are no numbers.
@@ -147,7 +150,14 @@ def rank_pairs(
     if at == chosen:
         raise Refusal(f"by must be another column than the target; got {called(names, at)} for both.")
     options = TableOptions(
-        chosen + 1, "regression", tuple(keep), (*drop, at + 1), tuple(categorical), tuple(numeric)
+        chosen + 1,
+        "regression",
+        tuple(keep),
+        (*drop, at + 1),
+        tuple(categorical),
+        tuple(numeric),
+        decimal=decimal,
+        date_format=date_format,
     )
     named = list(names) != [default_name(index) for index in range(len(names))]
     items = dataset_of_table(table, options, name, notes, header=named)

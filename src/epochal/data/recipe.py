@@ -57,7 +57,10 @@ def _size(value: Any) -> bool:
 
 
 _TEXT_TABLE = {"header": _flag, "delimiter": _word, "missing": _words}
-_COLUMNS = dict.fromkeys(("keep", "drop", "categorical", "numeric"), _columns)
+_COLUMNS = {
+    **dict.fromkeys(("keep", "drop", "categorical", "numeric"), _columns),
+    **dict.fromkeys(("decimal", "date_format"), _word),
+}
 
 READERS: dict[str, dict[str, Callable[[Any], bool]]] = {
     "load": {

@@ -15,7 +15,7 @@ from epochal.data.association import Goal, goal_of
 from epochal.data.columns import ColumnReference, called, flag_value, resolve, resolve_all
 from epochal.data.dataset import Dataset, Task, fingerprint
 from epochal.data.date_forms import check_format, written_dates
-from epochal.data.encode import encode
+from epochal.data.encode import encode, without_marks
 from epochal.data.recognize import Hints, recognize
 from epochal.data.schema import Column, Encoder, LeftOut
 from epochal.data.target import MISSING_SHARE, class_ids, recognize_task, target_numbers
@@ -27,6 +27,7 @@ __all__ = [
     "groups_of",
     "input_columns",
     "release_memory",
+    "targets_of",
     "weights_of",
     "with_targets",
 ]
@@ -88,7 +89,8 @@ def dataset_of_table(
         groups = groups_of(table.column(at), called(names, at))
         options = replace(options, drop=(*options.drop, at + 1))
         said.append(f"{called(names, at)} tells {int(groups.max()) + 1:,} groups apart, and is no input.")
-    goal = goal_of(table.column(target), task.is_classification, len(names))
+    targets = targets_of(table.column(target), task, called(names, target))
+    goal = goal_of(targets, len(task.classes), len(names))
     columns, left_out, column_notes = input_columns(table, options, target, weight, names, goal=goal)
     said += column_notes
     encoder = Encoder(
@@ -101,7 +103,6 @@ def dataset_of_table(
         weight=weight,
         task=task,
     )
-    targets = _targets(table.column(target), task, called(names, target))
     sample_weight = None
     if weight is not None:
         sample_weight = weights_of(table.column(weight), called(names, weight))
@@ -239,7 +240,8 @@ def input_columns(
             "Keep one with --keep."
         )
     if missing:
-        cells = sum(table.column(index).null_count for index in missing)
+        marks = {column.index: column for column in columns if column.missing}
+        cells = sum(without_marks(table.column(index), marks[index]).null_count for index in missing)
         shown = ", ".join(flag_value(names, index) for index in missing[:10]) + (
             f" and {len(missing) - 10:,} more" if len(missing) > 10 else ""
         )
@@ -293,7 +295,8 @@ def _refuse_contradictions(names: Sequence[str], target: int, **chosen: frozense
             )
 
 
-def _targets(column: pa.ChunkedArray, task: Task, said: str) -> NDArray[Any]:
+def targets_of(column: pa.ChunkedArray, task: Task, said: str) -> NDArray[Any]:
+    """Class ids, or the numbers of a regression, of a column without missing values."""
     return class_ids(column, task, said) if task.is_classification else target_numbers(column, said)
 
 

@@ -154,6 +154,8 @@ def windows(
     drop: Sequence[ColumnReference] = (),
     categorical: Sequence[ColumnReference] = (),
     numeric: Sequence[ColumnReference] = (),
+    decimal: str | None = None,
+    date_format: str | None = None,
     header: bool | None = None,
     delimiter: str | None = None,
     missing: Collection[str] = MISSING,
@@ -188,7 +190,8 @@ def windows(
         across_gaps: whether a window may hold rows on both sides of a gap. By default none does: where rows
             are missing, as their usual distance says, windows end before and begin anew after. Weekends,
             nights and single holidays of rows that keep to working days or hours are no gaps.
-        keep, drop, categorical, numeric, header, delimiter, missing: as for `load_data`.
+        keep, drop, categorical, numeric, decimal, date_format: as for `load_data`.
+        header, delimiter, missing: as for `load_data`.
 
     Raises:
         Refusal: a time that occurs twice in a series, with its rows; no series as long as a window; a target
@@ -222,6 +225,8 @@ def windows(
         drop=drop,
         categorical=categorical,
         numeric=numeric,
+        decimal=decimal,
+        date_format=date_format,
         named=table.column_names != [f"column {index + 1}" for index in range(table.num_columns)],
     )
     encoder = WindowEncoder(
