@@ -27,8 +27,10 @@ from epochal.data import (
     split_groups,
     time_notes,
 )
+from epochal.data.encoders import code_sizes
 from epochal.data.endless import dataset_of_iterator, is_iterator
 from epochal.data.large import streams_note
+from epochal.data.levels import fit_levels
 from epochal.data.rows import ArrayRows
 from epochal.engine.memory import device_memory
 from epochal.errors import MissingExtra, Refusal
@@ -221,6 +223,7 @@ class Gathered:
         test_share, test = _other(settings.test, dataset, "test", finite=not standardize)
         splits: list[Split] = []
         tokens = getattr(dataset.encoder, "vocabulary_size", None)
+        sizes = code_sizes(dataset.encoder)
         scalings: list[Scaling | Vocabulary | None] = []
         target_scalings: list[TargetScaling | None] = []
         numbers = standardize and task.is_regression
@@ -248,6 +251,10 @@ class Gathered:
             splits.append(chosen)
             if tokens is not None:
                 scalings.append(fit_vocabulary(dataset.inputs, tokens, chosen.train))
+            elif sizes:
+                scalings.append(
+                    fit_levels(dataset.inputs, dataset.continuous, sizes, chosen.train, bool(standardize))
+                )
             else:
                 scalings.append(
                     fit_scaling(dataset.inputs, dataset.continuous, chosen.train) if standardize else None

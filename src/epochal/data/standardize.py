@@ -39,6 +39,11 @@ class Scaling:
         """What the network sees."""
         return np.dtype(np.float32)
 
+    @property
+    def standardizes(self) -> bool:
+        """Whether numbers are centered and scaled."""
+        return True
+
     def apply(
         self, inputs: NDArray[Any] | Rows, out: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
