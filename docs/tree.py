@@ -42,6 +42,7 @@ LAYERS = (
     "saving",
     "driving",
     "cluster",
+    "progress",
     "training",
     "resuming",
     "words",

@@ -101,7 +101,7 @@ def _write(found: Evaluation, path: Path, suffix: str) -> None:
 
 
 def _show(found: Evaluation) -> None:
-    from epochal.cli.screen import plain_console, section
+    from epochal.progress.terminal import plain_console, section
     from epochal.run.evaluation_text import heading, sections
 
     console = plain_console(to_stderr=False)
