@@ -152,6 +152,17 @@ def _other(data: Any, dataset: Dataset, name: str, finite: bool) -> tuple[float 
     return 0.0, other
 
 
+def _news(**others: Dataset | None) -> list[str]:
+    """What data of its own has that the training data has not: levels, or missing values."""
+    return [
+        f"{name} data: {note}"
+        for name, other in others.items()
+        if other is not None
+        for note in other.notes
+        if "not seen in training" in note or "as no row did in training" in note
+    ]
+
+
 SAMPLES = (
     *("task", "validation", "test", "split", "gap"),
     *("repeats", "seed", "vary", "standardize", "class_weight"),
@@ -221,6 +232,7 @@ class Gathered:
             raise Refusal("the inputs have missing values (NaN), which only standardize=True can fill.")
         share, validation = _other(settings.validation, dataset, "validation", finite=not standardize)
         test_share, test = _other(settings.test, dataset, "test", finite=not standardize)
+        dataset = replace(dataset, notes=(*dataset.notes, *_news(validation=validation, test=test)))
         splits: list[Split] = []
         tokens = getattr(dataset.encoder, "vocabulary_size", None)
         sizes = code_sizes(dataset.encoder)

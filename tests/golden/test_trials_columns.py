@@ -196,7 +196,7 @@ def test_ambiguous_thousands_are_said_and_decided_by_an_option():
     made = pa.table({"a": ["5.683", "911", "12.000"] * 20, "y": [0, 1, 1] * 20})
     data = load((made, "y"))
     assert data.inputs[:3, 0].tolist() == [5683, 911, 12000]
-    said(data, "ambiguous", "--decimal . reads the other way")
+    said(data, "ambiguous", '--decimal "." reads the other way')
     other = load((made, "y"), decimal=".")
     assert other.inputs[:3, 0].tolist() == pytest.approx([5.683, 911, 12])
 

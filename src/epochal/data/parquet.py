@@ -34,6 +34,7 @@ from epochal.data.rows import FileRows, Watch, sampled
 from epochal.data.schema import Encoder
 from epochal.data.table import TableOptions, input_columns, targets_of, weights_of
 from epochal.data.target import MISSING_SHARE, recognize_task
+from epochal.data.target_text import plain_target
 from epochal.data.tidy import shrink_batches, tidy
 from epochal.errors import DataFailed, Refusal
 
@@ -169,12 +170,15 @@ def _convert(
     column = _whole_column(files, names[target])
     if len(column) < 2:
         raise Refusal(f"{path.name} must have at least 2 rows to train on; got {len(column)}.")
+    column, read = plain_target(column, called(names, target), options.task, options.decimal)
     present, notes = _present(column, called(names, target))
+    notes += [read] if read else []
     column = column.filter(pa.array(present)) if not present.all() else column
     task, note = recognize_task(column, called(names, target), options.task)
     seen = _some_rows(files, names)
     there = seen.filter(pc.is_valid(seen.column(target)))
-    some = targets_of(there.column(target), task, called(names, target))
+    seen_target = plain_target(there.column(target), called(names, target), options.task, options.decimal)[0]
+    some = targets_of(seen_target, task, called(names, target))
     goal = goal_of(some, len(task.classes), len(names))
     columns, left_out, said = input_columns(there, options, target, weight, names, filling="mean", goal=goal)
     encoder = Encoder(

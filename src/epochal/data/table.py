@@ -19,6 +19,7 @@ from epochal.data.encode import encode, without_marks
 from epochal.data.recognize import Hints, recognize
 from epochal.data.schema import Column, Encoder, LeftOut
 from epochal.data.target import MISSING_SHARE, class_ids, recognize_task, target_numbers
+from epochal.data.target_text import with_plain_target
 from epochal.errors import Refusal, several
 
 __all__ = [
@@ -76,9 +77,10 @@ def dataset_of_table(
     weight = None if options.sample_weight is None else resolve(options.sample_weight, names, "sample_weight")
     if weight == target:
         raise Refusal(f"sample_weight must be another column than the target; got {called(names, target)}.")
-    said = list(notes)
+    text = pa.types.is_string(table.column(target).type)
+    table, read = with_plain_target(table, target, called(names, target), options.task, options.decimal)
     table, rows, left = with_targets(table, target, names)
-    said += left
+    said = [*notes, *read, *left]
     task, note = recognize_task(table.column(target), called(names, target), options.task)
     said.append(note)
     groups = None
@@ -99,7 +101,7 @@ def dataset_of_table(
         columns=tuple(columns),
         left_out=tuple(left_out),
         target=target,
-        target_text=pa.types.is_string(table.column(target).type),
+        target_text=text,
         weight=weight,
         task=task,
     )
