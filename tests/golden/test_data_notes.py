@@ -91,7 +91,7 @@ def test_headers_of_text_tables_and_decimal_commas(tmp_path):
     assert notes_of("red,good\nblue,bad\nred,good\nblue,bad\n", tmp_path).samples == 4
     found = notes_of("a;b;y\n1,5;2,25;0\n2,5;3;1\n3,5;4;0\n", tmp_path)
     assert found.inputs.tolist() == [[1.5, 2.25], [2.5, 3], [3.5, 4]]
-    assert "a comma is the decimal mark." in found.notes
+    assert 'a comma is the decimal mark; --decimal "." changes that.' in found.notes
     assert notes_of("1,2\n3,4\n5,6\n", tmp_path, header=True).features == ("1",)
 
 

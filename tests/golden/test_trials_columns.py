@@ -201,6 +201,27 @@ def test_ambiguous_thousands_are_said_and_decided_by_an_option():
     assert other.inputs[:3, 0].tolist() == pytest.approx([5.683, 911, 12])
 
 
+@pytest.mark.parametrize(
+    ("rows", "options", "first"),
+    [
+        (["5.683;2.5", "911;1", "1.200;3"], {}, [5.683, 2.5]),
+        (["5.683;2,5", "911;1", "1.200;3"], {}, [5683, 2.5]),
+        (["5.683;2", "911;1", "1.200;3"], {}, [5683, 2]),
+        (["5.683;2", "911;1", "1.200;3"], {"decimal": "."}, [5.683, 2]),
+        (["5,683;2", "911;1", "1,200;3"], {}, [5683, 2]),
+        (["5,683;2", "911;1", "1,200;3"], {"decimal": ","}, [5.683, 2]),
+        (["5.683,5;2.5", "911,1;1.25", "1.200,2;3"], {}, [5683.5, 2.5]),
+    ],
+)
+def test_the_decimal_mark_is_decided_by_the_whole_file(rows, options, first, tmp_path):
+    lines = [f"{row};{k % 2}" for k, row in enumerate(rows * 20)]
+    data = read(tmp_path, "a;b;y\n" + "\n".join(lines) + "\n", **options)
+    assert data.features == ("a", "b")
+    assert data.inputs[0].tolist() == pytest.approx(first)
+    if rows[0] == "5.683;2" and not options:
+        said(data, 'column 1 ("a")', "ambiguous", '--decimal "."')
+
+
 def test_typos_of_many_kinds_are_refused_with_their_rows(tmp_path):
     good = "".join(f"{i / 7:.4f},{i % 2}\n" for i in range(300))
     with pytest.raises(Refusal, match=r'6 of 306 cells: "1O" \(row 301\).* and 1 more kinds'):

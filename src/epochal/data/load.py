@@ -118,7 +118,7 @@ def load(
     if isinstance(source, Dataset):
         return source
     images = ImageOptions(resize, color, skip_bad)
-    reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet)
+    reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet, decimal)
     asked = {
         **vars(options),
         **vars(reading),

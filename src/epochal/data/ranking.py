@@ -141,7 +141,7 @@ def rank_pairs(
     ('1 group of one item makes no pair.', '3 pairs of 1 group, each as two opposite samples.')
     """
     asked = locals().copy()
-    reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet)
+    reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet, decimal)
     pairing = Pairing(best, most, per_group, seed)
     if isinstance(source, (tuple, list)) and len(source) == 2 and not is_frame(source[0]):
         items, groups = _of_arrays(source[0], source[1], by)

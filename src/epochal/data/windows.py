@@ -204,7 +204,7 @@ def windows(
     ([[0.0, 1.0, 2.0], [1.0, 2.0, 3.0], [2.0, 3.0, 4.0]], [3.0, 4.0, 5.0])
     """
     asked = locals().copy()
-    reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet)
+    reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet, decimal)
     lags, horizon, stride = (
         _whole(name, value) for name, value in (("lags", lags), ("horizon", horizon), ("stride", stride))
     )
