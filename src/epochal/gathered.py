@@ -232,7 +232,6 @@ class Gathered:
             raise Refusal("the inputs have missing values (NaN), which only standardize=True can fill.")
         share, validation = _other(settings.validation, dataset, "validation", finite=not standardize)
         test_share, test = _other(settings.test, dataset, "test", finite=not standardize)
-        dataset = replace(dataset, notes=(*dataset.notes, *_news(validation=validation, test=test)))
         splits: list[Split] = []
         tokens = getattr(dataset.encoder, "vocabulary_size", None)
         sizes = code_sizes(dataset.encoder)
@@ -273,6 +272,7 @@ class Gathered:
                 )
             target_scalings.append(fit_target_scaling(dataset.targets, chosen.train) if numbers else None)
         told = time_notes(dataset.timeline, dataset.samples, splits[0], settings.split, settings.gap)
+        told = [*told, *_news(validation=validation, test=test)]
         if told:
             dataset = replace(dataset, notes=(*dataset.notes, *told))
         return cls(
