@@ -74,6 +74,8 @@ def data_options(validation: str, test: str) -> Callable[[Any], Any]:
         _data("--keep", multiple=True, metavar="COLUMNS", help="Columns to keep, whatever they look like."),
         _data("--categorical", multiple=True, metavar="COLUMNS", help="Columns to read as categories."),
         _data("--numeric", multiple=True, metavar="COLUMNS", help="Columns to read as numbers."),
+        _data("--decimal", metavar="MARK", help="Decimal mark, . or ,; else recognized."),
+        _data("--date-format", metavar="FORMAT", help="How dates are written: %d/%m/%Y; else recognized."),
         _data(
             "--stream/--no-stream",
             default=None,
