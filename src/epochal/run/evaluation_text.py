@@ -61,7 +61,7 @@ def sections(found: Evaluation, width: int) -> list[Section]:
 
 def _metrics(found: Evaluation) -> Section:
     several = found.repeats > 1
-    rows: list[Sequence[str]] = [("", "mean ± sd", "95 % interval", "ensemble") if several else ("", "")]
+    rows: list[tuple[str, ...]] = [("", "mean ± sd", "95 % interval", "ensemble") if several else ("", "")]
     for name, summary, together in found.figures:
         words = _said(name)
         if several:
