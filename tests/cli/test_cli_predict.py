@@ -127,7 +127,7 @@ def test_a_run_of_a_stranger_is_predicted_with_nothing_that_it_names(refuse, tra
 
 @pytest.mark.parametrize("command", ["predict", "trace", "report"])
 def test_what_is_no_run_is_refused(command, refuse, tmp_path, trained):
-    arguments = {"predict": [trained[1]], "trace": ["--update", "0"], "report": []}[command]
+    arguments = {"predict": [trained[1]], "trace": ["--update", "1"], "report": []}[command]
     refuse(command, "nowhere", *arguments, words=["nowhere", "run.json", "epochal runs"])
     (tmp_path / "folder").mkdir()
     refuse(command, "folder", *arguments, words=["folder", "run.json"])
@@ -165,7 +165,7 @@ def test_trace_says_where_a_row_was_and_what_formed_an_update(call, trained):
     row = formed["rows"][2]
     seen = call("trace", run, "--sample", row, "--epoch", formed["epoch"], "--json").json
     (turn,) = seen["epochs"][0]["turns"]
-    assert (turn["update"], turn["batch"], turn["slot"]) == (1, formed["batch"], 2)
+    assert (turn["update"], turn["batch"], turn["slot"]) == (1, formed["batch"], 3)
     assert len(call("trace", run, "--sample", row).out.splitlines()) == 3
     assert f"rows: {', '.join(map(str, formed['rows']))}" in call("trace", run, "--update", "1").out
 
@@ -174,13 +174,14 @@ TRACE = {
     "neither": ([], ["--sample", "--update", "--audit", "got none"]),
     "both": (["--sample", "1", "--update", "1"], ["got several"]),
     "an epoch of an update": (["--update", "1", "--epoch", "0"], ["--epoch", "--sample"]),
-    "update above": (["--update", "6"], ["update", "6"]),
-    "update below": (["--update", "-1"], ["update", "at least 0", "got -1"]),
+    "update above": (["--update", "7"], ["update", "between 1 and 6", "got 7"]),
+    "update below": (["--update", "0"], ["update", "at least 1", "got 0"]),
     "row above": (["--sample", "61"], ["row 61", "1 to 60"]),
     "row 0": (["--sample", "0"], ["sample", "at least 1", "got 0"]),
-    "epoch above": (["--sample", "1", "--epoch", "3"], ["epoch", "got 3"]),
-    "repeat above": (["--sample", "1", "--repeat", "2"], ["repeat", "0 and 1", "got 2"]),
-    "repeat above for an update": (["--update", "1", "--repeat", "2"], ["repeat", "0 and 1", "got 2"]),
+    "epoch above": (["--sample", "1", "--epoch", "4"], ["epoch", "got 4"]),
+    "repeat above": (["--sample", "1", "--repeat", "3"], ["repeat", "1 and 2", "got 3"]),
+    "repeat above for an update": (["--update", "1", "--repeat", "3"], ["repeat", "1 and 2", "got 3"]),
+    "repeat below": (["--update", "1", "--repeat", "0"], ["repeat", "at least 1", "got 0"]),
 }
 
 
@@ -189,7 +190,7 @@ def test_a_trace_out_of_range_is_refused(name, refuse, trained, call):
     run, _ = trained
     options, words = TRACE[name]
     if name == "epoch above":
-        row = call("trace", run, "--update", "0", "--json").json["rows"][0]
+        row = call("trace", run, "--update", "1", "--json").json["rows"][0]
         options = ["--sample", str(row), *options[2:]]
     refuse("trace", run, *options, words=words)
 

@@ -33,7 +33,7 @@ __all__ = ["BrokenUpdate", "Fitted", "Outcome", "Run", "Scores"]
 
 @dataclass(frozen=True)
 class BrokenUpdate:
-    """The first update whose loss or parameters were not finite."""
+    """The first update whose loss or parameters were not finite; counted from 0, and shown from 1."""
 
     update: int
     epoch: int
@@ -44,7 +44,8 @@ class BrokenUpdate:
     def __str__(self) -> str:
         shown = ", ".join(str(row) for row in self.samples[:8])
         more = f" and {len(self.samples) - 8} more" if len(self.samples) > 8 else ""
-        return f"update {self.update:,} (epoch {self.epoch}, batch {self.batch}; rows {shown}{more})"
+        where = f"epoch {self.epoch + 1:,}, batch {self.batch + 1:,}"
+        return f"update {self.update + 1:,} ({where}; rows {shown}{more})"
 
 
 @dataclass(frozen=True)
