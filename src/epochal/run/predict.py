@@ -22,7 +22,7 @@ from epochal.data.images import ImageEncoder
 from epochal.engine.determinism import options_for
 from epochal.engine.evaluate import forward
 from epochal.errors import Refusal, require
-from epochal.models import Model, Variables, computing_in, probabilities, settled
+from epochal.models import Model, Variables, computing_in, label_probabilities, probabilities, settled
 from epochal.run.csv_file import write_table
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ class Prediction:
 
     Args:
         task: what is predicted.
-        values: probabilities (n, classes), or predicted numbers (n, targets), the mean over repeats.
+        values: probabilities (n, classes), those (n, labels) of each label, which need not sum to 1, or
+            predicted numbers (n, targets), the mean over repeats.
         spread: their standard deviation over repeats, the same shape; NaN with one repeat.
         per_repeat: (repeats, n, ...), what each repeat says.
         notes: what was noticed about the data.
@@ -100,8 +101,11 @@ class Prediction:
     def labels(self) -> NDArray[Any]:
         """The class of each sample `(n,)`, in the target's own type: the most probable, or by the threshold.
 
-        For regression the predicted numbers, `(n,)` or `(n, targets)`.
+        For labels a matrix `(n, labels)` of 0 and 1, where 1 means that the probability is above one half;
+        for regression the predicted numbers, `(n,)` or `(n, targets)`.
         """
+        if self.task.is_multilabel:
+            return (self.values > 0.5).astype(np.int64)
         if not self.task.is_classification:
             return self.values[:, 0] if self.values.shape[1] == 1 else self.values
         return self.task.labels[self._chosen]
@@ -113,11 +117,11 @@ class Prediction:
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
-        """The probability of each class, `(n, classes)`: the mean over repeats."""
+        """The probability of each class `(n, classes)`, or label `(n, labels)`: the mean over repeats."""
         return self._of_classes("probabilities", self.values)
 
     def _of_classes(self, name: str, value: NDArray[Any]) -> NDArray[Any]:
-        if not self.task.is_classification:
+        if self.task.is_regression:
             raise AttributeError(f"{name} is for classification; a regression has values and spread.")
         return value
 
@@ -174,6 +178,10 @@ class Prediction:
         }
         if self.task.is_classification:
             columns: dict[str, Any] = {f"predicted {name}": pa.array(self.labels)}
+            parts = [f"probability {label}" for label in self.task.classes]
+        elif self.task.is_multilabel:
+            chosen = zip(self.task.classes, self.labels.T, strict=True)
+            columns = {f"predicted {label}": pa.array(column) for label, column in chosen}
             parts = [f"probability {label}" for label in self.task.classes]
         else:
             parts = [
@@ -232,19 +240,27 @@ def outputs_of(run: Run, dataset: Dataset, parameters: str = "best") -> list[NDA
     """What the network of each repeat puts out for samples that were encoded for it."""
     assert run.model is not None
     settled(run.model, [dataset.inputs])
-    call = compiled_forward(run, run.model)
+    call, parts = compiled_forward(run, run.model), _parts(run, dataset)
     found = []
     for fitted in run.fitted:
         inputs = dataset.inputs if fitted.scaling is None else fitted.scaling.apply(dataset.inputs)
         variables: Variables = getattr(fitted, parameters)
-        found.append(np.asarray(call(variables, inputs), np.float64))
+        outputs = [np.asarray(call(variables, inputs[part]), np.float64) for part in parts]
+        found.append(np.concatenate(outputs))
     return found
+
+
+def _parts(run: Run, dataset: Dataset) -> list[NDArray[np.int64]]:
+    """The samples that go through the network at once: all, or a stretch whose state is carried."""
+    return _stretches(dataset) if getattr(run.model, "carries", False) else [np.arange(dataset.samples)]
 
 
 def in_units(run: Run, fitted: Fitted, outputs: NDArray[np.float64], dataset: Dataset) -> NDArray[np.float64]:
     """Outputs of one repeat as probabilities (n, classes), or as numbers (n, targets) in their units."""
     if run.task.is_classification:
         return probabilities(outputs, np)
+    if run.task.is_multilabel:
+        return label_probabilities(outputs, np)
     numbers = outputs.reshape(len(outputs), -1)
     if fitted.target_scaling is not None:
         numbers = fitted.target_scaling.restore(numbers)
@@ -297,6 +313,9 @@ def predict(
     spread = per_repeat.std(axis=0, ddof=1) if several else np.full(per_repeat.shape[1:], np.nan)
     places = {} if dataset.timeline is None else dataset.timeline.places()
     notes, threshold = dataset.notes, None if run.threshold is None else run.threshold.value
+    if getattr(run.model, "carries", False):
+        again = " and again after each gap" if len(_parts(run, dataset)) > 1 else ""
+        notes = (*notes, f"the state is zero before the first row{again}, and carried from window to window.")
     if run.threshold is not None:
         chosen = parameters == "last" and run.threshold.rule != "given"
         aside = " (it was chosen with the best parameters, not with these)" if chosen else ""
@@ -314,6 +333,12 @@ def predict(
         threshold=threshold,
         index=_index_of(data, dataset.samples),
     )
+
+
+def _stretches(dataset: Dataset) -> list[NDArray[np.int64]]:
+    """The windows of each stretch through which a state is carried."""
+    assert dataset.timeline is not None
+    return dataset.timeline.stretches(np.arange(dataset.samples))
 
 
 def _index_of(data: Any, samples: int) -> Any:
