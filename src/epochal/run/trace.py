@@ -159,7 +159,8 @@ def formed(run: Run, update: int, repeat: int = 0) -> Formed:
     begun = _begun(run, repeat)
     if update >= begun:
         raise Refusal(
-            f"update must be between 1 and {begun:,} (repeat {repeat + 1} made that many); got {update + 1:,}."
+            f"update must be between 1 and {begun:,} (repeat {repeat + 1} made that many); "
+            f"got {update + 1:,}."
         )
     if not len(run.rows):
         came = plan.batch(epoch, batch) + 1
