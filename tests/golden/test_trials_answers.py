@@ -218,3 +218,12 @@ def test_labels_that_need_not_sum_to_one_are_evaluated(tmp_path):
     assert "Labels (" in found.summary() and "Confusion" not in found.summary()
     assert found.overlap.trained == (run.splits[1][rows] == 1).sum()
     json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_columns_of_a_frame_stand_beside(run):
+    named = FRAME.assign(customer=[f"{k:04d}" for k in range(60)])
+    found = run.predict(named, id="customer")
+    assert found.to_arrow().column_names[:2] == ["row", "customer"]
+    assert found[7:9].to_pandas()["customer"].tolist() == ["0007", "0008"]
+    whole = run.predict((named, TARGETS["pandas categories of integers"]), with_inputs=True).to_pandas()
+    pd.testing.assert_frame_equal(whole[list(named)], named, check_dtype=False)

@@ -210,8 +210,8 @@ def test_seen_answers_for_rows_of_the_source_and_says_why_it_cannot():
         ((run, tested, 0), f"row {tested} is a test sample in repeat 1, so no update saw it."),
         ((run, 0, 0), "no sample is row 0: rows are 1 to 60."),
         ((run, 61, 0), "no sample is row 61: rows are 1 to 60."),
-        ((run, trained, 5), "epoch must be between 0 and 4; got 5."),
-        ((run, trained, 0, 2), "repeat must be between 0 and 1; got 2."),
+        ((run, trained, 5), "epoch must be between 1 and 5 (those of the plan); got 6."),
+        ((run, trained, 0, 2), "repeat must be between 1 and 2; got 3."),
     ):
         with pytest.raises(Refusal) as refused:
             seen(*arguments)

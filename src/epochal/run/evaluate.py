@@ -82,8 +82,9 @@ def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
             else f'to evaluate, {dataset.source} must have the target "{name}"; it has none. '
             "Predictions need no target: use predict."
         )
-    targets = np.asarray(dataset.targets).reshape(dataset.samples, -1)
-    known = (targets >= 0 if not run.task.is_regression else np.isfinite(targets)).all(axis=1)
+    targets: NDArray[Any] = np.asarray(dataset.targets).reshape(dataset.samples, -1)
+    there = np.isfinite(targets) if run.task.is_regression else targets >= 0
+    known: NDArray[np.bool_] = np.asarray(there.all(axis=1))
     if known.all():
         return dataset, []
     if not known.any():

@@ -38,8 +38,8 @@ class Calibration:
     """Whether probabilities are what they say: of samples with 0.8, are 80 % so?
 
     Of two classes it is about the probability of the second; of labels, about those of all of them together;
-    of several classes, about that of the predicted one (its confidence), as in Guo et al. 2017, "On calibration
-    of modern neural networks", section 2.
+    of several classes, about that of the predicted one (its confidence), as in Guo et al. 2017, "On
+    calibration of modern neural networks", section 2.
 
     Args:
         of: what the probabilities are of.

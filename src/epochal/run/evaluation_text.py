@@ -98,7 +98,7 @@ def _classes(found: Evaluation) -> list[Section]:
     if not shown or (len(shown) > _MOST_CLASSES and not found.task.is_multilabel):
         return []
     over = "1 repeat" if found.repeats == 1 else f"mean ± sd over {found.repeats} repeats"
-    rows = [("", "precision", "recall", "F1", "rows")]
+    rows: list[tuple[str, ...]] = [("", "precision", "recall", "F1", "rows")]
     for name, figures in shown[:_MOST_CLASSES]:
         cells = (_spread(one) for one in (figures.precision, figures.recall, figures.f1))
         rows.append((_short(name), *cells, f"{figures.support.mean:,.0f}"))

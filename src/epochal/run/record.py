@@ -278,15 +278,26 @@ class Run:
         """The epoch of the best parameters, over repeats."""
         return summarize([outcome.best_epoch for outcome in self.outcomes])
 
-    def predict(self, data: Any, *, parameters: str = "best", skip_bad: bool = False) -> Prediction:
+    def predict(
+        self,
+        data: Any,
+        *,
+        parameters: str = "best",
+        skip_bad: bool = False,
+        with_inputs: bool = False,
+        id: str | int | Sequence[str | int] = (),
+    ) -> Prediction:
         """Predict new samples with the mean of the repeats, the best parameters of each by default.
 
         Args:
             data: a file, a data frame, or an array of inputs (n, ...), encoded as the training data was.
             parameters: "best" or "last".
             skip_bad: whether images that can't be read are left out, as they are if they were in training.
+            with_inputs: whether all columns of the data stand beside the predictions in `to_arrow`,
+                `to_pandas` and `write`, as the file has them.
+            id: columns that do, by name or by number from 1, such as one that says which customer it is.
         """
-        return predict(self, data, parameters, skip_bad)
+        return predict(self, data, parameters, skip_bad, with_inputs=with_inputs, id=id)
 
     def evaluate(
         self, data: Any, targets: Any = None, *, parameters: str = "best", skip_bad: bool = False

@@ -116,6 +116,10 @@ def seen_throughout(run: Run, row: int, repeat: int = 0) -> list[Seen]:
 def _looked_up(run: Run, row: int, epoch: int, repeat: int) -> tuple[Seen, Turn | None]:
     """What was seen of a row in an epoch; and its first turn there, if the repeat ended before it."""
     plan = _plan(run, repeat)
+    # The very last batch may have borrowed of an epoch that follows.
+    most = plan.epochs + (plan.remainder == "carry" and plan.updates_per_epoch is None)
+    if not 0 <= epoch < most:
+        raise Refusal(f"epoch must be between 1 and {most:,} (those of the plan); got {epoch + 1:,}.")
     if not len(run.rows):
         return _came(run, plan, row, epoch, repeat), None
     found = np.flatnonzero(run.rows == row)
@@ -154,14 +158,13 @@ def _came(run: Run, plan: Plan, row: int, epoch: int, repeat: int) -> Seen:
 
 def formed(run: Run, update: int, repeat: int = 0) -> Formed:
     """Which rows formed an update (counted from 0)."""
-    plan = _plan(run, repeat)
-    epoch, batch = plan.locate(update)
-    begun = _begun(run, repeat)
-    if update >= begun:
+    plan, begun = _plan(run, repeat), _begun(run, repeat)
+    if not 0 <= update < begun:
         raise Refusal(
             f"update must be between 1 and {begun:,} (repeat {repeat + 1} made that many); "
             f"got {update + 1:,}."
         )
+    epoch, batch = plan.locate(update)
     if not len(run.rows):
         came = plan.batch(epoch, batch) + 1
         return Formed(repeat, update, epoch, batch, tuple(came[came <= run.data["samples"]].tolist()))
