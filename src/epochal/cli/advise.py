@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from epochal.cli import train
-from epochal.cli.again import given_words, same_command
+from epochal.cli.again import copyable, given_words, same_command
 from epochal.cli.choice_folder import folder_for, interruptible, write_report
 from epochal.cli.choice_options import advise_options, advised, request
 from epochal.cli.command import Command
@@ -127,7 +127,7 @@ def _conclude(screen: ChoiceScreen, found: Advice, words: str) -> None:
     screen.section("What to expect", _expected(found))
     screen.section("Notes", found.notes)
     screen.section("Cost", _cost(found))
-    screen.section("To train with it", [words], fold=False)
+    screen.section("To train with it", copyable(shlex.split(words), screen.width - 2), fold=False)
 
 
 def _choices(found: Advice) -> list[str]:

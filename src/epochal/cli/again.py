@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import shlex
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
-__all__ = ["given_words", "same_command"]
+__all__ = ["copyable", "given_words", "same_command"]
 
 
 def given_words(
@@ -43,3 +44,25 @@ def _words(option: click.Option, value: Any) -> list[str]:
     if option.multiple:
         return [word for one in value for word in (option.opts[0], str(one))]
     return [option.opts[0], ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+
+
+def copyable(words: Sequence[str], width: int) -> list[str]:
+    r"""A command line as lines that a shell takes for one; each that goes on ends with a backslash.
+
+    >>> copyable(["epochal", "train", "a b.csv", "--epochs", "5"], 25)
+    ["epochal train 'a b.csv' \\", '  --epochs 5']
+    """
+    lines, line = [], ""
+    for place, word in enumerate(words):
+        # An option stays on one line with its value.
+        part = shlex.quote(word)
+        if word.startswith("--") and place + 1 < len(words) and not words[place + 1].startswith("--"):
+            part = f"{part} {shlex.quote(words[place + 1])}"
+        elif place and words[place - 1].startswith("--") and not word.startswith("--"):
+            continue
+        if line and len(line) + 1 + len(part) + 2 > width:
+            lines.append(f"{line} \\")
+            line = f"  {part}"
+        else:
+            line = f"{line} {part}" if line else part
+    return [*lines, line]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from epochal.cli import train
-from epochal.cli.again import given_words, same_command
+from epochal.cli.again import copyable, given_words, same_command
 from epochal.cli.choice_folder import folder_for, interruptible, write_report
 from epochal.cli.choice_options import compare_options, compared, request
 from epochal.cli.command import Command
@@ -126,7 +126,8 @@ def _conclude(screen: ChoiceScreen, found: Comparison, words: str) -> None:
         f"{cost.trainings:,} trainings, {cost.updates:,} updates; {spent_time(cost.seconds)} for this call"
     )
     screen.section("Cost", [spent])
-    screen.section("To train with the best setting", [words], fold=False)
+    lines = copyable(shlex.split(words), screen.width - 2)
+    screen.section("To train with the best setting", lines, fold=False)
 
 
 def _table(found: Comparison, width: int) -> list[str]:
