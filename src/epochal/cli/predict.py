@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -67,9 +67,7 @@ def command(
     with_inputs: bool,
     id_columns: tuple[str, ...],
     guard_formulas: bool,
-    header: bool | None,
-    delimiter: str | None,
-    missing: tuple[str, ...],
+    **given: Any,
 ) -> None:
     """Predict the rows of DATA with the run folder RUN: the mean over its repeats, and their spread.
 
@@ -85,18 +83,19 @@ def command(
 
     if guard_formulas and (as_json or (out is not None and out.suffix.lower() in PARQUET_SUFFIXES)):
         raise Refusal("--guard-formulas is about CSV, which spreadsheets open; leave it out here.")
+    from epochal.data import Reading
     from epochal.models import Pairwise
     from epochal.run import load
     from epochal.run.predict import Prediction, predict
     from epochal.run.ranking import rank
 
-    trained, told = load(run, model), reading_options(header, delimiter, missing)
-    told |= {"with_inputs": with_inputs, "id": columns(id_columns)}
+    trained, told = load(run, model), Reading(**reading_options(given))
+    beside = {"with_inputs": with_inputs, "id": columns(id_columns)}
     prediction: Prediction | Ranking
     if isinstance(trained.model, Pairwise):
-        prediction = rank(trained, data, parameters=parameters, **told)
+        prediction = rank(trained, data, parameters=parameters, reading=told, **beside)
     else:
-        prediction = predict(trained, data, parameters, skip_bad, **told)
+        prediction = predict(trained, data, parameters, skip_bad, told, **beside)
     if not quiet:
         for note in prediction.notes:
             say(note, err=True)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from epochal.data import WindowEncoder, encode_new
 from epochal.data.beside import columns_beside
 from epochal.data.images import ImageEncoder
+from epochal.data.reading import AS_FOUND, Reading
 from epochal.engine.determinism import options_for
 from epochal.engine.evaluate import forward
 from epochal.errors import Refusal, require
@@ -133,6 +134,11 @@ class Prediction:
         repeats = len(self.per_repeat)
         return f"Prediction({len(self)} samples, the mean of {repeats} repeat{'s' if repeats > 1 else ''})"
 
+    def _repr_html_(self) -> str:
+        from epochal.run.run_html import prediction_html
+
+        return prediction_html(self)
+
     def __len__(self) -> int:
         return len(self.values)
 
@@ -239,7 +245,7 @@ def inputs_beside(
     with_inputs: bool,
     names: Any,
     rows: Sequence[int | None] | None,
-    **reading: Any,
+    reading: Reading,
 ) -> Any:
     """The columns of the data that are to stand beside predictions, row by row; None where none are wanted.
 
@@ -249,17 +255,16 @@ def inputs_beside(
         with_inputs: whether all columns are wanted.
         names: the columns that are wanted besides or else.
         rows: of forecasts, the row of each, from 1; None beyond the end of the table.
-        **reading: how a text table is read.
+        reading: how a file is read.
     """
     import pyarrow as pa
 
     wanted = [names] if isinstance(names, str | int) else list(names)
     if not (with_inputs or wanted):
         return None
-    told = {name: reading[name] for name in ("header", "delimiter") if name in reading}
-    table = columns_beside(data, samples, () if with_inputs else wanted, **told)
+    table = columns_beside(data, samples, () if with_inputs else wanted, reading)
     if with_inputs and wanted:
-        first = columns_beside(data, samples, wanted, **told).column_names
+        first = columns_beside(data, samples, wanted, reading).column_names
         table = table.select([*first, *(name for name in table.column_names if name not in first)])
     if rows is None:
         return table
@@ -306,7 +311,7 @@ def in_units(run: Run, fitted: Fitted, outputs: NDArray[np.float64], dataset: Da
 
 
 def read_samples(
-    run: Run, data: Any, skip_bad: bool = False, *, ahead: bool = False, **reading: Any
+    run: Run, data: Any, skip_bad: bool = False, *, ahead: bool = False, reading: Reading = AS_FOUND
 ) -> Dataset:
     """New samples, encoded as those of the run were.
 
@@ -315,7 +320,7 @@ def read_samples(
         data: a file, a data frame, or arrays.
         skip_bad: whether images that can't be read are left out.
         ahead: whether windows of a series may end where the targets are not known yet.
-        **reading: how a text table is read (header, delimiter, missing).
+        reading: what is said about how a file is read; the rest is recognized.
     """
     encoder = run.encoder.looking_ahead() if ahead and isinstance(run.encoder, WindowEncoder) else run.encoder
     if skip_bad:
@@ -330,7 +335,7 @@ def read_samples(
         target_name=run.data["target"],
         dtype=run.data["dtype"],
         finite=any(fitted.scaling is None for fitted in run.fitted),
-        **reading,
+        reading=reading,
     )
 
 
@@ -339,15 +344,15 @@ def predict(
     data: Any,
     parameters: str = "best",
     skip_bad: bool = False,
+    reading: Reading = AS_FOUND,
     *,
     with_inputs: bool = False,
     id: Any = (),
-    **reading: Any,
 ) -> Prediction:
-    """See `Run.predict`; `reading` says how a text table is read (header, delimiter, missing)."""
+    """See `Run.predict`; `reading` says how a file is read."""
     if parameters not in ("best", "last"):
         raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
-    dataset = read_samples(run, data, skip_bad, ahead=True, **reading)
+    dataset = read_samples(run, data, skip_bad, ahead=True, reading=reading)
     each = [
         in_units(run, fitted, outputs, dataset)
         for fitted, outputs in zip(run.fitted, outputs_of(run, dataset, parameters), strict=True)
@@ -358,7 +363,7 @@ def predict(
     line = dataset.timeline
     places = {} if line is None else line.places()
     beside = inputs_beside(
-        data, dataset.samples if line is None else None, with_inputs, id, places.get("row"), **reading
+        data, dataset.samples if line is None else None, with_inputs, id, places.get("row"), reading
     )
     notes, threshold = dataset.notes, None if run.threshold is None else run.threshold.value
     if getattr(run.model, "carries", False):

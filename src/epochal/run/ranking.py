@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from epochal.data import MISSING, PairEncoder, encode_new
+from epochal.data import PairEncoder, encode_new
+from epochal.data.reading import AS_FOUND, Reading
 from epochal.errors import Refusal
 from epochal.models import Pairwise
 from epochal.run.csv_file import write_table
@@ -87,13 +87,11 @@ def rank(
     *,
     by: ArrayLike | None = None,
     parameters: str = "best",
-    header: bool | None = None,
-    delimiter: str | None = None,
-    missing: Collection[str] = MISSING,
+    reading: Reading = AS_FOUND,
     with_inputs: bool = False,
     id: Any = (),
 ) -> Ranking:
-    """See `Run.rank`; the rest says how a text table is read."""
+    """See `Run.rank`; `reading` says how a file is read."""
     if parameters not in ("best", "last"):
         raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
     if not isinstance(run.model, Pairwise):
@@ -101,7 +99,7 @@ def rank(
     groups: NDArray[np.int64] | None = None
     names: list[str] = []
     if isinstance(run.encoder, PairEncoder):
-        items, groups, names = run.encoder.items(data, header, delimiter, missing)
+        items, groups, names = run.encoder.items(data, reading)
     else:
         shape = tuple(run.data["shape"])[1:]
         items = encode_new(None, data, task=run.task, shape=shape, dtype=run.data["dtype"])
@@ -124,8 +122,7 @@ def rank(
     named = None if groups is None else np.asarray([*names, ""], object)[groups]
     name = run.encoder.by if isinstance(run.encoder, PairEncoder) else "group"
     notes = tuple(note for note in items.notes if not note.endswith("the targets are not used."))
-    told = {"header": header, "delimiter": delimiter}
-    beside = inputs_beside(data, items.samples, with_inputs, id, None, **told)
+    beside = inputs_beside(data, items.samples, with_inputs, id, None, reading)
     return Ranking(mean, spread, per_repeat, _places(mean, own), named, name, notes, beside)
 
 
