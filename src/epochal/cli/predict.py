@@ -72,7 +72,7 @@ def command(
     """Predict the rows of DATA with the run folder RUN: the mean over its repeats, and their spread.
 
     \b
-    epochal predict runs/customers-20260114-101500 new.csv --id customer --out predictions.csv
+    epochal predict runs/first new.csv --id customer --out predictions.csv
 
     DATA is what the run was trained on in kind: a table, arrays, a folder of images or one image. A run of
     ranked rows gives a score and a place in its group for each row.
