@@ -90,7 +90,7 @@ def command(
     from epochal.run.ranking import rank
 
     trained, told = load(run, model), Reading(**reading_options(given))
-    beside = {"with_inputs": with_inputs, "id": columns(id_columns)}
+    beside: dict[str, Any] = {"with_inputs": with_inputs, "id": columns(id_columns)}
     prediction: Prediction | Ranking
     if isinstance(trained.model, Pairwise):
         prediction = rank(trained, data, parameters=parameters, reading=told, **beside)
