@@ -161,7 +161,7 @@ def result(run: Run, path: Path) -> dict[str, Any]:
             "task": run.task.to_dict(),
             "stopped": [
                 {
-                    "repeat": outcome.repeat,
+                    "repeat": outcome.repeat + 1,
                     "seed": outcome.seed,
                     "epochs": outcome.epochs,
                     "updates": outcome.updates,

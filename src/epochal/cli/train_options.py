@@ -174,7 +174,7 @@ train_options = decorate(
         "--grow-batch",
         type=Growth(),
         metavar="E:B,...",
-        help='Batch sizes from later epochs on, such as 30:128,60:full; or "5000 updates:128".',
+        help='Other batch sizes after so many epochs, such as 30:128,60:full; or "5000 updates:128".',
     ),
     _training(
         "--repeats",
