@@ -23,7 +23,7 @@ __all__ = ["command"]
     type=BatchSize(),
     required=True,
     metavar="B",
-    help='Samples of one update, or "full".',
+    help='Batch size, or "full".',
 )
 @click.option(
     "--epochs",
