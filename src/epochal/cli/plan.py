@@ -47,7 +47,7 @@ class _Samples(Whole):
     type=BatchSize(),
     required=True,
     metavar="B",
-    help='Samples of one update, or "full".',
+    help='Batch size, or "full".',
 )
 @click.option(
     "--epochs",

@@ -52,7 +52,7 @@ def command(
     epochal train sales.csv --window 12 --test 0.2
     epochal train reviews.csv --text review --target liked
 
-    What holds if an option is not given stands in brackets.
+    Defaults are in [brackets].
     """
     folder = new_folder(data) if out is None else out
     leads = join_others(given)

@@ -81,7 +81,7 @@ def data_options(validation: str, test: str) -> Callable[[Any], Any]:
             default=None,
             help="Read batches from the file while training; else if it is large.",
         ),
-        _data("--no-standardize", is_flag=True, help="Without mean 0 and variance 1 for the inputs."),
+        _data("--no-standardize", is_flag=True, help="Do not standardize the inputs."),
         images("Data"),
         reading("Data"),
         series_options,
@@ -147,7 +147,7 @@ train_options = decorate(
         default="32",
         show_default=True,
         metavar="B",
-        help='Samples of one update, or "full".',
+        help='Batch size, or "full".',
     ),
     _training(
         "--micro-batch",
