@@ -47,7 +47,7 @@ class _Samples(Whole):
     type=BatchSize(),
     required=True,
     metavar="B",
-    help='Samples of one update, or "full".',
+    help='Batch size, or "full".',
 )
 @click.option(
     "--epochs",
@@ -68,7 +68,7 @@ class _Samples(Whole):
     "--grow-batch",
     type=Growth(),
     metavar="E:B,...",
-    help='Batch sizes from later epochs on, such as 30:128,60:full; or "5000 updates:128".',
+    help='Other batch sizes after so many epochs, such as 30:128,60:full; or "5000 updates:128".',
 )
 @click.option(
     "--remainder", default="keep", show_default=True, metavar="R", help="keep, drop, spread or carry."

@@ -45,6 +45,8 @@ def load(
     drop: Sequence[ColumnReference] = (),
     categorical: Sequence[ColumnReference] = (),
     numeric: Sequence[ColumnReference] = (),
+    decimal: str | None = None,
+    date_format: str | None = None,
     header: bool | None = None,
     delimiter: str | None = None,
     missing: Collection[str] | None = None,
@@ -77,6 +79,8 @@ def load(
         drop: columns to leave out.
         categorical: columns to read as categories.
         numeric: columns to read as numbers.
+        decimal: the decimal mark of numbers, "." or ","; recognized by default.
+        date_format: how dates are written, as `strptime` takes it, such as "%d/%m/%Y"; recognized by default.
         header: whether a text table's first row holds names; recognized by default.
         delimiter: what separates a text table's fields; recognized by default.
         missing: the cells of a text table that mean a missing value, in place of the usual ones (NA, ?, …).
@@ -103,12 +107,21 @@ def load(
     """
     source = parts_on_host(source)
     options = TableOptions(
-        target, task, tuple(keep), tuple(drop), tuple(categorical), tuple(numeric), sample_weight, groups
+        target,
+        task,
+        tuple(keep),
+        tuple(drop),
+        tuple(categorical),
+        tuple(numeric),
+        sample_weight,
+        groups,
+        decimal,
+        date_format,
     )
     if isinstance(source, Dataset):
         return source
     images = ImageOptions(resize, color, skip_bad)
-    reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet)
+    reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet, decimal)
     asked = {
         **vars(options),
         **vars(reading),
@@ -243,6 +256,8 @@ def _refuse_table_options(options: TableOptions, source: str, *, target: bool) -
         "numeric",
         "sample_weight",
         "groups",
+        "decimal",
+        "date_format",
         *(("target",) if target else ()),
     ):
         if getattr(options, role):

@@ -18,7 +18,7 @@ from epochal.data.arrays import INPUT_KEYS, TARGET_KEYS, WEIGHT_KEYS, dataset_of
 from epochal.data.columns import called, default_name, plain_name, resolve
 from epochal.data.container import unpack
 from epochal.data.dataset import Dataset, Task, fingerprint
-from epochal.data.encode import encode, to_numbers
+from epochal.data.encode import encode, to_numbers, without_marks
 from epochal.data.encoders import SampleEncoder
 from epochal.data.examples import example
 from epochal.data.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
@@ -34,6 +34,7 @@ from epochal.data.sniff import sniff
 from epochal.data.standardize import first_missing
 from epochal.data.table import release_memory, weights_of
 from epochal.data.target import class_ids, target_numbers
+from epochal.data.target_text import plain_target
 from epochal.data.tidy import column_of
 from epochal.errors import Refusal
 
@@ -112,6 +113,7 @@ def new_rows(read: _Read, encoder: Encoder, encoded: Encoded = encode) -> Datase
     if not table.num_rows:
         raise Refusal(f"{name} must have at least 1 row to predict; got 0.")
     inputs, unseen = encoded(table, encoder, positions)
+    lacking = _newly_missing(table, encoder, positions)
     targets, weight = None, None
     column = read.target if read.target is not None or target_at is None else table.column(target_at)
     if column is not None:
@@ -133,11 +135,27 @@ def new_rows(read: _Read, encoder: Encoder, encoded: Encoded = encode) -> Datase
         encoder=encoder,
         target_name=encoder.target_name if targets is not None else "",
         source=name,
-        notes=(*notes, *said, *unseen),
+        notes=(*notes, *said, *unseen, *lacking),
         rows=np.arange(1, rows + 1, dtype=np.int64),
         sample_weight=weight,
         fingerprint=fingerprint((*encoder.features, encoder.target_name), inputs, targets, weight),
     )
+
+
+def _newly_missing(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -> list[str]:
+    """What is said of numbers and dates that are missing here, and never were in training."""
+    said = []
+    for position, column in zip(positions, encoder.columns, strict=True):
+        found = without_marks(table.column(position), column)
+        if column.missing or column.kind == "category" or not found.null_count:
+            continue
+        first = pc.index(found.is_null(), True).as_py() + 1
+        count = f"{found.null_count:,} {'value' if found.null_count == 1 else 'values'}"
+        said.append(
+            f"{called(encoder.names, column.index)} misses {count} (first in row {first:,}), as no row did "
+            "in training: filled with the median of the training samples."
+        )
+    return said
 
 
 def read_new(encoder: Encoder, source: Any, reading: Reading = AS_FOUND) -> _Read:
@@ -353,6 +371,8 @@ def _targets(encoder: Encoder, column: pa.ChunkedArray) -> tuple[NDArray[Any] | 
     task = encoder.task
     if task is None:
         return None, []
+    if not task.is_classification:
+        column = plain_target(column, said, "regression")[0]
     return (class_ids(column, task, said) if task.is_classification else target_numbers(column, said)), []
 
 

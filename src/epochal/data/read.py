@@ -90,8 +90,9 @@ def table_of(
     """The tidy table of a text whose dialect is known; `text` and `levels` as in `read_text`."""
     from epochal.data.text import read_text
 
-    table, notes = read_text(content, dialect, reading, text, levels)
-    return tidy(table), notes
+    unclear = [dialect.names[index] for index in dialect.unclear if index < len(dialect.names)]
+    table, notes = read_text(content, dialect, reading, {*text, *unclear}, levels)
+    return tidy(table).replace_schema_metadata({"decimal": dialect.decimal}), notes
 
 
 def parquet_table(
