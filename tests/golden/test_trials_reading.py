@@ -349,7 +349,7 @@ COLUMNS = {
     "sparse": (lambda: pd.arrays.SparseArray([0, 0, 1, 2] * 10), 1),
     "periods": (lambda: pd.period_range("2020-01", periods=N, freq="M"), 4),
     "durations": (lambda: pd.to_timedelta(X, unit="s"), 1),
-    "several types": (lambda: [1, "x", 2.5, None] * 10, 4),
+    "several types": (lambda: [1, "u", "v", None] * 10, 4),
     "several numbers": (lambda: pd.Series([1, Decimal("2.5"), 2.5, None] * 10, dtype=object), 2),
     "nullable": (lambda: pd.array([1, None, 3, 4] * 10, dtype="Int64"), 2),
     "a zone": (lambda: pd.date_range("2020-01-01", periods=N, tz="Europe/Berlin", freq="h"), 4),

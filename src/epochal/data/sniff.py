@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from epochal.data.columns import default_name, unique_names
 from epochal.data.container import Content
 from epochal.data.decimal_mark import decimal_mark
-from epochal.data.header import is_title, is_total, is_units, looks_like_header, marks_names
+from epochal.data.header import is_number, is_title, is_total, is_units, looks_like_header, marks_names
 from epochal.data.reading import AS_FOUND, Reading
 from epochal.data.survey import SAMPLE_BYTES, survey
 from epochal.errors import Refusal
