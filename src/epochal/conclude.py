@@ -20,6 +20,7 @@ from epochal.engine.evaluate import forward
 from epochal.engine.fed import FedLane, evaluate_in_blocks
 from epochal.engine.feed import AHEAD, Reader
 from epochal.engine.lane import Lane
+from epochal.engine.optimizers import averaged
 from epochal.engine.spec import Spec
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, Repeat
 from epochal.engine.update import packing
@@ -249,7 +250,7 @@ def _fitted(prepared: Prepared, spec: Spec, state: Repeat, repeat: int) -> Fitte
 
     return Fitted(
         best=variables(state.best_params, state.best_model),
-        last=variables(state.params, state.model),
+        last=variables(averaged(state.optimizer, state.params), state.model),
         scaling=prepared.scalings[repeat],
         target_scaling=prepared.target_scalings[repeat],
     )

@@ -108,6 +108,9 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         if settings.metrics is not None
         else default_metrics(task.kind)
     )
+    if settings.label_smoothing and (callable(settings.loss) or task.is_regression):
+        what = "a loss of your own" if callable(settings.loss) else f'the loss "{loss_name}"'
+        raise Refusal(f"label_smoothing belongs to log_loss; got {settings.label_smoothing:g} for {what}.")
     evaluate_train = settings.evaluate_train
     if evaluate_train is None:
         evaluate_train = isinstance(dataset.inputs, np.ndarray) or not has_validation
@@ -137,6 +140,9 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         micro_batch=_micro_batch(settings.micro_batch, plan),
         carries=settings.stateful,
         deterministic=settings.deterministic,
+        label_smoothing=settings.label_smoothing,
+        clip_norm=settings.clip_norm,
+        gradient_noise=settings.gradient_noise,
     )
     for column in (monitor, *rule.columns()):
         if column not in spec.columns:

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from epochal.engine.optimizers import averaged
 from epochal.engine.rules import Observation
 from epochal.engine.spec import Spec
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RUNNING, Part, Position, Repeat
@@ -70,7 +71,7 @@ def judge(
     epoch: jax.Array,
 ) -> tuple[Repeat, jax.Array, jax.Array]:
     """Evaluate one repeat: (repeat with best parameters and verdict of the rule, figures, was it running)."""
-    variables = Variables(packed.unpack(repeat.params), repeat.model)
+    variables = Variables(packed.unpack(averaged(repeat.optimizer, repeat.params)), repeat.model)
     figures: list[jax.Array] = []
     for part in parts:
         figures += _figures(spec, variables, part, units)
@@ -104,7 +105,7 @@ def decide(
         return jax.tree.map(lambda a, b: jnp.where(where, a, b), new, old)
 
     judged = repeat._replace(
-        best_params=choose(better, repeat.params, repeat.best_params),
+        best_params=choose(better, averaged(repeat.optimizer, repeat.params), repeat.best_params),
         best_model=choose(better, repeat.model, repeat.best_model),
         best_value=jnp.where(better, value, repeat.best_value),
         best_epoch=jnp.where(better, position.epoch, repeat.best_epoch),

@@ -6,7 +6,7 @@ from typing import Any
 
 from epochal.errors import Refusal
 from epochal.models.flax_nnx import FlaxModel, is_flax
-from epochal.models.losses import LOSSES, Loss, label_probabilities, loss_for, probabilities
+from epochal.models.losses import LOSSES, Loss, label_probabilities, loss_for, probabilities, smoothed
 from epochal.models.metrics import METRICS, Metric, bounds_of, default_metrics, metrics_for
 from epochal.models.mlp import ACTIVATIONS, MLP
 from epochal.models.model import (
@@ -58,6 +58,7 @@ __all__ = [
     "seen_dtype",
     "settled",
     "shapes_of",
+    "smoothed",
 ]
 
 
