@@ -12,6 +12,7 @@ PAGE = ROOT / "docs" / "architecture.md"
 BEGIN, END = "<!-- tree: written by docs/tree.py -->", "<!-- end of tree -->"
 LAYERS = (
     "printable",
+    "layout",
     "errors",
     "directions",
     "hosts",
@@ -41,6 +42,7 @@ LAYERS = (
     "saving",
     "driving",
     "cluster",
+    "progress",
     "training",
     "resuming",
     "words",

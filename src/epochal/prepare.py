@@ -200,11 +200,14 @@ def _stateful(settings: Settings, samples: Gathered) -> Settings:
     if isinstance(settings.batch_size, Mapping | BatchSchedule):
         raise Refusal("batch_size must stay the same where a state is carried from batch to batch.")
     line = samples.dataset.timeline
-    follow = [] if line is None else [line.follow(split.train) for split in samples.splits]
-    if line is None or len(line.names) > 1 or not all(follow):
+    parts = [part for split in samples.splits for part in (split.train, split.validation, split.test)]
+    pieces = [] if line is None else [len(line.stretches(part)) for part in parts]
+    if line is None or len(line.names) > 1 or max(pieces) > 1:
+        gaps = line is not None and line.step is not None and bool(line.step.gaps(line.times[0]).any())
         raise Refusal(
             "stateful needs windows of one series that follow one another, split in the order of time: cut "
-            "them with stride = lags (--stride as --window)."
+            "them with stride = lags (--stride as --window)"
+            + (", and let windows cross the gaps in time (--across-gaps)." if gaps else ".")
         )
     return replace(settings, order="tracks", remainder="drop")
 
