@@ -240,7 +240,8 @@ train_options = decorate(
         default="adam",
         show_default=True,
         metavar="NAME",
-        help="sgd, momentum, nesterov, adam, adamw, rmsprop, adagrad, lion, muon, schedule_free_adam, ...",
+        help="sgd, momentum, nesterov, adam, adamw, rmsprop, adagrad, lion, muon, schedule_free_adam "
+        "and more.",
     ),
     _training(
         "--learning-rate", "-l", type=POSITIVE, metavar="RATE", help="The optimizer's usual one if not given."
@@ -380,8 +381,10 @@ def _initial(path: str | None, fresh: tuple[str, ...]) -> Any:
 
 def common(given: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
     """Those of them that `fit`, `compare` and `advise` understand alike."""
-    taken = ("loss", "monitor", "repeats", "seed", "precision", "deterministic")
-    taken += ("label_smoothing", "weight_decay", "clip_norm", "gradient_noise")
+    taken = (
+        *("loss", "monitor", "repeats", "seed", "precision", "deterministic"),
+        *("label_smoothing", "weight_decay", "clip_norm", "gradient_noise"),
+    )
     return {
         **{name: given[name] for name in taken},
         "optimizer_options": read_options(given["optimizer_option"]),
