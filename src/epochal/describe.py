@@ -43,6 +43,13 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
         "loss": prepared.loss_name,
         "label_smoothing": settings.label_smoothing,
         "metrics": [metric.name for metric in spec.metrics],
+        "own_metrics": {
+            metric.name: {True: "higher is better", False: "lower is better", None: ""}[
+                metric.greater_is_better
+            ]
+            for metric in spec.metrics
+            if metric.own
+        },
         "monitor": spec.monitor,
         "stop": prepared.rule.describe(),
         "order": prepared.order.name,

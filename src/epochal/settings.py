@@ -16,7 +16,7 @@ from epochal.data import TASKS, load
 from epochal.engine.optimizers import Optimizer, optimizer_for
 from epochal.engine.schedules import Schedule
 from epochal.errors import Refusal, did_you_mean
-from epochal.models import checked_precision, checked_threshold
+from epochal.models import checked_precision, checked_threshold, metrics_asked
 from epochal.models.augment import transforms_of
 from epochal.plan import BatchSchedule
 
@@ -75,7 +75,7 @@ class Options(TypedDict, total=False):
     gradient_noise: float
     loss: Any
     label_smoothing: float
-    metrics: tuple[str, ...] | None
+    metrics: Any
     monitor: str | None
     stop: Any
     order: Any
@@ -138,7 +138,9 @@ class Settings:
             (outputs, targets) -> (batch,); the task's usual one by default.
         label_smoothing: the share of each target that is spread evenly over the classes, for log_loss; it
             shapes the gradient and the running loss, while evaluations show the log loss itself.
-        metrics: names of metrics evaluated along the curve; the task's usual ones by default.
+        metrics: what is evaluated along the curve, by name; the task's usual ones by default. A scorer of
+            scikit-learn goes by "sklearn:roc_auc" or as an object; a function of one's own,
+            (outputs, targets) -> a number, as itself, as ("name", function) or as `metric(function, ...)`.
         monitor: the column that decides which parameters are the best; "validation.loss" by default, or
             "train.loss" where there are no validation samples.
         stop: a rule of `epochal.stopping`, or None to train for all epochs.
@@ -202,7 +204,7 @@ class Settings:
     gradient_noise: float = 0.0
     loss: Any = None
     label_smoothing: float = 0.0
-    metrics: tuple[str, ...] | None = None
+    metrics: Any = None
     monitor: str | None = None
     stop: Any = None
     order: Any = "shuffle"
@@ -292,7 +294,7 @@ class Settings:
         object.__setattr__(self, "freeze", _names("freeze", self.freeze or ()))
         object.__setattr__(self, "augment", transforms_of(self.augment))
         if self.metrics is not None:
-            object.__setattr__(self, "metrics", _names("metrics", self.metrics))
+            object.__setattr__(self, "metrics", metrics_asked(self.metrics))
         if not (isinstance(self.schedule, str | Schedule)):
             raise Refusal(f"schedule must be a name or a Schedule; got {self.schedule!r}.")
         checked_precision(self.precision)

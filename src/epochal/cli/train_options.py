@@ -160,7 +160,9 @@ loss_options = decorate(
 """What is to be least."""
 
 column_options = decorate(
-    _evaluation("--metrics", metavar="NAMES", help="Of the curves, such as accuracy,roc_auc."),
+    _evaluation(
+        "--metrics", metavar="NAMES", help="Of the curves, such as accuracy,roc_auc,sklearn:jaccard."
+    ),
     _evaluation("--monitor", metavar="COLUMN", help="Decides what is best; else validation.loss."),
 )
 """What is evaluated along the curve, and which of it decides."""

@@ -14,7 +14,7 @@ from epochal.engine.team import ALONE, Team
 from epochal.engine.update import Packing
 from epochal.models import Model, Variables, seen
 
-__all__ = ["EVALUATION_ROWS", "decide", "forward", "judge"]
+__all__ = ["EVALUATION_ROWS", "decide", "figures_of_part", "forward", "judge"]
 
 EVALUATION_ROWS = 4096
 """Rows that go through the model at once, so that memory does not grow with the number of samples; a model
@@ -45,20 +45,26 @@ def forward(model: Model, variables: Variables, inputs: jax.Array, team: Team = 
     return jnp.concatenate([outputs, run(inputs[samples - rest :])]) if rest else outputs
 
 
-def _figures(spec: Spec, variables: Variables, part: Part, units: jax.Array) -> list[jax.Array]:
+def figures_of_part(
+    spec: Spec, variables: Variables, part: Part, units: jax.Array
+) -> tuple[list[jax.Array], jax.Array]:
+    """The loss and the metrics of a part, NaN for those of the host, and its outputs."""
     outputs = forward(spec.model, variables, part.inputs, spec.team)
     losses = spec.loss(outputs, part.targets)
     weights = jnp.ones_like(losses) if part.weights is None else part.weights
     mean = (losses * weights).sum() / weights.sum()
     figures = [mean]
     for metric in spec.metrics:
+        if metric.host:
+            figures.append(jnp.float32(jnp.nan))
+            continue
         targets = part.targets
         scored = outputs
         if metric.in_target_units:
             scale = units if targets.ndim > 1 else units[0]
             scored, targets = outputs.reshape(targets.shape) * scale, targets * scale
         figures.append(jnp.asarray(metric.function(scored, targets, spec.classes, jnp), jnp.float32))
-    return figures
+    return figures, outputs
 
 
 def judge(
@@ -74,7 +80,7 @@ def judge(
     variables = Variables(packed.unpack(averaged(repeat.optimizer, repeat.params)), repeat.model)
     figures: list[jax.Array] = []
     for part in parts:
-        figures += _figures(spec, variables, part, units)
+        figures += figures_of_part(spec, variables, part, units)[0]
     return decide(spec, repeat, figures, position, epoch)
 
 

@@ -74,9 +74,9 @@ def scoring(spec: Spec, shapes: Variables) -> Any:
 
 
 def deciding(spec: Spec, shapes: Variables) -> Any:
-    """The function (repeat, figures, position, epoch) -> (repeat, row, running), as `decide`."""
+    """The function (repeats, figures, position, epoch) -> (repeats, rows, running), as `decide`."""
 
     def one(repeat: Repeat, figures: jax.Array, position: Position, epoch: jax.Array) -> Any:
         return decide(spec, repeat, list(figures), position, epoch)
 
-    return over_repeats(1, one, (0, 0, None, None))
+    return over_repeats(spec.repeats, one, (0, 0, None, None))

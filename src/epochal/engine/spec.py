@@ -97,6 +97,11 @@ class Spec:
     """The variance of the noise on the first gradient (`update`)."""
 
     @property
+    def hosted(self) -> bool:
+        """Whether the host takes part in evaluations: the program leaves them to it."""
+        return any(metric.host for metric in self.metrics)
+
+    @property
     def training_loss(self) -> Loss:
         """The loss whose gradient moves the parameters; evaluations show `loss`."""
         return smoothed(self.loss, self.label_smoothing)

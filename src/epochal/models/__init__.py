@@ -21,6 +21,7 @@ from epochal.models.model import (
     settled,
     shapes_of,
 )
+from epochal.models.own import OwnMetric, evaluated, metric, metrics_asked, metrics_of
 from epochal.models.pairwise import Pairwise
 from epochal.models.precision import PRECISIONS, Mixed, checked_precision, computing_in
 from epochal.models.threshold import best_threshold, checked_threshold, confusion_at
@@ -37,6 +38,7 @@ __all__ = [
     "Metric",
     "Mixed",
     "Model",
+    "OwnMetric",
     "Pairwise",
     "PyTree",
     "Variables",
@@ -48,10 +50,14 @@ __all__ = [
     "computing_in",
     "confusion_at",
     "default_metrics",
+    "evaluated",
     "functions",
     "label_probabilities",
     "loss_for",
+    "metric",
+    "metrics_asked",
     "metrics_for",
+    "metrics_of",
     "probabilities",
     "refuse_ids",
     "seen",
