@@ -130,7 +130,7 @@ def metrics_of(
     Raises:
         Refusal: an unknown name, or a function that does not give a number.
     """
-    found = []
+    found: list[Metric] = []
     for one in asked:
         if isinstance(one, str) and one.startswith(SCORER):
             one = OwnMetric(one, _named_scorer(one.removeprefix(SCORER)), True)
