@@ -1,4 +1,4 @@
-"""Which samples does a folder of images hold, and how are new images read in the same way?"""
+"""The samples of a folder of images, and how new images are read in the same way."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from epochal.data.decoding import Decoding, ImageFiles, Progress, decoded_images
 from epochal.data.image_folder import Listing, classes_in, images_in, shown
 from epochal.data.items import ItemRows, cores
 from epochal.data.large import streams, streams_note
-from epochal.data.pixels import SUFFIXES, Header, Unreadable, believing_no_bombs, header
+from epochal.data.levels import Counts, Levels
+from epochal.data.pixels import SUFFIXES, Header, Unreadable, believing_no_bombs, counts, header
 from epochal.data.typed import Damaged, built
 from epochal.errors import Refusal
 
@@ -95,7 +96,9 @@ def read_folder(
         name = classes[int(np.argmin(counts))]
         raise Refusal(f'the class "{name}" must have at least 1 image that can be read; all are bad.')
     height, width, channels = read.inputs.shape[1:]
-    encoder = ImageEncoder((height, width, channels), options.resize is not None, options.skip_bad, known)
+    encoder = ImageEncoder(
+        (height, width, channels), options.resize is not None, options.skip_bad, known, read.levels
+    )
     each = ", ".join(f"{name}: {count:,}" for name, count in list(zip(classes, counts, strict=True))[:10])
     said = f"{len(classes)} classes, a folder each ({each}{', …' if len(classes) > 10 else ''})."
     return _dataset(read, encoder, labels, f"{folder.name or folder}", (said, *read.notes))
@@ -111,6 +114,8 @@ class ImageEncoder:
     """Whether images of any size are brought to that of the training images."""
     skip_bad: bool
     task: Task
+    levels: Levels | None = None
+    """What of images of more than 8 bits is black and white; None where there was none in training."""
 
     @property
     def standardize(self) -> bool:
@@ -140,7 +145,7 @@ class ImageEncoder:
         height, width, channels = self.shape
         size = (height, width)
         options = ImageOptions(size if self.resized else None, channels == 3, self.skip_bad)
-        read = _read(listing, options, None, wanted=None if self.resized else size)
+        read = _read(listing, options, None, wanted=None if self.resized else size, levels=self.levels)
         labels = None if read.listing.labels is None else read.labels(self.task.classes)
         name = path.name or str(path)
         return _dataset(read, self, labels, name, read.notes)
@@ -159,16 +164,20 @@ class ImageEncoder:
             "resized": self.resized,
             "skip_bad": self.skip_bad,
             "task": self.task.to_dict(),
+            "levels": None if self.levels is None else dict(vars(self.levels)),
         }
 
     @staticmethod
     def from_dict(value: Any) -> ImageEncoder:
         """The inverse of `to_dict`."""
-        named = {name: item for name, item in value.items() if name not in ("kind", "task")}
-        encoder = built(ImageEncoder, named, task=Task.from_dict(value.get("task")))
+        named = {name: item for name, item in value.items() if name not in ("kind", "task", "levels")}
+        levels = None if value.get("levels") is None else built(Levels, value["levels"])
+        encoder = built(ImageEncoder, named, task=Task.from_dict(value.get("task")), levels=levels)
         height, width, channels = encoder.shape
         if min(height, width) < 1 or height * width > 2**31 or channels not in (1, 3):
             raise Damaged(f"images of {height} x {width} pixels and {channels} channels")
+        if levels is not None and levels.black >= levels.white:
+            raise Damaged(f"images that are black at {levels.black:g} and white at {levels.white:g}")
         return encoder
 
 
@@ -181,6 +190,7 @@ class _Images:
     """Bytes (n, height, width, channels), or `Rows` of them."""
     digest: str
     notes: tuple[str, ...]
+    levels: Levels | None
 
     def labels(self, classes: Sequence[str]) -> NDArray[np.int32]:
         """The class ids."""
@@ -254,6 +264,7 @@ def _read(
     progress: Progress | None,
     wanted: tuple[int, int] | None = None,
     stream: bool | None = False,
+    levels: Levels | None = None,
 ) -> _Images:
     """All images as bytes in memory, or each read once and left where it is.
 
@@ -265,9 +276,13 @@ def _read(
         headers = dict(bad.without(enumerate(told)))
     size = options.resize or _one_size(listing, headers, wanted)
     channels, notes = _channels(headers, options.color)
+    deep = [index for index in headers if headers[index].deep]
+    if deep:
+        levels, more = _levels([listing.files[index] for index in deep], levels, progress)
+        notes += more
     shape = (*size, channels)
     streamed = streams(len(headers) * math.prod(shape), stream)
-    decode = Decoding(channels, options.resize, size, keep=not streamed)
+    decode = Decoding(channels, options.resize, size, levels, keep=not streamed)
     decoded = decoded_images(decode, [listing.files[index] for index in headers], progress)
     values = np.empty((0 if streamed else len(headers), *shape), np.uint8)
     digest = hashlib.sha256()
@@ -282,6 +297,10 @@ def _read(
         notes += (f"images of {_many(sizes)} are resized to {size[0]}×{size[1]}.",)
     if any(headers[index].transparent for index in kept):
         notes += ("transparent pixels lie over white.",)
+    several = sum(headers[index].several for index in kept)
+    if several:
+        what = "1 image has" if several == 1 else f"{several:,} images have"
+        notes += (f"{what} several frames or pages: the first is read.",)
     rest = Listing(
         tuple(listing.files[index] for index in kept),
         tuple(listing.names[index] for index in kept),
@@ -292,7 +311,32 @@ def _read(
         items = ImageFiles(rest.files, rest.names, replace(decode, keep=True))
         inputs = ItemRows(items, shape, np.dtype(np.uint8), cores())
         notes += (streams_note(inputs, "their files"),)
-    return _Images(rest, inputs, digest.hexdigest(), (*notes, *bad.notes, *listing.notes))
+    return _Images(rest, inputs, digest.hexdigest(), (*notes, *bad.notes, *listing.notes), levels)
+
+
+def _levels(
+    files: Sequence[Path], known: Levels | None, progress: Progress | None
+) -> tuple[Levels, tuple[str, ...]]:
+    """What is black and white in images of more than 8 bits, with a note: as was known, or as they are."""
+    with believing_no_bombs():
+        total = Counts.sum(in_threads(_counts_or_none, files, "images measured", progress))
+    if known is None:
+        levels = total.levels()
+        return levels, (total.note(levels),)
+    if known.black <= total.least and total.most <= known.white:
+        return known, ()
+    return known, (
+        f"new images have values from {total.least:g} to {total.most:g}; those outside {known.black:g} to "
+        f"{known.white:g}, the range of the training images, are cut.",
+    )
+
+
+def _counts_or_none(path: Path) -> Counts:
+    """What an image holds; nothing where it can't be read, which is said when it is decoded."""
+    try:
+        return counts(path)
+    except Unreadable:
+        return Counts()
 
 
 def _header_or_reason(path: Path) -> Header | str:

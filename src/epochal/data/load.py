@@ -46,7 +46,9 @@ def load(
     delimiter: str | None = None,
     missing: Collection[str] = MISSING,
     sample_weight: ColumnReference | None = None,
-    groups: ColumnReference | None = None,
+    groups: ColumnReference | Sequence[Any] | NDArray[Any] | None = None,
+    groups_from: str | None = None,
+    groups_table: Any = None,
     resize: tuple[int, int] | None = None,
     color: bool | None = None,
     skip_bad: bool = False,
@@ -73,7 +75,10 @@ def load(
         missing: the cells of a text table that mean a missing value.
         sample_weight: the column that weighs the samples.
         groups: the column of a table that tells groups of samples apart: no input, but what order "groups"
-            keeps together and what a split keeps on one side.
+            keeps together and what a split keeps on one side. Or the group of each sample, in an array.
+        groups_from: a regular expression that finds the group in the name of each file: what its first
+            parentheses hold, such as `s(\d+)_`. With `groups`, in that column.
+        groups_table: a table (a path, a frame or a mapping) of file names and their groups.
         resize: the height and width to which images are brought; their own by default.
         color: whether images are read as RGB (True) or gray (False); recognized by default.
         skip_bad: whether images that can't be read are left out, and counted, instead of being refused.
