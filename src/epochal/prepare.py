@@ -102,7 +102,7 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
             getattr(dataset.encoder, "vocabulary_size", None),
         ),
     )
-    loss_name, loss = loss_for(settings.loss, task.is_classification)
+    loss_name, loss = loss_for(settings.loss, task.kind)
     metrics = (
         metrics_for(task.kind, settings.metrics)
         if settings.metrics is not None
@@ -228,7 +228,8 @@ def _check_threshold(threshold: Any, task: Task, has_validation: bool) -> None:
     if threshold is None:
         return
     if task.kind != "binary":
-        what = f"{len(task.classes)} classes" if task.is_classification else "a regression"
+        several = "labels" if task.is_multilabel else "classes"
+        what = "a regression" if task.is_regression else f"{len(task.classes)} {several}"
         raise Refusal(f"threshold must be left out except for two classes; got {threshold!r} for {what}.")
     if isinstance(threshold, str) and not has_validation:
         raise Refusal(

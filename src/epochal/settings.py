@@ -122,7 +122,8 @@ class Settings:
             CPU.
         seed: of the first repeat.
         vary: what differs between repeats, of "split", "init" and "order"; the rest is that of `seed`.
-        task: "classification", "binary", "multiclass" or "regression"; recognized by default.
+        task: "classification", "binary", "multiclass", "multilabel" (columns of 0 and 1, any number of which
+            may be 1) or "regression"; recognized by default.
         validation: a share of the samples in [0, 1), or data of its own; 0 for none.
         test: likewise; test samples are looked at once, at the end.
         split: "random", or "chronological": the last samples are tested, those before validated, and samples

@@ -26,7 +26,7 @@ __all__ = [
     "target_numbers",
 ]
 
-TASKS = ("classification", "binary", "multiclass", "regression")
+TASKS = ("classification", "binary", "multiclass", "multilabel", "regression")
 FEW_CLASSES = 20
 """Whole numbers with at most this many distinct values are classes."""
 MISSING_SHARE = 0.05
@@ -49,6 +49,11 @@ def recognize_task(
     """
     if task is not None and task not in TASKS:
         raise Refusal(did_you_mean("task", task, TASKS))
+    if task == "multilabel":
+        raise Refusal(
+            f"{said} must be several columns of 0 and 1, one for each label, for task multilabel; got one "
+            "column. Give an array (samples, labels) as targets."
+        )
     kind, rows = column.type, len(column)
     text = pa.types.is_string(kind)
     if pa.types.is_temporal(kind):

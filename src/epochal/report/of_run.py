@@ -25,7 +25,7 @@ def document_of(run: Run) -> ReportDocument:
     headline = run.headline
     held_out = run.scores.get("validation")
     confusion = residuals = None
-    if held_out is not None and held_out.confusion is not None:
+    if held_out is not None and held_out.confusion is not None and run.task.is_classification:
         confusion = Confusion(run.task.classes, held_out.confusion)
     elif held_out is not None and held_out.true is not None and held_out.predicted is not None:
         true, predicted = np.ravel(held_out.true), np.ravel(held_out.predicted)
@@ -60,7 +60,11 @@ def document_of(run: Run) -> ReportDocument:
             "inputs": " × ".join(str(size) for size in run.data["shape"]),
             "target": run.data["target"],
             "task": run.task.kind,
-            **({"classes": ", ".join(run.task.classes)} if run.task.classes else {}),
+            **(
+                {"labels" if run.task.is_multilabel else "classes": ", ".join(run.task.classes)}
+                if run.task.classes
+                else {}
+            ),
         },
         data_notes=run.data["notes"],
         settings=run.settings,

@@ -22,7 +22,7 @@ from epochal.data.images import ImageEncoder
 from epochal.engine.determinism import options_for
 from epochal.engine.evaluate import forward
 from epochal.errors import Refusal, require
-from epochal.models import Model, Variables, computing_in, probabilities, settled
+from epochal.models import Model, Variables, computing_in, label_probabilities, probabilities, settled
 from epochal.run.csv_file import write_table
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ class Prediction:
 
     Args:
         task: what is predicted.
-        values: probabilities (n, classes), or predicted numbers (n, targets), the mean over repeats.
+        values: probabilities (n, classes), those (n, labels) of each label, which need not sum to 1, or
+            predicted numbers (n, targets), the mean over repeats.
         spread: their standard deviation over repeats, the same shape; NaN with one repeat.
         per_repeat: (repeats, n, ...), what each repeat says.
         notes: what was noticed about the data.
@@ -100,8 +101,11 @@ class Prediction:
     def labels(self) -> NDArray[Any]:
         """The class of each sample `(n,)`, in the target's own type: the most probable, or by the threshold.
 
-        For regression the predicted numbers, `(n,)` or `(n, targets)`.
+        For labels a matrix `(n, labels)` of 0 and 1, where 1 means that the probability is above one half;
+        for regression the predicted numbers, `(n,)` or `(n, targets)`.
         """
+        if self.task.is_multilabel:
+            return (self.values > 0.5).astype(np.int64)
         if not self.task.is_classification:
             return self.values[:, 0] if self.values.shape[1] == 1 else self.values
         return self.task.labels[self._chosen]
@@ -113,11 +117,11 @@ class Prediction:
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
-        """The probability of each class, `(n, classes)`: the mean over repeats."""
+        """The probability of each class `(n, classes)`, or label `(n, labels)`: the mean over repeats."""
         return self._of_classes("probabilities", self.values)
 
     def _of_classes(self, name: str, value: NDArray[Any]) -> NDArray[Any]:
-        if not self.task.is_classification:
+        if self.task.is_regression:
             raise AttributeError(f"{name} is for classification; a regression has values and spread.")
         return value
 
@@ -174,6 +178,10 @@ class Prediction:
         }
         if self.task.is_classification:
             columns: dict[str, Any] = {f"predicted {name}": pa.array(self.labels)}
+            parts = [f"probability {label}" for label in self.task.classes]
+        elif self.task.is_multilabel:
+            chosen = zip(self.task.classes, self.labels.T, strict=True)
+            columns = {f"predicted {label}": pa.array(column) for label, column in chosen}
             parts = [f"probability {label}" for label in self.task.classes]
         else:
             parts = [
@@ -261,6 +269,8 @@ def predict(
         outputs = np.concatenate([np.asarray(call(variables, inputs[part]), np.float64) for part in parts])
         if run.task.is_classification:
             each.append(probabilities(outputs, np))
+        elif run.task.is_multilabel:
+            each.append(label_probabilities(outputs, np))
         else:
             numbers = outputs.reshape(len(outputs), -1)
             if fitted.target_scaling is not None:

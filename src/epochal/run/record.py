@@ -78,12 +78,12 @@ class Scores:
 
     metrics: dict[str, Summary]
     confusion: NDArray[np.int64] | None = None
-    """(repeats, true, predicted) counts."""
+    """(repeats, true, predicted) counts of classes, or (repeats, labels, true, predicted) of labels."""
     true: NDArray[np.float64] | None = None
     predicted: NDArray[np.float64] | None = None
     """Targets and predictions in their own units, of all repeats, for regression."""
     labels: NDArray[np.int64] | None = None
-    """(repeats, n) class ids, where probabilities are kept."""
+    """(repeats, n) class ids, or (repeats, n, labels) of 0 and 1, where probabilities are kept."""
     probabilities: NDArray[np.float64] | None = None
     """(repeats, n, 1) of the second of two classes, or (repeats, n, classes); not kept of too many."""
     confusion_at_threshold: NDArray[np.int64] | None = None
@@ -159,14 +159,14 @@ class Run:
 
     @cached_property
     def per_class(self) -> dict[str, dict[str, ClassFigures]]:
-        """Precision, recall, F1 and support of each class, by part and class, over repeats.
+        """Precision, recall, F1 and support of each class or label, by part and name, over repeats.
 
         `run.per_class["validation"]["yes"].recall.mean`; empty for regression.
         """
         return {
             part: per_class(scores.confusion, self.task.classes)
             for part, scores in self.scores.items()
-            if scores.confusion is not None and self.task.is_classification
+            if scores.confusion is not None and not self.task.is_regression
         }
 
     @cached_property
@@ -188,13 +188,15 @@ class Run:
     def most_confused(self, part: str = "validation", most: int = 10) -> list[Confused]:
         """Which classes are most often taken for which, of a part of the samples, the most frequent first."""
         scores = self.scores.get(part)
+        if self.task.is_multilabel:
+            raise Refusal("labels are not taken for one another; per_class has the figures of each.")
         if scores is None or scores.confusion is None:
             known = ", ".join(self.per_class) or "none"
             raise Refusal(f'part must be one with classes ({known}); got "{part}".')
         return most_confused(scores.confusion, self.task.classes, most)
 
     def precision_recall(self, part: str = "validation") -> list[PrecisionRecall]:
-        """Precision against recall over the repeats: of the second of two classes, or of each one.
+        """Precision against recall over the repeats: of the second of two classes, or of each class or label.
 
         Args:
             part: "validation" or "test".
@@ -203,9 +205,13 @@ class Run:
         if scores is None or scores.labels is None or scores.probabilities is None:
             known = ", ".join(name for name, one in self.scores.items() if one.labels is not None) or "none"
             raise Refusal(f'part must be one whose probabilities were kept ({known}); got "{part}".')
-        several = scores.probabilities.shape[2] > 1
+        several, labels = scores.probabilities.shape[2] > 1, scores.labels
+
+        def positive(number: int) -> list[NDArray[np.bool_]]:
+            return list(labels[..., number] == 1 if self.task.is_multilabel else labels == number)
+
         found = [
-            precision_recall(name, list(scores.probabilities[..., column]), list(scores.labels == number))
+            precision_recall(name, list(scores.probabilities[..., column]), positive(number))
             for column, (number, name) in enumerate(list(enumerate(self.task.classes))[0 if several else 1 :])
         ]
         return [one for one in found if one is not None]
@@ -237,8 +243,8 @@ class Run:
     @property
     def main_metric(self) -> str:
         """The metric that is shown first; of a series the error, whose share of variance says little."""
-        if self.task.is_classification:
-            return "accuracy"
+        if not self.task.is_regression:
+            return "label_accuracy" if self.task.is_multilabel else "accuracy"
         return "rmse" if self.history is not None else "r2"
 
     @property
