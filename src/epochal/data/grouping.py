@@ -165,8 +165,8 @@ def subjects_note(names: Sequence[str]) -> tuple[str, ...]:
     if not 2 <= len(subjects) <= len(names) / 2 or min(subjects.values()) < 2:
         return ()
     first = next(iter(subjects))
-    pattern = f"({re.sub(r'[0-9]+', r'\\d+', re.escape(first))})"
-    pattern = f"/{pattern}/" if inside[0][len(first)] == "/" else f"^{pattern}"
+    numbers = re.sub("[0-9]+", r"\\d+", re.escape(first))
+    pattern = f"/({numbers})/" if inside[0][len(first)] == "/" else f"^({numbers})"
     return (
         f"file names look as if {len(subjects):,} subjects had several samples each ({first}, …), which a "
         f"random split puts on both sides, so that figures are too good: --groups-from '{pattern}' keeps "

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from epochal.data.dataset import Dataset, Task, fingerprint
 from epochal.data.decoding import Decoding, ImageFiles, Progress, decoded_images, digest_of, in_threads
+from epochal.data.grouping import by_pattern, subjects_note, with_groups
 from epochal.data.image_folder import Listing, classes_in, images_in, shown
 from epochal.data.items import ItemRows, cores
 from epochal.data.large import streams, streams_note
@@ -78,8 +79,11 @@ def read_folder(
     task: str | None = None,
     progress: Progress | None = None,
     stream: bool | None = None,
+    groups_from: str | None = None,
 ) -> Dataset:
     """The images of a folder that has one sub-folder a class, as bytes (n, height, width, channels).
+
+    `groups_from` finds the group of each in its name, as `grouping.by_pattern` says.
 
     Raises:
         Refusal: no classes, an image that can't be read, or sizes that differ.
@@ -101,7 +105,35 @@ def read_folder(
     )
     each = ", ".join(f"{name}: {count:,}" for name, count in list(zip(classes, counts, strict=True))[:10])
     said = f"{len(classes)} classes, a folder each ({each}{', …' if len(classes) > 10 else ''})."
-    return _dataset(read, encoder, labels, f"{folder.name or folder}", (said, *read.notes))
+    notes = (said, *read.notes, *_repeated(read, labels, classes))
+    found = _dataset(read, encoder, labels, f"{folder.name or folder}", notes)
+    if groups_from is not None:
+        values = by_pattern(read.listing.names, groups_from)
+        return with_groups(found, values, f"as {groups_from} finds them in file names")
+    return replace(found, notes=(*found.notes, *subjects_note(read.listing.names)))
+
+
+def _repeated(read: _Images, labels: NDArray[np.int32], classes: Sequence[str]) -> tuple[str, ...]:
+    """A note on images whose pixels are those of another one, above all of another class."""
+    members: dict[bytes, list[int]] = {}
+    for index, mark in enumerate(read.marks):
+        members.setdefault(mark, []).append(index)
+    same = [own for own in members.values() if len(own) > 1]
+    if not same:
+        return ()
+    torn = next((own for own in same if len(set(labels[own])) > 1), None)
+    one, other = (torn or same[0])[:2]
+    if torn is not None:
+        other = next(index for index in torn if labels[index] != labels[one])
+    names = read.listing.names
+    extra = sum(len(own) - 1 for own in same)
+    what = (
+        "1 image has the same pixels as another"
+        if extra == 1
+        else f"{extra:,} images have the pixels of others"
+    )
+    of = f", of the classes {classes[labels[one]]} and {classes[labels[other]]}" if torn is not None else ""
+    return (f"{what} ({names[one]} and {names[other]}{of}).",)
 
 
 @dataclass(frozen=True)
@@ -191,6 +223,8 @@ class _Images:
     digest: str
     notes: tuple[str, ...]
     levels: Levels | None
+    marks: tuple[bytes, ...]
+    """What tells the pixels of each apart from others."""
 
     def labels(self, classes: Sequence[str]) -> NDArray[np.int32]:
         """The class ids."""
@@ -285,12 +319,12 @@ def _read(
     decode = Decoding(channels, options.resize, size, levels, keep=not streamed)
     decoded = decoded_images(decode, [listing.files[index] for index in headers], progress)
     values = np.empty((0 if streamed else len(headers), *shape), np.uint8)
-    digest = hashlib.sha256()
+    marks: list[bytes] = []
     kept: list[int] = []
     for index, image in bad.without(zip(headers, decoded, strict=True)):
         if not streamed:
             values[len(kept)] = image
-        digest.update(image if streamed else digest_of(image))
+        marks.append(image if streamed else digest_of(image))
         kept.append(index)
     sizes = {(headers[index].height, headers[index].width) for index in kept}
     if options.resize is not None and sizes != {size}:
@@ -311,7 +345,8 @@ def _read(
         items = ImageFiles(rest.files, rest.names, replace(decode, keep=True))
         inputs = ItemRows(items, shape, np.dtype(np.uint8), cores())
         notes += (streams_note(inputs, "their files"),)
-    return _Images(rest, inputs, digest.hexdigest(), (*notes, *bad.notes, *listing.notes), levels)
+    digest = hashlib.sha256(b"".join(marks)).hexdigest()
+    return _Images(rest, inputs, digest, (*notes, *bad.notes, *listing.notes), levels, tuple(marks))
 
 
 def _levels(

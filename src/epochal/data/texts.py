@@ -19,11 +19,12 @@ from epochal.data.columns import ColumnReference, called, default_name, resolve
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.examples import example
 from epochal.data.frames import is_frame, is_pair, table_of_frame
+from epochal.data.grouping import with_groups
 from epochal.data.read import existing, is_parquet, read_table
 from epochal.data.recipe import Recipe
 from epochal.data.schema import Column, Encoder, LeftOut
 from epochal.data.sniff import MISSING, sniff
-from epochal.data.table import weights_of, with_targets
+from epochal.data.table import groups_of, weights_of, with_targets
 from epochal.data.target import class_ids, recognize_task, target_numbers
 from epochal.data.tokens import encode_texts, learn_tokenizer, padded, read_tokenizer
 from epochal.data.typed import Damaged, built
@@ -131,6 +132,8 @@ def text(
     lowercase: bool = True,
     task: str | None = None,
     sample_weight: ColumnReference | None = None,
+    groups: ColumnReference | Sequence[Any] | NDArray[Any] | None = None,
+    groups_from: str | None = None,
     header: bool | None = None,
     delimiter: str | None = None,
     missing: Collection[str] = MISSING,
@@ -147,6 +150,9 @@ def text(
         lowercase: whether capitals are read as small letters.
         task: as for `load_data`.
         sample_weight: the column that weighs the samples.
+        groups: the column that tells groups of texts apart, such as authors, or the group of each text: a
+            split keeps each on one side.
+        groups_from: a regular expression that finds the group in that column.
         header: as for `load_data`.
         delimiter: as for `load_data`.
         missing: as for `load_data`.
@@ -169,6 +175,11 @@ def text(
     weight = None if sample_weight is None else resolve(sample_weight, names, "sample_weight")
     if weight in (at, goal):
         raise Refusal(f"sample_weight must be a column of its own; got {called(names, weight or 0)}.")
+    by = resolve(groups, names, "groups") if isinstance(groups, str | int) else None
+    if by in (at, goal, weight) and by is not None:
+        raise Refusal(f"groups must be a column of its own; got {called(names, by)}.")
+    if groups_from is not None and by is None:
+        raise Refusal("groups_from finds groups in a column; name it: groups (--groups COLUMN).")
     table, rows, left = with_targets(table, goal, names)
     found, note = recognize_task(table.column(goal), called(names, goal), task)
     column = table.column(goal)
@@ -190,7 +201,7 @@ def text(
     others = tuple(
         LeftOut(other, index, "is not the text")
         for index, other in enumerate(names)
-        if index not in (at, goal, weight)
+        if index not in (at, goal, weight, by)
     )
     encoder = TextEncoder(
         table=Encoder(
@@ -218,7 +229,7 @@ def text(
     ]
     if others:
         said.append(f"{len(others):,} other column{'s are' if len(others) > 1 else ' is'} no input (--text).")
-    return Dataset(
+    dataset = Dataset(
         inputs=inputs,
         targets=targets,
         task=found,
@@ -233,6 +244,10 @@ def text(
         fingerprint=fingerprint((names[at], names[goal]), inputs, targets, weights),
         recipe=Recipe.of("text", source, asked),
     )
+    if by is not None:
+        values = groups_of(table.column(by), called(names, by), groups_from)
+        return with_groups(dataset, values, f"as {called(names, by)} tells")
+    return dataset if groups is None else with_groups(dataset, groups, "told by groups")
 
 
 def _length_notes(lengths: NDArray[np.int64], length: int) -> list[str]:
