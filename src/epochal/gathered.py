@@ -205,7 +205,7 @@ class Gathered:
         else:
             dataset = as_dataset(data, settings.task, settings.stream, settings.workers)
         dataset = placed(dataset, settings.stream, state)
-        dataset = _with_groups_of(settings.order, dataset)
+        dataset = _with_groups_of(settings, dataset)
         settings = settled_split(settings, dataset)
         task = dataset.task
         if task is None or dataset.targets is None:
@@ -269,12 +269,21 @@ class Gathered:
         )
 
 
-def _with_groups_of(order: Any, dataset: Dataset) -> Dataset:
-    """The data set with the groups that an order was given, which a split keeps whole, too."""
-    values = order.values if isinstance(order, Groups) else None
+def _with_groups_of(settings: Settings, dataset: Dataset) -> Dataset:
+    """The data set with the groups that an order was given, where a split is to keep them whole, too."""
+    values = settings.order.values if isinstance(settings.order, Groups) else None
     if values is None or dataset.groups is not None or len(values) != dataset.samples:
         return dataset  # an order of another length is refused where it is bound
-    return replace(dataset, groups=np.asarray(values, np.int64))
+    if settings.split == "groups":
+        return replace(dataset, groups=np.asarray(values, np.int64))
+    held = any(isinstance(part, int | float) and part for part in (settings.validation, settings.test))
+    if settings.split == "chronological" or not held:
+        return dataset
+    note = (
+        "a random split puts samples of a group on both sides, so that figures may be too good: "
+        'split="groups" keeps each group of the order on one side.'
+    )
+    return replace(dataset, notes=(*dataset.notes, note))
 
 
 def settled_split(settings: Settings, dataset: Dataset) -> Settings:

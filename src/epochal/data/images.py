@@ -130,7 +130,7 @@ def _repeated(read: _Images, labels: NDArray[np.int32], classes: Sequence[str]) 
     what = (
         "1 image has the same pixels as another"
         if extra == 1
-        else f"{extra:,} images have the pixels of others"
+        else f"{extra:,} images have the same pixels as others"
     )
     of = f", of the classes {classes[labels[one]]} and {classes[labels[other]]}" if torn is not None else ""
     return (f"{what} ({names[one]} and {names[other]}{of}).",)
