@@ -12,6 +12,7 @@ PAGE = ROOT / "docs" / "architecture.md"
 BEGIN, END = "<!-- tree: written by docs/tree.py -->", "<!-- end of tree -->"
 LAYERS = (
     "printable",
+    "layout",
     "errors",
     "directions",
     "hosts",

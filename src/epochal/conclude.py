@@ -39,6 +39,7 @@ from epochal.models import (
 from epochal.models.frozen import whole
 from epochal.prepared import Prepared, Samples
 from epochal.run import BrokenUpdate, Fitted, ForecastScores, History, Outcome, Run, Scores, score_forecasts
+from epochal.run.evaluate import hashes_of
 from epochal.run.per_class import label_confusion
 from epochal.run.threshold import decide
 
@@ -194,6 +195,7 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         history=None if prepared.dataset.timeline is None else History.of(prepared.dataset.timeline),
         order_seeds=tuple(prepared.seed(repeat, "order") for repeat in repeats),
         rows=prepared.dataset.rows[: 0 if prepared.endless else None],
+        hashes=hashes_of(prepared.dataset),
         names=prepared.dataset.names,
         splits=tuple(
             np.empty(0, np.uint8)

@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from epochal.cli.layout import aligned, folded
 from epochal.cli.screen import PLAIN_SECONDS, duration, plain_console, section
+from epochal.layout import aligned, folded
 
 if TYPE_CHECKING:
     from epochal.choose.progress import Step

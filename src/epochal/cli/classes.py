@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from epochal.cli.layout import aligned
 from epochal.curves import Summary
+from epochal.layout import aligned
 from epochal.run import Run
 
 __all__ = ["class_sections", "threshold_section"]

@@ -20,8 +20,8 @@ from rich.live import Live
 from rich.segment import Segment
 from rich.text import Text
 
-from epochal.cli.layout import folded
 from epochal.events import Evaluated, Event, Noted, Progressed, RepeatEnded, Resumed, RunStarted, Unsaved
+from epochal.layout import folded
 from epochal.printable import printable
 
 if TYPE_CHECKING:

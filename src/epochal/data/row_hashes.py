@@ -16,9 +16,9 @@ _BLOCK_BYTES = 1 << 19
 def row_hashes(*arrays: NDArray[Any]) -> Words:
     """64-bit hashes `(n,)` of the rows of arrays `(n, ...)` taken together, the same in every process.
 
-    Rows are equal if their bits are, where 0 and -0 are one number and every NaN is the same. Rows that differ
-    have the same hash with a probability of about 2^-63: two independent sums of products of pairs of words
-    (NH; Black et al. 1999, UMAC, section 4.1), of 32 bits each.
+    Rows are equal if their bits are, where 0 and -0 are one number and every NaN is the same. Rows that
+    differ have the same hash with a probability of about 2^-63: two independent sums of products of pairs
+    of words (NH; Black et al. 1999, UMAC, section 4.1), of 32 bits each.
 
     >>> rows = np.array([[1, 0.0], [2, 0], [1, -0.0]], np.float32)
     >>> first, second, third = row_hashes(rows)

@@ -128,6 +128,7 @@ def check_run(run: Run) -> None:
     if len(curves) and not 0 <= int(curves.repeat.min()) <= int(curves.repeat.max()) < run.repeats:
         raise Damaged("metrics.parquet has repeats that the run has not")
     _numbers("split.parquet", "row", run.rows, "iu")
+    _numbers("split.parquet", "hash", run.hashes, "u")
     for number, split in enumerate(run.splits):
         _numbers("split.parquet", f"repeat {number}", split, "iu")
         if len(split) and not 0 <= int(split.min()) <= int(split.max()) <= 3:

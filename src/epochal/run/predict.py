@@ -27,9 +27,9 @@ from epochal.run.csv_file import write_table
 
 if TYPE_CHECKING:
     from epochal.data import Dataset, Task
-    from epochal.run.record import Run
+    from epochal.run.record import Fitted, Run
 
-__all__ = ["Prediction", "compiled_forward", "predict"]
+__all__ = ["Prediction", "compiled_forward", "in_units", "outputs_of", "predict", "read_samples"]
 
 
 @functools.lru_cache(maxsize=32)
@@ -236,18 +236,56 @@ def _short(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.round(values * scale) / scale)
 
 
-def predict(
-    run: Run, data: Any, parameters: str = "best", skip_bad: bool = False, **reading: Any
-) -> Prediction:
-    """See `Run.predict`; `reading` says how a text table is read (header, delimiter, missing)."""
-    if parameters not in ("best", "last"):
-        raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
-    encoder = run.encoder.looking_ahead() if isinstance(run.encoder, WindowEncoder) else run.encoder
+def outputs_of(run: Run, dataset: Dataset, parameters: str = "best") -> list[NDArray[np.float64]]:
+    """What the network of each repeat puts out for samples that were encoded for it."""
+    assert run.model is not None
+    settled(run.model, [dataset.inputs])
+    call, parts = compiled_forward(run, run.model), _parts(run, dataset)
+    found = []
+    for fitted in run.fitted:
+        inputs = dataset.inputs if fitted.scaling is None else fitted.scaling.apply(dataset.inputs)
+        variables: Variables = getattr(fitted, parameters)
+        outputs = [np.asarray(call(variables, inputs[part]), np.float64) for part in parts]
+        found.append(np.concatenate(outputs))
+    return found
+
+
+def _parts(run: Run, dataset: Dataset) -> list[NDArray[np.int64]]:
+    """The samples that go through the network at once: all, or a stretch whose state is carried."""
+    return _stretches(dataset) if getattr(run.model, "carries", False) else [np.arange(dataset.samples)]
+
+
+def in_units(run: Run, fitted: Fitted, outputs: NDArray[np.float64], dataset: Dataset) -> NDArray[np.float64]:
+    """Outputs of one repeat as probabilities (n, classes), or as numbers (n, targets) in their units."""
+    if run.task.is_classification:
+        return probabilities(outputs, np)
+    if run.task.is_multilabel:
+        return label_probabilities(outputs, np)
+    numbers = outputs.reshape(len(outputs), -1)
+    if fitted.target_scaling is not None:
+        numbers = fitted.target_scaling.restore(numbers)
+    line = dataset.timeline
+    return numbers if line is None else line.restored(numbers, np.arange(len(numbers)))
+
+
+def read_samples(
+    run: Run, data: Any, skip_bad: bool = False, *, ahead: bool = False, **reading: Any
+) -> Dataset:
+    """New samples, encoded as those of the run were.
+
+    Args:
+        run: the run.
+        data: a file, a data frame, or arrays.
+        skip_bad: whether images that can't be read are left out.
+        ahead: whether windows of a series may end where the targets are not known yet.
+        **reading: how a text table is read (header, delimiter, missing).
+    """
+    encoder = run.encoder.looking_ahead() if ahead and isinstance(run.encoder, WindowEncoder) else run.encoder
     if skip_bad:
         if not isinstance(encoder, ImageEncoder):
             raise Refusal("skip_bad is about images; the run was trained on other data. Leave it out.")
         encoder = replace(encoder, skip_bad=True)
-    dataset = encode_new(
+    return encode_new(
         encoder,
         data,
         task=run.task,
@@ -257,33 +295,26 @@ def predict(
         finite=any(fitted.scaling is None for fitted in run.fitted),
         **reading,
     )
-    assert run.model is not None
-    settled(run.model, [dataset.inputs])
-    call = compiled_forward(run, run.model)
-    stateful = getattr(run.model, "carries", False)
-    parts = [np.arange(dataset.samples)] if not stateful else _stretches(dataset)
-    each = []
-    for fitted in run.fitted:
-        inputs = dataset.inputs if fitted.scaling is None else fitted.scaling.apply(dataset.inputs)
-        variables: Variables = getattr(fitted, parameters)
-        outputs = np.concatenate([np.asarray(call(variables, inputs[part]), np.float64) for part in parts])
-        if run.task.is_classification:
-            each.append(probabilities(outputs, np))
-        elif run.task.is_multilabel:
-            each.append(label_probabilities(outputs, np))
-        else:
-            numbers = outputs.reshape(len(outputs), -1)
-            if fitted.target_scaling is not None:
-                numbers = fitted.target_scaling.restore(numbers)
-            line = dataset.timeline
-            each.append(numbers if line is None else line.restored(numbers, np.arange(len(numbers))))
+
+
+def predict(
+    run: Run, data: Any, parameters: str = "best", skip_bad: bool = False, **reading: Any
+) -> Prediction:
+    """See `Run.predict`; `reading` says how a text table is read (header, delimiter, missing)."""
+    if parameters not in ("best", "last"):
+        raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
+    dataset = read_samples(run, data, skip_bad, ahead=True, **reading)
+    each = [
+        in_units(run, fitted, outputs, dataset)
+        for fitted, outputs in zip(run.fitted, outputs_of(run, dataset, parameters), strict=True)
+    ]
     per_repeat = np.stack(each)
     several = len(each) > 1
     spread = per_repeat.std(axis=0, ddof=1) if several else np.full(per_repeat.shape[1:], np.nan)
     places = {} if dataset.timeline is None else dataset.timeline.places()
     notes, threshold = dataset.notes, None if run.threshold is None else run.threshold.value
-    if stateful:
-        again = " and again after each gap" if len(parts) > 1 else ""
+    if getattr(run.model, "carries", False):
+        again = " and again after each gap" if len(_parts(run, dataset)) > 1 else ""
         notes = (*notes, f"the state is zero before the first row{again}, and carried from window to window.")
     if run.threshold is not None:
         chosen = parameters == "last" and run.threshold.rule != "given"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from epochal.run.evaluation import Evaluation
     from epochal.run.ranking import Ranking
 
 __all__ = ["BrokenUpdate", "Fitted", "Outcome", "Run", "Scores"]
@@ -124,6 +125,9 @@ class Run:
     """From which probability on a sample is taken for the second of two classes, if that is not one half."""
     rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     """The row of the source that each sample is, counted from 1; none for a source without length."""
+    hashes: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
+    """Of inputs and target of each sample, by which `evaluate` finds rows that were trained on; none for
+    samples that are streamed, or more than 4,194,304."""
     names: tuple[str, ...] = ()
     """What each sample is called, such as the file of an image; empty where rows have numbers only."""
     splits: tuple[NDArray[np.uint8], ...] = ()
@@ -282,6 +286,27 @@ class Run:
             skip_bad: whether images that can't be read are left out, as they are if they were in training.
         """
         return predict(self, data, parameters, skip_bad)
+
+    def evaluate(
+        self, data: Any, targets: Any = None, *, parameters: str = "best", skip_bad: bool = False
+    ) -> Evaluation:
+        """What the run reaches on labeled data: every metric over the repeats, and of their mean prediction.
+
+        It says which of the rows were trained on. The loss is weighted by sample weights if the data has
+        some, and not by class weights; the other metrics never are.
+
+        Args:
+            data: a file or data frame with the target, or inputs (n, ...) with `targets` beside them.
+            targets: classes or numbers (n,), or the name of a column of the data frame.
+            parameters: "best" or "last".
+            skip_bad: whether images that can't be read are left out.
+
+        Raises:
+            Refusal: there is no target, or the data does not fit the run.
+        """
+        from epochal.run.evaluate import evaluate
+
+        return evaluate(self, data, targets, parameters=parameters, skip_bad=skip_bad)
 
     def plot_forecast(
         self, path: str | Path | None = None, *, step: int = 1, series: str | None = None, style: str = "auto"

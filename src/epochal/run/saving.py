@@ -140,6 +140,8 @@ def _write(run: Run, folder: Path, report: bool) -> dict[str, Written]:
     columns: dict[str, Any] = {"row": pa.array(run.rows)}
     if run.names:
         columns["name"] = pa.array(run.names)
+    if len(run.hashes):
+        columns["hash"] = pa.array(run.hashes)
     if run.order_values is not None:
         columns["order"] = pa.array(run.order_values)
     columns |= {f"repeat {repeat}": pa.array(column) for repeat, column in enumerate(run.splits)}
