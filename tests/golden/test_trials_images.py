@@ -60,7 +60,7 @@ def test_classes_of_the_trial_differ_and_what_is_hidden_is_ignored():
     assert any("hidden or other files ignored" in note for note in data.notes)
     means = [data.inputs[data.targets == number].mean() for number in (0, 1)]
     assert abs(means[0] - means[1]) > 60
-    run = ep.fit(ep.MLP(32), data, epochs=60, batch_size=8)
+    run = ep.fit(ep.MLP(32), data, epochs=100, batch_size=8)
     assert run.metrics["validation"]["accuracy"].mean >= 0.95
     bright = TRIALS / "pixels12bit" / "bright"
     assert set(run.predict(bright).labels.tolist()) == {"bright"}

@@ -163,8 +163,8 @@ def _orientation(image: Image.Image) -> int:
 
 def _is_deep(image: Image.Image) -> bool:
     """Whether values have more than 8 bits; where there are several channels, Pillow reads the upper 8."""
-    tile = getattr(image, "tile", None)
-    return image.mode in ("F", "I", *_SIXTEEN) or (bool(tile) and ";16" in str(tile[0][3]))
+    tiles = getattr(image, "tile", [])
+    return image.mode in ("F", "I", *_SIXTEEN) or any(";16" in str(tile[3]) for tile in tiles[:1])
 
 
 def _values(image: Image.Image) -> NDArray[np.generic]:

@@ -247,7 +247,9 @@ def text(
     if by is not None:
         values = groups_of(table.column(by), called(names, by), groups_from)
         return with_groups(dataset, values, f"as {called(names, by)} tells")
-    return dataset if groups is None else with_groups(dataset, groups, "told by groups")
+    if groups is None or isinstance(groups, str | int):
+        return dataset
+    return with_groups(dataset, groups, "told by groups")
 
 
 def _length_notes(lengths: NDArray[np.int64], length: int) -> list[str]:
