@@ -23,6 +23,7 @@ from epochal.data.grouping import with_groups
 from epochal.data.read import existing, is_parquet, read_table
 from epochal.data.recipe import Recipe
 from epochal.data.schema import Column, Encoder, LeftOut
+from epochal.data.scripts import writing_of
 from epochal.data.sniff import MISSING, sniff
 from epochal.data.table import groups_of, weights_of, with_targets
 from epochal.data.target import class_ids, recognize_task, target_numbers
@@ -126,7 +127,7 @@ def text(
     *,
     text: ColumnReference | None = None,
     target: ColumnReference | None = None,
-    tokenizer: str = "words",
+    tokenizer: str | None = None,
     vocabulary: int = 20_000,
     max_length: int | None = None,
     lowercase: bool = True,
@@ -144,7 +145,9 @@ def text(
         source: a path or "example:NAME", a data frame, or `(texts, labels)`, two sequences.
         text: the column with the texts, by name or number from 1; not needed for two sequences.
         target: the target column; by default the last one that is not `text`.
-        tokenizer: "words" or "bpe" (pieces of words); it learns from these texts.
+        tokenizer: "words" or "bpe" (pieces of words); it learns from these texts. By default words, which
+            are characters where there are no blanks between them, as in Chinese and Thai; and pieces of long
+            strings that hardly repeat, such as sequences of bases.
         vocabulary: how many tokens there are at most, padding and unknown included.
         max_length: tokens to which longer texts are cut; by default as many as 99 % of the texts have.
         lowercase: whether capitals are read as small letters.
@@ -194,6 +197,8 @@ def text(
         raise Refusal(
             f"{called(names, at)} must hold texts; all {len(texts):,} are empty. Name another with --text."
         )
+    writing = writing_of(texts)
+    tokenizer = writing.tokenizer if tokenizer is None else tokenizer
     learned = learn_tokenizer(tokenizer, texts, vocabulary, lowercase)
     ids, lengths = encode_texts(learned, texts)
     if longest is None:
@@ -225,6 +230,7 @@ def text(
         note,
         f"texts in {called(names, at)}: {encoder.vocabulary_size:,} tokens ({tokenizer}), learned from all "
         "texts given, without targets; those that no training text has are unknown to a repeat.",
+        *([unspaced] if (unspaced := writing.note(tokenizer)) else []),
         *_length_notes(lengths, longest),
     ]
     if others:
