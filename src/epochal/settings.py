@@ -8,9 +8,10 @@ import operator
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any, Literal, TypedDict
 
-from epochal.data import TASKS
+from epochal.data import TASKS, load
 from epochal.engine.optimizers import Optimizer, optimizer_for
 from epochal.engine.schedules import Schedule
 from epochal.errors import Refusal, did_you_mean
@@ -34,6 +35,7 @@ _ELSEWHERE = {
     "sample_weight": "fit(model, X, y, sample_weight=weights)",
     "block_length": "order=epochal.Blocks(12)",
     "groups": 'order=epochal.Groups(values), or epochal.load_data(source, groups="column")',
+    "progress": "fit(..., progress=False); train yields events instead",
     "max_seconds": "stop=epochal.Budget(seconds=60)",
     "max_updates": "stop=epochal.Budget(updates=1000)",
 }
@@ -204,6 +206,10 @@ class Settings:
         for name in options:
             if name in _ELSEWHERE:
                 raise Refusal(f'option "{name}" is said in another way: {_ELSEWHERE[name]}.')
+            if name not in fields and name in signature(load).parameters:
+                raise Refusal(
+                    f'option "{name}" is one of load_data: fit(model, epochal.load_data(source, {name}=...)).'
+                )
             if name not in fields:
                 raise Refusal(did_you_mean("option", name, known))
         return cls(**options)

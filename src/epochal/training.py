@@ -44,6 +44,7 @@ from epochal.events import (
 from epochal.hosts import together
 from epochal.prepare import prepare
 from epochal.prepared import Prepared
+from epochal.progress import Display, Watcher, display
 from epochal.remembered import Remembered, in_step
 from epochal.run import Run, refuse_existing
 from epochal.run.home import Home
@@ -62,6 +63,7 @@ def fit(
     y: Any = None,
     *,
     sample_weight: Any = None,
+    progress: bool | None = None,
     out: str | Path | RunFolder | None = None,
     ray: str | None = None,
     **options: Unpack[Options],
@@ -75,6 +77,9 @@ def fit(
         y: the targets: an array, list or Series with one for each sample; or, where `data` is a file or a
             data frame, the name of their column.
         sample_weight: how much each sample weighs, likewise.
+        progress: whether it is shown how the data was read and how far the training is: in a notebook below
+            the cell, else on stderr. By default in notebooks and terminals; False is silent (`run.notes` has
+            what was noticed).
         out: a new run folder. The training lives there from its first moment on: what was learned is kept
             every 60 seconds (`RunFolder` says it otherwise), and `resume` goes on after whatever happened.
         ray: the address of a Ray cluster to whose nodes the repeats go, such as "auto" or "10.0.0.1:6379";
@@ -102,25 +107,34 @@ def fit(
     >>> fit(MLP(4), X, y, epochs=2).task.kind
     'regression'
     """
-    control = Control()
+    control, shown = Control(), display(progress)
     events = train(model, data, y, sample_weight=sample_weight, control=control, out=out, ray=ray, **options)
-    return drained(events, control)
+    return drained(events, control, shown)
 
 
-def drained(events: Events, control: Control) -> Run:
+def drained(events: Events, control: Control, shown: Display | None = None) -> Run:
     """The run at the end of the events; Ctrl-C ends it early, a second one leaves."""
-    while True:
-        try:
-            for event in events:
-                if isinstance(event, RunEnded):
-                    if event.unsaved:
-                        raise SaveFailed(event.unsaved, event.run)
-                    return event.run
-        except KeyboardInterrupt:
-            if control.stopped:
-                events.close()
-                raise
-            control.stop()
+    watcher = None if shown is None else Watcher(shown, control)
+    ended: RunEnded | None = None
+    try:
+        while ended is None:
+            try:
+                for event in events:
+                    if isinstance(event, RunEnded):
+                        ended = event
+                    if watcher is not None:
+                        watcher.take(event)
+            except KeyboardInterrupt:
+                if control.stopped:
+                    events.close()
+                    raise
+                control.stop()
+    finally:
+        if watcher is not None:
+            watcher.close()
+    if ended.unsaved:
+        raise SaveFailed(ended.unsaved, ended.run)
+    return ended.run
 
 
 @takes_options()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -18,7 +19,7 @@ from epochal.choose.adviser import Adviser
 from epochal.choose.bench import Bench
 from epochal.choose.cluster import going_to
 from epochal.choose.goal import Goal
-from epochal.choose.progress import Watch
+from epochal.choose.progress import Steps, Watch
 from epochal.choose.setting import Setting
 from epochal.choose.store import Store
 from epochal.data import joined
@@ -55,6 +56,7 @@ def advise(
     folder: str | Path | None = None,
     control: Control | None = None,
     watch: Watch | None = None,
+    progress: bool | None = None,
     ray: str | None = None,
     **options: Unpack[Options],
 ) -> Advice:
@@ -71,6 +73,7 @@ def advise(
         folder: where finished trainings are kept; a second call goes on where the first ended.
         control: ends it from outside (`Control.stop`).
         watch: called with a `Step` after each training.
+        progress: whether it is shown how far it is, as in `fit`; by default where there is no `watch`.
         ray: address of a Ray cluster on whose nodes the trainings are made ("auto": the one this machine
             belongs to). Updates are timed and the gradient noise is measured here.
         **options: those of a training, by name. `repeats` (10) is the number of seeds of the search, and
@@ -85,7 +88,8 @@ def advise(
         Interrupted: the control was asked to stop.
         HostLost: no node of the cluster is left; what was finished is in the folder.
     """
-    begin = time.perf_counter()
+    begin, control = time.perf_counter(), control or Control()
+    steps = Steps(watch, progress, control)
     if goal not in GOALS:
         raise Refusal(did_you_mean("goal", goal, GOALS))
     if target is not None and not (isinstance(target, int | float) and math.isfinite(target)):
@@ -112,10 +116,11 @@ def advise(
     )
     if size is not None:
         size = bench.base.plan.with_(batch_size=size).segments[0][1]
-    with going_to(ray, bench):
+    steps.opening(dataset)
+    with closing(steps), going_to(ray, bench):
         if folder is not None:
             asked = {"goal": goal, "target": target, "batch_size": size, "repeats": repeats}
             bench.store = Store(Path(folder), {"what": "advice", **asked, **bench.described()})
         setting = Setting("", model, {})
-        adviser = Adviser(bench, setting, Goal(goal), target, size, repeats, epochs, watch, begin)
+        adviser = Adviser(bench, setting, Goal(goal), target, size, repeats, epochs, steps.watch, begin)
         return adviser.advice()

@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from epochal.choose.fairness import At, Length, amount_of, lengths, parse_at, sa
 from epochal.choose.grid import AXES, BATCH_SIZES, TUNE, Axis, Entry, axes_of, entries, said
 from epochal.choose.judged import judge_trial
 from epochal.choose.memory import too_large
-from epochal.choose.progress import Step, Watch
+from epochal.choose.progress import Step, Steps, Watch
 from epochal.choose.race import Dropped, rounds, survivors
 from epochal.choose.rates import MOST_TRAININGS, REPEATS, tune
 from epochal.choose.rows import Measured, concluded
@@ -72,6 +73,7 @@ def compare(
     folder: str | Path | None = None,
     control: Control | None = None,
     watch: Watch | None = None,
+    progress: bool | None = None,
     yes: bool = False,
     ray: str | None = None,
     **options: Any,
@@ -98,6 +100,7 @@ def compare(
         folder: keeps each finished training, so that the same call continues, or answers at once.
         control: ends it from outside.
         watch: called after each training.
+        progress: whether it is shown how far it is, as in `fit`; by default where there is no `watch`.
         yes: start even if it would take more than an hour.
         ray: address of a Ray cluster on whose nodes the trainings are made ("auto": the one this machine
             belongs to). Trainings of a node that dies are made again on others.
@@ -117,17 +120,19 @@ def compare(
     >>> found.best, [row.updates for row in found.rows]
     ('batch 8', [45, 3])
     """
-    begin = time.perf_counter()
+    begin, control = time.perf_counter(), control or Control()
+    steps = Steps(watch, progress, control)
     asked = parse_at(at)
     if target is not None and not (isinstance(target, int | float) and math.isfinite(target)):
         raise Refusal(f"target must be a finite number; got {target!r}. Leave it out to have one chosen.")
     axes, common = axes_of(model, options)
     reading = {name: options[name] for name in ("task", "stream", "workers") if name in options}
     data = joined(data, y, sample_weight, **reading)
-    race = _settle(axes, common, data, asked, "batch_size" in options, control or Control())
-    race.watch, race.begin = watch, begin
+    race = _settle(axes, common, data, asked, "batch_size" in options, control)
+    race.watch, race.begin = steps.watch, begin
     kept = None if folder is None else Path(folder)
-    with going_to(ray, race.bench):
+    steps.opening(race.bench.base.dataset)
+    with closing(steps), going_to(ray, race.bench):
         if kept is not None:
             race.bench.store = Store(kept, race.request(target))
         race.measure()

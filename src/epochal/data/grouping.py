@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from epochal.data.dataset import Dataset
 from epochal.data.frames import is_frame, table_of_frame
 from epochal.data.read import existing, read_table
+from epochal.data.reading import AS_FOUND
 from epochal.errors import Refusal
 
 __all__ = ["by_pattern", "by_table", "numbered", "subjects_note", "with_groups"]
@@ -134,7 +135,7 @@ def _pairs(source: Any) -> tuple[dict[str, Any], str]:
         table, said = table_of_frame(source), "groups_table"
     elif isinstance(source, (str, Path)):
         path = existing(source)
-        table, said = read_table(path, None, None)[0], path.name
+        table, said = read_table(path, AS_FOUND)[0], path.name
     else:
         raise Refusal(f"groups_table must be a path, a data frame or a mapping; got {type(source).__name__}.")
     if table.num_columns < 2:

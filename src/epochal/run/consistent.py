@@ -135,8 +135,8 @@ def check_run(run: Run) -> None:
             raise Damaged("split.parquet has parts that there are not")
     for part, scores in run.scores.items():
         _check_scores(part, scores, run)
-    if run.history is not None:
-        _check_history(run.history, run)
+    if run.observed is not None:
+        _check_history(run.observed, run)
 
 
 def _numbers(table: str, name: str, column: Any, kinds: str) -> None:

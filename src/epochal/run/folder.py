@@ -148,7 +148,7 @@ def _record(path: Path, document: dict[str, Any], parameters: bool) -> Run:
         forecasts={
             part: ForecastScores.from_dict(found) for part, found in document.get("forecasts", {}).items()
         },
-        history=_history(path, document.get("history")),
+        observed=_history(path, document.get("history")),
         interrupted=document["interrupted"],
         failed=document["failed"],
         order_seeds=tuple(document["order_seeds"]),

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from epochal.curves import Curves, PrecisionRecall, Summary, Verdict, precision_recall, summarize
 from epochal.data import Encoder, SampleEncoder, Scaling, TargetScaling, Task, Vocabulary
 from epochal.errors import Refusal
+from epochal.faces import in_python
 from epochal.models import Model, Variables, bounds_of
 from epochal.plan import Plan
 from epochal.run.forecast import ForecastScores, History
@@ -117,7 +118,7 @@ class Run:
     baseline: dict[str, list[float]] = field(default_factory=dict)
     forecasts: dict[str, ForecastScores] = field(default_factory=dict)
     """For windows of a series: RMSE by step ahead, and how far below that of naive forecasts, by part."""
-    history: History | None = None
+    observed: History | None = None
     """For windows of a series: the forecast column, row by row."""
     order_seeds: tuple[int, ...] = ()
     """The seed of each repeat's order; see `plan_of`."""
@@ -143,6 +144,19 @@ class Run:
     def repeats(self) -> int:
         """How many times the training was repeated."""
         return len(self.outcomes)
+
+    @property
+    def history(self) -> Any:
+        """The curves as a data frame: repeat (from 1), epoch, update, samples, seconds, and all columns.
+
+        Epoch 0 is the evaluation before the first update. A pandas frame, or an Arrow table without pandas.
+        """
+        return self.curves.to_frame()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was noticed before training: how the data was read, and what was adjusted."""
+        return tuple(dict.fromkeys([*self.data.get("notes", ()), *self.data.get("training_notes", ())]))
 
     @property
     def precision(self) -> str:
@@ -249,7 +263,7 @@ class Run:
         """The metric that is shown first; of a series the error, whose share of variance says little."""
         if not self.task.is_regression:
             return "label_accuracy" if self.task.is_multilabel else "accuracy"
-        return "rmse" if self.history is not None else "r2"
+        return "rmse" if self.observed is not None else "r2"
 
     @property
     def headline(self) -> tuple[str, Summary] | None:
@@ -357,7 +371,7 @@ class Run:
 
     def summary(self) -> str:
         """A few lines for a reader in a hurry."""
-        lines = [self.verdict.sentence]
+        lines = [in_python(self.verdict.sentence)]
         headline = self.headline
         if headline is not None:
             lines.insert(0, f"{headline[0]}: {headline[1]}")
@@ -377,3 +391,8 @@ class Run:
 
     def __str__(self) -> str:
         return self.summary()
+
+    def _repr_html_(self) -> str:
+        from epochal.run.run_html import run_html
+
+        return run_html(self)
