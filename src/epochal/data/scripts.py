@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["SINGLE", "Writing", "writing_of"]
+__all__ = ["SINGLE", "Writing", "without_blanks", "writing_of"]
 
 _SIGNS = (
     "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9d"
@@ -59,6 +60,22 @@ class Writing:
             taken = "each character is a token; bpe takes frequent pieces" if tokenizer == "words" else taken
             return f"the texts have no blanks between words: {taken} (--tokenizer)."
         return ""
+
+
+_MARKED = re.compile(
+    f"[{_SIGNS}]|[{_LETTERS}]["
+    + "".join(chr(code) for code in range(0x0E00, 0xAAE0) if unicodedata.category(chr(code))[0] == "M")
+    + f"]*|[^{_SIGNS}{_LETTERS}]+"
+)
+
+
+def without_blanks(word: str) -> list[str]:
+    """The characters of a word of a script without blanks, and what is between them.
+
+    >>> without_blanks("用Python写"), without_blanks("ดีมาก"), without_blanks("plain")
+    (['用', 'Python', '写'], ['ดี', 'ม', 'า', 'ก'], ['plain'])
+    """
+    return _MARKED.findall(word) if _UNSPACED.search(word) else [word]
 
 
 def writing_of(texts: Sequence[str]) -> Writing:
