@@ -37,8 +37,19 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
         "optimizer_options": dict(optimizer.options),
         "learning_rate": optimizer.learning_rate,
         "schedule": spec.schedule.describe(),
+        "weight_decay": settings.weight_decay,
+        "clip_norm": settings.clip_norm,
+        "gradient_noise": settings.gradient_noise,
         "loss": prepared.loss_name,
+        "label_smoothing": settings.label_smoothing,
         "metrics": [metric.name for metric in spec.metrics],
+        "own_metrics": {
+            metric.name: {True: "higher is better", False: "lower is better", None: ""}[
+                metric.greater_is_better
+            ]
+            for metric in spec.metrics
+            if metric.own
+        },
         "monitor": spec.monitor,
         "stop": prepared.rule.describe(),
         "order": prepared.order.name,

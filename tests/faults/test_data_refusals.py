@@ -207,8 +207,10 @@ def test_bad_array_files_are_refused(tmp_path):
 def test_frames_with_columns_that_are_no_column_are_refused():
     with refused('"a"', "list", "Leave it out"):
         load(pd.DataFrame({"a": [[1], [2]], "y": [0, 1]}))
-    with refused("one kind of value"):
-        load(pd.DataFrame({"a": [1, "x", 2.5], "y": [0, 1, 0]}))
+    with refused("2 problems", '(1) column 1 ("a")', '(2) column 2 ("b")', "object", "drop=['b']"):
+        load(pd.DataFrame({"a": [[1], [2]], "b": [object(), object()], "y": [0, 1]}))
+    with refused('column 1 ("a")', "complex numbers"):
+        load(pd.DataFrame({"a": [1j, 2j], "y": [0, 1]}))
     with refused("target", "3 rows", "got 2"):
         load((pd.DataFrame({"a": [1, 2, 3]}), [0, 1]))
 

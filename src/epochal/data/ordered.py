@@ -65,9 +65,9 @@ def series_table(
             raise Refusal(f"windows are cut from a table or one array; {path.name} has several: use .npy.")
         return *_named(read_table(path, reading), path.name), target
     if is_frame(source):
-        return table_of_frame(source), "data frame", (), target
+        return *_named(table_of_frame(source, time=True), "data frame"), target
     if is_pair(source) and len(source) == 2 and isinstance(source[1], (str, int)):
-        return table_of_frame(source[0]), "data frame", (), source[1]
+        return *_named(table_of_frame(source[0], time=True), "data frame"), source[1]
     if isinstance(source, (tuple, list)) and len(source) == 2 and np.ndim(source[0]) > 0:
         raise Refusal("windows make their own targets; give the ordered numbers alone, without targets.")
     return _of_numbers(source), "array", (), target

@@ -341,7 +341,7 @@ def _write_rows(
         out.flush()
         os.fsync(out.fileno())
     return [
-        f"{column} has values in no category that was recognized: all its indicators are 0 there."
+        f"{column} has values not seen when its categories were recognized: treated as unknown."
         for column in unseen
     ]
 

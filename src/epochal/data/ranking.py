@@ -263,7 +263,8 @@ def _table(source: Any, reading: Reading) -> tuple[pa.Table, str, tuple[str, ...
         table, notes = read_table(path, reading)
         return table, path.name, notes
     if is_frame(source):
-        return table_of_frame(source), "data frame", ()
+        table, notes = table_of_frame(source)
+        return table, "data frame", notes
     raise Refusal(
         f"rank_pairs needs a path, a data frame, or arrays (inputs, ranks); got {type(source).__name__}."
     )

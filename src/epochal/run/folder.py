@@ -33,6 +33,7 @@ from epochal.data import Scaling, TargetScaling, Vocabulary, encoder_from_dict
 from epochal.data.encoders import code_sizes
 from epochal.data.levels import LevelScaling
 from epochal.data.typed import Damaged
+from epochal.directions import declare
 from epochal.errors import Refusal
 from epochal.models import Pairwise, Variables, embedded, embedded_shape, shapes_of
 from epochal.models.frozen import names_of
@@ -141,6 +142,9 @@ def _record(path: Path, document: dict[str, Any], parameters: bool) -> Run:
     plan = _plan(document["plan"], None if values is None else values[splits[0] == PARTS.index("train")])
     task = check_task(path, document["task"])
     outcomes = tuple(map(outcome_of, document["outcomes"]))
+    for name, said in document["settings"].get("own_metrics", {}).items():
+        if said:  # curves of the run are read that way, unless this process knows the name otherwise
+            declare(str(name), str(said).startswith("higher"))
     scores = {
         part: read_scores(path, part, value, document["settings"]["loss"])
         for part, value in document["scores"].items()
