@@ -273,7 +273,7 @@ class Gathered:
                 )
             target_scalings.append(fit_target_scaling(dataset.targets, chosen.train) if numbers else None)
         told = time_notes(dataset.timeline, dataset.samples, splits[0], settings.split, settings.gap)
-        told = [*told, *_news(validation=validation, test=test)]
+        told = (*told, *_news(validation=validation, test=test))
         if told:
             dataset = replace(dataset, notes=(*dataset.notes, *told))
         return cls(
