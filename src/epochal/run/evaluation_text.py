@@ -101,7 +101,8 @@ def _classes(found: Evaluation) -> list[Section]:
     for name, figures in found.per_class.items():
         cells = (_spread(one) for one in (figures.precision, figures.recall, figures.f1))
         rows.append((_short(name), *cells, f"{figures.support.mean:,.0f}"))
-    return [(f"Classes ({over})", aligned(rows, right=[4]))]
+    what = "Labels" if found.task.is_multilabel else "Classes"
+    return [(f"{what} ({over})", aligned(rows, right=[4]))]
 
 
 def _spread(summary: Summary) -> str:
