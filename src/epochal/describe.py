@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from epochal.data import Dataset, Scaling
+from epochal.data import Dataset
 from epochal.engine.determinism import always_same
 from epochal.lanes import Lanes
 from epochal.models import Variables
@@ -69,7 +69,7 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
         if isinstance(settings.class_weight, str | None)
         else dict(settings.class_weight),
         "threshold": settings.threshold,
-        "standardize": isinstance(prepared.scalings[0], Scaling),
+        "standardize": getattr(prepared.scalings[0], "standardizes", False),
         "evaluate_every": f"{every} {unit}",
         "evaluate_train": "train" in spec.parts,
         "stream": prepared.fed,

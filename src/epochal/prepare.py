@@ -7,7 +7,7 @@ the samples of each repeat as the model will see them.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from epochal.data import (
     Dataset,
     Task,
 )
+from epochal.data.encoders import code_sizes
 from epochal.data.endless import EndlessRows
 from epochal.directions import declare
 from epochal.engine.memory import state_bytes
@@ -34,6 +35,7 @@ from epochal.models import (
     as_model,
     computing_in,
     default_metrics,
+    embedded,
     loss_for,
     metrics_of,
     seen_dtype,
@@ -96,14 +98,8 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     has_validation = samples.validation is not None or len(splits[0].validation) > 0
     _check_threshold(settings.threshold, task, has_validation)
     parts_given = [part.inputs for part in (dataset, samples.validation, samples.test) if part is not None]
-    chosen_model = tried(
-        "the model",
-        lambda: settled(
-            as_model(_carrying(model, plan) if settings.stateful else model, task.outputs),
-            parts_given,
-            getattr(dataset.encoder, "vocabulary_size", None),
-        ),
-    )
+    asked_model = _carrying(model, plan) if settings.stateful else model
+    chosen_model = tried("the model", lambda: _chosen(asked_model, dataset, task.outputs, parts_given))
     loss_name, loss = loss_for(settings.loss, task.kind)
     metrics = _own_metrics(settings, samples) if settings.metrics is not None else default_metrics(task.kind)
     if settings.label_smoothing and (callable(settings.loss) or task.is_regression):
@@ -196,10 +192,16 @@ def _own_metrics(settings: Settings, samples: Gathered) -> tuple[Metric, ...]:
 def _state(model: Any, settings: Settings, dataset: Dataset) -> int:
     """The bytes that one repeat takes besides its samples."""
     outputs = 1 if dataset.task is None else dataset.task.outputs
-    tokens = getattr(dataset.encoder, "vocabulary_size", None)
-    chosen = tried("the model", lambda: settled(as_model(model, outputs), [dataset.inputs], tokens))
+    chosen = tried("the model", lambda: _chosen(model, dataset, outputs, [dataset.inputs]))
     shapes = tried("the model", lambda: shapes_of(chosen, dataset.shape, dataset.dtype))
     return state_bytes(shapes, settings.chosen_optimizer())
+
+
+def _chosen(model: Any, dataset: Dataset, outputs: int, inputs: Sequence[Any]) -> Model:
+    """The model for these samples: its outputs and vocabulary settled, with embeddings for codes."""
+    tokens = getattr(dataset.encoder, "vocabulary_size", None)
+    found = settled(as_model(model, outputs), inputs, tokens)
+    return embedded(found, code_sizes(dataset.encoder))
 
 
 def _carrying(model: Any, plan: Plan) -> Any:

@@ -16,7 +16,7 @@ import numpy as np
 from epochal.asked.plain import Unsayable
 from epochal.asked.program import program_digest, rule_digest, state_shapes
 from epochal.asked.said import CODECS, given_in_words, write_model, write_settings
-from epochal.data import Dataset, Scaling
+from epochal.data import Dataset
 from epochal.engine.rules import Never
 from epochal.plan.column import Column
 from epochal.prepared import Prepared
@@ -80,7 +80,7 @@ def identity(prepared: Prepared) -> dict[str, Any]:
         "stop": rule,
         "evaluate_every": f"{every} {unit}",
         "evaluated": list(spec.parts),
-        "standardize": isinstance(prepared.scalings[0], Scaling),
+        "standardize": getattr(prepared.scalings[0], "standardizes", False),
         "augment": written["augment"],
         "freeze": list(settings.freeze),
         "micro_batch": spec.micro_batch,

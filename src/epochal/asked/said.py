@@ -8,7 +8,7 @@ from typing import Any
 
 from epochal.asked.plain import WRONG, Codec, Unsayable, in_words, optional, plain, several, shown, special
 from epochal.errors import Refusal, did_you_mean
-from epochal.models import MLP, Pairwise
+from epochal.models import MLP, Pairwise, without_embeddings
 from epochal.settings import Settings
 
 __all__ = [
@@ -116,6 +116,7 @@ def write_model(model: Any) -> dict[str, Any]:
     """A built-in network as its settings, one of a module by its name, any other as {"given": words}."""
     from epochal.models.imported import NamedModel
 
+    model = without_embeddings(model)
     if type(model) is Pairwise:
         return {"kind": "pairwise", "of": write_model(model.model)}
     if isinstance(model, NamedModel) or _is_built_in(model):

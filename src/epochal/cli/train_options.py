@@ -76,12 +76,14 @@ def data_options(validation: str, test: str) -> Callable[[Any], Any]:
         _data("--keep", multiple=True, metavar="COLUMNS", help="Columns to keep, whatever they look like."),
         _data("--categorical", multiple=True, metavar="COLUMNS", help="Columns to read as categories."),
         _data("--numeric", multiple=True, metavar="COLUMNS", help="Columns to read as numbers."),
+        _data("--decimal", metavar="MARK", help="Decimal mark, . or ,; else recognized."),
+        _data("--date-format", metavar="FORMAT", help="How dates are written: %d/%m/%Y; else recognized."),
         _data(
             "--stream/--no-stream",
             default=None,
             help="Read batches from the file while training; else if it is large.",
         ),
-        _data("--no-standardize", is_flag=True, help="Without mean 0 and variance 1 for the inputs."),
+        _data("--no-standardize", is_flag=True, help="Do not standardize the inputs."),
         images("Data"),
         reading("Data"),
         series_options,
@@ -186,7 +188,7 @@ train_options = decorate(
         default="32",
         show_default=True,
         metavar="B",
-        help='Samples of one update, or "full".',
+        help='Batch size, or "full".',
     ),
     _training(
         "--micro-batch",
@@ -213,7 +215,7 @@ train_options = decorate(
         "--grow-batch",
         type=Growth(),
         metavar="E:B,...",
-        help='Batch sizes from later epochs on, such as 30:128,60:full; or "5000 updates:128".',
+        help='Other batch sizes after so many epochs, such as 30:128,60:full; or "5000 updates:128".',
     ),
     _training(
         "--repeats",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from epochal.errors import Refusal
+from epochal.models.embedded import Embedded, embedded, embedded_shape, without_embeddings
 from epochal.models.flax_nnx import FlaxModel, is_flax
 from epochal.models.losses import LOSSES, Loss, label_probabilities, loss_for, probabilities, smoothed
 from epochal.models.metrics import METRICS, Metric, bounds_of, default_metrics, metrics_for
@@ -32,6 +33,7 @@ __all__ = [
     "METRICS",
     "MLP",
     "PRECISIONS",
+    "Embedded",
     "FlaxModel",
     "FunctionModel",
     "Loss",
@@ -50,6 +52,8 @@ __all__ = [
     "computing_in",
     "confusion_at",
     "default_metrics",
+    "embedded",
+    "embedded_shape",
     "evaluated",
     "functions",
     "label_probabilities",
@@ -65,6 +69,7 @@ __all__ = [
     "settled",
     "shapes_of",
     "smoothed",
+    "without_embeddings",
 ]
 
 
