@@ -102,14 +102,9 @@ def _classes(found: Evaluation) -> list[Section]:
     for name, figures in shown[:_MOST_CLASSES]:
         cells = (_spread(one) for one in (figures.precision, figures.recall, figures.f1))
         rows.append((_short(name), *cells, f"{figures.support.mean:,.0f}"))
-<<<<<<< HEAD
-    what = "Labels" if found.task.is_multilabel else "Classes"
-    return [(f"{what} ({over})", aligned(rows, right=[4]))]
-=======
     more = [f"and {len(shown) - _MOST_CLASSES} more, in --json and to_dict()"] * (len(shown) > _MOST_CLASSES)
     what = "Labels" if found.task.is_multilabel else "Classes"
     return [(f"{what} ({over})", [*aligned(rows, right=[4]), *more])]
->>>>>>> main
 
 
 def _spread(summary: Summary) -> str:
