@@ -145,8 +145,8 @@ class Prepared:
             )
         if normalizes and self.spec.optimizer.name.startswith("schedule_free"):
             notes.append(
-                "batch normalization keeps moments of the parameters that move, and what is evaluated is their "
-                "average"
+                "batch normalization keeps moments of the parameters that move, and what is evaluated is "
+                "their average"
             )
         if self.endless:
             per, size = self.plan.updates_per_epoch, int(self.plan.batch_size)
