@@ -1,107 +1,90 @@
-"""The range from black to white that images of more than 8 bits use, so that they become bytes."""
+"""Levels of categories that a training knows, as its training samples say, beside the scaling of numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DEEPEST", "Counts", "Levels"]
+from epochal.data.rows import Rows
+from epochal.data.standardize import Scaling, fit_scaling
 
-DEEPEST = 65_535
-"""The largest value of 16 bits."""
-_RARE = 0.001
-"""The share of pixels that may be cut, if the others need far less room."""
-_FAR = 8
-"""How many times as much room rare pixels must take to be cut."""
+__all__ = ["LevelScaling", "fit_levels"]
+
+FEWEST = 2
+"""Training samples that a level needs to have an embedding of its own; arbitrary."""
+_BLOCK = 1 << 14
 
 
 @dataclass(frozen=True)
-class Levels:
-    """What of deep images is black and what is white; what lies outside is cut.
+class LevelScaling(Scaling):
+    """A scaling whose last columns are codes of levels: those that are not known become 0, "unknown".
 
-    >>> Levels(0.0, 4095.0).bytes_of(np.array([0, 2048, 4095, 5000], np.uint16)).tolist()
-    [0, 128, 255, 255]
+    `sizes` is int64 `(k,)`, how many codes each of the last k columns has, and `known` bool `(sum(sizes),)`.
+
+    >>> plain = [np.float32([0, 0]), np.float32([0, 0]), np.float32([1, 1])]
+    >>> levels = LevelScaling(*plain, sizes=np.array([4]), known=np.array([True, True, False, True]))
+    >>> levels.apply(np.float32([[0.5, 1], [0.5, 2], [0.5, 3]])).tolist()
+    [[0.5, 1.0], [0.5, 0.0], [0.5, 3.0]]
     """
 
-    black: float = 0.0
-    white: float = float(DEEPEST)
+    sizes: NDArray[np.int64]
+    known: NDArray[np.bool_]
 
-    def bytes_of(self, values: NDArray[np.generic]) -> NDArray[np.uint8]:
-        """The values as bytes; NaN is black."""
-        share = (values.astype(np.float64) - self.black) / (self.white - self.black)
-        found: NDArray[np.uint8] = np.rint(255 * np.clip(np.nan_to_num(share), 0, 1)).astype(np.uint8)
-        return found
+    def __post_init__(self) -> None:
+        if self.known.dtype != np.bool_ or self.known.shape != (int(self.sizes.sum()),):
+            raise ValueError(f"known levels must be booleans, one for each code; got {self.known.shape}")
+
+    @property
+    def standardizes(self) -> bool:
+        """Whether any number is centered or scaled."""
+        return bool(self.center.any() or (self.scale != 1).any())
+
+    def apply(
+        self, inputs: NDArray[Any] | Rows, out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """The scaled inputs, with 0 in place of levels that are not known; see `Scaling.apply`."""
+        scaled = super().apply(inputs, out)
+        first = scaled.shape[-1] - len(self.sizes)
+        begin = 0
+        for place, size in enumerate(self.sizes.tolist()):
+            known = self.known[begin : begin + size]
+            for start in range(0, len(scaled), _BLOCK):
+                codes = scaled[start : start + _BLOCK, ..., first + place]
+                codes[~known[codes.astype(np.int64)]] = 0
+            begin += size
+        return scaled
 
 
-@dataclass
-class Counts:
-    """How often each value occurs in deep images, if they are whole numbers of 16 bits; and their range."""
+def fit_levels(
+    inputs: NDArray[Any] | Rows,
+    continuous: NDArray[np.bool_],
+    sizes: Sequence[int],
+    train: NDArray[np.int64],
+    standardize: bool,
+) -> LevelScaling:
+    """Fit a scaling, and which levels the training samples have often enough to be learned.
 
-    of_value: NDArray[np.int64] = field(default_factory=lambda: np.zeros(DEEPEST + 1, np.int64))
-    least: float = np.inf
-    most: float = -np.inf
-    whole: bool = True
-    images: int = 0
-
-    @classmethod
-    def of(cls, values: NDArray[np.generic]) -> Counts:
-        """Those of one image."""
-        finite = values if values.dtype.kind in "ui" else values[np.isfinite(values.astype(np.float64))]
-        if not finite.size:
-            return cls(images=1)
-        low, high = float(finite.min()), float(finite.max())
-        if values.dtype.kind not in "ui" or low < 0 or high > DEEPEST:
-            return cls(least=low, most=high, whole=False, images=1)
-        counted = np.bincount(finite.ravel().astype(np.int64), minlength=DEEPEST + 1)
-        return cls(counted, low, high, images=1)
-
-    @classmethod
-    def sum(cls, parts: Iterable[Counts]) -> Counts:
-        """Those of many images."""
-        total = cls()
-        for one in parts:
-            total.of_value += one.of_value
-            total.least, total.most = min(total.least, one.least), max(total.most, one.most)
-            total.whole &= one.whole
-            total.images += one.images
-        return total
-
-    def levels(self) -> Levels:
-        """A range that all these images share, and new ones like them.
-
-        From 0 to the largest value of the bits that are used, 8 at least. Values that use less than half of
-        that are seen from the least to the largest; a few pixels far from all others, as broken ones are, do
-        not count. Numbers that are no whole ones of 16 bits are seen from the least to the largest, or from 0
-        to 1.
-
-        >>> Counts.of(np.array([[3, 4000]], np.uint16)).levels()
-        Levels(black=0.0, white=4095.0)
-        >>> Counts.of(np.array([[-1.5, 2.5]], np.float32)).levels()
-        Levels(black=-1.5, white=2.5)
-        """
-        if self.least >= self.most:
-            black = min(0.0, self.least) if np.isfinite(self.least) else 0.0
-            return Levels(black, max(255.0, self.most)) if self.whole else Levels(black, max(1.0, self.most))
-        if not self.whole:
-            unit = self.least >= 0 and 1 / _FAR < self.most <= 1
-            return Levels(0.0, 1.0) if unit else Levels(self.least, self.most)
-        share = np.cumsum(self.of_value) / self.of_value.sum()
-        low, high = int(np.searchsorted(share, _RARE)), int(np.searchsorted(share, 1 - _RARE))
-        top = self.most if self.most - self.least < _FAR * max(1, high - low) else float(high)
-        bottom = self.least if top - self.least < _FAR * max(1, top - low) else float(low)
-        white = float(2 ** max(8, int(top).bit_length()) - 1)
-        return Levels(bottom, top) if (top - bottom) * 2 < white else Levels(0.0, white)
-
-    def note(self, levels: Levels) -> str:
-        """What is said of them."""
-        what = "1 image has" if self.images == 1 else f"{self.images:,} images have"
-        kind = "values of more than 8 bits" if self.whole else "numbers without a fixed range"
-        said = (
-            f"{what} {kind}, from {self.least:g} to {self.most:g}: {levels.black:g} is seen as black and "
-            f"{levels.white:g} as white"
-        )
-        outside = self.least < levels.black or self.most > levels.white
-        return f"{said}{', values outside as these' if outside else ''}; new images likewise."
+    Args:
+        inputs: `(n, ..., d)`, the last columns being codes.
+        continuous: bool `(d,)`, the columns to be standardized.
+        sizes: how many codes each of the last columns has.
+        train: the training samples.
+        standardize: whether numbers are centered and scaled; missing ones are filled in any case.
+    """
+    base, k = fit_scaling(inputs, continuous, train), len(sizes)
+    impute, center, scale = base.impute.copy(), base.center.copy(), base.scale.copy()
+    if not standardize:
+        center[:], scale[:] = 0, 1
+    impute[-k:], center[-k:], scale[-k:] = 0, 0, 1
+    counts = [np.zeros(size, np.int64) for size in sizes]
+    for start in range(0, len(train), _BLOCK):
+        block = inputs[train[start : start + _BLOCK]]
+        for place, count in enumerate(counts):
+            codes = block[..., block.shape[-1] - k + place].astype(np.int64).ravel()
+            count += np.bincount(codes, minlength=len(count))
+    known = np.concatenate(counts) >= FEWEST
+    return LevelScaling(impute, center, scale, np.array(sizes, np.int64), known)

@@ -94,5 +94,4 @@ def make_pairs(corpus: Corpus, window: int, subsample: float, seed: int) -> NDAr
     chance, length = draws(seed, len(corpus.tokens))
     stays = chance < thinned(corpus.counts, subsample)[corpus.tokens] * 2.0**32
     reach = 1 + ((length[stays].astype(np.uint64) * np.uint64(window)) >> np.uint64(32)).astype(np.int64)
-    pairs = within_reach(corpus.tokens[stays], corpus.sentences[stays], reach, window)
-    return pairs
+    return within_reach(corpus.tokens[stays], corpus.sentences[stays], reach, window)
