@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.data.gray_levels import Levels
 from epochal.data.items import cores
+from epochal.data.pixel_levels import Levels
 from epochal.data.pixels import Unreadable, believing_no_bombs, pixels
 from epochal.data.workers import Workers
 

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from epochal.data.dataset import Dataset, Task, fingerprint
 from epochal.data.decoding import Decoding, ImageFiles, Progress, decoded_images, digest_of, in_threads
-from epochal.data.gray_levels import Counts, Levels
 from epochal.data.grouping import by_pattern, subjects_note, with_groups
 from epochal.data.image_folder import Listing, classes_in, images_in, shown
 from epochal.data.items import ItemRows, cores
 from epochal.data.large import streams, streams_note
+from epochal.data.pixel_levels import Counts, Levels
 from epochal.data.pixels import SUFFIXES, Header, Unreadable, believing_no_bombs, counts, header
 from epochal.data.reading import AS_FOUND, Reading
 from epochal.data.typed import Damaged, built

@@ -125,9 +125,9 @@ def load(
         tuple(numeric),
         sample_weight,
         groups,
-        groups_from,
         decimal,
         date_format,
+        groups_from,
     )
     if isinstance(source, Dataset):
         return source

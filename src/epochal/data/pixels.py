@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from epochal.data.gray_levels import Counts, Levels
+from epochal.data.pixel_levels import Counts, Levels
 
 __all__ = ["SUFFIXES", "Header", "Unreadable", "believing_no_bombs", "counts", "header", "pixels"]
 

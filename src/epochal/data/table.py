@@ -47,10 +47,10 @@ class TableOptions:
     numeric: Sequence[ColumnReference] = ()
     sample_weight: ColumnReference | None = None
     groups: ColumnReference | None = None
-    groups_from: str | None = None
-    """A regular expression that finds the group in that column."""
     decimal: str | None = None
     date_format: str | None = None
+    groups_from: str | None = None
+    """A regular expression that finds the group in that column."""
 
     def __post_init__(self) -> None:
         if self.decimal not in (None, ".", ","):

@@ -180,12 +180,12 @@ def text(
     weight = None if sample_weight is None else resolve(sample_weight, names, "sample_weight")
     if weight in (at, goal):
         raise Refusal(f"sample_weight must be a column of its own; got {called(names, weight or 0)}.")
+    table, read = with_plain_target(table, goal, called(names, goal), task)
     by = resolve(groups, names, "groups") if isinstance(groups, str | int) else None
     if by in (at, goal, weight) and by is not None:
         raise Refusal(f"groups must be a column of its own; got {called(names, by)}.")
     if groups_from is not None and by is None:
         raise Refusal("groups_from finds groups in a column; name it: groups (--groups COLUMN).")
-    table, read = with_plain_target(table, goal, called(names, goal), task)
     table, rows, left = with_targets(table, goal, names)
     left = [*read, *left]
     found, note = recognize_task(table.column(goal), called(names, goal), task)
