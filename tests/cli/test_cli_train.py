@@ -138,8 +138,8 @@ def test_a_paced_training_is_traced(call, tmp_path):
     assert (report["plan"]["updates"], report["plan"]["updates_per_epoch"]) == (20, 5)
     assert report["settings"]["batch_schedule"]["changes"] == [[0, 8], [2, 24]]
     assert report["settings"]["micro_batch"] == 16
-    formed = call("trace", run, "--update", 13, "--json").json
-    assert (formed["epoch"], formed["batch"], len(formed["rows"])) == (2, 3, 24)
-    seen = call("trace", run, "--sample", formed["rows"][7], "--epoch", 2, "--json").json["epochs"][0]
+    formed = call("trace", run, "--update", 14, "--json").json
+    assert (formed["epoch"], formed["batch"], len(formed["rows"])) == (3, 4, 24)
+    seen = call("trace", run, "--sample", formed["rows"][7], "--epoch", 3, "--json").json["epochs"][0]
     turns = list(zip(seen["turns"], seen["sizes"], strict=True))
-    assert ({"update": 13, "epoch": 2, "batch": 3, "slot": 7}, 24) in turns
+    assert ({"update": 14, "epoch": 3, "batch": 4, "slot": 8}, 24) in turns

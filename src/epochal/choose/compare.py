@@ -42,6 +42,7 @@ from epochal.driving import Control
 from epochal.errors import Refusal
 from epochal.lanes import cores
 from epochal.plan import Plan
+from epochal.run.choices import keep_choice
 from epochal.settings import Settings
 from epochal.signatures import takes_options
 from epochal.stopping import budgets
@@ -141,7 +142,10 @@ def compare(
         race.tune()
         race.run()
         race.notes += race.bench.told
-    return concluded(race.measured(target), kept, time.perf_counter() - begin)
+    found = concluded(race.measured(target), kept, time.perf_counter() - begin)
+    if kept is not None:
+        keep_choice(kept, found.to_dict())
+    return found
 
 
 def _settle(
@@ -368,6 +372,7 @@ class _Race:
             tuned=self.tuned,
             dropped=self.dropped,
             timing=self.timing,
+            common={name: value for name, value in self.common.items() if name != "repeats"},
             update_seconds={entry.name: self.update_seconds(entry.name) for entry in self.entries},
             at=self.words,
             target=target,

@@ -31,6 +31,7 @@ from epochal.directions import higher_is_better
 from epochal.errors import Refusal
 from epochal.models import bounds_of
 from epochal.plan import Plan
+from epochal.stopping import Budget, any_of
 
 __all__ = ["SHARE", "Measured", "concluded"]
 
@@ -58,6 +59,7 @@ class Measured:
     tuned: Mapping[str, Tuned]
     dropped: Mapping[str, Dropped]
     timing: Mapping[str, TimingCurve]
+    common: Mapping[str, Any]
     update_seconds: Mapping[str, float]
     at: str
     target: float | None
@@ -161,7 +163,21 @@ def _row(found: Measured, entry: Entry, judged: Sequence[Judged]) -> Row:
         difference=None,
         dropped=found.dropped.get(name),
         tuned=found.tuned.get(name),
+        model=found.settings[name].model,
+        options=_options(found, name, epochs),
     )
+
+
+def _options(found: Measured, name: str, epochs: float) -> dict[str, Any]:
+    """Keyword arguments of `fit` that train with a setting."""
+    changes = dict(found.settings[name].changes)
+    updates = found.lengths[name].updates
+    if updates == found.plans[name].updates:
+        return {**found.common, **changes}
+    rule = Budget(updates=updates)
+    given = found.common.get("stop")
+    stop = rule if given is None else any_of(given, rule)
+    return {**found.common, **changes, "epochs": math.ceil(epochs), "stop": stop}
 
 
 def _bounds(found: Measured, column: str) -> tuple[float, float]:

@@ -113,7 +113,7 @@ def _reasons(run: Run) -> list[str]:
     """Why the repeats ended, those with the same reason together."""
     reasons: dict[str, list[int]] = {}
     for outcome in run.outcomes:
-        reasons.setdefault(outcome.stopped, []).append(outcome.repeat)
+        reasons.setdefault(outcome.stopped, []).append(outcome.repeat + 1)
     planned = int(run.settings["repeats"])
     left_out = planned - run.repeats
     begun = [f"{left_out} of {planned} repeats had not begun and are left out"] if left_out > 0 else []
