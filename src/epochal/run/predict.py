@@ -371,7 +371,7 @@ def predict(
         notes = (*notes, f"the state is zero before the first row{again}, and carried from window to window.")
     if run.threshold is not None:
         chosen = parameters == "last" and run.threshold.rule != "given"
-        aside = " (it was chosen with the best parameters, not with these)" if chosen else ""
+        aside = " (it was chosen at the best epoch, not for these weights)" if chosen else ""
         notes = (*notes, f"predicted {run.threshold}{aside}")
     return Prediction(
         task=run.task,
