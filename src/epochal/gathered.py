@@ -29,7 +29,8 @@ from epochal.data import (
 )
 from epochal.data.endless import dataset_of_iterator, is_iterator
 from epochal.data.large import streams_note
-from epochal.data.rows import ArrayRows
+from epochal.data.rounding import loses_differences
+from epochal.data.rows import ArrayRows, sampled
 from epochal.engine.memory import device_memory
 from epochal.errors import MissingExtra, Refusal
 from epochal.hosts import together
@@ -212,6 +213,9 @@ class Gathered:
                 "the training data has no target; give (inputs, targets), or name the target column."
             )
         standardize = dataset.standardize if settings.standardize is None else settings.standardize
+        targets = dataset.targets
+        if not standardize:
+            dataset = replace(dataset, notes=(*dataset.notes, *blurred(dataset)))
         if standardize and dataset.dtype == np.int32:
             raise Refusal("standardize must be False for tokens, which are no quantities; got True.")
         in_memory = isinstance(dataset.inputs, np.ndarray)
@@ -252,7 +256,7 @@ class Gathered:
                 scalings.append(
                     fit_scaling(dataset.inputs, dataset.continuous, chosen.train) if standardize else None
                 )
-            target_scalings.append(fit_target_scaling(dataset.targets, chosen.train) if numbers else None)
+            target_scalings.append(fit_target_scaling(targets, chosen.train) if numbers else None)
         told = time_notes(dataset.timeline, dataset.samples, splits[0], settings.split, settings.gap)
         if told:
             dataset = replace(dataset, notes=(*dataset.notes, *told))
@@ -266,6 +270,27 @@ class Gathered:
             tuple(target_scalings),
             settings,
         )
+
+
+def blurred(dataset: Dataset) -> tuple[str, ...]:
+    """A note on the numbers that lose what tells them apart where nothing is scaled before it is rounded."""
+    names: list[str] = []
+    if dataset.dtype == np.float64:
+        seen = dataset.inputs if isinstance(dataset.inputs, np.ndarray) else sampled(dataset.inputs, 1024)
+        lost = np.flatnonzero(loses_differences(seen))
+        flat = len(dataset.features) == seen.shape[-1]
+        names += [f'"{dataset.features[at]}"' for at in lost] if flat else ["the inputs"]
+    if dataset.targets is not None and dataset.targets.dtype == np.float64:
+        targets = dataset.targets.reshape(len(dataset.targets), -1)
+        names += [f'the target "{dataset.target_name}"'] if loses_differences(targets).any() else []
+    if not names:
+        return ()
+    shown = ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
+    lose = "lose" if len(names) > 1 else "loses"
+    return (
+        f"without standardizing, {shown} {lose} digits that tell values apart (float32); standardize=True "
+        "(no --no-standardize) keeps them.",
+    )
 
 
 def settled_split(settings: Settings, dataset: Dataset) -> Settings:

@@ -37,7 +37,7 @@ from epochal.engine.state import Part, Seeds
 from epochal.engine.team import Team
 from epochal.errors import Refusal
 from epochal.lanes import SMALL_UPDATE, Lanes, lanes_for, parameters_of
-from epochal.models import Model, shapes_of
+from epochal.models import Model, learned_dtype, shapes_of
 from epochal.models.frozen import Frozen
 from epochal.models.starts import Start
 from epochal.ordering import stacked
@@ -281,6 +281,8 @@ class Prepared:
         inputs, scaling = dataset.inputs[index], self.scalings[repeat]
         if scaling is not None:
             inputs = scaling.apply(inputs, out=inputs if inputs.dtype == np.float32 else None)
+        elif inputs.dtype == np.float64:
+            inputs = inputs.astype(np.float32)
         return Samples(inputs, *self.labels(repeat, name))
 
     def labels(self, repeat: int, name: str) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
@@ -290,6 +292,7 @@ class Prepared:
         targets, scaling = dataset.targets[index], self.target_scalings[repeat]
         if scaling is not None:
             targets = scaling.apply(targets)
+        targets = targets.astype(learned_dtype(targets.dtype), copy=False)
         return targets, self._weights(dataset, index, self.splits[repeat])
 
     def windows_of(self, repeat: int, name: str) -> tuple[Timeline, NDArray[np.int64]] | None:
@@ -297,8 +300,15 @@ class Prepared:
         dataset, index = self._where(repeat, name)
         return None if dataset.timeline is None else (dataset.timeline, index)
 
+    def truth(self, repeat: int, name: str) -> NDArray[np.float64]:
+        """Regression targets of a part as the data has them, in all their digits."""
+        dataset, index = self._where(repeat, name)
+        assert dataset.targets is not None
+        values = dataset.targets[index].astype(np.float64)
+        return values if dataset.timeline is None else dataset.timeline.restored(values, index)
+
     def in_units(self, repeat: int, name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Regression targets or predictions of a part, as the loss sees them, in the target's own units."""
+        """Predictions of a part, as the loss sees them, in the target's own units."""
         scaling, (dataset, index) = self.target_scalings[repeat], self._where(repeat, name)
         if scaling is not None:
             values = scaling.restore(values)

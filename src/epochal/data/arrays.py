@@ -16,6 +16,7 @@ from epochal.data.dataset import Dataset, Task, fingerprint
 from epochal.data.large import streams, streams_note
 from epochal.data.npy import Archive, npy_header, open_npz, read_array
 from epochal.data.pixel_arrays import channels_last, described
+from epochal.data.rounding import FEW_VALUES, LARGEST, kept_float
 from epochal.data.rows import FileRows, Rows, sampled
 from epochal.data.table import weights_of
 from epochal.data.target import class_ids, recognize_task, target_numbers
@@ -41,11 +42,13 @@ def dataset_of_arrays(
     least: int = 2,
     owned: bool = False,
     said: tuple[str, ...] = (),
+    dtype: Any = None,
 ) -> Dataset:
     """A dataset of arrays as they are: no column is left out.
 
     Args:
-        inputs: `(n, *shape)`, numbers or booleans; float32 in row-major order is not copied. NaN is missing.
+        inputs: `(n, *shape)`, numbers or booleans; float32 in row-major order is not copied, and other
+            numbers become float32 unless that would blur what tells their values apart. NaN is missing.
             `Rows` stay where they are.
             Bytes (uint8) of three or more dimensions are images: the model sees 0 to 1.
         targets: `(n,)` class labels or numbers, or `(n, m)` numbers; None when unlabeled.
@@ -57,6 +60,7 @@ def dataset_of_arrays(
         least: the fewest samples.
         owned: whether `inputs` was made for this dataset, so that it may be written to.
         said: further notes.
+        dtype: what the training inputs were kept as, if these are new samples.
 
     Raises:
         Refusal: lengths that differ, kinds of values that are no numbers, infinite values, missing targets.
@@ -68,7 +72,7 @@ def dataset_of_arrays(
         values: Any = inputs
     else:
         inputs, moved = channels_last(np.asarray(inputs))
-        values = inputs_of_array(inputs, owned=owned or bool(moved), least=least)
+        values = inputs_of_array(inputs, owned=owned or bool(moved), least=least, dtype=dtype)
     notes: list[str] = []
     labels, found = None, None
     if targets is not None:
@@ -108,10 +112,11 @@ def _enough(shape: tuple[int, ...], least: int) -> None:
         raise Refusal(f"inputs must have at least {least} samples and 1 feature; got the shape {shape}.")
 
 
-def inputs_of_array(array: Any, *, owned: bool = False, least: int = 2) -> NDArray[Any]:
+def inputs_of_array(array: Any, *, owned: bool = False, least: int = 2, dtype: Any = None) -> NDArray[Any]:
     """Inputs `(n, *shape)` in row-major order; not writeable if they are the caller's memory.
 
-    Bytes of three or more dimensions are images and stay bytes, all else becomes float32.
+    Bytes of three or more dimensions are images and stay bytes. All else becomes `dtype` where it is float64,
+    as are training samples that float32 would blur (by default looked at here), and else float32.
 
     Raises:
         Refusal: fewer than `least` samples, fewer than two dimensions, no numbers, or infinite values.
@@ -126,10 +131,17 @@ def inputs_of_array(array: Any, *, owned: bool = False, least: int = 2) -> NDArr
     _enough(given.shape, least)
     with np.errstate(over="ignore"):
         image = given.dtype == np.uint8 and given.ndim > 2
-        values = np.ascontiguousarray(given, dtype=np.uint8 if image else np.float32)
+        kept: np.dtype[Any]
+        if image:
+            kept = np.dtype(np.uint8)
+        elif dtype is None:
+            kept = kept_float(given)
+        else:
+            kept = np.dtype(np.float64 if np.dtype(dtype) == np.float64 else np.float32)
+        values = np.ascontiguousarray(given, dtype=kept)
     step = max(1, _BLOCK_VALUES // (values.size // len(values)))
     for start in range(0, 0 if image else len(values), step):
-        wrong = np.isinf(values[start : start + step])
+        wrong = np.abs(values[start : start + step]) > LARGEST
         if wrong.any():
             _refuse_infinite(given, start, wrong)
     if np.shares_memory(values, given) and not owned:
@@ -184,7 +196,7 @@ def _targets(
             f"targets must be one class label per sample; got {why}. Use y.argmax(axis=1) for one-hot rows, "
             'or task="regression" for several numbers.'
         )
-    many = np.ascontiguousarray(targets, dtype=np.float32)
+    many = np.ascontiguousarray(targets, dtype=np.float64)
     return many, Task("regression", targets=targets.shape[1]), [f"{targets.shape[1]} targets: regression."]
 
 
@@ -195,7 +207,7 @@ def _known_targets(targets: NDArray[Any], task: Task, name: str) -> NDArray[Any]
         each = "class label" if task.is_classification else f"number{'s' * (task.targets > 1)}"
         raise Refusal(f"targets must be {task.targets} {each} per sample; got the shape {targets.shape}.")
     if targets.ndim == 2:
-        return np.ascontiguousarray(targets, dtype=np.float32)
+        return np.ascontiguousarray(targets, dtype=np.float64)
     column = _column(targets)
     return class_ids(column, task, name) if task.is_classification else target_numbers(column, name)
 
@@ -233,7 +245,7 @@ def read_npy(
 ) -> Dataset:
     """The samples of a two-dimensional `.npy` file, one column of which (the last by default) is the target.
 
-    The file is read in blocks of rows into one float32 array: nothing else grows with the data. If it is
+    The file is read in blocks of rows into one array: nothing else grows with the data. If it is
     large, or `stream` says so, the inputs stay in it.
     """
     shape, dtype, fortran, offset = npy_header(path)
@@ -241,8 +253,10 @@ def read_npy(
         return _split_columns(read_array(path), target, task, path.name)
     at = _target_of(shape, target, path.name)
     keep = [index for index in range(shape[1]) if index != at]
-    if streams(shape[0] * (shape[1] - 1) * 4, stream):
-        held = FileRows(path, shape, dtype, offset, without=at)
+    looked_at = FileRows(path, shape, dtype, offset, without=at, kept=dtype)
+    kept = kept_float(sampled(looked_at, max(64, FEW_VALUES // shape[1])))
+    if streams(shape[0] * (shape[1] - 1) * kept.itemsize, stream):
+        held = FileRows(path, shape, dtype, offset, without=at, kept=kept)
         return dataset_of_arrays(
             held,
             held.column(at),
@@ -252,7 +266,7 @@ def read_npy(
             features=tuple(map(default_name, keep)),
             said=(streams_note(held, path.name),),
         )
-    inputs = np.empty((shape[0], shape[1] - 1), np.float32)
+    inputs = np.empty((shape[0], shape[1] - 1), kept)
     targets = np.empty(shape[0], dtype)
     with np.errstate(over="ignore"):
         start = 0

@@ -77,11 +77,12 @@ class Dataset:
     """Samples in memory or where they can be read, with what was recognized about them.
 
     Args:
-        inputs: `(n, *shape)`: float32, where NaN marks a missing value; uint8, pixels that the model sees as
+        inputs: `(n, *shape)`: float32, where NaN marks a missing value, or float64 where float32 would blur
+            what tells values apart until they are scaled; uint8, pixels that the model sees as
             0 to 1; or int32, tokens. Writeable only if this package made the array, so that nothing is ever
             scaled in place in an array that belongs to the caller. `Rows` where the samples stay in a file or
             behind an object and are streamed.
-        targets: int32 class ids `(n,)`, float32 `(n,)` or `(n, m)` for regression, None when unlabeled.
+        targets: int32 class ids `(n,)`, float64 `(n,)` or `(n, m)` for regression, None when unlabeled.
         task: what is to be predicted; None when unlabeled.
         features: names of the encoded columns, for 2-d inputs and windows; otherwise empty.
         continuous: bool `(d,)`, the encoded columns to be standardized; for inputs of more than two
@@ -129,7 +130,7 @@ class Dataset:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """What the inputs are kept as: float32, uint8 or int32."""
+        """What the inputs are kept as: float32, float64, uint8 or int32."""
         return self.inputs.dtype
 
     @property

@@ -12,28 +12,31 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.data.columns import called
+from epochal.data.rounding import LARGEST, loses_differences
 from epochal.data.schema import Column, Encoder
 from epochal.errors import Refusal
 
-__all__ = ["as_text", "date_parts", "encode", "to_dates", "to_numbers"]
+__all__ = ["as_text", "date_parts", "encode", "encoded_dtype", "to_dates", "to_numbers"]
 
 _ROWS = 1 << 14
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 
 
 def encode(
-    table: pa.Table, encoder: Encoder, positions: Sequence[int], first: int = 0
-) -> tuple[NDArray[np.float32], list[str]]:
-    """The table's samples as float32 `(rows, features)`, NaN where missing, with notes on unseen categories.
+    table: pa.Table, encoder: Encoder, positions: Sequence[int], first: int = 0, dtype: Any = None
+) -> tuple[NDArray[Any], list[str]]:
+    """The table's samples as numbers `(rows, features)`, NaN where missing, with notes on unseen categories.
 
-    `positions[i]` is where the table has the encoder's i-th column, and `first` rows came before. Blocks
+    `positions[i]` is where the table has the encoder's i-th column, and `first` rows came before. They are
+    of `dtype`, by default float32 unless that would blur the values of a column. Blocks
     of rows are converted one after the other, so that nothing but the result grows with the table.
 
     Raises:
         Refusal: a value that is infinite, beyond float32, or not what the column holds; with its row.
     """
     passed, _, indicators = encoder.layout
-    out = np.empty((table.num_rows, len(encoder.features)), np.float32)
+    dtype = encoded_dtype(table, encoder, positions) if dtype is None else np.dtype(dtype)
+    out = np.empty((table.num_rows, len(encoder.features)), dtype)
     direct = encoder.plain and len(passed) == len(encoder.raw_names)
     unseen: Counter[int] = Counter()
     start = 0
@@ -41,7 +44,7 @@ def encode(
     for batch in chosen.to_batches(max_chunksize=_ROWS):
         rows = batch.num_rows
         block = out[start : start + rows]
-        raw = block if direct else np.empty((rows, len(encoder.raw_names)), np.float32)
+        raw = block if direct else np.empty((rows, len(encoder.raw_names)), dtype)
         at = 0
         arrays = batch.columns
         for number, column in enumerate(encoder.columns):
@@ -63,11 +66,23 @@ def encode(
     return out, notes
 
 
+def encoded_dtype(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -> np.dtype[Any]:
+    """What the samples of a table are kept as: float64 if float32 would blur the values of a column."""
+    for position, column in zip(positions, encoder.columns, strict=True):
+        found = table.column(position)
+        if column.kind != "numeric" or pa.types.is_float32(found.type):
+            continue
+        chunks = [to_numbers(chunk, called(encoder.names, column.index)) for chunk in found.chunks]
+        if chunks and loses_differences(np.concatenate(chunks)[:, None])[0]:
+            return np.dtype(np.float64)
+    return np.dtype(np.float32)
+
+
 def _first(levels: Sequence[str], most: int = 5) -> str:
     return ", ".join(levels[:most]) + (", …" if len(levels) > most else "")
 
 
-def _fill(raw: NDArray[np.float32], array: pa.Array, column: Column, encoder: Encoder, start: int) -> int:
+def _fill(raw: NDArray[Any], array: pa.Array, column: Column, encoder: Encoder, start: int) -> int:
     """Write one column's numbers into `raw` `(rows, width)`; the number of unseen categories."""
     name = called(encoder.names, column.index)
     if column.kind == "category":
@@ -84,7 +99,7 @@ def _fill(raw: NDArray[np.float32], array: pa.Array, column: Column, encoder: En
     values = to_numbers(array, name, start)
     with np.errstate(over="ignore"):
         raw[:, 0] = values
-    wrong = np.isinf(raw[:, 0])
+    wrong = np.abs(raw[:, 0]) > LARGEST
     if wrong.any():
         row = int(np.argmax(wrong))
         raise Refusal(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -62,7 +63,7 @@ def encode_new(
         task: what is predicted, where `encoder` is None.
         shape: the shape of one sample's inputs, where `encoder` is None.
         target_name: what the target was called, where `encoder` is None: "column 3" of an `.npy` file.
-        dtype: what the training inputs were kept as, where `encoder` is None.
+        dtype: what the training inputs were kept as.
         header: whether a text table has one; recognized by default.
         delimiter: what separates a text table's fields; recognized by default.
         missing: the cells of a text table that mean a missing value.
@@ -76,7 +77,8 @@ def encode_new(
     elif not isinstance(encoder, Encoder):
         found = encoder.encode_new(source, header=header, delimiter=delimiter, missing=missing)
     else:
-        found = new_rows(read_new(encoder, source, header, delimiter, missing), encoder)
+        as_kept_in_training = functools.partial(encode, dtype=dtype)
+        found = new_rows(read_new(encoder, source, header, delimiter, missing), encoder, as_kept_in_training)
     row = first_missing(found.inputs) if finite else None
     if row is not None:
         raise Refusal(
@@ -362,7 +364,7 @@ def _new_arrays(
     inputs, at = np.asarray(inputs), _column_of(target_name)
     if targets is None and at is not None and shape is not None and inputs.shape[1:] == (shape[0] + 1,):
         inputs, targets = np.delete(inputs, at, axis=1), inputs[:, at]
-    values = inputs_of_array(inputs, least=1)
+    values = inputs_of_array(inputs, least=1, dtype=dtype)
     if shape is not None and values.shape[1:] != tuple(shape):
         raise Refusal(f"new samples must have the shape {tuple(shape)} each; got {values.shape[1:]}.")
     made = dataset_of_arrays(
@@ -373,6 +375,7 @@ def _new_arrays(
         source=name,
         target_name=target_name or "target",
         least=1,
+        dtype=dtype,
     )
     return replace(made, notes=(*notes, *made.notes))
 

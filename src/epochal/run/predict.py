@@ -72,6 +72,8 @@ class Prediction:
     truth: NDArray[Any] | None = None
     places: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     threshold: float | None = None
+    units: NDArray[np.float64] | None = None
+    """The standard deviation of each training target, by which numbers get their digits."""
 
     @property
     def _chosen(self) -> NDArray[np.int64]:
@@ -125,7 +127,8 @@ class Prediction:
                 for k in range(self.values.shape[1])
             ]
             columns = rows
-        columns |= {part: _short(self.values[:, k]) for k, part in enumerate(parts)}
+        units = [np.inf] * len(parts) if self.units is None else self.units.tolist()
+        columns |= {part: _short(self.values[:, k], units[k]) for k, part in enumerate(parts)}
         if several:
             columns |= {f"sd of {part}": _short(self.spread[:, k]) for k, part in enumerate(parts)}
         return pa.table(columns)
@@ -139,11 +142,12 @@ class Prediction:
         return write_table(self.to_arrow(), path, guard_formulas)
 
 
-def _short(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Seven digits, which is what 32-bit floats have."""
-    digits = 6 - np.floor(np.log10(np.maximum(np.abs(values), 1e-30)))
+def _short(values: NDArray[np.float64], unit: float = np.inf) -> NDArray[np.float64]:
+    """Seven digits, which is what 32-bit floats have; of values far from zero, seven of their `unit`."""
+    digits = 6 - np.floor(np.log10(np.clip(np.abs(values), 1e-30, max(unit, 1e-30))))
     scale = 10.0 ** np.clip(digits, -30, 30)
-    return np.asarray(np.round(values * scale) / scale)
+    rounded = np.round(values * scale) / scale
+    return np.asarray(np.where(np.abs(values * scale) < 2.0**53, rounded, values))
 
 
 def predict(
@@ -173,6 +177,8 @@ def predict(
     each = []
     for fitted in run.fitted:
         inputs = dataset.inputs if fitted.scaling is None else fitted.scaling.apply(dataset.inputs)
+        if inputs.dtype == np.float64:
+            inputs = np.asarray(inputs[:], np.float32)
         variables: Variables = getattr(fitted, parameters)
         outputs = np.asarray(call(variables, inputs), np.float64)
         if run.task.is_classification:
@@ -183,6 +189,7 @@ def predict(
                 numbers = fitted.target_scaling.restore(numbers)
             line = dataset.timeline
             each.append(numbers if line is None else line.restored(numbers, np.arange(len(numbers))))
+    scales = [np.atleast_1d(one.target_scaling.scale) for one in run.fitted if one.target_scaling is not None]
     per_repeat = np.stack(each)
     several = len(each) > 1
     spread = per_repeat.std(axis=0, ddof=1) if several else np.full(per_repeat.shape[1:], np.nan)
@@ -203,4 +210,5 @@ def predict(
         truth=dataset.targets,
         places=places,
         threshold=threshold,
+        units=None if not scales else np.mean([1 / scale for scale in scales], axis=0),
     )
