@@ -214,8 +214,8 @@ class Gathered:
             )
         standardize = dataset.standardize if settings.standardize is None else settings.standardize
         targets = dataset.targets
-        if not standardize:
-            dataset = replace(dataset, notes=(*dataset.notes, *blurred(dataset)))
+        if not standardize and (lost := blurred(dataset)):
+            dataset = replace(dataset, notes=(*dataset.notes, *lost))
         if standardize and dataset.dtype == np.int32:
             raise Refusal("standardize must be False for tokens, which are no quantities; got True.")
         in_memory = isinstance(dataset.inputs, np.ndarray)
