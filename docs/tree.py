@@ -27,6 +27,7 @@ LAYERS = (
     "run",
     "ordering",
     "weighing",
+    "standardizing",
     "lanes",
     "prepared",
     "gathered",

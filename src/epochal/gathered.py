@@ -18,7 +18,6 @@ from epochal.data import (
     Vocabulary,
     chronological,
     encode_new,
-    first_missing,
     fit_scaling,
     fit_target_scaling,
     fit_vocabulary,
@@ -29,8 +28,7 @@ from epochal.data import (
 )
 from epochal.data.endless import dataset_of_iterator, is_iterator
 from epochal.data.large import streams_note
-from epochal.data.rounding import loses_differences
-from epochal.data.rows import ArrayRows, sampled
+from epochal.data.rows import ArrayRows
 from epochal.engine.memory import device_memory
 from epochal.errors import MissingExtra, Refusal
 from epochal.hosts import together
@@ -38,6 +36,7 @@ from epochal.plan import BatchSchedule, Plan
 from epochal.plan.sizes import bounded
 from epochal.prepared import Prepared
 from epochal.settings import Settings
+from epochal.standardizing import standardized
 
 __all__ = ["SAMPLES", "Gathered", "as_dataset", "check_endless", "endless_plan", "placed", "settled_split"]
 
@@ -198,7 +197,13 @@ class Gathered:
         )
 
     @classmethod
-    def of(cls, data: Any, settings: Settings, state: Callable[[Dataset], int] = lambda _: 0) -> Gathered:
+    def of(
+        cls,
+        data: Any,
+        settings: Settings,
+        state: Callable[[Dataset], int] = lambda _: 0,
+        model: Any = None,
+    ) -> Gathered:
         """Read, split and scale the data; `state` says what one repeat will take besides, in bytes."""
         if is_iterator(data):
             check_endless(settings)
@@ -212,22 +217,17 @@ class Gathered:
             raise Refusal(
                 "the training data has no target; give (inputs, targets), or name the target column."
             )
-        standardize = dataset.standardize if settings.standardize is None else settings.standardize
         targets = dataset.targets
-        if not standardize and (lost := blurred(dataset)):
-            dataset = replace(dataset, notes=(*dataset.notes, *lost))
-        if standardize and dataset.dtype == np.int32:
-            raise Refusal("standardize must be False for tokens, which are no quantities; got True.")
-        in_memory = isinstance(dataset.inputs, np.ndarray)
-        if not standardize and in_memory and first_missing(dataset.inputs) is not None:
-            raise Refusal("the inputs have missing values (NaN), which only standardize=True can fill.")
+        scaled = standardized(settings, dataset, model)
+        standardize = scaled.inputs
+        if scaled.notes:
+            dataset = replace(dataset, notes=(*dataset.notes, *scaled.notes))
         share, validation = _other(settings.validation, dataset, "validation", finite=not standardize)
         test_share, test = _other(settings.test, dataset, "test", finite=not standardize)
         splits: list[Split] = []
         tokens = getattr(dataset.encoder, "vocabulary_size", None)
         scalings: list[Scaling | Vocabulary | None] = []
         target_scalings: list[TargetScaling | None] = []
-        numbers = standardize and not task.is_classification
         for repeat in range(settings.repeats):
             if repeat and "split" not in settings.vary:
                 splits.append(splits[0])
@@ -256,7 +256,7 @@ class Gathered:
                 scalings.append(
                     fit_scaling(dataset.inputs, dataset.continuous, chosen.train) if standardize else None
                 )
-            target_scalings.append(fit_target_scaling(targets, chosen.train) if numbers else None)
+            target_scalings.append(fit_target_scaling(targets, chosen.train) if scaled.targets else None)
         told = time_notes(dataset.timeline, dataset.samples, splits[0], settings.split, settings.gap)
         if told:
             dataset = replace(dataset, notes=(*dataset.notes, *told))
@@ -270,27 +270,6 @@ class Gathered:
             tuple(target_scalings),
             settings,
         )
-
-
-def blurred(dataset: Dataset) -> tuple[str, ...]:
-    """A note on the numbers that lose what tells them apart where nothing is scaled before it is rounded."""
-    names: list[str] = []
-    if dataset.dtype == np.float64:
-        seen = dataset.inputs if isinstance(dataset.inputs, np.ndarray) else sampled(dataset.inputs, 1024)
-        lost = np.flatnonzero(loses_differences(seen))
-        flat = len(dataset.features) == seen.shape[-1]
-        names += [f'"{dataset.features[at]}"' for at in lost] if flat else ["the inputs"]
-    if dataset.targets is not None and dataset.targets.dtype == np.float64:
-        targets = dataset.targets.reshape(len(dataset.targets), -1)
-        names += [f'the target "{dataset.target_name}"'] if loses_differences(targets).any() else []
-    if not names:
-        return ()
-    shown = ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
-    lose = "lose" if len(names) > 1 else "loses"
-    return (
-        f"without standardizing, {shown} {lose} digits that tell values apart (float32); standardize=True "
-        "(no --no-standardize) keeps them.",
-    )
 
 
 def settled_split(settings: Settings, dataset: Dataset) -> Settings:

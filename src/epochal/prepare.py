@@ -70,7 +70,7 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         )
     check_devices(settings.devices)
     state = functools.partial(_state, model, settings)
-    samples = Gathered.of(data, settings, state) if like is None else Gathered.like(like, settings)
+    samples = Gathered.of(data, settings, state, model) if like is None else Gathered.like(like, settings)
     dataset, task, splits, settings = samples.dataset, samples.task, samples.splits, samples.settings
     settings = replace(settings, class_weight=by_class(settings.class_weight, task))
     if settings.stateful:

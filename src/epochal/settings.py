@@ -102,7 +102,8 @@ class Settings:
         schedule: "constant", "cosine", "step", or a `Schedule`.
         optimizer_options: further numbers of a named optimizer, such as {"weight_decay": 0.01}.
         loss: a name ("log_loss", "squared_error", "absolute_error", "huber") or a function
-            (outputs, targets) -> (batch,); the task's usual one by default.
+            (outputs, targets) -> (batch,), which sees regression targets as `standardize` has them; the usual
+            one of the task by default.
         metrics: names of metrics evaluated along the curve; the task's usual ones by default.
         monitor: the column that decides which parameters are the best; "validation.loss" by default, or
             "train.loss" where there are no validation samples.
@@ -135,7 +136,7 @@ class Settings:
             what it shall make greatest on the validation samples of each repeat, "f1", "balanced_accuracy" or
             "youden"; one half by default.
         standardize: bring inputs (and regression targets) to mean 0 and variance 1 by the training samples;
-            by default for tables, and not for plain arrays.
+            by default for tables and arrays, but not for images and tokens.
         evaluate_every: epochs between evaluations, or a string such as "100 updates".
         evaluate_train: whether the training loss at fixed parameters is evaluated, too; by default unless
             the samples are streamed and there are others for validation.

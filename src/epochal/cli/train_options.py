@@ -79,7 +79,7 @@ def data_options(validation: str, test: str) -> Callable[[Any], Any]:
             default=None,
             help="Read batches from the file while training; else if it is large.",
         ),
-        _data("--no-standardize", is_flag=True, help="Without mean 0 and variance 1 for the inputs."),
+        _data("--no-standardize", is_flag=True, help="Do not standardize the inputs."),
         images("Data"),
         reading("Data"),
         series_options,
@@ -347,13 +347,8 @@ def common(given: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
         "test": number_or_path(given["test"]),
         **held_out(given),
         "class_weight": _class_weight(given["class_weight"]),
-        "standardize": False if given["no_standardize"] else _standardize(dataset),
+        "standardize": False if given["no_standardize"] else None,
     }
-
-
-def _standardize(dataset: Dataset) -> bool | None:
-    """Files of numbers are standardized; other kinds of data as is usual for them."""
-    return True if dataset.dtype == "float32" and dataset.encoder is None else None
 
 
 def names(text: str) -> tuple[str, ...]:

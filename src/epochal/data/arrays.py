@@ -15,7 +15,7 @@ from epochal.data.columns import ColumnReference, default_name, resolve
 from epochal.data.dataset import Dataset, Task, fingerprint
 from epochal.data.large import streams, streams_note
 from epochal.data.npy import Archive, npy_header, open_npz, read_array
-from epochal.data.pixel_arrays import channels_last, described
+from epochal.data.pixel_arrays import channels_last, channels_of, described
 from epochal.data.rounding import FEW_VALUES, LARGEST, kept_float
 from epochal.data.rows import FileRows, Rows, sampled
 from epochal.data.table import weights_of
@@ -96,7 +96,7 @@ def dataset_of_arrays(
         targets=labels,
         task=found,
         features=names,
-        continuous=np.ones(width or 1, bool),
+        continuous=np.ones(width or channels_of(sampled(values) if large else values), bool),
         encoder=None,
         target_name=target_name if labels is not None else "",
         source=source,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.data.pixel_arrays import in_fractions
+from epochal.data.rows import is_array
 from epochal.data.typed import Damaged, built
 
 if TYPE_CHECKING:
@@ -135,8 +137,13 @@ class Dataset:
 
     @property
     def standardize(self) -> bool:
-        """Whether inputs are standardized unless the user says."""
-        return self.encoder is not None and self.encoder.standardize
+        """Whether inputs are standardized unless the user says: tables, and arrays that are not images.
+
+        Samples that an object gives one by one are not, since that would read all of them beforehand.
+        """
+        if self.encoder is not None:
+            return self.encoder.standardize
+        return self.dtype.kind == "f" and is_array(self.inputs) and not in_fractions(self.inputs)
 
     @property
     def strata(self) -> NDArray[Any] | None:

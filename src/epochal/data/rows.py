@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from epochal.errors import DataFailed, Refusal
 
-__all__ = ["ArrayRows", "FileRows", "Rows", "Watch", "kept_dtype", "runs", "sampled"]
+__all__ = ["ArrayRows", "FileRows", "Rows", "Watch", "is_array", "kept_dtype", "runs", "sampled"]
 
 _WATCH_SECONDS = 1.0
 _QUICK_SECONDS = 2e-5
@@ -239,6 +239,11 @@ class Watch:
                     f"{path.name} has changed since the training began, so samples of two versions would "
                     "mix. Train once more."
                 )
+
+
+def is_array(inputs: NDArray[Any] | Rows) -> bool:
+    """Whether samples lie in an array, in memory or in a file, so that a look at all of them costs little."""
+    return isinstance(inputs, np.ndarray | ArrayRows | FileRows)
 
 
 def kept_dtype(dtype: np.dtype[Any], dimensions: int) -> np.dtype[Any]:
