@@ -30,6 +30,7 @@ LAYERS = (
     "standardizing",
     "lanes",
     "prepared",
+    "held_out",
     "gathered",
     "fitting",
     "prepare",

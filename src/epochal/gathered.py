@@ -26,11 +26,13 @@ from epochal.data import (
     split_groups,
     time_notes,
 )
+from epochal.data.copies import whole_groups
 from epochal.data.endless import dataset_of_iterator, is_iterator
 from epochal.data.large import streams_note
 from epochal.data.rows import ArrayRows
 from epochal.engine.memory import device_memory
 from epochal.errors import MissingExtra, Refusal
+from epochal.held_out import class_notes, copies_among, copies_notes
 from epochal.hosts import together
 from epochal.plan import BatchSchedule, Plan
 from epochal.plan.sizes import bounded
@@ -224,6 +226,10 @@ class Gathered:
             dataset = replace(dataset, notes=(*dataset.notes, *scaled.notes))
         share, validation = _other(settings.validation, dataset, "validation", finite=not standardize)
         test_share, test = _other(settings.test, dataset, "test", finite=not standardize)
+        copies = copies_among(dataset, share or test_share)
+        groups = dataset.groups
+        if groups is not None and copies is not None and settings.split == "groups":
+            groups = whole_groups(groups, copies)
         splits: list[Split] = []
         tokens = getattr(dataset.encoder, "vocabulary_size", None)
         scalings: list[Scaling | Vocabulary | None] = []
@@ -238,8 +244,8 @@ class Gathered:
                 line = dataset.timeline or Timeline.of_rows(dataset.rows)
                 chosen = chronological(line, validation=share, test=test_share, gap=settings.gap)
             elif settings.split == "groups":
-                assert dataset.groups is not None
-                chosen = split_groups(dataset.groups, validation=share, test=test_share, seed=settings.seed)
+                assert groups is not None
+                chosen = split_groups(groups, validation=share, test=test_share, seed=settings.seed)
             else:
                 chosen = split(
                     dataset.samples,
@@ -247,7 +253,7 @@ class Gathered:
                     test=test_share,
                     seed=settings.seed + repeat,
                     strata=dataset.strata,
-                    classes=task.classes,
+                    copies=copies,
                 )
             splits.append(chosen)
             if tokens is not None:
@@ -257,7 +263,11 @@ class Gathered:
                     fit_scaling(dataset.inputs, dataset.continuous, chosen.train) if standardize else None
                 )
             target_scalings.append(fit_target_scaling(targets, chosen.train) if scaled.targets else None)
-        told = time_notes(dataset.timeline, dataset.samples, splits[0], settings.split, settings.gap)
+        told = (
+            *copies_notes(copies, splits[0], settings.split, dataset, (validation, test)),
+            *class_notes(dataset, splits),
+            *time_notes(dataset.timeline, dataset.samples, splits[0], settings.split, settings.gap),
+        )
         if told:
             dataset = replace(dataset, notes=(*dataset.notes, *told))
         return cls(

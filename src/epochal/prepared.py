@@ -101,11 +101,13 @@ class Prepared:
 
     @property
     def weight_notes(self) -> tuple[str, ...]:
-        """What each class weighs, relative to the mean over all samples."""
-        if self.class_weights is None or self.dataset.targets is None:
+        """What each class weighs in the first repeat, relative to the mean over its training samples."""
+        train = self.splits[0].train
+        weights = weights_of_classes(self.settings.class_weight, self.dataset, train)
+        if weights is None or self.dataset.targets is None:
             return ()
-        counts = np.bincount(self.dataset.targets, minlength=len(self.task.classes))
-        relative = self.class_weights / np.average(self.class_weights, weights=counts)
+        counts = np.bincount(self.dataset.targets[train], minlength=len(self.task.classes))
+        relative = weights / np.average(weights, weights=counts)
         shown = [f"{name} {one:.3g}" for name, one in zip(self.task.classes[:8], relative, strict=False)]
         more = f" and {len(relative) - 8:,} more" if len(relative) > 8 else ""
         return (f"class weights: {', '.join(shown)}{more}; in the losses of all parts, not in metrics",)
@@ -262,11 +264,6 @@ class Prepared:
         largest = {name: tuple(np.max([one[name] for one in shapes], axis=0).tolist()) for name in shapes[0]}
         return stacked([arrays(repeat) for repeat in repeats], largest)
 
-    @cached_property
-    def class_weights(self) -> NDArray[np.float64] | None:
-        """The weight of each class, or None."""
-        return weights_of_classes(self.settings.class_weight, self.dataset)
-
     def _where(self, repeat: int, name: str) -> tuple[Dataset, NDArray[np.int64]]:
         """The data set of a part, and the numbers of its samples there."""
         own = {"train": None, "validation": self.validation, "test": self.test}[name]
@@ -317,16 +314,17 @@ class Prepared:
     def _weights(
         self, dataset: Dataset, index: NDArray[np.int64], chosen: Split
     ) -> NDArray[np.float32] | None:
-        if self.class_weights is None and dataset.sample_weight is None:
+        by_class = weights_of_classes(self.settings.class_weight, self.dataset, chosen.train)
+        if by_class is None and dataset.sample_weight is None:
             return None
 
         def raw(of: Dataset, rows: NDArray[np.int64]) -> NDArray[np.float64]:
             weights = np.ones(len(rows))
             if of.sample_weight is not None:
                 weights *= of.sample_weight[rows]
-            if self.class_weights is not None:
+            if by_class is not None:
                 assert of.targets is not None
-                weights *= self.class_weights[of.targets[rows]]
+                weights *= by_class[of.targets[rows]]
             return weights
 
         mean = raw(self.dataset, chosen.train).mean()

@@ -1,0 +1,67 @@
+"""What is to be known of the samples that are held out: copies of others, and classes that they lack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from epochal.data import Dataset, Split
+from epochal.data.copies import Copies, copies_of, row_hashes
+
+__all__ = ["class_notes", "copies_among", "copies_notes"]
+
+_TOO_GOOD = "have inputs that training samples have, too: figures may be too good."
+
+
+def copies_among(dataset: Dataset, held_out: float) -> Copies | None:
+    """Which samples are copies of one another, where that matters for a split and can be seen."""
+    if not held_out or dataset.timeline is not None or not isinstance(dataset.inputs, np.ndarray):
+        return None
+    return copies_of(dataset.inputs)
+
+
+def copies_notes(
+    copies: Copies | None, chosen: Split, kind: str | None, dataset: Dataset, others: Sequence[Dataset | None]
+) -> list[str]:
+    """What was made of copies, and how many of other data are copies of training samples.
+
+    Args:
+        copies: among the samples that were split.
+        chosen: the split.
+        kind: "random", "groups" or "chronological", which can't keep copies together.
+        dataset: the samples that were split.
+        others: the validation and the test data, where they are data of their own.
+    """
+    notes = []
+    if copies is not None and kind != "chronological":
+        notes.append(copies.note)
+    elif copies is not None:
+        held = np.concatenate([chosen.validation, chosen.test])
+        seen = int(np.isin(copies.of[held], copies.of[chosen.train]).sum())
+        notes += [f"{seen:,} of the {len(held):,} held-out samples {_TOO_GOOD}"] if seen else []
+    for name, other in zip(("validation", "test"), others, strict=True):
+        if other is None or not all(isinstance(one.inputs, np.ndarray) for one in (dataset, other)):
+            continue
+        both = np.concatenate([dataset.inputs, other.inputs])
+        seen = int(np.isin(*(row_hashes(one.inputs) for one in (other, dataset))).sum())
+        if seen and copies_of(both) is not None:
+            notes.append(f"{seen:,} of the {other.samples:,} {name} samples {_TOO_GOOD}")
+    return notes
+
+
+def class_notes(dataset: Dataset, splits: Sequence[Split]) -> list[str]:
+    """Which classes held-out samples lack, so that no figure on them counts these."""
+    if dataset.strata is None or dataset.task is None:
+        return []
+    names, notes = dataset.task.classes, []
+    counts = np.bincount(dataset.strata, minlength=len(names))
+    for name in ("validation", "test"):
+        parts = [getattr(chosen, name) for chosen in splits if len(getattr(chosen, name))]
+        found = [np.bincount(dataset.strata[part], minlength=len(names)) for part in parts]
+        lacking = [at for at in np.flatnonzero(counts) if any(one[at] == 0 for one in found)]
+        if lacking:
+            shown = ", ".join(f'"{names[at]}" ({counts[at]:,} in all)' for at in lacking[:5])
+            shown += f" and {len(lacking) - 5:,} more" if len(lacking) > 5 else ""
+            notes.append(f"the {name} samples lack the class {shown}: no figure on them counts it.")
+    return notes
