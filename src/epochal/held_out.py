@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from epochal.data import Dataset, Split
-from epochal.data.copies import Copies, copies_of, row_hashes
+from epochal.data.copies import Copies, copies_of
+from epochal.data.row_hashes import row_hashes
 
 __all__ = ["class_notes", "copies_among", "copies_notes"]
 

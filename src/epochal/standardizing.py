@@ -60,7 +60,7 @@ def standardized(settings: Settings, dataset: Dataset, model: Any) -> Standardiz
 
 
 def _targets(settings: Settings, dataset: Dataset) -> bool:
-    if dataset.task is None or dataset.task.is_classification or isinstance(dataset.inputs, EndlessRows):
+    if dataset.task is None or not dataset.task.is_regression or isinstance(dataset.inputs, EndlessRows):
         return False
     if settings.standardize is not None:
         return settings.standardize

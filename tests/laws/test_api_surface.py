@@ -126,7 +126,7 @@ def test_the_check_of_imports_notices_a_wrong_one(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_a_module_opens_with_its_question(path):
+def test_a_module_opens_with_what_it_holds_or_its_question(path):
     if path == SOURCE / "__init__.py":
         return
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))

@@ -13,7 +13,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Jaxpr
 
 from epochal.engine.evaluate import forward
 from epochal.engine.program import fresh
@@ -97,17 +96,20 @@ _UNSTEADY = re.compile(r"0x[0-9a-fA-FX]+|\b(name|fwd|bwd)=\S+")
 
 
 def _constants(traced: Any) -> Iterator[Any]:
-    """The arrays that are written into a program, and into those that it calls, which don't show them."""
-    if isinstance(traced, ClosedJaxpr):
-        yield from traced.consts
-        yield from _constants(traced.jaxpr)
-    elif isinstance(traced, Jaxpr):
-        for equation in traced.eqns:
-            for value in equation.params.values():
-                yield from _constants(value)
-    elif isinstance(traced, tuple | list):
+    """The arrays that are written into a program, and into those that it calls, which don't show them.
+
+    Programs are known by their equations, not by their classes, which differ among versions of JAX.
+    """
+    if isinstance(traced, tuple | list):
         for value in traced:
             yield from _constants(value)
+    elif hasattr(traced, "eqns"):
+        yield from getattr(traced, "consts", ())
+        for equation in traced.eqns:
+            literals = [getattr(operand, "val", None) for operand in equation.invars]
+            yield from (value for value in literals if np.ndim(value))
+            for value in equation.params.values():
+                yield from _constants(value)
 
 
 def _bytes_of(constant: Any) -> bytes:

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Copies", "copies_of", "row_hashes", "whole_groups"]
+from epochal.data.row_hashes import row_hashes
 
-_BLOCK_BYTES = 1 << 20
+__all__ = ["Copies", "copies_of", "whole_groups"]
+
 _FEW = 8
-"""Words of a sample by which most are told apart."""
+"""Values of a sample by which most are told apart."""
 _LEAST = 3
 """Distinct samples, at least, so that each part of a split can have one."""
 _CHANCE = 0.1
@@ -35,37 +36,6 @@ class Copies:
         return f"{rows} (the target left aside): duplicates are kept on one side of each split."
 
 
-def row_hashes(inputs: NDArray[Any], words: int | None = None) -> NDArray[np.uint64]:
-    """A 64-bit hash of each sample, `(n,)`: equal for equal samples, and else in all likelihood not.
-
-    Args:
-        inputs: `(n, *shape)` in row-major order; -0 counts as 0.
-        words: how many words of a sample count, spread evenly; all by default.
-
-    >>> a, b, c = row_hashes(np.float32([[1, 2], [1, 3], [1, 2]])).tolist()
-    >>> a == c, a == b
-    (True, False)
-    """
-    flat = np.ascontiguousarray(inputs).reshape(len(inputs), -1)
-    length = flat.shape[1] * flat.itemsize
-    word = next(kind for kind in (np.uint64, np.uint32, np.uint16, np.uint8) if not length % kind().itemsize)
-    count = length // word().itemsize
-    chosen = np.arange(count) if words is None else np.unique(np.linspace(0, count - 1, words).astype(int))
-    hashes = np.empty(len(flat), np.uint64)
-    step = max(1, _BLOCK_BYTES // length)
-    for start in range(0, len(flat), step):
-        block = np.ascontiguousarray(flat[start : start + step].view(word)[:, chosen])
-        if flat.dtype.kind == "f":
-            block = (block.view(flat.dtype) + flat.dtype.type(0)).view(word)
-        values = block.T.astype(np.uint64)
-        mixed = np.full(len(block), len(chosen), np.uint64)
-        for row in values:
-            mixed = (mixed ^ row) * np.uint64(0x9E3779B97F4A7C15)
-            mixed ^= mixed >> np.uint64(32)
-        hashes[start : start + step] = mixed
-    return hashes
-
-
 def copies_of(inputs: NDArray[Any]) -> Copies | None:
     """The samples whose inputs are equal, where they are copies; None where there are none.
 
@@ -80,7 +50,9 @@ def copies_of(inputs: NDArray[Any]) -> Copies | None:
     >>> copies_of(np.float32([[0], [1], [0], [1]])) is None
     True
     """
-    few = np.sort(row_hashes(inputs, _FEW))
+    flat = inputs.reshape(len(inputs), -1)
+    some = np.unique(np.linspace(0, flat.shape[1] - 1, _FEW).astype(int))
+    few = np.sort(row_hashes(flat[:, some]))
     if not (few[1:] == few[:-1]).any():
         return None
     _, first, of = np.unique(row_hashes(inputs), return_index=True, return_inverse=True)
