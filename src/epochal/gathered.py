@@ -32,7 +32,7 @@ from epochal.data.large import streams_note
 from epochal.data.rows import ArrayRows
 from epochal.engine.memory import device_memory
 from epochal.errors import MissingExtra, Refusal
-from epochal.held_out import class_notes, copies_among, copies_notes
+from epochal.held_out import class_notes, copies_among, copies_notes, undefined_notes, usual_share
 from epochal.hosts import together
 from epochal.plan import BatchSchedule, Plan
 from epochal.plan.sizes import bounded
@@ -82,6 +82,7 @@ def endless_plan(settings: Settings) -> Plan:
     most = "between 1 and 2^31 - 1"
     given = settings.updates_per_epoch
     per = bounded("updates_per_epoch", ENDLESS_EPOCH if given is None else given, 1, 2**31 - 1, most)
+    assert settings.batch_size is not None
     size = bounded("batch_size", settings.batch_size, 1, 2**31 - 1, most)
     epochs = bounded("epochs", settings.epochs, 1, (2**31 - 1) // per, f"between 1 and 2^31 / {per}")
     return Plan(
@@ -226,6 +227,7 @@ class Gathered:
             dataset = replace(dataset, notes=(*dataset.notes, *scaled.notes))
         share, validation = _other(settings.validation, dataset, "validation", finite=not standardize)
         test_share, test = _other(settings.test, dataset, "test", finite=not standardize)
+        share, few = usual_share(share, test_share, settings, dataset)
         copies = copies_among(dataset, share or test_share)
         groups = dataset.groups
         if groups is not None and copies is not None and settings.split == "groups":
@@ -264,6 +266,8 @@ class Gathered:
                 )
             target_scalings.append(fit_target_scaling(targets, chosen.train) if scaled.targets else None)
         told = (
+            *few,
+            *undefined_notes(dataset, splits),
             *copies_notes(copies, splits[0], settings.split, dataset, (validation, test)),
             *class_notes(dataset, splits),
             *time_notes(dataset.timeline, dataset.samples, splits[0], settings.split, settings.gap),

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from epochal.data import Dataset, Split
+from epochal.data import Dataset, Split, Timeline, chronological
 from epochal.data.copies import Copies, copies_of
 from epochal.data.row_hashes import row_hashes
+from epochal.errors import Refusal
+from epochal.settings import Settings
 
-__all__ = ["class_notes", "copies_among", "copies_notes"]
+__all__ = ["class_notes", "copies_among", "copies_notes", "undefined_notes", "usual_share"]
 
 _TOO_GOOD = "have inputs that training samples have, too: figures may be too good."
 
@@ -42,12 +44,54 @@ def copies_notes(
         seen = int(np.isin(copies.of[held], copies.of[chosen.train]).sum())
         notes += [f"{seen:,} of the {len(held):,} held-out samples {_TOO_GOOD}"] if seen else []
     for name, other in zip(("validation", "test"), others, strict=True):
-        if other is None or not all(isinstance(one.inputs, np.ndarray) for one in (dataset, other)):
+        if other is None or not (
+            isinstance(dataset.inputs, np.ndarray) and isinstance(other.inputs, np.ndarray)
+        ):
             continue
         both = np.concatenate([dataset.inputs, other.inputs])
-        seen = int(np.isin(*(row_hashes(one.inputs) for one in (other, dataset))).sum())
+        seen = int(np.isin(row_hashes(other.inputs), row_hashes(dataset.inputs)).sum())
         if seen and copies_of(both) is not None:
             notes.append(f"{seen:,} of the {other.samples:,} {name} samples {_TOO_GOOD}")
+    return notes
+
+
+def usual_share(
+    share: float | int, test: float | int, settings: Settings, dataset: Dataset
+) -> tuple[float | int, tuple[str, ...]]:
+    """The share that validates: the usual one is given up, with a note, where there are too few samples."""
+    if share != Settings.validation or not isinstance(share, float):
+        return share, ()
+    try:
+        if settings.split == "chronological":
+            line = dataset.timeline or Timeline.of_rows(dataset.rows)
+            chronological(line, validation=share, test=test, gap=settings.gap)
+            return share, ()
+        whole = settings.split == "groups" and dataset.groups is not None
+        units, what = (len(np.unique(dataset.groups)), "groups") if whole else (dataset.samples, "samples")
+        if round(share * units):
+            return share, ()
+        if units > 2:
+            return 1, ()
+        return 0, (f"{units} {what} are too few to hold any out: nothing validates.",)
+    except Refusal:
+        return 0, (f"{dataset.samples:,} samples are too few to hold any out: nothing validates.",)
+
+
+def undefined_notes(dataset: Dataset, splits: Sequence[Split]) -> list[str]:
+    """Which figures of held-out samples are not defined, and why."""
+    if dataset.task is None or dataset.targets is None or dataset.task.is_multilabel:
+        return []
+    notes = []
+    for name in ("validation", "test"):
+        parts = [dataset.targets[getattr(chosen, name)] for chosen in splits]
+        same = [bool(len(part)) and bool((part == part[0]).all()) for part in parts]
+        if any(same):
+            what = "ROC AUC and the like are" if dataset.task.is_classification else "R\u00b2 is"
+            which = "class" if dataset.task.is_classification else "target"
+            count = len(parts[0])
+            of = "1 sample" if count == 1 else f"{count:,} samples of the same {which}"
+            where = "" if all(same) else " in some repeats"
+            notes.append(f"the {name} part has {of}{where}: {what} not defined there.")
     return notes
 
 

@@ -45,7 +45,7 @@ _ELSEWHERE = {
 class Options(TypedDict, total=False):
     """The keyword arguments of `fit` and `train`; `Settings` describes each."""
 
-    batch_size: int | Literal["full"] | Mapping[int, Any] | BatchSchedule
+    batch_size: int | Literal["full"] | Mapping[int, Any] | BatchSchedule | None
     micro_batch: int | Literal["auto"] | None
     epochs: int
     updates_per_epoch: int | None
@@ -90,7 +90,7 @@ class Settings:
     Args:
         batch_size: samples of one update, or "full" for all training samples; or sizes that change, as a
             mapping from the epoch at which each begins, such as {0: 32, 30: 128, 60: "full"}, or as a
-            `BatchSchedule`, which also counts in updates.
+            `BatchSchedule`, which also counts in updates. 32 by default, or all samples if there are fewer.
         micro_batch: the most samples that go through the model at once: the gradient of a larger batch is
             added up over micro-batches, and the update stays that of the whole batch, but for dropout and
             augmentation (drawn for each) and batch normalization (which sees micro-batches). "auto" takes the
@@ -157,7 +157,7 @@ class Settings:
         deterministic: whether a GPU gives the same bits every time, as a CPU does; it costs speed.
     """
 
-    batch_size: int | Literal["full"] | Mapping[int, Any] | BatchSchedule = 32
+    batch_size: int | Literal["full"] | Mapping[int, Any] | BatchSchedule | None = None
     micro_batch: int | Literal["auto"] | None = None
     epochs: int = 100
     updates_per_epoch: int | None = None

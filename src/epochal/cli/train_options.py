@@ -142,10 +142,8 @@ train_options = decorate(
         "--batch-size",
         "-b",
         type=BatchSize(),
-        default="32",
-        show_default=True,
         metavar="B",
-        help='Samples of one update, or "full".',
+        help='Samples of one update, or "full".  [default: 32, or all samples if fewer]',
     ),
     _training(
         "--micro-batch",
