@@ -32,7 +32,15 @@ from epochal.data.large import streams_note
 from epochal.data.rows import ArrayRows
 from epochal.engine.memory import device_memory
 from epochal.errors import MissingExtra, Refusal
-from epochal.held_out import class_notes, copies_among, copies_notes, undefined_notes, usual_share
+from epochal.held_out import (
+    class_notes,
+    copies_among,
+    copies_notes,
+    labeled,
+    undefined_notes,
+    unknown_note,
+    usual_share,
+)
 from epochal.hosts import together
 from epochal.plan import BatchSchedule, Plan
 from epochal.plan.sizes import bounded
@@ -148,6 +156,12 @@ def _other(data: Any, dataset: Dataset, name: str, finite: bool) -> tuple[float 
         raise
     except Refusal as error:
         raise Refusal(f"{name}: {error}") from error
+    unknown = other.targets is not None and dataset.task.is_classification and bool((other.targets < 0).any())
+    if unknown:
+        said = next(note for note in other.notes if "training did not have" in note)
+        raise Refusal(
+            f"{name}: {said.partition(': they count')[0]}. Correct the labels, or leave the rows out."
+        )
     if other.targets is None:
         raise Refusal(f'the {name} data has no target column "{dataset.target_name}".')
     return 0.0, other
@@ -227,6 +241,8 @@ class Gathered:
             dataset = replace(dataset, notes=(*dataset.notes, *scaled.notes))
         share, validation = _other(settings.validation, dataset, "validation", finite=not standardize)
         test_share, test = _other(settings.test, dataset, "test", finite=not standardize)
+        unlabeled = "" if test is None else unknown_note(test)
+        test = None if test is None else labeled(test)
         share, few = usual_share(share, test_share, settings, dataset)
         copies = copies_among(dataset, share or test_share)
         groups = dataset.groups
@@ -267,6 +283,7 @@ class Gathered:
             target_scalings.append(fit_target_scaling(targets, chosen.train) if scaled.targets else None)
         told = (
             *few,
+            *((f"test: {unlabeled}",) if unlabeled else ()),
             *undefined_notes(dataset, splits),
             *copies_notes(copies, splits[0], settings.split, dataset, (validation, test)),
             *class_notes(dataset, splits),

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from epochal.data import Dataset, Split, Timeline, chronological
 from epochal.data.copies import Copies, copies_of
+from epochal.data.known_labels import UNKNOWN
 from epochal.data.row_hashes import row_hashes
 from epochal.errors import Refusal
 from epochal.settings import Settings
 
-__all__ = ["class_notes", "copies_among", "copies_notes", "undefined_notes", "usual_share"]
+__all__ = [
+    "class_notes",
+    "copies_among",
+    "copies_notes",
+    "labeled",
+    "undefined_notes",
+    "unknown_note",
+    "usual_share",
+]
 
 _TOO_GOOD = "have inputs that training samples have, too: figures may be too good."
 
@@ -75,6 +85,34 @@ def usual_share(
         return 0, (f"{units} {what} are too few to hold any out: nothing validates.",)
     except Refusal:
         return 0, (f"{dataset.samples:,} samples are too few to hold any out: nothing validates.",)
+
+
+def unknown_note(dataset: Dataset) -> str:
+    """What is said of labels that training did not have; empty if there are none."""
+    if dataset.targets is None or dataset.task is None or not dataset.task.is_classification:
+        return ""
+    if not (np.asarray(dataset.targets) == UNKNOWN).any():
+        return ""
+    return next(note for note in dataset.notes if "training did not have" in note)
+
+
+def labeled(dataset: Dataset) -> Dataset | None:
+    """The samples with labels that training had; None if there are none."""
+    if not unknown_note(dataset):
+        return dataset
+    assert dataset.targets is not None
+    known = np.flatnonzero(dataset.targets != UNKNOWN)
+    if not len(known):
+        return None
+    weight = dataset.sample_weight
+    return replace(
+        dataset,
+        inputs=dataset.inputs[known],
+        targets=dataset.targets[known],
+        rows=dataset.rows[known],
+        sample_weight=None if weight is None else weight[known],
+        names=tuple(dataset.names[at] for at in known) if dataset.names else (),
+    )
 
 
 def undefined_notes(dataset: Dataset, splits: Sequence[Split]) -> list[str]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from epochal.data.columns import ColumnReference, default_name, resolve
 from epochal.data.dataset import Dataset, Task, fingerprint
+from epochal.data.known_labels import known_ids
 from epochal.data.large import streams, streams_note
 from epochal.data.npy import Archive, npy_header, open_npz, read_array
 from epochal.data.pixel_arrays import channels_last, channels_of, described
@@ -187,7 +188,8 @@ def _targets(
 ) -> tuple[NDArray[Any], Task, list[str]]:
     targets = _plain_targets(targets, samples)
     if isinstance(task, Task):
-        return _known_targets(targets, task, name), task, []
+        labels, said = _known_targets(targets, task, name)
+        return labels, task, said
     if targets.ndim == 1:
         column = _column(targets)
         found, note = recognize_task(column, f'"{name}"', task, flags=False)
@@ -261,8 +263,8 @@ def _several(targets: NDArray[Any]) -> str:
     return f"{ones.max()} {most}" if ones.min() == ones.max() else f"{ones.min()} to {ones.max()} {most}"
 
 
-def _known_targets(targets: NDArray[Any], task: Task, name: str) -> NDArray[Any]:
-    """The targets of further samples, as those of a task that is known already."""
+def _known_targets(targets: NDArray[Any], task: Task, name: str) -> tuple[NDArray[Any], list[str]]:
+    """The targets of further samples, as those of a task that is known already, and notes on them."""
     if task.is_classification and targets.ndim == 2 and targets.dtype.kind in "buif" and _one_hot(targets):
         targets = targets.argmax(axis=1)
     wanted = targets.shape[:1] if task.targets == 1 else (len(targets), task.targets)
@@ -274,9 +276,11 @@ def _known_targets(targets: NDArray[Any], task: Task, name: str) -> NDArray[Any]
     if task.is_multilabel and not ((targets == 0) | (targets == 1)).all():
         raise Refusal(f"targets must be 0 or 1 for each label; got {_odd(targets)}.")
     if targets.ndim == 2:
-        return np.ascontiguousarray(targets, dtype=np.float64)
+        return np.ascontiguousarray(targets, dtype=np.float32 if task.is_multilabel else np.float64), []
     column = _column(targets)
-    return class_ids(column, task, name) if task.is_classification else target_numbers(column, name)
+    return (
+        known_ids(column, task, f'"{name}"') if task.is_classification else (target_numbers(column, name), [])
+    )
 
 
 def _column(targets: NDArray[Any]) -> pa.ChunkedArray:

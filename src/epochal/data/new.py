@@ -22,6 +22,7 @@ from epochal.data.encode import encode, to_numbers
 from epochal.data.encoders import SampleEncoder
 from epochal.data.examples import example
 from epochal.data.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
+from epochal.data.known_labels import known_ids
 from epochal.data.load import ARRAY_SUFFIXES
 from epochal.data.npy import open_npz, read_array
 from epochal.data.pixel_arrays import as_kept
@@ -30,7 +31,7 @@ from epochal.data.schema import Column, Encoder
 from epochal.data.sniff import MISSING, sniff
 from epochal.data.standardize import first_missing
 from epochal.data.table import release_memory, weights_of
-from epochal.data.target import class_ids, target_numbers
+from epochal.data.target import target_numbers
 from epochal.data.tidy import column_of
 from epochal.errors import Refusal
 
@@ -304,7 +305,7 @@ def _targets(encoder: Encoder, column: pa.ChunkedArray) -> tuple[NDArray[Any] | 
     task = encoder.task
     if task is None:
         return None, []
-    return (class_ids(column, task, said) if task.is_classification else target_numbers(column, said)), []
+    return known_ids(column, task, said) if task.is_classification else (target_numbers(column, said), [])
 
 
 def _arrays_of_file(path: Path) -> tuple[Any, Any, Any]:

@@ -60,14 +60,14 @@ def balanced_accuracy(outputs: Array, targets: Array, classes: int, xp: Any) -> 
 
 
 def f1(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
-    """2 TP / (2 TP + FP + FN): of the second class where there are two, else the mean over those that occur."""
+    """2 TP / (2 TP + FP + FN): of the second class where there are two, else the mean of those that occur."""
     hits, predicted, true = _counts(outputs, targets, classes, xp)
     total = predicted + true
     return _of_classes(_share(2 * hits, total, xp), true, classes, xp)
 
 
 def precision(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
-    """TP / (TP + FP), 0 of none: of the second class where there are two, else the mean over those that occur."""
+    """TP / (TP + FP), 0 of none: of the second class of two, else the mean of those that occur."""
     hits, predicted, true = _counts(outputs, targets, classes, xp)
     return _of_classes(_share(hits, predicted, xp), true, classes, xp)
 

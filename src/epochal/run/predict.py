@@ -97,7 +97,8 @@ class Prediction:
         """The share of samples that are predicted to be of their true class, where that is known."""
         if self.truth is None or not self.task.is_classification:
             return None
-        return float((self._chosen == self.truth).mean())
+        known = self.truth >= 0
+        return float((self._chosen == self.truth)[known].mean()) if known.any() else None
 
     @property
     def labels(self) -> NDArray[Any]:
