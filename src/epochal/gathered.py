@@ -156,12 +156,8 @@ def _other(data: Any, dataset: Dataset, name: str, finite: bool) -> tuple[float 
         raise
     except Refusal as error:
         raise Refusal(f"{name}: {error}") from error
-    unknown = other.targets is not None and dataset.task.is_classification and bool((other.targets < 0).any())
-    if unknown:
-        said = next(note for note in other.notes if "training did not have" in note)
-        raise Refusal(
-            f"{name}: {said.partition(': they count')[0]}. Correct the labels, or leave the rows out."
-        )
+    if name == "validation" and (said := unknown_note(other)):
+        raise Refusal(f"{name}: {said.partition(': they')[0]}. Correct the labels, or leave those rows out.")
     if other.targets is None:
         raise Refusal(f'the {name} data has no target column "{dataset.target_name}".')
     return 0.0, other
