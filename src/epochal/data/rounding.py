@@ -13,7 +13,8 @@ LARGEST = float(np.finfo(np.float32).max)
 """The largest number that a network can see."""
 
 _LOST = 1e-5
-"""Rounding errors above this share of the standard deviation count as a loss."""
+"""Rounding errors above this share of the range of the middle half of the values count as a loss."""
+_ROWS = 10_000
 _VALUES = 1 << 22
 """Values that are looked at, at most."""
 FEW_VALUES = 1 << 16
@@ -52,13 +53,19 @@ def loses_differences(values: NDArray[Any], constant: bool = False, most: int = 
     largest = np.where(np.isnan(error), 0, error).max(axis=0)
     if not largest.any():
         return np.zeros(width, bool)
-    seen = ~np.isnan(exact)
-    count = np.maximum(seen.sum(axis=0), 1)
-    mean = np.where(seen, exact, 0).sum(axis=0) / count
-    apart = np.where(seen, exact - mean, 0)
-    deviation = np.sqrt(np.square(apart).sum(axis=0) / count)
-    varies = np.ptp(np.where(seen, exact, exact[seen.argmax(axis=0), np.arange(exact.shape[1])]), axis=0) > 0
-    return np.where(varies, largest > _LOST * deviation, constant & (largest > 0))
+    # The middle half says how far apart values are, whatever a few others far away do to the mean.
+    some = exact[:: max(1, len(exact) // _ROWS), largest > 0]
+    seen = np.where(np.isnan(some), np.inf, some)
+    ordered, count = np.sort(seen, axis=0), np.isfinite(seen).sum(axis=0)
+    low, high = (
+        np.take_along_axis(ordered, (share * (count - 1)).clip(0).astype(int)[None], axis=0)[0]
+        for share in (0.25, 0.75)
+    )
+    ends = np.take_along_axis(ordered, (count - 1).clip(0)[None], axis=0)[0]
+    spread = np.where(high > low, high - low, ends - ordered[0])
+    lost = np.zeros(width, bool)
+    lost[largest > 0] = np.where(spread > 0, largest[largest > 0] > _LOST * spread, constant & (count > 0))
+    return lost
 
 
 def number_word(value: float, apart: float) -> str:
