@@ -96,7 +96,7 @@ TABLES = {
         ['"name"', "at most 1,000", "1,200", "--drop name"],
     ),
     "a class of one": (rows() + "1,2,c\n", ["c", "1 sample"]),
-    "binary": ("PK\x03\x04\x00\x00", ["text table", "byte 0x"]),
+    "binary": ("1,2\n3,\x004\n", ["text table", "byte 0x"]),
 }
 
 

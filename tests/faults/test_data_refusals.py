@@ -113,10 +113,17 @@ def test_paths_that_are_no_table_are_refused(tmp_path):
         load("example:iriss")
 
 
-@pytest.mark.parametrize("content", [b"PK\x03\x04\x00\x00", bytes(range(256)), b"1,2\n3,\x004\n"])
+@pytest.mark.parametrize("content", [bytes(range(256)), b"\x00\x00", b"1,2\n3,\x004\n"])
 def test_binary_garbage_is_refused(content, tmp_path):
     (tmp_path / "table.csv").write_bytes(content)
     with refused("text table", "UTF-8", "byte 0x", "another kind"):
+        load(tmp_path / "table.csv")
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04\x00\x00", b"PK\x05\x06", b"\x1f\x8b\x08\x00abc", b"BZh9"])
+def test_a_damaged_archive_is_refused(content, tmp_path):
+    (tmp_path / "table.csv").write_bytes(content)
+    with refused("table.csv can't be read"):
         load(tmp_path / "table.csv")
 
 
@@ -228,7 +235,7 @@ NEW = {
 }
 BAD_NEW = {
     "missing columns": ({"size": None, "color": None}, ["4 input columns", '"size"', '"color"', "--drop"]),
-    "renamed": ({"size": None, "Size": [1, 2]}, ['lacks "size"', 'Is "Size" the first']),
+    "renamed": ({"size": None, "Sizes": [1, 2]}, ['lacks "size"', 'Is "Sizes" the first']),
     "retyped": ({"age": ["12", "old"]}, ['column 1 ("age")', "numbers", '"old"', "row 2", "--missing"]),
     "dates for numbers": ({"age": pd.to_datetime(["2020-01-01"] * 2)}, ['column 1 ("age")', "dates"]),
     "words for dates": (

@@ -19,6 +19,8 @@ def test_horse_colic():
     found = load(SHARED / "horse-colic.csv", target=23)
     assert found.notes == (
         "no header: columns are numbered from 1; --header reads the first row as one.",
+        'read as missing: "?" (1 in column 1, 60 in column 4, 24 in column 5 and more in 18 other columns; '
+        "1,605 in all); --missing replaces the marks.",
         "column 23 is the target; 1 sample has none (first in row 133): left out.",
         "target column 23: 3 classes (1: 178, 2: 77, 3: 44), multi-class classification; "
         "--task regression takes the numbers as they are.",

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from epochal.curves import KINDS, Curves, Verdict, judge
+from epochal.faces import in_python
 
 EPOCHS = np.arange(151.0)
 
@@ -207,7 +208,7 @@ def test_a_verdict_travels(kind: str) -> None:
     verdict = judged(case(kind, 5))
     again = json.loads(json.dumps(verdict.to_dict(), allow_nan=False))
     assert set(again) == {"kind", "sentence", "rule", "figures", "remedy"} and all(again.values())
-    assert verdict.kind in KINDS and str(verdict) == verdict.sentence
+    assert verdict.kind in KINDS and str(verdict) == in_python(verdict.sentence)
     assert verdict.sentence.endswith(".") and verdict.remedy.endswith(".")
 
 

@@ -12,6 +12,7 @@ from epochal.choose.noise import NoiseOverTraining
 from epochal.choose.reached import Effort
 from epochal.choose.timing import TimingCurve
 from epochal.curves import Curves, Summary
+from epochal.faces import in_python
 from epochal.run.folder import plain
 
 if TYPE_CHECKING:
@@ -213,10 +214,15 @@ class Advice:
 
     def summary(self) -> str:
         """A few lines for a reader in a hurry."""
-        return "\n".join(filter(None, (self.answer, self.told_apart, *self.notes)))
+        return "\n".join(filter(None, (self.answer, self.told_apart, *map(in_python, self.notes))))
 
     def __str__(self) -> str:
         return self.summary()
+
+    def _repr_html_(self) -> str:
+        from epochal.choose.found_html import advice_html
+
+        return advice_html(self)
 
     def __repr__(self) -> str:
         rate = "" if self.learning_rate is None else f", learning_rate={self.learning_rate.value:g}"

@@ -15,12 +15,13 @@ from epochal.choose.timing import TimingCurve
 from epochal.choose.words import said_time
 from epochal.curves import Curves, Summary
 from epochal.errors import Refusal, did_you_mean, require
+from epochal.faces import in_python
 from epochal.run.folder import plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Comparison", "Cost", "Regime", "Row", "Tuned"]
+__all__ = ["Comparison", "Cost", "Regime", "Row", "Tuned", "cells_of"]
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ class Comparison:
         if self.hyperbola is not None:
             lines.append(f"Updates to the target: {self.hyperbola}.")
         if self.notes:
-            lines += ["", *self.notes]
+            lines += ["", *map(in_python, self.notes)]
         cost = self.cost
         lines += ["", f"{cost.trainings:,} trainings, {cost.updates:,} updates, {said_time(cost.seconds)}."]
         return "\n".join(lines)
@@ -183,9 +184,9 @@ class Comparison:
         return f"<Comparison of {len(self.rows)} settings at {self.at}: {self.answer}>"
 
     def _repr_html_(self) -> str:
-        import html
+        from epochal.choose.found_html import comparison_html
 
-        return f"<pre>{html.escape(self.summary())}</pre>"
+        return comparison_html(self)
 
     @property
     def table(self) -> list[dict[str, Any]]:
@@ -258,8 +259,8 @@ class Comparison:
         return Path(write_comparison(self, path))
 
 
-def _lines(found: Comparison) -> list[str]:
-    """A table of the settings in plain text."""
+def cells_of(found: Comparison) -> list[tuple[str, ...]]:
+    """A table of the settings: its head, and a row for each, the best first."""
     head = ("", "", found.column, "sd", "repeats", "best epoch", "updates", "time", "updates to target")
     body = []
     for row in found.rows:
@@ -279,13 +280,19 @@ def _lines(found: Comparison) -> list[str]:
                 spent,
             )
         )
-    widths = [max(len(line[place]) for line in (head, *body)) for place in range(len(head))]
+    return [head, *body]
+
+
+def _lines(found: Comparison) -> list[str]:
+    """A table of the settings in plain text."""
+    table = cells_of(found)
+    widths = [max(len(line[place]) for line in table) for place in range(len(table[0]))]
     lines = [
         "  ".join(
             cell.ljust(width) if place < 2 else cell.rjust(width)
             for place, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
-        for line in (head, *body)
+        for line in table
     ]
     if len(found.rows) > 1:
         lines.append("* the best, and what cannot be told apart from it.")

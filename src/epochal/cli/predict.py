@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -59,9 +59,7 @@ def command(
     force: bool,
     skip_bad: bool,
     guard_formulas: bool,
-    header: bool | None,
-    delimiter: str | None,
-    missing: tuple[str, ...],
+    **given: Any,
 ) -> None:
     """Predict the rows of DATA with the run folder RUN: the mean over its repeats, and their spread.
 
@@ -74,17 +72,18 @@ def command(
 
     if guard_formulas and (as_json or (out is not None and out.suffix.lower() in PARQUET_SUFFIXES)):
         raise Refusal("--guard-formulas is about CSV, which spreadsheets open; leave it out here.")
+    from epochal.data import Reading
     from epochal.models import Pairwise
     from epochal.run import load
     from epochal.run.predict import Prediction, predict
     from epochal.run.ranking import rank
 
-    trained, told = load(run, model), reading_options(header, delimiter, missing)
+    trained, told = load(run, model), Reading(**reading_options(given))
     prediction: Prediction | Ranking
     if isinstance(trained.model, Pairwise):
-        prediction = rank(trained, data, parameters=parameters, **told)
+        prediction = rank(trained, data, parameters=parameters, reading=told)
     else:
-        prediction = predict(trained, data, parameters, skip_bad, **told)
+        prediction = predict(trained, data, parameters, skip_bad, told)
     if not quiet:
         for note in prediction.notes:
             say(note, err=True)

@@ -120,7 +120,7 @@ def load_data(source: str, given: dict[str, Any], quiet: bool = False) -> Datase
     asked = {
         "target": column(given["target"]),
         **{name: columns(given[name]) for name in ("keep", "drop", "categorical", "numeric")},
-        **reading_options(given["header"], given["delimiter"], given["missing"]),
+        **reading_options(given),
     }
     pairs = pairs_asked(given)
     if pairs is not None:

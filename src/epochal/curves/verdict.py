@@ -33,6 +33,8 @@ from epochal.curves.smoothing import (
     ending,
     plain,
 )
+from epochal.faces import in_python
+from epochal.html_view import facts, heading, said, view
 
 __all__ = ["KINDS", "Verdict", "judge"]
 
@@ -68,7 +70,14 @@ class Verdict:
     remedy: str = ""
 
     def __str__(self) -> str:
-        return self.sentence
+        return in_python(self.sentence)
+
+    def __repr__(self) -> str:
+        return f"<Verdict: {' '.join(filter(None, (str(self), in_python(self.remedy))))}>"
+
+    def _repr_html_(self) -> str:
+        rest = facts([*self.figures.items(), ("rule", self.rule)])
+        return view(heading("Verdict", self.kind), said(self.sentence, self.remedy), rest)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

@@ -193,6 +193,11 @@ class Dataset:
         last: NDArray[np.int64] = self.shape[0] - there[:, ::-1].argmax(axis=1)
         return np.where(there.any(axis=1), last, 0)
 
+    def _repr_html_(self) -> str:
+        from epochal.data.dataset_html import dataset_html
+
+        return dataset_html(self)
+
     def to_dict(self) -> dict[str, Any]:
         """A JSON object that describes it, without the samples."""
         return {

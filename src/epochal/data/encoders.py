@@ -6,12 +6,13 @@ own with the methods of `SampleEncoder`, and a line in `_KINDS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from epochal.data.dataset import Dataset
 from epochal.data.images import ImageEncoder
 from epochal.data.ranking import PairEncoder
+from epochal.data.reading import AS_FOUND, Reading
 from epochal.data.schema import Encoder
 from epochal.data.texts import TextEncoder
 from epochal.data.windows import WindowEncoder
@@ -31,12 +32,9 @@ class SampleEncoder(Protocol):
     def encode_new(
         self,
         source: Any,
-        *,
-        header: bool | None,
-        delimiter: str | None,
-        missing: Collection[str],
+        reading: Reading = AS_FOUND,
     ) -> Dataset:
-        """New samples, with targets if they have any; the arguments are those of `data.new.encode_new`."""
+        """New samples, with targets if they have any; `reading` says how a file is read."""
         ...
 
     def to_dict(self) -> dict[str, Any]:

@@ -22,9 +22,10 @@ from epochal.data.large import rows_of_array, streams, streams_note
 from epochal.data.parquet import converted, is_large
 from epochal.data.pixel_arrays import channels_last
 from epochal.data.read import existing, is_parquet, read_table
+from epochal.data.reading import Reading
 from epochal.data.recipe import Recipe
 from epochal.data.rows import FileRows
-from epochal.data.sniff import MISSING
+from epochal.data.schema import Encoder
 from epochal.data.table import TableOptions, dataset_of_table
 from epochal.errors import Refusal
 
@@ -44,7 +45,11 @@ def load(
     numeric: Sequence[ColumnReference] = (),
     header: bool | None = None,
     delimiter: str | None = None,
-    missing: Collection[str] = MISSING,
+    missing: Collection[str] | None = None,
+    encoding: str | None = None,
+    skip_rows: int | None = None,
+    comment: str | None = None,
+    sheet: str | int | None = None,
     sample_weight: ColumnReference | None = None,
     groups: ColumnReference | None = None,
     resize: tuple[int, int] | None = None,
@@ -57,7 +62,8 @@ def load(
     """The dataset that a source holds; everything recognized is in its `notes`.
 
     Args:
-        source: a path to a CSV, TSV, Parquet, `.npy` or `.npz` file, to a folder of Parquet files, or to one
+        source: a path to a CSV, TSV, JSON-lines, Excel, OpenDocument, Parquet, `.npy` or `.npz` file, packed
+            (gzip, bz2, xz, zstd, zip) or not, "-" for standard input, to a folder of Parquet files, or to one
             with one sub-folder of images for each class; "example:NAME"; `(X, y)` or
             `(X, y, sample_weight)`; a frame, `(frame, "target")`, `(frame, y)` or
             `(frame, y, sample_weight)`; an object whose `[i]` gives `(inputs, target)` or a mapping of them,
@@ -71,7 +77,11 @@ def load(
         numeric: columns to read as numbers.
         header: whether a text table's first row holds names; recognized by default.
         delimiter: what separates a text table's fields; recognized by default.
-        missing: the cells of a text table that mean a missing value.
+        missing: the cells of a text table that mean a missing value, in place of the usual ones (NA, ?, …).
+        encoding: how a text table is encoded, such as "cp1251"; recognized by default.
+        skip_rows: lines at the beginning of a text table that are not read; titles are recognized by default.
+        comment: what a line of a text table begins with that is not read.
+        sheet: the sheet of a workbook, by name or number from 1; the first one with values by default.
         sample_weight: the column that weighs the samples.
         groups: the column of a table that tells groups of samples apart: no input, but what order "groups"
             keeps together and what a split keeps on one side.
@@ -95,11 +105,10 @@ def load(
     if isinstance(source, Dataset):
         return source
     images = ImageOptions(resize, color, skip_bad)
+    reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet)
     asked = {
         **vars(options),
-        "header": header,
-        "delimiter": delimiter,
-        "missing": missing,
+        **vars(reading),
         "resize": resize,
         "color": color,
         "skip_bad": skip_bad,
@@ -113,7 +122,7 @@ def load(
             "resize, color and skip_bad are about a folder of images; leave them out for other data."
         )
     if isinstance(source, (str, Path)):
-        found = _load_path(source, options, header, delimiter, missing, stream, progress)
+        found = _load_path(source, options, reading, stream, progress)
         return _again(found, source, asked)
     if is_hugging(source):
         return dataset_of_hugging(source, options, workers=workers, progress=progress, stream=stream)
@@ -147,9 +156,7 @@ def _again(found: Dataset, source: str | Path, asked: dict[str, Any]) -> Dataset
 def _load_path(
     source: str | Path,
     options: TableOptions,
-    header: bool | None,
-    delimiter: str | None,
-    missing: Collection[str],
+    reading: Reading,
     stream: bool | None,
     progress: Progress | None,
 ) -> Dataset:
@@ -166,11 +173,13 @@ def _load_path(
         if suffix == ".npz":
             return read_npz(path, options.task)
         return read_npy(path, options.target, options.task, stream)
-    table, notes = read_table(path, delimiter, header, missing)
+    table, notes = read_table(path, reading)
     named = table.column_names != [f"column {index + 1}" for index in range(table.num_columns)]
     held = [table]
     del table
-    return dataset_of_table(held.pop(), options, path.name, notes, header=named)
+    found = dataset_of_table(held.pop(), options, path.name, notes, header=named)
+    assert isinstance(found.encoder, Encoder)
+    return replace(found, encoder=replace(found.encoder, missing=reading.marks))
 
 
 def _load_arrays(source: Sequence[Any], task: str | None, stream: bool | None) -> Dataset:

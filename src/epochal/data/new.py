@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,19 +16,22 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.data.arrays import INPUT_KEYS, TARGET_KEYS, WEIGHT_KEYS, dataset_of_arrays, inputs_of_array
-from epochal.data.columns import called, default_name, resolve
+from epochal.data.columns import called, default_name, plain_name, resolve
+from epochal.data.container import unpack
 from epochal.data.dataset import Dataset, Task, fingerprint
 from epochal.data.encode import encode, to_numbers
 from epochal.data.encoders import SampleEncoder
 from epochal.data.examples import example
 from epochal.data.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
+from epochal.data.json_lines import is_json
 from epochal.data.known_labels import known_ids
 from epochal.data.load import ARRAY_SUFFIXES
 from epochal.data.npy import open_npz, read_array
 from epochal.data.pixel_arrays import as_kept
-from epochal.data.read import existing, is_parquet, read_table
+from epochal.data.read import existing, is_parquet, parquet_table, read_table, table_of
+from epochal.data.reading import AS_FOUND, Reading
 from epochal.data.schema import Column, Encoder
-from epochal.data.sniff import MISSING, sniff
+from epochal.data.sniff import sniff
 from epochal.data.standardize import first_missing
 from epochal.data.table import release_memory, weights_of
 from epochal.data.target import target_numbers
@@ -48,9 +51,7 @@ def encode_new(
     shape: tuple[int, ...] | None = None,
     target_name: str = "",
     dtype: Any = None,
-    header: bool | None = None,
-    delimiter: str | None = None,
-    missing: Collection[str] = MISSING,
+    reading: Reading = AS_FOUND,
     finite: bool = False,
 ) -> Dataset:
     """New samples, encoded as those that the network was trained on; with targets if they have any.
@@ -65,21 +66,19 @@ def encode_new(
         shape: the shape of one sample's inputs, where `encoder` is None.
         target_name: what the target was called, where `encoder` is None: "column 3" of an `.npy` file.
         dtype: what the training inputs were kept as.
-        header: whether a text table has one; recognized by default.
-        delimiter: what separates a text table's fields; recognized by default.
-        missing: the cells of a text table that mean a missing value.
+        reading: what is said about how a file is read; the rest is recognized in it anew.
         finite: whether missing values are refused, since no scaling of the training samples fills them.
 
     Raises:
         Refusal: a column is missing or holds another kind of value (with its row); or no rows.
     """
     if encoder is None:
-        found = _new_arrays(_beside(source, header, delimiter, missing), task, shape, target_name, dtype)
+        found = _new_arrays(_beside(source, reading), task, shape, target_name, dtype)
     elif not isinstance(encoder, Encoder):
-        found = encoder.encode_new(source, header=header, delimiter=delimiter, missing=missing)
+        found = encoder.encode_new(source, reading)
     else:
         as_kept_in_training = functools.partial(encode, dtype=dtype)
-        found = new_rows(read_new(encoder, source, header, delimiter, missing), encoder, as_kept_in_training)
+        found = new_rows(read_new(encoder, source, reading), encoder, as_kept_in_training)
     row = first_missing(found.inputs) if finite else None
     if row is not None:
         raise Refusal(
@@ -142,9 +141,7 @@ def new_rows(read: _Read, encoder: Encoder, encoded: Encoded = encode) -> Datase
     )
 
 
-def read_new(
-    encoder: Encoder, source: Any, header: bool | None, delimiter: str | None, missing: Collection[str]
-) -> _Read:
+def read_new(encoder: Encoder, source: Any, reading: Reading = AS_FOUND) -> _Read:
     """The table of a new source, with text where the training table had text, and what is beside it."""
     if isinstance(source, (str, Path)):
         name = str(source)
@@ -154,7 +151,7 @@ def read_new(
         path = existing(source)
         if path.suffix.lower() in ARRAY_SUFFIXES:
             return _read_arrays(encoder, _arrays_of_file(path), path.name)
-        table, notes = _read_file(encoder, path, header, delimiter, missing)
+        table, notes = _read_file(encoder, path, reading)
         return _Read(table, path.name, notes)
     if is_frame(source):
         return _Read(table_of_frame(source), "data frame")
@@ -165,24 +162,34 @@ def read_new(
     return _read_arrays(encoder, (source,), "array")
 
 
-def _read_file(
-    encoder: Encoder, path: Path, header: bool | None, delimiter: str | None, missing: Collection[str]
-) -> tuple[pa.Table, tuple[str, ...]]:
+def _read_file(encoder: Encoder, path: Path, reading: Reading) -> tuple[pa.Table, tuple[str, ...]]:
     """The table in a file, with text where the training table had text."""
     if is_parquet(path):
-        return read_table(path)
-    dialect = sniff(path, delimiter, header, missing)
-    if header is None:
-        first = sniff(path, dialect.delimiter, True, missing).names if encoder.header else ()
-        known = {encoder.names[column.index] for column in encoder.columns}
-        header = bool(known & set(first)) or (dialect.header and not encoder.header)
-        if encoder.header and not header and len(first) not in (len(encoder.names), len(encoder.names) - 1):
+        return parquet_table(path)
+    content = unpack(path, reading.sheet)
+    if is_json(content):
+        return read_table(path, reading)
+    if reading.missing is None:
+        reading = replace(reading, missing=encoder.missing)
+    dialect = sniff(content, reading)
+    if reading.header is None:
+        first = sniff(content, replace(reading, header=True)) if encoder.header else dialect
+        known = {plain_name(column.name) for column in encoder.columns}
+        header = (encoder.header and bool(known & set(map(plain_name, first.names)))) or (
+            dialect.header and not encoder.header
+        )
+        if encoder.header and not header and len(first.names) - len(encoder.names) not in (0, -1):
             header = dialect.header
-        dialect = sniff(path, dialect.delimiter, header, missing)
+        if header != dialect.header:
+            dialect = sniff(content, replace(reading, header=header))
     positions, target, _, _ = match_columns(encoder, dialect.names)
-    text = [dialect.names[at] for at, c in zip(positions, encoder.columns, strict=True) if c.text]
-    text += [dialect.names[target]] if target is not None and encoder.target_text else []
-    return read_table(path, dialect.delimiter, header, missing, text)
+    read = dict(zip([dialect.names[at] for at in positions], encoder.columns, strict=True))
+    text = [name for name, column in read.items() if column.text]
+    levels = {name: column.levels for name, column in read.items() if column.text}
+    if target is not None and encoder.target_text:
+        text.append(dialect.names[target])
+        levels[dialect.names[target]] = encoder.task.classes if encoder.task is not None else ()
+    return table_of(content, dialect, reading, text, levels)
 
 
 def _read_pair(source: tuple[Any, ...]) -> _Read:
@@ -231,6 +238,7 @@ def match_columns(
             return found
         if not encoder.header:
             _refuse_count(encoder, len(names), beside)
+    names, matched = _as_trained(encoder, names)
     at = {name: index for index, name in enumerate(names)}
     lacking = [column for column in encoder.columns if column.name not in at]
     if lacking:
@@ -239,12 +247,36 @@ def match_columns(
         None if index is None else at.get(encoder.names[index]) for index in (encoder.target, encoder.weight)
     )
     extra = [name for name in names if name not in encoder.names]
-    said = []
+    said = matched
     if extra:
         shown = ", ".join(f'"{name}"' for name in extra[:5]) + (", …" if len(extra) > 5 else "")
         which = f"column {shown} was" if len(extra) == 1 else f"columns {shown} were"
         said.append(f"{which} not in the training table: ignored.")
     return [at[column.name] for column in encoder.columns], target, weight, said
+
+
+def _as_trained(encoder: Encoder, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The names as the training table writes them, where capitals or blanks alone differ; and a note."""
+    lacking = set(encoder.names) - set(names)
+    written: dict[str, list[str]] = {}
+    for name in lacking:
+        written.setdefault(plain_name(name), []).append(name)
+    found: list[str] = []
+    changed: list[tuple[str, str]] = []
+    for name in names:
+        meant = written.get(plain_name(name), []) if name not in encoder.names else []
+        if len(meant) == 1:
+            changed.append((name, meant.pop()))
+            found.append(changed[-1][1])
+        else:
+            found.append(name)
+    if not changed:
+        return found, []
+    shown = ", ".join(f'"{new}" for "{old}"' for new, old in changed[:3]) + (", …" if changed[3:] else "")
+    return found, [
+        f"{len(changed):,} name{'s' if len(changed) > 1 else ''} of columns differ from the training table's "
+        f"in capitals or blanks only ({shown}): matched."
+    ]
 
 
 def _match_by_count(
@@ -324,15 +356,13 @@ def _arrays_of_file(path: Path) -> tuple[Any, Any, Any]:
     return inputs, targets, weights
 
 
-def _beside(
-    source: Any, header: bool | None, delimiter: str | None, missing: Collection[str]
-) -> tuple[str, Any, Any, Any]:
+def _beside(source: Any, reading: Reading) -> tuple[str, Any, Any, Any]:
     """What it is called, inputs, and targets and sample weights where there are any."""
     if isinstance(source, (str, Path)):
         path = existing(source)
         if path.suffix.lower() in ARRAY_SUFFIXES:
             return path.name, *_arrays_of_file(path)
-        return path.name, _matrix(read_table(path, delimiter, header, missing)[0]), None, None
+        return path.name, _matrix(read_table(path, reading)[0]), None, None
     if is_frame(source):
         return "data frame", _matrix(table_of_frame(source)), None, None
     if is_pair(source):
@@ -348,7 +378,7 @@ def _beside(
 
 def new_arrays(source: Any, task: Task, shape: tuple[int, ...], dtype: Any, target_name: str) -> Dataset:
     """New samples of arrays, of an `.npy` or an `.npz` file, kept as `dtype` as the training samples are."""
-    return _new_arrays(_beside(source, None, None, MISSING), task, shape, target_name, dtype)
+    return _new_arrays(_beside(source, AS_FOUND), task, shape, target_name, dtype)
 
 
 def _new_arrays(

@@ -20,6 +20,7 @@ from epochal.data.examples import example
 from epochal.data.frames import is_frame, is_pair, table_of_frame
 from epochal.data.npy import read_array
 from epochal.data.read import existing, read_table
+from epochal.data.reading import Reading
 from epochal.data.recognize import date_format, recognize
 from epochal.data.schema import Column, Encoder, LeftOut
 from epochal.data.tidy import column_of
@@ -46,9 +47,7 @@ class SeriesColumns:
 def series_table(
     source: Any,
     target: ColumnReference | None,
-    header: bool | None,
-    delimiter: str | None,
-    missing: Collection[str],
+    reading: Reading,
 ) -> tuple[pa.Table, str, tuple[str, ...], ColumnReference | None]:
     """The table of a source, what it is called, notes on how it was read, and the target named beside it."""
     if isinstance(source, (str, Path)):
@@ -60,7 +59,7 @@ def series_table(
             return _of_numbers(read_array(path)), path.name, (), target
         if path.suffix.lower() == ".npz":
             raise Refusal(f"windows are cut from a table or one array; {path.name} has several: use .npy.")
-        return *_named(read_table(path, delimiter, header, missing), path.name), target
+        return *_named(read_table(path, reading), path.name), target
     if is_frame(source):
         return table_of_frame(source), "data frame", (), target
     if is_pair(source) and len(source) == 2 and isinstance(source[1], (str, int)):

@@ -77,6 +77,8 @@ class Encoder:
     target_text: bool
     weight: int | None
     task: Task | None
+    missing: tuple[str, ...] | None = None
+    """The cells that mean a missing value in a text table, where the training was told."""
 
     @property
     def standardize(self) -> bool:
@@ -169,6 +171,7 @@ class Encoder:
                 }
                 for c in self.columns
             ],
+            "missing": None if self.missing is None else list(self.missing),
             "left_out": [{"name": c.name, "index": c.index, "reason": c.reason} for c in self.left_out],
             "target": self.target,
             "target_text": self.target_text,

@@ -132,6 +132,11 @@ Use "full" for one batch per epoch.
 
         return summary(self)
 
+    def _repr_html_(self) -> str:
+        from epochal.plan.summary import html
+
+        return html(self)
+
     @property
     def regime(self) -> Regime:
         """Batch gradient descent (all samples in each update), stochastic (one), or mini-batch (between)."""

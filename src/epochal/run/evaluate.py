@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from epochal.curves import Summary, summarize
 from epochal.data import Dataset
+from epochal.data.reading import AS_FOUND, Reading
 from epochal.data.row_hashes import row_hashes
 from epochal.errors import Refusal
 from epochal.models import METRICS, bounds_of, metrics_for
@@ -40,14 +41,14 @@ def evaluate(
     *,
     parameters: str = "best",
     skip_bad: bool = False,
-    **reading: Any,
+    reading: Reading = AS_FOUND,
 ) -> Evaluation:
-    """See `Run.evaluate`; `reading` says how a text table is read (header, delimiter, missing)."""
+    """See `Run.evaluate`; `reading` says how a file is read."""
     if parameters not in ("best", "last"):
         raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
     if targets is not None:
         data = (data, targets)
-    dataset = read_samples(run, data, skip_bad, **reading)
+    dataset = read_samples(run, data, skip_bad, reading=reading)
     dataset, notes = _labeled(run, dataset)
     assert dataset.targets is not None
     outputs = outputs_of(run, dataset, parameters)

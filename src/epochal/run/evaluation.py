@@ -245,6 +245,6 @@ class Evaluation:
         return f"<Evaluation of {self.rows:,} rows of {self.source}: {name} {summary}>"
 
     def _repr_html_(self) -> str:
-        import html
+        from epochal.run.run_html import evaluation_html
 
-        return f"<pre>{html.escape(self.summary())}</pre>"
+        return evaluation_html(self)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from epochal.data import WindowEncoder, encode_new
 from epochal.data.images import ImageEncoder
+from epochal.data.reading import AS_FOUND, Reading
 from epochal.engine.determinism import options_for
 from epochal.engine.evaluate import forward
 from epochal.errors import Refusal, require
@@ -134,6 +135,11 @@ class Prediction:
     def __repr__(self) -> str:
         repeats = len(self.per_repeat)
         return f"Prediction({len(self)} samples, the mean of {repeats} repeat{'s' if repeats > 1 else ''})"
+
+    def _repr_html_(self) -> str:
+        from epochal.run.run_html import prediction_html
+
+        return prediction_html(self)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -276,7 +282,7 @@ def in_units(run: Run, fitted: Fitted, outputs: NDArray[np.float64], dataset: Da
 
 
 def read_samples(
-    run: Run, data: Any, skip_bad: bool = False, *, ahead: bool = False, **reading: Any
+    run: Run, data: Any, skip_bad: bool = False, *, ahead: bool = False, reading: Reading = AS_FOUND
 ) -> Dataset:
     """New samples, encoded as those of the run were.
 
@@ -285,7 +291,7 @@ def read_samples(
         data: a file, a data frame, or arrays.
         skip_bad: whether images that can't be read are left out.
         ahead: whether windows of a series may end where the targets are not known yet.
-        **reading: how a text table is read (header, delimiter, missing).
+        reading: what is said about how a file is read; the rest is recognized.
     """
     encoder = run.encoder.looking_ahead() if ahead and isinstance(run.encoder, WindowEncoder) else run.encoder
     if skip_bad:
@@ -300,17 +306,17 @@ def read_samples(
         target_name=run.data["target"],
         dtype=run.data["dtype"],
         finite=any(fitted.scaling is None for fitted in run.fitted),
-        **reading,
+        reading=reading,
     )
 
 
 def predict(
-    run: Run, data: Any, parameters: str = "best", skip_bad: bool = False, **reading: Any
+    run: Run, data: Any, parameters: str = "best", skip_bad: bool = False, reading: Reading = AS_FOUND
 ) -> Prediction:
-    """See `Run.predict`; `reading` says how a text table is read (header, delimiter, missing)."""
+    """See `Run.predict`; `reading` says how a file is read."""
     if parameters not in ("best", "last"):
         raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
-    dataset = read_samples(run, data, skip_bad, ahead=True, **reading)
+    dataset = read_samples(run, data, skip_bad, ahead=True, reading=reading)
     each = [
         in_units(run, fitted, outputs, dataset)
         for fitted, outputs in zip(run.fitted, outputs_of(run, dataset, parameters), strict=True)

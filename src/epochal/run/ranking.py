@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from epochal.data import MISSING, PairEncoder, encode_new
+from epochal.data import PairEncoder, encode_new
+from epochal.data.reading import AS_FOUND, Reading
 from epochal.errors import Refusal
 from epochal.models import Pairwise
 from epochal.run.csv_file import write_table
@@ -84,11 +84,9 @@ def rank(
     *,
     by: ArrayLike | None = None,
     parameters: str = "best",
-    header: bool | None = None,
-    delimiter: str | None = None,
-    missing: Collection[str] = MISSING,
+    reading: Reading = AS_FOUND,
 ) -> Ranking:
-    """See `Run.rank`; the rest says how a text table is read."""
+    """See `Run.rank`; `reading` says how a file is read."""
     if parameters not in ("best", "last"):
         raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
     if not isinstance(run.model, Pairwise):
@@ -96,7 +94,7 @@ def rank(
     groups: NDArray[np.int64] | None = None
     names: list[str] = []
     if isinstance(run.encoder, PairEncoder):
-        items, groups, names = run.encoder.items(data, header, delimiter, missing)
+        items, groups, names = run.encoder.items(data, reading)
     else:
         shape = tuple(run.data["shape"])[1:]
         items = encode_new(None, data, task=run.task, shape=shape, dtype=run.data["dtype"])

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from epochal.curves import Curves, PrecisionRecall, Summary, Verdict, precision_recall, summarize
 from epochal.data import Encoder, SampleEncoder, Scaling, TargetScaling, Task, Vocabulary
 from epochal.errors import Refusal
+from epochal.faces import in_python
 from epochal.models import Model, Variables, bounds_of
 from epochal.plan import Plan
 from epochal.run.forecast import ForecastScores, History
@@ -370,7 +371,7 @@ class Run:
 
     def summary(self) -> str:
         """A few lines for a reader in a hurry."""
-        lines = [self.verdict.sentence]
+        lines = [in_python(self.verdict.sentence)]
         headline = self.headline
         if headline is not None:
             lines.insert(0, f"{headline[0]}: {headline[1]}")
@@ -390,3 +391,8 @@ class Run:
 
     def __str__(self) -> str:
         return self.summary()
+
+    def _repr_html_(self) -> str:
+        from epochal.run.run_html import run_html
+
+        return run_html(self)
