@@ -76,8 +76,9 @@ def usual_share(
             line = dataset.timeline or Timeline.of_rows(dataset.rows)
             chronological(line, validation=share, test=test, gap=settings.gap)
             return share, ()
-        whole = settings.split == "groups" and dataset.groups is not None
-        units, what = (len(np.unique(dataset.groups)), "groups") if whole else (dataset.samples, "samples")
+        units, what = dataset.samples, "samples"
+        if settings.split == "groups" and dataset.groups is not None:
+            units, what = len(np.unique(dataset.groups)), "groups"
         if round(share * units):
             return share, ()
         if units > 2:

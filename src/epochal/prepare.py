@@ -81,6 +81,7 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     remarks: tuple[str, ...] = ()
     if settings.batch_size is None:
         settings, remarks = _usual_batch(settings, order, None if endless else splits[0].train)
+    assert settings.batch_size is not None
     plan = (
         endless_plan(settings)
         if endless

@@ -188,8 +188,8 @@ def _targets(
 ) -> tuple[NDArray[Any], Task, list[str]]:
     targets = _plain_targets(targets, samples)
     if isinstance(task, Task):
-        labels, said = _known_targets(targets, task, name)
-        return labels, task, said
+        labels, read = _known_targets(targets, task, name)
+        return labels, task, read
     if targets.ndim == 1:
         column = _column(targets)
         found, note = recognize_task(column, f'"{name}"', task, flags=False)
