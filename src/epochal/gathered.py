@@ -27,8 +27,10 @@ from epochal.data import (
     time_notes,
 )
 from epochal.data.copies import whole_groups
+from epochal.data.encoders import code_sizes
 from epochal.data.endless import dataset_of_iterator, is_iterator
 from epochal.data.large import streams_note
+from epochal.data.levels import fit_levels
 from epochal.data.rows import ArrayRows
 from epochal.engine.memory import device_memory
 from epochal.errors import MissingExtra, Refusal
@@ -42,7 +44,7 @@ from epochal.held_out import (
     usual_share,
 )
 from epochal.hosts import together
-from epochal.plan import BatchSchedule, Plan
+from epochal.plan import BatchSchedule, Groups, Plan
 from epochal.plan.sizes import bounded
 from epochal.prepared import Prepared
 from epochal.settings import Settings
@@ -163,6 +165,17 @@ def _other(data: Any, dataset: Dataset, name: str, finite: bool) -> tuple[float 
     return 0.0, other
 
 
+def _news(**others: Dataset | None) -> list[str]:
+    """What data of its own has that the training data has not: levels, or missing values."""
+    return [
+        f"{name} data: {note}"
+        for name, other in others.items()
+        if other is not None
+        for note in other.notes
+        if "not seen in training" in note or "as no row did in training" in note
+    ]
+
+
 SAMPLES = (
     *("task", "validation", "test", "split", "gap"),
     *("repeats", "seed", "vary", "standardize", "class_weight"),
@@ -224,6 +237,7 @@ class Gathered:
         else:
             dataset = as_dataset(data, settings.task, settings.stream, settings.workers)
         dataset = placed(dataset, settings.stream, state)
+        dataset = _with_groups_of(settings, dataset)
         settings = settled_split(settings, dataset)
         task = dataset.task
         if task is None or dataset.targets is None:
@@ -246,6 +260,7 @@ class Gathered:
             groups = whole_groups(groups, copies)
         splits: list[Split] = []
         tokens = getattr(dataset.encoder, "vocabulary_size", None)
+        sizes = code_sizes(dataset.encoder)
         scalings: list[Scaling | Vocabulary | None] = []
         target_scalings: list[TargetScaling | None] = []
         for repeat in range(settings.repeats):
@@ -272,6 +287,10 @@ class Gathered:
             splits.append(chosen)
             if tokens is not None:
                 scalings.append(fit_vocabulary(dataset.inputs, tokens, chosen.train))
+            elif sizes:
+                scalings.append(
+                    fit_levels(dataset.inputs, dataset.continuous, sizes, chosen.train, bool(standardize))
+                )
             else:
                 scalings.append(
                     fit_scaling(dataset.inputs, dataset.continuous, chosen.train) if standardize else None
@@ -284,6 +303,7 @@ class Gathered:
             *copies_notes(copies, splits[0], settings.split, dataset, (validation, test)),
             *class_notes(dataset, splits),
             *time_notes(dataset.timeline, dataset.samples, splits[0], settings.split, settings.gap),
+            *_news(validation=validation, test=test),
         )
         if told:
             dataset = replace(dataset, notes=(*dataset.notes, *told))
@@ -299,13 +319,31 @@ class Gathered:
         )
 
 
+def _with_groups_of(settings: Settings, dataset: Dataset) -> Dataset:
+    """The data set with the groups that an order was given, where a split is to keep them whole, too."""
+    values = settings.order.values if isinstance(settings.order, Groups) else None
+    if values is None or dataset.groups is not None or len(values) != dataset.samples:
+        return dataset  # an order of another length is refused where it is bound
+    if settings.split == "groups":
+        return replace(dataset, groups=np.asarray(values, np.int64))
+    held = any(isinstance(part, int | float) and part for part in (settings.validation, settings.test))
+    if settings.split == "chronological" or not held:
+        return dataset
+    note = (
+        "a random split puts samples of a group on both sides, so that figures may be too good: "
+        'split="groups" keeps each group of the order on one side.'
+    )
+    return replace(dataset, notes=(*dataset.notes, note))
+
+
 def settled_split(settings: Settings, dataset: Dataset) -> Settings:
     """The settings with a kind of split; one by time or by groups is the same in all repeats."""
     usual = "random" if dataset.groups is None else "groups"
     kind = settings.split or (usual if dataset.timeline is None else "chronological")
     if kind == "groups" and dataset.groups is None:
         raise Refusal(
-            'split="groups" needs groups, and here are none: name their column with groups (--groups).'
+            'split="groups" needs groups, and here are none: name their column with groups (--groups), find '
+            "them in file names with groups_from (--groups-from), or give order=Groups(values)."
         )
     if kind != "chronological" and settings.gap:
         raise Refusal('gap belongs to a split in the order of time: use split="chronological".')

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from epochal.choose.grid import said
 from epochal.choose.hyperbola import Hyperbola
 from epochal.choose.paired import PairedDifference
 from epochal.choose.race import Dropped
@@ -75,6 +76,7 @@ class Row:
     difference      this setting against the best one; None for the best one itself.
     dropped         why it was given up early, or None.
     tuned           how its rate was found, or None if it was given.
+    model           what `fit` takes to train with it, and `options` its keyword arguments.
     """
 
     name: str
@@ -97,6 +99,8 @@ class Row:
     difference: PairedDifference | None
     dropped: Dropped | None
     tuned: Tuned | None
+    model: Any = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -156,6 +160,19 @@ class Comparison:
     conditions: Mapping[str, Any]
     interrupted: bool = False
     folder: Path | None = field(default=None)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments of `fit` that train with the best setting: what was asked, and its values.
+
+        `fit(comparison.model, data, **comparison.options)` trains it once, on the first seed; add `repeats`.
+        """
+        return dict(self.row(self.best).options)
+
+    @property
+    def model(self) -> Any:
+        """The model of the best setting, as `fit` takes it."""
+        return self.row(self.best).model
 
     def row(self, name: str) -> Row:
         """The row of a setting; an unknown one is refused with the nearest name."""
@@ -295,7 +312,7 @@ def _lines(found: Comparison) -> list[str]:
         for line in table
     ]
     if len(found.rows) > 1:
-        lines.append("* the best, and what cannot be told apart from it.")
+        lines.append("* the best, and those without a significant difference from it (corrected).")
     return lines
 
 
@@ -341,8 +358,9 @@ def _flat(row: Row, tied: bool) -> dict[str, Any]:
 
 def _nested(row: Row) -> dict[str, Any]:
     """A row with all it holds."""
-    found = {one.name: getattr(row, one.name) for one in fields(row)}
+    found = {one.name: getattr(row, one.name) for one in fields(row) if one.name != "model"}
     return found | {
+        "options": {name: said(value) for name, value in row.options.items()},
         "axes": dict(row.axes),
         "quality": row.quality.to_dict(),
         "figures": {name: figure.to_dict() for name, figure in row.figures.items()},

@@ -52,7 +52,7 @@ def command(
     epochal train sales.csv --window 12 --test 0.2
     epochal train reviews.csv --text review --target liked
 
-    What holds if an option is not given stands in brackets.
+    Defaults are in [brackets].
     """
     folder = new_folder(data) if out is None else out
     leads = join_others(given)
@@ -120,6 +120,7 @@ def load_data(source: str, given: dict[str, Any], quiet: bool = False) -> Datase
     asked = {
         "target": column(given["target"]),
         **{name: columns(given[name]) for name in ("keep", "drop", "categorical", "numeric")},
+        **{name: given[name] for name in ("decimal", "date_format")},
         **reading_options(given),
     }
     pairs = pairs_asked(given)
@@ -127,11 +128,16 @@ def load_data(source: str, given: dict[str, Any], quiet: bool = False) -> Datase
         return rank_pairs(source, **asked, **pairs)
     read = texts_of(given)
     if read is not None:
-        for name in ("keep", "drop", "categorical", "numeric"):
+        for name in ("keep", "drop", "categorical", "numeric", "decimal", "date_format"):
             del asked[name]
-        if given["groups"] is not None:
-            raise Refusal("--groups is about tables of columns; leave it out for texts.")
-        rest = {"task": given["task"], "sample_weight": column(given["sample_weight"])}
+        if given["groups_table"] is not None:
+            raise Refusal("--groups-table is about images; name a column with --groups for texts.")
+        rest = {
+            "task": given["task"],
+            "sample_weight": column(given["sample_weight"]),
+            "groups": column(given["groups"]),
+            "groups_from": given["groups_from"],
+        }
         return told(text(source, **rest, **asked, **read), given)
     cut = windows_of(given)
     if cut is not None:
@@ -141,6 +147,8 @@ def load_data(source: str, given: dict[str, Any], quiet: bool = False) -> Datase
         task=given["task"],
         sample_weight=column(given["sample_weight"]),
         groups=column(given["groups"]),
+        groups_from=given["groups_from"],
+        groups_table=given["groups_table"],
         **image_options(given),
         stream=given["stream"],
         progress=reading_progress(quiet),
@@ -160,7 +168,7 @@ def result(run: Run, path: Path) -> dict[str, Any]:
             "task": run.task.to_dict(),
             "stopped": [
                 {
-                    "repeat": outcome.repeat,
+                    "repeat": outcome.repeat + 1,
                     "seed": outcome.seed,
                     "epochs": outcome.epochs,
                     "updates": outcome.updates,

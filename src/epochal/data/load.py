@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from epochal.data.arrays import dataset_of_arrays, read_npy, read_npz
-from epochal.data.columns import ColumnReference
+from epochal.data.columns import ColumnReference, resolve_all
 from epochal.data.dataset import Dataset
 from epochal.data.examples import example
 from epochal.data.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
+from epochal.data.grouping import by_table, with_groups
+from epochal.data.host import parts_on_host
 from epochal.data.hugging import dataset_of_hugging, is_hugging
 from epochal.data.image_folder import holds_images
 from epochal.data.images import ImageOptions, Progress, read_folder
@@ -23,7 +27,7 @@ from epochal.data.parquet import converted, is_large
 from epochal.data.pixel_arrays import channels_last
 from epochal.data.read import existing, is_parquet, read_table
 from epochal.data.reading import Reading
-from epochal.data.recipe import Recipe
+from epochal.data.recipe import Recipe, absolute
 from epochal.data.rows import FileRows
 from epochal.data.schema import Encoder
 from epochal.data.table import TableOptions, dataset_of_table
@@ -43,6 +47,8 @@ def load(
     drop: Sequence[ColumnReference] = (),
     categorical: Sequence[ColumnReference] = (),
     numeric: Sequence[ColumnReference] = (),
+    decimal: str | None = None,
+    date_format: str | None = None,
     header: bool | None = None,
     delimiter: str | None = None,
     missing: Collection[str] | None = None,
@@ -51,7 +57,9 @@ def load(
     comment: str | None = None,
     sheet: str | int | None = None,
     sample_weight: ColumnReference | None = None,
-    groups: ColumnReference | None = None,
+    groups: ColumnReference | Sequence[Any] | NDArray[Any] | None = None,
+    groups_from: str | None = None,
+    groups_table: Any = None,
     resize: tuple[int, int] | None = None,
     color: bool | None = None,
     skip_bad: bool = False,
@@ -75,6 +83,8 @@ def load(
         drop: columns to leave out.
         categorical: columns to read as categories.
         numeric: columns to read as numbers.
+        decimal: the decimal mark of numbers, "." or ","; recognized by default.
+        date_format: how dates are written, as `strptime` takes it, such as "%d/%m/%Y"; recognized by default.
         header: whether a text table's first row holds names; recognized by default.
         delimiter: what separates a text table's fields; recognized by default.
         missing: the cells of a text table that mean a missing value, in place of the usual ones (NA, ?, …).
@@ -84,7 +94,10 @@ def load(
         sheet: the sheet of a workbook, by name or number from 1; the first one with values by default.
         sample_weight: the column that weighs the samples.
         groups: the column of a table that tells groups of samples apart: no input, but what order "groups"
-            keeps together and what a split keeps on one side.
+            keeps together and what a split keeps on one side. Or the group of each sample, in an array.
+        groups_from: a regular expression that finds the group in the name of each file: what its first
+            parentheses hold, such as `s([0-9]+)_`. With `groups`, in that column.
+        groups_table: a table (a path, a frame or a mapping) of file names and their groups.
         resize: the height and width to which images are brought; their own by default.
         color: whether images are read as RGB (True) or gray (False); recognized by default.
         skip_bad: whether images that can't be read are left out, and counted, instead of being refused.
@@ -99,13 +112,27 @@ def load(
     >>> load("example:iris").task.classes
     ('setosa', 'versicolor', 'virginica')
     """
+    if groups_table is not None or not isinstance(groups, str | int | None):
+        given = {name: value for name, value in locals().items() if name not in ("groups", "groups_table")}
+        return _grouped(load(**given), source, groups, groups_table)
+    source = parts_on_host(source)
     options = TableOptions(
-        target, task, tuple(keep), tuple(drop), tuple(categorical), tuple(numeric), sample_weight, groups
+        target,
+        task,
+        tuple(keep),
+        tuple(drop),
+        tuple(categorical),
+        tuple(numeric),
+        sample_weight,
+        groups,
+        decimal,
+        date_format,
+        groups_from,
     )
     if isinstance(source, Dataset):
         return source
     images = ImageOptions(resize, color, skip_bad)
-    reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet)
+    reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet, decimal)
     asked = {
         **vars(options),
         **vars(reading),
@@ -116,10 +143,15 @@ def load(
     if isinstance(source, (str, Path)) and holds_images(Path(source).expanduser()):
         folder = Path(source).expanduser()
         _refuse_table_options(options, f'"{source}", a folder of images,', target=True)
-        return _again(read_folder(folder, images, task, progress, stream), source, asked)
+        return _again(read_folder(folder, images, task, progress, stream, groups_from), source, asked)
     if images != ImageOptions():
         raise Refusal(
             "resize, color and skip_bad are about a folder of images; leave them out for other data."
+        )
+    if groups_from is not None and groups is None:
+        raise Refusal(
+            "groups_from finds groups in the names of files, or in a column of a table; name it: groups "
+            "(--groups COLUMN)."
         )
     if isinstance(source, (str, Path)):
         found = _load_path(source, options, reading, stream, progress)
@@ -127,7 +159,7 @@ def load(
     if is_hugging(source):
         return dataset_of_hugging(source, options, workers=workers, progress=progress, stream=stream)
     if is_frame(source):
-        return dataset_of_table(table_of_frame(source), options, "data frame")
+        return _load_frame(source, options)
     if is_pair(source):
         return _load_pair(source, options)
     if (
@@ -145,6 +177,25 @@ def load(
         "gives (inputs, target) by number; "
         f"got {type(source).__name__}."
     )
+
+
+def _grouped(found: Dataset, source: Any, groups: Any, table: Any) -> Dataset:
+    """The data set with groups that are told by a table of names or by an array."""
+    if table is None:
+        return with_groups(found, groups, "told by groups")
+    if groups is not None or found.groups is not None:
+        raise Refusal("groups_table tells the groups; leave groups and groups_from out.")
+    if not found.names:
+        raise Refusal(
+            "groups_table is for samples with names, the images of a folder; name a column with groups "
+            "(--groups), or give an array."
+        )
+    grouped = with_groups(found, by_table(found.names, table), "told by a table")
+    recipe, where = found.recipe, absolute(table)
+    if recipe is not None:
+        told = None if where is None else {**recipe.options, "groups_table": where}
+        recipe = None if told is None else replace(recipe, options=told)
+    return replace(grouped, recipe=recipe)
 
 
 def _again(found: Dataset, source: str | Path, asked: dict[str, Any]) -> Dataset:
@@ -173,7 +224,7 @@ def _load_path(
         if suffix == ".npz":
             return read_npz(path, options.task)
         return read_npy(path, options.target, options.task, stream)
-    table, notes = read_table(path, reading)
+    table, notes = read_table(path, reading, drop=lambda names: resolve_all(options.drop, names, "drop"))
     named = table.column_names != [f"column {index + 1}" for index in range(table.num_columns)]
     held = [table]
     del table
@@ -199,7 +250,7 @@ def _load_arrays(source: Sequence[Any], task: str | None, stream: bool | None) -
 
 def _load_pair(source: tuple[Any, ...], options: TableOptions) -> Dataset:
     """`(frame, "target")` or `(frame, y)`, and perhaps sample weights in the same ways."""
-    table = table_of_frame(source[0])
+    table, notes = _frame_table(source[0], options)
     chosen: dict[str, Any] = {}
     for role, values in zip(ROLES, source[1:], strict=False):
         if values is None and role == "sample_weight":
@@ -212,7 +263,23 @@ def _load_pair(source: tuple[Any, ...], options: TableOptions) -> Dataset:
             name = f"{name}_"
         table = table.append_column(name, column)
         chosen[role] = name
-    return dataset_of_table(table, replace(options, **chosen), "data frame")
+    return dataset_of_table(table, replace(options, **chosen), "data frame", notes)
+
+
+def _load_frame(frame: Any, options: TableOptions) -> Dataset:
+    """A frame with its target among the columns: the last one by default, whatever the index adds."""
+    table, notes = _frame_table(frame, options)
+    if options.target is None and getattr(frame, "ndim", 0) == 2 and frame.shape[1]:
+        options = replace(options, target=int(frame.shape[1]))
+    return dataset_of_table(table, options, "data frame", notes)
+
+
+def _frame_table(frame: Any, options: TableOptions) -> tuple[pa.Table, tuple[str, ...]]:
+    """The table of a frame, with the levels of its index that have a role."""
+    roles = {
+        str(one) for one in (options.target, options.sample_weight, options.groups) if isinstance(one, str)
+    }
+    return table_of_frame(frame, lambda names: resolve_all(options.drop, names, "drop"), index=roles)
 
 
 def _refuse_table_options(options: TableOptions, source: str, *, target: bool) -> None:
@@ -224,6 +291,8 @@ def _refuse_table_options(options: TableOptions, source: str, *, target: bool) -
         "numeric",
         "sample_weight",
         "groups",
+        "decimal",
+        "date_format",
         *(("target",) if target else ()),
     ):
         if getattr(options, role):

@@ -66,7 +66,10 @@ _FILE = {
     "comment": _word,
     "sheet": _column,
 }
-_COLUMNS = dict.fromkeys(("keep", "drop", "categorical", "numeric"), _columns)
+_COLUMNS = {
+    **dict.fromkeys(("keep", "drop", "categorical", "numeric"), _columns),
+    **dict.fromkeys(("decimal", "date_format"), _word),
+}
 
 READERS: dict[str, dict[str, Callable[[Any], bool]]] = {
     "load": {
@@ -74,6 +77,7 @@ READERS: dict[str, dict[str, Callable[[Any], bool]]] = {
         "task": _word,
         "sample_weight": _column,
         "groups": _column,
+        **dict.fromkeys(("groups_from", "groups_table"), _word),
         "resize": _size,
         "color": _flag,
         "skip_bad": _flag,
@@ -85,8 +89,8 @@ READERS: dict[str, dict[str, Callable[[Any], bool]]] = {
         **dict.fromkeys(("target", "time", "by"), _column),
         **dict.fromkeys(("lags", "horizon", "stride", "period"), _whole),
         "inputs": _columns,
-        "relative": _word,
-        "fill": _word,
+        **dict.fromkeys(("relative", "fill", "time_zone"), _word),
+        "across_gaps": _flag,
         **_COLUMNS,
         **_FILE,
     },
@@ -108,6 +112,8 @@ READERS: dict[str, dict[str, Callable[[Any], bool]]] = {
         "max_length": _whole,
         "lowercase": _flag,
         "task": _word,
+        "groups": _column,
+        "groups_from": _word,
         "sample_weight": _column,
         **_FILE,
     },

@@ -49,8 +49,8 @@ def _phases(plan: Plan) -> list[tuple[str, str]]:
     shown = list(zip(plan.phases, [*plan.phases[1:], None], strict=True))
     rows = []
     for phase, following in shown:
-        last = (plan.passes.epochs if following is None else following.first) - 1
-        name = f"{whole} {phase.first:,}" if last == phase.first else f"{plural} {phase.first:,} to {last:,}"
+        first, last = phase.first + 1, plan.passes.epochs if following is None else following.first
+        name = f"{whole} {first:,}" if last == first else f"{plural} {first:,} to {last:,}"
         batches = counted(phase.batches, "batch")
         rows.append((name, f"{batches}  ({_sizes(phase.segments)})"))
     if len(rows) > _MOST_PHASES:
@@ -126,11 +126,11 @@ def _lines_of_others(plan: Plan) -> list[str]:
 
 def _facts(plan: Plan) -> list[tuple[str, str]]:
     """The plan in figures, by name."""
-    every = "samples" if plan.order.once else "turns"
+    every = "samples" if plan.order.once else "uses"
     size = f"{plan.batch_size:,}" + (f", all {every} (full)" if plan.is_full else "")
     if plan.batch_schedule is not None:
         size = str(plan.batch_schedule)
-    turns = [] if plan.order.once else [("turns per epoch", f"{plan.turns:,}")]
+    turns = [] if plan.order.once else [("uses per epoch", f"{plan.turns:,}")]
     notes = plan.order.notes(plan.samples, int(plan.batch_size))
     return [
         ("samples", f"{plan.samples:,}"),
@@ -186,7 +186,7 @@ def document(plan: Plan) -> dict[str, Any]:
         "batch_size": int(plan.batch_size),
         "batch_schedule": None if plan.batch_schedule is None else plan.batch_schedule.to_dict(),
         "phases": {
-            f"from pass {phase.first}": {
+            f"from pass {phase.first + 1}": {
                 "update": phase.update,
                 "batches": phase.batches,
                 "segments": [list(segment) for segment in phase.segments],

@@ -16,10 +16,10 @@ from epochal.data.reading import AS_FOUND, Reading
 from epochal.data.row_hashes import row_hashes
 from epochal.errors import Refusal
 from epochal.models import METRICS, bounds_of, metrics_for
-from epochal.models.losses import LOSSES
+from epochal.models.losses import LOSSES, loss_for
 from epochal.run.evaluation import Bin, Calibration, Evaluation, Overlap, Residuals
 from epochal.run.forecast import ForecastScores, score_forecasts
-from epochal.run.per_class import decided, per_class
+from epochal.run.per_class import decided, label_confusion, per_class
 from epochal.run.predict import in_units, outputs_of, read_samples
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ def evaluate(
         notes=(*dataset.notes, *notes),
     )
     losses = _losses(run, outputs, dataset)
+    if run.task.is_multilabel:
+        return _of_labels(run, evaluation, np.stack(each), dataset, losses)
     if run.task.is_classification:
         return _of_classes(run, evaluation, np.stack(each), dataset, losses)
     return _of_numbers(run, evaluation, np.stack(each), dataset, losses)
@@ -81,8 +83,9 @@ def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
             else f'to evaluate, {dataset.source} must have the target "{name}"; it has none. '
             "Predictions need no target: use predict."
         )
-    targets = np.asarray(dataset.targets).reshape(dataset.samples, -1)
-    known = (targets >= 0 if run.task.is_classification else np.isfinite(targets)).all(axis=1)
+    targets: NDArray[Any] = np.asarray(dataset.targets).reshape(dataset.samples, -1)
+    there = np.isfinite(targets) if run.task.is_regression else targets >= 0
+    known: NDArray[np.bool_] = np.asarray(there.all(axis=1))
     if known.all():
         return dataset, []
     if not known.any():
@@ -102,15 +105,15 @@ def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
 
 def _losses(run: Run, outputs: Sequence[Floats], dataset: Dataset) -> list[float]:
     """The loss of each repeat, as training had it; nothing for a loss of one's own."""
-    loss = LOSSES.get(run.settings["loss"])
-    if loss is None:
+    if run.settings["loss"] not in LOSSES:
         return []
+    _, loss = loss_for(run.settings["loss"], run.task.kind)
     found = []
     for fitted, values in zip(run.fitted, outputs, strict=True):
         targets = np.asarray(dataset.targets)
         if fitted.target_scaling is not None:
             targets = fitted.target_scaling.apply(targets)
-        each = np.asarray(loss.function(jnp.asarray(values), jnp.asarray(targets)), np.float64)
+        each = np.asarray(loss(jnp.asarray(values), jnp.asarray(targets)), np.float64)
         found.append(float(np.average(each, weights=dataset.sample_weight)))
     return found
 
@@ -216,6 +219,37 @@ def _binned(shares: Floats, hits: NDArray[np.bool_]) -> tuple[Bin, ...]:
 def _error(bins: Sequence[Bin]) -> float:
     samples = sum(one.samples for one in bins)
     return sum(one.samples * abs(one.observed - one.predicted) for one in bins if one.samples) / samples
+
+
+def _of_labels(
+    run: Run, found: Evaluation, each: Floats, dataset: Dataset, losses: Sequence[float]
+) -> Evaluation:
+    """Metrics, the table of the labels and calibration from probabilities `(repeats, n, labels)`."""
+    targets, labels = np.asarray(dataset.targets), run.task.classes
+    mean = each.mean(axis=0)
+
+    def logits(shares: Floats) -> Floats:
+        values: Floats = np.log(np.maximum(shares, 1e-300)) - np.log(np.maximum(1 - shares, 1e-300))
+        return values
+
+    rows = [_figures(logits(shares), targets, run.task.kind, len(labels)) for shares in each]
+    ensemble = _figures(logits(mean), targets, run.task.kind, len(labels))
+    if losses:
+        rows = [{"loss": loss, **row} for loss, row in zip(losses, rows, strict=True)]
+        chosen = np.log(np.maximum(np.where(targets > 0, mean, 1 - mean), 1e-300)).mean(axis=1)
+        ensemble = {"loss": float(-np.average(chosen, weights=dataset.sample_weight)), **ensemble}
+    counts = np.stack([label_confusion(targets > 0, shares > 0.5) for shares in each])
+    pooled = np.stack([1 - each, each], axis=-1).reshape(len(each), -1, 2)
+    calibration = calibrate(pooled, (targets > 0).astype(np.int64).ravel(), ("", "a label"))
+    return replace(
+        found,
+        metrics=_over_repeats(rows, run.settings["loss"]),
+        ensemble=ensemble,
+        confusion=counts,
+        ensemble_confusion=label_confusion(targets > 0, mean > 0.5),
+        per_class=per_class(counts, labels),
+        calibration=replace(calibration, of="the probabilities of all labels"),
+    )
 
 
 def _of_numbers(

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.data import WindowEncoder, encode_new
+from epochal.data.beside import columns_beside
 from epochal.data.images import ImageEncoder
 from epochal.data.reading import AS_FOUND, Reading
 from epochal.engine.determinism import options_for
@@ -202,14 +203,7 @@ class Prediction:
         columns |= {part: _short(self.values[:, k], units[k]) for k, part in enumerate(parts)}
         if len(self.per_repeat) > 1:
             columns |= {f"sd of {part}": _short(self.spread[:, k]) for k, part in enumerate(parts)}
-        beside: dict[str, Any] = {}
-        if self.inputs is not None:
-            own = {*rows, *columns}
-            beside = {
-                f"{name} (input)" if name in own else name: self.inputs.column(name)
-                for name in self.inputs.column_names
-            }
-        return pa.table({**rows, **beside, **columns})
+        return table_beside(rows, self.inputs, columns)
 
     def to_pandas(self) -> Any:
         """`to_arrow` as a pandas data frame, with the index of the frame that was predicted."""
@@ -237,6 +231,48 @@ class Prediction:
         spreadsheet would run as a formula: those that begin with = + - @, tab or line break. Numbers stay.
         """
         return write_table(self.to_arrow(), path, guard_formulas)
+
+
+def table_beside(rows: Mapping[str, Any], inputs: Any, columns: Mapping[str, Any]) -> Any:
+    """An Arrow table of the rows, columns of the input if there are any, and what is predicted."""
+    import pyarrow as pa
+
+    own = {*rows, *columns}
+    beside = {} if inputs is None else dict(zip(inputs.column_names, inputs.columns, strict=True))
+    named = {f"{name} (input)" if name in own else name: column for name, column in beside.items()}
+    return pa.table({**rows, **named, **columns})
+
+
+def inputs_beside(
+    data: Any,
+    samples: int | None,
+    with_inputs: bool,
+    names: Any,
+    rows: Sequence[int | None] | None,
+    reading: Reading,
+) -> Any:
+    """The columns of the data that are to stand beside predictions, row by row; None where none are wanted.
+
+    Args:
+        data: what is predicted.
+        samples: how many rows it has; None if that follows from the data.
+        with_inputs: whether all columns are wanted.
+        names: the columns that are wanted besides or else.
+        rows: of forecasts, the row of each, from 1; None beyond the end of the table.
+        reading: how a file is read.
+    """
+    import pyarrow as pa
+
+    wanted = [names] if isinstance(names, str | int) else list(names)
+    if not (with_inputs or wanted):
+        return None
+    table = columns_beside(data, samples, () if with_inputs else wanted, reading)
+    if with_inputs and wanted:
+        first = columns_beside(data, samples, wanted, reading).column_names
+        table = table.select([*first, *(name for name in table.column_names if name not in first)])
+    if rows is None:
+        return table
+    return table.take(pa.array([None if row is None else row - 1 for row in rows], pa.int64()))
 
 
 def _short(values: NDArray[np.float64], unit: float = np.inf) -> NDArray[np.float64]:
@@ -311,7 +347,14 @@ def read_samples(
 
 
 def predict(
-    run: Run, data: Any, parameters: str = "best", skip_bad: bool = False, reading: Reading = AS_FOUND
+    run: Run,
+    data: Any,
+    parameters: str = "best",
+    skip_bad: bool = False,
+    reading: Reading = AS_FOUND,
+    *,
+    with_inputs: bool = False,
+    id: Any = (),
 ) -> Prediction:
     """See `Run.predict`; `reading` says how a file is read."""
     if parameters not in ("best", "last"):
@@ -325,7 +368,11 @@ def predict(
     per_repeat = np.stack(each)
     several = len(each) > 1
     spread = per_repeat.std(axis=0, ddof=1) if several else np.full(per_repeat.shape[1:], np.nan)
-    places = {} if dataset.timeline is None else dataset.timeline.places()
+    line = dataset.timeline
+    places = {} if line is None else line.places()
+    beside = inputs_beside(
+        data, dataset.samples if line is None else None, with_inputs, id, places.get("row"), reading
+    )
     notes, threshold = dataset.notes, None if run.threshold is None else run.threshold.value
     if getattr(run.model, "carries", False):
         again = " and again after each gap" if len(_parts(run, dataset)) > 1 else ""
@@ -346,6 +393,7 @@ def predict(
         places=places,
         threshold=threshold,
         units=None if not scales else np.mean([1 / scale for scale in scales], axis=0),
+        inputs=beside,
         index=_index_of(data, dataset.samples),
     )
 
