@@ -186,7 +186,7 @@ def test_a_full_disk_says_the_result_and_leaves_what_can_go_on(call, tmp_path):
     assert result.status == 1
     assert result.err.count("\n") == 1
     assert "space left" in result.err or "too large" in result.err
-    assert "Figures at the best parameters" in result.out
+    assert "Results at the best epoch" in result.out
     assert "Report" not in result.out
     assert call("resume", tmp_path / "roomy", "--quiet").status == 0
     assert call("verify", tmp_path / "roomy").status == 0

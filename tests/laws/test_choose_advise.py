@@ -339,7 +339,7 @@ def test_under_adam_the_measured_trainings_decide() -> None:
 
 
 def test_a_target_that_takes_no_training_is_refused():
-    with pytest.raises(Refusal, match="target 50 must be better than a constant prediction"):
+    with pytest.raises(Refusal, match="target 50 must be better than the baseline"):
         advise(NET, samples(), target=50.0, **SHORT)
 
 

@@ -81,8 +81,8 @@ class Advice:
     """The answer of `advise`, and everything it rests on.
 
     answer         the advice in one sentence.
-    told_apart     what the data can't tell apart, in a sentence: "16 to 128 cannot be told apart with 5
-                   repeats; 64 is the fastest of them"; empty if a single batch size stands out.
+    told_apart     what the data can't tell apart, in a sentence: "No significant difference between 16 and
+                   128 with 5 repeats; 64 is the fastest of them"; empty if a single batch size stands out.
     goal           one of `GOALS`.
     batch_size, learning_rate, epochs   the advised numbers with their intervals.
     optimizer      its name.

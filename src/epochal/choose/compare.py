@@ -97,7 +97,7 @@ def compare(
         at: in what settings are equal: "epochs", "samples", "updates" or "seconds", with an amount such as
             "50epochs" or "2s". Without one it is what batch size 32 takes for the given epochs.
         target: the value of the monitored column that counts as reached. By default each repeat has its own:
-            90 % of the way from a constant prediction to the best value that any setting reached there.
+            90 % of the way from the baseline to the best value that any setting reached there.
         folder: keeps each finished training, so that the same call continues, or answers at once.
         control: ends it from outside.
         watch: called after each training.

@@ -312,7 +312,7 @@ def _lines(found: Comparison) -> list[str]:
         for line in table
     ]
     if len(found.rows) > 1:
-        lines.append("* the best, and what cannot be told apart from it.")
+        lines.append("* the best, and those without a significant difference from it (corrected).")
     return lines
 
 

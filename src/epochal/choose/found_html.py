@@ -27,7 +27,11 @@ def comparison_html(found: Comparison) -> str:
         heading("Comparison", f"{len(found.rows)} settings, {found.at}"),
         said(found.answer),
         table(head, rows[:MOST_ROWS], words=(0, 1)),
-        said("* no significant difference from the best (corrected)" if len(rows) > 1 else ""),
+        said(
+            "* the best, and those without a significant difference from it (corrected)."
+            if len(rows) > 1
+            else ""
+        ),
         said(f"{len(rows) - MOST_ROWS} more settings" if len(rows) > MOST_ROWS else ""),
         said("" if found.hyperbola is None else f"Updates to the target: {found.hyperbola}."),
         items("Notes", found.notes),

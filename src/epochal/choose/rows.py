@@ -208,7 +208,7 @@ def _targets(found: Measured, values: Mapping[str, Sequence[float]]) -> tuple[di
     constant = {repeat: baseline(found.bench, repeat) for repeat in reached}
     share = f"{1 - SHARE:.0%}".replace("%", " %")
     words = (
-        f"in each repeat {share} of the way from a constant prediction to the best value that any setting "
+        f"in each repeat {share} of the way from the baseline to the best value that any setting "
         "reached there"
     )
     if any(math.isnan(value) for value in constant.values()):
@@ -274,7 +274,8 @@ def _notes(found: Measured, rows: Sequence[Row], remark: str) -> tuple[str, ...]
         notes.append("there is only one setting, and nothing to compare it with; give a list of values.")
     if found.repeats < FEWEST:
         notes.append(
-            f"{repeats_of(found.repeats)} cannot tell settings apart; at least {FEWEST} are needed, and 10 "
+            f"{repeats_of(found.repeats)} are too few for a significant difference; at least {FEWEST} "
+            "are needed, and 10 "
             "are better."
         )
     notes += [f"{row.dropped}." for row in rows if row.dropped is not None]

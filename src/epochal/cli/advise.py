@@ -172,11 +172,11 @@ def _tried(found: Advice, width: int) -> list[str]:
         words = [say(one.price[0]) if math.isfinite(one.price[0]) else "not reached" for one in rows]
         cost = Column(f"{found.goal} to target", words)
         apart = [f"{written(one.ratio[0])} ({written_range(*one.ratio[1:])})" for one in rows]
-        title = "times the advised (95 %)"
+        title = f"relative {'time' if found.goal == 'time' else found.goal} (95 %)"
     apart = ["" if name.startswith("*") else words for name, words in zip(names, apart, strict=True)]
     reached = Column("reached", [f"{one.effort.reached} of {one.repeats}" for one in rows])
     lines = set_in_columns(names, [reached, cost, Column(title, apart, right=False)], width)
-    return [*lines, "* advised; = can't be told apart from it; reached: repeats that got to the target"]
+    return [*lines, "* advised; = no significant difference; reached: repeats that reached the target"]
 
 
 def _mark(found: Advice, one: Tried) -> str:

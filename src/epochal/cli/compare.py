@@ -29,7 +29,7 @@ MOST_ROWS = 20
 """Settings on the screen; the report and --json have all of them."""
 
 TIED = "="
-"""Marks a setting that can't be told apart from the best one."""
+"""Marks a setting without a significant difference from the best one."""
 
 
 NETWORK = ("network", "hidden", "activation")
@@ -161,7 +161,7 @@ def _legend(found: Comparison) -> list[str]:
     others = [name for name in found.tied if name != found.best]
     marks = ["* the best mean"]
     if others:
-        marks.append(f"{TIED} can't be told apart from it, all comparisons together")
+        marks.append(f"{TIED} no significant difference from the best (corrected)")
     lines = [
         "; ".join(marks),
         "±: standard deviation of one repeat; (95 %): interval of one comparison alone",

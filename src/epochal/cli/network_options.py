@@ -175,6 +175,8 @@ def _layers(units: str) -> str:
 
 
 def _chosen(given: dict[str, Any], dataset: Dataset) -> Any:
+    from epochal.data.encoders import code_sizes
+    from epochal.models import embedded_shape
     from epochal.models.imported import NamedModel
 
     if given["model"] is not None:
@@ -182,7 +184,8 @@ def _chosen(given: dict[str, Any], dataset: Dataset) -> Any:
             if option not in ("hidden", "activation", "batch_norm") and _is_given(given[option]):
                 raise Refusal(f"{_flag(option)} belongs to a built-in network; leave it out with --model.")
         assert dataset.task is not None
-        return NamedModel.of(given["model"], dataset.shape, dataset.task.outputs)
+        shape = embedded_shape(dataset.shape, code_sizes(dataset.encoder))
+        return NamedModel.of(given["model"], shape, dataset.task.outputs)
     name = _network(given, dataset)
     for option, owners in OWNERS.items():
         if _is_given(given[option]) and name not in owners:

@@ -100,7 +100,7 @@ def command(
         for note in prediction.notes:
             say(note, err=True)
         if isinstance(prediction, Prediction) and prediction.accuracy is not None:
-            say(f"accuracy {prediction.accuracy:.4f}, the true classes being known", err=True)
+            say(f"Accuracy {prediction.accuracy:.3f} on {len(prediction):,} labeled rows", err=True)
     if out is not None:
         with replacing(out) as partial:
             prediction.write(partial, guard_formulas=guard_formulas)

@@ -22,7 +22,7 @@ __all__ = ["command"]
 @click.option(
     "--repeat", type=Whole(1), default=1, show_default=True, metavar="R", help="Which repeat, from 1."
 )
-@click.option("--audit", is_flag=True, help="Count: classes of batches, turns of rows, what was left out.")
+@click.option("--audit", is_flag=True, help="Count: classes of batches, uses of rows, what was left out.")
 @click.option("--epochs", type=Whole(1), metavar="N", help="For --audit: the first N epochs; else up to 10.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def command(

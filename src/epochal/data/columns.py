@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterable, Sequence
 
 from epochal.errors import Refusal
@@ -67,15 +68,24 @@ def plain_name(name: str) -> str:
 
 
 def flag_value(names: Sequence[str], index: int) -> str:
-    """What to pass to a flag to mean this column: its name, or its number where it has none.
+    r"""What to pass to a flag to mean this column: its name, or its number where it has none.
+
+    A name with a comma stands in double quotes of its own, as in CSV, since flags take lists.
 
     >>> flag_value(["age", "blood type", "column 3"], 1), flag_value(["age", "b", "column 3"], 2)
     ('"blood type"', '3')
+    >>> flag_value(["a, b"], 0)
+    '\'"a, b"\''
     """
     name = names[index]
     if name == default_name(index):
         return str(index + 1)
-    return name if name.isidentifier() else f'"{name}"'
+    if name.isidentifier():
+        return name
+    if "," in name or '"' in name:
+        quoted = name.replace('"', '""')
+        return shlex.quote(f'"{quoted}"')
+    return f'"{name}"' if not set(name) & set("$`\\!") else shlex.quote(name)
 
 
 def resolve(reference: ColumnReference, names: Sequence[str], role: str) -> int:

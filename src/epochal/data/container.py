@@ -117,7 +117,8 @@ def kept_stream(path: str | Path) -> Path:
     if name == "-" and (sys.stdin is None or sys.stdin.isatty()):
         raise Refusal("standard input is a terminal; pipe a table into the command, or name a file.")
     folder = Path(tempfile.mkdtemp(prefix="epochal-"))
-    file = folder / ("standard input" if name == "-" else Path(name).name)
+    called = "standard input" if name == "-" else "pipe" if Path(name).name.isdecimal() else Path(name).name
+    file = folder / called
     atexit.register(_remove, file)
     try:
         with file.open("wb") as out:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from epochal.data.labels import LABEL_TYPES, label_values
 from epochal.data.typed import Damaged, built
+from epochal.printable import one_line
 
 if TYPE_CHECKING:
     from epochal.data.encoders import SampleEncoder
@@ -150,6 +151,23 @@ class Dataset:
     timeline: Timeline | None = None
     groups: NDArray[np.int64] | None = None
     recipe: Recipe | None = None
+
+    def __repr__(self) -> str:
+        """One line: where the samples came from, how many there are, and what is predicted.
+
+        >>> from epochal.data import load
+        >>> load("example:iris")
+        Dataset("example:iris", 150 samples, inputs (4,) float32, target "species": 3 classes)
+        """
+        shape = f"{self.samples:,} samples, inputs {self.shape} {self.dtype}"
+        if self.task is None:
+            what = "no target"
+        else:
+            count = len(self.task.classes)
+            word = "labels" if self.task.kind == "multilabel" else "classes"
+            known = f"{count:,} {word}" if count else self.task.kind
+            what = f'target "{one_line(self.target_name, 60)}": {known}' if self.target_name else known
+        return f'Dataset("{one_line(self.source, 60)}", {shape}, {what})'
 
     @property
     def samples(self) -> int:

@@ -18,7 +18,7 @@ from epochal.data.texts import TextEncoder
 from epochal.data.windows import WindowEncoder
 from epochal.errors import Refusal
 
-__all__ = ["SampleEncoder", "encoder_from_dict"]
+__all__ = ["SampleEncoder", "code_sizes", "encoder_from_dict"]
 
 
 class SampleEncoder(Protocol):
@@ -40,6 +40,12 @@ class SampleEncoder(Protocol):
     def to_dict(self) -> dict[str, Any]:
         """A JSON object with its "kind", and all that is needed to encode other data in the same way."""
         ...
+
+
+def code_sizes(encoder: Any) -> tuple[int, ...]:
+    """How many codes each of the last columns of the inputs has, which a model has embeddings for."""
+    table = getattr(encoder, "table", encoder)
+    return table.code_sizes if isinstance(table, Encoder) else ()
 
 
 _KINDS: dict[str, Callable[[dict[str, Any]], Any]] = {

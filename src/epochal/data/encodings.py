@@ -70,12 +70,12 @@ def wide(head: bytes) -> str | None:
 
 
 def guess(sample: bytes) -> str | None:
-    r"""The encoding of bytes that are no UTF-8, if their words leave little doubt; else None.
+    """The encoding of bytes that are no UTF-8, if their words leave little doubt; else None.
 
     Only the different words with bytes beyond ASCII are looked at: numbers say nothing.
 
-    >>> guess(b"\xff"), guess(b"")
-    (None, None)
+    >>> guess(b"") is None
+    True
     """
     try:
         import chardet

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from epochal.data.arrays import dataset_of_arrays, read_npy, read_npz
-from epochal.data.columns import ColumnReference
+from epochal.data.columns import ColumnReference, resolve_all
 from epochal.data.dataset import Dataset
 from epochal.data.examples import example
 from epochal.data.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
+from epochal.data.host import parts_on_host
 from epochal.data.hugging import dataset_of_hugging, is_hugging
 from epochal.data.image_folder import holds_images
 from epochal.data.images import ImageOptions, Progress, read_folder
@@ -43,6 +45,8 @@ def load(
     drop: Sequence[ColumnReference] = (),
     categorical: Sequence[ColumnReference] = (),
     numeric: Sequence[ColumnReference] = (),
+    decimal: str | None = None,
+    date_format: str | None = None,
     header: bool | None = None,
     delimiter: str | None = None,
     missing: Collection[str] | None = None,
@@ -75,6 +79,8 @@ def load(
         drop: columns to leave out.
         categorical: columns to read as categories.
         numeric: columns to read as numbers.
+        decimal: the decimal mark of numbers, "." or ","; recognized by default.
+        date_format: how dates are written, as `strptime` takes it, such as "%d/%m/%Y"; recognized by default.
         header: whether a text table's first row holds names; recognized by default.
         delimiter: what separates a text table's fields; recognized by default.
         missing: the cells of a text table that mean a missing value, in place of the usual ones (NA, ?, …).
@@ -99,13 +105,23 @@ def load(
     >>> load("example:iris").task.classes
     ('setosa', 'versicolor', 'virginica')
     """
+    source = parts_on_host(source)
     options = TableOptions(
-        target, task, tuple(keep), tuple(drop), tuple(categorical), tuple(numeric), sample_weight, groups
+        target,
+        task,
+        tuple(keep),
+        tuple(drop),
+        tuple(categorical),
+        tuple(numeric),
+        sample_weight,
+        groups,
+        decimal,
+        date_format,
     )
     if isinstance(source, Dataset):
         return source
     images = ImageOptions(resize, color, skip_bad)
-    reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet)
+    reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet, decimal)
     asked = {
         **vars(options),
         **vars(reading),
@@ -127,7 +143,7 @@ def load(
     if is_hugging(source):
         return dataset_of_hugging(source, options, workers=workers, progress=progress, stream=stream)
     if is_frame(source):
-        return dataset_of_table(table_of_frame(source), options, "data frame")
+        return _load_frame(source, options)
     if is_pair(source):
         return _load_pair(source, options)
     if (
@@ -173,7 +189,7 @@ def _load_path(
         if suffix == ".npz":
             return read_npz(path, options.task)
         return read_npy(path, options.target, options.task, stream)
-    table, notes = read_table(path, reading)
+    table, notes = read_table(path, reading, drop=lambda names: resolve_all(options.drop, names, "drop"))
     named = table.column_names != [f"column {index + 1}" for index in range(table.num_columns)]
     held = [table]
     del table
@@ -199,7 +215,7 @@ def _load_arrays(source: Sequence[Any], task: str | None, stream: bool | None) -
 
 def _load_pair(source: tuple[Any, ...], options: TableOptions) -> Dataset:
     """`(frame, "target")` or `(frame, y)`, and perhaps sample weights in the same ways."""
-    table = table_of_frame(source[0])
+    table, notes = _frame_table(source[0], options)
     chosen: dict[str, Any] = {}
     for role, values in zip(ROLES, source[1:], strict=False):
         if values is None and role == "sample_weight":
@@ -212,7 +228,23 @@ def _load_pair(source: tuple[Any, ...], options: TableOptions) -> Dataset:
             name = f"{name}_"
         table = table.append_column(name, column)
         chosen[role] = name
-    return dataset_of_table(table, replace(options, **chosen), "data frame")
+    return dataset_of_table(table, replace(options, **chosen), "data frame", notes)
+
+
+def _load_frame(frame: Any, options: TableOptions) -> Dataset:
+    """A frame with its target among the columns: the last one by default, whatever the index adds."""
+    table, notes = _frame_table(frame, options)
+    if options.target is None and getattr(frame, "ndim", 0) == 2 and frame.shape[1]:
+        options = replace(options, target=int(frame.shape[1]))
+    return dataset_of_table(table, options, "data frame", notes)
+
+
+def _frame_table(frame: Any, options: TableOptions) -> tuple[pa.Table, tuple[str, ...]]:
+    """The table of a frame, with the levels of its index that have a role."""
+    roles = {
+        str(one) for one in (options.target, options.sample_weight, options.groups) if isinstance(one, str)
+    }
+    return table_of_frame(frame, lambda names: resolve_all(options.drop, names, "drop"), index=roles)
 
 
 def _refuse_table_options(options: TableOptions, source: str, *, target: bool) -> None:
@@ -224,6 +256,8 @@ def _refuse_table_options(options: TableOptions, source: str, *, target: bool) -
         "numeric",
         "sample_weight",
         "groups",
+        "decimal",
+        "date_format",
         *(("target",) if target else ()),
     ):
         if getattr(options, role):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,11 @@ from epochal.data.arrays import INPUT_KEYS, TARGET_KEYS, WEIGHT_KEYS, dataset_of
 from epochal.data.columns import called, default_name, plain_name, resolve
 from epochal.data.container import unpack
 from epochal.data.dataset import Dataset, Task, fingerprint
-from epochal.data.encode import encode, to_numbers
+from epochal.data.encode import encode, to_numbers, without_marks
 from epochal.data.encoders import SampleEncoder
 from epochal.data.examples import example
 from epochal.data.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
+from epochal.data.host import parts_on_host
 from epochal.data.json_lines import is_json
 from epochal.data.load import ARRAY_SUFFIXES
 from epochal.data.npy import open_npz, read_array
@@ -33,6 +34,7 @@ from epochal.data.sniff import sniff
 from epochal.data.standardize import first_missing
 from epochal.data.table import release_memory, weights_of
 from epochal.data.target import class_ids, target_numbers
+from epochal.data.target_text import plain_target
 from epochal.data.tidy import column_of
 from epochal.errors import Refusal
 
@@ -70,6 +72,7 @@ def encode_new(
     Raises:
         Refusal: a column is missing or holds another kind of value (with its row); or no rows.
     """
+    source = parts_on_host(source)
     if encoder is None:
         found = _new_arrays(_beside(source, reading), task, shape, target_name, dtype)
     elif not isinstance(encoder, Encoder):
@@ -110,6 +113,7 @@ def new_rows(read: _Read, encoder: Encoder, encoded: Encoded = encode) -> Datase
     if not table.num_rows:
         raise Refusal(f"{name} must have at least 1 row to predict; got 0.")
     inputs, unseen = encoded(table, encoder, positions)
+    lacking = _newly_missing(table, encoder, positions)
     targets, weight = None, None
     column = read.target if read.target is not None or target_at is None else table.column(target_at)
     if column is not None:
@@ -131,11 +135,27 @@ def new_rows(read: _Read, encoder: Encoder, encoded: Encoded = encode) -> Datase
         encoder=encoder,
         target_name=encoder.target_name if targets is not None else "",
         source=name,
-        notes=(*notes, *said, *unseen),
+        notes=(*notes, *said, *unseen, *lacking),
         rows=np.arange(1, rows + 1, dtype=np.int64),
         sample_weight=weight,
         fingerprint=fingerprint((*encoder.features, encoder.target_name), inputs, targets, weight),
     )
+
+
+def _newly_missing(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -> list[str]:
+    """What is said of numbers and dates that are missing here, and never were in training."""
+    said = []
+    for position, column in zip(positions, encoder.columns, strict=True):
+        found = without_marks(table.column(position), column)
+        if column.missing or column.kind == "category" or not found.null_count:
+            continue
+        first = pc.index(found.is_null(), True).as_py() + 1
+        count = f"{found.null_count:,} {'value' if found.null_count == 1 else 'values'}"
+        said.append(
+            f"{called(encoder.names, column.index)} misses {count} (first in row {first:,}), as no row did "
+            "in training: filled with the median of the training samples."
+        )
+    return said
 
 
 def read_new(encoder: Encoder, source: Any, reading: Reading = AS_FOUND) -> _Read:
@@ -151,9 +171,10 @@ def read_new(encoder: Encoder, source: Any, reading: Reading = AS_FOUND) -> _Rea
         table, notes = _read_file(encoder, path, reading)
         return _Read(table, path.name, notes)
     if is_frame(source):
-        return _Read(table_of_frame(source), "data frame")
+        table, notes = table_of_frame(source, _unused(encoder))
+        return _Read(table, "data frame", notes)
     if is_pair(source):
-        return _read_pair(source)
+        return _read_pair(encoder, source)
     if isinstance(source, tuple) and len(source) in (2, 3):
         return _read_arrays(encoder, source, "arrays")
     return _read_arrays(encoder, (source,), "array")
@@ -189,9 +210,24 @@ def _read_file(encoder: Encoder, path: Path, reading: Reading) -> tuple[pa.Table
     return table_of(content, dialect, reading, text, levels)
 
 
-def _read_pair(source: tuple[Any, ...]) -> _Read:
+def _unused(encoder: Encoder) -> Callable[[Sequence[str]], Collection[int]]:
+    """Which of the names of a new table have no role, so that they may hold anything."""
+    roles = (*(column.index for column in encoder.columns), encoder.target, encoder.weight)
+    used = {plain_name(encoder.names[index]) for index in roles if index is not None}
+
+    def unused(names: Sequence[str]) -> Collection[int]:
+        return [index for index, name in enumerate(names) if encoder.header and plain_name(name) not in used]
+
+    return unused
+
+
+def _read_pair(encoder: Encoder | None, source: tuple[Any, ...]) -> _Read:
     """A frame with its target and sample weights beside it, or named among its columns."""
-    table = table_of_frame(source[0])
+    named = {plain_name(one) for one in source[1:] if isinstance(one, str)}
+    unused = (lambda names: ()) if encoder is None else _unused(encoder)
+    table, notes = table_of_frame(
+        source[0], lambda names: [at for at in unused(names) if plain_name(names[at]) not in named]
+    )
     names = table.column_names
     beside: dict[str, pa.ChunkedArray] = {}
     for role, values in zip(ROLES, source[1:], strict=False):
@@ -204,7 +240,7 @@ def _read_pair(source: tuple[Any, ...]) -> _Read:
             beside[role] = column_beside(table, role, values)[1]
     taken = {names[resolve(values, names, "")] for values in source[1:] if isinstance(values, (str, int))}
     table = table.drop_columns(sorted(taken))
-    return _Read(table, "data frame", (), beside.get("target"), beside.get("sample_weight"))
+    return _Read(table, "data frame", notes, beside.get("target"), beside.get("sample_weight"))
 
 
 def _read_arrays(encoder: Encoder, source: Sequence[Any], name: str) -> _Read:
@@ -334,6 +370,8 @@ def _targets(encoder: Encoder, column: pa.ChunkedArray) -> tuple[NDArray[Any] | 
     task = encoder.task
     if task is None:
         return None, []
+    if not task.is_classification:
+        column = plain_target(column, said, "regression")[0]
     return (class_ids(column, task, said) if task.is_classification else target_numbers(column, said)), []
 
 
@@ -361,9 +399,9 @@ def _beside(source: Any, reading: Reading) -> tuple[str, Any, Any, Any]:
             return path.name, *_arrays_of_file(path)
         return path.name, _matrix(read_table(path, reading)[0]), None, None
     if is_frame(source):
-        return "data frame", _matrix(table_of_frame(source)), None, None
+        return "data frame", _matrix(table_of_frame(source)[0]), None, None
     if is_pair(source):
-        read = _read_pair(source)
+        read = _read_pair(None, source)
         target, weight = (
             None if column is None else np.asarray(column.to_numpy()) for column in (read.target, read.weight)
         )

@@ -102,6 +102,8 @@ def rank_pairs(
     drop: Sequence[ColumnReference] = (),
     categorical: Sequence[ColumnReference] = (),
     numeric: Sequence[ColumnReference] = (),
+    decimal: str | None = None,
+    date_format: str | None = None,
     header: bool | None = None,
     delimiter: str | None = None,
     missing: Collection[str] | None = None,
@@ -126,7 +128,7 @@ def rank_pairs(
         most: pairs of one group, at most, drawn by `seed`; all by default. n items make up to n (n - 1) / 2.
         per_group: whether the samples of a group weigh the same together, however many they are.
         seed: of the pairs that are drawn.
-        keep, drop, categorical, numeric: as for `load_data`.
+        keep, drop, categorical, numeric, decimal, date_format: as for `load_data`.
         header, delimiter, missing, encoding, skip_rows, comment, sheet: as for `load_data`.
 
     Raises:
@@ -139,7 +141,7 @@ def rank_pairs(
     ('1 group of one item makes no pair.', '3 pairs of 1 group, each as two opposite samples.')
     """
     asked = locals().copy()
-    reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet)
+    reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet, decimal)
     pairing = Pairing(best, most, per_group, seed)
     if isinstance(source, (tuple, list)) and len(source) == 2 and not is_frame(source[0]):
         items, groups = _of_arrays(source[0], source[1], by)
@@ -151,7 +153,14 @@ def rank_pairs(
     if at == chosen:
         raise Refusal(f"by must be another column than the target; got {called(names, at)} for both.")
     options = TableOptions(
-        chosen + 1, "regression", tuple(keep), (*drop, at + 1), tuple(categorical), tuple(numeric)
+        chosen + 1,
+        "regression",
+        tuple(keep),
+        (*drop, at + 1),
+        tuple(categorical),
+        tuple(numeric),
+        decimal=decimal,
+        date_format=date_format,
     )
     named = list(names) != [default_name(index) for index in range(len(names))]
     items = dataset_of_table(table, options, name, notes, header=named)
@@ -254,7 +263,8 @@ def _table(source: Any, reading: Reading) -> tuple[pa.Table, str, tuple[str, ...
         table, notes = read_table(path, reading)
         return table, path.name, notes
     if is_frame(source):
-        return table_of_frame(source), "data frame", ()
+        table, notes = table_of_frame(source)
+        return table, "data frame", notes
     raise Refusal(
         f"rank_pairs needs a path, a data frame, or arrays (inputs, ranks); got {type(source).__name__}."
     )

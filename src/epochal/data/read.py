@@ -53,6 +53,7 @@ def read_table(
     path: str | Path,
     reading: Reading = AS_FOUND,
     text: Callable[[Sequence[str]], Collection[str]] = lambda names: (),
+    drop: Callable[[Sequence[str]], Collection[int]] = lambda names: (),
 ) -> tuple[pa.Table, tuple[str, ...]]:
     """The table in a file, with notes on how it was read.
 
@@ -63,17 +64,18 @@ def read_table(
         reading: what is said about how it is to be read. Without a header, columns are called "column 1",
             "column 2" and so on.
         text: which of the names are columns to read as text, whatever they look like.
+        drop: which of the names are columns that are not used, and need not be convertible.
 
     Raises:
         Refusal: no such file, a folder, empty, no table, or ragged rows (with their lines).
     """
     file = existing(path)
     if is_parquet(file):
-        return parquet_table(file)
+        return parquet_table(file, drop)
     content = unpack(file, reading.sheet)
     if is_json(content):
         table, notes = read_json(content)
-        return tidy(table), notes
+        return tidy(table, drop=drop), notes
     dialect = sniff(content, reading)
     return table_of(content, dialect, reading, text(dialect.names))
 
@@ -88,17 +90,20 @@ def table_of(
     """The tidy table of a text whose dialect is known; `text` and `levels` as in `read_text`."""
     from epochal.data.text import read_text
 
-    table, notes = read_text(content, dialect, reading, text, levels)
-    return tidy(table), notes
+    unclear = [dialect.names[index] for index in dialect.unclear if index < len(dialect.names)]
+    table, notes = read_text(content, dialect, reading, {*text, *unclear}, levels)
+    return tidy(table).replace_schema_metadata({"decimal": dialect.decimal}), notes
 
 
-def parquet_table(file: Path) -> tuple[pa.Table, tuple[str, ...]]:
+def parquet_table(
+    file: Path, drop: Callable[[Sequence[str]], Collection[int]] = lambda names: ()
+) -> tuple[pa.Table, tuple[str, ...]]:
     """The tidy table of a Parquet file, or of those in a folder."""
     parts = [_read_parquet(part) for part in (parquet_in(file) if file.is_dir() else [file])]
     table, notes = parts[0]
     if len(parts) > 1:
         table = _together([part[0] for part in parts], file.name)
-    return tidy(table), notes
+    return tidy(table, drop=drop), notes
 
 
 def is_parquet(path: Path) -> bool:

@@ -23,6 +23,7 @@ class Reading:
         skip_rows: lines at the beginning that are not read.
         comment: what a line begins with that is not read.
         sheet: the sheet of a workbook, by name or number from 1.
+        decimal: the decimal mark, "." or ",".
 
     >>> Reading(skip_rows=-1)
     Traceback (most recent call last):
@@ -36,10 +37,13 @@ class Reading:
     skip_rows: int | None = None
     comment: str | None = None
     sheet: str | int | None = None
+    decimal: str | None = None
 
     def __post_init__(self) -> None:
         if self.delimiter is not None and len(self.delimiter) != 1:
             raise Refusal(f'delimiter must be one character; got "{self.delimiter}".')
+        if self.decimal not in (None, ".", ","):
+            raise Refusal(f'decimal must be "." or ","; got "{self.decimal}".')
         if isinstance(self.missing, str):
             object.__setattr__(self, "missing", (self.missing,))
         if self.encoding is not None:

@@ -66,7 +66,10 @@ _FILE = {
     "comment": _word,
     "sheet": _column,
 }
-_COLUMNS = dict.fromkeys(("keep", "drop", "categorical", "numeric"), _columns)
+_COLUMNS = {
+    **dict.fromkeys(("keep", "drop", "categorical", "numeric"), _columns),
+    **dict.fromkeys(("decimal", "date_format"), _word),
+}
 
 READERS: dict[str, dict[str, Callable[[Any], bool]]] = {
     "load": {

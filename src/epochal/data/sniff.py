@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from epochal.data.columns import default_name, unique_names
 from epochal.data.container import Content
-from epochal.data.header import is_number, is_title, is_total, is_units, looks_like_header, marks_names
+from epochal.data.decimal_mark import decimal_mark
+from epochal.data.header import is_title, is_total, is_units, looks_like_header, marks_names
 from epochal.data.reading import AS_FOUND, Reading
 from epochal.data.survey import SAMPLE_BYTES, survey
 from epochal.errors import Refusal
@@ -23,7 +24,6 @@ COMMENTS = ("#", "%", "//")
 """What comment lines begin with, if they are no rows of the table."""
 
 _SEP = re.compile(r'"?sep=(.)"?[,;\t]*\s*', re.IGNORECASE)
-_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 _TAIL_ROWS = 12
 
 
@@ -48,6 +48,8 @@ class Dialect:
     comment: str = ""
     given: bool = False
     tail: int = 0
+    unclear: frozenset[int] = frozenset()
+    """Columns of numbers whose decimal mark the file leaves open, to be read as text."""
 
 
 @dataclass(frozen=True)
@@ -100,12 +102,11 @@ def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
         raise Refusal(f"{name} is empty: a table needs at least 2 rows; got 0.")
     layout = _Layout(rows, reading, name, seen.whole)
     tail = layout.tail(rows_of(list(io.StringIO(seen.tail, newline="")), delimiter), seen.tail)
-    decimal = "."
-    cells = [cell for row in rows for cell in row.cells]
-    dotted = any("." in cell and is_number(cell) for cell in cells)
-    if delimiter != "," and not dotted and any(map(_DECIMAL_COMMA.fullmatch, cells)):
-        decimal = ","
-        layout.notes.append("a comma is the decimal mark.")
+    decimal, unclear = decimal_mark([row.cells for row in layout.body], delimiter)
+    if reading.decimal is not None:
+        decimal, unclear = reading.decimal, frozenset()
+    if decimal == ",":
+        layout.notes.append('a comma is the decimal mark; --decimal "." changes that.')
     if layout.header and seen.whole and not layout.body:
         raise Refusal(f"{name} has a header but no rows: a table needs at least 2 rows; got 0.")
     return Dialect(
@@ -121,6 +122,7 @@ def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
         layout.comment,
         reading.comment is not None,
         tail,
+        unclear,
     )
 
 

@@ -25,6 +25,7 @@ from epochal.data.recipe import Recipe
 from epochal.data.schema import Column, Encoder, LeftOut
 from epochal.data.table import weights_of, with_targets
 from epochal.data.target import class_ids, recognize_task, target_numbers
+from epochal.data.target_text import with_plain_target
 from epochal.data.tokens import encode_texts, learn_tokenizer, padded, read_tokenizer
 from epochal.data.typed import Damaged, built
 from epochal.errors import Refusal
@@ -170,7 +171,9 @@ def text(
     weight = None if sample_weight is None else resolve(sample_weight, names, "sample_weight")
     if weight in (at, goal):
         raise Refusal(f"sample_weight must be a column of its own; got {called(names, weight or 0)}.")
+    table, read = with_plain_target(table, goal, called(names, goal), task)
     table, rows, left = with_targets(table, goal, names)
+    left = [*read, *left]
     found, note = recognize_task(table.column(goal), called(names, goal), task)
     column = table.column(goal)
     targets: NDArray[Any] = (
@@ -268,7 +271,7 @@ def _table_of(
             name = path.name
             table, notes = read_table(path, reading, lambda names: [names[_text_column(text, names)]])
     elif is_frame(source):
-        table, name = table_of_frame(source), "data frame"
+        (table, notes), name = table_of_frame(source), "data frame"
     else:
         raise Refusal(
             "texts must be a path, a data frame, or a pair of sequences (texts, labels); "

@@ -152,6 +152,8 @@ def windows(
     drop: Sequence[ColumnReference] = (),
     categorical: Sequence[ColumnReference] = (),
     numeric: Sequence[ColumnReference] = (),
+    decimal: str | None = None,
+    date_format: str | None = None,
     header: bool | None = None,
     delimiter: str | None = None,
     missing: Collection[str] | None = None,
@@ -190,7 +192,7 @@ def windows(
         across_gaps: whether a window may hold rows on both sides of a gap. By default none does: where rows
             are missing, as their usual distance says, windows end before and begin anew after. Weekends,
             nights and single holidays of rows that keep to working days or hours are no gaps.
-        keep, drop, categorical, numeric: as for `load_data`.
+        keep, drop, categorical, numeric, decimal, date_format: as for `load_data`.
         header, delimiter, missing, encoding, skip_rows, comment, sheet: as for `load_data`.
 
     Raises:
@@ -202,7 +204,7 @@ def windows(
     ([[0.0, 1.0, 2.0], [1.0, 2.0, 3.0], [2.0, 3.0, 4.0]], [3.0, 4.0, 5.0])
     """
     asked = locals().copy()
-    reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet)
+    reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet, decimal)
     lags, horizon, stride = (
         _whole(name, value) for name, value in (("lags", lags), ("horizon", horizon), ("stride", stride))
     )
@@ -226,6 +228,8 @@ def windows(
         drop=drop,
         categorical=categorical,
         numeric=numeric,
+        decimal=decimal,
+        date_format=date_format,
         named=table.column_names != [f"column {index + 1}" for index in range(table.num_columns)],
     )
     encoder = WindowEncoder(

@@ -126,11 +126,11 @@ def _lines_of_others(plan: Plan) -> list[str]:
 
 def _facts(plan: Plan) -> list[tuple[str, str]]:
     """The plan in figures, by name."""
-    every = "samples" if plan.order.once else "turns"
+    every = "samples" if plan.order.once else "uses"
     size = f"{plan.batch_size:,}" + (f", all {every} (full)" if plan.is_full else "")
     if plan.batch_schedule is not None:
         size = str(plan.batch_schedule)
-    turns = [] if plan.order.once else [("turns per epoch", f"{plan.turns:,}")]
+    turns = [] if plan.order.once else [("uses per epoch", f"{plan.turns:,}")]
     notes = plan.order.notes(plan.samples, int(plan.batch_size))
     return [
         ("samples", f"{plan.samples:,}"),

@@ -284,12 +284,12 @@ class Run:
             return ""
         return (
             "The epoch was chosen on the same validation rows, and intervals are over repeats on this table: "
-            "a little optimistic for new rows. --test 0.2 holds rows back that decide nothing."
+            "slightly optimistic; use --test 0.2 for an unbiased estimate."
         )
 
     @property
     def best_epoch(self) -> Summary:
-        """The epoch of the best parameters, over repeats."""
+        """The best epoch, over repeats."""
         return summarize([outcome.best_epoch for outcome in self.outcomes])
 
     def predict(
