@@ -44,7 +44,8 @@ def columns_beside(
     if isinstance(frame, (str, Path)):
         table = _of_file(frame, samples, reading)
     elif is_frame(frame) or is_pair(source):
-        table = table_of_frame(frame)
+        # What is not wanted need not be convertible.
+        table, _ = table_of_frame(frame, lambda names: _unwanted(names, wanted))
     else:
         table = _of_array(np.asarray(frame))
     if table is None or samples not in (None, table.num_rows):
@@ -55,6 +56,11 @@ def columns_beside(
     names = table.column_names
     chosen = [names[resolve(one, names, "id")] for one in wanted] if wanted else names
     return table.select(list(dict.fromkeys(chosen)))
+
+
+def _unwanted(names: Sequence[str], wanted: Sequence[ColumnReference]) -> set[int]:
+    chosen = {resolve(one, names, "id") for one in wanted}
+    return set(range(len(names))) - chosen if chosen else set()
 
 
 def _of_file(source: str | Path, samples: int | None, reading: Reading) -> pa.Table | None:

@@ -68,8 +68,8 @@ __all__ = [
     "seen_dtype",
     "settled",
     "shapes_of",
-    "without_embeddings",
     "smoothed",
+    "without_embeddings",
 ]
 
 

@@ -190,6 +190,8 @@ def _of_labels(
         found,
         metrics=_over_repeats(rows, run.settings["loss"]),
         ensemble=ensemble,
+        confusion=counts,
+        ensemble_confusion=label_confusion(targets > 0, mean > 0.5),
         per_class=per_class(counts, run.task.classes),
         calibration=replace(reliability, of="the probability of each label"),
     )
