@@ -35,7 +35,7 @@ from epochal.data.rows import ArrayRows
 from epochal.engine.memory import device_memory
 from epochal.errors import MissingExtra, Refusal
 from epochal.hosts import together
-from epochal.plan import BatchSchedule, Plan
+from epochal.plan import BatchSchedule, Groups, Plan
 from epochal.plan.sizes import bounded
 from epochal.prepared import Prepared
 from epochal.settings import Settings
@@ -218,6 +218,7 @@ class Gathered:
         else:
             dataset = as_dataset(data, settings.task, settings.stream, settings.workers)
         dataset = placed(dataset, settings.stream, state)
+        dataset = _with_groups_of(settings, dataset)
         settings = settled_split(settings, dataset)
         task = dataset.task
         if task is None or dataset.targets is None:
@@ -287,13 +288,31 @@ class Gathered:
         )
 
 
+def _with_groups_of(settings: Settings, dataset: Dataset) -> Dataset:
+    """The data set with the groups that an order was given, where a split is to keep them whole, too."""
+    values = settings.order.values if isinstance(settings.order, Groups) else None
+    if values is None or dataset.groups is not None or len(values) != dataset.samples:
+        return dataset  # an order of another length is refused where it is bound
+    if settings.split == "groups":
+        return replace(dataset, groups=np.asarray(values, np.int64))
+    held = any(isinstance(part, int | float) and part for part in (settings.validation, settings.test))
+    if settings.split == "chronological" or not held:
+        return dataset
+    note = (
+        "a random split puts samples of a group on both sides, so that figures may be too good: "
+        'split="groups" keeps each group of the order on one side.'
+    )
+    return replace(dataset, notes=(*dataset.notes, note))
+
+
 def settled_split(settings: Settings, dataset: Dataset) -> Settings:
     """The settings with a kind of split; one by time or by groups is the same in all repeats."""
     usual = "random" if dataset.groups is None else "groups"
     kind = settings.split or (usual if dataset.timeline is None else "chronological")
     if kind == "groups" and dataset.groups is None:
         raise Refusal(
-            'split="groups" needs groups, and here are none: name their column with groups (--groups).'
+            'split="groups" needs groups, and here are none: name their column with groups (--groups), find '
+            "them in file names with groups_from (--groups-from), or give order=Groups(values)."
         )
     if kind != "chronological" and settings.gap:
         raise Refusal('gap belongs to a split in the order of time: use split="chronological".')

@@ -130,9 +130,14 @@ def load_data(source: str, given: dict[str, Any], quiet: bool = False) -> Datase
     if read is not None:
         for name in ("keep", "drop", "categorical", "numeric", "decimal", "date_format"):
             del asked[name]
-        if given["groups"] is not None:
-            raise Refusal("--groups is about tables of columns; leave it out for texts.")
-        rest = {"task": given["task"], "sample_weight": column(given["sample_weight"])}
+        if given["groups_table"] is not None:
+            raise Refusal("--groups-table is about images; name a column with --groups for texts.")
+        rest = {
+            "task": given["task"],
+            "sample_weight": column(given["sample_weight"]),
+            "groups": column(given["groups"]),
+            "groups_from": given["groups_from"],
+        }
         return told(text(source, **rest, **asked, **read), given)
     cut = windows_of(given)
     if cut is not None:
@@ -142,6 +147,8 @@ def load_data(source: str, given: dict[str, Any], quiet: bool = False) -> Datase
         task=given["task"],
         sample_weight=column(given["sample_weight"]),
         groups=column(given["groups"]),
+        groups_from=given["groups_from"],
+        groups_table=given["groups_table"],
         **image_options(given),
         stream=given["stream"],
         progress=reading_progress(quiet),

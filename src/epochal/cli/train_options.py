@@ -71,6 +71,8 @@ def data_options(validation: str, test: str) -> Callable[[Any], Any]:
         _data("--test", default="0", metavar="SHARE|FILE", help=test),
         _data("--sample-weight", metavar="COLUMN", help="The column that weighs the samples."),
         _data("--groups", metavar="COLUMN", help="Tells groups apart, which a split keeps whole."),
+        _data("--groups-from", metavar="REGEX", help=r"Finds groups in file names, such as 's(\d+)_'."),
+        _data("--groups-table", metavar="FILE", help="A table of file names and their groups."),
         _data("--drop", multiple=True, metavar="COLUMNS", help="Columns to leave out."),
         _data("--keep", multiple=True, metavar="COLUMNS", help="Columns to keep, whatever they look like."),
         _data("--categorical", multiple=True, metavar="COLUMNS", help="Columns to read as categories."),

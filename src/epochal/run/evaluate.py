@@ -65,10 +65,10 @@ def evaluate(
         notes=(*dataset.notes, *notes),
     )
     losses = _losses(run, outputs, dataset)
-    if run.task.is_classification:
-        return _of_classes(run, evaluation, np.stack(each), dataset, losses)
     if run.task.is_multilabel:
         return _of_labels(run, evaluation, np.stack(each), dataset, losses)
+    if run.task.is_classification:
+        return _of_classes(run, evaluation, np.stack(each), dataset, losses)
     return _of_numbers(run, evaluation, np.stack(each), dataset, losses)
 
 
@@ -107,7 +107,7 @@ def _losses(run: Run, outputs: Sequence[Floats], dataset: Dataset) -> list[float
     """The loss of each repeat, as training had it; nothing for a loss of one's own."""
     if run.settings["loss"] not in LOSSES:
         return []
-    loss = loss_for(run.settings["loss"], run.task.kind)[1]
+    _, loss = loss_for(run.settings["loss"], run.task.kind)
     found = []
     for fitted, values in zip(run.fitted, outputs, strict=True):
         targets = np.asarray(dataset.targets)
@@ -167,36 +167,6 @@ def _of_classes(
     )
 
 
-def _of_labels(
-    run: Run, found: Evaluation, each: Floats, dataset: Dataset, losses: Sequence[float]
-) -> Evaluation:
-    """Metrics, label table and calibration from probabilities `(repeats, n, labels)` of each label."""
-    targets, mean = np.asarray(dataset.targets), each.mean(axis=0)
-
-    def figures(shares: Floats) -> dict[str, float]:
-        bounded = np.clip(shares, 1e-300, 1 - 1e-16)
-        return _figures(np.log(bounded) - np.log1p(-bounded), targets, run.task.kind, targets.shape[1])
-
-    rows, ensemble = [figures(shares) for shares in each], figures(mean)
-    if losses:
-        rows = [{"loss": loss, **row} for loss, row in zip(losses, rows, strict=True)]
-        bounded = np.clip(mean, 1e-300, 1 - 1e-16)
-        own = -np.where(targets > 0, np.log(bounded), np.log1p(-bounded)).mean(axis=1)
-        ensemble = {"loss": float(np.average(own, weights=dataset.sample_weight)), **ensemble}
-    counts = np.stack([label_confusion(targets > 0, shares > 0.5) for shares in each])
-    both = np.stack([1 - each, each], axis=-1).reshape(len(each), -1, 2)
-    reliability = calibrate(both, targets.ravel().astype(np.int64), ("absent", "present"))
-    return replace(
-        found,
-        metrics=_over_repeats(rows, run.settings["loss"]),
-        ensemble=ensemble,
-        confusion=counts,
-        ensemble_confusion=label_confusion(targets > 0, mean > 0.5),
-        per_class=per_class(counts, run.task.classes),
-        calibration=replace(reliability, of="the probability of each label"),
-    )
-
-
 def _logits(shares: Floats) -> Floats:
     """Log probabilities, which metrics take as logits."""
     logits: Floats = np.log(np.maximum(shares, 1e-300))
@@ -249,6 +219,37 @@ def _binned(shares: Floats, hits: NDArray[np.bool_]) -> tuple[Bin, ...]:
 def _error(bins: Sequence[Bin]) -> float:
     samples = sum(one.samples for one in bins)
     return sum(one.samples * abs(one.observed - one.predicted) for one in bins if one.samples) / samples
+
+
+def _of_labels(
+    run: Run, found: Evaluation, each: Floats, dataset: Dataset, losses: Sequence[float]
+) -> Evaluation:
+    """Metrics, the table of the labels and calibration from probabilities `(repeats, n, labels)`."""
+    targets, labels = np.asarray(dataset.targets), run.task.classes
+    mean = each.mean(axis=0)
+
+    def logits(shares: Floats) -> Floats:
+        values: Floats = np.log(np.maximum(shares, 1e-300)) - np.log(np.maximum(1 - shares, 1e-300))
+        return values
+
+    rows = [_figures(logits(shares), targets, run.task.kind, len(labels)) for shares in each]
+    ensemble = _figures(logits(mean), targets, run.task.kind, len(labels))
+    if losses:
+        rows = [{"loss": loss, **row} for loss, row in zip(losses, rows, strict=True)]
+        chosen = np.log(np.maximum(np.where(targets > 0, mean, 1 - mean), 1e-300)).mean(axis=1)
+        ensemble = {"loss": float(-np.average(chosen, weights=dataset.sample_weight)), **ensemble}
+    counts = np.stack([label_confusion(targets > 0, shares > 0.5) for shares in each])
+    pooled = np.stack([1 - each, each], axis=-1).reshape(len(each), -1, 2)
+    calibration = calibrate(pooled, (targets > 0).astype(np.int64).ravel(), ("", "a label"))
+    return replace(
+        found,
+        metrics=_over_repeats(rows, run.settings["loss"]),
+        ensemble=ensemble,
+        confusion=counts,
+        ensemble_confusion=label_confusion(targets > 0, mean > 0.5),
+        per_class=per_class(counts, labels),
+        calibration=replace(calibration, of="the probabilities of all labels"),
+    )
 
 
 def _of_numbers(
