@@ -1,4 +1,4 @@
-"""Which question does each module open with? Writes the tree in docs/architecture.md."""
+"""With which line does each module open? Writes the tree in docs/architecture.md."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ PAGE = ROOT / "docs" / "architecture.md"
 BEGIN, END = "<!-- tree: written by docs/tree.py -->", "<!-- end of tree -->"
 LAYERS = (
     "printable",
+    "layout",
     "errors",
     "directions",
     "hosts",
@@ -23,6 +24,7 @@ LAYERS = (
     "curves",
     "stopping",
     "settings",
+    "signatures",
     "events",
     "run",
     "ordering",
@@ -40,6 +42,7 @@ LAYERS = (
     "saving",
     "driving",
     "cluster",
+    "progress",
     "training",
     "resuming",
     "words",

@@ -74,6 +74,7 @@ _HOMES = {
     "RepeatEnded": "epochal.events",
     "RunEnded": "epochal.events",
     "RunStarted": "epochal.events",
+    "Evaluation": "epochal.run",
     "Prediction": "epochal.run",
     "Run": "epochal.run",
     "load": "epochal.run",
@@ -141,7 +142,7 @@ if TYPE_CHECKING:
         Weighted,
     )
     from epochal.resuming import resume
-    from epochal.run import Prediction, Run, load
+    from epochal.run import Evaluation, Prediction, Run, load
     from epochal.run.place import RunFolder
     from epochal.settings import Settings
     from epochal.stopping import (

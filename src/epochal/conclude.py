@@ -31,6 +31,7 @@ from epochal.models import (
     Variables,
     bounds_of,
     computing_in,
+    label_probabilities,
     metrics_for,
     probabilities,
     shapes_of,
@@ -38,6 +39,8 @@ from epochal.models import (
 from epochal.models.frozen import whole
 from epochal.prepared import Prepared, Samples
 from epochal.run import BrokenUpdate, Fitted, ForecastScores, History, Outcome, Run, Scores, score_forecasts
+from epochal.run.evaluate import hashes_of
+from epochal.run.per_class import label_confusion
 from epochal.run.threshold import decide
 
 __all__ = ["LaneResult", "conclude", "constant_figures"]
@@ -189,9 +192,10 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         baseline=baseline,
         threshold=threshold,
         forecasts=_forecasts(prepared, repeats, scores),
-        history=None if prepared.dataset.timeline is None else History.of(prepared.dataset.timeline),
+        observed=None if prepared.dataset.timeline is None else History.of(prepared.dataset.timeline),
         order_seeds=tuple(prepared.seed(repeat, "order") for repeat in repeats),
         rows=prepared.dataset.rows[: 0 if prepared.endless else None],
+        hashes=hashes_of(prepared.dataset),
         names=prepared.dataset.names,
         splits=tuple(
             np.empty(0, np.uint8)
@@ -256,8 +260,9 @@ def _fitted(prepared: Prepared, spec: Spec, state: Repeat, repeat: int) -> Fitte
 def _baseline(prepared: Prepared) -> dict[str, list[float]]:
     """What the constant prediction reaches on the validation samples of each repeat.
 
-    It is the class frequencies of the training samples, or the mean of their targets (the median for losses
-    that are not squared). Of a loss of one's own the best constant is not known, and none is given.
+    It is the frequencies of the classes or labels of the training samples, or the mean of their targets (the
+    median for losses that are not squared). Of a loss of one's own the best constant is not known: none is
+    given.
     """
     if not prepared.part_size("validation"):
         return {}
@@ -281,6 +286,10 @@ def constant_figures(prepared: Prepared, repeat: int) -> dict[str, float]:
         counts = np.bincount(train, weights=ones, minlength=len(prepared.task.classes))
         losses = -np.log(np.maximum(counts / counts.sum(), 1e-9))[targets]
         found = {"accuracy": float((targets == counts.argmax()).mean())}
+    elif prepared.task.is_multilabel:
+        shares = np.clip(np.average(train, axis=0, weights=ones), 1e-9, 1 - 1e-9)
+        losses = -np.where(targets > 0, np.log(shares), np.log(1 - shares)).mean(axis=1)
+        found = {"label_accuracy": float(((targets > 0) == (shares > 0.5)).mean())}
     else:
         middle = (
             np.average(train, axis=0, weights=ones) if known == "squared_error" else np.median(train, axis=0)
@@ -341,6 +350,11 @@ def _scores(prepared: Prepared, fitted: Mapping[int, Fitted], name: str) -> Scor
             if kept:
                 labels.append(targets.astype(np.int64))
                 shares.append(each[:, columns])
+        elif task.is_multilabel:
+            confusion.append(label_confusion(targets > 0, scores > 0))
+            if kept:
+                labels.append(targets.astype(np.int64))
+                shares.append(label_probabilities(scores, np))
         else:
             targets = targets.astype(np.float64)
             scores = scores.reshape(targets.shape)
@@ -352,7 +366,7 @@ def _scores(prepared: Prepared, fitted: Mapping[int, Fitted], name: str) -> Scor
     summaries = {
         metric: summarize(values, bounds_of(metric, prepared.loss_name)) for metric, values in figures.items()
     }
-    if task.is_classification:
+    if not task.is_regression:
         own = {"labels": np.stack(labels), "probabilities": np.stack(shares)} if kept else {}
         return Scores(summaries, np.stack(confusion), **own)
     return Scores(summaries, None, np.concatenate(true), np.concatenate(predicted))

@@ -16,7 +16,7 @@ from epochal.models import Variables
 from epochal.models.starts import Initial
 from epochal.prepared import Prepared
 
-__all__ = ["conditions", "describe_data", "describe_settings"]
+__all__ = ["conditions", "describe_data", "describe_model", "describe_settings"]
 
 
 def describe_settings(prepared: Prepared) -> dict[str, Any]:
@@ -99,9 +99,43 @@ def describe_data(prepared: Prepared) -> dict[str, Any]:
     described = dataset.to_dict()
     described.pop("encoder", None)
     described["notes"] += prepared.weight_notes
+    described["training_notes"] = list(prepared.notes)
     described["shape"] = list(dataset.shape)
     described["sizes"] = {name: prepared.part_size(name) for name in ("train", "validation", "test")}
     return described
+
+
+def describe_model(settings: dict[str, Any]) -> str:
+    """A model in a few words.
+
+    >>> describe_model({"kind": "mlp", "hidden": [64, 64]})
+    'MLP 64-64'
+    >>> describe_model({"kind": "cnn", "filters": [32, 64], "dense": [128]})
+    'CNN 32-64, dense 128'
+    """
+    kind = settings.get("kind")
+    if kind == "mlp":
+        return f"MLP {_dashes(settings.get('hidden'))}" if settings.get("hidden") else "linear model"
+    if kind == "cnn":
+        dense = f", dense {_dashes(settings['dense'])}" if settings.get("dense") else ""
+        return f"CNN {_dashes(settings.get('filters'))}{dense}"
+    if kind in ("lstm", "gru"):
+        layers = settings.get("layers")
+        several = min(layers, 10) if isinstance(layers, int) else 1
+        return f"{kind.upper()} {_dashes([settings.get('units')] * several)}"
+    if kind == "text":
+        reading, sizes = settings.get("reading"), (settings.get("embedding"), settings.get("units"))
+        by = "the mean" if reading == "mean" else f"a {str(reading).upper()}"
+        return f"text by {by} of {sizes[0]} numbers a token, {sizes[1]} units"
+    inner = settings.get({"stateful": "network", "pairwise": "of"}.get(str(kind), ""))
+    if isinstance(inner, dict) and inner.get("kind") != kind:
+        described = describe_model(inner)
+        return f"{described}, stateful" if kind == "stateful" else f"pairwise {described}"
+    return str(settings.get("path") or kind)
+
+
+def _dashes(numbers: Any) -> str:
+    return "-".join(map(str, numbers)) if isinstance(numbers, list) else str(numbers)
 
 
 def conditions(lanes: Lanes | None = None, deterministic: bool = False) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import difflib
 import errno
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -32,6 +32,7 @@ __all__ = [
     "did_you_mean",
     "reason",
     "require",
+    "several",
 ]
 
 
@@ -100,6 +101,27 @@ def did_you_mean(kind: str, name: str, options: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f'; did you mean "{near[0]}"?' if near else "."
     return f'unknown {kind} "{name}"{hint} Known: {", ".join(known)}.'
+
+
+_MOST_PROBLEMS = 8
+"""Problems that one refusal lists; of more, their number is said."""
+
+
+def several(problems: Sequence[str]) -> Refusal:
+    """One refusal of all that is wrong with the data, so that it can be mended in one go.
+
+    A single problem is its own sentence. Of very many, the first are listed and the others counted.
+
+    >>> print(several(["line 3 has 5 fields.", 'column 2 ("x") mixes texts and numbers.']))
+    2 problems: (1) line 3 has 5 fields. (2) column 2 ("x") mixes texts and numbers.
+    """
+    if len(problems) == 1:
+        return Refusal(problems[0])
+    shown = problems if len(problems) <= _MOST_PROBLEMS else problems[: _MOST_PROBLEMS - 1]
+    listed = " ".join(f"({number}) {problem}" for number, problem in enumerate(shown, start=1))
+    hidden = len(problems) - len(shown)
+    more = f" And {hidden:,} more of the kind." if hidden else ""
+    return Refusal(f"{len(problems):,} problems: {listed}{more}")
 
 
 def require(module: str, *, extra: str, purpose: str) -> ModuleType:

@@ -223,7 +223,7 @@ class Gathered:
         tokens = getattr(dataset.encoder, "vocabulary_size", None)
         scalings: list[Scaling | Vocabulary | None] = []
         target_scalings: list[TargetScaling | None] = []
-        numbers = standardize and not task.is_classification
+        numbers = standardize and task.is_regression
         for repeat in range(settings.repeats):
             if repeat and "split" not in settings.vary:
                 splits.append(splits[0])

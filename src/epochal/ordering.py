@@ -15,7 +15,7 @@ from epochal.plan import Blocks, Order, order_named
 __all__ = ["order_for", "stacked"]
 
 _LACKING = {
-    "classes": "classes, and this is a regression task: use shuffle, or blocks or groups",
+    "classes": "classes, and this is a {kind} task: use shuffle, or blocks or groups",
     "lengths": "texts, whose padding it saves: use shuffle",
     "weights": "sample weights: name their column with sample_weight (--sample-weight COLUMN), or give "
     "data=(inputs, targets, weights)",
@@ -60,7 +60,8 @@ def order_for(given: Any, dataset: Dataset, class_weight: Any) -> Order:
     }
     values = known.get(order.needs)
     if values is None:
-        raise Refusal(f'order "{order.name}" needs {_LACKING[order.needs]}.')
+        kind = "" if dataset.task is None else dataset.task.kind
+        raise Refusal(f'order "{order.name}" needs {_LACKING[order.needs].format(kind=kind)}.')
     return order.bind(values)
 
 

@@ -102,7 +102,7 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
             getattr(dataset.encoder, "vocabulary_size", None),
         ),
     )
-    loss_name, loss = loss_for(settings.loss, task.is_classification)
+    loss_name, loss = loss_for(settings.loss, task.kind)
     metrics = (
         metrics_for(task.kind, settings.metrics)
         if settings.metrics is not None
@@ -194,11 +194,14 @@ def _stateful(settings: Settings, samples: Gathered) -> Settings:
     if isinstance(settings.batch_size, Mapping | BatchSchedule):
         raise Refusal("batch_size must stay the same where a state is carried from batch to batch.")
     line = samples.dataset.timeline
-    follow = [] if line is None else [line.follow(split.train) for split in samples.splits]
-    if line is None or len(line.names) > 1 or not all(follow):
+    parts = [part for split in samples.splits for part in (split.train, split.validation, split.test)]
+    pieces = [] if line is None else [len(line.stretches(part)) for part in parts]
+    if line is None or len(line.names) > 1 or max(pieces) > 1:
+        gaps = line is not None and line.step is not None and bool(line.step.gaps(line.times[0]).any())
         raise Refusal(
             "stateful needs windows of one series that follow one another, split in the order of time: cut "
-            "them with stride = lags (--stride as --window)."
+            "them with stride = lags (--stride as --window)"
+            + (", and let windows cross the gaps in time (--across-gaps)." if gaps else ".")
         )
     return replace(settings, order="tracks", remainder="drop")
 
@@ -225,7 +228,8 @@ def _check_threshold(threshold: Any, task: Task, has_validation: bool) -> None:
     if threshold is None:
         return
     if task.kind != "binary":
-        what = f"{len(task.classes)} classes" if task.is_classification else "a regression"
+        several = "labels" if task.is_multilabel else "classes"
+        what = "a regression" if task.is_regression else f"{len(task.classes)} {several}"
         raise Refusal(f"threshold must be left out except for two classes; got {threshold!r} for {what}.")
     if isinstance(threshold, str) and not has_validation:
         raise Refusal(

@@ -16,6 +16,7 @@ from epochal.events import Resumed
 from epochal.hosts import together
 from epochal.prepare import prepare
 from epochal.prepared import Prepared
+from epochal.progress import display
 from epochal.remembered import Remembered, read_pieces
 from epochal.run import Run, load, load_record
 from epochal.run.checkpoints import newest
@@ -31,6 +32,7 @@ def resume(
     model: Any = None,
     data: Any = None,
     epochs: int | None = None,
+    progress: bool | None = None,
     ray: str | None = None,
     **given: Any,
 ) -> Run:
@@ -44,6 +46,7 @@ def resume(
         model: the model, if it is one of the caller's own.
         data: the data, if it was no file, or if the file has been moved; its content must be the same.
         epochs: more epochs than were asked for: it is trained further as if they had been asked for at once.
+        progress: whether it is shown how far the training is, as in `fit`.
         ray: the address of a Ray cluster to whose nodes the repeats go from now on, as in `fit`.
         **given: what JSON could not hold, such as an Optax object (`optimizer=...`).
 
@@ -59,9 +62,9 @@ def resume(
     >>> longer.plan.epochs, longer.curves.epoch[-1]
     (5, np.float64(5.0))
     """
-    control = Control()
+    control, shown = Control(), display(progress)
     found = resuming(folder, model=model, data=data, epochs=epochs, ray=ray, control=control, **given)
-    return load(folder, model) if isinstance(found, Run) else drained(found, control)
+    return load(folder, model) if isinstance(found, Run) else drained(found, control, shown)
 
 
 def resuming(

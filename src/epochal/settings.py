@@ -6,11 +6,12 @@ import dataclasses
 import numbers
 import operator
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any, Literal, TypedDict
 
-from epochal.data import TASKS
+from epochal.data import TASKS, load
 from epochal.engine.optimizers import Optimizer, optimizer_for
 from epochal.engine.schedules import Schedule
 from epochal.errors import Refusal, did_you_mean
@@ -29,11 +30,12 @@ VARYING = ("split", "init", "order")
 
 _ELSEWHERE = {
     "patience": "stop=epochal.Patience(20)",
-    "target": 'data=(frame, "column"), or epochal.load_data(source, target="column")',
+    "target": 'y="column", as in fit(model, frame, "column")',
     "hidden": "the model MLP(64, 64)",
-    "sample_weight": "data=(inputs, targets, weights)",
+    "sample_weight": "fit(model, X, y, sample_weight=weights)",
     "block_length": "order=epochal.Blocks(12)",
     "groups": 'order=epochal.Groups(values), or epochal.load_data(source, groups="column")',
+    "progress": "fit(..., progress=False); train yields events instead",
     "max_seconds": "stop=epochal.Budget(seconds=60)",
     "max_updates": "stop=epochal.Budget(updates=1000)",
 }
@@ -122,7 +124,8 @@ class Settings:
             CPU.
         seed: of the first repeat.
         vary: what differs between repeats, of "split", "init" and "order"; the rest is that of `seed`.
-        task: "classification", "binary", "multiclass" or "regression"; recognized by default.
+        task: "classification", "binary", "multiclass", "multilabel" (columns of 0 and 1, any number of which
+            may be 1) or "regression"; recognized by default.
         validation: a share of the samples in [0, 1), or data of its own; 0 for none.
         test: likewise; test samples are looked at once, at the end.
         split: "random", or "chronological": the last samples are tested, those before validated, and samples
@@ -191,13 +194,23 @@ class Settings:
     deterministic: bool = False
 
     @classmethod
-    def of(cls, options: Mapping[str, Any]) -> Settings:
-        """The settings with these options; an unknown one is refused with the nearest name."""
-        known = [one.name for one in dataclasses.fields(cls)]
+    def of(cls, options: Mapping[str, Any], beside: Iterable[str] = ()) -> Settings:
+        """The settings with these options; an unknown one is refused with the nearest name.
+
+        Args:
+            options: by name.
+            beside: further arguments of the function that was called, which may have been meant.
+        """
+        fields = [one.name for one in dataclasses.fields(cls)]
+        known = [*beside, *fields]
         for name in options:
             if name in _ELSEWHERE:
                 raise Refusal(f'option "{name}" is said in another way: {_ELSEWHERE[name]}.')
-            if name not in known:
+            if name not in fields and name in signature(load).parameters:
+                raise Refusal(
+                    f'option "{name}" is one of load_data: fit(model, epochal.load_data(source, {name}=...)).'
+                )
+            if name not in fields:
                 raise Refusal(did_you_mean("option", name, known))
         return cls(**options)
 

@@ -1,6 +1,6 @@
 """How is a network trained?
 
-    for event in train(MLP(64, 64), (X, y), batch_size=32, epochs=150): ...
+    for event in train(MLP(64, 64), X, y, batch_size=32, epochs=150): ...
 
 `train` is the one loop. It settles everything (`prepare`), sends the repeats out in lanes, each a compiled
 program (`engine`), hands on what they tell as events, and closes with a `Run`. Leave the loop to stop.
@@ -26,6 +26,7 @@ from epochal.cluster.dispatch import Cluster
 from epochal.cluster.lanes import cluster_for, work_there
 from epochal.conclude import LaneResult, conclude
 from epochal.curves import Curves
+from epochal.data import joined
 from epochal.driving import Control, Todo, micro_batched, work
 from epochal.errors import Refusal, SaveFailed
 from epochal.events import (
@@ -43,20 +44,26 @@ from epochal.events import (
 from epochal.hosts import together
 from epochal.prepare import prepare
 from epochal.prepared import Prepared
+from epochal.progress import Display, Watcher, display
 from epochal.remembered import Remembered, in_step
 from epochal.run import Run, refuse_existing
 from epochal.run.home import Home
 from epochal.run.place import RunFolder
 from epochal.saving import Saver
 from epochal.settings import Options, Settings
+from epochal.signatures import takes_options
 
 __all__ = ["Control", "Events", "drained", "fit", "train"]
 
 
+@takes_options()
 def fit(
     model: Any,
     data: Any,
+    y: Any = None,
     *,
+    sample_weight: Any = None,
+    progress: bool | None = None,
     out: str | Path | RunFolder | None = None,
     ray: str | None = None,
     **options: Unpack[Options],
@@ -65,12 +72,19 @@ def fit(
 
     Args:
         model: `MLP(64, 64)`, a Flax NNX module or class, or a pair of functions (init, apply).
-        data: a file, "example:NAME", a data frame with its target, `(inputs, targets)`, or a `Dataset`.
+        data: the inputs X: an array (n, ...), a list of rows, or a data frame; or inputs with their targets:
+            a file, "example:NAME", a data frame with its target, `(X, y)`, or a `Dataset`.
+        y: the targets: an array, list or Series with one for each sample; or, where `data` is a file or a
+            data frame, the name of their column.
+        sample_weight: how much each sample weighs, likewise.
+        progress: whether it is shown how the data was read and how far the training is: in a notebook below
+            the cell, else on stderr. By default in notebooks and terminals; False is silent (`run.notes` has
+            what was noticed).
         out: a new run folder. The training lives there from its first moment on: what was learned is kept
             every 60 seconds (`RunFolder` says it otherwise), and `resume` goes on after whatever happened.
         ray: the address of a Ray cluster to whose nodes the repeats go, such as "auto" or "10.0.0.1:6379";
             each is a training of its own there, with the result that it would have here.
-        **options: see `Settings`: batch_size, epochs, optimizer, learning_rate, repeats, seed, ...
+        **options: those of a training, by name:
 
     Returns:
         The run: curves, verdict, metrics with mean, sd and interval over the repeats, `predict`, `report`.
@@ -89,31 +103,47 @@ def fit(
     (480, 2)
     >>> run.metrics["validation"]["accuracy"].mean > 0.85
     True
+    >>> X, y = [[0.0], [1.0], [2.0], [3.0]] * 10, [0.0, 1.0, 4.0, 9.0] * 10
+    >>> fit(MLP(4), X, y, epochs=2).task.kind
+    'regression'
     """
-    control = Control()
-    return drained(train(model, data, control=control, out=out, ray=ray, **options), control)
+    control, shown = Control(), display(progress)
+    events = train(model, data, y, sample_weight=sample_weight, control=control, out=out, ray=ray, **options)
+    return drained(events, control, shown)
 
 
-def drained(events: Events, control: Control) -> Run:
+def drained(events: Events, control: Control, shown: Display | None = None) -> Run:
     """The run at the end of the events; Ctrl-C ends it early, a second one leaves."""
-    while True:
-        try:
-            for event in events:
-                if isinstance(event, RunEnded):
-                    if event.unsaved:
-                        raise SaveFailed(event.unsaved, event.run)
-                    return event.run
-        except KeyboardInterrupt:
-            if control.stopped:
-                events.close()
-                raise
-            control.stop()
+    watcher = None if shown is None else Watcher(shown, control)
+    ended: RunEnded | None = None
+    try:
+        while ended is None:
+            try:
+                for event in events:
+                    if isinstance(event, RunEnded):
+                        ended = event
+                    if watcher is not None:
+                        watcher.take(event)
+            except KeyboardInterrupt:
+                if control.stopped:
+                    events.close()
+                    raise
+                control.stop()
+    finally:
+        if watcher is not None:
+            watcher.close()
+    if ended.unsaved:
+        raise SaveFailed(ended.unsaved, ended.run)
+    return ended.run
 
 
+@takes_options()
 def train(
     model: Any,
     data: Any,
+    y: Any = None,
     *,
+    sample_weight: Any = None,
     control: Control | None = None,
     out: str | Path | RunFolder | None = None,
     ray: str | None = None,
@@ -123,13 +153,25 @@ def train(
 
     Takes what `fit` takes; with `out` there are `Checkpointed`, with `ray` there may be `Noted`. All is
     checked at the call, before the first event is asked for. Closing the iterator ends the training.
+
+    Args:
+        model: as in `fit`.
+        data: as in `fit`.
+        y: as in `fit`.
+        sample_weight: as in `fit`.
+        control: ends it from outside (`Control.stop`).
+        out: as in `fit`.
+        ray: as in `fit`.
+        **options: those of a training, by name:
     """
     place = None if out is None else out if isinstance(out, RunFolder) else RunFolder(out)
 
     def settled() -> Prepared:
         if place is not None and together().leads:
             refuse_existing(place.path)
-        return micro_batched(prepare(model, data, Settings.of(options)))
+        settings = Settings.of(options, ("sample_weight", "out", "ray", "progress"))
+        reading = {"task": settings.task, "stream": settings.stream, "workers": settings.workers}
+        return micro_batched(prepare(model, joined(data, y, sample_weight, **reading), settings))
 
     prepared = same_micro_batch(together().each("whether it can be trained", settled))
 

@@ -23,7 +23,8 @@ def weights_of_classes(class_weight: Any, dataset: Dataset) -> NDArray[np.float6
     assert task is not None
     assert dataset.targets is not None
     if not task.is_classification:
-        raise Refusal("class_weight needs classes; this is a regression task. Use sample weights.")
+        kind = "multilabel" if task.is_multilabel else "regression"
+        raise Refusal(f"class_weight needs classes; this is a {kind} task. Use sample weights.")
     if isinstance(class_weight, str):
         if class_weight != "balanced":
             raise Refusal(

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from rich.text import Text
 
 import epochal.cli
-from epochal.cli.screen import plain_console
 from epochal.errors import DataFailed, MissingExtra, Refusal
 from epochal.printable import one_line, printable
+from epochal.progress.terminal import plain_console
 from epochal.run.contents import FORMAT
 from epochal.run.csv_file import guarded, unguarded, write_csv, write_table
 from helpers import write_json

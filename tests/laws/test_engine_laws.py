@@ -27,7 +27,7 @@ RANDOM = np.random.default_rng(5)
 X = RANDOM.normal(size=(40, 3)).astype(np.float32)
 Y = (X[:, 0] + 0.8 * RANDOM.normal(size=40) > 0).astype(np.int32)
 WEIGHTS = RANDOM.uniform(0.1, 2.0, 40)
-LOSS = loss_for("log_loss", classification=True)[1]
+LOSS = loss_for("log_loss", "binary")[1]
 
 
 def prepared_for(model, data=(X, Y), **options):

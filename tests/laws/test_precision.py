@@ -36,7 +36,7 @@ FAST_TO_COMPILE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expens
 """It is the values that count here."""
 
 RANDOM = np.random.default_rng(4)
-LOSS = loss_for("log_loss", classification=True)[1]
+LOSS = loss_for("log_loss", "binary")[1]
 ROWS = RANDOM.normal(size=(24, 9)).astype(np.float32)
 SERIES = RANDOM.normal(size=(24, 12, 2)).astype(np.float32)
 IMAGES = RANDOM.normal(size=(24, 8, 8, 8)).astype(np.float32)

@@ -81,8 +81,8 @@ def test_predictions_exceed_the_mean_of_the_thresholds_on_average(binary_run, tm
     inputs = random.normal(size=(500, 3)).astype(np.float32)
     found = binary_run.predict(inputs)
     margins = found.per_repeat[..., 1] - np.array(binary_run.threshold.per_repeat.per_repeat)[:, None]
-    assert (found.labels == np.where(margins.mean(axis=0) > 0, "1", "0")).all()
-    assert (found.labels != np.where(found.values[:, 1] > 0.5, "1", "0")).any(), "the case shows a difference"
+    assert (found.labels == np.where(margins.mean(axis=0) > 0, 1, 0)).all()
+    assert (found.labels != np.where(found.values[:, 1] > 0.5, 1, 0)).any(), "the case shows a difference"
     assert any("above a probability of" in note for note in found.notes)
     assert any("not with these" in note for note in binary_run.predict(inputs, parameters="last").notes)
     binary_run.save(tmp_path / "run")

@@ -201,7 +201,7 @@ def test_times_are_read_from_files_and_go_on_beyond_the_end(written, following, 
     path = tmp_path / "table.csv"
     sold = np.random.default_rng(0).uniform(1, 2, len(written))
     path.write_text("\n".join(["when,sold", *(f"{t},{v:.3f}" for t, v in zip(written, sold, strict=True))]))
-    data = ep.windows(path, lags=3)
+    data = ep.windows(path, lags=3, across_gaps=True)
     assert data.timeline.clock.name == "when"
     encoder = encoder_from_dict(json.loads(json.dumps(data.encoder.to_dict()))).looking_ahead()
     places = encode_new(encoder, path).timeline.places()

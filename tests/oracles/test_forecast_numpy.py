@@ -96,8 +96,8 @@ def test_forecasts_outlive_the_run_folder(run, tmp_path):
     for part, found in run.forecasts.items():
         assert read.forecasts[part] == found
         assert ForecastScores.from_dict(found.to_dict()) == found
-    assert read.history.clock == run.history.clock
-    np.testing.assert_array_equal(read.history.value, run.history.value)
+    assert read.observed.clock == run.observed.clock
+    np.testing.assert_array_equal(read.observed.value, run.observed.value)
     assert read.summary() == run.summary()
 
 

@@ -94,6 +94,6 @@ def test_a_function_is_a_loss_under_its_own_name():
     def pinball(outputs, targets):
         return jnp.abs(outputs[:, 0] - targets)
 
-    assert loss_for(pinball, classification=True) == ("pinball", pinball)
-    assert loss_for(None, classification=True)[0] == "log_loss"
-    assert loss_for(None, classification=False)[0] == "squared_error"
+    assert loss_for(pinball, "binary") == ("pinball", pinball)
+    assert loss_for(None, "multiclass")[0] == "log_loss"
+    assert loss_for(None, "regression")[0] == "squared_error"

@@ -137,7 +137,10 @@ def test_r2_of_a_constant_target_is_undefined_and_that_of_the_mean_is_zero(xp):
     assert value("r2", np.full((4, 1), targets.mean()), targets, 0, xp) == pytest.approx(0, abs=1e-6)
 
 
+KINDS = ("binary", "multilabel", "regression")
+
+
 def test_each_task_has_its_metrics_and_the_first_default_is_the_main_one():
     assert [metric.name for metric in default_metrics("binary")] == ["accuracy"]
     assert next(metric.name for metric in default_metrics("regression")) == "r2"
-    assert {metric.name for kind in ("binary", "regression") for metric in metrics_for(kind)} == set(METRICS)
+    assert {metric.name for kind in KINDS for metric in metrics_for(kind)} == set(METRICS)

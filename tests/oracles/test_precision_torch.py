@@ -48,7 +48,7 @@ def test_outputs_and_gradients_are_as_near_to_the_exact_ones_as_those_of_autocas
         return [x.detach().double().numpy(), *(tensor.grad.double().numpy() for tensor in tensors)]
 
     model = computing_in(ep.MLP(*SIZES[1:-1], outputs=3), "bfloat16")
-    loss = loss_for("log_loss", classification=True)[1]
+    loss = loss_for("log_loss", "binary")[1]
 
     @jax.jit
     def slope(params):

@@ -1,6 +1,6 @@
 """Which batch size, learning rate and number of epochs are to be taken, and how sure is that?
 
-    advice = advise(MLP(64, 64), (X, y), goal="time")
+    advice = advise(MLP(64, 64), X, y, goal="time")
 
 The steps that lead to it are those of `epochal.choose.adviser`.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -18,33 +19,44 @@ from epochal.choose.adviser import Adviser
 from epochal.choose.bench import Bench
 from epochal.choose.cluster import going_to
 from epochal.choose.goal import Goal
-from epochal.choose.progress import Watch
+from epochal.choose.progress import Steps, Watch
 from epochal.choose.setting import Setting
 from epochal.choose.store import Store
+from epochal.data import joined
 from epochal.driving import Control
 from epochal.errors import Refusal, did_you_mean
 from epochal.gathered import as_dataset
 from epochal.plan import BatchSchedule
 from epochal.settings import Options, Settings, plain_number
+from epochal.signatures import takes_options
 
 __all__ = ["advise"]
 
 EPOCHS = 1000
 """The most epochs that are thought of unless a number is given; trainings end when nothing improves."""
 
+USUAL_REPEATS = 10
+
 SMALL, MORE_REPEATS = 20_000, 40
 """Samples up to which a training is cheap enough for so many further repeats."""
 
 
+@takes_options(
+    without=("stop", "updates_per_epoch"),
+    defaults={"batch_size": None, "epochs": EPOCHS, "repeats": USUAL_REPEATS},
+)
 def advise(
     model: Any,
     data: Any,
+    y: Any = None,
     *,
+    sample_weight: Any = None,
     goal: str = "time",
     target: float | None = None,
     folder: str | Path | None = None,
     control: Control | None = None,
     watch: Watch | None = None,
+    progress: bool | None = None,
     ray: str | None = None,
     **options: Unpack[Options],
 ) -> Advice:
@@ -53,17 +65,20 @@ def advise(
     Args:
         model: what `fit` takes.
         data: what `fit` takes.
+        y: what `fit` takes.
+        sample_weight: what `fit` takes.
         goal: what is to be least: "time", "samples" or "updates" until the validated quality is as good as
             the best; or "quality", the error itself.
         target: a value of the judged column that counts as reached, instead of one measured in each repeat.
         folder: where finished trainings are kept; a second call goes on where the first ended.
         control: ends it from outside (`Control.stop`).
         watch: called with a `Step` after each training.
+        progress: whether it is shown how far it is, as in `fit`; by default where there is no `watch`.
         ray: address of a Ray cluster on whose nodes the trainings are made ("auto": the one this machine
             belongs to). Updates are timed and the gradient noise is measured here.
-        **options: those of `fit`. `repeats` (10) is the number of seeds of the search, and again of the
-            check; `epochs` the most that are thought of; a `batch_size` or `learning_rate` that is given is
-            kept.
+        **options: those of a training, by name. `repeats` (10) is the number of seeds of the search, and
+            again of the check; `epochs` the most that are thought of; a `batch_size` or `learning_rate` that
+            is given is kept:
 
     Returns:
         The advice and all that it rests on.
@@ -73,13 +88,14 @@ def advise(
         Interrupted: the control was asked to stop.
         HostLost: no node of the cluster is left; what was finished is in the folder.
     """
-    begin = time.perf_counter()
+    begin, control = time.perf_counter(), control or Control()
+    steps = Steps(watch, progress, control)
     if goal not in GOALS:
         raise Refusal(did_you_mean("goal", goal, GOALS))
     if target is not None and not (isinstance(target, int | float) and math.isfinite(target)):
         raise Refusal(f"target must be a finite number; got {target!r}. Leave it out to have one measured.")
     given: dict[str, Any] = dict(options)
-    repeats, size = given.pop("repeats", 10), given.pop("batch_size", None)
+    repeats, size = given.pop("repeats", USUAL_REPEATS), given.pop("batch_size", None)
     epochs = given.pop("epochs", EPOCHS)
     if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 3:
         raise Refusal(f"repeats must be at least 3, to tell chance from difference; got {repeats!r}.")
@@ -90,7 +106,7 @@ def advise(
     held_out = plain_number(given.get("validation", 0.2))
     if isinstance(held_out, int | float) and held_out == 0:
         raise Refusal("advice needs validation samples to judge by; got validation=0. Use validation=0.2.")
-    dataset = as_dataset(data, given.get("task"))
+    dataset = as_dataset(joined(data, y, sample_weight, task=given.get("task")), given.get("task"))
     most = 2 * repeats + (MORE_REPEATS if dataset.samples <= SMALL else 0)
     bench = Bench(
         model,
@@ -100,10 +116,11 @@ def advise(
     )
     if size is not None:
         size = bench.base.plan.with_(batch_size=size).segments[0][1]
-    with going_to(ray, bench):
+    steps.opening(dataset)
+    with closing(steps), going_to(ray, bench):
         if folder is not None:
             asked = {"goal": goal, "target": target, "batch_size": size, "repeats": repeats}
             bench.store = Store(Path(folder), {"what": "advice", **asked, **bench.described()})
         setting = Setting("", model, {})
-        adviser = Adviser(bench, setting, Goal(goal), target, size, repeats, epochs, watch, begin)
+        adviser = Adviser(bench, setting, Goal(goal), target, size, repeats, epochs, steps.watch, begin)
         return adviser.advice()

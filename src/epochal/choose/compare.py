@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,10 @@ from epochal.choose.bench import Bench
 from epochal.choose.cluster import going_to
 from epochal.choose.comparison import Comparison, Tuned
 from epochal.choose.fairness import At, Length, amount_of, lengths, parse_at, said_at
-from epochal.choose.grid import TUNE, Axis, Entry, axes_of, entries, said
+from epochal.choose.grid import AXES, BATCH_SIZES, TUNE, Axis, Entry, axes_of, entries, said
 from epochal.choose.judged import judge_trial
 from epochal.choose.memory import too_large
-from epochal.choose.progress import Step, Watch
+from epochal.choose.progress import Step, Steps, Watch
 from epochal.choose.race import Dropped, rounds, survivors
 from epochal.choose.rates import MOST_TRAININGS, REPEATS, tune
 from epochal.choose.rows import Measured, concluded
@@ -35,12 +36,14 @@ from epochal.choose.store import Store
 from epochal.choose.timing import TimingCurve, measure
 from epochal.choose.trial import Job, Trial
 from epochal.choose.words import said_time
+from epochal.data import joined
 from epochal.directions import higher_is_better
 from epochal.driving import Control
 from epochal.errors import Refusal
 from epochal.lanes import cores
 from epochal.plan import Plan
 from epochal.settings import Settings
+from epochal.signatures import takes_options
 from epochal.stopping import budgets
 
 __all__ = ["compare"]
@@ -54,15 +57,23 @@ ALGORITHM = 1
 """Of the search and the race: trainings of another one are not continued."""
 
 
+@takes_options(
+    without=("evaluate_every", "evaluate_train", "updates_per_epoch"),
+    defaults={"batch_size": BATCH_SIZES, "learning_rate": TUNE, "repeats": USUAL_REPEATS},
+    several=AXES,
+)
 def compare(
     model: Any,
     data: Any,
+    y: Any = None,
     *,
+    sample_weight: Any = None,
     at: str = "epochs",
     target: float | None = None,
     folder: str | Path | None = None,
     control: Control | None = None,
     watch: Watch | None = None,
+    progress: bool | None = None,
     yes: bool = False,
     ray: str | None = None,
     **options: Any,
@@ -80,6 +91,8 @@ def compare(
     Args:
         model: what `fit` takes, or several in a list or by label.
         data: what `fit` takes; needs validation samples.
+        y: what `fit` takes.
+        sample_weight: what `fit` takes.
         at: in what settings are equal: "epochs", "samples", "updates" or "seconds", with an amount such as
             "50epochs" or "2s". Without one it is what batch size 32 takes for the given epochs.
         target: the value of the monitored column that counts as reached. By default each repeat has its own:
@@ -87,10 +100,11 @@ def compare(
         folder: keeps each finished training, so that the same call continues, or answers at once.
         control: ends it from outside.
         watch: called after each training.
+        progress: whether it is shown how far it is, as in `fit`; by default where there is no `watch`.
         yes: start even if it would take more than an hour.
         ray: address of a Ray cluster on whose nodes the trainings are made ("auto": the one this machine
             belongs to). Trainings of a node that dies are made again on others.
-        **options: see `Settings`; 10 repeats unless given.
+        **options: those of a training, by name; 10 repeats unless given:
 
     Returns:
         The comparison: `answer`, `rows`, `plot()`, `report()`.
@@ -106,15 +120,19 @@ def compare(
     >>> found.best, [row.updates for row in found.rows]
     ('batch 8', [45, 3])
     """
-    begin = time.perf_counter()
+    begin, control = time.perf_counter(), control or Control()
+    steps = Steps(watch, progress, control)
     asked = parse_at(at)
     if target is not None and not (isinstance(target, int | float) and math.isfinite(target)):
         raise Refusal(f"target must be a finite number; got {target!r}. Leave it out to have one chosen.")
     axes, common = axes_of(model, options)
-    race = _settle(axes, common, data, asked, "batch_size" in options, control or Control())
-    race.watch, race.begin = watch, begin
+    reading = {name: options[name] for name in ("task", "stream", "workers") if name in options}
+    data = joined(data, y, sample_weight, **reading)
+    race = _settle(axes, common, data, asked, "batch_size" in options, control)
+    race.watch, race.begin = steps.watch, begin
     kept = None if folder is None else Path(folder)
-    with going_to(ray, race.bench):
+    steps.opening(race.bench.base.dataset)
+    with closing(steps), going_to(ray, race.bench):
         if kept is not None:
             race.bench.store = Store(kept, race.request(target))
         race.measure()

@@ -1,11 +1,23 @@
-"""How far is a comparison?"""
+"""How far a comparison or an advice is, and how that is shown in Python."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
-__all__ = ["Step", "Watch"]
+from epochal.progress import Display, display, in_python
+from epochal.progress.numbers import duration
+
+if TYPE_CHECKING:
+    from epochal.data import Dataset
+
+__all__ = ["Pace", "Step", "Steps", "Watch", "data_lines"]
+
+RATE_SECONDS = 10.0
+"""The time over which the rate of trainings is measured."""
 
 
 @dataclass(frozen=True)
@@ -28,3 +40,113 @@ class Step:
 
 
 Watch = Callable[[Step], None]
+
+
+class _Stoppable(Protocol):
+    @property
+    def stopped(self) -> bool: ...
+
+
+class Pace:
+    """Takes steps; says in a line what is being done, trainings done, their rate and the remaining time."""
+
+    def __init__(self, control: _Stoppable | None = None) -> None:
+        self.control = control
+        self.step: Step | None = None
+        self._recent: deque[tuple[float, int]] = deque()
+        self._begin = time.monotonic()
+
+    def take(self, step: Step) -> None:
+        """Take one step."""
+        if self.step is None or step.phase != self.step.phase or step.done < self.step.done:
+            self._recent.clear()
+        self.step = step
+        now = time.monotonic()
+        if step.total:
+            self._recent.append((now, step.done))
+            while len(self._recent) > 2 and now - self._recent[0][0] > RATE_SECONDS:
+                self._recent.popleft()
+
+    @property
+    def share(self) -> float | None:
+        """How much of this phase is done; None where that is not known."""
+        return self.step.done / self.step.total if self.step is not None and self.step.total else None
+
+    def fitted(self, room: int) -> str:
+        """The line, of at most `room` characters if it can be."""
+        if self.control is not None and self.control.stopped:
+            return "ending: finished trainings are kept; Ctrl-C again leaves at once"
+        if self.step is None:
+            return f"preparing for {duration(time.monotonic() - self._begin)}"
+        whole = self.line()
+        return whole if len(whole) <= room else self.line(rate=False)
+
+    def line(self, rate: bool = True) -> str:
+        """What is being done, trainings done, their rate and the remaining time, or else the time so far."""
+        step = self.step
+        assert step is not None
+        parts = [step.phase]
+        if step.total:
+            parts.append(f"{step.done:,} of {step.total:,}")
+        if step.where:
+            parts.append(step.where)
+        if len(self._recent) > 1:
+            (begin, before), (now, made) = self._recent[0], self._recent[-1]
+            if made > before and now > begin:
+                pace = (made - before) / (now - begin)
+                if rate:
+                    parts.append(f"{pace:.3g}/s" if pace >= 1 else f"{60 * pace:.2g}/min")
+                if step.done < step.total:
+                    parts.append(f"about {duration((step.total - step.done) / pace)} left")
+                    return " · ".join(parts)
+        return " · ".join([*parts, self.spent])
+
+    @property
+    def spent(self) -> str:
+        """The time so far."""
+        return duration(time.monotonic() - self._begin)
+
+
+def data_lines(dataset: Dataset) -> list[str]:
+    """What is known of the samples before anything is trained."""
+    shape = " × ".join(f"{size:,}" for size in dataset.shape)
+    return [f"{dataset.source}: {dataset.samples:,} samples, {shape} inputs", *dataset.notes]
+
+
+class Steps:
+    """Hands steps on to who watches; by default shows them in a notebook, or on stderr if it is a terminal.
+
+    Args:
+        watch: called with each step.
+        progress: whether it is shown, as in `fit`; by default where nothing else watches.
+        control: says whether it was asked to end.
+    """
+
+    def __init__(self, watch: Watch | None, progress: bool | None, control: _Stoppable | None) -> None:
+        wanted = False if progress is None and watch is not None else progress
+        self._display: Display | None = display(wanted)
+        self._watch, self._pace = watch, Pace(control)
+
+    @property
+    def watch(self) -> Watch | None:
+        """What takes the steps; None where nobody looks."""
+        return self._watch if self._display is None else self._take
+
+    def opening(self, dataset: Dataset, notes: Sequence[str] = ()) -> None:
+        """Show what is known of the samples."""
+        if self._display is not None:
+            self._display.opening([("Data", [in_python(line) for line in (*data_lines(dataset), *notes)])])
+
+    def close(self) -> None:
+        """Show no more; the time it took stays, if anything was done."""
+        if self._display is not None:
+            self._display.close("" if self._pace.step is None else self._pace.spent)
+
+    def _take(self, step: Step) -> None:
+        self._pace.take(step)
+        assert self._display is not None
+        self._display.show(self._pace)
+        if step.words:
+            self._display.note(in_python(step.words))
+        if self._watch is not None:
+            self._watch(step)

@@ -136,7 +136,7 @@ def _conclude(screen: ChoiceScreen, found: Advice, words: str) -> None:
 
 
 def _choices(found: Advice) -> list[str]:
-    from epochal.cli.layout import aligned
+    from epochal.layout import aligned
 
     rows = [
         ("", "take", "range", ""),
@@ -198,7 +198,7 @@ def _name(one: Tried) -> str:
 
 def _expected(found: Advice) -> list[str]:
     """What the advised setting reached on samples that were held out."""
-    from epochal.cli.layout import aligned
+    from epochal.layout import aligned
 
     figures = {found.column: found.quality, **found.figures}
     return aligned([(name.replace(".", " "), str(summary)) for name, summary in figures.items()])

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import textwrap
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,8 +18,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from epochal.cli.layout import aligned, folded
-from epochal.cli.screen import PLAIN_SECONDS, duration, plain_console, section
+from epochal.choose.progress import Pace, data_lines
+from epochal.layout import aligned, folded
+from epochal.progress.numbers import duration
+from epochal.progress.terminal import PLAIN_SECONDS, live, plain_console, section
 
 if TYPE_CHECKING:
     from epochal.choose.progress import Step
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from epochal.data import Dataset
 
 __all__ = ["ChoiceScreen", "Column", "quality", "ranged", "set_in_columns", "spent_time"]
-
-RATE_SECONDS = 10.0
-"""The time over which the rate of trainings is measured."""
 
 NAME_WIDTH = 30
 """A longer name of a setting goes on in the line below."""
@@ -45,11 +43,8 @@ class ChoiceScreen:
         self.console: Console = plain_console(to_stderr)
         self.width = max(60, min(120, self.console.width))
         self._live: Live | None = None
-        self._control: Stoppable | None = None
-        self._step: Step | None = None
+        self._pace = Pace()
         self._words = ""
-        self._recent: deque[tuple[float, int]] = deque()
-        self._begin = time.monotonic()
         self._said = 0.0
         self._opening: list[tuple[str, list[str]]] = []
 
@@ -78,21 +73,16 @@ class ChoiceScreen:
 
     def data(self, dataset: Dataset) -> None:
         """Say what is known of the samples before anything is trained."""
-        shape = " × ".join(f"{size:,}" for size in dataset.shape)
-        self.opening(
-            "Data", [f"{dataset.source}: {dataset.samples:,} samples, {shape} inputs", *dataset.notes]
-        )
+        self.opening("Data", data_lines(dataset))
 
     @contextmanager
     def watching(self, control: Stoppable) -> Iterator[None]:
         """Show the live line within; `control` says when the work was asked to end."""
-        self._control = control
+        self._pace.control = control
         if self.quiet or not self.console.is_terminal:
             yield
             return
-        with Live(
-            console=self.console, refresh_per_second=8, transient=True, get_renderable=self._render
-        ) as self._live:
+        with live(self.console, self._render) as self._live:
             yield
 
     def show(self, step: Step) -> None:
@@ -101,55 +91,22 @@ class ChoiceScreen:
             for number, (title, lines) in enumerate(self._opening):
                 section(self.console, title, lines, self.width, apart=number > 0)
         self._opening.clear()
-        if self._step is None or step.phase != self._step.phase or step.done < self._step.done:
-            self._recent.clear()
-        self._step = step
+        self._pace.take(step)
         self._words = step.words or self._words
         now = time.monotonic()
-        if step.total:
-            self._recent.append((now, step.done))
-            while len(self._recent) > 2 and now - self._recent[0][0] > RATE_SECONDS:
-                self._recent.popleft()
         if self.quiet or self._live is not None:
             return
         if step.words:
             self.console.print(Text(folded([step.words], self.width)), soft_wrap=True)
         if step.total and now - self._said >= PLAIN_SECONDS:
             self._said = now
-            self.console.print(Text(f"  {self._line()}"), soft_wrap=True)
+            self.console.print(Text(f"  {self._pace.line()}"), soft_wrap=True)
 
     def _render(self) -> Text:
         room = self.console.width - 1
-        if self._control is not None and self._control.stopped:
-            lines = ["ending: finished trainings are kept; Ctrl-C again leaves at once"]
-        elif self._step is None:
-            lines = [f"preparing for {time.monotonic() - self._begin:.0f} s"]
-        else:
-            whole = self._line()
-            lines = [whole if len(whole) <= room else self._line(rate=False)]
-            lines += [self._words] if self._words else []
+        lines = [self._pace.fitted(room), *([self._words] if self._words else [])]
         cut = "\n".join(textwrap.shorten(line, room, placeholder=" ...") for line in lines)
         return Text(cut, no_wrap=True, overflow="ellipsis", end="")
-
-    def _line(self, rate: bool = True) -> str:
-        """What is being done, trainings done, their rate and the remaining time, or else the time so far."""
-        step = self._step
-        assert step is not None
-        parts = [step.phase]
-        if step.total:
-            parts.append(f"{step.done:,} of {step.total:,}")
-        if step.where:
-            parts.append(step.where)
-        if len(self._recent) > 1:
-            (begin, before), (now, made) = self._recent[0], self._recent[-1]
-            if made > before and now > begin:
-                pace = (made - before) / (now - begin)
-                if rate:
-                    parts.append(f"{pace:.3g}/s" if pace >= 1 else f"{60 * pace:.2g}/min")
-                if step.done < step.total:
-                    parts.append(f"about {duration((step.total - step.done) / pace)} left")
-                    return " · ".join(parts)
-        return " · ".join([*parts, duration(time.monotonic() - self._begin)])
 
 
 @dataclass(frozen=True)

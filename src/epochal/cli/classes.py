@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from epochal.cli.layout import aligned
 from epochal.curves import Summary
+from epochal.layout import aligned
 from epochal.run import Run
 
 __all__ = ["class_sections", "threshold_section"]
 
-NAMES = {"roc_auc": "ROC AUC", "f1": "F1", "mcc": "MCC", "r2": "R²", "rmse": "RMSE", "mae": "MAE"}
+NAMES = {
+    "roc_auc": "ROC AUC",
+    "roc_auc_macro": "ROC AUC (macro)",
+    "average_precision_macro": "average precision (macro)",
+    "f1_micro": "F1 (micro)",
+    "f1_macro": "F1 (macro)",
+    "f1": "F1",
+    "mcc": "MCC",
+    "r2": "R²",
+    "rmse": "RMSE",
+    "mae": "MAE",
+}
 """Of metrics that are not said as they are written."""
 MOST_CLASSES = 12
 _MOST_PAIRS = 8
@@ -20,8 +31,11 @@ def class_sections(run: Run) -> list[tuple[str, list[str]]]:
     """A title and lines for each part: a table of the classes, or the most confused pairs of many."""
     over = "1 repeat" if run.repeats == 1 else f"mean ± sd over {run.repeats} repeats"
     few = len(run.task.classes) <= MOST_CLASSES
-    lines = {part: _table(run, part) if few else _pairs(run, part) for part in run.per_class}
+    tables = few or run.task.is_multilabel
+    lines = {part: _table(run, part) if tables else _pairs(run, part) for part in run.per_class}
     what = "Classes" if few else "Most often confused"
+    if run.task.is_multilabel:
+        what = "Labels" if few else f"Labels with the lowest F1, {MOST_CLASSES} of {len(run.task.classes):,}"
     return [(f"{what}, {part} ({over})", shown) for part, shown in lines.items() if shown]
 
 
@@ -41,7 +55,10 @@ def threshold_section(run: Run) -> list[tuple[str, list[str]]]:
 
 def _table(run: Run, part: str) -> list[str]:
     rows: list[Sequence[str]] = [("", "precision", "recall", "F1", "samples")]
-    for name, figures in run.per_class[part].items():
+    shown = list(run.per_class[part].items())
+    if len(shown) > MOST_CLASSES:
+        shown = sorted(shown, key=lambda one: one[1].f1.mean)[:MOST_CLASSES]
+    for name, figures in shown:
         cells = (_cell(one) for one in (figures.precision, figures.recall, figures.f1))
         rows.append((_short(name), *cells, _number(figures.support.mean)))
     return aligned(rows, right=[4])

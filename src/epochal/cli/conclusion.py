@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.text import Text
 
 from epochal.cli.classes import NAMES, class_sections, threshold_section
-from epochal.cli.layout import aligned
-from epochal.cli.screen import section
 from epochal.curves import Summary, picture
+from epochal.layout import aligned
+from epochal.progress.terminal import section
 from epochal.run import Run
 
 __all__ = ["conclude"]

@@ -1,7 +1,7 @@
 """What can be asked on the command line?
 
-    epochal plan · train · resume · compare · advise · words · predict · trace · report · runs · verify
-    · example
+    epochal plan · train · resume · compare · advise · words · evaluate · predict · trace · report · runs
+    · verify · example
 
 Each command lives in a module of its own, imported when it is called: `plan` answers without JAX.
 Exit status: 0 done, 1 failed, 2 refused, 130 interrupted, 143 terminated.
@@ -32,6 +32,7 @@ COMMANDS = {
     "compare": "Compare batch sizes, rates, optimizers or networks, fairly.",
     "advise": "Advise a batch size, a learning rate and a number of epochs.",
     "words": "Learn vectors for the words of a text.",
+    "evaluate": "Evaluate a trained run on labeled data: metrics, errors, calibration.",
     "predict": "Predict new rows with a trained run.",
     "trace": "Say which update saw a row, or which rows formed an update.",
     "report": "Write the page about a run again.",

@@ -96,18 +96,9 @@ def command(
         if not quiet:
             say(f"wrote {len(prediction):,} predictions to {out}", err=True)
     if as_json:
-        say_document(_document(run, prediction))
+        say_document({"run": str(run), **prediction.to_dict()})
     elif out is None:
         _print(prediction, guard_formulas)
-
-
-def _document(run: Path, prediction: Prediction | Ranking) -> dict[str, object]:
-    from epochal.run.folder import plain
-
-    rows = plain(prediction.to_arrow().to_pylist())
-    accuracy = getattr(prediction, "accuracy", None)
-    known = {} if accuracy is None else {"accuracy": accuracy}
-    return {"run": str(run), "rows": rows, "notes": list(prediction.notes), **known}
 
 
 def _print(prediction: Prediction | Ranking, guard_formulas: bool) -> None:

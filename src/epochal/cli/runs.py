@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from epochal.cli.command import Command
-from epochal.cli.layout import aligned
 from epochal.cli.say import say, say_document
+from epochal.layout import aligned
 
 __all__ = ["command"]
 

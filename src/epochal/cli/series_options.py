@@ -17,10 +17,12 @@ series_options = decorate(
     _series("--horizon", type=Whole(1), metavar="ROWS", help="Rows ahead that are forecast; else 1."),
     _series("--stride", type=Whole(1), metavar="ROWS", help="Rows from one window to the next; else 1."),
     _series("--time", metavar="COLUMN", help="When a row was; else recognized."),
+    _series("--time-zone", metavar="ZONE", help="Of local times, such as Europe/Berlin."),
     _series("--series", metavar="COLUMN", help="Tells several series apart."),
     _series("--relative", metavar="HOW", help="difference or ratio: to the window's last value, for trends."),
     _series("--fill", metavar="HOW", help="forward: carry the last value onward where one is missing."),
     _series("--period", type=Whole(0), metavar="ROWS", help="A season, for the naive forecast; 0 for none."),
+    _series("--across-gaps", is_flag=True, help="Let windows hold rows on both sides of a gap in time."),
     _series("--split", metavar="HOW", help="chronological or random; else as the data is."),
     _series(
         "--gap", type=Whole(0), default=0, metavar="ROWS", help="Left out before each chronological cut."
@@ -28,7 +30,7 @@ series_options = decorate(
 )
 """How windows are cut, and how ordered data is split."""
 
-_WINDOWS = ("horizon", "stride", "time", "relative", "fill", "period")
+_WINDOWS = ("horizon", "stride", "time", "time_zone", "relative", "fill", "period")
 
 
 def windows_of(given: dict[str, Any]) -> dict[str, Any] | None:
@@ -36,7 +38,11 @@ def windows_of(given: dict[str, Any]) -> dict[str, Any] | None:
     if given["window"] is None:
         for name in (*_WINDOWS, "series"):
             if given[name] is not None:
-                raise Refusal(f"--{name} is about windows of a time series; give --window ROWS, too.")
+                raise Refusal(
+                    f"--{name.replace('_', '-')} is about windows of a time series; give --window ROWS, too."
+                )
+        if given["across_gaps"]:
+            raise Refusal("--across-gaps is about windows of a time series; give --window ROWS, too.")
         return None
     for name, remedy in (
         ("task", "windows forecast numbers"),
@@ -49,6 +55,7 @@ def windows_of(given: dict[str, Any]) -> dict[str, Any] | None:
         if given.get(name):
             raise Refusal(f"--{name.replace('_', '-')} is about images; leave it out with --window.")
     found = {name: given[name] for name in _WINDOWS if given[name] is not None}
+    found |= {"across_gaps": True} if given["across_gaps"] else {}
     return {**found, "lags": given["window"], "time": column(given["time"]), "by": column(given["series"])}
 
 

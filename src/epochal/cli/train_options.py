@@ -59,7 +59,7 @@ def data_options(validation: str, test: str) -> Callable[[Any], Any]:
     """Which table, and what becomes of its columns; what is held out for what is told in words."""
     return decorate(
         _data("--target", "-t", metavar="COLUMN", help="Name or number, from 1; else the last column."),
-        _data("--task", metavar="TASK", help="classification, binary, multiclass, regression."),
+        _data("--task", metavar="TASK", help="classification, binary, multiclass, multilabel, regression."),
         _data(
             "--validation",
             default="0.2",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -177,6 +177,18 @@ class Curves:
 
         named = {name: getattr(self, name) for name in _COORDINATES} | self.columns
         return pa.table({name: pa.array(column) for name, column in named.items()})
+
+    def to_frame(self) -> Any:
+        """A pandas data frame, or an Arrow table where pandas is not installed; repeats are counted from 1.
+
+        >>> Curves.from_rows([dict(repeat=0, epoch=0, update=0, samples=0, seconds=0)]).to_frame().repeat[0]
+        np.int32(1)
+        """
+        table = replace(self, repeat=self.repeat + 1).to_arrow()
+        try:
+            return table.to_pandas()
+        except ModuleNotFoundError:  # Arrow imports pandas when it is asked to
+            return table
 
     # --- reading ----------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from epochal.data.clock import Clock
 from epochal.data.dataset import Dataset, Task
 from epochal.data.encoders import SampleEncoder, encoder_from_dict
 from epochal.data.examples import EXAMPLES, example, write_example
+from epochal.data.joined import joined
 from epochal.data.load import load
 from epochal.data.new import encode_new
 from epochal.data.ranking import PairEncoder, rank_pairs
@@ -52,6 +53,7 @@ __all__ = [
     "fit_scaling",
     "fit_target_scaling",
     "fit_vocabulary",
+    "joined",
     "load",
     "rank_pairs",
     "read_table",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,8 @@ def dataset_of_arrays(
         inputs: `(n, *shape)`, numbers or booleans; float32 in row-major order is not copied. NaN is missing.
             `Rows` stay where they are.
             Bytes (uint8) of three or more dimensions are images: the model sees 0 to 1.
-        targets: `(n,)` class labels or numbers, or `(n, m)` numbers; None when unlabeled.
+        targets: `(n,)` class labels or numbers, or `(n, m)`: 0 and 1 are labels (one-hot rows are classes),
+            anything else is m numbers; None when unlabeled.
         sample_weight: `(n,)`, not negative.
         task: overrides what is recognized from the targets; a `Task` is one that is known already.
         source: where they came from, in words.
@@ -73,6 +75,8 @@ def dataset_of_arrays(
     labels, found = None, None
     if targets is not None:
         labels, found, notes = _targets(np.asarray(targets), len(values), task, target_name)
+        if found.is_multilabel and not isinstance(task, Task):
+            found = replace(found, classes=_label_names(targets) or found.classes)
     weights = None
     if sample_weight is not None:
         given = np.asarray(sample_weight)
@@ -177,23 +181,86 @@ def _targets(
         found, note = recognize_task(column, f'"{name}"', task, flags=False)
         labels = class_ids(column, found, name) if found.is_classification else target_numbers(column, name)
         return labels, found, [note]
-    one_hot = bool(((targets == 0) | (targets == 1)).all() and (targets.sum(axis=1) == 1).all())
-    if task not in (None, "regression") or (one_hot and task is None):
-        why = "one-hot rows" if one_hot else f"the shape {targets.shape}"
+    flags = bool(((targets == 0) | (targets == 1)).all())
+    if flags and task not in ("multilabel", "regression") and _one_hot(targets):
+        column = _column(targets.argmax(axis=1))
+        found, note = recognize_task(column, f'"{name}"', task or "classification", flags=False)
+        said = f"each row of the {targets.shape[1]} target columns has exactly one 1: columns are classes"
+        return (
+            class_ids(column, found, name),
+            found,
+            [f'{said}; task="multilabel" makes labels of them.', note],
+        )
+    if flags and task in (None, "classification", "multilabel"):
+        return _label_matrix(targets, name)
+    if task not in (None, "regression"):
+        needed = "0 and 1 in each column" if task == "multilabel" else "one class label per sample"
+        odd = "rows of several or no ones" if flags else _odd(targets)
         raise Refusal(
-            f"targets must be one class label per sample; got {why}. Use y.argmax(axis=1) for one-hot rows, "
-            'or task="regression" for several numbers.'
+            f"targets must be {needed} for the task {task}; got {odd} in "
+            f'{targets.shape[1]:,} columns. Use task="{"multilabel" if flags else "regression"}" for '
+            f"{'labels' if flags else 'several numbers'}."
         )
     many = np.ascontiguousarray(targets, dtype=np.float32)
-    return many, Task("regression", targets=targets.shape[1]), [f"{targets.shape[1]} targets: regression."]
+    other = ' task="multilabel" makes labels of them.' if flags else ""
+    said = f"{targets.shape[1]} targets: regression, one number each.{other}"
+    return many, Task("regression", targets=targets.shape[1]), [said]
+
+
+def _one_hot(targets: NDArray[Any]) -> bool:
+    """Whether each row of 0 and 1 has exactly one 1."""
+    return bool((targets.sum(axis=1) == 1).all())
+
+
+def _odd(targets: NDArray[Any]) -> str:
+    """The first value that is neither 0 nor 1."""
+    return f"{targets[(targets != 0) & (targets != 1)][0]:g}"
+
+
+def _label_matrix(targets: NDArray[Any], name: str) -> tuple[NDArray[Any], Task, list[str]]:
+    """Rows of 0 and 1, any number of which are 1: each column is a label of its own."""
+    rows, width = targets.shape
+    task = Task("multilabel", tuple(f"{name} {k + 1}" for k in range(width)), width)
+    counts = targets.sum(axis=0).astype(int)
+    shown = ", ".join(f"{counts[k]:,}" for k in range(min(width, 10))) + (", …" if width > 10 else "")
+    notes = [
+        f"{width} target columns of 0 and 1, rows with {_several(targets)}: labels (multilabel), log loss "
+        f"of each label, ones: {shown} of {rows:,}; samples are held out at random, not stratified. "
+        'task="regression" takes the numbers as they are.'
+    ]
+    constant = np.flatnonzero((counts == 0) | (counts == rows))
+    if len(constant):
+        which = ", ".join(str(k + 1) for k in constant[:10]) + (", …" if len(constant) > 10 else "")
+        what = f"column {which} is" if len(constant) == 1 else f"columns {which} are"
+        notes.append(f"target {what} the same in all samples: there is nothing to learn there.")
+    return np.ascontiguousarray(targets, dtype=np.float32), task, notes
+
+
+def _label_names(targets: Any) -> tuple[str, ...]:
+    """What the columns of a data frame of labels are called; nothing for arrays and names that repeat."""
+    names = tuple(map(str, getattr(targets, "columns", ())))
+    return names if len(set(names)) == len(names) else ()
+
+
+def _several(targets: NDArray[Any]) -> str:
+    """How many ones the rows of a label matrix have."""
+    ones = targets.sum(axis=1).astype(int)
+    most = "one" if ones.max() == 1 else "ones"
+    return f"{ones.max()} {most}" if ones.min() == ones.max() else f"{ones.min()} to {ones.max()} {most}"
 
 
 def _known_targets(targets: NDArray[Any], task: Task, name: str) -> NDArray[Any]:
     """The targets of further samples, as those of a task that is known already."""
+    if task.is_classification and targets.ndim == 2 and targets.dtype.kind in "buif" and _one_hot(targets):
+        targets = targets.argmax(axis=1)
     wanted = targets.shape[:1] if task.targets == 1 else (len(targets), task.targets)
     if targets.shape != wanted:
-        each = "class label" if task.is_classification else f"number{'s' * (task.targets > 1)}"
+        several = "s" * (task.targets > 1)
+        each = "class label" if task.is_classification else f"number{several}"
+        each = f"label{several} (0 or 1)" if task.is_multilabel else each
         raise Refusal(f"targets must be {task.targets} {each} per sample; got the shape {targets.shape}.")
+    if task.is_multilabel and not ((targets == 0) | (targets == 1)).all():
+        raise Refusal(f"targets must be 0 or 1 for each label; got {_odd(targets)}.")
     if targets.ndim == 2:
         return np.ascontiguousarray(targets, dtype=np.float32)
     column = _column(targets)

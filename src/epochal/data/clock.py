@@ -1,7 +1,10 @@
-"""When was each row of an ordered table, and are its rows in order?"""
+"""How time is told by a column, time zones, and the order of rows in time."""
 
 from __future__ import annotations
 
+import datetime
+import difflib
+import zoneinfo
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,14 +17,14 @@ from numpy.typing import NDArray
 from epochal.data.encode import to_dates, to_numbers
 from epochal.errors import Refusal
 
-__all__ = ["Clock", "Step", "check_order", "usual_step"]
-
-Unit = Literal["months", "month ends", "seconds", "units"]
+__all__ = ["Clock", "Times", "as_utc", "in_order", "zone_named"]
 
 Times = NDArray[Any]
 """int64 seconds since 1970-01-01 for dates, float64 for numbers, int64 positions where there is no time."""
 
 
+_DAY = 86_400
+_EPOCH = datetime.datetime(1970, 1, 1)
 _FINER = " Rows that are closer than a second count in their order without it (--drop)."
 
 
@@ -30,13 +33,15 @@ class Clock:
     """How time is told: by a column of dates or numbers, or by the order of the rows alone.
 
     `form` is how dates are written, as `strptime` says it; empty for ISO 8601 and for columns of dates.
-    `hours` says whether times of such columns have hours.
+    `hours` says whether times have hours, `zone` of which time zone they are local times (they are counted in
+    UTC then).
     """
 
     kind: Literal["date", "number", "row"] = "row"
     name: str = ""
     form: str = ""
     hours: bool = False
+    zone: str = ""
 
     def read(self, column: pa.ChunkedArray, said: str) -> Times:
         """The time of each row.
@@ -71,116 +76,117 @@ class Clock:
         if self.kind == "row":
             return f"row {int(time) + 1:,}"
         moment = np.datetime64(int(time), "s").item()
+        if self.zone:
+            moment = moment.replace(tzinfo=datetime.UTC).astimezone(zone_named(self.zone))
         return str(moment.strftime(self.form or ("%Y-%m-%d %H:%M:%S" if self.hours else "%Y-%m-%d")))
 
 
-@dataclass(frozen=True)
-class Step:
-    """How far apart rows usually are: so many months (ends of months, seconds, or units of a number).
+def in_order(
+    clock: Clock, times: Sequence[Times], rows: Sequence[NDArray[np.int64]], said: str
+) -> tuple[list[NDArray[np.int64]], str]:
+    """How to sort the rows of each series by time, and a note where they were not sorted.
 
-    >>> Step("months", 1).after(0, 14) == np.datetime64("1971-03-01", "s").astype(int).item()
-    True
+    Args:
+        clock: how time is told.
+        times: by series, in the order of the table.
+        rows: their rows in the table, from 1.
+        said: what the column is called.
+
+    Raises:
+        Refusal: two rows of a series at the same time.
     """
-
-    unit: Unit
-    size: float
-    gaps: int = 0
-    """How many neighboring rows are further apart or closer."""
-    first: int = -1
-    """The row, from 0, after which the first of them is."""
-
-    def after(self, time: float, steps: int) -> float:
-        """The time that many steps later."""
-        if self.unit in ("seconds", "units"):
-            return time + steps * self.size
-        moment = np.datetime64(int(time), "s")
-        month = moment.astype("datetime64[M]")
-        later = month + np.timedelta64(int(self.size) * steps, "M")
-        if self.unit == "months":
-            rest = moment - month.astype("datetime64[s]")
-            return int((later.astype("datetime64[s]") + rest).astype(np.int64))
-        rest = (month + np.timedelta64(1, "M")).astype("datetime64[s]") - moment
-        return int(((later + np.timedelta64(1, "M")).astype("datetime64[s]") - rest).astype(np.int64))
-
-    def __str__(self) -> str:
-        if self.unit in ("months", "month ends"):
-            years, months = divmod(int(self.size), 12)
-            return _count(years, "year") if months == 0 else _count(int(self.size), "month")
-        if self.unit == "units":
-            return f"{self.size:g}"
-        for seconds, name in ((604_800, "week"), (86_400, "day"), (3600, "hour"), (60, "minute")):
-            if self.size % seconds == 0:
-                return _count(int(self.size // seconds), name)
-        return _count(int(self.size), "second")
-
-
-def _count(number: int, name: str) -> str:
-    return f"{number:,} {name}" + ("s" if number != 1 else "")
-
-
-def check_order(clock: Clock, times: Sequence[Times], rows: Sequence[NDArray[np.int64]], said: str) -> None:
-    """Refuse rows that are not in the order of time, or share one, within a series; with row and value."""
+    orders = [np.argsort(own, kind="stable").astype(np.int64) for own in times]
     if clock.kind == "row":
-        return
-    for of_series, numbers in zip(times, rows, strict=True):
-        steps = np.diff(of_series)
-        if (steps > 0).all():
-            continue
-        at = int(np.argmax(steps <= 0))
-        first, second = int(numbers[at]), int(numbers[at + 1])
-        if steps[at] == 0:
-            to, finer = ("", "") if not clock.hours else (", to the second", _FINER)
-            raise Refusal(
-                f"{said} must have each time once{to}; got {clock.say(of_series[at])} in row {first:,} and "
-                f"in row {second:,}. Name the column that tells several series apart with --series, or "
-                f"remove one of the rows.{finer}"
-            )
-        raise Refusal(
-            f"{said} must rise from row to row; got {clock.say(of_series[at + 1])} in row {second:,} after "
-            f"{clock.say(of_series[at])} in row {first:,}. Sort the table by time."
+        return orders, ""
+    for own, numbers, order in zip(times, rows, orders, strict=True):
+        same = np.flatnonzero(np.diff(own[order]) == 0)
+        if len(same):
+            raise _twice(clock, own[order], numbers[order], same, said)
+    steps = [np.diff(own) for own in times]
+    if all((one > 0).all() for one in steps):
+        return orders, ""
+    if all((one < 0).all() for one in steps):
+        return orders, f"{said} falls from row to row: sorted, the oldest row first."
+    series = next(number for number, one in enumerate(steps) if (one < 0).any())
+    at = int(np.argmax(steps[series] < 0))
+    first, second = (clock.say(times[series][place]) for place in (at, at + 1))
+    return orders, (
+        f"{said} does not rise from row to row ({second} in row {int(rows[series][at + 1]):,} comes after "
+        f"{first}): sorted by it."
+    )
+
+
+def _twice(
+    clock: Clock, times: Times, rows: NDArray[np.int64], same: NDArray[np.int64], said: str
+) -> Refusal:
+    """What is said of rows at the same time; `times` are sorted, `same` are the first ones of such pairs."""
+    at = int(same[0])
+    first, second = sorted((int(rows[at]), int(rows[at + 1])))
+    if clock.hours and not clock.zone and set_back(times[same]):
+        hour = np.datetime64(int(times[at]), "s").item().strftime("%Y-%m-%d %H:%M")
+        return Refusal(
+            f"{said} has the hour from {hour} twice (rows {first:,} and {second:,}), as local time has it "
+            "when clocks are set back. Write the times in UTC, or name their time zone: --time-zone "
+            "Europe/Berlin, for example."
         )
+    exact = clock.kind == "date" and not clock.form and clock.hours
+    to, finer = (", to the second", _FINER) if exact else ("", "")
+    return Refusal(
+        f"{said} must have each time once{to}; got {clock.say(times[at])} in row {first:,} and "
+        f"in row {second:,}. Name the column that tells several series apart with --series, or "
+        f"remove one of the rows.{finer}"
+    )
 
 
-def usual_step(clock: Clock, times: Sequence[Times]) -> Step | None:
-    """The most frequent distance of neighboring rows; None if fewer than half of them have it.
+def set_back(repeated: Times) -> bool:
+    """Whether times that occur twice are those of an hour that clocks repeat, at the end of summer time.
 
-    Dates that all lie on the same day of a month (or as far from its end) are counted in months.
+    Those of a day lie within an hour, before 4 in the morning, in spring or autumn.
 
-    >>> month = np.array(["2020-01-01", "2020-02-01", "2020-03-01", "2020-05-01"], "datetime64[s]")
-    >>> step = usual_step(Clock("date"), [month.astype(np.int64)])
-    >>> str(step), step.gaps, step.first
-    ('1 month', 1, 2)
+    >>> hours = np.array(["2012-11-04T01:00", "2012-11-04T01:30"], "datetime64[s]").astype(np.int64)
+    >>> set_back(hours), set_back(hours + 12 * 3600)
+    (True, False)
     """
-    if clock.kind == "row":
-        return None
-    found = _in_months(times) if clock.kind == "date" else None
-    plain: Unit = "seconds" if clock.kind == "date" else "units"
-    unit, counted = found if found is not None else (plain, times)
-    steps = np.concatenate([np.diff(one) for one in counted])
-    if not len(steps):
-        return None
-    if unit == "units":
-        steps = np.round(steps, 9)
-    sizes, counts = np.unique(steps, return_counts=True)
-    usual, count = sizes[counts.argmax()], int(counts.max())
-    if 2 * count < len(steps) or len(steps) < 2:
-        return None
-    other = np.flatnonzero(steps != usual)
-    return Step(unit, usual.item(), len(other), int(other[0]) if len(other) else -1)
+    days, within = np.divmod(np.unique(repeated).astype(np.int64), _DAY)
+    months = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12 + 1
+    if not np.isin(months, (3, 4, 9, 10, 11)).all() or (within >= 4 * 3600).any():
+        return False
+    return all(np.ptp(within[days == day]) < 3600 for day in np.unique(days))
 
 
-def _in_months(times: Sequence[Times]) -> tuple[Unit, Sequence[Times]] | None:
-    """The dates as months, where each is as far from the begin (or end) of its month as all others are."""
-    moments = [one.astype("datetime64[s]") for one in times]
-    months = [one.astype("datetime64[M]") for one in moments]
-    units: tuple[tuple[Unit, int], ...] = (("months", 0), ("month ends", 1))
-    for unit, later in units:
-        rests = np.concatenate(
-            [
-                (one - (month + later).astype("datetime64[s]")).astype(np.int64)
-                for one, month in zip(moments, months, strict=True)
-            ]
-        )
-        if len(rests) and (rests == rests[0]).all():
-            return unit, [month.astype(np.int64) for month in months]
-    return None
+def as_utc(times: Times, zone: str) -> Times:
+    """Local times of a zone, in the order of their rows, in UTC.
+
+    Of an hour that clocks repeat, the first row of each time is before they are set back, the second after.
+
+    >>> local = np.array(["2012-11-04T01:00", "2012-11-04T01:00"], "datetime64[s]").astype(np.int64)
+    >>> as_utc(local, "America/New_York").astype("datetime64[s]").astype(str).tolist()
+    ['2012-11-04T05:00:00', '2012-11-04T06:00:00']
+    """
+    info = zone_named(zone)
+    falls = len(times) > 1 and 2 * int((np.diff(times) < 0).sum()) > len(times)
+    found = np.empty(len(times), np.int64)
+    seen: set[int] = set()
+    for place in range(len(times))[:: -1 if falls else 1]:
+        local = int(times[place])
+        moment = _EPOCH + datetime.timedelta(seconds=local)
+        found[place] = int(moment.replace(tzinfo=info, fold=int(local in seen)).timestamp())
+        seen.add(local)
+    return found
+
+
+def zone_named(name: str) -> zoneinfo.ZoneInfo:
+    """A time zone of the IANA data base.
+
+    Raises:
+        Refusal: there is none of that name.
+    """
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        known = zoneinfo.available_timezones()
+        if not known:
+            raise Refusal("time_zone needs the data of time zones: pip install tzdata.") from error
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f'; did you mean "{near[0]}"?' if near else "."
+        raise Refusal(f'unknown time_zone "{name}"{hint} Zones are named as Europe/Berlin is.') from error

@@ -1,4 +1,4 @@
-"""How are windows cut from the rows of a table, series by series?"""
+"""Windows of a table, cut series by series, between the gaps of each."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from epochal.data.clock import Step, Times, check_order, usual_step
+from epochal.data.clock import Times, as_utc, in_order
 from epochal.data.columns import called
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.encode import as_text, encode
+from epochal.data.steps import Step, usual_step
 from epochal.data.target import target_numbers
-from epochal.data.timeline import Timeline
+from epochal.data.timeline import Timeline, gap_notes
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:
@@ -39,28 +40,33 @@ def cut(
     """The windows of a table that has column i of the training table at `at[i]`.
 
     Raises:
-        Refusal: times that do not rise, missing values, or fewer than `least` windows.
+        Refusal: times that occur twice, missing values, or fewer than `least` windows.
     """
     names = encoder.table.names
     members, labels = _groups(encoder, table, at)
     times = _times(encoder, table, at, members)
     said = "the rows" if encoder.time is None else called(names, encoder.time)
+    orders, unsorted = in_order(encoder.clock, times, [own + 1 for own in members], said)
+    members = [own[order] for own, order in zip(members, orders, strict=True)]
+    times = [own[order] for own, order in zip(times, orders, strict=True)]
     rows = [own + 1 for own in members]
-    check_order(encoder.clock, times, rows, said)
     values = _values(encoder, table.column(at[encoder.target]), members)
     features, unseen = encode(table, encoder.table, [at[column.index] for column in encoder.table.columns])
-    kept = [len(own) >= encoder.lags + (0 if encoder.ahead else encoder.horizon) for own in members]
-    told = [*notes, *unseen]
-    told += _short(encoder, members, labels, kept, source)
+    if least > 1:
+        encoder = replace(encoder, step=usual_step(encoder.clock, times))
+    step = encoder.step
+    parts = [_stretches(encoder, own) for own in times]
+    begins = [_begins(encoder, own) for own in parts]
+    kept = [len(begin) > 0 for begin in begins]
+    told = [*notes, *([unsorted] if unsorted else []), *unseen]
+    told += _short(encoder, members, labels, parts, kept, source)
     chosen = [number for number, long in enumerate(kept) if long]
     members, labels = [members[number] for number in chosen], [labels[number] for number in chosen]
     times, rows = [times[number] for number in chosen], [rows[number] for number in chosen]
-    values = [values[number] for number in chosen]
-    step = usual_step(encoder.clock, times)
+    values, begins = [values[number] for number in chosen], [begins[number] for number in chosen]
     if encoder.period < 0:
-        season = 0 if step is None else _SEASONS.get((step.unit, int(step.size)), 0)
+        season = 0 if step is None else step.rows_of_season or _SEASONS.get((step.unit, int(step.size)), 0)
         encoder = replace(encoder, period=season if season <= encoder.lags else 0)
-    begins = [_begins(encoder, len(own)) for own in members]
     line = _timeline(encoder, labels, times, rows, values, begins)
     inputs = np.concatenate(
         [
@@ -121,6 +127,8 @@ def _times(
     if encoder.time is None:
         return [np.arange(len(own), dtype=np.int64) for own in members]
     times = encoder.clock.read(table.column(at[encoder.time]), called(encoder.table.names, encoder.time))
+    if encoder.clock.zone:
+        return [as_utc(times[own], encoder.clock.zone) for own in members]
     return [times[own] for own in members]
 
 
@@ -162,10 +170,22 @@ def _carried(lost: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.where(before < 0, places, before)
 
 
+def _stretches(encoder: WindowEncoder, times: Times) -> list[tuple[int, int]]:
+    """Where the rows of a series that no gap parts begin, and where they end."""
+    if encoder.step is None or encoder.across_gaps or len(times) < 2:
+        return [(0, len(times))]
+    cuts = np.flatnonzero(encoder.step.gaps(times)) + 1
+    return [
+        (int(begin), int(end))
+        for begin, end in zip([0, *cuts.tolist()], [*cuts.tolist(), len(times)], strict=True)
+    ]
+
+
 def _short(
     encoder: WindowEncoder,
     members: list[NDArray[np.int64]],
     labels: list[str],
+    parts: list[list[tuple[int, int]]],
     kept: list[bool],
     source: str,
 ) -> list[str]:
@@ -175,12 +195,21 @@ def _short(
         longest = max(len(own) for own in members)
         of = source if encoder.by is None else f"a series of {source}"
         ahead = "" if encoder.ahead else f" and {encoder.horizon} to forecast"
+        if longest >= needed:
+            between = max(end - begin for own in parts for begin, end in own)
+            raise Refusal(
+                f"{of} must have at least {needed:,} rows without a gap in time for a window of "
+                f"{encoder.lags:,}{ahead}; got {between:,}. Use a shorter window (--window), or let windows "
+                "cross gaps: --across-gaps."
+            )
         raise Refusal(
             f"{of} must have at least {needed:,} rows for a window of {encoder.lags:,}{ahead}; got "
             f"{longest:,}. Use a shorter window (--window) or more rows."
         )
     short = [
-        f'"{label}" ({len(own)})' for own, label, long in zip(members, labels, kept, strict=True) if not long
+        f'"{label}" ({len(own)})' if label else f"({len(own)})"
+        for own, label, long in zip(members, labels, kept, strict=True)
+        if not long
     ]
     if not short:
         return []
@@ -189,12 +218,18 @@ def _short(
     return [f"{which} shorter than the {needed:,} rows of a window and left out: {shown}."]
 
 
-def _begins(encoder: WindowEncoder, rows: int) -> NDArray[np.int64]:
-    """Where the windows of a series begin."""
-    if encoder.ahead:  # the last one sees the last rows, the others are as far apart before it
-        last = rows - encoder.lags
-        return np.arange(last % encoder.stride, last + 1, encoder.stride, dtype=np.int64)
-    return np.arange(0, rows - encoder.lags - encoder.horizon + 1, encoder.stride, dtype=np.int64)
+def _begins(encoder: WindowEncoder, parts: list[tuple[int, int]]) -> NDArray[np.int64]:
+    """Where the windows of a series begin, each within one of its parts."""
+    span, found = encoder.lags + encoder.horizon, []
+    for number, (begin, end) in enumerate(parts):
+        if encoder.ahead and number == len(parts) - 1:
+            # The last one sees the last rows, the others are as far apart before it.
+            last = end - encoder.lags
+            first = begin + (last - begin) % encoder.stride
+        else:
+            last, first = end - span, begin
+        found.append(np.arange(first, last + 1, encoder.stride, dtype=np.int64))
+    return np.concatenate(found)
 
 
 def _timeline(
@@ -284,22 +319,13 @@ def _told(encoder: WindowEncoder, line: Timeline, step: Step | None) -> list[str
     told = []
     if encoder.time is not None:
         clock, first, last = encoder.clock, min(t[0] for t in line.times), max(t[-1] for t in line.times)
-        every = "" if step is None else f", usually {step} apart" if step.gaps else f", {step} apart"
+        even = step is not None and all((step.distances(times) == step.size).all() for times in line.times)
+        every = "" if step is None else f", {step} apart" if even else f", usually {step} apart"
         told.append(
             f"{called(names, encoder.time)} is the time, {clock.say(first)} to {clock.say(last)}{every}; "
             "--time names another column."
         )
-        if step is not None and step.gaps:
-            at, series = step.first, 0
-            while at >= len(line.times[series]) - 1:
-                at, series = at - (len(line.times[series]) - 1), series + 1
-            times = line.times[series]
-            told.append(
-                f"{step.gaps:,} {'pair' if step.gaps == 1 else 'pairs'} of neighboring rows "
-                f"{'is' if step.gaps == 1 else 'are'} not {step} apart, first {clock.say(times[at])} and "
-                f"{clock.say(times[at + 1])} (row {line.rows[series][at + 1]:,}): windows count rows, "
-                "whatever lies between."
-            )
+        told += gap_notes(line, step, encoder.across_gaps)
     if encoder.by is not None:
         told.append(f"{called(names, encoder.by)} tells {len(line.names):,} series apart; no window crosses.")
     ahead = "the next value" if encoder.horizon == 1 else f"the next {encoder.horizon:,} values"

@@ -63,7 +63,8 @@ def load(
             `(frame, y, sample_weight)`; an object whose `[i]` gives `(inputs, target)` or a mapping of them,
             such as a PyTorch Dataset; a Hugging Face data set; a Dataset (as it is).
         target: the target column, by name or by number from 1; the last one by default.
-        task: "classification", "binary", "multiclass" or "regression"; recognized by default.
+        task: "classification", "binary", "multiclass", "multilabel" (columns of 0 and 1) or "regression";
+            recognized by default.
         keep: columns not to be left out, whatever they look like.
         drop: columns to leave out.
         categorical: columns to read as categories.

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from epochal.data.clock import Clock
+from epochal.data.clock import Clock, zone_named
 from epochal.data.columns import ColumnReference, called, default_name, flag_value, resolve, resolve_all
 from epochal.data.encode import to_dates, to_numbers
 from epochal.data.examples import example
@@ -24,6 +26,10 @@ from epochal.data.tidy import column_of
 from epochal.errors import Refusal
 
 __all__ = ["SeriesColumns", "series_columns", "series_table"]
+
+
+_EVEN = 0.8
+"""So many of the rows must be one step apart where no name says that numbers are time."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,7 @@ def series_columns(
     *,
     target: ColumnReference | None,
     time: ColumnReference | None,
+    time_zone: str | None,
     by: ColumnReference | None,
     inputs: Sequence[ColumnReference] | None,
     keep: Sequence[ColumnReference],
@@ -110,8 +117,10 @@ def series_columns(
     if series is not None and series == when:
         raise Refusal(f"series and time must be two columns; got {called(names, series)} for both.")
     if when is None:
-        when = _time(table, {chosen, series} | dropped, names)
+        when = _time(table, {chosen, series} | dropped, series)
     clock = Clock() if when is None else _clock(table.column(when), names, when)
+    if time_zone is not None:
+        clock = _in_zone(clock, time_zone, table, when)
     given = {
         "keep": resolve_all(keep, names, "keep"),
         "categorical": resolve_all(categorical, names, "categorical"),
@@ -197,8 +206,15 @@ def _target(table: pa.Table, target: ColumnReference | None, taken: Collection[i
     raise Refusal("the table must have a column of numbers to forecast; it has none. Name one with --target.")
 
 
-def _time(table: pa.Table, taken: Collection[int | None], names: Sequence[str]) -> int | None:
-    """The first column with dates; or the first one with whole numbers that rise evenly."""
+_TIME_NAME = re.compile(
+    r"(t|times?|timestamp|date|day|hour|week|month|quarter|year|minute|second|period|step|tick)s?",
+    re.IGNORECASE,
+)
+
+
+def _time(table: pa.Table, taken: Collection[int | None], by: int | None) -> int | None:
+    """The first column with dates; or the first one with numbers that rise evenly but for gaps."""
+    names = table.column_names
     free = [index for index in range(len(names)) if index not in taken]
     for index in free:
         column = table.column(index)
@@ -207,20 +223,69 @@ def _time(table: pa.Table, taken: Collection[int | None], names: Sequence[str]) 
         filled = len(column) - column.null_count
         if pa.types.is_string(column.type) and filled and date_format(column) is not None:
             return index
+    series = None if by is None else table.column(by).combine_chunks().dictionary_encode()
+    codes = None if series is None or series.null_count else series.indices.to_numpy()
     for index in free:
-        column = table.column(index)
-        if pa.types.is_integer(column.type) and not column.null_count:
-            steps = np.diff(np.asarray(column.to_numpy(), np.float64))
-            if len(steps) > 1 and steps[0] > 0 and (steps == steps[0]).all():
+        column, named = table.column(index), _TIME_NAME.fullmatch(names[index]) is not None
+        if pa.types.is_integer(column.type) or (named and pa.types.is_floating(column.type)):
+            values = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), np.float64)
+            if np.isfinite(values).all() and _tells_time(values, codes, named=named):
                 return index
     return None
+
+
+def _tells_time(values: NDArray[np.float64], codes: NDArray[np.int32] | None, *, named: bool) -> bool:
+    """Whether numbers count moments: each once a series, most of them one step apart.
+
+    A column without a name of time must rise (or fall) from row to row, in whole multiples of that step.
+
+    >>> days = np.array([1.0, 2, 3, 4, 5, 9, 10, 11, 12, 13])
+    >>> _tells_time(days, None, named=False), _tells_time(days**2, None, named=False)
+    (True, False)
+    """
+    order = np.arange(len(values)) if codes is None else np.argsort(codes, kind="stable")
+    inside = np.ones(len(values) - 1, bool) if codes is None else np.diff(codes[order]) == 0
+    steps = np.diff(values[order])[inside]
+    falls = bool(len(steps)) and bool((steps < 0).all())
+    if named and len(steps) and not falls and (steps <= 0).any():
+        order = np.lexsort((values,) if codes is None else (values, codes))
+        inside = np.ones(len(values) - 1, bool) if codes is None else np.diff(codes[order]) == 0
+        steps = np.diff(values[order])[inside]
+    steps = np.round(-steps if falls else steps, 9)
+    if len(steps) < 2 or (steps <= 0).any():
+        return False
+    sizes, counts = np.unique(steps, return_counts=True)
+    usual, share = sizes[counts.argmax()], counts.max() / len(steps)
+    if named:
+        return bool(share >= 0.5)
+    return bool(share >= _EVEN and (steps % usual == 0).all())
+
+
+def _in_zone(clock: Clock, zone: str, table: pa.Table, when: int | None) -> Clock:
+    """The clock with the time zone that was named.
+
+    Raises:
+        Refusal: no such zone, no local times with hours.
+    """
+    zone_named(zone)
+    if when is None or clock.kind != "date" or not clock.hours:
+        raise Refusal(
+            f'time_zone is for a column of dates with hours; got "{zone}" for '
+            f"{'rows without a time' if when is None else called(table.column_names, when)}. Leave it out."
+        )
+    kind = table.column(when).type
+    if (pa.types.is_timestamp(kind) and kind.tz) or "%z" in clock.form:
+        raise Refusal(
+            f"{called(table.column_names, when)} says its own time zone, so time_zone must be left out; "
+            f'got "{zone}".'
+        )
+    return replace(clock, zone=zone)
 
 
 def _clock(column: pa.ChunkedArray, names: Sequence[str], index: int) -> Clock:
     name = names[index]
     if pa.types.is_temporal(column.type):
-        seconds = to_dates(column.combine_chunks(), "", name).cast(pa.int64()).drop_null().to_numpy()
-        return Clock("date", name, hours=bool((seconds % 86_400).any()))
+        return Clock("date", name, hours=_has_hours(column, "", name))
     if _numbers(column):
         return Clock("number", name)
     form = date_format(column) if pa.types.is_string(column.type) else None
@@ -231,4 +296,9 @@ def _clock(column: pa.ChunkedArray, names: Sequence[str], index: int) -> Clock:
             f"{called(names, index)} is the time and must hold dates, such as 2020-12-31, or numbers; "
             f"got {shown}. Name another column with --time, or drop it: --drop {flag_value(names, index)}."
         )
-    return Clock("date", name, form)
+    return Clock("date", name, form, _has_hours(column, form, name))
+
+
+def _has_hours(column: pa.ChunkedArray, form: str, name: str) -> bool:
+    seconds = to_dates(column.combine_chunks(), form, name).cast(pa.int64()).drop_null().to_numpy()
+    return bool((seconds % 86_400).any())

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from epochal.data.dataset import Task
 from epochal.data.encode import as_text, to_numbers
+from epochal.data.labels import label_type_of
 from epochal.data.recognize import MOST_LEVELS, flag_word, natural, stray_marks
 from epochal.errors import Refusal, did_you_mean
 
@@ -25,7 +26,7 @@ __all__ = [
     "target_numbers",
 ]
 
-TASKS = ("classification", "binary", "multiclass", "regression")
+TASKS = ("classification", "binary", "multiclass", "multilabel", "regression")
 FEW_CLASSES = 20
 """Whole numbers with at most this many distinct values are classes."""
 MISSING_SHARE = 0.05
@@ -48,6 +49,11 @@ def recognize_task(
     """
     if task is not None and task not in TASKS:
         raise Refusal(did_you_mean("task", task, TASKS))
+    if task == "multilabel":
+        raise Refusal(
+            f"{said} must be several columns of 0 and 1, one for each label, for task multilabel; got one "
+            "column. Give an array (samples, labels) as targets."
+        )
     kind, rows = column.type, len(column)
     text = pa.types.is_string(kind)
     if pa.types.is_temporal(kind):
@@ -93,7 +99,7 @@ def recognize_task(
     )
     how = "--task regression" if flags else 'task="regression"'
     other = "." if text or pa.types.is_boolean(kind) else f"; {how} takes the numbers as they are."
-    found = Task("binary" if binary else "multiclass", classes)
+    found = Task("binary" if binary else "multiclass", classes, label_type=label_type_of(kind))
     kinds = "binary" if binary else "multi-class"
     return found, f"target {said}: {len(classes)} classes ({shown}), {kinds} classification{other}"
 

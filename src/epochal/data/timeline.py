@@ -1,4 +1,4 @@
-"""Where in time does each sample of ordered data lie, and which samples may train, validate and test?"""
+"""Where the samples of ordered data lie in time, and their split in its order."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.data.clock import Clock, Step, Times
+from epochal.data.clock import Clock, Times
 from epochal.data.split import Split, part_size
+from epochal.data.steps import Step, skipped_hours
 from epochal.errors import Refusal
 
-__all__ = ["Timeline", "chronological", "time_notes"]
+__all__ = ["Timeline", "chronological", "gap_notes", "time_notes"]
 
 _ROWS = Clock()
 
@@ -89,10 +90,10 @@ class Timeline:
             return self.times
         return tuple(times - len(times) for times in self.times)
 
-    def follow(self, samples: NDArray[np.int64]) -> bool:
-        """Whether the inputs of each of these samples begin where those of the one before end."""
-        steps = np.diff(self.begin[samples])
-        return bool((steps == self.span - self.horizon).all() and (np.diff(self.series[samples]) == 0).all())
+    def stretches(self, samples: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """The samples, cut where the inputs of one do not begin where those of the one before end."""
+        steps, series = np.diff(self.begin[samples]), np.diff(self.series[samples])
+        return np.split(samples, np.flatnonzero((steps != self.span - self.horizon) | (series != 0)) + 1)
 
     def time(self, series: int, position: int) -> Any:
         """The time of a row of a series; beyond its end by the usual step, None where there is none."""
@@ -102,7 +103,7 @@ class Timeline:
             return times[position].item()
         if self.clock.kind == "row":
             return position
-        return None if self.step is None else self.step.after(times[-1].item(), beyond)
+        return None if self.step is None else self.step.at_end(times).after(times[-1].item(), beyond)
 
     def places(self) -> dict[str, list[Any]]:
         """Where the first target of each sample is: its row (None beyond the end), its series, its time."""
@@ -237,3 +238,61 @@ def time_notes(
     many = f"{left:,} {what}s that cross a cut are" if left > 1 else f"1 {what} that crosses a cut is"
     crossing = f"; {many} left out{rows}" if left else ""
     return (f"split in the order of time, the same in all repeats: {', '.join(cuts)}{crossing}.",)
+
+
+def gap_notes(line: Timeline, step: Step | None, across_gaps: bool) -> list[str]:
+    """What is said of the rows of windows that are not a usual step apart, one sentence each."""
+    if step is None:
+        apart = np.concatenate([np.diff(times) for times in line.times])
+        if len(apart) < 2:
+            return []
+        low, usual, high = (
+            _roughly(one) if line.clock.kind == "date" else f"{one:.4g}"
+            for one in (apart.min(), np.median(apart), apart.max())
+        )
+        return [
+            f"the rows have no usual distance in time ({low} to {high}, median {usual}): windows count rows, "
+            "whatever lies between."
+        ]
+    cuts, changes = ([cut(times) for times in line.times] for cut in (step.gaps, step.changes))
+    gaps = [cut & ~change for cut, change in zip(cuts, changes, strict=True)]
+    told = []
+    for found, (one, many, rest), remark in (
+        (gaps, ("gap", "gaps", "in time"), "no window crosses {}; --across-gaps lets them"),
+        (changes, ("change", "changes", "of the distance between rows"), "no window has both distances"),
+    ):
+        count = sum(int(own.sum()) for own in found)
+        if not count:
+            continue
+        series = next(number for number, own in enumerate(found) if own.any())
+        at, times = int(np.argmax(found[series])), line.times[series]
+        what, first = (f"1 {one}", "") if count == 1 else (f"{count:,} {many}", "first ")
+        crossing = "windows count rows, whatever lies between" if across_gaps else remark
+        told.append(
+            f"{what} {rest}, {first}between {line.clock.say(times[at])} and "
+            f"{line.clock.say(times[at + 1])} (row {line.rows[series][at + 1]:,}): "
+            f"{crossing.format('it' if count == 1 else 'them')}."
+        )
+    absent = sum(int(step.absent(times).sum()) for times in line.times)
+    if absent:
+        told.append(
+            f"rows come at certain days or hours of the week only: the {absent:,} breaks between, with "
+            "holidays of up to 5 days, are read as closed times, not as gaps."
+        )
+    skipped = sum(int(skipped_hours(step, times).sum()) for times in line.times)
+    if skipped and not line.clock.zone:
+        hours = "1 missing hour" if skipped == 1 else f"{skipped:,} missing hours"
+        told.append(f"{hours} on a Sunday in spring: read as clocks set forward, not as a gap.")
+    return told
+
+
+def _roughly(seconds: float) -> str:
+    """A duration in its largest unit.
+
+    >>> _roughly(1), _roughly(3813), _roughly(200_000)
+    ('1 second', '64 minutes', '56 hours')
+    """
+    for size, name in ((86_400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= 3 * size:
+            return f"{seconds / size:,.0f} {name}s"
+    return "1 second" if seconds == 1 else f"{seconds:g} seconds"

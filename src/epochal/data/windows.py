@@ -1,4 +1,4 @@
-"""Which windows of the past forecast the rows that come after them?"""
+"""Windows of the past, and how new rows become such windows."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from epochal.data.ordered import series_columns, series_table
 from epochal.data.recipe import Recipe
 from epochal.data.schema import Column, Encoder
 from epochal.data.sniff import MISSING
+from epochal.data.steps import Step
 from epochal.data.typed import Damaged, built
 from epochal.errors import Refusal, did_you_mean
 
@@ -47,6 +48,10 @@ class WindowEncoder:
     """The column that tells the time, from 0."""
     by: int | None
     """The column that tells several series apart, from 0."""
+    across_gaps: bool = False
+    """Whether windows count rows, whatever time lies between them."""
+    step: Step | None = None
+    """How far apart the rows of the training table usually are."""
     ahead: bool = False
     """Whether windows whose targets lie beyond the end of their series are among the samples."""
 
@@ -95,12 +100,13 @@ class WindowEncoder:
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON object of it."""
-        named = ("lags", "horizon", "stride", "relative", "fill", "period", "time", "by")
+        named = ("lags", "horizon", "stride", "relative", "fill", "period", "time", "by", "across_gaps")
         return {
             "kind": "windows",
             "table": self.table.to_dict(),
             **{name: getattr(self, name) for name in named},
             "clock": dict(vars(self.clock)),
+            "step": None if self.step is None else {**vars(self.step), "slots": list(self.step.slots)},
         }
 
     @staticmethod
@@ -108,9 +114,10 @@ class WindowEncoder:
         """The inverse of `to_dict`."""
         encoder = built(
             WindowEncoder,
-            {name: item for name, item in value.items() if name not in ("kind", "table", "clock")},
+            {name: item for name, item in value.items() if name not in ("kind", "table", "clock", "step")},
             table=Encoder.from_dict(value.get("table")),
             clock=built(Clock, value.get("clock")),
+            step=None if value.get("step") is None else built(Step, value["step"]),
         )
         size, told = len(encoder.table.names), (encoder.time, encoder.by)
         if (
@@ -122,6 +129,7 @@ class WindowEncoder:
             or encoder.relative not in (None, *RELATIVE)
             or encoder.fill not in (None, *FILLS)
             or encoder.table.columns[0].kind != "numeric"
+            or (encoder.step is not None and not encoder.step.sound)
         ):
             raise Damaged("no windows can be cut as it says")
         return encoder
@@ -135,11 +143,13 @@ def windows(
     horizon: int = 1,
     stride: int = 1,
     time: ColumnReference | None = None,
+    time_zone: str | None = None,
     by: ColumnReference | None = None,
     inputs: Sequence[ColumnReference] | None = None,
     relative: str | None = None,
     fill: str | None = None,
     period: int | None = None,
+    across_gaps: bool = False,
     keep: Sequence[ColumnReference] = (),
     drop: Sequence[ColumnReference] = (),
     categorical: Sequence[ColumnReference] = (),
@@ -162,7 +172,10 @@ def windows(
         horizon: rows ahead that are forecast, each an output.
         stride: rows from one window to the next.
         time: the column that tells when a row was; the first one with dates, or with whole numbers that
-            rise evenly, by default. It is checked to rise, and is no input unless `keep` names it.
+            rise evenly but for gaps, by default. Rows are sorted by it; it is no input unless `keep`
+            names it.
+        time_zone: the zone that the times are local times of, such as "Europe/Berlin": of the hour that
+            clocks repeat in autumn, the rows that come first are before they are set back.
         by: the column that tells several series apart; no window crosses from one into another.
         inputs: further columns whose past is an input; all by default, none with ().
         relative: "difference": the target's values are seen and predicted as differences from the last one
@@ -172,11 +185,14 @@ def windows(
             missing values of the target are refused without it.
         period: rows of a season, for the seasonal naive forecast; by the calendar by default (12 for
             months, 7 for days), where the window is that long. 0 for none.
+        across_gaps: whether a window may hold rows on both sides of a gap. By default none does: where rows
+            are missing, as their usual distance says, windows end before and begin anew after. Weekends,
+            nights and single holidays of rows that keep to working days or hours are no gaps.
         keep, drop, categorical, numeric, header, delimiter, missing: as for `load_data`.
 
     Raises:
-        Refusal: times that do not rise, with row and value; no series as long as a window; a target that is
-            no number or misses values.
+        Refusal: a time that occurs twice in a series, with its rows; no series as long as a window; a target
+            that is no number or misses values.
 
     >>> data = windows(np.arange(6.0), lags=3)
     >>> data.inputs[:, :, 0].tolist(), data.targets.tolist()
@@ -199,6 +215,7 @@ def windows(
         table,
         target=target,
         time=time,
+        time_zone=time_zone,
         by=by,
         inputs=inputs,
         keep=keep,
@@ -218,6 +235,7 @@ def windows(
         clock=found.clock,
         time=found.time,
         by=found.by,
+        across_gaps=across_gaps,
     )
     own = {index: index for index in range(table.num_columns)}
     dataset = cut(encoder, table, own, name, (*notes, *found.notes), least=2)

@@ -6,7 +6,7 @@ from typing import Any
 
 from epochal.errors import Refusal
 from epochal.models.flax_nnx import FlaxModel, is_flax
-from epochal.models.losses import LOSSES, Loss, loss_for, probabilities
+from epochal.models.losses import LOSSES, Loss, label_probabilities, loss_for, probabilities
 from epochal.models.metrics import METRICS, Metric, bounds_of, default_metrics, metrics_for
 from epochal.models.mlp import ACTIVATIONS, MLP
 from epochal.models.model import (
@@ -49,6 +49,7 @@ __all__ = [
     "confusion_at",
     "default_metrics",
     "functions",
+    "label_probabilities",
     "loss_for",
     "metrics_for",
     "probabilities",

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from epochal.errors import Refusal, did_you_mean
 
-__all__ = ["LOSSES", "Loss", "loss_for", "probabilities"]
+__all__ = ["LOSSES", "Loss", "label_probabilities", "loss_for", "probabilities"]
 
 Loss = Callable[[jax.Array, jax.Array], jax.Array]
 
@@ -40,6 +40,23 @@ def log_loss(outputs: jax.Array, targets: jax.Array) -> jax.Array:
     return jax.nn.logsumexp(outputs, axis=-1) - chosen
 
 
+def label_log_loss(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+    """Cross-entropy of 0 and 1 against one logit for each label, in nats, the mean over the labels.
+
+    Args:
+        outputs: logits (batch, labels).
+        targets: 0 and 1, (batch, labels).
+
+    Returns:
+        (batch,) losses.
+
+    >>> [round(float(x), 4) for x in label_log_loss(jnp.zeros((1, 2)), jnp.array([[0.0, 1.0]]))]
+    [0.6931]
+    """
+    logits = outputs.reshape(targets.shape)
+    return (jax.nn.softplus(logits) - targets.astype(logits.dtype) * logits).mean(axis=-1)
+
+
 def _per_sample(values: jax.Array, samples: int) -> jax.Array:
     return values.reshape(samples, -1).mean(axis=-1)
 
@@ -62,32 +79,33 @@ def huber(outputs: jax.Array, targets: jax.Array) -> jax.Array:
 
 @dataclass(frozen=True)
 class NamedLoss:
-    """A loss with the kind of task that it is for."""
+    """A loss with the kinds of task that it is for; of labels, `of_labels` is the function."""
 
     function: Loss
-    classification: bool
+    tasks: tuple[str, ...] = ("regression",)
+    of_labels: Loss | None = None
 
 
 LOSSES: dict[str, NamedLoss] = {
-    "log_loss": NamedLoss(log_loss, classification=True),
-    "squared_error": NamedLoss(squared_error, classification=False),
-    "absolute_error": NamedLoss(absolute_error, classification=False),
-    "huber": NamedLoss(huber, classification=False),
+    "log_loss": NamedLoss(log_loss, ("binary", "multiclass", "multilabel"), label_log_loss),
+    "squared_error": NamedLoss(squared_error),
+    "absolute_error": NamedLoss(absolute_error),
+    "huber": NamedLoss(huber),
 }
 
 
-def loss_for(name: str | Loss | None, classification: bool) -> tuple[str, Loss]:
-    """The name and function of a loss; the task's usual one for None."""
+def loss_for(name: str | Loss | None, kind: str) -> tuple[str, Loss]:
+    """The name and function of a loss for a kind of task; the task's usual one for None."""
     if callable(name):
         return getattr(name, "__name__", "custom"), name
-    chosen = name or ("log_loss" if classification else "squared_error")
+    fitting = [known for known, loss in LOSSES.items() if kind in loss.tasks]
+    chosen = name or fitting[0]
     if chosen not in LOSSES:
         raise Refusal(did_you_mean("loss", chosen, LOSSES))
-    if LOSSES[chosen].classification != classification:
-        kind = "classification" if classification else "regression"
-        fitting = ", ".join(n for n, loss in LOSSES.items() if loss.classification == classification)
-        raise Refusal(f'loss "{chosen}" does not fit a {kind} task; use one of: {fitting}.')
-    return chosen, LOSSES[chosen].function
+    if chosen not in fitting:
+        raise Refusal(f'loss "{chosen}" does not fit a {kind} task; use one of: {", ".join(fitting)}.')
+    loss = LOSSES[chosen]
+    return chosen, loss.of_labels if kind == "multilabel" and loss.of_labels is not None else loss.function
 
 
 def probabilities(outputs: Any, xp: Any) -> Any:
@@ -103,3 +121,13 @@ def probabilities(outputs: Any, xp: Any) -> Any:
     logits = logits - logits.max(axis=1, keepdims=True)
     weights = xp.exp(logits)
     return weights / weights.sum(axis=1, keepdims=True)
+
+
+def label_probabilities(outputs: Any, xp: Any) -> Any:
+    """Probabilities (n, labels) of logits, each by itself: they need not sum to 1.
+
+    >>> import numpy as np
+    >>> label_probabilities(np.zeros((1, 2)), np)
+    array([[0.5, 0.5]])
+    """
+    return 0.5 * (1 + xp.tanh(0.5 * outputs.reshape(outputs.shape[0], -1)))

@@ -164,7 +164,49 @@ def r2(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
     return xp.where(total > 0, 1 - error / xp.where(total > 0, total, 1.0), xp.nan).mean()
 
 
+def _label_counts(outputs: Array, targets: Array, xp: Any) -> tuple[Array, Array, Array]:
+    """True positives, predicted and true counts of each label."""
+    predicted, true = outputs.reshape(targets.shape) > 0, targets > 0
+    return (predicted & true).sum(axis=0), predicted.sum(axis=0), true.sum(axis=0)
+
+
+def label_accuracy(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
+    """The share of labels that are right, over all samples and labels: 1 less the Hamming loss."""
+    return ((outputs.reshape(targets.shape) > 0) == (targets > 0)).mean()
+
+
+def exact_match(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
+    """The share of samples all of whose labels are right."""
+    return ((outputs.reshape(targets.shape) > 0) == (targets > 0)).all(axis=1).mean()
+
+
+def f1_micro(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
+    """2 TP / (2 TP + FP + FN), counted over all samples and labels together."""
+    hits, predicted, true = _label_counts(outputs, targets, xp)
+    return _share(2 * hits.sum(), (predicted + true).sum(), xp)
+
+
+def f1_macro(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
+    """2 TP / (2 TP + FP + FN) of each label, 0 of none, and the mean over the labels."""
+    hits, predicted, true = _label_counts(outputs, targets, xp)
+    return _share(2 * hits, predicted + true, xp).mean()
+
+
+def _of_each_label(area: Callable[[Array, Array, Any], Array]) -> Callable[..., Array]:
+    """The mean of an area over the labels that some samples have and others have not."""
+
+    def figure(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
+        scores, true = outputs.reshape(targets.shape), targets > 0
+        found = xp.stack([area(scores[:, k], true[:, k], xp) for k in range(targets.shape[1])])
+        known = true.any(axis=0) & ~true.all(axis=0)
+        mean = xp.where(known, found, 0.0).sum() / xp.maximum(known.sum(), 1)
+        return xp.where(known.any(), mean, xp.nan)
+
+    return figure
+
+
 _CLASSIFICATION = ("binary", "multiclass")
+_LABELS = ("multilabel",)
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -176,6 +218,12 @@ METRICS: dict[str, Metric] = {
         Metric("precision", precision, _CLASSIFICATION),
         Metric("recall", recall, _CLASSIFICATION),
         Metric("mcc", mcc, _CLASSIFICATION, bounds=(-1.0, 1.0)),
+        Metric("label_accuracy", label_accuracy, _LABELS),
+        Metric("exact_match", exact_match, _LABELS),
+        Metric("f1_micro", f1_micro, _LABELS),
+        Metric("f1_macro", f1_macro, _LABELS),
+        Metric("roc_auc_macro", _of_each_label(_area), _LABELS),
+        Metric("average_precision_macro", _of_each_label(_average_precision), _LABELS),
         Metric("r2", r2, ("regression",), bounds=(-inf, 1.0)),
         Metric("rmse", rmse, ("regression",), bounds=(0.0, inf), in_target_units=True),
         Metric("mae", mae, ("regression",), bounds=(0.0, inf), in_target_units=True),
@@ -185,7 +233,10 @@ METRICS: dict[str, Metric] = {
 
 def default_metrics(kind: str) -> tuple[Metric, ...]:
     """The metrics that every evaluation shows for a kind of task; the first is the main one."""
-    return (METRICS["accuracy"],) if kind in _CLASSIFICATION else (METRICS["r2"], METRICS["rmse"])
+    shown = {"multilabel": ("label_accuracy", "f1_macro"), "regression": ("r2", "rmse")}.get(
+        kind, ("accuracy",)
+    )
+    return tuple(METRICS[name] for name in shown)
 
 
 def metrics_for(kind: str, names: tuple[str, ...] | None = None) -> tuple[Metric, ...]:

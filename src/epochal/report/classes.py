@@ -14,15 +14,21 @@ __all__ = ["class_tables", "tradeoff"]
 
 _MOST_ROWS = 200
 _COLUMNS = ("precision", "recall", "F1")
+_MANY = {"class": "classes", "label": "labels"}
 
 
-def class_tables(parts: Mapping[str, Mapping[str, ClassFigures]]) -> str:
-    """A table for each part of the samples: mean ± sd with the 95 % interval below, a row a class."""
-    tables = "".join(_table(part, classes) for part, classes in parts.items() if classes)
+def class_tables(parts: Mapping[str, Mapping[str, ClassFigures]], of: str = "class") -> str:
+    """A table for each part of the samples: mean ± sd with the 95 % interval below, a row each."""
+    tables = "".join(_table(part, classes, of) for part, classes in parts.items() if classes)
+    decided = (
+        "each label where its probability is above 0.5"
+        if of == "label"
+        else "each sample in its most probable class"
+    )
     return tables and (
-        f'{tables}<p class="note">Precision: of the samples taken for the class, the share that is of it. '
-        "Recall: of the samples of the class, the share that is found. F1: their harmonic mean. Counted "
-        "without weights, at the best parameters, each sample in its most probable class.</p>"
+        f'{tables}<p class="note">Precision: of the samples taken for the {of}, the share that is of it. '
+        f"Recall: of the samples of the {of}, the share that is found. F1: their harmonic mean. Counted "
+        f"without weights, at the best parameters, {decided}.</p>"
     )
 
 
@@ -70,18 +76,19 @@ def _threshold(document: ReportDocument) -> str:
     return f'<h3>The threshold</h3><p class="note">Taken for {said}.{aside}</p>{table if rows else ""}'
 
 
-def _table(part: str, classes: Mapping[str, ClassFigures]) -> str:
+def _table(part: str, classes: Mapping[str, ClassFigures], of: str) -> str:
     shown = sorted(classes.items(), key=lambda one: one[1].f1.mean) if len(classes) > _MOST_ROWS else None
     rows = "".join(_row(name, figures) for name, figures in (shown or list(classes.items()))[:_MOST_ROWS])
     head = "".join(f"<th scope=col class=number>{name}</th>" for name in (*_COLUMNS, "samples"))
     left_out = (
-        f'<p class="note">The {_MOST_ROWS} of {len(classes):,} classes with the lowest F1 are shown.</p>'
+        f'<p class="note">The {_MOST_ROWS} of {len(classes):,} {_MANY[of]} with the lowest F1 are shown.</p>'
         if shown
         else ""
     )
     return (
-        f"<h3>Each class, {escape(part)}</h3>"
-        '<div class="scroll" tabindex="0"><table class="rows classes"><thead><tr><th scope=col>class</th>'
+        f"<h3>Each {of}, {escape(part)}</h3>"
+        '<div class="scroll" tabindex="0"><table class="rows classes"><thead><tr><th scope=col>'
+        f"{of}</th>"
         f"{head}</tr></thead><tbody>{rows}</tbody></table></div>"
         f"{left_out}"
     )

@@ -29,13 +29,13 @@ class Forecasts:
 
 def forecasts_of(run: Run) -> Forecasts | None:
     """Those of a run; None for samples that are no windows of a series."""
-    if run.history is None or not run.forecasts:
+    if run.observed is None or not run.forecasts:
         return None
     steps = range(1, min(run.task.targets, _MOST_STEPS) + 1)
-    names = run.history.names[:_MOST_SERIES]
+    names = run.observed.names[:_MOST_SERIES]
     figure = {
         "target": run.data["target"],
-        "time": run.history.clock.name or "row",
+        "time": run.observed.clock.name or "row",
         "repeats": run.repeats,
         "steps": list(steps),
         "series": [_series(run, number, list(steps)) for number in range(len(names))],

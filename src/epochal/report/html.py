@@ -234,10 +234,11 @@ def _repeats(document: ReportDocument) -> str:
 
 
 def _errors(document: ReportDocument) -> str:
-    if document.confusion is not None:
-        return _block(
-            "errors", "Where it errs", _confusion(document.confusion) + class_tables(document.per_class)
-        )
+    labels = document.data.get("task") == "multilabel"
+    tables = class_tables(document.per_class, "label" if labels else "class")
+    if document.confusion is not None or tables:
+        pairs = "" if document.confusion is None else _confusion(document.confusion)
+        return _block("errors", "Where it errs", pairs + tables)
     if document.residuals is not None:
         note = (
             "Validation samples of all repeats at the best parameters. Left: on the diagonal, a prediction "

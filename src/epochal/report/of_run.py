@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from epochal.describe import describe_model
 from epochal.report.document import Confusion, ReportDocument, Residuals
 from epochal.report.forecast import forecasts_of
 from epochal.report.page import write_page
@@ -25,7 +26,7 @@ def document_of(run: Run) -> ReportDocument:
     headline = run.headline
     held_out = run.scores.get("validation")
     confusion = residuals = None
-    if held_out is not None and held_out.confusion is not None:
+    if held_out is not None and held_out.confusion is not None and run.task.is_classification:
         confusion = Confusion(run.task.classes, held_out.confusion)
     elif held_out is not None and held_out.true is not None and held_out.predicted is not None:
         true, predicted = np.ravel(held_out.true), np.ravel(held_out.predicted)
@@ -60,7 +61,11 @@ def document_of(run: Run) -> ReportDocument:
             "inputs": " × ".join(str(size) for size in run.data["shape"]),
             "target": run.data["target"],
             "task": run.task.kind,
-            **({"classes": ", ".join(run.task.classes)} if run.task.classes else {}),
+            **(
+                {"labels" if run.task.is_multilabel else "classes": ", ".join(run.task.classes)}
+                if run.task.classes
+                else {}
+            ),
         },
         data_notes=run.data["notes"],
         settings=run.settings,
@@ -72,39 +77,6 @@ def document_of(run: Run) -> ReportDocument:
         },
         baseline=run.baseline,
     )
-
-
-def describe_model(settings: dict[str, Any]) -> str:
-    """A model in a few words.
-
-    >>> describe_model({"kind": "mlp", "hidden": [64, 64]})
-    'MLP 64-64'
-    >>> describe_model({"kind": "cnn", "filters": [32, 64], "dense": [128]})
-    'CNN 32-64, dense 128'
-    """
-    kind = settings.get("kind")
-    if kind == "mlp":
-        return f"MLP {_dashes(settings.get('hidden'))}" if settings.get("hidden") else "linear model"
-    if kind == "cnn":
-        dense = f", dense {_dashes(settings['dense'])}" if settings.get("dense") else ""
-        return f"CNN {_dashes(settings.get('filters'))}{dense}"
-    if kind in ("lstm", "gru"):
-        layers = settings.get("layers")
-        several = min(layers, 10) if isinstance(layers, int) else 1
-        return f"{kind.upper()} {_dashes([settings.get('units')] * several)}"
-    if kind == "text":
-        reading, sizes = settings.get("reading"), (settings.get("embedding"), settings.get("units"))
-        by = "the mean" if reading == "mean" else f"a {str(reading).upper()}"
-        return f"text by {by} of {sizes[0]} numbers a token, {sizes[1]} units"
-    inner = settings.get({"stateful": "network", "pairwise": "of"}.get(str(kind), ""))
-    if isinstance(inner, dict) and inner.get("kind") != kind:
-        described = describe_model(inner)
-        return f"{described}, stateful" if kind == "stateful" else f"pairwise {described}"
-    return str(settings.get("path") or kind)
-
-
-def _dashes(numbers: Any) -> str:
-    return "-".join(map(str, numbers)) if isinstance(numbers, list) else str(numbers)
 
 
 def _seeds(run: Run) -> str:

@@ -1,5 +1,6 @@
 """WHAT is kept: the record of a training, its folder, predictions."""
 
+from epochal.run.evaluation import Bin, Calibration, Evaluation, Overlap, Residuals
 from epochal.run.folder import load, load_record, publish, refuse_existing, save
 from epochal.run.forecast import ForecastScores, History, Naive, score_forecasts
 from epochal.run.per_class import ClassFigures, Confused
@@ -8,15 +9,20 @@ from epochal.run.record import BrokenUpdate, Fitted, Outcome, Run, Scores
 from epochal.run.threshold import Threshold
 
 __all__ = [
+    "Bin",
     "BrokenUpdate",
+    "Calibration",
     "ClassFigures",
     "Confused",
+    "Evaluation",
     "Fitted",
     "ForecastScores",
     "History",
     "Naive",
     "Outcome",
+    "Overlap",
     "Prediction",
+    "Residuals",
     "Run",
     "Scores",
     "Threshold",

@@ -128,14 +128,15 @@ def check_run(run: Run) -> None:
     if len(curves) and not 0 <= int(curves.repeat.min()) <= int(curves.repeat.max()) < run.repeats:
         raise Damaged("metrics.parquet has repeats that the run has not")
     _numbers("split.parquet", "row", run.rows, "iu")
+    _numbers("split.parquet", "hash", run.hashes, "u")
     for number, split in enumerate(run.splits):
         _numbers("split.parquet", f"repeat {number}", split, "iu")
         if len(split) and not 0 <= int(split.min()) <= int(split.max()) <= 3:
             raise Damaged("split.parquet has parts that there are not")
     for part, scores in run.scores.items():
         _check_scores(part, scores, run)
-    if run.history is not None:
-        _check_history(run.history, run)
+    if run.observed is not None:
+        _check_history(run.observed, run)
 
 
 def _numbers(table: str, name: str, column: Any, kinds: str) -> None:
@@ -145,9 +146,11 @@ def _numbers(table: str, name: str, column: Any, kinds: str) -> None:
 
 def _check_scores(part: str, scores: Scores, run: Run) -> None:
     classes = len(run.task.classes)
-    due = (run.repeats, classes, classes)
+    due: tuple[int, ...] = (run.repeats, classes, classes)
+    if run.task.is_multilabel:
+        due = (run.repeats, classes, 2, 2)
     for counts in (scores.confusion, scores.confusion_at_threshold):
-        fits = counts is None or counts.shape == due or not run.task.is_classification
+        fits = counts is None or counts.shape == due or run.task.is_regression
         if counts is not None and (not fits or counts.min(initial=0) < 0):
             raise Damaged(f"the counts of the {part} samples are not those of its classes and repeats")
     for summary in scores.metrics.values():
@@ -165,8 +168,9 @@ def _check_scores(part: str, scores: Scores, run: Run) -> None:
     ):
         raise Damaged(f"{file} must have as many true as predicted values")
     if scores.labels is not None and scores.probabilities is not None:
-        width = 1 if run.task.kind == "binary" else len(run.task.classes)
-        if scores.probabilities.shape[2] != width or not _within(scores.labels, len(run.task.classes)):
+        width = 1 if run.task.kind == "binary" else classes
+        most = 2 if run.task.is_multilabel else classes
+        if scores.probabilities.shape[2] != width or not _within(scores.labels, most):
             raise Damaged(f"{file} has other classes than the run")
 
 

@@ -5,7 +5,8 @@
     best.safetensors           the best parameters of every repeat; last.safetensors: those it ended with
     scaling.safetensors        what the inputs (and regression targets) are scaled with, by repeat; of texts,
                                which tokens are known
-    split.parquet              which row was for training, validation or test, by repeat; its name;
+    split.parquet              which row was for training, validation or test, by repeat; its name; a hash of
+                               its inputs and target, by which it is found in other data;
                                what the order knows of it (its class, weight or group), where it looks at that
     predictions-{part}.parquet of the samples of a part (validation, test): true and predicted targets, or
                                class ids and probabilities by repeat; several columns numbered from 1
@@ -147,11 +148,12 @@ def _record(path: Path, document: dict[str, Any], parameters: bool) -> Run:
         forecasts={
             part: ForecastScores.from_dict(found) for part, found in document.get("forecasts", {}).items()
         },
-        history=_history(path, document.get("history")),
+        observed=_history(path, document.get("history")),
         interrupted=document["interrupted"],
         failed=document["failed"],
         order_seeds=tuple(document["order_seeds"]),
         rows=split.column("row").to_numpy(),
+        **({"hashes": split.column("hash").to_numpy()} if "hash" in split.column_names else {}),
         names=tuple(map(one_line, split.column("name").to_pylist())) if "name" in split.column_names else (),
         splits=splits,
         order_values=values,

@@ -47,7 +47,7 @@ def drawn(run: Run, series: int = 0, step: int = 1) -> Drawn:
 
     Parts whose windows come from other data, or differ between repeats, have no place in it.
     """
-    history = run.history
+    history = run.observed
     assert history is not None
     own = np.flatnonzero(history.series == series)
     time = history.time[own]
@@ -77,12 +77,12 @@ def plot_forecast(
     """See `Run.plot_forecast`."""
     from matplotlib.figure import Figure
 
-    if run.history is None:
+    if run.observed is None:
         raise Refusal("forecasts are drawn for windows of a series; this run was trained on other samples.")
     horizon = run.task.targets
     if isinstance(step, bool) or not isinstance(step, int) or not 1 <= step <= horizon:
         raise Refusal(f"step must be between 1 and {horizon} (the horizon); got {step!r}.")
-    names = run.history.names
+    names = run.observed.names
     if series is not None and series not in names:
         raise Refusal(did_you_mean("series", series, names[:20]))
     if style not in STYLES:
@@ -118,7 +118,7 @@ def plot_forecast(
     for side in ("left", "bottom"):
         axes.spines[side].set_color(look.muted)
     axes.tick_params(colors=look.muted)
-    axes.set_xlabel(run.history.clock.name or "row", color=look.muted)
+    axes.set_xlabel(run.observed.clock.name or "row", color=look.muted)
     ahead = "1 step ahead" if step == 1 else f"{step} steps ahead"
     title = f"{run.data['target']}, {ahead}" + (f", {found.name}" if found.name else "")
     axes.set_title(title, color=look.text, loc="left", fontsize=11)

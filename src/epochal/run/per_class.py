@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from epochal.curves import Summary, summarize
 
-__all__ = ["ClassFigures", "Confused", "decided", "most_confused", "per_class"]
+__all__ = ["ClassFigures", "Confused", "decided", "label_confusion", "most_confused", "per_class"]
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -55,20 +55,25 @@ class Confused:
 
 
 def per_class(confusion: Counts, classes: Sequence[str]) -> dict[str, ClassFigures]:
-    """Precision, recall, F1 and support of each class, over repeats.
+    """Precision, recall, F1 and support of each class or label, over repeats.
 
     What scikit-learn's `precision_recall_fscore_support(zero_division=0)` gives for each repeat.
 
     Args:
-        confusion: (repeats, true, predicted) counts.
+        confusion: (repeats, true, predicted) counts of classes, or (repeats, labels, 2, 2) of labels, as
+            `label_confusion` gives them.
         classes: their names.
 
     >>> found = per_class(np.array([[[8, 2], [1, 4]]]), ("no", "yes"))["yes"]
     >>> round(found.precision.mean, 3), found.recall.mean, found.support.mean
     (0.667, 0.8, 5.0)
     """
-    hits = np.diagonal(confusion, axis1=1, axis2=2)
-    true, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
+    if confusion.ndim == 4:
+        hits = confusion[:, :, 1, 1]
+        true, predicted = confusion[:, :, 1].sum(axis=2), confusion[:, :, :, 1].sum(axis=2)
+    else:
+        hits = np.diagonal(confusion, axis1=1, axis2=2)
+        true, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
     figures = {
         "precision": _share(hits, predicted),
         "recall": _share(hits, true),
@@ -81,6 +86,22 @@ def per_class(confusion: Counts, classes: Sequence[str]) -> dict[str, ClassFigur
         )
         for k, name in enumerate(classes)
     }
+
+
+def label_confusion(true: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> Counts:
+    """Counts (labels, 2, 2) of samples that have a label or not, and of which that is said or not.
+
+    scikit-learn's `multilabel_confusion_matrix`.
+
+    Args:
+        true: (n, labels).
+        predicted: (n, labels).
+
+    >>> label_confusion(np.array([[True], [False]]), np.array([[True], [True]])).tolist()
+    [[[0, 1], [0, 1]]]
+    """
+    cells = [[~true & ~predicted, ~true & predicted], [true & ~predicted, true & predicted]]
+    return np.moveaxis(np.array([[cell.sum(axis=0) for cell in row] for row in cells]), 2, 0).astype(np.int64)
 
 
 def decided(confusion: Counts) -> dict[str, Floats]:

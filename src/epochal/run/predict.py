@@ -6,7 +6,9 @@ The repeats are an ensemble: the prediction is the mean of theirs, and their spr
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+import operator
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,15 +21,15 @@ from epochal.data import WindowEncoder, encode_new
 from epochal.data.images import ImageEncoder
 from epochal.engine.determinism import options_for
 from epochal.engine.evaluate import forward
-from epochal.errors import Refusal
-from epochal.models import Model, Variables, computing_in, probabilities, settled
+from epochal.errors import Refusal, require
+from epochal.models import Model, Variables, computing_in, label_probabilities, probabilities, settled
 from epochal.run.csv_file import write_table
 
 if TYPE_CHECKING:
-    from epochal.data import Task
-    from epochal.run.record import Run
+    from epochal.data import Dataset, Task
+    from epochal.run.record import Fitted, Run
 
-__all__ = ["Prediction", "compiled_forward", "predict"]
+__all__ = ["Prediction", "compiled_forward", "in_units", "outputs_of", "predict", "read_samples"]
 
 
 @functools.lru_cache(maxsize=32)
@@ -48,9 +50,13 @@ def compiled_forward(run: Run, model: Model) -> Any:
 class Prediction:
     """Predictions for some samples.
 
+    `prediction.labels` are of the type that the target had, so `(prediction.labels == y).mean()` is the
+    accuracy; `prediction[3]` is one of them, and `prediction[:10]` or `prediction[mask]` a part of all.
+
     Args:
         task: what is predicted.
-        values: probabilities (n, classes), or predicted numbers (n, targets), the mean over repeats.
+        values: probabilities (n, classes), those (n, labels) of each label, which need not sum to 1, or
+            predicted numbers (n, targets), the mean over repeats.
         spread: their standard deviation over repeats, the same shape; NaN with one repeat.
         per_repeat: (repeats, n, ...), what each repeat says.
         notes: what was noticed about the data.
@@ -60,6 +66,8 @@ class Prediction:
         places: for windows of a series, columns that say where each forecast begins: its row (None beyond the
             end of the table), its series and its time.
         threshold: what the probability of the second of two classes has to exceed, if not one half.
+        inputs: an Arrow table with columns of the source that stand beside the predictions, if asked for.
+        index: the index of the data frame that was predicted, for `to_pandas`; None for other sources.
     """
 
     task: Task
@@ -72,6 +80,8 @@ class Prediction:
     truth: NDArray[Any] | None = None
     places: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     threshold: float | None = None
+    inputs: Any = None
+    index: Any = None
 
     @property
     def _chosen(self) -> NDArray[np.int64]:
@@ -89,13 +99,31 @@ class Prediction:
 
     @property
     def labels(self) -> NDArray[Any]:
-        """The class of each sample, by name: the most probable one, or as the threshold says.
+        """The class of each sample `(n,)`, in the target's own type: the most probable, or by the threshold.
 
-        For regression, the predicted number.
+        For labels a matrix `(n, labels)` of 0 and 1, where 1 means that the probability is above one half;
+        for regression the predicted numbers, `(n,)` or `(n, targets)`.
         """
+        if self.task.is_multilabel:
+            return (self.values > 0.5).astype(np.int64)
         if not self.task.is_classification:
             return self.values[:, 0] if self.values.shape[1] == 1 else self.values
-        return np.asarray(self.task.classes, dtype=object)[self._chosen]
+        return self.task.labels[self._chosen]
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """The classes in the order of `probabilities`, in the target's own type."""
+        return self._of_classes("classes_", self.task.labels)
+
+    @property
+    def probabilities(self) -> NDArray[np.float64]:
+        """The probability of each class `(n, classes)`, or label `(n, labels)`: the mean over repeats."""
+        return self._of_classes("probabilities", self.values)
+
+    def _of_classes(self, name: str, value: NDArray[Any]) -> NDArray[Any]:
+        if self.task.is_regression:
+            raise AttributeError(f"{name} is for classification; a regression has values and spread.")
+        return value
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.asarray(self.labels, dtype=dtype)
@@ -107,28 +135,90 @@ class Prediction:
     def __len__(self) -> int:
         return len(self.values)
 
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.labels)
+
+    def __getitem__(self, which: Any) -> Any:
+        """The label of one sample, counted from 0; or, by a slice, a mask or numbers, a part of them."""
+        try:
+            return self.labels[operator.index(which)]
+        except TypeError:
+            rows = np.arange(len(self))[np.asarray(which) if not isinstance(which, slice) else which]
+        return replace(
+            self,
+            values=self.values[rows],
+            spread=self.spread[rows],
+            per_repeat=self.per_repeat[:, rows],
+            names=tuple(self.names[row] for row in rows) if self.names else (),
+            truth=None if self.truth is None else self.truth[rows],
+            places={name: [column[row] for row in rows] for name, column in self._rows.items()},
+            inputs=None if self.inputs is None else self.inputs.take(rows),
+            index=None if self.index is None else self.index[rows],
+        )
+
+    @property
+    def _rows(self) -> Mapping[str, Sequence[Any]]:
+        """Where each sample is in its source; nothing where it has a name."""
+        if self.names:
+            return self.places
+        return {"row": range(1, len(self) + 1), **self.places}
+
     def to_arrow(self) -> Any:
-        """A table with one row a sample: its row (or file), the prediction, probabilities, their spread."""
+        """A table with one row a sample: its row (or file), the prediction, probabilities, their spread.
+
+        Rows are counted from 1.
+        """
         import pyarrow as pa
 
         name = self.target or "target"
-        numbers = pa.array(self.places.get("row", range(1, len(self) + 1)), pa.int64())
-        rows = {"file": pa.array(self.names)} if self.names else {"row": numbers}
-        rows |= {where: pa.array(found) for where, found in self.places.items() if where != "row"}
-        several = len(self.per_repeat) > 1
+        rows = {"file": pa.array(self.names)} if self.names else {}
+        rows |= {
+            where: pa.array(found, pa.int64() if where == "row" else None)
+            for where, found in self._rows.items()
+        }
         if self.task.is_classification:
-            columns: dict[str, Any] = rows | {f"predicted {name}": [str(label) for label in self.labels]}
+            columns: dict[str, Any] = {f"predicted {name}": pa.array(self.labels)}
+            parts = [f"probability {label}" for label in self.task.classes]
+        elif self.task.is_multilabel:
+            chosen = zip(self.task.classes, self.labels.T, strict=True)
+            columns = {f"predicted {label}": pa.array(column) for label, column in chosen}
             parts = [f"probability {label}" for label in self.task.classes]
         else:
             parts = [
                 f"predicted {name}" + (f" {k + 1}" if self.values.shape[1] > 1 else "")
                 for k in range(self.values.shape[1])
             ]
-            columns = rows
+            columns = {}
         columns |= {part: _short(self.values[:, k]) for k, part in enumerate(parts)}
-        if several:
+        if len(self.per_repeat) > 1:
             columns |= {f"sd of {part}": _short(self.spread[:, k]) for k, part in enumerate(parts)}
-        return pa.table(columns)
+        beside: dict[str, Any] = {}
+        if self.inputs is not None:
+            own = {*rows, *columns}
+            beside = {
+                f"{name} (input)" if name in own else name: self.inputs.column(name)
+                for name in self.inputs.column_names
+            }
+        return pa.table({**rows, **beside, **columns})
+
+    def to_pandas(self) -> Any:
+        """`to_arrow` as a pandas data frame, with the index of the frame that was predicted."""
+        require("pandas", extra="pandas", purpose="a data frame")
+        frame = self.to_arrow().to_pandas()
+        return frame if self.index is None else frame.set_index(self.index)
+
+    def to_polars(self) -> Any:
+        """`to_arrow` as a Polars data frame."""
+        return require("polars", extra="polars", purpose="a Polars data frame").from_arrow(self.to_arrow())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Rows and notes as JSON holds them; the rows are those of `to_arrow`."""
+        known = {} if self.accuracy is None else {"accuracy": self.accuracy}
+        rows = [
+            {name: None if value != value else value for name, value in row.items()}
+            for row in self.to_arrow().to_pylist()
+        ]
+        return {"rows": rows, "notes": list(self.notes), **known}
 
     def write(self, path: str | Path, guard_formulas: bool = False) -> Path:
         """Write CSV, or Parquet where the name ends so.
@@ -146,18 +236,56 @@ def _short(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.round(values * scale) / scale)
 
 
-def predict(
-    run: Run, data: Any, parameters: str = "best", skip_bad: bool = False, **reading: Any
-) -> Prediction:
-    """See `Run.predict`; `reading` says how a text table is read (header, delimiter, missing)."""
-    if parameters not in ("best", "last"):
-        raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
-    encoder = run.encoder.looking_ahead() if isinstance(run.encoder, WindowEncoder) else run.encoder
+def outputs_of(run: Run, dataset: Dataset, parameters: str = "best") -> list[NDArray[np.float64]]:
+    """What the network of each repeat puts out for samples that were encoded for it."""
+    assert run.model is not None
+    settled(run.model, [dataset.inputs])
+    call, parts = compiled_forward(run, run.model), _parts(run, dataset)
+    found = []
+    for fitted in run.fitted:
+        inputs = dataset.inputs if fitted.scaling is None else fitted.scaling.apply(dataset.inputs)
+        variables: Variables = getattr(fitted, parameters)
+        outputs = [np.asarray(call(variables, inputs[part]), np.float64) for part in parts]
+        found.append(np.concatenate(outputs))
+    return found
+
+
+def _parts(run: Run, dataset: Dataset) -> list[NDArray[np.int64]]:
+    """The samples that go through the network at once: all, or a stretch whose state is carried."""
+    return _stretches(dataset) if getattr(run.model, "carries", False) else [np.arange(dataset.samples)]
+
+
+def in_units(run: Run, fitted: Fitted, outputs: NDArray[np.float64], dataset: Dataset) -> NDArray[np.float64]:
+    """Outputs of one repeat as probabilities (n, classes), or as numbers (n, targets) in their units."""
+    if run.task.is_classification:
+        return probabilities(outputs, np)
+    if run.task.is_multilabel:
+        return label_probabilities(outputs, np)
+    numbers = outputs.reshape(len(outputs), -1)
+    if fitted.target_scaling is not None:
+        numbers = fitted.target_scaling.restore(numbers)
+    line = dataset.timeline
+    return numbers if line is None else line.restored(numbers, np.arange(len(numbers)))
+
+
+def read_samples(
+    run: Run, data: Any, skip_bad: bool = False, *, ahead: bool = False, **reading: Any
+) -> Dataset:
+    """New samples, encoded as those of the run were.
+
+    Args:
+        run: the run.
+        data: a file, a data frame, or arrays.
+        skip_bad: whether images that can't be read are left out.
+        ahead: whether windows of a series may end where the targets are not known yet.
+        **reading: how a text table is read (header, delimiter, missing).
+    """
+    encoder = run.encoder.looking_ahead() if ahead and isinstance(run.encoder, WindowEncoder) else run.encoder
     if skip_bad:
         if not isinstance(encoder, ImageEncoder):
             raise Refusal("skip_bad is about images; the run was trained on other data. Leave it out.")
         encoder = replace(encoder, skip_bad=True)
-    dataset = encode_new(
+    return encode_new(
         encoder,
         data,
         task=run.task,
@@ -167,27 +295,27 @@ def predict(
         finite=any(fitted.scaling is None for fitted in run.fitted),
         **reading,
     )
-    assert run.model is not None
-    settled(run.model, [dataset.inputs])
-    call = compiled_forward(run, run.model)
-    each = []
-    for fitted in run.fitted:
-        inputs = dataset.inputs if fitted.scaling is None else fitted.scaling.apply(dataset.inputs)
-        variables: Variables = getattr(fitted, parameters)
-        outputs = np.asarray(call(variables, inputs), np.float64)
-        if run.task.is_classification:
-            each.append(probabilities(outputs, np))
-        else:
-            numbers = outputs.reshape(len(outputs), -1)
-            if fitted.target_scaling is not None:
-                numbers = fitted.target_scaling.restore(numbers)
-            line = dataset.timeline
-            each.append(numbers if line is None else line.restored(numbers, np.arange(len(numbers))))
+
+
+def predict(
+    run: Run, data: Any, parameters: str = "best", skip_bad: bool = False, **reading: Any
+) -> Prediction:
+    """See `Run.predict`; `reading` says how a text table is read (header, delimiter, missing)."""
+    if parameters not in ("best", "last"):
+        raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
+    dataset = read_samples(run, data, skip_bad, ahead=True, **reading)
+    each = [
+        in_units(run, fitted, outputs, dataset)
+        for fitted, outputs in zip(run.fitted, outputs_of(run, dataset, parameters), strict=True)
+    ]
     per_repeat = np.stack(each)
     several = len(each) > 1
     spread = per_repeat.std(axis=0, ddof=1) if several else np.full(per_repeat.shape[1:], np.nan)
     places = {} if dataset.timeline is None else dataset.timeline.places()
     notes, threshold = dataset.notes, None if run.threshold is None else run.threshold.value
+    if getattr(run.model, "carries", False):
+        again = " and again after each gap" if len(_parts(run, dataset)) > 1 else ""
+        notes = (*notes, f"the state is zero before the first row{again}, and carried from window to window.")
     if run.threshold is not None:
         chosen = parameters == "last" and run.threshold.rule != "given"
         aside = " (it was chosen with the best parameters, not with these)" if chosen else ""
@@ -203,4 +331,20 @@ def predict(
         truth=dataset.targets,
         places=places,
         threshold=threshold,
+        index=_index_of(data, dataset.samples),
     )
+
+
+def _stretches(dataset: Dataset) -> list[NDArray[np.int64]]:
+    """The windows of each stretch through which a state is carried."""
+    assert dataset.timeline is not None
+    return dataset.timeline.stretches(np.arange(dataset.samples))
+
+
+def _index_of(data: Any, samples: int) -> Any:
+    """The index of a pandas data frame, or of one with its target beside it; None for anything else."""
+    pandas = sys.modules.get("pandas")
+    frame = data[0] if isinstance(data, tuple) and data else data
+    if pandas is None or not isinstance(frame, pandas.DataFrame) or len(frame) != samples:
+        return None
+    return frame.index

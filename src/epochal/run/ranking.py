@@ -65,6 +65,10 @@ class Ranking:
             columns["sd of score"] = np.round(self.spread, 6)
         return pa.table(columns)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Rows and notes as JSON holds them; the rows are those of `to_arrow`."""
+        return {"rows": self.to_arrow().to_pylist(), "notes": list(self.notes)}
+
     def write(self, path: str | Path, guard_formulas: bool = False) -> Path:
         """Write CSV, or Parquet where the name ends so.
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from epochal.run.evaluation import Evaluation
     from epochal.run.ranking import Ranking
 
 __all__ = ["BrokenUpdate", "Fitted", "Outcome", "Run", "Scores"]
@@ -78,12 +79,12 @@ class Scores:
 
     metrics: dict[str, Summary]
     confusion: NDArray[np.int64] | None = None
-    """(repeats, true, predicted) counts."""
+    """(repeats, true, predicted) counts of classes, or (repeats, labels, true, predicted) of labels."""
     true: NDArray[np.float64] | None = None
     predicted: NDArray[np.float64] | None = None
     """Targets and predictions in their own units, of all repeats, for regression."""
     labels: NDArray[np.int64] | None = None
-    """(repeats, n) class ids, where probabilities are kept."""
+    """(repeats, n) class ids, or (repeats, n, labels) of 0 and 1, where probabilities are kept."""
     probabilities: NDArray[np.float64] | None = None
     """(repeats, n, 1) of the second of two classes, or (repeats, n, classes); not kept of too many."""
     confusion_at_threshold: NDArray[np.int64] | None = None
@@ -116,7 +117,7 @@ class Run:
     baseline: dict[str, list[float]] = field(default_factory=dict)
     forecasts: dict[str, ForecastScores] = field(default_factory=dict)
     """For windows of a series: RMSE by step ahead, and how far below that of naive forecasts, by part."""
-    history: History | None = None
+    observed: History | None = None
     """For windows of a series: the forecast column, row by row."""
     order_seeds: tuple[int, ...] = ()
     """The seed of each repeat's order; see `plan_of`."""
@@ -124,6 +125,9 @@ class Run:
     """From which probability on a sample is taken for the second of two classes, if that is not one half."""
     rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     """The row of the source that each sample is, counted from 1; none for a source without length."""
+    hashes: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
+    """Of inputs and target of each sample, by which `evaluate` finds rows that were trained on; none for
+    samples that are streamed, or more than 4,194,304."""
     names: tuple[str, ...] = ()
     """What each sample is called, such as the file of an image; empty where rows have numbers only."""
     splits: tuple[NDArray[np.uint8], ...] = ()
@@ -139,6 +143,19 @@ class Run:
     def repeats(self) -> int:
         """How many times the training was repeated."""
         return len(self.outcomes)
+
+    @property
+    def history(self) -> Any:
+        """The curves as a data frame: repeat (from 1), epoch, update, samples, seconds, and all columns.
+
+        Epoch 0 is the evaluation before the first update. A pandas frame, or an Arrow table without pandas.
+        """
+        return self.curves.to_frame()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was noticed before training: how the data was read, and what was adjusted."""
+        return tuple(dict.fromkeys([*self.data.get("notes", ()), *self.data.get("training_notes", ())]))
 
     @property
     def precision(self) -> str:
@@ -159,14 +176,14 @@ class Run:
 
     @cached_property
     def per_class(self) -> dict[str, dict[str, ClassFigures]]:
-        """Precision, recall, F1 and support of each class, by part and class, over repeats.
+        """Precision, recall, F1 and support of each class or label, by part and name, over repeats.
 
         `run.per_class["validation"]["yes"].recall.mean`; empty for regression.
         """
         return {
             part: per_class(scores.confusion, self.task.classes)
             for part, scores in self.scores.items()
-            if scores.confusion is not None and self.task.is_classification
+            if scores.confusion is not None and not self.task.is_regression
         }
 
     @cached_property
@@ -188,13 +205,15 @@ class Run:
     def most_confused(self, part: str = "validation", most: int = 10) -> list[Confused]:
         """Which classes are most often taken for which, of a part of the samples, the most frequent first."""
         scores = self.scores.get(part)
+        if self.task.is_multilabel:
+            raise Refusal("labels are not taken for one another; per_class has the figures of each.")
         if scores is None or scores.confusion is None:
             known = ", ".join(self.per_class) or "none"
             raise Refusal(f'part must be one with classes ({known}); got "{part}".')
         return most_confused(scores.confusion, self.task.classes, most)
 
     def precision_recall(self, part: str = "validation") -> list[PrecisionRecall]:
-        """Precision against recall over the repeats: of the second of two classes, or of each one.
+        """Precision against recall over the repeats: of the second of two classes, or of each class or label.
 
         Args:
             part: "validation" or "test".
@@ -203,9 +222,13 @@ class Run:
         if scores is None or scores.labels is None or scores.probabilities is None:
             known = ", ".join(name for name, one in self.scores.items() if one.labels is not None) or "none"
             raise Refusal(f'part must be one whose probabilities were kept ({known}); got "{part}".')
-        several = scores.probabilities.shape[2] > 1
+        several, labels = scores.probabilities.shape[2] > 1, scores.labels
+
+        def positive(number: int) -> list[NDArray[np.bool_]]:
+            return list(labels[..., number] == 1 if self.task.is_multilabel else labels == number)
+
         found = [
-            precision_recall(name, list(scores.probabilities[..., column]), list(scores.labels == number))
+            precision_recall(name, list(scores.probabilities[..., column]), positive(number))
             for column, (number, name) in enumerate(list(enumerate(self.task.classes))[0 if several else 1 :])
         ]
         return [one for one in found if one is not None]
@@ -237,9 +260,9 @@ class Run:
     @property
     def main_metric(self) -> str:
         """The metric that is shown first; of a series the error, whose share of variance says little."""
-        if self.task.is_classification:
-            return "accuracy"
-        return "rmse" if self.history is not None else "r2"
+        if not self.task.is_regression:
+            return "label_accuracy" if self.task.is_multilabel else "accuracy"
+        return "rmse" if self.observed is not None else "r2"
 
     @property
     def headline(self) -> tuple[str, Summary] | None:
@@ -276,6 +299,27 @@ class Run:
             skip_bad: whether images that can't be read are left out, as they are if they were in training.
         """
         return predict(self, data, parameters, skip_bad)
+
+    def evaluate(
+        self, data: Any, targets: Any = None, *, parameters: str = "best", skip_bad: bool = False
+    ) -> Evaluation:
+        """What the run reaches on labeled data: every metric over the repeats, and of their mean prediction.
+
+        It says which of the rows were trained on. The loss is weighted by sample weights if the data has
+        some, and not by class weights; the other metrics never are.
+
+        Args:
+            data: a file or data frame with the target, or inputs (n, ...) with `targets` beside them.
+            targets: classes or numbers (n,), or the name of a column of the data frame.
+            parameters: "best" or "last".
+            skip_bad: whether images that can't be read are left out.
+
+        Raises:
+            Refusal: there is no target, or the data does not fit the run.
+        """
+        from epochal.run.evaluate import evaluate
+
+        return evaluate(self, data, targets, parameters=parameters, skip_bad=skip_bad)
 
     def plot_forecast(
         self, path: str | Path | None = None, *, step: int = 1, series: str | None = None, style: str = "auto"

@@ -140,6 +140,8 @@ def _write(run: Run, folder: Path, report: bool) -> dict[str, Written]:
     columns: dict[str, Any] = {"row": pa.array(run.rows)}
     if run.names:
         columns["name"] = pa.array(run.names)
+    if len(run.hashes):
+        columns["hash"] = pa.array(run.hashes)
     if run.order_values is not None:
         columns["order"] = pa.array(run.order_values)
     columns |= {f"repeat {repeat}": pa.array(column) for repeat, column in enumerate(run.splits)}
@@ -148,8 +150,8 @@ def _write(run: Run, folder: Path, report: bool) -> dict[str, Written]:
         file, table = predictions_file(folder, part), predictions_table(scores, part)
         if table is not None:
             files[file.name] = _write_table(table, file)
-    if run.history is not None:
-        files[HISTORY] = _write_table(run.history.to_arrow(), folder / HISTORY)
+    if run.observed is not None:
+        files[HISTORY] = _write_table(run.observed.to_arrow(), folder / HISTORY)
     if report:
         run.report(folder / PAGE)
         disk.sync(folder / PAGE)
@@ -181,7 +183,7 @@ def _document(run: Run, files: Mapping[str, Written]) -> dict[str, Any]:
         "baseline": run.baseline,
         "threshold": None if run.threshold is None else run.threshold.to_dict(),
         "forecasts": {part: found.to_dict() for part, found in run.forecasts.items()},
-        "history": None if run.history is None else run.history.to_dict(),
+        "history": None if run.observed is None else run.observed.to_dict(),
         "data": run.data,
         "encoder": None if run.encoder is None else run.encoder.to_dict(),
         "conditions": run.conditions,

@@ -42,7 +42,8 @@ def predictions_table(scores: Scores, part: str) -> Any:
     if scores.labels is not None and scores.probabilities is not None:
         repeats, samples, width = scores.probabilities.shape
         columns["repeat"] = np.repeat(np.arange(repeats, dtype=np.int32), samples)
-        columns[f"{part} class"] = scores.labels.astype(np.int32).ravel()
+        classes = scores.labels.astype(np.int32)
+        columns |= _columns(f"{part} class", classes.reshape(repeats * samples, *classes.shape[2:]))
         columns |= _columns(f"{part} probability", scores.probabilities.reshape(-1, width))
     for name in ("true", "predicted"):
         if getattr(scores, name) is not None:
@@ -72,11 +73,11 @@ def read_scores(path: Path, part: str, value: dict[str, Any], loss: str) -> Scor
 
 def _probabilities(path: Path, table: Any, part: str, repeats: int) -> dict[str, NDArray[Any]]:
     """Classes and probabilities, by repeat."""
-    labels, shares = table.column(f"{part} class").to_numpy(), _uncolumns(table, f"{part} probability")
-    if shares is None or table.num_rows % repeats:
+    labels, shares = _uncolumns(table, f"{part} class"), _uncolumns(table, f"{part} probability")
+    if labels is None or shares is None or table.num_rows % repeats:
         raise damaged(path, f"the probabilities of the {part} samples are not those of {repeats} repeats")
     return {
-        "labels": labels.reshape(repeats, -1).astype(np.int64),
+        "labels": labels.reshape(repeats, -1, *labels.shape[1:]).astype(np.int64),
         "probabilities": shares.reshape(repeats, -1, shares.shape[1]),
     }
 

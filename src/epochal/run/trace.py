@@ -94,7 +94,7 @@ def _looked_up(run: Run, row: int, epoch: int, repeat: int) -> tuple[Seen, Turn 
     found = np.flatnonzero(run.rows == row)
     if len(found) == 0:
         last = int(run.rows.max())
-        left = "no window has its first target there" if run.history is not None else _LEFT_OUT
+        left = "no window has its first target there" if run.observed is not None else _LEFT_OUT
         raise Refusal(f"no sample is row {row}: {left if 1 <= row <= last else f'rows are 1 to {last}'}.")
     parts = run.splits[repeat][found]
     if _TRAIN not in parts:

@@ -1,4 +1,4 @@
-"""How do lines of text fit the width of a screen?"""
+"""Lines of text that fit the width of a screen."""
 
 from __future__ import annotations
 

@@ -1,0 +1,111 @@
+"""epochal evaluate: metrics, errors and calibration of a trained run on labeled data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from epochal.cli.command import Command
+from epochal.cli.files import check_new_file, replacing
+from epochal.cli.options import reading, reading_options
+from epochal.cli.say import say, say_document
+
+if TYPE_CHECKING:
+    from epochal.run import Evaluation
+
+__all__ = ["command"]
+
+
+@click.command("evaluate", cls=Command)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("data")
+@click.option(
+    "--out",
+    "-o",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Also write it: everything as .json, or the metrics as .csv or .parquet.",
+)
+@click.option("--force", is_flag=True, help="Write over a file that exists.")
+@click.option(
+    "--parameters", default="best", show_default=True, metavar="best|last", help="Which the run has kept."
+)
+@click.option(
+    "--model",
+    metavar="MODULE:FUNCTION",
+    help="The model of your own that the run was trained with; a run's own word for it is never imported.",
+)
+@click.option("--skip-bad", is_flag=True, help="Leave out images that can't be read, and count them.")
+@reading("Options")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@click.option("--quiet", "-q", is_flag=True, help="Nothing but the main metric of the mean prediction.")
+def command(
+    run: Path,
+    data: str,
+    out: Path | None,
+    force: bool,
+    parameters: str,
+    model: str | None,
+    skip_bad: bool,
+    header: bool | None,
+    delimiter: str | None,
+    missing: tuple[str, ...],
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Evaluate the run folder RUN on DATA, which has the target: every metric over the repeats.
+
+    \b
+    epochal evaluate runs/breast-cancer-20260114-101500 new.csv
+
+    It also says which rows were trained on, how each class is found, and whether probabilities are what
+    they say. DATA is what the run was trained on in kind.
+    """
+    if out is not None:
+        check_new_file(out, force)
+    from epochal.run import load
+    from epochal.run.evaluate import evaluate
+
+    trained = load(run, model)
+    found = evaluate(
+        trained,
+        data,
+        parameters=parameters,
+        skip_bad=skip_bad,
+        **reading_options(header, delimiter, missing),
+    )
+    if out is not None:
+        with replacing(out) as partial:
+            _write(found, partial, out.suffix.lower())
+    if as_json:
+        say_document({"run": str(run), **found.to_dict()})
+    elif quiet:
+        name = trained.main_metric
+        say(f"{name} {found.ensemble[name]:.4g}")
+    else:
+        _show(found)
+    if out is not None and not quiet:
+        say(f"wrote {out}", err=True)
+
+
+def _write(found: Evaluation, path: Path, suffix: str) -> None:
+    from epochal.run.csv_file import write_table
+
+    if suffix == ".json":
+        path.write_text(json.dumps(found.to_dict(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    else:
+        write_table(found.to_arrow(), path)
+
+
+def _show(found: Evaluation) -> None:
+    from epochal.progress.terminal import plain_console, section
+    from epochal.run.evaluation_text import heading, sections
+
+    console = plain_console(to_stderr=False)
+    width = max(60, min(120, console.width))
+    section(console, "Evaluation", [heading(found)], width, apart=False)
+    for title, lines in sections(found, width - 2):
+        section(console, title, lines, width)

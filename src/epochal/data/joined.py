@@ -1,0 +1,122 @@
+"""Inputs, targets and sample weights that are separate arguments, joined into one source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from epochal.data.dataset import Dataset
+from epochal.data.frames import is_frame
+from epochal.data.hugging import is_hugging
+from epochal.data.items import is_items
+from epochal.data.load import load
+from epochal.errors import Refusal
+
+__all__ = ["joined"]
+
+
+def joined(data: Any, y: Any = None, sample_weight: Any = None, **reading: Any) -> Any:
+    """What `load` takes, of `(data, y, sample_weight)` as `fit(model, X, y)` has them.
+
+    Args:
+        data: the inputs X, or everything: a file, a data frame with its target, `(X, y)`, a `Dataset`.
+        y: the targets, one for each sample; or the name of their column.
+        sample_weight: the weights, likewise.
+        reading: arguments of `load` for a source whose columns are named.
+
+    Raises:
+        Refusal: targets that are missing, given twice, or that are no targets of this data.
+
+    >>> joined([[1.0, 2.0], [3.0, 4.0]], [0, 1])[0].shape
+    (2, 2)
+    >>> joined([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0]])
+    Traceback (most recent call last):
+    epochal.errors.Refusal: y is missing: X has 4 samples and no targets; give X and y, one target a sample.
+    """
+    beside = {"y": y, "sample_weight": sample_weight}
+    given = {name: value for name, value in beside.items() if value is not None}
+    if not given:
+        return _complete(data)
+    if isinstance(data, Dataset):
+        raise Refusal(
+            f"{next(iter(given))} must be left out where X is a Dataset, which holds its targets and weights."
+        )
+    if isinstance(data, (str, Path)) or is_hugging(data):
+        return _named(data, given, reading)
+    if is_frame(data):
+        return _beside_frame(data, given, reading)
+    if _is_pair(data):
+        raise Refusal(
+            f"X is a tuple (X, y) already, and {next(iter(given))} is given besides; give X and y as two "
+            "arguments."
+        )
+    if not isinstance(data, (list, tuple)) and not hasattr(data, "__array__"):
+        found = "gives its targets itself" if is_items(data) or hasattr(data, "__iter__") else "is no data"
+        raise Refusal(
+            f"{next(iter(given))} must be left out where X is of type {type(data).__name__}, which {found}."
+        )
+    inputs = _array("X", data)
+    if y is None:
+        raise Refusal(f"y is missing: {_counted(inputs)} and no targets; give X and y, one target a sample.")
+    for name, value in given.items():
+        if isinstance(value, (str, int)) or not hasattr(value, "__len__"):
+            raise Refusal(
+                f"{name} must have one value for each sample where X is an array; got {value!r}. A column is "
+                "named where X is a data frame or a file."
+            )
+    return (inputs, *(_array(name, value) for name, value in given.items()))
+
+
+def _complete(data: Any) -> Any:
+    """Data with its targets; arrays of inputs alone are refused."""
+    alone = isinstance(data, list) and len(data) > 3 and not is_items(data)
+    if isinstance(data, np.ndarray) or alone or (hasattr(data, "__array__") and not is_frame(data)):
+        inputs = _array("X", data)
+        raise Refusal(f"y is missing: {_counted(inputs)} and no targets; give X and y, one target a sample.")
+    return data
+
+
+def _is_pair(data: Any) -> bool:
+    """Whether a tuple holds inputs and targets rather than rows: its parts are arrays or frames."""
+    return isinstance(data, tuple) and any(hasattr(part, "__array__") or is_frame(part) for part in data[:1])
+
+
+def _named(data: Any, given: dict[str, Any], reading: dict[str, Any]) -> Dataset:
+    """A file, of which only columns can be named."""
+    for name, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, (str, int)):
+            source = "a file" if isinstance(data, (str, Path)) else "a data set"
+            raise Refusal(
+                f"{name} must be the name of a column where X is {source}; got {type(value).__name__}."
+            )
+    return load(data, target=given.get("y"), sample_weight=given.get("sample_weight"), **reading)
+
+
+def _beside_frame(data: Any, given: dict[str, Any], reading: dict[str, Any]) -> Any:
+    if "y" in given:
+        return (data, *given.values())
+    weight = given["sample_weight"]
+    if isinstance(weight, (str, int)):
+        return load(data, sample_weight=weight, **reading)
+    raise Refusal(
+        "y is missing: sample_weight beside a data frame needs y, the targets or the name of their column."
+    )
+
+
+def _array(name: str, values: Any) -> Any:
+    """Lists as an array; anything that is one stays as it is."""
+    if not isinstance(values, (list, tuple)):
+        return values
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise Refusal(
+            f"{name} must have equally many values in each row; got a list whose rows differ in length."
+        ) from error
+
+
+def _counted(inputs: Any) -> str:
+    samples = len(inputs) if np.ndim(inputs) else 1
+    return f"X has {samples:,} sample{'' if samples == 1 else 's'}"

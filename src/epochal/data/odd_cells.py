@@ -1,0 +1,99 @@
+"""Cells of a text column that are not what the rest of it is: marks of missing values, and typos."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+__all__ = ["Odd", "are_marks", "counted", "odd_cells", "quoted", "refuse_odd"]
+
+MARK_SHARE = 0.2
+"""The share of cells that one or two words without digits may have, to be taken as missing values."""
+
+_LACKING = frozenset(
+    re.split(
+        " ",
+        "unknown missing none nil tbd tba pending unspecified unavailable undefined void blank empty no_data "
+        "not_available not_applicable unbekannt keine fehlt k.a. k.a n.a. n.a n/a inconnu desconocido "
+        "sconosciuto onbekend - -- --- . .. ... ? ?? * x # #n/a #value! #ref! #div/0! #name? #num!",
+    )
+)
+
+
+@dataclass(frozen=True)
+class Odd:
+    """Cells of one spelling that are not what the rest of the column is; `row` is the first, from 1."""
+
+    word: str
+    count: int
+    row: int
+
+
+def odd_cells(column: Any, values: Any) -> tuple[Odd, ...]:
+    """The cells that have no value although they are filled, the most frequent first."""
+    odd = pc.and_(pc.is_null(values), pc.is_valid(column))
+    if not pc.any(odd).as_py():
+        return ()
+    words = column.filter(odd)
+    rows = pc.indices_nonzero(odd)
+    found = counted(words)
+    first = {word: pc.index(words, word).as_py() for word in list(found)[:20]}
+    return tuple(
+        Odd(word, n, rows[first[word]].as_py() + 1 if word in first else 0) for word, n in found.items()
+    )
+
+
+def are_marks(odd: Sequence[Odd], cells: int) -> bool:
+    """Whether odd cells stand for missing values: known words for it, or one or two others without digits."""
+    if all(one.word.lower().replace(" ", "_") in _LACKING for one in odd):
+        return sum(one.count for one in odd) <= cells / 2
+    return (
+        len(odd) <= 2
+        and not any(re.search(r"\d", one.word) for one in odd)
+        and sum(one.count for one in odd) <= MARK_SHARE * cells
+    )
+
+
+def refuse_odd(odd: Sequence[Odd], column: pa.ChunkedArray, said: str, flag: str, what: str) -> str:
+    """Why the odd cells of a column can't be read as missing; empty where they can."""
+    filled = len(column) - column.null_count
+    if not odd or are_marks(odd, filled):
+        return ""
+    count = sum(one.count for one in odd)
+    words = ",".join(_flag_word(one.word) for one in odd[:5])
+    return (
+        f"{said} holds {what}, but for {count:,} of {filled:,} cells: {quoted(odd)}; correct them, pass "
+        f"--missing {words}{',…' if len(odd) > 5 else ''} to read them as missing"
+        + (f", or --categorical {flag}." if flag else ".")
+    )
+
+
+def _flag_word(word: str) -> str:
+    return word if re.fullmatch(r"[\w./+-]+", word) else f"'{word}'"
+
+
+def quoted(odd: Sequence[Odd], most: int = 5) -> str:
+    """Odd cells with their counts and rows.
+
+    >>> quoted([Odd("unknown", 2, 7), Odd("1O", 1, 9)])
+    '"unknown" (2 values, first in row 7), "1O" (row 9)'
+    """
+    shown = [
+        f'"{one.word}" '
+        + (f"({one.count:,} values, first in row {one.row:,})" if one.count > 1 else f"(row {one.row:,})")
+        for one in odd[:most]
+    ]
+    more = f" and {len(odd) - most:,} more kinds" if len(odd) > most else ""
+    return ", ".join(shown) + more
+
+
+def counted(words: Any) -> dict[str, int]:
+    """How often each word occurs, the most frequent first."""
+    found = pc.value_counts(words.drop_null())
+    return dict(Counter({one["values"].as_py(): one["counts"].as_py() for one in found}).most_common())

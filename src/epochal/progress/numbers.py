@@ -1,0 +1,42 @@
+"""Losses, rates and times in the few characters that a progress line has."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["duration", "figure", "thousands"]
+
+
+def figure(value: float) -> str:
+    """Three digits, so that a figure keeps its width while it moves; two of the very small and large ones.
+
+    >>> figure(0.4), figure(0.02174), figure(12.5), figure(5.95e-7)
+    ('0.400', '0.0217', '12.5', '6.0e-7')
+    """
+    if value == 0 or 1e-3 <= abs(value) < 1000 or not math.isfinite(value):
+        return f"{value:#.3g}"
+    digits, exponent = f"{value:.1e}".split("e")
+    return f"{digits}e{int(exponent)}"
+
+
+def thousands(number: float) -> str:
+    """A rate in short.
+
+    >>> thousands(25925.0), thousands(312.0)
+    ('26k', '312')
+    """
+    return f"{number / 1000:,.0f}k" if number >= 10_000 else f"{number:,.0f}"
+
+
+def duration(seconds: float) -> str:
+    """A time in words.
+
+    >>> duration(3.2), duration(75), duration(7300)
+    ('3 s', '1 min 15 s', '2 h 1 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,53 @@
+"""What is said before the first update: the data, how it was read, the plan, the training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from epochal.describe import describe_model
+
+if TYPE_CHECKING:
+    from epochal.prepared import Prepared
+
+__all__ = ["data_lines", "plan_lines", "training_lines"]
+
+_PARTS = {"train": "training", "validation": "validation", "test": "test"}
+
+
+def data_lines(prepared: Prepared) -> list[str]:
+    """The source, its parts and its notes."""
+    dataset = prepared.dataset
+    shape = " × ".join(f"{size:,}" for size in dataset.shape)
+    sizes = [(prepared.part_size(name), name) for name in ("train", "validation", "test")]
+    words = [f"{size:,} {_PARTS[name]}" for size, name in sizes if size]
+    own = " (each repeat its own split)" if not prepared.shared else ""
+    return [
+        f"{dataset.source}: {dataset.samples:,} samples, {shape} inputs",
+        f"{', '.join(words)}{own}",
+        *dataset.notes,
+    ]
+
+
+def plan_lines(prepared: Prepared) -> list[str]:
+    """The plan without its comparison of remainders, which `epochal plan` shows."""
+    lines = str(prepared.plan).splitlines()
+    end = lines.index("", 2) if "" in lines[2:] else len(lines)
+    return [lines[0], *lines[2:end]]
+
+
+def training_lines(prepared: Prepared) -> list[str]:
+    """The network, the optimizer, the seeds, and what was adjusted."""
+    settings, spec = prepared.settings, prepared.spec
+    described = getattr(prepared.model, "to_dict", None)
+    model = describe_model(described()) if described else type(prepared.model).__name__
+    optimizer, rate = spec.optimizer.name, spec.optimizer.learning_rate
+    pace = spec.schedule.describe() if rate else ""
+    how = f" at {rate:g}" + (f", {pace}" if pace != "constant" else "") if rate else ""
+    if settings.repeats == 1:
+        seeds = f"1 repeat, seed {settings.seed}"
+    else:
+        seeds = f"{settings.repeats} repeats, seeds {settings.seed} to {settings.seed + settings.repeats - 1}"
+    lines = [f"{model}, {optimizer}{how}", seeds, *prepared.notes]
+    if settings.stop is not None:
+        lines.append(f"stops early: {prepared.rule.describe()}")
+    return lines

@@ -1,0 +1,126 @@
+"""Sentences that name flags of the command line, said with the arguments of Python."""
+
+from __future__ import annotations
+
+import csv
+import re
+
+__all__ = ["in_python"]
+
+_LISTS = {"keep", "drop", "categorical", "numeric", "missing", "fresh"}
+"""Arguments that take several values."""
+
+_TAKE_WORDS = _LISTS | {
+    "task",
+    "split",
+    "remainder",
+    "fill",
+    "order",
+    "optimizer",
+    "schedule",
+    "model",
+    "target",
+    "batch-size",
+}
+"""Flags whose value may be a bare word."""
+
+_SWITCHES = {
+    "no-header": "header=False",
+    "header": "header=True",
+    "no-stream": "stream=False",
+    "stream": "stream=True",
+    "no-standardize": "standardize=False",
+    "standardize": "standardize=True",
+    "skip-bad": "skip_bad=True",
+    "color": "color=True",
+    "gray": "color=False",
+    "relative": "relative=True",
+    "evaluate-train": "evaluate_train=True",
+    "deterministic": "deterministic=True",
+    "yes": "yes=True",
+}
+"""Flags without a value."""
+
+_NO_VALUES = (
+    "and|are|can|carries|changes|do|does|for|gives|in|is|keeps|leaves|makes|may|means|names|of|or|"
+    "reads|says|sets|takes|tells|to|which|with|would"
+)
+"""Words that follow a flag and are no value of it."""
+
+_FLAG = re.compile(
+    r"""(?<![\w=-])--(?P<name>[a-z][a-z-]*)
+    (?:[ =](?P<value>"[^"]*"|'[^']*'|\d[\w.,]*(?<![.,])|(?!(?:%s)\b)[^\s,;()'"]*[^\s.,;:()'"]))?"""
+    % _NO_VALUES,
+    re.VERBOSE,
+)
+_BOTH = re.compile(
+    r"""--[a-z][a-z-]*(?:[ ](?:"[^"]*"|[^\s()]+))?
+    [ ]\((?P<python>\w+=[^()]*?|\w+\([^)]*\)+)(?:[ ]in[ ]Python)?\)""",
+    re.VERBOSE,
+)
+_OR_FLAG = re.compile(r"(?P<python>\b(?P<name>\w+)=\S*|\b\w+) \(--(?P<flag>[a-z-]+)(?: [^()]*)?\)")
+
+
+def in_python(sentence: str) -> str:
+    """The sentence with `keep=["id"]` for `--keep id`, and so on; what names both keeps the Python side.
+
+    >>> in_python("row numbers: left out; --keep id keeps it.")
+    'row numbers: left out; keep=["id"] keeps it.'
+    >>> in_python("Train longer: --epochs 200, or with a larger --learning-rate.")
+    'Train longer: epochs=200, or with a larger learning_rate.'
+    >>> in_python("the first row is a header; --no-header reads it as data.")
+    'the first row is a header; header=False reads it as data.'
+    >>> in_python("Stop early with --patience 20; leave bad images out with --skip-bad (skip_bad=True).")
+    'Stop early with stop=Patience(20); leave bad images out with skip_bad=True.'
+    """
+    if "--" not in sentence:
+        return sentence
+    sentence = _BOTH.sub(lambda found: found["python"], sentence)
+    sentence = _OR_FLAG.sub(_same, sentence)
+    return _FLAG.sub(_argument, sentence)
+
+
+def _same(found: re.Match[str]) -> str:
+    """An argument with its flag in parentheses, without the flag."""
+    said = found["name"] or found["python"]
+    same = said == found["flag"].replace("-", "_") or f"no-{said.replace('_', '-')}" == found["flag"]
+    return found["python"] if same else found[0]
+
+
+def _argument(found: re.Match[str]) -> str:
+    flag, value = found["name"], found["value"]
+    name = flag.replace("-", "_")
+    if value is not None and not _is_value(flag, value):
+        return _argument_alone(flag, name) + found[0][len(flag) + 2 :]
+    if value is None:
+        return _argument_alone(flag, name)
+    if flag in _SWITCHES:
+        return f"{_SWITCHES[flag]} {value}"
+    if flag == "hidden":
+        return f"MLP({', '.join(value.split(','))})"
+    if flag == "patience":
+        return f"stop=Patience({value})"
+    if flag == "resize" and re.fullmatch(r"\d+x\d+", value):
+        return f"resize=({value.replace('x', ', ')})"
+    if flag in _LISTS:
+        parts = next(csv.reader([value.strip("'")], skipinitialspace=True), [])
+        return f"{name}=[{', '.join(map(_quoted, parts))}]"
+    return f"{name}={value if _is_plain(value) else _quoted(value.strip(chr(34) + chr(39)))}"
+
+
+def _argument_alone(flag: str, name: str) -> str:
+    return {"hidden": "MLP(...)", "patience": "stop=Patience(...)", **_SWITCHES}.get(flag, name)
+
+
+def _is_value(flag: str, value: str) -> bool:
+    """Whether a word after a flag is its value, and not the next word of the sentence."""
+    return value[0] in "\"'0123456789" or value.isupper() or flag in _TAKE_WORDS
+
+
+def _is_plain(value: str) -> bool:
+    """Whether it stands in Python as it does in a shell: a number, or a placeholder."""
+    return re.fullmatch(r"[\d.]+(?:e-?\d+)?|[A-Z][A-Z_:]*", value) is not None
+
+
+def _quoted(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

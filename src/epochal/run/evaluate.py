@@ -1,0 +1,282 @@
+"""Evaluate a trained run on labeled data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.curves import Summary, summarize
+from epochal.data import Dataset
+from epochal.data.row_hashes import row_hashes
+from epochal.errors import Refusal
+from epochal.models import METRICS, bounds_of, metrics_for
+from epochal.models.losses import LOSSES
+from epochal.run.evaluation import Bin, Calibration, Evaluation, Overlap, Residuals
+from epochal.run.forecast import ForecastScores, score_forecasts
+from epochal.run.per_class import decided, per_class
+from epochal.run.predict import in_units, outputs_of, read_samples
+
+if TYPE_CHECKING:
+    from epochal.run.record import Run
+
+__all__ = ["MOST_HASHED", "calibrate", "evaluate", "hashes_of"]
+
+MOST_HASHED = 1 << 22
+"""Rows whose hashes a run keeps, at most: 32 MiB of them."""
+_BINS = 10
+_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+Floats = NDArray[np.float64]
+
+
+def evaluate(
+    run: Run,
+    data: Any,
+    targets: Any = None,
+    *,
+    parameters: str = "best",
+    skip_bad: bool = False,
+    **reading: Any,
+) -> Evaluation:
+    """See `Run.evaluate`; `reading` says how a text table is read (header, delimiter, missing)."""
+    if parameters not in ("best", "last"):
+        raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
+    if targets is not None:
+        data = (data, targets)
+    dataset = read_samples(run, data, skip_bad, **reading)
+    dataset, notes = _labeled(run, dataset)
+    assert dataset.targets is not None
+    outputs = outputs_of(run, dataset, parameters)
+    each = [in_units(run, fitted, found, dataset) for fitted, found in zip(run.fitted, outputs, strict=True)]
+    evaluation = Evaluation(
+        task=run.task,
+        target=run.data["target"],
+        source=dataset.source,
+        rows=dataset.samples,
+        metrics={},
+        ensemble={},
+        overlap=_overlap(run, dataset),
+        parameters=parameters,
+        notes=(*dataset.notes, *notes),
+    )
+    losses = _losses(run, outputs, dataset)
+    if run.task.is_classification:
+        return _of_classes(run, evaluation, np.stack(each), dataset, losses)
+    return _of_numbers(run, evaluation, np.stack(each), dataset, losses)
+
+
+def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
+    """The samples whose target is known, and a note on the others."""
+    name = run.data["target"]
+    if dataset.targets is None:
+        why = [note for note in dataset.notes if "targets are not used" in note]
+        raise Refusal(
+            why[0].replace("the targets are not used", "fill them in, or leave those rows out")
+            if why
+            else f'to evaluate, {dataset.source} must have the target "{name}"; it has none. '
+            "Predictions need no target: use predict."
+        )
+    targets = np.asarray(dataset.targets).reshape(dataset.samples, -1)
+    known = (targets >= 0 if run.task.is_classification else np.isfinite(targets)).all(axis=1)
+    if known.all():
+        return dataset, []
+    if not known.any():
+        raise Refusal(f'no row of {dataset.source} has a target "{name}" that the network was trained for.')
+    if dataset.timeline is not None:
+        raise Refusal(f'"{name}" must have no missing values where windows are evaluated.')
+    left, weight = int((~known).sum()), dataset.sample_weight
+    return replace(
+        dataset,
+        inputs=np.asarray(dataset.inputs)[known],
+        targets=dataset.targets[known],
+        rows=dataset.rows[known],
+        sample_weight=None if weight is None else weight[known],
+        names=tuple(np.asarray(dataset.names, object)[known]) if dataset.names else (),
+    ), [f"{left:,} of {len(known):,} rows without a known target are left out of all figures."]
+
+
+def _losses(run: Run, outputs: Sequence[Floats], dataset: Dataset) -> list[float]:
+    """The loss of each repeat, as training had it; nothing for a loss of one's own."""
+    loss = LOSSES.get(run.settings["loss"])
+    if loss is None:
+        return []
+    found = []
+    for fitted, values in zip(run.fitted, outputs, strict=True):
+        targets = np.asarray(dataset.targets)
+        if fitted.target_scaling is not None:
+            targets = fitted.target_scaling.apply(targets)
+        each = np.asarray(loss.function(jnp.asarray(values), jnp.asarray(targets)), np.float64)
+        found.append(float(np.average(each, weights=dataset.sample_weight)))
+    return found
+
+
+def _figures(outputs: Floats, targets: NDArray[Any], kind: str, classes: int) -> dict[str, float]:
+    return {
+        metric.name: float(metric.function(outputs, targets, classes, np)) for metric in metrics_for(kind)
+    }
+
+
+def _over_repeats(rows: Sequence[dict[str, float]], loss: str) -> dict[str, Summary]:
+    return {name: summarize([row[name] for row in rows], bounds_of(name, loss)) for name in rows[0]}
+
+
+def _of_classes(
+    run: Run, found: Evaluation, each: Floats, dataset: Dataset, losses: Sequence[float]
+) -> Evaluation:
+    """Metrics, confusion, class table and calibration from probabilities `(repeats, n, classes)`."""
+    targets, classes = np.asarray(dataset.targets), run.task.classes
+    mean = each.mean(axis=0)
+    rows = [_figures(_logits(shares), targets, run.task.kind, len(classes)) for shares in each]
+    if losses:
+        rows = [{"loss": loss, **row} for loss, row in zip(losses, rows, strict=True)]
+    ensemble = _figures(_logits(mean), targets, run.task.kind, len(classes))
+    if losses:
+        chosen = _logits(mean)[np.arange(len(targets)), targets]
+        ensemble = {"loss": float(-np.average(chosen, weights=dataset.sample_weight)), **ensemble}
+    cuts = [None] * len(each) if run.threshold is None else run.threshold.per_repeat.per_repeat
+    counts = np.stack(
+        [_counts(_decided(one, cut), targets, len(classes)) for one, cut in zip(each, cuts, strict=True)]
+    )
+    together = _counts(
+        _decided(mean, None if run.threshold is None else run.threshold.value), targets, len(classes)
+    )
+    at, ensemble_at = {}, {}
+    if run.threshold is not None:
+        at = {
+            name: summarize(values, bounds_of(name, "log_loss")) for name, values in decided(counts).items()
+        }
+        ensemble_at = {name: float(values[0]) for name, values in decided(together[None]).items()}
+    return replace(
+        found,
+        metrics=_over_repeats(rows, run.settings["loss"]),
+        ensemble=ensemble,
+        at_threshold=at,
+        ensemble_at_threshold=ensemble_at,
+        confusion=counts,
+        ensemble_confusion=together,
+        per_class=per_class(counts, classes),
+        calibration=calibrate(each, targets, classes),
+    )
+
+
+def _logits(shares: Floats) -> Floats:
+    """Log probabilities, which metrics take as logits."""
+    logits: Floats = np.log(np.maximum(shares, 1e-300))
+    return logits
+
+
+def _decided(shares: Floats, threshold: float | None) -> NDArray[np.int64]:
+    return shares.argmax(axis=1) if threshold is None else (shares[:, 1] > threshold).astype(np.int64)
+
+
+def _counts(predicted: NDArray[np.int64], true: NDArray[Any], classes: int) -> NDArray[np.int64]:
+    counts = np.zeros((classes, classes), np.int64)
+    np.add.at(counts, (true, predicted), 1)
+    return counts
+
+
+def calibrate(each: Floats, targets: NDArray[Any], classes: Sequence[str]) -> Calibration:
+    """The reliability of probabilities `(repeats, n, classes)` against class ids `(n,)`; see `Calibration`.
+
+    >>> shares = np.array([[[0.2, 0.8]] * 4 + [[0.9, 0.1]] * 4])
+    >>> found = calibrate(shares, np.array([1, 1, 1, 0, 0, 0, 0, 0]), ("no", "yes"))
+    >>> round(found.error, 3), [(one.samples, one.observed) for one in found.bins if one.samples]
+    (0.075, [(4, 0.0), (4, 0.75)])
+    """
+
+    def pairs(shares: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+        if len(classes) == 2:
+            return shares[:, 1], targets == 1
+        return shares.max(axis=1), shares.argmax(axis=1) == targets
+
+    bins = _binned(*pairs(each.mean(axis=0)))
+    of = (
+        f'the probability of "{classes[1]}"' if len(classes) == 2 else "the confidence in the predicted class"
+    )
+    errors = summarize([_error(_binned(*pairs(shares))) for shares in each], (0.0, 1.0))
+    return Calibration(of, bins, _error(bins), errors)
+
+
+def _binned(shares: Floats, hits: NDArray[np.bool_]) -> tuple[Bin, ...]:
+    place = np.clip(np.ceil(shares * _BINS).astype(int) - 1, 0, _BINS - 1)
+    bins = []
+    for number in range(_BINS):
+        own = place == number
+        count = int(own.sum())
+        predicted, observed = (float(one[own].mean()) if count else np.nan for one in (shares, hits))
+        bins.append(Bin(number / _BINS, (number + 1) / _BINS, count, predicted, observed))
+    return tuple(bins)
+
+
+def _error(bins: Sequence[Bin]) -> float:
+    samples = sum(one.samples for one in bins)
+    return sum(one.samples * abs(one.observed - one.predicted) for one in bins if one.samples) / samples
+
+
+def _of_numbers(
+    run: Run, found: Evaluation, each: Floats, dataset: Dataset, losses: Sequence[float]
+) -> Evaluation:
+    """Metrics and residuals from numbers `(repeats, n, targets)` in the target's units."""
+    line, targets = dataset.timeline, np.asarray(dataset.targets, np.float64)
+    targets = targets.reshape(len(targets), -1)
+    if line is not None:
+        targets = line.restored(targets, np.arange(len(targets)))
+    mean = each.mean(axis=0)
+    rows = [_figures(values, targets, run.task.kind, 0) for values in each]
+    ensemble = _figures(mean, targets, run.task.kind, 0)
+    if losses:
+        rows = [row | {"loss": loss} for loss, row in zip(losses, rows, strict=True)]
+        ensemble["loss"] = float("nan")
+    width = targets.shape[1]
+    names = [run.data["target"] + (f" {k + 1}" if width > 1 else "") for k in range(width)]
+    forecasts: ForecastScores | None = None
+    if line is not None:
+        names = [f"{k + 1} ahead" for k in range(width)]
+        index = np.arange(len(targets))
+        true = np.broadcast_to(targets, each.shape)
+        forecasts = score_forecasts(true, each, line, [index] * len(each))
+    return replace(
+        found,
+        metrics=_over_repeats(rows, run.settings["loss"]),
+        ensemble=ensemble,
+        residuals=tuple(_residuals(name, mean[:, k], targets[:, k]) for k, name in enumerate(names)),
+        forecasts=forecasts,
+    )
+
+
+def _residuals(name: str, predicted: Floats, true: Floats) -> Residuals:
+    error = predicted - true
+    values = np.quantile(error, _QUANTILES)
+    figures = {one: float(METRICS[one].function(predicted, true, 0, np)) for one in ("rmse", "mae", "r2")}
+    quantiles = dict(zip(_QUANTILES, map(float, values), strict=True))
+    return Residuals(name, quantiles, float(error[np.abs(error).argmax()]), **figures)
+
+
+def hashes_of(dataset: Dataset) -> NDArray[np.uint64]:
+    """A hash of inputs and target of each sample; none where samples are too many or not in memory."""
+    inputs, targets = dataset.inputs, dataset.targets
+    if not isinstance(inputs, np.ndarray) or targets is None or len(inputs) > MOST_HASHED:
+        return np.empty(0, np.uint64)
+    return row_hashes(inputs, np.asarray(targets, np.float64))
+
+
+def _overlap(run: Run, dataset: Dataset) -> Overlap:
+    """Which of the samples the run was trained on."""
+    same = dataset.fingerprint == run.data["fingerprint"]
+    own = hashes_of(dataset) if len(run.hashes) else run.hashes
+    if not len(own):
+        return Overlap(dataset.samples, None, 0, same, run.repeats)
+    trained = np.zeros(len(own), np.int64)
+    known: dict[bytes, NDArray[np.bool_]] = {}
+    for part in run.splits:
+        key = part.tobytes()
+        if key not in known:
+            known[key] = np.isin(own, run.hashes[part == 1])
+        trained += known[key]
+    return Overlap(
+        dataset.samples, int((trained > 0).sum()), int((trained == run.repeats).sum()), same, run.repeats
+    )

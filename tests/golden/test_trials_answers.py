@@ -1,0 +1,201 @@
+"""Predictions and evaluations fit into the code of users: labels of the target type, exact counts."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+import epochal as ep
+from epochal.data.row_hashes import row_hashes
+
+RANDOM = np.random.default_rng(5)
+INPUTS = RANDOM.normal(size=(60, 3)).astype(np.float32)
+POSITIVE = INPUTS[:, 0] > 0
+FRAME = pd.DataFrame(INPUTS, columns=["a", "b", "c"], index=[f"p{k}" for k in range(60)])
+QUICK = {"epochs": 15, "learning_rate": 0.1, "standardize": True}
+
+TARGETS = {
+    "signed integers": POSITIVE.astype(np.int64) * 4 - 2,
+    "bytes": POSITIVE.astype(np.uint8),
+    "booleans": POSITIVE,
+    "whole floats": POSITIVE.astype(np.float32) + 1,
+    "half floats": POSITIVE.astype(np.float16),
+    "text": np.where(POSITIVE, "yes", "no"),
+    "text of digits": np.where(POSITIVE, "1", "0"),
+    "objects": np.where(POSITIVE, "yes", "no").astype(object),
+    "a column": POSITIVE.astype(np.int32)[:, None],
+    "pandas categories": pd.Series(pd.Categorical(np.where(POSITIVE, "u", "v")), index=FRAME.index),
+    "pandas categories of integers": pd.Series(pd.Categorical(np.where(POSITIVE, 3, 7)), index=FRAME.index),
+    "nullable integers": pd.Series(POSITIVE.astype(int), index=FRAME.index, dtype="Int64"),
+    "nullable booleans": pd.Series(POSITIVE, index=FRAME.index, dtype="boolean"),
+}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_labels_equal_the_target_for_every_kind_of_it(name, tmp_path):
+    targets = TARGETS[name]
+    from_arrays = isinstance(targets, np.ndarray)
+    data = (INPUTS if from_arrays else FRAME, targets)
+    run = ep.fit(ep.MLP(4), data, **QUICK)
+    flat = np.asarray(targets).reshape(-1) if from_arrays else targets
+    kept = ep.load(run.save(tmp_path / "run"))
+    for one in (run, kept):
+        prediction = one.predict(data[0])
+        accuracy = float((prediction.labels == flat).mean())
+        assert accuracy >= 0.9
+        assert accuracy == one.predict(data).accuracy
+        assert set(prediction.classes_) == set(np.asarray(flat).tolist())
+        assert prediction.probabilities.shape == (60, 2)
+    assert kept.predict(data[0]).labels.dtype == prediction.labels.dtype
+    assert (
+        json.loads((tmp_path / "run" / "run.json").read_text())["task"]["label_type"] == run.task.label_type
+    )
+
+
+@pytest.fixture(scope="module")
+def run():
+    return ep.fit(ep.MLP(4), (FRAME, TARGETS["pandas categories of integers"]), repeats=3, test=0.2, **QUICK)
+
+
+def test_a_prediction_is_indexed_as_an_array_of_labels_is(run):
+    prediction = run.predict(FRAME)
+    labels = prediction.labels
+    assert prediction[3] == labels[3] and prediction[-1] == labels[-1]
+    assert list(prediction) == labels.tolist() and len(prediction) == 60
+    for part in (slice(2, 9, 2), labels == 3, [5, 1], np.array([7])):
+        found = prediction[part]
+        np.testing.assert_array_equal(found.labels, labels[part])
+        np.testing.assert_array_equal(found.probabilities, prediction.probabilities[part])
+        np.testing.assert_array_equal(found.per_repeat, prediction.per_repeat[:, part])
+        assert found.to_arrow()["row"].to_pylist() == (np.arange(60)[part] + 1).tolist()
+    with pytest.raises(IndexError):
+        prediction[60]
+
+
+def test_a_prediction_becomes_a_frame_beside_the_one_that_was_predicted(run):
+    prediction = run.predict(FRAME)
+    frame = prediction.to_pandas()
+    assert frame.index.equals(FRAME.index)
+    assert (FRAME.join(frame)["predicted target"] == prediction.labels).all()
+    assert frame["predicted target"].dtype == np.int64
+    shown = prediction.to_polars()
+    assert isinstance(shown, pl.DataFrame) and shown["predicted target"].dtype == pl.Int64
+    document = prediction.to_dict()
+    assert json.loads(json.dumps(document)) == document and document["rows"][0]["predicted target"] in (3, 7)
+    assert prediction[5:7].to_pandas().index.tolist() == ["p5", "p6"]
+
+
+def test_numbers_have_no_classes():
+    found = ep.fit(ep.MLP(4), (INPUTS, INPUTS @ [1.0, 2.0, 3.0]), **QUICK)
+    prediction = found.predict(INPUTS)
+    assert not hasattr(prediction, "probabilities") and not hasattr(prediction, "classes_")
+    with pytest.raises(AttributeError, match="regression has values"):
+        _ = prediction.probabilities
+    assert prediction[:3].labels.shape == (3,)
+    evaluation = found.evaluate(INPUTS, INPUTS @ [1.0, 2.0, 3.0])
+    error = prediction.labels - INPUTS @ [1.0, 2.0, 3.0]
+    (own,) = evaluation.residuals
+    assert own.rmse == pytest.approx(np.sqrt((error**2).mean()), rel=1e-5)
+    assert own.quantiles[0.5] == pytest.approx(np.median(error), abs=1e-5)
+    assert evaluation.metrics["r2"].sd is None and "1 repeat" in str(evaluation)
+
+
+def held_out(run, repeat, part):
+    return np.flatnonzero(run.splits[repeat] == part)
+
+
+def test_an_evaluation_on_the_test_rows_is_that_of_the_run(run):
+    targets = TARGETS["pandas categories of integers"]
+    for repeat in range(3):
+        rows = held_out(run, repeat, 3)
+        found = run.evaluate(FRAME.iloc[rows], targets.iloc[rows])
+        for name, summary in found.metrics.items():
+            assert summary.per_repeat[repeat] == pytest.approx(
+                run.metrics["test"][name].per_repeat[repeat], rel=1e-6, nan_ok=True
+            ), name
+        np.testing.assert_array_equal(found.confusion[repeat], run.scores["test"].confusion[repeat])
+
+
+def test_the_ensemble_is_what_predict_gives(run):
+    targets = TARGETS["pandas categories of integers"]
+    found, prediction = run.evaluate(FRAME, targets), run.predict(FRAME)
+    assert found.ensemble["accuracy"] == pytest.approx((prediction.labels == targets).mean())
+    from sklearn.metrics import confusion_matrix, log_loss, roc_auc_score
+
+    np.testing.assert_array_equal(
+        found.ensemble_confusion, confusion_matrix(targets.astype(int), prediction.labels)
+    )
+    shares = prediction.probabilities[:, 1]
+    assert found.ensemble["roc_auc"] == pytest.approx(roc_auc_score(targets == 7, shares))
+    assert found.ensemble["loss"] == pytest.approx(log_loss(targets == 7, shares))
+    table = found.to_pandas()
+    assert table.loc["accuracy", "ensemble"] == found.ensemble["accuracy"]
+    document = found.to_dict()
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+
+
+def test_rows_that_were_trained_on_are_counted_exactly(run, tmp_path):
+    targets = TARGETS["pandas categories of integers"]
+    trained = np.array([(run.splits[repeat] == 1) for repeat in range(3)])
+    kept = ep.load(run.save(tmp_path / "run"))
+    new = FRAME + 0.001
+    for one in (run, kept):
+        whole = one.evaluate(FRAME, targets).overlap
+        assert (whole.trained, whole.by_all) == (trained.any(axis=0).sum(), trained.all(axis=0).sum())
+        assert whole.same_data and "This is the data" in whole.sentence
+        none = one.evaluate(new, targets).overlap
+        assert none.trained == 0 and none.sentence == "None of the 60 rows was used in training."
+        mixed = pd.concat([FRAME.iloc[:20], new.iloc[20:]])
+        overlap = one.evaluate(mixed, targets).overlap
+        assert overlap.trained == trained[:, :20].any(axis=0).sum() and not overlap.same_data
+        assert overlap.sentence.startswith(f"{overlap.trained} of 60 rows were used in training by at least")
+    # The same inputs with another label are another row.
+    other = targets.map({3: 7, 7: 3})
+    assert run.evaluate(FRAME, other).overlap.trained == 0
+
+
+def test_evaluating_needs_a_target(run):
+    with pytest.raises(ep.Refusal, match=r"must have the target .* use predict"):
+        run.evaluate(FRAME)
+
+
+def test_calibration_is_that_of_brute_force(run):
+    targets = TARGETS["pandas categories of integers"]
+    found, shares = run.evaluate(FRAME, targets).calibration, run.predict(FRAME).probabilities[:, 1]
+    from sklearn.calibration import calibration_curve
+
+    observed, predicted = calibration_curve(targets == 7, shares, n_bins=10)
+    bins = [one for one in found.bins if one.samples]
+    np.testing.assert_allclose([one.observed for one in bins], observed)
+    np.testing.assert_allclose([one.predicted for one in bins], predicted)
+    assert sum(one.samples for one in bins) == 60
+    weights = np.array([one.samples for one in bins]) / 60
+    assert found.error == pytest.approx(float((weights * np.abs(observed - predicted)).sum()))
+
+
+def test_hashes_tell_rows_apart_and_are_the_same_for_ever():
+    rows = RANDOM.integers(0, 3, size=(500, 5)).astype(np.float32)
+    hashes = row_hashes(rows)
+    _, first = np.unique(rows, axis=0, return_inverse=True)
+    _, second = np.unique(hashes, return_inverse=True)
+    assert len(set(zip(first.tolist(), second.tolist(), strict=True))) == len(set(first)) == len(set(second))
+    np.testing.assert_array_equal(row_hashes(rows, rows[:, 0])[::7], row_hashes(rows[::7], rows[::7, 0]))
+    strange = np.array([[0.0, np.nan], [-0.0, -np.nan]], np.float32)
+    assert row_hashes(strange)[0] == row_hashes(strange)[1]
+    images = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    assert row_hashes(images).tolist() == GOLDEN
+
+
+GOLDEN = [6163242706167443826, 1055499214154575175]
+
+
+def test_the_screen_fits_and_says_the_same(run):
+    found = run.evaluate(FRAME, TARGETS["pandas categories of integers"])
+    for width in (80, 140):
+        lines = found.summary(width).splitlines()
+        assert max(map(len, lines)) <= width
+        assert any(line.startswith("Confusion matrix") for line in lines)
