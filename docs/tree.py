@@ -14,6 +14,7 @@ LAYERS = (
     "printable",
     "layout",
     "errors",
+    "waiting",
     "directions",
     "hosts",
     "plan",

@@ -1,8 +1,8 @@
 """Factorizations of batches of matrices on a CPU, which older JAX can leave waiting for each other forever.
 
-Before version 0.11.2, JAX shares a batch of factorizations (QR, Cholesky, LU, solves) out over the threads in which
-the factorizations themselves run, and each waits there for its parts. As many of them at a time as there are threads
-wait forever: in one program, in programs of repeats side by side, or on several devices of one CPU.
+Before version 0.11.2, JAX shares a batch of factorizations (QR, Cholesky, LU, solves) out over the threads in
+which the factorizations themselves run, and each waits there for its parts. As many of them at a time as there
+are threads wait forever: in one program, in those of repeats side by side, or on several devices of one CPU.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _turn = threading.Lock()
 
 
 def in_turn(lowered: Any, program: Any, devices: int) -> Any:
-    """The compiled program, made to run alone among those that factorize batches, where they could wait forever.
+    """The compiled program, run alone among those whose factorizations could wait forever.
 
     Args:
         lowered: what it was compiled from.
@@ -44,9 +44,10 @@ def in_turn(lowered: Any, program: Any, devices: int) -> Any:
         return program
     if calls >= threads:
         raise Refusal(
-            f"PJRT_NPROC must be at least {calls + 1} for this model; got {threads}. It factorizes batches of matrices "
-            f"in {calls} places, which can wait for each other forever in JAX {jax.__version__} on a CPU with "
-            f"{threads} threads: set that environment variable before Python starts, or use JAX 0.11.2 or later."
+            f"PJRT_NPROC must be at least {calls + 1} for this model; got {threads}. It factorizes batches of "
+            f"matrices in {calls} places, which can wait for each other forever in JAX {jax.__version__} on a "
+            f"CPU with {threads} threads: set that environment variable before Python starts, or use JAX 0.11.2 "
+            "or later."
         )
     return _InTurn(program)
 

@@ -21,6 +21,7 @@ from epochal.engine.state import Kept, Limits, Part, Position, Progress, Repeat,
 from epochal.engine.team import Team
 from epochal.plan import Plan
 from epochal.plan.walk import Phase
+from epochal.waiting import interruptible
 
 __all__ = ["CALL_SECONDS", "Evaluation", "Lane", "Source", "kept", "start_position"]
 
@@ -162,12 +163,14 @@ class Lane:
         if following is not None and self.update == following.update and not self.progress.position.due:
             self.enter(self.phase + 1)
         budget = self.budget if most is None else min(self.budget, most)
-        begin = time.perf_counter()
-        self.progress, rows = self._call(
-            self.progress, self.source.seeds, self.source.parts, self._limits(budget)
-        )
-        jax.block_until_ready(self.progress)
-        took = time.perf_counter() - begin
+
+        def call() -> tuple[Progress, Any, float]:
+            begin = time.perf_counter()
+            arguments = (self.progress, self.source.seeds, self.source.parts, self._limits(budget))
+            progress, rows = jax.block_until_ready(self._call(*arguments))
+            return progress, rows, time.perf_counter() - begin
+
+        self.progress, rows, took = interruptible(call)
         before, self.update = self.update, self._updates(self.progress.position)
         done = self.update - before
         if self.fixed_budget is None and done and budget == self.budget:
