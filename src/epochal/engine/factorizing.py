@@ -18,7 +18,7 @@ import jax
 
 from epochal.errors import Refusal
 
-__all__ = ["in_turn"]
+__all__ = ["factorizations", "in_turn"]
 
 MENDED = (0, 11, 2)
 _CALL = re.compile(r"custom_call @lapack_\w+\(.*: \(tensor<([\dx]+)x[a-z]\w*>")
@@ -38,7 +38,7 @@ def in_turn(lowered: Any, program: Any, devices: int) -> Any:
     """
     if jax.default_backend() != "cpu" or jax.__version_info__ >= MENDED:
         return program
-    calls = devices * _batched(lowered)
+    calls = devices * factorizations(lowered)
     threads = _threads()
     if not calls or threads == 1:
         return program
@@ -52,7 +52,7 @@ def in_turn(lowered: Any, program: Any, devices: int) -> Any:
     return _InTurn(program)
 
 
-def _batched(lowered: Any) -> int:
+def factorizations(lowered: Any) -> int:
     """How many calls factorize more than one matrix."""
     text = lowered.compiler_ir().operation.get_asm(large_elements_limit=8)
     shapes = [[int(size) for size in found.split("x")] for found in _CALL.findall(text)]
