@@ -12,6 +12,8 @@ PAGE = ROOT / "docs" / "architecture.md"
 BEGIN, END = "<!-- tree: written by docs/tree.py -->", "<!-- end of tree -->"
 LAYERS = (
     "printable",
+    "faces",
+    "html_view",
     "layout",
     "errors",
     "waiting",

@@ -207,7 +207,8 @@ def advice(**more: Any) -> Advice:
     endless = (math.inf, 20.0, math.inf)
     fields: dict[str, Any] = {
         "answer": f"Take batch size 64, learning rate 0.12 and 40 epochs {EVIL}.",
-        "told_apart": "16 to 128 cannot be told apart with 10 repeats; 64 is the fastest of them.",
+        "told_apart": "No significant difference between 16 and 128 with 10 repeats; 64 is the fastest "
+        "of them.",
         "goal": "time",
         "batch_size": Choice(64, 16, 128),
         "learning_rate": Choice(0.12, 0.06, 0.25, f"checked {EVIL}"),

@@ -46,6 +46,7 @@ _HOMES = {
     "TextClassifier": "epochal.nn",
     "nn": "epochal",
     "Model": "epochal.models",
+    "metric": "epochal.models",
     "Pairwise": "epochal.models",
     "Variables": "epochal.models",
     "functions": "epochal.models",
@@ -124,7 +125,7 @@ if TYPE_CHECKING:
         Unsaved,
     )
     from epochal.hosts.joining import join
-    from epochal.models import MLP, Model, Pairwise, Variables, functions
+    from epochal.models import MLP, Model, Pairwise, Variables, functions, metric
     from epochal.models.starts import Initial
     from epochal.models.transforms import Brightness, Contrast, Crop, Flip, Rotate, Shift
     from epochal.nn import CNN, GRU, LSTM, TextClassifier

@@ -20,6 +20,7 @@ from epochal.engine.evaluate import forward
 from epochal.engine.fed import FedLane, evaluate_in_blocks
 from epochal.engine.feed import AHEAD, Reader
 from epochal.engine.lane import Lane
+from epochal.engine.optimizers import averaged
 from epochal.engine.spec import Spec
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, Repeat
 from epochal.engine.update import packing
@@ -31,6 +32,7 @@ from epochal.models import (
     Variables,
     bounds_of,
     computing_in,
+    evaluated,
     label_probabilities,
     metrics_for,
     probabilities,
@@ -252,7 +254,7 @@ def _fitted(prepared: Prepared, spec: Spec, state: Repeat, repeat: int) -> Fitte
 
     return Fitted(
         best=variables(state.best_params, state.best_model),
-        last=variables(state.params, state.model),
+        last=variables(averaged(state.optimizer, state.params), state.model),
         scaling=prepared.scalings[repeat],
         target_scaling=prepared.target_scalings[repeat],
     )
@@ -335,7 +337,7 @@ def _outputs(prepared: Prepared, learned: Fitted, part: Samples | Reader) -> tup
 def _scores(prepared: Prepared, fitted: Mapping[int, Fitted], name: str) -> Scores:
     """What the best parameters of each repeat reach on a part."""
     task, spec = prepared.task, prepared.spec
-    wanted = metrics_for(task.kind)
+    wanted = (*metrics_for(task.kind), *(metric for metric in spec.metrics if metric.own))
     figures: dict[str, list[float]] = {"loss": [], **{metric.name: [] for metric in wanted}}
     confusion, labels, shares, true, predicted = [], [], [], [], []
     columns = slice(1, 2) if task.kind == "binary" else slice(None)
@@ -366,7 +368,11 @@ def _scores(prepared: Prepared, fitted: Mapping[int, Fitted], name: str) -> Scor
             true.append(targets)
             predicted.append(scores)
         for metric in wanted:
-            figures[metric.name].append(float(metric.function(scores, targets, spec.classes, np)))
+            figures[metric.name].append(
+                evaluated(metric, scores, targets, spec.classes)
+                if metric.own
+                else float(metric.function(scores, targets, spec.classes, np))
+            )
     summaries = {
         metric: summarize(values, bounds_of(metric, prepared.loss_name)) for metric, values in figures.items()
     }

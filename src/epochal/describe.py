@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from epochal.data import Dataset, Scaling
+from epochal.data import Dataset
 from epochal.engine.determinism import always_same
 from epochal.lanes import Lanes
 from epochal.models import Variables
@@ -37,8 +37,19 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
         "optimizer_options": dict(optimizer.options),
         "learning_rate": optimizer.learning_rate,
         "schedule": spec.schedule.describe(),
+        "weight_decay": settings.weight_decay,
+        "clip_norm": settings.clip_norm,
+        "gradient_noise": settings.gradient_noise,
         "loss": prepared.loss_name,
+        "label_smoothing": settings.label_smoothing,
         "metrics": [metric.name for metric in spec.metrics],
+        "own_metrics": {
+            metric.name: {True: "higher is better", False: "lower is better", None: ""}[
+                metric.greater_is_better
+            ]
+            for metric in spec.metrics
+            if metric.own
+        },
         "monitor": spec.monitor,
         "stop": prepared.rule.describe(),
         "order": prepared.order.name,
@@ -58,7 +69,7 @@ def describe_settings(prepared: Prepared) -> dict[str, Any]:
         if isinstance(settings.class_weight, str | None)
         else dict(settings.class_weight),
         "threshold": settings.threshold,
-        "standardize": isinstance(prepared.scalings[0], Scaling),
+        "standardize": getattr(prepared.scalings[0], "standardizes", False),
         "evaluate_every": f"{every} {unit}",
         "evaluate_train": "train" in spec.parts,
         "stream": prepared.fed,

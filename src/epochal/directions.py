@@ -1,10 +1,40 @@
-"""Which way is a figure better?"""
+"""Which way a figure is better, by its name; that of a metric of one's own as it was declared."""
 
 from __future__ import annotations
 
-__all__ = ["higher_is_better"]
+__all__ = ["declare", "direction_of", "higher_is_better"]
 
-_LOWER_IS_BETTER = ("loss", "mse", "rmse", "mae", "error", "deviance", "perplexity", "hinge", "huber")
+_LOWER_IS_BETTER = (
+    *("loss", "mse", "rmse", "mae", "mape", "error", "deviance", "perplexity", "hinge", "huber", "pinball"),
+    *("nll", "entropy", "distance", "divergence", "cost"),
+)
+_HIGHER_IS_BETTER = (
+    *("accuracy", "auc", "f1", "precision", "recall", "score", "r2", "mcc", "correlation", "iou", "dice"),
+    *("kappa", "jaccard", "similarity", "sensitivity", "specificity"),
+)
+_DECLARED: dict[str, bool] = {}
+"""What was said of names that say nothing by themselves: written once each, and never changed."""
+
+
+def declare(name: str, higher: bool) -> bool:
+    """Say which way a metric of one's own is better; False if the other way was said of its name before.
+
+    >>> declare("a_figure", False), declare("a_figure", True), higher_is_better("validation.a_figure")
+    (True, False, False)
+    """
+    return _DECLARED.setdefault(name, higher) == higher
+
+
+def direction_of(name: str) -> bool | None:
+    """Whether higher is better, as far as a name says it.
+
+    >>> direction_of("my_accuracy"), direction_of("brier_score"), direction_of("my_figure")
+    (True, False, None)
+    """
+    lower = name.lower()
+    if "brier" in lower or (lower.endswith(_LOWER_IS_BETTER) and not lower.startswith("neg_")):
+        return False
+    return True if lower.endswith(_HIGHER_IS_BETTER) or lower.startswith("neg_") else None
 
 
 def higher_is_better(name: str) -> bool:
@@ -13,4 +43,5 @@ def higher_is_better(name: str) -> bool:
     >>> higher_is_better("validation.accuracy"), higher_is_better("validation.rmse")
     (True, False)
     """
-    return not name.rpartition(".")[2].lower().endswith(_LOWER_IS_BETTER)
+    metric = name.rpartition(".")[2]
+    return _DECLARED.get(metric, direction_of(metric) is not False)

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
+from epochal.faces import in_python
 from epochal.printable import one_line
 
 __all__ = [
@@ -36,7 +37,14 @@ __all__ = [
 ]
 
 
-class Refusal(ValueError):
+class _OneSentence(Exception):
+    """An error that says all in its sentence: a notebook shows that, and not where it was raised."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{type(self).__name__}: {in_python(str(self))}"]
+
+
+class Refusal(_OneSentence, ValueError):
     r"""What cannot work, refused before training: name, bound, value, remedy in one sentence.
 
     >>> raise Refusal("epochs must be at least 1; got 0.")
@@ -57,14 +65,14 @@ class MissingExtra(Refusal):
     """An optional package is needed and not installed; the sentence has the command that installs it."""
 
 
-class DataFailed(RuntimeError):
+class DataFailed(_OneSentence, RuntimeError):
     """Data that can't be read any more, in one sentence: a sample that raises, a file that has changed."""
 
     def __init__(self, sentence: object = "") -> None:
         super().__init__(one_line(sentence))
 
 
-class SaveFailed(RuntimeError):
+class SaveFailed(_OneSentence, RuntimeError):
     """What could not be written while training, in one sentence: a full disk, a folder that is gone."""
 
     def __init__(self, sentence: object = "", run: Any = None) -> None:
@@ -84,7 +92,7 @@ def reason(error: OSError) -> str:
     return (error.strerror or str(error)).rstrip(".").lower()
 
 
-class HostLost(RuntimeError):
+class HostLost(_OneSentence, RuntimeError):
     """A process that trains together with this one is gone, or has failed: which, and what can be done."""
 
     def __init__(self, sentence: object = "") -> None:

@@ -27,8 +27,10 @@ from epochal.data import (
     split_groups,
     time_notes,
 )
+from epochal.data.encoders import code_sizes
 from epochal.data.endless import dataset_of_iterator, is_iterator
 from epochal.data.large import streams_note
+from epochal.data.levels import fit_levels
 from epochal.data.rows import ArrayRows
 from epochal.engine.memory import device_memory
 from epochal.errors import MissingExtra, Refusal
@@ -150,6 +152,17 @@ def _other(data: Any, dataset: Dataset, name: str, finite: bool) -> tuple[float 
     return 0.0, other
 
 
+def _news(**others: Dataset | None) -> list[str]:
+    """What data of its own has that the training data has not: levels, or missing values."""
+    return [
+        f"{name} data: {note}"
+        for name, other in others.items()
+        if other is not None
+        for note in other.notes
+        if "not seen in training" in note or "as no row did in training" in note
+    ]
+
+
 SAMPLES = (
     *("task", "validation", "test", "split", "gap"),
     *("repeats", "seed", "vary", "standardize", "class_weight"),
@@ -221,6 +234,7 @@ class Gathered:
         test_share, test = _other(settings.test, dataset, "test", finite=not standardize)
         splits: list[Split] = []
         tokens = getattr(dataset.encoder, "vocabulary_size", None)
+        sizes = code_sizes(dataset.encoder)
         scalings: list[Scaling | Vocabulary | None] = []
         target_scalings: list[TargetScaling | None] = []
         numbers = standardize and task.is_regression
@@ -248,12 +262,17 @@ class Gathered:
             splits.append(chosen)
             if tokens is not None:
                 scalings.append(fit_vocabulary(dataset.inputs, tokens, chosen.train))
+            elif sizes:
+                scalings.append(
+                    fit_levels(dataset.inputs, dataset.continuous, sizes, chosen.train, bool(standardize))
+                )
             else:
                 scalings.append(
                     fit_scaling(dataset.inputs, dataset.continuous, chosen.train) if standardize else None
                 )
             target_scalings.append(fit_target_scaling(dataset.targets, chosen.train) if numbers else None)
         told = time_notes(dataset.timeline, dataset.samples, splits[0], settings.split, settings.gap)
+        told = [*told, *_news(validation=validation, test=test)]
         if told:
             dataset = replace(dataset, notes=(*dataset.notes, *told))
         return cls(

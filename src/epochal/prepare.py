@@ -7,7 +7,7 @@ the samples of each repeat as the model will see them.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,9 @@ from epochal.data import (
     Dataset,
     Task,
 )
+from epochal.data.encoders import code_sizes
 from epochal.data.endless import EndlessRows
+from epochal.directions import declare
 from epochal.engine.memory import state_bytes
 from epochal.engine.rules import Never, Rule
 from epochal.engine.spec import Layout, Spec
@@ -27,13 +29,15 @@ from epochal.fitting import check_fit, traced, tried
 from epochal.gathered import Gathered, endless_plan
 from epochal.lanes import check_devices
 from epochal.models import (
+    Metric,
     Model,
     Variables,
     as_model,
     computing_in,
     default_metrics,
+    embedded,
     loss_for,
-    metrics_for,
+    metrics_of,
     seen_dtype,
     settled,
     shapes_of,
@@ -94,20 +98,13 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     has_validation = samples.validation is not None or len(splits[0].validation) > 0
     _check_threshold(settings.threshold, task, has_validation)
     parts_given = [part.inputs for part in (dataset, samples.validation, samples.test) if part is not None]
-    chosen_model = tried(
-        "the model",
-        lambda: settled(
-            as_model(_carrying(model, plan) if settings.stateful else model, task.outputs),
-            parts_given,
-            getattr(dataset.encoder, "vocabulary_size", None),
-        ),
-    )
+    asked_model = _carrying(model, plan) if settings.stateful else model
+    chosen_model = tried("the model", lambda: _chosen(asked_model, dataset, task.outputs, parts_given))
     loss_name, loss = loss_for(settings.loss, task.kind)
-    metrics = (
-        metrics_for(task.kind, settings.metrics)
-        if settings.metrics is not None
-        else default_metrics(task.kind)
-    )
+    metrics = _own_metrics(settings, samples) if settings.metrics is not None else default_metrics(task.kind)
+    if settings.label_smoothing and (callable(settings.loss) or task.is_regression):
+        what = "a loss of your own" if callable(settings.loss) else f'the loss "{loss_name}"'
+        raise Refusal(f"label_smoothing belongs to log_loss; got {settings.label_smoothing:g} for {what}.")
     evaluate_train = settings.evaluate_train
     if evaluate_train is None:
         evaluate_train = isinstance(dataset.inputs, np.ndarray) or not has_validation
@@ -137,8 +134,18 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         micro_batch=_micro_batch(settings.micro_batch, plan),
         carries=settings.stateful,
         deterministic=settings.deterministic,
+        label_smoothing=settings.label_smoothing,
+        clip_norm=settings.clip_norm,
+        gradient_noise=settings.gradient_noise,
     )
+    undirected = {metric.name for metric in metrics if metric.greater_is_better is None}
     for column in (monitor, *rule.columns()):
+        if column.partition(".")[2] in undirected:
+            name = column.partition(".")[2]
+            raise Refusal(
+                f"whether a higher {name} is better must be said where it decides: metrics=[epochal.metric("
+                f'function, "{name}", greater_is_better=False)], or True.'
+            )
         if column not in spec.columns:
             lacking = "" if has_validation else " There are no validation samples (validation=0)."
             raise Refusal(did_you_mean("column", column, spec.columns) + lacking)
@@ -164,13 +171,37 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     return prepared
 
 
+def _own_metrics(settings: Settings, samples: Gathered) -> tuple[Metric, ...]:
+    """The metrics that were asked for; those of one's own are declared the way they are better."""
+    dataset = samples.dataset
+    assert samples.task is not None
+    assert dataset.targets is not None
+    scaled = samples.target_scalings[0] is not None or dataset.timeline is not None
+    found = metrics_of(settings.metrics or (), samples.task, dataset.targets, scaled)
+    for metric in found:
+        better = metric.greater_is_better
+        if metric.own and better is not None and not declare(metric.name, better):
+            other = "lower" if better else "higher"
+            raise Refusal(
+                f'"{metric.name}" was said to be better {other} before in this process; give the other '
+                "metric a name of its own."
+            )
+    return found
+
+
 def _state(model: Any, settings: Settings, dataset: Dataset) -> int:
     """The bytes that one repeat takes besides its samples."""
     outputs = 1 if dataset.task is None else dataset.task.outputs
-    tokens = getattr(dataset.encoder, "vocabulary_size", None)
-    chosen = tried("the model", lambda: settled(as_model(model, outputs), [dataset.inputs], tokens))
+    chosen = tried("the model", lambda: _chosen(model, dataset, outputs, [dataset.inputs]))
     shapes = tried("the model", lambda: shapes_of(chosen, dataset.shape, dataset.dtype))
     return state_bytes(shapes, settings.chosen_optimizer())
+
+
+def _chosen(model: Any, dataset: Dataset, outputs: int, inputs: Sequence[Any]) -> Model:
+    """The model for these samples: its outputs and vocabulary settled, with embeddings for codes."""
+    tokens = getattr(dataset.encoder, "vocabulary_size", None)
+    found = settled(as_model(model, outputs), inputs, tokens)
+    return embedded(found, code_sizes(dataset.encoder))
 
 
 def _carrying(model: Any, plan: Plan) -> Any:

@@ -5,6 +5,7 @@ The samples of each part of each repeat, as the model will see them, and what ra
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -304,6 +305,10 @@ class Prepared:
             values = scaling.restore(values)
         return values if dataset.timeline is None else dataset.timeline.restored(values, index)
 
+    def restored(self, repeat: int, name: str, values: NDArray[Any]) -> NDArray[Any]:
+        """Targets or outputs of a part as the engine has them, in the target's own units."""
+        return self.in_units(repeat, name, values.astype(np.float64)) if self.task.is_regression else values
+
     def _weights(
         self, dataset: Dataset, index: NDArray[np.int64], chosen: Split
     ) -> NDArray[np.float32] | None:
@@ -338,7 +343,8 @@ class Prepared:
             )
         seeds, keys = self._seeds(repeats, self.ordering(repeats)), self._keys(repeats, _INIT)
         parts, seeds, keys = Team(devices).put((parts, seeds, keys))
-        return Source(parts, self.shared or len(repeats) == 1, seeds, keys)
+        restore = tuple(functools.partial(self.restored, repeat) for repeat in repeats)
+        return Source(parts, self.shared or len(repeats) == 1, seeds, keys, restore)
 
     def fed_source(self, repeat: int, devices: tuple[jax.Device, ...] = ()) -> FedSource:
         """What one repeat trains on if its samples are fed to these devices."""
@@ -349,7 +355,8 @@ class Prepared:
         seeds, keys = Team(devices).put((self._seeds(only, {}), self._keys(only, _INIT)))
         inputs = self.dataset.inputs
         take = inputs.next_samples if isinstance(inputs, EndlessRows) else None
-        return FedSource(self.plan_of(repeat).passes, readers, seeds, keys, take)
+        restore = functools.partial(self.restored, repeat)
+        return FedSource(self.plan_of(repeat).passes, readers, seeds, keys, take, restore)
 
     def rows_of(self, repeat: int, epoch: int, index: int) -> NDArray[np.int64]:
         """The rows of the source that form a batch, counted from 1."""

@@ -20,6 +20,7 @@ from epochal.progress import display
 from epochal.remembered import Remembered, read_pieces
 from epochal.run import Run, load, load_record
 from epochal.run.checkpoints import newest
+from epochal.run.choices import refuse_choice
 from epochal.run.home import Home, read_request
 from epochal.training import Events, drained
 
@@ -93,6 +94,7 @@ def resuming(
         **given: as in `resume`.
     """
     others, path = together(), Path(folder)
+    refuse_choice(path)
     cluster: Cluster | None = None
     held = others.first("the run folder", lambda: Home.again(path, **(saving or {})))
     home = None if held is None else held[0]

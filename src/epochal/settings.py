@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import numbers
 import operator
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import signature
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict
 
 from epochal.data import TASKS, load
 from epochal.engine.optimizers import Optimizer, optimizer_for
 from epochal.engine.schedules import Schedule
 from epochal.errors import Refusal, did_you_mean
-from epochal.models import checked_precision, checked_threshold
+from epochal.models import checked_precision, checked_threshold, metrics_asked
 from epochal.models.augment import transforms_of
 from epochal.plan import BatchSchedule
 
@@ -42,6 +43,22 @@ _ELSEWHERE = {
 """What the command line calls an option, and how it is said in Python."""
 
 
+class _Bound(NamedTuple):
+    """What a number must be, and the words for it."""
+
+    words: str
+    holds: Callable[[float], bool]
+
+
+_AMOUNTS = {
+    "weight_decay": _Bound("at least 0 and finite", lambda x: 0 <= x < math.inf),
+    "clip_norm": _Bound("greater than 0 and finite", lambda x: 0 < x < math.inf),
+    "gradient_noise": _Bound("at least 0 and finite", lambda x: 0 <= x < math.inf),
+    "label_smoothing": _Bound("at least 0 and less than 1", lambda x: 0 <= x < 1),
+}
+_OPTIONAL = ("weight_decay", "clip_norm")
+
+
 class Options(TypedDict, total=False):
     """The keyword arguments of `fit` and `train`; `Settings` describes each."""
 
@@ -53,8 +70,12 @@ class Options(TypedDict, total=False):
     learning_rate: float | None
     schedule: str | Schedule
     optimizer_options: Mapping[str, float]
+    weight_decay: float | None
+    clip_norm: float | None
+    gradient_noise: float
     loss: Any
-    metrics: tuple[str, ...] | None
+    label_smoothing: float
+    metrics: Any
     monitor: str | None
     stop: Any
     order: Any
@@ -98,14 +119,28 @@ class Settings:
         epochs: passes through the training samples, at most (a rule may stop earlier).
         updates_per_epoch: what an epoch is, instead of one pass: evaluations, curves, rules and `epochs`
             count in it, while passes go on underneath as without it.
-        optimizer: a name (sgd, momentum, nesterov, adam, adamw, rmsprop, adagrad, lion, ...) or an Optax
-            object.
+        optimizer: a name (sgd, momentum, nesterov, adam, adamw, rmsprop, adagrad, lion, muon,
+            schedule_free_adam, ...) or an Optax object. Muon (Jordan et al. 2024) moves matrices, and Adam
+            all else; of a schedule-free one (Defazio et al. 2024), the averaged parameters are evaluated.
         learning_rate: of a named optimizer; its usual one by default.
-        schedule: "constant", "cosine", "step", or a `Schedule`.
+        schedule: how the learning rate moves: "constant", "cosine", "linear", "inverse_sqrt", or a
+            `Schedule`, such as Schedule("cosine", warmup=100) or Schedule("step", every=500).
         optimizer_options: further numbers of a named optimizer, such as {"weight_decay": 0.01}.
+        weight_decay: of a named optimizer: each update shrinks every parameter, biases too, by this share
+            times the learning rate, apart from the gradient (decoupled, as in AdamW); "lamb" and "lars" count
+            it in their trust ratio. None is the optimizer's usual one: 0.01 of "adamw" and
+            "schedule_free_adamw", 0.001 of "lion", else 0.
+        clip_norm: the largest norm of the gradient of an update, that of all parameters together; a larger
+            gradient is scaled down to it. None for none.
+        gradient_noise: variance of normal noise on the first gradient, after clipping; it shrinks with the
+            updates t as (1 + t)^-0.55 (Neelakantan et al. 2015, who take 0.01, 0.3 or 1).
         loss: a name ("log_loss", "squared_error", "absolute_error", "huber") or a function
             (outputs, targets) -> (batch,); the task's usual one by default.
-        metrics: names of metrics evaluated along the curve; the task's usual ones by default.
+        label_smoothing: the share of each target that is spread evenly over the classes, for log_loss; it
+            shapes the gradient and the running loss, while evaluations show the log loss itself.
+        metrics: what is evaluated along the curve, by name; the task's usual ones by default. A scorer of
+            scikit-learn goes by "sklearn:roc_auc" or as an object; a function of one's own,
+            (outputs, targets) -> a number, as itself, as ("name", function) or as `metric(function, ...)`.
         monitor: the column that decides which parameters are the best; "validation.loss" by default, or
             "train.loss" where there are no validation samples.
         stop: a rule of `epochal.stopping`, or None to train for all epochs.
@@ -164,8 +199,12 @@ class Settings:
     learning_rate: float | None = None
     schedule: str | Schedule = "constant"
     optimizer_options: Mapping[str, float] = field(default_factory=dict)
+    weight_decay: float | None = None
+    clip_norm: float | None = None
+    gradient_noise: float = 0.0
     loss: Any = None
-    metrics: tuple[str, ...] | None = None
+    label_smoothing: float = 0.0
+    metrics: Any = None
     monitor: str | None = None
     stop: Any = None
     order: Any = "shuffle"
@@ -255,7 +294,7 @@ class Settings:
         object.__setattr__(self, "freeze", _names("freeze", self.freeze or ()))
         object.__setattr__(self, "augment", transforms_of(self.augment))
         if self.metrics is not None:
-            object.__setattr__(self, "metrics", _names("metrics", self.metrics))
+            object.__setattr__(self, "metrics", metrics_asked(self.metrics))
         if not (isinstance(self.schedule, str | Schedule)):
             raise Refusal(f"schedule must be a name or a Schedule; got {self.schedule!r}.")
         checked_precision(self.precision)
@@ -274,12 +313,20 @@ class Settings:
             raise Refusal(f"optimizer_options must map names to numbers; got {options!r}.")
         options = {name: plain_number(value) for name, value in options.items()}
         object.__setattr__(self, "optimizer_options", options)
+        for name, bound in _AMOUNTS.items():
+            value = plain_number(getattr(self, name))
+            object.__setattr__(self, name, value)
+            if not (value is None and name in _OPTIONAL) and not (
+                isinstance(value, int | float) and not isinstance(value, bool) and bound.holds(value)
+            ):
+                raise Refusal(f"{name} must be {bound.words}; got {value!r}.")
         object.__setattr__(self, "threshold", checked_threshold(plain_number(self.threshold)))
         self.evaluation  # noqa: B018 (refuses what it can't read)
 
     def chosen_optimizer(self) -> Optimizer:
         """The optimizer with its options."""
-        return optimizer_for(self.optimizer, self.learning_rate, dict(self.optimizer_options))
+        options = dict(self.optimizer_options)
+        return optimizer_for(self.optimizer, self.learning_rate, options, self.weight_decay)
 
     def chosen_schedule(self) -> Schedule:
         """The schedule; an Optax object has its own."""

@@ -81,7 +81,7 @@ def test_one_file_an_array_and_a_folder_without_classes_are_predicted(call: Any,
 
 
 def test_trace_names_files(call: Any, place: Path, run: Path):
-    done = call("trace", run, "--update", "0")
+    done = call("trace", run, "--update", "1")
     assert "files: " in done.out and "/" in done.out.split("files: ")[1]
 
 
@@ -103,7 +103,7 @@ def test_arrays_of_bytes_are_fine_tuned_with_the_first_layer_frozen(call: Any, p
     assert done.status == 0, done.err
     said = joined(done.out)
     assert "the inputs are bytes: the model sees 0 to 255 as 0 to 1." in said
-    assert "starts from run (repeat 0): 4 arrays, by their names" in said
+    assert "starts from run (repeat 1): 4 arrays, by their names" in said
     assert "frozen: 296 of 323 parameters" in said
     settings = json.loads((place / "tuned" / "run.json").read_text())["settings"]
     assert (settings["freeze"], settings["initial"]) == (["0"], {"path": str(run)})

@@ -26,7 +26,7 @@ def test_a_balanced_run_is_traced_and_counted(call, table):
     whole = [one for one in counted["classes"] if one["size"] == 8]
     assert {(one["name"], one["least"], one["most"]) for one in whole} == {("no", 4, 4), ("yes", 4, 4)}
     shown = call("trace", "run", "--audit")
-    assert "turns per sample" in shown.out and "yes" in shown.out
+    assert "uses per sample" in shown.out and "yes" in shown.out
     some = next(row for row in range(1, 60, 5) if call("trace", "run", "--sample", row).status == 0)
     turns = call("trace", "run", "--sample", some, "--json").json["epochs"][0]["turns"]
     assert len(turns) in (3, 4, 5)
@@ -36,7 +36,7 @@ def test_a_balanced_run_is_traced_and_counted(call, table):
 
 def test_groups_are_named_by_a_column(call, table):
     assert call("train", table, "--order", "groups", "--groups", "who", *SMALL).status == 0
-    rows = [row for k in range(4) for row in call("trace", "run", "--update", k, "--json").json["rows"]]
+    rows = [row for k in range(1, 5) for row in call("trace", "run", "--update", k, "--json").json["rows"]]
     groups = [(row - 1) // 5 for row in rows]
     changes = sum(one != other for one, other in itertools.pairwise(groups))
     assert changes == len(set(groups)) - 1

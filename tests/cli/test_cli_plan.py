@@ -25,7 +25,9 @@ def test_plan_shows_the_remainder_and_what_else_could_become_of_it(call):
 
 def test_sizes_that_change_and_epochs_of_updates(call):
     text = call("plan", 614, "-b", 32, "-e", 100, "--grow-batch", "30:128,60:full").out
-    assert "32, from epoch 30: 128, from epoch 60: full" in text and "790  (100 epochs in 3 phases)" in text
+    assert (
+        "32, after 30 epochs: 128, after 60 epochs: full" in text and "790  (100 epochs in 3 phases)" in text
+    )
     grown = call("plan", 614, "-b", 32, "-e", 100, "--grow-batch", "300 updates: 128", "--json").json
     assert grown["batch_schedule"] == {"unit": "updates", "changes": [[0, 32], [300, 128]]}
     paced = call("plan", 614, "-b", 32, "-e", 10, "--updates-per-epoch", 100, "--json").json

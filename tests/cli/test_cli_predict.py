@@ -1,5 +1,6 @@
 """Contract of `epochal predict`, `trace`, `report` and `example`, with their refusals."""
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -68,7 +69,7 @@ def test_unseen_categories_are_said(call, trained, tmp_path):
     result = call("predict", run, new)
     assert result.status == 0
     assert '"color"' in result.err
-    assert "20 values in no category" in result.err
+    assert "20 values not seen in training" in result.err
 
 
 def test_rows_that_do_not_fit_are_refused(refuse, trained, tmp_path):
@@ -127,7 +128,7 @@ def test_a_run_of_a_stranger_is_predicted_with_nothing_that_it_names(refuse, tra
 
 @pytest.mark.parametrize("command", ["predict", "trace", "report"])
 def test_what_is_no_run_is_refused(command, refuse, tmp_path, trained):
-    arguments = {"predict": [trained[1]], "trace": ["--update", "0"], "report": []}[command]
+    arguments = {"predict": [trained[1]], "trace": ["--update", "1"], "report": []}[command]
     refuse(command, "nowhere", *arguments, words=["nowhere", "run.json", "epochal runs"])
     (tmp_path / "folder").mkdir()
     refuse(command, "folder", *arguments, words=["folder", "run.json"])
@@ -165,7 +166,7 @@ def test_trace_says_where_a_row_was_and_what_formed_an_update(call, trained):
     row = formed["rows"][2]
     seen = call("trace", run, "--sample", row, "--epoch", formed["epoch"], "--json").json
     (turn,) = seen["epochs"][0]["turns"]
-    assert (turn["update"], turn["batch"], turn["slot"]) == (1, formed["batch"], 2)
+    assert (turn["update"], turn["batch"], turn["slot"]) == (1, formed["batch"], 3)
     assert len(call("trace", run, "--sample", row).out.splitlines()) == 3
     assert f"rows: {', '.join(map(str, formed['rows']))}" in call("trace", run, "--update", "1").out
 
@@ -173,14 +174,15 @@ def test_trace_says_where_a_row_was_and_what_formed_an_update(call, trained):
 TRACE = {
     "neither": ([], ["--sample", "--update", "--audit", "got none"]),
     "both": (["--sample", "1", "--update", "1"], ["got several"]),
-    "an epoch of an update": (["--update", "1", "--epoch", "0"], ["--epoch", "--sample"]),
-    "update above": (["--update", "6"], ["update", "6"]),
-    "update below": (["--update", "-1"], ["update", "at least 0", "got -1"]),
+    "an epoch of an update": (["--update", "1", "--epoch", "1"], ["--epoch", "--sample"]),
+    "update above": (["--update", "7"], ["update", "between 1 and 6", "got 7"]),
+    "update below": (["--update", "0"], ["update", "at least 1", "got 0"]),
     "row above": (["--sample", "61"], ["row 61", "1 to 60"]),
     "row 0": (["--sample", "0"], ["sample", "at least 1", "got 0"]),
-    "epoch above": (["--sample", "1", "--epoch", "3"], ["epoch", "got 3"]),
-    "repeat above": (["--sample", "1", "--repeat", "2"], ["repeat", "0 and 1", "got 2"]),
-    "repeat above for an update": (["--update", "1", "--repeat", "2"], ["repeat", "0 and 1", "got 2"]),
+    "epoch above": (["--sample", "1", "--epoch", "4"], ["epoch", "got 4"]),
+    "repeat above": (["--sample", "1", "--repeat", "3"], ["repeat", "1 and 2", "got 3"]),
+    "repeat above for an update": (["--update", "1", "--repeat", "3"], ["repeat", "1 and 2", "got 3"]),
+    "repeat below": (["--update", "1", "--repeat", "0"], ["repeat", "at least 1", "got 0"]),
 }
 
 
@@ -189,7 +191,7 @@ def test_a_trace_out_of_range_is_refused(name, refuse, trained, call):
     run, _ = trained
     options, words = TRACE[name]
     if name == "epoch above":
-        row = call("trace", run, "--update", "0", "--json").json["rows"][0]
+        row = call("trace", run, "--update", "1", "--json").json["rows"][0]
         options = ["--sample", str(row), *options[2:]]
     refuse("trace", run, *options, words=words)
 
@@ -209,3 +211,36 @@ def test_examples_are_listed_and_written_once(call, refuse):
 def test_a_run_says_what_it_holds(trained):
     document = json.loads((trained[0] / "run.json").read_text())
     assert document["settings"]["repeats"] == 2
+
+
+def test_columns_of_the_input_stand_beside_as_the_file_has_them(call, trained, tmp_path):
+    """Identifiers with zeros before them, in another order of columns, with a column of our own name."""
+    run, table = trained
+    lines = table.read_text().splitlines()
+    made = ["customer,row," + lines[0]]
+    made += [f"{k:05d},{'' if k == 2 else '1.50'},{line}" for k, line in enumerate(lines[1:])]
+    (tmp_path / "new.csv").write_text("\n".join(made) + "\n")
+    plain = pyarrow.csv.read_csv(io.BytesIO(call("predict", run, table).out.encode()))
+    text = pyarrow.csv.ConvertOptions(
+        column_types={"customer": pyarrow.string(), "row (input)": pyarrow.string()}
+    )
+
+    def predicted(*options):
+        out = call("predict", run, "new.csv", "--quiet", *options).out
+        return pyarrow.csv.read_csv(io.BytesIO(out.encode()), convert_options=text)
+
+    one = predicted("--id", "customer")
+    assert one.column_names == ["row", "customer", *plain.column_names[1:]]
+    assert one["customer"].to_pylist() == [f"{k:05d}" for k in range(60)]
+    assert one.drop_columns("customer").equals(plain)
+    assert predicted("--id", "1,color").column_names[:3] == ["row", "customer", "color"]
+    whole = predicted("--with-inputs", "--id", "color")
+    assert whole.column_names[:7] == ["row", "color", "customer", "row (input)", "age", "height", "kind"]
+    assert whole["row (input)"].to_pylist()[:3] == ["1.50", "1.50", ""]
+    rows = call("predict", run, "new.csv", "--with-inputs", "--json").json["rows"]
+    assert rows[3]["customer"] == "00003" and rows[3]["age"] == 23 and rows[2]["row (input)"] is None
+
+
+def test_columns_that_are_not_there_are_refused(refuse, trained):
+    run, table = trained
+    refuse("predict", run, table, "--id", "colour", words=['"colour"', 'mean "color"'])

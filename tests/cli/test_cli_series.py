@@ -35,8 +35,8 @@ def test_a_series_trains_predicts_beyond_its_end_and_is_traced(call, table):
     assert len(lines) == 1 + ROWS - 6 + 1
     assert lines[-1].startswith(',"2006-01",')
     # Row 7 is the first target of the first window, which trains.
-    assert "epoch 0: update" in call("trace", "run", "--sample", "7", "--epoch", "0").out
-    refused = call("trace", "run", "--sample", "6", "--epoch", "0")
+    assert "epoch 1: update" in call("trace", "run", "--sample", "7", "--epoch", "1").out
+    refused = call("trace", "run", "--sample", "6", "--epoch", "1")
     assert refused.status == 2
     assert "no sample is row 6: no window has its first target there." in " ".join(refused.err.split())
     assert call("report", "run").status == 0

@@ -24,7 +24,7 @@ def test_json_is_one_document_and_all_else_goes_to_standard_error(call, tmp_path
     assert {one["reason"] for one in document["stopped"]} == {"all 3 epochs done"}
     assert document["run"] == "run"
     assert (tmp_path / "run" / "report.html").is_file()
-    assert "Figures at the best parameters, over 2 repeats" in result.err
+    assert "Results at the best epoch, over 2 repeats" in result.err
 
 
 def test_the_screen_fits_80_columns_and_has_no_trailing_blanks(call, tmp_path):
@@ -34,7 +34,7 @@ def test_the_screen_fits_80_columns_and_has_no_trailing_blanks(call, tmp_path):
     assert max(len(line) for line in lines if " · " not in line) <= 80
     assert all(line == line.rstrip() for line in lines)
     titles = [line for line in lines if line[:1].isupper()]
-    wanted = ["Data", "Plan", "Training", "Verdict", "Figures at the best parameters (1 repeat: no interval)"]
+    wanted = ["Data", "Plan", "Training", "Verdict", "Results at the best epoch (1 repeat: no interval)"]
     assert titles == [*wanted, "Classes, validation (1 repeat)", "Stopped", "Run     run"]
     assert [line for before, line in itertools.pairwise(lines) if line in titles and before] == []
     assert not (tmp_path / "run" / "report.html").exists()
@@ -138,8 +138,8 @@ def test_a_paced_training_is_traced(call, tmp_path):
     assert (report["plan"]["updates"], report["plan"]["updates_per_epoch"]) == (20, 5)
     assert report["settings"]["batch_schedule"]["changes"] == [[0, 8], [2, 24]]
     assert report["settings"]["micro_batch"] == 16
-    formed = call("trace", run, "--update", 13, "--json").json
-    assert (formed["epoch"], formed["batch"], len(formed["rows"])) == (2, 3, 24)
-    seen = call("trace", run, "--sample", formed["rows"][7], "--epoch", 2, "--json").json["epochs"][0]
+    formed = call("trace", run, "--update", 14, "--json").json
+    assert (formed["epoch"], formed["batch"], len(formed["rows"])) == (3, 4, 24)
+    seen = call("trace", run, "--sample", formed["rows"][7], "--epoch", 3, "--json").json["epochs"][0]
     turns = list(zip(seen["turns"], seen["sizes"], strict=True))
-    assert ({"update": 13, "epoch": 2, "batch": 3, "slot": 7}, 24) in turns
+    assert ({"update": 14, "epoch": 3, "batch": 4, "slot": 8}, 24) in turns

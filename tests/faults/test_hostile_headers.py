@@ -22,7 +22,7 @@ from safetensors.numpy import save_file
 
 import epochal as ep
 from epochal.choose.store import Store
-from epochal.data import encoder_from_dict, load, sniff
+from epochal.data import encoder_from_dict, load, survey
 from epochal.data import tidy as tidy_module
 from epochal.data.npy import read_array
 from epochal.errors import Refusal
@@ -116,7 +116,7 @@ def test_a_packed_table_that_is_damaged_is_refused(tmp_path):
 
 
 def test_a_short_file_that_unfolds_to_very_much_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(sniff, "_UNFOLDED_BYTES", 1 << 19)
+    monkeypatch.setattr(survey, "_UNFOLDED_BYTES", 1 << 19)
     path = tmp_path / "x.csv.gz"
     path.write_bytes(gzip.compress(b"1,2\n" * (1 << 18)))
     refused(lambda: load(path), "unfolds to more than 200 times its size")

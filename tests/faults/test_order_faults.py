@@ -135,7 +135,7 @@ def test_an_audit_knows_the_classes_of_the_order():
 def test_an_audit_counts_one_of_a_thing_as_one():
     assert str(Plan(9, 8, 1, remainder="drop", order="sequential").audit()).splitlines() == [
         "1 epoch, 1 update: 1 batch of 8",
-        "  turns per sample  0 to 1 (1 × 0, 8 × 1)",
+        "  uses per sample  0 to 1 (1 × 0, 8 × 1)",
         "  left out          1 sample in each epoch, 1 in all of them",
     ]
     many = Plan(40, {0: 40, 1: 20, 2: 10, 3: 8, 4: 5, 5: 4}, 6).audit()

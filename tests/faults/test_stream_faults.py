@@ -57,8 +57,8 @@ def begun(events: Any) -> None:
 @pytest.mark.parametrize(
     ("fault", "workers", "said"),
     [
-        ("raise", 0, r"sample 5 \(counted from 0\) could not be read: OSError: the disk is gone"),
-        ("exit", 0, r"sample 5 \(counted from 0\) could not be read: SystemExit: no more"),
+        ("raise", 0, r"sample 6 \(items\[5\]\) could not be read: OSError: the disk is gone"),
+        ("exit", 0, r"sample 6 \(items\[5\]\) could not be read: SystemExit: no more"),
         ("kill", 1, "a worker process that reads the data has died"),
         ("ragged", 0, r"sample 5 .* must have the shape \(3,\), as those of sample 0 have; got \(2,\)"),
     ],

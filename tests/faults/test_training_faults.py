@@ -60,7 +60,8 @@ def test_a_loss_that_explodes_is_stopped_and_named():
         assert broken.samples == tuple(rows.tolist())
         assert outcome.stopped == f"the loss or the parameters were not finite at {broken}"
         assert (
-            f"update {broken.update:,} (epoch {broken.epoch}, batch {broken.batch}; rows " in outcome.stopped
+            f"update {broken.update + 1:,} (epoch {broken.epoch + 1}, batch {broken.batch + 1}; rows "
+            in outcome.stopped
         )
         assert outcome.updates == broken.update
 

@@ -19,14 +19,15 @@ def test_horse_colic():
     found = load(SHARED / "horse-colic.csv", target=23)
     assert found.notes == (
         "no header: columns are numbered from 1; --header reads the first row as one.",
+        'read as missing: "?" (1 in column 1, 60 in column 4, 24 in column 5 and more in 18 other columns; '
+        "1,605 in all); --missing replaces the marks.",
         "column 23 is the target; 1 sample has none (first in row 133): left out.",
         "target column 23: 3 classes (1: 178, 2: 77, 3: 44), multi-class classification; "
         "--task regression takes the numbers as they are.",
-        "column 3 looks like an identifier (283 of 299 values differ): left out; --keep 3 keeps it.",
         "columns 4, 5, 6, 7, 8, 9, 10, 11, 12, 13 and 9 more have missing values (1,602 cells): numbers are "
         "filled with the median of the training samples, and an indicator column says where.",
     )
-    assert (found.samples, found.shape) == (299, (45,))
+    assert (found.samples, found.shape) == (299, (46,))
     assert found.rows[131:133].tolist() == [132, 134]
 
 
@@ -55,8 +56,8 @@ def test_each_left_out_column_is_said_with_the_flag_that_keeps_it(tmp_path):
     found = notes_of(text, tmp_path)
     assert found.notes[2:] == (
         'column 1 ("row") looks like a row number (consecutive integers): left out; --keep row keeps it.',
-        'column 2 ("hospital number") looks like an identifier (60 of 60 values differ): left out; '
-        '--keep "hospital number" keeps it.',
+        'column 2 ("hospital number") looks like an identifier (60 of 60 values differ) and says nothing '
+        'about the target: left out; --keep "hospital number" keeps it.',
         'column 4 ("code") looks like an identifier (60 of 60 values differ): left out; '
         "--keep code keeps it.",
         'column 5 ("remark") looks like free text (60 of 60 values differ): left out; '
@@ -64,12 +65,14 @@ def test_each_left_out_column_is_said_with_the_flag_that_keeps_it(tmp_path):
         'column 6 ("one") is constant (7): left out; --keep one keeps it.',
         'column 7 ("nothing") has no values at all: left out.',
         'column 8 ("kind") is a category of 2 levels; --drop kind leaves it out.',
+        'column 8 ("kind") determines the target: each of its 2 values goes with one class. If it is not '
+        "known before the target is, leave it out with --drop kind.",
     )
     assert found.features == ("price", "kind=a", "kind=b")
     kept = notes_of(text, tmp_path, keep=[1, "hospital number"], drop=["kind"], categorical=["price"])
     assert kept.features[:2] == ("row", "hospital number")
     assert "kind=a" not in kept.features
-    assert len(kept.features) == 62
+    assert kept.features == ("row", "hospital number", "price")  # one column of codes for 60 levels
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", " "])
@@ -88,7 +91,7 @@ def test_headers_of_text_tables_and_decimal_commas(tmp_path):
     assert notes_of("red,good\nblue,bad\nred,good\nblue,bad\n", tmp_path).samples == 4
     found = notes_of("a;b;y\n1,5;2,25;0\n2,5;3;1\n3,5;4;0\n", tmp_path)
     assert found.inputs.tolist() == [[1.5, 2.25], [2.5, 3], [3.5, 4]]
-    assert "a comma is the decimal mark." in found.notes
+    assert 'a comma is the decimal mark; --decimal "." changes that.' in found.notes
     assert notes_of("1,2\n3,4\n5,6\n", tmp_path, header=True).features == ("1",)
 
 
@@ -100,10 +103,10 @@ def test_few_missing_targets_are_left_out_aloud(tmp_path):
 
 
 def test_stray_marks_in_a_small_category_are_said(tmp_path):
-    text = "a,y\n" + "".join(f"{i % 9},{i % 2}\n" for i in range(90)) + "none,1\n" * 3
+    text = "a,y\n" + "".join(f"{i % 9},{i % 2}\n" for i in range(90)) + "K,1\n" * 3
     found = notes_of(text, tmp_path)
-    assert any("--missing none makes numbers of it" in note for note in found.notes)
-    assert notes_of(text, tmp_path, missing=("none",)).features == ("a", "a is missing")
+    assert any("--missing K makes numbers of it" in note for note in found.notes)
+    assert notes_of(text, tmp_path, missing=("K",)).features == ("a", "a is missing")
 
 
 def test_whole_numbers_beyond_float32_are_said(tmp_path):

@@ -13,7 +13,8 @@ import pytest
 import epochal as ep
 from epochal.choose.progress import Step, Steps
 from epochal.events import Unsaved
-from epochal.progress import Watcher, display, in_python
+from epochal.faces import in_python
+from epochal.progress import Watcher, display
 
 RANDOM = np.random.default_rng(7)
 FRAME = pd.DataFrame(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -199,3 +200,30 @@ def test_the_screen_fits_and_says_the_same(run):
         lines = found.summary(width).splitlines()
         assert max(map(len, lines)) <= width
         assert any(line.startswith("Confusion matrix") for line in lines)
+
+
+def test_labels_that_need_not_sum_to_one_are_evaluated(tmp_path):
+    held = np.load(Path(__file__).parents[1] / "trials" / "several-labels.npz")
+    inputs, targets = held["X"].astype(np.float32), held["y"]
+    run = ep.fit(ep.MLP(4), (inputs, targets), epochs=5, repeats=2, test=0.2)
+    rows = held_out(run, 0, 3)
+    found = run.evaluate(inputs[rows], targets[rows])
+    for name, summary in found.metrics.items():
+        assert summary.per_repeat[0] == pytest.approx(
+            run.metrics["test"][name].per_repeat[0], rel=1e-6, nan_ok=True
+        )
+    prediction = run.predict(inputs[rows])
+    assert found.ensemble["exact_match"] == (prediction.labels == targets[rows]).all(axis=1).mean()
+    assert found.ensemble_confusion.shape == (targets.shape[1], 2, 2)
+    assert "Labels (" in found.summary() and "Confusion" not in found.summary()
+    assert found.overlap.trained == (run.splits[1][rows] == 1).sum()
+    json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_columns_of_a_frame_stand_beside(run):
+    named = FRAME.assign(customer=[f"{k:04d}" for k in range(60)])
+    found = run.predict(named, id="customer")
+    assert found.to_arrow().column_names[:2] == ["row", "customer"]
+    assert found[7:9].to_pandas()["customer"].tolist() == ["0007", "0008"]
+    whole = run.predict((named, TARGETS["pandas categories of integers"]), with_inputs=True).to_pandas()
+    pd.testing.assert_frame_equal(whole[list(named)], named, check_dtype=False)

@@ -64,6 +64,20 @@ def test_figures_are_those_of_scikit_learn(run):
     assert table.recall.per_repeat[0] == pytest.approx(oracle.recall_score(true[:, 1], chosen[:, 1]))
 
 
+def test_a_run_of_labels_is_evaluated_on_other_rows(run):
+    found = run.evaluate(X[:50], Y[:50])
+    shares = run.predict(X[:50]).probabilities
+    wanted = {
+        "loss": np.mean([oracle.log_loss(Y[:50, k], shares[:, k]) for k in range(3)]),
+        "f1_micro": oracle.f1_score(Y[:50], shares > 0.5, average="micro"),
+        "average_precision_macro": oracle.average_precision_score(Y[:50], shares, average="macro"),
+    }
+    assert {name: found.ensemble[name] for name in wanted} == pytest.approx(wanted, abs=1e-6)
+    assert list(found.per_class) == list(run.task.classes)
+    assert sum(one.samples for one in found.calibration.bins) == 150
+    assert "target 2" in str(found)
+
+
 def test_a_run_of_labels_is_kept_and_shown(run, tmp_path):
     folder = run.save(tmp_path / "run")
     again = ep.load(folder)

@@ -104,8 +104,15 @@ batch_sizes = st.one_of(
 )
 schedules = st.one_of(
     st.sampled_from(["constant", "cosine"]),
-    st.builds(ep.Schedule, st.sampled_from(["constant", "cosine"]), st.integers(0, 9), floor=finite),
-    st.builds(ep.Schedule, st.just("step"), st.integers(0, 9), every=st.integers(1, 9), factor=finite),
+    st.builds(ep.Schedule, st.sampled_from(["cosine", "linear"]), st.integers(0, 9), floor=st.floats(0, 1)),
+    st.builds(ep.Schedule, st.sampled_from(["constant", "inverse_sqrt"]), st.integers(0, 9)),
+    st.builds(
+        ep.Schedule,
+        st.sampled_from(["step", "exponential"]),
+        st.integers(0, 9),
+        every=st.integers(1, 9),
+        factor=finite,
+    ),
 )
 asked = st.fixed_dictionaries(
     {},
@@ -114,7 +121,11 @@ asked = st.fixed_dictionaries(
         "micro_batch": st.none() | st.integers(1, 9),
         "epochs": st.integers(1, 99),
         "updates_per_epoch": st.none() | st.integers(1, 9),
-        "optimizer": st.sampled_from(["sgd", "momentum", "lion", "rmsprop"]),
+        "optimizer": st.sampled_from(["sgd", "lion", "rmsprop", "muon", "schedule_free_adam"]),
+        "weight_decay": st.none() | finite,
+        "clip_norm": st.none() | finite,
+        "gradient_noise": st.floats(0, 1),
+        "label_smoothing": st.floats(0, 0.5),
         "learning_rate": st.none() | finite | finite.map(np.float32),
         "schedule": schedules,
         "stop": rules,
@@ -123,7 +134,7 @@ asked = st.fixed_dictionaries(
         "repeats": st.integers(1, 3),
         "seed": st.integers(0, 2**63) | st.integers(0, 9).map(np.int64),
         "vary": st.lists(st.sampled_from(["split", "init", "order"]), min_size=1, unique=True).map(tuple),
-        "metrics": st.just(("accuracy", "roc_auc")),
+        "metrics": st.sampled_from([("accuracy", "roc_auc"), ("accuracy", "sklearn:roc_auc")]),
         "monitor": columns,
         "validation": st.floats(0.1, 0.4),
         "test": st.floats(0.0, 0.2),

@@ -34,4 +34,4 @@ def test_the_baseline_of_classes_is_their_frequency(outputs, class_weight):
 def test_of_a_loss_of_ones_own_no_baseline_is_claimed():
     run = ep.fit(ep.MLP(4), (X, Y), loss=lambda outputs, targets: (outputs[:, 0] - targets) ** 2, **KW)
     assert "validation.loss" not in run.baseline and "validation.accuracy" in run.baseline
-    assert "constant prediction" not in run.verdict.sentence
+    assert "always predicting" not in run.verdict.sentence

@@ -26,6 +26,7 @@ from epochal.errors import Refusal
 ROWS = 100
 NET = ep.MLP(4)
 SHORT: dict[str, Any] = {"repeats": 3, "epochs": 20, "optimizer": "sgd", "seed": 1}
+ASKED: dict[str, Any] = {"class_weight": "balanced", "standardize": True, "validation": 0.25}
 
 
 def samples() -> tuple[Any, Any]:
@@ -123,11 +124,13 @@ def test_its_fields_fit_together(advice: Advice, folder: Path) -> None:
 
 
 def test_its_options_are_those_of_fit(advice: Advice) -> None:
+    """With everything that was asked of the advice."""
     assert advice.options == {
         "batch_size": advice.batch_size.value,
         "epochs": advice.epochs.value,
         "optimizer": "sgd",
         "learning_rate": advice.learning_rate.value,  # type: ignore[union-attr]
+        "seed": 1,
     }
     run = ep.fit(NET, samples(), **advice.options)
     assert run.plan.batch_size == advice.batch_size.value and run.plan.epochs == advice.epochs.value
@@ -183,7 +186,10 @@ def test_other_goals(goal: str) -> None:
 
 
 def test_what_is_given_is_kept() -> None:
-    advice = advise(NET, samples(), batch_size=16, **SHORT)
+    advice = advise(NET, samples(), batch_size=16, **SHORT, **ASKED)
+    assert ASKED.items() <= advice.options.items() and advice.options["batch_size"] == 16
+    run = ep.fit(NET, samples(), **advice.options)
+    assert run.settings["class_weight"] == "balanced" and run.data["sizes"]["validation"] == 25
     consistent(advice)
     assert advice.batch_size.value == advice.batch_size.low == advice.batch_size.high == 16
     assert {one.batch_size for one in advice.tried} == {16}
@@ -333,7 +339,7 @@ def test_under_adam_the_measured_trainings_decide() -> None:
 
 
 def test_a_target_that_takes_no_training_is_refused():
-    with pytest.raises(Refusal, match="target 50 must be better than a constant prediction"):
+    with pytest.raises(Refusal, match="target 50 must be better than the baseline"):
         advise(NET, samples(), target=50.0, **SHORT)
 
 

@@ -241,6 +241,27 @@ def test_settings_that_are_equal_in_updates_are_evaluated_alike():
     assert {row.updates for row in found.rows} == {40}
     updates = [found.curves[row.name].of(0).update.tolist() for row in found.rows]
     assert updates[0] == updates[1] == updates[2]
+    run = ep.fit(found.model, "example:iris", **found.options)
+    assert run.outcomes[0].updates == 40 and run.plan.batch_size == found.row(found.best).batch_size
+
+
+def test_the_options_of_a_setting_train_with_it():
+    asked = {"class_weight": "balanced", "validation": 0.3, "seed": 5, "standardize": False}
+    grid = {"batch_size": [8, "full"], "optimizer": ["sgd", "adam"], "epochs": 2, "repeats": 2}
+    found = compare({"small": ep.MLP(3), "none": ep.MLP()}, "example:iris", **asked, **grid)
+    assert len(found.rows) == 8 and found.options == found.rows[0].options
+    for row in found.rows:
+        assert row.options == asked | {
+            "batch_size": row.axes["batch_size"] if row.axes["batch_size"] == 8 else "full",
+            "optimizer": row.axes["optimizer"],
+            "learning_rate": row.learning_rate,
+            "epochs": 2,
+            **{name: row.options[name] for name in ("schedule", "order", "remainder")},
+        }
+        assert len(row.model.hidden) == (row.axes["model"] == "small")
+    run = ep.fit(found.model, "example:iris", **found.options)
+    assert run.settings["learning_rate"] == found.rows[0].learning_rate
+    json.dumps(found.to_dict(), allow_nan=False)
 
 
 # The grid ------------------------------------------------------------------------------------------------

@@ -206,12 +206,12 @@ def test_seen_answers_for_rows_of_the_source_and_says_why_it_cannot():
     answer = seen(run, trained, 0)
     assert len(answer.turns) == 1 and answer.size == 8
     for arguments, sentence in (
-        ((run, held_out, 0), f"row {held_out} is a validation sample in repeat 0, so no update saw it."),
-        ((run, tested, 0), f"row {tested} is a test sample in repeat 0, so no update saw it."),
+        ((run, held_out, 0), f"row {held_out} is a validation sample in repeat 1, so no update saw it."),
+        ((run, tested, 0), f"row {tested} is a test sample in repeat 1, so no update saw it."),
         ((run, 0, 0), "no sample is row 0: rows are 1 to 60."),
         ((run, 61, 0), "no sample is row 61: rows are 1 to 60."),
-        ((run, trained, 5), "epoch must be between 0 and 4; got 5."),
-        ((run, trained, 0, 2), "repeat must be between 0 and 1; got 2."),
+        ((run, trained, 5), "epoch must be between 1 and 5 (those of the plan); got 6."),
+        ((run, trained, 0, 2), "repeat must be between 1 and 2; got 3."),
     ):
         with pytest.raises(Refusal) as refused:
             seen(*arguments)
@@ -223,14 +223,14 @@ def test_seen_answers_for_rows_of_the_source_and_says_why_it_cannot():
 def test_updates_that_were_not_made_formed_nothing():
     run = ep.fit(ep.MLP(4), (X, PRICE), batch_size=8, epochs=50, stop=ep.Budget(updates=9), metrics=())
     assert formed(run, 8).update == 8
-    with pytest.raises(Refusal, match=r"update must be less than 9 \(repeat 0 made that many\); got 9."):
+    with pytest.raises(Refusal, match=r"update must be between 1 and 9 \(repeat 1 made that many\); got 10."):
         formed(run, 9)
     train = np.flatnonzero(run.splits[0] == 1)
     row = int(run.rows[train[0]])
     first = seen(run, row, 0)
     assert row in formed(run, first.turns[0].update).rows
     with pytest.raises(
-        Refusal, match=rf"epoch must be one in which row {row} had its turn; repeat 0 ended after 9 updates"
+        Refusal, match=rf"epoch must be one in which row {row} had its turn; repeat 1 ended after 9 updates"
     ):
         seen(run, row, 10)
 

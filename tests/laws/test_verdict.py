@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from epochal.curves import KINDS, Curves, Verdict, judge
+from epochal.faces import in_python
 
 EPOCHS = np.arange(151.0)
 
@@ -40,13 +41,13 @@ def case(kind: str, repeats: int, seed: int = 0, sd: float = 0.004) -> Curves:
     def falls(end: float, speed: float) -> np.ndarray:
         return end + (0.72 - end) * np.exp(-t / speed)
 
-    if kind == "over-learned":
+    if kind == "overfitting":
         training, validation = falls(0.15, 35), falls(0.15, 35) + 0.02 + 0.003 * np.clip(t - 22, 0, None)
-    elif kind == "suitably fit":
+    elif kind == "good fit":
         training, validation = falls(0.42, 12), falls(0.47, 12)
     elif kind == "still improving":
         training, validation = falls(0.35, 90), falls(0.37, 90)
-    elif kind == "under-learned":
+    elif kind == "underfitting":
         training, validation, split = falls(0.59, 6), falls(0.595, 6), split * 0.2
     elif kind == "no detectable difference from chance":
         training, validation, split = falls(0.645, 6), falls(0.66, 6), split * 0.2
@@ -75,7 +76,7 @@ def test_each_kind_is_found(kind: str, repeats: int) -> None:
     assert found.count(kind) >= 9, found
 
 
-@pytest.mark.parametrize("kind", [k for k in ALL if k != "under-learned"])
+@pytest.mark.parametrize("kind", [k for k in ALL if k != "underfitting"])
 @pytest.mark.parametrize("repeats", [1, 3])
 def test_few_repeats_find_the_large_effects_and_say_that_they_are_few(kind: str, repeats: int) -> None:
     found = [judged(case(kind, repeats, seed)) for seed in range(10)]
@@ -96,7 +97,7 @@ def test_flat_noise_is_not_called_over_learned(repeats: int, points: int, sd: fl
         shape = (repeats, points)
         training = 0.3 + 0.35 * np.exp(-np.arange(points) / (points / 4)) + noise(rng, shape, 0.002)
         validation = 0.5 + rng.normal(0, 0.03, (repeats, 1)) + noise(rng, shape, sd, rho)
-        accused += judged(made(training, validation)).kind == "over-learned"
+        accused += judged(made(training, validation)).kind == "overfitting"
     assert accused <= 0.05 * trials + 1
 
 
@@ -129,12 +130,12 @@ def test_rises_of_very_different_size_in_every_repeat_are_over_learning() -> Non
         rows.append(low * ratio**turn + 0.6 * np.exp(-epochs / 3))
     training = np.tile(0.65 * np.exp(-epochs / 12), (5, 1))
     verdict = judged(made(training, np.array(rows)))
-    assert verdict.kind == "over-learned"
+    assert verdict.kind == "overfitting"
     assert verdict.figures["rise_by_a_factor_of_at_least"] > 1
 
 
 def test_a_loss_that_is_not_finite_is_unstable_and_counted() -> None:
-    curves = case("suitably fit", 10)
+    curves = case("good fit", 10)
     curves.columns["validation.loss"][(curves.repeat == 3) & (curves.update >= 40 * 62)] = np.nan
     curves.columns["train.loss"][(curves.repeat == 5) & (curves.update >= 60 * 62)] = np.inf
     verdict = judged(curves)
@@ -144,23 +145,23 @@ def test_a_loss_that_is_not_finite_is_unstable_and_counted() -> None:
 
 
 def test_the_running_loss_of_epoch_0_is_not_a_fault() -> None:
-    curves = case("suitably fit", 5)
+    curves = case("good fit", 5)
     curves.columns["train.running_loss"] = np.where(curves.update == 0, np.nan, curves.columns["train.loss"])
-    assert judged(curves).kind == "suitably fit"
+    assert judged(curves).kind == "good fit"
     everywhere = dict(curves.columns) | {"test.loss": np.full(len(curves), np.nan)}
     never = Curves(curves.repeat, curves.epoch, curves.update, curves.samples, curves.seconds, everywhere)
-    assert judged(never).kind == "suitably fit"
+    assert judged(never).kind == "good fit"
 
 
 def test_a_collapse_without_return() -> None:
-    curves = case("suitably fit", 5)
+    curves = case("good fit", 5)
     curves.columns["train.loss"][(curves.update >= 41 * 62) & (curves.repeat < 2)] = 2.0
     verdict = judged(curves)
     assert verdict.kind == "unstable" and "epoch 41" in verdict.sentence
 
 
 def test_not_judged() -> None:
-    curves = case("suitably fit", 3)
+    curves = case("good fit", 3)
     few = curves.update <= 5 * 62
     short = Curves(
         curves.repeat[few], curves.epoch[few], curves.update[few], curves.samples[few], curves.seconds[few],
@@ -176,15 +177,15 @@ def test_not_judged() -> None:
 
 
 def test_all_nan_validation_and_no_baseline() -> None:
-    curves = case("suitably fit", 3)
+    curves = case("good fit", 3)
     blank = dict(curves.columns) | {"validation.loss": np.full(len(curves), np.nan)}
     none = Curves(curves.repeat, curves.epoch, curves.update, curves.samples, curves.seconds, blank)
     assert judged(none).kind == "not judged"
-    assert judged(curves, baseline=None).kind == "suitably fit"
+    assert judged(curves, baseline=None).kind == "good fit"
 
 
 def test_repeats_that_stopped_early() -> None:
-    curves = case("over-learned", 10)
+    curves = case("overfitting", 10)
     keep = curves.epoch <= 70 + 5 * curves.repeat
     cut = Curves(
         curves.repeat[keep], curves.epoch[keep], curves.update[keep], curves.samples[keep],
@@ -192,14 +193,14 @@ def test_repeats_that_stopped_early() -> None:
         {name: column[keep] for name, column in curves.columns.items()},
     )  # fmt: skip
     verdict = judged(cut)
-    assert verdict.kind in ("over-learned", "suitably fit") and verdict.figures["epochs"] == 115
+    assert verdict.kind in ("overfitting", "good fit") and verdict.figures["epochs"] == 115
 
 
 def test_a_metric_may_be_monitored() -> None:
-    curves = case("suitably fit", 5)
+    curves = case("good fit", 5)
     curves.columns["validation.accuracy"] = 1 - curves.columns["validation.loss"]
     verdict = judged(curves, monitor="validation.accuracy", baseline={"validation.accuracy": 0.35})
-    assert verdict.kind == "suitably fit" and "validation accuracy" in verdict.sentence
+    assert verdict.kind == "good fit" and "validation accuracy" in verdict.sentence
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -207,30 +208,30 @@ def test_a_verdict_travels(kind: str) -> None:
     verdict = judged(case(kind, 5))
     again = json.loads(json.dumps(verdict.to_dict(), allow_nan=False))
     assert set(again) == {"kind", "sentence", "rule", "figures", "remedy"} and all(again.values())
-    assert verdict.kind in KINDS and str(verdict) == verdict.sentence
+    assert verdict.kind in KINDS and str(verdict) == in_python(verdict.sentence)
     assert verdict.sentence.endswith(".") and verdict.remedy.endswith(".")
 
 
 def test_over_learning_names_flags_and_keeps_the_best() -> None:
-    verdict = judged(case("over-learned", 10))
+    verdict = judged(case("overfitting", 10))
     first, last = verdict.figures["best_epoch_range"]
     assert first <= verdict.figures["best_epoch"] <= last
     assert f"--epochs {last}" in verdict.remedy and "--patience" in verdict.remedy
-    assert "best parameters" in verdict.sentence and 35 <= verdict.figures["lowest_epoch"] <= 85
+    assert "from the best epoch" in verdict.sentence and 35 <= verdict.figures["lowest_epoch"] <= 85
 
 
 def test_nothing_is_claimed_beyond_the_horizon() -> None:
-    assert "150 epochs that were run" in judged(case("suitably fit", 5)).sentence
+    assert "within 150 epochs" in judged(case("good fit", 5)).sentence
     assert "--epochs 300" in judged(case("still improving", 5)).remedy
 
 
 def test_what_decided_about_the_parameters_is_not_claimed_to_come_from_before() -> None:
-    curves = case("over-learned", 6)
+    curves = case("overfitting", 6)
     kept = judged(curves)
-    assert "kept from before" in kept.sentence
+    assert "weights from the best epoch" in kept.sentence
     later = judged(curves, chosen_by="train.loss")
-    assert later.kind == "over-learned" and "kept from before" not in later.sentence
-    assert "train.loss decided" in later.sentence
+    assert later.kind == "overfitting" and "from the best epoch" not in later.sentence
+    assert "where train.loss was best" in later.sentence
 
 
 def test_repeats_that_a_rule_ended_are_not_advised_to_train_longer() -> None:

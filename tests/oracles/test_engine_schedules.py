@@ -53,8 +53,18 @@ def rates(schedule, peak=0.1, updates=UPDATES):
                 [20],
             ),
         ),
+        (Schedule("linear", floor=0.2), optax.linear_schedule(0.1, 0.02, UPDATES)),
+        (Schedule("exponential", every=30, factor=0.5), optax.exponential_decay(0.1, 30, 0.5)),
+        # Vaswani et al. 2017, equation 3, with the largest rate as its scale.
+        (
+            Schedule("inverse_sqrt", warmup=20),
+            lambda update: 0.1 * 20**0.5 * min((update + 1) ** -0.5, (update + 1) * 20**-1.5),
+        ),
     ],
-    ids=["constant", "cosine", "cosine-floor", "step", "warmup", "cosine-warmup", "step-warmup"],
+    ids=[
+        *("constant", "cosine", "cosine-floor", "step", "warmup", "cosine-warmup", "step-warmup"),
+        *("linear", "exponential", "inverse-sqrt"),
+    ],
 )
 def test_rates_are_those_of_optax(schedule, oracle):
     wanted = np.array([float(oracle(update)) for update in range(UPDATES)])

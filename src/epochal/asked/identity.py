@@ -16,7 +16,7 @@ import numpy as np
 from epochal.asked.plain import Unsayable
 from epochal.asked.program import program_digest, rule_digest, state_shapes
 from epochal.asked.said import CODECS, given_in_words, write_model, write_settings
-from epochal.data import Dataset, Scaling
+from epochal.data import Dataset
 from epochal.engine.rules import Never
 from epochal.plan.column import Column
 from epochal.prepared import Prepared
@@ -69,14 +69,18 @@ def identity(prepared: Prepared) -> dict[str, Any]:
         "optimizer_options": dict(spec.optimizer.options),
         "learning_rate": spec.optimizer.learning_rate,
         "schedule": {name: getattr(spec.schedule, name) for name in spec.schedule.__dataclass_fields__},
+        "weight_decay": spec.optimizer.weight_decay,
+        "clip_norm": spec.clip_norm,
+        "gradient_noise": spec.gradient_noise,
         "loss": prepared.loss_name,
+        "label_smoothing": spec.label_smoothing,
         "class_weight": written["class_weight"],
         "metrics": [metric.name for metric in spec.metrics],
         "monitor": spec.monitor,
         "stop": rule,
         "evaluate_every": f"{every} {unit}",
         "evaluated": list(spec.parts),
-        "standardize": isinstance(prepared.scalings[0], Scaling),
+        "standardize": getattr(prepared.scalings[0], "standardizes", False),
         "augment": written["augment"],
         "freeze": list(settings.freeze),
         "micro_batch": spec.micro_batch,

@@ -194,7 +194,7 @@ def with_epochs(document: Mapping[str, Any], epochs: int) -> tuple[dict[str, Any
     schedule = asked.get("schedule", Schedule())
     notes: list[str] = []
     kind = schedule.kind if isinstance(schedule, Schedule) else schedule
-    if kind == "cosine" and epochs > before:
+    if kind in ("cosine", "linear") and epochs > before:
         notes.append(
             f"the learning rate has fallen along {before:,} epochs and goes on along {epochs:,}: this is not "
             f"the run that {epochs:,} epochs asked for at once would have been."

@@ -8,7 +8,7 @@ from typing import Any
 
 from epochal.asked.plain import WRONG, Codec, Unsayable, in_words, optional, plain, several, shown, special
 from epochal.errors import Refusal, did_you_mean
-from epochal.models import MLP, Pairwise
+from epochal.models import MLP, Pairwise, without_embeddings
 from epochal.settings import Settings
 
 __all__ = [
@@ -47,7 +47,8 @@ def _codecs() -> dict[str, Codec]:
         **dict.fromkeys(("epochs", "repeats", "seed", "gap"), _WHOLE),
         **dict.fromkeys(("updates_per_epoch", "workers", "devices"), optional(_WHOLE)),
         "micro_batch": optional(plain("a whole number or auto", int, str)),
-        "learning_rate": optional(_NUMBER),
+        **dict.fromkeys(("learning_rate", "weight_decay", "clip_norm"), optional(_NUMBER)),
+        **dict.fromkeys(("label_smoothing", "gradient_noise"), _NUMBER),
         **dict.fromkeys(("optimizer", "remainder", "precision"), _WORD),
         **dict.fromkeys(("loss", "monitor", "task", "split"), optional(_WORD)),
         "threshold": optional(plain("a number or a word", float, str)),
@@ -115,6 +116,7 @@ def write_model(model: Any) -> dict[str, Any]:
     """A built-in network as its settings, one of a module by its name, any other as {"given": words}."""
     from epochal.models.imported import NamedModel
 
+    model = without_embeddings(model)
     if type(model) is Pairwise:
         return {"kind": "pairwise", "of": write_model(model.model)}
     if isinstance(model, NamedModel) or _is_built_in(model):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from epochal.choose.comparison import Cost
+from epochal.choose.grid import said
 from epochal.choose.noise import NoiseOverTraining
 from epochal.choose.reached import Effort
 from epochal.choose.timing import TimingCurve
 from epochal.curves import Curves, Summary
+from epochal.faces import in_python
 from epochal.run.folder import plain
 
 if TYPE_CHECKING:
@@ -78,8 +81,8 @@ class Advice:
     """The answer of `advise`, and everything it rests on.
 
     answer         the advice in one sentence.
-    told_apart     what the data can't tell apart, in a sentence: "16 to 128 cannot be told apart with 5
-                   repeats; 64 is the fastest of them"; empty if a single batch size stands out.
+    told_apart     what the data can't tell apart, in a sentence: "No significant difference between 16 and
+                   128 with 5 repeats; 64 is the fastest of them"; empty if a single batch size stands out.
     goal           one of `GOALS`.
     batch_size, learning_rate, epochs   the advised numbers with their intervals.
     optimizer      its name.
@@ -94,6 +97,7 @@ class Advice:
     theory         the batch size that noise scale and timing alone suggest, or None; `decided_by` says in a
                    sentence whether theory or measurement decided, and why.
     curves         of the advised setting.
+    asked          the options that were given, but for those that the advice is about.
     notes          what should be known, one sentence each.
     """
 
@@ -125,13 +129,18 @@ class Advice:
     settings: Mapping[str, Any]
     conditions: Mapping[str, Any]
     folder: Path | None = None
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def options(self) -> dict[str, Any]:
-        """The advised numbers as keyword arguments of `fit`."""
+        """Keyword arguments of `fit`: what was asked of `advise`, with the advised numbers.
+
+        `fit(model, data, **advice.options)` trains once as advised, on the first seed; add `repeats`.
+        """
         found: dict[str, Any] = {
+            **self.asked,
             "batch_size": int(self.batch_size.value),
-            "epochs": int(self.epochs.value),
+            "epochs": math.ceil(self.epochs.value),
         }
         if self.learning_rate is not None:
             found |= {"optimizer": self.optimizer, "learning_rate": self.learning_rate.value}
@@ -175,7 +184,7 @@ class Advice:
                 "goal": self.goal,
                 **{name: None if choice is None else asdict(choice) for name, choice in numbers.items()},
                 "optimizer": self.optimizer,
-                "options": self.options,
+                "options": {name: said(value) for name, value in self.options.items()},
                 "column": self.column,
                 "target": self.target,
                 "target_words": self.target_words,
@@ -213,10 +222,15 @@ class Advice:
 
     def summary(self) -> str:
         """A few lines for a reader in a hurry."""
-        return "\n".join(filter(None, (self.answer, self.told_apart, *self.notes)))
+        return "\n".join(filter(None, (self.answer, self.told_apart, *map(in_python, self.notes))))
 
     def __str__(self) -> str:
         return self.summary()
+
+    def _repr_html_(self) -> str:
+        from epochal.choose.found_html import advice_html
+
+        return advice_html(self)
 
     def __repr__(self) -> str:
         rate = "" if self.learning_rate is None else f", learning_rate={self.learning_rate.value:g}"

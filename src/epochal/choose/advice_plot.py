@@ -82,7 +82,7 @@ def _prices(advice: Advice, ax: Axes, look: Style) -> None:
     quality = advice.goal == "quality"
     shown = [one for one in advice.tried if math.isfinite(one.price[0])]
     hidden = len(advice.tried) - len(shown)
-    remark = ["ring: advised; filled: cannot be told apart from it"]
+    remark = ["ring: advised; filled: no significant difference"]
     if hidden:
         remark.append(f"{hidden} never got there")
     if quality:

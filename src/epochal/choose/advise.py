@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -27,6 +28,7 @@ from epochal.driving import Control
 from epochal.errors import Refusal, did_you_mean
 from epochal.gathered import as_dataset
 from epochal.plan import BatchSchedule
+from epochal.run.choices import keep_choice
 from epochal.settings import Options, Settings, plain_number
 from epochal.signatures import takes_options
 
@@ -123,4 +125,7 @@ def advise(
             bench.store = Store(Path(folder), {"what": "advice", **asked, **bench.described()})
         setting = Setting("", model, {})
         adviser = Adviser(bench, setting, Goal(goal), target, size, repeats, epochs, steps.watch, begin)
-        return adviser.advice()
+        found = replace(adviser.advice(), asked=given)
+        if folder is not None:
+            keep_choice(folder, found.to_dict())
+        return found

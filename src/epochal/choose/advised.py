@@ -251,7 +251,7 @@ def _told_apart(evidence: Evidence, sizes: Sequence[int], tied: Sequence[Tried])
         least, most = min(each), max(each)
         repeats = f"{most}" if least == most else f"{least} to {most}"
         return (
-            f"{sizes[0]:,} to {sizes[-1]:,} cannot be told apart with {repeats} repeats; "
+            f"No significant difference between {sizes[0]:,} and {sizes[-1]:,} with {repeats} repeats; "
             f"{evidence.best.batch_size:,} {_CHEAPEST[evidence.search.goal.kind]}."
         )
     return ""
@@ -265,7 +265,7 @@ def _target_words(evidence: Evidence) -> str:
     why = "" if share == SHARE else ", since luck alone makes that much of a difference"
     return (
         f"{column} within {100 * share:.2g} % of the best{why}: on the scale from the best value of tuned "
-        "trainings (0 %) to a constant prediction (100 %); each repeat has a split and a target of its own"
+        "trainings (0 %) to the baseline (100 %); each repeat has a split and a target of its own"
     )
 
 
@@ -302,7 +302,7 @@ def _notes(evidence: Evidence, improving: Sequence[bool], quality: Summary) -> t
         gain = -gain
     if gain <= SHARE * abs(constant.mean()):
         notes.append(
-            f"Hardly better than a constant prediction ({quality.written(float(constant.mean()))}): what the "
+            f"Hardly better than the baseline ({quality.written(float(constant.mean()))}): what the "
             "inputs say about the target is little, and so is what this advice is worth."
         )
     if evidence.pilot.edge:

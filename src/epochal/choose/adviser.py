@@ -156,7 +156,7 @@ class Adviser:
         constant = [baseline(self.bench, repeat) for repeat in self.first]
         if all(value >= self.target if up else value <= self.target for value in constant):
             raise Refusal(
-                f"target {self.target:g} must be better than a constant prediction, which has "
+                f"target {self.target:g} must be better than the baseline (a constant prediction), which has "
                 f"{np.mean(constant):.3g} ({self.bench.monitor}); give a {'higher' if up else 'lower'} one."
             )
 

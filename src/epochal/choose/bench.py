@@ -380,7 +380,8 @@ class Bench:
         shared = self.base.shared or len({job.repeat for job in group}) == 1
         parts = singles[0].parts if shared else jax.tree.map(_stack, *[one.parts for one in singles])
         seeds = jax.tree.map(_join, *[one.seeds for one in singles])
-        return Source(parts, shared, seeds, _join(*[one.init_keys for one in singles]))
+        restore = tuple(one.restore[0] for one in singles)
+        return Source(parts, shared, seeds, _join(*[one.init_keys for one in singles]), restore)
 
     def _held(self, repeat: int) -> Source:
         """The samples and seeds of a repeat, on the device; those used last are kept."""

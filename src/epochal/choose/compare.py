@@ -41,6 +41,7 @@ from epochal.driving import Control
 from epochal.errors import Refusal
 from epochal.lanes import cores
 from epochal.plan import Plan
+from epochal.run.choices import keep_choice
 from epochal.settings import Settings
 from epochal.signatures import takes_options
 from epochal.stopping import budgets
@@ -96,7 +97,7 @@ def compare(
         at: in what settings are equal: "epochs", "samples", "updates" or "seconds", with an amount such as
             "50epochs" or "2s". Without one it is what batch size 32 takes for the given epochs.
         target: the value of the monitored column that counts as reached. By default each repeat has its own:
-            90 % of the way from a constant prediction to the best value that any setting reached there.
+            90 % of the way from the baseline to the best value that any setting reached there.
         folder: keeps each finished training, so that the same call continues, or answers at once.
         control: ends it from outside.
         watch: called after each training.
@@ -141,7 +142,10 @@ def compare(
         race.tune()
         race.run()
         race.notes += race.bench.told
-    return concluded(race.measured(target), kept, time.perf_counter() - begin)
+    found = concluded(race.measured(target), kept, time.perf_counter() - begin)
+    if kept is not None:
+        keep_choice(kept, found.to_dict())
+    return found
 
 
 def _settle(
@@ -367,6 +371,7 @@ class _Race:
             tuned=self.tuned,
             dropped=self.dropped,
             timing=self.timing,
+            common={name: value for name, value in self.common.items() if name != "repeats"},
             update_seconds={entry.name: self.update_seconds(entry.name) for entry in self.entries},
             at=self.words,
             target=target,

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from epochal.choose.grid import said
 from epochal.choose.hyperbola import Hyperbola
 from epochal.choose.paired import PairedDifference
 from epochal.choose.race import Dropped
@@ -15,12 +16,13 @@ from epochal.choose.timing import TimingCurve
 from epochal.choose.words import said_time
 from epochal.curves import Curves, Summary
 from epochal.errors import Refusal, did_you_mean, require
+from epochal.faces import in_python
 from epochal.run.folder import plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Comparison", "Cost", "Regime", "Row", "Tuned"]
+__all__ = ["Comparison", "Cost", "Regime", "Row", "Tuned", "cells_of"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class Row:
     difference      this setting against the best one; None for the best one itself.
     dropped         why it was given up early, or None.
     tuned           how its rate was found, or None if it was given.
+    model           what `fit` takes to train with it, and `options` its keyword arguments.
     """
 
     name: str
@@ -96,6 +99,8 @@ class Row:
     difference: PairedDifference | None
     dropped: Dropped | None
     tuned: Tuned | None
+    model: Any = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -156,6 +161,19 @@ class Comparison:
     interrupted: bool = False
     folder: Path | None = field(default=None)
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments of `fit` that train with the best setting: what was asked, and its values.
+
+        `fit(comparison.model, data, **comparison.options)` trains it once, on the first seed; add `repeats`.
+        """
+        return dict(self.row(self.best).options)
+
+    @property
+    def model(self) -> Any:
+        """The model of the best setting, as `fit` takes it."""
+        return self.row(self.best).model
+
     def row(self, name: str) -> Row:
         """The row of a setting; an unknown one is refused with the nearest name."""
         found = {row.name: row for row in self.rows}
@@ -171,7 +189,7 @@ class Comparison:
         if self.hyperbola is not None:
             lines.append(f"Updates to the target: {self.hyperbola}.")
         if self.notes:
-            lines += ["", *self.notes]
+            lines += ["", *map(in_python, self.notes)]
         cost = self.cost
         lines += ["", f"{cost.trainings:,} trainings, {cost.updates:,} updates, {said_time(cost.seconds)}."]
         return "\n".join(lines)
@@ -183,9 +201,9 @@ class Comparison:
         return f"<Comparison of {len(self.rows)} settings at {self.at}: {self.answer}>"
 
     def _repr_html_(self) -> str:
-        import html
+        from epochal.choose.found_html import comparison_html
 
-        return f"<pre>{html.escape(self.summary())}</pre>"
+        return comparison_html(self)
 
     @property
     def table(self) -> list[dict[str, Any]]:
@@ -258,8 +276,8 @@ class Comparison:
         return Path(write_comparison(self, path))
 
 
-def _lines(found: Comparison) -> list[str]:
-    """A table of the settings in plain text."""
+def cells_of(found: Comparison) -> list[tuple[str, ...]]:
+    """A table of the settings: its head, and a row for each, the best first."""
     head = ("", "", found.column, "sd", "repeats", "best epoch", "updates", "time", "updates to target")
     body = []
     for row in found.rows:
@@ -279,16 +297,22 @@ def _lines(found: Comparison) -> list[str]:
                 spent,
             )
         )
-    widths = [max(len(line[place]) for line in (head, *body)) for place in range(len(head))]
+    return [head, *body]
+
+
+def _lines(found: Comparison) -> list[str]:
+    """A table of the settings in plain text."""
+    table = cells_of(found)
+    widths = [max(len(line[place]) for line in table) for place in range(len(table[0]))]
     lines = [
         "  ".join(
             cell.ljust(width) if place < 2 else cell.rjust(width)
             for place, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
-        for line in (head, *body)
+        for line in table
     ]
     if len(found.rows) > 1:
-        lines.append("* the best, and what cannot be told apart from it.")
+        lines.append("* the best, and those without a significant difference from it (corrected).")
     return lines
 
 
@@ -334,8 +358,9 @@ def _flat(row: Row, tied: bool) -> dict[str, Any]:
 
 def _nested(row: Row) -> dict[str, Any]:
     """A row with all it holds."""
-    found = {one.name: getattr(row, one.name) for one in fields(row)}
+    found = {one.name: getattr(row, one.name) for one in fields(row) if one.name != "model"}
     return found | {
+        "options": {name: said(value) for name, value in row.options.items()},
         "axes": dict(row.axes),
         "quality": row.quality.to_dict(),
         "figures": {name: figure.to_dict() for name, figure in row.figures.items()},

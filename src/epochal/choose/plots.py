@@ -235,7 +235,7 @@ def _costs(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[st
     _name(ax, f"best {column_words(found.column)}: mean and 95 % interval", look)
     scatter_labels(ax, labels)
     if len(found.tied) < len(found.rows):
-        _remark(ax, "filled: cannot be told apart from the best", look)
+        _remark(ax, "filled: no significant difference from the best", look)
 
 
 def _steps(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[str, str]]) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from epochal.progress import Display, display, in_python
+from epochal.faces import in_python
+from epochal.progress import Display, display
 from epochal.progress.numbers import duration
 
 if TYPE_CHECKING:

@@ -31,6 +31,7 @@ from epochal.directions import higher_is_better
 from epochal.errors import Refusal
 from epochal.models import bounds_of
 from epochal.plan import Plan
+from epochal.stopping import Budget, any_of
 
 __all__ = ["SHARE", "Measured", "concluded"]
 
@@ -58,6 +59,7 @@ class Measured:
     tuned: Mapping[str, Tuned]
     dropped: Mapping[str, Dropped]
     timing: Mapping[str, TimingCurve]
+    common: Mapping[str, Any]
     update_seconds: Mapping[str, float]
     at: str
     target: float | None
@@ -161,7 +163,21 @@ def _row(found: Measured, entry: Entry, judged: Sequence[Judged]) -> Row:
         difference=None,
         dropped=found.dropped.get(name),
         tuned=found.tuned.get(name),
+        model=found.settings[name].model,
+        options=_options(found, name, epochs),
     )
+
+
+def _options(found: Measured, name: str, epochs: float) -> dict[str, Any]:
+    """Keyword arguments of `fit` that train with a setting."""
+    changes = dict(found.settings[name].changes)
+    updates = found.lengths[name].updates
+    if updates == found.plans[name].updates:
+        return {**found.common, **changes}
+    rule = Budget(updates=updates)
+    given = found.common.get("stop")
+    stop = rule if given is None else any_of(given, rule)
+    return {**found.common, **changes, "epochs": math.ceil(epochs), "stop": stop}
 
 
 def _bounds(found: Measured, column: str) -> tuple[float, float]:
@@ -192,7 +208,7 @@ def _targets(found: Measured, values: Mapping[str, Sequence[float]]) -> tuple[di
     constant = {repeat: baseline(found.bench, repeat) for repeat in reached}
     share = f"{1 - SHARE:.0%}".replace("%", " %")
     words = (
-        f"in each repeat {share} of the way from a constant prediction to the best value that any setting "
+        f"in each repeat {share} of the way from the baseline to the best value that any setting "
         "reached there"
     )
     if any(math.isnan(value) for value in constant.values()):
@@ -258,7 +274,8 @@ def _notes(found: Measured, rows: Sequence[Row], remark: str) -> tuple[str, ...]
         notes.append("there is only one setting, and nothing to compare it with; give a list of values.")
     if found.repeats < FEWEST:
         notes.append(
-            f"{repeats_of(found.repeats)} cannot tell settings apart; at least {FEWEST} are needed, and 10 "
+            f"{repeats_of(found.repeats)} are too few for a significant difference; at least {FEWEST} "
+            "are needed, and 10 "
             "are better."
         )
     notes += [f"{row.dropped}." for row in rows if row.dropped is not None]

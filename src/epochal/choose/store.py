@@ -21,7 +21,7 @@ from epochal.choose.trial import Trial
 from epochal.curves import Curves
 from epochal.errors import Refusal
 
-__all__ = ["Store", "digest"]
+__all__ = ["Store", "damaged_lines", "digest"]
 
 
 def digest(request: Any) -> str:
@@ -179,13 +179,25 @@ def _lines(path: Path, needed: set[str]) -> dict[str, dict[str, Any]]:
             file.write(b"\n")
     rows = {}
     for line in content.splitlines():
-        try:
-            row = json.loads(line)
-            if row.pop(_SUM) == digest(row) and needed <= row.keys():
-                rows[row["key"]] = row
-        except _WRONG:
-            continue
+        row = _row(line)
+        if row is not None and needed <= row.keys():
+            rows[row["key"]] = row
     return rows
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    """What a line holds; None if it is not as it was written."""
+    try:
+        row: dict[str, Any] = json.loads(line)
+        return row if row.pop(_SUM) == digest(row) and "key" in row else None
+    except _WRONG:
+        return None
+
+
+def damaged_lines(path: Path) -> tuple[int, int]:
+    """How many lines of a file are not as they were written, of how many; empty ones don't count."""
+    lines = [line for line in path.read_bytes().splitlines() if line]
+    return sum(_row(line) is None for line in lines), len(lines)
 
 
 def _json(values: Any) -> list[float | None]:

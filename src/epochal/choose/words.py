@@ -69,7 +69,8 @@ def _told(found: Comparison) -> str:
     together = [leader, *others]
     if leader.repeats < FEWEST:
         return (
-            f"{repeats_of(leader.repeats)} cannot tell settings apart. {_start(leader.name)} has the best "
+            f"{repeats_of(leader.repeats)} are too few for a significant difference. "
+            f"{_start(leader.name)} has the best "
             f"{'mean' if leader.repeats > 1 else 'value'}: {_figure(found, leader)}."
         )
     cheapest = min(together, key=lambda row: row.seconds)
@@ -96,7 +97,7 @@ def _runner_up(found: Comparison) -> str:
     row = others[0]
     assert row.difference is not None
     value = row.quality.written(row.quality.mean)
-    return f" It is told apart from all others; the next is {row.name} with {value}."
+    return f" The difference from all others is significant; the next is {row.name} with {value}."
 
 
 def _figure(found: Comparison, row: Row) -> str:

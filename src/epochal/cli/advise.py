@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from epochal.cli import train
+from epochal.cli.again import copyable, given_words, same_command
 from epochal.cli.choice_folder import folder_for, interruptible, write_report
 from epochal.cli.choice_options import advise_options, advised, request
 from epochal.cli.command import Command
@@ -49,15 +49,18 @@ def command(
     where it was interrupted. --quiet prints nothing but the command that trains as advised.
     """
     from epochal.cli.choice_screen import ChoiceScreen
+    from epochal.run.choices import keep_choice
 
     if given["all_data"] and not given["train"]:
         raise Refusal("--all-data belongs to --train; give that, too.")
     screen = ChoiceScreen(quiet=quiet, to_stderr=as_json)
     dataset = train.load_data(data, given)
     folder = folder_for("advise", train.folder_name(data), out, request(dataset, given))
-    found = _advise(dataset, given, folder, screen)
+    command_line = same_command(ctx, data)
+    found = _advise(dataset, given, folder, screen, command_line)
     arguments = _arguments(ctx, data, found)
     words = shlex.join(["epochal", "train", *arguments])
+    keep_choice(folder, command=command_line, train=["epochal", "train", *arguments])
     report = None
     if not given["no_report"]:
         report = write_report(folder, functools.partial(found.report, command=words))
@@ -78,13 +81,15 @@ def command(
     ctx.exit(130 if run is not None and run[0].interrupted else 0)
 
 
-def _advise(dataset: Dataset, given: dict[str, Any], folder: Path, screen: ChoiceScreen) -> Advice:
+def _advise(
+    dataset: Dataset, given: dict[str, Any], folder: Path, screen: ChoiceScreen, command_line: list[str]
+) -> Advice:
     from epochal.choose.advise import advise
 
     with train.own_model(given["model"]):
         network, options = model(given, dataset), advised(given, dataset)
         screen.data(dataset)
-        with interruptible(folder, screen) as control:
+        with interruptible(folder, screen, command_line) as control:
             return advise(network, dataset, folder=folder, control=control, watch=screen.show, **options)
 
 
@@ -94,22 +99,12 @@ def _arguments(ctx: click.Context, data: str, found: Advice) -> list[str]:
     whole = size == found.data["sizes"]["train"]
     arguments = [data, "--batch-size", "full" if whole else str(size)]
     if found.learning_rate is not None:
-        arguments += ["--learning-rate", f"{found.learning_rate.value:.12g}"]
+        arguments += ["--learning-rate", repr(found.learning_rate.value)]
     arguments += ["--epochs", str(math.ceil(found.epochs.value))]
     left_out = (*OWN, "validation", "monitor") if ctx.params["all_data"] else OWN
-    known = {one.name for one in train.command.params}
-    for one in ctx.command.params:
-        given = ctx.get_parameter_source(one.name or "") is ParameterSource.COMMANDLINE
-        if isinstance(one, click.Option) and given and one.name in known and one.name not in left_out:
-            arguments += _said(one, ctx.params[one.name])
+    known = {one.name or "" for one in train.command.params}
+    arguments += given_words(ctx, without=left_out, of=known)
     return [*arguments, "--validation", "0"] if ctx.params["all_data"] else arguments
-
-
-def _said(option: click.Option, value: Any) -> list[str]:
-    """An option and its value as they are written on a command line."""
-    if option.is_flag:
-        return [option.opts[0] if value else option.secondary_opts[0]]
-    return [word for one in (value if option.multiple else (value,)) for word in (option.opts[0], str(one))]
 
 
 def _train(arguments: list[str], screen: ChoiceScreen, as_json: bool) -> tuple[Run, Path]:
@@ -132,7 +127,7 @@ def _conclude(screen: ChoiceScreen, found: Advice, words: str) -> None:
     screen.section("What to expect", _expected(found))
     screen.section("Notes", found.notes)
     screen.section("Cost", _cost(found))
-    screen.section("To train with it", [words], fold=False)
+    screen.section("To train with it", copyable(shlex.split(words), screen.width - 2), fold=False)
 
 
 def _choices(found: Advice) -> list[str]:
@@ -177,11 +172,11 @@ def _tried(found: Advice, width: int) -> list[str]:
         words = [say(one.price[0]) if math.isfinite(one.price[0]) else "not reached" for one in rows]
         cost = Column(f"{found.goal} to target", words)
         apart = [f"{written(one.ratio[0])} ({written_range(*one.ratio[1:])})" for one in rows]
-        title = "times the advised (95 %)"
+        title = f"relative {'time' if found.goal == 'time' else found.goal} (95 %)"
     apart = ["" if name.startswith("*") else words for name, words in zip(names, apart, strict=True)]
     reached = Column("reached", [f"{one.effort.reached} of {one.repeats}" for one in rows])
     lines = set_in_columns(names, [reached, cost, Column(title, apart, right=False)], width)
-    return [*lines, "* advised; = can't be told apart from it; reached: repeats that got to the target"]
+    return [*lines, "* advised; = no significant difference; reached: repeats that reached the target"]
 
 
 def _mark(found: Advice, one: Tried) -> str:

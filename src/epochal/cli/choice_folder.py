@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["folder_for", "interruptible", "write_report"]
 
 TRIALS = "trials.jsonl"
-OTHERS = ("request.json", "request.json.partial", "timings.jsonl")
+OTHERS = ("request.json", "request.json.partial", "timings.jsonl", "choice.json")
 """What a folder holds besides finished trainings: worth nothing without one."""
 
 
@@ -44,9 +44,13 @@ def folder_for(what: str, name: str, out: Path | None, request: Any) -> Path:
 
 
 @contextmanager
-def interruptible(folder: Path, screen: ChoiceScreen) -> Iterator[Control]:
-    """Within, the first signal stops the control once a training is kept; a folder without any is removed."""
+def interruptible(folder: Path, screen: ChoiceScreen, command: Sequence[str]) -> Iterator[Control]:
+    """Within, the first signal stops the control once a training is kept; a folder without any is removed.
+
+    A folder that stays names the `command` that goes on with it.
+    """
     from epochal.driving import Control
+    from epochal.run.choices import keep_choice
 
     control = Control()
     new = [path for path in (folder, *folder.parents) if not path.exists()]
@@ -64,6 +68,9 @@ def interruptible(folder: Path, screen: ChoiceScreen) -> Iterator[Control]:
     finally:
         if new and not _kept(folder):
             _remove(new)
+        elif _kept(folder):
+            with suppress(OSError):
+                keep_choice(folder, command=command)
 
 
 def write_report(folder: Path, write: Callable[[Path], Any]) -> Path:

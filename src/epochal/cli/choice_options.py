@@ -17,6 +17,7 @@ from epochal.cli.train_options import (
     common,
     computing_options,
     data_options,
+    gradient_options,
     loss_options,
     output_options,
     pace_options,
@@ -88,7 +89,7 @@ _optimizer_option = _training(
     "--optimizer-option",
     multiple=True,
     metavar="NAME=X",
-    help="Such as weight_decay=0.01; may be repeated.",
+    help="Such as b1=0.95; may be repeated.",
 )
 _vary = _training(
     "--vary",
@@ -208,6 +209,7 @@ compare_options = decorate(
     _seed,
     _optimizer_option,
     pace_options,
+    gradient_options,
     computing_options,
     loss_options,
     _vary,
@@ -257,9 +259,10 @@ advise_options = decorate(
         default="adam",
         show_default=True,
         metavar="NAME",
-        help="sgd, momentum, nesterov, adam, adamw and more.",
+        help="sgd, momentum, nesterov, adam, adamw, muon and more.",
     ),
     _optimizer_option,
+    gradient_options,
     computing_options,
     loss_options,
     _training("--order", default="shuffle", metavar="NAME", help="As for train, but blocks."),
@@ -284,8 +287,9 @@ def compared(given: dict[str, Any], dataset: Any) -> dict[str, Any]:
         Schedule(
             name,
             given["warmup"],
-            every=(given["step_every"] or 0) if name == "step" else 0,
+            every=(given["step_every"] or 0) if name in ("step", "exponential") else 0,
             factor=given["step_factor"],
+            floor=given["schedule_floor"] if name in ("cosine", "linear") else 0.0,
         )
         for name in given["schedule"]
     ]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from epochal.cli import train
+from epochal.cli.again import copyable, given_words, same_command
 from epochal.cli.choice_folder import folder_for, interruptible, write_report
 from epochal.cli.choice_options import compare_options, compared, request
 from epochal.cli.command import Command
-from epochal.cli.network_options import networks
+from epochal.cli.network_options import networks, variants
 from epochal.cli.say import say, say_document
 from epochal.cli.train import folder_name, load_data, own_model
 
@@ -26,7 +29,14 @@ MOST_ROWS = 20
 """Settings on the screen; the report and --json have all of them."""
 
 TIED = "="
-"""Marks a setting that can't be told apart from the best one."""
+"""Marks a setting without a significant difference from the best one."""
+
+
+NETWORK = ("network", "hidden", "activation")
+"""Options of a network of which a comparison may have several."""
+AXES = ("batch_size", "learning_rate", "optimizer", "epochs", "schedule", "order", "remainder", *NETWORK)
+OWN = (*AXES, "repeats", "target_value", "out", "no_report", "as_json", "quiet")
+"""Options of both commands that a training does not take over from the comparison as they are."""
 
 
 @click.command("compare", cls=Command)
@@ -46,33 +56,61 @@ def command(
     one that is clearly behind ends early. The same command goes on where it was interrupted.
     """
     from epochal.cli.choice_screen import ChoiceScreen
+    from epochal.run.choices import keep_choice
 
     screen = ChoiceScreen(quiet=quiet, to_stderr=as_json)
     dataset = load_data(data, given)
     folder = folder_for("compare", folder_name(data), out, request(dataset, given))
-    found = _compare(dataset, given, folder, screen)
+    command_line = same_command(ctx, data)
+    found = _compare(dataset, given, folder, screen, command_line)
+    arguments = _arguments(ctx, data, found)
+    words = shlex.join(["epochal", "train", *arguments])
+    keep_choice(folder, command=command_line, train=["epochal", "train", *arguments])
     report = None if given["no_report"] else write_report(folder, found.report)
     if as_json:
         paths = {"folder": str(folder), "report": None if report is None else str(report)}
-        say_document(found.to_dict() | paths)
+        say_document(found.to_dict() | {"command": words} | paths)
     elif quiet:
         say(f"{folder}  {found.answer}")
     if not quiet:
-        _conclude(screen, found)
+        _conclude(screen, found, words)
         screen.paths([("Folder", folder), *([("Report", report)] if report is not None else [])])
 
 
-def _compare(dataset: Dataset, given: dict[str, Any], folder: Path, screen: ChoiceScreen) -> Comparison:
+def _compare(
+    dataset: Dataset, given: dict[str, Any], folder: Path, screen: ChoiceScreen, command_line: list[str]
+) -> Comparison:
     from epochal.choose.compare import compare
 
     with own_model(given["model"]):
         model, options = networks(given, dataset), compared(given, dataset)
         screen.data(dataset)
-        with interruptible(folder, screen) as control:
+        with interruptible(folder, screen, command_line) as control:
             return compare(model, dataset, folder=folder, control=control, watch=screen.show, **options)
 
 
-def _conclude(screen: ChoiceScreen, found: Comparison) -> None:
+def _arguments(ctx: click.Context, data: str, found: Comparison) -> list[str]:
+    """What `epochal train` is given to train with the best setting, on the same samples and seed."""
+    row = found.row(found.best)
+    options = row.options
+    words = [data, "--batch-size", str(options["batch_size"]), "--epochs", str(options["epochs"])]
+    if row.learning_rate is not None:
+        words += ["--learning-rate", repr(row.learning_rate)]
+    if "stop" in options:
+        words += ["--max-updates", str(row.updates)]
+    usual = {one.name: one.default for one in train.command.params}
+    chosen = {name: options[name] for name in ("optimizer", "order", "remainder")}
+    for name, word in {**chosen, "schedule": options["schedule"].kind}.items():
+        words += [f"--{name}", word] if word != usual[name] else []
+    named = dict(variants(ctx.params))
+    own = named.get(row.axes.get("model", ""), next(iter(named.values())))
+    for name in NETWORK:
+        words += [f"--{name}", own[name]] if own[name] is not None else []
+    known = {one.name or "" for one in train.command.params}
+    return words + given_words(ctx, without=OWN, of=known)
+
+
+def _conclude(screen: ChoiceScreen, found: Comparison, words: str) -> None:
     """Print the answer first, then what it rests on."""
     from epochal.cli.choice_screen import spent_time
 
@@ -88,6 +126,8 @@ def _conclude(screen: ChoiceScreen, found: Comparison) -> None:
         f"{cost.trainings:,} trainings, {cost.updates:,} updates; {spent_time(cost.seconds)} for this call"
     )
     screen.section("Cost", [spent])
+    lines = copyable(shlex.split(words), screen.width - 2)
+    screen.section("To train with the best setting", lines, fold=False)
 
 
 def _table(found: Comparison, width: int) -> list[str]:
@@ -121,7 +161,7 @@ def _legend(found: Comparison) -> list[str]:
     others = [name for name in found.tied if name != found.best]
     marks = ["* the best mean"]
     if others:
-        marks.append(f"{TIED} can't be told apart from it, all comparisons together")
+        marks.append(f"{TIED} no significant difference from the best (corrected)")
     lines = [
         "; ".join(marks),
         "±: standard deviation of one repeat; (95 %): interval of one comparison alone",

@@ -50,7 +50,7 @@ def _drawing(console: Console, run: Run, width: int) -> str:
 
 
 def _figures(run: Run) -> tuple[str, list[str]]:
-    """The figures of the best parameters, one a line; what holds for all of them is said in the title."""
+    """The results at the best epoch, one a line; what holds for all of them is said in the title."""
     named = [
         (f"{part} {NAMES.get(name, name.replace('_', ' '))}", summary)
         for part, metrics in run.metrics.items()
@@ -58,7 +58,7 @@ def _figures(run: Run) -> tuple[str, list[str]]:
         if name not in _OF_CLASSES
     ]
     best = sorted(run.best_epoch.per_repeat)
-    title = "Figures at the best parameters"
+    title = "Results at the best epoch"
     if run.repeats == 1:
         return f"{title} (1 repeat: no interval)", aligned(
             [*((name, _single(summary.mean)) for name, summary in named), ("best epoch", _epoch(best[0]))]
@@ -113,7 +113,7 @@ def _reasons(run: Run) -> list[str]:
     """Why the repeats ended, those with the same reason together."""
     reasons: dict[str, list[int]] = {}
     for outcome in run.outcomes:
-        reasons.setdefault(outcome.stopped, []).append(outcome.repeat)
+        reasons.setdefault(outcome.stopped, []).append(outcome.repeat + 1)
     planned = int(run.settings["repeats"])
     left_out = planned - run.repeats
     begun = [f"{left_out} of {planned} repeats had not begun and are left out"] if left_out > 0 else []

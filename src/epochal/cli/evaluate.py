@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -50,11 +50,9 @@ def command(
     parameters: str,
     model: str | None,
     skip_bad: bool,
-    header: bool | None,
-    delimiter: str | None,
-    missing: tuple[str, ...],
     as_json: bool,
     quiet: bool,
+    **given: Any,
 ) -> None:
     """Evaluate the run folder RUN on DATA, which has the target: every metric over the repeats.
 
@@ -66,6 +64,7 @@ def command(
     """
     if out is not None:
         check_new_file(out, force)
+    from epochal.data import Reading
     from epochal.run import load
     from epochal.run.evaluate import evaluate
 
@@ -75,7 +74,7 @@ def command(
         data,
         parameters=parameters,
         skip_bad=skip_bad,
-        **reading_options(header, delimiter, missing),
+        reading=Reading(**reading_options(given)),
     )
     if out is not None:
         with replacing(out) as partial:

@@ -28,7 +28,7 @@ __all__ = ["app", "main", "run"]
 COMMANDS = {
     "plan": "Say which samples form each update, before anything is trained.",
     "train": "Train a network on a table, images, texts or a series.",
-    "resume": "Go on with a training that was ended, or train it further.",
+    "resume": "Resume an interrupted training, or train a finished one further.",
     "compare": "Compare batch sizes, rates, optimizers or networks, fairly.",
     "advise": "Advise a batch size, a learning rate and a number of epochs.",
     "words": "Learn vectors for the words of a text.",
@@ -124,7 +124,7 @@ def main(arguments: list[str] | None = None) -> int:
             return _say(f"{error.strerror or error}{where}.", 1)
         what = " ".join(f"{type(error).__name__}: {error}".split())
         return _say(
-            f"this should not have happened: {what.rstrip('.')}. "
+            f"internal error (a bug in epochal): {what.rstrip('.')}. "
             "EPOCHAL_DEBUG=1 shows where; please report it.",
             1,
         )

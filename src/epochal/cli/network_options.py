@@ -15,7 +15,7 @@ from epochal.errors import Refusal, did_you_mean
 if TYPE_CHECKING:
     from epochal.data import Dataset
 
-__all__ = ["model", "network_options", "network_parts", "networks", "told"]
+__all__ = ["model", "network_options", "network_parts", "networks", "told", "variants"]
 
 _model = under("Model")
 
@@ -125,6 +125,21 @@ def networks(given: dict[str, Any], dataset: Dataset) -> Any:
 
     Of several networks each takes the options that it has.
     """
+    varied = variants(given)
+    if len(varied) > 1 and given["model"] is not None:
+        raise Refusal("network, hidden and activation vary built-in networks; leave them out with --model.")
+    if len(varied) == 1:
+        return model(varied[0][1], dataset)
+    found: dict[str, Any] = {}
+    for called, own in varied:
+        if called in found:
+            raise Refusal(f'each network must be compared once; got "{called}" twice.')
+        found[called] = model(own, dataset)
+    return found
+
+
+def variants(given: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Each network of a comparison: what makes it differ, and the options as if it had been named alone."""
     named: Any = given["network"] or (None,)
     varied: list[tuple[str, dict[str, Any]]] = []
     for name in named:
@@ -138,16 +153,7 @@ def networks(given: dict[str, Any], dataset: Dataset) -> Any:
                 words += [activation] if len(activations) > 1 else []
                 own = {**one, "network": name, "hidden": units, "activation": activation}
                 varied.append((", ".join(words), own))
-    if len(varied) > 1 and given["model"] is not None:
-        raise Refusal("network, hidden and activation vary built-in networks; leave them out with --model.")
-    if len(varied) == 1:
-        return model(varied[0][1], dataset)
-    found: dict[str, Any] = {}
-    for called, own in varied:
-        if called in found:
-            raise Refusal(f'each network must be compared once; got "{called}" twice.')
-        found[called] = model(own, dataset)
-    return found
+    return varied
 
 
 def _of_others(name: str, named: tuple[str, ...]) -> dict[str, None]:
@@ -169,6 +175,8 @@ def _layers(units: str) -> str:
 
 
 def _chosen(given: dict[str, Any], dataset: Dataset) -> Any:
+    from epochal.data.encoders import code_sizes
+    from epochal.models import embedded_shape
     from epochal.models.imported import NamedModel
 
     if given["model"] is not None:
@@ -176,7 +184,8 @@ def _chosen(given: dict[str, Any], dataset: Dataset) -> Any:
             if option not in ("hidden", "activation", "batch_norm") and _is_given(given[option]):
                 raise Refusal(f"{_flag(option)} belongs to a built-in network; leave it out with --model.")
         assert dataset.task is not None
-        return NamedModel.of(given["model"], dataset.shape, dataset.task.outputs)
+        shape = embedded_shape(dataset.shape, code_sizes(dataset.encoder))
+        return NamedModel.of(given["model"], shape, dataset.task.outputs)
     name = _network(given, dataset)
     for option, owners in OWNERS.items():
         if _is_given(given[option]) and name not in owners:

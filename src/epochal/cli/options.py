@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 import re
 from collections.abc import Callable
@@ -173,12 +174,14 @@ def batch_size_of(first: Any, growth: tuple[str, dict[int, Any]] | None) -> Any:
 
 
 def columns(values: tuple[str, ...]) -> tuple[Any, ...]:
-    """Names or numbers of columns, given as `--drop a --drop 3` or `--drop a,3`."""
-    return tuple(column(part.strip()) for value in values for part in value.split(",") if part.strip())
+    """Names or numbers of columns: `--drop a --drop 3`, `--drop a,3`, or `--drop '"a, b",3'`."""
+    return tuple(column(part) for value in values for part in parts(value) if part)
 
 
 def column(value: str | None) -> Any:
-    """The name or number of one column."""
+    """The name or number of one column; a name may stand in double quotes."""
+    if value is not None and len(value) > 2 and value[0] == value[-1] == '"' and len(parts(value)) == 1:
+        return parts(value)[0]
     return int(value) if value is not None and value.isdecimal() else value
 
 
@@ -224,8 +227,12 @@ def reading(section: str = "Data") -> Callable[[Any], Any]:
         option("--header/--no-header", default=None, help="Whether row 1 holds names; else recognized."),
         option("--delimiter", metavar="CHAR", help="What separates fields; else recognized."),
         option(
-            "--missing", multiple=True, metavar="MARK", help="A cell that means missing; may be repeated."
+            "--missing", multiple=True, metavar="MARKS", help="Cells that mean missing, instead of NA, ?, ..."
         ),
+        option("--encoding", metavar="NAME", help="Such as utf-8, cp1252 or gbk; else recognized."),
+        option("--skip-rows", type=Whole(0), metavar="N", help="Lines above the table; else recognized."),
+        option("--comment", metavar="MARK", help="What comment lines begin with; else recognized."),
+        option("--sheet", metavar="SHEET", help="Sheet of a workbook, by name or number from 1."),
     )
 
 
@@ -255,13 +262,26 @@ def _size(text: str | None) -> tuple[int, int] | None:
     return sides
 
 
-def reading_options(header: bool | None, delimiter: str | None, missing: tuple[str, ...]) -> dict[str, Any]:
+def reading_options(given: dict[str, Any]) -> dict[str, Any]:
     """The keyword arguments of `load` for them."""
-    from epochal.data import MISSING
-
-    tab = {"\\t": "\t", "tab": "\t"}
+    delimiter, sheet = given["delimiter"], given["sheet"]
+    marks = tuple(part for value in given["missing"] for part in parts(value)) if given["missing"] else None
+    tab = {"\\t": "\t", "tab": "\t", "space": " "}
     return {
-        "header": header,
+        "header": given["header"],
         "delimiter": None if delimiter is None else tab.get(delimiter, delimiter),
-        "missing": (*MISSING, *missing),
+        "missing": marks,
+        "encoding": given["encoding"],
+        "skip_rows": given["skip_rows"],
+        "comment": given["comment"],
+        "sheet": column(sheet),
     }
+
+
+def parts(value: str) -> list[str]:
+    """The parts of a list with commas; a part in double quotes may hold commas itself.
+
+    >>> parts('a, "b, c",3')
+    ['a', 'b, c', '3']
+    """
+    return [part.strip() for part in next(csv.reader([value], skipinitialspace=True), [""])]

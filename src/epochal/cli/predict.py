@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from epochal.cli.command import Command
 from epochal.cli.files import check_new_file, replacing
-from epochal.cli.options import reading, reading_options
+from epochal.cli.options import columns, reading, reading_options
 from epochal.cli.say import say, say_data, say_document
 from epochal.errors import Refusal
 
@@ -44,6 +44,12 @@ __all__ = ["command"]
     is_flag=True,
     help="CSV: put ' before cells that a spreadsheet would run: = + - @ tab; off, so that cells are as read.",
 )
+@click.option(
+    "--with-inputs", is_flag=True, help="All columns of DATA beside the predictions, as it has them."
+)
+@click.option(
+    "--id", "id_columns", multiple=True, metavar="COLUMNS", help="Such columns beside them: names or numbers."
+)
 @click.option("--skip-bad", is_flag=True, help="Leave out images that can't be read, and count them.")
 @reading("Options")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output: rows and notes.")
@@ -58,12 +64,15 @@ def command(
     quiet: bool,
     force: bool,
     skip_bad: bool,
+    with_inputs: bool,
+    id_columns: tuple[str, ...],
     guard_formulas: bool,
-    header: bool | None,
-    delimiter: str | None,
-    missing: tuple[str, ...],
+    **given: Any,
 ) -> None:
     """Predict the rows of DATA with the run folder RUN: the mean over its repeats, and their spread.
+
+    \b
+    epochal predict runs/first new.csv --id customer --out predictions.csv
 
     DATA is what the run was trained on in kind: a table, arrays, a folder of images or one image. A run of
     ranked rows gives a score and a place in its group for each row.
@@ -74,22 +83,24 @@ def command(
 
     if guard_formulas and (as_json or (out is not None and out.suffix.lower() in PARQUET_SUFFIXES)):
         raise Refusal("--guard-formulas is about CSV, which spreadsheets open; leave it out here.")
+    from epochal.data import Reading
     from epochal.models import Pairwise
     from epochal.run import load
     from epochal.run.predict import Prediction, predict
     from epochal.run.ranking import rank
 
-    trained, told = load(run, model), reading_options(header, delimiter, missing)
+    trained, told = load(run, model), Reading(**reading_options(given))
+    beside: dict[str, Any] = {"with_inputs": with_inputs, "id": columns(id_columns)}
     prediction: Prediction | Ranking
     if isinstance(trained.model, Pairwise):
-        prediction = rank(trained, data, parameters=parameters, **told)
+        prediction = rank(trained, data, parameters=parameters, reading=told, **beside)
     else:
-        prediction = predict(trained, data, parameters, skip_bad, **told)
+        prediction = predict(trained, data, parameters, skip_bad, told, **beside)
     if not quiet:
         for note in prediction.notes:
             say(note, err=True)
         if isinstance(prediction, Prediction) and prediction.accuracy is not None:
-            say(f"accuracy {prediction.accuracy:.4f}, the true classes being known", err=True)
+            say(f"Accuracy {prediction.accuracy:.3f} on {len(prediction):,} labeled rows", err=True)
     if out is not None:
         with replacing(out) as partial:
             prediction.write(partial, guard_formulas=guard_formulas)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from epochal.cli.command import Command
-from epochal.cli.files import check_new_file, reason
+from epochal.cli.files import check_new_file, reason, replacing
 from epochal.cli.interrupts import unwinding
 from epochal.cli.say import say
 from epochal.errors import Refusal
 
+if TYPE_CHECKING:
+    from epochal.run.choices import ChoiceFolder
+
 __all__ = ["command"]
+
+
+PAGE = "report.html"
 
 
 @click.command("report", cls=Command)
@@ -26,19 +33,43 @@ __all__ = ["command"]
 )
 @click.option("--open", "show", is_flag=True, help="Open it in the browser.")
 def command(run: Path, out: Path | None, show: bool) -> None:
-    """Write the page about RUN again: one file that works offline."""
-    from epochal.run import load_record
+    """Write the page about RUN again: one file that works offline.
 
-    record = load_record(run)
-    path = out or run / "report.html"
-    check_new_file(path, force=True)
-    try:
-        with unwinding():
-            record.report(path)
-    except OSError as error:
-        raise Refusal(f'"{path}" can\'t be written: {reason(error)}; nothing was written.') from error
-    say(f"wrote {path}")
+    Of a comparison or an advice it is the page that was written with it.
+    """
+    from epochal.run import load_record
+    from epochal.run.choices import read_choice
+
+    path = out or run / PAGE
+    choice = read_choice(run)
+    if choice is None:
+        record = load_record(run)
+        check_new_file(path, force=True)
+        try:
+            with unwinding():
+                record.report(path)
+        except OSError as error:
+            raise Refusal(f'"{path}" can\'t be written: {reason(error)}; nothing was written.') from error
+        say(f"wrote {path}")
+    else:
+        _page_of(choice, path)
     if show:
         import webbrowser
 
         webbrowser.open(path.resolve().as_uri())
+
+
+def _page_of(choice: ChoiceFolder, path: Path) -> None:
+    """Say where the page about a comparison or an advice is, or copy it."""
+    page = choice.folder / PAGE
+    if choice.result is None or not page.is_file():
+        if choice.result is None:
+            raise Refusal(f'"{choice.folder}" holds {choice.called} that {choice.way_on}.')
+        raise Refusal(f"{page} is not there; {choice.again} writes it from the trainings that are kept.")
+    if path.absolute() == page.absolute():
+        say(f"{choice.answer}\n{page}")
+        return
+    check_new_file(path, force=True)
+    with replacing(path) as partial:
+        partial.write_bytes(page.read_bytes())
+    say(f"wrote {path}")

@@ -50,7 +50,7 @@ _options = decorate(
 @_options
 @click.pass_context
 def command(ctx: click.Context, /, run: Path, as_json: bool, quiet: bool, **given: Any) -> None:
-    """Go on with the training in the folder RUN, after a kill, a full disk or Ctrl-C.
+    """Resume the interrupted training in the folder RUN, after a kill, a full disk or Ctrl-C.
 
     \b
     epochal resume runs/breast-cancer-20260114-101500

@@ -23,7 +23,7 @@ _FIRST_TO_GO = ("data", "date", "batch", "epochs", "repeats")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("runs"))
 @click.option("--json", "as_json", is_flag=True, help="One JSON array on standard output.")
 def command(folder: Path, as_json: bool) -> None:
-    """List the runs in FOLDER (runs/ if not given), the newest first."""
+    """List the runs, comparisons and advices in FOLDER (runs/ if not given), the newest first."""
     from epochal.run.listing import listing
 
     found = listing(folder)

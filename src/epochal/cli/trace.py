@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -18,12 +17,12 @@ __all__ = ["command"]
 @click.command("trace", cls=Command)
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--sample", type=Whole(1), metavar="ROW", help="A row of the data, from 1; a header is no row.")
-@click.option("--epoch", type=Whole(0), metavar="E", help="One epoch, from 0; every one if not given.")
-@click.option("--update", type=Whole(0), metavar="U", help="An update, from 0.")
+@click.option("--epoch", type=Whole(1), metavar="E", help="One epoch, from 1; every one if not given.")
+@click.option("--update", type=Whole(1), metavar="U", help="An update, from 1.")
 @click.option(
-    "--repeat", type=Whole(0), default=0, show_default=True, metavar="R", help="Which repeat, from 0."
+    "--repeat", type=Whole(1), default=1, show_default=True, metavar="R", help="Which repeat, from 1."
 )
-@click.option("--audit", is_flag=True, help="Count: classes of batches, turns of rows, what was left out.")
+@click.option("--audit", is_flag=True, help="Count: classes of batches, uses of rows, what was left out.")
 @click.option("--epochs", type=Whole(1), metavar="N", help="For --audit: the first N epochs; else up to 10.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def command(
@@ -38,7 +37,7 @@ def command(
 ) -> None:
     """Say which update, batch and slot saw a row, which rows formed an update, or count them all.
 
-    Rows count from 1, as in the file; repeats, epochs, updates, batches and slots count from 0.
+    Rows, repeats, epochs, updates, batches and slots count from 1; in Python, `Plan` counts from 0.
 
     Nothing of this was stored: the plan is a pure function of the run's seed.
     """
@@ -57,30 +56,30 @@ def command(
 
     trained = load_record(run)
     if audit:
-        counted = audited(trained, repeat, epochs)
+        counted = audited(trained, repeat - 1, epochs)
         if as_json:
             say_document({"repeat": repeat, **counted.to_dict()})
         else:
             say(counted)
         return
     if update is not None:
-        found = formed(trained, update, repeat)
+        found = formed(trained, update - 1, repeat - 1)
         if as_json:
-            say_document(asdict(found))
+            say_document(found.to_dict())
             return
         rows = ", ".join(found.names or map(str, found.rows))
         say(
-            f"update {found.update:,} of repeat {repeat} is batch {found.batch} of epoch {found.epoch}, "
+            f"update {update:,} of repeat {repeat} is batch {found.batch + 1} of epoch {found.epoch + 1}, "
             f"{len(found.rows)} samples.\n{'files' if found.names else 'rows'}: {rows}"
         )
         return
     assert sample is not None
     if epoch is None:
-        answers = seen_throughout(trained, sample, repeat)
+        answers = seen_throughout(trained, sample, repeat - 1)
     else:
-        answers = [seen(trained, sample, epoch, repeat)]
+        answers = [seen(trained, sample, epoch - 1, repeat - 1)]
     if as_json:
-        say_document({"row": sample, "repeat": repeat, "epochs": [asdict(answer) for answer in answers]})
+        say_document({"row": sample, "repeat": repeat, "epochs": [answer.to_dict() for answer in answers]})
         return
     if answers and answers[0].name:
         say(f"row {sample} is {answers[0].name}")
@@ -88,9 +87,9 @@ def command(
         if not answer.turns:
             order, short = trained.plan.order, trained.plan.updates_per_epoch is not None
             why = f"remainder {trained.plan.remainder}" if order.once else f"order {order.name}"
-            say(f"epoch {answer.epoch}: " + ("no turn" if short else f"left out ({why})"))
+            say(f"epoch {answer.epoch + 1}: " + ("no turn" if short else f"left out ({why})"))
         for turn, size in zip(answer.turns, answer.sizes, strict=True):
             say(
-                f"epoch {answer.epoch}: update {turn.update:,}, batch {turn.batch} of epoch {turn.epoch}, "
-                f"slot {turn.slot} of {size}"
+                f"epoch {answer.epoch + 1}: update {turn.update + 1:,}, batch {turn.batch + 1} of epoch "
+                f"{turn.epoch + 1}, slot {turn.slot + 1} of {size}"
             )

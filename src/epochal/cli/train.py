@@ -52,7 +52,7 @@ def command(
     epochal train sales.csv --window 12 --test 0.2
     epochal train reviews.csv --text review --target liked
 
-    What holds if an option is not given stands in brackets.
+    Defaults are in [brackets].
     """
     folder = new_folder(data) if out is None else out
     leads = join_others(given)
@@ -121,14 +121,15 @@ def load_data(source: str, given: dict[str, Any], quiet: bool = False) -> Datase
     asked = {
         "target": column(given["target"]),
         **{name: columns(given[name]) for name in ("keep", "drop", "categorical", "numeric")},
-        **reading_options(given["header"], given["delimiter"], given["missing"]),
+        **{name: given[name] for name in ("decimal", "date_format")},
+        **reading_options(given),
     }
     pairs = pairs_asked(given)
     if pairs is not None:
         return rank_pairs(source, **asked, **pairs)
     read = texts_of(given)
     if read is not None:
-        for name in ("keep", "drop", "categorical", "numeric"):
+        for name in ("keep", "drop", "categorical", "numeric", "decimal", "date_format"):
             del asked[name]
         if given["groups"] is not None:
             raise Refusal("--groups is about tables of columns; leave it out for texts.")
@@ -161,7 +162,7 @@ def result(run: Run, path: Path) -> dict[str, Any]:
             "task": run.task.to_dict(),
             "stopped": [
                 {
-                    "repeat": outcome.repeat,
+                    "repeat": outcome.repeat + 1,
                     "seed": outcome.seed,
                     "epochs": outcome.epochs,
                     "updates": outcome.updates,

@@ -40,6 +40,7 @@ __all__ = [
     "common",
     "computing_options",
     "data_options",
+    "gradient_options",
     "loss_options",
     "names",
     "output_options",
@@ -74,12 +75,14 @@ def data_options(validation: str, test: str) -> Callable[[Any], Any]:
         _data("--keep", multiple=True, metavar="COLUMNS", help="Columns to keep, whatever they look like."),
         _data("--categorical", multiple=True, metavar="COLUMNS", help="Columns to read as categories."),
         _data("--numeric", multiple=True, metavar="COLUMNS", help="Columns to read as numbers."),
+        _data("--decimal", metavar="MARK", help="Decimal mark, . or ,; else recognized."),
+        _data("--date-format", metavar="FORMAT", help="How dates are written: %d/%m/%Y; else recognized."),
         _data(
             "--stream/--no-stream",
             default=None,
             help="Read batches from the file while training; else if it is large.",
         ),
-        _data("--no-standardize", is_flag=True, help="Without mean 0 and variance 1 for the inputs."),
+        _data("--no-standardize", is_flag=True, help="Do not standardize the inputs."),
         images("Data"),
         reading("Data"),
         series_options,
@@ -91,14 +94,26 @@ pace_options = decorate(
     _training(
         "--warmup", type=Whole(0), default=0, metavar="UPDATES", help="Updates over which the rate rises."
     ),
-    _training("--step-every", type=Whole(1), metavar="UPDATES", help='For "step": updates between steps.'),
+    _training(
+        "--step-every",
+        type=Whole(1),
+        metavar="UPDATES",
+        help='For "step" and "exponential": updates between steps.',
+    ),
+    _training(
+        "--schedule-floor",
+        type=NOT_NEGATIVE,
+        default=0.0,
+        metavar="SHARE",
+        help='For "cosine" and "linear": share of the rate at which they end.',
+    ),
     _training(
         "--step-factor",
         type=POSITIVE,
         default=0.1,
         show_default=True,
         metavar="FACTOR",
-        help='For "step": the rate is multiplied by it.',
+        help='For "step" and "exponential": the rate is multiplied by it.',
     ),
 )
 """Further numbers of a schedule."""
@@ -115,14 +130,41 @@ computing_options = decorate(
 )
 """How products and sums are computed."""
 
+gradient_options = decorate(
+    _training(
+        "--weight-decay",
+        type=NOT_NEGATIVE,
+        metavar="X",
+        help="Shrink parameters by this share times the rate; else the optimizer's usual one.",
+    ),
+    _training("--clip-norm", type=POSITIVE, metavar="NORM", help="Scale larger gradients down to this norm."),
+    _training(
+        "--gradient-noise",
+        type=NOT_NEGATIVE,
+        default=0.0,
+        metavar="VARIANCE",
+        help="Noise on gradients, which fades: 0.01, 0.3 or 1 are usual.",
+    ),
+)
+"""What becomes of a gradient before it moves the parameters."""
+
 loss_options = decorate(
     _training("--loss", metavar="NAME", help="log_loss, squared_error, absolute_error, huber."),
+    _training(
+        "--label-smoothing",
+        type=NOT_NEGATIVE,
+        default=0.0,
+        metavar="SHARE",
+        help="For log_loss: share of a target that is spread over all classes.",
+    ),
     _training("--class-weight", metavar="WEIGHTS", help='"balanced", or such as 0=1,1=2.5.'),
 )
 """What is to be least."""
 
 column_options = decorate(
-    _evaluation("--metrics", metavar="NAMES", help="Of the curves, such as accuracy,roc_auc."),
+    _evaluation(
+        "--metrics", metavar="NAMES", help="Of the curves, such as accuracy,roc_auc,sklearn:jaccard."
+    ),
     _evaluation("--monitor", metavar="COLUMN", help="Decides what is best; else validation.loss."),
 )
 """What is evaluated along the curve, and which of it decides."""
@@ -145,7 +187,7 @@ train_options = decorate(
         default="32",
         show_default=True,
         metavar="B",
-        help='Samples of one update, or "full".',
+        help='Batch size, or "full".',
     ),
     _training(
         "--micro-batch",
@@ -172,7 +214,7 @@ train_options = decorate(
         "--grow-batch",
         type=Growth(),
         metavar="E:B,...",
-        help='Batch sizes from later epochs on, such as 30:128,60:full; or "5000 updates:128".',
+        help='Other batch sizes after so many epochs, such as 30:128,60:full; or "5000 updates:128".',
     ),
     _training(
         "--repeats",
@@ -202,7 +244,8 @@ train_options = decorate(
         default="adam",
         show_default=True,
         metavar="NAME",
-        help="sgd, momentum, nesterov, adam, adamw, rmsprop, adagrad, lion and more.",
+        help="sgd, momentum, nesterov, adam, adamw, rmsprop, adagrad, lion, muon, schedule_free_adam "
+        "and more.",
     ),
     _training(
         "--learning-rate", "-l", type=POSITIVE, metavar="RATE", help="The optimizer's usual one if not given."
@@ -211,16 +254,17 @@ train_options = decorate(
         "--optimizer-option",
         multiple=True,
         metavar="NAME=X",
-        help="Such as weight_decay=0.01; may be repeated.",
+        help="Such as b1=0.95; may be repeated.",
     ),
     _training(
         "--schedule",
         default="constant",
         show_default=True,
         metavar="NAME",
-        help="constant, cosine or step.",
+        help="constant, cosine, linear, exponential, inverse_sqrt or step.",
     ),
     pace_options,
+    gradient_options,
     _training("--augment", metavar="LIST", help="Vary images: flip,shift:2,crop:2,rotate:15,brightness:0.2."),
     computing_options,
     _training("--initial", metavar="PATH", help="Start from a run folder, safetensors or Keras file."),
@@ -296,7 +340,11 @@ def settings(given: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
     from epochal.engine.schedules import Schedule
 
     schedule = Schedule(
-        given["schedule"], given["warmup"], every=given["step_every"] or 0, factor=given["step_factor"]
+        given["schedule"],
+        given["warmup"],
+        every=given["step_every"] or 0,
+        factor=given["step_factor"],
+        floor=given["schedule_floor"],
     )
     taken = (
         "devices",
@@ -337,7 +385,10 @@ def _initial(path: str | None, fresh: tuple[str, ...]) -> Any:
 
 def common(given: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
     """Those of them that `fit`, `compare` and `advise` understand alike."""
-    taken = ("loss", "monitor", "repeats", "seed", "precision", "deterministic")
+    taken = (
+        *("loss", "monitor", "repeats", "seed", "precision", "deterministic"),
+        *("label_smoothing", "weight_decay", "clip_norm", "gradient_noise"),
+    )
     return {
         **{name: given[name] for name in taken},
         "optimizer_options": read_options(given["optimizer_option"]),

@@ -17,10 +17,16 @@ __all__ = ["command"]
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.pass_context
 def command(ctx: click.Context, run: Path, as_json: bool) -> None:
-    """Check every file and checkpoint of RUN: exit status 0 if all are sound, 1 if any is damaged."""
-    from epochal.run.verify import verify
+    """Check every file and checkpoint of RUN: exit status 0 if all are sound, 1 if any is damaged.
 
-    found = verify(run)
+    RUN may be the folder of a comparison or an advice, too.
+    """
+    from epochal.choose.verify import VerifiedChoice, verify_choice
+    from epochal.run.choices import read_choice
+    from epochal.run.verify import Verified, verify
+
+    choice = read_choice(run)
+    found: Verified | VerifiedChoice = verify(run) if choice is None else verify_choice(choice)
     if as_json:
         say_document(found.to_dict())
     else:

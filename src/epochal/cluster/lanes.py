@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from epochal.cluster.dispatch import Cluster
 from epochal.conclude import LaneResult
 from epochal.curves import Curves
+from epochal.directions import declare
 from epochal.driving import Control, Todo, work
 from epochal.engine.fed import FedLane
 from epochal.engine.lane import Lane
@@ -134,6 +135,9 @@ class Driver:
 
     def __init__(self, prepared: Prepared) -> None:
         self._prepared = prepared
+        for metric in prepared.spec.metrics:
+            if metric.own and metric.greater_is_better is not None:
+                declare(metric.name, metric.greater_is_better)
 
     def do(
         self, packed: tuple[range, Remembered | None], held: Mapping[int, Any], control: Control

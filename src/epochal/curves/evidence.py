@@ -129,6 +129,18 @@ class Case:
         return float(self.epochs[-1]) if self.epochs.size else 0.0
 
     @property
+    def always(self) -> str:
+        """The baseline in words: what the best constant prediction always says."""
+        if self.name.endswith("accuracy"):
+            return "always predicting the most frequent class"
+        said = {
+            "log_loss": "always predicting the class frequencies",
+            "squared_error": "always predicting the mean",
+            "absolute_error": "always predicting the median",
+        }
+        return said.get(str(self.settings.get("loss")), "the baseline, a constant prediction,")
+
+    @property
     def flipped(self) -> bool:
         """Whether the monitored curve is better higher, and was turned over."""
         return higher_is_better(self.name)
@@ -196,7 +208,7 @@ class Case:
 
 
 def _yardstick(level: Floats | None, monitored: Floats | None, training: Floats | None) -> float:
-    """The loss of a constant prediction, or, where it is not known, the loss at the first evaluation."""
+    """The loss of the baseline, or, where it is not known, the loss at the first evaluation."""
     for column in (
         level,
         None if monitored is None else monitored[:, 0],
@@ -234,7 +246,7 @@ def risen(case: Case) -> Difference:
     k = int(np.nanargmin(np.where(everywhere, middle, np.nan)))
     # Losses of different splits differ in scale, and rises with them: ratios are compared, not differences.
     ratios = not case.flipped and float(np.nanmin(smooth)) > 0
-    rises, falls, grown = [], [], []
+    lows, ends, falls, grown = [], [], [], []
     paired = len(rows) >= FEWEST_REPEATS
     for i, r in enumerate(rows):
         last = int(np.flatnonzero(np.isfinite(curve[r]))[-1])
@@ -244,15 +256,19 @@ def risen(case: Case) -> Difference:
             at = int(np.nanargmin(np.where(everywhere[: last + 1], others, np.nan)))
         at = min(at, last)
         low, end = around(curve[r], at, case.window), tail(curve[r], last, case.window)
-        rises.append(end - low)
+        lows.append(low)
+        ends.append(end)
         grown.append(math.log(end / low) if ratios and min(low, end) > 0 else end - low)
         if case.training is not None:
             after = tail(case.training[r], last, case.window)
             falls.append(around(case.training[r], at, case.window) - after)
-    rise, fall = np.array(rises), np.array(falls)
+    rise, fall = np.array(ends) - np.array(lows), np.array(falls)
+    sign = -1.0 if case.flipped else 1.0
     size, drop = float(rise.mean()), float(fall.mean()) if fall.size else math.nan
     figures: dict[str, Any] = {
         "lowest_epoch": plain(float(case.epochs[k])),
+        "value_there": plain(sign * float(np.mean(lows))),
+        "value_at_the_end": plain(sign * float(np.mean(ends))),
         "rise_to_the_end": plain(size),
         "training_fall_meanwhile": plain(drop),
     }
@@ -333,7 +349,7 @@ def falling_to_the_end(case: Case, curve: Floats) -> Difference:
 
 @dataclass(frozen=True)
 class Chance:
-    """Whether a run is better than a constant prediction, with the figures and words for it."""
+    """Whether a run is better than the baseline, with the figures and words for it."""
 
     better: bool
     figures: dict[str, Any]
@@ -341,7 +357,7 @@ class Chance:
 
 
 def beats_chance(case: Case) -> Chance | None:
-    """Is the best evaluation better than a constant prediction?"""
+    """Is the best evaluation better than the baseline?"""
     curve, level = case.monitored, case.baseline.get(case.name)
     if curve is None or level is None:
         return None

@@ -103,7 +103,7 @@ def plot(
         path: also save there, in the format of the suffix.
         style: "light", "dark", or "auto" (transparent, for either background).
         verdict: its sentence becomes the title.
-        baseline: what a constant prediction reaches, by curve name: a dashed line.
+        baseline: what the baseline reaches, by curve name: a dashed line.
         log: a logarithmic loss axis; None where the losses span more than a factor of 30.
     """
     if style not in STYLES:
@@ -236,7 +236,7 @@ def _draw_panel(
             if not loss:
                 continue
             ax.annotate(
-                "constant prediction",
+                "baseline",
                 (1, level),
                 xycoords=("axes fraction", "data"),
                 xytext=(0, 3),

@@ -33,15 +33,17 @@ from epochal.curves.smoothing import (
     ending,
     plain,
 )
+from epochal.faces import in_python
+from epochal.html_view import facts, heading, said, view
 
 __all__ = ["KINDS", "Verdict", "judge"]
 
 Floats = NDArray[np.float64]
 
 KINDS = (
-    "over-learned",
-    "under-learned",
-    "suitably fit",
+    "overfitting",
+    "underfitting",
+    "good fit",
     "still improving",
     "unstable",
     "no detectable difference from chance",
@@ -68,7 +70,14 @@ class Verdict:
     remedy: str = ""
 
     def __str__(self) -> str:
-        return self.sentence
+        return in_python(self.sentence)
+
+    def __repr__(self) -> str:
+        return f"<Verdict: {' '.join(filter(None, (str(self), in_python(self.remedy))))}>"
+
+    def _repr_html_(self) -> str:
+        rest = facts([*self.figures.items(), ("rule", self.rule)])
+        return view(heading("Verdict", self.kind), said(self.sentence, self.remedy), rest)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -95,10 +104,10 @@ def judge(
     """Judge a run by its curves, within the epochs that it ran: nothing is claimed beyond them.
 
     Args:
-        curves: with `monitor` and, to tell over-learning from drift, `train.loss` at fixed parameters.
-        baseline: what a constant prediction reaches on the validation samples, by curve name: a number,
-            or one a repeat (`validation.loss`, `validation.accuracy` of the majority class). Without it, the
-            loss at epoch 0 is the yardstick, and nothing is said about chance.
+        curves: with `monitor` and, to tell overfitting from drift, `train.loss` at fixed parameters.
+        baseline: what the best constant prediction reaches on the validation samples, by curve name: a
+            number, or one a repeat (`validation.loss`, `validation.accuracy` of the majority class). Without
+            it, the loss at epoch 0 is the yardstick, and nothing is said about chance.
         validation_samples: how many samples the validation figures rest on, in one repeat.
         training_samples: how many were trained on, for the overlap of random splits.
         monitor: the curve that is judged.
@@ -110,11 +119,11 @@ def judge(
 
     1. unstable: a loss that is not finite, or a training loss that jumps repeatedly, or collapses.
     2. not judged: no validation, or fewer than 10 evaluations.
-    3. no detectable difference from chance: not better than a constant prediction, and not improving either.
-    4. over-learned: the validation loss ended above its minimum while the training loss went on falling.
+    3. no detectable difference from chance: not better than the baseline, and not improving either.
+    4. overfitting: the validation loss ended above its minimum while the training loss went on falling.
     5. still improving: the validation loss was falling at the end.
-    6. under-learned: flat, without a gap to validation, and little explained.
-    7. suitably fit: none of these.
+    6. underfitting: flat, without a gap to validation, and little explained.
+    7. good fit: none of these.
 
     With four or more repeats, differences are paired by repeat and tested by a t interval that is widened for
     overlapping random splits (Nadeau & Bengio 2003). The epoch of the minimum is chosen, for each repeat, on
@@ -141,7 +150,7 @@ def judge(
     if chance is not None and not chance.better and not fall.holds:
         verdict = _say_chance(case, chance)
     elif rise.holds:
-        verdict = _say_over_learned(case, rise, chosen_by or monitor)
+        verdict = _say_overfitting(case, rise, chosen_by or monitor)
     elif fall.holds and not stopped_early:
         verdict = _say_still_improving(case, fall, chance)
     else:
@@ -266,8 +275,7 @@ def _say_chance(case: Case, chance: Chance) -> Verdict:
     fall = training_share(case)
     sentence = (
         f"No detectable difference from chance: at its best, the {case.called} is "
-        f"{digits(figures['fair_best_value'])}, against {digits(figures['baseline'])} for a constant "
-        f"prediction."
+        f"{digits(figures['fair_best_value'])} ({case.always} gives {digits(figures['baseline'])})."
     )
     if fall is not None and fall > EXPLAINED:
         sentence += f" The training loss did fall ({fall:.0%} below): what was learned does not carry over."
@@ -288,28 +296,30 @@ def _say_chance(case: Case, chance: Chance) -> Verdict:
             "help, the inputs may say nothing about the target."
         )
     rule = (
-        f"Neither the {case.called} nor a second metric with a known baseline is better than a constant "
-        f"prediction "
-        f"(the class frequencies, or the mean) by {chance.how}, and the curve is not falling at the end."
+        f"Neither the {case.called} nor a second metric with a known baseline is better than its "
+        f"baseline (always predicting the class frequencies, or the mean) by {chance.how}, and the "
+        "curve is not falling at the end."
     )
     return Verdict("no detectable difference from chance", sentence, rule, figures, remedy)
 
 
-def _say_over_learned(case: Case, rise: Difference, chosen_by: str) -> Verdict:
+def _say_overfitting(case: Case, rise: Difference, chosen_by: str) -> Verdict:
     k = max(1, round(rise.epoch))
     verb = "fell" if case.flipped else "rose"
+    level = case.baseline.get(case.name)
+    gives = "" if level is None else f" ({case.always} gives {digits(float(np.mean(level)))})"
     sentence = (
-        f"Over-learned from about epoch {k:,}: from there the {case.called} {verb} by {rise.size:.3g} "
-        f"({rise.size / case.yardstick:.0%} of a constant prediction's), while the training loss went on "
-        f"falling. "
+        f"Overfitting starts around epoch {k:,}: from there the {case.called} {verb} from "
+        f"{digits(rise.figures['value_there'])} to {digits(rise.figures['value_at_the_end'])}{gives}, while "
+        "the training loss kept falling. "
     )
     best = case.curves.best(chosen_by) if chosen_by in case.curves.columns else None
     if best is not None and best.median_epoch <= rise.epoch + 0.1 * case.horizon:
-        sentence += "The best parameters, which predictions use, are kept from before."
+        sentence += "Predictions use the weights from the best epoch."
     else:
-        sentence += f"Predictions use parameters from after that: the best {chosen_by} decided."
+        sentence += f"Predictions use weights from after that, where {chosen_by} was best."
     rule = (
-        f"Over-learned when {rise.how}, the training loss at fixed parameters fell meanwhile, and the rise "
+        f"Overfitting when {rise.how}, the training loss at fixed parameters fell meanwhile, and the rise "
         f"is more "
         f"than {RISE:.0%} of the baseline (an arbitrary share)."
     )
@@ -320,15 +330,17 @@ def _say_over_learned(case: Case, rise: Difference, chosen_by: str) -> Verdict:
         where += f" (median of {case.repeats} repeats; {epochs_in_words(float(np.nanmin(shown)))} to "
         where += f"{epochs_in_words(float(np.nanmax(shown)))})"
     remedy = (
-        f"The best epoch was {where}. Stop early with --patience {max(5, min(50, math.ceil(last / 2)))}, or "
-        f"train for fewer epochs: --epochs {last}. A smaller network or more samples would move the turn."
+        f"The best epoch was {where}. Stop early with --patience "
+        f"{max(5, min(50, math.ceil(last / 2)))}, or "
+        f"train for fewer epochs: --epochs {last}. A smaller network, dropout, weight decay or more data "
+        "would delay it."
     )
-    return Verdict("over-learned", sentence, rule, case.figures() | rise.figures, remedy)
+    return Verdict("overfitting", sentence, rule, case.figures() | rise.figures, remedy)
 
 
 def _say_still_improving(case: Case, fall: Difference, chance: Chance | None) -> Verdict:
     verb = "rising" if case.flipped else "falling"
-    yet = "" if chance is None or chance.better else " It is not yet better than a constant prediction."
+    yet = "" if chance is None or chance.better else f" It is not yet better than {case.always}."
     sentence = (
         f"Still improving: the {case.called} was {verb} when training ended at epoch "
         f"{epochs_in_words(case.horizon)}, "
@@ -362,8 +374,7 @@ def _say_plateau(case: Case, rise: Difference, fall: Difference, chance: Chance 
     else:
         near = (
             f"At its best, around epoch {figures['best_epoch']:,.6g}, it is "
-            f"{digits(figures['fair_best_value'])}, "
-            f"against {digits(figures['baseline'])} for a constant prediction."
+            f"{digits(figures['fair_best_value'])} ({case.always} gives {digits(figures['baseline'])})."
         )
     if (
         explained is not None
@@ -374,13 +385,13 @@ def _say_plateau(case: Case, rise: Difference, fall: Difference, chance: Chance 
         and flat
     ):
         sentence = (
-            f"Under-learned, as far as curves can tell: training and validation loss are flat and close "
+            f"Underfitting, as far as curves can tell: training and validation loss are flat and close "
             f"together, and "
-            f"the training loss is only {max(explained, 0.0):.0%} below that of a constant prediction. "
+            f"the training loss is only {max(explained, 0.0):.0%} below its baseline ({case.always}). "
             f"Curves cannot tell a network that is too small from inputs that say no more."
         )
         rule = (
-            f"Under-learned when neither loss falls any more, the gap between them is under {GAP:.0%} of the "
+            f"Underfitting when neither loss falls any more, the gap between them is under {GAP:.0%} of the "
             f"baseline, and the training loss explains less than {EXPLAINED:.0%} of it (arbitrary shares)."
         )
         rate = case.settings.get("learning_rate")
@@ -392,15 +403,14 @@ def _say_plateau(case: Case, rise: Difference, fall: Difference, chance: Chance 
         remedy = (
             f"Try more units (--hidden 128,128) and {faster}. If nothing changes, the inputs say no more."
         )
-        return Verdict("under-learned", sentence, rule, figures, remedy)
+        return Verdict("underfitting", sentence, rule, figures, remedy)
     sentence = (
-        f"Suitably fit within the {epochs_in_words(case.horizon)} epochs that were run: the {case.called} "
-        f"leveled off "
-        f"without "
-        f"a detectable rise. {near}"
+        f"Good fit: the {case.called} leveled off within {epochs_in_words(case.horizon)} epochs, with no "
+        f"sign of overfitting (a {'fall' if case.flipped else 'rise'} of less than "
+        f"{RISE * case.yardstick:.2g} would go unseen). {near}"
     )
     rule = (
-        f"Suitably fit when the {case.called} beats a constant prediction (where that is known), shows no "
+        f"Good fit when the {case.called} beats the baseline (where that is known), shows no "
         f"rise from its "
         f"minimum (a rise would be one of more than {RISE:.0%} of the baseline of which it can be said "
         f"that {rise.how}) "
@@ -409,7 +419,7 @@ def _say_plateau(case: Case, rise: Difference, fall: Difference, chance: Chance 
     )
     patience = max(5, min(50, round(case.horizon / 10)))
     remedy = f"Nothing needs to change. To spend less time: --patience {patience}."
-    return Verdict("suitably fit", sentence, rule, figures, remedy)
+    return Verdict("good fit", sentence, rule, figures, remedy)
 
 
 def digits(number: Any) -> str:

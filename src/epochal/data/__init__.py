@@ -6,11 +6,12 @@ from epochal.data.encoders import SampleEncoder, encoder_from_dict
 from epochal.data.examples import EXAMPLES, example, write_example
 from epochal.data.joined import joined
 from epochal.data.load import load
+from epochal.data.marks import MISSING
 from epochal.data.new import encode_new
 from epochal.data.ranking import PairEncoder, rank_pairs
 from epochal.data.read import read_table
+from epochal.data.reading import Reading
 from epochal.data.schema import Column, Encoder, LeftOut
-from epochal.data.sniff import MISSING
 from epochal.data.split import Split, split, split_groups
 from epochal.data.standardize import (
     Scaling,
@@ -35,6 +36,7 @@ __all__ = [
     "Encoder",
     "LeftOut",
     "PairEncoder",
+    "Reading",
     "SampleEncoder",
     "Scaling",
     "Split",

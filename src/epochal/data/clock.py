@@ -56,7 +56,7 @@ class Clock:
                 "Fill it in, or remove that row."
             )
         if self.kind == "date":
-            dates = to_dates(column.combine_chunks(), self.form, said)
+            dates = to_dates(column.combine_chunks(), self.form, said, utc=True)
             seconds: Times = np.asarray(dates.cast(pa.int64()).to_numpy(zero_copy_only=False), np.int64)
             return seconds
         numbers: Times = np.asarray(to_numbers(column.combine_chunks(), said), np.float64)
@@ -78,7 +78,9 @@ class Clock:
         moment = np.datetime64(int(time), "s").item()
         if self.zone:
             moment = moment.replace(tzinfo=datetime.UTC).astimezone(zone_named(self.zone))
-        return str(moment.strftime(self.form or ("%Y-%m-%d %H:%M:%S" if self.hours else "%Y-%m-%d")))
+        form = self.form or ("%Y-%m-%d %H:%M:%S" if self.hours else "%Y-%m-%d")
+        form = form.replace("%q", str((moment.month + 2) // 3)).replace("%z", "Z")
+        return str(moment.strftime(form))
 
 
 def in_order(

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterable, Sequence
 
 from epochal.errors import Refusal
 
-__all__ = ["ColumnReference", "called", "default_name", "flag_value", "resolve", "resolve_all"]
+__all__ = [
+    "ColumnReference",
+    "called",
+    "default_name",
+    "flag_value",
+    "plain_name",
+    "resolve",
+    "resolve_all",
+    "unique_names",
+]
 
 ColumnReference = str | int
 """A column's name, or its number counted from 1."""
@@ -22,6 +32,22 @@ def default_name(index: int) -> str:
     return f"column {index + 1}"
 
 
+def unique_names(names: Iterable[object]) -> list[str]:
+    """Names as text without blanks at their ends or line breaks, each once; a later one of two gets a number.
+
+    >>> unique_names(["x", "x (3)", "x", "x ", 0])
+    ['x', 'x (3)', 'x (4)', 'x (5)', '0']
+    """
+    given = [" ".join(str(name).split()) or default_name(index) for index, name in enumerate(names)]
+    taken, found = set(given), dict[str, None]()
+    for index, name in enumerate(given):
+        free, number = name, index + 1
+        while free in found or (free != name and free in taken):
+            free, number = f"{name} ({number})", number + 1
+        found[free] = None
+    return list(found)
+
+
 def called(names: Sequence[str], index: int) -> str:
     """A column as sentences call it: its number from 1 and, where it has one, its name.
 
@@ -32,16 +58,34 @@ def called(names: Sequence[str], index: int) -> str:
     return name if name == default_name(index) else f'{default_name(index)} ("{name}")'
 
 
+def plain_name(name: str) -> str:
+    """A name without capitals and blanks at its ends, by which names that differ in these only are found.
+
+    >>> plain_name(" Blood  Type")
+    'blood type'
+    """
+    return " ".join(name.split()).casefold()
+
+
 def flag_value(names: Sequence[str], index: int) -> str:
-    """What to pass to a flag to mean this column: its name, or its number where it has none.
+    r"""What to pass to a flag to mean this column: its name, or its number where it has none.
+
+    A name with a comma stands in double quotes of its own, as in CSV, since flags take lists.
 
     >>> flag_value(["age", "blood type", "column 3"], 1), flag_value(["age", "b", "column 3"], 2)
     ('"blood type"', '3')
+    >>> flag_value(["a, b"], 0)
+    '\'"a, b"\''
     """
     name = names[index]
     if name == default_name(index):
         return str(index + 1)
-    return name if name.isidentifier() else f'"{name}"'
+    if name.isidentifier():
+        return name
+    if "," in name or '"' in name:
+        quoted = name.replace('"', '""')
+        return shlex.quote(f'"{quoted}"')
+    return f'"{name}"' if not set(name) & set("$`\\!") else shlex.quote(name)
 
 
 def resolve(reference: ColumnReference, names: Sequence[str], role: str) -> int:
@@ -57,6 +101,8 @@ def resolve(reference: ColumnReference, names: Sequence[str], role: str) -> int:
     epochal.errors.Refusal: target must name one of the 2 columns; got "agee". Did you mean "age"?
     """
     text = str(reference)
+    if text not in names and " ".join(text.split()) in names:
+        text = " ".join(text.split())
     if text in names:
         return list(names).index(text)
     bound = f"{role} must name one of the {len(names):,} columns"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from epochal.data.clock import Times, as_utc, in_order
 from epochal.data.columns import called
 from epochal.data.dataset import Dataset, fingerprint
-from epochal.data.encode import as_text, encode
+from epochal.data.encode import as_text, encode, plain_numbers
 from epochal.data.steps import Step, usual_step
 from epochal.data.target import target_numbers
 from epochal.data.timeline import Timeline, gap_notes
@@ -141,6 +141,7 @@ def _values(
         Refusal: a value is missing, or is no number; with its row.
     """
     said = called(encoder.table.names, encoder.target)
+    column = plain_numbers(column, encoder.table.columns[0], said)
     missing = np.asarray(column.is_null().to_numpy())
     target_numbers(column.drop_null(), said)
     numbers = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), np.float64)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from epochal.data.labels import LABEL_TYPES, label_values
 from epochal.data.typed import Damaged, built
+from epochal.printable import one_line
 
 if TYPE_CHECKING:
     from epochal.data.encoders import SampleEncoder
@@ -151,6 +152,23 @@ class Dataset:
     groups: NDArray[np.int64] | None = None
     recipe: Recipe | None = None
 
+    def __repr__(self) -> str:
+        """One line: where the samples came from, how many there are, and what is predicted.
+
+        >>> from epochal.data import load
+        >>> load("example:iris")
+        Dataset("example:iris", 150 samples, inputs (4,) float32, target "species": 3 classes)
+        """
+        shape = f"{self.samples:,} samples, inputs {self.shape} {self.dtype}"
+        if self.task is None:
+            what = "no target"
+        else:
+            count = len(self.task.classes)
+            word = "labels" if self.task.kind == "multilabel" else "classes"
+            known = f"{count:,} {word}" if count else self.task.kind
+            what = f'target "{one_line(self.target_name, 60)}": {known}' if self.target_name else known
+        return f'Dataset("{one_line(self.source, 60)}", {shape}, {what})'
+
     @property
     def samples(self) -> int:
         """How many samples there are."""
@@ -184,6 +202,11 @@ class Dataset:
         there = self.inputs != 0
         last: NDArray[np.int64] = self.shape[0] - there[:, ::-1].argmax(axis=1)
         return np.where(there.any(axis=1), last, 0)
+
+    def _repr_html_(self) -> str:
+        from epochal.data.dataset_html import dataset_html
+
+        return dataset_html(self)
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON object that describes it, without the samples."""

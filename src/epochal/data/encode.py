@@ -12,10 +12,22 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.data.columns import called
+from epochal.data.date_forms import parse_dates
+from epochal.data.number_forms import NumberForm
 from epochal.data.schema import Column, Encoder
+from epochal.data.spellings import spelling_key
 from epochal.errors import Refusal
 
-__all__ = ["as_text", "date_parts", "encode", "to_dates", "to_numbers"]
+__all__ = [
+    "as_text",
+    "column_numbers",
+    "date_parts",
+    "encode",
+    "plain_numbers",
+    "to_dates",
+    "to_numbers",
+    "without_marks",
+]
 
 _ROWS = 1 << 14
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
@@ -36,6 +48,7 @@ def encode(
     out = np.empty((table.num_rows, len(encoder.features)), np.float32)
     direct = encoder.plain and len(passed) == len(encoder.raw_names)
     unseen: Counter[int] = Counter()
+    examples: dict[int, str] = {}
     start = 0
     chosen = table.select(list(positions))
     for batch in chosen.to_batches(max_chunksize=_ROWS):
@@ -46,42 +59,49 @@ def encode(
         arrays = batch.columns
         for number, column in enumerate(encoder.columns):
             width = len(column.raw_names)
-            unseen[number] += _fill(raw[:, at : at + width], arrays[number], column, encoder, first + start)
+            count, example = _fill(raw[:, at : at + width], arrays[number], column, encoder, first + start)
+            unseen[number] += count
+            if count:
+                examples.setdefault(number, example)
             at += width
         if encoder.plain:
+            if not direct:
+                block[:, : len(passed)] = raw[:, passed]
             for slot, (position, _) in enumerate(indicators):
                 block[:, len(passed) + slot] = np.isnan(raw[:, position])
+            for slot, (position, _) in enumerate(encoder.codes, start=len(passed) + len(indicators)):
+                block[:, slot] = raw[:, position]
         else:
             block[:] = encoder.transformer.transform(raw)
         start += rows
     notes = [
-        f"{called(encoder.names, encoder.columns[number].index)} has {count:,} values in no category of the "
-        f"training table ({_first(encoder.columns[number].levels)}): all its indicators are 0 there."
+        f"{called(encoder.names, encoder.columns[number].index)} has {count:,} "
+        f"{'value' if count == 1 else 'values'} not seen in training "
+        f'("{examples[number]}"{", …" if count > 1 else ""}): treated as unknown.'
         for number, count in unseen.items()
         if count
     ]
     return out, notes
 
 
-def _first(levels: Sequence[str], most: int = 5) -> str:
-    return ", ".join(levels[:most]) + (", …" if len(levels) > most else "")
-
-
-def _fill(raw: NDArray[np.float32], array: pa.Array, column: Column, encoder: Encoder, start: int) -> int:
-    """Write one column's numbers into `raw` `(rows, width)`; the number of unseen categories."""
+def _fill(
+    raw: NDArray[Any], array: pa.Array, column: Column, encoder: Encoder, start: int
+) -> tuple[int, str]:
+    """Write one column's numbers into `raw` `(rows, width)`; how many values are unseen, and the first."""
     name = called(encoder.names, column.index)
     if column.kind == "category":
         codes, unseen = _codes(array, column)
         raw[:, 0] = codes
-        return unseen
+        return len(unseen), (unseen[0].as_py() or "no value") if len(unseen) else ""
+    array = without_marks(array, column)
     if column.kind == "date":
         for slot, values in enumerate(date_parts(to_dates(array, column.format, name, start), column.parts)):
             raw[:, slot] = values
-        return 0
+        return 0, ""
     if column.kind == "boolean":
         raw[:, 0] = _booleans(array, name, start)
-        return 0
-    values = to_numbers(array, name, start)
+        return 0, ""
+    values = column_numbers(array, column, name, start)
     with np.errstate(over="ignore"):
         raw[:, 0] = values
     wrong = np.isinf(raw[:, 0])
@@ -91,7 +111,41 @@ def _fill(raw: NDArray[np.float32], array: pa.Array, column: Column, encoder: En
             f"{name} must hold finite numbers up to 3.4e38 (float32); got {values[row]:g} in row "
             f"{start + row + 1:,}. Correct the value, or leave it empty to mark it as missing."
         )
-    return 0
+    return 0, ""
+
+
+def without_marks(array: Any, column: Column) -> Any:
+    """The cells with the words that mean a missing value in this column as missing ones."""
+    if not column.marks or not pa.types.is_string(array.type):
+        return array
+    marks = pa.array(column.marks, pa.string())
+    return pc.if_else(pc.is_in(array, value_set=marks), pa.scalar(None, pa.string()), array)
+
+
+def column_numbers(array: pa.Array, column: Column, name: str, start: int = 0) -> NDArray[Any]:
+    """A numeric column as floats with NaN for missing; see `plain_numbers` and `to_numbers`."""
+    return to_numbers(plain_numbers(array, column, name, start), name, start)
+
+
+def plain_numbers(array: Any, column: Column, name: str, start: int = 0) -> Any:
+    """A numeric column, with text read as numbers of the form in which its training table wrote them.
+
+    Raises:
+        Refusal: text that is no number of that form, with its row (`start` rows came before).
+    """
+    array = without_marks(array, column)
+    if not column.written or not pa.types.is_string(array.type):
+        return array
+    form = NumberForm(*column.written)
+    numbers = form.read(array)
+    if numbers.null_count > array.null_count:
+        row = pc.index(pc.and_(pc.is_null(numbers), pc.is_valid(array)), True).as_py()
+        how = f" ({form})" if str(form) else ""
+        raise Refusal(
+            f'{name} must hold numbers as the training table wrote them{how}; got "{array[row]}" in row '
+            f"{start + row + 1:,}. Correct it, or pass the mark of missing values with --missing."
+        )
+    return numbers
 
 
 def to_numbers(array: pa.Array, name: str, start: int = 0) -> NDArray[Any]:
@@ -169,18 +223,28 @@ def as_text(array: pa.Array | pa.ChunkedArray) -> Any:
     return array.cast(pa.string())
 
 
-def _codes(array: pa.Array, column: Column) -> tuple[NDArray[np.float32], int]:
-    """Positions among the levels, -1 for a value that is none of them."""
+def _codes(array: pa.Array, column: Column) -> tuple[NDArray[np.float32], Any]:
+    """Positions among the levels, and the values that are none of them.
+
+    Unknown is -1; for a category of many levels it is 0, and positions count from 1.
+    """
     words = as_text(array)
-    found = pc.index_in(words, value_set=pa.array(column.levels, pa.string()))
+    levels = pa.array(column.levels, pa.string())
+    found = pc.index_in(words, value_set=levels)
+    if column.text and found.null_count > words.null_count:
+        found = pc.coalesce(found, pc.index_in(spelling_key(words), value_set=spelling_key(levels)))
     codes: NDArray[np.float32] = found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.float32)
-    if words.null_count and column.missing:
-        codes[pc.is_null(words).to_numpy(zero_copy_only=False)] = len(column.levels)
-    return codes, int(np.count_nonzero(codes < 0))
+    if words.null_count:
+        # A level may be missing, but a missing value is no spelling of it.
+        codes[pc.is_null(words).to_numpy(zero_copy_only=False)] = len(column.levels) if column.missing else -1
+    unseen = words.filter(pa.array(codes < 0))
+    return codes + 1 if column.coded else codes, unseen
 
 
-def to_dates(array: pa.Array | pa.ChunkedArray, form: str, name: str, start: int = 0) -> Any:
-    """A column as timestamps in seconds, missing where missing.
+def to_dates(
+    array: pa.Array | pa.ChunkedArray, form: str, name: str, start: int = 0, utc: bool = False
+) -> Any:
+    """A column as timestamps in seconds, missing where missing; those of text in UTC if asked for.
 
     Raises:
         Refusal: a cell that is no date written as `form` says, with its row.
@@ -198,20 +262,12 @@ def to_dates(array: pa.Array | pa.ChunkedArray, form: str, name: str, start: int
     if pa.types.is_null(kind):
         return array.cast(seconds)
     words = as_text(array)
-    dates = parse_dates(words, form)
+    dates = parse_dates(words, form, utc)
     if dates.null_count > words.null_count:
         row = pc.index(pc.and_(pc.is_null(dates), pc.is_valid(words)), True).as_py()
         shape = f" written as {form}" if form else " as 2020-12-31"
         raise Refusal(f'{name} must hold dates{shape}; got "{words[row]}" in row {start + row + 1:,}.')
     return dates
-
-
-def parse_dates(words: Any, form: str) -> Any:
-    """Text as timestamps, missing where it is no date of this form; an empty form means ISO 8601."""
-    form = form or "%Y-%m-%d"
-    if "%d" not in form:
-        words, form = pc.binary_join_element_wise(words, "01", "-"), f"{form}-%d"
-    return pc.strptime(words, format=form, unit="s", error_is_null=True)
 
 
 def date_parts(dates: Any, parts: Sequence[str]) -> list[NDArray[Any]]:

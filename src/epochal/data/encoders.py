@@ -6,18 +6,19 @@ own with the methods of `SampleEncoder`, and a line in `_KINDS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from epochal.data.dataset import Dataset
 from epochal.data.images import ImageEncoder
 from epochal.data.ranking import PairEncoder
+from epochal.data.reading import AS_FOUND, Reading
 from epochal.data.schema import Encoder
 from epochal.data.texts import TextEncoder
 from epochal.data.windows import WindowEncoder
 from epochal.errors import Refusal
 
-__all__ = ["SampleEncoder", "encoder_from_dict"]
+__all__ = ["SampleEncoder", "code_sizes", "encoder_from_dict"]
 
 
 class SampleEncoder(Protocol):
@@ -31,17 +32,20 @@ class SampleEncoder(Protocol):
     def encode_new(
         self,
         source: Any,
-        *,
-        header: bool | None,
-        delimiter: str | None,
-        missing: Collection[str],
+        reading: Reading = AS_FOUND,
     ) -> Dataset:
-        """New samples, with targets if they have any; the arguments are those of `data.new.encode_new`."""
+        """New samples, with targets if they have any; `reading` says how a file is read."""
         ...
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON object with its "kind", and all that is needed to encode other data in the same way."""
         ...
+
+
+def code_sizes(encoder: Any) -> tuple[int, ...]:
+    """How many codes each of the last columns of the inputs has, which a model has embeddings for."""
+    table = getattr(encoder, "table", encoder)
+    return table.code_sizes if isinstance(table, Encoder) else ()
 
 
 _KINDS: dict[str, Callable[[dict[str, Any]], Any]] = {

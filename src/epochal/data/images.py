@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from epochal.data.image_folder import Listing, classes_in, images_in, shown
 from epochal.data.items import ItemRows, cores
 from epochal.data.large import streams, streams_note
 from epochal.data.pixels import SUFFIXES, Header, Unreadable, believing_no_bombs, header
+from epochal.data.reading import AS_FOUND, Reading
 from epochal.data.typed import Damaged, built
 from epochal.errors import Refusal
 
@@ -120,10 +121,7 @@ class ImageEncoder:
     def encode_new(
         self,
         source: Any,
-        *,
-        header: bool | None = None,
-        delimiter: str | None = None,
-        missing: Collection[str] = (),
+        reading: Reading = AS_FOUND,
     ) -> Dataset:
         """The images of a folder (with or without a folder for each class), of one file, or of arrays."""
         if not isinstance(source, (str, Path)):

@@ -77,7 +77,9 @@ class _Bad:
     details: str = ""
 
     def failed(self) -> DataFailed:
-        error = DataFailed(f"sample {self.sample:,} (counted from 0) could not be read: {self.why}.")
+        error = DataFailed(
+            f"sample {self.sample + 1:,} (items[{self.sample}]) could not be read: {self.why}."
+        )
         if self.details:
             error.add_note(f"In the process that read it:\n{self.details}")
         return error
@@ -240,7 +242,7 @@ def _probe(items: Any) -> NDArray[Any]:
         raise
     except Exception as error:
         said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".: ")
-        raise Refusal(f"sample 0 (counted from 0) could not be read: {said}.") from error
+        raise Refusal(f"sample 1 (items[0]) could not be read: {said}.") from error
     values = np.asarray(given)
     if values.dtype.kind not in "buif" or values.ndim < 1 or 0 in values.shape:
         raise Refusal(

@@ -9,6 +9,7 @@ import numpy as np
 
 from epochal.data.dataset import Dataset
 from epochal.data.frames import is_frame
+from epochal.data.host import on_host
 from epochal.data.hugging import is_hugging
 from epochal.data.items import is_items
 from epochal.data.load import load
@@ -35,6 +36,7 @@ def joined(data: Any, y: Any = None, sample_weight: Any = None, **reading: Any) 
     Traceback (most recent call last):
     epochal.errors.Refusal: y is missing: X has 4 samples and no targets; give X and y, one target a sample.
     """
+    data, y, sample_weight = on_host(data), on_host(y), on_host(sample_weight)
     beside = {"y": y, "sample_weight": sample_weight}
     given = {name: value for name, value in beside.items() if value is not None}
     if not given:

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from epochal.data.arrays import dataset_of_arrays, read_npy, read_npz
-from epochal.data.columns import ColumnReference
+from epochal.data.columns import ColumnReference, resolve_all
 from epochal.data.dataset import Dataset
 from epochal.data.examples import example
 from epochal.data.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
+from epochal.data.host import parts_on_host
 from epochal.data.hugging import dataset_of_hugging, is_hugging
 from epochal.data.image_folder import holds_images
 from epochal.data.images import ImageOptions, Progress, read_folder
@@ -22,9 +24,10 @@ from epochal.data.large import rows_of_array, streams, streams_note
 from epochal.data.parquet import converted, is_large
 from epochal.data.pixel_arrays import channels_last
 from epochal.data.read import existing, is_parquet, read_table
+from epochal.data.reading import Reading
 from epochal.data.recipe import Recipe
 from epochal.data.rows import FileRows
-from epochal.data.sniff import MISSING
+from epochal.data.schema import Encoder
 from epochal.data.table import TableOptions, dataset_of_table
 from epochal.errors import Refusal
 
@@ -42,9 +45,15 @@ def load(
     drop: Sequence[ColumnReference] = (),
     categorical: Sequence[ColumnReference] = (),
     numeric: Sequence[ColumnReference] = (),
+    decimal: str | None = None,
+    date_format: str | None = None,
     header: bool | None = None,
     delimiter: str | None = None,
-    missing: Collection[str] = MISSING,
+    missing: Collection[str] | None = None,
+    encoding: str | None = None,
+    skip_rows: int | None = None,
+    comment: str | None = None,
+    sheet: str | int | None = None,
     sample_weight: ColumnReference | None = None,
     groups: ColumnReference | None = None,
     resize: tuple[int, int] | None = None,
@@ -57,7 +66,8 @@ def load(
     """The dataset that a source holds; everything recognized is in its `notes`.
 
     Args:
-        source: a path to a CSV, TSV, Parquet, `.npy` or `.npz` file, to a folder of Parquet files, or to one
+        source: a path to a CSV, TSV, JSON-lines, Excel, OpenDocument, Parquet, `.npy` or `.npz` file, packed
+            (gzip, bz2, xz, zstd, zip) or not, "-" for standard input, to a folder of Parquet files, or to one
             with one sub-folder of images for each class; "example:NAME"; `(X, y)` or
             `(X, y, sample_weight)`; a frame, `(frame, "target")`, `(frame, y)` or
             `(frame, y, sample_weight)`; an object whose `[i]` gives `(inputs, target)` or a mapping of them,
@@ -69,9 +79,15 @@ def load(
         drop: columns to leave out.
         categorical: columns to read as categories.
         numeric: columns to read as numbers.
+        decimal: the decimal mark of numbers, "." or ","; recognized by default.
+        date_format: how dates are written, as `strptime` takes it, such as "%d/%m/%Y"; recognized by default.
         header: whether a text table's first row holds names; recognized by default.
         delimiter: what separates a text table's fields; recognized by default.
-        missing: the cells of a text table that mean a missing value.
+        missing: the cells of a text table that mean a missing value, in place of the usual ones (NA, ?, …).
+        encoding: how a text table is encoded, such as "cp1251"; recognized by default.
+        skip_rows: lines at the beginning of a text table that are not read; titles are recognized by default.
+        comment: what a line of a text table begins with that is not read.
+        sheet: the sheet of a workbook, by name or number from 1; the first one with values by default.
         sample_weight: the column that weighs the samples.
         groups: the column of a table that tells groups of samples apart: no input, but what order "groups"
             keeps together and what a split keeps on one side.
@@ -89,17 +105,26 @@ def load(
     >>> load("example:iris").task.classes
     ('setosa', 'versicolor', 'virginica')
     """
+    source = parts_on_host(source)
     options = TableOptions(
-        target, task, tuple(keep), tuple(drop), tuple(categorical), tuple(numeric), sample_weight, groups
+        target,
+        task,
+        tuple(keep),
+        tuple(drop),
+        tuple(categorical),
+        tuple(numeric),
+        sample_weight,
+        groups,
+        decimal,
+        date_format,
     )
     if isinstance(source, Dataset):
         return source
     images = ImageOptions(resize, color, skip_bad)
+    reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet, decimal)
     asked = {
         **vars(options),
-        "header": header,
-        "delimiter": delimiter,
-        "missing": missing,
+        **vars(reading),
         "resize": resize,
         "color": color,
         "skip_bad": skip_bad,
@@ -113,12 +138,12 @@ def load(
             "resize, color and skip_bad are about a folder of images; leave them out for other data."
         )
     if isinstance(source, (str, Path)):
-        found = _load_path(source, options, header, delimiter, missing, stream, progress)
+        found = _load_path(source, options, reading, stream, progress)
         return _again(found, source, asked)
     if is_hugging(source):
         return dataset_of_hugging(source, options, workers=workers, progress=progress, stream=stream)
     if is_frame(source):
-        return dataset_of_table(table_of_frame(source), options, "data frame")
+        return _load_frame(source, options)
     if is_pair(source):
         return _load_pair(source, options)
     if (
@@ -147,9 +172,7 @@ def _again(found: Dataset, source: str | Path, asked: dict[str, Any]) -> Dataset
 def _load_path(
     source: str | Path,
     options: TableOptions,
-    header: bool | None,
-    delimiter: str | None,
-    missing: Collection[str],
+    reading: Reading,
     stream: bool | None,
     progress: Progress | None,
 ) -> Dataset:
@@ -166,11 +189,13 @@ def _load_path(
         if suffix == ".npz":
             return read_npz(path, options.task)
         return read_npy(path, options.target, options.task, stream)
-    table, notes = read_table(path, delimiter, header, missing)
+    table, notes = read_table(path, reading, drop=lambda names: resolve_all(options.drop, names, "drop"))
     named = table.column_names != [f"column {index + 1}" for index in range(table.num_columns)]
     held = [table]
     del table
-    return dataset_of_table(held.pop(), options, path.name, notes, header=named)
+    found = dataset_of_table(held.pop(), options, path.name, notes, header=named)
+    assert isinstance(found.encoder, Encoder)
+    return replace(found, encoder=replace(found.encoder, missing=reading.marks))
 
 
 def _load_arrays(source: Sequence[Any], task: str | None, stream: bool | None) -> Dataset:
@@ -190,7 +215,7 @@ def _load_arrays(source: Sequence[Any], task: str | None, stream: bool | None) -
 
 def _load_pair(source: tuple[Any, ...], options: TableOptions) -> Dataset:
     """`(frame, "target")` or `(frame, y)`, and perhaps sample weights in the same ways."""
-    table = table_of_frame(source[0])
+    table, notes = _frame_table(source[0], options)
     chosen: dict[str, Any] = {}
     for role, values in zip(ROLES, source[1:], strict=False):
         if values is None and role == "sample_weight":
@@ -203,7 +228,23 @@ def _load_pair(source: tuple[Any, ...], options: TableOptions) -> Dataset:
             name = f"{name}_"
         table = table.append_column(name, column)
         chosen[role] = name
-    return dataset_of_table(table, replace(options, **chosen), "data frame")
+    return dataset_of_table(table, replace(options, **chosen), "data frame", notes)
+
+
+def _load_frame(frame: Any, options: TableOptions) -> Dataset:
+    """A frame with its target among the columns: the last one by default, whatever the index adds."""
+    table, notes = _frame_table(frame, options)
+    if options.target is None and getattr(frame, "ndim", 0) == 2 and frame.shape[1]:
+        options = replace(options, target=int(frame.shape[1]))
+    return dataset_of_table(table, options, "data frame", notes)
+
+
+def _frame_table(frame: Any, options: TableOptions) -> tuple[pa.Table, tuple[str, ...]]:
+    """The table of a frame, with the levels of its index that have a role."""
+    roles = {
+        str(one) for one in (options.target, options.sample_weight, options.groups) if isinstance(one, str)
+    }
+    return table_of_frame(frame, lambda names: resolve_all(options.drop, names, "drop"), index=roles)
 
 
 def _refuse_table_options(options: TableOptions, source: str, *, target: bool) -> None:
@@ -215,6 +256,8 @@ def _refuse_table_options(options: TableOptions, source: str, *, target: bool) -
         "numeric",
         "sample_weight",
         "groups",
+        "decimal",
+        "date_format",
         *(("target",) if target else ()),
     ):
         if getattr(options, role):

@@ -15,21 +15,26 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.data.arrays import INPUT_KEYS, TARGET_KEYS, WEIGHT_KEYS, dataset_of_arrays, inputs_of_array
-from epochal.data.columns import called, default_name, resolve
+from epochal.data.columns import called, default_name, plain_name, resolve
+from epochal.data.container import unpack
 from epochal.data.dataset import Dataset, Task, fingerprint
-from epochal.data.encode import encode, to_numbers
+from epochal.data.encode import encode, to_numbers, without_marks
 from epochal.data.encoders import SampleEncoder
 from epochal.data.examples import example
 from epochal.data.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
+from epochal.data.host import parts_on_host
+from epochal.data.json_lines import is_json
 from epochal.data.load import ARRAY_SUFFIXES
 from epochal.data.npy import open_npz, read_array
 from epochal.data.pixel_arrays import as_kept
-from epochal.data.read import existing, is_parquet, read_table
+from epochal.data.read import existing, is_parquet, parquet_table, read_table, table_of
+from epochal.data.reading import AS_FOUND, Reading
 from epochal.data.schema import Column, Encoder
-from epochal.data.sniff import MISSING, sniff
+from epochal.data.sniff import sniff
 from epochal.data.standardize import first_missing
 from epochal.data.table import release_memory, weights_of
 from epochal.data.target import class_ids, target_numbers
+from epochal.data.target_text import plain_target
 from epochal.data.tidy import column_of
 from epochal.errors import Refusal
 
@@ -46,9 +51,7 @@ def encode_new(
     shape: tuple[int, ...] | None = None,
     target_name: str = "",
     dtype: Any = None,
-    header: bool | None = None,
-    delimiter: str | None = None,
-    missing: Collection[str] = MISSING,
+    reading: Reading = AS_FOUND,
     finite: bool = False,
 ) -> Dataset:
     """New samples, encoded as those that the network was trained on; with targets if they have any.
@@ -63,20 +66,19 @@ def encode_new(
         shape: the shape of one sample's inputs, where `encoder` is None.
         target_name: what the target was called, where `encoder` is None: "column 3" of an `.npy` file.
         dtype: what the training inputs were kept as, where `encoder` is None.
-        header: whether a text table has one; recognized by default.
-        delimiter: what separates a text table's fields; recognized by default.
-        missing: the cells of a text table that mean a missing value.
+        reading: what is said about how a file is read; the rest is recognized in it anew.
         finite: whether missing values are refused, since no scaling of the training samples fills them.
 
     Raises:
         Refusal: a column is missing or holds another kind of value (with its row); or no rows.
     """
+    source = parts_on_host(source)
     if encoder is None:
-        found = _new_arrays(_beside(source, header, delimiter, missing), task, shape, target_name, dtype)
+        found = _new_arrays(_beside(source, reading), task, shape, target_name, dtype)
     elif not isinstance(encoder, Encoder):
-        found = encoder.encode_new(source, header=header, delimiter=delimiter, missing=missing)
+        found = encoder.encode_new(source, reading)
     else:
-        found = new_rows(read_new(encoder, source, header, delimiter, missing), encoder)
+        found = new_rows(read_new(encoder, source, reading), encoder)
     row = first_missing(found.inputs) if finite else None
     if row is not None:
         raise Refusal(
@@ -111,6 +113,7 @@ def new_rows(read: _Read, encoder: Encoder, encoded: Encoded = encode) -> Datase
     if not table.num_rows:
         raise Refusal(f"{name} must have at least 1 row to predict; got 0.")
     inputs, unseen = encoded(table, encoder, positions)
+    lacking = _newly_missing(table, encoder, positions)
     targets, weight = None, None
     column = read.target if read.target is not None or target_at is None else table.column(target_at)
     if column is not None:
@@ -132,16 +135,30 @@ def new_rows(read: _Read, encoder: Encoder, encoded: Encoded = encode) -> Datase
         encoder=encoder,
         target_name=encoder.target_name if targets is not None else "",
         source=name,
-        notes=(*notes, *said, *unseen),
+        notes=(*notes, *said, *unseen, *lacking),
         rows=np.arange(1, rows + 1, dtype=np.int64),
         sample_weight=weight,
         fingerprint=fingerprint((*encoder.features, encoder.target_name), inputs, targets, weight),
     )
 
 
-def read_new(
-    encoder: Encoder, source: Any, header: bool | None, delimiter: str | None, missing: Collection[str]
-) -> _Read:
+def _newly_missing(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -> list[str]:
+    """What is said of numbers and dates that are missing here, and never were in training."""
+    said = []
+    for position, column in zip(positions, encoder.columns, strict=True):
+        found = without_marks(table.column(position), column)
+        if column.missing or column.kind == "category" or not found.null_count:
+            continue
+        first = pc.index(found.is_null(), True).as_py() + 1
+        count = f"{found.null_count:,} {'value' if found.null_count == 1 else 'values'}"
+        said.append(
+            f"{called(encoder.names, column.index)} misses {count} (first in row {first:,}), as no row did "
+            "in training: filled with the median of the training samples."
+        )
+    return said
+
+
+def read_new(encoder: Encoder, source: Any, reading: Reading = AS_FOUND) -> _Read:
     """The table of a new source, with text where the training table had text, and what is beside it."""
     if isinstance(source, (str, Path)):
         name = str(source)
@@ -151,40 +168,66 @@ def read_new(
         path = existing(source)
         if path.suffix.lower() in ARRAY_SUFFIXES:
             return _read_arrays(encoder, _arrays_of_file(path), path.name)
-        table, notes = _read_file(encoder, path, header, delimiter, missing)
+        table, notes = _read_file(encoder, path, reading)
         return _Read(table, path.name, notes)
     if is_frame(source):
-        return _Read(table_of_frame(source), "data frame")
+        table, notes = table_of_frame(source, _unused(encoder))
+        return _Read(table, "data frame", notes)
     if is_pair(source):
-        return _read_pair(source)
+        return _read_pair(encoder, source)
     if isinstance(source, tuple) and len(source) in (2, 3):
         return _read_arrays(encoder, source, "arrays")
     return _read_arrays(encoder, (source,), "array")
 
 
-def _read_file(
-    encoder: Encoder, path: Path, header: bool | None, delimiter: str | None, missing: Collection[str]
-) -> tuple[pa.Table, tuple[str, ...]]:
+def _read_file(encoder: Encoder, path: Path, reading: Reading) -> tuple[pa.Table, tuple[str, ...]]:
     """The table in a file, with text where the training table had text."""
     if is_parquet(path):
-        return read_table(path)
-    dialect = sniff(path, delimiter, header, missing)
-    if header is None:
-        first = sniff(path, dialect.delimiter, True, missing).names if encoder.header else ()
-        known = {encoder.names[column.index] for column in encoder.columns}
-        header = bool(known & set(first)) or (dialect.header and not encoder.header)
-        if encoder.header and not header and len(first) not in (len(encoder.names), len(encoder.names) - 1):
+        return parquet_table(path)
+    content = unpack(path, reading.sheet)
+    if is_json(content):
+        return read_table(path, reading)
+    if reading.missing is None:
+        reading = replace(reading, missing=encoder.missing)
+    dialect = sniff(content, reading)
+    if reading.header is None:
+        first = sniff(content, replace(reading, header=True)) if encoder.header else dialect
+        known = {plain_name(column.name) for column in encoder.columns}
+        header = (encoder.header and bool(known & set(map(plain_name, first.names)))) or (
+            dialect.header and not encoder.header
+        )
+        if encoder.header and not header and len(first.names) - len(encoder.names) not in (0, -1):
             header = dialect.header
-        dialect = sniff(path, dialect.delimiter, header, missing)
+        if header != dialect.header:
+            dialect = sniff(content, replace(reading, header=header))
     positions, target, _, _ = match_columns(encoder, dialect.names)
-    text = [dialect.names[at] for at, c in zip(positions, encoder.columns, strict=True) if c.text]
-    text += [dialect.names[target]] if target is not None and encoder.target_text else []
-    return read_table(path, dialect.delimiter, header, missing, text)
+    read = dict(zip([dialect.names[at] for at in positions], encoder.columns, strict=True))
+    text = [name for name, column in read.items() if column.text]
+    levels = {name: column.levels for name, column in read.items() if column.text}
+    if target is not None and encoder.target_text:
+        text.append(dialect.names[target])
+        levels[dialect.names[target]] = encoder.task.classes if encoder.task is not None else ()
+    return table_of(content, dialect, reading, text, levels)
 
 
-def _read_pair(source: tuple[Any, ...]) -> _Read:
+def _unused(encoder: Encoder) -> Callable[[Sequence[str]], Collection[int]]:
+    """Which of the names of a new table have no role, so that they may hold anything."""
+    roles = (*(column.index for column in encoder.columns), encoder.target, encoder.weight)
+    used = {plain_name(encoder.names[index]) for index in roles if index is not None}
+
+    def unused(names: Sequence[str]) -> Collection[int]:
+        return [index for index, name in enumerate(names) if encoder.header and plain_name(name) not in used]
+
+    return unused
+
+
+def _read_pair(encoder: Encoder | None, source: tuple[Any, ...]) -> _Read:
     """A frame with its target and sample weights beside it, or named among its columns."""
-    table = table_of_frame(source[0])
+    named = {plain_name(one) for one in source[1:] if isinstance(one, str)}
+    unused = (lambda names: ()) if encoder is None else _unused(encoder)
+    table, notes = table_of_frame(
+        source[0], lambda names: [at for at in unused(names) if plain_name(names[at]) not in named]
+    )
     names = table.column_names
     beside: dict[str, pa.ChunkedArray] = {}
     for role, values in zip(ROLES, source[1:], strict=False):
@@ -197,7 +240,7 @@ def _read_pair(source: tuple[Any, ...]) -> _Read:
             beside[role] = column_beside(table, role, values)[1]
     taken = {names[resolve(values, names, "")] for values in source[1:] if isinstance(values, (str, int))}
     table = table.drop_columns(sorted(taken))
-    return _Read(table, "data frame", (), beside.get("target"), beside.get("sample_weight"))
+    return _Read(table, "data frame", notes, beside.get("target"), beside.get("sample_weight"))
 
 
 def _read_arrays(encoder: Encoder, source: Sequence[Any], name: str) -> _Read:
@@ -228,6 +271,7 @@ def match_columns(
             return found
         if not encoder.header:
             _refuse_count(encoder, len(names), beside)
+    names, matched = _as_trained(encoder, names)
     at = {name: index for index, name in enumerate(names)}
     lacking = [column for column in encoder.columns if column.name not in at]
     if lacking:
@@ -236,12 +280,36 @@ def match_columns(
         None if index is None else at.get(encoder.names[index]) for index in (encoder.target, encoder.weight)
     )
     extra = [name for name in names if name not in encoder.names]
-    said = []
+    said = matched
     if extra:
         shown = ", ".join(f'"{name}"' for name in extra[:5]) + (", …" if len(extra) > 5 else "")
         which = f"column {shown} was" if len(extra) == 1 else f"columns {shown} were"
         said.append(f"{which} not in the training table: ignored.")
     return [at[column.name] for column in encoder.columns], target, weight, said
+
+
+def _as_trained(encoder: Encoder, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The names as the training table writes them, where capitals or blanks alone differ; and a note."""
+    lacking = set(encoder.names) - set(names)
+    written: dict[str, list[str]] = {}
+    for name in lacking:
+        written.setdefault(plain_name(name), []).append(name)
+    found: list[str] = []
+    changed: list[tuple[str, str]] = []
+    for name in names:
+        meant = written.get(plain_name(name), []) if name not in encoder.names else []
+        if len(meant) == 1:
+            changed.append((name, meant.pop()))
+            found.append(changed[-1][1])
+        else:
+            found.append(name)
+    if not changed:
+        return found, []
+    shown = ", ".join(f'"{new}" for "{old}"' for new, old in changed[:3]) + (", …" if changed[3:] else "")
+    return found, [
+        f"{len(changed):,} name{'s' if len(changed) > 1 else ''} of columns differ from the training table's "
+        f"in capitals or blanks only ({shown}): matched."
+    ]
 
 
 def _match_by_count(
@@ -302,6 +370,8 @@ def _targets(encoder: Encoder, column: pa.ChunkedArray) -> tuple[NDArray[Any] | 
     task = encoder.task
     if task is None:
         return None, []
+    if not task.is_classification:
+        column = plain_target(column, said, "regression")[0]
     return (class_ids(column, task, said) if task.is_classification else target_numbers(column, said)), []
 
 
@@ -321,19 +391,17 @@ def _arrays_of_file(path: Path) -> tuple[Any, Any, Any]:
     return inputs, targets, weights
 
 
-def _beside(
-    source: Any, header: bool | None, delimiter: str | None, missing: Collection[str]
-) -> tuple[str, Any, Any, Any]:
+def _beside(source: Any, reading: Reading) -> tuple[str, Any, Any, Any]:
     """What it is called, inputs, and targets and sample weights where there are any."""
     if isinstance(source, (str, Path)):
         path = existing(source)
         if path.suffix.lower() in ARRAY_SUFFIXES:
             return path.name, *_arrays_of_file(path)
-        return path.name, _matrix(read_table(path, delimiter, header, missing)[0]), None, None
+        return path.name, _matrix(read_table(path, reading)[0]), None, None
     if is_frame(source):
-        return "data frame", _matrix(table_of_frame(source)), None, None
+        return "data frame", _matrix(table_of_frame(source)[0]), None, None
     if is_pair(source):
-        read = _read_pair(source)
+        read = _read_pair(None, source)
         target, weight = (
             None if column is None else np.asarray(column.to_numpy()) for column in (read.target, read.weight)
         )
@@ -345,7 +413,7 @@ def _beside(
 
 def new_arrays(source: Any, task: Task, shape: tuple[int, ...], dtype: Any, target_name: str) -> Dataset:
     """New samples of arrays, of an `.npy` or an `.npz` file, kept as `dtype` as the training samples are."""
-    return _new_arrays(_beside(source, None, None, MISSING), task, shape, target_name, dtype)
+    return _new_arrays(_beside(source, AS_FOUND), task, shape, target_name, dtype)
 
 
 def _new_arrays(

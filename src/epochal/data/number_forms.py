@@ -137,7 +137,7 @@ def say(found: Written, column: pa.ChunkedArray) -> str:
         how = f"; {found.form}" if str(found.form) else ""
         parts[0] += f' ("{found.example}" is {_shown(found)}{how})'
     if found.doubt:
-        parts[0] += f", which is ambiguous: --decimal {found.doubt} reads the other way"
+        parts[0] += f', which is ambiguous: --decimal "{found.doubt}" reads the other way'
     parts += found.remarks
     if found.odd:
         parts.append(f"{quoted(found.odd)} {'is' if len(found.odd) == 1 else 'are'} read as missing")

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["Odd", "are_marks", "counted", "odd_cells", "quoted", "refuse_odd"]
+__all__ = ["Odd", "are_marks", "counted", "known_marks", "odd_cells", "quoted", "refuse_odd"]
 
 MARK_SHARE = 0.2
 """The share of cells that one or two words without digits may have, to be taken as missing values."""
@@ -49,9 +49,14 @@ def odd_cells(column: Any, values: Any) -> tuple[Odd, ...]:
     )
 
 
+def known_marks(odd: Sequence[Odd]) -> bool:
+    """Whether all of them are words that say that a value is missing."""
+    return all(one.word.lower().replace(" ", "_") in _LACKING for one in odd)
+
+
 def are_marks(odd: Sequence[Odd], cells: int) -> bool:
     """Whether odd cells stand for missing values: known words for it, or one or two others without digits."""
-    if all(one.word.lower().replace(" ", "_") in _LACKING for one in odd):
+    if known_marks(odd):
         return sum(one.count for one in odd) <= cells / 2
     return (
         len(odd) <= 2

@@ -15,13 +15,18 @@ from numpy.typing import NDArray
 
 from epochal.data.clock import Clock, zone_named
 from epochal.data.columns import ColumnReference, called, default_name, flag_value, resolve, resolve_all
+from epochal.data.date_forms import compact_dates, written_dates
 from epochal.data.encode import to_dates, to_numbers
 from epochal.data.examples import example
 from epochal.data.frames import is_frame, is_pair, table_of_frame
 from epochal.data.npy import read_array
+from epochal.data.number_forms import written_numbers
+from epochal.data.odd_cells import quoted
 from epochal.data.read import existing, read_table
-from epochal.data.recognize import date_format, recognize
+from epochal.data.reading import Reading
+from epochal.data.recognize import Hints, recognize
 from epochal.data.schema import Column, Encoder, LeftOut
+from epochal.data.table import TableOptions, hints_of
 from epochal.data.tidy import column_of
 from epochal.errors import Refusal
 
@@ -46,9 +51,7 @@ class SeriesColumns:
 def series_table(
     source: Any,
     target: ColumnReference | None,
-    header: bool | None,
-    delimiter: str | None,
-    missing: Collection[str],
+    reading: Reading,
 ) -> tuple[pa.Table, str, tuple[str, ...], ColumnReference | None]:
     """The table of a source, what it is called, notes on how it was read, and the target named beside it."""
     if isinstance(source, (str, Path)):
@@ -60,11 +63,11 @@ def series_table(
             return _of_numbers(read_array(path)), path.name, (), target
         if path.suffix.lower() == ".npz":
             raise Refusal(f"windows are cut from a table or one array; {path.name} has several: use .npy.")
-        return *_named(read_table(path, delimiter, header, missing), path.name), target
+        return *_named(read_table(path, reading), path.name), target
     if is_frame(source):
-        return table_of_frame(source), "data frame", (), target
+        return *_named(table_of_frame(source, time=True), "data frame"), target
     if is_pair(source) and len(source) == 2 and isinstance(source[1], (str, int)):
-        return table_of_frame(source[0]), "data frame", (), source[1]
+        return *_named(table_of_frame(source[0], time=True), "data frame"), source[1]
     if isinstance(source, (tuple, list)) and len(source) == 2 and np.ndim(source[0]) > 0:
         raise Refusal("windows make their own targets; give the ordered numbers alone, without targets.")
     return _of_numbers(source), "array", (), target
@@ -100,6 +103,8 @@ def series_columns(
     categorical: Sequence[ColumnReference],
     numeric: Sequence[ColumnReference],
     named: bool,
+    decimal: str | None = None,
+    date_format: str | None = None,
 ) -> SeriesColumns:
     """Settle what each column is.
 
@@ -117,8 +122,8 @@ def series_columns(
     if series is not None and series == when:
         raise Refusal(f"series and time must be two columns; got {called(names, series)} for both.")
     if when is None:
-        when = _time(table, {chosen, series} | dropped, series)
-    clock = Clock() if when is None else _clock(table.column(when), names, when)
+        when = _time(table, {chosen, series} | dropped, series, date_format)
+    clock, doubt = (Clock(), "") if when is None else _clock(table.column(when), names, when, date_format)
     if time_zone is not None:
         clock = _in_zone(clock, time_zone, table, when)
     given = {
@@ -127,9 +132,14 @@ def series_columns(
         "numeric": resolve_all(numeric, names, "numeric"),
     }
     wanted = None if inputs is None else resolve_all(inputs, names, "inputs")
-    columns = [Column(names[chosen], chosen, "numeric")]
+    columns = [_target_column(table.column(chosen), names, chosen, decimal)]
     left_out: list[LeftOut] = []
-    notes: list[str] = []
+    notes: list[str] = [doubt] if doubt else []
+    if when is None:
+        _refuse_unread_time(table, {chosen, series} | dropped | given["categorical"] | given["keep"], wanted)
+    hints = replace(
+        hints_of(table, TableOptions(date_format=date_format), {chosen, series, when}), decimal=decimal
+    )
     for index, name in enumerate(names):
         asked = any(index in each for each in given.values()) or (wanted is not None and index in wanted)
         if index in (chosen, series):
@@ -144,7 +154,13 @@ def series_columns(
             keep=index in given["keep"] or (asked and index not in given["categorical"] | given["numeric"]),
             categorical=index in given["categorical"],
             numeric=index in given["numeric"] or _measured(table.column(index)),
+            hints=hints,
         )
+        if not asked and _counts_evenly(table.column(index)):
+            note = (
+                f"{called(names, index)} only counts the rows: left out; --keep {flag_value(names, index)}."
+            )
+            found = LeftOut(name, index, "counts the rows")
         notes += [note] if note else []
         if isinstance(found, LeftOut):
             left_out.append(found)
@@ -175,13 +191,38 @@ def _filled(column: pa.ChunkedArray, found: Column, names: Sequence[str]) -> lis
 
 def _measured(column: pa.ChunkedArray) -> bool:
     """Whether a column holds numbers that vary otherwise than by counting rows."""
-    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
-        return False
-    if column.null_count == len(column):
+    return _numbers(column) and column.null_count < len(column) and not _counts_evenly(column)
+
+
+def _counts_evenly(column: pa.ChunkedArray) -> bool:
+    """Whether a column holds numbers that rise by the same step from row to row."""
+    if not _numbers(column) or column.null_count == len(column):
         return False
     values = to_numbers(column.combine_chunks(), "")
     steps = np.diff(values)
-    return bool(len(steps)) and not bool((steps == steps[0]).all())
+    return bool(len(steps)) and bool((steps == steps[0]).all()) and steps[0] != 0
+
+
+def _refuse_unread_time(
+    table: pa.Table, aside: Collection[int | None], wanted: frozenset[int] | None
+) -> None:
+    """Ask about a text column that nearly tells rows apart and may be their time, instead of ignoring it."""
+    names = table.column_names
+    for index, column in enumerate(table.columns):
+        if index in aside or not pa.types.is_string(column.type) or (wanted is not None and index in wanted):
+            continue
+        filled = column.drop_null()
+        if len(filled) < 2 or written_numbers(column, called(names, index)) is not None:
+            continue
+        distinct, digits = pc.count_distinct(filled).as_py(), pc.match_substring_regex(filled, "[0-9]")
+        most_digits = 2 * (pc.sum(digits).as_py() or 0) > len(filled)
+        if distinct >= 0.9 * len(filled) or (most_digits and distinct >= len(filled) / 4):
+            flag = flag_value(names, index)
+            raise Refusal(
+                f'{called(names, index)} may be the time, but is not understood: got "{filled[0]}". Say how '
+                "it is written with --date-format, such as %d.%m.%Y; name the column that is the time with "
+                f"--time; or leave it out with --drop {flag}: the rows then count in their order."
+            )
 
 
 def _numbers(column: pa.ChunkedArray) -> bool:
@@ -191,9 +232,14 @@ def _numbers(column: pa.ChunkedArray) -> bool:
 def _target(table: pa.Table, target: ColumnReference | None, taken: Collection[int | None]) -> int:
     """The forecast column: the one that was named, or the last one with numbers."""
     names = table.column_names
+
+    def holds_numbers(index: int) -> bool:
+        column = table.column(index)
+        return _numbers(column) or written_numbers(column, called(names, index)) is not None
+
     if target is not None:
         index = resolve(target, names, "target")
-        if not _numbers(table.column(index)):
+        if not holds_numbers(index):
             raise Refusal(
                 f"{called(names, index)} is to be forecast and must hold numbers; got "
                 f"{table.column(index).type}. The next class can't be forecast: name a column of numbers "
@@ -201,9 +247,26 @@ def _target(table: pa.Table, target: ColumnReference | None, taken: Collection[i
             )
         return index
     for index in reversed(range(len(names))):
-        if index not in taken and _numbers(table.column(index)):
+        if index not in taken and holds_numbers(index):
             return index
     raise Refusal("the table must have a column of numbers to forecast; it has none. Name one with --target.")
+
+
+def _target_column(column: pa.ChunkedArray, names: Sequence[str], index: int, decimal: str | None) -> Column:
+    """The forecast column; text is read as numbers."""
+    if _numbers(column):
+        return Column(names[index], index, "numeric")
+    found = recognize(
+        names,
+        column,
+        index,
+        keep=True,
+        categorical=False,
+        numeric=True,
+        hints=Hints(decimal=decimal),
+    )[0]
+    assert isinstance(found, Column)
+    return replace(found, missing=False)
 
 
 _TIME_NAME = re.compile(
@@ -212,7 +275,7 @@ _TIME_NAME = re.compile(
 )
 
 
-def _time(table: pa.Table, taken: Collection[int | None], by: int | None) -> int | None:
+def _time(table: pa.Table, taken: Collection[int | None], by: int | None, form: str | None) -> int | None:
     """The first column with dates; or the first one with numbers that rise evenly but for gaps."""
     names = table.column_names
     free = [index for index in range(len(names)) if index not in taken]
@@ -220,8 +283,7 @@ def _time(table: pa.Table, taken: Collection[int | None], by: int | None) -> int
         column = table.column(index)
         if pa.types.is_temporal(column.type):
             return index
-        filled = len(column) - column.null_count
-        if pa.types.is_string(column.type) and filled and date_format(column) is not None:
+        if compact_dates(column) or (pa.types.is_string(column.type) and written_dates(column, form)):
             return index
     series = None if by is None else table.column(by).combine_chunks().dictionary_encode()
     codes = None if series is None or series.null_count else series.indices.to_numpy()
@@ -282,21 +344,34 @@ def _in_zone(clock: Clock, zone: str, table: pa.Table, when: int | None) -> Cloc
     return replace(clock, zone=zone)
 
 
-def _clock(column: pa.ChunkedArray, names: Sequence[str], index: int) -> Clock:
-    name = names[index]
+def _clock(
+    column: pa.ChunkedArray, names: Sequence[str], index: int, date_format: str | None
+) -> tuple[Clock, str]:
+    """How a column tells the time, and what is to be said about how it was read."""
+    name, said = names[index], called(names, index)
     if pa.types.is_temporal(column.type):
-        return Clock("date", name, hours=_has_hours(column, "", name))
+        return Clock("date", name, hours=_has_hours(column, "", name)), ""
+    if compact_dates(column):
+        return Clock("date", name, "%Y%m%d"), f"{said} is the time, written as %Y%m%d."
     if _numbers(column):
-        return Clock("number", name)
-    form = date_format(column) if pa.types.is_string(column.type) else None
-    if form is None:
+        return Clock("number", name), ""
+    found = written_dates(column, date_format) if pa.types.is_string(column.type) else None
+    if found is None:
         first = pc.drop_null(column)
         shown = f'"{first[0].as_py()}"' if len(first) else "no value"
+        how = f" as --date-format {date_format} says" if date_format else ", such as 2020-12-31, or numbers"
         raise Refusal(
-            f"{called(names, index)} is the time and must hold dates, such as 2020-12-31, or numbers; "
+            f"{said} is the time and must hold dates{how}; "
             f"got {shown}. Name another column with --time, or drop it: --drop {flag_value(names, index)}."
         )
-    return Clock("date", name, form, _has_hours(column, form, name))
+    if found.odd:
+        raise Refusal(
+            f"{said} is the time and must hold dates in all rows; got {quoted(found.odd)}. Correct them, or "
+            "remove those rows."
+        )
+    remark = found.remark.replace(", the local time as written", ", counted in UTC")
+    note = f"{said} is the time, written as {found.form}{remark}." if remark else ""
+    return Clock("date", name, found.form, _has_hours(column, found.form, name)), note
 
 
 def _has_hours(column: pa.ChunkedArray, form: str, name: str) -> bool:

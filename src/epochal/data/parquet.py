@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 
+from epochal.data.association import goal_of
 from epochal.data.columns import called, resolve
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.encode import encode
@@ -31,8 +32,9 @@ from epochal.data.npy import npy_header, read_array
 from epochal.data.read import open_parquet, parquet_in
 from epochal.data.rows import FileRows, Watch, sampled
 from epochal.data.schema import Encoder
-from epochal.data.table import TableOptions, input_columns, weights_of
-from epochal.data.target import MISSING_SHARE, class_ids, recognize_task, target_numbers
+from epochal.data.table import TableOptions, input_columns, targets_of, weights_of
+from epochal.data.target import MISSING_SHARE, recognize_task
+from epochal.data.target_text import plain_target
 from epochal.data.tidy import shrink_batches, tidy
 from epochal.errors import DataFailed, Refusal
 
@@ -168,11 +170,17 @@ def _convert(
     column = _whole_column(files, names[target])
     if len(column) < 2:
         raise Refusal(f"{path.name} must have at least 2 rows to train on; got {len(column)}.")
+    column, read = plain_target(column, called(names, target), options.task, options.decimal)
     present, notes = _present(column, called(names, target))
+    notes += [read] if read else []
     column = column.filter(pa.array(present)) if not present.all() else column
     task, note = recognize_task(column, called(names, target), options.task)
     seen = _some_rows(files, names)
-    columns, left_out, said = input_columns(seen, options, target, weight, names, filling="mean")
+    there = seen.filter(pc.is_valid(seen.column(target)))
+    seen_target = plain_target(there.column(target), called(names, target), options.task, options.decimal)[0]
+    some = targets_of(seen_target, task, called(names, target))
+    goal = goal_of(some, len(task.classes), len(names))
+    columns, left_out, said = input_columns(there, options, target, weight, names, filling="mean", goal=goal)
     encoder = Encoder(
         names=names,
         header=True,
@@ -189,7 +197,7 @@ def _convert(
         raise Refusal(f"{path.name} must have at least 2 rows with a target to train on; got {shape[0]}.")
     unseen = _write_rows(files, names, encoder, present, place / "inputs.npy", shape, progress)
     name = called(names, target)
-    targets = class_ids(column, task, name) if task.is_classification else target_numbers(column, name)
+    targets = targets_of(column, task, name)
     np.save(place / "targets.npy", targets)
     np.save(place / "rows.npy", np.flatnonzero(present).astype(np.int64) + 1)
     if weight is not None:
@@ -333,7 +341,7 @@ def _write_rows(
         out.flush()
         os.fsync(out.fileno())
     return [
-        f"{column} has values in no category that was recognized: all its indicators are 0 there."
+        f"{column} has values not seen when its categories were recognized: treated as unknown."
         for column in unseen
     ]
 

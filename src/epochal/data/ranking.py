@@ -19,9 +19,9 @@ from epochal.data.examples import example
 from epochal.data.frames import is_frame, table_of_frame
 from epochal.data.pairs import Pairing, Pairs, pairs_of
 from epochal.data.read import existing, read_table
+from epochal.data.reading import AS_FOUND, Reading
 from epochal.data.recipe import Recipe
 from epochal.data.schema import Encoder
-from epochal.data.sniff import MISSING
 from epochal.data.table import TableOptions, dataset_of_table
 from epochal.data.typed import Damaged, built
 from epochal.errors import Refusal
@@ -46,12 +46,12 @@ class PairEncoder:
         return True
 
     def items(
-        self, source: Any, header: bool | None, delimiter: str | None, missing: Collection[str]
+        self, source: Any, reading: Reading = AS_FOUND
     ) -> tuple[Dataset, NDArray[np.int64] | None, list[str]]:
         """The rows of a new table as items; if it has groups, that of each (-1: none), and their names."""
         from epochal.data.new import encode_new, read_new  # which knows of all kinds of data
 
-        read = read_new(self.table, source, header, delimiter, missing)
+        read = read_new(self.table, source, reading)
         found = encode_new(self.table, read.table)
         notes = tuple(note for note in found.notes if f'"{self.by}"' not in note)
         found = replace(found, source=read.name, notes=(*read.notes, *notes))
@@ -60,11 +60,9 @@ class PairEncoder:
         groups, names = _groups_of(read.table.column(self.by))
         return found, groups, names
 
-    def encode_new(
-        self, source: Any, *, header: bool | None, delimiter: str | None, missing: Collection[str]
-    ) -> Dataset:
+    def encode_new(self, source: Any, reading: Reading = AS_FOUND) -> Dataset:
         """The pairs of a new table with ranks and groups."""
-        found, groups, _ = self.items(source, header, delimiter, missing)
+        found, groups, _ = self.items(source, reading)
         if groups is None:
             raise Refusal(f'{found.source} must have the column "{self.by}", whose groups are ranked.')
         if found.targets is None:
@@ -104,9 +102,15 @@ def rank_pairs(
     drop: Sequence[ColumnReference] = (),
     categorical: Sequence[ColumnReference] = (),
     numeric: Sequence[ColumnReference] = (),
+    decimal: str | None = None,
+    date_format: str | None = None,
     header: bool | None = None,
     delimiter: str | None = None,
-    missing: Collection[str] = MISSING,
+    missing: Collection[str] | None = None,
+    encoding: str | None = None,
+    skip_rows: int | None = None,
+    comment: str | None = None,
+    sheet: str | int | None = None,
 ) -> Dataset:
     """Pairs of ranked items as samples for `Pairwise`: horses of a race, documents of a query.
 
@@ -124,7 +128,8 @@ def rank_pairs(
         most: pairs of one group, at most, drawn by `seed`; all by default. n items make up to n (n - 1) / 2.
         per_group: whether the samples of a group weigh the same together, however many they are.
         seed: of the pairs that are drawn.
-        keep, drop, categorical, numeric, header, delimiter, missing: as for `load_data`.
+        keep, drop, categorical, numeric, decimal, date_format: as for `load_data`.
+        header, delimiter, missing, encoding, skip_rows, comment, sheet: as for `load_data`.
 
     Raises:
         Refusal: no pair, a column that is not there, ranks that are no numbers.
@@ -136,18 +141,26 @@ def rank_pairs(
     ('1 group of one item makes no pair.', '3 pairs of 1 group, each as two opposite samples.')
     """
     asked = locals().copy()
+    reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet, decimal)
     pairing = Pairing(best, most, per_group, seed)
     if isinstance(source, (tuple, list)) and len(source) == 2 and not is_frame(source[0]):
         items, groups = _of_arrays(source[0], source[1], by)
         return _dataset(None, pairing, items, groups)
-    table, name, notes = _table(source, header, delimiter, missing)
+    table, name, notes = _table(source, reading)
     names = tuple(table.column_names)
     at = resolve(by, names, "by")
     chosen = len(names) - 1 if target is None else resolve(target, names, "target")
     if at == chosen:
         raise Refusal(f"by must be another column than the target; got {called(names, at)} for both.")
     options = TableOptions(
-        chosen + 1, "regression", tuple(keep), (*drop, at + 1), tuple(categorical), tuple(numeric)
+        chosen + 1,
+        "regression",
+        tuple(keep),
+        (*drop, at + 1),
+        tuple(categorical),
+        tuple(numeric),
+        decimal=decimal,
+        date_format=date_format,
     )
     named = list(names) != [default_name(index) for index in range(len(names))]
     items = dataset_of_table(table, options, name, notes, header=named)
@@ -155,7 +168,7 @@ def rank_pairs(
     assert isinstance(items.encoder, Encoder)
     roles = (called(names, at), f"target {called(names, chosen)}")
     said = tuple(note for note in items.notes if not note.startswith(roles))
-    encoder = PairEncoder(items.encoder, names[at], pairing)
+    encoder = PairEncoder(replace(items.encoder, missing=reading.marks), names[at], pairing)
     found = _dataset(encoder, pairing, replace(items, notes=said), groups)
     return replace(found, recipe=Recipe.of("rank_pairs", source, asked))
 
@@ -237,9 +250,7 @@ def _groups_of(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], list[str]]:
     return numbers, [str(name) for name in coded.dictionary.to_pylist()]
 
 
-def _table(
-    source: Any, header: bool | None, delimiter: str | None, missing: Collection[str]
-) -> tuple[pa.Table, str, tuple[str, ...]]:
+def _table(source: Any, reading: Reading) -> tuple[pa.Table, str, tuple[str, ...]]:
     if isinstance(source, (str, Path)):
         if str(source).startswith("example:"):
             table, notes = example(str(source).removeprefix("example:"))
@@ -249,10 +260,11 @@ def _table(
             raise Refusal(
                 f"pairs are made of a table; {path.name} has no named columns: give (inputs, ranks)."
             )
-        table, notes = read_table(path, delimiter, header, missing)
+        table, notes = read_table(path, reading)
         return table, path.name, notes
     if is_frame(source):
-        return table_of_frame(source), "data frame", ()
+        table, notes = table_of_frame(source)
+        return table, "data frame", notes
     raise Refusal(
         f"rank_pairs needs a path, a data frame, or arrays (inputs, ranks); got {type(source).__name__}."
     )

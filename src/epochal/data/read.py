@@ -1,31 +1,33 @@
-"""Which table does a file hold?"""
+"""The table in a file: text, workbook, JSON lines or Parquet."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from epochal.data.sniff import MISSING
+from epochal.data.container import Content, head_of, is_stream, kept_stream, unpack
+from epochal.data.json_lines import is_json, read_json
+from epochal.data.reading import AS_FOUND, Reading
+from epochal.data.sniff import Dialect, sniff
 from epochal.data.tidy import MOST_TEXT, shrink_batches, tidy
 from epochal.errors import Refusal
 
-__all__ = ["MISSING", "existing", "is_parquet", "open_parquet", "parquet_in", "read_table"]
+__all__ = ["existing", "is_parquet", "open_parquet", "parquet_in", "parquet_table", "read_table", "table_of"]
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
-TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".data", ".dat", ".tab")
 
 
 def existing(path: str | Path) -> Path:
-    """The path, if it is a file that can be read.
+    """The path, if it is a file that can be read; of standard input ("-") or a pipe, a file with its content.
 
     Raises:
         Refusal: there is no such file (with the nearest name in its folder), or it is a folder.
     """
-    file = Path(path).expanduser()
+    file = kept_stream(path) if is_stream(path) else Path(path).expanduser()
     if file.is_dir() and parquet_in(file):
         return file
     if file.is_dir():
@@ -41,7 +43,7 @@ def existing(path: str | Path) -> Path:
         where = "" if file.parent.is_dir() else f" (nor is there a folder {file.parent})"
         raise Refusal(f"there is no file {path}{where}.{hint}")
     if not file.is_file():
-        raise Refusal(f"{path} must be a regular file; it is a device or a pipe. Copy its content to a file.")
+        raise Refusal(f"{path} must be a regular file or a pipe; it is a device. Copy its content to a file.")
     if not file.stat().st_size:
         raise Refusal(f"{file.name} is empty: at least 2 rows or samples are needed; got 0 bytes.")
     return file
@@ -49,40 +51,66 @@ def existing(path: str | Path) -> Path:
 
 def read_table(
     path: str | Path,
-    delimiter: str | None = None,
-    header: bool | None = None,
-    missing: Collection[str] = MISSING,
-    text: Collection[str] = (),
+    reading: Reading = AS_FOUND,
+    text: Callable[[Sequence[str]], Collection[str]] = lambda names: (),
+    drop: Callable[[Sequence[str]], Collection[int]] = lambda names: (),
 ) -> tuple[pa.Table, tuple[str, ...]]:
-    """The table in a CSV, TSV or Parquet file, with notes on how it was read.
+    """The table in a file, with notes on how it was read.
+
+    A text with delimiters (.csv, .tsv), JSON lines, a workbook, or Parquet; packed or not.
 
     Args:
-        path: the file; a text table may be compressed (`.gz`).
-        delimiter: the character between fields; recognized where None.
-        header: whether the first row holds the names; recognized where None. Without one, columns are
-            called "column 1", "column 2" and so on.
-        missing: the cells that mean a missing value, in text tables.
-        text: names of columns to read as text, whatever they look like.
+        path: the file, "-" for standard input, or a pipe.
+        reading: what is said about how it is to be read. Without a header, columns are called "column 1",
+            "column 2" and so on.
+        text: which of the names are columns to read as text, whatever they look like.
+        drop: which of the names are columns that are not used, and need not be convertible.
 
     Raises:
-        Refusal: no such file, a folder, empty, not text, or ragged rows (with the line number).
+        Refusal: no such file, a folder, empty, no table, or ragged rows (with their lines).
     """
     file = existing(path)
     if is_parquet(file):
-        parts = [_read_parquet(part) for part in (parquet_in(file) if file.is_dir() else [file])]
-        table, notes = parts[0]
-        if len(parts) > 1:
-            table = _together([part[0] for part in parts], file.name)
-    else:
-        from epochal.data.text import read_text
+        return parquet_table(file, drop)
+    content = unpack(file, reading.sheet)
+    if is_json(content):
+        table, notes = read_json(content)
+        return tidy(table, drop=drop), notes
+    dialect = sniff(content, reading)
+    return table_of(content, dialect, reading, text(dialect.names))
 
-        table, notes = read_text(file, delimiter, header, missing, text)
-    return tidy(table, missing), notes
+
+def table_of(
+    content: Content,
+    dialect: Dialect,
+    reading: Reading,
+    text: Collection[str] = (),
+    levels: Mapping[str, Collection[str]] | None = None,
+) -> tuple[pa.Table, tuple[str, ...]]:
+    """The tidy table of a text whose dialect is known; `text` and `levels` as in `read_text`."""
+    from epochal.data.text import read_text
+
+    unclear = [dialect.names[index] for index in dialect.unclear if index < len(dialect.names)]
+    table, notes = read_text(content, dialect, reading, {*text, *unclear}, levels)
+    return tidy(table).replace_schema_metadata({"decimal": dialect.decimal}), notes
+
+
+def parquet_table(
+    file: Path, drop: Callable[[Sequence[str]], Collection[int]] = lambda names: ()
+) -> tuple[pa.Table, tuple[str, ...]]:
+    """The tidy table of a Parquet file, or of those in a folder."""
+    parts = [_read_parquet(part) for part in (parquet_in(file) if file.is_dir() else [file])]
+    table, notes = parts[0]
+    if len(parts) > 1:
+        table = _together([part[0] for part in parts], file.name)
+    return tidy(table, drop=drop), notes
 
 
 def is_parquet(path: Path) -> bool:
     """Whether it is a Parquet file, or a folder with some in it."""
-    return path.suffix.lower() in PARQUET_SUFFIXES or (path.is_dir() and bool(parquet_in(path)))
+    if path.is_dir():
+        return bool(parquet_in(path))
+    return path.suffix.lower() in PARQUET_SUFFIXES or head_of(path).startswith(b"PAR1")
 
 
 def parquet_in(folder: Path) -> list[Path]:

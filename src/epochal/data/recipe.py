@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from epochal.data.container import is_stream
 from epochal.errors import Refusal, did_you_mean
 from epochal.printable import one_line
 
@@ -56,8 +57,19 @@ def _size(value: Any) -> bool:
     return isinstance(value, list | tuple) and len(value) == 2 and all(map(_whole, value))
 
 
-_TEXT_TABLE = {"header": _flag, "delimiter": _word, "missing": _words}
-_COLUMNS = dict.fromkeys(("keep", "drop", "categorical", "numeric"), _columns)
+_FILE = {
+    "header": _flag,
+    "delimiter": _word,
+    "missing": _words,
+    "encoding": _word,
+    "skip_rows": _whole,
+    "comment": _word,
+    "sheet": _column,
+}
+_COLUMNS = {
+    **dict.fromkeys(("keep", "drop", "categorical", "numeric"), _columns),
+    **dict.fromkeys(("decimal", "date_format"), _word),
+}
 
 READERS: dict[str, dict[str, Callable[[Any], bool]]] = {
     "load": {
@@ -70,7 +82,7 @@ READERS: dict[str, dict[str, Callable[[Any], bool]]] = {
         "skip_bad": _flag,
         "stream": _flag,
         **_COLUMNS,
-        **_TEXT_TABLE,
+        **_FILE,
     },
     "windows": {
         **dict.fromkeys(("target", "time", "by"), _column),
@@ -79,7 +91,7 @@ READERS: dict[str, dict[str, Callable[[Any], bool]]] = {
         "relative": _word,
         "fill": _word,
         **_COLUMNS,
-        **_TEXT_TABLE,
+        **_FILE,
     },
     "rank_pairs": {
         "by": _column,
@@ -89,7 +101,7 @@ READERS: dict[str, dict[str, Callable[[Any], bool]]] = {
         "per_group": _flag,
         "seed": _whole,
         **_COLUMNS,
-        **_TEXT_TABLE,
+        **_FILE,
     },
     "text": {
         "text": _column,
@@ -100,7 +112,7 @@ READERS: dict[str, dict[str, Callable[[Any], bool]]] = {
         "lowercase": _flag,
         "task": _word,
         "sample_weight": _column,
-        **_TEXT_TABLE,
+        **_FILE,
     },
 }
 """The functions that read a path or an example, with what may be said to each; None is always left out."""
@@ -189,12 +201,12 @@ class Recipe:
 
 
 def absolute(source: Any) -> str | None:
-    """A path from the root, or an example's name as it is; None for what is no path.
+    """A path from the root, or an example's name as it is; None for what is no path, or can be read but once.
 
     >>> absolute("example:iris"), absolute(Path("/data/table.csv")), absolute([1, 2])
     ('example:iris', '/data/table.csv', None)
     """
-    if not isinstance(source, str | Path):
+    if not isinstance(source, str | Path) or is_stream(source):
         return None
     name = str(source)
     return name if name.startswith(EXAMPLE) else str(Path(name).expanduser().absolute())

@@ -1,39 +1,62 @@
-"""What kind of input is each column, and which say nothing?"""
+"""Which kind of input each column is, and which columns are left out."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from epochal.data.association import Goal
 from epochal.data.columns import called, flag_value
-from epochal.data.encode import as_text, date_parts, parse_dates, to_dates, to_numbers
-from epochal.data.schema import DATE_PARTS, Column, LeftOut
+from epochal.data.date_forms import compact_dates, written_dates
+from epochal.data.encode import as_text, date_parts, to_dates, to_numbers
+from epochal.data.identifiers import no_input
+from epochal.data.number_forms import say, written_numbers
+from epochal.data.odd_cells import known_marks, quoted, refuse_odd
+from epochal.data.schema import DATE_PARTS, ONE_HOT_LEVELS, Column, LeftOut
+from epochal.data.spellings import one_spelling
 from epochal.errors import Refusal
 
-__all__ = ["MOST_LEVELS", "date_format", "recognize", "stray_marks"]
+__all__ = ["MOST_LEVELS", "Hints", "recognize", "stray_marks"]
 
 MOST_LEVELS = 1000
-"""A category has at most this many levels."""
+"""A target has at most this many classes."""
 
 _EXACT = 2**24
-IDENTIFIER_ROWS = 50
-IDENTIFIER_SHARE = 0.9
+_FEW_LEVELS = 20
+"""Numbers and words of at most so many values together are a category."""
 
-_IDENTIFIER_NAME = re.compile(r"(.*[\W_])?(id|uuid|guid)|.*[a-z](Id|ID|Uuid|UUID)", re.DOTALL)
-_DATE_FORMATS = (
-    "",
-    "%Y-%m-%dT%H:%M:%S",
-    "%Y-%m-%d %H:%M:%S",
-    "%Y-%m",
-    "%Y/%m/%d",
-    "%d.%m.%Y",
-    "%m/%d/%Y",
-    "%d/%m/%Y",
-)
+
+@dataclass(frozen=True)
+class Hints:
+    """What is known of a table beyond one column.
+
+    `decimal` and `date_format` are as given, `decimal_mark` is that of the file, `day_first` whether other
+    columns write the day before the month, and `goal` the target to which columns are compared.
+    """
+
+    decimal: str | None = None
+    date_format: str | None = None
+    decimal_mark: str = "."
+    day_first: bool | None = None
+    goal: Goal | None = None
+
+
+@dataclass(frozen=True)
+class _Named:
+    """A column with how sentences and options name it."""
+
+    name: str
+    index: int
+    said: str
+    flag: str
+
+    def column(self, kind: Any, missing: bool, **more: Any) -> Column:
+        return Column(self.name, self.index, kind, missing, **more)
 
 
 def recognize(
@@ -44,70 +67,41 @@ def recognize(
     keep: bool,
     categorical: bool,
     numeric: bool,
+    hints: Hints | None = None,
 ) -> tuple[Column | LeftOut, str]:
     """The kind of one input column, or why it is left out; and a note that says so (or nothing).
 
     Raises:
-        Refusal: a flag that does not fit, or a category with too many levels.
+        Refusal: a flag that does not fit, or cells that are not what the rest of the column is.
     """
-    name = names[index]
-    said, flag = called(names, index), flag_value(names, index)
+    hints = hints or Hints()
+    named = _Named(names[index], index, called(names, index), flag_value(names, index))
     if column.null_count == len(column):
         if keep or categorical or numeric:
-            raise Refusal(f"{said} has no values at all, so it can't be kept.")
-        return LeftOut(name, index, "all missing"), f"{said} has no values at all: left out."
+            raise Refusal(f"{named.said} has no values at all, so it can't be kept.")
+        return LeftOut(named.name, index, "all missing"), f"{named.said} has no values at all: left out."
     if numeric:
-        kind = "boolean" if pa.types.is_boolean(column.type) else "numeric"
-        if kind == "numeric":
-            _all_numbers(column, said)
-        return Column(name, index, kind, bool(column.null_count)), ""  # type: ignore[arg-type]
-    if not (keep or categorical):
-        reason, how = _says_nothing(column, name)
-        if reason:
-            return LeftOut(name, index, reason), f"{said} {how}: left out; --keep {flag} keeps it."
+        return _as_asked_numeric(column, named, hints)
     if categorical:
-        return _category(column, name, index, said, flag), ""
-    return _kind(column, name, index, said, flag)
-
-
-def _all_numbers(column: pa.ChunkedArray, said: str) -> None:
-    start = 0
-    for chunk in column.chunks:
-        to_numbers(chunk, said, start)
-        start += len(chunk)
-
-
-def _says_nothing(column: pa.ChunkedArray, name: str) -> tuple[str, str]:
-    """Why a column is no input, in a word and in a sentence; two empty strings if it is one."""
-    kind = column.type
-    filled = len(column) - column.null_count
-    if not column.null_count and _constant(column):
-        return "constant", f"is constant ({column[0].as_py()})"
-    if pa.types.is_temporal(kind) or pa.types.is_boolean(kind):
-        return "", ""
-    text = pa.types.is_string(kind)
-    if not text and not _counts(column):
-        return "", ""
-    distinct = pc.count_distinct(column).as_py()
-    share = f"{distinct:,} of {filled:,} values differ"
-    if text:
-        if date_format(column) is not None or _share_of_numbers(column) > 0.5:
-            return "", ""
-        if (filled >= IDENTIFIER_ROWS and distinct >= IDENTIFIER_SHARE * filled) or (
-            filled >= 10 and distinct == filled
-        ):
-            length = pc.mean(pc.utf8_length(column)).as_py()
-            blanks = pc.mean(pc.count_substring(column, " ")).as_py()
-            if length > 40 or blanks >= 3:
-                return "free text", f"looks like free text ({share})"
-            return "identifier", f"looks like an identifier ({share})"
-    elif filled >= 10 and distinct == filled and _consecutive(column):
-        return "identifier", "looks like a row number (consecutive integers)"
-    elif filled >= IDENTIFIER_ROWS and distinct >= IDENTIFIER_SHARE * filled:
-        return "identifier", f"looks like an identifier ({share})"
-    if _IDENTIFIER_NAME.fullmatch(name) and filled >= 10 and distinct >= filled / 2:
-        return "identifier", f"looks like an identifier by its name ({share})"
-    return "", ""
+        return _category(column, named)
+    filled = column.drop_null()
+    if not keep and not column.null_count and _constant(column):
+        note = f"{named.said} is constant ({column[0].as_py()}): left out; --keep {named.flag} keeps it."
+        return LeftOut(named.name, index, "constant"), note
+    found = _written(column, named, hints)
+    if found is not None:
+        return found
+    remark = ""
+    if not keep:
+        reason, remark = no_input(filled, named.name, hints.goal, column)
+        if reason:
+            return LeftOut(
+                named.name, index, reason
+            ), f"{named.said} {remark}: left out; --keep {named.flag} keeps it."
+        if remark:
+            remark = f"{named.said} {remark}: kept; --drop {named.flag} leaves it out."
+    kind, note = _kind(column, named)
+    return kind, " ".join(one for one in (remark, note) if one)
 
 
 def _constant(column: pa.ChunkedArray) -> bool:
@@ -117,58 +111,90 @@ def _constant(column: pa.ChunkedArray) -> bool:
     )
 
 
-def _counts(column: pa.ChunkedArray) -> bool:
-    """Whether all values are whole numbers from 0."""
-    for part in (column.slice(0, 1000), column):
-        if pa.types.is_floating(part.type) and not pc.all(pc.equal(pc.floor(part), part)).as_py():
-            return False
-        if pa.types.is_signed_integer(part.type) or pa.types.is_floating(part.type):
-            least = pc.min(part).as_py()
-            if least is not None and least < 0:
-                return False
-    return True
+def _as_asked_numeric(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Column, str]:
+    """A column that the user calls numeric: text must hold numbers, in one way of writing them."""
+    if pa.types.is_boolean(column.type):
+        return named.column("boolean", bool(column.null_count)), ""
+    found = written_numbers(column, named.said, named.flag, hints.decimal, hints.decimal_mark)
+    if found is not None and not refuse_odd(found.odd, column, named.said, named.flag, "numbers"):
+        return _numbers(column, named, found)
+    start = 0
+    for chunk in column.chunks:
+        to_numbers(chunk, named.said, start)
+        start += len(chunk)
+    return named.column("numeric", bool(column.null_count), text=pa.types.is_string(column.type)), ""
 
 
-def _consecutive(column: pa.ChunkedArray) -> bool:
-    if column.null_count:
-        return False
-    values = column.cast(pa.float64(), safe=False)
-    steps = pc.subtract(values.slice(1), values.slice(0, len(values) - 1))
-    return bool(pc.all(pc.equal(steps, 1.0)).as_py())
+def _written(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Column | LeftOut, str] | None:
+    """Dates and numbers that are written as text; None for everything else."""
+    if pa.types.is_temporal(column.type):
+        return _date(column, named, "")
+    if compact_dates(column):
+        return _date(column, named, "%Y%m%d")
+    if not pa.types.is_string(column.type):
+        return None
+    dates = written_dates(column, hints.date_format, hints.day_first)
+    if dates is None and hints.date_format is not None:
+        dates = written_dates(column, None, hints.day_first)
+    if dates is not None:
+        problem = refuse_odd(dates.odd, column, named.said, named.flag, "dates")
+        if problem:
+            raise Refusal(problem)
+        marks = tuple(one.word for one in dates.odd)
+        if not marks:
+            return _date(column, named, dates.form, dates.remark)
+        missing = pc.if_else(
+            pc.is_in(column, value_set=pa.array(marks)), pa.scalar(None, pa.string()), column
+        )
+        found, note = _date(missing, named, dates.form, dates.remark)
+        if isinstance(found, Column):
+            found = replace(found, marks=marks)
+        was = "is" if len(marks) == 1 else "are"
+        return found, f"{note.removesuffix('.')}; {quoted(dates.odd)} {was} read as missing."
+    numbers = written_numbers(column, named.said, named.flag, hints.decimal, hints.decimal_mark)
+    if numbers is None:
+        return None
+    if numbers.odd and not known_marks(numbers.odd):
+        levels = pc.count_distinct(column).as_py()
+        if levels <= _FEW_LEVELS:
+            return None
+    problem = refuse_odd(numbers.odd, column, named.said, named.flag, "numbers")
+    if problem:
+        raise Refusal(problem)
+    return _numbers(column, named, numbers)
 
 
-def _kind(
-    column: pa.ChunkedArray, name: str, index: int, said: str, flag: str
-) -> tuple[Column | LeftOut, str]:
+def _numbers(column: pa.ChunkedArray, named: _Named, found: Any) -> tuple[Column, str]:
+    form = found.form
+    written = (form.decimal, form.group, form.money, form.unit)
+    marks = tuple(one.word for one in found.odd)
+    missing = bool(column.null_count or marks)
+    made = named.column("numeric", missing, text=True, written=written, marks=marks)
+    return made, f"{named.said} {say(found, column)}; --categorical {named.flag} takes the text as it is."
+
+
+def _kind(column: pa.ChunkedArray, named: _Named) -> tuple[Column, str]:
     kind, missing = column.type, bool(column.null_count)
     if pa.types.is_boolean(kind):
-        return Column(name, index, "boolean", missing), ""
+        return named.column("boolean", missing), ""
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        return Column(name, index, "numeric", missing), _lost_digits(column, said, flag)
-    form = "" if pa.types.is_temporal(kind) else date_format(column)
-    if form is not None:
-        return _date(column, name, index, said, flag, form)
-    marks, count, first = stray_marks(column)
-    levels = pc.count_distinct(column).as_py()
-    if marks and levels > 20:
-        raise Refusal(
-            f"{said} holds numbers, but for {_quoted(marks)} ({count:,} of {len(column):,} values, first in "
-            f"row {first:,}); pass --missing {flag_word(marks)} to read that as missing, "
-            f"or --categorical {flag}."
-        )
-    found = _category(column, name, index, said, flag)
-    note = f"{said} is a category of {levels:,} levels; --numeric {flag} reads it as numbers."
+        return named.column("numeric", missing), _lost_digits(column, named)
+    marks, count, _ = stray_marks(column)
     if marks:
-        note = (
-            f"{said} holds numbers, but for {_quoted(marks)} ({count:,} times): a category of {levels:,} "
-            f"levels; --missing {flag_word(marks)} makes numbers of it."
+        found, note = _category(column, named)
+        levels = f"a category of {len(found.levels):,} levels"
+        words = f"{_quoted(marks)} ({count:,} times)"
+        return found, (
+            f"{named.said} holds numbers, but for {words}: {levels}; --missing {flag_word(marks)} makes "
+            "numbers of it."
         )
-    elif _share_of_numbers(column) < 1:
-        note = f"{said} is a category of {levels:,} levels; --drop {flag} leaves it out."
+    found, note = _category(column, named)
+    if _share_of_numbers(column) == 1:
+        note += f" --numeric {named.flag} reads it as numbers."
     return found, note
 
 
-def _lost_digits(column: pa.ChunkedArray, said: str, flag: str) -> str:
+def _lost_digits(column: pa.ChunkedArray, named: _Named) -> str:
     """A note where whole numbers have more digits than float32 can hold."""
     if not pa.types.is_integer(column.type):
         return ""
@@ -176,24 +202,28 @@ def _lost_digits(column: pa.ChunkedArray, said: str, flag: str) -> str:
     if most <= _EXACT:
         return ""
     return (
-        f"{said} has whole numbers up to {most:,}; float32 is exact to {_EXACT:,} and rounds them; "
-        f"--drop {flag} leaves it out."
+        f"{named.said} has whole numbers up to {most:,}; float32 is exact to {_EXACT:,} and rounds them; "
+        f"--drop {named.flag} leaves it out."
     )
 
 
-def _category(column: pa.ChunkedArray, name: str, index: int, said: str, flag: str) -> Column:
-    words = as_text(column)
-    distinct = pc.count_distinct(words).as_py()
-    if distinct > MOST_LEVELS:
-        raise Refusal(
-            f"{said} must have at most {MOST_LEVELS:,} categories; got {distinct:,}. "
-            f"Leave it out with --drop {flag}."
+def _category(column: pa.ChunkedArray, named: _Named) -> tuple[Column, str]:
+    """A category with its levels, and a note on what they are."""
+    text = pa.types.is_string(column.type)
+    words, merged = one_spelling(column) if text else (as_text(column), "")
+    levels = tuple(sorted(pc.unique(words).drop_null().to_pylist(), key=natural))
+    found = named.column("category", bool(column.null_count), levels=levels, text=text)
+    how = ""
+    if found.coded:
+        how = (
+            f", more than {ONE_HOT_LEVELS}: the network learns an embedding of each; those that few training "
+            "samples have share one"
         )
-    levels = pc.unique(words).drop_null().to_pylist()
-    ordered = tuple(sorted(levels, key=natural))
-    return Column(
-        name, index, "category", bool(column.null_count), ordered, text=pa.types.is_string(column.type)
+    same = f" ({merged})" if merged else ""
+    note = (
+        f"{named.said} is a category of {len(levels):,} levels{same}{how}; --drop {named.flag} leaves it out."
     )
+    return found, note
 
 
 def natural(word: str) -> tuple[int, float, str]:
@@ -209,27 +239,19 @@ def natural(word: str) -> tuple[int, float, str]:
 
 
 def _date(
-    column: pa.ChunkedArray, name: str, index: int, said: str, flag: str, form: str
+    column: pa.ChunkedArray, named: _Named, form: str, remark: str = ""
 ) -> tuple[Column | LeftOut, str]:
-    dates = to_dates(column, form, said).combine_chunks()
+    dates = to_dates(column, form, named.said).combine_chunks()
     values = dict(zip(DATE_PARTS, date_parts(dates.drop_null(), DATE_PARTS), strict=True))
     parts = tuple(part for part in DATE_PARTS if (values[part] != values[part][0]).any())
     if not parts:
-        return LeftOut(
-            name, index, "constant"
-        ), f"{said} holds one date only: left out; nothing can be learned."
-    written = f" written as {form}" if form else ""
-    found = Column(name, index, "date", bool(column.null_count), parts=parts, format=form, text=bool(form))
-    return found, f"{said} is a date{written}: {', '.join(parts)}; --categorical {flag} or --drop {flag}."
-
-
-def date_format(column: pa.ChunkedArray) -> str | None:
-    """How a text column writes its dates; None if it holds something else."""
-    words = column.drop_null()
-    for form in _DATE_FORMATS:
-        if all(parse_dates(part, form).null_count == 0 for part in (words.slice(0, 100), words)):
-            return form
-    return None
+        left = LeftOut(named.name, named.index, "constant")
+        return left, f"{named.said} holds one date only: left out; nothing can be learned."
+    written = f" written as {form}{remark}" if form else remark
+    text = pa.types.is_string(column.type)
+    found = named.column("date", bool(column.null_count), parts=parts, format=form, text=text)
+    flags = f"--categorical {named.flag} or --drop {named.flag}"
+    return found, f"{named.said} is a date{written}: {', '.join(parts)}; {flags}."
 
 
 def _number_mask(words: Any) -> Any:

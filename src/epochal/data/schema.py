@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from epochal.data.dataset import Task
 from epochal.data.typed import Damaged, built
 
-__all__ = ["DATE_PARTS", "MISSING_LEVEL", "Column", "Encoder", "LeftOut"]
+__all__ = ["DATE_PARTS", "MISSING_LEVEL", "ONE_HOT_LEVELS", "Column", "Encoder", "LeftOut"]
 
 Kind = Literal["numeric", "boolean", "category", "date"]
 
 MISSING_LEVEL = "(missing)"
+ONE_HOT_LEVELS = 50
+"""A category of more levels is a column of codes, which the network learns embeddings for."""
 DATE_PARTS = ("year", "month", "day", "weekday", "day number", "hour")
 """What a date is split into; weekday counts from Monday = 1, the day number from 1970-01-01 = 0."""
 
@@ -27,7 +29,9 @@ class Column:
 
     `index` counts from 0 in the training table. `levels` are a category's values, `parts` a date's
     numbers, `format` how a date is written where it is text, `missing` says whether the training table
-    had missing values here, and `text` whether the column was text (so that "01" stays "01").
+    had missing values here, and `text` whether the column was text (so that "01" stays "01"). `written` is
+    how numbers are written where they are text (decimal mark, thousands mark, currency, unit), and `marks`
+    are words among them that mean a missing value.
     """
 
     name: str
@@ -38,6 +42,16 @@ class Column:
     parts: tuple[str, ...] = ()
     format: str = ""
     text: bool = False
+    written: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
+
+    @property
+    def coded(self) -> bool:
+        """Whether it is a category of so many levels that it is one column of codes.
+
+        Code 0 is unknown, 1 the first of `all_levels`, and so on.
+        """
+        return self.kind == "category" and len(self.all_levels) > ONE_HOT_LEVELS
 
     @property
     def all_levels(self) -> tuple[str, ...]:
@@ -65,8 +79,8 @@ class Encoder:
 
     A table becomes raw numbers first (`raw_names`: a number, a boolean as 0 or 1, a category as the
     position of its level, the parts of a date), then `features`: all raw numbers that are not categories,
-    then one 0/1 column per level, then one 0/1 column per column with missing values. Since nothing in it
-    depends on other rows, no split can leak.
+    then one 0/1 column per level, one 0/1 column per column with missing values, and last one column of codes
+    for each category of many levels. Since nothing in it depends on other rows, no split can leak.
     """
 
     names: tuple[str, ...]
@@ -77,6 +91,8 @@ class Encoder:
     target_text: bool
     weight: int | None
     task: Task | None
+    missing: tuple[str, ...] | None = None
+    """The cells that mean a missing value in a text table, where the training was told."""
 
     @property
     def standardize(self) -> bool:
@@ -95,7 +111,7 @@ class Encoder:
 
     @cached_property
     def layout(self) -> tuple[list[int], list[tuple[int, Column]], list[tuple[int, Column]]]:
-        """Positions among the raw numbers: those passed through, the categories, the missing indicators."""
+        """Positions among the raw numbers: those passed through, one-hot categories, missing indicators."""
         passed: list[int] = []
         categories: list[tuple[int, Column]] = []
         indicators: list[tuple[int, Column]] = []
@@ -103,7 +119,8 @@ class Encoder:
         for column in self.columns:
             width = len(column.raw_names)
             if column.kind == "category":
-                categories.append((at, column))
+                if not column.coded:
+                    categories.append((at, column))
             else:
                 passed.extend(range(at, at + width))
                 if column.missing:
@@ -112,12 +129,28 @@ class Encoder:
         return passed, categories, indicators
 
     @cached_property
+    def codes(self) -> list[tuple[int, Column]]:
+        """Positions among the raw numbers of the categories of many levels."""
+        found, at = [], 0
+        for column in self.columns:
+            if column.coded:
+                found.append((at, column))
+            at += len(column.raw_names)
+        return found
+
+    @property
+    def code_sizes(self) -> tuple[int, ...]:
+        """How many codes each of the last features has, "unknown" included."""
+        return tuple(1 + len(column.all_levels) for _, column in self.codes)
+
+    @cached_property
     def features(self) -> tuple[str, ...]:
         """The names of the encoded columns."""
         passed, categories, indicators = self.layout
         names = [self.raw_names[at] for at in passed]
         names += [f"{column.name}={level}" for _, column in categories for level in column.all_levels]
-        return (*names, *(f"{column.name} is missing" for _, column in indicators))
+        names += [f"{column.name} is missing" for _, column in indicators]
+        return (*names, *(column.name for _, column in self.codes))
 
     @cached_property
     def continuous(self) -> NDArray[np.bool_]:
@@ -127,7 +160,7 @@ class Encoder:
 
     @property
     def plain(self) -> bool:
-        """Whether NumPy alone encodes: no categories, so scikit-learn is not imported."""
+        """Whether NumPy alone encodes: no one-hot categories, so scikit-learn is not imported."""
         return not self.layout[1]
 
     @cached_property
@@ -147,6 +180,8 @@ class Encoder:
             steps.append(("categories", one_hot, [at for at, _ in categories]))
         if indicators:
             steps.append(("missing", MissingIndicator(features="all"), [at for at, _ in indicators]))
+        if self.codes:
+            steps.append(("codes", "passthrough", [at for at, _ in self.codes]))
         transformer = ColumnTransformer(steps, sparse_threshold=0.0)
         return transformer.fit(np.zeros((2, max(1, len(self.raw_names))), np.float32))
 
@@ -166,9 +201,12 @@ class Encoder:
                     "parts": list(c.parts),
                     "format": c.format,
                     "text": c.text,
+                    "written": list(c.written),
+                    "marks": list(c.marks),
                 }
                 for c in self.columns
             ],
+            "missing": None if self.missing is None else list(self.missing),
             "left_out": [{"name": c.name, "index": c.index, "reason": c.reason} for c in self.left_out],
             "target": self.target,
             "target_text": self.target_text,
@@ -209,5 +247,7 @@ def _check(encoder: Encoder, texts: bool) -> None:
         levels = column.all_levels
         if (column.kind == "category" and not levels and not texts) or len(set(levels)) < len(levels):
             raise Damaged("a category must have levels, each once")
+        if column.written and (len(column.written) != 4 or column.written[0] not in (".", ",")):
+            raise Damaged("numbers are written with a decimal mark, a thousands mark, a currency and a unit")
         if not set(column.parts) <= set(DATE_PARTS) or (column.kind == "date" and not column.parts):
             raise Damaged(f"a date must have some of {', '.join(DATE_PARTS)}")

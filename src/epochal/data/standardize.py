@@ -23,8 +23,7 @@ class Scaling:
 
     Each array is float32 `(d,)` along the last axis of the inputs, or `(1,)` for all values of inputs of more
     than two dimensions. A column that is
-    constant in the training samples has scale 0 and so says nothing. A column without missing values in
-    the training samples is filled with its center, which is 0 after scaling.
+    constant in the training samples has scale 0 and so says nothing.
 
     >>> Scaling(*(np.float32([value]) for value in (5, 3, 2))).apply(np.float32([[4], [np.nan]])).tolist()
     [[2.0], [4.0]]
@@ -38,6 +37,11 @@ class Scaling:
     def dtype(self) -> np.dtype[Any]:
         """What the network sees."""
         return np.dtype(np.float32)
+
+    @property
+    def standardizes(self) -> bool:
+        """Whether numbers are centered and scaled."""
+        return True
 
     def apply(
         self, inputs: NDArray[Any] | Rows, out: NDArray[np.float32] | None = None
@@ -134,8 +138,23 @@ def fit_scaling(
     flags = np.ones(1, bool) if flat else continuous
     center = np.where(flags, center, 0.0)
     scale = np.where(flags, scale, varies.astype(float))
-    fill = np.where(holes > 0, impute, np.where(flags, center, mean))
+    fill = np.where(holes > 0, impute, _medians(inputs, train, np.where(flags, center, mean), flat))
     return Scaling(fill.astype(np.float32), center.astype(np.float32), scale.astype(np.float32))
+
+
+_MEDIAN_ROWS = 100_000
+"""Training samples, spread evenly, whose median fills what is missing only in later samples."""
+
+
+def _medians(
+    inputs: NDArray[Any], train: NDArray[np.int64], usual: NDArray[np.float64], flat: bool
+) -> NDArray[np.float64]:
+    """The median of each column, for columns that miss no training value; `usual` where all are one."""
+    if flat or inputs.dtype.kind != "f":
+        return usual
+    chosen = train[:: -(-len(train) // _MEDIAN_ROWS)]
+    medians = [np.median(inputs[chosen, ..., column]) for column in range(inputs.shape[-1])]
+    return np.asarray(medians, np.float64)
 
 
 def _fit_once(inputs: Rows, continuous: NDArray[np.bool_], train: NDArray[np.int64], width: int) -> Scaling:

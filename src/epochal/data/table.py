@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,13 +11,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from epochal.data.association import Goal, goal_of
 from epochal.data.columns import ColumnReference, called, flag_value, resolve, resolve_all
 from epochal.data.dataset import Dataset, Task, fingerprint
-from epochal.data.encode import encode
-from epochal.data.recognize import recognize
+from epochal.data.date_forms import check_format, written_dates
+from epochal.data.encode import encode, without_marks
+from epochal.data.recognize import Hints, recognize
 from epochal.data.schema import Column, Encoder, LeftOut
 from epochal.data.target import MISSING_SHARE, class_ids, recognize_task, target_numbers
-from epochal.errors import Refusal
+from epochal.data.target_text import with_plain_target
+from epochal.errors import Refusal, several
 
 __all__ = [
     "TableOptions",
@@ -25,6 +28,7 @@ __all__ = [
     "groups_of",
     "input_columns",
     "release_memory",
+    "targets_of",
     "weights_of",
     "with_targets",
 ]
@@ -42,6 +46,14 @@ class TableOptions:
     numeric: Sequence[ColumnReference] = ()
     sample_weight: ColumnReference | None = None
     groups: ColumnReference | None = None
+    decimal: str | None = None
+    date_format: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.decimal not in (None, ".", ","):
+            raise Refusal(f'decimal must be "." or ","; got "{self.decimal}".')
+        if self.date_format is not None:
+            check_format(self.date_format)
 
 
 def dataset_of_table(
@@ -65,9 +77,10 @@ def dataset_of_table(
     weight = None if options.sample_weight is None else resolve(options.sample_weight, names, "sample_weight")
     if weight == target:
         raise Refusal(f"sample_weight must be another column than the target; got {called(names, target)}.")
-    said = list(notes)
+    text = pa.types.is_string(table.column(target).type)
+    table, read = with_plain_target(table, target, called(names, target), options.task, options.decimal)
     table, rows, left = with_targets(table, target, names)
-    said += left
+    said = [*notes, *read, *left]
     task, note = recognize_task(table.column(target), called(names, target), options.task)
     said.append(note)
     groups = None
@@ -78,7 +91,9 @@ def dataset_of_table(
         groups = groups_of(table.column(at), called(names, at))
         options = replace(options, drop=(*options.drop, at + 1))
         said.append(f"{called(names, at)} tells {int(groups.max()) + 1:,} groups apart, and is no input.")
-    columns, left_out, column_notes = input_columns(table, options, target, weight, names)
+    targets = targets_of(table.column(target), task, called(names, target))
+    goal = goal_of(targets, len(task.classes), len(names))
+    columns, left_out, column_notes = input_columns(table, options, target, weight, names, goal=goal)
     said += column_notes
     encoder = Encoder(
         names=names,
@@ -86,11 +101,10 @@ def dataset_of_table(
         columns=tuple(columns),
         left_out=tuple(left_out),
         target=target,
-        target_text=pa.types.is_string(table.column(target).type),
+        target_text=text,
         weight=weight,
         task=task,
     )
-    targets = _targets(table.column(target), task, called(names, target))
     sample_weight = None
     if weight is not None:
         sample_weight = weights_of(table.column(weight), called(names, weight))
@@ -167,8 +181,13 @@ def input_columns(
     weight: int | None,
     names: Sequence[str],
     filling: str = "median",
+    goal: Goal | None = None,
 ) -> tuple[list[Column], list[LeftOut], list[str]]:
-    """Which columns of a table are inputs and of which kind, which are left out, and notes on both."""
+    """Which columns of a table are inputs and of which kind, which are left out, and notes on both.
+
+    Raises:
+        Refusal: all that is wrong with the columns, in one.
+    """
     keep = resolve_all(options.keep, names, "keep")
     drop = resolve_all(options.drop, names, "drop")
     categorical = resolve_all(options.categorical, names, "categorical")
@@ -178,20 +197,27 @@ def input_columns(
     left_out: list[LeftOut] = []
     notes: list[str] = []
     missing: list[int] = []
+    problems: list[str] = []
+    hints = hints_of(table, options, drop | categorical | {target, weight}, goal)
     for index, name in enumerate(names):
         if index in (target, weight):
             continue
         if index in drop:
             left_out.append(LeftOut(name, index, "dropped, as asked"))
             continue
-        found, note = recognize(
-            names,
-            table.column(index),
-            index,
-            keep=index in keep,
-            categorical=index in categorical,
-            numeric=index in numeric,
-        )
+        try:
+            found, note = recognize(
+                names,
+                table.column(index),
+                index,
+                keep=index in keep,
+                categorical=index in categorical,
+                numeric=index in numeric,
+                hints=hints,
+            )
+        except Refusal as error:
+            problems.append(str(error))
+            continue
         if note:
             notes.append(note)
         if isinstance(found, LeftOut):
@@ -200,6 +226,14 @@ def input_columns(
         columns.append(found)
         if found.missing:
             missing.append(index)
+        told = goal.determined_by(table.column(index)) if goal is not None else ""
+        if told:
+            notes.append(
+                f"{called(names, index)} determines the target: {told}. If it is not known before the target "
+                f"is, leave it out with --drop {flag_value(names, index)}."
+            )
+    if problems:
+        raise several(problems)
     if not columns:
         reasons = "; ".join(f"{called(names, item.index)}: {item.reason}" for item in left_out[:5])
         more = f"; and {len(left_out) - 5:,} more" if len(left_out) > 5 else ""
@@ -208,7 +242,8 @@ def input_columns(
             "Keep one with --keep."
         )
     if missing:
-        cells = sum(table.column(index).null_count for index in missing)
+        marks = {column.index: column for column in columns if column.missing}
+        cells = sum(without_marks(table.column(index), marks[index]).null_count for index in missing)
         shown = ", ".join(flag_value(names, index) for index in missing[:10]) + (
             f" and {len(missing) - 10:,} more" if len(missing) > 10 else ""
         )
@@ -218,6 +253,29 @@ def input_columns(
             "training samples, and an indicator column says where."
         )
     return columns, left_out, notes
+
+
+def hints_of(
+    table: pa.Table, options: TableOptions, aside: Collection[int | None], goal: Goal | None = None
+) -> Hints:
+    """What the file and its other columns say about how numbers and dates are written."""
+    metadata = table.schema.metadata or {}
+    mark = metadata.get(b"decimal", b".").decode()
+    day_first: bool | None = None if mark == "." else True
+    for index, column in enumerate(table.columns):
+        if index in aside or options.date_format is not None or not pa.types.is_string(column.type):
+            continue
+        seen = written_dates(column.slice(0, 2000))
+        if (
+            seen is not None
+            and not seen.doubt
+            and "%d" in seen.form
+            and "%m" in seen.form
+            and "/" in seen.form
+        ):
+            day_first = seen.form.index("%d") < seen.form.index("%m")
+            break
+    return Hints(options.decimal, options.date_format, mark, day_first, goal)
 
 
 def _refuse_contradictions(names: Sequence[str], target: int, **chosen: frozenset[int]) -> None:
@@ -239,7 +297,8 @@ def _refuse_contradictions(names: Sequence[str], target: int, **chosen: frozense
             )
 
 
-def _targets(column: pa.ChunkedArray, task: Task, said: str) -> NDArray[Any]:
+def targets_of(column: pa.ChunkedArray, task: Task, said: str) -> NDArray[Any]:
+    """Class ids, or the numbers of a regression, of a column without missing values."""
     return class_ids(column, task, said) if task.is_classification else target_numbers(column, said)
 
 

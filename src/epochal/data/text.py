@@ -1,19 +1,25 @@
-"""Which table does a text file hold, read in blocks, whatever comes late in it?"""
+"""The table in a text, read in blocks, whatever comes late in it."""
 
 from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
-from collections.abc import Collection, Iterator
-from pathlib import Path
+import tempfile
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pc_csv
 
-from epochal.data.sniff import DELIMITERS, Dialect, open_bytes, sniff
+from epochal.data.container import PACKING_ERRORS, Content
+from epochal.data.marks import counted, marks_note, marks_of_numbers, settle_marks
+from epochal.data.reading import Reading
+from epochal.data.sniff import DELIMITERS, Dialect
 from epochal.data.tidy import shrink_batches
 from epochal.errors import Refusal
 
@@ -23,94 +29,171 @@ STREAM_BYTES = 1 << 25
 """Files above this are read in blocks, so that text and numbers are never in memory together."""
 
 _BLOCK_BYTES = 1 << 22
+_MOST_RAGGED = 5
+"""Lines with another number of fields that a refusal names."""
 
 
 class _Reader:
-    """One file, one dialect, and the options that pyarrow needs for them."""
+    """One text, its dialect, and the options that pyarrow needs for them."""
 
-    def __init__(self, file: Path, dialect: Dialect, missing: Collection[str], text: Collection[str]) -> None:
-        self.file, self.dialect, self.missing = file, dialect, frozenset(missing)
+    def __init__(
+        self, content: Content, dialect: Dialect, marks: Collection[str], text: Collection[str]
+    ) -> None:
+        self.content, self.dialect, self.marks = content, dialect, frozenset(marks)
         self.types: dict[str, pa.DataType] = {name: pa.string() for name in text if name in dialect.names}
+        self.ragged = False
+        self.cleaned = (
+            dialect.delimiter == " " or bool(dialect.tail) or bool(dialect.comment and dialect.given)
+        )
 
-    def source(self) -> Any:
-        if self.dialect.delimiter != " ":
-            return open_bytes(self.file) if self.file.suffix == ".gz" else str(self.file)
-        with open_bytes(self.file) as lines:
-            plain = lines.read().decode(self.dialect.encoding)
-        if '"' not in plain:
-            plain = "\n".join(re.sub(r"[ \t]+", " ", line.strip()) for line in plain.splitlines())
-        return pa.BufferReader(plain.encode())
+    @contextmanager
+    def source(self) -> Iterator[Any]:
+        """What pyarrow reads: the file as it is, or a copy of the lines of the table."""
+        if not self.cleaned and self.content.plain is not None:
+            yield str(self.content.plain)
+        elif not self.cleaned:
+            with self.content.open() as file:
+                yield file
+        else:
+            with tempfile.SpooledTemporaryFile(STREAM_BYTES) as out:
+                for line in _kept(self.content, self.dialect):
+                    out.write(line.encode())
+                out.seek(0)
+                yield out
 
-    def options(self) -> dict[str, Any]:
+    def options(self, only: Collection[str] = ()) -> dict[str, Any]:
         dialect = self.dialect
-        marks = sorted(self.missing | {f" {mark}" for mark in self.missing})
-        encoding = "utf-8" if dialect.delimiter == " " else dialect.encoding
+        marks = sorted(self.marks | {f" {mark}" for mark in self.marks})
         return {
             "read_options": pc_csv.ReadOptions(
                 column_names=list(dialect.names),
-                skip_rows=dialect.header_lines,
-                encoding=encoding,
+                skip_rows=0 if self.cleaned else dialect.start,
+                encoding="utf-8" if self.cleaned else dialect.encoding,
                 block_size=_BLOCK_BYTES,
             ),
             "parse_options": pc_csv.ParseOptions(
-                delimiter=dialect.delimiter, newlines_in_values=dialect.quoted
+                delimiter=dialect.delimiter,
+                newlines_in_values=dialect.quoted,
+                invalid_row_handler=self._other_row,
             ),
             "convert_options": pc_csv.ConvertOptions(
                 null_values=marks,
-                strings_can_be_null=True,
-                column_types=self.types,
+                strings_can_be_null=False,
+                column_types=dict.fromkeys(only, pa.string()) if only else self.types,
                 decimal_point=dialect.decimal,
+                include_columns=list(only) or None,
             ),
         }
 
+    def _other_row(self, row: Any) -> str:
+        """What becomes of a row with another number of fields: blank lines and comments are none."""
+        if not _is_none(row.text, self.dialect):
+            self.ragged = True
+        return "skip"
+
+    def table(self, small: bool) -> pa.Table:
+        if small:
+            with self.source() as source:
+                return pc_csv.read_csv(source, **self.options())
+        try:
+            return self.stream()
+        except pa.ArrowInvalid as error:
+            if "conversion error" not in str(error):
+                raise
+            self.fit_types()
+            return self.stream()
+
     def stream(self) -> pa.Table:
-        with pc_csv.open_csv(self.source(), **self.options()) as reader:
+        with self.source() as source, pc_csv.open_csv(source, **self.options()) as reader:
             return shrink_batches(reader.schema, _batches(reader))
 
     def fit_types(self) -> None:
         """Look at every cell of the columns that the first block made numbers of: what fits them all?"""
-        with pc_csv.open_csv(self.source(), **self.options()) as reader:
+        with self.source() as source, pc_csv.open_csv(source, **self.options()) as reader:
             guessed = {field.name: field.type for field in reader.schema}
         self.types.update({name: pa.string() for name in guessed})
-        with pc_csv.open_csv(self.source(), **self.options()) as reader:
+        marks = pa.array(sorted(self.marks), pa.string())
+        with self.source() as source, pc_csv.open_csv(source, **self.options()) as reader:
             for batch in _batches(reader):
                 for name, column in zip(batch.schema.names, batch.columns, strict=True):
+                    column = pc.utf8_trim_whitespace(column)
+                    column = column.filter(pc.invert(pc.is_in(column, value_set=marks)))
                     while not _fits(column, guessed[name]):
                         guessed[name] = _wider(guessed[name])
         self.types = guessed
 
+    def marks_in(self, names: Collection[str]) -> dict[str, dict[str, int]]:
+        """How often each mark stands in these columns, whose missing cells have lost what was written."""
+        found: dict[str, dict[str, int]] = {}
+        if not names:
+            return found
+        with self.source() as source, pc_csv.open_csv(source, **self.options(names)) as reader:
+            for batch in _batches(reader):
+                for name, column in zip(batch.schema.names, batch.columns, strict=True):
+                    for mark, count in counted(pc.utf8_trim_whitespace(column), self.marks - {""}).items():
+                        counts = found.setdefault(name, {})
+                        counts[mark] = counts.get(mark, 0) + count
+        return found
+
 
 def read_text(
-    file: Path,
-    delimiter: str | None,
-    header: bool | None,
-    missing: Collection[str],
+    content: Content,
+    dialect: Dialect,
+    reading: Reading,
     text: Collection[str] = (),
+    levels: Mapping[str, Collection[str]] | None = None,
 ) -> tuple[pa.Table, tuple[str, ...]]:
-    """The table in a text file, and notes on what was recognized. Arguments as in `read_table`.
+    """The table in a text, and notes on what was recognized.
+
+    Args:
+        content: the text.
+        dialect: how it is written.
+        reading: which cells mean a missing value.
+        text: names of columns to read as text, whatever they look like.
+        levels: values of these columns that training knew, which mean no missing value.
 
     Raises:
-        Refusal: as `sniff`; and rows with more or fewer fields than the first one, with the line number.
+        Refusal: rows with more or fewer fields than the others, with their lines.
     """
-    dialect = sniff(file, delimiter, header, missing)
-    reader = _Reader(file, dialect, missing, text)
-    small = file.stat().st_size < STREAM_BYTES and file.suffix != ".gz"
+    reader = _Reader(content, dialect, marks_of_numbers(reading.missing), text)
     try:
-        if small:
-            table = pc_csv.read_csv(reader.source(), **reader.options())
-        else:
-            try:
-                table = reader.stream()
-            except pa.ArrowInvalid as error:
-                if "conversion error" not in str(error):
-                    raise
-                reader.fit_types()
-                table = reader.stream()
-    except (pa.ArrowException, OSError, EOFError, UnicodeError) as error:
-        _refuse_ragged(file, dialect)
-        said = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
-        raise Refusal(f"{file.name} can't be read as a table: {said}.") from error
-    return table, dialect.notes
+        table = reader.table(content.size < STREAM_BYTES and content.plain is not None)
+        if reader.ragged:
+            raise _ragged(content, dialect) or Refusal(
+                f"{content.name} has rows with another number of fields than the others."
+            )
+        table, counts, said = settle_marks(table, reading.missing, levels)
+        numbers = [
+            field.name
+            for field, column in zip(table.schema, table.columns, strict=True)
+            if column.null_count and not pa.types.is_string(field.type)
+        ]
+        counts |= reader.marks_in(numbers)
+    except Refusal:
+        raise
+    except (*PACKING_ERRORS, UnicodeError, RuntimeError) as error:
+        found = _ragged(content, dialect)
+        if found is not None:
+            raise found from error
+        first = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+        raise Refusal(f"{content.name} can't be read as a table: {first}.") from error
+    said = (*marks_note(table.column_names, counts), *said)
+    empty = [
+        index
+        for index in sorted(dialect.unnamed)
+        if table.column(index).null_count == table.num_rows
+        and table.column_names[index] not in counts
+        and (dialect.header or index == table.num_columns - 1)
+    ]
+    if empty and len(empty) < table.num_columns:
+        which = ", ".join(f"{index + 1}" for index in empty[:5]) + (", …" if len(empty) > 5 else "")
+        table = table.drop_columns([table.column_names[index] for index in empty])
+        columns = "columns {} have" if len(empty) > 1 else "column {} has"
+        said = (
+            f"{columns.format(which)} neither a name nor a value (a delimiter ends each line): left out.",
+            *said,
+        )
+    return table, (*dialect.notes, *said)
 
 
 def _batches(reader: Any) -> Iterator[pa.RecordBatch]:
@@ -121,12 +204,12 @@ def _fits(column: pa.Array, kind: pa.DataType) -> bool:
     if pa.types.is_string(kind):
         return True
     if pa.types.is_null(kind):
-        return bool(column.null_count == len(column))
+        return len(column) == 0
     try:
         if pa.types.is_boolean(kind):
             words = pa.array(["true", "false", "True", "False", "TRUE", "FALSE", "0", "1"])
-            return bool(pc.all(pc.is_in(column.drop_null(), value_set=words)).as_py() is not False)
-        pc.utf8_trim_whitespace(column).cast(kind)
+            return bool(pc.all(pc.is_in(column, value_set=words)).as_py() is not False)
+        column.cast(kind)
     except pa.ArrowException:
         return False
     return True
@@ -139,24 +222,67 @@ def _wider(kind: pa.DataType) -> pa.DataType:
     return pa.float64() if pa.types.is_integer(kind) else pa.string()
 
 
-def _refuse_ragged(file: Path, dialect: Dialect) -> None:
-    """Find the first line whose number of fields is not that of the first row, and refuse it."""
-    expected = len(dialect.names)
-    with open_bytes(file) as raw:
-        lines = io.TextIOWrapper(raw, encoding=dialect.encoding, errors="replace", newline="")
-        space = dialect.delimiter == " "
-        reader = csv.reader(lines, delimiter=dialect.delimiter, skipinitialspace=space)
-        start = 1
-        try:
-            for row in reader:
-                if space:
-                    row = [cell for cell in row if cell]
-                if row and len(row) != expected:
-                    raise Refusal(
-                        f"line {start:,} of {file.name} must have {expected:,} fields like the first; "
-                        f"got {len(row):,}. Correct the line, or give the delimiter (it was taken to be a "
-                        f"{DELIMITERS.get(dialect.delimiter, dialect.delimiter)}) with --delimiter."
-                    )
-                start = reader.line_num + 1
-        except csv.Error as error:
-            raise Refusal(f"line {start:,} of {file.name}: {error}.") from error
+def _is_none(line: str, dialect: Dialect) -> bool:
+    """Whether a line with another number of fields is none of the table."""
+    stripped = line.strip()
+    return not stripped or bool(dialect.comment and stripped.startswith(dialect.comment))
+
+
+def _lines(content: Content, dialect: Dialect) -> io.TextIOWrapper:
+    return io.TextIOWrapper(content.open(), encoding=dialect.encoding, errors="replace", newline="")
+
+
+def _table_lines(content: Content, dialect: Dialect) -> Iterator[str]:
+    """The lines below the header, without those that stand below the table."""
+    held: deque[str] = deque()
+    with _lines(content, dialect) as lines:
+        for line in itertools.islice(lines, dialect.start, None):
+            held.append(line)
+            if len(held) > dialect.tail:
+                yield held.popleft()
+
+
+def _kept(content: Content, dialect: Dialect) -> Iterator[str]:
+    """The lines of the table without comments, and with one space between fields."""
+    for line in _table_lines(content, dialect):
+        if dialect.given and line.lstrip().startswith(dialect.comment):
+            continue
+        if dialect.delimiter == " " and '"' not in line:
+            line = re.sub(r"[ \t]+", " ", line.strip()) + "\n"
+        yield line
+
+
+def _ragged(content: Content, dialect: Dialect) -> Refusal | None:
+    """The refusal of the lines whose number of fields is not that of the others, if there are any."""
+    expected, space = len(dialect.names), dialect.delimiter == " "
+    found: list[tuple[int, int]] = []
+    count, start = 0, dialect.start + 1
+    lines = _table_lines(content, dialect)
+    reader = csv.reader(lines, delimiter=dialect.delimiter, skipinitialspace=space)
+    try:
+        for row in reader:
+            if space:
+                row = [cell for cell in row if cell]
+            if row and len(row) != expected and not _is_none(dialect.delimiter.join(row), dialect):
+                count += 1
+                if len(found) < _MOST_RAGGED:
+                    found.append((start, len(row)))
+            start = dialect.start + reader.line_num + 1
+    except csv.Error as error:
+        return Refusal(f"line {start:,} of {content.name}: {error}.")
+    if not found:
+        return None
+    given = DELIMITERS.get(dialect.delimiter, dialect.delimiter)
+    remedy = f"or give the delimiter (it was taken to be a {given}) with --delimiter."
+    if count == 1:
+        ((line, got),) = found
+        return Refusal(
+            f"line {line:,} of {content.name} must have {expected:,} fields like the others; got {got:,}. "
+            f"Correct the line, {remedy}"
+        )
+    each = ", ".join(f"{line:,} ({got:,})" for line, got in found)
+    more = f" and {count - len(found):,} more" if count > len(found) else ""
+    return Refusal(
+        f"{count:,} lines of {content.name} must have {expected:,} fields like the others; got, in line "
+        f"{each}{more}. Correct the lines, {remedy}"
+    )

@@ -19,12 +19,13 @@ from epochal.data.columns import ColumnReference, called, default_name, resolve
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.examples import example
 from epochal.data.frames import is_frame, is_pair, table_of_frame
-from epochal.data.read import existing, is_parquet, read_table
+from epochal.data.read import existing, read_table
+from epochal.data.reading import AS_FOUND, Reading
 from epochal.data.recipe import Recipe
 from epochal.data.schema import Column, Encoder, LeftOut
-from epochal.data.sniff import MISSING, sniff
 from epochal.data.table import weights_of, with_targets
 from epochal.data.target import class_ids, recognize_task, target_numbers
+from epochal.data.target_text import with_plain_target
 from epochal.data.tokens import encode_texts, learn_tokenizer, padded, read_tokenizer
 from epochal.data.typed import Damaged, built
 from epochal.errors import Refusal
@@ -65,9 +66,7 @@ class TextEncoder:
         ids, lengths = encode_texts(self._tokenizer, texts)
         return padded(ids, lengths, self.length), _length_notes(lengths, self.length)
 
-    def encode_new(
-        self, source: Any, *, header: bool | None, delimiter: str | None, missing: Collection[str]
-    ) -> Dataset:
+    def encode_new(self, source: Any, reading: Reading = AS_FOUND) -> Dataset:
         """The texts of a new table with the text column, or a sequence of strings."""
         from epochal.data.new import new_rows, read_new  # which knows of all kinds of data
 
@@ -81,7 +80,7 @@ class TextEncoder:
                 "new texts must be a path, a data frame or a sequence of strings; "
                 f"got {type(source).__name__}."
             )
-        read = read_new(self.table, source, header, delimiter, missing)
+        read = read_new(self.table, source, reading)
 
         def encoded(table: pa.Table, _: Encoder, positions: Sequence[int]) -> tuple[Any, list[str]]:
             said = called(table.column_names, positions[0])
@@ -133,7 +132,11 @@ def text(
     sample_weight: ColumnReference | None = None,
     header: bool | None = None,
     delimiter: str | None = None,
-    missing: Collection[str] = MISSING,
+    missing: Collection[str] | None = None,
+    encoding: str | None = None,
+    skip_rows: int | None = None,
+    comment: str | None = None,
+    sheet: str | int | None = None,
 ) -> Dataset:
     """Texts with their classes (or numbers), as token ids int32 `(n, length)`: 0 is padding, 1 unknown.
 
@@ -147,9 +150,7 @@ def text(
         lowercase: whether capitals are read as small letters.
         task: as for `load_data`.
         sample_weight: the column that weighs the samples.
-        header: as for `load_data`.
-        delimiter: as for `load_data`.
-        missing: as for `load_data`.
+        header, delimiter, missing, encoding, skip_rows, comment, sheet: as for `load_data`.
 
     Raises:
         Refusal: no such column, one without texts or with numbers, a target that can't be used.
@@ -160,16 +161,19 @@ def text(
     ([[4, 2], [3, 2]], 5)
     """
     asked = locals().copy()
+    reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet)
     vocabulary = _whole("vocabulary", vocabulary, 3, 2**30)
     longest = None if max_length is None else _whole("max_length", max_length, 1, _LONGEST)
-    table, name, notes, at, goal = _table_of(source, text, target, header, delimiter, missing)
+    table, name, notes, at, goal = _table_of(source, text, target, reading)
     names = tuple(table.column_names)
     if table.num_rows < 2:
         raise Refusal(f"{name} must have at least 2 texts to train on; got {table.num_rows}.")
     weight = None if sample_weight is None else resolve(sample_weight, names, "sample_weight")
     if weight in (at, goal):
         raise Refusal(f"sample_weight must be a column of its own; got {called(names, weight or 0)}.")
+    table, read = with_plain_target(table, goal, called(names, goal), task)
     table, rows, left = with_targets(table, goal, names)
+    left = [*read, *left]
     found, note = recognize_task(table.column(goal), called(names, goal), task)
     column = table.column(goal)
     targets: NDArray[Any] = (
@@ -202,6 +206,7 @@ def text(
             target_text=pa.types.is_string(column.type),
             weight=weight,
             task=found,
+            missing=reading.marks,
         ),
         tokenizer=learned.to_str(),
         vocabulary_size=learned.get_vocab_size(),
@@ -249,9 +254,7 @@ def _table_of(
     source: Any,
     text: ColumnReference | None,
     target: ColumnReference | None,
-    header: bool | None,
-    delimiter: str | None,
-    missing: Collection[str],
+    reading: Reading,
 ) -> tuple[pa.Table, str, tuple[str, ...], int, int]:
     """The table, what it is called, notes, and where the texts and the targets are."""
     notes: tuple[str, ...] = ()
@@ -265,13 +268,10 @@ def _table_of(
             table, notes = example(name.removeprefix("example:"))
         else:
             path = existing(source)
-            name, as_text = path.name, []
-            if not is_parquet(path):
-                known = sniff(path, delimiter, header, missing).names
-                as_text = [known[_text_column(text, known)]]
-            table, notes = read_table(path, delimiter, header, missing, as_text)
+            name = path.name
+            table, notes = read_table(path, reading, lambda names: [names[_text_column(text, names)]])
     elif is_frame(source):
-        table, name = table_of_frame(source), "data frame"
+        (table, notes), name = table_of_frame(source), "data frame"
     else:
         raise Refusal(
             "texts must be a path, a data frame, or a pair of sequences (texts, labels); "

@@ -1,8 +1,8 @@
-"""How does a table get plain columns (numbers, booleans, dates, text) in little memory?"""
+"""Plain columns of a table: numbers, booleans, dates and text, in little memory."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from epochal.errors import Refusal
+from epochal.data.columns import called, unique_names
+from epochal.errors import Refusal, several
 
-__all__ = ["MOST_COLUMNS", "MOST_TEXT", "column_of", "plain_names", "shrink_batches", "tidy"]
+__all__ = ["MOST_COLUMNS", "MOST_TEXT", "column_of", "shrink_batches", "tidy"]
 
 _INT32 = pa.scalar(-(2**31), pa.int64()), pa.scalar(2**31 - 1, pa.int64())
 
@@ -78,57 +79,93 @@ def column_of(values: NDArray[Any]) -> pa.Array:
     return pa.array(wider, from_pandas=True)
 
 
-def tidy(table: pa.Table, missing: Collection[str] = ("",)) -> pa.Table:
+def tidy(
+    table: pa.Table,
+    missing: Collection[str] = ("",),
+    drop: Callable[[Sequence[str]], Collection[int]] = lambda names: (),
+) -> pa.Table:
     """The same table with only booleans, integers, floats, timestamps, dates and trimmed text in it.
 
-    Dictionaries become text, decimals floats, times of day seconds; the missing marks become missing.
+    Dictionaries become text, decimals floats, times of day and durations seconds, times with a zone those of
+    its clocks; the missing marks become missing. Columns that `drop` names of the names are left empty.
 
     Raises:
-        Refusal: a column holds lists, records or bytes, which no single number or category can say.
+        Refusal: columns with lists, records or bytes, which no number or category can say; all at once.
     """
-    arrays = []
     if table.num_columns > MOST_COLUMNS:
         raise Refusal(
             f"a table must have at most {MOST_COLUMNS:,} columns; got {table.num_columns:,}. "
             "Use an .npy or .npz file for so many numbers."
         )
+    names = unique_names(table.column_names)
+    unused = set(drop(names))
     marks = pa.array(sorted(missing), pa.string())
-    for index, (field, column) in enumerate(zip(table.schema, table.columns, strict=True), start=1):
-        kind = field.type
-        if pa.types.is_dictionary(kind):
-            column = pa.chunked_array(map(_written_out, column.chunks), type=kind.value_type)
-            kind = kind.value_type
-        if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-            column, kind = column.cast(pa.string()), pa.string()
-        if pa.types.is_string(kind):
-            column = pc.utf8_trim_whitespace(column)
-            column = pc.if_else(pc.is_in(column, value_set=marks), pa.scalar(None, pa.string()), column)
-        elif pa.types.is_decimal(kind):
-            column = column.cast(pa.float64())
-        elif pa.types.is_float16(kind):
-            column = column.cast(pa.float32())
-        elif pa.types.is_time32(kind) or pa.types.is_time64(kind):
-            column = column.cast(pa.time32("s"), safe=False).cast(pa.int32())
-        elif pa.types.is_duration(kind):
-            column = column.cast(pa.duration("s"), safe=False).cast(pa.int64())
-        elif not (
-            pa.types.is_null(kind)
-            or pa.types.is_boolean(kind)
-            or pa.types.is_integer(kind)
-            or pa.types.is_floating(kind)
-            or pa.types.is_timestamp(kind)
-            or pa.types.is_date(kind)
-        ):
-            raise Refusal(
-                f'column {index} ("{field.name}") must hold numbers, booleans, dates or text; got {kind}. '
-                "Leave it out of the file."
-            )
-        if pa.types.is_floating(column.type):
-            column = _nan_is_missing(column)
-        elif pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-            _check_years(column, index, field.name)
-        arrays.append(column)
-    return pa.Table.from_arrays(arrays, names=plain_names(table.column_names))
+    arrays: list[Any] = []
+    problems: list[str] = []
+    for index, column in enumerate(table.columns):
+        if index in unused:
+            arrays.append(pa.nulls(table.num_rows))
+            continue
+        try:
+            arrays.append(_tidied(column, called(names, index), marks))
+        except Refusal as error:
+            problems.append(str(error))
+    if problems:
+        raise several(problems)
+    return pa.Table.from_arrays(arrays, names=names)
+
+
+def _tidied(column: pa.ChunkedArray, said: str, marks: pa.Array) -> pa.ChunkedArray:
+    """One column of a tidy table."""
+    kind = column.type
+    if isinstance(kind, pa.BaseExtensionType):
+        return _tidied(
+            pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type), said, marks
+        )
+    if pa.types.is_dictionary(kind):
+        column = pa.chunked_array(map(_written_out, column.chunks), type=kind.value_type)
+        kind = kind.value_type
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        column, kind = column.cast(pa.string()), pa.string()
+    if pa.types.is_string(kind):
+        column = pc.utf8_trim_whitespace(column)
+        return pc.if_else(pc.is_in(column, value_set=marks), pa.scalar(None, pa.string()), column)
+    if pa.types.is_decimal(kind):
+        column = column.cast(pa.float64())
+    elif pa.types.is_float16(kind):
+        column = column.cast(pa.float32())
+    elif pa.types.is_time32(kind) or pa.types.is_time64(kind):
+        column = column.cast(pa.time32("s"), safe=False).cast(pa.int32())
+    elif pa.types.is_duration(kind):
+        micro = column.cast(pa.duration("us"), safe=False).cast(pa.int64())
+        column = pc.divide(micro.cast(pa.float64(), safe=False), 1e6)
+    elif pa.types.is_timestamp(kind) and kind.tz is not None:
+        column = _on_its_clocks(column)
+    elif not (
+        pa.types.is_null(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_timestamp(kind)
+        or pa.types.is_date(kind)
+    ):
+        raise Refusal(
+            f"{said} must hold numbers, booleans, dates or text; got {kind}. "
+            "Leave it out with --drop, or out of the file."
+        )
+    if pa.types.is_floating(column.type):
+        return _nan_is_missing(column)
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        _check_years(column, said)
+    return column
+
+
+def _on_its_clocks(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Times with a zone as the clocks there show them; as UTC where the zone is not known."""
+    try:
+        return pc.local_timestamp(column)
+    except pa.ArrowException:
+        return column.cast(pa.timestamp(column.type.unit))
 
 
 def _nan_is_missing(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -146,7 +183,7 @@ _SECONDS = -62_135_596_800, 253_402_300_799
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
-def _check_years(column: pa.ChunkedArray, index: int, name: str) -> None:
+def _check_years(column: pa.ChunkedArray, said: str) -> None:
     bounds = pc.min_max(column)
     if not bounds["min"].is_valid:
         return
@@ -155,21 +192,6 @@ def _check_years(column: pa.ChunkedArray, index: int, name: str) -> None:
     least, most = (bounds[end].value * (86_400 if days else 1) // each for end in ("min", "max"))
     if least < _SECONDS[0] or most > _SECONDS[1]:
         raise Refusal(
-            f'column {index} ("{name}") must hold dates of the years 1 to 9999; got others, which may be '
+            f"{said} must hold dates of the years 1 to 9999; got others, which may be "
             "counted in another unit. Write them as text, or leave the column out of the file."
         )
-
-
-def plain_names(names: Iterable[object]) -> list[str]:
-    """Names as text, each once.
-
-    >>> plain_names(["a", 0, "a"])
-    ['a', '0', 'a (3)']
-    """
-    taken: list[str] = []
-    seen: set[str] = set()
-    for index, name in enumerate(map(str, names)):
-        free = f"{name} ({index + 1})" if name in seen else name
-        seen.add(free)
-        taken.append(free)
-    return taken

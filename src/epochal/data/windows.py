@@ -14,9 +14,9 @@ from epochal.data.columns import ColumnReference
 from epochal.data.cut import cut
 from epochal.data.dataset import Dataset, Task
 from epochal.data.ordered import series_columns, series_table
+from epochal.data.reading import AS_FOUND, Reading
 from epochal.data.recipe import Recipe
 from epochal.data.schema import Column, Encoder
-from epochal.data.sniff import MISSING
 from epochal.data.steps import Step
 from epochal.data.typed import Damaged, built
 from epochal.errors import Refusal, did_you_mean
@@ -79,9 +79,7 @@ class WindowEncoder:
         """The same with the windows whose targets are not known yet."""
         return replace(self, ahead=True)
 
-    def encode_new(
-        self, source: Any, *, header: bool | None, delimiter: str | None, missing: Collection[str]
-    ) -> Dataset:
+    def encode_new(self, source: Any, reading: Reading = AS_FOUND) -> Dataset:
         """The windows of a new table, which must have the columns of the training table."""
         from epochal.data.new import match_columns, read_new  # which knows of all kinds of data
 
@@ -93,7 +91,7 @@ class WindowEncoder:
         wanted = replace(self.table, columns=(*self.table.columns, *extra))
         if isinstance(source, np.ndarray) and source.ndim == 1:
             source = source[:, None]
-        read = read_new(wanted, source, header, delimiter, missing)
+        read = read_new(wanted, source, reading)
         positions, _, _, notes = match_columns(wanted, read.table.column_names)
         own = dict(zip([column.index for column in wanted.columns], positions, strict=True))
         return cut(self, read.table, own, read.name, (*read.notes, *notes), least=1)
@@ -154,9 +152,15 @@ def windows(
     drop: Sequence[ColumnReference] = (),
     categorical: Sequence[ColumnReference] = (),
     numeric: Sequence[ColumnReference] = (),
+    decimal: str | None = None,
+    date_format: str | None = None,
     header: bool | None = None,
     delimiter: str | None = None,
-    missing: Collection[str] = MISSING,
+    missing: Collection[str] | None = None,
+    encoding: str | None = None,
+    skip_rows: int | None = None,
+    comment: str | None = None,
+    sheet: str | int | None = None,
 ) -> Dataset:
     """Windows of an ordered table: `lags` rows are the inputs, the next `horizon` values the targets.
 
@@ -188,7 +192,8 @@ def windows(
         across_gaps: whether a window may hold rows on both sides of a gap. By default none does: where rows
             are missing, as their usual distance says, windows end before and begin anew after. Weekends,
             nights and single holidays of rows that keep to working days or hours are no gaps.
-        keep, drop, categorical, numeric, header, delimiter, missing: as for `load_data`.
+        keep, drop, categorical, numeric, decimal, date_format: as for `load_data`.
+        header, delimiter, missing, encoding, skip_rows, comment, sheet: as for `load_data`.
 
     Raises:
         Refusal: a time that occurs twice in a series, with its rows; no series as long as a window; a target
@@ -199,6 +204,7 @@ def windows(
     ([[0.0, 1.0, 2.0], [1.0, 2.0, 3.0], [2.0, 3.0, 4.0]], [3.0, 4.0, 5.0])
     """
     asked = locals().copy()
+    reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet, decimal)
     lags, horizon, stride = (
         _whole(name, value) for name, value in (("lags", lags), ("horizon", horizon), ("stride", stride))
     )
@@ -210,7 +216,7 @@ def windows(
             f"period must be at most {lags:,} (the lags), for the season before to lie in the window; "
             f"got {period:,}. Use longer windows, or 0 for none."
         )
-    table, name, notes, target = series_table(source, target, header, delimiter, missing)
+    table, name, notes, target = series_table(source, target, reading)
     found = series_columns(
         table,
         target=target,
@@ -222,10 +228,12 @@ def windows(
         drop=drop,
         categorical=categorical,
         numeric=numeric,
+        decimal=decimal,
+        date_format=date_format,
         named=table.column_names != [f"column {index + 1}" for index in range(table.num_columns)],
     )
     encoder = WindowEncoder(
-        table=found.encoder,
+        table=replace(found.encoder, missing=reading.marks),
         lags=lags,
         horizon=horizon,
         stride=stride,

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from epochal.engine.optimizers import averaged
 from epochal.engine.rules import Observation
 from epochal.engine.spec import Spec
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RUNNING, Part, Position, Repeat
@@ -13,7 +14,7 @@ from epochal.engine.team import ALONE, Team
 from epochal.engine.update import Packing
 from epochal.models import Model, Variables, seen
 
-__all__ = ["EVALUATION_ROWS", "decide", "forward", "judge"]
+__all__ = ["EVALUATION_ROWS", "decide", "figures_of_part", "forward", "judge"]
 
 EVALUATION_ROWS = 4096
 """Rows that go through the model at once, so that memory does not grow with the number of samples; a model
@@ -44,20 +45,26 @@ def forward(model: Model, variables: Variables, inputs: jax.Array, team: Team = 
     return jnp.concatenate([outputs, run(inputs[samples - rest :])]) if rest else outputs
 
 
-def _figures(spec: Spec, variables: Variables, part: Part, units: jax.Array) -> list[jax.Array]:
+def figures_of_part(
+    spec: Spec, variables: Variables, part: Part, units: jax.Array
+) -> tuple[list[jax.Array], jax.Array]:
+    """The loss and the metrics of a part, NaN for those of the host, and its outputs."""
     outputs = forward(spec.model, variables, part.inputs, spec.team)
     losses = spec.loss(outputs, part.targets)
     weights = jnp.ones_like(losses) if part.weights is None else part.weights
     mean = (losses * weights).sum() / weights.sum()
     figures = [mean]
     for metric in spec.metrics:
+        if metric.host:
+            figures.append(jnp.float32(jnp.nan))
+            continue
         targets = part.targets
         scored = outputs
         if metric.in_target_units:
             scale = units if targets.ndim > 1 else units[0]
             scored, targets = outputs.reshape(targets.shape) * scale, targets * scale
         figures.append(jnp.asarray(metric.function(scored, targets, spec.classes, jnp), jnp.float32))
-    return figures
+    return figures, outputs
 
 
 def judge(
@@ -70,10 +77,10 @@ def judge(
     epoch: jax.Array,
 ) -> tuple[Repeat, jax.Array, jax.Array]:
     """Evaluate one repeat: (repeat with best parameters and verdict of the rule, figures, was it running)."""
-    variables = Variables(packed.unpack(repeat.params), repeat.model)
+    variables = Variables(packed.unpack(averaged(repeat.optimizer, repeat.params)), repeat.model)
     figures: list[jax.Array] = []
     for part in parts:
-        figures += _figures(spec, variables, part, units)
+        figures += figures_of_part(spec, variables, part, units)[0]
     return decide(spec, repeat, figures, position, epoch)
 
 
@@ -104,7 +111,7 @@ def decide(
         return jax.tree.map(lambda a, b: jnp.where(where, a, b), new, old)
 
     judged = repeat._replace(
-        best_params=choose(better, repeat.params, repeat.best_params),
+        best_params=choose(better, averaged(repeat.optimizer, repeat.params), repeat.best_params),
         best_model=choose(better, repeat.model, repeat.best_model),
         best_value=jnp.where(better, value, repeat.best_value),
         best_epoch=jnp.where(better, position.epoch, repeat.best_epoch),

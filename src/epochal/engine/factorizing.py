@@ -1,8 +1,8 @@
 """Factorizations of batches of matrices on a CPU, which older JAX can leave waiting for each other forever.
 
 Before version 0.11.2, JAX shares a batch of factorizations (QR, Cholesky, LU, solves) out over the threads in
-which the factorizations themselves run, and each waits there for its parts. As many of them at a time as there
-are threads wait forever: in one program, in those of repeats side by side, or on several devices of one CPU.
+which the factorizations themselves run, and each waits there for its parts. As many at a time as there are
+threads wait forever: in one program, in those of repeats side by side, or on several devices of one CPU.
 """
 
 from __future__ import annotations
@@ -45,9 +45,8 @@ def in_turn(lowered: Any, program: Any, devices: int) -> Any:
     if calls >= threads:
         raise Refusal(
             f"PJRT_NPROC must be at least {calls + 1} for this model; got {threads}. It factorizes batches of "
-            f"matrices in {calls} places, which can wait for each other forever in JAX {jax.__version__} on a "
-            f"CPU with {threads} threads: set that environment variable before Python starts, or use JAX 0.11.2 "
-            "or later."
+            f"matrices in {calls} places, which can wait for each other forever in JAX {jax.__version__} with "
+            f"{threads} threads: set that environment variable before Python starts, or use JAX 0.11.2 or later."
         )
     return _InTurn(program)
 

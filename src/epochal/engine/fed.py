@@ -23,11 +23,13 @@ from epochal.engine.endless_feed import EndlessFeed, NextSamples
 from epochal.engine.evaluate import EVALUATION_ROWS
 from epochal.engine.fed_program import Leg, deciding, running, scoring
 from epochal.engine.feed import AHEAD, CHUNK_BYTES, Block, Chunk, Feed, Reader, ahead, blocks, deal
+from epochal.engine.hosted import Restore
 from epochal.engine.lane import CALL_SECONDS, Evaluation, kept, start_position
 from epochal.engine.spec import Spec
 from epochal.engine.state import Kept, Part, Position, Progress, Repeat, Seeds
 from epochal.engine.team import Team
 from epochal.errors import DataFailed
+from epochal.models import evaluated
 from epochal.plan import Plan
 from epochal.waiting import interruptible
 
@@ -48,6 +50,8 @@ class FedSource(NamedTuple):
     init_keys: jax.Array
     take: NextSamples | None = None
     """What gives the next samples, if they come from a source without length."""
+    restore: Restore | None = None
+    """Where metrics of the user's own are evaluated."""
 
 
 def evaluate_in_blocks(
@@ -266,7 +270,10 @@ class FedLane:
             reader = self.source.readers[name]
             read = functools.partial(deal, reader, spec.team)
             outputs, losses = evaluate_in_blocks(reader, read, self._score, self._executor)
-            figures += figures_of(spec, reader, outputs, losses, np.asarray(self.source.seeds.units)[0])
+            restore = self.source.restore
+            own = None if restore is None else functools.partial(restore, name)
+            units = np.asarray(self.source.seeds.units)[0]
+            figures += figures_of(spec, reader, outputs, losses, units, own)
         epoch = self.update / self.per_epoch if self.per_epoch else self.plan.epochs_after(self.update)
         arguments = (
             self.progress.repeats,
@@ -309,12 +316,21 @@ def figures_of(
     outputs: NDArray[np.float32],
     losses: NDArray[np.float64],
     units: NDArray[np.float32],
+    restore: Callable[[NDArray[Any]], NDArray[Any]] | None = None,
 ) -> list[float]:
-    """The loss and the metrics of a part, of the outputs of all its samples, in 64-bit floats."""
+    """The loss and the metrics of a part, of the outputs of all its samples, in 64-bit floats.
+
+    `restore` gives targets and outputs in their own units, for metrics of the user's own.
+    """
     targets = reader.targets
     figures = [float(np.average(losses, weights=reader.weights))]
     for metric in spec.metrics:
         scored, true = outputs.astype(np.float64), targets
+        if metric.own:
+            if restore is not None and targets.dtype.kind == "f" and scored.size == targets.size:
+                scored, true = restore(scored.reshape(targets.shape)), restore(targets)
+            figures.append(evaluated(metric, scored, true, spec.classes))
+            continue
         if metric.in_target_units:
             scale = units if targets.ndim > 1 else units[0]
             scored, true = scored.reshape(targets.shape) * scale, targets * scale

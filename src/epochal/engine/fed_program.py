@@ -14,6 +14,7 @@ from jax import lax
 
 from epochal.engine.dealt import Dealt
 from epochal.engine.evaluate import decide, forward
+from epochal.engine.optimizers import averaged
 from epochal.engine.program import over_repeats
 from epochal.engine.spec import Spec
 from epochal.engine.state import Position, Repeat, Seeds
@@ -65,7 +66,7 @@ def scoring(spec: Spec, shapes: Variables) -> Any:
 
     def score(repeat: Repeat, samples: Dealt) -> tuple[jax.Array, jax.Array]:
         part = samples.whole()
-        variables = Variables(packed.unpack(repeat.params), repeat.model)
+        variables = Variables(packed.unpack(averaged(repeat.optimizer, repeat.params)), repeat.model)
         outputs = forward(spec.model, variables, part.inputs, spec.team)
         return outputs, spec.loss(outputs, spec.team.gather(part.targets))
 
@@ -73,9 +74,9 @@ def scoring(spec: Spec, shapes: Variables) -> Any:
 
 
 def deciding(spec: Spec, shapes: Variables) -> Any:
-    """The function (repeat, figures, position, epoch) -> (repeat, row, running), as `decide`."""
+    """The function (repeats, figures, position, epoch) -> (repeats, rows, running), as `decide`."""
 
     def one(repeat: Repeat, figures: jax.Array, position: Position, epoch: jax.Array) -> Any:
         return decide(spec, repeat, list(figures), position, epoch)
 
-    return over_repeats(1, one, (0, 0, None, None))
+    return over_repeats(spec.repeats, one, (0, 0, None, None))

@@ -87,9 +87,11 @@ def gradient(
     number).
     """
 
+    training_loss = spec.training_loss
+
     def losses(params: PyTree, state: PyTree, batch: Part, key: jax.Array) -> tuple[jax.Array, PyTree]:
         outputs, new_state = spec.model.apply(Variables(params, state), batch.inputs, key, True)
-        found = spec.loss(outputs, batch.targets)
+        found = training_loss(outputs, batch.targets)
         return found if batch.weights is None else found * batch.weights, new_state
 
     def cut_short(function: Callable[..., PyTree]) -> Callable[..., PyTree]:

@@ -15,8 +15,10 @@ import jax
 import numpy as np
 import numpy.typing as npt
 
-from epochal.engine.compiler import compiled_call, compiled_init, given_init
-from epochal.engine.spec import Layout, Spec
+from epochal.engine.compiler import compiled, compiled_call, compiled_init, given_init
+from epochal.engine.fed_program import deciding
+from epochal.engine.hosted import Restore, filled, measuring
+from epochal.engine.spec import PARTS, Layout, Spec
 from epochal.engine.state import Kept, Limits, Part, Position, Progress, Repeat, Seeds
 from epochal.engine.team import Team
 from epochal.plan import Plan
@@ -51,6 +53,8 @@ class Source(NamedTuple):
     shared: bool
     seeds: Seeds
     init_keys: jax.Array
+    restore: tuple[Restore, ...] = ()
+    """For each repeat, where the host evaluates metrics."""
 
 
 def start_position(plan: Plan, update: int, every: int, unit: str, due: bool) -> Position:
@@ -163,6 +167,45 @@ class Lane:
         if following is not None and self.update == following.update and not self.progress.position.due:
             self.enter(self.phase + 1)
         budget = self.budget if most is None else min(self.budget, most)
+        if self.spec.hosted:
+            evaluated = self._evaluate()
+            return evaluated if self.done else [*evaluated, *self._made(budget), *self._evaluate()]
+        return self._made(budget)
+
+    def _evaluate(self) -> list[Evaluation]:
+        """The evaluation that is due, if one is, with the metrics of the host."""
+        progress, spec, source = self.progress, self.spec, self.source
+        if not bool(progress.position.due):
+            return []
+        begin = time.perf_counter()
+        parts = tuple(source.parts[PARTS.index(name)] for name in spec.parts)
+        measured = (progress.repeats, parts, source.seeds.units)
+        figures, outputs = self._compiled(measuring(source.shared), measured)
+        rows = range(spec.repeats)
+        targets = {
+            name: [np.asarray(part.targets if source.shared else part.targets[row]) for row in rows]
+            for name, part in zip(spec.parts, parts, strict=True)
+        }
+        status = np.asarray(progress.repeats.status)
+        figures = filled(spec, figures, outputs, targets, source.restore, status)
+        epoch = self.update / self.per_epoch if self.per_epoch else self.plan.epochs_after(self.update)
+        decided = (progress.repeats, figures, progress.position, np.float32(epoch))
+        repeats, row, active = self._compiled(deciding, decided)
+        position = progress.position._replace(due=np.bool_(False), counted=np.uint32(0))
+        self.progress = Progress(position, repeats)
+        self.seconds += time.perf_counter() - begin
+        at = (self.update, int(position.epoch), int(position.index), self.seconds)
+        return [Evaluation(*at, np.asarray(active), np.asarray(row))]
+
+    def _compiled(self, make: Any, arguments: tuple[Any, ...]) -> Any:
+        """What the program that `make` makes gives."""
+        inputs = self.source.parts[0].inputs
+        sample = jax.ShapeDtypeStruct(inputs.shape[1 if self.source.shared else 2 :], inputs.dtype)
+        program = compiled(make, self.spec, sample, arguments)
+        return interruptible(lambda: jax.block_until_ready(program(*arguments)))
+
+    def _made(self, budget: int) -> list[Evaluation]:
+        """Up to so many updates in one call of the program, and its evaluations."""
 
         def call() -> tuple[Progress, Any, float]:
             begin = time.perf_counter()

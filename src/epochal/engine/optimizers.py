@@ -14,42 +14,65 @@ from typing import Any
 import jax
 import numpy as np
 import optax
+import optax.contrib
 
 from epochal.engine.schedules import Schedule
 from epochal.errors import Refusal, did_you_mean
 
-__all__ = ["OPTIMIZERS", "Optimizer", "optimizer_for"]
+__all__ = ["OPTIMIZERS", "Optimizer", "averaged", "optimizer_for"]
 
 
 @dataclass(frozen=True)
 class _Named:
     build: Callable[..., optax.GradientTransformation]
     learning_rate: float
-    elementwise: bool = True
+    elementwise: bool = False
+    """Whether each parameter moves by its own gradient alone, so that all can be kept in one vector."""
     lazy: bool = False
     """Whether nothing moves where the gradient is 0, neither parameters nor its own state."""
+    decays: tuple[str, ...] = ()
+    """Its own options of weight decay; without, the decay is added to its change."""
 
 
+def _schedule_free_adam(rate: Any, weight_decay: float = 0.0, **rest: Any) -> Any:
+    return optax.contrib.schedule_free_adamw(rate, weight_decay=weight_decay, **rest)
+
+
+_DECAY = ("weight_decay",)
 OPTIMIZERS: dict[str, _Named] = {
-    "sgd": _Named(optax.sgd, 0.01, lazy=True),
-    "momentum": _Named(lambda rate, momentum=0.9: optax.sgd(rate, momentum=momentum), 0.01),
-    "nesterov": _Named(lambda rate, momentum=0.9: optax.sgd(rate, momentum=momentum, nesterov=True), 0.01),
-    "adam": _Named(optax.adam, 1e-3),
-    "adamw": _Named(
-        lambda rate, weight_decay=0.01, **rest: optax.adamw(rate, weight_decay=weight_decay, **rest), 1e-3
+    "sgd": _Named(optax.sgd, 0.01, elementwise=True, lazy=True),
+    "momentum": _Named(lambda rate, momentum=0.9: optax.sgd(rate, momentum=momentum), 0.01, elementwise=True),
+    "nesterov": _Named(
+        lambda rate, momentum=0.9: optax.sgd(rate, momentum=momentum, nesterov=True), 0.01, elementwise=True
     ),
-    "nadam": _Named(optax.nadam, 1e-3),
-    "amsgrad": _Named(optax.amsgrad, 1e-3),
-    "radam": _Named(optax.radam, 1e-3),
-    "adamax": _Named(optax.adamax, 2e-3),
-    "adabelief": _Named(optax.adabelief, 1e-3),
-    "adagrad": _Named(optax.adagrad, 0.05, lazy=True),
-    "adadelta": _Named(optax.adadelta, 1.0),
-    "rmsprop": _Named(optax.rmsprop, 1e-3),
-    "lion": _Named(optax.lion, 1e-4),
-    "yogi": _Named(optax.yogi, 1e-2),
-    "lamb": _Named(optax.lamb, 1e-3, elementwise=False),
-    "lars": _Named(optax.lars, 1e-2, elementwise=False),
+    "adam": _Named(optax.adam, 1e-3, elementwise=True),
+    "adamw": _Named(
+        lambda rate, weight_decay=0.01, **rest: optax.adamw(rate, weight_decay=weight_decay, **rest),
+        1e-3,
+        elementwise=True,
+        decays=_DECAY,
+    ),
+    "nadam": _Named(optax.nadam, 1e-3, elementwise=True),
+    "amsgrad": _Named(optax.amsgrad, 1e-3, elementwise=True),
+    "radam": _Named(optax.radam, 1e-3, elementwise=True),
+    "adamax": _Named(optax.adamax, 2e-3, elementwise=True),
+    "adabelief": _Named(optax.adabelief, 1e-3, elementwise=True),
+    "adagrad": _Named(optax.adagrad, 0.05, elementwise=True, lazy=True),
+    "adadelta": _Named(optax.adadelta, 1.0, elementwise=True),
+    "rmsprop": _Named(optax.rmsprop, 1e-3, elementwise=True),
+    "lion": _Named(optax.lion, 1e-4, elementwise=True, decays=_DECAY),
+    "yogi": _Named(optax.yogi, 1e-2, elementwise=True),
+    "lamb": _Named(optax.lamb, 1e-3, decays=_DECAY),
+    "lars": _Named(optax.lars, 1e-2, decays=_DECAY),
+    "muon": _Named(optax.contrib.muon, 1e-2, decays=("weight_decay", "adam_weight_decay")),
+    "schedule_free_adam": _Named(_schedule_free_adam, 2.5e-3, elementwise=True, decays=_DECAY),
+    "schedule_free_adamw": _Named(
+        lambda rate, weight_decay=0.01, **rest: _schedule_free_adam(rate, weight_decay, **rest),
+        2.5e-3,
+        elementwise=True,
+        decays=_DECAY,
+    ),
+    "schedule_free_sgd": _Named(optax.contrib.schedule_free_sgd, 0.1, elementwise=True, decays=_DECAY),
 }
 
 
@@ -67,16 +90,46 @@ class Optimizer:
     elementwise: bool = False
     learning_rate: float | None = None
     """The rate of its updates where no schedule moves it; None if the object has its own."""
+    weight_decay: float = 0.0
+    """The share of each parameter, times the learning rate, by which it shrinks in an update (decoupled from
+    the gradient, Loshchilov and Hutter 2019), where that is no option of the optimizer itself."""
 
     def at(self, rate: jax.Array | float) -> optax.GradientTransformation:
         """The transformation for an update with that learning rate."""
         if self.given is not None:
             return self.given
-        return OPTIMIZERS[self.name].build(rate, **dict(self.options))
+        named = OPTIMIZERS[self.name].build(rate, **dict(self.options))
+        if not self.weight_decay:
+            return named
+        return optax.chain(named, optax.add_decayed_weights(-rate * self.weight_decay))
+
+    @property
+    def lazy(self) -> bool:
+        """Whether nothing moves where the gradient is 0."""
+        return self.given is None and OPTIMIZERS[self.name].lazy and not self.weight_decay
+
+
+def averaged(state: Any, params: Any) -> Any:
+    """The parameters to evaluate, to keep and to predict with, as the state of an optimizer has them.
+
+    They are those at which gradients are taken, but for schedule-free ones, whose iterates are averaged
+    (Defazio et al. 2024, equation 5).
+    """
+
+    def is_averaging(one: Any) -> bool:
+        return isinstance(one, optax.contrib.ScheduleFreeState)
+
+    for one in jax.tree.leaves(state, is_leaf=is_averaging):
+        if is_averaging(one):
+            return optax.contrib.schedule_free_eval_params(one, params)
+    return params
 
 
 def optimizer_for(
-    optimizer: Any, learning_rate: float | None, options: dict[str, float] | None = None
+    optimizer: Any,
+    learning_rate: float | None,
+    options: dict[str, float] | None = None,
+    weight_decay: float | None = None,
 ) -> Optimizer:
     """What `fit` was given as an optimizer: a name with options, or an Optax object.
 
@@ -101,6 +154,11 @@ def optimizer_for(
                 f"optimizer_options ({', '.join(options)}) have no effect on an Optax object, which has its "
                 "own; leave them out, or name the optimizer."
             )
+        if weight_decay is not None:
+            raise Refusal(
+                f"weight_decay={weight_decay:g} has no effect on an Optax object, which has its own; leave "
+                "it out, or name the optimizer."
+            )
         return Optimizer("optax", given=optimizer)
     if not isinstance(optimizer, str):
         raise Refusal(f"optimizer must be a name or an Optax object; got {type(optimizer).__name__}.")
@@ -113,7 +171,15 @@ def optimizer_for(
     rate, bounds = float(rate), np.finfo(np.float32)
     if not float(bounds.tiny) <= rate <= float(bounds.max):
         raise Refusal(f"learning_rate must be between 1.2e-38 and 3.4e38 (float32); got {rate:g}.")
-    chosen = Optimizer(optimizer, tuple(sorted((options or {}).items())), None, named.elementwise, rate)
+    options = dict(options or {})
+    if weight_decay is not None and named.decays:
+        if named.decays[0] in options:
+            raise Refusal("weight_decay must be given once; leave it out of optimizer_options.")
+        options = dict.fromkeys(named.decays, weight_decay) | options
+    if optimizer.startswith("schedule_free") and not 0 < options.get("b1", 0.9) <= 1:
+        raise Refusal(f'b1 of "{optimizer}" must be greater than 0 and at most 1; got {options["b1"]:g}.')
+    beside = 0.0 if weight_decay is None or named.decays else weight_decay
+    chosen = Optimizer(optimizer, tuple(sorted(options.items())), None, named.elementwise, rate, beside)
     try:
         chosen.at(rate)
     except TypeError as error:

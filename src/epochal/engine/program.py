@@ -198,9 +198,10 @@ def build(
 
         def body(carry: PyTree) -> PyTree:
             position, state, rows, order, order_epoch, budget = carry
-            position, state, rows = lax.cond(
-                position.due, evaluate, lambda *same: same, position, state, rows
-            )
+            if not spec.hosted:
+                position, state, rows = lax.cond(
+                    position.due, evaluate, lambda *same: same, position, state, rows
+                )
             order = lax.cond(order_epoch == position.epoch, lambda: order, lambda: table(seeds, position))
             order_epoch = position.epoch
             in_epoch = batches(position.start)
@@ -233,6 +234,8 @@ def build(
         def going(carry: PyTree) -> jax.Array:
             position, state, rows, _, _, budget = carry
             more = (budget > 0) & ~finished(position) & active(state).any()
+            if spec.hosted:
+                return more & ~position.due
             return (rows.count < PLACES) & (position.due | more)
 
         rows = Rows(

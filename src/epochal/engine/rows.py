@@ -16,7 +16,6 @@ import optax
 
 from epochal.engine.dealt import Dealt
 from epochal.engine.gradient import batch_of
-from epochal.engine.optimizers import OPTIMIZERS
 from epochal.engine.spec import Spec
 from epochal.engine.state import Part
 from epochal.models import Model, PyTree
@@ -39,8 +38,8 @@ class RowModel(Model, Protocol):
 
 def moves_rows(spec: Spec) -> bool:
     """Whether updates of that training move rows."""
-    named = OPTIMIZERS.get(spec.optimizer.name)
-    lazy = named is not None and named.lazy and spec.optimizer.given is None
+    # The norm of a gradient is that of all its rows, and noise moves all of them.
+    lazy = spec.optimizer.lazy and spec.clip_norm is None and not spec.gradient_noise
     return lazy and spec.micro_batch is None and isinstance(spec.model, RowModel)
 
 
@@ -64,7 +63,7 @@ def moved_rows(
     rows = model.rows(state, batch.inputs, key)
 
     def mean(read: PyTree) -> jax.Array:
-        losses = spec.loss(model.of_rows(read, rows, batch.inputs), batch.targets)
+        losses = spec.training_loss(model.of_rows(read, rows, batch.inputs), batch.targets)
         return (losses if batch.weights is None else losses * batch.weights).mean()
 
     read = jax.tree.map(lambda table, at: table[at], params, rows)

@@ -17,7 +17,7 @@ from epochal.errors import Refusal, did_you_mean
 
 __all__ = ["SCHEDULES", "Rates", "Schedule", "learning_rate"]
 
-SCHEDULES = ("constant", "cosine", "step")
+SCHEDULES = ("constant", "cosine", "linear", "exponential", "inverse_sqrt", "step")
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,13 @@ class Schedule:
 
     Args:
         kind: "constant"; "cosine" falls to `floor` of the rate along half a cosine (Loshchilov and Hutter
-            2017, without restarts); "step" multiplies it by `factor` after every `every` updates.
+            2017, without restarts), "linear" along a straight line; "step" multiplies it by `factor` after
+            every `every` updates, "exponential" does so little by little; "inverse_sqrt" falls with the
+            square root of the updates, from the end of the warm-up on (Vaswani et al. 2017, section 5.3).
         warmup: updates over which the rate first rises in a straight line, from rate / warmup; 0 for none.
-        every: updates between two steps, for "step".
+        every: updates between two steps, for "step", or in which "exponential" gets to `factor`.
         factor: what a step multiplies the rate with.
-        floor: the share of the rate at which "cosine" ends.
+        floor: the share of the rate at which "cosine" and "linear" end.
 
     >>> Schedule("cosine", warmup=100).describe()
     'cosine decay after 100 updates of warm-up'
@@ -47,14 +49,21 @@ class Schedule:
             raise Refusal(did_you_mean("schedule", self.kind, SCHEDULES))
         if self.warmup < 0:
             raise Refusal(f"warmup must be at least 0 updates; got {self.warmup}.")
-        if self.kind == "step" and self.every < 1:
-            raise Refusal(f'schedule "step" needs every, at least 1 update; got {self.every}.')
+        if self.kind in ("step", "exponential") and self.every < 1:
+            raise Refusal(f'schedule "{self.kind}" needs every, at least 1 update; got {self.every}.')
+        if self.floor and self.kind not in ("cosine", "linear"):
+            raise Refusal(f'floor belongs to "cosine" and "linear"; leave it out for "{self.kind}".')
+        if not 0 <= self.floor <= 1:
+            raise Refusal(f"floor must be a share of the rate, between 0 and 1; got {self.floor:g}.")
 
     def describe(self) -> str:
         """The schedule in words."""
         words = {
             "constant": "constant",
             "cosine": "cosine decay",
+            "linear": "linear decay",
+            "exponential": f"exponential decay, times {self.factor:g} in {self.every:,} updates",
+            "inverse_sqrt": "decay with the inverse square root",
             "step": f"times {self.factor:g} every {self.every:,} updates",
         }[self.kind]
         return words + (f" after {self.warmup:,} updates of warm-up" if self.warmup else "")
@@ -95,6 +104,14 @@ def learning_rate(schedule: Schedule, rates: Rates, update: jax.Array) -> jax.Ar
         span = jnp.maximum(rates.updates - rates.warmup, 1)
         share = 0.5 * (1 + jnp.cos(jnp.pi * jnp.minimum(since / span, 1)))
         rate = rate * (rates.floor + (1 - rates.floor) * share)
+    elif schedule.kind == "linear":
+        left = 1 - jnp.minimum(since / jnp.maximum(rates.updates - rates.warmup, 1), 1)
+        rate = rate * (rates.floor + (1 - rates.floor) * left)
+    elif schedule.kind == "exponential":
+        rate = rate * rates.factor ** (since / rates.every)
+    elif schedule.kind == "inverse_sqrt":
+        risen = jnp.maximum(rates.warmup, 1)
+        rate = rate * jnp.sqrt(risen / jnp.maximum(update + 1, risen))
     elif schedule.kind == "step":
         rate = rate * rates.factor ** (since // rates.every)
     if schedule.warmup:

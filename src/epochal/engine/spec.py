@@ -13,7 +13,7 @@ from epochal.engine.optimizers import Optimizer
 from epochal.engine.rules import Rule
 from epochal.engine.schedules import Schedule
 from epochal.engine.team import ALONE, Team
-from epochal.models import Loss, Metric, Model
+from epochal.models import Loss, Metric, Model, smoothed
 from epochal.plan import Plan
 from epochal.plan.order import Order
 
@@ -90,6 +90,21 @@ class Spec:
     """The devices that share each batch."""
     deterministic: bool = False
     """Whether programs give the same bits every time, whatever it costs."""
+    label_smoothing: float = 0.0
+    clip_norm: float | None = None
+    """The largest norm of a gradient, that of all parameters together."""
+    gradient_noise: float = 0.0
+    """The variance of the noise on the first gradient (`update`)."""
+
+    @property
+    def hosted(self) -> bool:
+        """Whether the host takes part in evaluations: the program leaves them to it."""
+        return any(metric.host for metric in self.metrics)
+
+    @property
+    def training_loss(self) -> Loss:
+        """The loss whose gradient moves the parameters; evaluations show `loss`."""
+        return smoothed(self.loss, self.label_smoothing)
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 The gradient of an update is that of the mean of weight times loss over exactly the samples of its batch
 (`engine.gradient`). Weights have mean one over the training samples, so a sample counts the same whoever
-shares its batch, and the learning rate keeps its meaning.
+shares its batch, and the learning rate keeps its meaning. The mean is clipped, then noise is added, then the
+optimizer takes it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ __all__ = ["FLAT_LIMIT", "Packing", "packing", "update"]
 
 FLAT_LIMIT = 16_384
 """Parameters up to which all are kept in one vector: one loop instead of one for each array (docs/log.md)."""
+
+_NOISE, _NOISE_DECAY = 2**32 - 1, 0.55
+"""The purpose of the noise on gradients, which no micro-batch has as its number; how fast it shrinks."""
 
 SMALL_LEAF = 4096
 """Numbers in an array up to which its gradient is checked in every update."""
@@ -103,7 +107,8 @@ def update(spec: Spec, packed: Packing) -> Callable[..., Repeat]:
             repeat = repeat._replace(params=params, optimizer=optimizer)
             return _counted(repeat, loss * size, alive, finite, index)
         (loss, model), found = slope(params, state, part, samples, key)
-        change, optimizer = transformation.update(packed.pack(found), repeat.optimizer, repeat.params)
+        taken = _noisy(spec, _clipped(spec, packed.pack(found)), packed, key, count)
+        change, optimizer = transformation.update(taken, repeat.optimizer, repeat.params)
         moved = optax.apply_updates(repeat.params, change)
 
         # Parameters that were just written are cheap to check in one vector, and an extra pass over memory
@@ -126,6 +131,31 @@ def update(spec: Spec, packed: Packing) -> Callable[..., Repeat]:
         return _counted(kept, loss * size, (repeat.status == 0) & whole, finite, index)
 
     return step
+
+
+def _clipped(spec: Spec, found: PyTree) -> PyTree:
+    """The gradient, scaled down to the largest norm if its own is larger (Pascanu et al. 2013)."""
+    if spec.clip_norm is None:
+        return found
+    clipped: PyTree = optax.clip_by_global_norm(spec.clip_norm).update(found, optax.EmptyState())[0]
+    return clipped
+
+
+def _noisy(spec: Spec, found: PyTree, packed: Packing, key: jax.Array, count: jax.Array) -> PyTree:
+    """The gradient with normal noise of variance gradient_noise / (1 + t)^0.55 (Neelakantan et al. 2015).
+
+    It is drawn for each array of parameters by the key of the update, however they are kept.
+    """
+    if not spec.gradient_noise:
+        return found
+    sd = jnp.sqrt(spec.gradient_noise / (1.0 + count) ** _NOISE_DECAY)
+    leaves, tree = jax.tree.flatten(packed.unpack(found))
+    keys = jax.random.split(jax.random.fold_in(key, _NOISE), len(leaves))
+    drawn = [
+        sd.astype(leaf.dtype) * jax.random.normal(own, leaf.shape, leaf.dtype)
+        for own, leaf in zip(keys, leaves, strict=True)
+    ]
+    return jax.tree.map(jnp.add, found, packed.pack(jax.tree.unflatten(tree, drawn)))
 
 
 def _unweighted(part: Part | Dealt) -> Part | Dealt:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from epochal.errors import Refusal
+from epochal.models.embedded import Embedded, embedded, embedded_shape, without_embeddings
 from epochal.models.flax_nnx import FlaxModel, is_flax
-from epochal.models.losses import LOSSES, Loss, label_probabilities, loss_for, probabilities
+from epochal.models.losses import LOSSES, Loss, label_probabilities, loss_for, probabilities, smoothed
 from epochal.models.metrics import METRICS, Metric, bounds_of, default_metrics, metrics_for
 from epochal.models.mlp import ACTIVATIONS, MLP
 from epochal.models.model import (
@@ -21,6 +22,7 @@ from epochal.models.model import (
     settled,
     shapes_of,
 )
+from epochal.models.own import OwnMetric, evaluated, metric, metrics_asked, metrics_of
 from epochal.models.pairwise import Pairwise
 from epochal.models.precision import PRECISIONS, Mixed, checked_precision, computing_in
 from epochal.models.threshold import best_threshold, checked_threshold, confusion_at
@@ -31,12 +33,14 @@ __all__ = [
     "METRICS",
     "MLP",
     "PRECISIONS",
+    "Embedded",
     "FlaxModel",
     "FunctionModel",
     "Loss",
     "Metric",
     "Mixed",
     "Model",
+    "OwnMetric",
     "Pairwise",
     "PyTree",
     "Variables",
@@ -48,16 +52,24 @@ __all__ = [
     "computing_in",
     "confusion_at",
     "default_metrics",
+    "embedded",
+    "embedded_shape",
+    "evaluated",
     "functions",
     "label_probabilities",
     "loss_for",
+    "metric",
+    "metrics_asked",
     "metrics_for",
+    "metrics_of",
     "probabilities",
     "refuse_ids",
     "seen",
     "seen_dtype",
     "settled",
     "shapes_of",
+    "without_embeddings",
+    "smoothed",
 ]
 
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from epochal.errors import Refusal, did_you_mean
 
-__all__ = ["LOSSES", "Loss", "label_probabilities", "loss_for", "probabilities"]
+__all__ = ["LOSSES", "Loss", "label_probabilities", "loss_for", "probabilities", "smoothed"]
 
 Loss = Callable[[jax.Array, jax.Array], jax.Array]
 
@@ -75,6 +75,32 @@ def huber(outputs: jax.Array, targets: jax.Array) -> jax.Array:
     """Huber's loss (1964) with the corner at 1: quadratic below, linear above."""
     error = jnp.abs(outputs.reshape(targets.shape) - targets)
     return _per_sample(jnp.where(error <= 1, 0.5 * error * error, error - 0.5), targets.shape[0])
+
+
+def smoothed(loss: Loss, amount: float) -> Loss:
+    """A log loss whose targets are mixed with the uniform distribution (Szegedy et al. 2016, section 7).
+
+    The target of a class is 1 - amount + amount / classes, that of the others amount / classes, as in
+    PyTorch's `CrossEntropyLoss(label_smoothing=amount)`; each label counts as two classes.
+
+    >>> float(smoothed(log_loss, 0.2)(jnp.array([[2.0, 0.0]]), jnp.array([0]))[0]).__round__(4)
+    0.3269
+    """
+    if not amount:
+        return loss
+
+    def of_classes(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+        if outputs.ndim == 1 or outputs.shape[-1] == 1:
+            logits = outputs.reshape(targets.shape[0])
+            return jax.nn.softplus(logits) - (targets * (1 - amount) + amount / 2) * logits
+        return (1 - amount) * log_loss(outputs, targets) + amount * (
+            jax.nn.logsumexp(outputs, axis=-1) - outputs.mean(axis=-1)
+        )
+
+    def of_labels(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+        return label_log_loss(outputs, targets * (1 - amount) + amount / 2)
+
+    return of_labels if loss is label_log_loss else of_classes
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,12 @@ class Metric:
     """What no value can lie beyond."""
     in_target_units: bool = False
     """Whether the value scales with the target (RMSE, MAE) and is given in its units."""
+    own: bool = False
+    """Whether the user brought it."""
+    host: bool = False
+    """Whether it is evaluated outside of the compiled program."""
+    greater_is_better: bool | None = True
+    """None where the user did not say it."""
 
 
 def _classes_of(outputs: Array, xp: Any) -> Array:
@@ -225,8 +231,10 @@ METRICS: dict[str, Metric] = {
         Metric("roc_auc_macro", _of_each_label(_area), _LABELS),
         Metric("average_precision_macro", _of_each_label(_average_precision), _LABELS),
         Metric("r2", r2, ("regression",), bounds=(-inf, 1.0)),
-        Metric("rmse", rmse, ("regression",), bounds=(0.0, inf), in_target_units=True),
-        Metric("mae", mae, ("regression",), bounds=(0.0, inf), in_target_units=True),
+        Metric(
+            "rmse", rmse, ("regression",), bounds=(0.0, inf), in_target_units=True, greater_is_better=False
+        ),
+        Metric("mae", mae, ("regression",), bounds=(0.0, inf), in_target_units=True, greater_is_better=False),
     )
 }
 
@@ -256,4 +264,4 @@ def bounds_of(name: str, loss: str) -> tuple[float, float]:
     """What no value of a metric, or of the "loss" of that name, can lie beyond."""
     if name in METRICS:
         return METRICS[name].bounds
-    return (0.0, inf) if loss in LOSSES else (-inf, inf)
+    return (0.0, inf) if name == "loss" and loss in LOSSES else (-inf, inf)

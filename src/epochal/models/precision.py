@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from epochal.errors import Refusal, did_you_mean
+from epochal.models.embedded import Embedded
 from epochal.models.frozen import names_of
 from epochal.models.model import Model, PyTree, Variables
 from epochal.models.pairwise import Pairwise
@@ -95,6 +96,8 @@ def computing_in(model: Model, precision: str) -> Model:
         return model
     if isinstance(model, Pairwise):
         return Pairwise(computing_in(model.model, precision))
+    if isinstance(model, Embedded):  # codes have more digits than fewer bits hold
+        return Embedded(computing_in(model.model, precision), model.sizes)
     own = getattr(model, "computing_in", None)
     return Mixed(model if own is None else own(PRECISIONS[precision]), precision)
 

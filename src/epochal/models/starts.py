@@ -37,7 +37,7 @@ class Initial:
             `.keras`).
         fresh: patterns such as "dense/*" of parameters that are drawn anew, each repeat its own.
         rename: what stands at the beginning of names in the file, and what stands there in the model.
-        repeat: which repeat of a run is taken.
+        repeat: which repeat of a run is taken, from 0.
     """
 
     path: str | Path
@@ -126,7 +126,7 @@ def _opened(initial: Initial) -> Iterator[tuple[str, dict[str, Stored]]]:
                         f'repeat must be between 0 and {len(repeats) - 1} for "{path}"; got {initial.repeat}.'
                     )
                 before = f"{initial.repeat}/"
-                said = f"{path.parent.name or path.parent} (repeat {initial.repeat})"
+                said = f"{path.parent.name or path.parent} (repeat {initial.repeat + 1})"
             yield (
                 said,
                 {

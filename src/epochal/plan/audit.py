@@ -85,7 +85,7 @@ def audit(
 
     >>> print(audit(Plan(10, 4, 3, order="sequential", remainder="drop")))
     3 epochs, 6 updates: 6 batches of 4
-      turns per sample  2 to 3 (6 × 2, 4 × 3)
+      uses per sample  2 to 3 (6 × 2, 4 × 3)
       left out          2 samples in each epoch, none in all of them
     """
     count = min(plan.epochs, USUAL_EPOCHS) if epochs is None else epochs
@@ -152,7 +152,7 @@ def _lines(found: Audit) -> list[str]:
         some = ", ".join(f"{samples:,} × {times:,}" for times, samples in found.turns[:_SHOWN])
         turns += f" ({some}{', …' if len(found.turns) > _SHOWN else ''})"
     made = f"{counted(found.epochs, 'epoch')}, {counted(found.updates, 'update')}"
-    lines = [f"{made}: {sizes}", f"  turns per sample  {turns}"]
+    lines = [f"{made}: {sizes}", f"  uses per sample  {turns}"]
     if any(found.left_out):
         never = found.turns[0][1] if found.least_turns == 0 else 0
         span = _span(min(found.left_out), max(found.left_out))

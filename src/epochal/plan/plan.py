@@ -47,6 +47,9 @@ class Turn:
 class Plan(Counts):
     """Order + batch size + remainder + epochs: which samples form which update.
 
+    Samples, epochs, batches, updates and slots count from 0, as indices do in Python. Screens, pages and the
+    command line count from 1.
+
     Args:
         samples: the number of training samples, 1 to 2^62.
         batch_size: the samples of one update, 1 to `turns`, or "full" for all of them; or a mapping from
@@ -131,6 +134,11 @@ Use "full" for one batch per epoch.
         from epochal.plan.summary import summary  # which imports this module
 
         return summary(self)
+
+    def _repr_html_(self) -> str:
+        from epochal.plan.summary import html
+
+        return html(self)
 
     @property
     def regime(self) -> Regime:

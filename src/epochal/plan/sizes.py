@@ -102,7 +102,9 @@ for 0, too.
     def __str__(self) -> str:
         first, *others = self.changes
         one = self.unit.removesuffix("s")
-        return ", ".join([_said(first[1]), *(f"from {one} {at:,}: {_said(size)}" for at, size in others)])
+        return ", ".join(
+            [_said(first[1]), *(f"after {at:,} {one}{'s' * (at > 1)}: {_said(size)}" for at, size in others)]
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON can hold it; `of_dict` is the inverse."""

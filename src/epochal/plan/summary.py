@@ -6,10 +6,12 @@ import textwrap
 from collections.abc import Iterable
 from typing import Any
 
+from epochal.html_view import facts, heading, view
+from epochal.html_view import table as html_table
 from epochal.plan.plan import Plan
 from epochal.plan.remainder import Segments
 
-__all__ = ["counted", "document", "sizes", "summary"]
+__all__ = ["counted", "document", "html", "sizes", "summary"]
 
 _WIDTH = 80
 _MOST_PHASES = 12
@@ -47,8 +49,8 @@ def _phases(plan: Plan) -> list[tuple[str, str]]:
     shown = list(zip(plan.phases, [*plan.phases[1:], None], strict=True))
     rows = []
     for phase, following in shown:
-        last = (plan.passes.epochs if following is None else following.first) - 1
-        name = f"{whole} {phase.first:,}" if last == phase.first else f"{plural} {phase.first:,} to {last:,}"
+        first, last = phase.first + 1, plan.passes.epochs if following is None else following.first
+        name = f"{whole} {first:,}" if last == first else f"{plural} {first:,} to {last:,}"
         batches = counted(phase.batches, "batch")
         rows.append((name, f"{batches}  ({_sizes(phase.segments)})"))
     if len(rows) > _MOST_PHASES:
@@ -92,11 +94,22 @@ def _rows(rows: Iterable[tuple[str, str]]) -> list[str]:
     return lines
 
 
-def _others(plan: Plan) -> list[str]:
+def _divided(plan: Plan) -> bool:
+    """Whether there is no remainder to treat in another way."""
+    return plan.divides or plan.batch_schedule is not None
+
+
+def _others(plan: Plan) -> tuple[str, list[tuple[str, str, str, str]]]:
+    """What other policies would make of the remainder: a title, and a table with its head."""
     others = [other for name, other in plan.by_remainder().items() if name != plan.remainder]
     whole = "epoch" if plan.updates_per_epoch is None else "pass"
     table = [("", f"batches per {whole}", "updates", "what becomes of the rest")]
     table += [(other.remainder, sizes(other.passes), f"{other.updates:,}", other.outcome) for other in others]
+    return f"{plan.batch_size:,} does not divide {plan.turns:,}. Other ways to treat the remainder:", table
+
+
+def _lines_of_others(plan: Plan) -> list[str]:
+    title, table = _others(plan)
     width = [max(len(row[column]) for row in table) for column in range(4)]
     if 2 + sum(width) + 6 <= _WIDTH:
         lines = [
@@ -108,8 +121,28 @@ def _others(plan: Plan) -> list[str]:
             (name, f"{batches}; {updates} updates; {outcome}")
             for name, batches, updates, outcome in table[1:]
         )
-    title = f"{plan.batch_size:,} does not divide {plan.turns:,}. Other ways to treat the remainder:"
     return ["", *textwrap.wrap(title, _WIDTH), "", *lines]
+
+
+def _facts(plan: Plan) -> list[tuple[str, str]]:
+    """The plan in figures, by name."""
+    every = "samples" if plan.order.once else "uses"
+    size = f"{plan.batch_size:,}" + (f", all {every} (full)" if plan.is_full else "")
+    if plan.batch_schedule is not None:
+        size = str(plan.batch_schedule)
+    turns = [] if plan.order.once else [("uses per epoch", f"{plan.turns:,}")]
+    notes = plan.order.notes(plan.samples, int(plan.batch_size))
+    return [
+        ("samples", f"{plan.samples:,}"),
+        *turns,
+        ("batch size", size),
+        *_phases(plan),
+        ("remainder", plan.outcome if plan.divides else f"{plan.remainder}: {plan.outcome}"),
+        ("epochs", f"{plan.epochs:,}"),
+        ("updates", _updates(plan)),
+        ("order", f"{plan.order.name}: {'; '.join((plan.order.words, *notes))}"),
+        ("seed", f"{plan.seed}"),
+    ]
 
 
 def summary(plan: Plan) -> str:
@@ -127,31 +160,22 @@ def summary(plan: Plan) -> str:
       order              shuffle: a new random order in every epoch
       seed               0
     """
-    every = "samples" if plan.order.once else "turns"
-    size = f"{plan.batch_size:,}" + (f", all {every} (full)" if plan.is_full else "")
-    if plan.batch_schedule is not None:
-        size = str(plan.batch_schedule)
-    turns = [] if plan.order.once else [("turns per epoch", f"{plan.turns:,}")]
-    notes = plan.order.notes(plan.samples, int(plan.batch_size))
-    lines = [
-        _REGIMES[plan.regime].capitalize(),
-        "",
-        *_rows(
-            [
-                ("samples", f"{plan.samples:,}"),
-                *turns,
-                ("batch size", size),
-                *_phases(plan),
-                ("remainder", plan.outcome if plan.divides else f"{plan.remainder}: {plan.outcome}"),
-                ("epochs", f"{plan.epochs:,}"),
-                ("updates", _updates(plan)),
-                ("order", f"{plan.order.name}: {'; '.join((plan.order.words, *notes))}"),
-                ("seed", f"{plan.seed}"),
-            ]
-        ),
-    ]
-    alone = plan.divides or plan.batch_schedule is not None
-    return "\n".join(lines if alone else lines + _others(plan))
+    lines = [_REGIMES[plan.regime].capitalize(), "", *_rows(_facts(plan))]
+    return "\n".join(lines if _divided(plan) else lines + _lines_of_others(plan))
+
+
+def html(plan: Plan) -> str:
+    """The same as a view in a notebook.
+
+    >>> "40 × 5" in html(Plan(200, 5, 1000))
+    True
+    """
+    title, _, rest = _REGIMES[plan.regime].capitalize().partition(":")
+    parts = [heading(title, rest.strip()), facts(_facts(plan))]
+    if not _divided(plan):
+        said, (head, *rows) = _others(plan)
+        parts += [heading("", said), html_table(head, rows, words=(0, 1, 3))]
+    return view(*parts)
 
 
 def document(plan: Plan) -> dict[str, Any]:
@@ -162,7 +186,7 @@ def document(plan: Plan) -> dict[str, Any]:
         "batch_size": int(plan.batch_size),
         "batch_schedule": None if plan.batch_schedule is None else plan.batch_schedule.to_dict(),
         "phases": {
-            f"from pass {phase.first}": {
+            f"from pass {phase.first + 1}": {
                 "update": phase.update,
                 "batches": phase.batches,
                 "segments": [list(segment) for segment in phase.segments],

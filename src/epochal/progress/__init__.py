@@ -1,6 +1,5 @@
 """SHOW how far a training is, in a terminal or a notebook, and what was noticed before it began."""
 
 from epochal.progress.shown import Display, Line, Watcher, display
-from epochal.progress.words import in_python
 
-__all__ = ["Display", "Line", "Watcher", "display", "in_python"]
+__all__ = ["Display", "Line", "Watcher", "display"]

@@ -70,8 +70,8 @@ class Notebook:
         self._display(self._html(f"<div>{_text(words)}</div>"))
 
     def close(self, last: str = "") -> None:
-        """Show the last state."""
-        if self._handle is not None or last:
+        """Show the last state; without one, what was shown stays."""
+        if last:
             self._update(f"<div>{_text(last)}</div>")
 
     def _update(self, html: str) -> None:

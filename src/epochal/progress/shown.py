@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from epochal.errors import Refusal
 from epochal.events import Event, Noted, Resumed, RunEnded, RunStarted, Unsaved
+from epochal.faces import in_python
 from epochal.progress.notebook import Notebook, in_notebook
 from epochal.progress.opening import data_lines, training_lines
 from epochal.progress.status import Status
-from epochal.progress.words import in_python
 
 if TYPE_CHECKING:
     from epochal.driving import Control

@@ -151,7 +151,7 @@
     const sizes = points.map((p) => p.batch), middle = points.map((p) => p.at);
     const most = Math.max(...middle) * 5, least = Math.min(...middle) / 5;
     const heights = [...middle, ...there.flatMap((p) => [known(p.low) ? Math.max(p.low, least) : null, known(p.high) ? Math.min(p.high, most) : null])];
-    const x = logAxis(colors, "batch size (samples of one update)", sizes, { at: sizes, pad: 0.1, pixels: room(box) });
+    const x = logAxis(colors, "batch size (samples per update)", sizes, { at: sizes, pad: 0.1, pixels: room(box) });
     const y = logAxis(colors, "", heights, { pad: 0.1, room: effort.curve ? 0.14 : 0, pixels: 400 });
     const inside = (v) => Math.min(Math.max(v, 10 ** y.range[0]), 10 ** y.range[1]);
     const shapes = [], notes = [], traces = [];
@@ -211,7 +211,7 @@
     if (!linear && chosenOne) y.range = [y.range[0] - 0.16 * (y.range[1] - y.range[0]), y.range[1]];
     return [traces, {
       height: wide() ? 420 : 380, margin: { l: 56, r: 14, t: 36, b: 48 }, yaxis: y,
-      xaxis: logAxis(colors, "batch size (samples of one update)", all.map((p) => p.place), { at: all.map((p) => p.batch), pad: 0.08, pixels: room(box) }),
+      xaxis: logAxis(colors, "batch size (samples per update)", all.map((p) => p.place), { at: all.map((p) => p.batch), pad: 0.08, pixels: room(box) }),
       annotations: [...notes, { xref: "paper", x: 0, xanchor: "left", yref: "paper", y: 1, yanchor: "bottom", xshift: -4, yshift: 6, showarrow: false, text: `<b>${escape(what)}</b>${aside(linear ? better : "less is better")}`, font: { size: 14, color: colors.ink } }],
     }];
   }
@@ -224,7 +224,7 @@
     traces.push(...marks(points, colors, (p) => [p.batch, p.at], (p) => `<b>batch size ${value(p.batch)}</b><br>${duration(p.at)} an update<br>${duration(p.at / p.batch)} a sample`));
     return [traces, {
       height: 340, margin: { l: 56, r: 14, t: 34, b: 48 },
-      xaxis: logAxis(colors, "batch size (samples of one update)", t.batch, { at: t.batch, pad: 0.08, pixels: room(box) }),
+      xaxis: logAxis(colors, "batch size (samples per update)", t.batch, { at: t.batch, pad: 0.08, pixels: room(box) }),
       yaxis: logAxis(colors, "", points.map((p) => p.at), { write: duration, pad: 0.15, pixels: 400 }),
       annotations: [{ xref: "paper", x: 0, xanchor: "left", yref: "paper", y: 1, yanchor: "bottom", xshift: -4, yshift: 6, showarrow: false, text: "<b>time of one update</b>", font: { size: 14, color: colors.ink } }],
     }];

@@ -103,7 +103,8 @@ def _figures(advice: Advice) -> list[tuple[str, str, str, str]]:
         meaning += " It was still getting better when the measurement ended, so more may help."
     elif epochs.low < epochs.high:
         meaning += (
-            " In most repeats, the best moment to stop lay in this range; the best parameters are kept."
+            " In most repeats, the best moment to stop lay in this range; the weights from the best "
+            "epoch are kept."
         )
     most = "at least " if math.isinf(epochs.high) else ""
     found.append(("epochs", f"{epochs.value:,.0f}", _range(epochs, most), _with_note(meaning, epochs)))
@@ -210,7 +211,8 @@ def _price(advice: Advice) -> str:
     if advice.target_words and advice.goal != "quality":
         what += f" As good as the best means: {escape(advice.target_words)}."
     note = (
-        "<b>◆</b> advised · <b>●</b> cannot be told apart from it · <b>○</b> worse · <b>△</b> target not "
+        "<b>◆</b> advised · <b>●</b> no significant difference from it · <b>○</b> worse · <b>△</b> "
+        "target not "
         "reached (the true number lies above). Bars are 95 % intervals; the line joins the best learning "
         "rate of each batch size."
     )
@@ -280,12 +282,12 @@ def _tried(advice: Advice) -> str:
         return ""
     relative = advice.goal != "quality"
     heads = [
-        ("batch size", "samples of one update"),
+        ("batch size", "samples per update"),
         ("learning rate", "how far one update goes"),
         ("standing", "against the advised setting"),
         (GOALS[advice.goal][0], "expected, with 95 % interval"),
         (
-            ("times the advised", "how many times what the advised setting takes, with 95 % interval")
+            ("relative time", "over that of the advised setting, with 95 % interval")
             if relative
             else ("apart from the advised", "mean of the paired differences, with 95 % interval")
         ),

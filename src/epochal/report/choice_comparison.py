@@ -61,7 +61,7 @@ def _answer(comparison: Comparison) -> str:
     elif len(tied) == len(measured):
         sign, tone, kind = "≈", "open", "No clear winner"
     else:
-        sign, tone, kind = "≈", "good", f"{len(tied)} settings cannot be told apart"
+        sign, tone, kind = "≈", "good", _use(comparison)
     if comparison.interrupted:
         kind += " (ended early)"
     return (
@@ -130,6 +130,15 @@ def _to_do(comparison: Comparison, measured: Sequence[Row]) -> str:
     return words
 
 
+def _use(comparison: Comparison) -> str:
+    """Which of the settings without a significant difference to take: the fastest."""
+    rows = sorted((comparison.row(name) for name in comparison.tied), key=lambda row: row.seconds)
+    fastest, others = rows[0], [row.name for row in rows[1:]]
+    names = listed(others, most=3)
+    slower = ", but slower" if rows[1].seconds > 1.05 * fastest.seconds else ""
+    return f"Use {fastest.name} ({names} {'are' if len(others) > 1 else 'is'} as good{slower})"
+
+
 def _few(names: Sequence[str]) -> str:
     """Names in a row of words, as many as can be read at a glance."""
     return listed(names, most=8 if max(map(len, names)) <= 16 else 3)
@@ -152,9 +161,9 @@ def _headline(comparison: Comparison, measured: Sequence[Row]) -> str:
         name, figure, small = "batch size", f"{best.batch_size:,}", best.batch_size >= 10**6
     said = []
     if len(comparison.tied) > 1:
-        said.append(f"best mean: {best.name}, by less than chance explains")
+        said.append(f"best mean: {best.name}, not significantly")
         if len(comparison.tied) < len(measured):
-            said.append(f"not told apart: {_few(comparison.tied)}")
+            said.append(f"no significant difference: {_few(comparison.tied)}")
     if best.learning_rate is not None:
         said.append(f"learning rate {best.learning_rate:.3g}")
     said.append(f"{name_of(comparison.column)} {quality(best.quality)}")
@@ -177,7 +186,8 @@ def _quality(comparison: Comparison) -> str:
     better = "higher" if comparison.higher_is_better else "lower"
     column = name_of(comparison.column)
     note = (
-        "<b>◆</b> best mean · <b>●</b> cannot be told apart from it · <b>○</b> worse · <b>✕</b> given up "
+        "<b>◆</b> best mean · <b>●</b> no significant difference from it · <b>○</b> worse · <b>✕</b> "
+        "given up "
         "early. Bars are 95 % intervals of the mean, small dots single repeats. Measured is the "
         f"{escape(column)} at its best moment: {better} is better. Bars may overlap although the settings "
         "differ: they are compared repeat by repeat, which takes out what an easy or a hard split does to "

@@ -37,7 +37,7 @@ def around(choice: Comparison | Advice, kind: str, said: Sequence[str], sections
 def notes(said: Sequence[str]) -> str:
     """What should be known, one sentence each."""
     rows = "".join(f"<li>{escape(note)}</li>" for note in said)
-    return block("notes", "What should be known", f'<ul class="notes">{rows}</ul>' if rows else "")
+    return block("notes", "Notes", f'<ul class="notes">{rows}</ul>' if rows else "")
 
 
 def cost_words(cost: Cost) -> str:

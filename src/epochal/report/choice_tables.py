@@ -59,7 +59,7 @@ def regimes_part(comparison: Comparison) -> str:
     )
     return block(
         "regimes",
-        "Three ways of descending, side by side",
+        "Batch, mini-batch and stochastic gradient descent compared",
         f'<div class="scroll" tabindex="0"><table class="rows regimes"><thead><tr><th scope=col>regime</th>'
         f'{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></div><p class="note">{note}</p>',
     )
@@ -72,7 +72,7 @@ def settings_part(comparison: Comparison) -> str:
     heads = [
         ("setting", "what differs"),
         ("standing", "against the best setting"),
-        ("batch size", "samples of one update"),
+        ("batch size", "samples per update"),
         ("learning rate", "how far one update goes"),
         ("repeats", "trainings with seeds of their own"),
         (name_of(comparison.column), "mean over repeats at the best epoch, with 95 % interval"),

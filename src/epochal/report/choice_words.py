@@ -9,7 +9,7 @@ __all__ = ["GOALS", "JUDGED", "NOISE", "REGIMES", "STANDINGS", "explained", "mea
 
 STANDINGS = {
     "best": ("◆", "best mean"),
-    "tied": ("●", "not told apart"),
+    "tied": ("●", "no significant difference"),
     "worse": ("○", "worse"),
     "dropped": ("✕", "given up early"),
     "broken": ("⚡", "not finite"),

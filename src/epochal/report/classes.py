@@ -28,7 +28,7 @@ def class_tables(parts: Mapping[str, Mapping[str, ClassFigures]], of: str = "cla
     return tables and (
         f'{tables}<p class="note">Precision: of the samples taken for the {of}, the share that is of it. '
         f"Recall: of the samples of the {of}, the share that is found. F1: their harmonic mean. Counted "
-        f"without weights, at the best parameters, {decided}.</p>"
+        f"without weights, at the best epoch, {decided}.</p>"
     )
 
 

@@ -89,7 +89,7 @@ class ReportDocument:
     data_notes     what was recognised and done, one sentence each, said aloud.
     settings       every setting of the run, defaults included; mappings may be nested.
     conditions     under which the figures hold: versions, device, seeds, fingerprint, date, command.
-    baseline       what a constant prediction reaches, by curve name: a number or one a repeat.
+    baseline       what the baseline, a constant prediction, reaches, by curve name: a number or one a repeat.
     """
 
     title: str

@@ -17,9 +17,9 @@ from epochal.report.forecast import forecast_section
 __all__ = ["body", "text"]
 
 _SIGNS = {  # a sign beside the color: no meaning rests on color alone
-    "over-learned": ("↗", "warn"),
-    "under-learned": ("→", "warn"),
-    "suitably fit": ("✓", "good"),
+    "overfitting": ("↗", "warn"),
+    "underfitting": ("→", "warn"),
+    "good fit": ("✓", "good"),
     "still improving": ("↘", "open"),
     "unstable": ("⚡", "bad"),
     "no detectable difference from chance": ("≈", "bad"),
@@ -34,6 +34,8 @@ _WORDS = {
     "train.running_loss": "training loss, running",
     "seconds": "seconds",
     "ci95": "95 % interval",
+    "devices_a_batch": "devices per batch",
+    "turns": "uses per epoch",
 }
 _MOST_CLASSES = 20
 
@@ -122,7 +124,7 @@ def _headline(document: ReportDocument) -> str:
         notes.append(f"{left_out} not finite, left out")
     if name in document.baseline:
         level = float(np.mean(np.asarray(document.baseline[name], float)))
-        notes.append(f"constant prediction {_fixed(level, summary)}")
+        notes.append(f"baseline {_fixed(level, summary)}")
     spread = f' <span class="spread">± {_fixed(summary.sd, summary)}</span>' if summary.sd is not None else ""
     return (
         f'<div class="headline"><p class="name">{escape(_words(name))}</p>'
@@ -134,7 +136,7 @@ def _headline(document: ReportDocument) -> str:
 def _caution(document: ReportDocument) -> str:
     if not document.caution:
         return ""
-    return f"<details><summary>What this is not</summary><p>{_flags(document.caution)}</p></details>"
+    return f"<details><summary>Limitations</summary><p>{_flags(document.caution)}</p></details>"
 
 
 def _strip(document: ReportDocument, summary: Summary) -> str:
@@ -230,7 +232,7 @@ def _repeats(document: ReportDocument) -> str:
                 cells.append("<th scope=row>mean ± sd</th>" if i == 0 else "<td></td>")
         foot = f"<tfoot><tr>{''.join(cells)}</tr></tfoot>"
     table = f"<table class=rows><thead><tr>{head}</tr></thead><tbody>{lines}</tbody>{foot}</table>"
-    return _block("repeats", "The repeats", f'<div class="scroll" tabindex="0">{table}</div>')
+    return _block("repeats", "Individual runs", f'<div class="scroll" tabindex="0">{table}</div>')
 
 
 def _errors(document: ReportDocument) -> str:
@@ -238,16 +240,16 @@ def _errors(document: ReportDocument) -> str:
     tables = class_tables(document.per_class, "label" if labels else "class")
     if document.confusion is not None or tables:
         pairs = "" if document.confusion is None else _confusion(document.confusion)
-        return _block("errors", "Where it errs", pairs + tables)
+        return _block("errors", "Errors", pairs + tables)
     if document.residuals is not None:
         note = (
-            "Validation samples of all repeats at the best parameters. Left: on the diagonal, a prediction "
+            "Validation samples of all repeats at the best epoch. Left: on the diagonal, a prediction "
             "is exact. "
             "Right: predicted minus true."
         )
         return _block(
             "errors",
-            "Where it errs",
+            "Errors",
             f'<div class="pair"><div id="scatter" class="figure-box"></div><div id="histogram" '
             f'class="figure-box"></div>'
             f'</div><p class="note">{note}</p>',
@@ -262,7 +264,7 @@ def _confusion(confusion: Confusion) -> str:
     share = np.divide(mean, totals, out=np.zeros_like(mean), where=totals > 0)
     over = f", mean of {repeats} repeats" if repeats > 1 else ""
     note = (
-        f'<p class="note">Validation samples at the best parameters{over}. Rows are the true classes, '
+        f'<p class="note">Validation samples at the best epoch{over}. Rows are the true classes, '
         f"columns the "
         "predicted ones; the share is of the row.</p>"
     )

@@ -88,7 +88,7 @@ def _per_repeat(run: Run) -> list[dict[str, Any]]:
     rows = []
     for outcome in run.outcomes:
         row: dict[str, Any] = {
-            "repeat": outcome.repeat,
+            "repeat": outcome.repeat + 1,
             "seed": outcome.seed,
             "stopped": outcome.stopped,
             "epochs": outcome.epochs,

@@ -120,7 +120,7 @@
     const shapes = [], notes = [];
     if (spec.baseline !== null && !(log && spec.baseline <= 0)) {
       shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, y0: spec.baseline, y1: spec.baseline, line: { color: colors.soft, width: 1.2, dash: "dash" }, layer: "below" });
-      if (spec.kind === "loss") notes.push({ xref: "paper", x: 1, xanchor: "right", y: log ? Math.log10(spec.baseline) : spec.baseline, yanchor: "bottom", text: "constant prediction", showarrow: false, bgcolor: tint(colors.card, 0.7), font: { size: 12, color: colors.soft } });
+      if (spec.kind === "loss") notes.push({ xref: "paper", x: 1, xanchor: "right", y: log ? Math.log10(spec.baseline) : spec.baseline, yanchor: "bottom", text: "baseline", showarrow: false, bgcolor: tint(colors.card, 0.7), font: { size: 12, color: colors.soft } });
     }
     if (data.best) {
       const at = data.best[state.x], span = x[x.length - 1] || 1;

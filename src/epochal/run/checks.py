@@ -16,7 +16,7 @@ import numpy as np
 
 from epochal.data import Task
 from epochal.errors import Refusal
-from epochal.models import MLP, Model, Pairwise, Variables, as_model, shapes_of
+from epochal.models import MLP, Model, Pairwise, as_model, shapes_of
 from epochal.run import tensors as files
 from epochal.run.tensors import Tensors
 
@@ -110,10 +110,8 @@ def check_task(path: Path, value: dict[str, Any]) -> Task:
     return Task.from_dict(value)
 
 
-def own_model(
-    model: Any, shape: tuple[int, ...], dtype: np.dtype[Any], task: Task
-) -> tuple[Model, Variables]:
-    """The caller's model, and the shapes of its variables; an error here is not the folder's."""
+def own_model(model: Any, shape: tuple[int, ...], dtype: np.dtype[Any], task: Task) -> Model:
+    """The caller's model, which must have variables for such samples; an error here is not the folder's."""
     from epochal.models.imported import NamedModel
 
     try:
@@ -121,7 +119,8 @@ def own_model(
             chosen: Model = NamedModel.of(model, shape, task.outputs)
         else:
             chosen = as_model(model, task.outputs)
-        return chosen, shapes_of(chosen, shape, dtype)
+        shapes_of(chosen, shape, dtype)
+        return chosen
     except Refusal:
         raise
     except Exception as error:

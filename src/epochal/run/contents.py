@@ -10,6 +10,7 @@ from epochal.errors import Refusal
 from epochal.models.starts import Initial
 from epochal.run import disk
 from epochal.run.checks import damaged, one_line
+from epochal.run.choices import refuse_choice
 from epochal.run.disk import Written
 from epochal.run.sealed import LIMIT, parse, unseal
 
@@ -48,6 +49,7 @@ def read_run(folder: Path) -> dict[str, Any]:
     """
     file = folder / RUN
     if not file.is_file():
+        refuse_choice(folder)
         if (folder / REQUEST).is_file():
             raise Refusal(
                 f'the run in "{folder}" has not ended: it has no {RUN}. '

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from epochal.curves import Summary, summarize
 from epochal.data import Dataset
+from epochal.data.reading import AS_FOUND, Reading
 from epochal.data.row_hashes import row_hashes
 from epochal.errors import Refusal
 from epochal.models import METRICS, bounds_of, metrics_for
-from epochal.models.losses import LOSSES
+from epochal.models.losses import LOSSES, loss_for
 from epochal.run.evaluation import Bin, Calibration, Evaluation, Overlap, Residuals
 from epochal.run.forecast import ForecastScores, score_forecasts
-from epochal.run.per_class import decided, per_class
+from epochal.run.per_class import decided, label_confusion, per_class
 from epochal.run.predict import in_units, outputs_of, read_samples
 
 if TYPE_CHECKING:
@@ -40,14 +41,14 @@ def evaluate(
     *,
     parameters: str = "best",
     skip_bad: bool = False,
-    **reading: Any,
+    reading: Reading = AS_FOUND,
 ) -> Evaluation:
-    """See `Run.evaluate`; `reading` says how a text table is read (header, delimiter, missing)."""
+    """See `Run.evaluate`; `reading` says how a file is read."""
     if parameters not in ("best", "last"):
         raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
     if targets is not None:
         data = (data, targets)
-    dataset = read_samples(run, data, skip_bad, **reading)
+    dataset = read_samples(run, data, skip_bad, reading=reading)
     dataset, notes = _labeled(run, dataset)
     assert dataset.targets is not None
     outputs = outputs_of(run, dataset, parameters)
@@ -66,6 +67,8 @@ def evaluate(
     losses = _losses(run, outputs, dataset)
     if run.task.is_classification:
         return _of_classes(run, evaluation, np.stack(each), dataset, losses)
+    if run.task.is_multilabel:
+        return _of_labels(run, evaluation, np.stack(each), dataset, losses)
     return _of_numbers(run, evaluation, np.stack(each), dataset, losses)
 
 
@@ -80,8 +83,9 @@ def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
             else f'to evaluate, {dataset.source} must have the target "{name}"; it has none. '
             "Predictions need no target: use predict."
         )
-    targets = np.asarray(dataset.targets).reshape(dataset.samples, -1)
-    known = (targets >= 0 if run.task.is_classification else np.isfinite(targets)).all(axis=1)
+    targets: NDArray[Any] = np.asarray(dataset.targets).reshape(dataset.samples, -1)
+    there = np.isfinite(targets) if run.task.is_regression else targets >= 0
+    known: NDArray[np.bool_] = np.asarray(there.all(axis=1))
     if known.all():
         return dataset, []
     if not known.any():
@@ -101,15 +105,15 @@ def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
 
 def _losses(run: Run, outputs: Sequence[Floats], dataset: Dataset) -> list[float]:
     """The loss of each repeat, as training had it; nothing for a loss of one's own."""
-    loss = LOSSES.get(run.settings["loss"])
-    if loss is None:
+    if run.settings["loss"] not in LOSSES:
         return []
+    loss = loss_for(run.settings["loss"], run.task.kind)[1]
     found = []
     for fitted, values in zip(run.fitted, outputs, strict=True):
         targets = np.asarray(dataset.targets)
         if fitted.target_scaling is not None:
             targets = fitted.target_scaling.apply(targets)
-        each = np.asarray(loss.function(jnp.asarray(values), jnp.asarray(targets)), np.float64)
+        each = np.asarray(loss(jnp.asarray(values), jnp.asarray(targets)), np.float64)
         found.append(float(np.average(each, weights=dataset.sample_weight)))
     return found
 
@@ -160,6 +164,34 @@ def _of_classes(
         ensemble_confusion=together,
         per_class=per_class(counts, classes),
         calibration=calibrate(each, targets, classes),
+    )
+
+
+def _of_labels(
+    run: Run, found: Evaluation, each: Floats, dataset: Dataset, losses: Sequence[float]
+) -> Evaluation:
+    """Metrics, label table and calibration from probabilities `(repeats, n, labels)` of each label."""
+    targets, mean = np.asarray(dataset.targets), each.mean(axis=0)
+
+    def figures(shares: Floats) -> dict[str, float]:
+        bounded = np.clip(shares, 1e-300, 1 - 1e-16)
+        return _figures(np.log(bounded) - np.log1p(-bounded), targets, run.task.kind, targets.shape[1])
+
+    rows, ensemble = [figures(shares) for shares in each], figures(mean)
+    if losses:
+        rows = [{"loss": loss, **row} for loss, row in zip(losses, rows, strict=True)]
+        bounded = np.clip(mean, 1e-300, 1 - 1e-16)
+        own = -np.where(targets > 0, np.log(bounded), np.log1p(-bounded)).mean(axis=1)
+        ensemble = {"loss": float(np.average(own, weights=dataset.sample_weight)), **ensemble}
+    counts = np.stack([label_confusion(targets > 0, shares > 0.5) for shares in each])
+    both = np.stack([1 - each, each], axis=-1).reshape(len(each), -1, 2)
+    reliability = calibrate(both, targets.ravel().astype(np.int64), ("absent", "present"))
+    return replace(
+        found,
+        metrics=_over_repeats(rows, run.settings["loss"]),
+        ensemble=ensemble,
+        per_class=per_class(counts, run.task.classes),
+        calibration=replace(reliability, of="the probability of each label"),
     )
 
 

@@ -37,8 +37,9 @@ class Bin:
 class Calibration:
     """Whether probabilities are what they say: of samples with 0.8, are 80 % so?
 
-    Of two classes it is about the probability of the second; of several, about that of the predicted class
-    (its confidence), as in Guo et al. 2017, "On calibration of modern neural networks", section 2.
+    Of two classes it is about the probability of the second; of labels, about those of all of them together;
+    of several classes, about that of the predicted one (its confidence), as in Guo et al. 2017, "On
+    calibration of modern neural networks", section 2.
 
     Args:
         of: what the probabilities are of.
@@ -120,8 +121,9 @@ class Evaluation:
         ensemble: each of the mean over repeats of the predictions, which is what `predict` gives.
         at_threshold: the metrics that rest on decisions, with the threshold of the run; empty without one.
         ensemble_at_threshold: likewise of the ensemble.
-        confusion: (repeats, true, predicted) counts, by the run's threshold if it has one; None for numbers.
-        ensemble_confusion: (true, predicted) counts of the ensemble.
+        confusion: (repeats, true, predicted) counts, by the run's threshold if it has one; of labels
+            (repeats, labels, 2, 2); None for numbers.
+        ensemble_confusion: (true, predicted) counts of the ensemble; of labels (labels, 2, 2).
         per_class: precision, recall, F1 and samples of each class, over repeats, by the same decisions.
         calibration: whether probabilities are what they say; None for numbers.
         residuals: of each target; empty for classes.
@@ -156,7 +158,7 @@ class Evaluation:
 
     def most_confused(self, most: int = 10) -> list[Confused]:
         """Which classes the ensemble takes for which, the most frequent first; none for regression."""
-        if self.ensemble_confusion is None:
+        if self.ensemble_confusion is None or self.task.is_multilabel:
             return []
         return most_confused(self.ensemble_confusion[None], self.task.classes, most)
 
@@ -245,6 +247,6 @@ class Evaluation:
         return f"<Evaluation of {self.rows:,} rows of {self.source}: {name} {summary}>"
 
     def _repr_html_(self) -> str:
-        import html
+        from epochal.run.run_html import evaluation_html
 
-        return f"<pre>{html.escape(self.summary())}</pre>"
+        return evaluation_html(self)

@@ -61,7 +61,7 @@ def sections(found: Evaluation, width: int) -> list[Section]:
 
 def _metrics(found: Evaluation) -> Section:
     several = found.repeats > 1
-    rows: list[Sequence[str]] = [("", "mean ± sd", "95 % interval", "ensemble") if several else ("", "")]
+    rows: list[tuple[str, ...]] = [("", "mean ± sd", "95 % interval", "ensemble") if several else ("", "")]
     for name, summary, together in found.figures:
         words = _said(name)
         if several:
@@ -94,14 +94,17 @@ def _value(value: float, like: Summary) -> str:
 
 
 def _classes(found: Evaluation) -> list[Section]:
-    if not found.per_class or len(found.per_class) > _MOST_CLASSES:
+    shown = list(found.per_class.items())
+    if not shown or (len(shown) > _MOST_CLASSES and not found.task.is_multilabel):
         return []
     over = "1 repeat" if found.repeats == 1 else f"mean ± sd over {found.repeats} repeats"
-    rows = [("", "precision", "recall", "F1", "rows")]
-    for name, figures in found.per_class.items():
+    rows: list[tuple[str, ...]] = [("", "precision", "recall", "F1", "rows")]
+    for name, figures in shown[:_MOST_CLASSES]:
         cells = (_spread(one) for one in (figures.precision, figures.recall, figures.f1))
         rows.append((_short(name), *cells, f"{figures.support.mean:,.0f}"))
-    return [(f"Classes ({over})", aligned(rows, right=[4]))]
+    more = [f"and {len(shown) - _MOST_CLASSES} more, in --json and to_dict()"] * (len(shown) > _MOST_CLASSES)
+    what = "Labels" if found.task.is_multilabel else "Classes"
+    return [(f"{what} ({over})", [*aligned(rows, right=[4]), *more])]
 
 
 def _spread(summary: Summary) -> str:
@@ -113,7 +116,7 @@ def _spread(summary: Summary) -> str:
 
 def _confusion(found: Evaluation, width: int) -> Section:
     counts = found.ensemble_confusion
-    if counts is None:
+    if counts is None or found.task.is_multilabel:
         return "", []
     who = "" if found.repeats == 1 else " of the ensemble"
     names = [_short(name) for name in found.task.classes]

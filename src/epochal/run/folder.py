@@ -30,9 +30,12 @@ from numpy.typing import NDArray
 
 from epochal.curves import Curves
 from epochal.data import Scaling, TargetScaling, Vocabulary, encoder_from_dict
+from epochal.data.encoders import code_sizes
+from epochal.data.levels import LevelScaling
 from epochal.data.typed import Damaged
+from epochal.directions import declare
 from epochal.errors import Refusal
-from epochal.models import Pairwise, Variables, shapes_of
+from epochal.models import Pairwise, Variables, embedded, embedded_shape, shapes_of
 from epochal.models.frozen import names_of
 from epochal.plan import BatchSchedule, Plan, order_named
 from epochal.run.checks import (
@@ -106,14 +109,27 @@ def _with_parameters(path: Path, document: dict[str, Any], model: Any) -> Run:
     record = _record(path, document, parameters=True)
     shape, dtype = check_shape(path, document["data"]["shape"]), check_dtype(path, document["data"]["dtype"])
     tensors = {which: read_tensors(path, which) for which in ("best", "last", "scaling")}
+    sizes = code_sizes(record.encoder)
+    inner = embedded_shape(shape, sizes)
+    own = _within(tensors["best"]) if sizes else tensors["best"]
     if model is None:
-        chosen = rebuilt_model(path, record.settings["model"], shape, record.task, tensors["best"])
-        shapes = shapes_of(chosen, shape, dtype)
+        chosen = rebuilt_model(path, record.settings["model"], inner, record.task, own)
     else:
         paired = record.settings["model"].get("kind") == "pairwise" and not isinstance(model, Pairwise)
-        chosen, shapes = own_model(model, shape[1:] if paired else shape, dtype, record.task)
+        chosen = own_model(model, inner[1:] if paired else inner, dtype, record.task)
         chosen = Pairwise(chosen) if paired else chosen
-    return replace(record, model=chosen, fitted=_fitted(shapes, tensors, record.repeats))
+    chosen = embedded(chosen, sizes)
+    shapes = shapes_of(chosen, shape, dtype)
+    fitted = _fitted(shapes, tensors, record.repeats)
+    for one in fitted:
+        if sizes and (not isinstance(one.scaling, LevelScaling) or tuple(one.scaling.sizes) != sizes):
+            raise damaged(path, "scaling.safetensors must know the levels of the categories in run.json")
+    return replace(record, model=chosen, fitted=fitted)
+
+
+def _within(tensors: Tensors) -> Tensors:
+    """Arrays by the names that they have in a model without embeddings."""
+    return {name.replace("/params/model/", "/params/", 1): found for name, found in tensors.items()}
 
 
 def _record(path: Path, document: dict[str, Any], parameters: bool) -> Run:
@@ -126,6 +142,9 @@ def _record(path: Path, document: dict[str, Any], parameters: bool) -> Run:
     plan = _plan(document["plan"], None if values is None else values[splits[0] == PARTS.index("train")])
     task = check_task(path, document["task"])
     outcomes = tuple(map(outcome_of, document["outcomes"]))
+    for name, said in document["settings"].get("own_metrics", {}).items():
+        if said:  # curves of the run are read that way, unless this process knows the name otherwise
+            declare(str(name), str(said).startswith("higher"))
     scores = {
         part: read_scores(path, part, value, document["settings"]["loss"])
         for part, value in document["scores"].items()
@@ -182,6 +201,12 @@ def _history(path: Path, described: dict[str, Any] | None) -> History | None:
     return None if described is None else History.from_arrow(described, read_table(path, HISTORY))
 
 
+def _kind_of_scaling(found: Tensors, repeat: int) -> Callable[..., Any]:
+    if f"{repeat}/scaling/sizes" in found:
+        return LevelScaling
+    return Vocabulary if f"{repeat}/scaling/known" in found else Scaling
+
+
 def _fitted(shapes: Variables, found: dict[str, Tensors], repeats: int) -> tuple[Fitted, ...]:
     shaped, structure = jax.tree.flatten(shapes)
     names = names_of(shapes)
@@ -220,9 +245,7 @@ def _fitted(shapes: Variables, found: dict[str, Tensors], repeats: int) -> tuple
         Fitted(
             variables("best", repeat),
             variables("last", repeat),
-            scaling(
-                "scaling", repeat, Vocabulary if f"{repeat}/scaling/known" in found["scaling"] else Scaling
-            ),
+            scaling("scaling", repeat, _kind_of_scaling(found["scaling"], repeat)),
             scaling("target_scaling", repeat, TargetScaling),
         )
         for repeat in range(repeats)

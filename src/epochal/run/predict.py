@@ -18,7 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.data import WindowEncoder, encode_new
+from epochal.data.beside import columns_beside
 from epochal.data.images import ImageEncoder
+from epochal.data.reading import AS_FOUND, Reading
 from epochal.engine.determinism import options_for
 from epochal.engine.evaluate import forward
 from epochal.errors import Refusal, require
@@ -133,6 +135,11 @@ class Prediction:
         repeats = len(self.per_repeat)
         return f"Prediction({len(self)} samples, the mean of {repeats} repeat{'s' if repeats > 1 else ''})"
 
+    def _repr_html_(self) -> str:
+        from epochal.run.run_html import prediction_html
+
+        return prediction_html(self)
+
     def __len__(self) -> int:
         return len(self.values)
 
@@ -193,14 +200,7 @@ class Prediction:
         columns |= {part: _short(self.values[:, k]) for k, part in enumerate(parts)}
         if len(self.per_repeat) > 1:
             columns |= {f"sd of {part}": _short(self.spread[:, k]) for k, part in enumerate(parts)}
-        beside: dict[str, Any] = {}
-        if self.inputs is not None:
-            own = {*rows, *columns}
-            beside = {
-                f"{name} (input)" if name in own else name: self.inputs.column(name)
-                for name in self.inputs.column_names
-            }
-        return pa.table({**rows, **beside, **columns})
+        return table_beside(rows, self.inputs, columns)
 
     def to_pandas(self) -> Any:
         """`to_arrow` as a pandas data frame, with the index of the frame that was predicted."""
@@ -228,6 +228,48 @@ class Prediction:
         spreadsheet would run as a formula: those that begin with = + - @, tab or line break. Numbers stay.
         """
         return write_table(self.to_arrow(), path, guard_formulas)
+
+
+def table_beside(rows: Mapping[str, Any], inputs: Any, columns: Mapping[str, Any]) -> Any:
+    """An Arrow table of the rows, columns of the input if there are any, and what is predicted."""
+    import pyarrow as pa
+
+    own = {*rows, *columns}
+    beside = {} if inputs is None else dict(zip(inputs.column_names, inputs.columns, strict=True))
+    named = {f"{name} (input)" if name in own else name: column for name, column in beside.items()}
+    return pa.table({**rows, **named, **columns})
+
+
+def inputs_beside(
+    data: Any,
+    samples: int | None,
+    with_inputs: bool,
+    names: Any,
+    rows: Sequence[int | None] | None,
+    reading: Reading,
+) -> Any:
+    """The columns of the data that are to stand beside predictions, row by row; None where none are wanted.
+
+    Args:
+        data: what is predicted.
+        samples: how many rows it has; None if that follows from the data.
+        with_inputs: whether all columns are wanted.
+        names: the columns that are wanted besides or else.
+        rows: of forecasts, the row of each, from 1; None beyond the end of the table.
+        reading: how a file is read.
+    """
+    import pyarrow as pa
+
+    wanted = [names] if isinstance(names, str | int) else list(names)
+    if not (with_inputs or wanted):
+        return None
+    table = columns_beside(data, samples, () if with_inputs else wanted, reading)
+    if with_inputs and wanted:
+        first = columns_beside(data, samples, wanted, reading).column_names
+        table = table.select([*first, *(name for name in table.column_names if name not in first)])
+    if rows is None:
+        return table
+    return table.take(pa.array([None if row is None else row - 1 for row in rows], pa.int64()))
 
 
 def _short(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -272,7 +314,7 @@ def in_units(run: Run, fitted: Fitted, outputs: NDArray[np.float64], dataset: Da
 
 
 def read_samples(
-    run: Run, data: Any, skip_bad: bool = False, *, ahead: bool = False, **reading: Any
+    run: Run, data: Any, skip_bad: bool = False, *, ahead: bool = False, reading: Reading = AS_FOUND
 ) -> Dataset:
     """New samples, encoded as those of the run were.
 
@@ -281,7 +323,7 @@ def read_samples(
         data: a file, a data frame, or arrays.
         skip_bad: whether images that can't be read are left out.
         ahead: whether windows of a series may end where the targets are not known yet.
-        **reading: how a text table is read (header, delimiter, missing).
+        reading: what is said about how a file is read; the rest is recognized.
     """
     encoder = run.encoder.looking_ahead() if ahead and isinstance(run.encoder, WindowEncoder) else run.encoder
     if skip_bad:
@@ -296,17 +338,24 @@ def read_samples(
         target_name=run.data["target"],
         dtype=run.data["dtype"],
         finite=any(fitted.scaling is None for fitted in run.fitted),
-        **reading,
+        reading=reading,
     )
 
 
 def predict(
-    run: Run, data: Any, parameters: str = "best", skip_bad: bool = False, **reading: Any
+    run: Run,
+    data: Any,
+    parameters: str = "best",
+    skip_bad: bool = False,
+    reading: Reading = AS_FOUND,
+    *,
+    with_inputs: bool = False,
+    id: Any = (),
 ) -> Prediction:
-    """See `Run.predict`; `reading` says how a text table is read (header, delimiter, missing)."""
+    """See `Run.predict`; `reading` says how a file is read."""
     if parameters not in ("best", "last"):
         raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
-    dataset = read_samples(run, data, skip_bad, ahead=True, **reading)
+    dataset = read_samples(run, data, skip_bad, ahead=True, reading=reading)
     each = [
         in_units(run, fitted, outputs, dataset)
         for fitted, outputs in zip(run.fitted, outputs_of(run, dataset, parameters), strict=True)
@@ -314,7 +363,11 @@ def predict(
     per_repeat = np.stack(each)
     several = len(each) > 1
     spread = per_repeat.std(axis=0, ddof=1) if several else np.full(per_repeat.shape[1:], np.nan)
-    places = {} if dataset.timeline is None else dataset.timeline.places()
+    line = dataset.timeline
+    places = {} if line is None else line.places()
+    beside = inputs_beside(
+        data, dataset.samples if line is None else None, with_inputs, id, places.get("row"), reading
+    )
     notes, threshold = dataset.notes, None if run.threshold is None else run.threshold.value
     if getattr(run.model, "carries", False):
         again = " and again after each gap" if len(_parts(run, dataset)) > 1 else ""
@@ -334,6 +387,7 @@ def predict(
         truth=dataset.targets,
         places=places,
         threshold=threshold,
+        inputs=beside,
         index=_index_of(data, dataset.samples),
     )
 

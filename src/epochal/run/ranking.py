@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from epochal.data import MISSING, PairEncoder, encode_new
+from epochal.data import PairEncoder, encode_new
+from epochal.data.reading import AS_FOUND, Reading
 from epochal.errors import Refusal
 from epochal.models import Pairwise
 from epochal.run.csv_file import write_table
-from epochal.run.predict import compiled_forward
+from epochal.run.predict import compiled_forward, inputs_beside, table_beside
 
 if TYPE_CHECKING:
     from epochal.run.record import Run
@@ -36,6 +36,7 @@ class Ranking:
             that all items are ranked together.
         by: what the groups are called.
         notes: what was noticed about the data.
+        inputs: an Arrow table with columns of the source that stand beside the scores, if asked for.
     """
 
     scores: NDArray[np.float64]
@@ -45,6 +46,7 @@ class Ranking:
     groups: NDArray[Any] | None
     by: str
     notes: tuple[str, ...] = ()
+    inputs: Any = None
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -57,13 +59,14 @@ class Ranking:
         """A table with one row an item: its row in the data, its group, place, score and spread."""
         import pyarrow as pa
 
-        columns: dict[str, Any] = {"row": pa.array(range(1, len(self) + 1), pa.int64())}
+        rows = {"row": pa.array(range(1, len(self) + 1), pa.int64())}
+        columns: dict[str, Any] = {}
         if self.groups is not None:
             columns[self.by] = pa.array(self.groups.tolist(), pa.string())
         columns |= {"place": self.places, "score": np.round(self.scores, 6)}
         if len(self.per_repeat) > 1:
             columns["sd of score"] = np.round(self.spread, 6)
-        return pa.table(columns)
+        return table_beside(rows, self.inputs, columns)
 
     def to_dict(self) -> dict[str, Any]:
         """Rows and notes as JSON holds them; the rows are those of `to_arrow`."""
@@ -84,11 +87,11 @@ def rank(
     *,
     by: ArrayLike | None = None,
     parameters: str = "best",
-    header: bool | None = None,
-    delimiter: str | None = None,
-    missing: Collection[str] = MISSING,
+    reading: Reading = AS_FOUND,
+    with_inputs: bool = False,
+    id: Any = (),
 ) -> Ranking:
-    """See `Run.rank`; the rest says how a text table is read."""
+    """See `Run.rank`; `reading` says how a file is read."""
     if parameters not in ("best", "last"):
         raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
     if not isinstance(run.model, Pairwise):
@@ -96,7 +99,7 @@ def rank(
     groups: NDArray[np.int64] | None = None
     names: list[str] = []
     if isinstance(run.encoder, PairEncoder):
-        items, groups, names = run.encoder.items(data, header, delimiter, missing)
+        items, groups, names = run.encoder.items(data, reading)
     else:
         shape = tuple(run.data["shape"])[1:]
         items = encode_new(None, data, task=run.task, shape=shape, dtype=run.data["dtype"])
@@ -119,7 +122,8 @@ def rank(
     named = None if groups is None else np.asarray([*names, ""], object)[groups]
     name = run.encoder.by if isinstance(run.encoder, PairEncoder) else "group"
     notes = tuple(note for note in items.notes if not note.endswith("the targets are not used."))
-    return Ranking(mean, spread, per_repeat, _places(mean, own), named, name, notes)
+    beside = inputs_beside(data, items.samples, with_inputs, id, None, reading)
+    return Ranking(mean, spread, per_repeat, _places(mean, own), named, name, notes, beside)
 
 
 def _mean_of_group(scores: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.float64]:

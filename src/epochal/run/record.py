@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from epochal.curves import Curves, PrecisionRecall, Summary, Verdict, precision_recall, summarize
 from epochal.data import Encoder, SampleEncoder, Scaling, TargetScaling, Task, Vocabulary
 from epochal.errors import Refusal
+from epochal.faces import in_python
 from epochal.models import Model, Variables, bounds_of
 from epochal.plan import Plan
 from epochal.run.forecast import ForecastScores, History
@@ -33,7 +34,7 @@ __all__ = ["BrokenUpdate", "Fitted", "Outcome", "Run", "Scores"]
 
 @dataclass(frozen=True)
 class BrokenUpdate:
-    """The first update whose loss or parameters were not finite."""
+    """The first update whose loss or parameters were not finite; counted from 0, and shown from 1."""
 
     update: int
     epoch: int
@@ -44,7 +45,8 @@ class BrokenUpdate:
     def __str__(self) -> str:
         shown = ", ".join(str(row) for row in self.samples[:8])
         more = f" and {len(self.samples) - 8} more" if len(self.samples) > 8 else ""
-        return f"update {self.update:,} (epoch {self.epoch}, batch {self.batch}; rows {shown}{more})"
+        where = f"epoch {self.epoch + 1:,}, batch {self.batch + 1:,}"
+        return f"update {self.update + 1:,} ({where}; rows {shown}{more})"
 
 
 @dataclass(frozen=True)
@@ -282,23 +284,34 @@ class Run:
             return ""
         return (
             "The epoch was chosen on the same validation rows, and intervals are over repeats on this table: "
-            "a little optimistic for new rows. --test 0.2 holds rows back that decide nothing."
+            "slightly optimistic; use --test 0.2 for an unbiased estimate."
         )
 
     @property
     def best_epoch(self) -> Summary:
-        """The epoch of the best parameters, over repeats."""
+        """The best epoch, over repeats."""
         return summarize([outcome.best_epoch for outcome in self.outcomes])
 
-    def predict(self, data: Any, *, parameters: str = "best", skip_bad: bool = False) -> Prediction:
+    def predict(
+        self,
+        data: Any,
+        *,
+        parameters: str = "best",
+        skip_bad: bool = False,
+        with_inputs: bool = False,
+        id: str | int | Sequence[str | int] = (),
+    ) -> Prediction:
         """Predict new samples with the mean of the repeats, the best parameters of each by default.
 
         Args:
             data: a file, a data frame, or an array of inputs (n, ...), encoded as the training data was.
             parameters: "best" or "last".
             skip_bad: whether images that can't be read are left out, as they are if they were in training.
+            with_inputs: whether all columns of the data stand beside the predictions in `to_arrow`,
+                `to_pandas` and `write`, as the file has them.
+            id: columns that do, by name or by number from 1, such as one that says which customer it is.
         """
-        return predict(self, data, parameters, skip_bad)
+        return predict(self, data, parameters, skip_bad, with_inputs=with_inputs, id=id)
 
     def evaluate(
         self, data: Any, targets: Any = None, *, parameters: str = "best", skip_bad: bool = False
@@ -370,7 +383,7 @@ class Run:
 
     def summary(self) -> str:
         """A few lines for a reader in a hurry."""
-        lines = [self.verdict.sentence]
+        lines = [in_python(self.verdict.sentence)]
         headline = self.headline
         if headline is not None:
             lines.insert(0, f"{headline[0]}: {headline[1]}")
@@ -390,3 +403,8 @@ class Run:
 
     def __str__(self) -> str:
         return self.summary()
+
+    def _repr_html_(self) -> str:
+        from epochal.run.run_html import run_html
+
+        return run_html(self)

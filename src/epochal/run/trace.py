@@ -1,12 +1,15 @@
 """Which update saw a sample, and which samples formed an update?
 
-Nothing of this was stored: the plan is a pure function of the run's seed.
+Nothing of this was stored: the plan is a pure function of the run's seed. Repeats, epochs, updates, batches
+and slots count from 0 here, as in `Plan`, and rows from 1; what a person reads (refusals, `to_dict`, the
+command line) counts all of them from 1.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +39,18 @@ class Seen:
     name: str = ""
     """What the row is called, where rows have names."""
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON, everything counted from 1."""
+        return {
+            "repeat": self.repeat + 1,
+            "row": self.row,
+            "epoch": self.epoch + 1,
+            "turns": [{name: value + 1 for name, value in asdict(turn).items()} for turn in self.turns],
+            "size": self.size,
+            "sizes": list(self.sizes),
+            "name": self.name,
+        }
+
 
 @dataclass(frozen=True)
 class Formed:
@@ -49,10 +64,21 @@ class Formed:
     names: tuple[str, ...] = ()
     """What the rows are called, where they have names."""
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON, everything counted from 1."""
+        return {
+            "repeat": self.repeat + 1,
+            "update": self.update + 1,
+            "epoch": self.epoch + 1,
+            "batch": self.batch + 1,
+            "rows": list(self.rows),
+            "names": list(self.names),
+        }
+
 
 def _plan(run: Run, repeat: int) -> Plan:
     if not 0 <= repeat < run.repeats:
-        raise Refusal(f"repeat must be between 0 and {run.repeats - 1}; got {repeat}.")
+        raise Refusal(f"repeat must be between 1 and {run.repeats}; got {repeat + 1}.")
     return run.plan_of(repeat)
 
 
@@ -67,8 +93,9 @@ def seen(run: Run, row: int, epoch: int, repeat: int = 0) -> Seen:
     found, missed = _looked_up(run, row, epoch, repeat)
     if missed is not None:
         raise Refusal(
-            f"epoch must be one in which row {row} had its turn; repeat {repeat} ended after "
-            f"{run.outcomes[repeat].updates} updates, and in epoch {epoch} it is in update {missed.update}."
+            f"epoch must be one in which row {row} had its turn; repeat {repeat + 1} ended after "
+            f"{run.outcomes[repeat].updates:,} updates, and in epoch {epoch + 1} it is in update "
+            f"{missed.update + 1:,}."
         )
     return found
 
@@ -89,6 +116,10 @@ def seen_throughout(run: Run, row: int, repeat: int = 0) -> list[Seen]:
 def _looked_up(run: Run, row: int, epoch: int, repeat: int) -> tuple[Seen, Turn | None]:
     """What was seen of a row in an epoch; and its first turn there, if the repeat ended before it."""
     plan = _plan(run, repeat)
+    # The very last batch may have borrowed of an epoch that follows.
+    most = plan.epochs + (plan.remainder == "carry" and plan.updates_per_epoch is None)
+    if not 0 <= epoch < most:
+        raise Refusal(f"epoch must be between 1 and {most:,} (those of the plan); got {epoch + 1:,}.")
     if not len(run.rows):
         return _came(run, plan, row, epoch, repeat), None
     found = np.flatnonzero(run.rows == row)
@@ -100,7 +131,7 @@ def _looked_up(run: Run, row: int, epoch: int, repeat: int) -> tuple[Seen, Turn 
     if _TRAIN not in parts:
         part = int(parts[0])
         name = {2: "a validation sample", 3: "a test sample"}.get(part, "in no part")
-        raise Refusal(f"row {row} is {name} in repeat {repeat}, so no update saw it.")
+        raise Refusal(f"row {row} is {name} in repeat {repeat + 1}, so no update saw it.")
     train = np.flatnonzero(run.splits[repeat] == _TRAIN)
     # The row of an item to be ranked is that of a sample for each pair in which it comes first.
     samples = np.searchsorted(train, found[parts == _TRAIN])
@@ -127,11 +158,13 @@ def _came(run: Run, plan: Plan, row: int, epoch: int, repeat: int) -> Seen:
 
 def formed(run: Run, update: int, repeat: int = 0) -> Formed:
     """Which rows formed an update (counted from 0)."""
-    plan = _plan(run, repeat)
+    plan, begun = _plan(run, repeat), _begun(run, repeat)
+    if not 0 <= update < begun:
+        raise Refusal(
+            f"update must be between 1 and {begun:,} (repeat {repeat + 1} made that many); "
+            f"got {update + 1:,}."
+        )
     epoch, batch = plan.locate(update)
-    begun = _begun(run, repeat)
-    if update >= begun:
-        raise Refusal(f"update must be less than {begun} (repeat {repeat} made that many); got {update}.")
     if not len(run.rows):
         came = plan.batch(epoch, batch) + 1
         return Formed(repeat, update, epoch, batch, tuple(came[came <= run.data["samples"]].tolist()))
@@ -153,6 +186,8 @@ def audited(run: Run, repeat: int = 0, epochs: int | None = None) -> Audit:
         )
     most = max(1, math.ceil(run.outcomes[repeat].epochs))
     if epochs is not None and epochs > most:
-        raise Refusal(f"epochs must be between 1 and {most} (repeat {repeat} began that many); got {epochs}.")
+        raise Refusal(
+            f"epochs must be between 1 and {most} (repeat {repeat + 1} began that many); got {epochs}."
+        )
     names = run.task.classes if run.settings.get("order_by") == "classes" else ()
     return audit(plan, epochs=min(most, USUAL_EPOCHS) if epochs is None else epochs, names=names)

@@ -48,9 +48,8 @@ _NO_VALUES = (
 """Words that follow a flag and are no value of it."""
 
 _FLAG = re.compile(
-    r"""(?<![\w=-])--(?P<name>[a-z][a-z-]*)
-    (?:[ =](?P<value>"[^"]*"|'[^']*'|\d[\w.,]*(?<![.,])|(?!(?:%s)\b)[^\s,;()'"]*[^\s.,;:()'"]))?"""
-    % _NO_VALUES,
+    rf"""(?<![\w=-])--(?P<name>[a-z][a-z-]*)
+    (?:[ =](?P<value>"[^"]*"|'[^']*'|\d[\w.,]*(?<![.,])|(?!(?:{_NO_VALUES})\b)[^\s,;()'"]*[^\s.,;:()'"]))?""",
     re.VERBOSE,
 )
 _BOTH = re.compile(

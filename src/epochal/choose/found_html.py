@@ -1,0 +1,73 @@
+"""A comparison and an advice as views in a notebook, with the numbers of their reports."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from epochal.choose.words import said_time
+from epochal.html_view import code, facts, heading, items, said, table, view
+
+if TYPE_CHECKING:
+    from epochal.choose.advice import Advice, Choice
+    from epochal.choose.comparison import Comparison
+
+__all__ = ["advice_html", "comparison_html"]
+
+MOST_ROWS = 20
+
+
+def comparison_html(found: Comparison) -> str:
+    """The answer, and a row for each setting, the best first."""
+    from epochal.choose.comparison import cells_of
+
+    head, *rows = cells_of(found)
+    cost = found.cost
+    return view(
+        heading("Comparison", f"{len(found.rows)} settings, {found.at}"),
+        said(found.answer),
+        table(head, rows[:MOST_ROWS], words=(0, 1)),
+        said(
+            "* the best, and those without a significant difference from it (corrected)."
+            if len(rows) > 1
+            else ""
+        ),
+        said(f"{len(rows) - MOST_ROWS} more settings" if len(rows) > MOST_ROWS else ""),
+        said("" if found.hyperbola is None else f"Updates to the target: {found.hyperbola}."),
+        items("Notes", found.notes),
+        facts(
+            [("cost", f"{cost.trainings:,} trainings, {cost.updates:,} updates, {said_time(cost.seconds)}")]
+        ),
+    )
+
+
+def advice_html(found: Advice) -> str:
+    """The answer, the advised numbers with their ranges, and what follows for `fit`."""
+    choices = {
+        "batch size": found.batch_size,
+        "learning rate": found.learning_rate,
+        "epochs": found.epochs,
+    }
+    rows = [
+        (name, f"{one.value:.4g}", _range(one), one.note) for name, one in choices.items() if one is not None
+    ]
+    options = ", ".join(f"{name}={_python(value)}" for name, value in found.options.items())
+    return view(
+        heading(
+            "Advice", f"for the least {found.goal}" if found.goal != "quality" else "for the best quality"
+        ),
+        said(found.answer, found.told_apart),
+        table(("", "take", "range", ""), rows, words=(0, 3)),
+        code(f"fit(model, X, y, {options})"),
+        items("Notes", found.notes),
+    )
+
+
+def _python(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+def _range(one: Choice) -> str:
+    if not math.isfinite(one.low):
+        return ""
+    return f"{one.low:.4g} to {one.high:.4g}" if math.isfinite(one.high) else f"at least {one.low:.4g}"

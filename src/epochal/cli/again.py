@@ -1,0 +1,68 @@
+"""Command lines that are written again from what was read: the same one, or one that trains."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+__all__ = ["copyable", "given_words", "same_command"]
+
+
+def given_words(
+    ctx: click.Context, without: Collection[str] = (), of: Collection[str] | None = None
+) -> list[str]:
+    """The options that stood on the command line, with their values.
+
+    Args:
+        ctx: of the command.
+        without: parameters that are left out.
+        of: parameters that are taken; all by default.
+    """
+    words = []
+    for one in ctx.command.params:
+        name = one.name or ""
+        given = ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        taken = name not in without and (of is None or name in of)
+        if isinstance(one, click.Option) and given and taken:
+            words += _words(one, ctx.params[name])
+    return words
+
+
+def same_command(ctx: click.Context, data: str) -> list[str]:
+    """The words of the command line that was given."""
+    return ["epochal", str(ctx.info_name), data, *given_words(ctx)]
+
+
+def _words(option: click.Option, value: Any) -> list[str]:
+    """An option and its value as they are written on a command line."""
+    if option.is_flag:
+        return [option.opts[0] if value else option.secondary_opts[0]]
+    if option.multiple:
+        return [word for one in value for word in (option.opts[0], str(one))]
+    return [option.opts[0], ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+
+
+def copyable(words: Sequence[str], width: int) -> list[str]:
+    r"""A command line as lines that a shell takes for one; each that goes on ends with a backslash.
+
+    >>> copyable(["epochal", "train", "a b.csv", "--epochs", "5"], 25)
+    ["epochal train 'a b.csv' \\", '  --epochs 5']
+    """
+    lines, line = [], ""
+    for place, word in enumerate(words):
+        # An option stays on one line with its value.
+        part = shlex.quote(word)
+        if word.startswith("--") and place + 1 < len(words) and not words[place + 1].startswith("--"):
+            part = f"{part} {shlex.quote(words[place + 1])}"
+        elif place and words[place - 1].startswith("--") and not word.startswith("--"):
+            continue
+        if line and len(line) + 1 + len(part) + 2 > width:
+            lines.append(f"{line} \\")
+            line = f"  {part}"
+        else:
+            line = f"{line} {part}" if line else part
+    return [*lines, line]

@@ -1,0 +1,359 @@
+"""Dates as people write them: the order of their parts, names of months, times and zones."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from epochal.data.odd_cells import Odd, are_marks, odd_cells
+from epochal.errors import Refusal
+
+__all__ = ["WrittenDates", "check_format", "compact_dates", "parse_dates", "written_dates"]
+
+MOST = 0.9
+"""A text column with this share of dates is one of dates, whose other cells are odd."""
+_SEEN = 100
+
+_MONTHS = """
+january february march april may june july august september october november december
+januar februar märz april mai juni juli august september oktober november dezember
+jänner feber marz april mai juni juli august sept okt nov dez
+janvier février mars avril mai juin juillet août septembre octobre novembre décembre
+enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre
+gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre
+janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro
+januari februari maart april mei juni juli augustus september oktober november december
+januar februar marts april maj juni juli august september oktober november december
+"""
+_WEEKDAYS = frozenset(
+    [
+        *("mon", "tue", "wed", "thu", "fri", "sat", "sun", "mo", "di", "mi", "do", "fr", "sa", "so", "die"),
+        *("mit", "don", "fre", "sam", "son", "lun", "mar", "mer", "mie", "jeu", "jue", "ven", "vie", "dim"),
+        *("sab", "dom", "gio", "dins", "woe", "zat", "zon", "ter", "qua", "qui", "sex", "seg", "mo,", "di,"),
+    ]
+)
+_PARTS = {
+    "Y": "[0-9]{4}",
+    "y": "[0-9]{2}",
+    "m": "[0-9]{1,2}",
+    "d": "[0-9]{1,2}(?:st|nd|rd|th)?",
+    "H": "[0-9]{1,2}",
+    "I": "[0-9]{1,2}",
+    "M": "[0-9]{1,2}",
+    "S": "[0-9]{1,2}(?:[.,][0-9]+)?",
+    "f": "[0-9]+",
+    "p": r"[AaPp]\.?\s?[Mm]\.?",
+    "b": r"[^0-9\s.,/:-]{3,}\.?",
+    "B": r"[^0-9\s.,/:-]{3,}\.?",
+    "a": r"[^0-9\s.,/:-]{2,}\.?",
+    "A": r"[^0-9\s.,/:-]{2,}\.?",
+    "z": r"(?:[Zz]|UTC|GMT|[+-][0-9]{2}:?(?:[0-9]{2})?)",
+    "q": "[1-4]",
+}
+_SHORT = {"F": "%Y-%m-%d", "T": "%H:%M:%S", "R": "%H:%M", "D": "%m/%d/%y"}
+_DATES = (
+    *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%m-%d-%Y"),
+    *("%d.%m.%y", "%m/%d/%y", "%d/%m/%y", "%d-%m-%y", "%m-%d-%y", "%y-%m-%d", "%y/%m/%d", "%Y%m%d"),
+    *("%Y-%m", "%Y/%m", "%m/%Y", "%m-%Y", "%Y-Q%q", "%YQ%q", "%Y Q%q", "Q%q %Y", "Q%q-%Y", "Q%q/%Y"),
+    *("%d-%b-%Y", "%d-%b-%y", "%d/%b/%Y", "%d/%b/%y", "%d.%b.%Y", "%d%b%Y", "%Y-%b-%d", "%Y-%b", "%b-%Y"),
+    *("%b-%y", "%d %b %Y", "%d %b %y", "%d. %b %Y", "%b %d, %Y", "%b %d %Y", "%d %b, %Y", "%d de %b de %Y"),
+    *("%b %Y", "%b %y", "%Y %b %d", "%d. %m. %Y", "%Y %m %d", "%d %m %Y", "%Y年%m月%d日"),
+)
+_TIME = re.compile(
+    r"(?<![0-9])(?P<hour>[0-9]{1,2})(?P<minute>:[0-9]{2})?(?P<second>:[0-9]{2}(?:[.,][0-9]+)?)?(?P<half>\s?[AaPp]\.?[Mm]\b\.?)?"
+    r"(?P<zone>\s?(?:Z|z|UTC|GMT|[+-][0-9]{2}:?(?:[0-9]{2})?))?(?![0-9])"
+)
+_JOINT = re.compile(r"^(?P<date>.*?[^\s,T:-])(?P<joint>T|:|,?\s+(?:at\s+|-\s+)?)$")
+
+
+@dataclass(frozen=True)
+class WrittenDates:
+    """A text column read as dates: how they are written, and which cells are none.
+
+    `form` is what `strptime` takes, empty for 2020-12-31. `doubt` is another form that fits as well.
+    """
+
+    form: str
+    values: pa.ChunkedArray
+    odd: tuple[Odd, ...] = ()
+    doubt: str = ""
+
+    @property
+    def remark(self) -> str:
+        """What a form leaves to be said, starting with a comma; empty where there is nothing."""
+        said = ""
+        if self.doubt:
+            said += f", though {self.doubt} fits as well (--date-format '{self.doubt}')"
+        if "%y" in self.form:
+            said += ", years 69 to 99 being 1969 to 1999, and 00 to 68 2000 to 2068"
+        if "%z" in self.form:
+            said += ", the local time as written"
+        return said
+
+
+def check_format(form: str) -> str:
+    """A form given by the user, where dates can be read by it.
+
+    Raises:
+        Refusal: a directive that is none, or no year.
+
+    >>> check_format("%d.%m.%y")
+    '%d.%m.%y'
+    """
+    _pattern(form)
+    expanded = _expanded(form)
+    if not any(year in expanded for year in ("%Y", "%y")):
+        raise Refusal(f'date_format must have a year, %Y or %y; got "{form}".')
+    return form
+
+
+def _expanded(form: str) -> str:
+    form = form.replace("%-", "%")
+    for short, long in _SHORT.items():
+        form = form.replace(f"%{short}", long)
+    return form or "%Y-%m-%d"
+
+
+@lru_cache(maxsize=512)
+def _pattern(form: str) -> str:
+    """A regular expression with a group for each part of a form."""
+    rest, found, before = _expanded(form), "", False
+    while rest:
+        if rest[0] == "%" and len(rest) > 1 and rest[1] != "%":
+            part = rest[1]
+            if part not in _PARTS or f"(?P<{part}>" in found:
+                raise Refusal(
+                    f"date_format must be made of {', '.join(f'%{one}' for one in _PARTS)}, each once, as in "
+                    f'"%d.%m.%Y"; got "{form}".'
+                )
+            inner, tight = _PARTS[part], before or rest[2:3] == "%"
+            if tight and inner.startswith("[0-9]{1,2}"):
+                inner = "[0-9]{2}"
+            gap = r"\s?" if part in "pz" else ""
+            found += f"{gap}(?P<{part}>{inner})"
+            rest, before = rest[2:], True
+            continue
+        literal = "%" if rest.startswith("%%") else rest[0]
+        found += r"\s+" if literal.isspace() else ("[Tt]" if literal == "T" else re.escape(literal))
+        rest, before = rest[2 if rest.startswith("%%") else 1 :], False
+    return f"^{found}$"
+
+
+def parse_dates(words: Any, form: str, utc: bool = False) -> Any:
+    """Text as timestamps in seconds, missing where it is no date of this form; an empty one is ISO 8601.
+
+    Args:
+        words: an array of text, in chunks or not.
+        form: as `strptime` takes it; names of months in nine languages, seconds with or without fractions.
+        utc: whether times with a zone are moved to UTC, instead of being taken as they are written.
+
+    >>> parse_dates(pa.array(["18 May 2021", "3 März 2020", "31 June 2021"]), "%d %b %Y").to_pylist()[:2]
+    [datetime.datetime(2021, 5, 18, 0, 0), datetime.datetime(2020, 3, 3, 0, 0)]
+    """
+    if isinstance(words, pa.ChunkedArray):
+        return pa.chunked_array([parse_dates(one, form, utc) for one in words.chunks], pa.timestamp("s"))
+    parts = pc.extract_regex(pc.utf8_trim_whitespace(words), _pattern(form))
+    names = {field.name for field in parts.type}
+    good: NDArray[np.bool_] = np.asarray(pc.is_valid(parts).to_numpy(zero_copy_only=False))
+
+    def number(part: str, usual: int) -> NDArray[np.int64]:
+        if part not in names:
+            return np.full(len(good), usual, np.int64)
+        digits = pc.replace_substring_regex(pc.struct_field(parts, part), "[^0-9].*$", "")
+        filled = pc.fill_null(digits, str(usual))
+        return np.asarray(filled.cast(pa.int64()).to_numpy(zero_copy_only=False), np.int64)
+
+    year = number("Y", 1970)
+    if "y" in names:
+        short = number("y", 70)
+        year = np.where(short < 69, 2000, 1900) + short
+    month = number("m", 1)
+    for name in names & {"b", "B"}:
+        month = _by_word(pc.struct_field(parts, name), _month)
+    if "q" in names:
+        month = 3 * number("q", 1) - 2
+    day, hour = number("d", 1), number("H", 0)
+    minute, second = number("M", 0), number("S", 0)
+    good &= (
+        (month >= 1) & (month <= 12) & (day >= 1) & (year >= 1) & (hour < 24) & (minute < 60) & (second < 61)
+    )
+    if "I" in names:
+        hour = number("I", 12)
+        good &= (hour >= 1) & (hour <= 12)
+        afternoon = _by_word(pc.struct_field(parts, "p"), _half) if "p" in names else np.zeros_like(hour)
+        hour = hour % 12 + 12 * afternoon
+    months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
+    dates = months.astype("datetime64[D]") + (day - 1)
+    good &= dates.astype("datetime64[M]") == months
+    seconds = dates.astype(np.int64) * 86_400 + hour * 3600 + minute * 60 + np.minimum(second, 59)
+    if utc and "z" in names:
+        seconds = seconds - _by_word(pc.struct_field(parts, "z"), _offset)
+    return pa.array(seconds, pa.timestamp("s"), mask=~good)
+
+
+def _by_word(words: Any, meaning: Any) -> NDArray[np.int64]:
+    """The number that each word means, found once for each different word."""
+    encoded = pc.fill_null(words, "").dictionary_encode()
+    known = np.array([meaning(word) for word in encoded.dictionary.to_pylist()] or [0], np.int64)
+    return np.asarray(known[encoded.indices.to_numpy(zero_copy_only=False)])
+
+
+def _plain_word(word: str) -> str:
+    letters = unicodedata.normalize("NFKD", word.lower().removesuffix("."))
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
+
+
+@lru_cache(maxsize=1)
+def _known_months() -> tuple[tuple[str, int], ...]:
+    lines = [line.split() for line in _MONTHS.split("\n") if line]
+    return tuple((_plain_word(name), number) for line in lines for number, name in enumerate(line, start=1))
+
+
+@lru_cache(maxsize=1024)
+def _month(word: str) -> int:
+    """The number of a month that is named in full or by its first letters; 0 for none or several."""
+    plain = _plain_word(word)
+    found = {number for name, number in _known_months() if len(plain) >= 3 and name.startswith(plain)}
+    return found.pop() if len(found) == 1 else 0
+
+
+def _half(word: str) -> int:
+    return int(word[:1].lower() == "p")
+
+
+def _offset(word: str) -> int:
+    """The seconds that a zone is ahead of UTC."""
+    if word[:1] not in ("+", "-"):
+        return 0
+    digits = word[1:].replace(":", "")
+    seconds = int(digits[:2]) * 3600 + int(digits[2:] or 0) * 60
+    return -seconds if word[0] == "-" else seconds
+
+
+@lru_cache(maxsize=512)
+def _compiled(form: str) -> re.Pattern[str]:
+    return re.compile(_pattern(form))
+
+
+def _candidates(words: Sequence[str]) -> list[str]:
+    """The forms that the first cells may have: dates alone, or with the time that most of them have."""
+    ((time, before, after), _), *_ = Counter(map(_time, words)).most_common(1)
+    named = sum(_plain_word(word[:3]) in _WEEKDAYS for word in words) > len(words) / 2
+    dates = [*_DATES, *(f"{day}{date}" for day in ("%a, ", "%a ") for date in _DATES if named)]
+    if not time:
+        return dates
+    return [f"{before}{date}{after}" for date in dates] + (["%a %b %d %H:%M:%S %Y"] if named else [])
+
+
+def _time(word: str) -> tuple[str, str, str]:
+    """The form of the time in a cell, with what stands before and behind the date; empty without a time."""
+    found = next((one for one in _TIME.finditer(word) if one["minute"] or one["half"]), None)
+    if found is None:
+        return "", "", ""
+    time = "%I" if found["half"] else "%H"
+    time += "".join(part for name, part in (("minute", ":%M"), ("second", ":%S")) if found[name])
+    time += ("%p" if found["half"] else "") + ("%z" if found["zone"] else "")
+    behind = _JOINT.match(word[: found.start()])
+    if behind is not None and found.end() == len(word):
+        return time, "", re.sub(r"\s+", " ", behind["joint"]) + time
+    return time, f"{time} ", ""
+
+
+def written_dates(
+    column: pa.ChunkedArray, form: str | None = None, day_first: bool | None = None
+) -> WrittenDates | None:
+    """How a text column writes dates; None if it holds something else.
+
+    Args:
+        column: the cells.
+        form: how they are written, where that was given.
+        day_first: whether other columns, or the file, say that the day comes before the month.
+    """
+    filled = column.drop_null()
+    if not len(filled):
+        return None
+    if form is not None:
+        return _fitting(column, [form], len(filled), day_first)
+    seen = pc.unique(filled.slice(0, 10 * _SEEN)).slice(0, _SEEN)
+    words = [str(word) for word in seen.to_pylist()]
+    words = [word.strip() for word in words if re.search("[0-9]", word) and 4 <= len(word) < 60][:20]
+    if len(words) < min(len(seen), 20) / 2:
+        return None
+    likely = [
+        form
+        for form in _candidates(words)
+        if 2 * sum(bool(_compiled(form).match(word)) for word in words) >= len(words)
+    ]
+    return _fitting(column, likely, len(filled), day_first)
+
+
+def _fitting(
+    column: pa.ChunkedArray, forms: Sequence[str], filled: int, day_first: bool | None
+) -> WrittenDates | None:
+    found: dict[str, Any] = {form: parse_dates(column, form) for form in forms}
+    counts = {form: len(column) - values.null_count for form, values in found.items()}
+    most = max(counts.values(), default=0)
+    if most < filled / 2:
+        return None
+    best = [form for form in forms if counts[form] == most]
+    chosen, doubt = _decided(best, found, day_first)
+    odd = odd_cells(column, found[chosen])
+    if most < MOST * filled and not are_marks(odd, filled):
+        return None
+    return WrittenDates("" if chosen == "%Y-%m-%d" else chosen, found[chosen], odd, doubt)
+
+
+def _decided(best: Sequence[str], found: dict[str, Any], day_first: bool | None) -> tuple[str, str]:
+    """The form to be read by, of those that fit as well, and the one that it might have been instead."""
+    first, *rest = best
+    other = next((form for form in rest if not found[form].equals(found[first])), None)
+    if other is None:
+        return first, ""
+    if day_first is not None:
+        first, other = (
+            (first, other) if (first.find("%d") < first.find("%m")) == day_first else (other, first)
+        )
+        return first, other
+    order = [_in_order(found[form]) for form in (first, other)]
+    if order[0] != order[1]:
+        return (first, "") if order[0] else (other, "")
+    spans = [_span(found[form]) for form in (first, other)]
+    if min(spans) < 0.5 * max(spans):
+        return (first, other) if spans[0] < spans[1] else (other, first)
+    return first, other
+
+
+def _in_order(dates: pa.ChunkedArray) -> bool:
+    seconds = dates.drop_null().cast(pa.int64()).to_numpy()
+    steps = np.diff(seconds)
+    return len(steps) > 5 and bool((steps >= 0).all() or (steps <= 0).all())
+
+
+def _span(dates: pa.ChunkedArray) -> int:
+    seconds = dates.drop_null().cast(pa.int64()).to_numpy()
+    return int(seconds.max() - seconds.min()) + 86_400
+
+
+def compact_dates(column: pa.ChunkedArray) -> bool:
+    """Whether whole numbers are dates such as 20210518.
+
+    >>> compact_dates(pa.chunked_array([[20210518, 19991231]])), compact_dates(pa.chunked_array([[20210599]]))
+    (True, False)
+    """
+    if not pa.types.is_integer(column.type) or column.null_count == len(column):
+        return False
+    bounds = pc.min_max(column).as_py()
+    if bounds["min"] < 1900_01_01 or bounds["max"] > 2100_12_31:
+        return False
+    dates = parse_dates(column.drop_null().cast(pa.string()), "%Y%m%d")
+    return bool(dates.null_count == 0)

@@ -1,0 +1,90 @@
+"""Levels of categories that a training knows, as its training samples say, beside the scaling of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.data.rows import Rows
+from epochal.data.standardize import Scaling, fit_scaling
+
+__all__ = ["LevelScaling", "fit_levels"]
+
+FEWEST = 2
+"""Training samples that a level needs to have an embedding of its own; arbitrary."""
+_BLOCK = 1 << 14
+
+
+@dataclass(frozen=True)
+class LevelScaling(Scaling):
+    """A scaling whose last columns are codes of levels: those that are not known become 0, "unknown".
+
+    `sizes` is int64 `(k,)`, how many codes each of the last k columns has, and `known` bool `(sum(sizes),)`.
+
+    >>> plain = [np.float32([0, 0]), np.float32([0, 0]), np.float32([1, 1])]
+    >>> levels = LevelScaling(*plain, sizes=np.array([4]), known=np.array([True, True, False, True]))
+    >>> levels.apply(np.float32([[0.5, 1], [0.5, 2], [0.5, 3]])).tolist()
+    [[0.5, 1.0], [0.5, 0.0], [0.5, 3.0]]
+    """
+
+    sizes: NDArray[np.int64]
+    known: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        if self.known.dtype != np.bool_ or self.known.shape != (int(self.sizes.sum()),):
+            raise ValueError(f"known levels must be booleans, one for each code; got {self.known.shape}")
+
+    @property
+    def standardizes(self) -> bool:
+        """Whether any number is centered or scaled."""
+        return bool(self.center.any() or (self.scale != 1).any())
+
+    def apply(
+        self, inputs: NDArray[Any] | Rows, out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """The scaled inputs, with 0 in place of levels that are not known; see `Scaling.apply`."""
+        scaled = super().apply(inputs, out)
+        first = scaled.shape[-1] - len(self.sizes)
+        begin = 0
+        for place, size in enumerate(self.sizes.tolist()):
+            known = self.known[begin : begin + size]
+            for start in range(0, len(scaled), _BLOCK):
+                codes = scaled[start : start + _BLOCK, ..., first + place]
+                codes[~known[codes.astype(np.int64)]] = 0
+            begin += size
+        return scaled
+
+
+def fit_levels(
+    inputs: NDArray[Any] | Rows,
+    continuous: NDArray[np.bool_],
+    sizes: Sequence[int],
+    train: NDArray[np.int64],
+    standardize: bool,
+) -> LevelScaling:
+    """Fit a scaling, and which levels the training samples have often enough to be learned.
+
+    Args:
+        inputs: `(n, ..., d)`, the last columns being codes.
+        continuous: bool `(d,)`, the columns to be standardized.
+        sizes: how many codes each of the last columns has.
+        train: the training samples.
+        standardize: whether numbers are centered and scaled; missing ones are filled in any case.
+    """
+    base, k = fit_scaling(inputs, continuous, train), len(sizes)
+    impute, center, scale = base.impute.copy(), base.center.copy(), base.scale.copy()
+    if not standardize:
+        center[:], scale[:] = 0, 1
+    impute[-k:], center[-k:], scale[-k:] = 0, 0, 1
+    counts = [np.zeros(size, np.int64) for size in sizes]
+    for start in range(0, len(train), _BLOCK):
+        block = inputs[train[start : start + _BLOCK]]
+        for place, count in enumerate(counts):
+            codes = block[..., block.shape[-1] - k + place].astype(np.int64).ravel()
+            count += np.bincount(codes, minlength=len(count))
+    known = np.concatenate(counts) >= FEWEST
+    return LevelScaling(impute, center, scale, np.array(sizes, np.int64), known)

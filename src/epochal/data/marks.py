@@ -1,0 +1,146 @@
+"""Which cells of a text table mean a missing value, and what is said about them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from epochal.data.columns import called
+
+__all__ = ["MISSING", "NUMBER_MARKS", "counted", "marks_note", "marks_of_numbers", "settle_marks"]
+
+MISSING = (
+    *("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "-NaN", "-nan", "NaT", "NULL", "null", "<NA>"),
+    *("#N/A", "#N/A N/A", "#NA", "1.#IND", "1.#QNAN", "-1.#IND", "-1.#QNAN", "\\N"),
+)
+"""The cells that are read as missing values unless told otherwise: those of pandas, R and databases."""
+
+NUMBER_MARKS = (
+    *("-", "--", "---", "–", "—", ".", "..", "na", "None"),
+    *("#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!"),
+)
+"""Further marks, which may be values of a text: they are missing only among numbers, dates and amounts."""
+
+Counts = Mapping[str, Mapping[str, int]]
+"""How often each mark stands in each column, by the column's name."""
+
+_DIGITS_SHARE = 0.8
+_CODE = re.compile(r"[A-Z]{2}")
+_CODES = 3
+"""Other codes of two letters that make a value of "NA"."""
+
+
+def marks_of_numbers(missing: Collection[str] | None) -> tuple[str, ...]:
+    """The cells that are no number but missing: all marks that are known, and those that were given."""
+    return tuple(dict.fromkeys((*MISSING, *NUMBER_MARKS, *(missing or ()))))
+
+
+def settle_marks(
+    table: pa.Table, missing: Collection[str] | None, levels: Mapping[str, Collection[str]] | None = None
+) -> tuple[pa.Table, dict[str, dict[str, int]], tuple[str, ...]]:
+    """The table with the marks in its texts as missing values, how often each was one, and notes.
+
+    A mark that training knew as a value of the column (`levels`) stays one. "NA" among codes of two letters
+    is Namibia. Where almost all other values have digits, the marks of numbers are marks too.
+
+    >>> table = pa.table({"country": ["NA", "DE", "FR", "ES"], "price": ["$ 3", "-", "$ 4", "NA"]})
+    >>> settled, counts, notes = settle_marks(table, None)
+    >>> settled["country"].null_count, settled["price"].null_count, counts
+    (0, 2, {'price': {'-': 1, 'NA': 1}})
+    """
+    always = set(MISSING if missing is None else missing) | {""}
+    known = set(marks_of_numbers(missing))
+    arrays: list[pa.ChunkedArray] = []
+    counts: dict[str, dict[str, int]] = {}
+    notes: list[str] = []
+    names = table.column_names
+    for index, column in enumerate(table.columns):
+        if not pa.types.is_string(column.type):
+            arrays.append(column)
+            continue
+        column = pc.utf8_trim_whitespace(column)
+        there = counted(column, known)
+        if not there:
+            arrays.append(column)
+            continue
+        marks = always & set(there)
+        if set(there) - always and _mostly_digits(column, known):
+            marks = set(there)
+        marks -= set((levels or {}).get(names[index], ())) - {""}
+        if missing is None and "NA" in marks and levels is None and _among_codes(column):
+            marks.discard("NA")
+            notes.append(
+                f'{called(names, index)} has "NA" among codes of two letters ({_times(there["NA"])}): kept '
+                "as a value; --missing NA reads it as missing."
+            )
+        if marks:
+            value_set = pa.array(sorted(marks), pa.string())
+            column = pc.if_else(pc.is_in(column, value_set=value_set), pa.scalar(None, pa.string()), column)
+            found = {mark: there[mark] for mark in there if mark in marks and mark}
+            if found:
+                counts[names[index]] = found
+        arrays.append(column)
+    return pa.Table.from_arrays(arrays, names=names), counts, tuple(notes)
+
+
+def counted(column: pa.ChunkedArray | pa.Array, marks: Collection[str]) -> dict[str, int]:
+    """How often each of the marks stands in a column of trimmed texts, those that do.
+
+    >>> counted(pa.array(["NA", "a", "NA"]), ["NA", "-"])
+    {'NA': 2}
+    """
+    is_mark = pc.fill_null(pc.is_in(column, value_set=pa.array(sorted(marks), pa.string())), False)
+    if not pc.any(is_mark).as_py():
+        return {}
+    found = pc.value_counts(column.filter(is_mark)).to_pylist()
+    return {one["values"]: one["counts"] for one in found}
+
+
+def marks_note(names: Sequence[str], counts: Counts) -> tuple[str, ...]:
+    """What is said about the marks that were found; nothing where all missing cells are empty.
+
+    >>> marks_note(["id", "age"], {"age": {"NA": 3}})
+    ('read as missing: "NA" (3 in column 2 ("age")); --missing replaces the marks.',)
+    """
+    columns: dict[str, list[tuple[int, int]]] = {}
+    for index, name in enumerate(names):
+        for mark, count in counts.get(name, {}).items():
+            columns.setdefault(mark, []).append((index, count))
+    if not columns:
+        return ()
+    said = ", ".join(f'"{mark}" ({_where(names, found)})' for mark, found in columns.items())
+    return (f"read as missing: {said}; --missing replaces the marks.",)
+
+
+def _where(names: Sequence[str], found: Sequence[tuple[int, int]], most: int = 3) -> str:
+    said = ", ".join(f"{count:,} in {called(names, index)}" for index, count in found[:most])
+    if len(found) <= most:
+        return said
+    more = len(found) - most
+    total = sum(count for _, count in found)
+    return f"{said} and more in {more:,} other column{'s' if more > 1 else ''}; {total:,} in all"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
+
+
+def _others(column: pa.ChunkedArray, known: Collection[str]) -> list[str]:
+    """Some of the different values that are no marks."""
+    distinct: list[str] = pc.unique(column.slice(0, 20_000)).drop_null().to_pylist()
+    return [value for value in distinct if value not in known]
+
+
+def _mostly_digits(column: pa.ChunkedArray, known: Collection[str]) -> bool:
+    others = _others(column, known)
+    return bool(others) and sum(any(c.isdigit() for c in one) for one in others) >= _DIGITS_SHARE * len(
+        others
+    )
+
+
+def _among_codes(column: pa.ChunkedArray) -> bool:
+    others = _others(column, MISSING)
+    return len(others) >= _CODES and sum(bool(_CODE.fullmatch(one)) for one in others) >= 0.9 * len(others)

@@ -1,0 +1,115 @@
+"""The columns of a pandas data frame, of whichever type, as columns of Arrow."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import numbers
+import sys
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+__all__ = ["Unconvertible", "arrow_of_series", "columns_of_pandas", "index_of_pandas", "is_pandas"]
+
+_WORDS = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
+
+
+class Unconvertible(ValueError):
+    """What a column holds that no column of a table can hold, in words."""
+
+
+def is_pandas(value: object) -> bool:
+    """Whether it is a data frame or a series of pandas, which is not imported for it."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(value, (pandas.DataFrame, pandas.Series))
+
+
+def columns_of_pandas(frame: Any) -> tuple[list[str], list[Any]]:
+    """The names of the columns, with those of several levels joined, and the columns."""
+    if frame.ndim == 1:
+        return [str(frame.name) if frame.name is not None else "value"], [frame]
+    names = [
+        " ".join(str(part) for part in name if str(part)) if isinstance(name, tuple) else str(name)
+        for name in frame.columns
+    ]
+    return names, [frame.iloc[:, index] for index in range(frame.shape[1])]
+
+
+def index_of_pandas(frame: Any, wanted: Collection[str], time: bool) -> Iterator[tuple[str, Any]]:
+    """The levels of the index that are asked for by name, or that hold times where `time` is wanted."""
+    for level, name in enumerate(frame.index.names):
+        values = frame.index.get_level_values(level)
+        dated = hasattr(values, "to_timestamp") or values.dtype.kind == "M"
+        if (name is not None and str(name) in wanted) or (time and dated):
+            called = str(name) if name is not None else "time"
+            yield called, values.to_series(index=frame.index)
+
+
+def arrow_of_series(series: Any) -> tuple[pa.Array, str]:
+    """A column of pandas in Arrow, and what is said about it.
+
+    Raises:
+        Unconvertible: it holds lists, records or objects.
+    """
+    kind = type(series.dtype).__name__
+    if kind == "SparseDtype":
+        series = series.sparse.to_dense()
+    elif kind == "PeriodDtype":
+        series = series.dt.to_timestamp()
+    elif kind == "IntervalDtype" or (kind == "CategoricalDtype" and _odd(series.cat.categories)):
+        words = [
+            None if missing else str(value) for value, missing in zip(series, series.isna(), strict=True)
+        ]
+        return pa.array(words, pa.string()), ""
+    if series.dtype.kind == "c":
+        raise Unconvertible("complex numbers")
+    try:
+        column = pa.Array.from_pandas(series)
+        if pa.types.is_nested(column.type):
+            raise Unconvertible(str(column.type))
+        return column, ""
+    except Unconvertible:
+        raise
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        return _of_objects(series.tolist())
+
+
+def _odd(categories: Any) -> bool:
+    """Whether categories are neither numbers, words nor dates."""
+    return type(categories.dtype).__name__ in ("IntervalDtype", "PeriodDtype") or (
+        categories.dtype.kind == "O" and not all(isinstance(one, str) for one in categories)
+    )
+
+
+def _of_objects(values: Sequence[Any]) -> tuple[pa.Array, str]:
+    """Values of several types: numbers where all are, else texts."""
+    there = [None if _is_missing(value) else value for value in values]
+    known = [value for value in there if value is not None]
+    if all(isinstance(value, (numbers.Real, decimal.Decimal)) for value in known):
+        return pa.array([None if value is None else float(value) for value in there], pa.float64()), ""
+    for row, value in enumerate(there, start=1):
+        plain = isinstance(value, (str, bytes, numbers.Real, decimal.Decimal, *_WORDS))
+        if value is not None and not (plain or type(value).__name__ in ("Interval", "Period")):
+            raise Unconvertible(f"values of type {type(value).__name__} (first in row {row:,})")
+    words = [
+        value.decode("utf-8", "replace")
+        if isinstance(value, bytes)
+        else None
+        if value is None
+        else str(value)
+        for value in there
+    ]
+    kinds = list(dict.fromkeys(type(value).__name__ for value in known))
+    return pa.array(words, pa.string()), f"holds values of several types ({', '.join(kinds)}): read as text."
+
+
+def _is_missing(value: Any) -> bool:
+    if value is None:
+        return True
+    try:
+        return bool(value != value)  # NaN and NaT
+    except (TypeError, ValueError):
+        return type(value).__name__ == "NAType"

@@ -1,0 +1,74 @@
+"""What is said about how a file is to be read; the rest is recognized."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from epochal.errors import Refusal
+
+__all__ = ["AS_FOUND", "Reading"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a file with a table is read; None is recognized.
+
+    Args:
+        header: whether the first row holds the names.
+        delimiter: the character between fields.
+        missing: the cells that mean a missing value, in place of `MISSING`; an empty one always does.
+        encoding: how characters are written as bytes, such as "cp1251", by the names that Python knows.
+        skip_rows: lines at the beginning that are not read.
+        comment: what a line begins with that is not read.
+        sheet: the sheet of a workbook, by name or number from 1.
+        decimal: the decimal mark, "." or ",".
+
+    >>> Reading(skip_rows=-1)
+    Traceback (most recent call last):
+    epochal.errors.Refusal: skip_rows must be a number of lines, at least 0; got -1.
+    """
+
+    header: bool | None = None
+    delimiter: str | None = None
+    missing: Collection[str] | None = None
+    encoding: str | None = None
+    skip_rows: int | None = None
+    comment: str | None = None
+    sheet: str | int | None = None
+    decimal: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.delimiter is not None and len(self.delimiter) != 1:
+            raise Refusal(f'delimiter must be one character; got "{self.delimiter}".')
+        if self.decimal not in (None, ".", ","):
+            raise Refusal(f'decimal must be "." or ","; got "{self.decimal}".')
+        if isinstance(self.missing, str):
+            object.__setattr__(self, "missing", (self.missing,))
+        if self.encoding is not None:
+            try:
+                text = codecs.lookup(self.encoding)._is_text_encoding  # "rot13" and "zip" are none
+            except (LookupError, TypeError, ValueError):
+                text = False
+            if not text:
+                raise Refusal(
+                    "encoding must be one that Python knows, such as utf-8, cp1252 or gbk; "
+                    f'got "{self.encoding}".'
+                )
+        rows = self.skip_rows
+        if rows is not None and (isinstance(rows, bool) or not isinstance(rows, int) or rows < 0):
+            raise Refusal(f"skip_rows must be a number of lines, at least 0; got {rows!r}.")
+        if self.comment is not None and (not self.comment.strip() or "\n" in self.comment):
+            raise Refusal(
+                f"comment must be what a comment line begins with, such as #; got {self.comment!r}."
+            )
+
+    @property
+    def marks(self) -> tuple[str, ...] | None:
+        """The cells that mean a missing value, as encoders keep them; None for the usual ones."""
+        return None if self.missing is None else tuple(sorted(self.missing))
+
+
+AS_FOUND = Reading()
+"""Everything is recognized."""

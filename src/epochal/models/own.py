@@ -1,0 +1,317 @@
+"""Metrics of one's own: functions, and scikit-learn's scorers, as the engine takes them."""
+
+from __future__ import annotations
+
+import functools
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.data import Task
+from epochal.directions import direction_of
+from epochal.errors import Refusal, did_you_mean
+from epochal.models.losses import label_probabilities, probabilities
+from epochal.models.metrics import METRICS, Metric, metrics_for
+
+__all__ = ["SCORER", "OwnMetric", "evaluated", "metric", "metrics_asked", "metrics_of"]
+
+SCORER = "sklearn:"
+"""What the name of a scorer of scikit-learn begins with, as in "sklearn:roc_auc"."""
+_TRIED = 4096
+"""Samples on which a metric is tried before anything is trained."""
+
+
+@dataclass(frozen=True)
+class OwnMetric:
+    """A metric of one's own, as `metric` makes it."""
+
+    name: str
+    function: Callable[..., Any]
+    greater_is_better: bool | None = None
+    """None where neither the caller nor the name says it."""
+
+    @property
+    def is_scorer(self) -> bool:
+        """Whether it is a scorer of scikit-learn, which wants an estimator."""
+        return _is_scorer(self.function)
+
+
+def metric(
+    function: Callable[..., Any], name: str | None = None, *, greater_is_better: bool | None = None
+) -> OwnMetric:
+    """A metric of one's own for `fit(..., metrics=["accuracy", metric(function)])`.
+
+    Args:
+        function: (outputs, targets) -> a number, over all samples of a part. Outputs are what the network
+            gives: logits (n,) for two classes, (n, classes) or (n, labels) for more, and numbers of the
+            shape and in the units of the targets for a regression; a function that needs (n, 1) gets that.
+            Written in jax.numpy it is compiled into the training; any other is called with NumPy arrays
+            between the updates. Or a scorer of scikit-learn (`make_scorer`, `get_scorer`), which is called
+            with an estimator that predicts what the network does.
+        name: what it is called in curves, tables and `monitor`; that of the function by default.
+        greater_is_better: which way it is better. By default what the scorer says, or
+            `function.greater_is_better`, or its name if that ends as those of scores and errors do; else it
+            can't decide which parameters are the best.
+
+    Raises:
+        Refusal: no function, or one without a name.
+
+    >>> metric(lambda outputs, targets: abs(outputs - targets).max(), "worst", greater_is_better=False).name
+    'worst'
+    """
+    if not callable(function):
+        raise Refusal(f"a metric must be a function (outputs, targets) or a scorer; got {function!r}.")
+    if _is_sklearn(function) and not _is_scorer(function):
+        called = getattr(function, "__name__", "it")
+        raise Refusal(
+            f"{called} of scikit-learn takes (y_true, y_pred), not outputs: make a scorer of it, "
+            f"make_scorer({called}), or name one, such as {SCORER}roc_auc."
+        )
+    if name is None:
+        name = _scorer_name(function) if _is_scorer(function) else getattr(function, "__name__", "")
+        if not name.isidentifier():
+            raise Refusal('a metric without a name of its own needs one: metrics=[("name", function)].')
+    if not isinstance(name, str) or not name.strip() or name != name.strip() or "." in name:
+        raise Refusal(f"the name of a metric must be a word without dots; got {name!r}.")
+    if name in METRICS or name in ("loss", "running_loss"):
+        raise Refusal(f'"{name}" is a metric of epochal\'s own; give yours another name: ("my_{name}", ...).')
+    if greater_is_better is None:
+        said = True if _is_scorer(function) else getattr(function, "greater_is_better", None)
+        greater_is_better = direction_of(name) if said is None else bool(said)
+    return OwnMetric(name, function, greater_is_better)
+
+
+def metrics_asked(value: Any) -> tuple[str | OwnMetric, ...]:
+    """What `metrics` was given, as names and metrics of one's own.
+
+    >>> metrics_asked("accuracy"), metrics_asked(["accuracy", {"worst": max}])[1].name
+    (('accuracy',), 'worst')
+    """
+    if isinstance(value, str | Mapping | OwnMetric) or callable(value):
+        value = [value]
+    if not isinstance(value, Sequence):
+        raise Refusal(f"metrics must be names, functions or scorers; got {value!r}.")
+    found: list[str | OwnMetric] = []
+    for one in value:
+        if isinstance(one, str | OwnMetric):
+            found.append(one)
+        elif isinstance(one, Mapping):
+            found += [metric(function, name) for name, function in one.items()]
+        elif isinstance(one, tuple) and len(one) == 2 and isinstance(one[0], str):
+            found.append(metric(one[1], one[0]))
+        else:
+            found.append(metric(one))
+    names = [one if isinstance(one, str) else one.name for one in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise Refusal(f'metrics must differ in their names; got "{name}" twice.')
+    return tuple(found)
+
+
+def metrics_of(
+    asked: Sequence[str | OwnMetric], task: Task, targets: NDArray[Any], in_units: bool
+) -> tuple[Metric, ...]:
+    """The metrics as the engine takes them, each of one's own tried on the targets.
+
+    Args:
+        asked: what `metrics_asked` made.
+        task: what is predicted.
+        targets: of all samples of the data, in their own units.
+        in_units: whether the engine's numbers have other units, so that one's own metrics are evaluated on
+            the host.
+
+    Raises:
+        Refusal: an unknown name, or a function that does not give a number.
+    """
+    found: list[Metric] = []
+    for one in asked:
+        if isinstance(one, str) and one.startswith(SCORER):
+            one = OwnMetric(one, _named_scorer(one.removeprefix(SCORER)), True)
+        if isinstance(one, str):
+            found += metrics_for(task.kind, (one,))
+        else:
+            found.append(_tried(one, task, targets, in_units))
+    return tuple(found)
+
+
+def evaluated(metric: Metric, outputs: NDArray[Any], targets: NDArray[Any], classes: int) -> float:
+    """The value of a metric on the host; NaN for outputs that are not finite, and where it fails, said."""
+    if not np.isfinite(outputs).all():
+        return math.nan
+    try:
+        return float(metric.function(outputs, targets, classes, np))
+    except Exception as error:
+        warnings.warn(
+            f"the metric {metric.name} raised {type(error).__name__}: {error}; it counts as nan.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return math.nan
+
+
+@dataclass(frozen=True)
+class _Called:
+    """A function (outputs, targets) in the form of a metric."""
+
+    function: Callable[..., Any]
+    column: bool
+    """Whether single outputs come as (n, 1), and not in the shape of the targets."""
+    traced: bool = False
+    """Whether JAX can trace it."""
+
+    def __call__(self, outputs: Any, targets: Any, classes: int, xp: Any) -> Any:
+        if outputs.size == targets.size:
+            outputs = outputs.reshape((len(targets), 1) if self.column else targets.shape)
+        on_host = self.traced and isinstance(outputs, np.ndarray)
+        return (_jitted(self.function) if on_host else self.function)(outputs, targets)
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """A scorer in the form of a metric."""
+
+    scorer: Callable[..., Any]
+    task: Task
+
+    def __call__(self, outputs: Any, targets: Any, classes: int, xp: Any) -> Any:
+        outputs, targets = np.asarray(outputs, np.float64), np.asarray(targets)
+        true = targets.astype(np.int64) if self.task.is_multilabel else targets
+        if self.task.is_classification:
+            true = _plain(self.task.labels)[targets]
+        estimator = _estimators()[self.task.is_regression](self.task, outputs.reshape(len(targets), -1))
+        return self.scorer(estimator, np.zeros((len(targets), 1)), true)
+
+
+def _plain(labels: NDArray[Any]) -> NDArray[Any]:
+    """Labels as scikit-learn wants them: text as text."""
+    return labels.astype(str) if labels.dtype == object else labels
+
+
+@functools.cache
+def _estimators() -> tuple[Any, Any]:
+    """A classifier and a regressor of scikit-learn that predict what a network has put out."""
+    from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+
+    class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+        def __init__(self, task: Task, outputs: NDArray[np.float64]) -> None:
+            self.task, self.outputs = task, outputs
+            self.several = task.is_multilabel
+            # Labels in the order of scikit-learn, which probabilities follow.
+            labels = _plain(task.labels)
+            self.order = np.argsort(labels, kind="stable")
+            self.classes_: Any = [np.array([0, 1])] * len(labels) if self.several else labels[self.order]
+
+        def predict(self, X: Any) -> Any:
+            if self.several:
+                return (self.outputs > 0).astype(np.int64)
+            chosen = probabilities(self.outputs, np).argmax(axis=1)
+            return _plain(self.task.labels)[chosen]
+
+        def predict_proba(self, X: Any) -> Any:
+            if self.several:
+                shares = label_probabilities(self.outputs, np)
+                return [np.stack([1 - one, one], axis=1) for one in shares.T]
+            return probabilities(self.outputs, np)[:, self.order]
+
+        def decision_function(self, X: Any) -> Any:
+            if self.several:
+                return self.outputs
+            shares = self.predict_proba(X)
+            logits = np.log(np.maximum(shares, 1e-300))
+            return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+
+    class Regressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+        def __init__(self, task: Task, outputs: NDArray[np.float64]) -> None:
+            self.task, self.outputs = task, outputs
+
+        def predict(self, X: Any) -> Any:
+            return self.outputs[:, 0] if self.outputs.shape[1] == 1 else self.outputs
+
+    return Classifier, Regressor
+
+
+def _is_sklearn(function: Any) -> bool:
+    return str(getattr(function, "__module__", "")).startswith("sklearn.metrics")
+
+
+def _is_scorer(function: Any) -> bool:
+    return any(one.__module__ == "sklearn.metrics._scorer" for one in type(function).__mro__)
+
+
+def _scorer_name(scorer: Any) -> str:
+    """The name of what it scores by, as scikit-learn's own scorers are called."""
+    function = getattr(scorer, "_score_func", None)
+    sign = "neg_" if getattr(scorer, "_sign", 1) < 0 else ""
+    return sign + str(getattr(function, "__name__", ""))
+
+
+@functools.cache
+def _named_scorer(name: str) -> Any:
+    from sklearn.metrics import get_scorer, get_scorer_names
+
+    if name not in get_scorer_names():
+        raise Refusal(did_you_mean("scorer of scikit-learn", name, get_scorer_names()))
+    return get_scorer(name)
+
+
+@functools.lru_cache(maxsize=64)
+def _jitted(function: Callable[..., Any]) -> Any:
+    return jax.jit(function)
+
+
+def _tried(own: OwnMetric, task: Task, targets: NDArray[Any], in_units: bool) -> Metric:
+    """A metric of one's own in the form of the engine's: compiled in, or for the host."""
+    made = Metric(
+        own.name,
+        _Scored(own.function, task),
+        (task.kind,),
+        bounds=(-math.inf, math.inf),
+        own=True,
+        host=True,
+        greater_is_better=own.greater_is_better,
+    )
+    few = targets[np.unique(np.linspace(0, len(targets) - 1, _TRIED).astype(np.int64))]
+    noise = np.random.default_rng(0).normal(size=(len(few), task.outputs))
+    outputs = noise * few.std() + few.mean() if task.is_regression else noise
+    forms = [replace(made, function=_Called(own.function, column)) for column in (False, True)]
+    failed: Exception | None = None
+    for form in [made] if own.is_scorer else forms:
+        if not own.is_scorer:
+            compiled = _compiled(form, outputs, few, in_units)
+            if compiled is not None:
+                return compiled
+        try:
+            value = form.function(outputs, few, len(task.classes), np)
+        except Exception as error:
+            failed = failed or error
+            continue
+        if np.shape(value) != () or not isinstance(value, float | int | np.generic | np.ndarray | jax.Array):
+            raise Refusal(
+                f"the metric {own.name} must give one number for all samples; got "
+                f"{type(value).__name__} of the shape {np.shape(value)}."
+            )
+        return form
+    said = " ".join(f"{type(failed).__name__}: {failed}".split())[:200].rstrip(".: ")
+    wanted = "a scorer" if own.is_scorer else "a function (outputs, targets) that gives one number"
+    raise Refusal(f"the metric {own.name} must be {wanted}; it raised {said}.") from failed
+
+
+def _compiled(form: Metric, outputs: NDArray[Any], targets: NDArray[Any], in_units: bool) -> Metric | None:
+    """The metric compiled in, or for the host if units are others there; None if JAX can't trace it."""
+    of_engine = np.int32 if targets.dtype.kind in "iu" else np.float32
+    shapes = jax.ShapeDtypeStruct(outputs.shape, np.float32), jax.ShapeDtypeStruct(targets.shape, of_engine)
+    try:
+        value = jax.eval_shape(lambda outputs, targets: form.function(outputs, targets, 0, jnp), *shapes)
+    except Exception:
+        return None
+    if getattr(value, "shape", None) != ():
+        return None
+    assert isinstance(form.function, _Called)
+    return replace(form, host=in_units, function=replace(form.function, traced=True))

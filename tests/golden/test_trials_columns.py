@@ -1,0 +1,341 @@
+"""Golden: how the columns of tables that people have become inputs, and what is learned from them."""
+
+from pathlib import Path
+
+import jax
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import epochal as ep
+from epochal.cli.main import main
+from epochal.data import load
+from epochal.errors import Refusal
+from epochal.run.folder import PARTS
+
+TRIALS = Path(__file__).parents[1] / "trials"
+
+
+def accuracy(data, epochs=40, **options):
+    options = {"batch_size": 32, "repeats": 1, "evaluate_train": False, "learning_rate": 0.01, **options}
+    run = ep.fit(ep.MLP(8), data, epochs=epochs, **options)
+    return run.metrics["validation"]["accuracy"].mean, run
+
+
+def read(tmp_path, text, **options):
+    (tmp_path / "table.csv").write_text(text, encoding="utf-8")
+    return load(tmp_path / "table.csv", **options)
+
+
+def said(data, *words):
+    """The one note that has all of the words."""
+    found = [note for note in data.notes if all(word in note for word in words)]
+    assert len(found) == 1, (words, data.notes)
+    return found[0]
+
+
+# The files --------------------------------------------------------------------------------------------------
+
+
+def test_an_income_that_differs_in_every_row_is_an_input():
+    data = load(TRIALS / "income.csv")
+    assert data.features == ("income", "age")
+    assert accuracy(data)[0] >= 0.95
+
+
+def test_prices_percentages_thousands_and_weights_are_numbers():
+    data = load(TRIALS / "shop.csv")
+    assert data.features == ("price", "discount", "stock", "weight")
+    assert data.inputs[0].tolist() == pytest.approx([8864.16, 53.6, 62049, 6.6])
+    said(data, 'column 1 ("price")', "$8,864.16", "8864.16", "in $")
+    said(data, 'column 2 ("discount")', "in %")
+    said(data, 'column 4 ("weight")', "in kg")
+    assert accuracy(data)[0] >= 0.9
+
+
+def test_german_numbers_are_numbers():
+    data = load(TRIALS / "umsatz.csv")
+    assert data.features == ("betrag", "rabatt")
+    assert data.inputs[0].tolist() == pytest.approx([8864.16, 53.6])
+    assert accuracy(data)[0] >= 0.95
+
+
+def test_a_column_that_determines_the_target_is_named():
+    data = load(TRIALS / "leak.csv")
+    said(data, 'column 3 ("status_code") determines the target', "--drop status_code")
+    assert sum("determines" in note for note in data.notes) == 1
+
+
+def test_many_levels_are_learned_and_predicted(tmp_path):
+    """Training, saving, loading and predicting, with a level that training has never seen."""
+    data = load(TRIALS / "cities.csv")
+    assert data.features == ("x", "city")
+    said(data, 'column 1 ("city")', "1,495 levels", "embedding")
+    share, run = accuracy(data, epochs=12)
+    assert share >= 0.9
+    run.save(tmp_path / "run")
+    again = ep.load(tmp_path / "run")
+    new = pa.table({"city": ["town 0575", "TOWN 0575", "nowhere"], "x": [0.67, 0.67, 0.67]})
+    found = again.predict(new)
+    assert found.values[0].tolist() == found.values[1].tolist()
+    assert any('1 value not seen in training ("nowhere"): treated as unknown' in one for one in found.notes)
+    assert found.values.tolist() == run.predict(new).values.tolist()
+
+
+def test_spellings_of_one_word_are_one_category():
+    data = load(TRIALS / "spellings.csv")
+    assert data.features == ("age", "smoker=no", "smoker=yes")
+    said(data, "smoker", '"YES"', "are one")
+    assert accuracy(data)[0] >= 0.9
+
+
+def test_a_date_with_one_unknown_is_a_date():
+    data = load(TRIALS / "dates.csv")
+    assert data.features[0] == "joined month"
+    assert data.features[-1] == "joined is missing"
+    said(data, 'column 1 ("joined") is a date', "%d %b %Y", '"unknown" (row 18) is read as missing')
+    assert accuracy(data, epochs=80)[0] >= 0.9
+
+
+# Identifiers ------------------------------------------------------------------------------------------------
+
+
+def table(columns, seed=0, n=120):
+    draws = np.random.default_rng(seed)
+    made = {name: make(draws, n) for name, make in columns.items()}
+    return pa.table(made)
+
+
+def test_numbers_stay_and_identifiers_by_name_and_shape_go():
+    made = table(
+        {
+            "id": lambda r, n: np.arange(1, n + 1),
+            "Unnamed: 0": lambda r, n: np.arange(n),
+            "order_no": lambda r, n: r.permutation(10**6)[:n],
+            "year": lambda r, n: np.arange(1900, 1900 + n),
+            "kilometers": lambda r, n: r.permutation(300_000)[:n],
+            "population": lambda r, n: r.integers(10**3, 10**8, n),
+            "paid": lambda r, n: r.permutation(10**5)[:n],
+            "uuid": lambda r, n: [f"{k:032x}" for k in r.integers(0, 2**62, n)],
+            "y": lambda r, n: r.integers(0, 2, n),
+        }
+    )
+    data = load((made, "y"))
+    assert data.features == ("year", "kilometers", "population", "paid")
+    for name in ("id", "Unnamed: 0", "order_no", "uuid"):
+        said(data, f'"{name}"', "left out")
+    said(data, "order_no", "says nothing about the target")
+
+
+def test_an_identifier_that_goes_with_the_target_is_kept_and_said():
+    draws = np.random.default_rng(0)
+    number = draws.permutation(10**6)[:200]
+    data = load((pa.table({"customer_id": number, "y": (number > 500_000).astype(int)}), "y"))
+    assert data.features == ("customer_id",)
+    said(data, "customer_id", "looks like an identifier by its name", "goes with the target: kept")
+
+
+def test_row_numbers_of_a_sorted_file_are_left_out_and_said():
+    made = pa.table({"Id": range(1, 151), "x": np.arange(150) % 7, "y": np.arange(150) // 50})
+    data = load((made, "y"))
+    assert data.features == ("x",)
+    said(data, '"Id"', "row number", "goes with the target only as the order of the rows does", "--keep Id")
+
+
+# Numbers ----------------------------------------------------------------------------------------------------
+
+WRITTEN = {
+    "currency behind": (["3 €", "4,50 €", "-1.200,00 €"], [3, 4.5, -1200]),
+    "code before": (["EUR 7", "EUR 1.250,5", "EUR 2"], [7, 1250.5, 2]),
+    "kronor": (["1 234 kr", "99 kr", "12 345,50 kr"], [1234, 99, 12345.5]),
+    "no-break and thin blanks": (["1\u202f234,5", "12,5", "1\u00a0000"], [1234.5, 12.5, 1000]),
+    "apostrophes": (["1'234.50", "12.00", "1’000"], [1234.5, 12, 1000]),
+    "accounting": (["(1,234)", "55.5", "(0.5)"], [-1234, 55.5, -0.5]),
+    "trailing minus": (["12-", "7.5", "1,000-"], [-12, 7.5, -1000]),
+    "unicode minus": (["−12", "＋7", "−0.5"], [-12, 7, -0.5]),
+    "full width": (["１２３", "４．５", "７"], [123, 4.5, 7]),
+    "underscores": (["1_000", "2_500_000", "3"], [1000, 2500000, 3]),
+    "lakhs": (["1,23,456", "12,34,567.5", "999"], [123456, 1234567.5, 999]),
+    "speed": (["5 km/h", "10 km/h", "7.5 km/h"], [5, 10, 7.5]),
+    "no blank": (["180cm", "165cm", "170cm"], [180, 165, 170]),
+    "mixed kg and g": (["12.3 kg", "500 g", "7 kg"], [12.3, 0.5, 7]),
+    "hours and minutes": (["3 h", "90 min", "2 hours"], [3, 1.5, 2]),
+    "areas": (["60 m²", "72.5 m²", "1,200 m²"], [60, 72.5, 1200]),
+    "thousands and millions": (["950", "1.2k", "3M"], [950, 1200, 3e6]),
+    "exponents": (["$1e5", "$2.5E-3", "$7"], [1e5, 2.5e-3, 7]),
+    "percent": (["76.7%", "8 %", "100%"], [76.7, 8, 100]),
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_numbers_are_read_as_people_write_them(name):
+    words, numbers = WRITTEN[name]
+    data = load((pa.table({"a": words * 20, "y": [0, 1, 1] * 20}), "y"))
+    assert data.features == ("a",)
+    assert data.inputs[:3, 0].tolist() == pytest.approx(numbers)
+    said(data, 'column 1 ("a") holds numbers')
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["1st", "2nd", "3rd"],
+        ["18-24", "25-34", "65+"],
+        ["12 Oak St", "7 Elm Rd", "9 Ash Ave"],
+        ["1.2.3", "1.10.0", "2.0.1"],
+        ["01", "02", "10"],
+        ["A12", "B7", "C3"],
+    ],
+)
+def test_words_with_digits_are_no_numbers(words):
+    data = load((pa.table({"a": words * 20, "y": [0, 1, 1] * 20}), "y"))
+    assert data.features == tuple(f"a={word}" for word in sorted(words))
+
+
+def test_ambiguous_thousands_are_said_and_decided_by_an_option():
+    made = pa.table({"a": ["5.683", "911", "12.000"] * 20, "y": [0, 1, 1] * 20})
+    data = load((made, "y"))
+    assert data.inputs[:3, 0].tolist() == [5683, 911, 12000]
+    said(data, "ambiguous", '--decimal "." reads the other way')
+    other = load((made, "y"), decimal=".")
+    assert other.inputs[:3, 0].tolist() == pytest.approx([5.683, 911, 12])
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "first"),
+    [
+        (["5.683;2.5", "911;1", "1.200;3"], {}, [5.683, 2.5]),
+        (["5.683;2,5", "911;1", "1.200;3"], {}, [5683, 2.5]),
+        (["5.683;2", "911;1", "1.200;3"], {}, [5683, 2]),
+        (["5.683;2", "911;1", "1.200;3"], {"decimal": "."}, [5.683, 2]),
+        (["5,683;2", "911;1", "1,200;3"], {}, [5683, 2]),
+        (["5,683;2", "911;1", "1,200;3"], {"decimal": ","}, [5.683, 2]),
+        (["5.683,5;2.5", "911,1;1.25", "1.200,2;3"], {}, [5683.5, 2.5]),
+    ],
+)
+def test_the_decimal_mark_is_decided_by_the_whole_file(rows, options, first, tmp_path):
+    lines = [f"{row};{k % 2}" for k, row in enumerate(rows * 20)]
+    data = read(tmp_path, "a;b;y\n" + "\n".join(lines) + "\n", **options)
+    assert data.features == ("a", "b")
+    assert data.inputs[0].tolist() == pytest.approx(first)
+    if rows[0] == "5.683;2" and not options:
+        said(data, 'column 1 ("a")', "ambiguous", '--decimal "."')
+
+
+def test_typos_of_many_kinds_are_refused_with_their_rows(tmp_path):
+    good = "".join(f"{i / 7:.4f},{i % 2}\n" for i in range(300))
+    with pytest.raises(Refusal, match=r'6 of 306 cells: "1O" \(row 301\).* and 1 more kinds'):
+        read(tmp_path, f"a,y\n{good}1O,1\nl2,0\n3..4,1\n5-6,0\nx7,1\n8q9,1\n")
+    data = read(tmp_path, f"a,y\n{good}pending,1\n")
+    assert data.features == ("a", "a is missing")
+    said(data, '"pending" (row 301) is read as missing')
+    assert np.isnan(data.inputs[300, 0])
+
+
+def test_a_run_reads_new_numbers_as_it_was_trained(tmp_path):
+    text = "a,y\n" + "".join(f'"$1,{i % 10}00.50",{int(i % 10 > 4)}\n' for i in range(60)) + "unknown,1\n"
+    data = read(tmp_path, text)
+    _, run = accuracy(data, epochs=3)
+    run.save(tmp_path / "run")
+    again = ep.load(tmp_path / "run")
+    (tmp_path / "new.csv").write_text('a\n"$1,200.50"\nunknown\n1700.5\n')
+    found = again.predict(tmp_path / "new.csv")
+    same = run.predict(pa.table({"a": [1200.5, None, 1700.5]}))
+    assert found.values == pytest.approx(same.values)
+    (tmp_path / "new.csv").write_text('a\n"$1,200.50"\n€ 5\n')
+    with pytest.raises(Refusal, match=r'"€ 5" in row 2'):
+        again.predict(tmp_path / "new.csv")
+
+
+# Dates ------------------------------------------------------------------------------------------------------
+
+FORMS = [
+    *("%d %B %Y", "%B %d, %Y", "%d-%b-%y", "%Y-%m-%dT%H:%M:%S.123", "%Y-%m-%dT%H:%M:%SZ", "%d.%m.%y"),
+    *("%Y-%m-%d %H:%M:%S+02:00", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y %H:%M", "%m/%d/%Y %I:%M %p", "%Y%m%d"),
+    *("%a, %d %b %Y %H:%M:%S +0200", "%H:%M %d.%m.%Y", "%d/%b/%Y:%H:%M:%S", "%B %d %Y %I:%M%p"),
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_dates_are_read_as_people_write_them(form):
+    moments = np.datetime64("2021-01-04T09:30", "s") + np.arange(90) * np.timedelta64(31 * 3600, "s")
+    words = [moment.item().strftime(form) for moment in moments]
+    data = load((pa.table({"when": words, "y": [0, 1, 1] * 30}), "y"))
+    part = {name.removeprefix("when "): data.inputs[:, at] for at, name in enumerate(data.features)}
+    assert part["month"].tolist() == [moment.item().month for moment in moments]
+    assert part["weekday"].tolist() == [moment.item().isoweekday() for moment in moments]
+    if "%H" in form or "%I" in form:
+        assert part["hour"].tolist() == [moment.item().hour for moment in moments]
+
+
+@pytest.mark.parametrize("words", [["18. März 2021", "3. Mai 2020"], ["3 janv. 2020", "1 août 2021"]])
+def test_months_have_names_in_other_languages(words):
+    data = load((pa.table({"when": words * 20, "y": [0, 1] * 20}), "y"))
+    assert data.features[:2] == ("when year", "when month")
+
+
+def test_days_and_months_are_told_apart_by_the_whole_column_or_said():
+    draws = np.random.default_rng(0)
+    words = [f"{day:02d}/{month:02d}/2021" for day, month in draws.integers(1, 13, (80, 2))]
+    y = draws.integers(0, 2, 80)
+    data = load((pa.table({"when": words, "y": y}), "y"))
+    said(data, "though %d/%m/%Y fits as well", "--date-format '%d/%m/%Y'")
+    forced = load((pa.table({"when": words, "y": y}), "y"), date_format="%d/%m/%Y")
+    assert forced.inputs[0, forced.features.index("when day")] == int(words[0][:2])
+    other = [f"{day}/3/2021" for day in draws.integers(1, 29, 80)]
+    both = load((pa.table({"when": words, "paid": other, "y": y}), "y"))
+    assert both.inputs[0, both.features.index("when day")] == int(words[0][:2])
+
+
+def test_whole_numbers_may_be_dates_and_seconds_are_numbers():
+    days = [20210101 + day for day in range(28)] * 3
+    seconds = [1_600_000_000 + 1000 * day for day in range(84)]
+    data = load((pa.table({"day": days, "at": seconds, "y": [0, 1] * 42}), "y"))
+    assert data.features == ("day day", "day weekday", "day day number", "at")
+
+
+def test_a_series_whose_time_is_not_understood_is_asked_about():
+    rows = pa.table({"when": [f"day {chr(97 + k)}{k}" for k in range(26)], "value": np.arange(26.0)})
+    with pytest.raises(Refusal, match=r'column 1 \("when"\) may be the time.*--date-format.*--drop when'):
+        ep.windows(rows, lags=3)
+    assert ep.windows(rows, lags=3, drop=["when"]).samples == 23
+
+
+@pytest.mark.parametrize("form", ["%d.%m.%Y", "%d %B %Y", "%m/%d/%Y %I:%M %p", "%d-%b-%y"])
+def test_a_series_is_in_the_order_of_its_dates(form):
+    days = np.datetime64("2021-01-04") + np.arange(40)
+    words = [day.item().strftime(form) for day in days]
+    newest_first = pa.table({"when": words[::-1], "value": np.arange(40.0)[::-1]})
+    data = ep.windows(newest_first, lags=3)
+    assert data.targets[:3].tolist() == [3, 4, 5]
+
+
+# Categories -------------------------------------------------------------------------------------------------
+
+
+def test_levels_are_known_from_training_rows_only():
+    """Which levels held-out rows have changes nothing in what is learned."""
+    draws = np.random.default_rng(0)
+    city = np.array([f"c{k % 60}" for k in range(300)], object)
+    x, y = draws.normal(size=300), draws.integers(0, 2, 300)
+    options = {"epochs": 2, "seed": 3, "validation": 0.4}
+    _, run = accuracy((pa.table({"city": city, "x": x, "y": y}), "y"), **options)
+    held = np.flatnonzero(run.splits[0] != PARTS.index("train"))
+    moved = city.copy()
+    moved[held] = moved[held][::-1]
+    _, other = accuracy((pa.table({"city": moved, "x": x, "y": y}), "y"), **options)
+    ours, theirs = run.fitted[0], other.fitted[0]
+    assert ours.scaling.known.tolist() == theirs.scaling.known.tolist()
+    assert not ours.scaling.known.all()
+    for mine, its in zip(jax.tree.leaves(ours.last), jax.tree.leaves(theirs.last), strict=True):
+        np.testing.assert_array_equal(mine, its)
+
+
+def test_options_of_the_command_line(tmp_path, capsys):
+    words = [f"{1 + k % 12:02d}/{1 + k % 11:02d}/2021;5.{100 + k};{k % 2}" for k in range(60)]
+    (tmp_path / "t.csv").write_text("when;amount;y\n" + "\n".join(words) + "\n")
+    arguments = ["train", str(tmp_path / "t.csv"), "--epochs", "2", "--out", str(tmp_path / "run")]
+    status = main([*arguments, "--date-format", "%d/%m/%Y", "--decimal", "."])
+    shown = " ".join(" ".join(capsys.readouterr()).split())
+    assert status == 0, shown
+    assert "written as %d/%m/%Y" in shown

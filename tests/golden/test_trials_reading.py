@@ -1,0 +1,265 @@
+"""Golden: files as people have them give the columns, names, rows and missing cells that they mean."""
+
+import bz2
+import gzip
+import io
+import lzma
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import epochal as ep
+from epochal.data import load
+from epochal.errors import Refusal
+
+TRIALS = Path(__file__).parents[1] / "trials"
+RANDOM = np.random.RandomState(0)
+ROWS = [[f"{i % 7}", *(f"{value:.2f}" for value in RANDOM.uniform(10, 99, 3))] for i in range(30)]
+BODY = "".join(",".join(row) + "\n" for row in ROWS)
+ABCY = ("a", "b", "c", "y")
+
+
+def names_of(data):
+    return (*data.features, data.target_name)
+
+
+def said(data, *parts):
+    """A note has all these words."""
+    return any(all(part in note for part in parts) for note in data.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "features", "target", "samples", "words"),
+    [
+        ("years", ("region", "2019", "2020"), "2021", 60, ["header", "--no-header"]),
+        ("trailing", ("a", "b"), "y", 120, ["column 4", "left out"]),
+        ("collide", ("x", "x (3)", "x (4)"), "y", 120, ['"x"', 'now "x (4)"']),
+        ("excel", ("a", "b"), "y", 100, ["sep=;"]),
+        ("comment", ("a", "b"), "y", 100, ["#", "comment"]),
+        ("utf16", ("a", "b"), "y", 100, ["utf-16", "--encoding"]),
+        ("cyrillic-cp1251", ("рост", "вес"), "ответ", 120, ["cp1251", "--encoding"]),
+        ("chinese-gbk", ("身高", "体重"), "结果", 120, ["gb18030", "--encoding"]),
+    ],
+)
+def test_trials_are_read_right_and_said(name, features, target, samples, words):
+    if name in ("cyrillic-cp1251", "chinese-gbk"):
+        pytest.importorskip("chardet")
+    found = load(TRIALS / f"{name}.csv", keep=["region"] if name == "years" else ())
+    assert (found.features, found.target_name, found.samples) == (features, target, samples)
+    assert said(found, *words), found.notes
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding", "classes"),
+    [("cyrillic-cp1251", "cp1251", ("да", "нет")), ("chinese-gbk", "gbk", ("否", "是"))],
+)
+def test_an_encoding_can_be_given(name, encoding, classes):
+    found = load(TRIALS / f"{name}.csv", encoding=encoding)
+    assert found.task.classes == classes
+    with pytest.raises(Refusal, match="not written in utf-8"):
+        load(TRIALS / f"{name}.csv", encoding="utf-8")
+
+
+@pytest.mark.parametrize(("name", "least"), [("years", 0.95), ("trailing", 0.9), ("collide", 0.9)])
+def test_trials_are_learned_saved_and_predicted(name, least, tmp_path):
+    data = ep.load_data(TRIALS / f"{name}.csv")
+    ep.fit(ep.MLP(16), data, epochs=60, batch_size=8, repeats=1, learning_rate=0.01, out=tmp_path / "run")
+    back = ep.load(tmp_path / "run")
+    new = back.predict(TRIALS / f"{name}.csv")
+    assert len(new) == data.samples
+    if name == "years":
+        values = np.asarray(new.values)[:, 0]
+        assert 1 - np.mean((values - data.targets) ** 2) / np.var(data.targets) > least
+    else:
+        assert np.mean(np.argmax(new.values, axis=1) == data.targets) > least
+
+
+NUMBERED = "".join(f"{i},{row[1]},{row[2]},{row[3]}\n" for i, row in enumerate(ROWS))
+NAMED = "".join(f"s{i},{row[1]},{row[2]},{row[3]}\n" for i, row in enumerate(ROWS))
+SPACED = "".join(f'"{i + 1}" {row[1]} {row[2]} {row[3]}\n' for i, row in enumerate(ROWS))
+SHAPES = {
+    "uneven years": ("region,2010,2015,2019\n" + BODY, {}, ("region", "2010", "2015", "2019"), 30, "header"),
+    "years alone": ("2018,2019,2020,2021\n" + BODY, {}, ("2018", "2019", "2020", "2021"), 30, "header"),
+    "numbers of columns": ("0,1,2,3\n" + BODY, {}, ("0", "1", "2", "3"), 30, "header"),
+    "dates": ("land,1/22/20,1/23/20,1/24/20\n" + BODY, {}, ("land", "1/22/20", "1/23/20", "1/24/20"), 30, ""),
+    "wavelengths": ("x,400.5,401.0,401.5\n" + BODY, {}, ("x", "400.5", "401.0", "401.5"), 30, "header"),
+    "a saved index": (",b,c,y\n" + NUMBERED, {}, ("b", "c", "y"), 30, '"index"'),
+    "an index of numbered columns": (",0,1,2\n" + NUMBERED, {}, ("0", "1", "2"), 30, '"index"'),
+    "row names of R": ('"b" "c" "y"\n' + SPACED, {}, ("b", "c", "y"), 30, "one field more"),
+    "a title": ("Sales 2024\n\na,b,c,y\n" + BODY, {}, ABCY, 30, "Sales 2024"),
+    "a title of a spreadsheet": ("Sales,,,\n,,,\na,b,c,y\n" + BODY, {}, ABCY, 30, "Sales"),
+    "units": ("a,b,c,y\nkg,m,s,W\n" + BODY, {}, ABCY, 30, "kg, m, s, W"),
+    "units in brackets": ("a,b,c,y\n,[kg],[m],\n" + BODY, {}, ABCY, 30, "[kg]"),
+    "a total": ("a,b,c,y\n" + NAMED + "Total,1500.5,1400,1300\n", {"keep": []}, ("b", "c", "y"), 30, "Total"),
+    "a source": ("a,b,c,y\n" + BODY + "\nSource: Eurostat\n", {}, ABCY, 30, "Eurostat"),
+    "a padded source": ("a,b,c,y\n" + BODY + ",,,\nSource: me,,,\n", {}, ABCY, 30, "Source: me"),
+    "delimiters end rows": ("a,b,c,y\n" + BODY.replace("\n", ",\n"), {}, ABCY, 30, "column 5"),
+    "delimiters end the header": ("a,b,c,y,\n" + BODY, {}, ABCY, 30, "header"),
+    "comments between rows": ("a,b,c,y\n" + BODY + "# half\n" + BODY, {}, ABCY, 60, "line 32"),
+    "a header in a comment": ("# a,b,c,y\n" + BODY, {}, ABCY, 30, "comment in line 1"),
+    "percent signs": ("% by x\n%\na;b;c;y\n" + BODY.replace(",", ";"), {}, ABCY, 30, "2 lines"),
+    "slashes": ("// by x\na,b,c,y\n" + BODY, {}, ABCY, 30, '"//"'),
+    "a comment that is told": ("a,b,c,y\n;,1,2,3\n" + BODY, {"comment": ";"}, ABCY, 30, "--comment"),
+    "rows that are skipped": ("1,2\n3\na,b,c,y\n" + BODY, {"skip_rows": 2}, ABCY, 30, "--skip-rows"),
+    "a quoted sep": ('"sep=|"\na|b|c|y\n' + BODY.replace(",", "|"), {}, ABCY, 30, "sep=|"),
+    "blank lines": ("a,b,c,y\n" + BODY + "   \n\n" + BODY, {}, ABCY, 60, ""),
+    "hard names": ('"a, b","say ""c""","x\ny",y\n' + BODY, {}, ("a, b", 'say "c"', "x y", "y"), 30, ""),
+    "names in capitals": ("x,X,x ,y\n" + BODY, {}, ("x", "X", "x (3)", "y"), 30, 'now "x (3)"'),
+    "doubled doubles": ("x,x (2),x,x (2)\n" + BODY, {}, ("x", "x (2)", "x (3)", "x (2) (4)"), 30, ""),
+}
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_headers_and_lines_around_a_table(kind, tmp_path):
+    text, options, names, samples, word = SHAPES[kind]
+    (tmp_path / "t.csv").write_text(text)
+    found = load(tmp_path / "t.csv", **options)
+    assert (names_of(found), found.samples) == (names, samples), found.notes
+    assert said(found, word), found.notes
+    assert found.inputs.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BODY,
+        "unknown,5.5,3.2,1.5\n" + BODY,
+        "".join(f"#{'f0' if i % 2 else '0f'}00,{i}.5,{i % 3}.5,1.5\n" for i in range(30)),
+        "3,51,62,73\n" + "".join(f"{i % 7},{i % 80},{i % 90},{i % 100}\n" for i in range(120)),
+    ],
+)
+def test_data_are_no_header_and_no_comment(text, tmp_path):
+    (tmp_path / "t.csv").write_text(text)
+    found = load(tmp_path / "t.csv", target=3, drop=[4])
+    assert found.samples == text.count("\n")
+    assert said(found, "no header", "--header")
+
+
+ALPHABETS = {
+    "koi8-r": ("рост;вес;город", ["Москва", "Казань"]),
+    "cp866": ("рост;вес;город", ["Москва", "Казань"]),
+    "big5": ("身高;體重;結果", ["是", "否"]),
+    "cp932": ("身長;体重;判定", ["はい", "いいえ"]),
+    "euc-kr": ("키;몸무게;결과", ["예", "아니오"]),
+    "cp1250": ("imię;wzrost;płeć", ["mężczyzna", "kobieta"]),
+    "cp1252": ("größe;fuß;ort", ["Köln", "Düren €"]),
+    "utf-8-sig": ("größe;fuß;ort", ["Köln", "Düren"]),
+    "utf-16": ("größe;fuß;ort", ["Köln", "Düren"]),
+    "utf-16-be": ("gross;fuss;ort", ["Koeln", "Dueren"]),
+    "utf-32": ("größe;fuß;ort", ["Köln", "Düren"]),
+}
+
+
+@pytest.mark.parametrize("encoding", ALPHABETS)
+def test_alphabets_are_read_by_themselves(encoding, tmp_path):
+    pytest.importorskip("chardet")
+    header, classes = ALPHABETS[encoding]
+    rows = "".join(f"{150 + i % 9}.5;{60 + i % 7}.1;{classes[i % 2]}\n" for i in range(40))
+    (tmp_path / "t.csv").write_bytes(f"{header}\n{rows}".encode(encoding))
+    found = load(tmp_path / "t.csv")
+    assert ";".join(names_of(found)) == header
+    assert sorted(found.task.classes) == sorted(classes)
+    assert said(found, "not UTF-8", "--encoding") == (not encoding.startswith("utf-8"))
+
+
+def zipped(data):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("in/t.csv", data)
+        archive.writestr("__MACOSX/._t.csv", b"\x00")
+    return out.getvalue()
+
+
+PACKED = {
+    "gzip": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zstd": lambda data: pa.compress(data, "zstd", asbytes=True),
+    "zip": zipped,
+}
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".dat"])
+@pytest.mark.parametrize("kind", PACKED)
+def test_packed_tables_are_read_whatever_their_names(kind, suffix, tmp_path):
+    (tmp_path / f"t{suffix}").write_bytes(PACKED[kind](("a,b,c,y\n" + BODY).encode()))
+    found = load(tmp_path / f"t{suffix}")
+    assert (names_of(found), found.samples) == (ABCY, 30)
+
+
+def test_parquet_and_json_are_known_by_their_bytes(tmp_path):
+    table = pa.table({"a": [0.5, 1.5, 3.5] * 9, "y": [1.5, 2.5, 4.0] * 9})
+    pq.write_table(table, tmp_path / "t.csv")
+    (tmp_path / "t.jsonl").write_text("".join(f'{{"a": {i}.5, "y": {i}.25}}\n' for i in range(30)))
+    (tmp_path / "list.json").write_text('[{"y": 1.5}, {"a": 2.5, "y": 3.5}, {"a": 1.5, "y": 2.5}]')
+    assert load(tmp_path / "t.csv").features == ("a",)
+    assert load(tmp_path / "t.jsonl").samples == 30
+    assert names_of(load(tmp_path / "list.json", target="y")) == ("a", "a is missing", "y")
+
+
+FORMATS = {
+    "a PDF": b"%PDF-1.7\n",
+    "a SQLite database": b"SQLite format 3\x00",
+    "a PNG image": b"\x89PNG\r\n\x1a\n",
+    "an HTML page": b"\n<!DOCTYPE html><table>",
+    "an HDF5 file": b"\x89HDF\r\n\x1a\n",
+    "a pickle": b"\x80\x05\x95\x00",
+    "a NumPy array": b"\x93NUMPY\x01\x00",
+    "an XML file": b'<?xml version="1.0"?>',
+}
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_what_is_no_table_is_refused_by_its_name(kind, tmp_path):
+    for suffix, data in ((".csv", FORMATS[kind]), (".csv.gz", gzip.compress(FORMATS[kind]))):
+        (tmp_path / f"t{suffix}").write_bytes(data)
+        with pytest.raises(Refusal, match=f"must be a table; it is {kind}"):
+            load(tmp_path / f"t{suffix}")
+
+
+def test_marks_of_missing_values_are_said_and_values_are_kept(tmp_path):
+    def read(text, **options):
+        (tmp_path / "t.csv").write_text(text)
+        return load(tmp_path / "t.csv", **options)
+
+    rows = "".join(f"{('-', 'NULL', '#N/A', '3.5', '4.5', '5.5')[i % 6]},{i % 2}\n" for i in range(60))
+    found = read("a,y\n" + rows)
+    assert found.features == ("a", "a is missing")
+    assert said(found, '"-" (10 in column 1 ("a"))', '"NULL"', '"#N/A"', "--missing")
+    codes = "".join(f"{('NA', 'DE', 'FR', 'US', 'AT')[i % 5]},{i % 2}\n" for i in range(60))
+    found = read("country,y\n" + codes)
+    assert "country=NA" in found.features
+    assert said(found, '"NA"', "two letters", "--missing NA")
+    assert "country=(missing)" in read("country,y\n" + codes, missing=["NA"]).features
+    grades = "".join(f"{i % 7}.5,{('None', 'mild', 'severe')[i % 3]}\n" for i in range(60))
+    assert read("a,pain\n" + grades).task.classes == ("None", "mild", "severe")
+    answers = "".join(f"{i % 7}.5,{('NA', 'yes', 'no')[i % 3]}\n" for i in range(60))
+    assert read("a,y\n" + answers, missing=[""]).task.classes == ("NA", "no", "yes")
+    signs = "".join(f"{i % 7}.5,{'+-'[i % 2]}\n" for i in range(60))
+    assert read("a,y\n" + signs).task.classes == ("+", "-")
+
+
+def test_new_files_know_the_marks_and_levels_of_training(tmp_path):
+    rows = "".join(
+        f"{('NA', 'DE', 'FR', 'US')[i % 4]},{('-9', '3.5', '4.5')[i % 3]},{i % 2}\n" for i in range(60)
+    )
+    (tmp_path / "t.csv").write_text("country,a,y\n" + rows)
+    data = load(tmp_path / "t.csv", missing=["-9"])
+    (tmp_path / "new.csv").write_text("Country, A\nNA,-9\nDE,3.5\n")
+    encoder = type(data.encoder).from_dict(data.encoder.to_dict())
+    new = ep.data.encode_new(encoder, tmp_path / "new.csv")
+    row = dict(zip(new.features, new.inputs[0], strict=True))
+    assert row["country=NA"] == 1
+    assert np.isnan(row["a"])
+    assert row["a is missing"] == 1
+    assert said(new, "2 names of columns", "capitals or blanks", '"Country" for "country"')
+
+
+def test_all_ragged_lines_are_told_at_once(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b,c,y\n" + BODY + "1,2\n" + BODY + "1,2,3,4,5\n" + "1\n" * 9)
+    with pytest.raises(Refusal, match=r"11 lines .* 4 fields .* line 32 \(2\), 63 \(5\), .* and 6 more"):
+        load(tmp_path / "t.csv")
