@@ -44,9 +44,10 @@ def in_turn(lowered: Any, program: Any, devices: int) -> Any:
         return program
     if calls >= threads:
         raise Refusal(
-            f"PJRT_NPROC must be at least {calls + 1} for this model; got {threads}. It factorizes batches of "
-            f"matrices in {calls} places, which can wait for each other forever in JAX {jax.__version__} with "
-            f"{threads} threads: set that environment variable before Python starts, or use JAX 0.11.2 or later."
+            f"PJRT_NPROC must be at least {calls + 1} for this model; got {threads}. It factorizes batches "
+            f"of matrices in {calls} places, which can wait for each other forever in JAX "
+            f"{jax.__version__} with {threads} threads: set that environment variable before Python starts, "
+            "or use JAX 0.11.2 or later."
         )
     return _InTurn(program)
 
