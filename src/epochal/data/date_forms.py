@@ -193,7 +193,7 @@ def parse_dates(words: Any, form: str, utc: bool = False) -> Any:
         afternoon = _by_word(pc.struct_field(parts, "p"), _half) if "p" in names else np.zeros_like(hour)
         hour = hour % 12 + 12 * afternoon
     months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
-    dates = months.astype("datetime64[D]") + (day - 1)
+    dates = months.astype("datetime64[D]") + (day - 1).astype("timedelta64[D]")
     good &= dates.astype("datetime64[M]") == months
     seconds = dates.astype(np.int64) * 86_400 + hour * 3600 + minute * 60 + np.minimum(second, 59)
     if utc and "z" in names:
