@@ -290,6 +290,22 @@ def test_days_and_months_are_told_apart_by_the_whole_column_or_said():
     assert both.inputs[0, both.features.index("when day")] == int(words[0][:2])
 
 
+def test_dates_in_several_ways_are_dates():
+    moments = np.datetime64("2021-01-04", "s") + np.arange(90) * np.timedelta64(31 * 3600, "s")
+    forms = ("%d.%m.%Y", "%Y-%m-%d %H:%M:%S")
+    words = [moment.item().strftime(forms[k % 2]) for k, moment in enumerate(moments)]
+    data = load((pa.table({"when": words, "y": [0, 1, 1] * 30}), "y"))
+    said(data, "written as", *forms)
+    day = data.inputs[:, data.features.index("when day")]
+    assert day.tolist() == [moment.item().day for moment in moments]
+
+
+def test_several_words_among_numbers_may_mean_something_of_their_own(tmp_path):
+    good = "".join(f"{i / 7:.4f},{i % 2}\n" for i in range(100))
+    with pytest.raises(Refusal, match=r'"low" \(3 values, first in row 101\), "high".*--missing low,high'):
+        read(tmp_path, f"a,y\n{good}" + "low,1\n" * 3 + "high,0\n" * 2)
+
+
 def test_whole_numbers_may_be_dates_and_seconds_are_numbers():
     days = [20210101 + day for day in range(28)] * 3
     seconds = [1_600_000_000 + 1000 * day for day in range(84)]
