@@ -242,9 +242,14 @@ def input_columns(
     if not columns:
         reasons = "; ".join(f"{called(names, item.index)}: {item.reason}" for item in left_out[:5])
         more = f"; and {len(left_out) - 5:,} more" if len(left_out) > 5 else ""
+        prose = [item.index for item in left_out if item.reason == "free text"][:1]
+        texts = "".join(
+            f', or read its words with --text {flag_value(names, at)} (text(data, text="{names[at]}"))'
+            for at in prose
+        )
         raise Refusal(
             f"at least 1 input column is needed; all {len(left_out):,} are left out ({reasons}{more}). "
-            "Keep one with --keep."
+            f"Keep one with --keep{texts}."
         )
     if missing:
         marks = {column.index: column for column in columns if column.missing}
@@ -316,7 +321,7 @@ def weights_of(column: pa.ChunkedArray, said: str) -> NDArray[np.float32]:
     if column.null_count:
         row = pc.index(pc.is_null(column), True).as_py() + 1
         raise Refusal(f"{said} weighs the samples and may miss no value; got none in row {row:,}.")
-    weights = target_numbers(column, said)
+    weights = target_numbers(column, said).astype(np.float32)
     if (weights < 0).any():
         row = int(np.argmax(weights < 0))
         raise Refusal(

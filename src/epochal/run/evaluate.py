@@ -62,7 +62,7 @@ def evaluate(
         ensemble={},
         overlap=_overlap(run, dataset),
         parameters=parameters,
-        notes=(*dataset.notes, *notes),
+        notes=(*dataset.notes, *notes, *_left_out(run)),
     )
     losses = _losses(run, outputs, dataset)
     if run.task.is_multilabel:
@@ -101,6 +101,12 @@ def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
         sample_weight=None if weight is None else weight[known],
         names=tuple(np.asarray(dataset.names, object)[known]) if dataset.names else (),
     ), [f"{left:,} of {len(known):,} rows without a known target are left out of all figures."]
+
+
+def _left_out(run: Run) -> list[str]:
+    """A note on metrics of the user's own, whose functions no run holds."""
+    names = ", ".join(run.settings.get("own_metrics", {}))
+    return [f"your own metrics ({names}) are not evaluated here: a run does not hold them."] if names else []
 
 
 def _losses(run: Run, outputs: Sequence[Floats], dataset: Dataset) -> list[float]:
