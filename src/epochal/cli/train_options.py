@@ -14,6 +14,7 @@ from epochal.cli.network_options import network_options
 from epochal.cli.options import (
     NOT_NEGATIVE,
     POSITIVE,
+    SHARE,
     BatchSize,
     Growth,
     Number,
@@ -104,7 +105,7 @@ pace_options = decorate(
     ),
     _training(
         "--schedule-floor",
-        type=NOT_NEGATIVE,
+        type=SHARE,
         default=0.0,
         metavar="SHARE",
         help='For "cosine" and "linear": share of the rate at which they end.',
@@ -154,7 +155,7 @@ loss_options = decorate(
     _training("--loss", metavar="NAME", help="log_loss, squared_error, absolute_error, huber."),
     _training(
         "--label-smoothing",
-        type=NOT_NEGATIVE,
+        type=SHARE,
         default=0.0,
         metavar="SHARE",
         help="For log_loss: share of a target that is spread over all classes.",
@@ -186,10 +187,8 @@ train_options = decorate(
         "--batch-size",
         "-b",
         type=BatchSize(),
-        default="32",
-        show_default=True,
         metavar="B",
-        help='Batch size, or "full".',
+        help='Batch size, or "full".  [default: 32, or all samples if fewer]',
     ),
     _training(
         "--micro-batch",
@@ -400,13 +399,8 @@ def common(given: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
         "test": number_or_path(given["test"]),
         **held_out(given),
         "class_weight": _class_weight(given["class_weight"]),
-        "standardize": False if given["no_standardize"] else _standardize(dataset),
+        "standardize": False if given["no_standardize"] else None,
     }
-
-
-def _standardize(dataset: Dataset) -> bool | None:
-    """Files of numbers are standardized; other kinds of data as is usual for them."""
-    return True if dataset.dtype == "float32" and dataset.encoder is None else None
 
 
 def names(text: str) -> tuple[str, ...]:

@@ -26,7 +26,6 @@ __all__ = ["MOST_LEVELS", "Hints", "recognize", "stray_marks"]
 MOST_LEVELS = 1000
 """A target has at most this many classes."""
 
-_EXACT = 2**24
 _FEW_LEVELS = 20
 """Numbers and words of at most so many values together are a category."""
 
@@ -180,7 +179,7 @@ def _kind(column: pa.ChunkedArray, named: _Named) -> tuple[Column, str]:
     if pa.types.is_boolean(kind):
         return named.column("boolean", missing), ""
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        return named.column("numeric", missing), _lost_digits(column, named)
+        return named.column("numeric", missing), ""
     marks, count, _ = stray_marks(column)
     if marks:
         found, note = _category(column, named)
@@ -194,19 +193,6 @@ def _kind(column: pa.ChunkedArray, named: _Named) -> tuple[Column, str]:
     if _share_of_numbers(column) == 1:
         note += f" --numeric {named.flag} reads it as numbers."
     return found, note
-
-
-def _lost_digits(column: pa.ChunkedArray, named: _Named) -> str:
-    """A note where whole numbers have more digits than float32 can hold."""
-    if not pa.types.is_integer(column.type):
-        return ""
-    most = max(abs(bound) for bound in pc.min_max(column).as_py().values())
-    if most <= _EXACT:
-        return ""
-    return (
-        f"{named.said} has whole numbers up to {most:,}; float32 is exact to {_EXACT:,} and rounds them; "
-        f"--drop {named.flag} leaves it out."
-    )
 
 
 def _category(column: pa.ChunkedArray, named: _Named) -> tuple[Column, str]:
