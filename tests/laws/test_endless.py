@@ -44,6 +44,7 @@ def test_its_updates_are_those_of_the_same_samples_in_sequence() -> None:
         epochs=1,
         evaluate_train=False,
         stream=True,
+        standardize=False,
         **OPTIONS,
     )
     for run in (other, known):

@@ -186,10 +186,8 @@ train_options = decorate(
         "--batch-size",
         "-b",
         type=BatchSize(),
-        default="32",
-        show_default=True,
         metavar="B",
-        help='Batch size, or "full".',
+        help='Batch size, or "full".  [default: 32, or all samples if fewer]',
     ),
     _training(
         "--micro-batch",
@@ -400,13 +398,8 @@ def common(given: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
         "test": number_or_path(given["test"]),
         **held_out(given),
         "class_weight": _class_weight(given["class_weight"]),
-        "standardize": False if given["no_standardize"] else _standardize(dataset),
+        "standardize": False if given["no_standardize"] else None,
     }
-
-
-def _standardize(dataset: Dataset) -> bool | None:
-    """Files of numbers are standardized; other kinds of data as is usual for them."""
-    return True if dataset.dtype == "float32" and dataset.encoder is None else None
 
 
 def names(text: str) -> tuple[str, ...]:

@@ -316,7 +316,7 @@ def weights_of(column: pa.ChunkedArray, said: str) -> NDArray[np.float32]:
     if column.null_count:
         row = pc.index(pc.is_null(column), True).as_py() + 1
         raise Refusal(f"{said} weighs the samples and may miss no value; got none in row {row:,}.")
-    weights = target_numbers(column, said)
+    weights = target_numbers(column, said).astype(np.float32)
     if (weights < 0).any():
         row = int(np.argmax(weights < 0))
         raise Refusal(
