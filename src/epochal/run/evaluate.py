@@ -62,7 +62,7 @@ def evaluate(
         ensemble={},
         overlap=_overlap(run, dataset),
         parameters=parameters,
-        notes=(*dataset.notes, *notes),
+        notes=(*dataset.notes, *notes, *_left_out(run)),
     )
     losses = _losses(run, outputs, dataset)
     if run.task.is_multilabel:
@@ -108,6 +108,12 @@ def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
         f"{left:,} of {len(known):,} rows are left out: they have no {name}, or one that training did "
         "not have."
     ]
+
+
+def _left_out(run: Run) -> list[str]:
+    """A note on metrics of the user's own, whose functions no run holds."""
+    names = ", ".join(run.settings.get("own_metrics", {}))
+    return [f"your own metrics ({names}) are not evaluated here: a run does not hold them."] if names else []
 
 
 def _losses(run: Run, outputs: Sequence[Floats], dataset: Dataset) -> list[float]:
