@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 __all__ = ["Odd", "are_marks", "counted", "known_marks", "odd_cells", "quoted", "refuse_odd"]
 
 MARK_SHARE = 0.2
-"""The share of cells that one or two words without digits may have, to be taken as missing values."""
+"""The share of cells that a word without digits may have, to be taken as missing values."""
 
 _LACKING = frozenset(
     re.split(
@@ -55,12 +55,16 @@ def known_marks(odd: Sequence[Odd]) -> bool:
 
 
 def are_marks(odd: Sequence[Odd], cells: int) -> bool:
-    """Whether odd cells stand for missing values: known words for it, or one or two others without digits."""
+    """Whether odd cells stand for missing values: known words for it, and at most one other without digits.
+
+    Of several other words each may mean something of its own, such as low and high.
+    """
     if known_marks(odd):
         return sum(one.count for one in odd) <= cells / 2
+    others = [one for one in odd if not known_marks([one])]
     return (
-        len(odd) <= 2
-        and not any(re.search(r"\d", one.word) for one in odd)
+        len(others) == 1
+        and not re.search(r"\d", others[0].word)
         and sum(one.count for one in odd) <= MARK_SHARE * cells
     )
 

@@ -259,8 +259,8 @@ def input_columns(
         )
         which = f"column {shown} has" if len(missing) == 1 else f"columns {shown} have"
         notes.append(
-            f"{which} missing values ({cells:,} cells): numbers are filled with the {filling} of the "
-            "training samples, and an indicator column says where."
+            f"{which} missing values ({cells:,} cell{'s' if cells > 1 else ''}): numbers are filled with "
+            f"the {filling} of the training samples, and an indicator column says where."
         )
     return columns, left_out, notes
 
