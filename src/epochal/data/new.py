@@ -55,6 +55,7 @@ def encode_new(
     dtype: Any = None,
     reading: Reading = AS_FOUND,
     finite: bool = False,
+    partial: bool = False,
 ) -> Dataset:
     """New samples, encoded as those that the network was trained on; with targets if they have any.
 
@@ -70,6 +71,8 @@ def encode_new(
         dtype: what the training inputs were kept as.
         reading: what is said about how a file is read; the rest is recognized in it anew.
         finite: whether missing values are refused, since no scaling of the training samples fills them.
+        partial: whether the targets of a table may be missing in some rows, where they are then -1 or NaN;
+            else none of them are used.
 
     Raises:
         Refusal: a column is missing or holds another kind of value (with its row); or no rows.
@@ -81,7 +84,7 @@ def encode_new(
         found = encoder.encode_new(source, reading)
     else:
         as_kept_in_training = functools.partial(encode, dtype=dtype)
-        found = new_rows(read_new(encoder, source, reading), encoder, as_kept_in_training)
+        found = new_rows(read_new(encoder, source, reading), encoder, as_kept_in_training, partial)
     row = first_missing(found.inputs) if finite else None
     if row is not None:
         raise Refusal(
@@ -109,7 +112,7 @@ class _Read:
         )
 
 
-def new_rows(read: _Read, encoder: Encoder, encoded: Encoded = encode) -> Dataset:
+def new_rows(read: _Read, encoder: Encoder, encoded: Encoded = encode, partial: bool = False) -> Dataset:
     """The samples of a new table; `encoded` makes inputs and notes of (table, encoder, positions)."""
     table, name, notes = read.table, read.name, read.notes
     positions, target_at, weight_at, said = match_columns(encoder, table.column_names, read.beside)
@@ -120,7 +123,7 @@ def new_rows(read: _Read, encoder: Encoder, encoded: Encoded = encode) -> Datase
     targets, weight = None, None
     column = read.target if read.target is not None or target_at is None else table.column(target_at)
     if column is not None:
-        targets, note = _targets(encoder, column)
+        targets, note = _targets(encoder, column, partial)
         said += note
     column = read.weight if read.weight is not None or weight_at is None else table.column(weight_at)
     if column is not None and targets is not None:
@@ -361,8 +364,20 @@ def _refuse_lacking(encoder: Encoder, lacking: Sequence[Column], names: Sequence
     )
 
 
-def _targets(encoder: Encoder, column: pa.ChunkedArray) -> tuple[NDArray[Any] | None, list[str]]:
+def _targets(
+    encoder: Encoder, column: pa.ChunkedArray, partial: bool = False
+) -> tuple[NDArray[Any] | None, list[str]]:
+    """The targets of new rows with notes; where some are missing, none, or -1 and NaN there if `partial`."""
     said = called(encoder.names, encoder.target or 0)
+    if partial and 0 < column.null_count < len(column):
+        known, notes = _targets(encoder, column.drop_null())
+        if known is None:
+            return None, notes
+        targets = np.full(
+            (len(column), *known.shape[1:]), -1 if known.dtype.kind == "i" else np.nan, known.dtype
+        )
+        targets[np.asarray(column.is_valid().to_numpy())] = known
+        return targets, notes
     if column.null_count:
         if column.null_count == len(column):
             return None, []

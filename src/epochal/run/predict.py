@@ -26,6 +26,7 @@ from epochal.engine.evaluate import forward
 from epochal.errors import Refusal, require
 from epochal.models import Model, Variables, computing_in, label_probabilities, probabilities, settled
 from epochal.run.csv_file import write_table
+from epochal.waiting import interruptible
 
 if TYPE_CHECKING:
     from epochal.data import Dataset, Task
@@ -294,7 +295,9 @@ def outputs_of(run: Run, dataset: Dataset, parameters: str = "best") -> list[NDA
         if inputs.dtype == np.float64:
             inputs = np.asarray(inputs[:], np.float32)
         variables: Variables = getattr(fitted, parameters)
-        outputs = [np.asarray(call(variables, inputs[part]), np.float64) for part in parts]
+        outputs = interruptible(
+            lambda: [np.asarray(call(variables, inputs[part]), np.float64) for part in parts]  # noqa: B023
+        )
         found.append(np.concatenate(outputs))
     return found
 
@@ -318,7 +321,13 @@ def in_units(run: Run, fitted: Fitted, outputs: NDArray[np.float64], dataset: Da
 
 
 def read_samples(
-    run: Run, data: Any, skip_bad: bool = False, *, ahead: bool = False, reading: Reading = AS_FOUND
+    run: Run,
+    data: Any,
+    skip_bad: bool = False,
+    *,
+    ahead: bool = False,
+    partial: bool = False,
+    reading: Reading = AS_FOUND,
 ) -> Dataset:
     """New samples, encoded as those of the run were.
 
@@ -327,6 +336,7 @@ def read_samples(
         data: a file, a data frame, or arrays.
         skip_bad: whether images that can't be read are left out.
         ahead: whether windows of a series may end where the targets are not known yet.
+        partial: whether targets may be missing in some rows of a table, and are then -1 or NaN there.
         reading: what is said about how a file is read; the rest is recognized.
     """
     encoder = run.encoder.looking_ahead() if ahead and isinstance(run.encoder, WindowEncoder) else run.encoder
@@ -342,6 +352,7 @@ def read_samples(
         target_name=run.data["target"],
         dtype=run.data["dtype"],
         finite=any(fitted.scaling is None for fitted in run.fitted),
+        partial=partial,
         reading=reading,
     )
 
