@@ -16,6 +16,7 @@ LAYERS = (
     "html_view",
     "layout",
     "errors",
+    "waiting",
     "directions",
     "hosts",
     "plan",

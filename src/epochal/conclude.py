@@ -44,6 +44,7 @@ from epochal.run import BrokenUpdate, Fitted, ForecastScores, History, Outcome, 
 from epochal.run.evaluate import hashes_of
 from epochal.run.per_class import label_confusion
 from epochal.run.threshold import decide
+from epochal.waiting import interruptible
 
 __all__ = ["LaneResult", "conclude", "constant_figures"]
 
@@ -325,7 +326,10 @@ def _outputs(prepared: Prepared, learned: Fitted, part: Samples | Reader) -> tup
     """The outputs and losses of the best parameters for all samples of a part."""
     model = computing_in(prepared.model, prepared.settings.precision)
     scoring = _scoring(model, prepared.spec.loss, prepared.settings.deterministic)
-    score = functools.partial(scoring, learned.best)
+
+    def score(inputs: Any, targets: Any) -> Any:
+        return interruptible(lambda: jax.block_until_ready(scoring(learned.best, inputs, targets)))
+
     if isinstance(part, Samples):
         outputs, losses = score(part.inputs, part.targets)
         return outputs, losses

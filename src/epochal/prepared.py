@@ -145,6 +145,11 @@ class Prepared:
                 f"batch normalization sees a {seen} of 1 sample in each epoch, whose variance is 0; "
                 f"{remedy} avoids it"
             )
+        if normalizes and self.spec.optimizer.name.startswith("schedule_free"):
+            notes.append(
+                "batch normalization keeps moments of the parameters that move, and what is evaluated is "
+                "their average"
+            )
         if self.endless:
             per, size = self.plan.updates_per_epoch, int(self.plan.batch_size)
             notes.append(f"the source has no length: an epoch is {per:,} updates, of {size:,} samples each")

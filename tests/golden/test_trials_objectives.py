@@ -153,6 +153,16 @@ def test_labels_keep_the_names_of_a_data_frame():
     assert ep.load_data((X, frame)).task.classes == ("red", "green", "blue")
 
 
+def test_labels_beside_a_data_frame_are_refused_by_name():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X, columns=list("abcde"))
+    for labels in (Y, pandas.DataFrame(Y)):
+        with pytest.raises(ep.Refusal, match="of several columns, labels or numbers, goes with an array"):
+            ep.load_data((frame, labels))
+    with pytest.raises(ep.Refusal, match=r"several columns.*got a, b"):
+        ep.load_data((frame, ["a", "b"]))
+
+
 def test_numbers_stay_numbers():
     assert ep.load_data((X, Y * 1.5)).task.kind == "regression"
     assert ep.load_data((X, Y), task="regression").task.kind == "regression"

@@ -103,3 +103,22 @@ def test_a_tokenizer_with_another_pattern_is_refused():
     encoder["tokenizer"]["pre_tokenizer"]["pretokenizers"][0]["pattern"] = {"Regex": "(a+)+$"}
     with pytest.raises(ep.Refusal, match="steps or tokens that epochal does not write"):
         encoder_from_dict(encoder).encode(["a"])
+
+
+@pytest.mark.parametrize("script", ["english", "chinese"])
+def test_a_table_of_texts_alone_is_told_to_be_read_as_texts(script, tmp_path):
+    marks = ("bad", "good") if script == "english" else ("讨厌", "喜欢")
+    rows = [
+        f"this is a really {marks[k % 2]} film number {k}"
+        if script == "english"
+        else f"我们都很{marks[k % 2]}这部电影{chr(0x4E00 + k)}"
+        for k in range(60)
+    ]
+    path = tmp_path / "reviews.csv"
+    path.write_text("review,liked\n" + "".join(f"{row},{k % 2}\n" for k, row in enumerate(rows)))
+    with pytest.raises(ep.Refusal, match=r'or read its words with .*text\(data, text="review"\)'):
+        ep.load_data(path)
+    path.write_text("review,size,liked\n" + "".join(f"{row},{k % 7},{k % 2}\n" for k, row in enumerate(rows)))
+    data = ep.load_data(path)
+    assert any("looks like free text" in note and "--text review" in note for note in data.notes)
+    assert ep.text(path, text="review", target="liked").samples == 60

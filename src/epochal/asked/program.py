@@ -106,7 +106,7 @@ def _constants(traced: Any) -> Iterator[Any]:
     elif hasattr(traced, "eqns"):
         yield from getattr(traced, "consts", ())
         for equation in traced.eqns:
-            literals = [getattr(operand, "val", None) for operand in equation.invars]
+            literals: list[Any] = [getattr(operand, "val", None) for operand in equation.invars]
             yield from (value for value in literals if np.ndim(value))
             for value in equation.params.values():
                 yield from _constants(value)

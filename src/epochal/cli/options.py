@@ -16,6 +16,7 @@ from epochal.errors import Refusal
 __all__ = [
     "NOT_NEGATIVE",
     "POSITIVE",
+    "SHARE",
     "BatchSize",
     "Growth",
     "Number",
@@ -101,6 +102,7 @@ class Number(_Type):
 
 NOT_NEGATIVE = Number("a number, at least 0", lambda number: number >= 0)
 POSITIVE = Number("a number above 0", lambda number: number > 0)
+SHARE = Number("a number from 0 to less than 1", lambda number: 0 <= number < 1)
 
 
 def _named(param: click.Parameter | None) -> str:

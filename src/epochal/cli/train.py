@@ -106,7 +106,8 @@ def own_model(name: str | None) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if name is None or isinstance(error, Refusal) or os.environ.get("EPOCHAL_DEBUG"):
+        ours = isinstance(error, Refusal | click.exceptions.Exit)
+        if name is None or ours or os.environ.get("EPOCHAL_DEBUG"):
             raise
         first = " ".join(str(error).partition("\n")[0].split()).rstrip(".")
         raise Refusal(f'model "{name}" failed: {type(error).__name__}: {first}.') from error

@@ -14,6 +14,7 @@ from epochal.cli.network_options import network_options
 from epochal.cli.options import (
     NOT_NEGATIVE,
     POSITIVE,
+    SHARE,
     BatchSize,
     Growth,
     Number,
@@ -104,7 +105,7 @@ pace_options = decorate(
     ),
     _training(
         "--schedule-floor",
-        type=NOT_NEGATIVE,
+        type=SHARE,
         default=0.0,
         metavar="SHARE",
         help='For "cosine" and "linear": share of the rate at which they end.',
@@ -154,7 +155,7 @@ loss_options = decorate(
     _training("--loss", metavar="NAME", help="log_loss, squared_error, absolute_error, huber."),
     _training(
         "--label-smoothing",
-        type=NOT_NEGATIVE,
+        type=SHARE,
         default=0.0,
         metavar="SHARE",
         help="For log_loss: share of a target that is spread over all classes.",

@@ -130,6 +130,14 @@ def column_beside(table: pa.Table, role: str, values: Any) -> tuple[str, pa.Chun
         given = getattr(values, "to_numpy", lambda: values)()
     if getattr(given, "ndim", 1) == 2 and given.shape[1] == 1:
         given = given[:, 0]
+    several = getattr(given, "ndim", 1) == 2
+    named = isinstance(values, list | tuple) and 1 < len(values) < table.num_rows
+    if several or (named and all(isinstance(one, str) and one in table.column_names for one in values)):
+        got = f"the shape {given.shape}" if several else ", ".join(values)
+        raise Refusal(
+            f"{role} of several columns, labels or numbers, goes with an array of inputs and not with a data "
+            f"frame; got {got}. Give arrays, with categories encoded: fit(model, inputs.to_numpy(), {role}s)."
+        )
     try:
         column = given if isinstance(given, pa.Array) else pa.array(given, from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError) as error:

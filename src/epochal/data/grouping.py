@@ -132,7 +132,7 @@ def _pairs(source: Any) -> tuple[dict[str, Any], str]:
     if isinstance(source, Mapping):
         return {str(name): group for name, group in source.items()}, "groups_table"
     if is_frame(source):
-        table, said = table_of_frame(source), "groups_table"
+        table, said = table_of_frame(source)[0], "groups_table"
     elif isinstance(source, (str, Path)):
         path = existing(source)
         table, said = read_table(path, AS_FOUND)[0], path.name

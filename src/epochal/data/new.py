@@ -193,9 +193,10 @@ def _read_file(encoder: Encoder, path: Path, reading: Reading) -> tuple[pa.Table
     if reading.missing is None:
         reading = replace(reading, missing=encoder.missing)
     dialect = sniff(content, reading)
-    if reading.header is None:
+    known = {plain_name(column.name) for column in encoder.columns}
+    named = encoder.header and dialect.header and known & set(map(plain_name, dialect.names))
+    if reading.header is None and not named:
         first = sniff(content, replace(reading, header=True)) if encoder.header else dialect
-        known = {plain_name(column.name) for column in encoder.columns}
         header = (encoder.header and bool(known & set(map(plain_name, first.names)))) or (
             dialect.header and not encoder.header
         )

@@ -94,9 +94,11 @@ def recognize(
     if not keep:
         reason, remark = no_input(filled, named.name, hints.goal, column)
         if reason:
+            as_texts = f'--text {named.flag} (text(data, text="{named.name}"))'
+            reads = f", {as_texts} reads its words" if reason == "free text" else ""
             return LeftOut(
                 named.name, index, reason
-            ), f"{named.said} {remark}: left out; --keep {named.flag} keeps it."
+            ), f"{named.said} {remark}: left out; --keep {named.flag} keeps it{reads}."
         if remark:
             remark = f"{named.said} {remark}: kept; --drop {named.flag} leaves it out."
     kind, note = _kind(column, named)

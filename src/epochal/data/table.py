@@ -242,9 +242,14 @@ def input_columns(
     if not columns:
         reasons = "; ".join(f"{called(names, item.index)}: {item.reason}" for item in left_out[:5])
         more = f"; and {len(left_out) - 5:,} more" if len(left_out) > 5 else ""
+        prose = [item.index for item in left_out if item.reason == "free text"][:1]
+        texts = "".join(
+            f', or read its words with --text {flag_value(names, at)} (text(data, text="{names[at]}"))'
+            for at in prose
+        )
         raise Refusal(
             f"at least 1 input column is needed; all {len(left_out):,} are left out ({reasons}{more}). "
-            "Keep one with --keep."
+            f"Keep one with --keep{texts}."
         )
     if missing:
         marks = {column.index: column for column in columns if column.missing}

@@ -62,7 +62,7 @@ def evaluate(
         ensemble={},
         overlap=_overlap(run, dataset),
         parameters=parameters,
-        notes=(*dataset.notes, *notes),
+        notes=(*dataset.notes, *notes, *_left_out(run)),
     )
     losses = _losses(run, outputs, dataset)
     if run.task.is_multilabel:
@@ -101,6 +101,12 @@ def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
         sample_weight=None if weight is None else weight[known],
         names=tuple(np.asarray(dataset.names, object)[known]) if dataset.names else (),
     ), [f"{left:,} of {len(known):,} rows without a known target are left out of all figures."]
+
+
+def _left_out(run: Run) -> list[str]:
+    """A note on metrics of the user's own, whose functions no run holds."""
+    names = ", ".join(run.settings.get("own_metrics", {}))
+    return [f"your own metrics ({names}) are not evaluated here: a run does not hold them."] if names else []
 
 
 def _losses(run: Run, outputs: Sequence[Floats], dataset: Dataset) -> list[float]:
@@ -302,9 +308,10 @@ def hashes_of(dataset: Dataset) -> NDArray[np.uint64]:
 def _overlap(run: Run, dataset: Dataset) -> Overlap:
     """Which of the samples the run was trained on."""
     same = dataset.fingerprint == run.data["fingerprint"]
+    noun = "rows" if dataset.timeline is None else "windows"
     own = hashes_of(dataset) if len(run.hashes) else run.hashes
     if not len(own):
-        return Overlap(dataset.samples, None, 0, same, run.repeats)
+        return Overlap(dataset.samples, None, 0, same, run.repeats, noun)
     trained = np.zeros(len(own), np.int64)
     known: dict[bytes, NDArray[np.bool_]] = {}
     for part in run.splits:
@@ -313,5 +320,10 @@ def _overlap(run: Run, dataset: Dataset) -> Overlap:
             known[key] = np.isin(own, run.hashes[part == 1])
         trained += known[key]
     return Overlap(
-        dataset.samples, int((trained > 0).sum()), int((trained == run.repeats).sum()), same, run.repeats
+        dataset.samples,
+        int((trained > 0).sum()),
+        int((trained == run.repeats).sum()),
+        same,
+        run.repeats,
+        noun,
     )

@@ -26,6 +26,7 @@ from epochal.engine.evaluate import forward
 from epochal.errors import Refusal, require
 from epochal.models import Model, Variables, computing_in, label_probabilities, probabilities, settled
 from epochal.run.csv_file import write_table
+from epochal.waiting import interruptible
 
 if TYPE_CHECKING:
     from epochal.data import Dataset, Task
@@ -294,7 +295,9 @@ def outputs_of(run: Run, dataset: Dataset, parameters: str = "best") -> list[NDA
         if inputs.dtype == np.float64:
             inputs = np.asarray(inputs[:], np.float32)
         variables: Variables = getattr(fitted, parameters)
-        outputs = [np.asarray(call(variables, inputs[part]), np.float64) for part in parts]
+        outputs = interruptible(
+            lambda: [np.asarray(call(variables, inputs[part]), np.float64) for part in parts]  # noqa: B023
+        )
         found.append(np.concatenate(outputs))
     return found
 
@@ -379,7 +382,7 @@ def predict(
         notes = (*notes, f"the state is zero before the first row{again}, and carried from window to window.")
     if run.threshold is not None:
         chosen = parameters == "last" and run.threshold.rule != "given"
-        aside = " (it was chosen with the best parameters, not with these)" if chosen else ""
+        aside = " (it was chosen at the best epoch, not for these weights)" if chosen else ""
         notes = (*notes, f"predicted {run.threshold}{aside}")
     return Prediction(
         task=run.task,
