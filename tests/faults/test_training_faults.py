@@ -381,7 +381,7 @@ def test_missing_values_need_a_scaling_that_fills_them():
 
 def test_data_that_cannot_work_is_refused():
     for data, sentence in (
-        (X, "data must be "),
+        (X, "y is missing"),
         ((X, Y[:-1]), "targets must have one entry for each of the 40 samples; got 39."),
         ((X, np.zeros(40, int)), "must have at least 2 different values"),
     ):
