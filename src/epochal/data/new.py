@@ -88,7 +88,7 @@ def encode_new(
     row = first_missing(found.inputs) if finite else None
     if row is not None:
         raise Refusal(
-            f"the inputs must have no missing values (NaN), which only standardize=True in training can "
+            "the inputs must have no missing values (NaN), which only a training that standardizes them can "
             f"fill; got one in row {row + 1:,}."
         )
     return found
