@@ -9,7 +9,7 @@ ORACLES ?=
 CORES ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench lock clean
+.PHONY: help demo test check format bench matrix lock clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' $(MAKEFILE_LIST)
@@ -51,6 +51,10 @@ format: $(STAMP)
 bench: $(VENV)/.installed-oracles
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[bench]'
 	$(BIN)/python -m benchmarks
+
+# make matrix  every declared Python with the lowest and the newest packages; CELLS='3.12-newest ...' for some
+matrix:
+	$(PYTHON) tools/matrix.py $(CELLS)
 
 # make lock   pin the versions that are tested
 lock: $(STAMP)

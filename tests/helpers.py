@@ -123,6 +123,7 @@ def ours(case: Case, micro_batch: int | None = None) -> tuple[ep.Plan, list[dict
         if case.class_weight
         else None,
         validation=0,
+        standardize=False,
         metrics=(),
         seed=11,
         initial=start_of(case),

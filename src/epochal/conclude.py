@@ -44,6 +44,7 @@ from epochal.run import BrokenUpdate, Fitted, ForecastScores, History, Outcome, 
 from epochal.run.evaluate import hashes_of
 from epochal.run.per_class import label_confusion
 from epochal.run.threshold import decide
+from epochal.waiting import interruptible
 
 __all__ = ["LaneResult", "conclude", "constant_figures"]
 
@@ -294,9 +295,12 @@ def constant_figures(prepared: Prepared, repeat: int) -> dict[str, float]:
         found = {"label_accuracy": float(((targets > 0) == (shares > 0.5)).mean())}
     else:
         middle = (
-            np.average(train, axis=0, weights=ones) if known == "squared_error" else np.median(train, axis=0)
+            np.average(train.astype(np.float64), axis=0, weights=ones)
+            if known == "squared_error"
+            else np.median(train, axis=0)
         )
-        error = np.abs(targets.astype(np.float64) - middle).reshape(len(targets), -1)
+        targets = targets.astype(np.float64)
+        error = np.abs(targets - middle).reshape(len(targets), -1)
         losses = {
             "squared_error": error**2,
             "absolute_error": error,
@@ -322,7 +326,10 @@ def _outputs(prepared: Prepared, learned: Fitted, part: Samples | Reader) -> tup
     """The outputs and losses of the best parameters for all samples of a part."""
     model = computing_in(prepared.model, prepared.settings.precision)
     scoring = _scoring(model, prepared.spec.loss, prepared.settings.deterministic)
-    score = functools.partial(scoring, learned.best)
+
+    def score(inputs: Any, targets: Any) -> Any:
+        return interruptible(lambda: jax.block_until_ready(scoring(learned.best, inputs, targets)))
+
     if isinstance(part, Samples):
         outputs, losses = score(part.inputs, part.targets)
         return outputs, losses
@@ -358,9 +365,8 @@ def _scores(prepared: Prepared, fitted: Mapping[int, Fitted], name: str) -> Scor
                 labels.append(targets.astype(np.int64))
                 shares.append(label_probabilities(scores, np))
         else:
-            targets = targets.astype(np.float64)
-            scores = scores.reshape(targets.shape)
-            scores, targets = (prepared.in_units(repeat, name, each) for each in (scores, targets))
+            scores = prepared.in_units(repeat, name, scores.reshape(targets.shape))
+            targets = prepared.truth(repeat, name)
             true.append(targets)
             predicted.append(scores)
         for metric in wanted:

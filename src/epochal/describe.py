@@ -99,6 +99,8 @@ def _order_by(prepared: Prepared) -> str | None:
 
 
 def _held_out(asked: Any, own: Dataset | None) -> Any:
+    if own is None and not isinstance(asked, int | float):
+        return 0.0  # all rows of the data that was given had labels that training did not have
     if own is None:
         return float(asked) if not isinstance(asked, int) else asked
     return {"source": own.source, "samples": own.samples, "fingerprint": own.fingerprint}

@@ -21,6 +21,8 @@ _TAKE_WORDS = _LISTS | {
     "model",
     "target",
     "batch-size",
+    "time-zone",
+    "groups-from",
 }
 """Flags whose value may be a bare word."""
 
@@ -32,6 +34,7 @@ _SWITCHES = {
     "no-standardize": "standardize=False",
     "standardize": "standardize=True",
     "skip-bad": "skip_bad=True",
+    "across-gaps": "across_gaps=True",
     "color": "color=True",
     "gray": "color=False",
     "relative": "relative=True",
@@ -41,8 +44,11 @@ _SWITCHES = {
 }
 """Flags without a value."""
 
+_NAMES = {"window": "lags", "series": "by"}
+"""Flags whose argument is called otherwise."""
+
 _NO_VALUES = (
-    "and|are|can|carries|changes|do|does|for|gives|in|is|keeps|leaves|makes|may|means|names|of|or|"
+    "and|are|as|can|carries|changes|do|does|for|gives|in|is|keeps|lets|leaves|makes|may|means|names|of|or|"
     "reads|says|sets|takes|tells|to|which|with|would"
 )
 """Words that follow a flag and are no value of it."""
@@ -88,7 +94,7 @@ def _same(found: re.Match[str]) -> str:
 
 def _argument(found: re.Match[str]) -> str:
     flag, value = found["name"], found["value"]
-    name = flag.replace("-", "_")
+    name = _NAMES.get(flag, flag.replace("-", "_"))
     if value is not None and not _is_value(flag, value):
         return _argument_alone(flag, name) + found[0][len(flag) + 2 :]
     if value is None:

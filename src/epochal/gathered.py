@@ -18,7 +18,6 @@ from epochal.data import (
     Vocabulary,
     chronological,
     encode_new,
-    first_missing,
     fit_scaling,
     fit_target_scaling,
     fit_vocabulary,
@@ -27,6 +26,7 @@ from epochal.data import (
     split_groups,
     time_notes,
 )
+from epochal.data.copies import whole_groups
 from epochal.data.encoders import code_sizes
 from epochal.data.endless import dataset_of_iterator, is_iterator
 from epochal.data.large import streams_note
@@ -34,11 +34,21 @@ from epochal.data.levels import fit_levels
 from epochal.data.rows import ArrayRows
 from epochal.engine.memory import device_memory
 from epochal.errors import MissingExtra, Refusal
+from epochal.held_out import (
+    class_notes,
+    copies_among,
+    copies_notes,
+    labeled,
+    undefined_notes,
+    unknown_note,
+    usual_share,
+)
 from epochal.hosts import together
-from epochal.plan import BatchSchedule, Plan
+from epochal.plan import BatchSchedule, Groups, Plan
 from epochal.plan.sizes import bounded
 from epochal.prepared import Prepared
 from epochal.settings import Settings
+from epochal.standardizing import standardized
 
 __all__ = ["SAMPLES", "Gathered", "as_dataset", "check_endless", "endless_plan", "placed", "settled_split"]
 
@@ -82,6 +92,7 @@ def endless_plan(settings: Settings) -> Plan:
     most = "between 1 and 2^31 - 1"
     given = settings.updates_per_epoch
     per = bounded("updates_per_epoch", ENDLESS_EPOCH if given is None else given, 1, 2**31 - 1, most)
+    assert settings.batch_size is not None
     size = bounded("batch_size", settings.batch_size, 1, 2**31 - 1, most)
     epochs = bounded("epochs", settings.epochs, 1, (2**31 - 1) // per, f"between 1 and 2^31 / {per}")
     return Plan(
@@ -147,6 +158,8 @@ def _other(data: Any, dataset: Dataset, name: str, finite: bool) -> tuple[float 
         raise
     except Refusal as error:
         raise Refusal(f"{name}: {error}") from error
+    if name == "validation" and (said := unknown_note(other)):
+        raise Refusal(f"{name}: {said.partition(': they')[0]}. Correct the labels, or leave those rows out.")
     if other.targets is None:
         raise Refusal(f'the {name} data has no target column "{dataset.target_name}".')
     return 0.0, other
@@ -210,7 +223,13 @@ class Gathered:
         )
 
     @classmethod
-    def of(cls, data: Any, settings: Settings, state: Callable[[Dataset], int] = lambda _: 0) -> Gathered:
+    def of(
+        cls,
+        data: Any,
+        settings: Settings,
+        state: Callable[[Dataset], int] = lambda _: 0,
+        model: Any = None,
+    ) -> Gathered:
         """Read, split and scale the data; `state` says what one repeat will take besides, in bytes."""
         if is_iterator(data):
             check_endless(settings)
@@ -218,26 +237,32 @@ class Gathered:
         else:
             dataset = as_dataset(data, settings.task, settings.stream, settings.workers)
         dataset = placed(dataset, settings.stream, state)
+        dataset = _with_groups_of(settings, dataset)
         settings = settled_split(settings, dataset)
         task = dataset.task
         if task is None or dataset.targets is None:
             raise Refusal(
                 "the training data has no target; give (inputs, targets), or name the target column."
             )
-        standardize = dataset.standardize if settings.standardize is None else settings.standardize
-        if standardize and dataset.dtype == np.int32:
-            raise Refusal("standardize must be False for tokens, which are no quantities; got True.")
-        in_memory = isinstance(dataset.inputs, np.ndarray)
-        if not standardize and in_memory and first_missing(dataset.inputs) is not None:
-            raise Refusal("the inputs have missing values (NaN), which only standardize=True can fill.")
+        targets = dataset.targets
+        scaled = standardized(settings, dataset, model)
+        standardize = scaled.inputs
+        if scaled.notes:
+            dataset = replace(dataset, notes=(*dataset.notes, *scaled.notes))
         share, validation = _other(settings.validation, dataset, "validation", finite=not standardize)
         test_share, test = _other(settings.test, dataset, "test", finite=not standardize)
+        unlabeled = "" if test is None else unknown_note(test)
+        test = None if test is None else labeled(test)
+        share, few = usual_share(share, test_share, settings, dataset)
+        copies = copies_among(dataset, share or test_share)
+        groups = dataset.groups
+        if groups is not None and copies is not None and settings.split == "groups":
+            groups = whole_groups(groups, copies)
         splits: list[Split] = []
         tokens = getattr(dataset.encoder, "vocabulary_size", None)
         sizes = code_sizes(dataset.encoder)
         scalings: list[Scaling | Vocabulary | None] = []
         target_scalings: list[TargetScaling | None] = []
-        numbers = standardize and task.is_regression
         for repeat in range(settings.repeats):
             if repeat and "split" not in settings.vary:
                 splits.append(splits[0])
@@ -248,8 +273,8 @@ class Gathered:
                 line = dataset.timeline or Timeline.of_rows(dataset.rows)
                 chosen = chronological(line, validation=share, test=test_share, gap=settings.gap)
             elif settings.split == "groups":
-                assert dataset.groups is not None
-                chosen = split_groups(dataset.groups, validation=share, test=test_share, seed=settings.seed)
+                assert groups is not None
+                chosen = split_groups(groups, validation=share, test=test_share, seed=settings.seed)
             else:
                 chosen = split(
                     dataset.samples,
@@ -257,7 +282,7 @@ class Gathered:
                     test=test_share,
                     seed=settings.seed + repeat,
                     strata=dataset.strata,
-                    classes=task.classes,
+                    copies=copies,
                 )
             splits.append(chosen)
             if tokens is not None:
@@ -270,9 +295,16 @@ class Gathered:
                 scalings.append(
                     fit_scaling(dataset.inputs, dataset.continuous, chosen.train) if standardize else None
                 )
-            target_scalings.append(fit_target_scaling(dataset.targets, chosen.train) if numbers else None)
-        told = time_notes(dataset.timeline, dataset.samples, splits[0], settings.split, settings.gap)
-        told = [*told, *_news(validation=validation, test=test)]
+            target_scalings.append(fit_target_scaling(targets, chosen.train) if scaled.targets else None)
+        told = (
+            *few,
+            *((f"test: {unlabeled}",) if unlabeled else ()),
+            *undefined_notes(dataset, splits),
+            *copies_notes(copies, splits[0], settings.split, dataset, (validation, test)),
+            *class_notes(dataset, splits),
+            *time_notes(dataset.timeline, dataset.samples, splits[0], settings.split, settings.gap),
+            *_news(validation=validation, test=test),
+        )
         if told:
             dataset = replace(dataset, notes=(*dataset.notes, *told))
         return cls(
@@ -287,13 +319,31 @@ class Gathered:
         )
 
 
+def _with_groups_of(settings: Settings, dataset: Dataset) -> Dataset:
+    """The data set with the groups that an order was given, where a split is to keep them whole, too."""
+    values = settings.order.values if isinstance(settings.order, Groups) else None
+    if values is None or dataset.groups is not None or len(values) != dataset.samples:
+        return dataset  # an order of another length is refused where it is bound
+    if settings.split == "groups":
+        return replace(dataset, groups=np.asarray(values, np.int64))
+    held = any(isinstance(part, int | float) and part for part in (settings.validation, settings.test))
+    if settings.split == "chronological" or not held:
+        return dataset
+    note = (
+        "a random split puts samples of a group on both sides, so that figures may be too good: "
+        'split="groups" keeps each group of the order on one side.'
+    )
+    return replace(dataset, notes=(*dataset.notes, note))
+
+
 def settled_split(settings: Settings, dataset: Dataset) -> Settings:
     """The settings with a kind of split; one by time or by groups is the same in all repeats."""
     usual = "random" if dataset.groups is None else "groups"
     kind = settings.split or (usual if dataset.timeline is None else "chronological")
     if kind == "groups" and dataset.groups is None:
         raise Refusal(
-            'split="groups" needs groups, and here are none: name their column with groups (--groups).'
+            'split="groups" needs groups, and here are none: name their column with groups (--groups), find '
+            "them in file names with groups_from (--groups-from), or give order=Groups(values)."
         )
     if kind != "chronological" and settings.gap:
         raise Refusal('gap belongs to a split in the order of time: use split="chronological".')

@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from numpy.typing import NDArray
 
 from epochal.data import (
     Dataset,
@@ -47,7 +48,7 @@ from epochal.models.frozen import Frozen, matching, names_of
 from epochal.models.pairwise import Pairwise
 from epochal.models.starts import Start, start_of
 from epochal.ordering import order_for
-from epochal.plan import BatchSchedule, Plan
+from epochal.plan import BatchSchedule, Order, Plan
 from epochal.prepared import Prepared
 from epochal.run.contents import check_start
 from epochal.settings import Settings
@@ -74,13 +75,17 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         )
     check_devices(settings.devices)
     state = functools.partial(_state, model, settings)
-    samples = Gathered.of(data, settings, state) if like is None else Gathered.like(like, settings)
+    samples = Gathered.of(data, settings, state, model) if like is None else Gathered.like(like, settings)
     dataset, task, splits, settings = samples.dataset, samples.task, samples.splits, samples.settings
     settings = replace(settings, class_weight=by_class(settings.class_weight, task))
     if settings.stateful:
         settings = _stateful(settings, samples)
     endless = isinstance(dataset.inputs, EndlessRows)
     order = order_for("sequential" if endless else settings.order, dataset, settings.class_weight)
+    remarks: tuple[str, ...] = ()
+    if settings.batch_size is None:
+        settings, remarks = _usual_batch(settings, order, None if endless else splits[0].train)
+    assert settings.batch_size is not None
     plan = (
         endless_plan(settings)
         if endless
@@ -164,11 +169,33 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         splits=splits,
         scalings=samples.scalings,
         target_scalings=samples.target_scalings,
+        remarks=remarks,
     )
     _check_orders(prepared)
     check_fit(prepared)
     _check_weights(prepared)
     return prepared
+
+
+USUAL_BATCH = 32
+"""Samples of an update where nobody says how many."""
+
+
+def _usual_batch(
+    settings: Settings, order: Order, train: NDArray[np.int64] | None
+) -> tuple[Settings, tuple[str, ...]]:
+    """The settings with the usual batch size as far as there are samples, and a note if there are fewer."""
+    size = USUAL_BATCH
+    if train is not None:
+        own = order.take(train)
+        turns = own.turns(len(train))
+        size = min(size, turns)
+        try:
+            own.check_batches(size, settings.remainder)
+        except Refusal:
+            size = turns  # as orders by classes need a sample of each in a batch
+    note = f"batch size {size:,} instead of the usual {USUAL_BATCH}: an epoch has no more samples"
+    return replace(settings, batch_size=size), (note,) if size < USUAL_BATCH else ()
 
 
 def _own_metrics(settings: Settings, samples: Gathered) -> tuple[Metric, ...]:

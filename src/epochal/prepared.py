@@ -38,7 +38,7 @@ from epochal.engine.state import Part, Seeds
 from epochal.engine.team import Team
 from epochal.errors import Refusal
 from epochal.lanes import SMALL_UPDATE, Lanes, lanes_for, parameters_of
-from epochal.models import Model, shapes_of
+from epochal.models import Model, learned_dtype, shapes_of
 from epochal.models.frozen import Frozen
 from epochal.models.starts import Start
 from epochal.ordering import stacked
@@ -102,11 +102,13 @@ class Prepared:
 
     @property
     def weight_notes(self) -> tuple[str, ...]:
-        """What each class weighs, relative to the mean over all samples."""
-        if self.class_weights is None or self.dataset.targets is None:
+        """What each class weighs in the first repeat, relative to the mean over its training samples."""
+        train = self.splits[0].train
+        weights = weights_of_classes(self.settings.class_weight, self.dataset, train)
+        if weights is None or self.dataset.targets is None:
             return ()
-        counts = np.bincount(self.dataset.targets, minlength=len(self.task.classes))
-        relative = self.class_weights / np.average(self.class_weights, weights=counts)
+        counts = np.bincount(self.dataset.targets[train], minlength=len(self.task.classes))
+        relative = weights / np.average(weights, weights=counts)
         shown = [f"{name} {one:.3g}" for name, one in zip(self.task.classes[:8], relative, strict=False)]
         more = f" and {len(relative) - 8:,} more" if len(relative) > 8 else ""
         return (f"class weights: {', '.join(shown)}{more}; in the losses of all parts, not in metrics",)
@@ -268,11 +270,6 @@ class Prepared:
         largest = {name: tuple(np.max([one[name] for one in shapes], axis=0).tolist()) for name in shapes[0]}
         return stacked([arrays(repeat) for repeat in repeats], largest)
 
-    @cached_property
-    def class_weights(self) -> NDArray[np.float64] | None:
-        """The weight of each class, or None."""
-        return weights_of_classes(self.settings.class_weight, self.dataset)
-
     def _where(self, repeat: int, name: str) -> tuple[Dataset, NDArray[np.int64]]:
         """The data set of a part, and the numbers of its samples there."""
         own = {"train": None, "validation": self.validation, "test": self.test}[name]
@@ -287,6 +284,8 @@ class Prepared:
         inputs, scaling = dataset.inputs[index], self.scalings[repeat]
         if scaling is not None:
             inputs = scaling.apply(inputs, out=inputs if inputs.dtype == np.float32 else None)
+        elif inputs.dtype == np.float64:
+            inputs = inputs.astype(np.float32)
         return Samples(inputs, *self.labels(repeat, name))
 
     def labels(self, repeat: int, name: str) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
@@ -296,6 +295,7 @@ class Prepared:
         targets, scaling = dataset.targets[index], self.target_scalings[repeat]
         if scaling is not None:
             targets = scaling.apply(targets)
+        targets = targets.astype(learned_dtype(targets.dtype), copy=False)
         return targets, self._weights(dataset, index, self.splits[repeat])
 
     def windows_of(self, repeat: int, name: str) -> tuple[Timeline, NDArray[np.int64]] | None:
@@ -303,8 +303,15 @@ class Prepared:
         dataset, index = self._where(repeat, name)
         return None if dataset.timeline is None else (dataset.timeline, index)
 
+    def truth(self, repeat: int, name: str) -> NDArray[np.float64]:
+        """Regression targets of a part as the data has them, in all their digits."""
+        dataset, index = self._where(repeat, name)
+        assert dataset.targets is not None
+        values = dataset.targets[index].astype(np.float64)
+        return values if dataset.timeline is None else dataset.timeline.restored(values, index)
+
     def in_units(self, repeat: int, name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Regression targets or predictions of a part, as the loss sees them, in the target's own units."""
+        """Predictions of a part, as the loss sees them, in the target's own units."""
         scaling, (dataset, index) = self.target_scalings[repeat], self._where(repeat, name)
         if scaling is not None:
             values = scaling.restore(values)
@@ -317,16 +324,17 @@ class Prepared:
     def _weights(
         self, dataset: Dataset, index: NDArray[np.int64], chosen: Split
     ) -> NDArray[np.float32] | None:
-        if self.class_weights is None and dataset.sample_weight is None:
+        by_class = weights_of_classes(self.settings.class_weight, self.dataset, chosen.train)
+        if by_class is None and dataset.sample_weight is None:
             return None
 
         def raw(of: Dataset, rows: NDArray[np.int64]) -> NDArray[np.float64]:
             weights = np.ones(len(rows))
             if of.sample_weight is not None:
                 weights *= of.sample_weight[rows]
-            if self.class_weights is not None:
+            if by_class is not None:
                 assert of.targets is not None
-                weights *= self.class_weights[of.targets[rows]]
+                weights *= by_class[of.targets[rows]]
             return weights
 
         mean = raw(self.dataset, chosen.train).mean()

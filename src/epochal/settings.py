@@ -62,7 +62,7 @@ _OPTIONAL = ("weight_decay", "clip_norm")
 class Options(TypedDict, total=False):
     """The keyword arguments of `fit` and `train`; `Settings` describes each."""
 
-    batch_size: int | Literal["full"] | Mapping[int, Any] | BatchSchedule
+    batch_size: int | Literal["full"] | Mapping[int, Any] | BatchSchedule | None
     micro_batch: int | Literal["auto"] | None
     epochs: int
     updates_per_epoch: int | None
@@ -111,7 +111,7 @@ class Settings:
     Args:
         batch_size: samples of one update, or "full" for all training samples; or sizes that change, as a
             mapping from the epoch at which each begins, such as {0: 32, 30: 128, 60: "full"}, or as a
-            `BatchSchedule`, which also counts in updates.
+            `BatchSchedule`, which also counts in updates. 32 by default, or all samples if there are fewer.
         micro_batch: the most samples that go through the model at once: the gradient of a larger batch is
             added up over micro-batches, and the update stays that of the whole batch, but for dropout and
             augmentation (drawn for each) and batch normalization (which sees micro-batches). "auto" takes the
@@ -135,7 +135,8 @@ class Settings:
         gradient_noise: variance of normal noise on the first gradient, after clipping; it shrinks with the
             updates t as (1 + t)^-0.55 (Neelakantan et al. 2015, who take 0.01, 0.3 or 1).
         loss: a name ("log_loss", "squared_error", "absolute_error", "huber") or a function
-            (outputs, targets) -> (batch,); the task's usual one by default.
+            (outputs, targets) -> (batch,), which sees regression targets as `standardize` has them; the usual
+            one of the task by default.
         label_smoothing: the share of each target that is spread evenly over the classes, for log_loss; it
             shapes the gradient and the running loss, while evaluations show the log loss itself.
         metrics: what is evaluated along the curve, by name; the task's usual ones by default. A scorer of
@@ -173,7 +174,7 @@ class Settings:
             what it shall make greatest on the validation samples of each repeat, "f1", "balanced_accuracy" or
             "youden"; one half by default.
         standardize: bring inputs (and regression targets) to mean 0 and variance 1 by the training samples;
-            by default for tables, and not for plain arrays.
+            by default for tables and arrays, but not for images and tokens.
         evaluate_every: epochs between evaluations, or a string such as "100 updates".
         evaluate_train: whether the training loss at fixed parameters is evaluated, too; by default unless
             the samples are streamed and there are others for validation.
@@ -191,7 +192,7 @@ class Settings:
         deterministic: whether a GPU gives the same bits every time, as a CPU does; it costs speed.
     """
 
-    batch_size: int | Literal["full"] | Mapping[int, Any] | BatchSchedule = 32
+    batch_size: int | Literal["full"] | Mapping[int, Any] | BatchSchedule | None = None
     micro_batch: int | Literal["auto"] | None = None
     epochs: int = 100
     updates_per_epoch: int | None = None

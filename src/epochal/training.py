@@ -9,6 +9,7 @@ program (`engine`), hands on what they tell as events, and closes with a `Run`. 
 
 from __future__ import annotations
 
+import atexit
 import queue
 import threading
 import time
@@ -52,6 +53,7 @@ from epochal.run.place import RunFolder
 from epochal.saving import Saver
 from epochal.settings import Options, Settings
 from epochal.signatures import takes_options
+from epochal.waiting import PATIENCE_SECONDS, ended
 
 __all__ = ["Control", "Events", "drained", "fit", "train"]
 
@@ -126,7 +128,7 @@ def drained(events: Events, control: Control, shown: Display | None = None) -> R
                         watcher.take(event)
             except KeyboardInterrupt:
                 if control.stopped:
-                    events.close()
+                    events.leave()
                     raise
                 control.stop()
     finally:
@@ -277,6 +279,16 @@ class Events(Iterator[Event]):
         self._end()
         self._prepared.close()
 
+    def leave(self) -> None:
+        """End the training now; where a call of a device hangs, within seconds, and what was kept stays.
+
+        Its threads close the folder if they get so far, or the process does at its end.
+        """
+        closing = threading.Thread(target=self.close, daemon=True)
+        closing.start()
+        if not ended([closing], PATIENCE_SECONDS) and self._home is not None:
+            atexit.register(self._home.close)
+
     def abandon(self) -> None:
         """Leave at once: what was kept stays, and a folder in which nothing was goes."""
         self._end.detach()  # first: or whoever lets go of this object waits for its threads
@@ -354,9 +366,7 @@ def _stop(
 ) -> None:
     """End the threads; what they have learned is kept, if the training has a folder."""
     control.stop()
-    for thread in threads:
-        if thread.is_alive():
-            thread.join()
+    ended(threads)
     if saver is not None:
         with suppress(SaveFailed):
             saver.close()

@@ -15,8 +15,10 @@ from epochal.settings import plain_number
 __all__ = ["by_class", "weights_of_classes"]
 
 
-def weights_of_classes(class_weight: Any, dataset: Dataset) -> NDArray[np.float64] | None:
-    """The weight of each class of a data set, or None where none was asked for."""
+def weights_of_classes(
+    class_weight: Any, dataset: Dataset, train: NDArray[np.int64]
+) -> NDArray[np.float64] | None:
+    """The weight of each class, or None where none was asked for; "balanced" counts the training samples."""
     if class_weight is None:
         return None
     task = dataset.task
@@ -30,7 +32,7 @@ def weights_of_classes(class_weight: Any, dataset: Dataset) -> NDArray[np.float6
             raise Refusal(
                 f'class_weight must be "balanced" or a mapping from class to weight; got "{class_weight}".'
             )
-        counts = np.bincount(dataset.targets, minlength=len(task.classes))
+        counts = np.bincount(dataset.targets[train], minlength=len(task.classes))
         return np.asarray(counts.sum() / (len(counts) * np.maximum(counts, 1)))
     if not isinstance(class_weight, Mapping):
         raise Refusal(f'class_weight must be "balanced" or a mapping; got {type(class_weight).__name__}.')

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-EPOCHAL = [sys.executable, "-c", "from epochal.cli.main import run; run()"]
+EPOCHAL = [sys.executable, "-m", "epochal"]
 
 
 @dataclass(frozen=True)

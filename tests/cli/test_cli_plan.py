@@ -41,6 +41,7 @@ def test_thousands_may_be_set_off(call):
 BAD = {
     "samples 0": (["0", "-b", "1"], ["samples", "at least 1", "got 0"]),
     "samples -5": (["-5", "-b", "1"], ["samples", "negative", "got -5"]),
+    "no such file": (["no.csv", "-b", "1"], ["samples", "a number or a file", '"no.csv"']),
     "samples in words": (["ten", "-b", "1"], ["samples", "whole number", '"ten"']),
     "batch size 0": (["9", "-b", "0"], ["batch_size", "at least 1", "got 0"]),
     "batch size -1": (["9", "-b", "-1"], ["batch_size", "at least 1", "got -1"]),

@@ -17,6 +17,8 @@ import pytest
 import epochal as ep
 from epochal.data import encode_new, load
 from epochal.engine.schedules import Schedule
+from epochal.prepare import prepare
+from epochal.settings import Settings
 
 RANDOM = np.random.default_rng(6)
 X = RANDOM.normal(size=(60, 3)).astype(np.float32)
@@ -43,13 +45,10 @@ def refused(data, *words, model=None, **options):
     [
         ((X, MANY), (X[:20], NUMBERS[:20]), ["2 numbers per sample", "(20,)"]),
         ((X, NUMBERS), (X[:20], MANY[:20]), ["1 number per sample", "(20, 2)"]),
-        ((X, Y), (X[:20], np.eye(2)[Y[:20]]), ["1 class label per sample", "(20, 2)"]),
-        ((X, Y), (X[:20], Y[:20] + 1), ["2 classes", '"2"', "row 2"]),
         ((X, Y), (X[:20], Y[:19]), ["20 samples", "got 19"]),
         ((X, NUMBERS), (X[:20], np.where(np.arange(20) == 2, np.nan, 1)), ["finite", "row 3"]),
         ((X, Y), (X[:20], Y[:20], np.zeros(20)), ["sample_weight", "all 20 are 0"]),
         ((X, Y), (X[:20], Y[:20], -np.ones(20)), ["sample_weight", "at least 0", "row 1"]),
-        ((X, Y), (HOLES[:20], Y[:20]), ["missing values (NaN)", "standardize=True", "row 5"]),
         ((pd.DataFrame(X), Y), (pd.DataFrame(X[:20]), Y[:19]), ["target", "20 rows", "got 19"]),
         ((pd.DataFrame(X), Y), (pd.DataFrame(X[:20]), MANY[:20]), ["target", "(20, 2)"]),
         ((pd.DataFrame(X), Y), (pd.DataFrame(X[:20]), "z"), ["target", '"z"']),
@@ -58,6 +57,16 @@ def refused(data, *words, model=None, **options):
 )
 def test_bad_data_apart_is_refused_by_the_name_of_its_part(part, data, other, words):
     refused(data, f"{part}: ", *words, **{part: other})
+
+
+def test_labels_that_training_did_not_have_validate_nothing():
+    """They can't be scored: validation data is corrected, test data is looked at without them."""
+    refused(
+        (X, Y), 'validation: "target" has the label "2" in 10 of 20 rows', validation=(X[:20], Y[:20] + 1)
+    )
+    made = prepare(ep.MLP(4), (X, Y), Settings(test=(X[:20], Y[:20] + 1)))
+    assert made.part_size("test") == 10
+    assert any('test: "target" has the label "2"' in note for note in made.dataset.notes)
 
 
 def test_data_apart_without_a_target_is_refused():
@@ -75,6 +84,7 @@ def test_missing_values_in_new_rows_are_refused_where_nothing_fills_them():
     with pytest.raises(ep.Refusal, match=r"row 5\."):
         encode_new(table.encoder, pd.DataFrame(HOLES), finite=True)
     refused((pd.DataFrame(X), Y), "test: ", "row 5", standardize=False, test=(pd.DataFrame(HOLES), Y))
+    refused((X, Y), "test: ", "row 5", standardize=False, test=(HOLES, Y))
 
 
 @pytest.mark.parametrize("part", ["validation", "test"])

@@ -45,6 +45,7 @@ def exploded():
         epochs=20,
         repeats=2,
         seed=4,
+        standardize=False,
     )
 
 
@@ -86,6 +87,7 @@ TARGETS = NUMBERS.copy()
 TARGETS[BAD] = 1000.0
 FRAGILE = {
     "loss": fragile,
+    "standardize": False,
     "metrics": (),
     "batch_size": 7,
     "epochs": 3,
@@ -368,11 +370,15 @@ def test_models_that_cannot_work_are_refused(model, sentence):
     assert sentence in str(refused.value)
 
 
-def test_data_that_cannot_work_is_refused():
+def test_missing_values_need_a_scaling_that_fills_them():
     holes = X.copy()
     holes[3, 1] = np.nan
+    with pytest.raises(ep.Refusal, match=r"missing values .*only standardize=True can fill"):
+        ep.train(ep.MLP(4), (holes, Y), standardize=False)
+
+
+def test_data_that_cannot_work_is_refused():
     for data, sentence in (
-        ((holes, Y), "the inputs have missing values (NaN), which only standardize=True can fill."),
         (X, "data must be "),
         ((X, Y[:-1]), "targets must have one entry for each of the 40 samples; got 39."),
         ((X, np.zeros(40, int)), "must have at least 2 different values"),

@@ -61,7 +61,7 @@ def test_each_left_out_column_is_said_with_the_flag_that_keeps_it(tmp_path):
         'column 4 ("code") looks like an identifier (60 of 60 values differ): left out; '
         "--keep code keeps it.",
         'column 5 ("remark") looks like free text (60 of 60 values differ): left out; '
-        "--keep remark keeps it.",
+        '--keep remark keeps it, --text remark (text(data, text="remark")) reads its words.',
         'column 6 ("one") is constant (7): left out; --keep one keeps it.',
         'column 7 ("nothing") has no values at all: left out.',
         'column 8 ("kind") is a category of 2 levels; --drop kind leaves it out.',
@@ -109,9 +109,10 @@ def test_stray_marks_in_a_small_category_are_said(tmp_path):
     assert notes_of(text, tmp_path, missing=("K",)).features == ("a", "a is missing")
 
 
-def test_whole_numbers_beyond_float32_are_said(tmp_path):
+def test_whole_numbers_beyond_float32_are_kept_until_they_are_scaled(tmp_path):
     found = notes_of("a,y\n" + "".join(f"{10**9 + i % 3},{i % 2}\n" for i in range(30)), tmp_path)
-    assert any("up to 1,000,000,002; float32 is exact to 16,777,216" in note for note in found.notes)
+    assert found.dtype == np.float64 and sorted(set(found.inputs[:, 0] - 10**9)) == [0, 1, 2]
+    assert not any("float32" in note for note in found.notes)
 
 
 @pytest.mark.parametrize(

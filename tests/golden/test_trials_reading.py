@@ -4,17 +4,29 @@ import bz2
 import gzip
 import io
 import lzma
+import os
+import shlex
+import subprocess
+import sys
+import threading
 import zipfile
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import scipy.sparse
 
 import epochal as ep
-from epochal.data import load
-from epochal.errors import Refusal
+from epochal.cli.options import column, columns
+from epochal.data import Reading, load
+from epochal.data.columns import flag_value
+from epochal.data.recipe import Recipe
+from epochal.errors import MissingExtra, Refusal
 
 TRIALS = Path(__file__).parents[1] / "trials"
 RANDOM = np.random.RandomState(0)
@@ -263,3 +275,225 @@ def test_all_ragged_lines_are_told_at_once(tmp_path):
     (tmp_path / "t.csv").write_text("a,b,c,y\n" + BODY + "1,2\n" + BODY + "1,2,3,4,5\n" + "1\n" * 9)
     with pytest.raises(Refusal, match=r"11 lines .* 4 fields .* line 32 \(2\), 63 \(5\), .* and 6 more"):
         load(tmp_path / "t.csv")
+
+
+# Workbooks ------------------------------------------------------------------------------------------------
+
+_BOOK = """<?xml version="1.0"?><workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+ xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"><sheets>{}</sheets></workbook>"""
+_RELATIONS = """<?xml version="1.0"?><Relationships
+ xmlns="http://schemas.openxmlformats.org/package/2006/relationships">{}</Relationships>"""
+_TYPE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/"
+
+
+def workbook(path, **sheets):
+    """A minimal .xlsx file of sheets that are lists of rows."""
+
+    def cell(value):
+        if isinstance(value, str):
+            return f'<c t="inlineStr"><is><t>{value}</t></is></c>'
+        return "<c/>" if value is None else f"<c><v>{value}</v></c>"
+
+    names = list(sheets)
+    with zipfile.ZipFile(path, "w") as book:
+        book.writestr(
+            "_rels/.rels",
+            _RELATIONS.format(
+                f'<Relationship Id="r" Type="{_TYPE}officeDocument" Target="xl/workbook.xml"/>'
+            ),
+        )
+        listed = (f'<sheet name="{name}" sheetId="{i}" r:id="r{i}"/>' for i, name in enumerate(names, 1))
+        book.writestr("xl/workbook.xml", _BOOK.format("".join(listed)))
+        targets = (
+            f'<Relationship Id="r{i}" Type="{_TYPE}worksheet" Target="worksheets/sheet{i}.xml"/>'
+            for i in range(1, len(names) + 1)
+        )
+        book.writestr("xl/_rels/workbook.xml.rels", _RELATIONS.format("".join(targets)))
+        for i, name in enumerate(names, 1):
+            rows = "".join("<row>" + "".join(map(cell, row)) + "</row>" for row in sheets[name])
+            book.writestr(
+                f"xl/worksheets/sheet{i}.xml",
+                '<?xml version="1.0"?><worksheet '
+                f'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{rows}'
+                "</sheetData></worksheet>",
+            )
+
+
+def test_a_sheet_of_a_workbook_is_a_table(tmp_path, monkeypatch):
+    rows = [[float(i % 7), i * 0.5, ("no", "yes")[i % 2]] for i in range(30)]
+    workbook(tmp_path / "b.xlsx", notes=[["by me"]] * 3, data=[["Sales", None, None], ["a", "b", "y"], *rows])
+    pytest.importorskip("python_calamine")
+    found = load(tmp_path / "b.xlsx", sheet="data")
+    assert (names_of(found), found.samples) == (("a", "b", "y"), 30)
+    assert said(found, "Sales")
+    assert said(found, '"data"', "of 2", "--sheet")
+    assert load(tmp_path / "b.xlsx", sheet=2).fingerprint == found.fingerprint
+    with pytest.raises(Refusal, match='unknown sheet "dat"; did you mean "data"'):
+        load(tmp_path / "b.xlsx", sheet="dat")
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n3,4\n")
+    with pytest.raises(Refusal, match="sheet is about workbooks"):
+        load(tmp_path / "t.csv", sheet=1)
+    assert ep.data.encode_new(found.encoder, tmp_path / "b.xlsx", reading=Reading(sheet=2)).samples == 30
+    monkeypatch.setitem(sys.modules, "python_calamine", None)
+    with pytest.raises(MissingExtra, match=r'pip install "epochal\[excel\]"'):
+        load(tmp_path / "b.xlsx")
+
+
+# Objects of Python ----------------------------------------------------------------------------------------
+
+N = 40
+X = RANDOM.normal(size=N)
+Y = [i % 2 for i in range(N)]
+COLUMNS = {
+    "intervals": (lambda: pd.cut(X, 3), 3),
+    "sparse": (lambda: pd.arrays.SparseArray([0, 0, 1, 2] * 10), 1),
+    "periods": (lambda: pd.period_range("2020-01", periods=N, freq="M"), 4),
+    "durations": (lambda: pd.to_timedelta(X, unit="s"), 1),
+    "several types": (lambda: [1, "u", "v", None] * 10, 4),
+    "several numbers": (lambda: pd.Series([1, Decimal("2.5"), 2.5, None] * 10, dtype=object), 2),
+    "nullable": (lambda: pd.array([1, None, 3, 4] * 10, dtype="Int64"), 2),
+    "a zone": (lambda: pd.date_range("2020-01-01", periods=N, tz="Europe/Berlin", freq="h"), 4),
+    "ordered": (lambda: pd.Categorical(["lo", "mid", "hi", "lo"] * 10, ["lo", "mid", "hi"], ordered=True), 3),
+    "mixed categories": (lambda: pd.Categorical([1, "a", 1, "b"] * 10), 3),
+}
+
+
+@pytest.mark.parametrize("kind", COLUMNS)
+def test_columns_of_pandas_are_read(kind):
+    make, features = COLUMNS[kind]
+    found = load(pd.DataFrame({"a": make(), "y": Y}))
+    assert found.samples == N
+    assert len(found.features) == features, found.features
+    new = ep.data.encode_new(found.encoder, pd.DataFrame({"a": make()}).head(5))
+    np.testing.assert_array_equal(new.inputs, found.inputs[:5])
+
+
+def test_durations_keep_their_fractions_and_zones_their_clocks():
+    frame = pd.DataFrame({"a": pd.to_timedelta([0.25, 0.5] * 20, unit="s"), "y": Y})
+    assert sorted(set(load(frame).inputs[:, 0])) == [0.25, 0.5]
+    times = pd.date_range("2020-07-01 22:30", periods=N, tz="UTC", freq="D").tz_convert("Europe/Berlin")
+    found = load(pd.DataFrame({"a": times, "y": Y}))
+    assert "a hour" not in found.features
+    assert found.inputs[0, found.features.index("a day")] == 2, "it is past midnight in Berlin"
+
+
+def test_a_column_that_cannot_be_converted_can_be_dropped(tmp_path):
+    frame = pd.DataFrame({"a": X, "l": [[1]] * N, "o": [object()] * N, "y": Y})
+    found = load(frame, drop=["l", "o"])
+    assert found.features == ("a",)
+    assert ep.data.encode_new(found.encoder, frame).samples == N
+    with pytest.raises(Refusal, match=r"2 problems: \(1\) column 2 .*list.* \(2\) column 3 .*object"):
+        load(frame)
+    frame.drop(columns="o").to_parquet(tmp_path / "t.parquet")
+    assert load(tmp_path / "t.parquet", drop=["l"]).features == ("a",)
+    lists = pl.DataFrame({"a": X, "l": [[1]] * N, "y": Y})
+    assert load(lists, drop=["l"]).features == ("a",)
+    assert said(load(lists.lazy().drop("l")), "lazy")
+
+
+def test_names_and_indices_of_frames():
+    index = pd.Index([f"p{i // 4}" for i in range(N)], name="patient")
+    frame = pd.DataFrame({"a": X, "y": Y}, index=index)
+    found = load(frame, groups="patient")
+    assert (found.features, found.target_name, found.groups.max()) == (("a",), "y", 9)
+    assert said(load(frame), '"patient"', "reset_index()")
+    levels = pd.DataFrame({("a", "x"): X, ("a", "z"): X + 1, ("y", ""): Y})
+    assert names_of(load(levels)) == ("a x", "a z", "y")
+    blanks = load(pd.DataFrame({"a ": X, " a": X + 1, "y ": Y}), target="y ")
+    assert names_of(blanks) == ("a", "a (2)", "y")
+    dated = ep.windows(pd.Series(X, index=pd.date_range("2020-01-01", periods=N), name="v"), lags=4)
+    assert (dated.samples, dated.features) == (N - 4, ("v",))
+    assert said(dated, "is the time", "2020-01-01")
+
+
+def test_tensors_and_sparse_matrices_are_arrays(monkeypatch):
+    table = np.c_[X, X * 2].astype(np.float32)
+    plain = load((table, Y))
+    for inputs in (scipy.sparse.csr_matrix(table), scipy.sparse.csr_array(table)):
+        assert load((inputs, Y)).fingerprint == plain.fingerprint
+        assert load(ep.data.joined(inputs, Y)).fingerprint == plain.fingerprint
+    monkeypatch.setattr("epochal.data.host.free_memory", lambda: 100)
+    with pytest.raises(Refusal, match=r"sparse matrix must fit into memory .*\(40, 2\)"):
+        load((scipy.sparse.csr_matrix(table), Y))
+    torch = pytest.importorskip("torch")
+    tensor = torch.tensor(table, requires_grad=True)
+    assert load((tensor, torch.tensor(Y))).fingerprint == plain.fingerprint
+    assert load((tensor.bfloat16(), Y)).samples == N
+    beside = load((pd.DataFrame({"a": X}), torch.tensor(X, requires_grad=True)))
+    assert beside.task.kind == "regression"
+
+
+def test_a_dataset_shows_itself_in_a_line():
+    shown = repr(load((np.c_[X, X], Y)))
+    assert shown == 'Dataset("arrays", 40 samples, inputs (2,) float32, target "target": 2 classes)'
+
+
+# The command line -----------------------------------------------------------------------------------------
+
+
+def test_names_with_commas_can_be_dropped(tmp_path):
+    (tmp_path / "t.csv").write_text('"a, b","say ""c""",d,y\n' + BODY)
+    assert columns(('"a, b",d', "3")) == ("a, b", "d", 3)
+    assert column('"a, b"') == "a, b"
+    left = load(tmp_path / "t.csv", drop=columns((flag(0),)))
+    assert left.features == ('say "c"', "d")
+    left = load(tmp_path / "t.csv", drop=columns((flag(1), "d")))
+    assert left.features == ("a, b",)
+
+
+def flag(index):
+    """What a shell hands over for the flag that a note proposes."""
+    return shlex.split(flag_value(["a, b", 'say "c"', "d", "y"], index))[0]
+
+
+def test_standard_input_pipes_and_plans_of_tables(tmp_path):
+    def run(*arguments, **options):
+        command = [sys.executable, "-m", "epochal", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False, **options)
+
+    text = (TRIALS / "collide.csv").read_text()
+    plan = run("plan", "-", "-b", 8, "--validation", 0.25, input=text)
+    assert "90 of the 120 samples of standard input train; 30 are held out for validation." in plan.stdout
+    os.mkfifo(tmp_path / "pipe")
+    thread = threading.Thread(target=(tmp_path / "pipe").write_text, args=(text,))
+    thread.start()
+    assert "96 of the 120 samples of pipe train" in run("plan", "pipe", "-b", 8).stdout
+    thread.join()
+    assert load(TRIALS / "collide.csv").recipe is not None
+    assert Recipe.of("load", "-", {}) is None
+
+
+@pytest.mark.parametrize(
+    ("encoding", "header"),
+    [
+        ("cp1251", "рост;вес;ответ"),
+        ("cp1251", "зріст;вага;відповідь"),
+        ("gbk", "身高;体重;结果"),
+        ("big5", "年齡;性別;收入"),
+        ("cp932", "年齢;性別;収入"),
+        ("euc-jp", "年齢;性別;収入"),
+        ("cp1253", "ύψος;βάρος;απάντηση"),
+        ("cp1256", "الطول;الوزن;الجواب"),
+        ("cp874", "ส่วนสูง;น้ำหนัก;คำตอบ"),
+        ("cp1252", "größe;gewicht;antwort"),
+        ("cp1252", "item;T (°C);y"),
+    ],
+)
+def test_three_words_are_enough_for_most_alphabets(encoding, header, tmp_path):
+    pytest.importorskip("chardet")
+    rows = "".join(f"{150 + i % 9}.5;{60 + i % 7}.1;{i % 2}\n" for i in range(40))
+    (tmp_path / "t.csv").write_bytes(f"{header}\n{rows}".encode(encoding))
+    found = load(tmp_path / "t.csv")
+    assert ";".join(names_of(found)) == header
+    assert said(found, "not UTF-8", "--encoding")
+
+
+def test_a_first_line_that_is_too_short_is_left_out_or_refused_with_a_remedy(tmp_path):
+    (tmp_path / "t.csv").write_text("made, today\na,b,c,y\n" + BODY)
+    found = load(tmp_path / "t.csv")
+    assert names_of(found) == ABCY
+    assert said(found, "made, today", "--skip-rows 0")
+    (tmp_path / "t.csv").write_text("1,2,x\n" + BODY)
+    with pytest.raises(Refusal, match=r"line 1 of t.csv has 3 fields and most others have 4.*--skip-rows 1"):
+        load(tmp_path / "t.csv")
+    assert load(tmp_path / "t.csv", skip_rows=1).samples == 30

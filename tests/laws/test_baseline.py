@@ -25,7 +25,7 @@ def test_the_baseline_of_classes_is_their_frequency(outputs, class_weight):
     run = ep.fit(flat(outputs), (X, Y), class_weight=class_weight, **KW)
     for repeat, found in enumerate(run.baseline["validation.loss"]):
         train, held = (Y[run.splits[repeat] == part] for part in (1, 2))
-        weights = np.ones(2) if class_weight is None else len(Y) / (2 * np.bincount(Y))
+        weights = np.ones(2) if class_weight is None else len(train) / (2 * np.bincount(train))
         shares = np.bincount(train) * weights / (np.bincount(train) * weights).sum()
         wanted = np.average(-np.log(shares)[held], weights=weights[held])
         assert found == pytest.approx(wanted, abs=1e-5)

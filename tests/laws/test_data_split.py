@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from epochal.data import split
+from epochal.data.copies import Copies, copies_of, whole_groups
 from epochal.errors import Refusal
 from epochal.plan.permutation import permute
 
@@ -29,10 +30,19 @@ def test_it_is_a_partition_whatever_the_numbers(samples, validation, test, seed,
     for part in (parts.train, parts.validation, parts.test):
         assert part.dtype == np.int64
         assert (np.diff(part) > 0).all()
-        if strata is not None and len(part):
-            assert set(strata[part]) == set(strata)
-    assert len(parts.validation) == round(validation * samples)
-    assert len(parts.test) == round(test * samples)
+    held = [round(share * samples) for share in (validation, test)]
+    sizes = [len(parts.validation), len(parts.test)]
+    if strata is not None:
+        each = np.bincount(strata)
+        enough = set(np.flatnonzero(each > sum(size > 0 for size in held)))
+        for part, size in ((parts.validation, held[0]), (parts.test, held[1]), (parts.train, samples)):
+            assert set(strata[parts.train]) == set(strata), "each class is trained on"
+            if enough and size >= len(each) and sizes == held:
+                assert enough <= set(strata[part])
+        assert not enough or all(size <= wanted for size, wanted in zip(sizes, held, strict=True))
+        if len(enough) < len(each) or min(held, default=0) < len(each):
+            return
+    assert sizes == held
 
 
 def test_class_counts_are_the_largest_remainders_and_do_not_depend_on_the_seed():
@@ -97,12 +107,81 @@ def test_a_whole_number_is_a_number_of_samples_and_zero_is_none():
         ({"validation": "a"}, ["validation", "'a'"]),
         ({"validation": 0.001}, ["validation", "at least 1", "0.001"]),
         ({"validation": 0.6, "test": 0.4}, ["at least 1", "12", "8"]),
-        ({"strata": np.array([0] * 19 + [1])}, ['class "b"', "at least 2", "1 sample", "validation=0"]),
-        ({"strata": np.arange(20) % 5, "validation": 0.1}, ["at least 5", "got 2"]),
         ({"strata": np.arange(20) % 5, "validation": 17}, ["training", "at least 5", "got 3"]),
     ],
 )
 def test_what_cannot_be_split_is_refused(arguments, words):
     with pytest.raises(Refusal) as refused:
-        split(20, seed=0, classes=["a", "b", "c", "d", "e"], **arguments)
+        split(20, seed=0, **arguments)
     assert all(word in str(refused.value) for word in words), str(refused.value)
+
+
+def test_a_class_with_fewer_samples_than_parts_trains():
+    strata = np.array([0] * 19 + [1])
+    parts = split(20, validation=0.2, test=0.1, seed=3, strata=strata)
+    assert 19 in parts.train
+    assert (len(parts.validation), len(parts.test)) == (4, 2)
+    few = split(20, validation=2, seed=0, strata=np.arange(20) % 5)
+    assert len(set((few.validation % 5).tolist())) == 2
+
+
+@given(
+    st.lists(st.integers(1, 7), min_size=3, max_size=60),
+    st.floats(0.05, 0.5),
+    st.sampled_from([0.0, 0.1, 0.3]),
+    st.integers(0, 4),
+    st.integers(0, 2**32),
+)
+@settings(max_examples=80, deadline=None)
+def test_copies_stay_together_and_no_seed_changes_the_sizes(lengths, validation, test, classes, seed):
+    of = np.repeat(np.arange(len(lengths)), lengths)
+    mixed = np.random.default_rng(0).permutation(len(of))
+    copies = Copies(of[mixed], len(lengths))
+    strata = (of % classes)[mixed] if classes else None
+    try:
+        parts = [
+            split(len(of), validation=validation, test=test, seed=seed + k, strata=strata, copies=copies)
+            for k in (0, 1)
+        ]
+    except Refusal:
+        return
+    for one in parts:
+        sets = [set(copies.of[part].tolist()) for part in (one.train, one.validation, one.test)]
+        assert sum(map(len, sets)) == len(lengths)
+        assert sorted(np.concatenate([one.train, one.validation, one.test]).tolist()) == list(range(len(of)))
+        assert len(one.train)
+    assert len({tuple(map(len, (one.train, one.validation, one.test))) for one in parts}) == 1
+
+
+def test_parts_of_copies_are_as_large_as_whole_sets_allow():
+    """100 rows four times each: 20 sets validate, of each class in proportion."""
+    of = np.arange(400) % 100
+    strata = (of < 40).astype(int)
+    parts = split(400, validation=0.2, test=0.1, seed=0, strata=strata, copies=Copies(of, 100))
+    assert [len(part) for part in (parts.train, parts.validation, parts.test)] == [280, 80, 40]
+    assert np.bincount(strata[parts.validation]).tolist() == [48, 32]
+    some = np.where(np.arange(400) < 390, np.arange(400), 0)
+    few = split(400, validation=0.2, seed=0, copies=Copies(np.unique(some, return_inverse=True)[1], 390))
+    assert len(few.validation) == 80, "single samples fill what sets leave"
+
+
+def test_equal_samples_of_few_values_are_no_copies():
+    random = np.random.default_rng(0)
+    assert copies_of(np.float32(random.integers(0, 3, (200, 2)))) is None
+    assert (
+        copies_of(np.float32(np.column_stack([random.integers(18, 90, 500), random.integers(0, 2, 500)])))
+        is None
+    )
+    same = np.float32(np.repeat(random.integers(0, 2, (500, 1)), 10, axis=1))
+    assert copies_of(same) is None, "columns that say the same"
+    digits = np.float32(random.integers(0, 10, (100, 6)))
+    assert copies_of(np.tile(digits, (4, 1))).distinct == 100
+    assert copies_of(np.float32(random.normal(size=(1000, 3)))) is None
+    assert copies_of(np.tile(random.integers(0, 256, (30, 8, 8), dtype=np.uint8), (2, 1, 1))).distinct == 30
+
+
+def test_groups_that_share_copies_are_one():
+    groups = np.array([0, 0, 1, 1, 2, 2, 3])
+    merged = whole_groups(groups, Copies(np.array([0, 1, 1, 2, 3, 4, 5]), 6))
+    assert merged[0] == merged[1] == merged[2] == merged[3]
+    assert len(set(merged.tolist())) == 3

@@ -12,6 +12,7 @@ import pytest
 
 import epochal as ep
 from epochal.errors import DataFailed
+from epochal.report.of_run import document_of
 from epochal.run.trace import audited, formed, seen
 
 RANDOM = np.random.default_rng(3)
@@ -43,6 +44,7 @@ def test_its_updates_are_those_of_the_same_samples_in_sequence() -> None:
         epochs=1,
         evaluate_train=False,
         stream=True,
+        standardize=False,
         **OPTIONS,
     )
     for run in (other, known):
@@ -55,6 +57,8 @@ def test_its_updates_are_those_of_the_same_samples_in_sequence() -> None:
         "the source ran dry after 1,620 samples: 102 updates, 1.02 epochs of 100 updates"
     )
     assert outcome.updates == 102
+    page = document_of(one)
+    assert (page.plan["samples"], page.plan["updates"]) == (1620, 102) and "1,620" in page.plan_text
     assert one.curves.samples.tolist() == [0, 1600, 1620]
     assert one.curves.update.tolist() == [0, 100, 102]
     assert "samples told what they are" in one.data["notes"][-1]

@@ -385,7 +385,9 @@ def test_the_numbers_of_a_schedule_are_not_compiled_in_but_its_kind_is():
 
 
 def test_the_best_parameters_are_those_of_the_best_evaluation():
-    run = ep.fit(ep.MLP(4), (X, Y), **{**OBSERVED, "epochs": 30, "learning_rate": 0.1, "seed": 1})
+    run = ep.fit(
+        ep.MLP(4), (X, Y), **{**OBSERVED, "epochs": 30, "learning_rate": 0.1, "seed": 1, "standardize": False}
+    )
     for repeat, fitted in enumerate(run.fitted):
         curve = run.curves.of(repeat)
         column = curve.columns["validation.loss"]
@@ -417,6 +419,7 @@ def test_the_running_loss_of_very_many_updates_does_not_drift():
     inputs = np.random.default_rng(0).normal(size=(samples, 1)).astype(np.float32)
     targets = (inputs[:, 0] + 3).astype(np.float32)
     options = {"optimizer": "sgd", "learning_rate": 1e-30, "batch_size": 1, "epochs": 10, "metrics": ()}
+    options["standardize"] = False
     run = ep.fit(ep.MLP(), (inputs, targets), validation=0, evaluate_every=10, **options)
     found = run.curves.columns
     np.testing.assert_allclose(found["train.running_loss"][-1], found["train.loss"][-1], rtol=2e-6)

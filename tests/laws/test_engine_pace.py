@@ -22,7 +22,8 @@ RANDOM = np.random.default_rng(8)
 X = RANDOM.normal(size=(37, 3)).astype(np.float32)
 Y = (X[:, 0] + 0.8 * RANDOM.normal(size=37) > 0).astype(np.int32)
 RATE = 0.5
-COMMON = {"optimizer": "sgd", "learning_rate": RATE, "validation": 0, "metrics": (), "seed": 3}
+COMMON = {"optimizer": "sgd", "learning_rate": RATE, "validation": 0, "metrics": ()}
+COMMON |= {"seed": 3, "standardize": False}
 
 PACES = {
     "epochs of 7 updates": {"batch_size": 8, "updates_per_epoch": 7, "epochs": 4},

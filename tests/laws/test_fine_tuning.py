@@ -24,7 +24,7 @@ DATA = X, Y
 NET = ep.MLP(6, 4, batch_norm=True)
 SHAPES = shapes_of(as_model(NET, 3), (5,))
 START = jax.tree.map(lambda leaf: np.abs(RANDOM.normal(size=leaf.shape)).astype(np.float32), SHAPES)
-COMMON: dict[str, Any] = {"batch_size": 8, "epochs": 3, "validation": 0.2, "seed": 5}
+COMMON: dict[str, Any] = {"batch_size": 8, "epochs": 3, "validation": 0.2, "seed": 5, "standardize": False}
 
 
 def named(variables: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ def images(count: int = 40) -> tuple[np.ndarray, np.ndarray]:
 
 def test_bytes_train_as_their_floats_from_0_to_1_and_are_kept_as_bytes(tmp_path):
     pixels, labels = images()
-    options = {"epochs": 3, "batch_size": 8, "validation": 0.25, "metrics": ()}
+    options = {"epochs": 3, "batch_size": 8, "validation": 0.25, "metrics": (), "standardize": False}
     ours = ep.fit(ep.MLP(5), (pixels, labels), **options)
     floats = ep.fit(ep.MLP(5), (pixels.astype(np.float32) / 255, labels), **options)
     assert ours.data["dtype"] == "uint8" and floats.data["dtype"] == "float32"

@@ -187,6 +187,7 @@ def test_a_linear_scorer_is_logistic_regression_on_differences():
         learning_rate=1.0,
         optimizer="momentum",
         validation=0,
+        standardize=False,
         evaluate_every=400,
     )
     learned = np.asarray(jax.tree.leaves(run.fitted[0].last.params[0]["kernel"])[0]).ravel()
@@ -217,4 +218,4 @@ def test_what_is_no_pair_has_no_ranker_and_one_group_no_split(ranker, binary_run
         ep.fit(ep.MLP(), (np.ones((9, 2), np.float32), np.arange(9) % 2), split="groups")
     one = ep.rank_pairs((np.ones((5, 2), np.float32), range(5)), by=[0] * 5)
     with pytest.raises(Refusal, match="must have at least 2 groups, one for each part; got 1"):
-        ep.fit(ep.Pairwise(ep.MLP()), one)
+        ep.fit(ep.Pairwise(ep.MLP()), one, validation=0.25)

@@ -154,6 +154,7 @@ def test_compare_and_advise_take_them_apart():
         (("example:iris", "specie"), {}, 'got "specie"'),
         (([[1.0, 2.0], [3.0]], [0, 1]), {}, "X must have equally many values in each row"),
         ((3, 4), {}, "y must be left out where X is of type int"),
+        (({"a": X[:, 0]}, Y), {}, r"X must be an array or a data frame; .* pandas.DataFrame\(X\)"),
         ((iter([(X[0], Y[0])]), Y), {}, "gives its targets itself"),
         ((X, Y), {"sample_wieght": W}, 'did you mean "sample_weight"'),
         ((X, Y), {"bach_size": 8}, 'did you mean "batch_size"'),

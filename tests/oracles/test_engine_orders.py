@@ -51,6 +51,7 @@ def trained(name):
         epochs=3,
         repeats=2,
         validation=0.25,
+        standardize=False,
         optimizer="sgd",
         learning_rate=RATE,
         metrics=(),
@@ -94,6 +95,6 @@ def test_repeats_with_other_splits_share_a_program(monkeypatch):
     monkeypatch.setattr(compiler, "_call", lambda *_: pytest.fail("compiled again"))
     order, data = ORDERS["stratified"]
     options = {"batch_size": 8, "epochs": 5, "optimizer": "sgd", "learning_rate": 0.1, "metrics": ()}
-    options["evaluate_train"] = False
+    options |= {"evaluate_train": False, "standardize": False}
     run = ep.fit((start, logit), data, order=order, seed=99, validation=0.25, **options)
     assert run.plan.updates == 20

@@ -95,6 +95,7 @@ def test_batch_normalization_sees_the_batch_and_keeps_torchs_moments():
         optimizer="momentum",
         learning_rate=RATES["momentum"],
         validation=0,
+        standardize=False,
         metrics=(),
         seed=11,
         initial=start,

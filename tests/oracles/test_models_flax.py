@@ -69,9 +69,8 @@ def test_dropout_depends_on_the_key_alone():
 
 def test_a_trained_module_is_the_one_that_a_plain_loop_trains():
     module = Net(0.0, rngs=nnx.Rngs(0))
-    run = ep.fit(
-        module, (X, Y), batch_size=8, epochs=2, optimizer="sgd", learning_rate=0.1, validation=0, metrics=()
-    )
+    options = {"optimizer": "sgd", "learning_rate": 0.1, "validation": 0, "standardize": False}
+    run = ep.fit(module, (X, Y), batch_size=8, epochs=2, metrics=(), **options)
     oracle = Net(0.0, rngs=nnx.Rngs(0))
     oracle.train()
     optimizer = nnx.Optimizer(oracle, optax.sgd(0.1), wrt=nnx.Param)

@@ -138,4 +138,6 @@ def test_arrays_keep_their_units(tmp_path: Path):
     ):
         np.testing.assert_array_equal(run.predict(new).values, wanted)
     floats = ep.load_data((np.stack([COLOR] * 12).astype(np.float32), np.arange(12) % 2))
-    assert any("as uint8, pixels would be seen as 0 to 1" in note for note in floats.notes)
+    assert floats.standardize and floats.continuous.tolist() == [True], "one scale for all pixels"
+    shares = ep.load_data((np.stack([COLOR] * 12) / 255, np.arange(12) % 2))
+    assert not shares.standardize

@@ -313,7 +313,7 @@ _SCHEDULE = family("a schedule", {"schedule": Schedule})
 def special() -> dict[str, Codec]:
     """The settings whose values are of kinds of their own."""
     return {
-        "batch_size": Codec("a whole number, full, or sizes", _write_batch_size, _read_batch_size),
+        "batch_size": optional(Codec("a whole number, full, or sizes", _write_batch_size, _read_batch_size)),
         "schedule": Codec(
             "a schedule",
             lambda value: value if isinstance(value, str) else _SCHEDULE.write(value),

@@ -20,7 +20,7 @@ from epochal.engine.rules import Observation
 from epochal.engine.schedules import Schedule
 from epochal.engine.state import Part
 from epochal.engine.update import packing, update
-from epochal.models import seen_dtype, shapes_of
+from epochal.models import learned_dtype, seen_dtype, shapes_of
 from epochal.prepared import Prepared
 
 __all__ = ["program_digest", "rule_digest", "state_shapes"]
@@ -67,7 +67,7 @@ def program_digest(prepared: Prepared) -> str:
     whole, sample = jax.ShapeDtypeStruct((), np.int32), jax.ShapeDtypeStruct(dataset.shape, dtype)
     batch = Part(
         jax.ShapeDtypeStruct((size, *dataset.shape), dtype),
-        jax.ShapeDtypeStruct((size, *dataset.targets.shape[1:]), dataset.targets.dtype),
+        jax.ShapeDtypeStruct((size, *dataset.targets.shape[1:]), learned_dtype(dataset.targets.dtype)),
         None,
     )
     rates = Schedule().rates(1.0, 1)
@@ -106,7 +106,7 @@ def _constants(traced: Any) -> Iterator[Any]:
     elif hasattr(traced, "eqns"):
         yield from getattr(traced, "consts", ())
         for equation in traced.eqns:
-            literals = [getattr(operand, "val", None) for operand in equation.invars]
+            literals: list[Any] = [getattr(operand, "val", None) for operand in equation.invars]
             yield from (value for value in literals if np.ndim(value))
             for value in equation.params.values():
                 yield from _constants(value)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn
 
 import numpy as np
@@ -37,6 +36,7 @@ from epochal.choose.words import said_time
 from epochal.directions import higher_is_better
 from epochal.errors import Refusal
 from epochal.lanes import cores
+from epochal.waiting import side_by_side
 
 __all__ = ["Adviser"]
 
@@ -178,8 +178,7 @@ class Adviser:
             for size in self._timed()
             if self.bench.store.timing(f"batch {size}") is None
         ]
-        with ThreadPoolExecutor(cores()) as threads:
-            reasons = list(threads.map(lambda one: too_large(self.bench, one), todo))
+        reasons = side_by_side(lambda one: too_large(self.bench, one), todo, cores())
         large = [int(one.changes["batch_size"]) for one, why in zip(todo, reasons, strict=True) if why]
         if large:
             self.notes.append(f"{next(why for why in reasons if why)}.")

@@ -38,6 +38,7 @@ from epochal.plan.column import Column
 from epochal.prepare import prepare
 from epochal.prepared import Prepared
 from epochal.settings import Settings
+from epochal.waiting import PATIENCE_SECONDS, ended
 
 __all__ = ["Bench"]
 
@@ -294,9 +295,8 @@ class Bench:
                     yield trial
         finally:
             self._leaving.set()
-            if working:
-                for thread in threads:
-                    thread.join()
+            if working:  # whoever has asked before to stop does not wait for a device that hangs
+                ended(threads, PATIENCE_SECONDS if self.control.stopped else None)
         if self.control.stopped:
             raise Interrupted
 

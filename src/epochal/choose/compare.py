@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -46,6 +45,7 @@ from epochal.run.choices import keep_choice
 from epochal.settings import Settings
 from epochal.signatures import takes_options
 from epochal.stopping import budgets
+from epochal.waiting import side_by_side
 
 __all__ = ["compare"]
 
@@ -279,8 +279,7 @@ class _Race:
             for size, setting in sizes.items()
             if self.bench.store.timing(setting.name) is None
         ]
-        with ThreadPoolExecutor(cores()) as threads:
-            reasons = list(threads.map(lambda one: too_large(self.bench, one[2]), todo))
+        reasons = side_by_side(lambda one: too_large(self.bench, one[2]), todo, cores())
         for (family, size, _), reason in zip(todo, reasons, strict=True):
             if reason:
                 del families[family][size]

@@ -154,23 +154,34 @@ def entries(axes: Mapping[str, Axis], samples: int, chosen_sizes: bool) -> tuple
 def _sizes(axis: Axis, samples: int, chosen: bool) -> tuple[Axis, list[str]]:
     """The batch sizes as far as the samples go, each once; one of all samples is "full"."""
     found: dict[Any, tuple[str, Any]] = {}
-    merged = []
+    merged, large = [], []
     for label, size in axis.values:
         if not (isinstance(size, int) and not isinstance(size, bool)) and size != "full":
             raise Refusal(
                 f'batch_size must be a whole number or "full"; got {size!r}. '
                 'Give a list such as [8, 32, "full"].'
             )
-        if size != "full" and not 1 <= size <= samples and (chosen or size < 1):
+        if size != "full" and size < 1:
             raise Refusal(
                 f"batch_size must be between 1 and {samples} (the training samples); got {size}. "
                 'Use "full" for one batch per epoch.'
             )
+        if chosen and size != "full" and size > samples:
+            large.append(size)
+            continue
         whole = size == "full" or isinstance(size, Full) or size >= samples
         if whole and size != "full":
             merged.append(size)
         found.setdefault("full" if whole else size, (label, "full" if whole else size))
     notes = []
+    if large and not found:
+        raise Refusal(
+            f"batch_size must be between 1 and {samples} (the training samples); got {large[0]}. "
+            'Use "full" for one batch per epoch.'
+        )
+    if large:
+        several = " and ".join(f"{size:,}" for size in large)
+        notes.append(f"batch size {several} is left out: there are {samples:,} training samples.")
     if merged:
         several = " and ".join(f"{size:,}" for size in merged)
         notes.append(f'batch size {several} is "full" here: there are {samples:,} training samples.')

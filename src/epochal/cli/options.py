@@ -172,7 +172,7 @@ def batch_size_of(first: Any, growth: tuple[str, dict[int, Any]] | None) -> Any:
     from epochal.plan import BatchSchedule
 
     unit, sizes = growth
-    return BatchSchedule({0: first, **sizes}, unit)
+    return BatchSchedule({0: 32 if first is None else first, **sizes}, unit)
 
 
 def columns(values: tuple[str, ...]) -> tuple[Any, ...]:

@@ -32,7 +32,7 @@ def pairs_asked(given: dict[str, Any]) -> dict[str, Any] | None:
     for name, remedy in (
         ("task", "pairs are ahead or behind"),
         ("sample_weight", "each group weighs the same"),
-        ("groups", "the ranked groups are kept whole"),
+        *((name, "the ranked groups are kept whole") for name in ("groups", "groups_from", "groups_table")),
         ("window", "a sample is a pair of rows or a window"),
     ):
         if given.get(name) is not None:

@@ -47,7 +47,7 @@ def windows_of(given: dict[str, Any]) -> dict[str, Any] | None:
     for name, remedy in (
         ("task", "windows forecast numbers"),
         ("sample_weight", "windows weigh the same"),
-        ("groups", "--series tells them apart"),
+        *((name, "--series tells them apart") for name in ("groups", "groups_from", "groups_table")),
     ):
         if given[name] not in (None, "regression"):
             raise Refusal(f"--{name.replace('_', '-')} does not go with --window: {remedy}; leave it out.")

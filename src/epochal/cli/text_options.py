@@ -14,7 +14,7 @@ _text = under("Texts")
 
 text_options = decorate(
     _text("--text", metavar="COLUMN", help="The column with texts, which are the inputs."),
-    _text("--tokenizer", metavar="NAME", help="words or bpe (pieces of words); else words."),
+    _text("--tokenizer", metavar="NAME", help="words or bpe (pieces of words); else as texts are written."),
     _text("--vocabulary", type=Whole(3), metavar="TOKENS", help="Different ones, at most; else 20000."),
     _text("--max-length", type=Whole(1), metavar="TOKENS", help="Of a text; else as 99 % of them have."),
 )

@@ -106,7 +106,8 @@ def own_model(name: str | None) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if name is None or isinstance(error, Refusal) or os.environ.get("EPOCHAL_DEBUG"):
+        ours = isinstance(error, Refusal | click.exceptions.Exit)
+        if name is None or ours or os.environ.get("EPOCHAL_DEBUG"):
             raise
         first = " ".join(str(error).partition("\n")[0].split()).rstrip(".")
         raise Refusal(f'model "{name}" failed: {type(error).__name__}: {first}.') from error
@@ -130,9 +131,14 @@ def load_data(source: str, given: dict[str, Any], quiet: bool = False) -> Datase
     if read is not None:
         for name in ("keep", "drop", "categorical", "numeric", "decimal", "date_format"):
             del asked[name]
-        if given["groups"] is not None:
-            raise Refusal("--groups is about tables of columns; leave it out for texts.")
-        rest = {"task": given["task"], "sample_weight": column(given["sample_weight"])}
+        if given["groups_table"] is not None:
+            raise Refusal("--groups-table is about images; name a column with --groups for texts.")
+        rest = {
+            "task": given["task"],
+            "sample_weight": column(given["sample_weight"]),
+            "groups": column(given["groups"]),
+            "groups_from": given["groups_from"],
+        }
         return told(text(source, **rest, **asked, **read), given)
     cut = windows_of(given)
     if cut is not None:
@@ -142,6 +148,8 @@ def load_data(source: str, given: dict[str, Any], quiet: bool = False) -> Datase
         task=given["task"],
         sample_weight=column(given["sample_weight"]),
         groups=column(given["groups"]),
+        groups_from=given["groups_from"],
+        groups_table=given["groups_table"],
         **image_options(given),
         stream=given["stream"],
         progress=reading_progress(quiet),

@@ -72,6 +72,8 @@ def data_options(validation: str, test: str) -> Callable[[Any], Any]:
         _data("--test", default="0", metavar="SHARE|FILE", help=test),
         _data("--sample-weight", metavar="COLUMN", help="The column that weighs the samples."),
         _data("--groups", metavar="COLUMN", help="Tells groups apart, which a split keeps whole."),
+        _data("--groups-from", metavar="REGEX", help=r"Finds groups in file names, such as 's(\d+)_'."),
+        _data("--groups-table", metavar="FILE", help="A table of file names and their groups."),
         _data("--drop", multiple=True, metavar="COLUMNS", help="Columns to leave out."),
         _data("--keep", multiple=True, metavar="COLUMNS", help="Columns to keep, whatever they look like."),
         _data("--categorical", multiple=True, metavar="COLUMNS", help="Columns to read as categories."),
@@ -185,10 +187,8 @@ train_options = decorate(
         "--batch-size",
         "-b",
         type=BatchSize(),
-        default="32",
-        show_default=True,
         metavar="B",
-        help='Batch size, or "full".',
+        help='Batch size, or "full".  [default: 32, or all samples if fewer]',
     ),
     _training(
         "--micro-batch",
@@ -399,13 +399,8 @@ def common(given: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
         "test": number_or_path(given["test"]),
         **held_out(given),
         "class_weight": _class_weight(given["class_weight"]),
-        "standardize": False if given["no_standardize"] else _standardize(dataset),
+        "standardize": False if given["no_standardize"] else None,
     }
-
-
-def _standardize(dataset: Dataset) -> bool | None:
-    """Files of numbers are standardized; other kinds of data as is usual for them."""
-    return True if dataset.dtype == "float32" and dataset.encoder is None else None
 
 
 def names(text: str) -> tuple[str, ...]:

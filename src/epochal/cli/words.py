@@ -36,18 +36,14 @@ _options = decorate(
     _text(
         "--min-count",
         type=Whole(1),
-        default=5,
-        show_default=True,
         metavar="N",
-        help="Rarer words are left out.",
+        help="Rarer words are left out; else 5, or 1 in a small text.",
     ),
     _text(
         "--subsample",
         type=Number("a share between 0 and 1", lambda share: 0 <= share <= 1),
-        default=1e-3,
-        show_default=True,
         metavar="SHARE",
-        help="Words with a larger one are thinned out; 0 for none.",
+        help="Words with a larger one are thinned out; 0 for none; else 0.001.",
     ),
     _text("--keep-case", is_flag=True, help="Without lowercasing."),
     _training(
@@ -65,10 +61,8 @@ _options = decorate(
         "--batch-size",
         "-b",
         type=BatchSize(),
-        default="1024",
-        show_default=True,
         metavar="B",
-        help='Pairs of one update, or "full".',
+        help='Pairs of one update, or "full"; else 1024, or fewer in a small text.',
     ),
     _training(
         "--epochs",
@@ -155,11 +149,11 @@ def _learn(corpus: str, asked: tuple[str, ...], given: dict[str, Any], screen: S
     from epochal.events import RunEnded
     from epochal.words.learn import Learning
 
-    text = ("dimensions", "window", "negatives", "min_count", "subsample", "seed")
+    text = ("dimensions", "window", "negatives", "min_count", "subsample", "batch_size", "seed")
     learning = Learning.of(corpus, lowercase=not given["keep_case"], **{name: given[name] for name in text})
     for word in asked:
         learning.corpus.number(word)
-    taken = ("epochs", "batch_size", "optimizer", "learning_rate", "order", "remainder")
+    taken = ("epochs", "optimizer", "learning_rate", "order", "remainder")
     control = Control()
     events = learning.events(control, learning.options(**{name: given[name] for name in taken}))
     with stopping(control, screen.anything_learned), screen.watching(control):

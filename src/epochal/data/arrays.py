@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from epochal.data.columns import ColumnReference, default_name, resolve
 from epochal.data.dataset import Dataset, Task, fingerprint
+from epochal.data.known_labels import known_ids
 from epochal.data.large import streams, streams_note
 from epochal.data.npy import Archive, npy_header, open_npz, read_array
-from epochal.data.pixel_arrays import channels_last, described
+from epochal.data.pixel_arrays import channels_last, channels_of, described
+from epochal.data.rounding import FEW_VALUES, LARGEST, kept_float
 from epochal.data.rows import FileRows, Rows, sampled
 from epochal.data.table import weights_of
 from epochal.data.target import class_ids, recognize_task, target_numbers
@@ -42,11 +44,13 @@ def dataset_of_arrays(
     least: int = 2,
     owned: bool = False,
     said: tuple[str, ...] = (),
+    dtype: Any = None,
 ) -> Dataset:
     """A dataset of arrays as they are: no column is left out.
 
     Args:
-        inputs: `(n, *shape)`, numbers or booleans; float32 in row-major order is not copied. NaN is missing.
+        inputs: `(n, *shape)`, numbers or booleans; float32 in row-major order is not copied, and other
+            numbers become float32 unless that would blur what tells their values apart. NaN is missing.
             `Rows` stay where they are.
             Bytes (uint8) of three or more dimensions are images: the model sees 0 to 1.
         targets: `(n,)` class labels or numbers, or `(n, m)`: 0 and 1 are labels (one-hot rows are classes),
@@ -59,6 +63,7 @@ def dataset_of_arrays(
         least: the fewest samples.
         owned: whether `inputs` was made for this dataset, so that it may be written to.
         said: further notes.
+        dtype: what the training inputs were kept as, if these are new samples.
 
     Raises:
         Refusal: lengths that differ, kinds of values that are no numbers, infinite values, missing targets.
@@ -70,7 +75,7 @@ def dataset_of_arrays(
         values: Any = inputs
     else:
         inputs, moved = channels_last(np.asarray(inputs))
-        values = inputs_of_array(inputs, owned=owned or bool(moved), least=least)
+        values = inputs_of_array(inputs, owned=owned or bool(moved), least=least, dtype=dtype)
     notes: list[str] = []
     labels, found = None, None
     if targets is not None:
@@ -96,7 +101,7 @@ def dataset_of_arrays(
         targets=labels,
         task=found,
         features=names,
-        continuous=np.ones(width or 1, bool),
+        continuous=np.ones(width or channels_of(sampled(values) if large else values), bool),
         encoder=None,
         target_name=target_name if labels is not None else "",
         source=source,
@@ -112,10 +117,11 @@ def _enough(shape: tuple[int, ...], least: int) -> None:
         raise Refusal(f"inputs must have at least {least} samples and 1 feature; got the shape {shape}.")
 
 
-def inputs_of_array(array: Any, *, owned: bool = False, least: int = 2) -> NDArray[Any]:
+def inputs_of_array(array: Any, *, owned: bool = False, least: int = 2, dtype: Any = None) -> NDArray[Any]:
     """Inputs `(n, *shape)` in row-major order; not writeable if they are the caller's memory.
 
-    Bytes of three or more dimensions are images and stay bytes, all else becomes float32.
+    Bytes of three or more dimensions are images and stay bytes. All else becomes `dtype` where it is float64,
+    as are training samples that float32 would blur (by default looked at here), and else float32.
 
     Raises:
         Refusal: fewer than `least` samples, fewer than two dimensions, no numbers, or infinite values.
@@ -130,10 +136,17 @@ def inputs_of_array(array: Any, *, owned: bool = False, least: int = 2) -> NDArr
     _enough(given.shape, least)
     with np.errstate(over="ignore"):
         image = given.dtype == np.uint8 and given.ndim > 2
-        values = np.ascontiguousarray(given, dtype=np.uint8 if image else np.float32)
+        kept: np.dtype[Any]
+        if image:
+            kept = np.dtype(np.uint8)
+        elif dtype is None:
+            kept = kept_float(given)
+        else:
+            kept = np.dtype(np.float64 if np.dtype(dtype) == np.float64 else np.float32)
+        values = np.ascontiguousarray(given, dtype=kept)
     step = max(1, _BLOCK_VALUES // (values.size // len(values)))
     for start in range(0, 0 if image else len(values), step):
-        wrong = np.isinf(values[start : start + step])
+        wrong = np.abs(values[start : start + step]) > LARGEST
         if wrong.any():
             _refuse_infinite(given, start, wrong)
     if np.shares_memory(values, given) and not owned:
@@ -175,7 +188,8 @@ def _targets(
 ) -> tuple[NDArray[Any], Task, list[str]]:
     targets = _plain_targets(targets, samples)
     if isinstance(task, Task):
-        return _known_targets(targets, task, name), task, []
+        labels, read = _known_targets(targets, task, name)
+        return labels, task, read
     if targets.ndim == 1:
         column = _column(targets)
         found, note = recognize_task(column, f'"{name}"', task, flags=False)
@@ -201,7 +215,7 @@ def _targets(
             f"{targets.shape[1]:,} columns. Use --task {'multilabel' if flags else 'regression'} for "
             f"{'labels' if flags else 'several numbers'}."
         )
-    many = np.ascontiguousarray(targets, dtype=np.float32)
+    many = np.ascontiguousarray(targets, dtype=np.float64)
     other = " --task multilabel makes labels of them." if flags else ""
     said = f"{targets.shape[1]} targets: regression, one number each.{other}"
     return many, Task("regression", targets=targets.shape[1]), [said]
@@ -249,8 +263,8 @@ def _several(targets: NDArray[Any]) -> str:
     return f"{ones.max()} {most}" if ones.min() == ones.max() else f"{ones.min()} to {ones.max()} {most}"
 
 
-def _known_targets(targets: NDArray[Any], task: Task, name: str) -> NDArray[Any]:
-    """The targets of further samples, as those of a task that is known already."""
+def _known_targets(targets: NDArray[Any], task: Task, name: str) -> tuple[NDArray[Any], list[str]]:
+    """The targets of further samples, as those of a task that is known already, and notes on them."""
     if task.is_classification and targets.ndim == 2 and targets.dtype.kind in "buif" and _one_hot(targets):
         targets = targets.argmax(axis=1)
     wanted = targets.shape[:1] if task.targets == 1 else (len(targets), task.targets)
@@ -262,9 +276,11 @@ def _known_targets(targets: NDArray[Any], task: Task, name: str) -> NDArray[Any]
     if task.is_multilabel and not ((targets == 0) | (targets == 1)).all():
         raise Refusal(f"targets must be 0 or 1 for each label; got {_odd(targets)}.")
     if targets.ndim == 2:
-        return np.ascontiguousarray(targets, dtype=np.float32)
+        return np.ascontiguousarray(targets, dtype=np.float32 if task.is_multilabel else np.float64), []
     column = _column(targets)
-    return class_ids(column, task, name) if task.is_classification else target_numbers(column, name)
+    return (
+        known_ids(column, task, f'"{name}"') if task.is_classification else (target_numbers(column, name), [])
+    )
 
 
 def _column(targets: NDArray[Any]) -> pa.ChunkedArray:
@@ -300,7 +316,7 @@ def read_npy(
 ) -> Dataset:
     """The samples of a two-dimensional `.npy` file, one column of which (the last by default) is the target.
 
-    The file is read in blocks of rows into one float32 array: nothing else grows with the data. If it is
+    The file is read in blocks of rows into one array: nothing else grows with the data. If it is
     large, or `stream` says so, the inputs stay in it.
     """
     shape, dtype, fortran, offset = npy_header(path)
@@ -308,8 +324,10 @@ def read_npy(
         return _split_columns(read_array(path), target, task, path.name)
     at = _target_of(shape, target, path.name)
     keep = [index for index in range(shape[1]) if index != at]
-    if streams(shape[0] * (shape[1] - 1) * 4, stream):
-        held = FileRows(path, shape, dtype, offset, without=at)
+    looked_at = FileRows(path, shape, dtype, offset, without=at, kept=dtype)
+    kept = kept_float(sampled(looked_at, max(64, FEW_VALUES // shape[1])))
+    if streams(shape[0] * (shape[1] - 1) * kept.itemsize, stream):
+        held = FileRows(path, shape, dtype, offset, without=at, kept=kept)
         return dataset_of_arrays(
             held,
             held.column(at),
@@ -319,7 +337,7 @@ def read_npy(
             features=tuple(map(default_name, keep)),
             said=(streams_note(held, path.name),),
         )
-    inputs = np.empty((shape[0], shape[1] - 1), np.float32)
+    inputs = np.empty((shape[0], shape[1] - 1), kept)
     targets = np.empty(shape[0], dtype)
     with np.errstate(over="ignore"):
         start = 0

@@ -92,10 +92,13 @@ class Goal:
         if len(self.values) < 20:
             return ""
         chosen = column.take(pa.array(self.rows)) if len(self.rows) < len(column) else column
-        return self._by_level(chosen) or self._by_size(chosen)
+        if not _is_number(column.type):
+            return self._by_level(*_codes(chosen))
+        values = chosen.cast(pa.float64(), safe=False).fill_null(float("nan")).to_numpy()
+        found, codes = np.unique(values, return_inverse=True)
+        return self._by_level(codes.ravel(), len(found)) or self._by_size(values)
 
-    def _by_level(self, column: pa.ChunkedArray) -> str:
-        codes, levels = _codes(column)
+    def _by_level(self, codes: NDArray[np.int64], levels: int) -> str:
         if levels < 2 or levels * _ROWS_PER_LEVEL > len(codes):
             return ""
         if not self.classes:
@@ -111,21 +114,22 @@ class Goal:
         nearly = "" if wrong == 0 else f" in all but {wrong:,} of {len(codes):,} rows"
         return f"each of its {levels:,} values goes with one class{nearly}"
 
-    def _by_size(self, column: pa.ChunkedArray) -> str:
-        if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
-            return ""
-        values = column.cast(pa.float64(), safe=False).fill_null(float("nan")).to_numpy()
+    def _by_size(self, values: NDArray[np.float64]) -> str:
         there = np.isfinite(values)
         if there.mean() < 0.95:
             return ""
         values, goal = values[there], self.values[there]
+        order = np.lexsort((goal, values))
+        steps = np.diff(goal[order])
+        if _mixed(values[order], steps):
+            return ""
         if self.classes:
-            order = np.lexsort((goal, values))
-            changes = int(np.count_nonzero(np.diff(goal[order])))
-            if _mixed(values[order], goal[order]):
-                return ""
             seen = len(np.unique(goal))
-            if seen > 1 and changes == seen - 1 and np.bincount(goal).max() < 0.95 * len(goal):
+            if (
+                seen > 1
+                and np.count_nonzero(steps) == seen - 1
+                and np.bincount(goal).max() < 0.95 * len(goal)
+            ):
                 return "each class is one range of its values"
             return ""
         if len(np.unique(goal)) < 10:
@@ -134,10 +138,6 @@ class Goal:
         spread = float(np.sqrt((x @ x) * (y @ y)))
         if spread > 0 and abs(float(x @ y)) / spread > 1 - 1e-9:
             return "the target is its multiple, plus a constant"
-        order = np.lexsort((goal, values))
-        steps = np.diff(goal[order])
-        if _mixed(values[order], goal[order]):
-            return ""
         if len(np.unique(values)) > len(values) / 2 and ((steps >= 0).all() or (steps <= 0).all()):
             return f"the target {'rises' if (steps >= 0).all() else 'falls'} with it in every row"
         return ""
@@ -155,9 +155,13 @@ def goal_of(targets: NDArray[Any], classes: int, columns: int = 1) -> Goal:
     return Goal(rows, targets[rows].astype(np.int64 if classes else np.float64), classes)
 
 
-def _mixed(values: NDArray[Any], goal: NDArray[Any]) -> bool:
-    """Whether a value, of sorted ones, goes with several targets."""
-    return bool(((np.diff(values) == 0) & (np.diff(goal) != 0)).any())
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def _mixed(values: NDArray[Any], steps: NDArray[Any]) -> bool:
+    """Whether a value, of sorted ones, goes with several targets, which differ by `steps`."""
+    return bool(((np.diff(values) == 0) & (steps != 0)).any())
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], int]:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from epochal.data.columns import ColumnReference, default_name, resolve
+from epochal.data.columns import ColumnReference, default_name, resolve, resolve_all
 from epochal.data.examples import example
 from epochal.data.frames import is_frame, is_pair, table_of_frame
 from epochal.data.load import ARRAY_SUFFIXES
@@ -44,7 +44,7 @@ def columns_beside(
     if isinstance(frame, (str, Path)):
         table = _of_file(frame, samples, reading)
     elif is_frame(frame) or is_pair(source):
-        table = table_of_frame(frame)
+        table = table_of_frame(frame, lambda names: _others(names, wanted))[0]
     else:
         table = _of_array(np.asarray(frame))
     if table is None or samples not in (None, table.num_rows):
@@ -55,6 +55,12 @@ def columns_beside(
     names = table.column_names
     chosen = [names[resolve(one, names, "id")] for one in wanted] if wanted else names
     return table.select(list(dict.fromkeys(chosen)))
+
+
+def _others(names: Sequence[str], wanted: Sequence[ColumnReference]) -> list[int]:
+    """The columns that are not wanted, and may hold anything."""
+    chosen = resolve_all(wanted, names, "id") if wanted else range(len(names))
+    return [index for index in range(len(names)) if index not in chosen]
 
 
 def _of_file(source: str | Path, samples: int | None, reading: Reading) -> pa.Table | None:

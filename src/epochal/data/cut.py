@@ -296,7 +296,7 @@ def _relative_inputs(encoder: WindowEncoder, line: Timeline, inputs: NDArray[np.
         inputs[own, :, 0] = (exact - line.level[own][:, None]) / line.unit[own][:, None]
 
 
-def _targets(encoder: WindowEncoder, line: Timeline) -> NDArray[np.float32] | None:
+def _targets(encoder: WindowEncoder, line: Timeline) -> NDArray[np.float64] | None:
     """What the network learns; None where some targets lie beyond the end."""
     if encoder.ahead:
         return None
@@ -305,7 +305,7 @@ def _targets(encoder: WindowEncoder, line: Timeline) -> NDArray[np.float32] | No
     for number, series in enumerate(line.values):
         own = line.series == number
         exact[own] = series[(line.begin[own] + encoder.lags)[:, None] + ahead]
-    targets = ((exact - line.level[:, None]) / line.unit[:, None]).astype(np.float32)
+    targets: NDArray[np.float64] = (exact - line.level[:, None]) / line.unit[:, None]
     return targets[:, 0] if encoder.horizon == 1 else targets
 
 

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.data.labels import LABEL_TYPES, label_values
+from epochal.data.pixel_arrays import in_fractions
+from epochal.data.rows import is_array
 from epochal.data.typed import Damaged, built
 from epochal.printable import one_line
 
@@ -111,11 +113,12 @@ class Dataset:
     """Samples in memory or where they can be read, with what was recognized about them.
 
     Args:
-        inputs: `(n, *shape)`: float32, where NaN marks a missing value; uint8, pixels that the model sees as
+        inputs: `(n, *shape)`: float32, where NaN marks a missing value, or float64 where float32 would blur
+            what tells values apart until they are scaled; uint8, pixels that the model sees as
             0 to 1; or int32, tokens. Writeable only if this package made the array, so that nothing is ever
             scaled in place in an array that belongs to the caller. `Rows` where the samples stay in a file or
             behind an object and are streamed.
-        targets: int32 class ids `(n,)`, float32 `(n,)` or `(n, m)` for regression, float32 `(n, labels)` of 0
+        targets: int32 class ids `(n,)`, float64 `(n,)` or `(n, m)` for regression, float32 `(n, labels)` of 0
             and 1 for labels, None when unlabeled.
         task: what is to be predicted; None when unlabeled.
         features: names of the encoded columns, for 2-d inputs and windows; otherwise empty.
@@ -181,13 +184,18 @@ class Dataset:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """What the inputs are kept as: float32, uint8 or int32."""
+        """What the inputs are kept as: float32, float64, uint8 or int32."""
         return self.inputs.dtype
 
     @property
     def standardize(self) -> bool:
-        """Whether inputs are standardized unless the user says."""
-        return self.encoder is not None and self.encoder.standardize
+        """Whether inputs are standardized unless the user says: tables, and arrays that are not images.
+
+        Samples that an object gives one by one are not, since that would read all of them beforehand.
+        """
+        if self.encoder is not None:
+            return self.encoder.standardize
+        return self.dtype.kind == "f" and is_array(self.inputs) and not in_fractions(self.inputs)
 
     @property
     def strata(self) -> NDArray[Any] | None:

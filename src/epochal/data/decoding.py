@@ -1,4 +1,4 @@
-"""Where are many images decoded: in threads or in worker processes?"""
+"""Many images, decoded in threads or in worker processes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.data.items import cores
+from epochal.data.pixel_levels import Levels
 from epochal.data.pixels import Unreadable, believing_no_bombs, pixels
 from epochal.data.workers import Workers
 
@@ -38,13 +39,15 @@ class Decoding:
     channels: int
     resize: tuple[int, int] | None
     size: tuple[int, int]
+    levels: Levels | None = None
+    """What of images of more than 8 bits is black and white."""
     keep: bool = True
     """Whether the pixels are wanted, or only what tells them apart from others."""
 
     def __call__(self, path: Path) -> NDArray[np.uint8] | bytes | str:
         """The pixels (height, width, channels); 32 bytes of digest; or a reason in words."""
         try:
-            found = pixels(path, self.channels, self.resize)
+            found = pixels(path, self.channels, self.resize, self.levels)
         except Unreadable as reason:
             return str(reason)
         height, width = found.shape[:2]

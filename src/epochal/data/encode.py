@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from epochal.data.columns import called
 from epochal.data.date_forms import parse_dates
 from epochal.data.number_forms import NumberForm
+from epochal.data.rounding import LARGEST, loses_differences
 from epochal.data.schema import Column, Encoder
 from epochal.data.spellings import spelling_key
 from epochal.errors import Refusal
@@ -23,6 +24,7 @@ __all__ = [
     "column_numbers",
     "date_parts",
     "encode",
+    "encoded_dtype",
     "plain_numbers",
     "to_dates",
     "to_numbers",
@@ -34,18 +36,20 @@ _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 
 
 def encode(
-    table: pa.Table, encoder: Encoder, positions: Sequence[int], first: int = 0
-) -> tuple[NDArray[np.float32], list[str]]:
-    """The table's samples as float32 `(rows, features)`, NaN where missing, with notes on unseen categories.
+    table: pa.Table, encoder: Encoder, positions: Sequence[int], first: int = 0, dtype: Any = None
+) -> tuple[NDArray[Any], list[str]]:
+    """The table's samples as numbers `(rows, features)`, NaN where missing, with notes on unseen categories.
 
-    `positions[i]` is where the table has the encoder's i-th column, and `first` rows came before. Blocks
+    `positions[i]` is where the table has the encoder's i-th column, and `first` rows came before. They are
+    of `dtype`, by default float32 unless that would blur the values of a column. Blocks
     of rows are converted one after the other, so that nothing but the result grows with the table.
 
     Raises:
         Refusal: a value that is infinite, beyond float32, or not what the column holds; with its row.
     """
     passed, _, indicators = encoder.layout
-    out = np.empty((table.num_rows, len(encoder.features)), np.float32)
+    dtype = encoded_dtype(table, encoder, positions) if dtype is None else np.dtype(dtype)
+    out = np.empty((table.num_rows, len(encoder.features)), dtype)
     direct = encoder.plain and len(passed) == len(encoder.raw_names)
     unseen: Counter[int] = Counter()
     examples: dict[int, str] = {}
@@ -54,7 +58,7 @@ def encode(
     for batch in chosen.to_batches(max_chunksize=_ROWS):
         rows = batch.num_rows
         block = out[start : start + rows]
-        raw = block if direct else np.empty((rows, len(encoder.raw_names)), np.float32)
+        raw = block if direct else np.empty((rows, len(encoder.raw_names)), dtype)
         at = 0
         arrays = batch.columns
         for number, column in enumerate(encoder.columns):
@@ -84,6 +88,21 @@ def encode(
     return out, notes
 
 
+def encoded_dtype(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -> np.dtype[Any]:
+    """What the samples of a table are kept as: float64 if float32 would blur the values of a column."""
+    for position, column in zip(positions, encoder.columns, strict=True):
+        found = table.column(position)
+        if column.kind != "numeric" or pa.types.is_float32(found.type):
+            continue
+        name, start, chunks = called(encoder.names, column.index), 0, []
+        for chunk in found.chunks:
+            chunks.append(column_numbers(without_marks(chunk, column), column, name, start))
+            start += len(chunk)
+        if chunks and loses_differences(np.concatenate(chunks)[:, None])[0]:
+            return np.dtype(np.float64)
+    return np.dtype(np.float32)
+
+
 def _fill(
     raw: NDArray[Any], array: pa.Array, column: Column, encoder: Encoder, start: int
 ) -> tuple[int, str]:
@@ -104,7 +123,7 @@ def _fill(
     values = column_numbers(array, column, name, start)
     with np.errstate(over="ignore"):
         raw[:, 0] = values
-    wrong = np.isinf(raw[:, 0])
+    wrong = np.abs(raw[:, 0]) > LARGEST
     if wrong.any():
         row = int(np.argmax(wrong))
         raise Refusal(

@@ -163,7 +163,7 @@ def dataset_of_iterator(source: Any, validation: Any, task: str | None = None) -
     rows.task = found
     encoded = targets
     if found is not None and not found.is_classification:
-        encoded = np.asarray(targets, np.float32)
+        encoded = np.asarray(targets, np.float64)
     name = type(source).__name__
     return dataset_of_arrays(
         rows,

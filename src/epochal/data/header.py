@@ -58,8 +58,8 @@ def looks_like_header(first: Sequence[str], body: Sequence[Sequence[str]]) -> bo
         return True
     if not body:
         return all(cell == "text" for cell, _ in kinds)
-    recurring = any(at < len(row) and row[at] == cell for row in body for at, cell in enumerate(first))
-    return len(set(first)) == len(first) and not recurring and all(first) and len(body) > 1
+    recurring = sum(cell in column for cell, column in zip(first, columns, strict=True))
+    return len(set(first)) == len(first) and recurring * 2 < len(first) and all(first) and len(body) > 1
 
 
 def _kind(cell: str) -> str:
@@ -174,7 +174,7 @@ def is_units(row: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
     if all(_UNIT.fullmatch(cell) for cell in units):
         return True
     plain = all(not cell or cell in _MARKS or _UNIT.fullmatch(cell) for cell in beside)
-    return len(units) > 1 and len(units) == len(above) and (plain or len(above) > 2)
+    return len(units) > 1 and len(units) * 2 >= len(above) and (plain or len(above) > 2)
 
 
 def is_title(row: Sequence[str], fields: int) -> bool:

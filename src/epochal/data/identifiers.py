@@ -8,11 +8,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from epochal.data.association import Goal
+from epochal.data.scripts import writing_of
 
 __all__ = ["IDENTIFIER_NAME", "no_input", "rows_counted"]
 
 _ROWS = 50
 _SHARE = 0.9
+_SENTENCE = 8
+"""Characters of a sentence, at least, in a script without blanks."""
+_LOOKED_AT = 1000
 
 _WORDS = "ids?|idx|index|rows?|rowid|rownames|nr|no|num|number|uuid|guid|key|pk|code|serial|ref|reference"
 IDENTIFIER_NAME = re.compile(
@@ -47,7 +51,7 @@ def no_input(
         if (len(filled) >= _ROWS and distinct >= _SHARE * len(filled)) or distinct == len(filled):
             length = pc.mean(pc.utf8_length(filled)).as_py()
             blanks = pc.mean(pc.count_substring(filled, " ")).as_py()
-            if length > 40 or blanks >= 3:
+            if length > 40 or blanks >= 3 or (length >= _SENTENCE and _unspaced(filled)):
                 return "free text", f"looks like free text ({share})"
             return "identifier", f"looks like an identifier ({share})"
         if named and distinct >= len(filled) / 2:
@@ -64,6 +68,11 @@ def no_input(
     what = "looks like an identifier" if distinct == len(filled) else "looks like an identifier by its name"
     says = " and says nothing about the target" if goal is not None else ""
     return "identifier", f"{what} ({share}){says}"
+
+
+def _unspaced(filled: pa.ChunkedArray) -> bool:
+    """Whether the cells are written in a script without blanks, such as Chinese."""
+    return writing_of([str(one) for one in filled.slice(0, _LOOKED_AT).to_pylist()]).unspaced
 
 
 def rows_counted(column: pa.ChunkedArray, starts: tuple[int, ...] = ()) -> bool:

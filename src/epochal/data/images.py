@@ -1,4 +1,4 @@
-"""Which samples does a folder of images hold, and how are new images read in the same way?"""
+"""The samples of a folder of images, and how new images are read in the same way."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from epochal.data.dataset import Dataset, Task, fingerprint
 from epochal.data.decoding import Decoding, ImageFiles, Progress, decoded_images, digest_of, in_threads
+from epochal.data.grouping import by_pattern, subjects_note, with_groups
 from epochal.data.image_folder import Listing, classes_in, images_in, shown
 from epochal.data.items import ItemRows, cores
 from epochal.data.large import streams, streams_note
-from epochal.data.pixels import SUFFIXES, Header, Unreadable, believing_no_bombs, header
+from epochal.data.pixel_levels import Counts, Levels
+from epochal.data.pixels import SUFFIXES, Header, Unreadable, believing_no_bombs, counts, header
 from epochal.data.reading import AS_FOUND, Reading
 from epochal.data.typed import Damaged, built
 from epochal.errors import Refusal
@@ -78,8 +80,11 @@ def read_folder(
     task: str | None = None,
     progress: Progress | None = None,
     stream: bool | None = None,
+    groups_from: str | None = None,
 ) -> Dataset:
     """The images of a folder that has one sub-folder a class, as bytes (n, height, width, channels).
+
+    `groups_from` finds the group of each in its name, as `grouping.by_pattern` says.
 
     Raises:
         Refusal: no classes, an image that can't be read, or sizes that differ.
@@ -96,10 +101,40 @@ def read_folder(
         name = classes[int(np.argmin(counts))]
         raise Refusal(f'the class "{name}" must have at least 1 image that can be read; all are bad.')
     height, width, channels = read.inputs.shape[1:]
-    encoder = ImageEncoder((height, width, channels), options.resize is not None, options.skip_bad, known)
+    encoder = ImageEncoder(
+        (height, width, channels), options.resize is not None, options.skip_bad, known, read.levels
+    )
     each = ", ".join(f"{name}: {count:,}" for name, count in list(zip(classes, counts, strict=True))[:10])
     said = f"{len(classes)} classes, a folder each ({each}{', …' if len(classes) > 10 else ''})."
-    return _dataset(read, encoder, labels, f"{folder.name or folder}", (said, *read.notes))
+    notes = (said, *read.notes, *_repeated(read, labels, classes))
+    found = _dataset(read, encoder, labels, f"{folder.name or folder}", notes)
+    if groups_from is not None:
+        values = by_pattern(read.listing.names, groups_from)
+        return with_groups(found, values, f"as {groups_from} finds them in file names")
+    return replace(found, notes=(*found.notes, *subjects_note(read.listing.names)))
+
+
+def _repeated(read: _Images, labels: NDArray[np.int32], classes: Sequence[str]) -> tuple[str, ...]:
+    """A note on images whose pixels are those of another one, above all of another class."""
+    members: dict[bytes, list[int]] = {}
+    for index, mark in enumerate(read.marks):
+        members.setdefault(mark, []).append(index)
+    same = [own for own in members.values() if len(own) > 1]
+    if not same:
+        return ()
+    torn = next((own for own in same if len(set(labels[own])) > 1), None)
+    one, other = (torn or same[0])[:2]
+    if torn is not None:
+        other = next(index for index in torn if labels[index] != labels[one])
+    names = read.listing.names
+    extra = sum(len(own) - 1 for own in same)
+    what = (
+        "1 image has the same pixels as another"
+        if extra == 1
+        else f"{extra:,} images have the same pixels as others"
+    )
+    of = f", of the classes {classes[labels[one]]} and {classes[labels[other]]}" if torn is not None else ""
+    return (f"{what} ({names[one]} and {names[other]}{of}).",)
 
 
 @dataclass(frozen=True)
@@ -112,6 +147,8 @@ class ImageEncoder:
     """Whether images of any size are brought to that of the training images."""
     skip_bad: bool
     task: Task
+    levels: Levels | None = None
+    """What of images of more than 8 bits is black and white; None where there was none in training."""
 
     @property
     def standardize(self) -> bool:
@@ -138,7 +175,7 @@ class ImageEncoder:
         height, width, channels = self.shape
         size = (height, width)
         options = ImageOptions(size if self.resized else None, channels == 3, self.skip_bad)
-        read = _read(listing, options, None, wanted=None if self.resized else size)
+        read = _read(listing, options, None, wanted=None if self.resized else size, levels=self.levels)
         labels = None if read.listing.labels is None else read.labels(self.task.classes)
         name = path.name or str(path)
         return _dataset(read, self, labels, name, read.notes)
@@ -157,16 +194,20 @@ class ImageEncoder:
             "resized": self.resized,
             "skip_bad": self.skip_bad,
             "task": self.task.to_dict(),
+            "levels": None if self.levels is None else dict(vars(self.levels)),
         }
 
     @staticmethod
     def from_dict(value: Any) -> ImageEncoder:
         """The inverse of `to_dict`."""
-        named = {name: item for name, item in value.items() if name not in ("kind", "task")}
-        encoder = built(ImageEncoder, named, task=Task.from_dict(value.get("task")))
+        named = {name: item for name, item in value.items() if name not in ("kind", "task", "levels")}
+        levels = None if value.get("levels") is None else built(Levels, value["levels"])
+        encoder = built(ImageEncoder, named, task=Task.from_dict(value.get("task")), levels=levels)
         height, width, channels = encoder.shape
         if min(height, width) < 1 or height * width > 2**31 or channels not in (1, 3):
             raise Damaged(f"images of {height} x {width} pixels and {channels} channels")
+        if levels is not None and levels.black >= levels.white:
+            raise Damaged(f"images that are black at {levels.black:g} and white at {levels.white:g}")
         return encoder
 
 
@@ -179,6 +220,9 @@ class _Images:
     """Bytes (n, height, width, channels), or `Rows` of them."""
     digest: str
     notes: tuple[str, ...]
+    levels: Levels | None
+    marks: tuple[bytes, ...]
+    """What tells the pixels of each apart from others."""
 
     def labels(self, classes: Sequence[str]) -> NDArray[np.int32]:
         """The class ids."""
@@ -252,6 +296,7 @@ def _read(
     progress: Progress | None,
     wanted: tuple[int, int] | None = None,
     stream: bool | None = False,
+    levels: Levels | None = None,
 ) -> _Images:
     """All images as bytes in memory, or each read once and left where it is.
 
@@ -263,23 +308,31 @@ def _read(
         headers = dict(bad.without(enumerate(told)))
     size = options.resize or _one_size(listing, headers, wanted)
     channels, notes = _channels(headers, options.color)
+    deep = [index for index in headers if headers[index].deep]
+    if deep:
+        levels, more = _levels([listing.files[index] for index in deep], levels, progress)
+        notes += more
     shape = (*size, channels)
     streamed = streams(len(headers) * math.prod(shape), stream)
-    decode = Decoding(channels, options.resize, size, keep=not streamed)
+    decode = Decoding(channels, options.resize, size, levels, keep=not streamed)
     decoded = decoded_images(decode, [listing.files[index] for index in headers], progress)
     values = np.empty((0 if streamed else len(headers), *shape), np.uint8)
-    digest = hashlib.sha256()
+    marks: list[bytes] = []
     kept: list[int] = []
     for index, image in bad.without(zip(headers, decoded, strict=True)):
         if not streamed:
             values[len(kept)] = image
-        digest.update(image if streamed else digest_of(image))
+        marks.append(image if streamed else digest_of(image))
         kept.append(index)
     sizes = {(headers[index].height, headers[index].width) for index in kept}
     if options.resize is not None and sizes != {size}:
         notes += (f"images of {_many(sizes)} are resized to {size[0]}×{size[1]}.",)
     if any(headers[index].transparent for index in kept):
         notes += ("transparent pixels lie over white.",)
+    several = sum(headers[index].several for index in kept)
+    if several:
+        what = "1 image has" if several == 1 else f"{several:,} images have"
+        notes += (f"{what} several frames or pages: the first is read.",)
     rest = Listing(
         tuple(listing.files[index] for index in kept),
         tuple(listing.names[index] for index in kept),
@@ -290,7 +343,33 @@ def _read(
         items = ImageFiles(rest.files, rest.names, replace(decode, keep=True))
         inputs = ItemRows(items, shape, np.dtype(np.uint8), cores())
         notes += (streams_note(inputs, "their files"),)
-    return _Images(rest, inputs, digest.hexdigest(), (*notes, *bad.notes, *listing.notes))
+    digest = hashlib.sha256(b"".join(marks)).hexdigest()
+    return _Images(rest, inputs, digest, (*notes, *bad.notes, *listing.notes), levels, tuple(marks))
+
+
+def _levels(
+    files: Sequence[Path], known: Levels | None, progress: Progress | None
+) -> tuple[Levels, tuple[str, ...]]:
+    """What is black and white in images of more than 8 bits, with a note: as was known, or as they are."""
+    with believing_no_bombs():
+        total = Counts.sum(in_threads(_counts_or_none, files, "images measured", progress))
+    if known is None:
+        levels = total.levels()
+        return levels, (total.note(levels),)
+    if known.black <= total.least and total.most <= known.white:
+        return known, ()
+    return known, (
+        f"new images have values from {total.least:g} to {total.most:g}; those outside {known.black:g} to "
+        f"{known.white:g}, the range of the training images, are cut.",
+    )
+
+
+def _counts_or_none(path: Path) -> Counts:
+    """What an image holds; nothing where it can't be read, which is said when it is decoded."""
+    try:
+        return counts(path)
+    except Unreadable:
+        return Counts()
 
 
 def _header_or_reason(path: Path) -> Header | str:

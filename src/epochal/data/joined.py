@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,10 @@ def joined(data: Any, y: Any = None, sample_weight: Any = None, **reading: Any) 
         raise Refusal(
             f"X is a tuple (X, y) already, and {next(iter(given))} is given besides; give X and y as two "
             "arguments."
+        )
+    if isinstance(data, Mapping):
+        raise Refusal(
+            "X must be an array or a data frame; got a mapping of columns. pandas.DataFrame(X) makes a frame."
         )
     if not isinstance(data, (list, tuple)) and not hasattr(data, "__array__"):
         found = "gives its targets itself" if is_items(data) or hasattr(data, "__iter__") else "is no data"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.data.rounding import FEW_VALUES, kept_float
 from epochal.data.rows import ArrayRows, FileRows, Rows
 
 __all__ = ["MEMORY_SHARE", "free_memory", "rows_of_array", "streams", "streams_note"]
@@ -44,12 +45,14 @@ def rows_of_array(array: NDArray[Any]) -> Rows:
     """The samples of an array where they are; those of a memory-mapped file are read from the file."""
     mapped: Any = array
     plain = isinstance(array, np.memmap) and array.flags.c_contiguous and array.dtype.kind in "buif"
+    image = array.dtype == np.uint8 and array.ndim > 2
+    kept = array.dtype if image else kept_float(np.asarray(array), FEW_VALUES)
     if not plain or mapped.filename is None or mapped.mode == "c":
-        return ArrayRows(np.asarray(array))
+        return ArrayRows(np.asarray(array), kept)
     # A view of a part has the offset of the whole: what counts is where it begins in the map.
     within = mapped.__array_interface__["data"][0] - np.frombuffer(mapped._mmap, np.uint8).ctypes.data
     begin = mapped.offset - mapped.offset % mmap.ALLOCATIONGRANULARITY
-    return FileRows(Path(mapped.filename), array.shape, array.dtype, begin + within)
+    return FileRows(Path(mapped.filename), array.shape, array.dtype, begin + within, kept=kept)
 
 
 def streams_note(rows: Rows, where: str) -> str:

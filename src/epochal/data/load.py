@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from epochal.data.arrays import dataset_of_arrays, read_npy, read_npz
 from epochal.data.columns import ColumnReference, resolve_all
 from epochal.data.dataset import Dataset
 from epochal.data.examples import example
 from epochal.data.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
+from epochal.data.grouping import by_table, with_groups
 from epochal.data.host import parts_on_host
 from epochal.data.hugging import dataset_of_hugging, is_hugging
 from epochal.data.image_folder import holds_images
@@ -25,7 +27,7 @@ from epochal.data.parquet import converted, is_large
 from epochal.data.pixel_arrays import channels_last
 from epochal.data.read import existing, is_parquet, read_table
 from epochal.data.reading import Reading
-from epochal.data.recipe import Recipe
+from epochal.data.recipe import Recipe, absolute
 from epochal.data.rows import FileRows
 from epochal.data.schema import Encoder
 from epochal.data.table import TableOptions, dataset_of_table
@@ -55,7 +57,9 @@ def load(
     comment: str | None = None,
     sheet: str | int | None = None,
     sample_weight: ColumnReference | None = None,
-    groups: ColumnReference | None = None,
+    groups: ColumnReference | Sequence[Any] | NDArray[Any] | None = None,
+    groups_from: str | None = None,
+    groups_table: Any = None,
     resize: tuple[int, int] | None = None,
     color: bool | None = None,
     skip_bad: bool = False,
@@ -90,7 +94,10 @@ def load(
         sheet: the sheet of a workbook, by name or number from 1; the first one with values by default.
         sample_weight: the column that weighs the samples.
         groups: the column of a table that tells groups of samples apart: no input, but what order "groups"
-            keeps together and what a split keeps on one side.
+            keeps together and what a split keeps on one side. Or the group of each sample, in an array.
+        groups_from: a regular expression that finds the group in the name of each file: what its first
+            parentheses hold, such as `s([0-9]+)_`. With `groups`, in that column.
+        groups_table: a table (a path, a frame or a mapping) of file names and their groups.
         resize: the height and width to which images are brought; their own by default.
         color: whether images are read as RGB (True) or gray (False); recognized by default.
         skip_bad: whether images that can't be read are left out, and counted, instead of being refused.
@@ -105,6 +112,9 @@ def load(
     >>> load("example:iris").task.classes
     ('setosa', 'versicolor', 'virginica')
     """
+    if groups_table is not None or not isinstance(groups, str | int | None):
+        given = {name: value for name, value in locals().items() if name not in ("groups", "groups_table")}
+        return _grouped(load(**given), source, groups, groups_table)
     source = parts_on_host(source)
     options = TableOptions(
         target,
@@ -117,6 +127,7 @@ def load(
         groups,
         decimal,
         date_format,
+        groups_from,
     )
     if isinstance(source, Dataset):
         return source
@@ -132,10 +143,15 @@ def load(
     if isinstance(source, (str, Path)) and holds_images(Path(source).expanduser()):
         folder = Path(source).expanduser()
         _refuse_table_options(options, f'"{source}", a folder of images,', target=True)
-        return _again(read_folder(folder, images, task, progress, stream), source, asked)
+        return _again(read_folder(folder, images, task, progress, stream, groups_from), source, asked)
     if images != ImageOptions():
         raise Refusal(
             "resize, color and skip_bad are about a folder of images; leave them out for other data."
+        )
+    if groups_from is not None and groups is None:
+        raise Refusal(
+            "groups_from finds groups in the names of files, or in a column of a table; name it: groups "
+            "(--groups COLUMN)."
         )
     if isinstance(source, (str, Path)):
         found = _load_path(source, options, reading, stream, progress)
@@ -161,6 +177,25 @@ def load(
         "gives (inputs, target) by number; "
         f"got {type(source).__name__}."
     )
+
+
+def _grouped(found: Dataset, source: Any, groups: Any, table: Any) -> Dataset:
+    """The data set with groups that are told by a table of names or by an array."""
+    if table is None:
+        return with_groups(found, groups, "told by groups")
+    if groups is not None or found.groups is not None:
+        raise Refusal("groups_table tells the groups; leave groups and groups_from out.")
+    if not found.names:
+        raise Refusal(
+            "groups_table is for samples with names, the images of a folder; name a column with groups "
+            "(--groups), or give an array."
+        )
+    grouped = with_groups(found, by_table(found.names, table), "told by a table")
+    recipe, where = found.recipe, absolute(table)
+    if recipe is not None:
+        told = None if where is None else {**recipe.options, "groups_table": where}
+        recipe = None if told is None else replace(recipe, options=told)
+    return replace(grouped, recipe=recipe)
 
 
 def _again(found: Dataset, source: str | Path, asked: dict[str, Any]) -> Dataset:

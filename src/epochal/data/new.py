@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from epochal.data.examples import example
 from epochal.data.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
 from epochal.data.host import parts_on_host
 from epochal.data.json_lines import is_json
+from epochal.data.known_labels import known_ids
 from epochal.data.load import ARRAY_SUFFIXES
 from epochal.data.npy import open_npz, read_array
 from epochal.data.pixel_arrays import as_kept
@@ -33,7 +35,7 @@ from epochal.data.schema import Column, Encoder
 from epochal.data.sniff import sniff
 from epochal.data.standardize import first_missing
 from epochal.data.table import release_memory, weights_of
-from epochal.data.target import class_ids, target_numbers
+from epochal.data.target import target_numbers
 from epochal.data.target_text import plain_target
 from epochal.data.tidy import column_of
 from epochal.errors import Refusal
@@ -65,7 +67,7 @@ def encode_new(
         task: what is predicted, where `encoder` is None.
         shape: the shape of one sample's inputs, where `encoder` is None.
         target_name: what the target was called, where `encoder` is None: "column 3" of an `.npy` file.
-        dtype: what the training inputs were kept as, where `encoder` is None.
+        dtype: what the training inputs were kept as.
         reading: what is said about how a file is read; the rest is recognized in it anew.
         finite: whether missing values are refused, since no scaling of the training samples fills them.
 
@@ -78,7 +80,8 @@ def encode_new(
     elif not isinstance(encoder, Encoder):
         found = encoder.encode_new(source, reading)
     else:
-        found = new_rows(read_new(encoder, source, reading), encoder)
+        as_kept_in_training = functools.partial(encode, dtype=dtype)
+        found = new_rows(read_new(encoder, source, reading), encoder, as_kept_in_training)
     row = first_missing(found.inputs) if finite else None
     if row is not None:
         raise Refusal(
@@ -190,9 +193,10 @@ def _read_file(encoder: Encoder, path: Path, reading: Reading) -> tuple[pa.Table
     if reading.missing is None:
         reading = replace(reading, missing=encoder.missing)
     dialect = sniff(content, reading)
-    if reading.header is None:
+    known = {plain_name(column.name) for column in encoder.columns}
+    named = encoder.header and dialect.header and known & set(map(plain_name, dialect.names))
+    if reading.header is None and not named:
         first = sniff(content, replace(reading, header=True)) if encoder.header else dialect
-        known = {plain_name(column.name) for column in encoder.columns}
         header = (encoder.header and bool(known & set(map(plain_name, first.names)))) or (
             dialect.header and not encoder.header
         )
@@ -370,9 +374,9 @@ def _targets(encoder: Encoder, column: pa.ChunkedArray) -> tuple[NDArray[Any] | 
     task = encoder.task
     if task is None:
         return None, []
-    if not task.is_classification:
-        column = plain_target(column, said, "regression")[0]
-    return (class_ids(column, task, said) if task.is_classification else target_numbers(column, said)), []
+    if task.is_classification:
+        return known_ids(column, task, said)
+    return target_numbers(plain_target(column, said, "regression")[0], said), []
 
 
 def _arrays_of_file(path: Path) -> tuple[Any, Any, Any]:
@@ -430,7 +434,7 @@ def _new_arrays(
     inputs, at = np.asarray(inputs), _column_of(target_name)
     if targets is None and at is not None and shape is not None and inputs.shape[1:] == (shape[0] + 1,):
         inputs, targets = np.delete(inputs, at, axis=1), inputs[:, at]
-    values = inputs_of_array(inputs, least=1)
+    values = inputs_of_array(inputs, least=1, dtype=dtype)
     if shape is not None and values.shape[1:] != tuple(shape):
         raise Refusal(f"new samples must have the shape {tuple(shape)} each; got {values.shape[1:]}.")
     made = dataset_of_arrays(
@@ -441,6 +445,7 @@ def _new_arrays(
         source=name,
         target_name=target_name or "target",
         least=1,
+        dtype=dtype,
     )
     return replace(made, notes=(*notes, *made.notes))
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from epochal.data.odd_cells import Odd, are_marks, counted, odd_cells, quoted, refuse_odd
-from epochal.data.units import CURRENCY, factor, is_known, is_money, normal_money, normal_unit
+from epochal.data.units import factor, is_known, is_money, normal_money, normal_unit
 from epochal.errors import Refusal
 
 __all__ = ["NumberForm", "Written", "as_numbers", "say", "written_numbers"]
@@ -22,11 +22,14 @@ _GROUPS = (",", ".", " ", "'", "_")
 _CELL = (
     r"^(?P<before>[^0-9]*?)(?P<body>[.,]?[0-9](?:[0-9.,' _]*[0-9])?)(?P<power>[eE][+-]?[0-9]+)?(?P<after>.*)$"
 )
-_BEFORE = rf"^(?P<open>\()?\s*(?P<sign>[+-])?\s*(?P<money>{CURRENCY})?\s*(?P<sign2>[+-])?(?P<open2>\()?\s*$"
+# Which words are currencies is looked up afterwards: classes of letters would take RE2 long to compile.
+_BEFORE = (
+    r"^(?P<open>\()?\s*(?P<sign>[+-])?\s*(?P<money>[^0-9\s+().,:;#<>=/-]*\.?)\s*(?P<sign2>[+-])?"
+    r"(?P<open2>\()?\s*$"
+)
 _AFTER = (
-    r"^[.,]--?$|"
-    r"^[.,]?\s*(?P<unit>[\p{L}\p{Sc}%‰°µ'\"](?:[\p{L}\p{Sc}%‰°µ/·*^. -]{0,20}[\p{L}\p{Sc}%‰°µ.])?[23]?)?"
-    r"\s*(?P<close>\))?(?P<minus>-)?$"
+    r"^[.,]--?$|^[.,]?\s*(?P<unit>[^0-9\s+()=<>,;:!?#&@|~.-](?:[^0-9+()=<>,;:!?#&@|~-]*[^0-9\s+()=<>,;:!?#&@|~-])?"
+    r"[23]?)?\s*(?P<close>\))?(?P<minus>-)?$"
 )
 _DASHES = re.compile("[\u2010-\u2015\u2212\ufe63\uff0d]")
 
@@ -54,7 +57,10 @@ class NumberForm:
 
         A cell without a currency or unit counts as one with it; other units of the same kind are converted.
         """
-        money, unit, negative, body, power = _parts(words)
+        return self._numbers(_parts(words))
+
+    def _numbers(self, parts: Any) -> Any:
+        money, unit, negative, body, power = parts
         number = pc.cast(_plain(body, power, self.decimal, self.group), pa.float64())
         kinds = pc.unique(pc.drop_null(unit)).to_pylist()
         factors = [self._factor(one) for one in kinds]
@@ -162,26 +168,25 @@ def written_numbers(
     filled = column.drop_null()
     if not len(filled) or not _mostly(filled.slice(0, 1000), 0.5):
         return None
-    whole = filled.combine_chunks()
-    parts = _parts(whole)
+    parts = _parts(column.combine_chunks())
     money, unit, _, body, _ = parts
     there = pc.is_valid(body)
-    if (pc.sum(there).as_py() or 0) < MOST / 2 * len(whole):
+    if (pc.sum(there).as_py() or 0) < MOST / 2 * len(filled):
         return None
     found = _marks(pc.drop_null(body), decimal, hint)
     if found is None:
         return None
     mark, group, doubt = found
     units = counted(pc.filter(unit, there))
-    named = _units(counted(pc.filter(money, there)), units, len(whole), (said, flag))
+    named = _units(counted(pc.filter(money, there)), units, len(filled), (said, flag))
     if named is None:
         return None
     form = NumberForm(mark, group, *named)
     if form.plain and pc.any(pc.match_substring_regex(pc.drop_null(body), "^0[0-9]+$")).as_py():
         return None  # codes such as 007
-    values = pa.chunked_array([form.read(chunk) for chunk in column.chunks], pa.float64())
+    values = pa.chunked_array([form._numbers(parts)], pa.float64())
     odd = odd_cells(column, values)
-    if len(whole) - sum(one.count for one in odd) < MOST * len(whole) and not are_marks(odd, len(whole)):
+    if len(filled) - sum(one.count for one in odd) < MOST * len(filled) and not are_marks(odd, len(filled)):
         return None
     example = _example(column, values, form)
     return Written(values, form, odd, example, doubt, _remarks(units, form))
@@ -194,10 +199,7 @@ def _mostly(words: Any, share: float) -> bool:
 
 def _parts(words: Any) -> tuple[Any, Any, Any, Any, Any]:
     """Currency, unit, whether negative, digits with marks, and power of ten; missing where no number is."""
-    plain = pc.utf8_normalize(words, form="NFKC")
-    for pattern, instead in ((_DASHES.pattern, "-"), ("[\u2018\u2019\u00b4`]", "'"), (r"\s+", " ")):
-        plain = pc.replace_substring_regex(plain, pattern, instead)
-    cell = pc.extract_regex(pc.utf8_trim_whitespace(plain), _CELL)
+    cell = pc.extract_regex(_one_way(words), _CELL)
     before = pc.extract_regex(pc.struct_field(cell, "before"), _BEFORE)
     after = pc.extract_regex(pc.struct_field(cell, "after"), _AFTER)
     good = pc.and_(pc.is_valid(before), pc.is_valid(after))
@@ -207,37 +209,56 @@ def _parts(words: Any) -> tuple[Any, Any, Any, Any, Any]:
     signs = _field(before, "sign", "sign2")
     minus = pc.struct_field(after, "minus")
     negative = pc.or_(opened, pc.or_(pc.equal(signs, "-"), pc.equal(minus, "-")))
-    money, unit = _named(pc.struct_field(before, "money"), pc.struct_field(after, "unit"))
+    money, unit, known = _named(pc.struct_field(before, "money"), pc.struct_field(after, "unit"))
+    good = pc.and_(good, pc.fill_null(known, False))
     body = pc.if_else(good, pc.struct_field(cell, "body"), pa.scalar(None, pa.string()))
     return money, unit, negative, body, pc.struct_field(cell, "power")
+
+
+def _one_way(words: Any) -> Any:
+    """Text with one kind of digits, minus, apostrophe and blank."""
+    if pc.all(pc.string_is_ascii(words)).as_py() is not False:
+        blanks = pc.any(pc.match_substring_regex(words, r"\s\s|^\s|\s$|[\t\n`]")).as_py()
+        if not blanks:
+            return words
+    plain = pc.utf8_normalize(words, form="NFKC")
+    for pattern, instead in ((_DASHES.pattern, "-"), ("[\u2018\u2019\u00b4`]", "'"), (r"\s+", " ")):
+        plain = pc.replace_substring_regex(plain, pattern, instead)
+    return pc.utf8_trim_whitespace(plain)
 
 
 def _field(parts: Any, *names: str) -> Any:
     return pc.binary_join_element_wise(*(pc.struct_field(parts, name) for name in names), "")
 
 
-def _named(before: Any, after: Any) -> tuple[Any, Any]:
-    """Currencies and units in one spelling; what stands behind the number may be either, or both."""
+def _named(before: Any, after: Any) -> tuple[Any, Any, Any]:
+    """Currencies and units in one spelling, and whether a currency or nothing stands before the number.
+
+    What stands behind the number may be either, or both.
+    """
     pairs = pc.binary_join_element_wise(before, after, "\x1f").dictionary_encode()
     chunks = pairs.chunks if isinstance(pairs, pa.ChunkedArray) else [pairs]
-    moneys, units = [], []
+    found: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
     for chunk in chunks:
         split = [_split(pair) for pair in chunk.dictionary.to_pylist()]
-        moneys.append(pa.array([one for one, _ in split], pa.string()).take(chunk.indices))
-        units.append(pa.array([one for _, one in split], pa.string()).take(chunk.indices))
-    if isinstance(pairs, pa.ChunkedArray):
-        return pa.chunked_array(moneys, pa.string()), pa.chunked_array(units, pa.string())
-    return moneys[0], units[0]
+        for place, kind in enumerate((pa.string(), pa.string(), pa.bool_())):
+            found[place].append(pa.array([one[place] for one in split], kind).take(chunk.indices))
+    if not isinstance(pairs, pa.ChunkedArray):
+        return found[0][0], found[1][0], found[2][0]
+    kinds = (pa.string(), pa.string(), pa.bool_())
+    money, unit, known = (pa.chunked_array(*one) for one in zip(found, kinds, strict=True))
+    return money, unit, known
 
 
-def _split(pair: str) -> tuple[str, str]:
-    money, after = pair.split("\x1f")
+def _split(pair: str) -> tuple[str, str, bool]:
+    money, after = (part.strip() for part in pair.split("\x1f"))
+    known = not money or is_money(money)
     first, _, rest = after.rpartition(" ")
     if after and is_money(after):
         money, after = after, ""
     elif rest and is_money(rest):
         money, after = rest, first
-    return normal_money(money), normal_unit(after) if after else ""
+    return normal_money(money), normal_unit(after) if after else "", known
 
 
 def _plain(body: Any, power: Any, decimal: str, group: str) -> Any:

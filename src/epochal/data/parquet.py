@@ -1,8 +1,8 @@
 """How do Parquet files, made to be read from the first row to the last, become rows in any order?
 
-They are converted once, block by block, to rows of float32 numbers in a file beside them (in the user's cache
-folder where nothing may be written). What the files were then, and how they were read, is kept with it: as
-long as both are the same, the next training begins at once.
+They are converted once, block by block, to rows of numbers in a file beside them (in the user's cache folder
+where nothing may be written). What the files were then, and how they were read, is kept with it: as long as
+both are the same, the next training begins at once.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from epochal.data.association import goal_of
 from epochal.data.columns import called, resolve
 from epochal.data.dataset import Dataset, fingerprint
-from epochal.data.encode import encode
+from epochal.data.encode import encode, encoded_dtype
 from epochal.data.large import streams, streams_note
 from epochal.data.npy import npy_header, read_array
 from epochal.data.read import open_parquet, parquet_in
@@ -40,7 +40,7 @@ from epochal.errors import DataFailed, Refusal
 
 __all__ = ["converted", "is_large"]
 
-_FORMAT = 1
+_FORMAT = 2
 _BLOCK_ROWS = 1 << 15
 _SEEN_ROWS = 100_000
 """Rows, spread over all files, by which the columns are recognized."""
@@ -192,10 +192,11 @@ def _convert(
         task=task,
     )
     shape = (int(present.sum()), len(encoder.features))
-    _check_space(place, 4 * shape[0] * shape[1])
+    kept = encoded_dtype(seen, encoder, [column.index for column in columns])
+    _check_space(place, kept.itemsize * shape[0] * shape[1])
     if shape[0] < 2:
         raise Refusal(f"{path.name} must have at least 2 rows with a target to train on; got {shape[0]}.")
-    unseen = _write_rows(files, names, encoder, present, place / "inputs.npy", shape, progress)
+    unseen = _write_rows(files, names, encoder, present, place / "inputs.npy", shape, kept, progress)
     name = called(names, target)
     targets = targets_of(column, task, name)
     np.save(place / "targets.npy", targets)
@@ -226,9 +227,9 @@ def _open(place: Path, path: Path, files: Sequence[Path]) -> Dataset:
     targets, numbers, *rest = (read_array(place / f"{one}.npy") for one in small)
     weights = rest[0] if rest else None
     shape, lengths = (len(numbers), len(encoder.features)), {len(numbers), len(targets), *map(len, rest)}
-    if held[:3] != (shape, np.dtype(np.float32), False) or len(lengths) > 1:
+    if held.shape != shape or held.dtype not in (np.float32, np.float64) or held.fortran or len(lengths) > 1:
         raise ValueError("the files of the conversion do not fit one another")
-    rows = FileRows(place / "inputs.npy", shape, held.dtype, held.offset, made_of=files)
+    rows = FileRows(place / "inputs.npy", shape, held.dtype, held.offset, made_of=files, kept=held.dtype)
     name = encoder.target_name
     return Dataset(
         inputs=rows,
@@ -320,20 +321,23 @@ def _write_rows(
     present: NDArray[np.bool_],
     path: Path,
     shape: tuple[int, int],
+    kept: np.dtype[Any],
     progress: Progress | None,
 ) -> list[str]:
     """Encode all rows that have a target, block by block; notes on categories that were not recognized."""
     unseen: dict[str, None] = {}
     done = 0
     with path.open("wb") as out:
-        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        stored = kept.newbyteorder("<")
+        header = {"descr": stored.str, "fortran_order": False, "shape": shape}
         write_array_header_1_0(out, header)
         for opened in _opened(files):
             for batch in opened.iter_batches(batch_size=_BLOCK_ROWS, columns=list(names)):
                 table = tidy(shrink_batches(batch.schema, [batch]))
-                values, notes = encode(table, encoder, [column.index for column in encoder.columns], done)
+                at = [column.index for column in encoder.columns]
+                values, notes = encode(table, encoder, at, done, kept)
                 chosen = present[done : done + len(values)]
-                out.write((values if chosen.all() else values[chosen]).astype("<f4", copy=False).data)
+                out.write((values if chosen.all() else values[chosen]).astype(stored, copy=False).data)
                 unseen |= dict.fromkeys(note.partition(" has ")[0] for note in notes)
                 done += len(values)
                 if progress is not None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from epochal.errors import Refusal
 
-__all__ = ["as_kept", "channels_last", "described"]
+__all__ = ["as_kept", "channels_last", "channels_of", "described", "in_fractions"]
 
 _CHANNELS = (1, 3, 4)
 _NEAR = 1e-4
@@ -42,15 +42,51 @@ def described(values: NDArray[Any]) -> tuple[str, ...]:
     """What is to be known of inputs that are, or look like, images."""
     if values.dtype == np.uint8:
         return ("the inputs are bytes: the model sees 0 to 255 as 0 to 1.",)
-    if values.ndim != 4 or values.dtype != np.float32:
+    if values.ndim != 4 or values.dtype.kind != "f":
         return ()
-    shape, least, most = values.shape[1:], float(np.nanmin(values)), float(np.nanmax(values))
-    notes = [f"the inputs are numbers from {least:g} to {most:g}: the model sees them as they are."]
-    if least >= 0 and 1 < most <= 255:
-        notes[0] += " Divided by 255, or as uint8, pixels would be seen as 0 to 1."
-    if _channels_first(values.shape):
-        notes.append(f"the inputs {shape} look like images with channels first; layers expect them last.")
-    return tuple(notes)
+    if not _channels_first(values.shape):
+        return ()
+    return (f"the inputs {values.shape[1:]} look like images with channels first; layers expect them last.",)
+
+
+def channels_of(values: NDArray[Any]) -> int:
+    """How many scales inputs `(n, ..., d)` have: one for each channel of series, one for all of an image.
+
+    >>> [channels_of(np.ones(shape)) for shape in [(5, 30, 3), (5, 28, 28), (5, 8, 8, 3)]]
+    [3, 1, 1]
+    """
+    return int(values.shape[-1]) if values.ndim == 3 and not _image_like(values) else 1
+
+
+def in_fractions(inputs: Any) -> bool:
+    """Whether samples look like images whose pixels are numbers from 0 to 1.
+
+    >>> in_fractions(np.full((3, 8, 8), 0.5)), in_fractions(np.full((3, 8, 8), 7.0))
+    (True, False)
+    """
+    if inputs.ndim < 3:
+        return False
+    values = inputs if isinstance(inputs, np.ndarray) else inputs[: min(64, len(inputs))]
+    least, most = _bounds(values)
+    return _image_like(values) and least >= 0 and most <= 1
+
+
+_LEAST_SIDE = 8
+"""Pixels of a side of an image without channels, at least; series with so many channels are rarer."""
+
+
+def _image_like(values: NDArray[Any]) -> bool:
+    if values.ndim != 3:
+        return values.ndim > 3
+    if min(values.shape[1:]) < _LEAST_SIDE:
+        return False
+    least, most = _bounds(values)
+    return least >= 0 and (most <= 1 or (most <= 255 and bool((values[:64] % 1 == 0).all())))
+
+
+def _bounds(values: NDArray[Any]) -> tuple[float, float]:
+    """The least and the largest value; NaN where all are missing."""
+    return float(np.fmin.reduce(values, axis=None)), float(np.fmax.reduce(values, axis=None))
 
 
 def as_kept(
@@ -67,7 +103,7 @@ def as_kept(
     >>> as_kept(np.array([[[0.0, 0.2, 1.0]]]), (1, 3), np.dtype(np.uint8))[0].tolist()
     [[[0, 51, 255]]]
     """
-    if dtype == np.float32 and array.dtype == np.uint8 and len(shape) > 1:
+    if dtype.kind == "f" and array.dtype == np.uint8 and len(shape) > 1:
         raise Refusal(
             "new samples must be numbers in the units of the training samples, which were no bytes; got "
             "uint8. Give X / 255 or X.astype(float), whichever the network was trained on."

@@ -1,4 +1,4 @@
-"""Which pixels does an image file hold?"""
+"""The pixels of an image file."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-__all__ = ["SUFFIXES", "Header", "Unreadable", "believing_no_bombs", "header", "pixels"]
+from epochal.data.pixel_levels import Counts, Levels
+
+__all__ = ["SUFFIXES", "Header", "Unreadable", "believing_no_bombs", "counts", "header", "pixels"]
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 """How the names of image files end, in small letters."""
 
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")
 _SIXTEEN = ("I;16", "I;16B", "I;16L", "I;16N")
-_GRAY = ("1", "L", "LA", "La", *_SIXTEEN)
+_GRAY = ("1", "L", "LA", "La", "I", "F", *_SIXTEEN)
 _ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)
 """The EXIF tag that says how a camera was held, and the values that exchange height and width."""
 
@@ -35,6 +37,10 @@ class Header(NamedTuple):
     width: int
     gray: bool
     transparent: bool
+    deep: bool
+    """Whether values have more than 8 bits."""
+    several: bool
+    """Whether there are more frames or pages than the first."""
 
 
 @contextmanager
@@ -59,19 +65,33 @@ def header(path: Path) -> Header:
         height, width = image.height, image.width
         if _orientation(image) in _TURNED:
             height, width = width, height
-        return Header(height, width, image.mode in _GRAY, _is_transparent(image))
+        several = bool(getattr(image, "is_animated", False))
+        return Header(height, width, image.mode in _GRAY, _is_transparent(image), _is_deep(image), several)
 
 
-def pixels(path: Path, channels: int, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+def counts(path: Path) -> Counts:
+    """Which values an image of more than 8 bits has.
+
+    Raises:
+        Unreadable: it is no image, or a damaged one.
+    """
+    with _opened(path) as image:
+        return Counts.of(_values(image))
+
+
+def pixels(
+    path: Path, channels: int, size: tuple[int, int] | None = None, levels: Levels | None = None
+) -> NDArray[np.uint8]:
     """The pixels (height, width, channels) of an image: the first frame, turned as its EXIF data says.
 
-    Transparent pixels lie over white, and 16 bits a pixel become 8.
+    Transparent pixels lie over white, and values of more than 8 bits become bytes.
 
     Args:
         path: the file.
         channels: 1 for gray (the luma of ITU-R 601-2 where the image has colors) or 3 for RGB.
         size: the height and width to which it is brought, averaging over the pixels that fall together;
             its own by default.
+        levels: what of more than 8 bits is black and white; 0 and 65,535 by default.
 
     Raises:
         Unreadable: it is no image, or a damaged one.
@@ -81,12 +101,16 @@ def pixels(path: Path, channels: int, size: tuple[int, int] | None = None) -> ND
         if size is not None:
             height, width = size[::-1] if turned else size
             opened.draft(None, (2 * width, 2 * height))  # large JPEG files are read in a lower resolution
+        deep = _is_deep(opened)
         image = ImageOps.exif_transpose(opened)
-        if image.mode in _SIXTEEN:
-            image = Image.fromarray(((np.asarray(image).astype(np.uint32) + 128) // 257).astype(np.uint8))
+        if deep and (levels is not None or image.mode in _SIXTEEN):
+            alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
+            image = Image.fromarray((levels or Levels()).bytes_of(_values(image)))
+            if alpha is not None:
+                image.putalpha(alpha)
         elif image.mode in ("F", "I"):
             raise Unreadable(f"its pixels have no known range from black to white (mode {image.mode})")
-        elif _is_transparent(image):
+        if _is_transparent(image):
             above = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", above.size, "white"), above)
         image = image.convert("L" if channels == 1 else "RGB")
@@ -135,6 +159,21 @@ def _orientation(image: Image.Image) -> int:
     if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
         return 1  # a PNG file that was asked would be read whole
     return int(image.getexif().get(_ORIENTATION, 1))
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Whether values have more than 8 bits; where there are several channels, Pillow reads the upper 8."""
+    tiles = getattr(image, "tile", [])
+    return image.mode in ("F", "I", *_SIXTEEN) or any(";16" in str(tile[3]) for tile in tiles[:1])
+
+
+def _values(image: Image.Image) -> NDArray[np.generic]:
+    """The values of an image of more than 8 bits."""
+    found = np.asarray(image)
+    if found.ndim == 2:
+        return found
+    colors = found[..., :3] if found.shape[-1] > 2 else found[..., 0]
+    return colors.astype(np.uint16) * np.uint16(257)
 
 
 def _is_transparent(image: Image.Image) -> bool:

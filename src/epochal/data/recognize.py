@@ -26,7 +26,6 @@ __all__ = ["MOST_LEVELS", "Hints", "recognize", "stray_marks"]
 MOST_LEVELS = 1000
 """A target has at most this many classes."""
 
-_EXACT = 2**24
 _FEW_LEVELS = 20
 """Numbers and words of at most so many values together are a category."""
 
@@ -95,9 +94,11 @@ def recognize(
     if not keep:
         reason, remark = no_input(filled, named.name, hints.goal, column)
         if reason:
+            as_texts = f'--text {named.flag} (text(data, text="{named.name}"))'
+            reads = f", {as_texts} reads its words" if reason == "free text" else ""
             return LeftOut(
                 named.name, index, reason
-            ), f"{named.said} {remark}: left out; --keep {named.flag} keeps it."
+            ), f"{named.said} {remark}: left out; --keep {named.flag} keeps it{reads}."
         if remark:
             remark = f"{named.said} {remark}: kept; --drop {named.flag} leaves it out."
     kind, note = _kind(column, named)
@@ -178,7 +179,7 @@ def _kind(column: pa.ChunkedArray, named: _Named) -> tuple[Column, str]:
     if pa.types.is_boolean(kind):
         return named.column("boolean", missing), ""
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        return named.column("numeric", missing), _lost_digits(column, named)
+        return named.column("numeric", missing), ""
     marks, count, _ = stray_marks(column)
     if marks:
         found, note = _category(column, named)
@@ -192,19 +193,6 @@ def _kind(column: pa.ChunkedArray, named: _Named) -> tuple[Column, str]:
     if _share_of_numbers(column) == 1:
         note += f" --numeric {named.flag} reads it as numbers."
     return found, note
-
-
-def _lost_digits(column: pa.ChunkedArray, named: _Named) -> str:
-    """A note where whole numbers have more digits than float32 can hold."""
-    if not pa.types.is_integer(column.type):
-        return ""
-    most = max(abs(bound) for bound in pc.min_max(column).as_py().values())
-    if most <= _EXACT:
-        return ""
-    return (
-        f"{named.said} has whole numbers up to {most:,}; float32 is exact to {_EXACT:,} and rounds them; "
-        f"--drop {named.flag} leaves it out."
-    )
 
 
 def _category(column: pa.ChunkedArray, named: _Named) -> tuple[Column, str]:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from epochal.errors import DataFailed, Refusal
 
-__all__ = ["ArrayRows", "FileRows", "Rows", "Watch", "kept_dtype", "runs", "sampled"]
+__all__ = ["ArrayRows", "FileRows", "Rows", "Watch", "is_array", "kept_dtype", "runs", "sampled"]
 
 _WATCH_SECONDS = 1.0
 _QUICK_SECONDS = 2e-5
@@ -36,7 +36,7 @@ class Rows(ABC):
     shape: tuple[int, ...]
     """The number of samples, then the shape of one."""
     dtype: np.dtype[Any]
-    """What they are when they have been read: float32, uint8 or int32."""
+    """What they are when they have been read: float32, float64, uint8 or int32."""
 
     @abstractmethod
     def take(self, samples: NDArray[np.int64], out: NDArray[Any] | None = None) -> NDArray[Any]:
@@ -106,6 +106,7 @@ class FileRows(Rows):
         offset: where in the file they begin, in bytes.
         without: the column that is left out of a sample (the target), for rows of one dimension.
         made_of: files that it was made of, which may not change while it is read either.
+        kept: what the numbers become when they have been read.
 
     Raises:
         Refusal: the file is shorter than that.
@@ -119,13 +120,14 @@ class FileRows(Rows):
         offset: int,
         without: int | None = None,
         made_of: Iterable[Path] = (),
+        kept: Any = None,
     ) -> None:
         self._stored, self._offset, self._without = dtype, offset, without
         self._row = shape[1:]
         self._values = int(np.prod(shape[1:], dtype=np.int64))
         self._stride = self._values * dtype.itemsize
         self.shape = shape if without is None else (shape[0], shape[1] - 1)
-        self.dtype = kept_dtype(dtype, len(shape))
+        self.dtype = kept_dtype(dtype, len(shape)) if kept is None else np.dtype(kept)
         self.path = path
         held = path.stat().st_size - offset
         if held < shape[0] * self._stride:
@@ -237,6 +239,11 @@ class Watch:
                     f"{path.name} has changed since the training began, so samples of two versions would "
                     "mix. Train once more."
                 )
+
+
+def is_array(inputs: NDArray[Any] | Rows) -> bool:
+    """Whether samples lie in an array, in memory or in a file, so that a look at all of them costs little."""
+    return isinstance(inputs, np.ndarray | ArrayRows | FileRows)
 
 
 def kept_dtype(dtype: np.dtype[Any], dimensions: int) -> np.dtype[Any]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from epochal.data.columns import default_name, unique_names
 from epochal.data.container import Content
 from epochal.data.decimal_mark import decimal_mark
-from epochal.data.header import is_title, is_total, is_units, looks_like_header, marks_names
+from epochal.data.header import is_number, is_title, is_total, is_units, looks_like_header, marks_names
 from epochal.data.reading import AS_FOUND, Reading
 from epochal.data.survey import SAMPLE_BYTES, survey
 from epochal.errors import Refusal
@@ -89,7 +89,8 @@ def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
     separator = _SEP.fullmatch(lines[0].rstrip("\r\n")) if not reading.skip_rows else None
     if separator is not None:
         start, delimiter = 1, delimiter or separator[1]
-        notes.append(f'the first line, "sep={separator[1]}", says how fields are separated.')
+        shown = separator[1] if separator[1].isprintable() else DELIMITERS.get(separator[1], "?")
+        notes.append(f'the first line, "sep={shown}", says how fields are separated.')
     elif start:
         notes.append(f"{_lines(start)} at the beginning skipped (--skip-rows).")
     body = lines[start:]
@@ -100,7 +101,7 @@ def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
     rows = rows_of(body, delimiter, start)
     if not rows:
         raise Refusal(f"{name} is empty: a table needs at least 2 rows; got 0.")
-    layout = _Layout(rows, reading, name, seen.whole)
+    layout = _Layout(rows, reading, name)
     tail = layout.tail(rows_of(list(io.StringIO(seen.tail, newline="")), delimiter), seen.tail)
     decimal, unclear = decimal_mark([row.cells for row in layout.body], delimiter)
     if reading.decimal is not None:
@@ -129,9 +130,9 @@ def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
 class _Layout:
     """The parts of a text table: remarks and titles above, names, units, rows, and totals below."""
 
-    def __init__(self, rows: list[Row], reading: Reading, name: str, whole: bool) -> None:
+    def __init__(self, rows: list[Row], reading: Reading, name: str) -> None:
         self.notes: list[str] = []
-        self.reading = reading
+        self.reading, self.name = reading, name
         self.comment, rows, remark = self._without_comments(rows)
         if not rows:
             raise Refusal(f"{name} is empty: a table needs at least 2 rows; got 0.")
@@ -184,7 +185,7 @@ class _Layout:
             return rows
         at = 0
         while at + 2 < len(rows) and (
-            (len(rows[at].cells) < self.fields and is_title(rows[at].cells, self.fields))
+            (len(rows[at].cells) < self.fields and self._is_title(rows[at:]))
             or not any(rows[at].cells)
             or self._padded_title(rows[at:])
         ):
@@ -198,6 +199,19 @@ class _Layout:
                 f"{_lines(rows[at].start)} above the table{shown} left out; --skip-rows 0 reads all."
             )
         return rows[at:]
+
+    def _is_title(self, rows: Sequence[Row]) -> bool:
+        """Whether the first row, which is too short, is a title: few cells, or words above a header."""
+        first, following, *rest = [row.cells for row in rows]
+        if is_title(first, self.fields):
+            return True
+        words = not any(map(is_number, first)) and any(c.isalpha() for cell in first for c in cell)
+        return (
+            words
+            and len(following) == self.fields
+            and not marks_names(first, [following, *rest])
+            and looks_like_header(following, rest)
+        )
 
     def _padded_title(self, rows: Sequence[Row]) -> bool:
         """A title that a spreadsheet wrote with all its empty cells, above rows with a header."""
@@ -226,6 +240,12 @@ class _Layout:
             cells.append("")
         if len(cells) == self.fields + 1 and not cells[-1] and len(below) > 1:
             cells.pop()
+        if len(cells) != self.fields and sum(len(row) == self.fields for row in below) * 2 > len(below) > 2:
+            raise Refusal(
+                f"line {first.start + 1:,} of {self.name} has {len(cells):,} fields and most others have "
+                f"{self.fields:,}. Correct it; or, if the table begins below it, say so with --skip-rows "
+                f"{first.end}; or give the delimiter with --delimiter."
+            )
         found = told if told is not None else looks_like_header(cells, below)
         if not found and told is None and remark is not None:
             above = remark.raw.lstrip().removeprefix(self.comment).strip()

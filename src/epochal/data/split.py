@@ -7,13 +7,13 @@ epoch of the same seed are as independent as two epochs are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.data.copies import Copies
 from epochal.errors import Refusal
 from epochal.plan.permutation import permute
 
@@ -21,8 +21,6 @@ __all__ = ["SPLIT_STREAM", "Split", "part_size", "split", "split_groups"]
 
 SPLIT_STREAM = 2**63
 """The first of the permutations that are reserved for splits: 2^63 for all samples, then one per class."""
-
-_REMEDY = "Use another fraction, leave the class out, or pass validation=0"
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ def split(
     test: float | int = 0.0,
     seed: int,
     strata: NDArray[Any] | None = None,
-    classes: Sequence[str] = (),
+    copies: Copies | None = None,
 ) -> Split:
     """A random split, stratified where `strata` has class ids; never the tail of the table.
 
@@ -61,11 +59,12 @@ def split(
         seed: the same seed, samples and strata give the same split, for ever. The sizes of the parts,
             per class too, do not depend on it.
         strata: class ids `(samples,)`; each part gets its share of each class by largest remainders, and
-            at least one.
-        classes: names of the classes, for sentences.
+            at least one if it has room for that. A class with fewer samples than there are parts trains.
+        copies: which samples are kept together. Parts are then as large as whole sets of copies allow; a set
+            of several classes counts as the most frequent one.
 
     Raises:
-        Refusal: a fraction outside [0, 1), nothing left to train on, or a class with too few samples.
+        Refusal: a fraction outside [0, 1), or nothing left to train on.
 
     >>> parts = split(10, validation=0.2, seed=0)
     >>> len(parts.train), parts.validation.tolist()
@@ -77,17 +76,97 @@ def split(
             f"validation and test must leave at least 1 of the {samples:,} samples to train on; "
             f"got {held[0]:,} and {held[1]:,}. Use smaller fractions."
         )
+    if copies is not None:
+        return _split_copies(copies, held, seed, strata)
     parts: tuple[list[NDArray[np.int64]], ...] = ([], [], [])
-    if strata is None:
-        _deal(np.arange(samples, dtype=np.int64), held, seed, SPLIT_STREAM, parts)
-    else:
+    everyone = np.arange(samples, dtype=np.int64)
+    shares = None
+    if strata is not None:
         ids, group, counts = np.unique(np.asarray(strata), return_inverse=True, return_counts=True)
-        shares = _stratify(held, counts, [_name(value, classes) for value in ids])
+        shares = _stratify(held, counts, counts)
+    if shares is None:
+        _deal(everyone, held, seed, SPLIT_STREAM, parts)
+    else:
         members = np.split(np.argsort(group, kind="stable"), np.cumsum(counts)[:-1])
         for value, samples_of, share in zip(ids, members, shares, strict=True):
             _deal(samples_of.astype(np.int64), share, seed, SPLIT_STREAM + 1 + int(value), parts)
+    return _joined(parts)
+
+
+def _joined(parts: tuple[list[NDArray[np.int64]], ...]) -> Split:
     train, validated, tested = (np.sort(np.concatenate(part)) for part in parts)
     return Split(train, validated, tested)
+
+
+def _split_copies(
+    copies: Copies,
+    held: tuple[int, int],
+    seed: int,
+    strata: NDArray[Any] | None,
+) -> Split:
+    """A split of whole sets of copies, of each class and size in proportion."""
+    sizes = np.bincount(copies.of, minlength=copies.distinct)
+    chosen: tuple[list[NDArray[np.int64]], ...] = ([], [], [])
+    if strata is None:
+        kinds, shares = np.zeros(copies.distinct, np.int64), None
+    else:
+        kinds = _most_frequent(copies.of, np.asarray(strata, np.int64), copies.distinct)
+        counts = np.bincount(kinds, weights=sizes).astype(np.int64)
+        there = np.flatnonzero(counts)
+        found = _stratify(held, counts[there], np.bincount(kinds)[there])
+        shares = None if found is None else dict(zip(there.tolist(), found, strict=True))
+        kinds = kinds if shares is not None else np.zeros_like(kinds)
+    rest = np.zeros(2, np.int64)
+    for kind in np.unique(kinds).tolist():
+        first = SPLIT_STREAM if shares is None else SPLIT_STREAM + 1 + kind
+        own = np.flatnonzero(kinds == kind).astype(np.int64)
+        lengths, amounts = np.unique(sizes[own], return_counts=True)
+        # What whole sets of one class leave of its share goes to the next.
+        rest += held if shares is None else shares[kind]
+        for length, share in zip(lengths.tolist(), _whole_sets(rest, lengths, amounts), strict=True):
+            rest -= length * np.array(share)
+            _deal(own[sizes[own] == length], share, seed, first + ((length - 1) << 32), chosen)
+    part_of = np.empty(copies.distinct, np.int8)
+    for number, sets in enumerate(chosen):
+        part_of[np.concatenate(sets)] = number
+    of_sample = part_of[copies.of]
+    return Split(*(np.flatnonzero(of_sample == number).astype(np.int64) for number in range(3)))
+
+
+def _most_frequent(of: NDArray[np.int64], ids: NDArray[np.int64], sets: int) -> NDArray[np.int64]:
+    """The most frequent class of each set of copies, the first one of equals."""
+    classes = int(ids.max()) + 1
+    pairs, counts = np.unique(of * classes + ids, return_counts=True)
+    order = np.lexsort((-(pairs % classes), counts))
+    found = np.empty(sets, np.int64)
+    found[pairs[order] // classes] = pairs[order] % classes
+    return found
+
+
+def _whole_sets(
+    held: NDArray[np.int64], lengths: NDArray[np.int64], amounts: NDArray[np.int64]
+) -> list[tuple[int, int]]:
+    """How many sets of each length validate and test, so that the samples come close to `held`.
+
+    No more samples than that, unless the smallest set has more; and at least one set is left to train.
+    """
+    total = int((lengths * amounts).sum())
+    free, taken = amounts.copy(), []
+    for size in np.maximum(held, 0).tolist():
+        share = np.minimum(size * amounts // total, free)
+        left = size - int((share * lengths).sum())
+        for most in (1, None):
+            for place in range(len(lengths) - 1, -1, -1):
+                more = min(left // int(lengths[place]), int(free[place] - share[place]), most or left)
+                share[place] += max(0, more)
+                left -= max(0, more) * int(lengths[place])
+        if size and not share.any() and free.any():
+            share[np.argmax(free > 0)] = 1
+        if (free - share).sum() == 0 and share.any():
+            share[np.argmax(share > 0)] -= 1
+        free -= share
+        taken.append(share)
+    return list(zip(taken[0].tolist(), taken[1].tolist(), strict=True))
 
 
 def split_groups(
@@ -124,10 +203,6 @@ def split_groups(
     return Split(*parts)
 
 
-def _name(value: Any, classes: Sequence[str]) -> str:
-    return classes[int(value)] if classes else str(value)
-
-
 def part_size(name: str, part: float | int, samples: int) -> int:
     """How many samples a part is to have.
 
@@ -151,41 +226,38 @@ def part_size(name: str, part: float | int, samples: int) -> int:
 
 
 def _stratify(
-    held: tuple[int, int], counts: NDArray[np.int64], names: Sequence[str]
-) -> list[tuple[int, int]]:
-    """How many of each class validate and test, given how many of all do."""
+    held: tuple[int, int], counts: NDArray[np.int64], sets: NDArray[np.int64]
+) -> list[tuple[int, int]] | None:
+    """How many samples of each class validate and test, given how many of all do.
+
+    A class with fewer `sets` of samples than there are parts stays in training. None if all are such.
+    """
     parts = 1 + sum(size > 0 for size in held)
-    if parts > 1:
-        for name, count in zip(names, counts, strict=True):
-            if count < parts:
-                many = f"{count} sample" + ("s" if count > 1 else "")
-                raise Refusal(
-                    f'class "{name}" must have at least {parts} samples, one for each part of the split; '
-                    f"got {many}. {_REMEDY}."
-                )
     left = len(counts)
-    for part, size in zip(("validation", "test"), held, strict=True):
-        if 0 < size < left:
-            raise Refusal(
-                f"{part} must hold at least {left} samples, one of each class; got {size}. {_REMEDY}."
-            )
     if int(counts.sum()) - sum(held) < left:
         raise Refusal(
             f"training must keep at least {left} samples, one of each class; "
             f"got {int(counts.sum()) - sum(held)}. Use smaller fractions."
         )
+    enough = sets >= parts
+    if not enough.any():
+        return None
+    own = counts[enough]
     later = 1 + (held[1] > 0)
-    validation = _apportion(held[0], counts, counts - later)
-    test = _apportion(held[1], counts, counts - validation - 1)
-    return list(zip(validation.tolist(), test.tolist(), strict=True))
+    shares = np.zeros((2, left), np.int64)
+    shares[0, enough] = _apportion(held[0], own, own - later)
+    shares[1, enough] = _apportion(held[1], own, own - shares[0, enough] - 1)
+    return [(int(first), int(second)) for first, second in shares.T]
 
 
 def _apportion(total: int, weights: NDArray[np.int64], most: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Largest remainders of `total` in proportion to `weights`, each from 1 (if any) to `most`."""
+    """Largest remainders of `total` in proportion to `weights`, up to `most`, and from 1 if there is room."""
+    total = min(total, int(most.sum()))
     if total == 0:
         return np.zeros_like(weights)
+    least = int(total >= len(weights))
     quotas = total * weights / weights.sum()
-    shares: NDArray[np.int64] = np.clip(np.floor(quotas).astype(np.int64), 1, most)
+    shares: NDArray[np.int64] = np.clip(np.floor(quotas).astype(np.int64), least, most)
     while shares.sum() != total:
         short = total - int(shares.sum())
         gain = quotas - shares
@@ -193,7 +265,7 @@ def _apportion(total: int, weights: NDArray[np.int64], most: NDArray[np.int64]) 
             best = int(np.argmax(np.where(shares < most, gain, -np.inf)))
             shares[best] += 1
         else:
-            worst = int(np.argmin(np.where(shares > 1, gain, np.inf)))
+            worst = int(np.argmin(np.where(shares > least, gain, np.inf)))
             shares[worst] -= 1
     return shares
 

@@ -21,17 +21,17 @@ _BLOCK_VALUES = 1 << 20
 class Scaling:
     """Inputs to what the network sees: missing values filled, then `(x - center) * scale`.
 
-    Each array is float32 `(d,)` along the last axis of the inputs, or `(1,)` for all values of inputs of more
-    than two dimensions. A column that is
+    Each array is `(d,)` along the last axis of the inputs, or `(1,)` for all values of inputs of more
+    than two dimensions: float32, or float64 for inputs that float32 would blur. A column that is
     constant in the training samples has scale 0 and so says nothing.
 
     >>> Scaling(*(np.float32([value]) for value in (5, 3, 2))).apply(np.float32([[4], [np.nan]])).tolist()
     [[2.0], [4.0]]
     """
 
-    impute: NDArray[np.float32]
-    center: NDArray[np.float32]
-    scale: NDArray[np.float32]
+    impute: NDArray[Any]
+    center: NDArray[Any]
+    scale: NDArray[Any]
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -48,7 +48,8 @@ class Scaling:
     ) -> NDArray[np.float32]:
         """The scaled inputs; written to `out` (which may be `inputs`) where given.
 
-        Three float32 operations per value, in this order; memory beyond the result is one block.
+        Three operations per value, in this order and in the precision of the arrays; memory beyond the result
+        is one block.
         """
         if out is None:
             out = np.empty(inputs.shape, np.float32)
@@ -64,15 +65,20 @@ class Scaling:
 class TargetScaling:
     """Regression targets to what the network learns: `(y - center) * scale`, and back.
 
-    `center` and `scale` are float32 `(m,)`, or `()` for a single target.
+    `center` and `scale` are float64 `(m,)`, or `()` for a single target: targets far from zero that differ by
+    little, such as time stamps, are centered before they are rounded to what the network learns.
+
+    >>> scaling = TargetScaling(np.float64(1.7e9), np.float64(0.01))
+    >>> float(scaling.apply(np.float64([1.7e9 + 25]))[0]), float(scaling.restore(np.float64([0.25]))[0])
+    (0.25, 1700000025.0)
     """
 
-    center: NDArray[np.float32]
-    scale: NDArray[np.float32]
+    center: NDArray[np.float64]
+    scale: NDArray[np.float64]
 
-    def apply(self, targets: NDArray[Any]) -> NDArray[Any]:
-        """The scaled targets."""
-        scaled: NDArray[Any] = (targets - self.center) * self.scale
+    def apply(self, targets: NDArray[Any]) -> NDArray[np.float32]:
+        """The scaled targets, float32."""
+        scaled: NDArray[np.float32] = ((targets - self.center) * self.scale).astype(np.float32)
         return scaled
 
     def restore(self, outputs: NDArray[Any]) -> NDArray[Any]:
@@ -94,7 +100,7 @@ def fit_scaling(
     column would need all of it in memory.
 
     Args:
-        inputs: float32 `(n, *shape)`, NaN where missing; or uint8; or `Rows` of them.
+        inputs: float32 or float64 `(n, *shape)`, NaN where missing; or uint8; or `Rows` of them.
         continuous: bool `(d,)`, the columns to be standardized; or `(1,)`.
         train: the training samples.
 
@@ -126,7 +132,8 @@ def fit_scaling(
     impute = mean.copy()
     for column in np.flatnonzero((holes > 0) & (count > 0)):
         impute[column] = np.nanmedian(inputs[train] if flat else inputs[train, ..., column])
-    impute = impute.astype(np.float32).astype(np.float64)
+    kept = _kept(inputs)
+    impute = impute.astype(kept).astype(np.float64)
     center = (total + holes * impute) / rows
     squares = np.zeros(width)
     for block in _train_blocks(inputs, train, width):
@@ -139,7 +146,12 @@ def fit_scaling(
     center = np.where(flags, center, 0.0)
     scale = np.where(flags, scale, varies.astype(float))
     fill = np.where(holes > 0, impute, _medians(inputs, train, np.where(flags, center, mean), flat))
-    return Scaling(fill.astype(np.float32), center.astype(np.float32), scale.astype(np.float32))
+    return Scaling(fill.astype(kept), center.astype(kept), scale.astype(kept))
+
+
+def _kept(inputs: NDArray[Any] | Rows) -> Any:
+    """The precision of a scaling of these inputs."""
+    return np.float64 if inputs.dtype == np.float64 else np.float32
 
 
 _MEDIAN_ROWS = 100_000
@@ -183,15 +195,17 @@ def _fit_once(inputs: Rows, continuous: NDArray[np.bool_], train: NDArray[np.int
     scale = np.divide(1.0, deviation, out=np.zeros(width), where=varies & (deviation > 1e-38))
     center = np.where(continuous, mean, 0.0)
     scale = np.where(continuous, scale, varies.astype(float))
-    return Scaling(mean.astype(np.float32), center.astype(np.float32), scale.astype(np.float32))
+    kept = _kept(inputs)
+    return Scaling(mean.astype(kept), center.astype(kept), scale.astype(kept))
 
 
-def fit_target_scaling(targets: NDArray[np.float32], train: NDArray[np.int64]) -> TargetScaling:
+def fit_target_scaling(targets: NDArray[Any], train: NDArray[np.int64]) -> TargetScaling:
     """Mean and standard deviation of the training targets, per target; scale 1 where they are constant."""
     chosen = targets[train].astype(np.float64)
     deviation = chosen.std(axis=0)
-    scale = np.divide(1.0, deviation, out=np.ones_like(deviation), where=deviation > 1e-38)
-    return TargetScaling(np.asarray(chosen.mean(axis=0), np.float32), np.asarray(scale, np.float32))
+    varies = (np.ptp(chosen, axis=0) > 0) & (deviation > 1e-38)
+    scale = np.divide(1.0, deviation, out=np.ones_like(deviation), where=varies)
+    return TargetScaling(np.asarray(chosen.mean(axis=0)), np.asarray(scale))
 
 
 def first_missing(inputs: NDArray[Any] | Rows) -> int | None:

@@ -58,13 +58,16 @@ def _surveyed(content: Content, told: str | None) -> Survey:
     narrow = not (known or "").replace("_", "-").lower().startswith(_WIDE)
     utf8, windows, quoted, words, tail = _pass(content, narrow, known)
     notes: list[str] = []
+    sure = True
     if known is None and not utf8:
         known = guess(bytes(words))
         if known is not None and _wrong(content, known) is not None:
             known = None
+        sure = known is not None
         known = known or ASSUMED[0 if windows else 1]
-        if known == "cp1252" and _wrong(content, known) is not None:
-            known = "latin-1"
+        if known == "cp1252" and _wrong(content, known) is not None:  # control characters in a table?
+            known = guess(bytes(words), sure=0.0)
+            known = known if known is not None and _wrong(content, known) is None else "latin-1"
     elif told is not None and (at := _wrong(content, told)) is not None:
         raise Refusal(
             f"{content.name} is not written in {told}: the bytes at position {at:,} are no character of it. "
@@ -72,7 +75,8 @@ def _surveyed(content: Content, told: str | None) -> Survey:
         )
     final = "utf-8" if known in (None, "utf-8-sig") else known
     if final != "utf-8" and told is None:
-        notes.append(f"{content.name} is not UTF-8: read as {final}; --encoding changes that.")
+        unsure = "--encoding changes that" if sure else "if that looks wrong, name another with --encoding"
+        notes.append(f"{content.name} is not UTF-8: read as {final}; {unsure}.")
     head = sample.decode(final, errors="ignore").lstrip("\ufeff")
     rest = head if whole else "" if not narrow else tail.decode(final, errors="replace")
     return Survey(final, quoted or not narrow, head, rest, whole, tuple(notes))

@@ -15,7 +15,8 @@ from epochal.data.association import Goal, goal_of
 from epochal.data.columns import ColumnReference, called, flag_value, resolve, resolve_all
 from epochal.data.dataset import Dataset, Task, fingerprint
 from epochal.data.date_forms import check_format, written_dates
-from epochal.data.encode import encode, without_marks
+from epochal.data.encode import as_text, encode, without_marks
+from epochal.data.grouping import by_pattern
 from epochal.data.recognize import Hints, recognize
 from epochal.data.schema import Column, Encoder, LeftOut
 from epochal.data.target import MISSING_SHARE, class_ids, recognize_task, target_numbers
@@ -48,6 +49,8 @@ class TableOptions:
     groups: ColumnReference | None = None
     decimal: str | None = None
     date_format: str | None = None
+    groups_from: str | None = None
+    """A regular expression that finds the group in that column."""
 
     def __post_init__(self) -> None:
         if self.decimal not in (None, ".", ","):
@@ -88,7 +91,7 @@ def dataset_of_table(
         at = resolve(options.groups, names, "groups")
         if at in (target, weight):
             raise Refusal(f"groups must be no column that has another role; got {called(names, at)}.")
-        groups = groups_of(table.column(at), called(names, at))
+        groups = groups_of(table.column(at), called(names, at), options.groups_from)
         options = replace(options, drop=(*options.drop, at + 1))
         said.append(f"{called(names, at)} tells {int(groups.max()) + 1:,} groups apart, and is no input.")
     targets = targets_of(table.column(target), task, called(names, target))
@@ -129,7 +132,7 @@ def dataset_of_table(
     )
 
 
-def groups_of(column: pa.ChunkedArray, said: str) -> NDArray[np.int64]:
+def groups_of(column: pa.ChunkedArray, said: str, pattern: str | None = None) -> NDArray[np.int64]:
     """The number of the group of each row, from 0 in the order of first appearance.
 
     Raises:
@@ -144,6 +147,8 @@ def groups_of(column: pa.ChunkedArray, said: str) -> NDArray[np.int64]:
             f"{said} tells groups apart and may miss no value; got {column.null_count:,} missing, the first "
             f"in row {row:,}. Fill them in, or remove those rows."
         )
+    if pattern is not None:
+        column = pa.chunked_array([by_pattern(as_text(column).to_pylist(), pattern)])
     encoded = column.combine_chunks().dictionary_encode()
     if len(encoded.dictionary) < 2:
         raise Refusal(f"{said} must tell at least 2 groups apart; got 1. Name another column with --groups.")
@@ -237,9 +242,14 @@ def input_columns(
     if not columns:
         reasons = "; ".join(f"{called(names, item.index)}: {item.reason}" for item in left_out[:5])
         more = f"; and {len(left_out) - 5:,} more" if len(left_out) > 5 else ""
+        prose = [item.index for item in left_out if item.reason == "free text"][:1]
+        texts = "".join(
+            f', or read its words with --text {flag_value(names, at)} (text(data, text="{names[at]}"))'
+            for at in prose
+        )
         raise Refusal(
             f"at least 1 input column is needed; all {len(left_out):,} are left out ({reasons}{more}). "
-            "Keep one with --keep."
+            f"Keep one with --keep{texts}."
         )
     if missing:
         marks = {column.index: column for column in columns if column.missing}
@@ -311,7 +321,7 @@ def weights_of(column: pa.ChunkedArray, said: str) -> NDArray[np.float32]:
     if column.null_count:
         row = pc.index(pc.is_null(column), True).as_py() + 1
         raise Refusal(f"{said} weighs the samples and may miss no value; got none in row {row:,}.")
-    weights = target_numbers(column, said)
+    weights = target_numbers(column, said).astype(np.float32)
     if (weights < 0).any():
         row = int(np.argmax(weights < 0))
         raise Refusal(

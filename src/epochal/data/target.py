@@ -14,6 +14,7 @@ from epochal.data.dataset import Task
 from epochal.data.encode import as_text, to_numbers
 from epochal.data.labels import label_type_of
 from epochal.data.recognize import MOST_LEVELS, flag_word, natural, stray_marks
+from epochal.data.rounding import LARGEST, number_word
 from epochal.errors import Refusal, did_you_mean
 
 __all__ = [
@@ -77,8 +78,9 @@ def recognize_task(
     if task is None and not text and not pa.types.is_boolean(kind) and not _few_whole(column, distinct):
         least, most = pc.min_max(column).as_py().values()
         how = "--task classification" if flags else 'task="classification"'
+        shown = " to ".join(number_word(float(bound), float(most) - float(least)) for bound in (least, most))
         note = (
-            f"target {said}: {distinct:,} different numbers from {least:g} to {most:g}: regression; "
+            f"target {said}: {distinct:,} different numbers from {shown}: regression; "
             f"{how} makes classes of them."
         )
         return Task("regression"), note
@@ -146,22 +148,22 @@ def class_ids(column: pa.ChunkedArray, task: Task, said: str, start: int = 0) ->
     return ids
 
 
-def target_numbers(column: pa.ChunkedArray, said: str) -> NDArray[np.float32]:
-    """Targets of a regression, float32 `(n,)`.
+def target_numbers(column: pa.ChunkedArray, said: str) -> NDArray[np.float64]:
+    """Targets of a regression, float64 `(n,)`.
 
     Raises:
-        Refusal: text, or a number that is not finite in float32, with its row.
+        Refusal: text, or a number that is not finite or larger than float32 can be, with its row.
     """
     parts: list[NDArray[Any]] = []
     start = 0
     for chunk in column.chunks:
         parts.append(to_numbers(chunk, said, start))
         start += len(chunk)
-    with np.errstate(over="ignore"):
-        values = np.concatenate(parts).astype(np.float32)
-    if not np.isfinite(values).all():
-        row = int(np.argmin(np.isfinite(values)))
+    values = np.concatenate(parts).astype(np.float64)
+    wrong = ~(np.abs(values) <= LARGEST)
+    if wrong.any():
+        row = int(np.argmax(wrong))
         raise Refusal(
-            f"{said} must hold finite numbers (float32); got {np.concatenate(parts)[row]} in row {row + 1:,}."
+            f"{said} must hold finite numbers up to 3.4e38 (float32); got {values[row]} in row {row + 1:,}."
         )
     return values

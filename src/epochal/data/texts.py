@@ -19,11 +19,13 @@ from epochal.data.columns import ColumnReference, called, default_name, resolve
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.examples import example
 from epochal.data.frames import is_frame, is_pair, table_of_frame
+from epochal.data.grouping import with_groups
 from epochal.data.read import existing, read_table
 from epochal.data.reading import AS_FOUND, Reading
 from epochal.data.recipe import Recipe
 from epochal.data.schema import Column, Encoder, LeftOut
-from epochal.data.table import weights_of, with_targets
+from epochal.data.scripts import writing_of
+from epochal.data.table import groups_of, weights_of, with_targets
 from epochal.data.target import class_ids, recognize_task, target_numbers
 from epochal.data.target_text import with_plain_target
 from epochal.data.tokens import encode_texts, learn_tokenizer, padded, read_tokenizer
@@ -124,12 +126,14 @@ def text(
     *,
     text: ColumnReference | None = None,
     target: ColumnReference | None = None,
-    tokenizer: str = "words",
+    tokenizer: str | None = None,
     vocabulary: int = 20_000,
     max_length: int | None = None,
     lowercase: bool = True,
     task: str | None = None,
     sample_weight: ColumnReference | None = None,
+    groups: ColumnReference | Sequence[Any] | NDArray[Any] | None = None,
+    groups_from: str | None = None,
     header: bool | None = None,
     delimiter: str | None = None,
     missing: Collection[str] | None = None,
@@ -144,12 +148,17 @@ def text(
         source: a path or "example:NAME", a data frame, or `(texts, labels)`, two sequences.
         text: the column with the texts, by name or number from 1; not needed for two sequences.
         target: the target column; by default the last one that is not `text`.
-        tokenizer: "words" or "bpe" (pieces of words); it learns from these texts.
+        tokenizer: "words" or "bpe" (pieces of words); it learns from these texts. By default words, which
+            are characters where there are no blanks between them, as in Chinese and Thai; and pieces of long
+            strings that hardly repeat, such as sequences of bases.
         vocabulary: how many tokens there are at most, padding and unknown included.
         max_length: tokens to which longer texts are cut; by default as many as 99 % of the texts have.
         lowercase: whether capitals are read as small letters.
         task: as for `load_data`.
         sample_weight: the column that weighs the samples.
+        groups: the column that tells groups of texts apart, such as authors, or the group of each text: a
+            split keeps each on one side.
+        groups_from: a regular expression that finds the group in that column.
         header, delimiter, missing, encoding, skip_rows, comment, sheet: as for `load_data`.
 
     Raises:
@@ -172,6 +181,11 @@ def text(
     if weight in (at, goal):
         raise Refusal(f"sample_weight must be a column of its own; got {called(names, weight or 0)}.")
     table, read = with_plain_target(table, goal, called(names, goal), task)
+    by = resolve(groups, names, "groups") if isinstance(groups, str | int) else None
+    if by in (at, goal, weight) and by is not None:
+        raise Refusal(f"groups must be a column of its own; got {called(names, by)}.")
+    if groups_from is not None and by is None:
+        raise Refusal("groups_from finds groups in a column; name it: groups (--groups COLUMN).")
     table, rows, left = with_targets(table, goal, names)
     left = [*read, *left]
     found, note = recognize_task(table.column(goal), called(names, goal), task)
@@ -187,6 +201,8 @@ def text(
         raise Refusal(
             f"{called(names, at)} must hold texts; all {len(texts):,} are empty. Name another with --text."
         )
+    writing = writing_of(texts)
+    tokenizer = writing.tokenizer if tokenizer is None else tokenizer
     learned = learn_tokenizer(tokenizer, texts, vocabulary, lowercase)
     ids, lengths = encode_texts(learned, texts)
     if longest is None:
@@ -194,7 +210,7 @@ def text(
     others = tuple(
         LeftOut(other, index, "is not the text")
         for index, other in enumerate(names)
-        if index not in (at, goal, weight)
+        if index not in (at, goal, weight, by)
     )
     encoder = TextEncoder(
         table=Encoder(
@@ -219,11 +235,12 @@ def text(
         note,
         f"texts in {called(names, at)}: {encoder.vocabulary_size:,} tokens ({tokenizer}), learned from all "
         "texts given, without targets; those that no training text has are unknown to a repeat.",
+        *([unspaced] if (unspaced := writing.note(tokenizer)) else []),
         *_length_notes(lengths, longest),
     ]
     if others:
         said.append(f"{len(others):,} other column{'s are' if len(others) > 1 else ' is'} no input (--text).")
-    return Dataset(
+    dataset = Dataset(
         inputs=inputs,
         targets=targets,
         task=found,
@@ -238,6 +255,12 @@ def text(
         fingerprint=fingerprint((names[at], names[goal]), inputs, targets, weights),
         recipe=Recipe.of("text", source, asked),
     )
+    if by is not None:
+        values = groups_of(table.column(by), called(names, by), groups_from)
+        return with_groups(dataset, values, f"as {called(names, by)} tells")
+    if groups is None or isinstance(groups, str | int):
+        return dataset
+    return with_groups(dataset, groups, "told by groups")
 
 
 def _length_notes(lengths: NDArray[np.int64], length: int) -> list[str]:

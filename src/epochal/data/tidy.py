@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.data.columns import called, unique_names
+from epochal.data.rounding import loses_differences
 from epochal.errors import Refusal, several
 
 __all__ = ["MOST_COLUMNS", "MOST_TEXT", "column_of", "shrink_batches", "tidy"]
@@ -19,7 +20,7 @@ _INT32 = pa.scalar(-(2**31), pa.int64()), pa.scalar(2**31 - 1, pa.int64())
 
 
 def shrink_batches(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pa.Table:
-    """A table of the batches with 64-bit floats kept as 32-bit ones, and integers where they fit.
+    """A table of the batches with 64-bit floats kept as 32-bit ones, and integers, where they fit.
 
     The samples end as float32 in any case; doing it batch by batch halves the memory of a large table.
     """
@@ -31,7 +32,7 @@ def shrink_batches(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pa.T
     for chunks, field in zip(columns, schema, strict=True):
         kinds = {chunk.type for chunk in chunks}
         if len(kinds) > 1:
-            widest = pa.int64() if pa.int64() in kinds else field.type
+            widest = next((kind for kind in (pa.int64(), pa.float64()) if kind in kinds), field.type)
             chunks[:] = [chunk.cast(widest) for chunk in chunks]
         arrays.append(pa.chunked_array(chunks, type=None if chunks else field.type))
     return pa.Table.from_arrays(arrays, names=[field.name for field in schema])
@@ -41,7 +42,10 @@ def _shrink(column: pa.Array) -> pa.Array:
     if pa.types.is_dictionary(column.type):
         return _written_out(column)
     if pa.types.is_float64(column.type):
-        return column.cast(pa.float32(), safe=False)
+        values = column.to_numpy(zero_copy_only=False)[:, None]
+        return (
+            column if loses_differences(values, constant=True)[0] else column.cast(pa.float32(), safe=False)
+        )
     if pa.types.is_int64(column.type):
         bounds = pc.min_max(column)
         if bounds["min"].as_py() is None or (

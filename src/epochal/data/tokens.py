@@ -1,4 +1,4 @@
-"""How does a text become a row of token ids?
+"""Tokenizers, and texts as rows of token ids.
 
 The tokenizers are those of the library `tokenizers`; they learn from the texts alone, and nothing is
 downloaded. Id 0 is padding, id 1 stands for what the vocabulary lacks.
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.data.scripts import SINGLE, writing_of
 from epochal.data.vocabulary import PADDING, UNKNOWN
 from epochal.errors import Refusal, did_you_mean, require
 
@@ -22,6 +23,9 @@ __all__ = ["TOKENIZERS", "encode_texts", "learn_tokenizer", "padded", "read_toke
 TOKENIZERS = ("words", "bpe")
 _SPECIAL = ["[PAD]", "[UNK]"]
 _BLOCK = 4096
+_OFTEN = (5, 50, 50)
+"""How often a piece must occur where blanks tell no words: at least, at most, once in so many texts."""
+_LONGEST_PIECE = 8
 
 
 def _library() -> Any:
@@ -32,12 +36,14 @@ def learn_tokenizer(kind: str, texts: Sequence[str], vocabulary: int, lowercase:
     """A tokenizer with at most `vocabulary` tokens, padding and unknown included.
 
     "words" keeps the most frequent words and signs; "bpe" merges the most frequent pairs of pieces (Sennrich
-    et al. 2016). The same texts give the same tokenizer.
+    et al. 2016). Chinese characters, letters of other scripts without blanks and emoji are words each;
+    where blanks tell no words, pieces are short and frequent. The same texts give the same tokenizer.
     """
     library = _library()
     if kind not in TOKENIZERS:
         raise Refusal(did_you_mean("tokenizer", str(kind), TOKENIZERS))
-    models, trainers, cut = library.models, library.trainers, library.pre_tokenizers
+    models, trainers = library.models, library.trainers
+    writing = writing_of(texts)
     options: dict[str, Any] = {
         "vocab_size": vocabulary,
         "special_tokens": _SPECIAL,
@@ -46,14 +52,29 @@ def learn_tokenizer(kind: str, texts: Sequence[str], vocabulary: int, lowercase:
     if kind == "words":
         model, trainer = models.WordLevel(unk_token=_SPECIAL[1]), trainers.WordLevelTrainer(**options)
     else:
+        if writing.unspaced or writing.strings:
+            often = min(_OFTEN[1], max(_OFTEN[0], len(texts) // _OFTEN[2]))
+            options |= {"min_frequency": often, "max_token_length": _LONGEST_PIECE}
         model, trainer = models.BPE(unk_token=_SPECIAL[1]), trainers.BpeTrainer(**options)
     tokenizer = library.Tokenizer(model)
     steps = [library.normalizers.NFKC()]
     steps += [library.normalizers.Lowercase()] if lowercase else []
     tokenizer.normalizer = library.normalizers.Sequence(steps)
-    tokenizer.pre_tokenizer = cut.Whitespace() if kind == "words" else cut.Metaspace()
+    tokenizer.pre_tokenizer = _cuts()["pieces" if kind == "bpe" else "single" if writing.single else "words"]
     tokenizer.train_from_iterator(_blocks(texts), trainer)
     return read_tokenizer(json.loads(tokenizer.to_str()))
+
+
+def _cuts() -> dict[str, Any]:
+    """Where texts are cut before a tokenizer looks at the pieces."""
+    library = _library()
+    cut = library.pre_tokenizers
+    single = cut.Split(library.Regex(SINGLE), "isolated")
+    return {
+        "words": cut.Whitespace(),
+        "single": cut.Sequence([single, cut.Whitespace()]),
+        "pieces": cut.Metaspace(),
+    }
 
 
 def read_tokenizer(value: Any) -> Any:
@@ -92,7 +113,7 @@ def _check(value: Any) -> None:
         sound = (
             value["normalizer"]["type"] == "Sequence"
             and steps <= _STEPS
-            and value["pre_tokenizer"]["type"] in ("Whitespace", "Metaspace")
+            and value["pre_tokenizer"] in [json.loads(cut.__getstate__()) for cut in _cuts().values()]
             and not any(value[name] for name in ("truncation", "padding", "post_processor", "decoder"))
             and [token["content"] for token in value["added_tokens"]] == _SPECIAL
             and model["type"] in ("WordLevel", "BPE")

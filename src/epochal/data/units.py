@@ -6,7 +6,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-__all__ = ["CURRENCY", "factor", "is_known", "is_money", "normal_money", "normal_unit"]
+__all__ = ["factor", "is_known", "is_money", "normal_money", "normal_unit"]
 
 _CODES = re.split(
     r" ",
@@ -15,9 +15,6 @@ _CODES = re.split(
 )
 _SIGNS = ["US$", "C$", "CA$", "A$", "AU$", "NZ$", "HK$", "S$", "R$", "NT$", "MX$"]
 _WORDS = ["kr", "Kr", "Fr", "Rs", "zł", "Kč", "Ft", "lei", "лв", "руб", "грн", "RM", "Rp", "euro", "euros"]
-
-CURRENCY = rf"(?:\p{{Sc}}|{'|'.join(re.escape(sign) for sign in _SIGNS)}|(?:{'|'.join(_CODES + _WORDS)})\.?)"
-"""A pattern of signs, codes and words for money."""
 
 _FAMILIES: tuple[dict[str, float], ...] = (
     {"%": 1.0, "percent": 1.0, "pct": 1.0, "‰": 0.1, "bp": 0.01, "bps": 0.01},

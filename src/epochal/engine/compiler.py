@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from epochal.engine.determinism import compiled_from
+from epochal.engine.factorizing import in_turn
 from epochal.engine.program import build, fresh, over_repeats
 from epochal.engine.schedules import Schedule
 from epochal.engine.spec import Spec
@@ -92,7 +93,8 @@ def _program(
 ) -> Any:
     """The compiled function of such arguments, with results that every device of the team has."""
     traced = jax.jit(function, donate_argnums=donate, out_shardings=spec.team.everywhere)
-    return compiled_from(traced.lower(*arguments), spec.deterministic)
+    lowered = traced.lower(*arguments)
+    return in_turn(lowered, compiled_from(lowered, spec.deterministic), spec.team.size)
 
 
 def _init(spec: Spec, signature: Any) -> Any:
@@ -101,6 +103,8 @@ def _init(spec: Spec, signature: Any) -> Any:
     def draw(key: jax.Array) -> Repeat:
         return fresh(spec, spec.model.init(key, jax.numpy.zeros(sample.shape, sample.dtype)))
 
+    if jax.default_backend() == "cpu":  # one repeat after the other: see `engine.factorizing`
+        return _program(spec, lambda keys: jax.lax.map(draw, keys), (keys,))
     return _program(spec, over_repeats(spec.repeats, draw, (0,)), (keys,))
 
 

@@ -31,6 +31,7 @@ from epochal.engine.team import Team
 from epochal.errors import DataFailed
 from epochal.models import evaluated
 from epochal.plan import Plan
+from epochal.waiting import interruptible
 
 __all__ = ["FedLane", "FedSource", "evaluate_in_blocks", "figures_of"]
 
@@ -220,7 +221,7 @@ class FedLane:
         )
         program = self._program(running, arguments, donate=(0,))
         begin = time.perf_counter()
-        repeats: Repeat = jax.block_until_ready(program(*arguments))
+        repeats: Repeat = interruptible(lambda: jax.block_until_ready(program(*arguments)))
         broken = int(np.asarray(repeats.broken_index)[0])
         made = high - low if broken < 0 else broken + 1 - (span.batch + low)
         if self.fixed_budget is None:

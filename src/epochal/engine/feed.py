@@ -80,13 +80,20 @@ class Reader:
     @property
     def dtype(self) -> np.dtype[Any]:
         """What the inputs are when they have been read."""
-        return self.rows.dtype if self.scaling is None else self.scaling.dtype
+        kept = self.rows.dtype if self.scaling is None else self.scaling.dtype
+        return np.dtype(np.float32) if kept == np.float64 else kept
 
     def inputs(self, samples: NDArray[np.int64], out: NDArray[Any] | None = None) -> NDArray[Any]:
         """The inputs of these samples, scaled."""
         straight = self.rows.dtype == self.dtype
         read = self.rows.take(self.index[samples], out if straight else None)
-        return read if self.scaling is None else self.scaling.apply(read, out=read if straight else out)
+        if self.scaling is not None:
+            return self.scaling.apply(read, out=read if straight else out)
+        if straight:
+            return read
+        out = np.empty(read.shape, self.dtype) if out is None else out
+        out[...] = read
+        return out
 
     def part(self, samples: NDArray[np.int64], out: NDArray[Any] | None = None) -> Part:
         """These samples with their targets and weights."""

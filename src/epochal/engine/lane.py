@@ -23,6 +23,7 @@ from epochal.engine.state import Kept, Limits, Part, Position, Progress, Repeat,
 from epochal.engine.team import Team
 from epochal.plan import Plan
 from epochal.plan.walk import Phase
+from epochal.waiting import interruptible
 
 __all__ = ["CALL_SECONDS", "Evaluation", "Lane", "Source", "kept", "start_position"]
 
@@ -200,16 +201,19 @@ class Lane:
         """What the program that `make` makes gives."""
         inputs = self.source.parts[0].inputs
         sample = jax.ShapeDtypeStruct(inputs.shape[1 if self.source.shared else 2 :], inputs.dtype)
-        return compiled(make, self.spec, sample, arguments)(*arguments)
+        program = compiled(make, self.spec, sample, arguments)
+        return interruptible(lambda: jax.block_until_ready(program(*arguments)))
 
     def _made(self, budget: int) -> list[Evaluation]:
         """Up to so many updates in one call of the program, and its evaluations."""
-        begin = time.perf_counter()
-        self.progress, rows = self._call(
-            self.progress, self.source.seeds, self.source.parts, self._limits(budget)
-        )
-        jax.block_until_ready(self.progress)
-        took = time.perf_counter() - begin
+
+        def call() -> tuple[Progress, Any, float]:
+            begin = time.perf_counter()
+            arguments = (self.progress, self.source.seeds, self.source.parts, self._limits(budget))
+            progress, rows = jax.block_until_ready(self._call(*arguments))
+            return progress, rows, time.perf_counter() - begin
+
+        self.progress, rows, took = interruptible(call)
         before, self.update = self.update, self._updates(self.progress.position)
         done = self.update - before
         if self.fixed_budget is None and done and budget == self.budget:

@@ -66,31 +66,34 @@ def balanced_accuracy(outputs: Array, targets: Array, classes: int, xp: Any) -> 
 
 
 def f1(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
-    """2 TP / (2 TP + FP + FN): of the second class where there are two, else the mean over classes."""
+    """2 TP / (2 TP + FP + FN): of the second class where there are two, else the mean of those that occur."""
     hits, predicted, true = _counts(outputs, targets, classes, xp)
     total = predicted + true
-    return _of_classes(_share(2 * hits, total, xp), classes)
+    return _of_classes(_share(2 * hits, total, xp), true, classes, xp)
 
 
 def precision(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
-    """TP / (TP + FP): of the second class where there are two, else the mean over classes; 0 of none."""
-    hits, predicted, _ = _counts(outputs, targets, classes, xp)
-    return _of_classes(_share(hits, predicted, xp), classes)
+    """TP / (TP + FP), 0 of none: of the second class of two, else the mean of those that occur."""
+    hits, predicted, true = _counts(outputs, targets, classes, xp)
+    return _of_classes(_share(hits, predicted, xp), true, classes, xp)
 
 
 def recall(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
-    """TP / (TP + FN): of the second class where there are two, else the mean over classes; 0 of none."""
+    """TP / (TP + FN): of the second class where there are two, else the mean over those that occur."""
     hits, _, true = _counts(outputs, targets, classes, xp)
-    return _of_classes(_share(hits, true, xp), classes)
+    return _of_classes(_share(hits, true, xp), true, classes, xp)
 
 
 def _share(part: Array, whole: Array, xp: Any) -> Array:
     return xp.where(whole > 0, part / xp.maximum(whole, 1), 0.0)
 
 
-def _of_classes(figures: Array, classes: int) -> Array:
-    """The figure of the second class where there are two, else the mean."""
-    return figures[1] if classes == 2 else figures.mean()
+def _of_classes(figures: Array, true: Array, classes: int, xp: Any) -> Array:
+    """The figure of the second class where there are two, else the mean: of classes that occur, else NaN."""
+    present = true > 0
+    if classes == 2:
+        return xp.where(present[1], figures[1], xp.nan)
+    return xp.where(present, figures, 0.0).sum() / xp.maximum(present.sum(), 1)
 
 
 def mcc(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
@@ -147,7 +150,10 @@ def _against_the_rest(area: Callable[[Array, Array, Any], Array]) -> Callable[..
             scores = logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
             return area(scores, targets == 1, xp)
         shares = probabilities(outputs, xp)
-        return xp.stack([area(shares[:, k], targets == k, xp) for k in range(classes)]).mean()
+        areas = xp.stack([area(shares[:, k], targets == k, xp) for k in range(classes)])
+        known = ~xp.isnan(areas)
+        mean = xp.where(known, areas, 0.0).sum() / xp.maximum(known.sum(), 1)
+        return xp.where(known.any(), mean, xp.nan)
 
     return figure
 

@@ -22,6 +22,7 @@ __all__ = [
     "PyTree",
     "Variables",
     "functions",
+    "learned_dtype",
     "refuse_ids",
     "seen",
     "seen_dtype",
@@ -95,6 +96,15 @@ def seen_dtype(dtype: Any) -> Any:
 
     >>> seen_dtype(np.uint8).__name__, seen_dtype(np.int32).__name__
     ('float32', 'int32')
+    """
+    return np.int32 if np.dtype(dtype) == np.int32 else np.float32
+
+
+def learned_dtype(dtype: Any) -> Any:
+    """What targets kept as `dtype` are when a loss sees them: class ids as they are, numbers as float32.
+
+    >>> learned_dtype(np.int32).__name__, learned_dtype(np.float64).__name__
+    ('int32', 'float32')
     """
     return np.int32 if np.dtype(dtype) == np.int32 else np.float32
 

@@ -60,7 +60,8 @@ def of_gates(normal: jax.Array) -> jax.Array:
     """
     units = len(normal)
     stacked = normal.reshape(units, -1, units).swapaxes(0, 1)
-    q, r = jnp.linalg.qr(stacked)
+    # One after the other: batched factorizations can wait for each other for ever (`engine.factorizing`).
+    q, r = jax.lax.map(jnp.linalg.qr, stacked)
     # The signs of the diagonal make the distribution uniform over the orthogonal matrices (Mezzadri 2007).
     q = q * jnp.sign(jnp.diagonal(r, axis1=1, axis2=2))[:, None, :]
     return q.swapaxes(0, 1).reshape(units, -1)

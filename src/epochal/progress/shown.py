@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from epochal.errors import Refusal
-from epochal.events import Event, Noted, Resumed, RunEnded, RunStarted, Unsaved
+from epochal.events import Event, Noted, Progressed, Resumed, RunEnded, RunStarted, Unsaved
 from epochal.faces import in_python
 from epochal.progress.notebook import Notebook, in_notebook
 from epochal.progress.opening import data_lines, training_lines
@@ -76,7 +76,8 @@ class Watcher:
         if isinstance(event, RunStarted):
             parts = [("Data", data_lines(event.prepared)), ("Training", training_lines(event.prepared))]
             self._display.opening([(title, [in_python(line) for line in lines]) for title, lines in parts])
-        if self._status.take(event):
+        self._status.take(event)
+        if isinstance(event, RunStarted | Progressed):
             self._display.show(self._status)
         elif isinstance(event, Resumed):
             before = f"after {event.updates:,} updates" if event.updates else "from the beginning"

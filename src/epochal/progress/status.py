@@ -41,8 +41,8 @@ class Status:
         self._begin = time.monotonic()
         self._repeats = self._epochs = 1
 
-    def take(self, event: Event) -> bool:
-        """Take one event; whether the line is another one now."""
+    def take(self, event: Event) -> None:
+        """Take one event."""
         if isinstance(event, RunStarted):
             self._begin = time.monotonic()
             self._repeats, self._epochs = event.prepared.settings.repeats, event.prepared.plan.epochs
@@ -55,9 +55,6 @@ class Status:
             self._recent.append((event.seconds, event.updates))
             while len(self._recent) > 2 and event.seconds - self._recent[0][0] > RATE_SECONDS:
                 self._recent.popleft()
-        else:
-            return False
-        return True
 
     @property
     def evaluated(self) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.curves import AXES, Curves
+from epochal.data.rounding import number_word
 from epochal.report.document import ReportDocument, Residuals
 from epochal.report.forecast import forecast_data
 from epochal.report.tradeoff import tradeoff_data
@@ -137,8 +138,8 @@ def _residuals(residuals: Residuals) -> dict[str, Any]:
     counts, edges = np.histogram(rest, bins=bins)
     step = max(1, math.ceil(rest.size / _MOST_DOTS))
     return {
-        "true": _numbers(true[::step]),
-        "predicted": _numbers(predicted[::step]),
+        "true": _numbers(true[::step], float(np.ptp(true))),
+        "predicted": _numbers(predicted[::step], float(np.ptp(true))),
         "counts": counts.tolist(),
         "edges": _numbers(edges),
         "target": residuals.target,
@@ -148,10 +149,10 @@ def _residuals(residuals: Residuals) -> dict[str, Any]:
     }
 
 
-def _numbers(column: Floats) -> list[float | None]:
-    return [_number(float(value)) for value in column]
+def _numbers(column: Floats, apart: float = math.inf) -> list[float | None]:
+    return [_number(float(value), apart) for value in column]
 
 
-def _number(value: float) -> float | None:
-    """Six digits; what is not finite becomes None."""
-    return float(f"{value:.6g}") if math.isfinite(value) else None
+def _number(value: float, apart: float = math.inf) -> float | None:
+    """Six digits, more of values that are far from zero and `apart`; what is not finite becomes None."""
+    return float(number_word(value, apart)) if math.isfinite(value) else None

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.curves import Summary
+from epochal.data.rounding import number_word
 from epochal.run import ForecastScores, Run
 from epochal.run.forecast_plot import drawn
 
@@ -75,7 +76,9 @@ def _series(run: Run, number: int, steps: list[int]) -> dict[str, Any]:
 
 
 def _numbers(values: NDArray[np.float64]) -> list[float | None]:
-    return [float(f"{value:.6g}") if math.isfinite(value) else None for value in values.tolist()]
+    known = values[np.isfinite(values)]
+    apart = float(np.ptp(known)) if known.size else math.inf
+    return [float(number_word(value, apart)) if math.isfinite(value) else None for value in values.tolist()]
 
 
 def forecast_data(forecasts: Forecasts) -> dict[str, Any]:

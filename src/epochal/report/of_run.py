@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from epochal.describe import describe_model
+from epochal.plan import Plan
 from epochal.report.document import Confusion, ReportDocument, Residuals
 from epochal.report.forecast import forecasts_of
 from epochal.report.page import write_page
@@ -23,7 +24,7 @@ def write_report(run: Run, path: str | Path) -> Path:
 
 def document_of(run: Run) -> ReportDocument:
     """What the page about a run says."""
-    headline = run.headline
+    headline, plan = run.headline, _plan_of(run)
     held_out = run.scores.get("validation")
     confusion = residuals = None
     if held_out is not None and held_out.confusion is not None and run.task.is_classification:
@@ -38,8 +39,8 @@ def document_of(run: Run) -> ReportDocument:
         headline=None if headline is None else headline[1],
         headline_name="validation.loss" if headline is None else headline[0],
         caution=run.caution,
-        plan_text=str(run.plan),
-        plan=run.plan.to_dict(),
+        plan_text=str(plan),
+        plan=plan.to_dict(),
         per_repeat=_per_repeat(run),
         confusion=confusion,
         residuals=residuals,
@@ -76,6 +77,21 @@ def document_of(run: Run) -> ReportDocument:
             "fingerprint": run.data["fingerprint"],
         },
         baseline=run.baseline,
+    )
+
+
+def _plan_of(run: Run) -> Plan:
+    """The plan; of an iterator one pass through the samples that came, which it could not know before."""
+    came = run.data["sizes"]["train"]
+    if len(run.splits[0]) or not 0 < came < run.plan.samples:
+        return run.plan
+    return Plan(
+        came,
+        min(run.plan.batch_sizes[0], came),
+        1,
+        seed=run.plan.seed,
+        order="sequential",
+        remainder=run.plan.remainder,
     )
 
 

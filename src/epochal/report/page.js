@@ -56,7 +56,7 @@
       ticks = ticks.filter(inside);
       if (ticks.length >= 3) break;
     }
-    return { tickmode: "array", tickvals: ticks, ticktext: ticks.map(value) };
+    return { tickmode: "array", tickvals: ticks, ticktext: ticks.map((v) => (v < 1e-3 ? v.toExponential() : value(v))) };
   }
 
   function closed(x, low, high) {

@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 _SCORED = ("validation", "test")
-_DTYPES = ("float32", "uint8", "int32")
+_DTYPES = ("float32", "float64", "uint8", "int32")
 _MOST = 2**31
 """Values of one sample, targets, values of a table, at most: a header can't ask for any amount of memory."""
 

@@ -308,9 +308,10 @@ def hashes_of(dataset: Dataset) -> NDArray[np.uint64]:
 def _overlap(run: Run, dataset: Dataset) -> Overlap:
     """Which of the samples the run was trained on."""
     same = dataset.fingerprint == run.data["fingerprint"]
+    noun = "rows" if dataset.timeline is None else "windows"
     own = hashes_of(dataset) if len(run.hashes) else run.hashes
     if not len(own):
-        return Overlap(dataset.samples, None, 0, same, run.repeats)
+        return Overlap(dataset.samples, None, 0, same, run.repeats, noun)
     trained = np.zeros(len(own), np.int64)
     known: dict[bytes, NDArray[np.bool_]] = {}
     for part in run.splits:
@@ -319,5 +320,10 @@ def _overlap(run: Run, dataset: Dataset) -> Overlap:
             known[key] = np.isin(own, run.hashes[part == 1])
         trained += known[key]
     return Overlap(
-        dataset.samples, int((trained > 0).sum()), int((trained == run.repeats).sum()), same, run.repeats
+        dataset.samples,
+        int((trained > 0).sum()),
+        int((trained == run.repeats).sum()),
+        same,
+        run.repeats,
+        noun,
     )

@@ -80,6 +80,7 @@ class Overlap:
         by_all: those that every repeat was trained on.
         same_data: whether this is the data that the run was trained on, by its fingerprint.
         repeats: of the run.
+        noun: what they are called: "rows", or "windows" of a series.
     """
 
     rows: int
@@ -87,24 +88,25 @@ class Overlap:
     by_all: int
     same_data: bool
     repeats: int
+    noun: str = "rows"
 
     @property
     def sentence(self) -> str:
         """What a reader has to know about it."""
         if self.trained == 0:
-            return f"None of the {self.rows:,} rows was used in training."
-        better = "so results on new rows will probably be worse"
+            return f"None of the {self.rows:,} {self.noun} was used in training."
+        better = "so results on new ones will probably be worse"
         if self.trained is None:
             if not self.same_data:
                 return ""
             return f"This is the data that the run was trained on, {better}."
-        count = f"{self.trained:,} of {self.rows:,} rows"
+        count = f"{self.trained:,} of {self.rows:,} {self.noun}"
         if self.repeats > 1 and self.by_all < self.trained:
             count += f" were used in training by at least one of {self.repeats} repeats"
             count += f" ({self.by_all:,} by all)"
         else:
             count += " were used in training" if self.trained > 1 else " was used in training"
-        held = ": its held-out rows are in the report of the run" if self.same_data else ""
+        held = f": its held-out {self.noun} are in the report of the run" if self.same_data else ""
         same = f" This is the data that the run was trained on{held}." if self.same_data else ""
         return f"{count}, {better}.{same}"
 

@@ -41,7 +41,8 @@ def heading(found: Evaluation) -> str:
     """What was evaluated, in a sentence."""
     over = "1 repeat" if found.repeats == 1 else f"{found.repeats} repeats"
     which = "" if found.parameters == "best" else ", the last parameters"
-    return f'{found.rows:,} rows of {found.source}, target "{found.target}", {over}{which}'
+    noun = "rows" if found.forecasts is None else "windows"
+    return f'{found.rows:,} {noun} of {found.source}, target "{found.target}", {over}{which}'
 
 
 def sections(found: Evaluation, width: int) -> list[Section]:
@@ -98,10 +99,11 @@ def _classes(found: Evaluation) -> list[Section]:
     if not shown or (len(shown) > _MOST_CLASSES and not found.task.is_multilabel):
         return []
     over = "1 repeat" if found.repeats == 1 else f"mean ± sd over {found.repeats} repeats"
+    called = _distinct(list(found.per_class))
     rows: list[tuple[str, ...]] = [("", "precision", "recall", "F1", "rows")]
     for name, figures in shown[:_MOST_CLASSES]:
         cells = (_spread(one) for one in (figures.precision, figures.recall, figures.f1))
-        rows.append((_short(name), *cells, f"{figures.support.mean:,.0f}"))
+        rows.append((called[name], *cells, f"{figures.support.mean:,.0f}"))
     more = [f"and {len(shown) - _MOST_CLASSES} more, in --json and to_dict()"] * (len(shown) > _MOST_CLASSES)
     what = "Labels" if found.task.is_multilabel else "Classes"
     return [(f"{what} ({over})", [*aligned(rows, right=[4]), *more])]
@@ -119,7 +121,8 @@ def _confusion(found: Evaluation, width: int) -> Section:
     if counts is None or found.task.is_multilabel:
         return "", []
     who = "" if found.repeats == 1 else " of the ensemble"
-    names = [_short(name) for name in found.task.classes]
+    called = _distinct(found.task.classes)
+    names = list(called.values())
     if len(names) <= _MOST_CLASSES:
         rows = [
             ("true \\ predicted", *names),
@@ -130,7 +133,7 @@ def _confusion(found: Evaluation, width: int) -> Section:
             return f"Confusion matrix{who}", lines
     pairs = [("true", "predicted", "rows", "of its class")]
     pairs += [
-        (_short(one.true), _short(one.predicted), f"{one.count.mean:,.0f}", f"{one.share:.0%}")
+        (called[one.true], called[one.predicted], f"{one.count.mean:,.0f}", f"{one.share:.0%}")
         for one in found.most_confused(_MOST_PAIRS)
     ]
     lines = aligned(pairs, right=[2, 3]) if len(pairs) > 1 else ["none: every row is in its class"]
@@ -195,5 +198,15 @@ def _steps(found: Evaluation) -> Section:
 
 
 def _short(name: str) -> str:
+    """A name with its middle left out if it is long: names that begin alike often end in a number."""
     name = one_line(name)
-    return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
+    half = _NAME // 2
+    return name if len(name) <= _NAME else f"{name[:half]}…{name[-half:]}"
+
+
+def _distinct(names: Sequence[str]) -> dict[str, str]:
+    """Short forms of names, numbered where two would look alike."""
+    short = {name: _short(name) for name in names}
+    if len(set(short.values())) == len(short):
+        return short
+    return {name: f"{number}: {short[name]}" for number, name in enumerate(names, start=1)}

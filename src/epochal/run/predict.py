@@ -26,6 +26,7 @@ from epochal.engine.evaluate import forward
 from epochal.errors import Refusal, require
 from epochal.models import Model, Variables, computing_in, label_probabilities, probabilities, settled
 from epochal.run.csv_file import write_table
+from epochal.waiting import interruptible
 
 if TYPE_CHECKING:
     from epochal.data import Dataset, Task
@@ -84,6 +85,8 @@ class Prediction:
     threshold: float | None = None
     inputs: Any = None
     index: Any = None
+    units: NDArray[np.float64] | None = None
+    """The standard deviation of each training target, by which numbers get their digits."""
 
     @property
     def _chosen(self) -> NDArray[np.int64]:
@@ -97,7 +100,8 @@ class Prediction:
         """The share of samples that are predicted to be of their true class, where that is known."""
         if self.truth is None or not self.task.is_classification:
             return None
-        return float((self._chosen == self.truth).mean())
+        known = self.truth >= 0
+        return float((self._chosen == self.truth)[known].mean()) if known.any() else None
 
     @property
     def labels(self) -> NDArray[Any]:
@@ -196,7 +200,8 @@ class Prediction:
                 for k in range(self.values.shape[1])
             ]
             columns = {}
-        columns |= {part: _short(self.values[:, k]) for k, part in enumerate(parts)}
+        units = [np.inf] * len(parts) if self.units is None else self.units.tolist()
+        columns |= {part: _short(self.values[:, k], units[k]) for k, part in enumerate(parts)}
         if len(self.per_repeat) > 1:
             columns |= {f"sd of {part}": _short(self.spread[:, k]) for k, part in enumerate(parts)}
         return table_beside(rows, self.inputs, columns)
@@ -271,11 +276,12 @@ def inputs_beside(
     return table.take(pa.array([None if row is None else row - 1 for row in rows], pa.int64()))
 
 
-def _short(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Seven digits, which is what 32-bit floats have."""
-    digits = 6 - np.floor(np.log10(np.maximum(np.abs(values), 1e-30)))
+def _short(values: NDArray[np.float64], unit: float = np.inf) -> NDArray[np.float64]:
+    """Seven digits, which is what 32-bit floats have; of values far from zero, seven of their `unit`."""
+    digits = 6 - np.floor(np.log10(np.clip(np.abs(values), 1e-30, max(unit, 1e-30))))
     scale = 10.0 ** np.clip(digits, -30, 30)
-    return np.asarray(np.round(values * scale) / scale)
+    rounded = np.round(values * scale) / scale
+    return np.asarray(np.where(np.abs(values * scale) < 2.0**53, rounded, values))
 
 
 def outputs_of(run: Run, dataset: Dataset, parameters: str = "best") -> list[NDArray[np.float64]]:
@@ -286,8 +292,12 @@ def outputs_of(run: Run, dataset: Dataset, parameters: str = "best") -> list[NDA
     found = []
     for fitted in run.fitted:
         inputs = dataset.inputs if fitted.scaling is None else fitted.scaling.apply(dataset.inputs)
+        if inputs.dtype == np.float64:
+            inputs = np.asarray(inputs[:], np.float32)
         variables: Variables = getattr(fitted, parameters)
-        outputs = [np.asarray(call(variables, inputs[part]), np.float64) for part in parts]
+        outputs = interruptible(
+            lambda: [np.asarray(call(variables, inputs[part]), np.float64) for part in parts]  # noqa: B023
+        )
         found.append(np.concatenate(outputs))
     return found
 
@@ -357,6 +367,7 @@ def predict(
         in_units(run, fitted, outputs, dataset)
         for fitted, outputs in zip(run.fitted, outputs_of(run, dataset, parameters), strict=True)
     ]
+    scales = [np.atleast_1d(one.target_scaling.scale) for one in run.fitted if one.target_scaling is not None]
     per_repeat = np.stack(each)
     several = len(each) > 1
     spread = per_repeat.std(axis=0, ddof=1) if several else np.full(per_repeat.shape[1:], np.nan)
@@ -371,7 +382,7 @@ def predict(
         notes = (*notes, f"the state is zero before the first row{again}, and carried from window to window.")
     if run.threshold is not None:
         chosen = parameters == "last" and run.threshold.rule != "given"
-        aside = " (it was chosen with the best parameters, not with these)" if chosen else ""
+        aside = " (it was chosen at the best epoch, not for these weights)" if chosen else ""
         notes = (*notes, f"predicted {run.threshold}{aside}")
     return Prediction(
         task=run.task,
@@ -384,6 +395,7 @@ def predict(
         truth=dataset.targets,
         places=places,
         threshold=threshold,
+        units=None if not scales else np.mean([1 / scale for scale in scales], axis=0),
         inputs=beside,
         index=_index_of(data, dataset.samples),
     )

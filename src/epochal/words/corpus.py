@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.data.read import existing
+from epochal.data.scripts import without_blanks
 from epochal.errors import Refusal
 
 __all__ = ["Corpus", "number_of", "read_corpus"]
@@ -60,14 +61,18 @@ def number_of(word: object, words: Sequence[str], numbers: Mapping[str, int] | N
     raise Refusal(f'"{word}" is not one of the {len(words):,} words with a vector.{hint}')
 
 
-def read_corpus(source: Any, min_count: int = 5, lowercase: bool = True) -> Corpus:
+MIN_COUNT = 5
+"""How often a word must occur to be kept, where that leaves 2 words."""
+
+
+def read_corpus(source: Any, min_count: int | None = None, lowercase: bool = True) -> Corpus:
     """The corpus that a source holds.
 
     Args:
         source: the path of a text in UTF-8, a sentence a line; or sentences, each a string or a sequence of
             words. In strings, words are runs of letters and digits, also with an apostrophe or a hyphen
-            within; sequences of words are taken as they are.
-        min_count: how often a word must occur to be kept.
+            within, and single characters of scripts without blanks; sequences of words are taken as they are.
+        min_count: how often a word must occur to be kept; 5 by default, or 1 if that leaves fewer than 2.
         lowercase: whether strings are lowercased.
 
     Raises:
@@ -100,11 +105,14 @@ def read_corpus(source: Any, min_count: int = 5, lowercase: bool = True) -> Corp
 
 
 def _kept(
-    words: list[str], tokens: NDArray[np.int32], lengths: NDArray[np.int64], min_count: int, name: str
+    words: list[str], tokens: NDArray[np.int32], lengths: NDArray[np.int64], asked: int | None, name: str
 ) -> Corpus:
     """The corpus without rare words."""
     counts = np.bincount(tokens, minlength=len(words))
     order = np.argsort(-counts, kind="stable")
+    min_count, lowered = MIN_COUNT if asked is None else asked, False
+    if asked is None and (counts >= min_count).sum() < 2:
+        min_count, lowered = 1, True
     order = order[counts[order] >= min_count]
     if len(order) < 2:
         if len(words) == 1:
@@ -123,6 +131,10 @@ def _kept(
         f"{int(there.sum()):,} words of running text, {len(order):,} different ones, in "
         f"{int((lengths > 0).sum()):,} sentences."
     ]
+    if lowered:
+        notes.append(
+            f"words are kept however rare they are: fewer than 2 occur {MIN_COUNT} times (--min-count)."
+        )
     if len(order) < len(words):
         notes.append(
             f"{len(words) - len(order):,} words that occur fewer than {min_count:,} times are left out "
@@ -140,7 +152,8 @@ def _kept(
 
 def _words_of(line: Any, lowercase: bool, at: int) -> Iterable[str]:
     if isinstance(line, str):
-        return _WORD.findall(line.lower() if lowercase else line)
+        found = _WORD.findall(line.lower() if lowercase else line)
+        return [part for word in found for part in without_blanks(word)]
     if not isinstance(line, Iterable):
         raise Refusal(
             f"a sentence must be a string or a sequence of words; got {type(line).__name__} as "

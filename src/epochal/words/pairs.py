@@ -90,19 +90,8 @@ def within_reach(
 
 
 def make_pairs(corpus: Corpus, window: int, subsample: float, seed: int) -> NDArray[np.int32]:
-    """The samples of a corpus, int32 `(pairs, 2)`.
-
-    Raises:
-        Refusal: fewer than 2 pairs.
-    """
+    """The samples of a corpus, int32 `(pairs, 2)`."""
     chance, length = draws(seed, len(corpus.tokens))
     stays = chance < thinned(corpus.counts, subsample)[corpus.tokens] * 2.0**32
     reach = 1 + ((length[stays].astype(np.uint64) * np.uint64(window)) >> np.uint64(32)).astype(np.int64)
-    pairs = within_reach(corpus.tokens[stays], corpus.sentences[stays], reach, window)
-    if len(pairs) < 2:
-        remedy = " Use a larger subsample, or 0 to keep all words." if subsample else ""
-        raise Refusal(
-            f"{corpus.source} must make at least 2 pairs of words within its sentences; "
-            f"got {len(pairs)}.{remedy}"
-        )
-    return pairs
+    return within_reach(corpus.tokens[stays], corpus.sentences[stays], reach, window)

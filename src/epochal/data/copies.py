@@ -1,0 +1,100 @@
+"""Which samples are copies of one another, so that a split keeps them together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.data.row_hashes import row_hashes
+
+__all__ = ["Copies", "copies_of", "whole_groups"]
+
+_FEW = 8
+"""Values of a sample by which most are told apart."""
+_LEAST = 3
+"""Distinct samples, at least, so that each part of a split can have one."""
+_CHANCE = 0.1
+"""Equal samples that chance explains, as a share of all of them: with more, they are no copies."""
+_OFTEN = 10
+"""Samples for each distinct one, on average, beyond which a column has to identify the distinct ones."""
+
+
+@dataclass(frozen=True)
+class Copies:
+    """`of` is int64 `(n,)`: the same number for samples with the same inputs, from 0."""
+
+    of: NDArray[np.int64]
+    distinct: int
+
+    @property
+    def note(self) -> str:
+        """How many there are, in a sentence."""
+        rows = f"{self.distinct:,} distinct rows of {len(self.of):,}"
+        return f"{rows} (the target left aside): duplicates are kept on one side of each split."
+
+
+def copies_of(inputs: NDArray[Any]) -> Copies | None:
+    """The samples whose inputs are equal, where they are copies; None where there are none.
+
+    Equal inputs with different targets belong together too: what a network remembers of one helps it with the
+    other. Where columns have few values, equal samples are what chance gives (two people of the same age and
+    sex), and keeping them together would make a split a test on unseen combinations: so there have to be more
+    than columns that are independent of one another would give.
+
+    >>> measured = np.float32([[0.12, 7.1], [0.57, 7.9], [0.41, 7.3], [0.77, 8.2], [0.38, 7.7]])
+    >>> copies_of(np.tile(measured, (3, 1))).of.tolist()
+    [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1, 2, 3, 4]
+    >>> copies_of(np.float32([[0], [1], [0], [1]])) is None
+    True
+    """
+    flat = inputs.reshape(len(inputs), -1)
+    some = np.unique(np.linspace(0, flat.shape[1] - 1, _FEW).astype(int))
+    few = np.sort(row_hashes(flat[:, some]))
+    if not (few[1:] == few[:-1]).any():
+        return None
+    _, first, of = np.unique(row_hashes(inputs), return_index=True, return_inverse=True)
+    of = np.argsort(np.argsort(first))[of]
+    samples, distinct = len(inputs), len(first)
+    if not _LEAST <= distinct < samples:
+        return None
+    counts = np.bincount(of).astype(np.float64)
+    equal = float((counts * (counts - 1)).sum()) / 2
+    apart = _collisions(inputs[np.sort(first)])
+    by_chance = samples * (samples - 1) / 2 * float(np.exp(np.log(np.maximum(apart, 1e-300)).sum()))
+    if by_chance > _CHANCE * equal or (samples > _OFTEN * distinct and apart.min() >= 1 / distinct):
+        return None
+    return Copies(of.astype(np.int64), distinct)
+
+
+def _collisions(inputs: NDArray[Any]) -> NDArray[np.float64]:
+    """For each column of distinct samples: how likely two of them are to have the same value."""
+    flat = inputs.reshape(len(inputs), -1)
+    flat = flat[:: max(1, len(flat) // 20_000)]
+    # A column more makes equality no more likely, so that some columns are enough.
+    chosen = np.unique(np.linspace(0, flat.shape[1] - 1, 64).astype(int))
+    found = np.empty(len(chosen))
+    for place, column in enumerate(chosen):
+        counts = np.unique(flat[:, column], return_counts=True)[1].astype(np.float64)
+        equal, pairs = (counts * (counts - 1)).sum() / 2, len(flat) * (len(flat) - 1.0) / 2
+        found[place] = (equal + 1) / (pairs + 1)
+    return found
+
+
+def whole_groups(groups: NDArray[np.int64], copies: Copies) -> NDArray[np.int64]:
+    """Groups, those that share copies made one: int64 `(n,)`.
+
+    >>> whole_groups(np.array([0, 1, 2, 2]), Copies(np.array([0, 0, 1, 2]), 3)).tolist()
+    [0, 0, 1, 1]
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    ids, own = np.unique(groups, return_inverse=True)
+    size = len(ids) + copies.distinct
+    links = coo_array((np.ones(len(own), bool), (own, len(ids) + copies.of)), shape=(size, size))
+    labels = connected_components(links, directed=False)[1][own]
+    merged: NDArray[np.int64] = np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    return merged

@@ -1,0 +1,175 @@
+"""Groups of samples, told by their names, by a table beside them or by an array."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from epochal.data.dataset import Dataset
+from epochal.data.frames import is_frame, table_of_frame
+from epochal.data.read import existing, read_table
+from epochal.data.reading import AS_FOUND
+from epochal.errors import Refusal
+
+__all__ = ["by_pattern", "by_table", "numbered", "subjects_note", "with_groups"]
+
+_SUBJECT = re.compile(r"([A-Za-z]{1,10}[-_ ]?\d+)(?=[-_. /])")
+"""What looks like a person, a device or a place that several samples come from: s01 in s01_003.png."""
+_SHOWN = 3
+
+
+def with_groups(dataset: Dataset, values: Sequence[Any] | NDArray[Any], said: str) -> Dataset:
+    """The data set with a group for each sample, which a split keeps whole.
+
+    Args:
+        dataset: the samples.
+        values: the group of each, a name or a number.
+        said: by what the groups are told, for a note.
+
+    Raises:
+        Refusal: not one for each sample, a missing one, or one group.
+    """
+    if len(values) != dataset.samples:
+        raise Refusal(f"groups must be one for each of the {dataset.samples:,} samples; got {len(values):,}.")
+    ids = numbered(values)
+    count = int(ids.max()) + 1
+    if count < 2:
+        raise Refusal(f"groups must be at least 2; got 1 ({said}).")
+    largest = int(np.bincount(ids).max())
+    note = f"{count:,} groups, {said}, the largest of {largest:,} samples: a split keeps each whole."
+    return replace(dataset, groups=ids, notes=(*dataset.notes, note))
+
+
+def numbered(values: Sequence[Any] | NDArray[Any]) -> NDArray[np.int64]:
+    """The number of the group of each sample, from 0 in the order of first appearance.
+
+    Raises:
+        Refusal: a missing value.
+
+    >>> numbered(["b", "a", "b"]).tolist()
+    [0, 1, 0]
+    """
+    listed = values.tolist() if isinstance(values, np.ndarray) else list(values)
+    found: dict[Any, int] = {}
+    for place, value in enumerate(listed):
+        if value is None or value != value:
+            raise Refusal(f"groups may miss no value; got none for sample {place + 1:,}.")
+        try:
+            found.setdefault(value, len(found))
+        except TypeError:
+            raise Refusal(
+                f"groups must be a name or a number for each sample; got {type(value).__name__}."
+            ) from None
+    return np.array([found[value] for value in listed], np.int64)
+
+
+def by_pattern(names: Sequence[str], pattern: str) -> list[str]:
+    """The group in each name: what the pattern's first parentheses hold, or all that it matches.
+
+    It is looked for in the last part of each name, and in all of it where that does not do.
+
+    Raises:
+        Refusal: no regular expression, or one that a name does not match.
+
+    >>> by_pattern(["a/s01_1.png", "b/s02_1.png"], r"s(\\d+)_")
+    ['01', '02']
+    """
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise Refusal(
+            f'groups_from must be a regular expression, such as "s(\\d+)_"; got "{pattern}": {error}.'
+        ) from error
+    found = [expression.search(name.rpartition("/")[2]) for name in names]
+    if None in found:
+        found = [expression.search(name) for name in names]
+    lost = [name for name, match in zip(names, found, strict=True) if match is None]
+    if lost:
+        shown = ", ".join(lost[:_SHOWN]) + (", …" if len(lost) > _SHOWN else "")
+        raise Refusal(
+            f'groups_from must match every name; "{pattern}" matches {len(names) - len(lost):,} of '
+            f"{len(names):,}, and not {shown}."
+        )
+    return [str(match[1 if expression.groups else 0]) for match in found if match is not None]
+
+
+def by_table(names: Sequence[str], source: Any) -> list[Any]:
+    """The group of each sample in a table of names and groups, its first two columns (or "file" and "group").
+
+    Names are those of the samples, or their last part where that tells them apart.
+
+    Raises:
+        Refusal: no such table, a name in it twice, or a sample that it lacks.
+    """
+    known, said = _pairs(source)
+    short = Counter(Path(name).name for name in names)
+    found, lost = [], []
+    for name in names:
+        last = Path(name).name
+        key = name if name in known else last if short[last] == 1 else None
+        if key is None or key not in known:
+            lost.append(name)
+        else:
+            found.append(known[key])
+    if lost:
+        shown = ", ".join(lost[:_SHOWN]) + (", …" if len(lost) > _SHOWN else "")
+        raise Refusal(
+            f"{said} must have a row for each of the {len(names):,} samples; it lacks {len(lost):,}: {shown}."
+        )
+    return found
+
+
+def _pairs(source: Any) -> tuple[dict[str, Any], str]:
+    """Names with their groups, and what the table is called."""
+    if isinstance(source, Mapping):
+        return {str(name): group for name, group in source.items()}, "groups_table"
+    if is_frame(source):
+        table, said = table_of_frame(source)[0], "groups_table"
+    elif isinstance(source, (str, Path)):
+        path = existing(source)
+        table, said = read_table(path, AS_FOUND)[0], path.name
+    else:
+        raise Refusal(f"groups_table must be a path, a data frame or a mapping; got {type(source).__name__}.")
+    if table.num_columns < 2:
+        raise Refusal(f"{said} must have 2 columns, names and groups; got {table.num_columns}.")
+    name, group = (
+        table.column_names.index(word) if word in table.column_names else place
+        for place, word in enumerate(("file", "group"))
+    )
+    keys = table.column(name).cast(pa.string()).to_pylist()
+    known = dict(zip(keys, table.column(group).to_pylist(), strict=True))
+    if len(known) < len(keys):
+        twice = next(key for key, times in Counter(keys).items() if times > 1)
+        raise Refusal(f"{said} must have each name once; got {twice} more often.")
+    return known, said
+
+
+def subjects_note(names: Sequence[str]) -> tuple[str, ...]:
+    """A note where names look as if several samples came from the same person, device or place each.
+
+    >>> subjects_note([f"{c}/s{s:02d}_{k}.png" for c in "ab" for s in range(4) for k in range(3)])[0][:50]
+    'file names look as if 4 subjects had several sampl'
+    """
+    inside = [name.partition("/")[2] or name for name in names]  # without the class
+    found = [_SUBJECT.match(name) for name in inside]
+    if not names or any(match is None for match in found):
+        return ()
+    subjects = Counter(match[1] for match in found if match is not None)
+    if not 2 <= len(subjects) <= len(names) / 2 or min(subjects.values()) < 2:
+        return ()
+    first = next(iter(subjects))
+    numbers = re.sub("[0-9]+", r"\\d+", re.escape(first))
+    pattern = f"/({numbers})/" if inside[0][len(first)] == "/" else f"^({numbers})"
+    return (
+        f"file names look as if {len(subjects):,} subjects had several samples each ({first}, …), which a "
+        f"random split puts on both sides, so that figures are too good: --groups-from '{pattern}' keeps "
+        "each on one.",
+    )

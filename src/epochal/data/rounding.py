@@ -1,0 +1,79 @@
+"""Which numbers lose their differences in 32-bit floats, and how many digits tell them apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["FEW_VALUES", "LARGEST", "kept_float", "loses_differences", "number_word"]
+
+LARGEST = float(np.finfo(np.float32).max)
+"""The largest number that a network can see."""
+
+_LOST = 1e-5
+"""Rounding errors above this share of the range of the middle half of the values count as a loss."""
+_ROWS = 10_000
+_VALUES = 1 << 22
+"""Values that are looked at, at most."""
+FEW_VALUES = 1 << 16
+"""Values that are looked at of an array in a file, where each is a read."""
+
+
+def kept_float(values: NDArray[Any], most: int = _VALUES) -> np.dtype[Any]:
+    """What inputs `(n, ..., d)` are kept as until they are scaled: float64 if float32 would blur a column.
+
+    >>> str(kept_float(np.array([[1e9], [1e9 + 1]]))), str(kept_float(np.array([[0.1], [0.2]])))
+    ('float64', 'float32')
+    """
+    return np.dtype(np.float64 if loses_differences(values, most=most).any() else np.float32)
+
+
+def loses_differences(values: NDArray[Any], constant: bool = False, most: int = _VALUES) -> NDArray[np.bool_]:
+    """For each column of `(n, ..., d)`: whether rounding to float32 would blur what tells its values apart.
+
+    Numbers far from zero that differ by little, such as time stamps, are rounded by up to 3e-8 of their size,
+    whatever their differences are. Values that float32 holds exactly, such as years, lose nothing.
+
+    Args:
+        values: `(n, ..., d)` numbers, NaN where missing.
+        constant: the answer for a column without differences that float32 would round.
+        most: how many values are looked at, in samples that are spread evenly.
+
+    >>> loses_differences(np.array([[1.7e9, 2020.0, 0.1], [1.7e9 + 40, 2021.0, 0.9]])).tolist()
+    [True, False, False]
+    """
+    step, width = max(1, values.size // most), values.shape[-1]
+    if values.dtype.itemsize <= 2 or values.dtype == np.float32 or not values.size:
+        return np.zeros(width, bool)
+    exact = values[::step].reshape(-1, width).astype(np.float64)
+    exact[np.abs(exact) > LARGEST] = np.nan
+    error = np.abs(exact.astype(np.float32) - exact)
+    largest = np.where(np.isnan(error), 0, error).max(axis=0)
+    if not largest.any():
+        return np.zeros(width, bool)
+    # The middle half says how far apart values are, whatever a few others far away do to the mean.
+    some = exact[:: max(1, len(exact) // _ROWS), largest > 0]
+    seen = np.where(np.isnan(some), np.inf, some)
+    ordered, count = np.sort(seen, axis=0), np.isfinite(seen).sum(axis=0)
+    low, high = (
+        np.take_along_axis(ordered, (share * (count - 1)).clip(0).astype(int)[None], axis=0)[0]
+        for share in (0.25, 0.75)
+    )
+    ends = np.take_along_axis(ordered, (count - 1).clip(0)[None], axis=0)[0]
+    spread = np.where(high > low, high - low, ends - ordered[0])
+    lost = np.zeros(width, bool)
+    lost[largest > 0] = np.where(spread > 0, largest[largest > 0] > _LOST * spread, constant & (count > 0))
+    return lost
+
+
+def number_word(value: float, apart: float) -> str:
+    """A number with six digits, or as many as tell it from others that are `apart` from it.
+
+    >>> number_word(346.0, 321.0), number_word(1700000040.526, 99.8)
+    ('346', '1700000040.53')
+    """
+    size = abs(value)
+    more = np.log10(size / apart) if size > apart > 0 else 0.0
+    return f"{value:.{int(np.clip(np.ceil(more) + 4, 6, 15))}g}"

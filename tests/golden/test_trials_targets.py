@@ -1,0 +1,350 @@
+"""Golden: tables whose targets, scales and rows need care, and the right outcome of each."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+
+import epochal as ep
+from epochal.cli.main import main
+
+TRIALS = Path(__file__).parents[1] / "trials"
+OPTIONS = ("--epochs", 30, "--batch-size", 8, "--learning-rate", 0.01)
+QUICK = {"epochs": 30, "batch_size": 8, "learning_rate": 0.01}
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def call(capsys):
+    """Run a command: (exit status, standard output, standard error)."""
+
+    def run(*arguments):
+        capsys.readouterr()
+        status = main([str(one) for one in arguments])
+        return status, *capsys.readouterr()
+
+    return run
+
+
+def column(path, name):
+    with Path(path).open(encoding="utf-8") as file:
+        return np.array([float(row[name]) for row in csv.DictReader(file)])
+
+
+def test_targets_far_from_zero_are_learned_and_written_with_all_their_digits(call):
+    table = TRIALS / "timestamps.csv"
+    status, out, _ = call("train", table, "--epochs", 40, "--batch-size", 8, "--out", "run", "--hidden", 16)
+    assert status == 0
+    assert "1700000000.23 to 1700000099.9" in " ".join(out.split())
+    true = column(table, "when")
+    run = ep.load("run")
+    assert run.scores["validation"].metrics["r2"].mean > 0.95
+    assert run.baseline["validation.r2"][0] == pytest.approx(0, abs=0.05)
+    held = run.scores["validation"]
+    np.testing.assert_array_equal(held.true, true[run.splits[0] == 2])
+    error = np.sqrt(np.square(held.predicted - held.true).mean())
+    assert held.metrics["rmse"].mean == pytest.approx(error, rel=1e-9)
+    assert run.curves.values("validation.rmse")[1][0].min() == pytest.approx(error, rel=1e-3)
+
+    exact = run.predict(table).values[:, 0]
+    assert np.abs(exact - true).max() < 20
+    printed = call("predict", "run", table)[1]
+    by_csv = [float(row["predicted when"]) for row in csv.DictReader(io.StringIO(printed))]
+    by_json = [
+        row["predicted when"] for row in json.loads(call("predict", "run", table, "--json")[1])["rows"]
+    ]
+    for written in (by_csv, by_json):
+        np.testing.assert_allclose(written, exact, rtol=0, atol=1e-4)
+    page = Path("run/report.html").read_text()
+    assert "1700000" in page.partition('"residuals"')[2][:200]
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        pytest.param(lambda x: 2.5e12 + 7 * x, id="milliseconds"),
+        pytest.param(lambda x: -3e7 + x * 1e-2, id="below zero"),
+        pytest.param(lambda x: (16_777_216 + np.round(1000 * x)).astype(np.int64), id="whole numbers"),
+        pytest.param(lambda x: np.column_stack([x, 1e9 + x]), id="one of two"),
+    ],
+)
+def test_any_offset_of_the_target_changes_nothing_that_is_learned(target):
+    x = np.random.default_rng(0).normal(size=(200, 2))
+    y = target(x[:, 0] + 3)
+    run = ep.fit(ep.MLP(8), (x, y), standardize=True, task="regression", **QUICK)
+    assert run.scores["validation"].metrics["r2"].mean > 0.95
+    found = run.predict(x).values.reshape(y.shape)
+    assert (np.abs(found - y).mean(axis=0) < 0.2 * np.std(y, axis=0)).all()
+
+
+def _frame(x, y):
+    return pa.table({"a": x[:, 0], "b": x[:, 1], "y": y})
+
+
+@pytest.fixture(scope="module")
+def far():
+    """Inputs 1e9 + x, of which x decides."""
+    x = np.random.default_rng(1).normal(size=(300, 2))
+    return 1e9 + x, (x[:, 0] > 0).astype(np.int64)
+
+
+@pytest.mark.parametrize("kind", ["arrays", "frame", "csv", "parquet", "npy"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_inputs_far_from_zero_are_learned(far, kind, stream):
+    inputs, classes = far
+    table = _frame(inputs, classes)
+    new = inputs if kind in ("arrays", "npy") else table
+    if kind == "arrays":
+        source = (inputs, classes)
+    elif kind == "frame":
+        source = (table, "y")
+    elif kind == "npy":
+        source = "far.npy"
+        np.save(source, np.column_stack([inputs, classes]))
+    else:
+        source = f"far.{kind}"
+        (pa.csv.write_csv if kind == "csv" else pq.write_table)(table, source)
+    run = ep.fit(ep.MLP(8), source, stream=stream if kind != "frame" else None, standardize=True, **QUICK)
+    assert run.scores["validation"].metrics["accuracy"].mean > 0.85
+    run.save("run")
+    labels = ep.load("run").predict(new).labels.astype(int)
+    assert (labels == classes).mean() > 0.85
+    one = ep.load("run").predict(new[:1] if isinstance(new, np.ndarray) else new.slice(0, 1))
+    np.testing.assert_allclose(one.values[0], run.predict(new).values[0], rtol=1e-5)
+
+
+def test_a_series_far_from_zero_is_forecast():
+    series = 1.6e9 + 10 * np.sin(np.arange(240) / 5)
+    run = ep.fit(ep.MLP(8), ep.windows(series, lags=8), **QUICK)
+    assert run.scores["validation"].metrics["r2"].mean > 0.9
+
+
+def test_numbers_that_float32_holds_exactly_stay_float32():
+    years = np.column_stack([np.arange(1900.0, 2020.0), np.arange(120.0) / 7])
+    assert ep.load_data((years, np.arange(120) % 2)).dtype == np.float32
+
+
+def test_without_scaling_lost_differences_are_said(far):
+    inputs, classes = far
+    run = ep.fit(ep.MLP(4), (inputs, classes), standardize=False, epochs=1)
+    assert any("standardize" in note and "column 1" in note for note in run.data["notes"])
+
+
+def joined(text):
+    return " ".join(text.split())
+
+
+def test_arrays_are_standardized_from_python_as_from_the_command_line(call):
+    """One column in thousandths, one in millions: without scales the second drowns the first."""
+    random = np.random.default_rng(3)
+    inputs = random.normal(size=(240, 2)) * [1e-3, 1e6]
+    classes = (inputs[:, 0] > 0).astype(np.int64)
+    np.save("apart.npy", np.column_stack([inputs, classes]))
+    run = ep.fit(ep.MLP(8), (inputs, classes), **QUICK)
+    status, out, _ = call("train", "apart.npy", "--hidden", 8, *OPTIONS, "--out", "run")
+    assert status == 0
+    assert "each column to mean 0 and variance 1" in joined(out)
+    by_file = ep.load("run").scores["validation"].metrics["accuracy"].mean
+    assert run.scores["validation"].metrics["accuracy"].mean == by_file > 0.9
+    assert any("standardize=False" in note for note in run.data["notes"])
+    raw = ep.fit(ep.MLP(8), (inputs, classes), standardize=False, **QUICK)
+    assert raw.scores["validation"].metrics["accuracy"].mean < 0.8
+    assert not raw.settings["standardize"]
+
+
+def test_each_kind_of_array_has_its_scales():
+    random = np.random.default_rng(4)
+    classes = np.arange(40) % 2
+
+    def fitted(model, inputs, **options):
+        return ep.fit(model, (inputs, classes), epochs=1, batch_size=8, metrics=(), **options)
+
+    series = random.normal(size=(40, 9, 2)) * [1, 1e4] + [0, 1e5]
+    scaling = fitted(ep.LSTM(2), series).fitted[0].scaling
+    assert scaling.center.shape == (2,) and scaling.center[1] == pytest.approx(1e5, rel=0.1)
+    images = random.uniform(size=(40, 8, 8))
+    assert fitted(ep.MLP(2), images).fitted[0].scaling is None, "pixels from 0 to 1"
+    assert fitted(ep.MLP(2), np.round(255 * images)).fitted[0].scaling.center.shape == (1,)
+    assert fitted(ep.MLP(2), np.round(255 * images).astype(np.uint8)).fitted[0].scaling is None
+
+    def init(key, sample):
+        return {"table": jax.random.normal(key, (7, 1))}
+
+    ids = random.integers(0, 7, (40, 5))
+    run = fitted((init, lambda p, x: p["table"][x.astype(int)].sum(axis=1)), ids)
+    assert run.fitted[0].scaling is None, "ids for an embedding"
+    assert any("whole numbers of its inputs" in note for note in run.data["notes"])
+    assert fitted((lambda key, x: jnp.zeros(5), lambda w, x: x @ w), ids).fitted[0].scaling is not None
+
+
+def test_parameters_to_start_from_decide_how_arrays_are_scaled(tmp_path):
+    random = np.random.default_rng(5)
+    data = random.normal(size=(40, 2)) * [1, 100], np.arange(40) % 2
+    for asked in (False, None):
+        first = ep.fit(ep.MLP(3), data, epochs=1, standardize=asked)
+        folder = first.save(tmp_path / f"run {asked}")
+        second = ep.fit(ep.MLP(3), data, epochs=1, initial=folder)
+        assert second.settings["standardize"] == first.settings["standardize"] == (asked is None)
+
+
+def test_duplicates_are_kept_on_one_side_of_each_split(call):
+    table = TRIALS / "duplicates.csv"
+    options = ("--repeats", 5, "--epochs", 60, "--hidden", 32, "--out", "run")
+    status, out, _ = call("train", table, *options)
+    assert status == 0
+    assert "100 distinct rows of 400" in out and "one side of each split" in joined(out)
+    assert "No detectable difference" in joined(out) or "no better than" in joined(out)
+    run = ep.load("run")
+    rows = table.read_text().splitlines()[1:]
+    for parts in run.splits:
+        sides = {}
+        for row, part in zip(rows, parts, strict=True):
+            sides.setdefault(row, set()).add(int(part))
+        assert all(len(found) == 1 for found in sides.values())
+        assert (parts == 2).sum() == 80
+    assert run.scores["validation"].metrics["accuracy"].mean < 0.65
+
+
+@pytest.mark.parametrize("kind", ["frame", "arrays", "numbers", "images", "groups", "test"])
+def test_copies_of_every_kind_stay_together(kind):
+    random = np.random.default_rng(6)
+    inputs, targets = random.normal(size=(40, 3)), random.integers(0, 2, 40)
+    several, options = np.tile(np.arange(40), 3), {"epochs": 1, "batch_size": 8, "metrics": ()}
+    if kind == "images":
+        inputs = random.integers(0, 256, (40, 5, 5), dtype=np.uint8)
+    if kind == "numbers":
+        targets = random.normal(size=40)
+    data = inputs[several], targets[several]
+    if kind in ("frame", "groups"):
+        columns = {"a": data[0][:, 0], "b": data[0][:, 1], "y": data[1]}
+        columns |= {"who": np.arange(120) // 2} if kind == "groups" else {}
+        data = ep.load_data((pa.table(columns), "y"), **({"groups": "who"} if kind == "groups" else {}))
+    options |= {"test": 0.2} if kind == "test" else {}
+    run = ep.fit(ep.MLP(2), data, repeats=2, **options)
+    for parts in run.splits:
+        assert (parts.reshape(3, 40) == parts[:40]).all()
+        assert set(parts.tolist()) >= {1, 2}
+    assert sum("duplicates" in note for note in run.data["notes"]) == 1
+
+
+def test_copies_in_data_of_its_own_are_counted_and_said():
+    random = np.random.default_rng(7)
+    inputs, classes = random.normal(size=(60, 3)), np.arange(60) % 2
+    run = ep.fit(ep.MLP(2), (inputs, classes), validation=(inputs[:30], classes[:30]), epochs=1)
+    assert any("30 of the 30 validation samples have inputs" in note for note in run.data["notes"])
+
+
+def test_a_table_of_twenty_rows_trains_with_the_batch_lowered(call):
+    status, out, _ = call("train", TRIALS / "twenty.csv", "--epochs", 3, "--out", "run")
+    assert status == 0
+    assert "batch size 16 instead of the usual 32" in joined(out)
+    assert ep.load("run").plan.batch_size == 16
+    status, _, err = call("train", TRIALS / "twenty.csv", "--batch-size", 32, "--epochs", 3)
+    assert status == 2 and "16" in err, "what was asked for is refused"
+
+
+@pytest.mark.parametrize("rows", [2, 3, 5])
+@pytest.mark.parametrize("target", ["numbers", "classes", "one of a class"])
+def test_the_fewest_rows_train_and_no_figure_is_without_explanation(rows, target):
+    random = np.random.default_rng(rows)
+    y = {
+        "numbers": random.normal(size=rows),
+        "classes": np.array(["a", "b"])[np.arange(rows) % 2],
+        "one of a class": np.array(["a"] * (rows - 1) + ["b"]),
+    }[target]
+    run = ep.fit(ep.MLP(2), (random.normal(size=(rows, 2)), y), epochs=1, batch_size=None, task=None)
+    notes = " ".join(run.data["notes"])
+    if rows == 2:
+        assert "nothing validates" in notes and not run.scores
+        return
+    undefined = {name for name, one in run.scores["validation"].metrics.items() if np.isnan(one.mean)}
+    assert not undefined or "not defined" in notes or "lack the class" in notes
+
+
+@pytest.mark.parametrize("order", ["stratified", "balanced", "tracks"])
+def test_no_usual_batch_size_is_refused(order):
+    random = np.random.default_rng(8)
+    kinds = 40 if order == "stratified" else 2
+    data = random.normal(size=(120, 2)), np.array([f"class {k % kinds}" for k in range(120)])
+    few = ep.fit(ep.MLP(2), data, order=order, epochs=1, metrics=())
+    assert few.plan.updates
+
+
+def test_sizes_of_a_grid_that_do_not_fit_are_left_out_and_said():
+    random = np.random.default_rng(9)
+    data = random.normal(size=(50, 2)), np.arange(50) % 2
+    options = {"learning_rate": 0.01, "epochs": 2, "repeats": 3}
+    found = ep.compare(ep.MLP(2), data, batch_size=[8, 20, 128], **options)
+    assert sorted(row.batch_size for row in found.rows) == [8, 20]
+    assert any("128 is left out" in note for note in found.notes)
+    with pytest.raises(ep.Refusal, match="batch_size must be between 1 and 40"):
+        ep.compare(ep.MLP(2), data, batch_size=[64, 128], **options)
+
+
+@pytest.fixture(scope="module")
+def adult(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("adult") / "run"
+    ep.fit(ep.MLP(4), str(TRIALS / "adult.csv"), epochs=3).save(folder)
+    return folder
+
+
+def test_labels_that_training_did_not_have_are_named_and_the_rows_predicted(call, adult):
+    new = TRIALS / "adult-new.csv"
+    status, out, err = call("predict", adult, new)
+    assert status == 0
+    assert len(out.splitlines()) == len(new.read_text().splitlines())
+    assert '"<=50K.", ">50K."' in joined(err) and "accuracy" not in err
+    assert joined(err).count("training did not have") == 1
+    prediction = ep.load(adult).predict(str(new))
+    assert prediction.accuracy is None and set(prediction.labels) <= {"<=50K", ">50K"}
+    status, out, _ = call("train", TRIALS / "adult.csv", "--test", new, "--epochs", 2, "--out", "run")
+    assert status == 0 and "training did not have" in joined(out)
+    status, _, err = call("train", TRIALS / "adult.csv", "--validation", new, "--epochs", 2)
+    assert status == 2 and '"<=50K."' in err
+
+
+def test_rows_with_known_labels_still_count():
+    random = np.random.default_rng(10)
+    inputs, classes = random.normal(size=(40, 2)), np.array(["a", "b"])[np.arange(40) % 2]
+    run = ep.fit(ep.MLP(2), (inputs, classes), epochs=1)
+    some = classes.astype(object)
+    some[:10] = "c"
+    found = run.predict((inputs, some.astype(str)))
+    assert found.accuracy == pytest.approx((found.labels[10:] == classes[10:]).mean())
+    assert sum('"c" in 10 of 40 rows' in note for note in found.notes) == 1
+
+
+@pytest.mark.parametrize(
+    ("known", "new"),
+    [
+        (["0", "1"], ["false", "true"]),
+        ([0, 1], [False, True]),
+        ([False, True], [0, 1]),
+        ([1, 2], [1.0, 2.0]),
+        ([1, 2], ["1.0", "2.0"]),
+        (["no", "yes"], ["No", "YES"]),
+        (["no", "yes"], [0, 1]),
+        (["red", "green"], [" Red", "GREEN "]),
+    ],
+)
+def test_other_spellings_of_a_class_are_understood(known, new):
+    random = np.random.default_rng(11)
+    inputs, ids = random.normal(size=(30, 2)), np.arange(30) % 2
+    run = ep.fit(ep.MLP(2), (inputs, np.array(known)[ids]), epochs=1)
+    found = run.predict((inputs, np.array(new)[ids]))
+    assert found.truth.tolist() == run.predict((inputs, np.array(known)[ids])).truth.tolist()
+    assert found.accuracy is not None
