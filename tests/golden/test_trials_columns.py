@@ -66,6 +66,24 @@ def test_a_column_that_determines_the_target_is_named():
     assert sum("determines" in note for note in data.notes) == 1
 
 
+@pytest.mark.parametrize(
+    ("columns", "named"),
+    [
+        ({"a": lambda y: [f"${2 * v:,.2f}" for v in y]}, "the target is its multiple"),
+        ({"a": lambda y: y**3}, "the target rises with it"),
+        ({"a": lambda y: -(y**3)}, "the target falls with it"),
+        ({"a": lambda y: np.round(y).astype(int)}, ""),
+        ({"a": lambda y: [f"k{k}" for k in range(len(y))]}, ""),
+    ],
+)
+def test_copies_of_a_number_are_named(columns, named):
+    y = np.random.default_rng(0).uniform(1000, 9000, 120).round(2)
+    made = {name: make(y) for name, make in columns.items()}
+    data = load((pa.table({"x": y[::-1] % 7, **made, "y": y}), "y"))
+    found = [note for note in data.notes if "determines the target" in note]
+    assert (len(found) == 1 and named in found[0]) if named else not found
+
+
 def test_many_levels_are_learned_and_predicted(tmp_path):
     """Training, saving, loading and predicting, with a level that training has never seen."""
     data = load(TRIALS / "cities.csv")
