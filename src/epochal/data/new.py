@@ -231,7 +231,8 @@ def _unused(encoder: Encoder) -> Callable[[Sequence[str]], Collection[int]]:
 def _read_pair(encoder: Encoder | None, source: tuple[Any, ...]) -> _Read:
     """A frame with its target and sample weights beside it, or named among its columns."""
     named = {plain_name(one) for one in source[1:] if isinstance(one, str)}
-    unused = (lambda names: ()) if encoder is None else _unused(encoder)
+    numbered = any(isinstance(one, int) for one in source[1:])  # numbers count the columns that are there
+    unused = (lambda names: ()) if encoder is None or numbered else _unused(encoder)
     table, notes = table_of_frame(
         source[0], lambda names: [at for at in unused(names) if plain_name(names[at]) not in named]
     )
