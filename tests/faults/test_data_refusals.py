@@ -248,7 +248,6 @@ BAD_NEW = {
         ['column 4 ("day")', "dates", '"monday"', "row 2"],
     ),
     "inf": ({"size": [0.5, np.inf]}, ["finite", "row 2"]),
-    "an unknown class": ({"y": ["no", "maybe"]}, ["2 classes", "no, yes", '"maybe"', "row 2"]),
 }
 
 
