@@ -227,3 +227,32 @@ def test_columns_of_a_frame_stand_beside(run):
     assert found[7:9].to_pandas()["customer"].tolist() == ["0007", "0008"]
     whole = run.predict((named, TARGETS["pandas categories of integers"]), with_inputs=True).to_pandas()
     pd.testing.assert_frame_equal(whole[list(named)], named, check_dtype=False)
+
+
+TRIALS = Path(__file__).parents[1] / "trials"
+
+
+def test_rows_without_a_known_label_are_left_out_and_said(tmp_path):
+    run = ep.fit(ep.MLP(4), str(TRIALS / "adult.csv"), epochs=2, repeats=2)
+    with pytest.raises(ep.Refusal, match=r'labels "<=50K\.", ">50K\." .* nothing is left to evaluate'):
+        run.evaluate(str(TRIALS / "adult-new.csv"))
+    lines = (TRIALS / "adult.csv").read_text().splitlines()[:41]
+    for at, label in ((4, "unknown"), (5, ""), (6, lines[6].rpartition(",")[2].lower())):
+        lines[at] = f"{lines[at].rpartition(',')[0]},{label}"
+    (tmp_path / "mixed.csv").write_text("\n".join(lines) + "\n")
+    found = run.evaluate(str(tmp_path / "mixed.csv"))
+    assert found.rows == 38 and found.ensemble_confusion.sum() == 38
+    assert any('the label "unknown" in 1 of 39 rows' in note for note in found.notes)
+    assert "2 of 40 rows are left out: they have no income, or one that training did not have." in found.notes
+
+
+def test_large_targets_are_evaluated_with_all_their_digits():
+    run = ep.fit(ep.MLP(8), str(TRIALS / "timestamps.csv"), epochs=60, learning_rate=0.05, test=0.2)
+    whole = run.evaluate(str(TRIALS / "timestamps.csv"))
+    assert whole.metrics["r2"].mean > 0.95
+    rows = held_out(run, 0, 3)
+    frame = pd.read_csv(TRIALS / "timestamps.csv").iloc[rows]
+    found = run.evaluate(frame)
+    for name in ("r2", "rmse", "mae"):
+        assert found.metrics[name].mean == pytest.approx(run.metrics["test"][name].mean, rel=1e-6), name
+    assert found.residuals[0].rmse == pytest.approx(found.ensemble["rmse"])

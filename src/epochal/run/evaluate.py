@@ -48,7 +48,7 @@ def evaluate(
         raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
     if targets is not None:
         data = (data, targets)
-    dataset = read_samples(run, data, skip_bad, reading=reading)
+    dataset = read_samples(run, data, skip_bad, partial=True, reading=reading)
     dataset, notes = _labeled(run, dataset)
     assert dataset.targets is not None
     outputs = outputs_of(run, dataset, parameters)
@@ -89,7 +89,11 @@ def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
     if known.all():
         return dataset, []
     if not known.any():
-        raise Refusal(f'no row of {dataset.source} has a target "{name}" that the network was trained for.')
+        why = [note for note in dataset.notes if "training did not have" in note]
+        none = f'no row of {dataset.source} has a target "{name}" that the run was trained for.'
+        raise Refusal(
+            why[0].replace("they count in no figure", "nothing is left to evaluate") if why else none
+        )
     if dataset.timeline is not None:
         raise Refusal(f'"{name}" must have no missing values where windows are evaluated.')
     left, weight = int((~known).sum()), dataset.sample_weight
@@ -100,7 +104,10 @@ def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
         rows=dataset.rows[known],
         sample_weight=None if weight is None else weight[known],
         names=tuple(np.asarray(dataset.names, object)[known]) if dataset.names else (),
-    ), [f"{left:,} of {len(known):,} rows without a known target are left out of all figures."]
+    ), [
+        f"{left:,} of {len(known):,} rows are left out: they have no {name}, or one that training did "
+        "not have."
+    ]
 
 
 def _left_out(run: Run) -> list[str]:

@@ -321,7 +321,13 @@ def in_units(run: Run, fitted: Fitted, outputs: NDArray[np.float64], dataset: Da
 
 
 def read_samples(
-    run: Run, data: Any, skip_bad: bool = False, *, ahead: bool = False, reading: Reading = AS_FOUND
+    run: Run,
+    data: Any,
+    skip_bad: bool = False,
+    *,
+    ahead: bool = False,
+    partial: bool = False,
+    reading: Reading = AS_FOUND,
 ) -> Dataset:
     """New samples, encoded as those of the run were.
 
@@ -330,6 +336,7 @@ def read_samples(
         data: a file, a data frame, or arrays.
         skip_bad: whether images that can't be read are left out.
         ahead: whether windows of a series may end where the targets are not known yet.
+        partial: whether targets may be missing in some rows of a table, and are then -1 or NaN there.
         reading: what is said about how a file is read; the rest is recognized.
     """
     encoder = run.encoder.looking_ahead() if ahead and isinstance(run.encoder, WindowEncoder) else run.encoder
@@ -345,6 +352,7 @@ def read_samples(
         target_name=run.data["target"],
         dtype=run.data["dtype"],
         finite=any(fitted.scaling is None for fitted in run.fitted),
+        partial=partial,
         reading=reading,
     )
 
