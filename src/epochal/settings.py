@@ -174,7 +174,8 @@ class Settings:
             what it shall make greatest on the validation samples of each repeat, "f1", "balanced_accuracy" or
             "youden"; one half by default.
         standardize: bring inputs (and regression targets) to mean 0 and variance 1 by the training samples;
-            by default for tables and arrays, but not for images and tokens.
+            by default for tables and arrays, but not for images and tokens. Sample weights do not count in
+            the scales.
         evaluate_every: epochs between evaluations, or a string such as "100 updates".
         evaluate_train: whether the training loss at fixed parameters is evaluated, too; by default unless
             the samples are streamed and there are others for validation.

@@ -95,7 +95,6 @@ TABLES = {
         "name,x,y\n" + "".join(f"n{i // 2},{i % 3},{i % 2}\n" for i in range(2400)),
         ['"name"', "at most 1,000", "1,200", "--drop name"],
     ),
-    "a class of one": (rows() + "1,2,c\n", ["c", "1 sample"]),
     "binary": ("1,2\n3,\x004\n", ["text table", "byte 0x"]),
 }
 
