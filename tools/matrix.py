@@ -49,7 +49,7 @@ SMOKE = (
     "verify run",
     "compare iris.csv --batch-size 16,32 --hidden 4 --epochs 3 --repeats 3 --out compared",
     "advise iris.csv --hidden 4 --epochs 3 --repeats 3 --out advised",
-    "words corpus.txt --dimensions 4 --epochs 2 --min-count 1 --out vectors.txt",
+    "words corpus.txt --dimensions 4 --epochs 2 --min-count 1 --batch-size 32 --out vectors.txt",
     "runs .",
 )
 """One line for each command; the options keep them short."""

@@ -50,7 +50,10 @@ def standardized(settings: Settings, dataset: Dataset, model: Any) -> Standardiz
     if chosen and dataset.dtype == np.int32:
         raise Refusal("standardize must be False for tokens, which are no quantities; got True.")
     if not chosen and isinstance(dataset.inputs, np.ndarray) and first_missing(dataset.inputs) is not None:
-        raise Refusal("the inputs have missing values (NaN), which only standardize=True can fill.")
+        raise Refusal(
+            "the inputs have missing values (NaN), which standardizing fills: leave standardize=False "
+            "(--no-standardize) out."
+        )
     targets = _targets(settings, dataset)
     if targets and callable(settings.loss):
         notes += (
@@ -155,6 +158,6 @@ def _blurred(dataset: Dataset, inputs: bool, targets: bool) -> tuple[str, ...]:
     shown = ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
     lose = "lose" if len(names) > 1 else "loses"
     return (
-        f"without standardizing, {shown} {lose} digits that tell values apart (float32); standardize=True "
-        "(no --no-standardize) keeps them.",
+        f"without standardizing, {shown} {lose} digits that tell values apart (float32 has 7): leave "
+        "standardize=False (--no-standardize) out.",
     )

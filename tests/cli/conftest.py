@@ -1,6 +1,5 @@
 """What do the command line's tests share? Real processes, calls in this process, and one trained run."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -8,18 +7,6 @@ from processes import Result
 
 SMALL = ("--hidden", "4", "--epochs", "3", "--batch-size", "30")
 """Options of a training that takes no time."""
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _cache(tmp_path_factory):
-    """Compiled programs are shared by all tests here and by nothing else."""
-    before = os.environ.get("EPOCHAL_CACHE")
-    os.environ["EPOCHAL_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-    yield
-    if before is None:
-        del os.environ["EPOCHAL_CACHE"]
-    else:
-        os.environ["EPOCHAL_CACHE"] = before
 
 
 @pytest.fixture
@@ -64,7 +51,7 @@ def refuse(call, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory, _cache):
+def trained(tmp_path_factory):
     """The run folder of a small network on a table, and the table: (run, table)."""
     from epochal.cli.main import main
 

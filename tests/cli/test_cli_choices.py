@@ -16,7 +16,7 @@ ASKED = ("--hidden", "5,4", "--epochs", "2", "--repeats", "2", "--class-weight",
 
 
 @pytest.fixture(scope="module")
-def comparison(tmp_path_factory, _cache):
+def comparison(tmp_path_factory):
     """The folder of a small comparison."""
     from epochal.cli.main import main
 

@@ -209,7 +209,7 @@ REFUSED = {
     "twice the same": (["-b", "8,8"], ["batch_size", "once", "got 8 2 times"]),
     "thousands": (["-b", "1,024"], ["batch_size", "Write 1024"]),
     "batch size 0": (["-b", "0,8"], ["batch_size", "at least 1", "got 0"]),
-    "batch size above": (["-b", "8,1000"], ["batch_size", "1 and 48", "got 1000", '"full"']),
+    "batch size above": (["-b", "1000,2000"], ["batch_size", "1 and 48", "got 1000", '"full"']),
     "learning rate": (["-l", "0.1,fast"], ["learning_rate", '"fast"']),
     "learning rate 0": (["-l", "0"], ["learning_rate", "above 0"]),
     "epochs": (["-e", "3,0"], ["epochs", "at least 1", "got 0"]),

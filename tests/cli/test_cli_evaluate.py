@@ -9,7 +9,7 @@ import pytest
 
 
 @pytest.fixture(scope="module")
-def numbers(tmp_path_factory, _cache):
+def numbers(tmp_path_factory):
     """The run of a regression with a large target, and its table."""
     from epochal.cli.main import main
 

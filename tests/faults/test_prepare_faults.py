@@ -77,7 +77,7 @@ def test_data_apart_without_a_target_is_refused():
 
 def test_missing_values_in_new_rows_are_refused_where_nothing_fills_them():
     known = load((X, Y))
-    with pytest.raises(ep.Refusal, match=r"NaN.*standardize=True.*row 5\."):
+    with pytest.raises(ep.Refusal, match=r"NaN.*standardizes.*row 5\."):
         encode_new(None, HOLES, task=known.task, shape=known.shape, finite=True)
     assert np.isnan(encode_new(None, HOLES, task=known.task, shape=known.shape).inputs[4, 1])
     table = load((pd.DataFrame(X), Y))

@@ -373,13 +373,15 @@ def test_models_that_cannot_work_are_refused(model, sentence):
 def test_missing_values_need_a_scaling_that_fills_them():
     holes = X.copy()
     holes[3, 1] = np.nan
-    with pytest.raises(ep.Refusal, match=r"missing values .*only standardize=True can fill"):
+    with pytest.raises(
+        ep.Refusal, match=r"missing values .*leave standardize=False \(--no-standardize\) out"
+    ):
         ep.train(ep.MLP(4), (holes, Y), standardize=False)
 
 
 def test_data_that_cannot_work_is_refused():
     for data, sentence in (
-        (X, "data must be "),
+        (X, "y is missing"),
         ((X, Y[:-1]), "targets must have one entry for each of the 40 samples; got 39."),
         ((X, np.zeros(40, int)), "must have at least 2 different values"),
     ):

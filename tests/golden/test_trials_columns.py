@@ -66,6 +66,24 @@ def test_a_column_that_determines_the_target_is_named():
     assert sum("determines" in note for note in data.notes) == 1
 
 
+@pytest.mark.parametrize(
+    ("columns", "named"),
+    [
+        ({"a": lambda y: [f"${2 * v:,.2f}" for v in y]}, "the target is its multiple"),
+        ({"a": lambda y: y**3}, "the target rises with it"),
+        ({"a": lambda y: -(y**3)}, "the target falls with it"),
+        ({"a": lambda y: np.round(y).astype(int)}, ""),
+        ({"a": lambda y: [f"k{k}" for k in range(len(y))]}, ""),
+    ],
+)
+def test_copies_of_a_number_are_named(columns, named):
+    y = np.random.default_rng(0).uniform(1000, 9000, 120).round(2)
+    made = {name: make(y) for name, make in columns.items()}
+    data = load((pa.table({"x": y[::-1] % 7, **made, "y": y}), "y"))
+    found = [note for note in data.notes if "determines the target" in note]
+    assert (len(found) == 1 and named in found[0]) if named else not found
+
+
 def test_many_levels_are_learned_and_predicted(tmp_path):
     """Training, saving, loading and predicting, with a level that training has never seen."""
     data = load(TRIALS / "cities.csv")
@@ -163,6 +181,9 @@ WRITTEN = {
     "areas": (["60 m²", "72.5 m²", "1,200 m²"], [60, 72.5, 1200]),
     "thousands and millions": (["950", "1.2k", "3M"], [950, 1200, 3e6]),
     "exponents": (["$1e5", "$2.5E-3", "$7"], [1e5, 2.5e-3, 7]),
+    "times of day": (["14:30", "08:15", "23:45"], [14.5, 8.25, 23.75]),
+    "half days": (["2:30 PM", "12:15 am", "12:00 PM"], [14.5, 0.25, 12]),
+    "durations": (["1:05:24", "0:00:36", "-1:30:00"], [1.09, 0.01, -1.5]),
     "percent": (["76.7%", "8 %", "100%"], [76.7, 8, 100]),
 }
 
@@ -285,6 +306,22 @@ def test_days_and_months_are_told_apart_by_the_whole_column_or_said():
     other = [f"{day}/3/2021" for day in draws.integers(1, 29, 80)]
     both = load((pa.table({"when": words, "paid": other, "y": y}), "y"))
     assert both.inputs[0, both.features.index("when day")] == int(words[0][:2])
+
+
+def test_dates_in_several_ways_are_dates():
+    moments = np.datetime64("2021-01-04", "s") + np.arange(90) * np.timedelta64(31 * 3600, "s")
+    forms = ("%d.%m.%Y", "%Y-%m-%d %H:%M:%S")
+    words = [moment.item().strftime(forms[k % 2]) for k, moment in enumerate(moments)]
+    data = load((pa.table({"when": words, "y": [0, 1, 1] * 30}), "y"))
+    said(data, "written as", *forms)
+    day = data.inputs[:, data.features.index("when day")]
+    assert day.tolist() == [moment.item().day for moment in moments]
+
+
+def test_several_words_among_numbers_may_mean_something_of_their_own(tmp_path):
+    good = "".join(f"{i / 7:.4f},{i % 2}\n" for i in range(100))
+    with pytest.raises(Refusal, match=r'"low" \(3 values, first in row 101\), "high".*--missing low,high'):
+        read(tmp_path, f"a,y\n{good}" + "low,1\n" * 3 + "high,0\n" * 2)
 
 
 def test_whole_numbers_may_be_dates_and_seconds_are_numbers():

@@ -156,6 +156,15 @@ def test_palettes_cmyk_bits_and_frames_become_colors(tmp_path):
     assert any("images have the same pixels as others" in note for note in data.notes)
 
 
+def test_gray_images_in_files_of_colors_are_said_to_be_gray(tmp_path):
+    def gray(number):
+        return np.repeat(small(number)[..., None], 3, axis=2)
+
+    data = ep.load_data(two_classes(tmp_path / "shots", gray))
+    assert data.shape == (4, 4, 3)
+    assert any("all images are gray, though in files of colors" in note for note in data.notes)
+
+
 def small(number):
     return RANDOM.integers(0, 250, (4, 4), dtype=np.uint8)
 

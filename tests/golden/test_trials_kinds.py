@@ -96,6 +96,11 @@ def test_the_hour_that_comes_twice_is_named_and_utc_offered(call):
             "1 change of the distance between rows",
         ),
         (np.append(np.arange(60), np.arange(90, 150)), 57 + 57, "1 gap in time, between 59 and 90"),
+        (
+            np.delete(0.1 * np.arange(120) + np.random.default_rng(2).normal(0, 0.005, 120), range(50, 60)),
+            47 + 57,
+            "1 gap in time",
+        ),
         (np.append(np.arange(60), np.arange(90, 150))[::-1], 57 + 57, "sorted, the oldest row first"),
         (DAYS[::-1], 137, "sorted, the oldest row first"),
         (np.delete(moments("2021-03-27T00", 72, "h"), [26]), 71 - 3, "read as clocks set forward"),

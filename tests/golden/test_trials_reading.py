@@ -497,3 +497,19 @@ def test_a_first_line_that_is_too_short_is_left_out_or_refused_with_a_remedy(tmp
     with pytest.raises(Refusal, match=r"line 1 of t.csv has 3 fields and most others have 4.*--skip-rows 1"):
         load(tmp_path / "t.csv")
     assert load(tmp_path / "t.csv", skip_rows=1).samples == 30
+
+
+HARD_NAMES = ["a ", " a", "A", "b, c", 'say "d"', "e\nf", "x", "x (2)", "x"]
+
+
+def test_a_run_on_hard_names_is_saved_loaded_and_predicts_frames_and_files(tmp_path):
+    frame = pd.DataFrame(RANDOM.normal(size=(N, len(HARD_NAMES))), columns=HARD_NAMES)
+    ep.fit(ep.MLP(4), frame.assign(**{"y ": Y}), epochs=2, batch_size=16, repeats=1, out=tmp_path / "run")
+    back = ep.load(tmp_path / "run")
+    assert len(set(back.encoder.names)) == len(HARD_NAMES) + 1
+    expected = back.predict(frame).values
+    frame.to_csv(tmp_path / "new.csv", index=False)
+    np.testing.assert_allclose(back.predict(tmp_path / "new.csv").values, expected, rtol=1e-5)
+    lower = back.predict(frame.rename(columns={"b, c": "B, C", 'say "d"': ' Say "D"'}))
+    np.testing.assert_array_equal(lower.values, expected)
+    assert sum("capitals or blanks" in note for note in lower.notes) == 1

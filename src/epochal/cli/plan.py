@@ -20,7 +20,6 @@ from epochal.cli.options import (
     reading_options,
 )
 from epochal.cli.say import say, say_document
-from epochal.data.recipe import EXAMPLE
 from epochal.errors import Refusal
 from epochal.plan import Plan
 
@@ -32,7 +31,7 @@ class _Samples(Whole):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         text = str(value)
-        if text == "-" or text.startswith(EXAMPLE) or Path(text).expanduser().exists():
+        if text == "-" or text.startswith("example:") or Path(text).expanduser().exists():
             return text
         if any(mark in text.strip("+-").rstrip("0123456789._,") for mark in "./\\"):
             raise Refusal(f'samples must be a number or a file; there is no file "{text}".')

@@ -76,6 +76,7 @@ class Case:
     overlap: float
     settings: Mapping[str, Any]
     window: int
+    training_samples: int | None
 
     @classmethod
     def of(
@@ -109,7 +110,18 @@ class Case:
         overlap = samples / training_samples if training_samples else _OVERLAP
         window = max(1, min(max(3, points // 20), points // 3))
         return cls(
-            curves, monitor, epochs, monitored, training, yardstick, known, samples, overlap, settings, window
+            curves,
+            monitor,
+            epochs,
+            monitored,
+            training,
+            yardstick,
+            known,
+            samples,
+            overlap,
+            settings,
+            window,
+            training_samples,
         )
 
     @property

@@ -263,7 +263,14 @@ def _calmer(case: Case) -> str:
         if isinstance(rate, int | float)
         else "a third of the learning rate"
     )
-    larger = f"--batch-size {4 * int(size)}" if isinstance(size, int) else "a batch size four times as large"
+    if isinstance(size, int) and case.training_samples is not None:
+        if size >= case.training_samples:
+            return f"The learning rate is too large: try a smaller one ({slower})."
+        larger = f"--batch-size {min(4 * size, case.training_samples)}"
+    else:
+        larger = (
+            f"--batch-size {4 * int(size)}" if isinstance(size, int) else "a batch size four times as large"
+        )
     return (
         "The learning rate is too large for the noise of batches of this size: "
         f"try a smaller rate ({slower}), or a larger batch ({larger})."

@@ -203,7 +203,7 @@ def _targets(
         return (
             class_ids(column, found, name),
             found,
-            [f'{said}; task="multilabel" makes labels of them.', note],
+            [f"{said}; --task multilabel makes labels of them.", note],
         )
     if flags and task in (None, "classification", "multilabel"):
         return _label_matrix(targets, name)
@@ -212,11 +212,11 @@ def _targets(
         odd = "rows of several or no ones" if flags else _odd(targets)
         raise Refusal(
             f"targets must be {needed} for the task {task}; got {odd} in "
-            f'{targets.shape[1]:,} columns. Use task="{"multilabel" if flags else "regression"}" for '
+            f"{targets.shape[1]:,} columns. Use --task {'multilabel' if flags else 'regression'} for "
             f"{'labels' if flags else 'several numbers'}."
         )
     many = np.ascontiguousarray(targets, dtype=np.float64)
-    other = ' task="multilabel" makes labels of them.' if flags else ""
+    other = " --task multilabel makes labels of them." if flags else ""
     said = f"{targets.shape[1]} targets: regression, one number each.{other}"
     return many, Task("regression", targets=targets.shape[1]), [said]
 
@@ -240,7 +240,7 @@ def _label_matrix(targets: NDArray[Any], name: str) -> tuple[NDArray[Any], Task,
     notes = [
         f"{width} target columns of 0 and 1, rows with {_several(targets)}: labels (multilabel), log loss "
         f"of each label, ones: {shown} of {rows:,}; samples are held out at random, not stratified. "
-        'task="regression" takes the numbers as they are.'
+        "--task regression takes the numbers as they are."
     ]
     constant = np.flatnonzero((counts == 0) | (counts == rows))
     if len(constant):

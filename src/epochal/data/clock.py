@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from epochal.data.date_forms import OR
 from epochal.data.encode import to_dates, to_numbers
 from epochal.errors import Refusal
 
@@ -78,7 +79,7 @@ class Clock:
         moment = np.datetime64(int(time), "s").item()
         if self.zone:
             moment = moment.replace(tzinfo=datetime.UTC).astimezone(zone_named(self.zone))
-        form = self.form or ("%Y-%m-%d %H:%M:%S" if self.hours else "%Y-%m-%d")
+        form = self.form.partition(OR)[0] or ("%Y-%m-%d %H:%M:%S" if self.hours else "%Y-%m-%d")
         form = form.replace("%q", str((moment.month + 2) // 3)).replace("%z", "Z")
         return str(moment.strftime(form))
 

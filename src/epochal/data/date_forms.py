@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 from epochal.data.odd_cells import Odd, are_marks, odd_cells
 from epochal.errors import Refusal
 
-__all__ = ["WrittenDates", "check_format", "compact_dates", "parse_dates", "written_dates"]
+__all__ = ["OR", "WrittenDates", "check_format", "compact_dates", "parse_dates", "written_dates"]
 
 MOST = 0.9
 """A text column with this share of dates is one of dates, whose other cells are odd."""
 _SEEN = 100
+OR = " or "
+"""What stands between the forms of a column that writes dates in several ways."""
 
 _MONTHS = """
 january february march april may june july august september october november december
@@ -110,9 +112,9 @@ def check_format(form: str) -> str:
     >>> check_format("%d.%m.%y")
     '%d.%m.%y'
     """
-    _pattern(form)
-    expanded = _expanded(form)
-    if not any(year in expanded for year in ("%Y", "%y")):
+    for one in form.split(OR):
+        _pattern(one)
+    if not all("%y" in _expanded(one).lower() for one in form.split(OR)):
         raise Refusal(f'date_format must have a year, %Y or %y; got "{form}".')
     return form
 
@@ -154,12 +156,16 @@ def parse_dates(words: Any, form: str, utc: bool = False) -> Any:
 
     Args:
         words: an array of text, in chunks or not.
-        form: as `strptime` takes it; names of months in nine languages, seconds with or without fractions.
+        form: as `strptime` takes it, or several with " or " between them; months have names in nine
+            languages, seconds may have fractions.
         utc: whether times with a zone are moved to UTC, instead of being taken as they are written.
 
     >>> parse_dates(pa.array(["18 May 2021", "3 März 2020", "31 June 2021"]), "%d %b %Y").to_pylist()[:2]
     [datetime.datetime(2021, 5, 18, 0, 0), datetime.datetime(2020, 3, 3, 0, 0)]
     """
+    if OR in form:
+        found = [parse_dates(words, one, utc) for one in form.split(OR)]
+        return pc.coalesce(*found)
     if isinstance(words, pa.ChunkedArray):
         return pa.chunked_array([parse_dates(one, form, utc) for one in words.chunks], pa.timestamp("s"))
     parts = pc.extract_regex(pc.utf8_trim_whitespace(words), _pattern(form))
@@ -193,7 +199,7 @@ def parse_dates(words: Any, form: str, utc: bool = False) -> Any:
         afternoon = _by_word(pc.struct_field(parts, "p"), _half) if "p" in names else np.zeros_like(hour)
         hour = hour % 12 + 12 * afternoon
     months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
-    dates = months.astype("datetime64[D]") + (day - 1)
+    dates = months.astype("datetime64[D]") + (day - 1).astype("timedelta64[D]")
     good &= dates.astype("datetime64[M]") == months
     seconds = dates.astype(np.int64) * 86_400 + hour * 3600 + minute * 60 + np.minimum(second, 59)
     if utc and "z" in names:
@@ -246,13 +252,13 @@ def _compiled(form: str) -> re.Pattern[str]:
 
 
 def _candidates(words: Sequence[str]) -> list[str]:
-    """The forms that the first cells may have: dates alone, or with the time that most of them have."""
-    ((time, before, after), _), *_ = Counter(map(_time, words)).most_common(1)
+    """The forms that the first cells may have: dates alone, or with the times that most of them have."""
     named = sum(_plain_word(word[:3]) in _WEEKDAYS for word in words) > len(words) / 2
     dates = [*_DATES, *(f"{day}{date}" for day in ("%a, ", "%a ") for date in _DATES if named)]
-    if not time:
-        return dates
-    return [f"{before}{date}{after}" for date in dates] + (["%a %b %d %H:%M:%S %Y"] if named else [])
+    found = []
+    for (time, before, after), _ in Counter(map(_time, words)).most_common(3):
+        found += [f"{before}{date}{after}" for date in dates] if time else dates
+    return found + (["%a %b %d %H:%M:%S %Y"] if named else [])
 
 
 def _time(word: str) -> tuple[str, str, str]:
@@ -289,12 +295,39 @@ def written_dates(
     words = [word.strip() for word in words if re.search("[0-9]", word) and 4 <= len(word) < 60][:20]
     if len(words) < min(len(seen), 20) / 2:
         return None
-    likely = [
-        form
-        for form in _candidates(words)
-        if 2 * sum(bool(_compiled(form).match(word)) for word in words) >= len(words)
-    ]
-    return _fitting(column, likely, len(filled), day_first)
+    matches = {form: sum(bool(_compiled(form).match(word)) for word in words) for form in _candidates(words)}
+    likely = [form for form, count in matches.items() if 2 * count >= len(words)]
+    found = _fitting(column, likely, len(filled), day_first)
+    if found is not None:
+        return found
+    some = [form for form, count in matches.items() if 10 * count >= len(words)]
+    return _in_several_ways(column, some, len(filled), day_first)
+
+
+def _in_several_ways(
+    column: pa.ChunkedArray, forms: Sequence[str], filled: int, day_first: bool | None
+) -> WrittenDates | None:
+    """Dates of which some are written in one way and some in another, unless only the order differs."""
+    values = {form: parse_dates(column, form) for form in forms}
+    chosen: list[str] = []
+    rest = column
+    for _ in range(3):
+        counts = {
+            form: int(pc.sum(pc.and_(pc.is_valid(rest), pc.is_valid(found))).as_py() or 0)
+            for form, found in values.items()
+        }
+        best = max(counts, key=lambda form: counts[form], default="")
+        if not best or 20 * counts[best] < filled:
+            break
+        if any(_letters(best) == _letters(one) and sorted(best) == sorted(one) for one in chosen):
+            return None
+        chosen.append(best)
+        rest = pc.if_else(pc.is_valid(values[best]), pa.scalar(None, pa.string()), rest)
+    return _fitting(column, [OR.join(chosen)], filled, day_first) if len(chosen) > 1 else None
+
+
+def _letters(form: str) -> str:
+    return re.sub("%.", "%", form)
 
 
 def _fitting(

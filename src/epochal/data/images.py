@@ -339,6 +339,8 @@ def _read(
         None if listing.labels is None else tuple(listing.labels[index] for index in kept),
     )
     inputs: Any = values[: len(kept)]
+    if channels == 3 and options.color is None and len(inputs) and (inputs == inputs[..., :1]).all():
+        notes += ("all images are gray, though in files of colors; --gray reads 1 channel in place of 3.",)
     if streamed:
         items = ImageFiles(rest.files, rest.names, replace(decode, keep=True))
         inputs = ItemRows(items, shape, np.dtype(np.uint8), cores())

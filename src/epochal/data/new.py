@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import re
 from collections.abc import Callable, Collection, Sequence
@@ -27,11 +26,12 @@ from epochal.data.host import parts_on_host
 from epochal.data.json_lines import is_json
 from epochal.data.known_labels import known_ids
 from epochal.data.load import ARRAY_SUFFIXES
+from epochal.data.match import match_columns
 from epochal.data.npy import open_npz, read_array
 from epochal.data.pixel_arrays import as_kept
 from epochal.data.read import existing, is_parquet, parquet_table, read_table, table_of
 from epochal.data.reading import AS_FOUND, Reading
-from epochal.data.schema import Column, Encoder
+from epochal.data.schema import Encoder
 from epochal.data.sniff import sniff
 from epochal.data.standardize import first_missing
 from epochal.data.table import release_memory, weights_of
@@ -88,7 +88,7 @@ def encode_new(
     row = first_missing(found.inputs) if finite else None
     if row is not None:
         raise Refusal(
-            f"the inputs must have no missing values (NaN), which only standardize=True in training can "
+            "the inputs must have no missing values (NaN), which only a training that standardizes them can "
             f"fill; got one in row {row + 1:,}."
         )
     return found
@@ -265,103 +265,6 @@ def _read_arrays(encoder: Encoder, source: Sequence[Any], name: str) -> _Read:
         for role, values in zip(ROLES, [*source[1:], None, None][:2], strict=True)
     )
     return _Read(table, name, (), target, weight)
-
-
-def match_columns(
-    encoder: Encoder, names: Sequence[str], beside: frozenset[str] = frozenset()
-) -> tuple[list[int], int | None, int | None, list[str]]:
-    """Where the new table has each input column, the target and the weights; and what was ignored."""
-    numbered = list(names) == [default_name(index) for index in range(len(names))]
-    if numbered:
-        found = _match_by_count(encoder, len(names), beside)
-        if found is not None:
-            return found
-        if not encoder.header:
-            _refuse_count(encoder, len(names), beside)
-    names, matched = _as_trained(encoder, names)
-    at = {name: index for index, name in enumerate(names)}
-    lacking = [column for column in encoder.columns if column.name not in at]
-    if lacking:
-        _refuse_lacking(encoder, lacking, names)
-    target, weight = (
-        None if index is None else at.get(encoder.names[index]) for index in (encoder.target, encoder.weight)
-    )
-    extra = [name for name in names if name not in encoder.names]
-    said = matched
-    if extra:
-        shown = ", ".join(f'"{name}"' for name in extra[:5]) + (", …" if len(extra) > 5 else "")
-        which = f"column {shown} was" if len(extra) == 1 else f"columns {shown} were"
-        said.append(f"{which} not in the training table: ignored.")
-    return [at[column.name] for column in encoder.columns], target, weight, said
-
-
-def _as_trained(encoder: Encoder, names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The names as the training table writes them, where capitals or blanks alone differ; and a note."""
-    lacking = set(encoder.names) - set(names)
-    written: dict[str, list[str]] = {}
-    for name in lacking:
-        written.setdefault(plain_name(name), []).append(name)
-    found: list[str] = []
-    changed: list[tuple[str, str]] = []
-    for name in names:
-        meant = written.get(plain_name(name), []) if name not in encoder.names else []
-        if len(meant) == 1:
-            changed.append((name, meant.pop()))
-            found.append(changed[-1][1])
-        else:
-            found.append(name)
-    if not changed:
-        return found, []
-    shown = ", ".join(f'"{new}" for "{old}"' for new, old in changed[:3]) + (", …" if changed[3:] else "")
-    return found, [
-        f"{len(changed):,} name{'s' if len(changed) > 1 else ''} of columns differ from the training table's "
-        f"in capitals or blanks only ({shown}): matched."
-    ]
-
-
-def _match_by_count(
-    encoder: Encoder, count: int, beside: frozenset[str]
-) -> tuple[list[int], int | None, int | None, list[str]] | None:
-    """As `match_columns`, for columns without names: all, or without the target, or the weights as well."""
-    said = ["columns are matched by position, having no names."] if encoder.header else []
-    for left_out in _left_out(encoder, beside):
-        kept = [index for index in range(len(encoder.names)) if index not in left_out]
-        if len(kept) == count:
-            at = {index: position for position, index in enumerate(kept)}
-            target, weight = (None if i is None else at.get(i) for i in (encoder.target, encoder.weight))
-            return [at[column.index] for column in encoder.columns], target, weight, said
-    return None
-
-
-def _left_out(encoder: Encoder, beside: frozenset[str]) -> list[set[int | None]]:
-    """What a new table without names may lack of the training table's columns, likeliest first."""
-    given = {
-        index for role, index in zip(ROLES, (encoder.target, encoder.weight), strict=True) if role in beside
-    }
-    return [given, given | {encoder.target}, given | {encoder.target, encoder.weight}]
-
-
-def _refuse_count(encoder: Encoder, count: int, beside: frozenset[str]) -> None:
-    full = len(encoder.names) - len(_left_out(encoder, beside)[0] - {None})
-    bound = f"{full:,} columns"
-    if encoder.target is not None:
-        bound += " beside the target" if "target" in beside else f", or {full - 1:,} without the target,"
-    raise Refusal(f"the new table must have {bound} as the training table had; got {count:,}.")
-
-
-def _refuse_lacking(encoder: Encoder, lacking: Sequence[Column], names: Sequence[str]) -> None:
-    shown = ", ".join(f'"{column.name}"' for column in lacking[:5])
-    more = f" and {len(lacking) - 5:,} more" if len(lacking) > 5 else ""
-    near = difflib.get_close_matches(lacking[0].name, list(names), n=1, cutoff=0.6)
-    hint = (
-        f' Is "{near[0]}" the first of them? Rename it.'
-        if near
-        else " Add them, or train without them (--drop)."
-    )
-    raise Refusal(
-        f"the new table must have the {len(encoder.columns):,} input columns of the training table; "
-        f"it lacks {shown}{more}.{hint}"
-    )
 
 
 def _targets(

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from epochal.data.clock_times import CLOCK_TIME, hours_of
 from epochal.data.odd_cells import Odd, are_marks, counted, odd_cells, quoted, refuse_odd
 from epochal.data.units import factor, is_known, is_money, normal_money, normal_unit
 from epochal.errors import Refusal
@@ -48,6 +49,11 @@ class NumberForm:
     unit: str = ""
 
     @property
+    def of_clocks(self) -> bool:
+        """Whether they are hours and minutes with a colon between, as clocks show them."""
+        return self.group == ":"
+
+    @property
     def plain(self) -> bool:
         """Whether it is a dot as decimal mark and nothing else."""
         return self == NumberForm()
@@ -57,7 +63,7 @@ class NumberForm:
 
         A cell without a currency or unit counts as one with it; other units of the same kind are converted.
         """
-        return self._numbers(_parts(words))
+        return hours_of(words) if self.of_clocks else self._numbers(_parts(words))
 
     def _numbers(self, parts: Any) -> Any:
         money, unit, negative, body, power = parts
@@ -82,6 +88,8 @@ class NumberForm:
         return factor(unit, self.unit)
 
     def __str__(self) -> str:
+        if self.of_clocks:
+            return "in hours"
         marks = {" ": "blanks", ",": "commas", ".": "dots", "'": "apostrophes", "_": "underscores"}
         said = [f"thousands separated by {marks[self.group]}"] if self.group else []
         said += ["a comma as the decimal mark"] if self.decimal == "," else []
@@ -166,7 +174,12 @@ def written_numbers(
     if not pa.types.is_string(column.type):
         return None
     filled = column.drop_null()
-    if not len(filled) or not _mostly(filled.slice(0, 1000), 0.5):
+    if not len(filled):
+        return None
+    first = filled.slice(0, 1000)
+    if 2 * (pc.sum(pc.match_substring_regex(first, CLOCK_TIME)).as_py() or 0) > len(first):
+        return _clock_times(column, filled)
+    if not _mostly(filled.slice(0, 1000), 0.5):
         return None
     parts = _parts(column.combine_chunks())
     money, unit, _, body, _ = parts
@@ -190,6 +203,15 @@ def written_numbers(
         return None
     example = _example(column, values, form)
     return Written(values, form, odd, example, doubt, _remarks(units, form))
+
+
+def _clock_times(column: pa.ChunkedArray, filled: pa.ChunkedArray) -> Written | None:
+    form = NumberForm(group=":", unit="h")
+    values = pa.chunked_array([form.read(column.combine_chunks())], pa.float64())
+    odd = odd_cells(column, values)
+    if sum(one.count for one in odd) > (1 - MOST) * len(filled) and not are_marks(odd, len(filled)):
+        return None
+    return Written(values, form, odd, _example(column, values, form))
 
 
 def _mostly(words: Any, share: float) -> bool:

@@ -11,10 +11,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["Odd", "are_marks", "counted", "known_marks", "odd_cells", "quoted", "refuse_odd"]
+__all__ = ["Odd", "are_marks", "counted", "flag_word", "known_marks", "odd_cells", "quoted", "refuse_odd"]
 
 MARK_SHARE = 0.2
-"""The share of cells that one or two words without digits may have, to be taken as missing values."""
+"""The share of cells that a word without digits may have, to be taken as missing values."""
 
 _LACKING = frozenset(
     re.split(
@@ -55,12 +55,16 @@ def known_marks(odd: Sequence[Odd]) -> bool:
 
 
 def are_marks(odd: Sequence[Odd], cells: int) -> bool:
-    """Whether odd cells stand for missing values: known words for it, or one or two others without digits."""
+    """Whether odd cells stand for missing values: known words for it, and at most one other without digits.
+
+    Of several other words each may mean something of its own, such as low and high.
+    """
     if known_marks(odd):
         return sum(one.count for one in odd) <= cells / 2
+    others = [one for one in odd if not known_marks([one])]
     return (
-        len(odd) <= 2
-        and not any(re.search(r"\d", one.word) for one in odd)
+        len(others) == 1
+        and not re.search(r"\d", others[0].word)
         and sum(one.count for one in odd) <= MARK_SHARE * cells
     )
 
@@ -71,16 +75,22 @@ def refuse_odd(odd: Sequence[Odd], column: pa.ChunkedArray, said: str, flag: str
     if not odd or are_marks(odd, filled):
         return ""
     count = sum(one.count for one in odd)
-    words = ",".join(_flag_word(one.word) for one in odd[:5])
+    words = flag_word([one.word for one in odd[:5]], more=len(odd) > 5)
     return (
         f"{said} holds {what}, but for {count:,} of {filled:,} cells: {quoted(odd)}; correct them, pass "
-        f"--missing {words}{',…' if len(odd) > 5 else ''} to read them as missing"
-        + (f", or --categorical {flag}." if flag else ".")
+        f"--missing {words} to read them as missing" + (f", or --categorical {flag}." if flag else ".")
     )
 
 
-def _flag_word(word: str) -> str:
-    return word if re.fullmatch(r"[\w./+-]+", word) else f"'{word}'"
+def flag_word(words: Sequence[str], more: bool = False) -> str:
+    """Words as an option takes them, separated by commas: quoted where the command line needs it.
+
+    >>> print(flag_word(["1O", "n.a."]), flag_word(["5,,6", "a b"]))
+    1O,n.a. '"5,,6",a b'
+    """
+    whole = ",".join(f'"{word}"' if "," in word or '"' in word else word for word in words)
+    whole += ",…" if more else ""
+    return whole if re.fullmatch(r"[\w./+,…-]+", whole) else f"'{whole}'"
 
 
 def quoted(odd: Sequence[Odd], most: int = 5) -> str:

@@ -26,6 +26,7 @@ from epochal.data.read import existing, read_table
 from epochal.data.reading import Reading
 from epochal.data.recognize import Hints, recognize
 from epochal.data.schema import Column, Encoder, LeftOut
+from epochal.data.steps import usual_step
 from epochal.data.table import TableOptions, hints_of
 from epochal.data.tidy import column_of
 from epochal.errors import Refusal
@@ -270,7 +271,7 @@ def _target_column(column: pa.ChunkedArray, names: Sequence[str], index: int, de
 
 
 _TIME_NAME = re.compile(
-    r"(t|times?|timestamp|date|day|hour|week|month|quarter|year|minute|second|period|step|tick)s?",
+    r"(t|when|times?|timestamp|date|datetime|day|hour|week|month|quarter|year|minute|second|period|step|tick)s?",
     re.IGNORECASE,
 )
 
@@ -297,7 +298,7 @@ def _time(table: pa.Table, taken: Collection[int | None], by: int | None, form: 
 
 
 def _tells_time(values: NDArray[np.float64], codes: NDArray[np.int32] | None, *, named: bool) -> bool:
-    """Whether numbers count moments: each once a series, most of them one step apart.
+    """Whether numbers count moments: each once a series, most of them about one step apart.
 
     A column without a name of time must rise (or fall) from row to row, in whole multiples of that step.
 
@@ -316,10 +317,10 @@ def _tells_time(values: NDArray[np.float64], codes: NDArray[np.int32] | None, *,
     steps = np.round(-steps if falls else steps, 9)
     if len(steps) < 2 or (steps <= 0).any():
         return False
+    if named:
+        return usual_step(Clock("number"), [np.cumsum(steps)]) is not None
     sizes, counts = np.unique(steps, return_counts=True)
     usual, share = sizes[counts.argmax()], counts.max() / len(steps)
-    if named:
-        return bool(share >= 0.5)
     return bool(share >= _EVEN and (steps % usual == 0).all())
 
 

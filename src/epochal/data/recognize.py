@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +15,7 @@ from epochal.data.date_forms import compact_dates, written_dates
 from epochal.data.encode import as_text, date_parts, to_dates, to_numbers
 from epochal.data.identifiers import no_input
 from epochal.data.number_forms import say, written_numbers
-from epochal.data.odd_cells import known_marks, quoted, refuse_odd
+from epochal.data.odd_cells import flag_word, known_marks, quoted, refuse_odd
 from epochal.data.schema import DATE_PARTS, ONE_HOT_LEVELS, Column, LeftOut
 from epochal.data.spellings import one_spelling
 from epochal.errors import Refusal
@@ -265,9 +264,3 @@ def stray_marks(column: pa.ChunkedArray) -> tuple[list[str], int, int]:
 
 def _quoted(words: Sequence[str]) -> str:
     return ", ".join(f'"{word}"' for word in words)
-
-
-def flag_word(words: Sequence[str]) -> str:
-    """Words as a command line takes them: quoted where they need it."""
-    safe: Callable[[str], bool] = lambda word: re.fullmatch(r"[\w./+-]+", word) is not None  # noqa: E731
-    return ",".join(word if safe(word) else f"'{word}'" for word in words)

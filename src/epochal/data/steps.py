@@ -273,7 +273,9 @@ def _monthly(times: Sequence[Times]) -> Unit | None:
         return None
     together = np.concatenate(times).astype(np.int64)
     month = together.astype("datetime64[s]").astype("datetime64[M]")
-    begin, end = (one.astype("datetime64[s]").astype(np.int64) for one in (month, month + 1))
+    begin, end = (
+        one.astype("datetime64[s]").astype(np.int64) for one in (month, month + np.timedelta64(1, "M"))
+    )
     if len(np.unique(together - begin)) == 1:
         return "months"
     if len(np.unique(end - together)) == 1:
@@ -291,9 +293,9 @@ def _months_later(time: float, months: int, from_end: bool) -> int:
     moment = np.datetime64(int(time), "s")
     month = moment.astype("datetime64[M]")
     later = month + np.timedelta64(months, "M")
-    begin, end = (one.astype("datetime64[s]") for one in (later, later + 1))
+    begin, end = (one.astype("datetime64[s]") for one in (later, later + np.timedelta64(1, "M")))
     if from_end:
-        found = max(begin, end - ((month + 1).astype("datetime64[s]") - moment))
+        found = max(begin, end - ((month + np.timedelta64(1, "M")).astype("datetime64[s]") - moment))
     else:
         found = begin + (moment - month.astype("datetime64[s]"))
         while found >= end:

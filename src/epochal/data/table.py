@@ -15,7 +15,7 @@ from epochal.data.association import Goal, goal_of
 from epochal.data.columns import ColumnReference, called, flag_value, resolve, resolve_all
 from epochal.data.dataset import Dataset, Task, fingerprint
 from epochal.data.date_forms import check_format, written_dates
-from epochal.data.encode import as_text, encode, without_marks
+from epochal.data.encode import as_text, encode, plain_numbers, without_marks
 from epochal.data.grouping import by_pattern
 from epochal.data.recognize import Hints, recognize
 from epochal.data.schema import Column, Encoder, LeftOut
@@ -112,6 +112,10 @@ def dataset_of_table(
     if weight is not None:
         sample_weight = weights_of(table.column(weight), called(names, weight))
         said.append(f"{called(names, weight)} weighs the samples.")
+    for found in columns:
+        if found.written:  # read once, in place of at each further look
+            numbers = plain_numbers(table.column(found.index), found, called(names, found.index))
+            table = table.set_column(found.index, found.name, numbers)
     inputs, _ = encode(table, encoder, [column.index for column in columns])
     del table
     release_memory()
@@ -231,7 +235,7 @@ def input_columns(
         columns.append(found)
         if found.missing:
             missing.append(index)
-        told = goal.determined_by(table.column(index)) if goal is not None else ""
+        told = "" if goal is None else goal.determined_by(_seen_by(goal, table.column(index), found))
         if told:
             notes.append(
                 f"{called(names, index)} determines the target: {told}. If it is not known before the target "
@@ -259,10 +263,16 @@ def input_columns(
         )
         which = f"column {shown} has" if len(missing) == 1 else f"columns {shown} have"
         notes.append(
-            f"{which} missing values ({cells:,} cells): numbers are filled with the {filling} of the "
-            "training samples, and an indicator column says where."
+            f"{which} missing values ({cells:,} cell{'s' if cells > 1 else ''}): numbers are filled with "
+            f"the {filling} of the training samples, and an indicator column says where."
         )
     return columns, left_out, notes
+
+
+def _seen_by(goal: Goal, column: pa.ChunkedArray, found: Column) -> pa.ChunkedArray:
+    """A column in the rows of a goal, with numbers that were text."""
+    chosen = column.take(pa.array(goal.rows)) if len(goal.rows) < len(column) else column
+    return plain_numbers(chosen, found, found.name) if found.written else chosen
 
 
 def hints_of(

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from epochal.data.dataset import Task
 from epochal.data.encode import as_text, to_numbers
 from epochal.data.labels import label_type_of
-from epochal.data.recognize import MOST_LEVELS, flag_word, natural, stray_marks
+from epochal.data.odd_cells import flag_word
+from epochal.data.recognize import MOST_LEVELS, natural, stray_marks
 from epochal.data.rounding import LARGEST, number_word
 from epochal.errors import Refusal, did_you_mean
 
