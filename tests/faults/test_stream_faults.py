@@ -60,7 +60,7 @@ def begun(events: Any) -> None:
         ("raise", 0, r"sample 6 \(items\[5\]\) could not be read: OSError: the disk is gone"),
         ("exit", 0, r"sample 6 \(items\[5\]\) could not be read: SystemExit: no more"),
         ("kill", 1, "a worker process that reads the data has died"),
-        ("ragged", 0, r"sample 5 .* must have the shape \(3,\), as those of sample 0 have; got \(2,\)"),
+        ("ragged", 0, r"sample 6 .* must have the shape \(3,\), as those of sample 1 have; got \(2,\)"),
     ],
 )
 def test_a_source_that_fails_ends_the_training_and_keeps_what_was_learned(
@@ -97,7 +97,7 @@ def test_a_source_that_fails_before_the_first_update_is_an_error_of_one_sentence
     touched = tmp_path / "now"
     dataset = dataset_of_items(Items(touched, "raise"), workers=0)
     touched.touch()
-    with pytest.raises(DataFailed, match=r"^sample 5 .*the disk is gone"):
+    with pytest.raises(DataFailed, match=r"^sample 6 .*the disk is gone"):
         ep.fit(MODEL, dataset, **(OPTIONS | {"batch_size": "full"}))
 
 
@@ -111,10 +111,10 @@ def test_a_source_that_cannot_work_is_refused() -> None:
         (Pairs([{"a": X[0], "b": 1, "c": 2}] * 4), "a sample must have its inputs as"),
         (Pairs([(np.float32(1), 1)] * 4), "at least one dimension"),
         (Pairs([("text", 1)] * 4), "an array of numbers"),
-        (Pairs([(X[0], 1), (X[1], 0), (X[2][:2], 1), (X[3], 0)]), r"sample 2 .*shape \(3,\).*got \(2,\)"),
+        (Pairs([(X[0], 1), (X[1], 0), (X[2][:2], 1), (X[3], 0)]), r"sample 3 .*shape \(3,\).*got \(2,\)"),
         (
             Pairs([(X[0], 1), (X[1], [0]), (X[2], 1), (X[3], 0)]),
-            r"the target of sample 1 must have the shape",
+            r"the target of sample 2 must have the shape",
         ),
     ):
         with pytest.raises(ep.Refusal, match=said):

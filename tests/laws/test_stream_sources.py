@@ -180,7 +180,7 @@ def test_a_hugging_face_data_set_is_read_where_it_lies() -> None:
     lacking[7] = None
     for wrong in (ragged, lacking):
         rows = HuggingRows(datasets.Dataset.from_dict({"x": wrong}), ["x"], (3,), np.dtype(np.float32))
-        with pytest.raises(DataFailed, match=r"must have the shape \(3,\) of sample 0; samples 7 to 8 have"):
+        with pytest.raises(DataFailed, match=r"must have the shape \(3,\) of sample 1; samples 8 to 9 have"):
             rows.take(np.array([7, 8]))
     with pytest.raises(ep.Refusal, match="must have at least 2 rows to train on; got 0"):
         load(datasets.Dataset.from_dict({"x": [], "y": []}))

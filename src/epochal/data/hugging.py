@@ -58,7 +58,8 @@ class HuggingRows(Rows):
         except ValueError as error:
             raise DataFailed(
                 f"the {called(self._source.column_names, 0)} of each sample must have the shape "
-                f"{self.shape[1:]} of sample 0; samples {samples.min():,} to {samples.max():,} have others."
+                f"{self.shape[1:]} of sample 1; samples {samples.min() + 1:,} to {samples.max() + 1:,} have "
+                "others."
             ) from error
         return out
 

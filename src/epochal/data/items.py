@@ -112,7 +112,7 @@ class _Reading:
                 said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".: ")
                 return _Bad(sample, said, traceback.format_exc())
             if values.shape != self.shape:
-                wanted = f"{self.shape}, as those of sample 0 have"
+                wanted = f"{self.shape}, as those of sample 1 have"
                 return _Bad(sample, f"its inputs must have the shape {wanted}; got {values.shape}")
             if values.dtype.kind not in "buif":
                 return _Bad(sample, f"its inputs must be numbers; got {values.dtype}")
@@ -247,7 +247,7 @@ def _probe(items: Any) -> NDArray[Any]:
     if values.dtype.kind not in "buif" or values.ndim < 1 or 0 in values.shape:
         raise Refusal(
             "the inputs of a sample must be an array of numbers of at least one dimension; got "
-            f"{values.dtype} of the shape {values.shape} in sample 0."
+            f"{values.dtype} of the shape {values.shape} in sample 1."
         )
     return values
 
@@ -298,5 +298,7 @@ def _read_targets(rows: ItemRows, progress: Progress | None) -> NDArray[Any]:
     for sample, one in enumerate(targets):
         if one.shape != targets[0].shape:
             wanted = targets[0].shape
-            raise Refusal(f"the target of sample {sample:,} must have the shape {wanted}; got {one.shape}.")
+            raise Refusal(
+                f"the target of sample {sample + 1:,} must have the shape {wanted}; got {one.shape}."
+            )
     return np.stack(targets)
