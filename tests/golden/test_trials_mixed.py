@@ -1,11 +1,14 @@
 """Tables with several kinds of dirt at once, and what is said about them."""
 
+from datetime import datetime
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from epochal import load_data as load
+from epochal.data.date_forms import written_dates
 from epochal.errors import Refusal
 
 
@@ -72,3 +75,80 @@ def test_a_last_column_of_numbers_stays_the_target(tmp_path):
     draws = np.random.default_rng(0).permutation(1000)[:60]
     for name in ("number", "price", "index"):
         assert load(pa.table({"x": range(60), name: draws})).target_name == name
+
+
+DATES = {
+    "18 мая 2021 г.": "2021-05-18",
+    "3 grudnia 2021": "2021-12-03",
+    "3. července 2021": "2021-07-03",
+    "18 Mayıs 2021": "2021-05-18",
+    "2021년 5월 18일": "2021-05-18",
+    "2021. 5. 18.": "2021-05-18",
+    "12 de marzo del 2021": "2021-03-12",
+    "[18/May/2021:13:30:00 +0000]": "2021-05-18T13:30:00",
+    "18.05.2021, 13:30 Uhr": "2021-05-18T13:30:00",
+    "20210518T133000Z": "2021-05-18T13:30:00",
+    "2021-05-18 13:30:00 CEST": "2021-05-18T13:30:00",
+    "18/05/2021 01:30 p. m.": "2021-05-18T13:30:00",
+    "2021-W20": "2021-05-17",
+    "2021-138": "2021-05-18",
+}
+
+
+@pytest.mark.parametrize("word", DATES)
+def test_dates_of_other_languages_and_systems(word):
+    found = written_dates(pa.chunked_array([[word] * 30]))
+    assert found is not None
+    assert found.values[0].as_py() == datetime.fromisoformat(DATES[word])
+
+
+def test_numbers_may_be_dates_with_times_and_a_zero_date_is_missing(tmp_path):
+    stamps = [int(datetime(2021, 5, 1 + i % 28, i % 24, i).strftime("%Y%m%d%H%M%S")) for i in range(60)]
+    data = load(pa.table({"at": stamps, "y": [0, 1] * 30}))
+    assert data.features[-1] == "at hour"
+    assert data.inputs[:3, -1].tolist() == [0, 1, 2]
+    days = ["0000-00-00" if i % 8 == 3 else f"2021-05-{1 + i % 28:02d}" for i in range(60)]
+    assert "at is missing" in load(pa.table({"at": days, "y": [0, 1] * 30})).features
+    with pytest.raises(Refusal, match="date_format"):
+        load(pa.table({"at": days, "y": [0, 1] * 30}), date_format="%d.%m.")
+
+
+JOINT = {
+    "hours and minutes": (["3h 20m", "45min", "2h05"], [3 + 1 / 3, 0.75, 2 + 1 / 12]),
+    "laps": (["04:30.5", "05:00.0", "12:06.0"], [270.5 / 3600, 5 / 60, 0.2017]),
+    "time deltas of pandas": (["0 days 03:30:00", "2 days 00:00:00", "1 days 12:00:00.5"], [3.5, 48, 36]),
+    "feet and inches": (["5'6\"", "6'", "5 ft 9 in"], [5.5, 6, 5.75]),
+    "pounds and ounces": (["7 lb 8 oz", "6 lbs 4 oz", "8 lb"], [7.5, 6.25, 8]),
+    "arabic digits": (["١٬٢٣٤٫٥", "٧", "٣٫٢٥"], [1234.5, 7, 3.25]),
+    "thai digits": (["๑๒.๕", "๗", "๓"], [12.5, 7, 3]),
+    "estimates": (["~12", "≈7.5", "3"], [12, 7.5, 3]),
+}
+
+
+@pytest.mark.parametrize("name", JOINT)
+def test_amounts_in_several_units_and_other_digits_are_numbers(name):
+    words, numbers = JOINT[name]
+    data = load((pa.table({"a": words * 20, "y": [0, 1, 1] * 20}), "y"))
+    assert data.features == ("a",)
+    assert data.inputs[:3, 0].tolist() == pytest.approx(numbers, abs=2e-4)
+    said(data, 'column 1 ("a") holds numbers')
+
+
+def test_words_with_units_stay_words():
+    for words in (
+        ["4 x 100 m", "2 x 50 m", "1 x 20 m"],
+        ["3D 4K", "2D 8K", "3D 8K"],
+        ["5'UTR", "3'UTR", "CDS"],
+    ):
+        data = load((pa.table({"a": words * 20, "y": [0, 1, 1] * 20}), "y"))
+        assert len(data.features) == 3
+
+
+def test_arrays_of_objects_that_are_numbers_are_numbers():
+    inputs = np.array([[1, 2.5], [None, 3]] * 10, object)
+    assert np.isnan(load((inputs, np.arange(20) % 2)).inputs[1, 0])
+    answers = load((np.arange(20.0)[:, None], np.array([True, False] * 10, object)))
+    assert (answers.task.classes, answers.task.label_type) == (("false", "true"), "bool")
+    assert load((np.arange(20.0)[:, None], np.array([1, 2] * 10, object))).task.classes == ("1", "2")
+    with pytest.raises(Refusal, match="data frame"):
+        load((np.array([["a", 1]] * 20, object), np.arange(20) % 2))
