@@ -3,12 +3,14 @@
 from datetime import datetime
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from epochal import load_data as load
 from epochal.data.date_forms import written_dates
+from epochal.data.new import encode_new
 from epochal.errors import Refusal
 
 
@@ -152,3 +154,72 @@ def test_arrays_of_objects_that_are_numbers_are_numbers():
     assert load((np.arange(20.0)[:, None], np.array([1, 2] * 10, object))).task.classes == ("1", "2")
     with pytest.raises(Refusal, match="data frame"):
         load((np.array([["a", 1]] * 20, object), np.arange(20) % 2))
+
+
+# New files that are written otherwise ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def german(tmp_path_factory):
+    """A German table in a file, and the way in which it is read."""
+    path = tmp_path_factory.mktemp("german") / "train.csv"
+    rows = lines(german_row)
+    path.write_bytes(("Nr;Betrag;Maß;Stadt;Tag;kauft\n" + rows).encode("cp1252"))
+    return path, load(path)
+
+
+def german_row(i, amount="1.{:03d},50 €", size="{},5", day="{:02d}.05.2021"):
+    town, buys = ("Köln", "Bonn")[i % 2], ("ja", "nein")[i % 2]
+    return ";".join([str(i + 1), amount.format(i), size.format(i % 7), town, day.format(1 + i % 28), buys])
+
+
+WRITTEN = {
+    "as in training": ({}, ""),
+    "another currency mark": ({"amount": "EUR 1.{:03d},50"}, ""),
+    "decimal points": ({"amount": "€1,{:03d}.50", "size": "{}.5"}, '("€1,000.50" is 1000.5'),
+    "plain numbers": ({"amount": "1{:03d}.50", "size": "{}.5"}, 'column 2 ("Betrag") is written in another'),
+    "dates of ISO 8601": ({"day": "2021-05-{:02d}"}, 'column 5 ("Tag") is written in another way'),
+    "dates of the United States": ({"day": "05/{:02d}/2021"}, "as %m/%d/%Y"),
+    "dates as numbers": ({"day": "202105{:02d}"}, "as %Y%m%d"),
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_new_files_may_write_numbers_and_dates_in_another_way(name, german, tmp_path):
+    ways, note = WRITTEN[name]
+    _, trained = german
+    new = "Nr;Betrag;Maß;Stadt;Tag;kauft\n" + lines(lambda i: german_row(i, **ways))
+    (tmp_path / "new.csv").write_text(new, encoding="utf-16")
+    found = encode_new(trained.encoder, tmp_path / "new.csv")
+    np.testing.assert_array_equal(found.inputs, trained.inputs)
+    said(found, note)
+
+
+def test_new_frames_in_another_order_with_text_or_numbers_are_read(german):
+    path, trained = german
+    frame = pd.read_csv(path, sep=";", encoding="cp1252")[["kauft", "Tag", "Stadt", "Maß", "Betrag"]]
+    np.testing.assert_array_equal(encode_new(trained.encoder, frame).inputs, trained.inputs)
+    amount = [1000.5 + i for i in range(60)]
+    numbers = frame.assign(Betrag=amount, Tag=pd.to_datetime(frame["Tag"], format="%d.%m.%Y"))
+    np.testing.assert_array_equal(encode_new(trained.encoder, numbers).inputs, trained.inputs)
+
+
+def test_what_no_way_reads_without_doubt_is_refused(german):
+    path, trained = german
+    frame = pd.read_csv(path, sep=";", encoding="cp1252")
+    with pytest.raises(Refusal, match="dates written as %d"):  # either order fits
+        encode_new(trained.encoder, frame.assign(Tag=[f"{1 + i % 9}/{1 + i % 5}/2021" for i in range(60)]))
+    with pytest.raises(Refusal, match=r"got \"\$7.50\" in row 1"):
+        encode_new(trained.encoder, frame.assign(Betrag="$7.50"))
+    with pytest.raises(Refusal, match=r'got "abc" in row 1'):
+        encode_new(trained.encoder, frame.assign(Maß=["abc", *frame["Maß"][1:]]))
+
+
+def test_new_files_may_miss_values_that_training_had(german):
+    path, trained = german
+    frame = pd.read_csv(path, sep=";", encoding="cp1252")
+    size, day = ["k.A.", *frame["Maß"][1:]], ["unbekannt", *frame["Tag"][1:]]
+    found = encode_new(trained.encoder, frame.assign(Maß=size, Tag=day, Stadt=None))
+    assert np.isnan(found.inputs[0, 1])
+    said(found, '"k.A." (row 1) is read as missing', '"unbekannt" (row 1) is read as missing')
+    said(found, 'column 4 ("Stadt") misses 60 values (first in row 1)', "treated as unknown")
