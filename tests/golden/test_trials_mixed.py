@@ -223,3 +223,18 @@ def test_new_files_may_miss_values_that_training_had(german):
     assert np.isnan(found.inputs[0, 1])
     said(found, '"k.A." (row 1) is read as missing', '"unbekannt" (row 1) is read as missing')
     said(found, 'column 4 ("Stadt") misses 60 values (first in row 1)', "treated as unknown")
+
+
+@pytest.mark.parametrize(
+    "values", [lambda i: f"{i / 7:.2f} €", lambda i: f"2021-05-{1 + i % 28:02d}", lambda i: f"r{i}"]
+)
+def test_a_column_that_is_filled_for_one_class_only_is_named(values, tmp_path):
+    text = "x,refund,kept\n" + lines(
+        lambda i: f"{i % 7},{'' if i % 3 else values(i)},{'no' if i % 3 else 'yes'}"
+    )
+    data = read(tmp_path, text, keep=["refund"])
+    said(data, 'column 2 ("refund") determines the target: whether it has a value tells the class')
+    other = "x,refund,kept\n" + lines(
+        lambda i: f"{i % 7},{'' if i % 3 else values(i)},{'no' if i % 2 else 'yes'}"
+    )
+    assert "has a value" not in "".join(map(str, read(tmp_path, other, keep=["refund"]).notes))
