@@ -13,6 +13,7 @@ from epochal.data.number_forms import NumberForm, say, written_numbers
 from epochal.data.odd_cells import Odd, known_marks, odd_cells, quoted
 from epochal.data.schema import Column, Encoder
 from epochal.data.units import factor
+from epochal.errors import Refusal
 
 __all__ = ["as_in_training"]
 
@@ -50,7 +51,10 @@ def _numbers(
         return None
     if known_marks(odd):
         return values, f"{said}: {_are_missing(odd)}."
-    found = written_numbers(cells, said, hint=mark)
+    try:
+        found = written_numbers(cells, said, hint=mark)
+    except Refusal:  # it mixes units; encoding names the first cell that does not fit
+        return None
     if found is None or not known_marks(_odd(cells, found.values, column)):
         return None
     size = _fits(found.form, form)
