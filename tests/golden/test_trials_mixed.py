@@ -238,3 +238,20 @@ def test_a_column_that_is_filled_for_one_class_only_is_named(values, tmp_path):
         lambda i: f"{i % 7},{'' if i % 3 else values(i)},{'no' if i % 2 else 'yes'}"
     )
     assert "has a value" not in "".join(map(str, read(tmp_path, other, keep=["refund"]).notes))
+
+
+def test_single_quotes_hold_fields_together(tmp_path):
+    towns, answers = ("Rome", "Oslo, N", "L''Aquila"), ("yes", "no")
+    body = lines(lambda i: f"'{i / 7:.2f}', '{towns[i % 3]}','{answers[i % 2]}'")
+    data = read(tmp_path, "'x','city','ok'\n" + body)
+    assert data.features == ("x", "city=L'Aquila", "city=Oslo, N", "city=Rome")
+    assert data.task.classes == ("no", "yes")
+    names = read(tmp_path, "x,city,y\n" + lines(lambda i: f"{i / 7:.2f},'{'ab'[i % 2]},{i % 2}"))
+    assert names.features == ("x", "city='a", "city='b")
+
+
+def test_letters_of_dos_are_read(tmp_path):
+    text = "größe;fläche;ziel\n" + lines(lambda i: f"{i % 7},5;{i % 5};{('Köln', 'Düren')[i % 2]}")
+    data = read(tmp_path, text, encoding="cp850")
+    assert (data.features, data.task.classes) == (("größe", "fläche"), ("Düren", "Köln"))
+    said(data, "cp850", "--encoding")

@@ -15,7 +15,7 @@ from epochal.data.decimal_mark import decimal_mark
 from epochal.data.header import is_number, is_title, is_total, is_units, looks_like_header, marks_names
 from epochal.data.reading import AS_FOUND, Reading
 from epochal.data.survey import SAMPLE_BYTES, survey
-from epochal.data.text_rows import Row, quotes_behind_blanks, rows_of
+from epochal.data.text_rows import Row, quote_mark, quotes_behind_blanks, rows_of
 from epochal.errors import Refusal
 
 __all__ = ["DELIMITERS", "Dialect", "sniff"]
@@ -55,6 +55,8 @@ class Dialect:
     """Whether quotes follow a delimiter and a blank, as in `1, "a, b"`."""
     first: str = ""
     """The line of the header, which files that were put together have again further below."""
+    quote: str = '"'
+    """What holds a field together: double quotes or single ones."""
 
 
 def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
@@ -89,12 +91,13 @@ def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
         delimiter = _delimiter(body, name, reading.comment)
         if delimiter != ",":
             notes.append(f"fields are separated by {DELIMITERS[delimiter]}s; --delimiter changes that.")
-    spaced = seen.quoted and quotes_behind_blanks(body, delimiter)
-    rows = rows_of(body, delimiter, start, spaced=spaced)
+    quote = quote_mark(body, delimiter, seen.quoted)
+    spaced = (seen.quoted or quote == "'") and quotes_behind_blanks(body, delimiter, quote)
+    rows = rows_of(body, delimiter, start, spaced=spaced, quote=quote)
     if not rows:
         raise Refusal(f"{name} is empty: a table needs at least 2 rows; got 0.")
     layout = _Layout(rows, reading, name)
-    last = rows_of(list(io.StringIO(seen.tail, newline="")), delimiter, spaced=spaced)
+    last = rows_of(list(io.StringIO(seen.tail, newline="")), delimiter, spaced=spaced, quote=quote)
     tail = layout.tail(last, seen.tail)
     decimal, unclear = decimal_mark([row.cells for row in layout.body], delimiter)
     if reading.decimal is not None:
@@ -110,7 +113,7 @@ def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
         layout.header,
         layout.start or start,
         layout.names,
-        seen.quoted,
+        seen.quoted or quote == "'",
         (*notes, *layout.notes),
         layout.unnamed,
         layout.comment,
@@ -119,6 +122,7 @@ def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
         unclear,
         spaced,
         layout.first,
+        quote,
     )
 
 

@@ -65,9 +65,9 @@ def _surveyed(content: Content, told: str | None) -> Survey:
             known = None
         sure = known is not None
         known = known or ASSUMED[0 if windows else 1]
-        if known == "cp1252" and _wrong(content, known) is not None:  # control characters in a table?
+        if known == "cp1252" and _wrong(content, known) is not None:  # letters of DOS?
             known = guess(bytes(words), sure=0.0)
-            known = known if known is not None and _wrong(content, known) is None else "latin-1"
+            known = known if known is not None and _wrong(content, known) is None else "cp850"
     elif told is not None and (at := _wrong(content, told)) is not None:
         raise Refusal(
             f"{content.name} is not written in {told}: the bytes at position {at:,} are no character of it. "

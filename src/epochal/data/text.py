@@ -46,6 +46,7 @@ class _Reader:
         self.cleaned = (
             dialect.delimiter == " "
             or dialect.spaced
+            or dialect.quote != '"'
             or bool(dialect.tail)
             or bool(dialect.comment and dialect.given)
         )
@@ -237,7 +238,7 @@ def _cells(line: str, dialect: Dialect) -> list[str]:
 
 def _parsed(lines: Iterable[str], dialect: Dialect) -> Iterator[list[str]]:
     blanks = dialect.spaced or dialect.delimiter == " "
-    return csv.reader(lines, delimiter=dialect.delimiter, skipinitialspace=blanks)
+    return csv.reader(lines, delimiter=dialect.delimiter, skipinitialspace=blanks, quotechar=dialect.quote)
 
 
 def _batches(reader: Any) -> Iterator[pa.RecordBatch]:
@@ -294,7 +295,7 @@ def _kept(content: Content, dialect: Dialect, repeated: bool = False) -> Iterato
     lines = _table_lines(content, dialect)
     if dialect.given or dialect.delimiter == " " or repeated:
         lines = _plain_lines(lines, dialect, repeated)
-    if not dialect.spaced:
+    if not dialect.spaced and dialect.quote == '"':
         yield from lines
         return
     out = io.StringIO(newline="")

@@ -27,23 +27,49 @@ class Row:
         return bool(mark) and self.raw.lstrip().startswith(mark)
 
 
-def quotes_behind_blanks(lines: Sequence[str], delimiter: str) -> bool:
+def quote_mark(lines: Sequence[str], delimiter: str, doubled: bool) -> str:
+    """What holds fields together: single quotes where they stand around all cells of a column, else double.
+
+    `doubled` says that there are double quotes.
+    """
+    if doubled:
+        return '"'
+    rows = [row.cells for row in rows_of(lines[:1000], delimiter, quote=None)]
+    for at in range(max(map(len, rows), default=0)):
+        cells = [row[at] for row in rows[1:] if at < len(row) and row[at]]
+        if len(cells) > 1 and all(len(cell) > 1 and cell[0] == cell[-1] == "'" for cell in cells):
+            return "'"
+    return '"'
+
+
+def quotes_behind_blanks(lines: Sequence[str], delimiter: str, quote: str = '"') -> bool:
     """Whether a blank after the delimiter comes before quotes that hold a field together."""
     lines = lines[:2000]
-    before = re.compile(re.escape(delimiter) + ' +"')
+    before = re.compile(re.escape(delimiter) + " +" + quote)
     if delimiter == " " or not any(map(before.search, lines)):
         return False
-    ways = [rows_of(lines, delimiter, spaced=spaced) for spaced in (False, True)]
+    ways = [rows_of(lines, delimiter, spaced=spaced, quote=quote) for spaced in (False, True)]
     plain, spaced = (Counter(len(row.cells) for row in rows).most_common(1)[0][1] for rows in ways)
     return spaced >= plain
 
 
 def rows_of(
-    lines: Sequence[str], delimiter: str, before: int = 0, most: int = 1000, spaced: bool = False
+    lines: Sequence[str],
+    delimiter: str,
+    before: int = 0,
+    most: int = 1000,
+    spaced: bool = False,
+    quote: str | None = '"',
 ) -> list[Row]:
     """The first rows that are not blank, `before` lines being left out above them."""
     rows: list[Row] = []
-    reader = csv.reader(iter(lines), delimiter=delimiter, skipinitialspace=spaced or delimiter == " ")
+    reader = csv.reader(
+        iter(lines),
+        delimiter=delimiter,
+        skipinitialspace=spaced or delimiter == " ",
+        quotechar=quote,
+        quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
+    )
     start = 0
     try:
         for row in reader:
