@@ -255,3 +255,23 @@ def test_letters_of_dos_are_read(tmp_path):
     data = read(tmp_path, text, encoding="cp850")
     assert (data.features, data.task.classes) == (("größe", "fläche"), ("Düren", "Köln"))
     said(data, "cp850", "--encoding")
+
+
+def test_the_decimal_mark_of_a_frame_is_that_of_its_clear_columns():
+    """An amount such as 8,736% is in doubt by itself, but not beside 1.234,50 €."""
+    share = [f"{1 + i % 9},{100 + i}%" for i in range(60)]
+    price = [f"1.{100 + i},50 €" for i in range(60)]
+    for columns in ({"share": share, "price": price}, {"price": price, "share": share}):
+        data = load(pa.table({**columns, "y": ["a", "b"] * 30}))
+        assert data.inputs[0, data.features.index("share")] == pytest.approx(1.1)
+    alone = load(pa.table({"share": share, "y": ["a", "b"] * 30}))
+    said(alone, "which is ambiguous")
+    points = [one.replace(",", ".") for one in share]
+    clear = load(
+        pa.table({"share": points, "price": price, "y": ["a", "b"] * 30}), decimal=".", drop=["price"]
+    )
+    with pytest.raises(Refusal, match="as the training table wrote"):
+        encode_new(clear.encoder, pa.table({"share": share}))
+    both = load(pa.table({"share": points, "price": [i + 0.5 for i in range(60)], "y": ["a", "b"] * 30}))
+    found = encode_new(both.encoder, pa.table({"share": share, "price": [f"{i},5" for i in range(60)]}))
+    np.testing.assert_array_equal(found.inputs, both.inputs)

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-__all__ = ["decimal_mark"]
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from epochal.data.number_forms import written_numbers
+from epochal.errors import Refusal
+
+__all__ = ["decimal_mark", "decimal_of_texts"]
 
 _CELLS, _FEWEST = 100_000, 50
 """Cells that are looked at, and the fewest rows."""
@@ -56,3 +62,24 @@ def _open(rows: Sequence[Sequence[str]], at: int) -> bool:
     written = [cell for cell in cells if cell and cell[-1].isdigit()]
     whole = sum(bool(_WHOLE.fullmatch(cell)) for cell in written)
     return bool(grouped) and whole > 0 and len(grouped) + whole == len(written)
+
+
+def decimal_of_texts(table: pa.Table, aside: Collection[int | None] = ()) -> str:
+    """The decimal mark of the text columns that leave no doubt about theirs; empty where none has one.
+
+    >>> decimal_of_texts(pa.table({"a": ["1.200,50 €", "3 €"], "b": ["7,125%", "1,250%"]}))
+    ','
+    """
+    for index, column in enumerate(table.columns):
+        if index in aside or not pa.types.is_string(column.type):
+            continue
+        try:
+            seen = written_numbers(column.slice(0, 2000), "")
+        except Refusal:
+            continue  # it mixes units, which is said where it is read as a whole
+        if seen is None or seen.doubt or seen.form.joint:
+            continue
+        mark = seen.form.decimal
+        if mark == "," or pc.any(pc.match_substring_regex(column, r"[0-9]\.[0-9]")).as_py():
+            return mark
+    return ""

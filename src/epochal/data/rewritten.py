@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from epochal.data.columns import called
 from epochal.data.date_forms import compact_form, parse_dates, written_dates
+from epochal.data.decimal_mark import decimal_of_texts
 from epochal.data.number_forms import NumberForm, say, written_numbers
 from epochal.data.odd_cells import Odd, known_marks, odd_cells, quoted
 from epochal.data.schema import Column, Encoder
@@ -25,7 +26,8 @@ def as_in_training(table: pa.Table, encoder: Encoder, positions: Sequence[int]) 
     doubt: encoding them says what is wrong.
     """
     notes: list[str] = []
-    mark = (table.schema.metadata or {}).get(b"decimal", b".").decode()
+    told = (table.schema.metadata or {}).get(b"decimal")
+    mark = told.decode() if told else decimal_of_texts(table)
     for position, column in zip(positions, encoder.columns, strict=True):
         cells = table.column(position)
         said = called(encoder.names, column.index)
@@ -52,10 +54,12 @@ def _numbers(
     if known_marks(odd):
         return values, f"{said}: {_are_missing(odd)}."
     try:
-        found = written_numbers(cells, said, hint=mark)
+        found = written_numbers(cells, said, hint=mark or form.decimal)
     except Refusal:  # it mixes units; encoding names the first cell that does not fit
         return None
     if found is None or not known_marks(_odd(cells, found.values, column)):
+        return None
+    if found.doubt and found.form.decimal != mark:
         return None
     size = _fits(found.form, form)
     if size is None:

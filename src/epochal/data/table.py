@@ -16,6 +16,7 @@ from epochal.data.association import Goal, goal_of
 from epochal.data.columns import ColumnReference, called, flag_value, resolve, resolve_all
 from epochal.data.dataset import Dataset, Task, fingerprint
 from epochal.data.date_forms import check_format, written_dates
+from epochal.data.decimal_mark import decimal_of_texts
 from epochal.data.encode import as_text, encode, plain_numbers, without_marks
 from epochal.data.grouping import by_pattern
 from epochal.data.identifiers import usual_target
@@ -290,8 +291,8 @@ def hints_of(
     table: pa.Table, options: TableOptions, aside: Collection[int | None], goal: Goal | None = None
 ) -> Hints:
     """What the file and its other columns say about how numbers and dates are written."""
-    metadata = table.schema.metadata or {}
-    mark = metadata.get(b"decimal", b".").decode()
+    told = (table.schema.metadata or {}).get(b"decimal")
+    mark = told.decode() if told else decimal_of_texts(table, aside) or "."
     day_first: bool | None = None if mark == "." else True
     for index, column in enumerate(table.columns):
         if index in aside or options.date_format is not None or not pa.types.is_string(column.type):
