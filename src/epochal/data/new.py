@@ -18,7 +18,7 @@ from epochal.data.arrays import INPUT_KEYS, TARGET_KEYS, WEIGHT_KEYS, dataset_of
 from epochal.data.columns import called, default_name, plain_name, resolve
 from epochal.data.container import unpack
 from epochal.data.dataset import Dataset, Task, fingerprint
-from epochal.data.encode import encode, to_numbers, without_marks
+from epochal.data.encode import encode, plain_numbers, to_numbers, without_marks
 from epochal.data.encoders import SampleEncoder
 from epochal.data.examples import example
 from epochal.data.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
@@ -31,7 +31,7 @@ from epochal.data.npy import open_npz, read_array
 from epochal.data.pixel_arrays import as_kept
 from epochal.data.read import existing, is_parquet, parquet_table, read_table, table_of
 from epochal.data.reading import AS_FOUND, Reading
-from epochal.data.schema import Encoder
+from epochal.data.schema import Column, Encoder
 from epochal.data.sniff import sniff
 from epochal.data.standardize import first_missing
 from epochal.data.table import release_memory, weights_of
@@ -295,6 +295,11 @@ def _targets(
         return None, []
     if task.is_classification:
         return known_ids(column, task, said)
+    if encoder.target_written and pa.types.is_string(column.type):
+        known = Column(encoder.target_name, encoder.target or 0, "numeric", written=encoder.target_written)
+        return target_numbers(
+            pa.chunked_array([plain_numbers(column.combine_chunks(), known, said)]), said
+        ), []
     return target_numbers(plain_target(column, said, "regression")[0], said), []
 
 

@@ -165,11 +165,9 @@ def _written(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Colu
 
 
 def _numbers(column: pa.ChunkedArray, named: _Named, found: Any) -> tuple[Column, str]:
-    form = found.form
-    written = (form.decimal, form.group, form.money, form.unit)
     marks = tuple(one.word for one in found.odd)
     missing = bool(column.null_count or marks)
-    made = named.column("numeric", missing, text=True, written=written, marks=marks)
+    made = named.column("numeric", missing, text=True, written=found.form.written, marks=marks)
     return made, f"{named.said} {say(found, column)}; --categorical {named.flag} takes the text as it is."
 
 

@@ -15,6 +15,7 @@ from epochal.data.association import Goal, goal_of
 from epochal.data.columns import ColumnReference, called, flag_value, resolve, resolve_all
 from epochal.data.dataset import Dataset, Task, fingerprint
 from epochal.data.date_forms import check_format, written_dates
+from epochal.data.decimal_mark import mark_of_columns
 from epochal.data.encode import as_text, encode, plain_numbers, without_marks
 from epochal.data.grouping import by_pattern
 from epochal.data.recognize import Hints, recognize
@@ -81,7 +82,9 @@ def dataset_of_table(
     if weight == target:
         raise Refusal(f"sample_weight must be another column than the target; got {called(names, target)}.")
     text = pa.types.is_string(table.column(target).type)
-    table, read = with_plain_target(table, target, called(names, target), options.task, options.decimal)
+    table, read, written = with_plain_target(
+        table, target, called(names, target), options.task, options.decimal
+    )
     table, rows, left = with_targets(table, target, names)
     said = [*notes, *read, *left]
     task, note = recognize_task(table.column(target), called(names, target), options.task)
@@ -107,6 +110,7 @@ def dataset_of_table(
         target_text=text,
         weight=weight,
         task=task,
+        target_written=written,
     )
     sample_weight = None
     if weight is not None:
@@ -279,8 +283,7 @@ def hints_of(
     table: pa.Table, options: TableOptions, aside: Collection[int | None], goal: Goal | None = None
 ) -> Hints:
     """What the file and its other columns say about how numbers and dates are written."""
-    metadata = table.schema.metadata or {}
-    mark = metadata.get(b"decimal", b".").decode()
+    mark = mark_of_columns(table)
     day_first: bool | None = None if mark == "." else True
     for index, column in enumerate(table.columns):
         if index in aside or options.date_format is not None or not pa.types.is_string(column.type):
