@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import epochal as ep
+from epochal.cli.main import main
+from epochal.curves import Verdict
+from epochal.faces import in_python
 
 
 def homes(folder: Path, *, unit: bool, name: str = "homes.csv") -> Path:
@@ -36,3 +40,35 @@ def test_labels_are_read_as_in_training_where_the_new_file_alone_is_ambiguous(tm
     evaluated = ep.load(tmp_path / "run").evaluate(new)
     errors = predicted.ravel() - [243_000, 265_500]
     assert evaluated.metrics["rmse"].mean == pytest.approx(np.sqrt((errors**2).mean()), rel=1e-4)
+
+
+def test_a_plan_of_a_table_needs_no_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["plan", str(homes(tmp_path, unit=True))])
+    said = capsys.readouterr().out
+    assert "64 of the 80 samples" in said
+    assert re.search(r"batch size +32\n", said)
+
+
+@pytest.mark.parametrize("verb", ["replaces", "changes", "keeps", "names"])
+def test_a_verb_after_a_flag_is_not_its_value_in_python(verb: str) -> None:
+    assert in_python(f"--missing {verb} the marks.") == f"missing {verb} the marks."
+
+
+def test_no_sentence_of_the_package_has_a_verb_that_python_takes_for_a_value() -> None:
+    source = "\n".join(path.read_text(encoding="utf-8") for path in Path(ep.__file__).parent.rglob("*.py"))
+    found = set(
+        re.findall(r"(--(?:missing|keep|drop|numeric|categorical) [a-z]+s) (?:the|it|them|another)\b", source)
+    )
+    assert found
+    for words in found:
+        assert "=" not in in_python(words + " the rest."), words
+
+
+def test_a_verdict_shows_rounded_figures_under_names_in_a_notebook() -> None:
+    verdict = Verdict(
+        "good fit", "Good fit.", "rule", {"best_epoch_range": [3, 4], "fall_at_least": 0.123456}
+    )
+    shown = verdict._repr_html_()
+    assert "best epoch range" in shown
+    assert "3 to 4" in shown
+    assert "0.123<" in shown

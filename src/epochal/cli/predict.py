@@ -10,7 +10,7 @@ import click
 from epochal.cli.command import Command
 from epochal.cli.files import check_new_file, replacing
 from epochal.cli.options import columns, reading, reading_options
-from epochal.cli.say import say, say_data, say_document
+from epochal.cli.say import say, say_data, say_document, say_note
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def command(
         prediction = predict(trained, data, parameters, skip_bad, told, **beside)
     if not quiet:
         for note in prediction.notes:
-            say(note, err=True)
+            say_note(note)
         if isinstance(prediction, Prediction) and prediction.accuracy is not None:
             say(f"Accuracy {prediction.accuracy:.3f} on {len(prediction):,} labeled rows", err=True)
     if out is not None:

@@ -156,10 +156,11 @@ def _newly_missing(table: pa.Table, encoder: Encoder, positions: Sequence[int]) 
         if column.missing or column.kind == "category" or not found.null_count:
             continue
         first = pc.index(found.is_null(), True).as_py() + 1
-        count = f"{found.null_count:,} {'value' if found.null_count == 1 else 'values'}"
+        count = found.null_count
+        where = f"value (row {first:,})" if count == 1 else f"values (first in row {first:,})"
         said.append(
-            f"{called(encoder.names, column.index)} misses {count} (first in row {first:,}), as no row did "
-            "in training: filled with the median of the training samples."
+            f"{called(encoder.names, column.index)} has {count:,} missing {where}, training had none: filled "
+            "with the median of the training samples."
         )
     return said
 

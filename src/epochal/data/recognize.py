@@ -235,7 +235,7 @@ def _date(
     written = f" written as {form}{remark}" if form else remark
     text = pa.types.is_string(column.type)
     found = named.column("date", bool(column.null_count), parts=parts, format=form, text=text)
-    flags = f"--categorical {named.flag} or --drop {named.flag}"
+    flags = f"--categorical {named.flag} takes the text as it is"
     return found, f"{named.said} is a date{written}: {', '.join(parts)}; {flags}."
 
 
