@@ -105,7 +105,7 @@ class Terminal:
             self._live.stop()
             self._live = None
         if last:
-            self.console.print(Text("  " + last), soft_wrap=True)
+            self.console.print(Text(folded([last], self.width)), soft_wrap=True)
 
     def _render(self) -> Text:
         room = self.console.width - 1
