@@ -72,3 +72,13 @@ def test_a_verdict_shows_rounded_figures_under_names_in_a_notebook() -> None:
     assert "best epoch range" in shown
     assert "3 to 4" in shown
     assert "0.123<" in shown
+
+
+def test_an_audit_says_how_many_epochs_it_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ep.fit(ep.MLP(4), homes(tmp_path, unit=True), epochs=12, progress=False, out=tmp_path / "run")
+    main(["trace", str(tmp_path / "run"), "--audit"])
+    assert "The first 10 of 12 epochs" in capsys.readouterr().out
+    main(["trace", str(tmp_path / "run"), "--audit", "--epochs", "12"])
+    assert "The first" not in capsys.readouterr().out

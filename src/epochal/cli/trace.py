@@ -60,6 +60,8 @@ def command(
         if as_json:
             say_document({"repeat": repeat, **counted.to_dict()})
         else:
+            if counted.epochs < trained.plan.epochs:
+                say(f"The first {counted.epochs:,} of {trained.plan.epochs:,} epochs; --epochs takes more.")
             say(counted)
         return
     if update is not None:

@@ -297,9 +297,9 @@ def _targets(
     if task.is_classification:
         return known_ids(column, task, said)
     if encoder.target_written and pa.types.is_string(column.type):
-        known = Column(encoder.target_name, encoder.target or 0, "numeric", written=encoder.target_written)
+        form = Column(encoder.target_name, encoder.target or 0, "numeric", written=encoder.target_written)
         return target_numbers(
-            pa.chunked_array([plain_numbers(column.combine_chunks(), known, said)]), said
+            pa.chunked_array([plain_numbers(column.combine_chunks(), form, said)]), said
         ), []
     return target_numbers(plain_target(column, said, "regression")[0], said), []
 
