@@ -79,12 +79,14 @@ class _Samples(Whole):
     help="shuffle, shuffle_once, sequential, replacement, blocks or tracks.",
 )
 @click.option("--block-length", type=Whole(1), metavar="N", help="Consecutive samples of a block.")
-@click.option("--seed", type=Whole(0), default=0, show_default=True, metavar="S", help="Which random order.")
-@click.option("--target", "-t", metavar="COLUMN", help="DATA: name or number, from 1; else the last column.")
+@click.option(
+    "--seed", type=Whole(0), default=0, show_default=True, metavar="S", help="Seed of the random order."
+)
+@click.option("--target", "-t", metavar="COLUMN", help="DATA: name or number, from 1. [the last column]")
 @click.option(
     "--validation", default="0.2", show_default=True, metavar="SHARE", help="DATA: held out, as train does."
 )
-@click.option("--test", default="0", show_default=True, metavar="SHARE", help="DATA: held out besides.")
+@click.option("--test", default="0", show_default=True, metavar="SHARE", help="DATA: held out for testing.")
 @reading("Options")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def command(

@@ -28,7 +28,7 @@ __all__ = ["command"]
     "-o",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="A .csv or .parquet file; standard output if not given.",
+    help="A .csv or .parquet file. [standard output]",
 )
 @click.option("--force", is_flag=True, help="Write over a file that exists.")
 @click.option(
@@ -37,7 +37,7 @@ __all__ = ["command"]
 @click.option(
     "--model",
     metavar="MODULE:FUNCTION",
-    help="The model of your own that the run was trained with; a run's own word for it is never imported.",
+    help="The model of your own that the run was trained with: a run folder's own is never imported.",
 )
 @click.option(
     "--guard-formulas",
@@ -74,8 +74,8 @@ def command(
     \b
     epochal predict runs/first new.csv --id customer --out predictions.csv
 
-    DATA is what the run was trained on in kind: a table, arrays, a folder of images or one image. A run of
-    ranked rows gives a score and a place in its group for each row.
+    DATA is of the kind that the run was trained on: a table, arrays, a folder of images or one image. A run
+    of ranked rows gives a score and a place in its group for each row.
     """
     if out is not None:
         check_new_file(out, force)
