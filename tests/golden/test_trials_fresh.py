@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import epochal as ep
@@ -82,3 +83,28 @@ def test_an_audit_says_how_many_epochs_it_left_out(
     assert "The first 10 of 12 epochs" in capsys.readouterr().out
     main(["trace", str(tmp_path / "run"), "--audit", "--epochs", "12"])
     assert "The first" not in capsys.readouterr().out
+
+
+FRAME = pd.DataFrame({"a": np.arange(40.0), "b": np.arange(40.0) % 7, "t": np.arange(40) % 2})
+
+
+def test_samples_in_the_place_of_the_model_are_refused_as_that() -> None:
+    for model in (FRAME, FRAME.to_numpy(), "mlp", [[1.0, 2.0]]):
+        with pytest.raises(ep.Refusal, match="model must be .*It comes first"):
+            ep.fit(model, FRAME["t"], progress=False)
+
+
+@pytest.mark.parametrize(
+    ("option", "instead"),
+    [("lr", "learning_rate"), ("random_state", "seed"), ("verbose", "progress"), ("target", 'y="column"')],
+)
+def test_an_option_of_another_library_is_refused_with_its_name_here(option: str, instead: str) -> None:
+    with pytest.raises(ep.Refusal, match=f'unknown option "{option}"; use {instead}'):
+        ep.fit(ep.MLP(4), FRAME, "t", **{option: 1})
+
+
+def test_one_row_of_a_frame_is_no_frame() -> None:
+    run = ep.fit(ep.MLP(4), FRAME, "t", epochs=1, progress=False)
+    with pytest.raises(ep.Refusal, match=r"frame\.iloc\[\[0\]\]"):
+        run.predict(FRAME.iloc[0])
+    assert run.predict(FRAME.iloc[[0]]).labels.shape == (1,)

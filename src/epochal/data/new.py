@@ -178,6 +178,12 @@ def read_new(encoder: Encoder, source: Any, reading: Reading = AS_FOUND) -> _Rea
         table, notes = _read_file(encoder, path, reading)
         return _Read(table, path.name, notes)
     if is_frame(source):
+        if getattr(source, "ndim", 2) == 1 and set(encoder.names) & set(
+            map(str, getattr(source, "index", ()))
+        ):
+            raise Refusal(
+                "new rows must be a data frame; got one row of it. Use frame.iloc[[0]], not frame.iloc[0]."
+            )
         table, notes = table_of_frame(source, _unused(encoder))
         return _Read(table, "data frame", notes)
     if is_pair(source):

@@ -74,8 +74,12 @@ def dataset_of_table(
         raise Refusal(f"{source} must have at least 2 rows to train on; got {table.num_rows}.")
     if len(names) < 2:
         raise Refusal(
-            f"{source} must have at least 2 columns, inputs and a target; got {len(names)}. "
-            "If fields are separated by another character, pass it with --delimiter."
+            f"{source} must have at least 2 columns, inputs and a target; got {len(names)}."
+            + (
+                ""
+                if source == "data frame"
+                else " If fields are separated by another character, pass it with --delimiter."
+            )
         )
     target = len(names) - 1 if options.target is None else resolve(options.target, names, "target")
     weight = None if options.sample_weight is None else resolve(options.sample_weight, names, "sample_weight")
