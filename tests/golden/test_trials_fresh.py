@@ -90,7 +90,7 @@ FRAME = pd.DataFrame({"a": np.arange(40.0), "b": np.arange(40.0) % 7, "t": np.ar
 
 def test_samples_in_the_place_of_the_model_are_refused_as_that() -> None:
     for model in (FRAME, FRAME.to_numpy(), "mlp", [[1.0, 2.0]]):
-        with pytest.raises(ep.Refusal, match="model must be .*It comes first"):
+        with pytest.raises(ep.Refusal, match=r"model must be .*It comes first"):
             ep.fit(model, FRAME["t"], progress=False)
 
 
