@@ -5,24 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from epochal.curves import Summary
+from epochal.directions import label_of
 from epochal.layout import aligned
 from epochal.run import Run
 
 __all__ = ["class_sections", "threshold_section"]
 
-NAMES = {
-    "roc_auc": "ROC AUC",
-    "roc_auc_macro": "ROC AUC (macro)",
-    "average_precision_macro": "average precision (macro)",
-    "f1_micro": "F1 (micro)",
-    "f1_macro": "F1 (macro)",
-    "f1": "F1",
-    "mcc": "MCC",
-    "r2": "R²",
-    "rmse": "RMSE",
-    "mae": "MAE",
-}
-"""Of metrics that are not said as they are written."""
 MOST_CLASSES = 12
 _MOST_PAIRS = 8
 
@@ -46,7 +34,7 @@ def threshold_section(run: Run) -> list[tuple[str, list[str]]]:
     rows: list[Sequence[str]] = [("", "above 0.5", "above the threshold")]
     for part, figures in run.at_threshold.items():
         for name, summary in figures.items():
-            words = f"{part} {NAMES.get(name, name.replace('_', ' '))}"
+            words = f"{part} {label_of(name)}"
             rows.append((words, _cell(run.metrics[part][name]), _cell(summary)))
     chosen = run.threshold.rule != "given" and "validation" in run.at_threshold
     aside = ["It was chosen on the validation samples: look at test figures to judge it."] if chosen else []

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from epochal.data.number_forms import written_numbers
 from epochal.errors import Refusal
 
-__all__ = ["decimal_mark", "decimal_of_texts"]
+__all__ = ["decimal_mark", "mark_of_columns"]
+
+_ROWS = 2000
 
 _CELLS, _FEWEST = 100_000, 50
 """Cells that are looked at, and the fewest rows."""
@@ -55,6 +56,28 @@ def decimal_mark(rows: Sequence[Sequence[str]], delimiter: str) -> tuple[str, fr
     return ".", frozenset(at for at in range(width) if _open(rows, at))
 
 
+def mark_of_columns(table: pa.Table, usual: str = ".") -> str:
+    """The decimal mark of a table that is read: that of its file, else the one that its text columns prove.
+
+    It is `usual` where they prove none.
+
+    >>> mark_of_columns(pa.table({"far": ["2,5 km", "12,1 km"], "price": ["504.879 €", "86.625 €"]}))
+    ','
+    """
+    known = (table.schema.metadata or {}).get(b"decimal", b".").decode()
+    if known != ".":
+        return known
+    proved = set()
+    for column in table.columns:
+        try:
+            found = written_numbers(column.slice(0, _ROWS), "")
+        except Refusal:
+            continue  # mixed units: refused where the column is used
+        if found is not None and not found.doubt and (found.form.decimal == "," or found.form.group == ","):
+            proved.add(found.form.decimal)
+    return proved.pop() if len(proved) == 1 else usual
+
+
 def _open(rows: Sequence[Sequence[str]], at: int) -> bool:
     """Whether a column has points that may separate thousands: three digits behind each, or none at all."""
     cells = [row[at] for row in rows if at < len(row)]
@@ -62,24 +85,3 @@ def _open(rows: Sequence[Sequence[str]], at: int) -> bool:
     written = [cell for cell in cells if cell and cell[-1].isdigit()]
     whole = sum(bool(_WHOLE.fullmatch(cell)) for cell in written)
     return bool(grouped) and whole > 0 and len(grouped) + whole == len(written)
-
-
-def decimal_of_texts(table: pa.Table, aside: Collection[int | None] = ()) -> str:
-    """The decimal mark of the text columns that leave no doubt about theirs; empty where none has one.
-
-    >>> decimal_of_texts(pa.table({"a": ["1.200,50 €", "3 €"], "b": ["7,125%", "1,250%"]}))
-    ','
-    """
-    for index, column in enumerate(table.columns):
-        if index in aside or not pa.types.is_string(column.type):
-            continue
-        try:
-            seen = written_numbers(column.slice(0, 2000), "")
-        except Refusal:
-            continue  # it mixes units, which is said where it is read as a whole
-        if seen is None or seen.doubt or seen.form.joint:
-            continue
-        mark = seen.form.decimal
-        if mark == "," or pc.any(pc.match_substring_regex(column, r"[0-9]\.[0-9]")).as_py():
-            return mark
-    return ""

@@ -18,7 +18,7 @@ from epochal.data.arrays import INPUT_KEYS, TARGET_KEYS, WEIGHT_KEYS, dataset_of
 from epochal.data.columns import called, default_name, plain_name, resolve
 from epochal.data.container import unpack
 from epochal.data.dataset import Dataset, Task, fingerprint
-from epochal.data.encode import encode, to_numbers, without_marks
+from epochal.data.encode import encode, plain_numbers, to_numbers, without_marks
 from epochal.data.encoders import SampleEncoder
 from epochal.data.examples import example
 from epochal.data.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
@@ -32,7 +32,7 @@ from epochal.data.pixel_arrays import as_kept
 from epochal.data.read import existing, is_parquet, parquet_table, read_table, table_of
 from epochal.data.reading import AS_FOUND, Reading
 from epochal.data.rewritten import as_in_training
-from epochal.data.schema import Encoder
+from epochal.data.schema import Column, Encoder
 from epochal.data.sniff import sniff
 from epochal.data.standardize import first_missing
 from epochal.data.table import release_memory, weights_of
@@ -164,10 +164,10 @@ def _newly_missing(table: pa.Table, encoder: Encoder, positions: Sequence[int]) 
             else "filled with the median of the training samples"
         )
         first = pc.index(found.is_null(), True).as_py() + 1
-        count = f"{found.null_count:,} {'value' if found.null_count == 1 else 'values'}"
+        count = found.null_count
+        where = f"value (row {first:,})" if count == 1 else f"values (first in row {first:,})"
         said.append(
-            f"{called(encoder.names, column.index)} misses {count} (first in row {first:,}), as no row did "
-            f"in training: {instead}."
+            f"{called(encoder.names, column.index)} has {count:,} missing {where}, training had none: {instead}."
         )
     return said
 
@@ -185,6 +185,12 @@ def read_new(encoder: Encoder, source: Any, reading: Reading = AS_FOUND) -> _Rea
         table, notes = _read_file(encoder, path, reading)
         return _Read(table, path.name, notes)
     if is_frame(source):
+        if getattr(source, "ndim", 2) == 1 and set(encoder.names) & set(
+            map(str, getattr(source, "index", ()))
+        ):
+            raise Refusal(
+                "new rows must be a data frame; got one row of it. Use frame.iloc[[0]], not frame.iloc[0]."
+            )
         table, notes = table_of_frame(source, _unused(encoder))
         return _Read(table, "data frame", notes)
     if is_pair(source):
@@ -303,6 +309,11 @@ def _targets(
         return None, []
     if task.is_classification:
         return known_ids(column, task, said)
+    if encoder.target_written and pa.types.is_string(column.type):
+        form = Column(encoder.target_name, encoder.target or 0, "numeric", written=encoder.target_written)
+        return target_numbers(
+            pa.chunked_array([plain_numbers(column.combine_chunks(), form, said)]), said
+        ), []
     return target_numbers(plain_target(column, said, "regression")[0], said), []
 
 

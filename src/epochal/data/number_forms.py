@@ -49,6 +49,11 @@ class NumberForm:
     unit: str = ""
 
     @property
+    def written(self) -> tuple[str, str, str, str]:
+        """Its parts, as a column of a schema keeps them."""
+        return self.decimal, self.group, self.money, self.unit
+
+    @property
     def joint(self) -> bool:
         """Whether one number is written in several units, as hours and minutes are."""
         return self.group == ":"
@@ -114,8 +119,8 @@ class Written:
 
 def as_numbers(
     column: pa.ChunkedArray, said: str, flag: str = "", decimal: str | None = None, hint: str = "."
-) -> tuple[pa.ChunkedArray, str] | None:
-    """A text column as float64, and a sentence on how it was read; None where it holds something else.
+) -> tuple[pa.ChunkedArray, str, tuple[str, ...]] | None:
+    """A text column as float64, a sentence on how it was read, and its form; None if it holds other things.
 
     Args:
         column: the cells, without blanks around them.
@@ -127,13 +132,15 @@ def as_numbers(
     Raises:
         Refusal: most cells are numbers and the others are not, or units that do not convert are mixed.
 
-    >>> values, note = as_numbers(pa.chunked_array([["$1,200", "$35.50", "unknown"]]), "price")
+    >>> values, note, written = as_numbers(pa.chunked_array([["$1,200", "$35.50", "unknown"]]), "price")
     >>> values.to_pylist()
     [1200.0, 35.5, None]
     >>> print(note.replace("; ", ";" + chr(10)))
     price holds numbers ("$1,200" is 1200;
     thousands separated by commas, in $);
     "unknown" (row 3) is read as missing.
+    >>> written
+    ('.', ',', '$', '')
     """
     found = written_numbers(column, said, flag, decimal, hint)
     if found is None:
@@ -141,7 +148,7 @@ def as_numbers(
     problem = refuse_odd(found.odd, column, said, flag, "numbers")
     if problem:
         raise Refusal(problem)
-    return found.values, f"{said} {say(found, column)}."
+    return found.values, f"{said} {say(found, column)}.", found.form.written
 
 
 def say(found: Written, column: pa.ChunkedArray) -> str:

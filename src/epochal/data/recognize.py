@@ -165,11 +165,9 @@ def _written(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Colu
 
 
 def _numbers(column: pa.ChunkedArray, named: _Named, found: Any) -> tuple[Column, str]:
-    form = found.form
-    written = (form.decimal, form.group, form.money, form.unit)
     marks = tuple(one.word for one in found.odd)
     missing = bool(column.null_count or marks)
-    made = named.column("numeric", missing, text=True, written=written, marks=marks)
+    made = named.column("numeric", missing, text=True, written=found.form.written, marks=marks)
     return made, f"{named.said} {say(found, column)}; --categorical {named.flag} takes the text as it is."
 
 
@@ -237,7 +235,7 @@ def _date(
     written = f" written as {form}{remark}" if form else remark
     text = pa.types.is_string(column.type)
     found = named.column("date", bool(column.null_count), parts=parts, format=form, text=text)
-    flags = f"--categorical {named.flag} or --drop {named.flag}"
+    flags = f"--categorical {named.flag} takes the text as it is"
     return found, f"{named.said} is a date{written}: {', '.join(parts)}; {flags}."
 
 

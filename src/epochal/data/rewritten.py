@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from epochal.data.columns import called
 from epochal.data.date_forms import compact_form, parse_dates, written_dates
-from epochal.data.decimal_mark import decimal_of_texts
+from epochal.data.decimal_mark import mark_of_columns
 from epochal.data.number_forms import NumberForm, say, written_numbers
 from epochal.data.odd_cells import Odd, known_marks, odd_cells, quoted
 from epochal.data.schema import Column, Encoder
@@ -26,8 +26,8 @@ def as_in_training(table: pa.Table, encoder: Encoder, positions: Sequence[int]) 
     doubt: encoding them says what is wrong.
     """
     notes: list[str] = []
-    told = (table.schema.metadata or {}).get(b"decimal")
-    mark = told.decode() if told else decimal_of_texts(table)
+    told = (table.schema.metadata or {}).get(b"decimal", b"").decode()
+    mark = mark_of_columns(table, usual=told)
     for position, column in zip(positions, encoder.columns, strict=True):
         cells = table.column(position)
         said = called(encoder.names, column.index)

@@ -16,7 +16,7 @@ from epochal.data.association import Goal, goal_of
 from epochal.data.columns import ColumnReference, called, flag_value, resolve, resolve_all
 from epochal.data.dataset import Dataset, Task, fingerprint
 from epochal.data.date_forms import check_format, written_dates
-from epochal.data.decimal_mark import decimal_of_texts
+from epochal.data.decimal_mark import mark_of_columns
 from epochal.data.encode import as_text, encode, plain_numbers, without_marks
 from epochal.data.grouping import by_pattern
 from epochal.data.identifiers import usual_target
@@ -76,8 +76,12 @@ def dataset_of_table(
         raise Refusal(f"{source} must have at least 2 rows to train on; got {table.num_rows}.")
     if len(names) < 2:
         raise Refusal(
-            f"{source} must have at least 2 columns, inputs and a target; got {len(names)}. "
-            "If fields are separated by another character, pass it with --delimiter."
+            f"{source} must have at least 2 columns, inputs and a target; got {len(names)}."
+            + (
+                ""
+                if source == "data frame"
+                else " If fields are separated by another character, pass it with --delimiter."
+            )
         )
     if options.target is None:
         target, instead = usual_target(names, table.column)
@@ -88,7 +92,9 @@ def dataset_of_table(
     if weight == target:
         raise Refusal(f"sample_weight must be another column than the target; got {called(names, target)}.")
     text = pa.types.is_string(table.column(target).type)
-    table, read = with_plain_target(table, target, called(names, target), options.task, options.decimal)
+    table, read, written = with_plain_target(
+        table, target, called(names, target), options.task, options.decimal
+    )
     table, rows, left = with_targets(table, target, names)
     said = [*notes, *read, *left]
     task, note = recognize_task(table.column(target), called(names, target), options.task)
@@ -114,6 +120,7 @@ def dataset_of_table(
         target_text=text,
         weight=weight,
         task=task,
+        target_written=written,
     )
     sample_weight = None
     if weight is not None:
@@ -291,8 +298,7 @@ def hints_of(
     table: pa.Table, options: TableOptions, aside: Collection[int | None], goal: Goal | None = None
 ) -> Hints:
     """What the file and its other columns say about how numbers and dates are written."""
-    told = (table.schema.metadata or {}).get(b"decimal")
-    mark = told.decode() if told else decimal_of_texts(table, aside) or "."
+    mark = mark_of_columns(table)
     day_first: bool | None = None if mark == "." else True
     for index, column in enumerate(table.columns):
         if index in aside or options.date_format is not None or not pa.types.is_string(column.type):
