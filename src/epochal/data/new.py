@@ -167,7 +167,8 @@ def _newly_missing(table: pa.Table, encoder: Encoder, positions: Sequence[int]) 
         count = found.null_count
         where = f"value (row {first:,})" if count == 1 else f"values (first in row {first:,})"
         said.append(
-            f"{called(encoder.names, column.index)} has {count:,} missing {where}, training had none: {instead}."
+            f"{called(encoder.names, column.index)} has {count:,} missing {where}, training had none: "
+            f"{instead}."
         )
     return said
 
