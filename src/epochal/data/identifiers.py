@@ -87,7 +87,12 @@ def usual_target(names: Sequence[str], column: Callable[[int], pa.ChunkedArray])
     1
     """
     last = len(names) - 1
-    at = next((at for at in range(last, 0, -1) if not _tells_rows_apart(names[at], column(at))), last)
+    others = (
+        at
+        for at in range(last, 0, -1)
+        if not IDENTIFIER_NAME.fullmatch(names[at]) or not _tells_rows_apart(names[at], column(at))
+    )
+    at = next(others, last)
     if at == last:
         return last, ""
     aside = called(names, last)
@@ -95,7 +100,7 @@ def usual_target(names: Sequence[str], column: Callable[[int], pa.ChunkedArray])
 
 
 def _tells_rows_apart(name: str, column: pa.ChunkedArray) -> bool:
-    if len(column) < 10 or column.null_count or not IDENTIFIER_NAME.fullmatch(name) or not name.strip():
+    if len(column) < 10 or column.null_count or not name.strip():
         return False
     if pa.types.is_string(column.type):
         return bool(pc.count_distinct(column).as_py() == len(column))
