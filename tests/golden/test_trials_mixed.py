@@ -279,3 +279,24 @@ def test_the_decimal_mark_of_a_frame_is_that_of_its_clear_columns():
     both = load(pa.table({"share": points, "price": [i + 0.5 for i in range(60)], "y": ["a", "b"] * 30}))
     found = encode_new(both.encoder, pa.table({"share": share, "price": [f"{i},5" for i in range(60)]}))
     np.testing.assert_array_equal(found.inputs, both.inputs)
+
+
+@pytest.mark.parametrize(
+    ("words", "numbers"),
+    [
+        (["48.85° N", "12.5° S", "0.25° N"], [48.85, -12.5, 0.25]),
+        (["12,50 CR", "7,25 DR", "3,00 CR"], [12.5, -7.25, 3]),
+    ],
+)
+def test_words_may_be_signs(words, numbers):
+    data = load(pa.table({"a": words * 20, "y": [0, 1, 1] * 20}))
+    assert data.features == ("a",)
+    assert data.inputs[:3, 0].tolist() == pytest.approx(numbers)
+    said(data, "negative")
+    new = encode_new(data.encoder, pa.table({"a": [words[1]]}))
+    assert new.inputs[0, 0] == pytest.approx(numbers[1])
+
+
+def test_watts_are_no_directions():
+    data = load(pa.table({"a": ["60 W", "100 W", "75 W"] * 20, "y": [0, 1, 1] * 20}))
+    assert data.inputs[:3, 0].tolist() == [60, 100, 75]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from epochal.data.clock_times import amounts_of, joint_unit
 from epochal.data.number_text import in_one_way
 from epochal.data.odd_cells import Odd, are_marks, counted, odd_cells, quoted, refuse_odd
+from epochal.data.opposites import OPPOSITES, opposites_in, with_signs
 from epochal.data.units import factor, is_known, is_money, normal_money, normal_unit
 from epochal.errors import Refusal
 
@@ -68,6 +69,8 @@ class NumberForm:
 
         A cell without a currency or unit counts as one with it; other units of the same kind are converted.
         """
+        if self.unit in OPPOSITES:
+            return replace(self, unit="").read(with_signs(words, self.unit))
         return amounts_of(words, self.unit) if self.joint else self._numbers(_parts(words))
 
     def _numbers(self, parts: Any) -> Any:
@@ -186,6 +189,12 @@ def written_numbers(
     first = filled.slice(0, 1000)
     if unit := joint_unit(first):
         return _joint(column, filled, unit)
+    if unit := opposites_in(first):
+        signed = written_numbers(with_signs(column, unit), said, flag, decimal, hint)
+        if signed is None or signed.form.unit:
+            return None
+        form = replace(signed.form, unit=unit)
+        return replace(signed, form=form, example=_example(column, signed.values, form))
     if not _mostly(filled.slice(0, 1000), 0.5):
         return None
     parts = _parts(column.combine_chunks())
