@@ -300,3 +300,12 @@ def test_words_may_be_signs(words, numbers):
 def test_watts_are_no_directions():
     data = load(pa.table({"a": ["60 W", "100 W", "75 W"] * 20, "y": [0, 1, 1] * 20}))
     assert data.inputs[:3, 0].tolist() == [60, 100, 75]
+
+
+def test_times_of_day_are_hours_in_files_and_frames(tmp_path):
+    times = [f"{i % 24:02d}:{15 * (i % 4):02d}" for i in range(60)]
+    data = read(tmp_path, "at,y\n" + lines(lambda i: f"{times[i]},{i % 2}"))
+    frame = load(pa.table({"at": times, "y": [0, 1] * 30}))
+    np.testing.assert_array_equal(data.inputs, frame.inputs)
+    assert data.inputs[:3, 0].tolist() == [0, 1.25, 2.5]
+    np.testing.assert_array_equal(encode_new(data.encoder, pa.table({"at": times})).inputs, data.inputs)

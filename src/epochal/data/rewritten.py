@@ -77,6 +77,8 @@ def _odd(cells: pa.ChunkedArray, values: pa.ChunkedArray, column: Column) -> tup
 
 def _fits(new: NumberForm, trained: NumberForm) -> float | None:
     """By what numbers of one form become those of another; None where currencies or units differ."""
+    if new.joint and new.unit == "h" and trained.plain:
+        return 1.0  # times of day that the training table held as such
     if new.joint != trained.joint or (new.money and new.money != trained.money):
         return None
     return 1.0 if not new.unit else factor(new.unit, trained.unit)

@@ -90,8 +90,8 @@ def tidy(
 ) -> pa.Table:
     """The same table with only booleans, integers, floats, timestamps, dates and trimmed text in it.
 
-    Dictionaries become text, decimals floats, times of day and durations seconds, times with a zone those of
-    its clocks; the missing marks become missing. Columns that `drop` names of the names are left empty.
+    Dictionaries become text, decimals floats, times of day hours, durations seconds, times with a zone those
+    of its clocks; the missing marks become missing. Columns that `drop` names of the names are left empty.
 
     Raises:
         Refusal: columns with lists, records or bytes, which no number or category can say; all at once.
@@ -139,7 +139,8 @@ def _tidied(column: pa.ChunkedArray, said: str, marks: pa.Array) -> pa.ChunkedAr
     elif pa.types.is_float16(kind):
         column = column.cast(pa.float32())
     elif pa.types.is_time32(kind) or pa.types.is_time64(kind):
-        column = column.cast(pa.time32("s"), safe=False).cast(pa.int32())
+        micro = column.cast(pa.time64("us"), safe=False).cast(pa.int64())
+        column = pc.divide(micro.cast(pa.float64()), 3.6e9)
     elif pa.types.is_duration(kind):
         micro = column.cast(pa.duration("us"), safe=False).cast(pa.int64())
         column = pc.divide(micro.cast(pa.float64(), safe=False), 1e6)
