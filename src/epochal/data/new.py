@@ -31,6 +31,7 @@ from epochal.data.npy import open_npz, read_array
 from epochal.data.pixel_arrays import as_kept
 from epochal.data.read import existing, is_parquet, parquet_table, read_table, table_of
 from epochal.data.reading import AS_FOUND, Reading
+from epochal.data.rewritten import as_in_training
 from epochal.data.schema import Column, Encoder
 from epochal.data.sniff import sniff
 from epochal.data.standardize import first_missing
@@ -118,6 +119,8 @@ def new_rows(read: _Read, encoder: Encoder, encoded: Encoded = encode, partial: 
     positions, target_at, weight_at, said = match_columns(encoder, table.column_names, read.beside)
     if not table.num_rows:
         raise Refusal(f"{name} must have at least 1 row to predict; got 0.")
+    table, otherwise = as_in_training(table, encoder, positions)
+    said += otherwise
     inputs, unseen = encoded(table, encoder, positions)
     lacking = _newly_missing(table, encoder, positions)
     targets, weight = None, None
@@ -149,18 +152,23 @@ def new_rows(read: _Read, encoder: Encoder, encoded: Encoded = encode, partial: 
 
 
 def _newly_missing(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -> list[str]:
-    """What is said of numbers and dates that are missing here, and never were in training."""
+    """What is said of cells that are missing here, and never were in training."""
     said = []
     for position, column in zip(positions, encoder.columns, strict=True):
         found = without_marks(table.column(position), column)
-        if column.missing or column.kind == "category" or not found.null_count:
+        if column.missing or not found.null_count:
             continue
+        instead = (
+            "treated as unknown"
+            if column.kind == "category"
+            else "filled with the median of the training samples"
+        )
         first = pc.index(found.is_null(), True).as_py() + 1
         count = found.null_count
         where = f"value (row {first:,})" if count == 1 else f"values (first in row {first:,})"
         said.append(
-            f"{called(encoder.names, column.index)} has {count:,} missing {where}, training had none: filled "
-            "with the median of the training samples."
+            f"{called(encoder.names, column.index)} has {count:,} missing {where}, training had none: "
+            f"{instead}."
         )
     return said
 

@@ -21,7 +21,8 @@ _LACKING = frozenset(
         " ",
         "unknown missing none nil tbd tba pending unspecified unavailable undefined void blank empty no_data "
         "not_available not_applicable unbekannt keine fehlt k.a. k.a n.a. n.a n/a inconnu desconocido "
-        "sconosciuto onbekend - -- --- . .. ... ? ?? * x # #n/a #value! #ref! #div/0! #name? #num!",
+        "sconosciuto onbekend - -- --- . .. ... ? ?? * x # #n/a #value! #ref! #div/0! #name? #num! "
+        "0000-00-00 0000-00-00_00:00:00 00.00.0000 00/00/0000",
     )
 )
 

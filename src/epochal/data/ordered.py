@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from epochal.data.clock import Clock, zone_named
 from epochal.data.columns import ColumnReference, called, default_name, flag_value, resolve, resolve_all
-from epochal.data.date_forms import compact_dates, written_dates
+from epochal.data.date_forms import compact_form, written_dates
 from epochal.data.decimal_mark import mark_of_columns
 from epochal.data.encode import to_dates, to_numbers
 from epochal.data.examples import example
@@ -289,7 +289,7 @@ def _time(table: pa.Table, taken: Collection[int | None], by: int | None, form: 
         column = table.column(index)
         if pa.types.is_temporal(column.type):
             return index
-        if compact_dates(column) or (pa.types.is_string(column.type) and written_dates(column, form)):
+        if compact_form(column) or (pa.types.is_string(column.type) and written_dates(column, form)):
             return index
     series = None if by is None else table.column(by).combine_chunks().dictionary_encode()
     codes = None if series is None or series.null_count else series.indices.to_numpy()
@@ -357,8 +357,9 @@ def _clock(
     name, said = names[index], called(names, index)
     if pa.types.is_temporal(column.type):
         return Clock("date", name, hours=_has_hours(column, "", name)), ""
-    if compact_dates(column):
-        return Clock("date", name, "%Y%m%d"), f"{said} is the time, written as %Y%m%d."
+    if compact := compact_form(column):
+        hours = _has_hours(column, compact, name)
+        return Clock("date", name, compact, hours=hours), f"{said} is the time, written as {compact}."
     if _numbers(column):
         return Clock("number", name), ""
     found = written_dates(column, date_format) if pa.types.is_string(column.type) else None

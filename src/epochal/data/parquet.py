@@ -28,6 +28,7 @@ from epochal.data.columns import called, resolve
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.decimal_mark import mark_of_columns
 from epochal.data.encode import encode, encoded_dtype
+from epochal.data.identifiers import usual_target
 from epochal.data.large import streams, streams_note
 from epochal.data.npy import npy_header, read_array
 from epochal.data.read import open_parquet, parquet_in
@@ -164,7 +165,11 @@ def _convert(
 ) -> None:
     """Write the rows of the files, their targets and what was recognized into a folder."""
     names = _columns_of(files)
-    target = len(names) - 1 if options.target is None else resolve(options.target, names, "target")
+    instead = ""
+    if options.target is None:
+        target, instead = usual_target(names, lambda at: _whole_column(files, names[at]))
+    else:
+        target = resolve(options.target, names, "target")
     weight = None if options.sample_weight is None else resolve(options.sample_weight, names, "sample_weight")
     if weight == target:
         raise Refusal(f"sample_weight must be another column than the target; got {called(names, target)}.")
@@ -175,7 +180,7 @@ def _convert(
     how = (called(names, target), options.task, options.decimal, mark_of_columns(seen))
     column, read, written = plain_target(column, *how)
     present, notes = _present(column, called(names, target))
-    notes += [read] if read else []
+    notes += [one for one in (instead, read) if one]
     column = column.filter(pa.array(present)) if not present.all() else column
     task, note = recognize_task(column, called(names, target), options.task)
     there = seen.filter(pc.is_valid(seen.column(target)))

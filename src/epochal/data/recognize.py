@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from epochal.data.association import Goal
 from epochal.data.columns import called, flag_value
-from epochal.data.date_forms import compact_dates, written_dates
+from epochal.data.date_forms import compact_form, written_dates
 from epochal.data.encode import as_text, date_parts, to_dates, to_numbers
 from epochal.data.identifiers import no_input
 from epochal.data.number_forms import say, written_numbers
@@ -129,8 +129,8 @@ def _written(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Colu
     """Dates and numbers that are written as text; None for everything else."""
     if pa.types.is_temporal(column.type):
         return _date(column, named, "")
-    if compact_dates(column):
-        return _date(column, named, "%Y%m%d")
+    if form := compact_form(column):
+        return _date(column, named, form)
     if not pa.types.is_string(column.type):
         return None
     dates = written_dates(column, hints.date_format, hints.day_first)

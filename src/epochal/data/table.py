@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +19,7 @@ from epochal.data.date_forms import check_format, written_dates
 from epochal.data.decimal_mark import mark_of_columns
 from epochal.data.encode import as_text, encode, plain_numbers, without_marks
 from epochal.data.grouping import by_pattern
+from epochal.data.identifiers import usual_target
 from epochal.data.recognize import Hints, recognize
 from epochal.data.schema import Column, Encoder, LeftOut
 from epochal.data.target import MISSING_SHARE, class_ids, recognize_task, target_numbers
@@ -81,7 +83,11 @@ def dataset_of_table(
                 else " If fields are separated by another character, pass it with --delimiter."
             )
         )
-    target = len(names) - 1 if options.target is None else resolve(options.target, names, "target")
+    if options.target is None:
+        target, instead = usual_target(names, table.column)
+        notes = (*notes, *([instead] if instead else []))
+    else:
+        target = resolve(options.target, names, "target")
     weight = None if options.sample_weight is None else resolve(options.sample_weight, names, "sample_weight")
     if weight == target:
         raise Refusal(f"sample_weight must be another column than the target; got {called(names, target)}.")
@@ -181,10 +187,15 @@ def with_targets(
     first, count = int(np.argmin(present)) + 1, column.null_count
     said = f"{called(names, target)} is the target"
     if count > MISSING_SHARE * table.num_rows:
+        marks = json.loads((table.schema.metadata or {}).get(b"marks", b"{}")).get(names[target], ())
+        shown = ", ".join(f'"{mark}"' for mark in marks)
+        what = f" ({shown} {'is' if len(marks) == 1 else 'are'} read as missing)" if marks else ""
+        mean = "it means" if len(marks) == 1 else "they mean"
         raise Refusal(
             f"{said} and may miss at most {MISSING_SHARE:.0%} of its values; got {count:,} missing of "
-            f"{table.num_rows:,}, first in row {first:,}. Name another column "
-            "with --target, or remove those rows."
+            f"{table.num_rows:,}{what}, first in row {first:,}. "
+            + (f"If {mean} a class, pass --missing ''; if not, name" if marks else "Name")
+            + " another column with --target, or remove those rows."
         )
     samples = "1 sample has" if count == 1 else f"{count:,} samples have"
     note = f"{said}; {samples} none (first in row {first:,}): left out."
