@@ -58,9 +58,8 @@ def copies_notes(
             isinstance(dataset.inputs, np.ndarray) and isinstance(other.inputs, np.ndarray)
         ):
             continue
-        both = np.concatenate([dataset.inputs, other.inputs])
         seen = int(np.isin(row_hashes(other.inputs), row_hashes(dataset.inputs)).sum())
-        if seen and copies_of(both) is not None:
+        if seen and copies_of(np.concatenate([dataset.inputs, other.inputs])) is not None:
             notes.append(f"{seen:,} of the {other.samples:,} {name} samples {_TOO_GOOD}")
     return notes
 

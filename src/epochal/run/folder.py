@@ -144,7 +144,8 @@ def _record(path: Path, document: dict[str, Any], parameters: bool) -> Run:
     task = check_task(path, document["task"])
     outcomes = tuple(map(outcome_of, document["outcomes"]))
     for name, said in document["settings"].get("own_metrics", {}).items():
-        if said and name not in RESERVED:  # curves of the run are read that way, unless this process knows the name otherwise
+        # Curves of the run are read that way, unless this process knows the name otherwise.
+        if said and name not in RESERVED:
             declare(name, str(said).startswith("higher"))
     scores = {
         part: read_scores(path, part, value, document["settings"]["loss"])
