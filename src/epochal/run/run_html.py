@@ -10,7 +10,7 @@ from epochal.html_view import block, chart, heading, items, said, table, view
 if TYPE_CHECKING:
     from epochal.curves import Curves
     from epochal.run.evaluation import Evaluation
-    from epochal.run.predict import Prediction
+    from epochal.run.prediction import Prediction
     from epochal.run.record import Run
 
 __all__ = ["evaluation_html", "prediction_html", "run_html"]
