@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -102,17 +101,7 @@ def labeled(dataset: Dataset) -> Dataset | None:
         return dataset
     assert dataset.targets is not None
     known = np.flatnonzero(dataset.targets != UNKNOWN)
-    if not len(known):
-        return None
-    weight = dataset.sample_weight
-    return replace(
-        dataset,
-        inputs=dataset.inputs[known],
-        targets=dataset.targets[known],
-        rows=dataset.rows[known],
-        sample_weight=None if weight is None else weight[known],
-        names=tuple(dataset.names[at] for at in known) if dataset.names else (),
-    )
+    return dataset.only(known) if len(known) else None
 
 
 def undefined_notes(dataset: Dataset, splits: Sequence[Split]) -> list[str]:

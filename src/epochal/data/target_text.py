@@ -7,11 +7,9 @@ import pyarrow.compute as pc
 
 from epochal.data.number_forms import as_numbers
 from epochal.data.spellings import one_spelling
+from epochal.data.target import FEW_CLASSES
 
 __all__ = ["plain_target", "with_plain_target"]
-
-FEW_CLASSES = 20
-"""Written numbers with at most this many distinct values are classes, called as they are written."""
 
 
 def plain_target(
@@ -19,7 +17,8 @@ def plain_target(
 ) -> tuple[pa.ChunkedArray, str]:
     """A text target as numbers where it holds many, else with one spelling for each class; and a note.
 
-    Other columns stay as they are. The note is empty where nothing changed.
+    Few different numbers are classes, called as they are written. Other columns stay as they are. The note is
+    empty where nothing changed.
 
     Raises:
         Refusal: most cells are numbers, and the others neither are nor mean a missing value.
