@@ -105,7 +105,7 @@ def fit(
     (480, 2)
     >>> run.metrics["validation"]["accuracy"].mean > 0.85
     True
-    >>> X, y = [[0.0], [1.0], [2.0], [3.0]] * 10, [0.0, 1.0, 4.0, 9.0] * 10
+    >>> X, y = [[0.0], [1.0], [2.0], [3.0]] * 10, [0.5, 1.0, 4.0, 9.0] * 10
     >>> fit(MLP(4), X, y, epochs=2).task.kind
     'regression'
     """

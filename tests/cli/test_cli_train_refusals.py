@@ -91,9 +91,9 @@ TABLES = {
     "missing targets": (rows() + "1,2,?\n" * 9, ["9 missing of 69", "row 61"]),
     "missing inputs": ("?,NA,0\n" * 30 + "?,NA,1\n" * 30, ["at least 1 input", "missing"]),
     "inf": ("x,y\n" + "1.5,0\n2,1\n" * 9 + "inf,1\n", ["finite", "inf", "row 19"]),
-    "many categories": (
-        "name,x,y\n" + "".join(f"n{i // 2},{i % 3},{i % 2}\n" for i in range(2400)),
-        ['"name"', "at most 1,000", "1,200", "--drop name"],
+    "many classes": (
+        "x,z,name\n" + "".join(f"{i % 3},{i % 2},n{i // 2}\n" for i in range(2400)),
+        ['"name"', "at most 1,000", "1,200", "--target"],
     ),
     "binary": ("1,2\n3,\x004\n", ["text table", "byte 0x"]),
 }

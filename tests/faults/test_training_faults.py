@@ -268,7 +268,7 @@ REFUSALS = {
     "loss": ({"loss": "log_los"}, 'unknown loss "log_los"; did you mean "log_loss"?'),
     "loss of another task": (
         {"loss": "huber"},
-        'loss "huber" does not fit a classification task; use one of: log_loss.',
+        'loss "huber" does not fit a binary task; use one of: log_loss.',
     ),
     "mean loss": (
         {"loss": lambda outputs, targets: jnp.square(outputs[:, 0] - targets).mean()},

@@ -197,8 +197,8 @@ def test_the_summary_says_both_epochs_and_passes():
     assert "batches per pass  20  (19 × 32, 1 × 6)" in text
     assert "1,000  (10 epochs × 100 updates; that is 50 passes through" in text
     text = str(Plan(614, {0: 32, 4: 128, 6: "full"}, 10))
-    assert "32, from epoch 4: 128, from epoch 6: full" in text
-    assert "epochs 4 to 5  5 batches  (4 × 128, 1 × 102)" in text
+    assert "32, after 4 epochs: 128, after 6 epochs: full" in text
+    assert "epochs 5 to 6   5 batches  (4 × 128, 1 × 102)" in text
     assert "94  (10 epochs in 3 phases)" in text
 
 

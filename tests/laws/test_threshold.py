@@ -84,7 +84,9 @@ def test_predictions_exceed_the_mean_of_the_thresholds_on_average(binary_run, tm
     assert (found.labels == np.where(margins.mean(axis=0) > 0, 1, 0)).all()
     assert (found.labels != np.where(found.values[:, 1] > 0.5, 1, 0)).any(), "the case shows a difference"
     assert any("above a probability of" in note for note in found.notes)
-    assert any("not with these" in note for note in binary_run.predict(inputs, parameters="last").notes)
+    assert any(
+        "not for these weights" in note for note in binary_run.predict(inputs, parameters="last").notes
+    )
     binary_run.save(tmp_path / "run")
     kept = load(tmp_path / "run")
     assert kept.threshold == binary_run.threshold

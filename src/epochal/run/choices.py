@@ -7,6 +7,7 @@ when it has ended, what came out of it and which command trains as it says.
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -133,7 +134,8 @@ def keep_choice(
         "result": result if result is not None else before.get("result"),
     }
     partial = path / f"{CHOICE}.partial"
-    partial.unlink(missing_ok=True)
+    if os.path.lexists(partial):
+        disk.remove(partial)
     disk.write(partial, [seal(document).encode()])
     disk.replace(partial, path / CHOICE)
 
