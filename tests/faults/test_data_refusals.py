@@ -319,3 +319,9 @@ def test_no_object_of_python_is_left_to_the_threads_of_the_reader(tmp_path, monk
         assert isinstance(source, str | pyarrow.BufferReader)
         assert "parse_options" not in how or how["parse_options"].invalid_row_handler is None
     assert seen
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT])
+def test_groups_in_an_array_may_miss_no_value(missing):
+    with refused("groups", "sample 3"):
+        load((np.ones((6, 2)), np.arange(6.0)), groups=[1, 1, missing, 2, 2, 2])
