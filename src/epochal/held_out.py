@@ -34,19 +34,19 @@ def copies_among(dataset: Dataset, held_out: float) -> Copies | None:
 
 
 def copies_notes(
-    copies: Copies | None, chosen: Split, kind: str | None, dataset: Dataset, others: Sequence[Dataset | None]
+    copies: Copies | None, chosen: Split, together: bool, dataset: Dataset, others: Sequence[Dataset | None]
 ) -> list[str]:
     """What was made of copies, and how many of other data are copies of training samples.
 
     Args:
         copies: among the samples that were split.
         chosen: the split.
-        kind: "random", "groups" or "chronological", which can't keep copies together.
+        together: whether the split keeps copies together, as one in the order of time can't.
         dataset: the samples that were split.
         others: the validation and the test data, where they are data of their own.
     """
     notes = []
-    if copies is not None and kind != "chronological":
+    if copies is not None and together:
         notes.append(copies.note)
     elif copies is not None:
         held = np.concatenate([chosen.validation, chosen.test])
