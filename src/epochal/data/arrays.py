@@ -17,6 +17,7 @@ from epochal.data.dataset import Dataset, Task, fingerprint
 from epochal.data.known_labels import known_ids
 from epochal.data.large import streams, streams_note
 from epochal.data.npy import Archive, npy_header, open_npz, read_array
+from epochal.data.pandas_columns import is_missing
 from epochal.data.pixel_arrays import channels_last, channels_of, described
 from epochal.data.rounding import FEW_VALUES, LARGEST, kept_float
 from epochal.data.rows import FileRows, Rows, sampled
@@ -288,11 +289,22 @@ def _column(targets: NDArray[Any]) -> pa.ChunkedArray:
     return pa.chunked_array([pa.array(wider.tolist() if targets.dtype.kind in "UT" else wider)])
 
 
+_SPANS = ("Interval", "Period")
+"""Types of pandas whose values are classes by what they are called, as `pandas.cut` makes them."""
+
+
 def _plain_targets(targets: NDArray[Any], samples: int) -> NDArray[Any]:
     """Targets without a second axis of length 1: `(n,)`, or `(n, m)` numbers."""
     _same_length("targets", targets, samples)
-    if targets.dtype.kind == "O" and targets.ndim == 1 and all(isinstance(value, str) for value in targets):
-        targets = targets.astype(str)
+    if targets.dtype.kind == "O" and targets.ndim == 1:
+        lacking = [row for row, value in enumerate(targets) if is_missing(value)]
+        if lacking:
+            raise Refusal(
+                f"targets must be known for each sample; got {targets[lacking[0]]} in row {lacking[0] + 1:,} "
+                f"({len(lacking):,} of {samples:,} values). Leave those samples out."
+            )
+        if all(isinstance(value, str) or type(value).__name__ in _SPANS for value in targets):
+            targets = targets.astype(str)
     if targets.dtype.kind not in "UT":
         _numbers("targets", targets)
     if targets.dtype.kind == "f":

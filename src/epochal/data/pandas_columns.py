@@ -15,6 +15,7 @@ import pyarrow as pa
 __all__ = [
     "Unconvertible",
     "arrow_of_series",
+    "as_series",
     "columns_of_pandas",
     "index_of_pandas",
     "is_missing",
@@ -32,6 +33,14 @@ def is_pandas(value: object) -> bool:
     """Whether it is a data frame or a series of pandas, which is not imported for it."""
     pandas = sys.modules.get("pandas")
     return pandas is not None and isinstance(value, (pandas.DataFrame, pandas.Series))
+
+
+def as_series(values: Any) -> Any:
+    """An index or an array of pandas, such as categories, as a series; anything else as it is."""
+    pandas = sys.modules.get("pandas")
+    if pandas is None or not isinstance(values, (pandas.Index, pandas.api.extensions.ExtensionArray)):
+        return values
+    return pandas.Series(values)
 
 
 def columns_of_pandas(frame: Any) -> tuple[list[str], list[Any]]:
