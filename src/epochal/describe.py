@@ -151,6 +151,15 @@ def _dashes(numbers: Any) -> str:
     return "-".join(map(str, numbers)) if isinstance(numbers, list) else str(numbers)
 
 
+def device_name(platform: str, kind: str) -> str:
+    """A device by its platform and kind, which is said once where both are the same.
+
+    >>> device_name("cpu", "cpu"), device_name("gpu", "NVIDIA H200")
+    ('cpu', 'gpu: NVIDIA H200')
+    """
+    return platform if platform == kind else f"{platform}: {kind}"
+
+
 def conditions(lanes: Lanes | None = None, deterministic: bool = False) -> dict[str, Any]:
     """What figures are measured under: on how many devices lanes ran if they did, in which mode."""
     device = jax.local_devices()[0]
@@ -162,7 +171,7 @@ def conditions(lanes: Lanes | None = None, deterministic: bool = False) -> dict[
             continue
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "device": f"{device.platform}: {device.device_kind}",
+        "device": device_name(device.platform, device.device_kind),
         **({} if lanes is None else {"devices": lanes.devices, "devices_a_batch": lanes.devices_a_batch}),
         "deterministic": always_same(deterministic),
         "machine": platform.machine(),

@@ -1,8 +1,8 @@
-"""Which way a figure is better, by its name; that of a metric of one's own as it was declared."""
+"""What the name of a metric says: which way it is better, and how people write it."""
 
 from __future__ import annotations
 
-__all__ = ["declare", "direction_of", "higher_is_better"]
+__all__ = ["declare", "direction_of", "higher_is_better", "label_of"]
 
 _LOWER_IS_BETTER = (
     *("loss", "mse", "rmse", "mae", "mape", "error", "deviance", "perplexity", "hinge", "huber", "pinball"),
@@ -12,6 +12,9 @@ _HIGHER_IS_BETTER = (
     *("accuracy", "auc", "f1", "precision", "recall", "score", "r2", "mcc", "correlation", "iou", "dice"),
     *("kappa", "jaccard", "similarity", "sensitivity", "specificity"),
 )
+_LABELS = {"auc": "AUC", "f1": "F1", "mae": "MAE", "mcc": "MCC", "r2": "R²", "rmse": "RMSE", "roc": "ROC"}
+_AVERAGES = {"macro", "micro"}
+_PARTS = {"train": "training", "validation": "validation", "test": "test"}
 _DECLARED: dict[str, bool] = {}
 """What was said of names that say nothing by themselves: written once each, and never changed."""
 
@@ -45,3 +48,18 @@ def higher_is_better(name: str) -> bool:
     """
     metric = name.rpartition(".")[2]
     return _DECLARED.get(metric, direction_of(metric) is not False)
+
+
+def label_of(name: str) -> str:
+    """A metric or a measured column as people write it.
+
+    >>> label_of("validation.roc_auc_macro"), label_of("r2"), label_of("train.running_loss")
+    ('validation ROC AUC (macro)', 'R²', 'training running loss')
+    """
+    part, dot, metric = name.partition(".")
+    if dot and part in _PARTS:
+        return f"{_PARTS[part]} {label_of(metric)}"
+    words = [_LABELS.get(word, word) for word in name.split("_")]
+    if words[-1] in _AVERAGES and len(words) > 1:
+        words[-1] = f"({words[-1]})"
+    return " ".join(words)

@@ -49,7 +49,7 @@ _NAMES = {"window": "lags", "series": "by"}
 
 _NO_VALUES = (
     "and|are|as|can|carries|changes|do|does|for|gives|in|is|keeps|lets|leaves|makes|may|means|names|of|or|"
-    "reads|says|sets|takes|tells|to|which|with|would"
+    "reads|replaces|says|sets|takes|tells|to|which|with|would"
 )
 """Words that follow a flag and are no value of it."""
 

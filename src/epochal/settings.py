@@ -36,11 +36,22 @@ _ELSEWHERE = {
     "sample_weight": "fit(model, X, y, sample_weight=weights)",
     "block_length": "order=epochal.Blocks(12)",
     "groups": 'order=epochal.Groups(values), or epochal.load_data(source, groups="column")',
-    "progress": "fit(..., progress=False); train yields events instead",
+    "progress": "fit(..., progress=False), since train yields events",
     "max_seconds": "stop=epochal.Budget(seconds=60)",
     "max_updates": "stop=epochal.Budget(updates=1000)",
+    "lr": "learning_rate",
+    "n_epochs": "epochs",
+    "max_iter": "epochs",
+    "random_state": "seed",
+    "verbose": "progress=False to be silent",
+    "validation_split": "validation=0.2",
+    "validation_data": "validation=(X_val, y_val)",
+    "early_stopping": "stop=epochal.Patience(20)",
+    "hidden_layer_sizes": "the model MLP(64, 64)",
+    "shuffle": 'order="shuffle", the default, or order="sequential"',
+    "callbacks": "train(...), which yields events",
 }
-"""What the command line calls an option, and how it is said in Python."""
+"""Options of the command line and of other libraries that are elsewhere, and where."""
 
 
 class _Bound(NamedTuple):
@@ -246,7 +257,7 @@ class Settings:
         known = [*beside, *fields]
         for name in options:
             if name in _ELSEWHERE:
-                raise Refusal(f'option "{name}" is said in another way: {_ELSEWHERE[name]}.')
+                raise Refusal(f'unknown option "{name}"; use {_ELSEWHERE[name]}.')
             if name not in fields and name in signature(load).parameters:
                 raise Refusal(
                     f'option "{name}" is one of load_data: fit(model, epochal.load_data(source, {name}=...)).'

@@ -43,6 +43,7 @@ from epochal.events import (
     Unsaved,
 )
 from epochal.hosts import together
+from epochal.models import check_model
 from epochal.prepare import prepare
 from epochal.prepared import Prepared
 from epochal.progress import Display, Watcher, display
@@ -171,6 +172,7 @@ def train(
     def settled() -> Prepared:
         if place is not None and together().leads:
             refuse_existing(place.path)
+        check_model(model)
         settings = Settings.of(options, ("sample_weight", "out", "ray", "progress"))
         reading = {"task": settings.task, "stream": settings.stream, "workers": settings.workers}
         return micro_batched(prepare(model, joined(data, y, sample_weight, **reading), settings))

@@ -76,7 +76,6 @@ MISTAKES = {
     "an option of all": (["--verison"], ['"--verison"', 'mean "--version"']),
     "an option of train": (["train", "x.csv", "--learning-rat", "1"], ['mean "--learning-rate"']),
     "a missing argument": (["plan", "-b", "3"], ["epochal plan needs SAMPLES", "--help"]),
-    "a missing option": (["plan", "9"], ["epochal plan needs --batch-size"]),
     "a missing value": (["plan", "9", "-b"], ["requires an argument"]),
     "one argument more": (["plan", "9", "8", "-b", "3"], ["unexpected extra argument", "8"]),
     "a value for a flag": (["plan", "9", "-b", "3", "--json=yes"], ["--json"]),

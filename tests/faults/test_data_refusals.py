@@ -162,7 +162,7 @@ WRONG = X.copy()
 WRONG[3, 1] = np.inf
 ARRAYS = {
     "length": ((X, Y[:5]), {}, ["targets", "6 samples", "got 5"]),
-    "objects": ((X.astype(object), Y), {}, ["array of numbers", "objects", "data frame"]),
+    "objects": ((np.array([["a", 1.5]] * 6, object), Y), {}, ["array of numbers", "objects", "data frame"]),
     "complex": ((X.astype(complex), Y), {}, ["array of numbers", "complex"]),
     "text": ((X.astype(str), Y), {}, ["array of numbers", "text"]),
     "one dimension": ((X[:, 0], Y), {}, ["2 dimensions", "(6,)", "X[:, None]"]),
@@ -180,7 +180,7 @@ ARRAYS = {
         ["one class label", "labels"],
     ),
     "one column of labels": ((X, Y), {"task": "multilabel"}, ["several columns of 0 and 1", "got one"]),
-    "object target": ((X, np.array([0, None, 1, 2, 3, 4], object)), {}, ["targets", "objects"]),
+    "object target": ((X, np.array([0, None, 1, 2, 3, 4], object)), {}, ["targets", "finite", "row 2"]),
     "three dimensions": ((X, np.ones((6, 2, 2))), {}, ["(samples, m)", "(6, 2, 2)"]),
     "weights": ((X, Y, np.ones(5)), {}, ["sample_weight", "6 samples", "got 5"]),
     "negative weights": ((X, Y, -np.ones(6)), {}, ["sample_weight", "at least 0", "-1"]),

@@ -147,7 +147,7 @@ def test_the_answer_is_said_first_and_in_plain_words(pages: dict[str, str]) -> N
     for said in (
         "Use batch 32 (batch 8 is as good, but slower)",
         "5 batch sizes, each trained 8 times (2 of them fewer times",
-        "equal for all: 20 epochs each", "The learning rate was tuned", "Take the quickest of them: batch 32",
+        "equal for all: 20 epochs each", "The learning rate was tuned", "Take the fastest: batch 32",
         "how wrong the network is on samples that it did not learn from",
         "no significant difference: batch 32 and batch 8",
     ):  # fmt: skip

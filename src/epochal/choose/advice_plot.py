@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from epochal.choose.reached import written
-from epochal.choose.words import column_words
 from epochal.curves.plot import STYLES, Style
+from epochal.directions import label_of
 from epochal.errors import Refusal, did_you_mean
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _prices(advice: Advice, ax: Axes, look: Style) -> None:
             _price(one, at, _advised(advice, one), ax, look)
     sizes = [one.batch_size for one in advice.tried]
     _size_axis(ax, sizes)
-    unit = f"best {column_words(advice.column)}" if quality else _PRICES[advice.goal]
+    unit = f"best {label_of(advice.column)}" if quality else _PRICES[advice.goal]
     if quality:
         ax.margins(y=0.12)
     else:
@@ -244,7 +244,7 @@ def _curve(advice: Advice, ax: Axes, look: Style) -> None:
     ax.set_xlim(0, max(float(along.max(initial=1)), advice.epochs.value) * 1.02)
     _epoch_axis(ax)
     log = " (log scale)" if ax.get_yscale() == "log" else ""
-    _name(ax, f"{column_words(advice.column)}: mean and 95 % interval{log}", look)
+    _name(ax, f"{label_of(advice.column)}: mean and 95 % interval{log}", look)
     _remark(ax, f"dashed: mean target, {advice.target:.3g}", look)
 
 

@@ -21,8 +21,9 @@ from epochal.choose.plot_parts import (
     ticks,
 )
 from epochal.choose.reached import written, written_range
-from epochal.choose.words import column_words, said_time
+from epochal.choose.words import said_time
 from epochal.curves.plot import STYLES, Style
+from epochal.directions import label_of
 from epochal.errors import Refusal, did_you_mean
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def _curves(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[s
     ax.set_xlim(left=0)
     ax.set_xlabel("samples seen" if unit == "samples" else unit.rstrip("s") if unit != "seconds" else unit)
     ax.xaxis.set_major_formatter(plain_numbers())
-    words = f"{column_words(found.column)}: mean and 95 % interval" + _log(ax)
+    words = f"{label_of(found.column)}: mean and 95 % interval" + _log(ax)
     hidden = len(found.rows) - len(inks)
     _name(ax, words + (f" (gray: {hidden} other settings)" if hidden > 0 else ""), look)
     label_ends(ax, ends, found.best)
@@ -232,7 +233,7 @@ def _costs(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[st
         if max(times) < 12 * min(times):
             ax.set_xticks(ticks(min(times) / 1.4, max(times) * 1.4))
     ax.minorticks_off()
-    _name(ax, f"best {column_words(found.column)}: mean and 95 % interval", look)
+    _name(ax, f"best {label_of(found.column)}: mean and 95 % interval", look)
     scatter_labels(ax, labels)
     if len(found.tied) < len(found.rows):
         _remark(ax, "filled: no significant difference from the best", look)

@@ -132,7 +132,7 @@ class Steps:
     def close(self) -> None:
         """Show no more; the time it took stays, if anything was done."""
         if self._display is not None:
-            self._display.close("" if self._pace.step is None else self._pace.spent)
+            self._display.close("" if self._pace.step is None else f"done in {self._pace.spent}")
 
     def _take(self, step: Step) -> None:
         self._pace.take(step)

@@ -24,10 +24,10 @@ from epochal.choose.reached import Effort, Reached, effort
 from epochal.choose.setting import Setting
 from epochal.choose.timing import TimingCurve
 from epochal.choose.trial import Trial
-from epochal.choose.words import answer, called, column_words, repeats_of
+from epochal.choose.words import answer, called, repeats_of
 from epochal.curves import Curves, summarize
 from epochal.describe import conditions, describe_data, describe_settings
-from epochal.directions import higher_is_better
+from epochal.directions import higher_is_better, label_of
 from epochal.errors import Refusal
 from epochal.models import bounds_of
 from epochal.plan import Plan
@@ -288,7 +288,7 @@ def _notes(found: Measured, rows: Sequence[Row], remark: str) -> tuple[str, ...]
     notes += _lucky(rows)
     if found.tuned and any(row.effort is not None and row.effort.reached for row in rows):
         notes.append(
-            f"learning rates were tuned for the best {column_words(found.column)}, not for few updates "
+            f"learning rates were tuned for the best {label_of(found.column)}, not for few updates "
             "to the target; higher rates may reach it sooner."
         )
     if remark:

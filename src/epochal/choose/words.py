@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from epochal.choose.pairs import FEWEST
+from epochal.directions import label_of
 
 if TYPE_CHECKING:
     from epochal.choose.comparison import Comparison, Row
 
-__all__ = ["answer", "called", "column_words", "repeats_of", "said_time"]
+__all__ = ["answer", "called", "repeats_of", "said_time"]
 
 
 MOST_NAMES = 5
@@ -30,7 +31,7 @@ def answer(found: Comparison) -> str:
         )
     if _constant(found):
         return (
-            f"{column_words(found.column).capitalize()} was {rows[0].quality.mean:.4g} in all trainings: it "
+            f"{label_of(found.column).capitalize()} was {rows[0].quality.mean:.4g} in all trainings: it "
             "cannot tell the settings apart. Judge them by another column (monitor), or train longer."
         )
     sentence = _single(found) if len(found.rows) == 1 else _told(found)
@@ -106,7 +107,7 @@ def _figure(found: Comparison, row: Row) -> str:
     within = f"{row.epochs:,.6g} epochs" if own else _within(found)
     spread = f"sd {quality.written(quality.sd)}, " if quality.sd is not None else ""
     return (
-        f"{column_words(found.column)} {quality.written(quality.mean)} "
+        f"{label_of(found.column)} {quality.written(quality.mean)} "
         f"({spread}{repeats_of(quality.repeats)}) after {within}"
     )
 
@@ -117,15 +118,6 @@ def _start(name: str) -> str:
 
 def _share_of(some: int, whole: int) -> str:
     return f"the {whole} settings" if some == whole else f"{some} of the {whole} settings"
-
-
-def column_words(column: str) -> str:
-    """A column as people say it.
-
-    >>> column_words("validation.balanced_accuracy")
-    'validation balanced accuracy'
-    """
-    return column.replace(".", " ").replace("_", " ")
 
 
 def called(names: Sequence[str]) -> str:

@@ -193,10 +193,11 @@ def _name(one: Tried) -> str:
 
 def _expected(found: Advice) -> list[str]:
     """What the advised setting reached on samples that were held out."""
+    from epochal.directions import label_of
     from epochal.layout import aligned
 
     figures = {found.column: found.quality, **found.figures}
-    return aligned([(name.replace(".", " "), str(summary)) for name, summary in figures.items()])
+    return aligned([(label_of(name), str(summary)) for name, summary in figures.items()])
 
 
 def _cost(found: Advice) -> list[str]:

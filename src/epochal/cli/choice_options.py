@@ -99,7 +99,7 @@ _vary = _training(
     help="What differs between repeats.",
 )
 _target_value = _evaluation(
-    "--target-value", type=Number(), metavar="V", help="What the judged column is to reach; else measured."
+    "--target-value", type=Number(), metavar="V", help="What the judged column is to reach. [measured]"
 )
 _data = data_options("Held out to judge by.", "Held out and not looked at.")
 
@@ -110,7 +110,7 @@ def _out(command: str) -> Any:
         "-o",
         type=click.Path(path_type=Path),
         metavar="FOLDER",
-        help=f"What is kept; else runs/{command}-....",
+        help="The folder of the results. [new, in runs/]",
     )
 
 
@@ -175,13 +175,13 @@ compare_options = decorate(
         "--hidden",
         multiple=True,
         metavar="UNITS",
-        help="mlp: hidden layers, else 64,64; give it again for another network.",
+        help="mlp: units of its layers; give it again for another network. [64,64]",
     ),
     _grid(
         "--activation",
         type=Listed(click.STRING, "relu,tanh"),
         metavar="LIST",
-        help="mlp, cnn: between the layers; else relu.",
+        help="mlp, cnn: activation function. [relu]",
     ),
     _grid(
         "--at",
@@ -194,7 +194,7 @@ compare_options = decorate(
         "--network",
         type=Listed(click.STRING, "mlp,lstm"),
         metavar="LIST",
-        help="mlp, cnn, lstm, gru, text; else by the samples' shape.",
+        help="mlp, cnn, lstm, gru, text. [by the samples' shape]",
     ),
     network_parts,
     _training(
@@ -233,25 +233,21 @@ advise_options = decorate(
         metavar="GOAL",
         help="What is to be least: time, samples or updates to a good model; or quality.",
     ),
-    _training(
-        "--batch-size", "-b", type=BatchSize(), metavar="B", help="Keep this one; else it is searched."
-    ),
-    _training(
-        "--learning-rate", "-l", type=POSITIVE, metavar="RATE", help="Keep this one; else it is searched."
-    ),
+    _training("--batch-size", "-b", type=BatchSize(), metavar="B", help="Keep this one. [searched]"),
+    _training("--learning-rate", "-l", type=POSITIVE, metavar="RATE", help="Keep this one. [searched]"),
     _training(
         "--epochs",
         "-e",
         type=Whole(1),
         metavar="E",
-        help="At most so many; else 1,000, ended early.",
+        help="Passes, at most. [1,000, ended early]",
     ),
     _training(
         "--repeats",
         "-r",
         type=Whole(1),
         metavar="R",
-        help="Seeds of the search, and again of the check; else 10.",
+        help="Seeds of the search, and again of the check. [10]",
     ),
     _seed,
     _training(

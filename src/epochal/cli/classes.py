@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from epochal.directions import label_of
 from epochal.layout import aligned
 from epochal.run import Run
-from epochal.run.evaluation_text import METRIC_NAMES, MOST_CLASSES, spread
+from epochal.run.evaluation_text import MOST_CLASSES, spread
 
 __all__ = ["class_sections", "threshold_section"]
 
@@ -32,7 +33,7 @@ def threshold_section(run: Run) -> list[tuple[str, list[str]]]:
     rows: list[Sequence[str]] = [("", "above 0.5", "above the threshold")]
     for part, figures in run.at_threshold.items():
         for name, summary in figures.items():
-            words = f"{part} {METRIC_NAMES.get(name, name.replace('_', ' '))}"
+            words = f"{part} {label_of(name)}"
             rows.append((words, spread(run.metrics[part][name]), spread(summary)))
     chosen = run.threshold.rule != "given" and "validation" in run.at_threshold
     aside = ["It was chosen on the validation samples: look at test figures to judge it."] if chosen else []

@@ -127,7 +127,8 @@ def _conclude(screen: ChoiceScreen, found: Comparison, words: str) -> None:
     )
     screen.section("Cost", [spent])
     lines = copyable(shlex.split(words), screen.width - 2)
-    screen.section("To train with the best setting", lines, fold=False)
+    which = found.best if len(found.tied) < 2 else f"{found.best}, which has the best mean"
+    screen.section(f"To train with {which}", lines, fold=False)
 
 
 def _table(found: Comparison, width: int) -> list[str]:

@@ -9,10 +9,11 @@ from rich.text import Text
 
 from epochal.cli.classes import class_sections, threshold_section
 from epochal.curves import picture
+from epochal.directions import label_of
 from epochal.layout import aligned
 from epochal.progress.terminal import section
 from epochal.run import Run
-from epochal.run.evaluation_text import METRIC_NAMES, cells
+from epochal.run.evaluation_text import cells
 
 __all__ = ["conclude"]
 
@@ -53,7 +54,7 @@ def _drawing(console: Console, run: Run, width: int) -> str:
 def _figures(run: Run) -> tuple[str, list[str]]:
     """The results at the best epoch, one a line; what holds for all of them is said in the title."""
     named = [
-        (f"{part} {METRIC_NAMES.get(name, name.replace('_', ' '))}", summary)
+        (f"{part} {label_of(name)}", summary)
         for part, metrics in run.metrics.items()
         for name, summary in metrics.items()
         if name not in _OF_CLASSES

@@ -36,7 +36,7 @@ __all__ = ["command"]
 @click.option(
     "--model",
     metavar="MODULE:FUNCTION",
-    help="The model of your own that the run was trained with; a run's own word for it is never imported.",
+    help="The model of your own that the run was trained with: a run folder's own is never imported.",
 )
 @click.option("--skip-bad", is_flag=True, help="Leave out images that can't be read, and count them.")
 @reading("Options")
@@ -60,7 +60,7 @@ def command(
     epochal evaluate runs/breast-cancer-20260114-101500 new.csv
 
     It also says which rows were trained on, how each class is found, and whether probabilities are what
-    they say. DATA is what the run was trained on in kind.
+    they say. DATA is of the kind that the run was trained on.
     """
     if out is not None:
         check_new_file(out, force)

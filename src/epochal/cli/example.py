@@ -20,7 +20,7 @@ __all__ = ["command"]
     "-o",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The CSV file; NAME.csv if not given.",
+    help="The CSV file. [NAME.csv]",
 )
 def command(name: str | None, out: Path | None) -> None:
     """Write the example table NAME as CSV, or list the examples."""

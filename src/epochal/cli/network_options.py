@@ -42,14 +42,14 @@ SMALLEST_IMAGE = 4
 """Pixels of a side that two poolings leave something of."""
 
 network_parts = decorate(
-    _model("--filters", metavar="LIST", help="cnn: filters of each convolution; else 32,64."),
-    _model("--kernel", type=Whole(1), metavar="K", help="cnn: the size of its windows; else 3."),
-    _model("--pool", type=Whole(1), metavar="P", help="cnn: max pooling after each; else 2, 1 for none."),
-    _model("--dense", metavar="LIST", help='cnn: units of its dense layers; else 128, "" for none.'),
-    _model("--units", type=Whole(1), metavar="U", help="lstm, gru, text: of the state; else 64."),
-    _model("--layers", type=Whole(1), metavar="L", help="lstm, gru: one on the other; else 1."),
-    _model("--embedding", type=Whole(1), metavar="D", help="text: numbers for a token; else 64."),
-    _model("--text-by", metavar="NAME", help="text: mean, gru or lstm; else mean."),
+    _model("--filters", metavar="LIST", help="cnn: filters of each convolution. [32,64]"),
+    _model("--kernel", type=Whole(1), metavar="K", help="cnn: the size of its windows. [3]"),
+    _model("--pool", type=Whole(1), metavar="P", help="cnn: max pooling after each, 1 for none. [2]"),
+    _model("--dense", metavar="LIST", help='cnn: units of its dense layers, "" for none. [128]'),
+    _model("--units", type=Whole(1), metavar="U", help="lstm, gru, text: size of the state. [64]"),
+    _model("--layers", type=Whole(1), metavar="L", help="lstm, gru: stacked layers. [1]"),
+    _model("--embedding", type=Whole(1), metavar="D", help="text: size of a token's embedding. [64]"),
+    _model("--text-by", metavar="NAME", help="text: how tokens are combined: mean, gru or lstm. [mean]"),
     _model(
         "--dropout",
         type=Number("a share in [0, 1)", lambda share: 0 <= share < 1),
@@ -63,9 +63,9 @@ network_parts = decorate(
 """What a network has besides its hidden layers, or a model that takes its place."""
 
 network_options = decorate(
-    _model("--network", metavar="NAME", help="mlp, cnn, lstm, gru or text; else by the samples' shape."),
-    _model("--hidden", metavar="UNITS", help='mlp: units of its layers; else 64,64, "" for none.'),
-    _model("--activation", metavar="NAME", help="mlp, cnn: between the layers; else relu."),
+    _model("--network", metavar="NAME", help="mlp, cnn, lstm, gru or text. [by the samples' shape]"),
+    _model("--hidden", metavar="UNITS", help='mlp: units of its layers, "" for none. [64,64]'),
+    _model("--activation", metavar="NAME", help="mlp, cnn: activation function. [relu]"),
     network_parts,
 )
 """Which network it is, of what size, or a model that takes its place."""

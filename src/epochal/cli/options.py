@@ -226,14 +226,12 @@ def reading(section: str = "Data") -> Callable[[Any], Any]:
     """The options that say how a table is read."""
     option = under(section)
     return decorate(
-        option("--header/--no-header", default=None, help="Whether row 1 holds names; else recognized."),
-        option("--delimiter", metavar="CHAR", help="What separates fields; else recognized."),
-        option(
-            "--missing", multiple=True, metavar="MARKS", help="Cells that mean missing, instead of NA, ?, ..."
-        ),
-        option("--encoding", metavar="NAME", help="Such as utf-8, cp1252 or gbk; else recognized."),
-        option("--skip-rows", type=Whole(0), metavar="N", help="Lines above the table; else recognized."),
-        option("--comment", metavar="MARK", help="What comment lines begin with; else recognized."),
+        option("--header/--no-header", default=None, help="Whether row 1 holds names. [detected]"),
+        option("--delimiter", metavar="CHAR", help="Field separator. [detected]"),
+        option("--missing", multiple=True, metavar="MARKS", help="Cells that mean missing. [NA, ?, ...]"),
+        option("--encoding", metavar="NAME", help="Such as utf-8, cp1252 or gbk. [detected]"),
+        option("--skip-rows", type=Whole(0), metavar="N", help="Lines above the table. [detected]"),
+        option("--comment", metavar="MARK", help="What comment lines begin with. [detected]"),
         option("--sheet", metavar="SHEET", help="Sheet of a workbook, by name or number from 1."),
     )
 
@@ -243,7 +241,7 @@ def images(section: str = "Data") -> Callable[[Any], Any]:
     option = under(section)
     return decorate(
         option("--resize", metavar="HxW", help="Bring images to this height and width, such as 64x64."),
-        option("--color/--gray", default=None, help="Read images as RGB or gray; else recognized."),
+        option("--color/--gray", default=None, help="Read images as RGB or gray. [detected]"),
         option("--skip-bad", is_flag=True, help="Leave out images that can't be read, and count them."),
     )
 

@@ -44,9 +44,8 @@ class _Samples(Whole):
     "--batch-size",
     "-b",
     type=BatchSize(),
-    required=True,
     metavar="B",
-    help='Batch size, or "full".',
+    help='Batch size, or "full". [32, or all samples if fewer]',
 )
 @click.option(
     "--epochs",
@@ -80,12 +79,14 @@ class _Samples(Whole):
     help="shuffle, shuffle_once, sequential, replacement, blocks or tracks.",
 )
 @click.option("--block-length", type=Whole(1), metavar="N", help="Consecutive samples of a block.")
-@click.option("--seed", type=Whole(0), default=0, show_default=True, metavar="S", help="Which random order.")
-@click.option("--target", "-t", metavar="COLUMN", help="DATA: name or number, from 1; else the last column.")
+@click.option(
+    "--seed", type=Whole(0), default=0, show_default=True, metavar="S", help="Seed of the random order."
+)
+@click.option("--target", "-t", metavar="COLUMN", help="DATA: name or number, from 1. [the last column]")
 @click.option(
     "--validation", default="0.2", show_default=True, metavar="SHARE", help="DATA: held out, as train does."
 )
-@click.option("--test", default="0", show_default=True, metavar="SHARE", help="DATA: held out besides.")
+@click.option("--test", default="0", show_default=True, metavar="SHARE", help="DATA: held out for testing.")
 @reading("Options")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def command(
@@ -106,7 +107,7 @@ def command(
     SAMPLES is a number, or a file whose rows are counted as train would use them.
 
     \b
-    epochal plan 1000 --batch-size 32
+    epochal plan 1000 --batch-size 400
     epochal plan table.csv --target price --batch-size 32 --epochs 100
     """
     chosen = order_of(order, block_length)
@@ -116,9 +117,10 @@ def command(
             f"use epochal train DATA --order {order}, then epochal trace RUN --audit."
         )
     counted = {} if isinstance(samples, int) else _count(samples, seed, given)
+    training = samples if isinstance(samples, int) else counted["training"]
     plan = Plan(
-        samples if isinstance(samples, int) else counted["training"],
-        batch_size_of(batch_size, grow_batch),
+        training,
+        batch_size_of(min(32, training) if batch_size is None else batch_size, grow_batch),
         epochs,
         seed=seed,
         order=chosen,

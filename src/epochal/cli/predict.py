@@ -10,7 +10,7 @@ import click
 from epochal.cli.command import Command
 from epochal.cli.files import check_new_file, replacing
 from epochal.cli.options import columns, reading, reading_options
-from epochal.cli.say import say, say_data, say_document
+from epochal.cli.say import say, say_data, say_document, say_note
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ __all__ = ["command"]
     "-o",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="A .csv or .parquet file; standard output if not given.",
+    help="A .csv or .parquet file. [standard output]",
 )
 @click.option("--force", is_flag=True, help="Write over a file that exists.")
 @click.option(
@@ -37,7 +37,7 @@ __all__ = ["command"]
 @click.option(
     "--model",
     metavar="MODULE:FUNCTION",
-    help="The model of your own that the run was trained with; a run's own word for it is never imported.",
+    help="The model of your own that the run was trained with: a run folder's own is never imported.",
 )
 @click.option(
     "--guard-formulas",
@@ -74,8 +74,8 @@ def command(
     \b
     epochal predict runs/first new.csv --id customer --out predictions.csv
 
-    DATA is what the run was trained on in kind: a table, arrays, a folder of images or one image. A run of
-    ranked rows gives a score and a place in its group for each row.
+    DATA is of the kind that the run was trained on: a table, arrays, a folder of images or one image. A run
+    of ranked rows gives a score and a place in its group for each row.
     """
     if out is not None:
         check_new_file(out, force)
@@ -99,7 +99,7 @@ def command(
         prediction = predict(trained, data, parameters, skip_bad, told, **beside)
     if not quiet:
         for note in prediction.notes:
-            say(note, err=True)
+            say_note(note)
         if isinstance(prediction, Prediction) and prediction.accuracy is not None:
             say(f"Accuracy {prediction.accuracy:.3f} on {len(prediction):,} labeled rows", err=True)
     if out is not None:

@@ -16,8 +16,8 @@ rank_options = decorate(
     _rank(
         "--rank-by", metavar="COLUMN", help="Learn to rank the rows of each group: pairs of rows are samples."
     ),
-    _rank("--rank-best", metavar="WHICH", help="lowest (ranks) or highest (scores) is ahead; else lowest."),
-    _rank("--most-pairs", type=Whole(1), metavar="N", help="Pairs of one group, at most; else all."),
+    _rank("--rank-best", metavar="WHICH", help="lowest (ranks) or highest (scores) is ahead. [lowest]"),
+    _rank("--most-pairs", type=Whole(1), metavar="N", help="Pairs of one group, at most. [all]"),
 )
 """How pairs of ranked rows are made."""
 

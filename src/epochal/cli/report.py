@@ -29,7 +29,7 @@ PAGE = "report.html"
     "-o",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The page; report.html in the run folder if not given.",
+    help="The page. [report.html in the run folder]",
 )
 @click.option("--open", "show", is_flag=True, help="Open it in the browser.")
 def command(run: Path, out: Path | None, show: bool) -> None:

@@ -35,7 +35,7 @@ _options = decorate(
         "--devices",
         type=Whole(1),
         metavar="N",
-        help="Devices that take part from now on; else as many as were asked for.",
+        help="Devices that take part from now on. [as many as were asked for]",
     ),
     saving_options,
     ray_option,

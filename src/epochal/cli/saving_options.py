@@ -15,7 +15,7 @@ __all__ = ["saving", "saving_options"]
 _kept = under("Checkpoints")
 
 saving_options = decorate(
-    _kept("--checkpoint-every", metavar="RHYTHM", help="Such as 60s, 500updates or 1epoch; else 60s."),
+    _kept("--checkpoint-every", metavar="RHYTHM", help="Such as 60s, 500updates or 1epoch. [60s]"),
     _kept(
         "--keep-checkpoints",
         type=Whole(1),
@@ -25,7 +25,7 @@ saving_options = decorate(
     _kept(
         "--if-unsaved",
         type=click.Choice(["stop", "continue"]),
-        help="When a checkpoint can't be written: stop (if not given), or continue.",
+        help="When a checkpoint can't be written: stop or continue. [stop]",
     ),
 )
 """Options of the commands that train into a run folder."""

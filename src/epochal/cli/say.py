@@ -8,19 +8,32 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
+import textwrap
 from typing import Any
 
 import click
 
 from epochal.printable import printable
 
-__all__ = ["say", "say_data", "say_document"]
+__all__ = ["say", "say_data", "say_document", "say_note"]
 
 
 def say(words: object, *, err: bool = False) -> None:
     """Print a line on standard output, or on standard error."""
     click.echo(printable(str(words)), err=err)
+
+
+def say_note(words: object) -> None:
+    """Print a sentence on standard error, between words where a terminal would break it anywhere."""
+    text = printable(str(words))
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        text = textwrap.fill(
+            text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+        )
+    click.echo(text, err=True)
 
 
 def say_document(value: Any) -> None:

@@ -14,16 +14,16 @@ _series = under("Time series")
 
 series_options = decorate(
     _series("--window", type=Whole(1), metavar="ROWS", help="Forecast from windows of so many rows."),
-    _series("--horizon", type=Whole(1), metavar="ROWS", help="Rows ahead that are forecast; else 1."),
-    _series("--stride", type=Whole(1), metavar="ROWS", help="Rows from one window to the next; else 1."),
-    _series("--time", metavar="COLUMN", help="When a row was; else recognized."),
+    _series("--horizon", type=Whole(1), metavar="ROWS", help="Rows ahead that are forecast. [1]"),
+    _series("--stride", type=Whole(1), metavar="ROWS", help="Rows from one window to the next. [1]"),
+    _series("--time", metavar="COLUMN", help="The time of each row. [detected]"),
     _series("--time-zone", metavar="ZONE", help="Of local times, such as Europe/Berlin."),
-    _series("--series", metavar="COLUMN", help="Tells several series apart."),
+    _series("--series", metavar="COLUMN", help="The column that names each row's series."),
     _series("--relative", metavar="HOW", help="difference or ratio: to the window's last value, for trends."),
     _series("--fill", metavar="HOW", help="forward: carry the last value onward where one is missing."),
     _series("--period", type=Whole(0), metavar="ROWS", help="A season, for the naive forecast; 0 for none."),
     _series("--across-gaps", is_flag=True, help="Let windows hold rows on both sides of a gap in time."),
-    _series("--split", metavar="HOW", help="chronological or random; else as the data is."),
+    _series("--split", metavar="HOW", help="chronological or random. [as the data is]"),
     _series(
         "--gap", type=Whole(0), default=0, metavar="ROWS", help="Left out before each chronological cut."
     ),

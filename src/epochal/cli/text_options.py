@@ -14,9 +14,14 @@ _text = under("Texts")
 
 text_options = decorate(
     _text("--text", metavar="COLUMN", help="The column with texts, which are the inputs."),
-    _text("--tokenizer", metavar="NAME", help="words or bpe (pieces of words); else as texts are written."),
-    _text("--vocabulary", type=Whole(3), metavar="TOKENS", help="Different ones, at most; else 20000."),
-    _text("--max-length", type=Whole(1), metavar="TOKENS", help="Of a text; else as 99 % of them have."),
+    _text("--tokenizer", metavar="NAME", help="words or bpe (pieces of words). [by the language]"),
+    _text("--vocabulary", type=Whole(3), metavar="TOKENS", help="Distinct tokens, at most. [20000]"),
+    _text(
+        "--max-length",
+        type=Whole(1),
+        metavar="TOKENS",
+        help="Tokens of a text, at most. [as 99 % of texts have]",
+    ),
 )
 """How texts are read."""
 

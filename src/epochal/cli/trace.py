@@ -17,13 +17,13 @@ __all__ = ["command"]
 @click.command("trace", cls=Command)
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--sample", type=Whole(1), metavar="ROW", help="A row of the data, from 1; a header is no row.")
-@click.option("--epoch", type=Whole(1), metavar="E", help="One epoch, from 1; every one if not given.")
+@click.option("--epoch", type=Whole(1), metavar="E", help="One epoch, from 1. [all]")
 @click.option("--update", type=Whole(1), metavar="U", help="An update, from 1.")
 @click.option(
     "--repeat", type=Whole(1), default=1, show_default=True, metavar="R", help="Which repeat, from 1."
 )
 @click.option("--audit", is_flag=True, help="Count: classes of batches, uses of rows, what was left out.")
-@click.option("--epochs", type=Whole(1), metavar="N", help="For --audit: the first N epochs; else up to 10.")
+@click.option("--epochs", type=Whole(1), metavar="N", help="For --audit: the first N epochs. [10]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def command(
     run: Path,
@@ -60,6 +60,8 @@ def command(
         if as_json:
             say_document({"repeat": repeat, **counted.to_dict()})
         else:
+            if counted.epochs < trained.plan.epochs:
+                say(f"The first {counted.epochs:,} of {trained.plan.epochs:,} epochs; --epochs takes more.")
             say(counted)
         return
     if update is not None:

@@ -60,7 +60,7 @@ _output = under("Output")
 def data_options(validation: str, test: str) -> Callable[[Any], Any]:
     """Which table, and what becomes of its columns; what is held out for what is told in words."""
     return decorate(
-        _data("--target", "-t", metavar="COLUMN", help="Name or number, from 1; else the last column."),
+        _data("--target", "-t", metavar="COLUMN", help="Name or number, from 1. [the last column]"),
         _data("--task", metavar="TASK", help="classification, binary, multiclass, multilabel, regression."),
         _data(
             "--validation",
@@ -70,20 +70,20 @@ def data_options(validation: str, test: str) -> Callable[[Any], Any]:
             help=validation,
         ),
         _data("--test", default="0", metavar="SHARE|FILE", help=test),
-        _data("--sample-weight", metavar="COLUMN", help="The column that weighs the samples."),
-        _data("--groups", metavar="COLUMN", help="Tells groups apart, which a split keeps whole."),
+        _data("--sample-weight", metavar="COLUMN", help="The column with sample weights."),
+        _data("--groups", metavar="COLUMN", help="The column of groups, which a split keeps whole."),
         _data("--groups-from", metavar="REGEX", help=r"Finds groups in file names, such as 's(\d+)_'."),
         _data("--groups-table", metavar="FILE", help="A table of file names and their groups."),
         _data("--drop", multiple=True, metavar="COLUMNS", help="Columns to leave out."),
         _data("--keep", multiple=True, metavar="COLUMNS", help="Columns to keep, whatever they look like."),
         _data("--categorical", multiple=True, metavar="COLUMNS", help="Columns to read as categories."),
         _data("--numeric", multiple=True, metavar="COLUMNS", help="Columns to read as numbers."),
-        _data("--decimal", metavar="MARK", help="Decimal mark, . or ,; else recognized."),
-        _data("--date-format", metavar="FORMAT", help="How dates are written: %d/%m/%Y; else recognized."),
+        _data("--decimal", metavar="MARK", help="Decimal mark, . or ,. [detected]"),
+        _data("--date-format", metavar="FORMAT", help="How dates are written: %d/%m/%Y. [detected]"),
         _data(
             "--stream/--no-stream",
             default=None,
-            help="Read batches from the file while training; else if it is large.",
+            help="Read batches from the file while training. [if it is large]",
         ),
         _data("--no-standardize", is_flag=True, help="Do not standardize the inputs."),
         images("Data"),
@@ -138,7 +138,7 @@ gradient_options = decorate(
         "--weight-decay",
         type=NOT_NEGATIVE,
         metavar="X",
-        help="Shrink parameters by this share times the rate; else the optimizer's usual one.",
+        help="Shrink parameters by this share times the rate. [the optimizer's usual one]",
     ),
     _training("--clip-norm", type=POSITIVE, metavar="NORM", help="Scale larger gradients down to this norm."),
     _training(
@@ -168,7 +168,7 @@ column_options = decorate(
     _evaluation(
         "--metrics", metavar="NAMES", help="Of the curves, such as accuracy,roc_auc,sklearn:jaccard."
     ),
-    _evaluation("--monitor", metavar="COLUMN", help="Decides what is best; else validation.loss."),
+    _evaluation("--monitor", metavar="COLUMN", help="Decides what is best. [validation.loss]"),
 )
 """What is evaluated along the curve, and which of it decides."""
 
@@ -230,7 +230,7 @@ train_options = decorate(
         "--devices",
         type=Whole(1),
         metavar="N",
-        help="Devices that take part; else all accelerators, or the CPU.",
+        help="Devices that take part. [all accelerators, or the CPU]",
     ),
     _training(
         "--seed",
@@ -249,7 +249,11 @@ train_options = decorate(
         "and more.",
     ),
     _training(
-        "--learning-rate", "-l", type=POSITIVE, metavar="RATE", help="The optimizer's usual one if not given."
+        "--learning-rate",
+        "-l",
+        type=POSITIVE,
+        metavar="RATE",
+        help="Learning rate. [the optimizer's usual one]",
     ),
     _training(
         "--optimizer-option",
@@ -319,14 +323,14 @@ train_options = decorate(
     _evaluation(
         "--evaluate-train/--no-evaluate-train",
         default=None,
-        help="The training loss at fixed parameters, too; else unless data is streamed.",
+        help="The training loss at fixed parameters, too. [unless data is streamed]",
     ),
     _output(
         "--out",
         "-o",
         type=click.Path(path_type=Path),
         metavar="FOLDER",
-        help="The run folder; else a new one in runs/.",
+        help="The run folder. [a new one in runs/]",
     ),
     saving_options,
     ray_option,

@@ -37,13 +37,13 @@ _options = decorate(
         "--min-count",
         type=Whole(1),
         metavar="N",
-        help="Rarer words are left out; else 5, or 1 in a small text.",
+        help="Rarer words are left out. [5, or 1 in a small text]",
     ),
     _text(
         "--subsample",
         type=Number("a share between 0 and 1", lambda share: 0 <= share <= 1),
         metavar="SHARE",
-        help="Words with a larger one are thinned out; 0 for none; else 0.001.",
+        help="Words with a larger one are thinned out; 0 for none. [0.001]",
     ),
     _text("--keep-case", is_flag=True, help="Without lowercasing."),
     _training(
@@ -62,7 +62,7 @@ _options = decorate(
         "-b",
         type=BatchSize(),
         metavar="B",
-        help='Pairs of one update, or "full"; else 1024, or fewer in a small text.',
+        help='Pairs of one update, or "full". [1024, or fewer in a small text]',
     ),
     _training(
         "--epochs",
@@ -74,7 +74,7 @@ _options = decorate(
         help="Passes through the pairs.",
     ),
     _training("--optimizer", default="adagrad", show_default=True, metavar="NAME", help="As for train."),
-    _training("--learning-rate", "-l", type=POSITIVE, metavar="RATE", help="The usual one if not given."),
+    _training("--learning-rate", "-l", type=POSITIVE, metavar="RATE", help="Learning rate. [the usual one]"),
     _training("--order", default="shuffle", show_default=True, metavar="NAME", help="As for train."),
     _training(
         "--remainder", default="keep", show_default=True, metavar="NAME", help="keep, drop, spread or carry."

@@ -27,7 +27,7 @@ from epochal.curves.smoothing import (
     tail,
 )
 from epochal.curves.statistics import t_factor
-from epochal.directions import higher_is_better
+from epochal.directions import higher_is_better, label_of
 
 __all__ = [
     "COLLAPSE",
@@ -160,7 +160,7 @@ class Case:
     @property
     def called(self) -> str:
         """The monitored curve in words."""
-        return self.name.replace(".", " ").replace("_", " ")
+        return label_of(self.name)
 
     def lower_bound(self, differences: Floats, confidence: float = 0.9) -> float:
         """The lower end of a two-sided interval of a mean difference over overlapping splits.

@@ -33,6 +33,7 @@ from epochal.curves.smoothing import (
     ending,
     plain,
 )
+from epochal.directions import label_of
 from epochal.faces import in_python
 from epochal.html_view import facts, heading, said, view
 
@@ -76,7 +77,8 @@ class Verdict:
         return f"<Verdict: {' '.join(filter(None, (str(self), in_python(self.remedy))))}>"
 
     def _repr_html_(self) -> str:
-        rest = facts([*self.figures.items(), ("rule", self.rule)])
+        figures = [(label_of(name), _shown(value)) for name, value in self.figures.items()]
+        rest = facts([*figures, ("rule", in_python(self.rule))])
         return view(heading("Verdict", self.kind), said(self.sentence, self.remedy), rest)
 
     def to_dict(self) -> dict[str, Any]:
@@ -88,6 +90,13 @@ class Verdict:
             "figures": dict(self.figures),
             "remedy": self.remedy,
         }
+
+
+def _shown(value: object) -> str:
+    """A figure for a reader: a range, a rounded number, or as it is."""
+    if isinstance(value, list | tuple):
+        return " to ".join(map(_shown, value))
+    return f"{value:.3g}" if isinstance(value, float) and not value.is_integer() else f"{value}"
 
 
 def judge(

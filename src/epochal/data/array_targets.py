@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from epochal.data.dataset import Task
 from epochal.data.known_labels import known_ids
+from epochal.data.object_arrays import of_objects
 from epochal.data.pandas_columns import is_missing
 from epochal.data.target import class_ids, recognize_task, target_numbers
 from epochal.errors import Refusal
@@ -148,6 +149,7 @@ _SPANS = ("Interval", "Period")
 def _plain_targets(targets: NDArray[Any], samples: int) -> NDArray[Any]:
     """Targets without a second axis of length 1: `(n,)`, or `(n, m)` numbers."""
     same_length("targets", targets, samples)
+    targets = of_objects(targets)
     if targets.dtype.kind == "O" and targets.ndim == 1:
         lacking = [row for row, value in enumerate(targets) if is_missing(value)]
         if lacking:

@@ -17,6 +17,7 @@ from epochal.data.columns import ColumnReference, default_name, resolve
 from epochal.data.dataset import Dataset, Task, fingerprint
 from epochal.data.large import streams, streams_note
 from epochal.data.npy import Archive, npy_header, open_npz, read_array
+from epochal.data.object_arrays import of_objects
 from epochal.data.pixel_arrays import channels_last, channels_of, described
 from epochal.data.rounding import FEW_VALUES, LARGEST, kept_float
 from epochal.data.rows import FileRows, Rows, sampled
@@ -125,7 +126,7 @@ def inputs_of_array(array: Any, *, owned: bool = False, least: int = 2, dtype: A
     Raises:
         Refusal: fewer than `least` samples, fewer than two dimensions, no numbers, or infinite values.
     """
-    given = np.asarray(array)
+    given = of_objects(np.asarray(array))
     check_numbers("inputs", given)
     if given.ndim < 2:
         raise Refusal(

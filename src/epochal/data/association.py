@@ -92,7 +92,18 @@ class Goal:
         if len(self.values) < 20:
             return ""
         chosen = column.take(pa.array(self.rows)) if len(self.rows) < len(column) else column
-        if not _is_number(column.type):
+        return self._by_values(chosen) or self._by_presence(chosen)
+
+    def _by_presence(self, chosen: pa.ChunkedArray) -> str:
+        """Whether a value is there, as a date of closing is where a case was closed."""
+        if not self.classes or not chosen.null_count:
+            return ""
+        there = np.asarray(chosen.is_valid().to_numpy()).astype(np.int64)
+        level = self._by_level(there, 2)
+        return level.replace("each of its 2 values goes with one", "whether it has a value tells the")
+
+    def _by_values(self, chosen: pa.ChunkedArray) -> str:
+        if not _is_number(chosen.type):
             return self._by_level(*_codes(chosen))
         values = chosen.cast(pa.float64(), safe=False).fill_null(float("nan")).to_numpy()
         found, codes = np.unique(values, return_inverse=True)

@@ -1,4 +1,4 @@
-"""Times of day and durations as clocks show them, read as hours."""
+"""Amounts in several units at once: times of day, durations, feet and inches, pounds and ounces."""
 
 from __future__ import annotations
 
@@ -7,29 +7,100 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["CLOCK_TIME", "hours_of"]
+__all__ = ["CLOCK_TIME", "amounts_of", "hours_of", "joint_unit"]
 
+_CLOCK = r"(?P<hour>[0-9]{1,3}):(?P<minute>[0-5][0-9])(?::(?P<second>[0-5][0-9](?:[.,][0-9]+)?))?"
 CLOCK_TIME = (
-    r"^(?P<minus>-)?(?P<hour>[0-9]{1,3}):(?P<minute>[0-5][0-9])(?::(?P<second>[0-5][0-9](?:[.,][0-9]+)?))?"
-    r"\s?(?P<half>[AaPp]\.?[Mm]\.?)?$"
+    r"^(?P<minus>-)?(?:(?P<day>[0-9]+) days?,? (?P<plus>\+)?)?"
+    rf"{_CLOCK}\s?(?P<half>[AaPp]\.?\s?[Mm]\.?)?$"
 )
+_LAP = r"^(?P<minus>-)?(?P<minute>[0-9]{1,3}):(?P<second>[0-5][0-9][.,][0-9]+)$"
+"""Minutes and seconds: with fractions, the last ones are no minutes."""
+
+_JOINT = {
+    "h": (
+        (r"d|days?|tage?", 24.0),
+        (r"h|hr|hrs|hours?|std\.?|stunden?|heures?|horas?|ч\.?", 1.0),
+        (r"m|min\.?|mins|minutes?|minuten|minutos|мин\.?", 1 / 60),
+        (r"s|sec\.?|secs|seconds?|sek\.?|sekunden|с\.?|сек\.?", 1 / 3600),
+    ),
+    "ft": ((r"ft\.?|feet|foot|'|’|′", 1.0), (r"in\.?|inch|inches|\"|''|”|″", 1 / 12)),
+    "lb": ((r"lbs?\.?|pounds?", 1.0), (r"oz\.?|ounces?", 1 / 16)),
+}
+"""Units that people write one behind the other, the largest first, by the one in which they are read."""
+
+
+def _pattern(unit: str) -> str:
+    parts = [
+        rf"(?:(?P<part{at}>[0-9]+(?:[.,][0-9]+)?)\s?(?:{words})[\s,]*)?"
+        for at, (words, _) in enumerate(_JOINT[unit])
+    ]
+    return rf"(?i)^(?P<minus>-)?{''.join(parts)}$"
+
+
+def joint_unit(words: Any) -> str:
+    """The unit in which most of the texts are amounts in several units, or times of a clock; or none.
+
+    >>> joint_unit(pa.array(["1h 20m", "3h", "2h05"])), joint_unit(pa.array(["3 h", "20 m"]))
+    ('h', '')
+    """
+    if 2 * (pc.sum(pc.match_substring_regex(words, f"{CLOCK_TIME}|{_LAP}")).as_py() or 0) > len(words):
+        return "h"
+    several = pc.match_substring_regex(words, r"[0-9][^0-9.,:-]+[0-9]")
+    for unit in _JOINT:
+        read = pc.is_valid(_joint(words, unit))
+        if 2 * (pc.sum(pc.and_(read, several)).as_py() or 0) > len(words):
+            return unit
+    return ""
+
+
+def amounts_of(words: Any, unit: str) -> Any:
+    """Amounts in one of the units of `joint_unit`, missing where a text is none.
+
+    >>> amounts_of(pa.array(["5'6\\"", "6 ft", "tall"]), "ft").to_pylist()
+    [5.5, 6.0, None]
+    """
+    found = _joint(words, unit)
+    return pc.coalesce(hours_of(words), found) if unit == "h" else found
+
+
+def _joint(words: Any, unit: str) -> Any:
+    bare = r"(?i)^(-?[0-9]+\s?h)\s?([0-9]{1,2})$" if unit == "h" else r"^(-?[0-9]+\s?['’′])\s?([0-9]{1,2})$"
+    words = pc.replace_substring_regex(words, bare, rf"\1 \2{'m' if unit == 'h' else 'in'}")
+    parts = pc.extract_regex(words, _pattern(unit))
+    whole: Any = pa.scalar(0.0)
+    some = pc.match_substring_regex(words, "[0-9]")
+    for at, (_, size) in enumerate(_JOINT[unit]):
+        whole = pc.add(whole, pc.multiply(_number(parts, f"part{at}"), size))
+    return pc.if_else(pc.fill_null(some, False), _signed(whole, parts), pa.scalar(None, pa.float64()))
 
 
 def hours_of(words: Any) -> Any:
     """Times of day and durations such as 14:30, 1:05:20 or 2:30 PM as hours; missing where there is none.
 
-    >>> hours_of(pa.array(["14:30", "2:30 PM", "1:05:20", "soon"])).to_pylist()
-    [14.5, 14.5, 1.0888888888888888, None]
+    >>> hours_of(pa.array(["14:30", "2:30 PM", "1:05:20", "soon", "2 days 01:30:00", "03:30.6"])).to_pylist()
+    [14.5, 14.5, 1.0888888888888888, None, 49.5, 0.0585]
     """
     parts = pc.extract_regex(words, CLOCK_TIME)
-
-    def number(name: str) -> Any:
-        text = pc.replace_substring(pc.struct_field(parts, name), ",", ".")
-        return pc.cast(pc.if_else(pc.equal(text, ""), "0", text), pa.float64())
-
     half = pc.utf8_lower(pc.utf8_slice_codeunits(pc.struct_field(parts, "half"), 0, 1))
-    hour = number("hour")
+    hour = _number(parts, "hour")
     hour = pc.if_else(pc.and_(pc.not_equal(half, ""), pc.equal(hour, 12.0)), 0.0, hour)
     hour = pc.if_else(pc.equal(half, "p"), pc.add(hour, 12.0), hour)
-    whole = pc.add(pc.add(hour, pc.divide(number("minute"), 60.0)), pc.divide(number("second"), 3600.0))
+    hour = pc.add(hour, pc.multiply(_number(parts, "day"), 24.0))
+    whole = pc.add(hour, _minutes(parts))
+    lap = pc.extract_regex(words, _LAP)
+    return pc.coalesce(_signed(whole, parts), _signed(_minutes(lap), lap))
+
+
+def _minutes(parts: Any) -> Any:
+    """Minutes and seconds in hours."""
+    return pc.add(pc.divide(_number(parts, "minute"), 60.0), pc.divide(_number(parts, "second"), 3600.0))
+
+
+def _signed(whole: Any, parts: Any) -> Any:
     return pc.if_else(pc.equal(pc.struct_field(parts, "minus"), "-"), pc.negate(whole), whole)
+
+
+def _number(parts: Any, name: str) -> Any:
+    text = pc.replace_substring(pc.struct_field(parts, name), ",", ".")
+    return pc.cast(pc.if_else(pc.equal(text, ""), "0", text), pa.float64())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,10 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from epochal.data.date_words import ZONE, is_afternoon, is_weekday, month_number, seconds_ahead
 from epochal.data.odd_cells import Odd, are_marks, odd_cells
 from epochal.errors import Refusal
 
-__all__ = ["OR", "WrittenDates", "check_format", "compact_dates", "parse_dates", "written_dates"]
+__all__ = ["OR", "WrittenDates", "check_format", "compact_form", "parse_dates", "written_dates"]
 
 MOST = 0.9
 """A text column with this share of dates is one of dates, whose other cells are odd."""
@@ -26,24 +26,6 @@ _SEEN = 100
 OR = " or "
 """What stands between the forms of a column that writes dates in several ways."""
 
-_MONTHS = """
-january february march april may june july august september october november december
-januar februar märz april mai juni juli august september oktober november dezember
-jänner feber marz april mai juni juli august sept okt nov dez
-janvier février mars avril mai juin juillet août septembre octobre novembre décembre
-enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre
-gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre
-janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro
-januari februari maart april mei juni juli augustus september oktober november december
-januar februar marts april maj juni juli august september oktober november december
-"""
-_WEEKDAYS = frozenset(
-    [
-        *("mon", "tue", "wed", "thu", "fri", "sat", "sun", "mo", "di", "mi", "do", "fr", "sa", "so", "die"),
-        *("mit", "don", "fre", "sam", "son", "lun", "mar", "mer", "mie", "jeu", "jue", "ven", "vie", "dim"),
-        *("sab", "dom", "gio", "dins", "woe", "zat", "zon", "ter", "qua", "qui", "sex", "seg", "mo,", "di,"),
-    ]
-)
 _PARTS = {
     "Y": "[0-9]{4}",
     "y": "[0-9]{2}",
@@ -59,21 +41,45 @@ _PARTS = {
     "B": r"[^0-9\s.,/:-]{3,}\.?",
     "a": r"[^0-9\s.,/:-]{2,}\.?",
     "A": r"[^0-9\s.,/:-]{2,}\.?",
-    "z": r"(?:[Zz]|UTC|GMT|[+-][0-9]{2}:?(?:[0-9]{2})?)",
+    "z": ZONE,
     "q": "[1-4]",
+    "G": "[0-9]{4}",
+    "V": "[0-9]{1,2}",
+    "j": "[0-9]{3}",
 }
 _SHORT = {"F": "%Y-%m-%d", "T": "%H:%M:%S", "R": "%H:%M", "D": "%m/%d/%y"}
 _DATES = (
     *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%m-%d-%Y"),
     *("%d.%m.%y", "%m/%d/%y", "%d/%m/%y", "%d-%m-%y", "%m-%d-%y", "%y-%m-%d", "%y/%m/%d", "%Y%m%d"),
+    *("%G-W%V", "%GW%V", "%Y-%j", "%Y. %m. %d.", "%Y. %m. %d", "%Y년 %m월 %d일", "%Y年%m月"),
     *("%Y-%m", "%Y/%m", "%m/%Y", "%m-%Y", "%Y-Q%q", "%YQ%q", "%Y Q%q", "Q%q %Y", "Q%q-%Y", "Q%q/%Y"),
     *("%d-%b-%Y", "%d-%b-%y", "%d/%b/%Y", "%d/%b/%y", "%d.%b.%Y", "%d%b%Y", "%Y-%b-%d", "%Y-%b", "%b-%Y"),
-    *("%b-%y", "%d %b %Y", "%d %b %y", "%d. %b %Y", "%b %d, %Y", "%b %d %Y", "%d %b, %Y", "%d de %b de %Y"),
+    *(
+        "%b-%y",
+        "%d %b %Y",
+        "%d %b %y",
+        "%d. %b %Y",
+        "%b %d, %Y",
+        "%b %d %Y",
+        "%d %b, %Y",
+        "%d de %b de %Y",
+        "%d de %b del %Y",
+    ),
+    *("%d %b %Y г.", "%d %b %Y г", "%b de %Y"),
     *("%b %Y", "%b %y", "%Y %b %d", "%d. %m. %Y", "%Y %m %d", "%d %m %Y", "%Y年%m月%d日"),
 )
+_STAMPS = (
+    "%Y%m%dT%H%M%S",
+    "%Y%m%dT%H%M%S%z",
+    "%Y%m%dT%H%M",
+    "%Y%m%d%H%M%S",
+    "%Y%m%d %H%M%S",
+    "%Y%m%d_%H%M%S",
+)
+"""Dates with times that no colon tells from other digits."""
 _TIME = re.compile(
-    r"(?<![0-9])(?P<hour>[0-9]{1,2})(?P<minute>:[0-9]{2})?(?P<second>:[0-9]{2}(?:[.,][0-9]+)?)?(?P<half>\s?[AaPp]\.?[Mm]\b\.?)?"
-    r"(?P<zone>\s?(?:Z|z|UTC|GMT|[+-][0-9]{2}:?(?:[0-9]{2})?))?(?![0-9])"
+    r"(?<![0-9])(?P<hour>[0-9]{1,2})(?P<minute>:[0-9]{2})?(?P<second>:[0-9]{2}(?:[.,][0-9]+)?)?(?P<half>\s?[AaPp]\.?\s?[Mm]\b\.?)?"
+    rf"(?P<zone>\s?{ZONE})?(?P<behind>(?:\]|\s?(?:Uhr|uur|h|hrs|г\.))(?=$))?(?![0-9])"
 )
 _JOINT = re.compile(r"^(?P<date>.*?[^\s,T:-])(?P<joint>T|:|,?\s+(?:at\s+|-\s+)?)$")
 
@@ -114,7 +120,7 @@ def check_format(form: str) -> str:
     """
     for one in form.split(OR):
         _pattern(one)
-    if not all("%y" in _expanded(one).lower() for one in form.split(OR)):
+    if not all(re.search("%[YyG]", _expanded(one)) for one in form.split(OR)):
         raise Refusal(f'date_format must have a year, %Y or %y; got "{form}".')
     return form
 
@@ -156,7 +162,7 @@ def parse_dates(words: Any, form: str, utc: bool = False) -> Any:
 
     Args:
         words: an array of text, in chunks or not.
-        form: as `strptime` takes it, or several with " or " between them; months have names in nine
+        form: as `strptime` takes it, or several with " or " between them; months have names in many
             languages, seconds may have fractions.
         utc: whether times with a zone are moved to UTC, instead of being taken as they are written.
 
@@ -185,7 +191,7 @@ def parse_dates(words: Any, form: str, utc: bool = False) -> Any:
         year = np.where(short < 69, 2000, 1900) + short
     month = number("m", 1)
     for name in names & {"b", "B"}:
-        month = _by_word(pc.struct_field(parts, name), _month)
+        month = _by_word(pc.struct_field(parts, name), month_number)
     if "q" in names:
         month = 3 * number("q", 1) - 2
     day, hour = number("d", 1), number("H", 0)
@@ -196,15 +202,30 @@ def parse_dates(words: Any, form: str, utc: bool = False) -> Any:
     if "I" in names:
         hour = number("I", 12)
         good &= (hour >= 1) & (hour <= 12)
-        afternoon = _by_word(pc.struct_field(parts, "p"), _half) if "p" in names else np.zeros_like(hour)
+        afternoon = (
+            _by_word(pc.struct_field(parts, "p"), is_afternoon) if "p" in names else np.zeros_like(hour)
+        )
         hour = hour % 12 + 12 * afternoon
     months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
     dates = months.astype("datetime64[D]") + (day - 1).astype("timedelta64[D]")
     good &= dates.astype("datetime64[M]") == months
+    if "j" in names:
+        dates = dates + (number("j", 1) - 1).astype("timedelta64[D]")
+        good &= dates.astype("datetime64[Y]") == months.astype("datetime64[Y]")
+    if "V" in names:
+        dates = _mondays(number("G", 1970), number("V", 1))
+        good &= (number("V", 1) >= 1) & (_mondays(number("G", 1970) + 1, np.ones_like(day)) > dates)
     seconds = dates.astype(np.int64) * 86_400 + hour * 3600 + minute * 60 + np.minimum(second, 59)
     if utc and "z" in names:
-        seconds = seconds - _by_word(pc.struct_field(parts, "z"), _offset)
+        seconds = seconds - _by_word(pc.struct_field(parts, "z"), seconds_ahead)
     return pa.array(seconds, pa.timestamp("s"), mask=~good)
+
+
+def _mondays(year: NDArray[np.int64], week: NDArray[np.int64]) -> NDArray[np.datetime64]:
+    """The first days of weeks as ISO 8601 counts them: the fourth of January is in the first."""
+    fourth = (year - 1970).astype("datetime64[Y]").astype("datetime64[D]") + np.timedelta64(3, "D")
+    weekday = (fourth.astype(np.int64) + 3) % 7
+    return np.asarray(fourth + (7 * (week - 1) - weekday).astype("timedelta64[D]"))
 
 
 def _by_word(words: Any, meaning: Any) -> NDArray[np.int64]:
@@ -214,38 +235,6 @@ def _by_word(words: Any, meaning: Any) -> NDArray[np.int64]:
     return np.asarray(known[encoded.indices.to_numpy(zero_copy_only=False)])
 
 
-def _plain_word(word: str) -> str:
-    letters = unicodedata.normalize("NFKD", word.lower().removesuffix("."))
-    return "".join(letter for letter in letters if not unicodedata.combining(letter))
-
-
-@lru_cache(maxsize=1)
-def _known_months() -> tuple[tuple[str, int], ...]:
-    lines = [line.split() for line in _MONTHS.split("\n") if line]
-    return tuple((_plain_word(name), number) for line in lines for number, name in enumerate(line, start=1))
-
-
-@lru_cache(maxsize=1024)
-def _month(word: str) -> int:
-    """The number of a month that is named in full or by its first letters; 0 for none or several."""
-    plain = _plain_word(word)
-    found = {number for name, number in _known_months() if len(plain) >= 3 and name.startswith(plain)}
-    return found.pop() if len(found) == 1 else 0
-
-
-def _half(word: str) -> int:
-    return int(word[:1].lower() == "p")
-
-
-def _offset(word: str) -> int:
-    """The seconds that a zone is ahead of UTC."""
-    if word[:1] not in ("+", "-"):
-        return 0
-    digits = word[1:].replace(":", "")
-    seconds = int(digits[:2]) * 3600 + int(digits[2:] or 0) * 60
-    return -seconds if word[0] == "-" else seconds
-
-
 @lru_cache(maxsize=512)
 def _compiled(form: str) -> re.Pattern[str]:
     return re.compile(_pattern(form))
@@ -253,9 +242,9 @@ def _compiled(form: str) -> re.Pattern[str]:
 
 def _candidates(words: Sequence[str]) -> list[str]:
     """The forms that the first cells may have: dates alone, or with the times that most of them have."""
-    named = sum(_plain_word(word[:3]) in _WEEKDAYS for word in words) > len(words) / 2
+    named = sum(is_weekday(word) for word in words) > len(words) / 2
     dates = [*_DATES, *(f"{day}{date}" for day in ("%a, ", "%a ") for date in _DATES if named)]
-    found = []
+    found: list[str] = [*_STAMPS]
     for (time, before, after), _ in Counter(map(_time, words)).most_common(3):
         found += [f"{before}{date}{after}" for date in dates] if time else dates
     return found + (["%a %b %d %H:%M:%S %Y"] if named else [])
@@ -269,9 +258,11 @@ def _time(word: str) -> tuple[str, str, str]:
     time = "%I" if found["half"] else "%H"
     time += "".join(part for name, part in (("minute", ":%M"), ("second", ":%S")) if found[name])
     time += ("%p" if found["half"] else "") + ("%z" if found["zone"] else "")
-    behind = _JOINT.match(word[: found.start()])
+    bracket = "[" if word.startswith("[") else ""
+    behind = _JOINT.match(word[len(bracket) : found.start()])
+    time += re.sub(r"\s+", " ", found["behind"] or "")
     if behind is not None and found.end() == len(word):
-        return time, "", re.sub(r"\s+", " ", behind["joint"]) + time
+        return time, bracket, re.sub(r"\s+", " ", behind["joint"]) + time
     return time, f"{time} ", ""
 
 
@@ -377,16 +368,17 @@ def _span(dates: pa.ChunkedArray) -> int:
     return int(seconds.max() - seconds.min()) + 86_400
 
 
-def compact_dates(column: pa.ChunkedArray) -> bool:
-    """Whether whole numbers are dates such as 20210518.
+def compact_form(column: pa.ChunkedArray) -> str:
+    """How whole numbers write dates, such as 20210518, with or without a time; empty where they write none.
 
-    >>> compact_dates(pa.chunked_array([[20210518, 19991231]])), compact_dates(pa.chunked_array([[20210599]]))
-    (True, False)
+    >>> compact_form(pa.chunked_array([[20210518, 19991231]])), compact_form(pa.chunked_array([[20210599]]))
+    ('%Y%m%d', '')
     """
     if not pa.types.is_integer(column.type) or column.null_count == len(column):
-        return False
+        return ""
     bounds = pc.min_max(column).as_py()
-    if bounds["min"] < 1900_01_01 or bounds["max"] > 2100_12_31:
-        return False
-    dates = parse_dates(column.drop_null().cast(pa.string()), "%Y%m%d")
-    return bool(dates.null_count == 0)
+    for form, digits in (("%Y%m%d", 1), ("%Y%m%d%H%M", 10**4), ("%Y%m%d%H%M%S", 10**6)):
+        if 1900_01_01 * digits <= bounds["min"] and bounds["max"] < (2100_12_31 + 1) * digits:
+            dates = parse_dates(column.drop_null().cast(pa.string()), form)
+            return form if dates.null_count == 0 else ""
+    return ""

@@ -5,7 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-__all__ = ["decimal_mark"]
+import pyarrow as pa
+
+from epochal.data.number_forms import written_numbers
+from epochal.errors import Refusal
+
+__all__ = ["decimal_mark", "mark_of_columns"]
+
+_ROWS = 2000
 
 _CELLS, _FEWEST = 100_000, 50
 """Cells that are looked at, and the fewest rows."""
@@ -47,6 +54,26 @@ def decimal_mark(rows: Sequence[Sequence[str]], delimiter: str) -> tuple[str, fr
     if points and not commas:
         return ".", frozenset()
     return ".", frozenset(at for at in range(width) if _open(rows, at))
+
+
+def mark_of_columns(table: pa.Table) -> str:
+    """The decimal mark of a table that is read: that of its file, else the one that its text columns prove.
+
+    >>> mark_of_columns(pa.table({"far": ["2,5 km", "12,1 km"], "price": ["504.879 €", "86.625 €"]}))
+    ','
+    """
+    known = (table.schema.metadata or {}).get(b"decimal", b".").decode()
+    if known != ".":
+        return known
+    proved = set()
+    for column in table.columns:
+        try:
+            found = written_numbers(column.slice(0, _ROWS), "")
+        except Refusal:
+            continue  # mixed units: refused where the column is used
+        if found is not None and not found.doubt and (found.form.decimal == "," or found.form.group == ","):
+            proved.add(found.form.decimal)
+    return "," if proved == {","} else "."
 
 
 def _open(rows: Sequence[Sequence[str]], at: int) -> bool:

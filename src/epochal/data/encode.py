@@ -112,7 +112,7 @@ def _fill(
     if column.kind == "category":
         codes, unseen = _codes(array, column)
         raw[:, 0] = codes
-        return len(unseen), (unseen[0].as_py() or "no value") if len(unseen) else ""
+        return len(unseen), unseen[0].as_py() if len(unseen) else ""
     array = without_marks(array, column)
     if column.kind == "date":
         for slot, values in enumerate(date_parts(to_dates(array, column.format, name, start), column.parts)):
@@ -256,7 +256,7 @@ def _codes(array: pa.Array, column: Column) -> tuple[NDArray[np.float32], Any]:
     if words.null_count:
         # A level may be missing, but a missing value is no spelling of it.
         codes[pc.is_null(words).to_numpy(zero_copy_only=False)] = len(column.levels) if column.missing else -1
-    unseen = words.filter(pa.array(codes < 0))
+    unseen = words.filter(pa.array(codes < 0)).drop_null()
     return codes + 1 if column.coded else codes, unseen
 
 

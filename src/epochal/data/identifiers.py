@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from epochal.data.association import Goal
+from epochal.data.columns import called
 from epochal.data.scripts import writing_of
 
-__all__ = ["IDENTIFIER_NAME", "no_input", "rows_counted"]
+__all__ = ["IDENTIFIER_NAME", "no_input", "rows_counted", "usual_target"]
 
 _ROWS = 50
 _SHARE = 0.9
@@ -18,11 +20,16 @@ _SENTENCE = 8
 """Characters of a sentence, at least, in a script without blanks."""
 _LOOKED_AT = 1000
 
-_WORDS = "ids?|idx|index|rows?|rowid|rownames|nr|no|num|number|uuid|guid|key|pk|code|serial|ref|reference"
+_WORDS = (
+    "ids?|idx|index|rows?|rowid|rownames|nr|no|num|number|uuid|guid|key|pk|code|serial|ref|reference|"
+    r"n[°º]|№|\w*(?:nr|nummer|numero|número|numéro)|código|codigo|номер|编号|序号|番号|번호"
+)
 IDENTIFIER_NAME = re.compile(
     rf"(?is:(.*[\W_])?({_WORDS}|unnamed: \d+)\W*|\W*)|(?s:.*[a-z](Id|ID|Uuid|UUID|Nr|No|Key|Index|Number))"
 )
 """Names of identifiers and row numbers; a blank one is that of row numbers."""
+_KEY = re.compile(r"(?is:(.*[\W_])?(ids?|uuid|guid|key|pk)\W*)|(?s:.*[a-z](Id|ID|Uuid|UUID|Key))")
+"""Names that leave no doubt of it, whatever the order of the rows."""
 
 
 def no_input(
@@ -68,6 +75,34 @@ def no_input(
     what = "looks like an identifier" if distinct == len(filled) else "looks like an identifier by its name"
     says = " and says nothing about the target" if goal is not None else ""
     return "identifier", f"{what} ({share}){says}"
+
+
+def usual_target(names: Sequence[str], column: Callable[[int], pa.ChunkedArray]) -> tuple[int, str]:
+    """Which column is the target where none was named, and a note if it is not the last one.
+
+    It is the last one that does not tell rows apart by its name and all its values.
+
+    >>> table = pa.table({"x": range(0, 20, 2), "y": [0, 1] * 5, "id": range(1, 11)})
+    >>> usual_target(table.column_names, table.column)[0]
+    1
+    """
+    last = len(names) - 1
+    at = next((at for at in range(last, 0, -1) if not _tells_rows_apart(names[at], column(at))), last)
+    if at == last:
+        return last, ""
+    aside = called(names, last)
+    return at, f"{aside} tells rows apart: the target is {called(names, at)}; --target names another."
+
+
+def _tells_rows_apart(name: str, column: pa.ChunkedArray) -> bool:
+    if len(column) < 10 or column.null_count or not IDENTIFIER_NAME.fullmatch(name) or not name.strip():
+        return False
+    if pa.types.is_string(column.type):
+        return bool(pc.count_distinct(column).as_py() == len(column))
+    return pa.types.is_integer(column.type) and (
+        rows_counted(column)
+        or (_KEY.fullmatch(name) is not None and pc.count_distinct(column).as_py() == len(column))
+    )
 
 
 def _unspaced(filled: pa.ChunkedArray) -> bool:

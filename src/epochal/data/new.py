@@ -18,7 +18,7 @@ from epochal.data.arrays import INPUT_KEYS, TARGET_KEYS, WEIGHT_KEYS, dataset_of
 from epochal.data.columns import called, default_name, plain_name, resolve
 from epochal.data.container import unpack
 from epochal.data.dataset import Dataset, Task, fingerprint
-from epochal.data.encode import encode, to_numbers, without_marks
+from epochal.data.encode import encode, plain_numbers, to_numbers, without_marks
 from epochal.data.encoders import SampleEncoder
 from epochal.data.examples import example
 from epochal.data.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
@@ -31,7 +31,8 @@ from epochal.data.npy import open_npz, read_array
 from epochal.data.pixel_arrays import as_kept
 from epochal.data.read import existing, is_parquet, parquet_table, read_table, table_of
 from epochal.data.reading import AS_FOUND, Reading
-from epochal.data.schema import Encoder
+from epochal.data.rewritten import as_in_training
+from epochal.data.schema import Column, Encoder
 from epochal.data.sniff import sniff
 from epochal.data.standardize import first_missing
 from epochal.data.table import release_memory, weights_of
@@ -118,6 +119,8 @@ def new_rows(read: _Read, encoder: Encoder, encoded: Encoded = encode, partial: 
     positions, target_at, weight_at, said = match_columns(encoder, table.column_names, read.beside)
     if not table.num_rows:
         raise Refusal(f"{name} must have at least 1 row to predict; got 0.")
+    table, otherwise = as_in_training(table, encoder, positions)
+    said += otherwise
     inputs, unseen = encoded(table, encoder, positions)
     lacking = _newly_missing(table, encoder, positions)
     targets, weight = None, None
@@ -149,17 +152,23 @@ def new_rows(read: _Read, encoder: Encoder, encoded: Encoded = encode, partial: 
 
 
 def _newly_missing(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -> list[str]:
-    """What is said of numbers and dates that are missing here, and never were in training."""
+    """What is said of cells that are missing here, and never were in training."""
     said = []
     for position, column in zip(positions, encoder.columns, strict=True):
         found = without_marks(table.column(position), column)
-        if column.missing or column.kind == "category" or not found.null_count:
+        if column.missing or not found.null_count:
             continue
+        instead = (
+            "treated as unknown"
+            if column.kind == "category"
+            else "filled with the median of the training samples"
+        )
         first = pc.index(found.is_null(), True).as_py() + 1
-        count = f"{found.null_count:,} {'value' if found.null_count == 1 else 'values'}"
+        count = found.null_count
+        where = f"value (row {first:,})" if count == 1 else f"values (first in row {first:,})"
         said.append(
-            f"{called(encoder.names, column.index)} misses {count} (first in row {first:,}), as no row did "
-            "in training: filled with the median of the training samples."
+            f"{called(encoder.names, column.index)} has {count:,} missing {where}, training had none: "
+            f"{instead}."
         )
     return said
 
@@ -177,6 +186,12 @@ def read_new(encoder: Encoder, source: Any, reading: Reading = AS_FOUND) -> _Rea
         table, notes = _read_file(encoder, path, reading)
         return _Read(table, path.name, notes)
     if is_frame(source):
+        if getattr(source, "ndim", 2) == 1 and set(encoder.names) & set(
+            map(str, getattr(source, "index", ()))
+        ):
+            raise Refusal(
+                "new rows must be a data frame; got one row of it. Use frame.iloc[[0]], not frame.iloc[0]."
+            )
         table, notes = table_of_frame(source, _unused(encoder))
         return _Read(table, "data frame", notes)
     if is_pair(source):
@@ -295,6 +310,11 @@ def _targets(
         return None, []
     if task.is_classification:
         return known_ids(column, task, said)
+    if encoder.target_written and pa.types.is_string(column.type):
+        form = Column(encoder.target_name, encoder.target or 0, "numeric", written=encoder.target_written)
+        return target_numbers(
+            pa.chunked_array([plain_numbers(column.combine_chunks(), form, said)]), said
+        ), []
     return target_numbers(plain_target(column, said, "regression")[0], said), []
 
 

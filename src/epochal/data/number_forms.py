@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from epochal.data.clock_times import CLOCK_TIME, hours_of
+from epochal.data.clock_times import amounts_of, joint_unit
+from epochal.data.number_text import in_one_way
 from epochal.data.odd_cells import Odd, are_marks, counted, odd_cells, quoted, refuse_odd
 from epochal.data.units import factor, is_known, is_money, normal_money, normal_unit
 from epochal.errors import Refusal
@@ -32,7 +33,6 @@ _AFTER = (
     r"^[.,]--?$|^[.,]?\s*(?P<unit>[^0-9\s+()=<>,;:!?#&@|~.-](?:[^0-9+()=<>,;:!?#&@|~-]*[^0-9\s+()=<>,;:!?#&@|~-])?"
     r"[23]?)?\s*(?P<close>\))?(?P<minus>-)?$"
 )
-_DASHES = re.compile("[\u2010-\u2015\u2212\ufe63\uff0d]")
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,13 @@ class NumberForm:
     unit: str = ""
 
     @property
-    def of_clocks(self) -> bool:
-        """Whether they are hours and minutes with a colon between, as clocks show them."""
+    def written(self) -> tuple[str, str, str, str]:
+        """Its parts, as a column of a schema keeps them."""
+        return self.decimal, self.group, self.money, self.unit
+
+    @property
+    def joint(self) -> bool:
+        """Whether one number is written in several units, as hours and minutes are."""
         return self.group == ":"
 
     @property
@@ -63,7 +68,7 @@ class NumberForm:
 
         A cell without a currency or unit counts as one with it; other units of the same kind are converted.
         """
-        return hours_of(words) if self.of_clocks else self._numbers(_parts(words))
+        return amounts_of(words, self.unit) if self.joint else self._numbers(_parts(words))
 
     def _numbers(self, parts: Any) -> Any:
         money, unit, negative, body, power = parts
@@ -88,8 +93,8 @@ class NumberForm:
         return factor(unit, self.unit)
 
     def __str__(self) -> str:
-        if self.of_clocks:
-            return "in hours"
+        if self.joint:
+            return {"h": "in hours", "ft": "in feet", "lb": "in pounds"}[self.unit]
         marks = {" ": "blanks", ",": "commas", ".": "dots", "'": "apostrophes", "_": "underscores"}
         said = [f"thousands separated by {marks[self.group]}"] if self.group else []
         said += ["a comma as the decimal mark"] if self.decimal == "," else []
@@ -114,8 +119,8 @@ class Written:
 
 def as_numbers(
     column: pa.ChunkedArray, said: str, flag: str = "", decimal: str | None = None, hint: str = "."
-) -> tuple[pa.ChunkedArray, str] | None:
-    """A text column as float64, and a sentence on how it was read; None where it holds something else.
+) -> tuple[pa.ChunkedArray, str, tuple[str, ...]] | None:
+    """A text column as float64, a sentence on how it was read, and its form; None if it holds other things.
 
     Args:
         column: the cells, without blanks around them.
@@ -127,13 +132,15 @@ def as_numbers(
     Raises:
         Refusal: most cells are numbers and the others are not, or units that do not convert are mixed.
 
-    >>> values, note = as_numbers(pa.chunked_array([["$1,200", "$35.50", "unknown"]]), "price")
+    >>> values, note, written = as_numbers(pa.chunked_array([["$1,200", "$35.50", "unknown"]]), "price")
     >>> values.to_pylist()
     [1200.0, 35.5, None]
     >>> print(note.replace("; ", ";" + chr(10)))
     price holds numbers ("$1,200" is 1200;
     thousands separated by commas, in $);
     "unknown" (row 3) is read as missing.
+    >>> written
+    ('.', ',', '$', '')
     """
     found = written_numbers(column, said, flag, decimal, hint)
     if found is None:
@@ -141,7 +148,7 @@ def as_numbers(
     problem = refuse_odd(found.odd, column, said, flag, "numbers")
     if problem:
         raise Refusal(problem)
-    return found.values, f"{said} {say(found, column)}."
+    return found.values, f"{said} {say(found, column)}.", found.form.written
 
 
 def say(found: Written, column: pa.ChunkedArray) -> str:
@@ -177,8 +184,8 @@ def written_numbers(
     if not len(filled):
         return None
     first = filled.slice(0, 1000)
-    if 2 * (pc.sum(pc.match_substring_regex(first, CLOCK_TIME)).as_py() or 0) > len(first):
-        return _clock_times(column, filled)
+    if unit := joint_unit(first):
+        return _joint(column, filled, unit)
     if not _mostly(filled.slice(0, 1000), 0.5):
         return None
     parts = _parts(column.combine_chunks())
@@ -205,8 +212,8 @@ def written_numbers(
     return Written(values, form, odd, example, doubt, _remarks(units, form))
 
 
-def _clock_times(column: pa.ChunkedArray, filled: pa.ChunkedArray) -> Written | None:
-    form = NumberForm(group=":", unit="h")
+def _joint(column: pa.ChunkedArray, filled: pa.ChunkedArray, unit: str) -> Written | None:
+    form = NumberForm(group=":", unit=unit)
     values = pa.chunked_array([form.read(column.combine_chunks())], pa.float64())
     odd = odd_cells(column, values)
     if sum(one.count for one in odd) > (1 - MOST) * len(filled) and not are_marks(odd, len(filled)):
@@ -221,7 +228,7 @@ def _mostly(words: Any, share: float) -> bool:
 
 def _parts(words: Any) -> tuple[Any, Any, Any, Any, Any]:
     """Currency, unit, whether negative, digits with marks, and power of ten; missing where no number is."""
-    cell = pc.extract_regex(_one_way(words), _CELL)
+    cell = pc.extract_regex(in_one_way(words), _CELL)
     before = pc.extract_regex(pc.struct_field(cell, "before"), _BEFORE)
     after = pc.extract_regex(pc.struct_field(cell, "after"), _AFTER)
     good = pc.and_(pc.is_valid(before), pc.is_valid(after))
@@ -235,18 +242,6 @@ def _parts(words: Any) -> tuple[Any, Any, Any, Any, Any]:
     good = pc.and_(good, pc.fill_null(known, False))
     body = pc.if_else(good, pc.struct_field(cell, "body"), pa.scalar(None, pa.string()))
     return money, unit, negative, body, pc.struct_field(cell, "power")
-
-
-def _one_way(words: Any) -> Any:
-    """Text with one kind of digits, minus, apostrophe and blank."""
-    if pc.all(pc.string_is_ascii(words)).as_py() is not False:
-        blanks = pc.any(pc.match_substring_regex(words, r"\s\s|^\s|\s$|[\t\n`]")).as_py()
-        if not blanks:
-            return words
-    plain = pc.utf8_normalize(words, form="NFKC")
-    for pattern, instead in ((_DASHES.pattern, "-"), ("[\u2018\u2019\u00b4`]", "'"), (r"\s+", " ")):
-        plain = pc.replace_substring_regex(plain, pattern, instead)
-    return pc.utf8_trim_whitespace(plain)
 
 
 def _field(parts: Any, *names: str) -> Any:

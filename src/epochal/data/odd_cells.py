@@ -25,6 +25,7 @@ _LACKING = frozenset(
         *("void", "blank", "empty", "no_data", "not_available", "not_applicable", "n.a.", "n.a", "unbekannt"),
         *("keine", "fehlt", "k.a.", "k.a", "inconnu", "desconocido", "sconosciuto", "onbekend"),
         *("...", "??", "*", "x", "#"),
+        *("0000-00-00", "0000-00-00_00:00:00", "00.00.0000", "00/00/0000"),
     ]
 )
 

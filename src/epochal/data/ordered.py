@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from epochal.data.clock import Clock, zone_named
 from epochal.data.columns import ColumnReference, called, default_name, flag_value, resolve, resolve_all
-from epochal.data.date_forms import compact_dates, written_dates
+from epochal.data.date_forms import compact_form, written_dates
+from epochal.data.decimal_mark import mark_of_columns
 from epochal.data.encode import to_dates, to_numbers
 from epochal.data.examples import example
 from epochal.data.frames import is_frame, is_pair, table_of_frame
@@ -133,7 +134,11 @@ def series_columns(
         "numeric": resolve_all(numeric, names, "numeric"),
     }
     wanted = None if inputs is None else resolve_all(inputs, names, "inputs")
-    columns = [_target_column(table.column(chosen), names, chosen, decimal)]
+    columns = [
+        _target_column(
+            table.column(chosen), names, chosen, Hints(decimal, decimal_mark=mark_of_columns(table))
+        )
+    ]
     left_out: list[LeftOut] = []
     notes: list[str] = [doubt] if doubt else []
     if when is None:
@@ -253,7 +258,7 @@ def _target(table: pa.Table, target: ColumnReference | None, taken: Collection[i
     raise Refusal("the table must have a column of numbers to forecast; it has none. Name one with --target.")
 
 
-def _target_column(column: pa.ChunkedArray, names: Sequence[str], index: int, decimal: str | None) -> Column:
+def _target_column(column: pa.ChunkedArray, names: Sequence[str], index: int, hints: Hints) -> Column:
     """The forecast column; text is read as numbers."""
     if _numbers(column):
         return Column(names[index], index, "numeric")
@@ -264,7 +269,7 @@ def _target_column(column: pa.ChunkedArray, names: Sequence[str], index: int, de
         keep=True,
         categorical=False,
         numeric=True,
-        hints=Hints(decimal=decimal),
+        hints=hints,
     )[0]
     assert isinstance(found, Column)
     return replace(found, missing=False)
@@ -284,7 +289,7 @@ def _time(table: pa.Table, taken: Collection[int | None], by: int | None, form: 
         column = table.column(index)
         if pa.types.is_temporal(column.type):
             return index
-        if compact_dates(column) or (pa.types.is_string(column.type) and written_dates(column, form)):
+        if compact_form(column) or (pa.types.is_string(column.type) and written_dates(column, form)):
             return index
     series = None if by is None else table.column(by).combine_chunks().dictionary_encode()
     codes = None if series is None or series.null_count else series.indices.to_numpy()
@@ -352,8 +357,9 @@ def _clock(
     name, said = names[index], called(names, index)
     if pa.types.is_temporal(column.type):
         return Clock("date", name, hours=_has_hours(column, "", name)), ""
-    if compact_dates(column):
-        return Clock("date", name, "%Y%m%d"), f"{said} is the time, written as %Y%m%d."
+    if compact := compact_form(column):
+        hours = _has_hours(column, compact, name)
+        return Clock("date", name, compact, hours=hours), f"{said} is the time, written as {compact}."
     if _numbers(column):
         return Clock("number", name), ""
     found = written_dates(column, date_format) if pa.types.is_string(column.type) else None

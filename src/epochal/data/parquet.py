@@ -26,7 +26,9 @@ from numpy.typing import NDArray
 from epochal.data.association import goal_of
 from epochal.data.columns import called, resolve
 from epochal.data.dataset import Dataset, fingerprint
+from epochal.data.decimal_mark import mark_of_columns
 from epochal.data.encode import encode, encoded_dtype
+from epochal.data.identifiers import usual_target
 from epochal.data.large import streams, streams_note
 from epochal.data.npy import npy_header, read_array
 from epochal.data.read import open_parquet, parquet_in
@@ -163,21 +165,26 @@ def _convert(
 ) -> None:
     """Write the rows of the files, their targets and what was recognized into a folder."""
     names = _columns_of(files)
-    target = len(names) - 1 if options.target is None else resolve(options.target, names, "target")
+    instead = ""
+    if options.target is None:
+        target, instead = usual_target(names, lambda at: _whole_column(files, names[at]))
+    else:
+        target = resolve(options.target, names, "target")
     weight = None if options.sample_weight is None else resolve(options.sample_weight, names, "sample_weight")
     if weight == target:
         raise Refusal(f"sample_weight must be another column than the target; got {called(names, target)}.")
     column = _whole_column(files, names[target])
     if len(column) < 2:
         raise Refusal(f"{path.name} must have at least 2 rows to train on; got {len(column)}.")
-    column, read = plain_target(column, called(names, target), options.task, options.decimal)
+    seen = _some_rows(files, names)
+    how = (called(names, target), options.task, options.decimal, mark_of_columns(seen))
+    column, read, written = plain_target(column, *how)
     present, notes = _present(column, called(names, target))
-    notes += [read] if read else []
+    notes += [one for one in (instead, read) if one]
     column = column.filter(pa.array(present)) if not present.all() else column
     task, note = recognize_task(column, called(names, target), options.task)
-    seen = _some_rows(files, names)
     there = seen.filter(pc.is_valid(seen.column(target)))
-    seen_target = plain_target(there.column(target), called(names, target), options.task, options.decimal)[0]
+    seen_target = plain_target(there.column(target), *how)[0]
     some = targets_of(seen_target, task, called(names, target))
     goal = goal_of(some, len(task.classes), len(names))
     columns, left_out, said = input_columns(there, options, target, weight, names, filling="mean", goal=goal)
@@ -190,6 +197,7 @@ def _convert(
         target_text=pa.types.is_string(column.type),
         weight=weight,
         task=task,
+        target_written=written,
     )
     shape = (int(present.sum()), len(encoder.features))
     kept = encoded_dtype(seen, encoder, [column.index for column in columns])

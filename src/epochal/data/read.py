@@ -92,7 +92,8 @@ def table_of(
 
     unclear = [dialect.names[index] for index in dialect.unclear if index < len(dialect.names)]
     table, notes = read_text(content, dialect, reading, {*text, *unclear}, levels)
-    return tidy(table).replace_schema_metadata({"decimal": dialect.decimal}), notes
+    metadata = {**(table.schema.metadata or {}), "decimal": dialect.decimal}
+    return tidy(table).replace_schema_metadata(metadata), notes
 
 
 def parquet_table(

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from epochal.data.association import Goal
 from epochal.data.columns import called, flag_value
-from epochal.data.date_forms import compact_dates, written_dates
+from epochal.data.date_forms import compact_form, written_dates
 from epochal.data.encode import as_text, date_parts, to_dates, to_numbers
 from epochal.data.identifiers import no_input
 from epochal.data.marks import emptied
@@ -130,8 +130,8 @@ def _written(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Colu
     """Dates and numbers that are written as text; None for everything else."""
     if pa.types.is_temporal(column.type):
         return _date(column, named, "")
-    if compact_dates(column):
-        return _date(column, named, "%Y%m%d")
+    if form := compact_form(column):
+        return _date(column, named, form)
     if not pa.types.is_string(column.type):
         return None
     dates = written_dates(column, hints.date_format, hints.day_first)
@@ -163,11 +163,9 @@ def _written(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Colu
 
 
 def _numbers(column: pa.ChunkedArray, named: _Named, found: Any) -> tuple[Column, str]:
-    form = found.form
-    written = (form.decimal, form.group, form.money, form.unit)
     marks = tuple(one.word for one in found.odd)
     missing = bool(column.null_count or marks)
-    made = named.column("numeric", missing, text=True, written=written, marks=marks)
+    made = named.column("numeric", missing, text=True, written=found.form.written, marks=marks)
     return made, f"{named.said} {say(found, column)}; --categorical {named.flag} takes the text as it is."
 
 
@@ -235,7 +233,7 @@ def _date(
     written = f" written as {form}{remark}" if form else remark
     text = pa.types.is_string(column.type)
     found = named.column("date", bool(column.null_count), parts=parts, format=form, text=text)
-    flags = f"--categorical {named.flag} or --drop {named.flag}"
+    flags = f"--categorical {named.flag} takes the text as it is"
     return found, f"{named.said} is a date{written}: {', '.join(parts)}; {flags}."
 
 

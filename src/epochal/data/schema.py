@@ -93,6 +93,8 @@ class Encoder:
     task: Task | None
     missing: tuple[str, ...] | None = None
     """The cells that mean a missing value in a text table, where the training was told."""
+    target_written: tuple[str, ...] = ()
+    """How the target's numbers are written where they are text, as in `Column.written`."""
 
     @property
     def standardize(self) -> bool:
@@ -210,6 +212,7 @@ class Encoder:
             "left_out": [{"name": c.name, "index": c.index, "reason": c.reason} for c in self.left_out],
             "target": self.target,
             "target_text": self.target_text,
+            "target_written": list(self.target_written),
             "weight": self.weight,
             "task": None if self.task is None else self.task.to_dict(),
         }
@@ -233,6 +236,10 @@ class Encoder:
         return encoder
 
 
+def _is_form(written: tuple[str, ...]) -> bool:
+    return not written or (len(written) == 4 and written[0] in (".", ","))
+
+
 def _check(encoder: Encoder, texts: bool) -> None:
     """Refuse a schema that points to columns which are not there, or has parts that none has."""
     size = len(encoder.names)
@@ -243,11 +250,13 @@ def _check(encoder: Encoder, texts: bool) -> None:
     taken = [one.index for one in encoder.columns]
     if len(set(encoder.names)) < size or len(set(taken)) < len(taken) or not taken:
         raise Damaged("columns must have names of their own, and each be an input once")
+    if not _is_form(encoder.target_written):
+        raise Damaged("the target's numbers are written with three marks and a unit")
     for column in encoder.columns:
         levels = column.all_levels
         if (column.kind == "category" and not levels and not texts) or len(set(levels)) < len(levels):
             raise Damaged("a category must have levels, each once")
-        if column.written and (len(column.written) != 4 or column.written[0] not in (".", ",")):
+        if not _is_form(column.written):
             raise Damaged("numbers are written with a decimal mark, a thousands mark, a currency and a unit")
         if not set(column.parts) <= set(DATE_PARTS) or (column.kind == "date" and not column.parts):
             raise Damaged(f"a date must have some of {', '.join(DATE_PARTS)}")

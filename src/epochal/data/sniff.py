@@ -15,9 +15,10 @@ from epochal.data.decimal_mark import decimal_mark
 from epochal.data.header import is_number, is_title, is_total, is_units, looks_like_header, marks_names
 from epochal.data.reading import AS_FOUND, Reading
 from epochal.data.survey import SAMPLE_BYTES, survey
+from epochal.data.text_rows import Row, quotes_behind_blanks, rows_of
 from epochal.errors import Refusal
 
-__all__ = ["DELIMITERS", "Dialect", "Row", "rows_of", "sniff"]
+__all__ = ["DELIMITERS", "Dialect", "sniff"]
 
 DELIMITERS = {"\t": "tab", ";": "semicolon", "|": "bar", ",": "comma", " ": "space"}
 COMMENTS = ("#", "%", "//")
@@ -50,20 +51,10 @@ class Dialect:
     tail: int = 0
     unclear: frozenset[int] = frozenset()
     """Columns of numbers whose decimal mark the file leaves open, to be read as text."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of cells, with the lines from `start` on (from 0) up to `end` that it takes."""
-
-    cells: list[str]
-    start: int
-    end: int
-    raw: str
-
-    def begins(self, mark: str) -> bool:
-        """Whether its line begins with the mark of a comment."""
-        return bool(mark) and self.raw.lstrip().startswith(mark)
+    spaced: bool = False
+    """Whether quotes follow a delimiter and a blank, as in `1, "a, b"`."""
+    first: str = ""
+    """The line of the header, which files that were put together have again further below."""
 
 
 def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
@@ -98,11 +89,13 @@ def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
         delimiter = _delimiter(body, name, reading.comment)
         if delimiter != ",":
             notes.append(f"fields are separated by {DELIMITERS[delimiter]}s; --delimiter changes that.")
-    rows = rows_of(body, delimiter, start)
+    spaced = seen.quoted and quotes_behind_blanks(body, delimiter)
+    rows = rows_of(body, delimiter, start, spaced=spaced)
     if not rows:
         raise Refusal(f"{name} is empty: a table needs at least 2 rows; got 0.")
     layout = _Layout(rows, reading, name)
-    tail = layout.tail(rows_of(list(io.StringIO(seen.tail, newline="")), delimiter), seen.tail)
+    last = rows_of(list(io.StringIO(seen.tail, newline="")), delimiter, spaced=spaced)
+    tail = layout.tail(last, seen.tail)
     decimal, unclear = decimal_mark([row.cells for row in layout.body], delimiter)
     if reading.decimal is not None:
         decimal, unclear = reading.decimal, frozenset()
@@ -124,6 +117,8 @@ def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
         reading.comment is not None,
         tail,
         unclear,
+        spaced,
+        layout.first,
     )
 
 
@@ -141,6 +136,7 @@ class _Layout:
         first, self.body = rows[0], rows[1:]
         self.start = 0
         self.header, cells = self._header(first, remark)
+        self.first = first.raw.strip() if self.header else ""
         self.names, self.unnamed, said = _named(cells if self.header else [""] * len(cells), self.header)
         self.notes += said
         if self.header and self.reading.header is None and self.body:
@@ -325,29 +321,6 @@ def _usual(rows: Sequence[Row]) -> int:
     """How many fields most rows have."""
     ((fields, _),) = Counter(len(row.cells) for row in rows).most_common(1)
     return fields
-
-
-def rows_of(lines: Sequence[str], delimiter: str, before: int = 0, most: int = 1000) -> list[Row]:
-    """The first rows that are not blank, `before` lines being left out above them."""
-    rows: list[Row] = []
-    reader = csv.reader(iter(lines), delimiter=delimiter, skipinitialspace=delimiter == " ")
-    start = 0
-    try:
-        for row in reader:
-            begin, start = start, reader.line_num
-            if not row or (len(row) == 1 and not row[0].strip()):
-                continue
-            cells = [cell.strip() for cell in row]
-            if delimiter == " ":
-                while cells and not cells[-1]:
-                    cells.pop()
-            rows.append(Row(cells, begin + before, start + before, lines[begin]))
-            if len(rows) >= most:
-                break
-    except csv.Error as error:
-        if not rows:
-            raise Refusal(f"line {reader.line_num + before}: {error}.") from error
-    return rows
 
 
 def _delimiter(lines: Sequence[str], name: str, comment: str | None) -> str:

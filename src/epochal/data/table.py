@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,8 +16,10 @@ from epochal.data.association import Goal, goal_of
 from epochal.data.columns import ColumnReference, called, flag_value, resolve, resolve_all
 from epochal.data.dataset import Dataset, Task, fingerprint
 from epochal.data.date_forms import check_format, written_dates
+from epochal.data.decimal_mark import mark_of_columns
 from epochal.data.encode import as_text, encode, plain_numbers, without_marks
 from epochal.data.grouping import by_pattern
+from epochal.data.identifiers import usual_target
 from epochal.data.recognize import Hints, recognize
 from epochal.data.schema import Column, Encoder, LeftOut
 from epochal.data.target import MISSING_SHARE, class_ids, recognize_task, target_numbers
@@ -71,15 +74,25 @@ def dataset_of_table(
         raise Refusal(f"{source} must have at least 2 rows to train on; got {table.num_rows}.")
     if len(names) < 2:
         raise Refusal(
-            f"{source} must have at least 2 columns, inputs and a target; got {len(names)}. "
-            "If fields are separated by another character, pass it with --delimiter."
+            f"{source} must have at least 2 columns, inputs and a target; got {len(names)}."
+            + (
+                ""
+                if source == "data frame"
+                else " If fields are separated by another character, pass it with --delimiter."
+            )
         )
-    target = len(names) - 1 if options.target is None else resolve(options.target, names, "target")
+    if options.target is None:
+        target, instead = usual_target(names, table.column)
+        notes = (*notes, *([instead] if instead else []))
+    else:
+        target = resolve(options.target, names, "target")
     weight = None if options.sample_weight is None else resolve(options.sample_weight, names, "sample_weight")
     if weight == target:
         raise Refusal(f"sample_weight must be another column than the target; got {called(names, target)}.")
     text = pa.types.is_string(table.column(target).type)
-    table, read = with_plain_target(table, target, called(names, target), options.task, options.decimal)
+    table, read, written = with_plain_target(
+        table, target, called(names, target), options.task, options.decimal
+    )
     table, rows, left = with_targets(table, target, names)
     said = [*notes, *read, *left]
     task, note = recognize_task(table.column(target), called(names, target), options.task)
@@ -105,6 +118,7 @@ def dataset_of_table(
         target_text=text,
         weight=weight,
         task=task,
+        target_written=written,
     )
     sample_weight = None
     if weight is not None:
@@ -171,10 +185,15 @@ def with_targets(
     first, count = int(np.argmin(present)) + 1, column.null_count
     said = f"{called(names, target)} is the target"
     if count > MISSING_SHARE * table.num_rows:
+        marks = json.loads((table.schema.metadata or {}).get(b"marks", b"{}")).get(names[target], ())
+        shown = ", ".join(f'"{mark}"' for mark in marks)
+        what = f" ({shown} {'is' if len(marks) == 1 else 'are'} read as missing)" if marks else ""
+        mean = "it means" if len(marks) == 1 else "they mean"
         raise Refusal(
             f"{said} and may miss at most {MISSING_SHARE:.0%} of its values; got {count:,} missing of "
-            f"{table.num_rows:,}, first in row {first:,}. Name another column "
-            "with --target, or remove those rows."
+            f"{table.num_rows:,}{what}, first in row {first:,}. "
+            + (f"If {mean} a class, pass --missing ''; if not, name" if marks else "Name")
+            + " another column with --target, or remove those rows."
         )
     samples = "1 sample has" if count == 1 else f"{count:,} samples have"
     note = f"{said}; {samples} none (first in row {first:,}): left out."
@@ -277,8 +296,7 @@ def hints_of(
     table: pa.Table, options: TableOptions, aside: Collection[int | None], goal: Goal | None = None
 ) -> Hints:
     """What the file and its other columns say about how numbers and dates are written."""
-    metadata = table.schema.metadata or {}
-    mark = metadata.get(b"decimal", b".").decode()
+    mark = mark_of_columns(table)
     day_first: bool | None = None if mark == "." else True
     for index, column in enumerate(table.columns):
         if index in aside or options.date_format is not None or not pa.types.is_string(column.type):

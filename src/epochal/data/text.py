@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import json
 import re
 import shutil
 import tempfile
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -42,10 +43,13 @@ class _Reader:
     ) -> None:
         self.content, self.dialect, self.marks = content, dialect, frozenset(marks)
         self.types: dict[str, pa.DataType] = {name: pa.string() for name in text if name in dialect.names}
-        self.sifted = False
-        """Whether lines that are no rows are looked for among the rows."""
+        self.sifted = self.repeated = False
+        """Whether lines that are no rows, and headers, are looked for among the rows."""
         self.cleaned = (
-            dialect.delimiter == " " or bool(dialect.tail) or bool(dialect.comment and dialect.given)
+            dialect.delimiter == " "
+            or dialect.spaced
+            or bool(dialect.tail)
+            or bool(dialect.comment and dialect.given)
         )
 
     @contextmanager
@@ -64,7 +68,8 @@ class _Reader:
         else:
             with tempfile.NamedTemporaryFile() as out:
                 if self.cleaned:
-                    out.writelines(line.encode() for line in _kept(self.content, self.dialect, self.sifted))
+                    lines = _kept(self.content, self.dialect, self.sifted, self.repeated)
+                    out.writelines(line.encode() for line in lines)
                 else:
                     with self.content.open() as file:
                         shutil.copyfileobj(file, out)
@@ -170,6 +175,11 @@ def read_text(
     reader = _Reader(content, dialect, marks_of_numbers(reading.missing), text)
     try:
         table = reader.table(content.size < STREAM_BYTES and content.plain is not None)
+        copies = _headers_in(table, dialect)
+        if copies:
+            reader.cleaned = reader.repeated = True
+            reader.types = {name: pa.string() for name in text if name in dialect.names}
+            table = reader.table(content.size < STREAM_BYTES and content.plain is not None)
         table, counts, said = settle_marks(table, reading.missing, levels)
         numbers = [
             field.name
@@ -185,6 +195,12 @@ def read_text(
             raise found from error
         first = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
         raise Refusal(f"{content.name} can't be read as a table: {first}.") from error
+    if copies:
+        times = "once" if copies == 1 else f"{copies:,} times"
+        said = (
+            f"the header is there {times} more below the first row, as in files put together: left out.",
+            *said,
+        )
     said = (*marks_note(table.column_names, counts), *said)
     empty = [
         index
@@ -201,7 +217,36 @@ def read_text(
             f"{columns.format(which)} neither a name nor a value (a delimiter ends each line): left out.",
             *said,
         )
-    return table, (*dialect.notes, *said)
+    return table.replace_schema_metadata({"marks": json.dumps(counts)}), (*dialect.notes, *said)
+
+
+def _headers_in(table: pa.Table, dialect: Dialect) -> int:
+    """How many rows are the header again."""
+    if not dialect.first:
+        return 0
+    cells = _cells(dialect.first, dialect)
+    texts = [
+        (column, cell)
+        for column, cell in zip(table.columns, cells, strict=False)
+        if pa.types.is_string(column.type) and cell
+    ]
+    if len(cells) != table.num_columns or not texts:
+        return 0
+    same = pc.equal(pc.utf8_trim_whitespace(texts[0][0]), texts[0][1])
+    for column, cell in texts[1:]:
+        if not pc.any(same).as_py():
+            return 0
+        same = pc.and_(same, pc.equal(pc.utf8_trim_whitespace(column), cell))
+    return int(pc.sum(same).as_py() or 0)
+
+
+def _cells(line: str, dialect: Dialect) -> list[str]:
+    return [cell.strip() for cell in next(_parsed([line], dialect), [])]
+
+
+def _parsed(lines: Iterable[str], dialect: Dialect) -> Iterator[list[str]]:
+    blanks = dialect.spaced or dialect.delimiter == " "
+    return csv.reader(lines, delimiter=dialect.delimiter, skipinitialspace=blanks)
 
 
 def _batches(reader: Any) -> Iterator[pa.RecordBatch]:
@@ -244,15 +289,34 @@ def _table_lines(content: Content, dialect: Dialect) -> Iterator[str]:
                 yield held.popleft()
 
 
-def _kept(content: Content, dialect: Dialect, sifted: bool) -> Iterator[str]:
+def _kept(content: Content, dialect: Dialect, sifted: bool, repeated: bool) -> Iterator[str]:
     """The lines of the table without comments, and with one space between fields.
 
-    `sifted` leaves out blank lines and comments that are found by their number of fields, too.
+    `sifted` leaves out blank lines and comments that are found by their number of fields, too, and `repeated`
+    the lines that are the header again.
     """
     lines = _table_lines(content, dialect)
     if sifted:
         lines = (raw for raw, fields, _ in _rows(content, dialect) if fields)
+    if dialect.given or dialect.delimiter == " " or repeated:
+        lines = _plain_lines(lines, dialect, repeated)
+    if not dialect.spaced:
+        yield from lines
+        return
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, delimiter=dialect.delimiter, lineterminator="\n")
+    for row in _parsed(lines, dialect):
+        writer.writerow(row)
+        yield out.getvalue()
+        out.seek(0)
+        out.truncate()
+
+
+def _plain_lines(lines: Iterable[str], dialect: Dialect, repeated: bool) -> Iterator[str]:
+    header = _cells(dialect.first, dialect) if repeated else []
     for line in lines:
+        if repeated and line.lstrip(' "').startswith(header[0]) and _cells(line, dialect) == header:
+            continue
         if dialect.given and line.lstrip().startswith(dialect.comment):
             continue
         if dialect.delimiter == " " and '"' not in line:
@@ -270,7 +334,7 @@ def _rows(content: Content, dialect: Dialect) -> Iterator[tuple[str, int, int]]:
             yield line
 
     start = dialect.start + 1
-    reader = csv.reader(lines(), delimiter=dialect.delimiter, skipinitialspace=space)
+    reader: Any = _parsed(lines(), dialect)
     try:
         for row in reader:
             raw = "".join(held)

@@ -180,7 +180,7 @@ def text(
     weight = None if sample_weight is None else resolve(sample_weight, names, "sample_weight")
     if weight in (at, goal):
         raise Refusal(f"sample_weight must be a column of its own; got {called(names, weight or 0)}.")
-    table, read = with_plain_target(table, goal, called(names, goal), task)
+    table, read, written = with_plain_target(table, goal, called(names, goal), task)
     by = resolve(groups, names, "groups") if isinstance(groups, str | int) else None
     if by in (at, goal, weight) and by is not None:
         raise Refusal(f"groups must be a column of its own; got {called(names, by)}.")
@@ -223,6 +223,7 @@ def text(
             weight=weight,
             task=found,
             missing=reading.marks,
+            target_written=written,
         ),
         tokenizer=learned.to_str(),
         vocabulary_size=learned.get_vocab_size(),

@@ -48,6 +48,7 @@ __all__ = [
     "as_model",
     "best_threshold",
     "bounds_of",
+    "check_model",
     "checked_precision",
     "checked_threshold",
     "computing_in",
@@ -75,6 +76,15 @@ __all__ = [
 ]
 
 
+def check_model(model: Any) -> None:
+    """Refuse what is no model, before any data is read: samples, most often, that stand in its place."""
+    named = (
+        callable(getattr(model, "with_outputs", None)) or isinstance(model, tuple | type) or is_flax(model)
+    )
+    if not named:
+        as_model(model, 1)
+
+
 def as_model(model: Any, outputs: int) -> Model:
     """What `fit` was given, as a `Model` with that number of outputs where it leaves them open."""
     complete = getattr(model, "with_outputs", None)
@@ -89,5 +99,5 @@ def as_model(model: Any, outputs: int) -> Model:
         return model
     raise Refusal(
         "model must be an epochal model such as MLP(64, 64) or CNN(32, 64), a Flax NNX module or class, or a "
-        f"pair of functions (init, apply); got {type(model).__name__}."
+        f"pair of functions (init, apply); got {type(model).__name__}. It comes first: fit(model, X, y)."
     )

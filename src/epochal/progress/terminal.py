@@ -105,7 +105,8 @@ class Terminal:
             self._live.stop()
             self._live = None
         if last:
-            self.console.print(Text("  " + last), soft_wrap=True)
+            words = folded([last], self.width) if self.console.is_terminal else f"  {last}"
+            self.console.print(Text(words), soft_wrap=True)
 
     def _render(self) -> Text:
         room = self.console.width - 1

@@ -9,6 +9,7 @@ from html import escape
 
 from epochal.choose.advice import Advice, Choice, Tried
 from epochal.curves import Summary
+from epochal.directions import label_of
 from epochal.report.choice_frame import around, conditions, cost_words, notes
 from epochal.report.choice_html import (
     Cell,
@@ -18,7 +19,6 @@ from epochal.report.choice_html import (
     details,
     duration,
     interval,
-    name_of,
     number,
     percent,
     quality,
@@ -134,11 +134,11 @@ def _expected(advice: Advice) -> str:
     meaning = meaning_of(advice.column)
     aside = f"{meaning}; {better} is better" if meaning else f"{better} is better"
     rows = [
-        f"<b>{escape(quality(advice.quality))}</b> {escape(name_of(advice.column))}: {escape(aside)} "
+        f"<b>{escape(quality(advice.quality))}</b> {escape(label_of(advice.column))}: {escape(aside)} "
         f"({_ends(advice.quality)})"
     ]
     for name, summary in list(advice.figures.items())[:3]:
-        said = escape(": ".join(filter(None, (name_of(name), meaning_of(name)))))
+        said = escape(": ".join(filter(None, (label_of(name), meaning_of(name)))))
         rows.append(f"<b>{escape(quality(summary))}</b> {said} ({_ends(summary)})")
     return f"<ul>{''.join(f'<li>{row}</li>' for row in rows)}</ul>"
 

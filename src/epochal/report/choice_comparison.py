@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from html import escape
 
 from epochal.choose.comparison import Comparison, Row
+from epochal.directions import label_of
 from epochal.report.choice_frame import around, conditions, cost_words, notes
 from epochal.report.choice_html import (
     block,
@@ -16,7 +17,6 @@ from epochal.report.choice_html import (
     duration,
     interval,
     listed,
-    name_of,
     number,
     quality,
     spread,
@@ -121,12 +121,12 @@ def _to_do(comparison: Comparison, measured: Sequence[Row]) -> str:
     tied = [row for row in measured if row.name in comparison.tied]
     known = [row for row in tied if math.isfinite(row.seconds)]
     names = [row.name for row in tied]
-    what = f"All {len(tied)} settings" if len(tied) == len(measured) else _few(names)
-    words = f"{what[:1].upper()}{what[1:]} do equally well, as far as {best.repeats} repeats can tell."
+    what = f"the {len(tied)} settings" if len(tied) == len(measured) else _few(names)
+    words = f"No difference between {what} is detectable with {best.repeats} repeats."
     if known:
         quick = min(known, key=lambda row: row.seconds)
         rate = "" if quick.learning_rate is None else f", with learning rate {quick.learning_rate:.3g}"
-        words += f" Take the quickest of them: {quick.name} ({duration(quick.seconds)} a training{rate})."
+        words += f" Take the fastest: {quick.name} ({duration(quick.seconds)} a training{rate})."
     return words
 
 
@@ -166,11 +166,11 @@ def _headline(comparison: Comparison, measured: Sequence[Row]) -> str:
             said.append(f"no significant difference: {_few(comparison.tied)}")
     if best.learning_rate is not None:
         said.append(f"learning rate {best.learning_rate:.3g}")
-    said.append(f"{name_of(comparison.column)} {quality(best.quality)}")
+    said.append(f"{label_of(comparison.column)} {quality(best.quality)}")
     if meaning_of(comparison.column):
         said[-1] += f" ({meaning_of(comparison.column)})"
     said.append(f"95 % interval {spread(best.quality)}" if best.quality.ci95 else "1 repeat: no interval")
-    said += [f"{name_of(column)} {quality(summary)}" for column, summary in list(best.figures.items())[:2]]
+    said += [f"{label_of(column)} {quality(summary)}" for column, summary in list(best.figures.items())[:2]]
     said.append(f"{duration(best.seconds)} a training")
     return (
         f'<div class="headline"><p class="name">{escape(name)}</p>'
@@ -184,7 +184,7 @@ def _headline(comparison: Comparison, measured: Sequence[Row]) -> str:
 
 def _quality(comparison: Comparison) -> str:
     better = "higher" if comparison.higher_is_better else "lower"
-    column = name_of(comparison.column)
+    column = label_of(comparison.column)
     note = (
         "<b>◆</b> best mean · <b>●</b> no significant difference from it · <b>○</b> worse · <b>✕</b> "
         "given up "

@@ -15,7 +15,7 @@ from epochal.choose.hyperbola import Hyperbola
 from epochal.choose.reached import Effort
 from epochal.choose.timing import TimingCurve
 from epochal.curves import AXES, Curves
-from epochal.report.choice_html import name_of
+from epochal.directions import label_of
 
 __all__ = ["advice_figures", "by_size", "comparison_figures", "standing"]
 
@@ -51,7 +51,7 @@ def comparison_figures(comparison: Comparison) -> dict[str, Any]:
     """Plain data for `choice.js`: settings, curves, and the updates to the target."""
     rows = by_size(comparison)
     return {
-        "judged": name_of(comparison.column),
+        "judged": label_of(comparison.column),
         "higher": comparison.higher_is_better,
         "settings": [
             {
@@ -78,7 +78,7 @@ def comparison_figures(comparison: Comparison) -> dict[str, Any]:
 def advice_figures(advice: Advice) -> dict[str, Any]:
     """Plain data for `choice.js`: prices, update times, best epochs, the curves of the advised setting."""
     return {
-        "judged": name_of(advice.column),
+        "judged": label_of(advice.column),
         "higher": advice.higher_is_better,
         "price": {
             "goal": advice.goal,
@@ -118,7 +118,7 @@ def _comparison_curves(comparison: Comparison, rows: Sequence[Row]) -> dict[str,
             if column in comparison.curves[row.name].columns
         ]
         level = comparison.target if column == comparison.column else None
-        quantities.append({"name": name_of(column), "lines": lines, "target": _finite(level)})
+        quantities.append({"name": label_of(column), "lines": lines, "target": _finite(level)})
     return {
         "x": [_along(comparison.curves[row.name], kept[row.name]) for row in held],
         "quantities": [one for one in quantities if one["lines"]],
@@ -152,7 +152,7 @@ def _advice_curves(advice: Advice) -> dict[str, Any]:
             continue
         both = [column, *([f"train.{metric}"] if part == "validation" else [])]
         lines = [
-            {"name": name_of(one), "source": 0, "role": one.partition(".")[0], **_line(curves, one, kept)}
+            {"name": label_of(one), "source": 0, "role": one.partition(".")[0], **_line(curves, one, kept)}
             for one in both
             if one in curves.columns
         ]

@@ -22,7 +22,6 @@ __all__ = [
     "facts",
     "interval",
     "listed",
-    "name_of",
     "number",
     "percent",
     "quality",
@@ -129,18 +128,6 @@ def spread(summary: Summary) -> str:
         return "no interval (1 repeat)" if math.isfinite(summary.mean) else "–"
     low, high = summary.ci95
     return f"{summary.written(low)} to {summary.written(high)}"
-
-
-def name_of(column: str) -> str:
-    """A measured column as people say it; not escaped.
-
-    >>> name_of("validation.loss"), name_of("train.running_loss")
-    ('validation loss', 'training running loss')
-    """
-    part, dot, rest = column.partition(".")
-    if not dot:
-        return column.replace("_", " ")
-    return f"{'training' if part == 'train' else part} {rest.replace('_', ' ')}"
 
 
 # --- parts --------------------------------------------------------------------------------------------------

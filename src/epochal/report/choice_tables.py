@@ -9,6 +9,7 @@ from html import escape
 from epochal.choose.comparison import Comparison, Row, Tuned
 from epochal.choose.paired import PairedDifference
 from epochal.curves import Summary
+from epochal.directions import label_of
 from epochal.report.choice_figures import by_size, standing
 from epochal.report.choice_html import (
     Cell,
@@ -16,7 +17,6 @@ from epochal.report.choice_html import (
     count,
     duration,
     interval,
-    name_of,
     number,
     percent,
     quality,
@@ -49,13 +49,13 @@ def regimes_part(comparison: Comparison) -> str:
         "best setting",
         "time of a training",
         "updates",
-        name_of(comparison.column),
+        label_of(comparison.column),
         "jitter of the curve",
     )
     head = "".join(f"<th scope=col>{escape(name)}</th>" for name in heads)
     note = (
         "Jitter is how far the curve jumps up and down around its trend from one evaluation to the next, "
-        f"in units of the {escape(name_of(comparison.column))}."
+        f"in units of the {escape(label_of(comparison.column))}."
     )
     return block(
         "regimes",
@@ -75,10 +75,10 @@ def settings_part(comparison: Comparison) -> str:
         ("batch size", "samples per update"),
         ("learning rate", "how far one update goes"),
         ("repeats", "trainings with seeds of their own"),
-        (name_of(comparison.column), "mean over repeats at the best epoch, with 95 % interval"),
+        (label_of(comparison.column), "mean over repeats at the best epoch, with 95 % interval"),
         ("behind the best by", "mean of the paired differences, with 95 % interval"),
         ("P(better)", "share of repeats in which it beat the best setting, with 95 % interval"),
-        *((name_of(name), "mean over repeats at the same epoch") for name in columns),
+        *((label_of(name), "mean over repeats at the same epoch") for name in columns),
         ("best epoch", "mean over repeats"),
         ("updates", "of one training"),
         *([("updates to target", "expected, with 95 % interval")] if target else []),
@@ -182,7 +182,7 @@ def tuning_part(comparison: Comparison) -> str:
     heads = (
         "setting",
         "chosen",
-        f"tried, with the {name_of(comparison.column)} reached",
+        f"tried, with the {label_of(comparison.column)} reached",
         "the ends",
         "repeats",
     )

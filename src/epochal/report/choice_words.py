@@ -107,9 +107,9 @@ _MEANINGS = {
     "loss": "how wrong the network is",
     "accuracy": "the share that the network gets right",
     "balanced_accuracy": "the share that the network gets right, each class counting the same",
-    "r2": "the share of the ups and downs that the network explains",
+    "r2": "the share of the variance that the network explains",
     "mae": "how far off the network is on average",
-    "rmse": "how far off the network is, large errors counting more",
+    "rmse": "how far off the network is, counting large errors more,",
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from epochal.curves import KINDS, Summary
+from epochal.directions import label_of
 from epochal.report.classes import class_tables, tradeoff
 from epochal.report.document import Confusion, ReportDocument
 from epochal.report.forecast import forecast_section
@@ -348,10 +349,7 @@ def _words(name: str) -> str:
     """A name of the program as people say it."""
     if name in _WORDS:
         return _WORDS[name]
-    split, dot, rest = name.partition(".")
-    if dot and split in ("train", "validation", "test"):
-        return f"{'training' if split == 'train' else split} {rest.replace('_', ' ')}"
-    return name.replace("_", " ")
+    return label_of(name)
 
 
 def _is_number(value: Any) -> bool:

@@ -6,25 +6,13 @@ import math
 from collections.abc import Sequence
 
 from epochal.curves import Summary
+from epochal.directions import label_of
 from epochal.layout import aligned, folded
 from epochal.printable import one_line
 from epochal.run.evaluation import Calibration, Evaluation, Residuals
 
-__all__ = ["METRIC_NAMES", "MOST_CLASSES", "cells", "heading", "sections", "spread", "text"]
+__all__ = ["MOST_CLASSES", "cells", "heading", "sections", "spread", "text"]
 
-METRIC_NAMES = {
-    "roc_auc": "ROC AUC",
-    "roc_auc_macro": "ROC AUC (macro)",
-    "average_precision_macro": "average precision (macro)",
-    "f1_micro": "F1 (micro)",
-    "f1_macro": "F1 (macro)",
-    "f1": "F1",
-    "mcc": "MCC",
-    "r2": "R²",
-    "rmse": "RMSE",
-    "mae": "MAE",
-}
-"""Of metrics that are not said as they are written."""
 MOST_CLASSES = 12
 _MOST_PAIRS = 8
 _MOST_STEPS = 12
@@ -80,7 +68,7 @@ def _metrics(found: Evaluation) -> Section:
 
 def _said(name: str) -> str:
     first, _, rest = name.partition(" ")
-    words = METRIC_NAMES.get(first, first.replace("_", " "))
+    words = label_of(first)
     return f"{words} {rest}".rstrip()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from epochal.curves import summarize
+from epochal.directions import label_of
 from epochal.errors import Refusal
 from epochal.printable import one_line
 from epochal.run.choices import ChoiceFolder, read_choice
@@ -91,7 +92,7 @@ def _described(path: Path, document: dict[str, Any]) -> Entry:
         metrics = document["scores"].get(part, {}).get("metrics", {})
         name = next((name for name in ("accuracy", "r2", "loss") if name in metrics), None)
         if name:
-            figure = _figure(f"{part} {name}", metrics[name])
+            figure = _figure(f"{part}.{name}", metrics[name])
             break
     return Entry(
         run=str(path),
@@ -135,7 +136,7 @@ def _chosen(choice: ChoiceFolder) -> Entry:
         epochs=math.ceil(rows[0]["epochs"]),
         repeats=_count(rows[0]["repeats"]),
         figure=_figure(column, rows[0]["quality"]),
-        verdict=f"best of {len(rows):,} settings",
+        verdict=f"best of {len(rows):,}",
         settings=len(rows),
     )
 
@@ -144,7 +145,7 @@ def _figure(name: str, found: dict[str, Any]) -> str:
     values = [math.nan if x is None else float(x) for x in found["per_repeat"]]
     summary = summarize(values)
     spread = "" if summary.sd is None else f" ± {summary.sd:.{summary.decimals}f}"
-    return f"{name.replace('.', ' ')} {summary.mean:.{summary.decimals}f}{spread}"
+    return f"{label_of(name)} {summary.mean:.{summary.decimals}f}{spread}"
 
 
 def _words(value: object) -> str:

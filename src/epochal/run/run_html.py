@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from epochal.directions import label_of
 from epochal.html_view import block, chart, heading, items, said, table, view
 
 if TYPE_CHECKING:
@@ -21,11 +22,11 @@ MOST_COLUMNS = 12
 
 def run_html(run: Run) -> str:
     """The verdict, the figures at the best epoch, the curve, and what was noticed."""
-    from epochal.run.evaluation_text import METRIC_NAMES, cells
+    from epochal.run.evaluation_text import cells
 
     repeats = "1 repeat" if run.repeats == 1 else f"{run.repeats} repeats"
     rows = [
-        (f"{part} {METRIC_NAMES.get(name, name.replace('_', ' '))}", *cells(summary))
+        (f"{part} {label_of(name)}", *cells(summary))
         for part, metrics in run.metrics.items()
         for name, summary in metrics.items()
     ]

@@ -1,0 +1,63 @@
+"""The first rows of a text table, cell by cell, with the lines that each takes."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from epochal.errors import Refusal
+
+__all__ = ["Row", "quotes_behind_blanks", "rows_of"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of cells, with the lines from `start` on (from 0) up to `end` that it takes."""
+
+    cells: list[str]
+    start: int
+    end: int
+    raw: str
+
+    def begins(self, mark: str) -> bool:
+        """Whether its line begins with the mark of a comment."""
+        return bool(mark) and self.raw.lstrip().startswith(mark)
+
+
+def quotes_behind_blanks(lines: Sequence[str], delimiter: str) -> bool:
+    """Whether a blank after the delimiter comes before quotes that hold a field together."""
+    lines = lines[:2000]
+    before = re.compile(re.escape(delimiter) + ' +"')
+    if delimiter == " " or not any(map(before.search, lines)):
+        return False
+    ways = [rows_of(lines, delimiter, spaced=spaced) for spaced in (False, True)]
+    plain, spaced = (Counter(len(row.cells) for row in rows).most_common(1)[0][1] for rows in ways)
+    return spaced >= plain
+
+
+def rows_of(
+    lines: Sequence[str], delimiter: str, before: int = 0, most: int = 1000, spaced: bool = False
+) -> list[Row]:
+    """The first rows that are not blank, `before` lines being left out above them."""
+    rows: list[Row] = []
+    reader = csv.reader(iter(lines), delimiter=delimiter, skipinitialspace=spaced or delimiter == " ")
+    start = 0
+    try:
+        for row in reader:
+            begin, start = start, reader.line_num
+            if not row or (len(row) == 1 and not row[0].strip()):
+                continue
+            cells = [cell.strip() for cell in row]
+            if delimiter == " ":
+                while cells and not cells[-1]:
+                    cells.pop()
+            rows.append(Row(cells, begin + before, start + before, lines[begin]))
+            if len(rows) >= most:
+                break
+    except csv.Error as error:
+        if not rows:
+            raise Refusal(f"line {reader.line_num + before}: {error}.") from error
+    return rows

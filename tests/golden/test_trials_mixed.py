@@ -1,0 +1,240 @@
+"""Tables with several kinds of dirt at once, and what is said about them."""
+
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from epochal import load_data as load
+from epochal.data.date_forms import written_dates
+from epochal.data.new import encode_new
+from epochal.errors import Refusal
+
+
+def read(folder, text, encoding="utf-8", **options):
+    (folder / "t.csv").write_bytes(text.encode(encoding))
+    return load(folder / "t.csv", **options)
+
+
+def said(data, *words):
+    text = "\n".join(map(str, data.notes))
+    assert all(word in text for word in words), text
+
+
+def lines(row, count=60):
+    return "".join(row(i) + "\n" for i in range(count))
+
+
+def test_quotes_may_stand_behind_a_blank(tmp_path):
+    body = lines(
+        lambda i: f'{i % 7}, "{1000 + i:,}.50", "{("Rome", "Oslo, N")[i % 2]}", {("yes", "no")[i % 2]}'
+    )
+    data = read(tmp_path, '"n", "amount", "city", "ok"\n' + body)
+    assert data.features == ("n", "amount", "city=Oslo, N", "city=Rome")
+    assert data.inputs[:2, 1].tolist() == [1000.5, 1001.5]
+    assert data.target_name == "ok"
+    inches = read(tmp_path, "a,size,y\n" + lines(lambda i: f'{i}.5,{i % 9} ",{i % 2}'))
+    assert inches.inputs[:2, 1].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("spelling", ["a;b;y", "a; b ;y", '"a";b;y'])
+def test_headers_of_files_put_together_are_no_rows(spelling, tmp_path):
+    part = lines(lambda i: f"{i / 7:.3f};{'NA' if i % 9 == 0 else i % 5};{i % 2}")
+    data = read(tmp_path, "a;b;y\n" + part + f"{spelling}\n" + part + f"{spelling}\n" + part)
+    assert data.samples == 180
+    assert data.features == ("a", "b", "b is missing")
+    assert data.task.classes == ("0", "1")
+    said(data, "the header is there 2 times more below the first row")
+
+
+def test_a_mark_that_may_be_a_class_is_named(tmp_path):
+    body = "country,x,y\n" + lines(lambda i: f"{i % 3},{i / 7:.3f},{('NA', 'ZA')[i % 2]}")
+    with pytest.raises(Refusal, match=r"\"NA\" is read as missing\).* pass --missing ''"):
+        read(tmp_path, body)
+    assert read(tmp_path, body, missing=[""]).task.classes == ("NA", "ZA")
+
+
+@pytest.mark.parametrize("kind", ["file", "frame", "parquet"])
+@pytest.mark.parametrize("name", ["id", "CustomerID", "row"])
+def test_a_last_column_that_counts_rows_is_no_target(kind, name, tmp_path):
+    table = pa.table({"x": [i % 7 for i in range(60)], "y": ["a", "b"] * 30, name: range(5, 65)})
+    if kind == "file":
+        data = read(tmp_path, f"x,y,{name}\n" + lines(lambda i: f"{i % 7},{'ab'[i % 2]},{i + 5}"))
+    elif kind == "frame":
+        data = load(table)
+    else:
+        pq.write_table(table, tmp_path / "t.parquet")
+        data = load(tmp_path / "t.parquet", stream=True)
+    assert (data.features, data.target_name) == (("x",), "y")
+    said(data, f'column 3 ("{name}") tells rows apart: the target is column 2 ("y")')
+    assert load(table, target=name).target_name == name
+
+
+def test_a_last_column_of_numbers_stays_the_target(tmp_path):
+    draws = np.random.default_rng(0).permutation(1000)[:60]
+    for name in ("number", "price", "index"):
+        assert load(pa.table({"x": range(60), name: draws})).target_name == name
+
+
+DATES = {
+    "18 мая 2021 г.": "2021-05-18",
+    "3 grudnia 2021": "2021-12-03",
+    "3. července 2021": "2021-07-03",
+    "18 Mayıs 2021": "2021-05-18",
+    "2021년 5월 18일": "2021-05-18",
+    "2021. 5. 18.": "2021-05-18",
+    "12 de marzo del 2021": "2021-03-12",
+    "[18/May/2021:13:30:00 +0000]": "2021-05-18T13:30:00",
+    "18.05.2021, 13:30 Uhr": "2021-05-18T13:30:00",
+    "20210518T133000Z": "2021-05-18T13:30:00",
+    "2021-05-18 13:30:00 CEST": "2021-05-18T13:30:00",
+    "18/05/2021 01:30 p. m.": "2021-05-18T13:30:00",
+    "2021-W20": "2021-05-17",
+    "2021-138": "2021-05-18",
+}
+
+
+@pytest.mark.parametrize("word", DATES)
+def test_dates_of_other_languages_and_systems(word):
+    found = written_dates(pa.chunked_array([[word] * 30]))
+    assert found is not None
+    assert found.values[0].as_py() == datetime.fromisoformat(DATES[word])
+
+
+def test_numbers_may_be_dates_with_times_and_a_zero_date_is_missing(tmp_path):
+    stamps = [int(datetime(2021, 5, 1 + i % 28, i % 24, i).strftime("%Y%m%d%H%M%S")) for i in range(60)]
+    data = load(pa.table({"at": stamps, "y": [0, 1] * 30}))
+    assert data.features[-1] == "at hour"
+    assert data.inputs[:3, -1].tolist() == [0, 1, 2]
+    days = ["0000-00-00" if i % 8 == 3 else f"2021-05-{1 + i % 28:02d}" for i in range(60)]
+    assert "at is missing" in load(pa.table({"at": days, "y": [0, 1] * 30})).features
+    with pytest.raises(Refusal, match="date_format"):
+        load(pa.table({"at": days, "y": [0, 1] * 30}), date_format="%d.%m.")
+
+
+JOINT = {
+    "hours and minutes": (["3h 20m", "45min", "2h05"], [3 + 1 / 3, 0.75, 2 + 1 / 12]),
+    "laps": (["04:30.5", "05:00.0", "12:06.0"], [270.5 / 3600, 5 / 60, 0.2017]),
+    "time deltas of pandas": (["0 days 03:30:00", "2 days 00:00:00", "1 days 12:00:00.5"], [3.5, 48, 36]),
+    "feet and inches": (["5'6\"", "6'", "5 ft 9 in"], [5.5, 6, 5.75]),
+    "pounds and ounces": (["7 lb 8 oz", "6 lbs 4 oz", "8 lb"], [7.5, 6.25, 8]),
+    "arabic digits": (["١٬٢٣٤٫٥", "٧", "٣٫٢٥"], [1234.5, 7, 3.25]),
+    "thai digits": (["๑๒.๕", "๗", "๓"], [12.5, 7, 3]),
+    "estimates": (["~12", "≈7.5", "3"], [12, 7.5, 3]),
+}
+
+
+@pytest.mark.parametrize("name", JOINT)
+def test_amounts_in_several_units_and_other_digits_are_numbers(name):
+    words, numbers = JOINT[name]
+    data = load((pa.table({"a": words * 20, "y": [0, 1, 1] * 20}), "y"))
+    assert data.features == ("a",)
+    assert data.inputs[:3, 0].tolist() == pytest.approx(numbers, abs=2e-4)
+    said(data, 'column 1 ("a") holds numbers')
+
+
+def test_words_with_units_stay_words():
+    for words in (
+        ["4 x 100 m", "2 x 50 m", "1 x 20 m"],
+        ["3D 4K", "2D 8K", "3D 8K"],
+        ["5'UTR", "3'UTR", "CDS"],
+    ):
+        data = load((pa.table({"a": words * 20, "y": [0, 1, 1] * 20}), "y"))
+        assert len(data.features) == 3
+
+
+def test_arrays_of_objects_that_are_numbers_are_numbers():
+    inputs = np.array([[1, 2.5], [None, 3]] * 10, object)
+    assert np.isnan(load((inputs, np.arange(20) % 2)).inputs[1, 0])
+    answers = load((np.arange(20.0)[:, None], np.array([True, False] * 10, object)))
+    assert (answers.task.classes, answers.task.label_type) == (("false", "true"), "bool")
+    assert load((np.arange(20.0)[:, None], np.array([1, 2] * 10, object))).task.classes == ("1", "2")
+    with pytest.raises(Refusal, match="data frame"):
+        load((np.array([["a", 1]] * 20, object), np.arange(20) % 2))
+
+
+# New files that are written otherwise ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def german(tmp_path_factory):
+    """A German table in a file, and the way in which it is read."""
+    path = tmp_path_factory.mktemp("german") / "train.csv"
+    rows = lines(german_row)
+    path.write_bytes(("Nr;Betrag;Maß;Stadt;Tag;kauft\n" + rows).encode("cp1252"))
+    return path, load(path)
+
+
+def german_row(i, amount="1.{:03d},50 €", size="{},5", day="{:02d}.05.2021"):
+    town, buys = ("Köln", "Bonn")[i % 2], ("ja", "nein")[i % 2]
+    return ";".join([str(i + 1), amount.format(i), size.format(i % 7), town, day.format(1 + i % 28), buys])
+
+
+WRITTEN = {
+    "as in training": ({}, ""),
+    "another currency mark": ({"amount": "EUR 1.{:03d},50"}, ""),
+    "decimal points": ({"amount": "€1,{:03d}.50", "size": "{}.5"}, '("€1,000.50" is 1000.5'),
+    "plain numbers": ({"amount": "1{:03d}.50", "size": "{}.5"}, 'column 2 ("Betrag") is written in another'),
+    "dates of ISO 8601": ({"day": "2021-05-{:02d}"}, 'column 5 ("Tag") is written in another way'),
+    "dates of the United States": ({"day": "05/{:02d}/2021"}, "as %m/%d/%Y"),
+    "dates as numbers": ({"day": "202105{:02d}"}, "as %Y%m%d"),
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_new_files_may_write_numbers_and_dates_in_another_way(name, german, tmp_path):
+    ways, note = WRITTEN[name]
+    _, trained = german
+    new = "Nr;Betrag;Maß;Stadt;Tag;kauft\n" + lines(lambda i: german_row(i, **ways))
+    (tmp_path / "new.csv").write_text(new, encoding="utf-16")
+    found = encode_new(trained.encoder, tmp_path / "new.csv")
+    np.testing.assert_array_equal(found.inputs, trained.inputs)
+    said(found, note)
+
+
+def test_new_frames_in_another_order_with_text_or_numbers_are_read(german):
+    path, trained = german
+    frame = pd.read_csv(path, sep=";", encoding="cp1252")[["kauft", "Tag", "Stadt", "Maß", "Betrag"]]
+    np.testing.assert_array_equal(encode_new(trained.encoder, frame).inputs, trained.inputs)
+    amount = [1000.5 + i for i in range(60)]
+    numbers = frame.assign(Betrag=amount, Tag=pd.to_datetime(frame["Tag"], format="%d.%m.%Y"))
+    np.testing.assert_array_equal(encode_new(trained.encoder, numbers).inputs, trained.inputs)
+
+
+def test_what_no_way_reads_without_doubt_is_refused(german):
+    path, trained = german
+    frame = pd.read_csv(path, sep=";", encoding="cp1252")
+    with pytest.raises(Refusal, match="dates written as %d"):  # either order fits
+        encode_new(trained.encoder, frame.assign(Tag=[f"{1 + i % 9}/{1 + i % 5}/2021" for i in range(60)]))
+    with pytest.raises(Refusal, match=r"got \"\$7.50\" in row 1"):
+        encode_new(trained.encoder, frame.assign(Betrag="$7.50"))
+    with pytest.raises(Refusal, match=r'got "abc" in row 1'):
+        encode_new(trained.encoder, frame.assign(Maß=["abc", *frame["Maß"][1:]]))
+
+
+def test_new_files_may_miss_values_that_training_had(german):
+    path, trained = german
+    frame = pd.read_csv(path, sep=";", encoding="cp1252")
+    size, day = ["k.A.", *frame["Maß"][1:]], ["unbekannt", *frame["Tag"][1:]]
+    found = encode_new(trained.encoder, frame.assign(Maß=size, Tag=day, Stadt=None))
+    assert np.isnan(found.inputs[0, 1])
+    said(found, '"k.A." (row 1) is read as missing', '"unbekannt" (row 1) is read as missing')
+    said(found, 'column 4 ("Stadt") misses 60 values (first in row 1)', "treated as unknown")
+
+
+@pytest.mark.parametrize(
+    "values", [lambda i: f"{i / 7:.2f} €", lambda i: f"2021-05-{1 + i % 28:02d}", lambda i: f"r{i}"]
+)
+def test_a_column_that_is_filled_for_one_class_only_is_named(values, tmp_path):
+    text = "x,refund,kept\n" + lines(
+        lambda i: f"{i % 7},{'' if i % 3 else values(i)},{'no' if i % 3 else 'yes'}"
+    )
+    data = read(tmp_path, text, keep=["refund"])
+    said(data, 'column 2 ("refund") determines the target: whether it has a value tells the class')
+    other = "x,refund,kept\n" + lines(
+        lambda i: f"{i % 7},{'' if i % 3 else values(i)},{'no' if i % 2 else 'yes'}"
+    )
+    assert "has a value" not in "".join(map(str, read(tmp_path, other, keep=["refund"]).notes))
