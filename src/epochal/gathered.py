@@ -172,7 +172,7 @@ def _news(**others: Dataset | None) -> list[str]:
         for name, other in others.items()
         if other is not None
         for note in other.notes
-        if "not seen in training" in note or "training had none: filled" in note
+        if "not seen in training" in note or "training had none" in note
     ]
 
 
