@@ -172,7 +172,7 @@ def _news(**others: Dataset | None) -> list[str]:
         for name, other in others.items()
         if other is not None
         for note in other.notes
-        if "not seen in training" in note or "training had none: filled" in note
+        if "not seen in training" in note or "training had none" in note
     ]
 
 
@@ -255,9 +255,15 @@ class Gathered:
         test = None if test is None else labeled(test)
         share, few = usual_share(share, test_share, settings, dataset)
         copies = copies_among(dataset, share or test_share)
-        groups = dataset.groups
+        groups, together = dataset.groups, settings.split != "chronological"
         if groups is not None and copies is not None and settings.split == "groups":
-            groups = whole_groups(groups, copies)
+            merged = whole_groups(groups, copies)
+            try:  # fewer groups may be too few for a split that these groups allow
+                together = merged is not None
+                groups = groups if merged is None else merged
+                split_groups(groups, validation=share, test=test_share, seed=settings.seed)
+            except Refusal:
+                groups, together = dataset.groups, False
         splits: list[Split] = []
         tokens = getattr(dataset.encoder, "vocabulary_size", None)
         sizes = code_sizes(dataset.encoder)
@@ -300,7 +306,7 @@ class Gathered:
             *few,
             *((f"test: {unlabeled}",) if unlabeled else ()),
             *undefined_notes(dataset, splits),
-            *copies_notes(copies, splits[0], settings.split, dataset, (validation, test)),
+            *copies_notes(copies, splits[0], together, dataset, (validation, test)),
             *class_notes(dataset, splits),
             *time_notes(dataset.timeline, dataset.samples, splits[0], settings.split, settings.gap),
             *_news(validation=validation, test=test),

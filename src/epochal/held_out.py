@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -35,19 +34,19 @@ def copies_among(dataset: Dataset, held_out: float) -> Copies | None:
 
 
 def copies_notes(
-    copies: Copies | None, chosen: Split, kind: str | None, dataset: Dataset, others: Sequence[Dataset | None]
+    copies: Copies | None, chosen: Split, together: bool, dataset: Dataset, others: Sequence[Dataset | None]
 ) -> list[str]:
     """What was made of copies, and how many of other data are copies of training samples.
 
     Args:
         copies: among the samples that were split.
         chosen: the split.
-        kind: "random", "groups" or "chronological", which can't keep copies together.
+        together: whether the split keeps copies together, as one in the order of time can't.
         dataset: the samples that were split.
         others: the validation and the test data, where they are data of their own.
     """
     notes = []
-    if copies is not None and kind != "chronological":
+    if copies is not None and together:
         notes.append(copies.note)
     elif copies is not None:
         held = np.concatenate([chosen.validation, chosen.test])
@@ -58,9 +57,8 @@ def copies_notes(
             isinstance(dataset.inputs, np.ndarray) and isinstance(other.inputs, np.ndarray)
         ):
             continue
-        both = np.concatenate([dataset.inputs, other.inputs])
         seen = int(np.isin(row_hashes(other.inputs), row_hashes(dataset.inputs)).sum())
-        if seen and copies_of(both) is not None:
+        if seen and copies_of(np.concatenate([dataset.inputs, other.inputs])) is not None:
             notes.append(f"{seen:,} of the {other.samples:,} {name} samples {_TOO_GOOD}")
     return notes
 
@@ -103,17 +101,7 @@ def labeled(dataset: Dataset) -> Dataset | None:
         return dataset
     assert dataset.targets is not None
     known = np.flatnonzero(dataset.targets != UNKNOWN)
-    if not len(known):
-        return None
-    weight = dataset.sample_weight
-    return replace(
-        dataset,
-        inputs=dataset.inputs[known],
-        targets=dataset.targets[known],
-        rows=dataset.rows[known],
-        sample_weight=None if weight is None else weight[known],
-        names=tuple(dataset.names[at] for at in known) if dataset.names else (),
-    )
+    return dataset.only(known) if len(known) else None
 
 
 def undefined_notes(dataset: Dataset, splits: Sequence[Split]) -> list[str]:

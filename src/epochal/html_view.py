@@ -9,7 +9,7 @@ from html import escape
 from epochal.faces import in_python
 from epochal.printable import one_line, printable
 
-__all__ = ["block", "chart", "code", "facts", "heading", "items", "said", "table", "view"]
+__all__ = ["block", "chart", "code", "details", "facts", "heading", "items", "said", "table", "view"]
 
 _LINE = "1px solid rgba(128,128,128,.35)"
 _CELL = f"padding:.15em 1.2em .15em 0;border:0;border-bottom:{_LINE};background:none;vertical-align:top"
@@ -54,10 +54,15 @@ def facts(pairs: Iterable[tuple[str, object]]) -> str:
     """Names with their values."""
     rows = "".join(
         f'<tr style="background:none"><th style="{_CELL};text-align:left;font-weight:normal;opacity:.75">'
-        f'{text(name)}</th><td style="{_CELL};text-align:left">{text(value)}</td></tr>'
+        f'{text(name)}</th><td style="{_CELL};text-align:left">{text(value, 3000)}</td></tr>'
         for name, value in pairs
     )
     return f'<table style="{_TABLE}"><tbody>{rows}</tbody></table>' if rows else ""
+
+
+def details(title: str, inside: str) -> str:
+    """What opens when asked."""
+    return f"<details><summary>{text(title)}</summary>{inside}</details>"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]], words: Sequence[int] = (0,)) -> str:

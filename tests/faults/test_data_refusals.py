@@ -1,9 +1,12 @@
 """Fault: each bad input is refused in one sentence with the name, the bound, the value and the remedy."""
 
+import gzip
 from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
+import pyarrow.csv
+import pyarrow.json
 import pytest
 
 from epochal.data import Encoder, encode_new, fit_scaling, load, read_table, write_example
@@ -292,3 +295,33 @@ def test_thousands_of_columns_are_read(tmp_path):
     np.savetxt(tmp_path / "wide.csv", np.column_stack([rows, np.arange(20) % 2]), delimiter=",", fmt="%g")
     assert read_table(tmp_path / "wide.csv")[0].num_columns == 3001
     assert load(tmp_path / "wide.csv").shape == (3000,)
+
+
+@pytest.mark.parametrize("name", ["plain", "spaces", "comment", "packed", "json"])
+def test_no_object_of_python_is_left_to_the_threads_of_the_reader(tmp_path, monkeypatch, name):
+    """They let go of it when they please, and abort a process that ends just then."""
+    content = {
+        "spaces": "a b\n1  2\n3 4\n5 6\n",
+        "comment": "a,b\n1,2\n# a remark\n3,4\n\n5,6\n",
+        "json": '{"a": 1, "b": 2}\n{"a": 3, "b": 4}\n{"a": 5, "b": 6}\n',
+    }.get(name, "a,b\n1,2\n3,4\n5,6\n")
+    file = tmp_path / ("t.csv.gz" if name == "packed" else "t.csv")
+    file.write_bytes(gzip.compress(content.encode()) if name == "packed" else content.encode())
+    seen = []
+    for module, call in ((pyarrow.csv, "read_csv"), (pyarrow.csv, "open_csv"), (pyarrow.json, "read_json")):
+        read = getattr(module, call)
+        monkeypatch.setattr(
+            module, call, lambda source, read=read, **how: seen.append((source, how)) or read(source, **how)
+        )
+    table, _ = read_table(file)
+    assert table.to_pydict() == {"a": [1, 3, 5], "b": [2, 4, 6]}
+    for source, how in seen:
+        assert isinstance(source, str | pyarrow.BufferReader)
+        assert "parse_options" not in how or how["parse_options"].invalid_row_handler is None
+    assert seen
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT])
+def test_groups_in_an_array_may_miss_no_value(missing):
+    with refused("groups", "sample 3"):
+        load((np.ones((6, 2)), np.arange(6.0)), groups=[1, 1, missing, 2, 2, 2])

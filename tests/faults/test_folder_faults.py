@@ -13,11 +13,13 @@ import pytest
 import disks
 import epochal as ep
 from disks import CUTS, Death
+from epochal.directions import higher_is_better
 from epochal.errors import Refusal, SaveFailed
 from epochal.run import disk, load, load_record, publish, save
 from epochal.run.checkpoints import Checkpoints, Piece, newest
 from epochal.run.contents import check_files, read_run
 from epochal.run.sealed import seal
+from helpers import read_json, write_json
 
 RANDOM = np.random.default_rng(4)
 DATA = (RANDOM.normal(size=(30, 3)).astype(np.float32), RANDOM.normal(size=30).astype(np.float32))
@@ -264,3 +266,13 @@ def test_parameters_that_are_damaged_start_no_training(kept, tmp_path):
             ep.fit(ep.MLP(4), DATA, batch_size=8, epochs=1, metrics=(), initial=initial)
     shutil.copy(copy / "best.safetensors", tmp_path / "mine.safetensors")
     ep.fit(ep.MLP(4), DATA, batch_size=8, epochs=1, metrics=(), initial=tmp_path / "mine.safetensors")
+
+
+def test_a_folder_cannot_turn_round_what_every_process_knows(tmp_path):
+    path = save(run(), tmp_path / "run")
+    document = read_json(path / "run.json")
+    document["settings"]["own_metrics"] = dict.fromkeys(("loss", "rmse"), "higher is better")
+    write_json(path / "run.json", document)
+    load_record(path)
+    assert not higher_is_better("validation.loss")
+    assert not higher_is_better("validation.rmse")

@@ -23,7 +23,7 @@ import scipy.sparse
 
 import epochal as ep
 from epochal.cli.options import column, columns
-from epochal.data import Reading, load
+from epochal.data import Reading, encode_new, load
 from epochal.data.columns import flag_value
 from epochal.data.recipe import Recipe
 from epochal.errors import MissingExtra, Refusal
@@ -513,3 +513,20 @@ def test_a_run_on_hard_names_is_saved_loaded_and_predicts_frames_and_files(tmp_p
     lower = back.predict(frame.rename(columns={"b, c": "B, C", 'say "d"': ' Say "D"'}))
     np.testing.assert_array_equal(lower.values, expected)
     assert sum("capitals or blanks" in note for note in lower.notes) == 1
+
+
+def test_marks_of_missing_values_in_a_frame_are_those_of_a_file(tmp_path):
+    """What a file may have a frame with text may have, too, and so may new rows."""
+    price = [f"${value:.2f}" for value in np.random.default_rng(0).uniform(1, 99, 100)]
+    marked = ["NA", "NULL", "NaN", "-", "n/a", *price[5:]]
+    when = ["2024-01-02", "None", "null", *(f"2024-{1 + i % 12:02}-{1 + i % 28:02}" for i in range(97))]
+    frame = pd.DataFrame({"price": marked, "when": when, "y": np.arange(100) % 2})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    found, file = load(frame), load(tmp_path / "t.csv")
+    assert found.features == file.features
+    np.testing.assert_array_equal(found.inputs, file.inputs)
+    whole = load(frame.assign(price=price, when=when[3:] + when[3:6]))
+    new = encode_new(whole.encoder, frame)  # where no training row missed anything
+    lacking = dict(zip(whole.features, np.isnan(new.inputs).sum(axis=0), strict=True))
+    assert lacking["price"] == 5
+    assert sum(count == 2 for count in lacking.values()) > 0, lacking

@@ -10,6 +10,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
@@ -348,3 +349,22 @@ def test_other_spellings_of_a_class_are_understood(known, new):
     found = run.predict((inputs, np.array(new)[ids]))
     assert found.truth.tolist() == run.predict((inputs, np.array(known)[ids])).truth.tolist()
     assert found.accuracy is not None
+
+
+@pytest.mark.parametrize(
+    "make", [pd.Series, pd.Index, lambda values: values], ids=["series", "index", "bare"]
+)
+@pytest.mark.parametrize("as_frame", [False, True])
+def test_ranges_of_pandas_are_classes(make, as_frame):
+    inputs = np.random.default_rng(0).normal(size=(40, 2))
+    given = pd.DataFrame(inputs, columns=["a", "b"]) if as_frame else inputs
+    found = ep.load_data((given, make(pd.cut(inputs[:, 0], [-9, 0, 9]))))
+    assert found.task.classes == ("(-9, 0]", "(0, 9]")
+    assert (found.targets == (inputs[:, 0] > 0)).all()
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_a_class_that_is_missing_among_words_is_named(missing):
+    words = np.array(["a", "b", missing, "a"] * 5, object)
+    with pytest.raises(ep.Refusal, match=r"known for each sample; got \S+ in row 3 \(5 of 20"):
+        ep.load_data((np.ones((20, 2)), words))

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import epochal as ep
 from epochal.data import split
 from epochal.data.copies import Copies, copies_of, whole_groups
 from epochal.errors import Refusal
@@ -185,3 +186,15 @@ def test_groups_that_share_copies_are_one():
     merged = whole_groups(groups, Copies(np.array([0, 1, 1, 2, 3, 4, 5]), 6))
     assert merged[0] == merged[1] == merged[2] == merged[3]
     assert len(set(merged.tolist())) == 3
+
+
+@pytest.mark.parametrize("groups", [10, 4])
+def test_copies_in_many_groups_leave_the_groups_as_they_are_and_are_said(groups):
+    """Groups that share copies would become one, or too few: nobody asked for that."""
+    inputs = np.concatenate([np.random.default_rng(1).normal(size=(30, 3))] * 4)
+    asked = np.random.default_rng(0).permutation(120) % groups
+    data = ep.load_data((inputs, inputs[:, 0] > 0), groups=asked)
+    run = ep.fit(ep.MLP(4), data, epochs=1, batch_size=32)
+    for part in (1, 2):
+        assert not set(asked[run.splits[0] == part]) & set(asked[run.splits[0] == 3 - part])
+    assert any("have inputs that training samples have, too" in note for note in run.notes)

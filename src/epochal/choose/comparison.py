@@ -17,6 +17,7 @@ from epochal.choose.words import said_time
 from epochal.curves import Curves, Summary
 from epochal.errors import Refusal, did_you_mean, require
 from epochal.faces import in_python
+from epochal.layout import aligned
 from epochal.run.folder import plain
 
 if TYPE_CHECKING:
@@ -303,14 +304,7 @@ def cells_of(found: Comparison) -> list[tuple[str, ...]]:
 def _lines(found: Comparison) -> list[str]:
     """A table of the settings in plain text."""
     table = cells_of(found)
-    widths = [max(len(line[place]) for line in table) for place in range(len(table[0]))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if place < 2 else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in table
-    ]
+    lines = aligned(table, right=range(2, len(table[0])))
     if len(found.rows) > 1:
         lines.append("* the best, and those without a significant difference from it (corrected).")
     return lines

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from epochal.choose.words import said_time
+from epochal.directions import label_of
 from epochal.html_view import code, facts, heading, items, said, table, view
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def comparison_html(found: Comparison) -> str:
     from epochal.choose.comparison import cells_of
 
     head, *rows = cells_of(found)
+    head = tuple(map(label_of, head))
     cost = found.cost
     return view(
         heading("Comparison", f"{len(found.rows)} settings, {found.at}"),

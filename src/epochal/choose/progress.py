@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from epochal.faces import in_python
 from epochal.progress import Display, display
 from epochal.progress.numbers import duration
+from epochal.progress.opening import dataset_lines
+from epochal.progress.status import Stoppable
 
 if TYPE_CHECKING:
     from epochal.data import Dataset
 
-__all__ = ["Pace", "Step", "Steps", "Watch", "data_lines"]
+__all__ = ["Pace", "Step", "Steps", "Watch"]
 
 RATE_SECONDS = 10.0
 """The time over which the rate of trainings is measured."""
@@ -43,15 +45,10 @@ class Step:
 Watch = Callable[[Step], None]
 
 
-class _Stoppable(Protocol):
-    @property
-    def stopped(self) -> bool: ...
-
-
 class Pace:
     """Takes steps; says in a line what is being done, trainings done, their rate and the remaining time."""
 
-    def __init__(self, control: _Stoppable | None = None) -> None:
+    def __init__(self, control: Stoppable | None = None) -> None:
         self.control = control
         self.step: Step | None = None
         self._recent: deque[tuple[float, int]] = deque()
@@ -108,12 +105,6 @@ class Pace:
         return duration(time.monotonic() - self._begin)
 
 
-def data_lines(dataset: Dataset) -> list[str]:
-    """What is known of the samples before anything is trained."""
-    shape = " × ".join(f"{size:,}" for size in dataset.shape)
-    return [f"{dataset.source}: {dataset.samples:,} samples, {shape} inputs", *dataset.notes]
-
-
 class Steps:
     """Hands steps on to who watches; by default shows them in a notebook, or on stderr if it is a terminal.
 
@@ -123,7 +114,7 @@ class Steps:
         control: says whether it was asked to end.
     """
 
-    def __init__(self, watch: Watch | None, progress: bool | None, control: _Stoppable | None) -> None:
+    def __init__(self, watch: Watch | None, progress: bool | None, control: Stoppable | None) -> None:
         wanted = False if progress is None and watch is not None else progress
         self._display: Display | None = display(wanted)
         self._watch, self._pace = watch, Pace(control)
@@ -133,10 +124,10 @@ class Steps:
         """What takes the steps; None where nobody looks."""
         return self._watch if self._display is None else self._take
 
-    def opening(self, dataset: Dataset, notes: Sequence[str] = ()) -> None:
+    def opening(self, dataset: Dataset) -> None:
         """Show what is known of the samples."""
         if self._display is not None:
-            self._display.opening([("Data", [in_python(line) for line in (*data_lines(dataset), *notes)])])
+            self._display.opening([("Data", [in_python(line) for line in dataset_lines(dataset)])])
 
     def close(self) -> None:
         """Show no more; the time it took stays, if anything was done."""

@@ -18,9 +18,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from epochal.choose.progress import Pace, data_lines
+from epochal.choose.progress import Pace
 from epochal.layout import aligned, folded
 from epochal.progress.numbers import duration
+from epochal.progress.opening import dataset_lines
 from epochal.progress.terminal import PLAIN_SECONDS, live, plain_console, section
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class ChoiceScreen:
 
     def data(self, dataset: Dataset) -> None:
         """Say what is known of the samples before anything is trained."""
-        self.opening("Data", data_lines(dataset))
+        self.opening("Data", dataset_lines(dataset))
 
     @contextmanager
     def watching(self, control: Stoppable) -> Iterator[None]:

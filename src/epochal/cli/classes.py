@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from epochal.curves import Summary
 from epochal.directions import label_of
 from epochal.layout import aligned
 from epochal.run import Run
+from epochal.run.evaluation_text import MOST_CLASSES, spread
 
 __all__ = ["class_sections", "threshold_section"]
 
-MOST_CLASSES = 12
 _MOST_PAIRS = 8
 
 
@@ -35,7 +34,7 @@ def threshold_section(run: Run) -> list[tuple[str, list[str]]]:
     for part, figures in run.at_threshold.items():
         for name, summary in figures.items():
             words = f"{part} {label_of(name)}"
-            rows.append((words, _cell(run.metrics[part][name]), _cell(summary)))
+            rows.append((words, spread(run.metrics[part][name]), spread(summary)))
     chosen = run.threshold.rule != "given" and "validation" in run.at_threshold
     aside = ["It was chosen on the validation samples: look at test figures to judge it."] if chosen else []
     return [("Threshold", [str(run.threshold), *aligned(rows), *aside])]
@@ -47,7 +46,7 @@ def _table(run: Run, part: str) -> list[str]:
     if len(shown) > MOST_CLASSES:
         shown = sorted(shown, key=lambda one: one[1].f1.mean)[:MOST_CLASSES]
     for name, figures in shown:
-        cells = (_cell(one) for one in (figures.precision, figures.recall, figures.f1))
+        cells = (spread(one) for one in (figures.precision, figures.recall, figures.f1))
         rows.append((_short(name), *cells, _number(figures.support.mean)))
     return aligned(rows, right=[4])
 
@@ -62,14 +61,6 @@ def _pairs(run: Run, part: str) -> list[str]:
         for one in found
     ]
     return aligned(rows, right=[2, 3])
-
-
-def _cell(summary: Summary) -> str:
-    """Two digits of the spread at most, four decimals at most."""
-    if summary.sd is None:
-        return f"{summary.mean:.3f}"
-    digits = min(max(summary.decimals, 2), 4)
-    return f"{summary.mean:.{digits}f} ± {summary.sd:.{digits}f}"
 
 
 def _number(value: float) -> str:

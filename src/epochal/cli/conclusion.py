@@ -8,11 +8,12 @@ from rich.console import Console
 from rich.text import Text
 
 from epochal.cli.classes import class_sections, threshold_section
-from epochal.curves import Summary, picture
+from epochal.curves import picture
 from epochal.directions import label_of
 from epochal.layout import aligned
 from epochal.progress.terminal import section
 from epochal.run import Run
+from epochal.run.evaluation_text import cells
 
 __all__ = ["conclude"]
 
@@ -64,7 +65,7 @@ def _figures(run: Run) -> tuple[str, list[str]]:
         return f"{title} (1 repeat: no interval)", aligned(
             [*((name, _single(summary.mean)) for name, summary in named), ("best epoch", _epoch(best[0]))]
         )
-    rows = [("", "mean ± sd", "95 % interval"), *((name, *_cells(summary)) for name, summary in named)]
+    rows = [("", "mean ± sd", "95 % interval"), *((name, *cells(summary)) for name, summary in named)]
     middle = _epoch(best[(len(best) - 1) // 2])
     rows.append(("best epoch", f"{middle} (median)", f"{_epoch(best[0])}–{_epoch(best[-1])} (all repeats)"))
     return f"{title}, over {run.repeats} repeats", aligned(rows)
@@ -80,10 +81,8 @@ def _forecasts(run: Run) -> list[str]:
             continue
         rows = [("step ahead", f"{part} RMSE", *(naive.name for naive in found.naive))]
         for step, rmse in enumerate(found.rmse_by_step[:_MOST_STEPS]):
-            cells = " ".join(_cells(rmse)).strip() if rmse.sd is not None else _single(rmse.mean)
-            rows.append(
-                (str(step + 1), cells, *(_single(one.rmse_by_step[step].mean) for one in found.naive))
-            )
+            own = " ".join(cells(rmse)).strip() if rmse.sd is not None else _single(rmse.mean)
+            rows.append((str(step + 1), own, *(_single(one.rmse_by_step[step].mean) for one in found.naive)))
         lines += aligned(rows)
         if len(found.rmse_by_step) > _MOST_STEPS:
             lines.append(
@@ -98,16 +97,6 @@ def _epoch(epoch: float) -> str:
 
 def _single(value: float) -> str:
     return f"{value:#.3g}".rstrip(".")
-
-
-def _cells(summary: Summary) -> tuple[str, str]:
-    if summary.sd is None or summary.ci95 is None:
-        return str(summary), ""
-    low, high = (summary.written(end) for end in summary.ci95)
-    dash = "–" if summary.ci95[0] >= 0 else " to "
-    left_out = len(summary.per_repeat) - summary.repeats
-    aside = f"  ({left_out} not finite, left out)" if left_out else ""
-    return f"{summary.written(summary.mean)} ± {summary.written(summary.sd)}", f"{low}{dash}{high}{aside}"
 
 
 def _reasons(run: Run) -> list[str]:

@@ -86,7 +86,8 @@ def command(
     from epochal.data import Reading
     from epochal.models import Pairwise
     from epochal.run import load
-    from epochal.run.predict import Prediction, predict
+    from epochal.run.predict import predict
+    from epochal.run.prediction import Prediction
     from epochal.run.ranking import rank
 
     trained, told = load(run, model), Reading(**reading_options(given))

@@ -35,7 +35,7 @@ from epochal.curves.smoothing import (
 )
 from epochal.directions import label_of
 from epochal.faces import in_python
-from epochal.html_view import facts, heading, said, view
+from epochal.html_view import details, facts, heading, said, view
 
 __all__ = ["KINDS", "Verdict", "judge"]
 
@@ -79,7 +79,11 @@ class Verdict:
     def _repr_html_(self) -> str:
         figures = [(label_of(name), _shown(value)) for name, value in self.figures.items()]
         rest = facts([*figures, ("rule", in_python(self.rule))])
-        return view(heading("Verdict", self.kind), said(self.sentence, self.remedy), rest)
+        return view(
+            heading("Verdict", self.kind),
+            said(self.sentence, self.remedy),
+            details("How this was judged", rest),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

@@ -83,11 +83,15 @@ def _collisions(inputs: NDArray[Any]) -> NDArray[np.float64]:
     return found
 
 
-def whole_groups(groups: NDArray[np.int64], copies: Copies) -> NDArray[np.int64]:
+def whole_groups(groups: NDArray[np.int64], copies: Copies) -> NDArray[np.int64] | None:
     """Groups, those that share copies made one: int64 `(n,)`.
+
+    None where that links most samples into one group, which leaves too little to be held out.
 
     >>> whole_groups(np.array([0, 1, 2, 2]), Copies(np.array([0, 0, 1, 2]), 3)).tolist()
     [0, 0, 1, 1]
+    >>> whole_groups(np.array([0, 1, 1, 2]), Copies(np.array([0, 0, 1, 1]), 2)) is None
+    True
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -97,4 +101,5 @@ def whole_groups(groups: NDArray[np.int64], copies: Copies) -> NDArray[np.int64]
     links = coo_array((np.ones(len(own), bool), (own, len(ids) + copies.of)), shape=(size, size))
     labels = connected_components(links, directed=False)[1][own]
     merged: NDArray[np.int64] = np.unique(labels, return_inverse=True)[1].astype(np.int64)
-    return merged
+    most = max(2 * len(groups) // 3, int(np.bincount(own).max()))
+    return merged if np.bincount(merged).max() <= most else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -196,6 +196,20 @@ class Dataset:
         if self.encoder is not None:
             return self.encoder.standardize
         return self.dtype.kind == "f" and is_array(self.inputs) and not in_fractions(self.inputs)
+
+    def only(self, chosen: NDArray[np.int64]) -> Dataset:
+        """Some of the samples, by their numbers from 0; not of windows, which have places in time."""
+        assert self.targets is not None
+        weight, groups = self.sample_weight, self.groups
+        return replace(
+            self,
+            inputs=self.inputs[chosen],
+            targets=self.targets[chosen],
+            rows=self.rows[chosen],
+            sample_weight=None if weight is None else weight[chosen],
+            groups=None if groups is None else groups[chosen],
+            names=tuple(self.names[at] for at in chosen) if self.names else (),
+        )
 
     @property
     def strata(self) -> NDArray[Any] | None:

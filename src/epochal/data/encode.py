@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from epochal.data.columns import called
 from epochal.data.date_forms import parse_dates
+from epochal.data.marks import emptied, marks_of_numbers
 from epochal.data.number_forms import NumberForm
 from epochal.data.rounding import LARGEST, loses_differences
 from epochal.data.schema import Column, Encoder
@@ -134,11 +135,10 @@ def _fill(
 
 
 def without_marks(array: Any, column: Column) -> Any:
-    """The cells with the words that mean a missing value in this column as missing ones."""
-    if not column.marks or not pa.types.is_string(array.type):
+    """The cells of numbers or dates with the words that mean a missing value as missing ones."""
+    if column.kind not in ("numeric", "date") or not pa.types.is_string(array.type):
         return array
-    marks = pa.array(column.marks, pa.string())
-    return pc.if_else(pc.is_in(array, value_set=marks), pa.scalar(None, pa.string()), array)
+    return emptied(array, {*column.marks, *marks_of_numbers(None)})
 
 
 def column_numbers(array: pa.Array, column: Column, name: str, start: int = 0) -> NDArray[Any]:

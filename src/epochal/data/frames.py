@@ -12,6 +12,7 @@ from epochal.data.host import on_host
 from epochal.data.pandas_columns import (
     Unconvertible,
     arrow_of_series,
+    as_series,
     columns_of_pandas,
     index_of_pandas,
     is_pandas,
@@ -119,6 +120,7 @@ def column_beside(table: pa.Table, role: str, values: Any) -> tuple[str, pa.Chun
     >>> column_beside(pa.table({"a": [1, 2]}), "target", ["no", "yes"])[0]
     'target'
     """
+    values = as_series(values)
     if is_pandas(values) and values.ndim == 1:
         try:
             values = values.set_axis(range(len(values)))

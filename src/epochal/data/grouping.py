@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from epochal.data.dataset import Dataset
 from epochal.data.frames import is_frame, table_of_frame
+from epochal.data.pandas_columns import is_missing
 from epochal.data.read import existing, read_table
 from epochal.data.reading import AS_FOUND
 from epochal.errors import Refusal
@@ -60,7 +61,7 @@ def numbered(values: Sequence[Any] | NDArray[Any]) -> NDArray[np.int64]:
     listed = values.tolist() if isinstance(values, np.ndarray) else list(values)
     found: dict[Any, int] = {}
     for place, value in enumerate(listed):
-        if value is None or value != value:
+        if is_missing(value):
             raise Refusal(f"groups may miss no value; got none for sample {place + 1:,}.")
         try:
             found.setdefault(value, len(found))

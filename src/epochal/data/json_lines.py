@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 
@@ -47,7 +46,9 @@ def read_json(content: Content) -> tuple[pa.Table, tuple[str, ...]]:
                 raise Refusal(f"{content.name} must hold a list of objects; it holds other values.")
             table = pa.Table.from_pylist(_with_all_names(rows))
         else:
-            table = pa_json.read_json(io.BytesIO(data))
+            held = pa.BufferOutputStream()  # memory of Arrow's own: its threads outlive this call
+            held.write(data)
+            table = pa_json.read_json(pa.BufferReader(held.getvalue()))
     except Refusal:
         raise
     except (pa.ArrowException, ValueError, TypeError, RecursionError) as error:

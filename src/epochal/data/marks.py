@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from epochal.data.columns import called
 
-__all__ = ["MISSING", "NUMBER_MARKS", "counted", "marks_note", "marks_of_numbers", "settle_marks"]
+__all__ = ["MISSING", "NUMBER_MARKS", "counted", "emptied", "marks_note", "marks_of_numbers", "settle_marks"]
 
 MISSING = (
     *("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "-NaN", "-nan", "NaT", "NULL", "null", "<NA>"),
@@ -77,13 +78,22 @@ def settle_marks(
                 "as a value; --missing NA reads it as missing."
             )
         if marks:
-            value_set = pa.array(sorted(marks), pa.string())
-            column = pc.if_else(pc.is_in(column, value_set=value_set), pa.scalar(None, pa.string()), column)
+            column = emptied(column, marks)
             found = {mark: there[mark] for mark in there if mark in marks and mark}
             if found:
                 counts[names[index]] = found
         arrays.append(column)
     return pa.Table.from_arrays(arrays, names=names), counts, tuple(notes)
+
+
+def emptied(words: Any, marks: Collection[str]) -> Any:
+    """Text without the cells that are one of the marks: they are missing.
+
+    >>> emptied(pa.array(["a", "?"]), ["?"]).to_pylist()
+    ['a', None]
+    """
+    found = pc.is_in(words, value_set=pa.array(sorted(marks), pa.string()))
+    return pc.if_else(found, pa.scalar(None, pa.string()), words)
 
 
 def counted(column: pa.ChunkedArray | pa.Array, marks: Collection[str]) -> dict[str, int]:

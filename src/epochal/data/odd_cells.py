@@ -11,19 +11,22 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from epochal.data.marks import MISSING, NUMBER_MARKS
+
 __all__ = ["Odd", "are_marks", "counted", "flag_word", "known_marks", "odd_cells", "quoted", "refuse_odd"]
 
 MARK_SHARE = 0.2
 """The share of cells that a word without digits may have, to be taken as missing values."""
 
 _LACKING = frozenset(
-    re.split(
-        " ",
-        "unknown missing none nil tbd tba pending unspecified unavailable undefined void blank empty no_data "
-        "not_available not_applicable unbekannt keine fehlt k.a. k.a n.a. n.a n/a inconnu desconocido "
-        "sconosciuto onbekend - -- --- . .. ... ? ?? * x # #n/a #value! #ref! #div/0! #name? #num! "
-        "0000-00-00 0000-00-00_00:00:00 00.00.0000 00/00/0000",
-    )
+    [
+        *(mark.lower().replace(" ", "_") for mark in (*MISSING, *NUMBER_MARKS)),
+        *("unknown", "missing", "nil", "tbd", "tba", "pending", "unspecified", "unavailable", "undefined"),
+        *("void", "blank", "empty", "no_data", "not_available", "not_applicable", "n.a.", "n.a", "unbekannt"),
+        *("keine", "fehlt", "k.a.", "k.a", "inconnu", "desconocido", "sconosciuto", "onbekend"),
+        *("...", "??", "*", "x", "#"),
+        *("0000-00-00", "0000-00-00_00:00:00", "00.00.0000", "00/00/0000"),
+    ]
 )
 
 

@@ -12,7 +12,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-__all__ = ["Unconvertible", "arrow_of_series", "columns_of_pandas", "index_of_pandas", "is_pandas"]
+__all__ = [
+    "Unconvertible",
+    "arrow_of_series",
+    "as_series",
+    "columns_of_pandas",
+    "index_of_pandas",
+    "is_missing",
+    "is_pandas",
+]
 
 _WORDS = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
 
@@ -25,6 +33,14 @@ def is_pandas(value: object) -> bool:
     """Whether it is a data frame or a series of pandas, which is not imported for it."""
     pandas = sys.modules.get("pandas")
     return pandas is not None and isinstance(value, (pandas.DataFrame, pandas.Series))
+
+
+def as_series(values: Any) -> Any:
+    """An index or an array of pandas, such as categories, as a series; anything else as it is."""
+    pandas = sys.modules.get("pandas")
+    if pandas is None or not isinstance(values, (pandas.Index, pandas.api.extensions.ExtensionArray)):
+        return values
+    return pandas.Series(values)
 
 
 def columns_of_pandas(frame: Any) -> tuple[list[str], list[Any]]:
@@ -86,7 +102,7 @@ def _odd(categories: Any) -> bool:
 
 def _of_objects(values: Sequence[Any]) -> tuple[pa.Array, str]:
     """Values of several types: numbers where all are, else texts."""
-    there = [None if _is_missing(value) else value for value in values]
+    there = [None if is_missing(value) else value for value in values]
     known = [value for value in there if value is not None]
     if all(isinstance(value, (numbers.Real, decimal.Decimal)) for value in known):
         return pa.array([None if value is None else float(value) for value in there], pa.float64()), ""
@@ -106,7 +122,8 @@ def _of_objects(values: Sequence[Any]) -> tuple[pa.Array, str]:
     return pa.array(words, pa.string()), f"holds values of several types ({', '.join(kinds)}): read as text."
 
 
-def _is_missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
+    """Whether it is None, NaN, NaT or NA."""
     if value is None:
         return True
     try:

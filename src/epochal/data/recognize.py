@@ -14,6 +14,7 @@ from epochal.data.columns import called, flag_value
 from epochal.data.date_forms import compact_form, written_dates
 from epochal.data.encode import as_text, date_parts, to_dates, to_numbers
 from epochal.data.identifiers import no_input
+from epochal.data.marks import emptied
 from epochal.data.number_forms import say, written_numbers
 from epochal.data.odd_cells import flag_word, known_marks, quoted, refuse_odd
 from epochal.data.schema import DATE_PARTS, ONE_HOT_LEVELS, Column, LeftOut
@@ -143,10 +144,7 @@ def _written(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Colu
         marks = tuple(one.word for one in dates.odd)
         if not marks:
             return _date(column, named, dates.form, dates.remark)
-        missing = pc.if_else(
-            pc.is_in(column, value_set=pa.array(marks)), pa.scalar(None, pa.string()), column
-        )
-        found, note = _date(missing, named, dates.form, dates.remark)
+        found, note = _date(emptied(column, marks), named, dates.form, dates.remark)
         if isinstance(found, Column):
             found = replace(found, marks=marks)
         was = "is" if len(marks) == 1 else "are"

@@ -154,7 +154,7 @@ def _kept(inputs: NDArray[Any] | Rows) -> Any:
     return np.float64 if inputs.dtype == np.float64 else np.float32
 
 
-_MEDIAN_ROWS = 100_000
+_MEDIAN_ROWS = 10_000
 """Training samples, spread evenly, whose median fills what is missing only in later samples."""
 
 

@@ -56,8 +56,6 @@ class TableOptions:
     """A regular expression that finds the group in that column."""
 
     def __post_init__(self) -> None:
-        if self.decimal not in (None, ".", ","):
-            raise Refusal(f'decimal must be "." or ","; got "{self.decimal}".')
         if self.date_format is not None:
             check_format(self.date_format)
 

@@ -8,11 +8,9 @@ import pyarrow.compute as pc
 from epochal.data.decimal_mark import mark_of_columns
 from epochal.data.number_forms import as_numbers
 from epochal.data.spellings import one_spelling
+from epochal.data.target import FEW_CLASSES
 
 __all__ = ["plain_target", "with_plain_target"]
-
-FEW_CLASSES = 20
-"""Written numbers with at most this many distinct values are classes, called as they are written."""
 
 
 def plain_target(
@@ -21,7 +19,8 @@ def plain_target(
     """A text target as numbers where it holds many, else with one spelling for each class.
 
     Beside it a note, empty where nothing changed, and how its numbers are written, empty where it holds none
-    (`Column.written`). Other columns stay as they are. `hint` is the decimal mark of the file.
+    (`Column.written`). Few different numbers are classes, called as they are written. Other columns stay as
+    they are. `hint` is the decimal mark of the file.
 
     Raises:
         Refusal: most cells are numbers, and the others neither are nor mean a missing value.

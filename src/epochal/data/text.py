@@ -7,6 +7,7 @@ import io
 import itertools
 import json
 import re
+import shutil
 import tempfile
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -42,7 +43,8 @@ class _Reader:
     ) -> None:
         self.content, self.dialect, self.marks = content, dialect, frozenset(marks)
         self.types: dict[str, pa.DataType] = {name: pa.string() for name in text if name in dialect.names}
-        self.ragged, self.repeated = False, False
+        self.sifted = self.repeated = False
+        """Whether lines that are no rows, and headers, are looked for among the rows."""
         self.cleaned = (
             dialect.delimiter == " "
             or dialect.spaced
@@ -53,18 +55,27 @@ class _Reader:
 
     @contextmanager
     def source(self) -> Iterator[Any]:
-        """What pyarrow reads: the file as it is, or a copy of the lines of the table."""
-        if not self.cleaned and self.content.plain is not None:
-            yield str(self.content.plain)
-        elif not self.cleaned:
+        """What pyarrow reads: the file as it is, or a copy of the lines of the table.
+
+        Its threads let go of what they read when they please. A Python object among it would abort a process
+        that ends just then: so a path is given wherever the copy is not large.
+        """
+        plain, small = self.content.plain, self.content.size < STREAM_BYTES
+        if not self.cleaned and plain is not None:
+            yield str(plain)
+        elif not self.cleaned and not small:
             with self.content.open() as file:
                 yield file
         else:
-            with tempfile.SpooledTemporaryFile(STREAM_BYTES) as out:
-                for line in _kept(self.content, self.dialect, self.repeated):
-                    out.write(line.encode())
-                out.seek(0)
-                yield out
+            with tempfile.NamedTemporaryFile() as out:
+                if self.cleaned:
+                    lines = _kept(self.content, self.dialect, self.sifted, self.repeated)
+                    out.writelines(line.encode() for line in lines)
+                else:
+                    with self.content.open() as file:
+                        shutil.copyfileobj(file, out)
+                out.flush()
+                yield out.name
 
     def options(self, only: Collection[str] = ()) -> dict[str, Any]:
         dialect = self.dialect
@@ -77,9 +88,7 @@ class _Reader:
                 block_size=_BLOCK_BYTES,
             ),
             "parse_options": pc_csv.ParseOptions(
-                delimiter=dialect.delimiter,
-                newlines_in_values=dialect.quoted,
-                invalid_row_handler=self._other_row,
+                delimiter=dialect.delimiter, newlines_in_values=dialect.quoted
             ),
             "convert_options": pc_csv.ConvertOptions(
                 null_values=marks,
@@ -90,13 +99,17 @@ class _Reader:
             ),
         }
 
-    def _other_row(self, row: Any) -> str:
-        """What becomes of a row with another number of fields: blank lines and comments are none."""
-        if not _is_none(row.text, self.dialect):
-            self.ragged = True
-        return "skip"
-
     def table(self, small: bool) -> pa.Table:
+        """The table; where a row has another number of fields, once more without comments and blank lines."""
+        try:
+            return self._read(small)
+        except pa.ArrowInvalid as error:
+            if self.sifted or "CSV parse error" not in str(error):
+                raise
+            self.sifted = self.cleaned = True
+            return self._read(small)
+
+    def _read(self, small: bool) -> pa.Table:
         if small:
             with self.source() as source:
                 return pc_csv.read_csv(source, **self.options())
@@ -168,10 +181,6 @@ def read_text(
             reader.cleaned = reader.repeated = True
             reader.types = {name: pa.string() for name in text if name in dialect.names}
             table = reader.table(content.size < STREAM_BYTES and content.plain is not None)
-        if reader.ragged:
-            raise _ragged(content, dialect) or Refusal(
-                f"{content.name} has rows with another number of fields than the others."
-            )
         table, counts, said = settle_marks(table, reading.missing, levels)
         numbers = [
             field.name
@@ -267,12 +276,6 @@ def _wider(kind: pa.DataType) -> pa.DataType:
     return pa.float64() if pa.types.is_integer(kind) else pa.string()
 
 
-def _is_none(line: str, dialect: Dialect) -> bool:
-    """Whether a line with another number of fields is none of the table."""
-    stripped = line.strip()
-    return not stripped or bool(dialect.comment and stripped.startswith(dialect.comment))
-
-
 def _lines(content: Content, dialect: Dialect) -> io.TextIOWrapper:
     return io.TextIOWrapper(content.open(), encoding=dialect.encoding, errors="replace", newline="")
 
@@ -287,12 +290,15 @@ def _table_lines(content: Content, dialect: Dialect) -> Iterator[str]:
                 yield held.popleft()
 
 
-def _kept(content: Content, dialect: Dialect, repeated: bool = False) -> Iterator[str]:
+def _kept(content: Content, dialect: Dialect, sifted: bool, repeated: bool) -> Iterator[str]:
     """The lines of the table without comments, and with one space between fields.
 
-    `repeated` leaves the lines out that are the header again.
+    `sifted` leaves out blank lines and comments that are found by their number of fields, too, and `repeated`
+    the lines that are the header again.
     """
     lines = _table_lines(content, dialect)
+    if sifted:
+        lines = (raw for raw, fields, _ in _rows(content, dialect) if fields)
     if dialect.given or dialect.delimiter == " " or repeated:
         lines = _plain_lines(lines, dialect, repeated)
     if not dialect.spaced and dialect.quote == '"':
@@ -319,24 +325,34 @@ def _plain_lines(lines: Iterable[str], dialect: Dialect, repeated: bool) -> Iter
         yield line
 
 
-def _ragged(content: Content, dialect: Dialect) -> Refusal | None:
-    """The refusal of the lines whose number of fields is not that of the others, if there are any."""
-    expected, space = len(dialect.names), dialect.delimiter == " "
-    found: list[tuple[int, int]] = []
-    count, start = 0, dialect.start + 1
-    lines = _table_lines(content, dialect)
-    reader: Any = _parsed(lines, dialect)
+def _rows(content: Content, dialect: Dialect) -> Iterator[tuple[str, int, int]]:
+    """Each row as it is written, how many fields it has (0 if it is none), and its first line, from 1."""
+    expected, space, held = len(dialect.names), dialect.delimiter == " ", list[str]()
+
+    def lines() -> Iterator[str]:
+        for line in _table_lines(content, dialect):
+            held.append(line)
+            yield line
+
+    start = dialect.start + 1
+    reader: Any = _parsed(lines(), dialect)
     try:
         for row in reader:
-            if space:
-                row = [cell for cell in row if cell]
-            if row and len(row) != expected and not _is_none(dialect.delimiter.join(row), dialect):
-                count += 1
-                if len(found) < _MOST_RAGGED:
-                    found.append((start, len(row)))
+            raw = "".join(held)
+            held.clear()
+            fields = sum(map(bool, row)) if space else len(row)
+            marked = bool(dialect.comment) and raw.lstrip().startswith(dialect.comment)
+            yield raw, 0 if fields != expected and (marked or not raw.strip()) else fields, start
             start = dialect.start + reader.line_num + 1
     except csv.Error as error:
-        return Refusal(f"line {start:,} of {content.name}: {error}.")
+        raise Refusal(f"line {start:,} of {content.name}: {error}.") from error
+
+
+def _ragged(content: Content, dialect: Dialect) -> Refusal | None:
+    """The refusal of the lines whose number of fields is not that of the others, if there are any."""
+    expected = len(dialect.names)
+    wrong = [(start, fields) for _, fields, start in _rows(content, dialect) if fields not in (0, expected)]
+    found, count = wrong[:_MOST_RAGGED], len(wrong)
     if not found:
         return None
     given = DELIMITERS.get(dialect.delimiter, dialect.delimiter)

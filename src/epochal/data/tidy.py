@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.data.columns import called, unique_names
+from epochal.data.marks import emptied
 from epochal.data.rounding import loses_differences
 from epochal.errors import Refusal, several
 
@@ -103,7 +104,6 @@ def tidy(
         )
     names = unique_names(table.column_names)
     unused = set(drop(names))
-    marks = pa.array(sorted(missing), pa.string())
     arrays: list[Any] = []
     problems: list[str] = []
     for index, column in enumerate(table.columns):
@@ -111,7 +111,7 @@ def tidy(
             arrays.append(pa.nulls(table.num_rows))
             continue
         try:
-            arrays.append(_tidied(column, called(names, index), marks))
+            arrays.append(_tidied(column, called(names, index), missing))
         except Refusal as error:
             problems.append(str(error))
     if problems:
@@ -119,7 +119,7 @@ def tidy(
     return pa.Table.from_arrays(arrays, names=names)
 
 
-def _tidied(column: pa.ChunkedArray, said: str, marks: pa.Array) -> pa.ChunkedArray:
+def _tidied(column: pa.ChunkedArray, said: str, marks: Collection[str]) -> pa.ChunkedArray:
     """One column of a tidy table."""
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
@@ -133,7 +133,7 @@ def _tidied(column: pa.ChunkedArray, said: str, marks: pa.Array) -> pa.ChunkedAr
         column, kind = column.cast(pa.string()), pa.string()
     if pa.types.is_string(kind):
         column = pc.utf8_trim_whitespace(column)
-        return pc.if_else(pc.is_in(column, value_set=marks), pa.scalar(None, pa.string()), column)
+        return emptied(column, marks)
     if pa.types.is_decimal(kind):
         column = column.cast(pa.float64())
     elif pa.types.is_float16(kind):

@@ -15,7 +15,7 @@ from typing import Any
 from epochal.errors import Refusal, did_you_mean
 from epochal.models.losses import LOSSES, probabilities
 
-__all__ = ["METRICS", "Metric", "bounds_of", "default_metrics", "metrics_for"]
+__all__ = ["METRICS", "RESERVED", "Metric", "bounds_of", "default_metrics", "metrics_for"]
 
 Array = Any
 
@@ -243,6 +243,9 @@ METRICS: dict[str, Metric] = {
         Metric("mae", mae, ("regression",), bounds=(0.0, inf), in_target_units=True, greater_is_better=False),
     )
 }
+
+RESERVED = frozenset((*METRICS, "loss", "running_loss"))
+"""Names that no metric of one's own may have."""
 
 
 def default_metrics(kind: str) -> tuple[Metric, ...]:

@@ -18,7 +18,7 @@ from epochal.data import Task
 from epochal.directions import direction_of
 from epochal.errors import Refusal, did_you_mean
 from epochal.models.losses import label_probabilities, probabilities
-from epochal.models.metrics import METRICS, Metric, metrics_for
+from epochal.models.metrics import RESERVED, Metric, metrics_for
 
 __all__ = ["SCORER", "OwnMetric", "evaluated", "metric", "metrics_asked", "metrics_of"]
 
@@ -80,7 +80,7 @@ def metric(
             raise Refusal('a metric without a name of its own needs one: metrics=[("name", function)].')
     if not isinstance(name, str) or not name.strip() or name != name.strip() or "." in name:
         raise Refusal(f"the name of a metric must be a word without dots; got {name!r}.")
-    if name in METRICS or name in ("loss", "running_loss"):
+    if name in RESERVED:
         raise Refusal(f'"{name}" is a metric of epochal\'s own; give yours another name: ("my_{name}", ...).')
     if greater_is_better is None:
         said = True if _is_scorer(function) else getattr(function, "greater_is_better", None)

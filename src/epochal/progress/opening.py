@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from epochal.describe import describe_model
 
 if TYPE_CHECKING:
+    from epochal.data import Dataset
     from epochal.prepared import Prepared
 
-__all__ = ["data_lines", "plan_lines", "training_lines"]
+__all__ = ["data_lines", "dataset_lines", "plan_lines", "training_lines"]
 
 _PARTS = {"train": "training", "validation": "validation", "test": "test"}
 
 
 def data_lines(prepared: Prepared) -> list[str]:
     """The source, its parts and its notes."""
-    dataset = prepared.dataset
-    shape = " × ".join(f"{size:,}" for size in dataset.shape)
     sizes = [(prepared.part_size(name), name) for name in ("train", "validation", "test")]
     words = [f"{size:,} {_PARTS[name]}" for size, name in sizes if size]
     own = " (each repeat its own split)" if not prepared.shared else ""
-    return [
-        f"{dataset.source}: {dataset.samples:,} samples, {shape} inputs",
-        f"{', '.join(words)}{own}",
-        *dataset.notes,
-    ]
+    return dataset_lines(prepared.dataset, [f"{', '.join(words)}{own}"])
+
+
+def dataset_lines(dataset: Dataset, beside: Sequence[str] = ()) -> list[str]:
+    """The source, what is said beside it, and its notes."""
+    shape = " × ".join(f"{size:,}" for size in dataset.shape)
+    return [f"{dataset.source}: {dataset.samples:,} samples, {shape} inputs", *beside, *dataset.notes]
 
 
 def plan_lines(prepared: Prepared) -> list[str]:

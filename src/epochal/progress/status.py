@@ -9,7 +9,7 @@ from typing import Protocol
 from epochal.events import Evaluated, Event, Progressed, RepeatEnded, RunStarted
 from epochal.progress.numbers import duration, figure, thousands
 
-__all__ = ["Status"]
+__all__ = ["Status", "Stoppable"]
 
 RATE_SECONDS = 5.0
 """The time over which the rate of updates is measured."""
@@ -23,15 +23,18 @@ _SHOWN = (
 """Column, what it is called, in short, and how soon it is left out where room is short."""
 
 
-class _Stoppable(Protocol):
+class Stoppable(Protocol):
+    """What says whether it was asked to end."""
+
     @property
-    def stopped(self) -> bool: ...
+    def stopped(self) -> bool:
+        """Whether it was."""
 
 
 class Status:
     """Takes events; says in a line how far the training is."""
 
-    def __init__(self, control: _Stoppable | None = None) -> None:
+    def __init__(self, control: Stoppable | None = None) -> None:
         self.control = control
         """Says whether the training was asked to end."""
         self.progress: Progressed | None = None

@@ -4,7 +4,7 @@ from epochal.run.evaluation import Bin, Calibration, Evaluation, Overlap, Residu
 from epochal.run.folder import load, load_record, publish, refuse_existing, save
 from epochal.run.forecast import ForecastScores, History, Naive, score_forecasts
 from epochal.run.per_class import ClassFigures, Confused
-from epochal.run.predict import Prediction
+from epochal.run.prediction import Prediction
 from epochal.run.record import BrokenUpdate, Fitted, Outcome, Run, Scores
 from epochal.run.threshold import Threshold
 

@@ -96,15 +96,8 @@ def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
         )
     if dataset.timeline is not None:
         raise Refusal(f'"{name}" must have no missing values where windows are evaluated.')
-    left, weight = int((~known).sum()), dataset.sample_weight
-    return replace(
-        dataset,
-        inputs=np.asarray(dataset.inputs)[known],
-        targets=dataset.targets[known],
-        rows=dataset.rows[known],
-        sample_weight=None if weight is None else weight[known],
-        names=tuple(np.asarray(dataset.names, object)[known]) if dataset.names else (),
-    ), [
+    left = int((~known).sum())
+    return dataset.only(np.flatnonzero(known)), [
         f"{left:,} of {len(known):,} rows are left out: they have no {name}, or one that training did "
         "not have."
     ]

@@ -11,9 +11,9 @@ from epochal.layout import aligned, folded
 from epochal.printable import one_line
 from epochal.run.evaluation import Calibration, Evaluation, Residuals
 
-__all__ = ["heading", "sections", "text"]
+__all__ = ["MOST_CLASSES", "cells", "heading", "sections", "spread", "text"]
 
-_MOST_CLASSES = 12
+MOST_CLASSES = 12
 _MOST_PAIRS = 8
 _MOST_STEPS = 12
 _NAME = 17
@@ -58,7 +58,7 @@ def _metrics(found: Evaluation) -> Section:
     for name, summary, together in found.figures:
         words = _said(name)
         if several:
-            rows.append((words, *_cells(summary), _value(together, summary)))
+            rows.append((words, *cells(summary), _value(together, summary)))
         else:
             rows.append((words, summary.written(summary.mean)))
     if several:
@@ -72,7 +72,8 @@ def _said(name: str) -> str:
     return f"{words} {rest}".rstrip()
 
 
-def _cells(summary: Summary) -> tuple[str, str]:
+def cells(summary: Summary) -> tuple[str, str]:
+    """Mean and standard deviation over repeats, and the interval; in words where there is no spread."""
     if summary.sd is None or summary.ci95 is None:
         return str(summary), ""
     low, high = (summary.written(end) for end in summary.ci95)
@@ -88,20 +89,21 @@ def _value(value: float, like: Summary) -> str:
 
 def _classes(found: Evaluation) -> list[Section]:
     shown = list(found.per_class.items())
-    if not shown or (len(shown) > _MOST_CLASSES and not found.task.is_multilabel):
+    if not shown or (len(shown) > MOST_CLASSES and not found.task.is_multilabel):
         return []
     over = "1 repeat" if found.repeats == 1 else f"mean ± sd over {found.repeats} repeats"
     called = _distinct(list(found.per_class))
     rows: list[tuple[str, ...]] = [("", "precision", "recall", "F1", "rows")]
-    for name, figures in shown[:_MOST_CLASSES]:
-        cells = (_spread(one) for one in (figures.precision, figures.recall, figures.f1))
-        rows.append((called[name], *cells, f"{figures.support.mean:,.0f}"))
-    more = [f"and {len(shown) - _MOST_CLASSES} more, in --json and to_dict()"] * (len(shown) > _MOST_CLASSES)
+    for name, figures in shown[:MOST_CLASSES]:
+        shares = (spread(one) for one in (figures.precision, figures.recall, figures.f1))
+        rows.append((called[name], *shares, f"{figures.support.mean:,.0f}"))
+    more = [f"and {len(shown) - MOST_CLASSES} more, in --json and to_dict()"] * (len(shown) > MOST_CLASSES)
     what = "Labels" if found.task.is_multilabel else "Classes"
     return [(f"{what} ({over})", [*aligned(rows, right=[4]), *more])]
 
 
-def _spread(summary: Summary) -> str:
+def spread(summary: Summary) -> str:
+    """Two digits of the spread at most, four decimals at most."""
     if summary.sd is None:
         return f"{summary.mean:.3f}"
     digits = min(max(summary.decimals, 2), 4)
@@ -115,7 +117,7 @@ def _confusion(found: Evaluation, width: int) -> Section:
     who = "" if found.repeats == 1 else " of the ensemble"
     called = _distinct(found.task.classes)
     names = list(called.values())
-    if len(names) <= _MOST_CLASSES:
+    if len(names) <= MOST_CLASSES:
         rows = [
             ("true \\ predicted", *names),
             *((name, *(f"{count:,}" for count in row)) for name, row in zip(names, counts, strict=True)),
@@ -142,9 +144,8 @@ def _calibration(found: Calibration | None) -> Section:
         if one.samples
     ]
     error = f"expected calibration error {found.error:.3f}"
-    spread = found.per_repeat
-    if spread.sd is not None:
-        error += f" (each repeat alone: {' ± '.join(map(spread.written, (spread.mean, spread.sd)))})"
+    if found.per_repeat.sd is not None:
+        error += f" (each repeat alone: {cells(found.per_repeat)[0]})"
     return f"Calibration of {one_line(found.of, 60)}", [*aligned(rows, right=[1, 2, 3]), error]
 
 
@@ -179,7 +180,7 @@ def _steps(found: Evaluation) -> Section:
     if len(scores.rmse_by_step) > 1:
         rows = [("rows ahead", "RMSE", *(naive.name for naive in scores.naive))]
         for step, rmse in enumerate(scores.rmse_by_step[:_MOST_STEPS]):
-            cell = _cells(rmse)[0] if rmse.sd is not None else rmse.written(rmse.mean)
+            cell = cells(rmse)[0] if rmse.sd is not None else rmse.written(rmse.mean)
             naive = (one.rmse_by_step[step] for one in scores.naive)
             rows.append((str(step + 1), cell, *(one.written(one.mean) for one in naive)))
         lines += aligned(rows)

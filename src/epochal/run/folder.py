@@ -37,6 +37,7 @@ from epochal.directions import declare
 from epochal.errors import Refusal
 from epochal.models import Pairwise, Variables, embedded, embedded_shape, shapes_of
 from epochal.models.frozen import names_of
+from epochal.models.metrics import RESERVED
 from epochal.plan import BatchSchedule, Plan, order_named
 from epochal.run.checks import (
     Tensors,
@@ -143,8 +144,9 @@ def _record(path: Path, document: dict[str, Any], parameters: bool) -> Run:
     task = check_task(path, document["task"])
     outcomes = tuple(map(outcome_of, document["outcomes"]))
     for name, said in document["settings"].get("own_metrics", {}).items():
-        if said:  # curves of the run are read that way, unless this process knows the name otherwise
-            declare(str(name), str(said).startswith("higher"))
+        # Curves of the run are read that way, unless this process knows the name otherwise.
+        if said and name not in RESERVED:
+            declare(name, str(said).startswith("higher"))
     scores = {
         part: read_scores(path, part, value, document["settings"]["loss"])
         for part, value in document["scores"].items()

@@ -14,7 +14,8 @@ from epochal.data.reading import AS_FOUND, Reading
 from epochal.errors import Refusal
 from epochal.models import Pairwise
 from epochal.run.csv_file import write_table
-from epochal.run.predict import compiled_forward, inputs_beside, table_beside
+from epochal.run.predict import compiled_forward, inputs_beside
+from epochal.run.prediction import table_beside
 
 if TYPE_CHECKING:
     from epochal.run.record import Run

@@ -19,7 +19,8 @@ from epochal.models import Model, Variables, bounds_of
 from epochal.plan import Plan
 from epochal.run.forecast import ForecastScores, History
 from epochal.run.per_class import ClassFigures, Confused, decided, most_confused, per_class
-from epochal.run.predict import Prediction, predict
+from epochal.run.predict import predict
+from epochal.run.prediction import Prediction
 from epochal.run.threshold import Threshold
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from epochal.directions import label_of
 from epochal.html_view import block, chart, heading, items, said, table, view
 
 if TYPE_CHECKING:
-    from epochal.curves import Curves, Summary
+    from epochal.curves import Curves
     from epochal.run.evaluation import Evaluation
-    from epochal.run.predict import Prediction
+    from epochal.run.prediction import Prediction
     from epochal.run.record import Run
 
 __all__ = ["evaluation_html", "prediction_html", "run_html"]
@@ -22,9 +22,11 @@ MOST_COLUMNS = 12
 
 def run_html(run: Run) -> str:
     """The verdict, the figures at the best epoch, the curve, and what was noticed."""
+    from epochal.run.evaluation_text import cells
+
     repeats = "1 repeat" if run.repeats == 1 else f"{run.repeats} repeats"
     rows = [
-        (f"{part} {label_of(name)}", *_cells(summary))
+        (f"{part} {label_of(name)}", *cells(summary))
         for part, metrics in run.metrics.items()
         for name, summary in metrics.items()
     ]
@@ -41,14 +43,6 @@ def run_html(run: Run) -> str:
         _curves(run.curves),
         items("Notes", run.notes, folded=True),
     )
-
-
-def _cells(summary: Summary) -> tuple[str, str]:
-    if summary.sd is None or summary.ci95 is None:
-        return summary.written(summary.mean), ""
-    low, high = (summary.written(end) for end in summary.ci95)
-    dash = "–" if summary.ci95[0] >= 0 else " to "
-    return f"{summary.written(summary.mean)} ± {summary.written(summary.sd)}", f"{low}{dash}{high}"
 
 
 def _curves(curves: Curves) -> str:
