@@ -26,7 +26,10 @@ def run_html(run: Run) -> str:
 
     repeats = "1 repeat" if run.repeats == 1 else f"{run.repeats} repeats"
     rows = [
-        (f"{part} {label_of(name)}", *cells(summary))
+        (
+            f"{part} {label_of(name)}",
+            *(cells(summary) if summary.repeats > 1 else (summary.written(summary.mean),)),
+        )
         for part, metrics in run.metrics.items()
         for name, summary in metrics.items()
     ]
