@@ -99,12 +99,17 @@ def decoded_images(decode: Decoding, files: Sequence[Path], progress: Progress |
 def in_threads(
     call: Callable[[Path], _T], files: Sequence[Path], what: str, progress: Progress | None, before: int = 0
 ) -> Iterator[_T]:
-    """What `call` returns for each file, in order."""
-    with ThreadPoolExecutor(cores()) as pool:
-        for start in range(0, len(files), _BLOCK):
-            yield from pool.map(call, files[start : start + _BLOCK])
-            if progress is not None:
-                progress(what, before + min(start + _BLOCK, len(files)), before + len(files))
+    """What `call` returns for each file, in order.
+
+    No thread outlives a block: whoever stops listening leaves the generator to be collected, perhaps by one
+    of its own threads, which can't wait for itself.
+    """
+    for start in range(0, len(files), _BLOCK):
+        with ThreadPoolExecutor(cores()) as pool:
+            found = list(pool.map(call, files[start : start + _BLOCK]))
+        yield from found
+        if progress is not None:
+            progress(what, before + min(start + _BLOCK, len(files)), before + len(files))
 
 
 def digest_of(image: NDArray[np.uint8]) -> bytes:
