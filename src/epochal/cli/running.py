@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from epochal.cli import interrupts
 from epochal.cli.say import say
+from epochal.directions import label_of
 from epochal.errors import SaveFailed
 from epochal.events import RunEnded
 
@@ -63,7 +64,7 @@ def last_words(run: Run, path: Path, *, quiet: bool, as_json: bool) -> None:
     """The last words: the result in a line if nothing else was said, and how to go on."""
     if quiet and not as_json:
         headline = run.headline
-        say(f"{path}" + (f"  {headline[0]} {headline[1]}" if headline is not None else ""))
+        say(f"{path}" + (f"  {label_of(headline[0])} {headline[1]}" if headline is not None else ""))
     if run.failed:
         say(f"epochal: {run.failed}. What was learned before is kept.", err=True)
     if run.interrupted or run.failed:

@@ -34,6 +34,9 @@ class Summary:
     ci95: tuple[float, float] | None
     per_repeat: tuple[float, ...]
 
+    def __repr__(self) -> str:
+        return f"Summary({self})"
+
     @property
     def repeats(self) -> int:
         """How many repeats the figures rest on: those with a finite value."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from epochal.curves import Curves, PrecisionRecall, Summary, Verdict, precision_recall, summarize
 from epochal.data import Encoder, SampleEncoder, Scaling, TargetScaling, Task, Vocabulary
+from epochal.directions import label_of
 from epochal.errors import Refusal
 from epochal.faces import in_python
 from epochal.models import Model, Variables, bounds_of
@@ -158,7 +159,8 @@ class Run:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was noticed before training: how the data was read, and what was adjusted."""
-        return tuple(dict.fromkeys([*self.data.get("notes", ()), *self.data.get("training_notes", ())]))
+        noticed = [*self.data.get("notes", ()), *self.data.get("training_notes", ())]
+        return tuple(dict.fromkeys(map(in_python, noticed)))
 
     @property
     def precision(self) -> str:
@@ -387,7 +389,9 @@ class Run:
         lines = [in_python(self.verdict.sentence)]
         headline = self.headline
         if headline is not None:
-            lines.insert(0, f"{headline[0]}: {headline[1]}")
+            name = label_of(headline[0])
+            lines.insert(0, f"{name[0].upper()}{name[1:]}: {headline[1]}")
+        lines += [note for note in self.notes if "left out" in note]
         for part, found in self.forecasts.items():
             lines += [f"{part}: {sentence}" for sentence in found.sentences]
         return "\n".join(lines)
@@ -398,7 +402,7 @@ class Run:
         if headline is not None:
             name, found = headline
             spread = "" if found.sd is None else f" ± {found.written(found.sd)}"
-            figure = f", {name} {found.written(found.mean)}{spread}"
+            figure = f", {label_of(name)} {found.written(found.mean)}{spread}"
         repeats = "1 repeat" if self.repeats == 1 else f"{self.repeats} repeats"
         return f"Run({repeats}, {self.plan.epochs} epochs{figure}, {self.verdict.kind})"
 
