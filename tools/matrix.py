@@ -107,29 +107,32 @@ def environment(python: str, packages: str) -> Iterator[Path]:
         yield inside
 
 
-def alone(folder: Path) -> dict[str, str]:
-    """The surroundings of a process that sees nothing of this checkout's packages and caches."""
+def alone(cache: Path) -> dict[str, str]:
+    """The surroundings of a process that sees nothing of this checkout's packages and caches.
+
+    Cells share compiled programs, which the compiler's own key tells apart by version.
+    """
     dropped = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "XLA_FLAGS"}
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
-    return kept | {"EPOCHAL_CACHE": str(folder / "cache"), "JAX_PLATFORMS": "cpu", "MPLBACKEND": "Agg"}
+    return kept | {"EPOCHAL_CACHE": str(cache), "JAX_PLATFORMS": "cpu", "MPLBACKEND": "Agg"}
 
 
-def smoke(python: Path, folder: Path) -> str:
+def smoke(python: Path, folder: Path, cache: Path) -> str:
     """`passed`, or which command failed: by its status, or because it said what is not for the reader."""
     shutil.copytree(ROOT / "tests" / "smoke", folder, dirs_exist_ok=True)
     for line in SMOKE:
         command = [python, "-m", "epochal", *line.split()]
-        done = subprocess.run(command, cwd=folder, env=alone(folder), capture_output=True, text=True)
+        done = subprocess.run(command, cwd=folder, env=alone(cache), capture_output=True, text=True)
         if done.returncode or ODD.search(done.stderr):
             print(f"  epochal {line}: exit status {done.returncode}\n{done.stderr[-3000:]}", flush=True)
             return f"{line.split()[0]} failed"
     return "passed"
 
 
-def laws(python: Path, folder: Path, tests: list[str]) -> str:
+def laws(python: Path, cache: Path, tests: list[str]) -> str:
     """`passed`, or how many tests did not."""
     command = [python, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", *tests]
-    done = subprocess.run(command, cwd=ROOT, env=alone(folder), capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, env=alone(cache), capture_output=True, text=True)
     if done.returncode == 0:
         return "passed"
     print(done.stdout[-6000:], done.stderr[-2000:], flush=True)
@@ -137,7 +140,7 @@ def laws(python: Path, folder: Path, tests: list[str]) -> str:
     return re.sub(r" in [\d.]+s.*", "", last).strip("= ") or "failed"
 
 
-def tried(cell: str, tests: list[str]) -> Outcome:
+def tried(cell: str, tests: list[str], cache: Path) -> Outcome:
     """A cell, from its environment to its outcome."""
     version, packages = cell.split("-")
     python, begin = interpreter(version), time.monotonic()
@@ -149,10 +152,8 @@ def tried(cell: str, tests: list[str]) -> Outcome:
             asked = "import flax, jax, numpy; print(jax.__version__, flax.__version__, numpy.__version__)"
             found = subprocess.run([inside, "-c", asked], capture_output=True, text=True, check=True)
             installed = "jax {} flax {} numpy {}".format(*found.stdout.split())
-            smoked = smoke(inside, Path(folder))
-            return Outcome(
-                cell, installed, smoked, laws(inside, Path(folder), tests), time.monotonic() - begin
-            )
+            smoked = smoke(inside, Path(folder), cache)
+            return Outcome(cell, installed, smoked, laws(inside, cache, tests), time.monotonic() - begin)
     except subprocess.CalledProcessError as error:
         return Outcome(cell, f"not installed: {error}"[:60], seconds=time.monotonic() - begin)
 
@@ -170,7 +171,9 @@ def main() -> int:
     wanted = given.cells or cells
     if given.quick and not given.cells:
         wanted = [f"{next(one for one in reversed(PYTHONS) if interpreter(one))}-newest"]
-    outcomes = [tried(cell, QUICK if given.quick else LAWS) for cell in wanted]
+    tests = QUICK if given.quick else LAWS
+    with tempfile.TemporaryDirectory(prefix="epochal-matrix-") as cache:
+        outcomes = [tried(cell, tests, Path(cache)) for cell in wanted]
     print(f"\n{'cell':<13}{'packages':<38}{'smoke':<17}{'laws':<28}seconds")
     for one in outcomes:
         print(f"{one.cell:<13}{one.installed:<38}{one.smoke:<17}{one.laws:<28}{one.seconds:.0f}")
