@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-dev
-# Also install the peers that results are compared with: make test ORACLES=1
+# Everything, also what needs the peers or is slow: make test ORACLES=1
 ORACLES ?=
 CORES ?= auto
 
@@ -33,7 +33,7 @@ demo: $(VENV)/.installed
 	$(BIN)/epochal train example:breast-cancer --repeats 5
 
 test: check $(if $(ORACLES),$(VENV)/.installed-oracles)
-	$(if $(ORACLES),EPOCHAL_ORACLES=1) $(BIN)/python -m pytest -q -n $(CORES) --dist worksteal
+	$(if $(ORACLES),EPOCHAL_ORACLES=1) $(BIN)/python -m pytest -q -n $(CORES) --dist worksteal $(if $(ORACLES),,--ignore tests/oracles -m 'not slow')
 	$(BIN)/python -m pytest -q --doctest-modules src/epochal -p no:cacheprovider
 
 # make check  format, lint, types, import direction

@@ -25,6 +25,8 @@ import several_hosts
 from epochal.resuming import resuming
 from epochal.training import drained
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 120.0
 """Seconds after which a process is taken for hung."""
 

@@ -20,6 +20,8 @@ import jax, jax.numpy as jnp, numpy as np
 import epochal as ep
 from epochal.nn import GRU, LSTM
 
+pytestmark = pytest.mark.slow
+
 random = np.random.default_rng(0)
 X, y = random.normal(size=(64, 5, 3)).astype(np.float32), random.integers(0, 2, 64)
 options = {"batch_size": 32, "epochs": 1, "metrics": (), "progress": False}

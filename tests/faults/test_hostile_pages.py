@@ -21,6 +21,8 @@ from epochal.report import Confusion, ReportDocument, Residuals, page
 from epochal.report.forecast import Forecasts
 from epochal.report.of_choice import advice_page, comparison_page
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = (
     """<img src=x onerror="top.ran('img')"><script>top.ran('script')</script></script><!-- <b>bold</b> """
     """<a href="javascript:top.ran('link')">link</a> %{x} &quot; '" \u2028 ]]> <svg onload=top.ran('svg')>"""

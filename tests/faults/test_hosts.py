@@ -19,6 +19,8 @@ from epochal.hosts import node as nodes
 from epochal.hosts.hub import Hub
 from epochal.hosts.member import Member
 
+pytestmark = pytest.mark.slow
+
 VERSION = "1 with JAX 2"
 
 

@@ -1,6 +1,9 @@
 """SIGKILL at random moments: the run ends as if nothing had been. `python -m tests.kills`: in long."""
 
+import pytest
 from tests.kills import trial
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_run_that_is_killed_again_and_again_is_the_one_that_was_not():

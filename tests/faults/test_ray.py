@@ -31,7 +31,10 @@ from epochal.resuming import resuming
 from epochal.settings import Settings
 from helpers import assert_same_bits, need, without_times
 
-pytestmark = pytest.mark.filterwarnings("ignore:os.fork")  # a node that starts forks, and is another program
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:os.fork"),  # a node that starts forks, and is another program
+]
 
 NET = ep.MLP(4)
 REPEATS = {"batch_size": 4, "optimizer": "sgd", "epochs": 1500, "evaluate_every": 50, "repeats": 6}

@@ -17,6 +17,8 @@ import pytest
 import epochal as ep
 from epochal.lanes import groups_of
 
+pytestmark = pytest.mark.slow
+
 FLAGS = (
     "--xla_force_host_platform_device_count=8",
     "--xla_backend_optimization_level=0",

@@ -188,6 +188,7 @@ DEVICES = """
 """
 
 
+@pytest.mark.slow
 def test_samples_on_two_devices_change_nothing():
     here = [path for path in sys.path if path]
     code = f"import sys; sys.path[:0] = {here!r}\n" + "\n".join(line[4:] for line in DEVICES.splitlines())
