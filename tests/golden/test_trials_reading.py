@@ -58,8 +58,6 @@ def said(data, *parts):
     ],
 )
 def test_trials_are_read_right_and_said(name, features, target, samples, words):
-    if name in ("cyrillic-cp1251", "chinese-gbk"):
-        pytest.importorskip("chardet")
     found = load(TRIALS / f"{name}.csv", keep=["region"] if name == "years" else ())
     assert (found.features, found.target_name, found.samples) == (features, target, samples)
     assert said(found, *words), found.notes
@@ -168,7 +166,6 @@ ALPHABETS = {
 
 @pytest.mark.parametrize("encoding", ALPHABETS)
 def test_alphabets_are_read_by_themselves(encoding, tmp_path):
-    pytest.importorskip("chardet")
     header, classes = ALPHABETS[encoding]
     rows = "".join(f"{150 + i % 9}.5;{60 + i % 7}.1;{classes[i % 2]}\n" for i in range(40))
     (tmp_path / "t.csv").write_bytes(f"{header}\n{rows}".encode(encoding))
@@ -480,7 +477,6 @@ def test_standard_input_pipes_and_plans_of_tables(tmp_path):
     ],
 )
 def test_three_words_are_enough_for_most_alphabets(encoding, header, tmp_path):
-    pytest.importorskip("chardet")
     rows = "".join(f"{150 + i % 9}.5;{60 + i % 7}.1;{i % 2}\n" for i in range(40))
     (tmp_path / "t.csv").write_bytes(f"{header}\n{rows}".encode(encoding))
     found = load(tmp_path / "t.csv")

@@ -81,10 +81,8 @@ def guess(sample: bytes, sure: float = SURE) -> str | None:
     >>> guess(b"") is None
     True
     """
-    try:
-        import chardet
-    except ImportError:  # an environment that was put together by hand: nothing is guessed, and that is said
-        return None
+    import chardet  # late: only a file that is no UTF-8 needs it
+
     words = sorted({word for word in re.split(rb"[\s,;|]+", sample) if not word.isascii()})
     found = [one for one in chardet.detect_all(b"\n".join(words)) if one["encoding"] is not None]
     least = max([sure, *(_NEAR * one["confidence"] for one in found)])
