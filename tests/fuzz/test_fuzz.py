@@ -17,7 +17,10 @@ from .child import Child
 from .judge import judge
 from .kinds import Made, load_all
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits are set as on Linux")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="limits are set as on Linux"),
+]
 
 os.environ["EPOCHAL_FUZZ_SHORT"] = "1"
 KINDS = load_all()

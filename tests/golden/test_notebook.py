@@ -12,6 +12,8 @@ import pytest
 import epochal as ep
 from epochal.html_view import chart, facts, items, table, view
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = "<img src=x onerror=alert(1)>\x1b[2J"
 CELLS = [
     """import numpy as np, pandas as pd, epochal as ep

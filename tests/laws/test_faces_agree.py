@@ -18,6 +18,8 @@ import epochal as ep
 from epochal.cli.main import main
 from epochal.data.examples import EXAMPLES
 
+pytestmark = pytest.mark.slow
+
 REPEATS, EPOCHS = 3, 12
 OPTIONS = {"repeats": REPEATS, "epochs": EPOCHS, "batch_size": 32, "seed": 5, "learning_rate": 0.01}
 FLAGS = [word for name, value in OPTIONS.items() for word in (f"--{name.replace('_', '-')}", str(value))]

@@ -19,6 +19,8 @@ from scipy import stats
 
 from epochal.plan.permutation import Keys, derive_keys, feistel, form_of, table
 
+pytestmark = pytest.mark.slow
+
 Many = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
 PValues = dict[str, float]
 
