@@ -44,7 +44,7 @@ def test_quiet_is_one_line(call):
     result = call("train", "example:iris", *SMALL, "--out", "run", "--quiet")
     assert result.err == ""
     assert result.out.count("\n") == 1
-    assert result.out.startswith("run  validation.accuracy ")
+    assert result.out.startswith("run  validation accuracy ")
 
 
 def test_quiet_and_json_is_the_document_alone(call):
