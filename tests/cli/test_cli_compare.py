@@ -50,7 +50,7 @@ def test_the_answer_comes_first_and_the_screen_fits_80_columns(call, tmp_path):
     answer = " ".join(lines[lines.index("") : place]).strip()
     assert re.match(r"(No detectable difference|Batch 8 is best|Full batch \(120\) is best)", answer)
     header = re.split(r"\s{2,}", lines[place + 1].strip())
-    assert header[:3] == ["validation loss", "to the best (95 %)", "best epoch"]
+    assert header[:3] == ["validation loss", "to the best", "best epoch"]
     assert re.match(r"  \* (batch 8|full batch \(120\)) ", lines[place + 2])
     assert re.match(r"  [ =] (batch 8|full batch \(120\)) .* [+-]?\d", lines[place + 3])
     (folder,) = (tmp_path / "runs").iterdir()
@@ -225,6 +225,8 @@ REFUSED = {
     "at nothing": (["--at", "0s"], ["at", "greater than 0", '"0s"']),
     "at twice": (["--at", "20epochs", "-e", "30"], ["20epochs", "30"]),
     "target": (["--target-value", "nan"], ["target_value", "finite", "nan"]),
+    "margin": (["--margin", "-1"], ["margin", "at least 0", "-1"]),
+    "margin in words": (["--margin", "little"], ["margin", '"little"']),
     "target in words": (["--target-value", "low"], ["target_value", '"low"']),
     "no validation": (["--validation", "0"], ["validation", "0.2"]),
     "repeats": (["-r", "0"], ["repeats", "at least 1", "got 0"]),

@@ -176,7 +176,7 @@ def test_what_is_clearly_worse_is_dropped_and_said():
         "example:iris",
         batch_size=8,
         learning_rate={"good": 0.03, "hopeless": 1e-7},
-        epochs=4,
+        epochs=12,
         repeats=10,
     )
     assert found.best == "good"

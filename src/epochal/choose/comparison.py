@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from epochal.choose.difference import PairedDifference
 from epochal.choose.grid import said
 from epochal.choose.hyperbola import Hyperbola
-from epochal.choose.paired import PairedDifference
 from epochal.choose.race import Dropped
 from epochal.choose.reached import Effort
 from epochal.choose.timing import TimingCurve
@@ -74,7 +74,8 @@ class Row:
     noise           how unsteady the curve is: sd of its steps around its trend, in units of the judged
                     column; NaN if it is too short.
     broken          repeats whose loss was not finite.
-    difference      this setting against the best one; None for the best one itself.
+    difference      the best one (for a setting that was dropped, the leader of that moment) against this one;
+                    None for the best one itself.
     dropped         why it was given up early, or None.
     tuned           how its rate was found, or None if it was given.
     model           what `fit` takes to train with it, and `options` its keyword arguments.
@@ -125,7 +126,9 @@ class Comparison:
     at          at what all settings are equal, in words: "50 epochs each".
     rows        one for each setting, the best first.
     best        the name of the best setting.
-    tied        the settings that can't be told apart from the best, itself included.
+    tied        the settings that are not detectably worse than the best, itself included: practically the
+                same, or without a significant difference.
+    margin      the smallest difference of the judged column that matters.
     target      the value of the judged column that counts as reached, or None; `target_words` how it was set.
     hyperbola   updates to the target against the batch size, fitted; None with fewer than three sizes.
     critical    95 % interval of its critical batch size, (low, high); None without a fit.
@@ -147,6 +150,7 @@ class Comparison:
     rows: tuple[Row, ...]
     best: str
     tied: tuple[str, ...]
+    margin: float
     target: float | None
     target_words: str
     hyperbola: Hyperbola | None
@@ -240,6 +244,7 @@ class Comparison:
             "rows": [_nested(row) for row in self.rows],
             "best": self.best,
             "tied": self.tied,
+            "margin": self.margin,
             "target": self.target,
             "target_words": self.target_words,
             "hyperbola": None if self.hyperbola is None else asdict(self.hyperbola),

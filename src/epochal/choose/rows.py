@@ -17,9 +17,8 @@ from epochal.choose.goal import baseline, targets
 from epochal.choose.grid import Entry
 from epochal.choose.hyperbola import Hyperbola, bootstrap_hyperbola, fit_hyperbola
 from epochal.choose.judged import Judged, judge_trial, reached_by, unsteadiness
-from epochal.choose.paired import against, best, indistinguishable
 from epochal.choose.pairs import FEWEST
-from epochal.choose.race import Dropped
+from epochal.choose.race import Outcome
 from epochal.choose.reached import Effort, Reached, effort
 from epochal.choose.setting import Setting
 from epochal.choose.timing import TimingCurve
@@ -57,7 +56,7 @@ class Measured:
     trials: Mapping[str, Sequence[Trial]]
     repeats: int
     tuned: Mapping[str, Tuned]
-    dropped: Mapping[str, Dropped]
+    outcome: Outcome
     timing: Mapping[str, TimingCurve]
     common: Mapping[str, Any]
     update_seconds: Mapping[str, float]
@@ -81,25 +80,19 @@ def concluded(found: Measured, folder: Path | None, seconds: float) -> Compariso
         for name, trials in found.trials.items()
     }
     values = {name: [one.value for one in several] for name, several in judged.items()}
-    leader = best(values, higher_is_better=higher)
-    differences = {one.b: one for one in against(values, higher_is_better=higher)} if len(values) > 1 else {}
-    tied = tuple(
-        name
-        for name in indistinguishable(values, higher_is_better=higher)
-        if name not in found.dropped and np.isfinite(values[name]).any()
-    )
+    outcome = found.outcome
     per_repeat, target_words = _targets(found, values)
     reached = {
         name: [reached_by(trial, column, per_repeat.get(trial.repeat, math.nan)) for trial in trials]
         for name, trials in found.trials.items()
     }
     rows = [
-        replace(_row(found, entry, judged[entry.name]), difference=differences.get(entry.name))
+        replace(_row(found, entry, judged[entry.name]), difference=outcome.differences.get(entry.name))
         for entry in found.entries
     ]
     if per_repeat:
         rows = [replace(row, effort=effort(reached[row.name])) for row in rows]
-    rows = _sorted(rows, leader, tied, higher)
+    rows = _sorted(rows, outcome.best, outcome.tied, higher)
     hyperbola, remark = _hyperbola(rows, reached) if per_repeat else (None, "")
     target = float(np.mean(list(per_repeat.values()))) if per_repeat else None
     comparison = Comparison(
@@ -108,8 +101,9 @@ def concluded(found: Measured, folder: Path | None, seconds: float) -> Compariso
         higher_is_better=higher,
         at=found.at,
         rows=tuple(rows),
-        best=leader,
-        tied=tied,
+        best=outcome.best,
+        tied=outcome.tied,
+        margin=outcome.margin,
         target=target,
         target_words=target_words,
         hyperbola=hyperbola,
@@ -161,7 +155,7 @@ def _row(found: Measured, entry: Entry, judged: Sequence[Judged]) -> Row:
         noise=unsteadiness(trials, found.column, length),
         broken=sum(trial.broken for trial in trials),
         difference=None,
-        dropped=found.dropped.get(name),
+        dropped=found.outcome.dropped.get(name),
         tuned=found.tuned.get(name),
         model=found.settings[name].model,
         options=_options(found, name, epochs),

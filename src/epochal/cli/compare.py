@@ -35,7 +35,7 @@ TIED = "="
 NETWORK = ("network", "hidden", "activation")
 """Options of a network of which a comparison may have several."""
 AXES = ("batch_size", "learning_rate", "optimizer", "epochs", "schedule", "order", "remainder", *NETWORK)
-OWN = (*AXES, "repeats", "target_value", "out", "no_report", "as_json", "quiet")
+OWN = (*AXES, "repeats", "target_value", "margin", "out", "no_report", "as_json", "quiet")
 """Options of both commands that a training does not take over from the comparison as they are."""
 
 
@@ -140,7 +140,7 @@ def _table(found: Comparison, width: int) -> list[str]:
     columns = [
         Column("rate", [_rate(row) for row in rows]),
         Column(found.column.replace(".", " "), [quality(row.quality) for row in rows]),
-        Column("to the best (95 %)", [_difference(found, row) for row in rows], right=False),
+        Column("to the best", [_difference(found, row) for row in rows], right=False),
         Column("best epoch", [_number(row.best_epoch.mean) for row in rows]),
         Column("updates", [f"{row.updates:,}" for row in rows]),
         Column("time", [spent_time(row.seconds) for row in rows]),
@@ -159,13 +159,17 @@ def _mark(found: Comparison, row: Row) -> str:
 
 
 def _legend(found: Comparison) -> list[str]:
+    from epochal.choose.difference import confidence
+    from epochal.choose.pairs import ALPHA
+
     others = [name for name in found.tied if name != found.best]
     marks = ["* the best mean"]
     if others:
         marks.append(f"{TIED} no significant difference from the best (corrected)")
     lines = [
         "; ".join(marks),
-        "±: standard deviation of one repeat; (95 %): interval of one comparison alone",
+        f"±: standard deviation of one repeat; in brackets: interval of the difference, {confidence(ALPHA)} "
+        "for all comparisons together",
         "time: of one training, without evaluations",
     ]
     if found.target is not None:
@@ -187,7 +191,7 @@ def _difference(found: Comparison, row: Row) -> str:
         return ""
     better = 1 if paired.a == row.name else -1
     sign = better if found.higher_is_better else -better
-    ends = paired.ci95
+    ends = paired.interval
     written = paired.differences.written
     middle = f"{'+' if sign * paired.mean > 0 else ''}{written(sign * paired.mean)}"
     if ends is None:

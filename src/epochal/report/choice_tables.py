@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 
 from epochal.choose.comparison import Comparison, Row, Tuned
-from epochal.choose.paired import PairedDifference
+from epochal.choose.difference import PairedDifference
 from epochal.curves import Summary
 from epochal.directions import label_of
 from epochal.report.choice_figures import by_size, standing
@@ -76,7 +76,7 @@ def settings_part(comparison: Comparison) -> str:
         ("learning rate", "how far one update goes"),
         ("repeats", "trainings with seeds of their own"),
         (label_of(comparison.column), "mean over repeats at the best epoch, with 95 % interval"),
-        ("behind the best by", "mean of the paired differences, with 95 % interval"),
+        ("behind the best by", "mean paired difference, with 98 % interval for all settings together"),
         ("P(better)", "share of repeats in which it beat the best setting, with 95 % interval"),
         *((label_of(name), "mean over repeats at the same epoch") for name in columns),
         ("best epoch", "mean over repeats"),
@@ -150,8 +150,8 @@ def _difference(row: Row) -> tuple[Cell, Cell]:
 def _behind(found: PairedDifference, name: str) -> tuple[float, tuple[float, float] | None]:
     """A difference reads "a is better than b by"; here it is by how much `name` is worse."""
     if found.b == name:
-        return found.mean, found.ci95
-    return -found.mean, None if found.ci95 is None else (-found.ci95[1], -found.ci95[0])
+        return found.mean, found.interval
+    return -found.mean, None if found.interval is None else (-found.interval[1], -found.interval[0])
 
 
 def _effort(row: Row) -> Cell:
