@@ -14,7 +14,7 @@ from epochal.directions import label_of
 if TYPE_CHECKING:
     from epochal.choose.comparison import Comparison, Row
 
-__all__ = ["answer", "called", "repeats_of", "said_time"]
+__all__ = ["answer", "called", "repeats_of", "said_time", "taken"]
 
 
 MOST_NAMES = 5
@@ -45,6 +45,17 @@ def answer(found: Comparison) -> str:
     return sentence
 
 
+def taken(found: Comparison) -> str:
+    """Which setting to take, and whether it has only the best mean."""
+    if len(found.tied) < 2:
+        return found.best
+    return f"{found.best}, which has the best {_level(found.row(found.best))}"
+
+
+def _level(row: Row) -> str:
+    return "mean" if row.repeats > 1 else "value"
+
+
 def _within(found: Comparison) -> str:
     return found.at.partition(" each")[0]
 
@@ -71,8 +82,7 @@ def _told(found: Comparison) -> str:
     if leader.repeats < FEWEST:
         return (
             f"{repeats_of(leader.repeats)} are too few for a significant difference. "
-            f"{_start(leader.name)} has the best "
-            f"{'mean' if leader.repeats > 1 else 'value'}: {_figure(found, leader)}."
+            f"{_start(leader.name)} has the best {_level(leader)}: {_figure(found, leader)}."
         )
     cheapest = min(together, key=lambda row: row.seconds)
     least = cheapest.seconds

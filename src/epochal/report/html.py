@@ -228,9 +228,11 @@ def _repeats(document: ReportDocument) -> str:
             if name in numeric and name not in ("repeat", "seed") and len(values) > 1:
                 sd = float(np.std(values, ddof=1))
                 shown = Summary(float(np.mean(values)), sd, None, tuple(values))
-                cells.append(f"<td class=number>{_fixed(shown.mean, shown)} ± {_fixed(sd, shown)}</td>")
+                cells.append(
+                    f"<td class=number>{_fixed(shown.mean, shown)} <small>± {_fixed(sd, shown)}</small></td>"
+                )
             else:
-                cells.append("<th scope=row>mean ± sd</th>" if i == 0 else "<td></td>")
+                cells.append("<th scope=row>mean <small>± sd</small></th>" if i == 0 else "<td></td>")
         foot = f"<tfoot><tr>{''.join(cells)}</tr></tfoot>"
     table = f"<table class=rows><thead><tr>{head}</tr></thead><tbody>{lines}</tbody>{foot}</table>"
     return _block("repeats", "Individual runs", f'<div class="scroll" tabindex="0">{table}</div>')
@@ -366,7 +368,7 @@ def _plain(value: Any) -> str:
     if isinstance(value, float | np.floating):
         return f"{float(value):.4g}" if math.isfinite(value) else "not finite"
     if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes):
-        return ", ".join(_plain(one) for one in value)
+        return ", ".join(_plain(one) for one in value) or "–"
     return str(value)
 
 
