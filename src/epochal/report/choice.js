@@ -129,13 +129,13 @@
     const taken = all.map((s) => { const [x, y] = place(s); return [x - 7, x + 7, y - 7, y + 7]; }), notes = [];
     for (const s of [...all].sort((a, b) => ORDER.indexOf(b.standing) - ORDER.indexOf(a.standing))) {
       const [x, y] = place(s), long = 6.5 * s.name.length;
-      const free = [[1, 1], [1, -1], [-1, 1], [-1, -1]].find(([side, up]) => {
-        const [left, low] = [side > 0 ? x + 8 : x - 8 - long, up > 0 ? y + 1 : y - 17], own = [left, left + long, low, low + 16];
+      const free = [1, -1, 19, -19].flatMap((up) => [[1, up], [-1, up]]).find(([side, up]) => {
+        const [left, low] = [side > 0 ? x + 8 : x - 8 - long, up > 0 ? y + up : y + up - 16], own = [left, left + long, low, low + 16];
         if (left < 0 || own[1] > size[0] || low < 0 || own[3] > size[1]) return false;
         if (taken.some((other) => own[0] < other[1] && other[0] < own[1] && own[2] < other[3] && other[2] < own[3])) return false;
         return taken.push(own);
       });
-      if (free) notes.push({ x: at(s)[0], y: at(s)[1], xanchor: free[0] > 0 ? "left" : "right", xshift: 9 * free[0], yanchor: free[1] > 0 ? "bottom" : "top", yshift: 2 * free[1], text: escape(s.name), showarrow: false, font: { size: 12, color: s.standing === "best" ? colors.ink : colors.soft } });
+      if (free) notes.push({ x: at(s)[0], y: at(s)[1], xanchor: free[0] > 0 ? "left" : "right", xshift: 9 * free[0], yanchor: free[1] > 0 ? "bottom" : "top", yshift: free[1], text: escape(s.name), showarrow: false, font: { size: 12, color: s.standing === "best" ? colors.ink : colors.soft } });
     }
     return notes;
   }

@@ -143,7 +143,7 @@
         text: ends.map((end) => `<span style="color:${end.color}">━ ${escape({ "training, running": "running", "training, fixed": "training" }[end.label] || end.label)}</span>`).join("  ") });
     }
     notes.push({ xref: "paper", x: 0, xanchor: "left", yref: "paper", y: 1, yanchor: "bottom", xshift: -4, yshift: 6, showarrow: false,
-      text: `<b>${escape(spec.kind.replaceAll("_", " "))}</b>${log && labels ? " (log scale)" : ""}`, font: { size: 14, color: colors.text } });
+      text: `<b>${escape(spec.title)}</b>${log && labels ? " (log scale)" : ""}`, font: { size: 14, color: colors.text } });
     return [traces, base(colors, {
       height, margin: { l: 46, r: labels ? 132 : 10, t: 34, b: bottom }, shapes, annotations: notes, hovermode: "x unified",
       xaxis: axis(colors, { showgrid: false, showline: true, ticks: "outside", ticklen: 4, spikecolor: colors.soft, spikethickness: 1, spikedash: "solid", title: last ? { text: X[state.x], font: { color: colors.soft }, standoff: 8 } : undefined, range: [0, (x[x.length - 1] || 1) * 1.01], hoverformat: state.x === "seconds" ? ".3~f" : ",.4~f", unifiedhovertitle: { text: `${X[state.x]} %{x}` } }),
@@ -262,7 +262,7 @@
       const at = document.createElement("div");
       at.className = "panel" + (spec.kind === "loss" ? "" : " small");
       at.setAttribute("role", "img");
-      at.setAttribute("aria-label", `Learning curves: ${spec.kind}`);
+      at.setAttribute("aria-label", `Learning curves: ${spec.title}`);
       box.append(at);
       panels.push(at);
     });
