@@ -124,10 +124,10 @@
   }
 
   // Names beside their points, the best one's first; one that would cover another or a point is left out.
-  function beside(all, { at, ranges, size, colors }) {
+  function beside(all, named, { at, ranges, size, colors }) {
     const place = (s) => at(s).map((v, i) => (v - ranges[i][0]) / (ranges[i][1] - ranges[i][0]) * size[i]);
     const taken = all.map((s) => { const [x, y] = place(s); return [x - 7, x + 7, y - 7, y + 7]; }), notes = [];
-    for (const s of [...all].sort((a, b) => ORDER.indexOf(b.standing) - ORDER.indexOf(a.standing))) {
+    for (const s of [...named].sort((a, b) => ORDER.indexOf(b.standing) - ORDER.indexOf(a.standing))) {
       const [x, y] = place(s), long = 6.5 * s.name.length;
       const free = [1, -1, 19, -19].flatMap((up) => [[1, up], [-1, up]]).find(([side, up]) => {
         const [left, low] = [side > 0 ? x + 8 : x - 8 - long, up > 0 ? y + up : y + up - 16], own = [left, left + long, low, low + 16];
@@ -148,10 +148,11 @@
     const traces = ORDER.map((standing) => bars(all.filter((s) => s.standing === standing), { at: (s) => s[unit], low: (s) => fits(s.low), high: (s) => fits(s.high), upright: true, color: mark(colors, standing).color, width: 1.8 }));
     const said = (s) => `<b>${escape(s.name)}</b><br>${SAID[s.standing]}<br>${cost(s[unit])}${unit === "seconds" ? "" : " " + unit}<br>${escape(data.judged)} ${value(s.mean)} (${range(s.low, s.high, value)})`;
     traces.push(...marks(all, colors, (s) => [s[unit], s.mean], said));
-    const height = wide() ? 400 : 360, margin = { l: 56, r: 16, t: 34, b: 48 };
+    const height = wide() ? 400 : 360, margin = { l: 56, r: 28, t: 34, b: 48 };
     const xaxis = logAxis(colors, `${unit} of one training`, all.map((s) => s[unit]), { write: cost, pad: 0.12, pixels: room(box) });
     const yaxis = axis(colors, "", { range: span(all.flatMap((s) => [...s.values, fits(s.low), fits(s.high)])), nticks: 7 });
-    const notes = beside(all, { at: (s) => [Math.log10(s[unit]), s.mean], ranges: [xaxis.range, yaxis.range], size: [room(box), height - margin.t - margin.b], colors });
+    const named = wide() || all.length <= 4 ? all : all.filter((s) => s.standing === "best");
+    const notes = beside(all, named, { at: (s) => [Math.log10(s[unit]), s.mean], ranges: [xaxis.range, yaxis.range], size: [box.clientWidth - margin.l - margin.r, height - margin.t - margin.b], colors });
     return [traces, {
       height, margin, xaxis, yaxis,
       annotations: [...notes, { xref: "paper", x: 0, xanchor: "left", yref: "paper", y: 1, yanchor: "bottom", xshift: -4, yshift: 6, showarrow: false, text: `<b>${escape(data.judged)}</b>${aside(better)}`, font: { size: 14, color: colors.ink } }],
