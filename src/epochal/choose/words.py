@@ -14,7 +14,7 @@ from epochal.directions import label_of
 if TYPE_CHECKING:
     from epochal.choose.comparison import Comparison, Row
 
-__all__ = ["answer", "called", "repeats_of", "said_time", "taken"]
+__all__ = ["answer", "called", "repeats_of", "said_time", "taken", "too_few"]
 
 
 MOST_NAMES = 5
@@ -81,7 +81,7 @@ def _told(found: Comparison) -> str:
     together = [leader, *others]
     if leader.repeats < FEWEST:
         return (
-            f"{repeats_of(leader.repeats)} are too few for a significant difference. "
+            f"{too_few(leader.repeats)}. "
             f"{_start(leader.name)} has the best {_level(leader)}: {_figure(found, leader)}."
         )
     cheapest = min(together, key=lambda row: row.seconds)
@@ -143,6 +143,15 @@ def called(names: Sequence[str]) -> str:
 def repeats_of(count: int) -> str:
     """A number of repeats in words."""
     return f"{count:,} repeat{'' if count == 1 else 's'}"
+
+
+def too_few(repeats: int) -> str:
+    """That so many repeats tell nothing.
+
+    >>> too_few(1)
+    '1 repeat is too few for a significant difference'
+    """
+    return f"{repeats_of(repeats)} {'is' if repeats == 1 else 'are'} too few for a significant difference"
 
 
 def said_time(seconds: float) -> str:
