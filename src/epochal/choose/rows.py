@@ -20,6 +20,7 @@ from epochal.choose.judged import Judged, judge_trial, reached_by, unsteadiness
 from epochal.choose.pairs import FEWEST
 from epochal.choose.race import Outcome
 from epochal.choose.reached import Effort, Reached, effort
+from epochal.choose.recommend import lucky, recommended
 from epochal.choose.setting import Setting
 from epochal.choose.timing import TimingCurve
 from epochal.choose.trial import Trial
@@ -37,9 +38,6 @@ __all__ = ["SHARE", "Measured", "concluded"]
 SHARE = 0.1
 """How far from the best value one may be to have reached the target, as a share of the way back to a constant
 prediction. With less than a tenth most settings of a grid never get there, and little is learned of them."""
-
-LUCK = 2.0
-"""How far below its mean the best of many evaluations lies, at least, in units of their scatter."""
 
 REGIMES = ("batch", "mini-batch", "stochastic")
 
@@ -92,7 +90,8 @@ def concluded(found: Measured, folder: Path | None, seconds: float) -> Compariso
     ]
     if per_repeat:
         rows = [replace(row, effort=effort(reached[row.name])) for row in rows]
-    rows = _sorted(rows, outcome.best, outcome.tied, higher)
+    chosen, same = recommended({row.name: row for row in rows}, outcome, values, higher)
+    rows = _sorted(rows, chosen, outcome.tied, higher)
     hyperbola, remark = _hyperbola(rows, reached) if per_repeat else (None, "")
     target = float(np.mean(list(per_repeat.values()))) if per_repeat else None
     comparison = Comparison(
@@ -101,6 +100,8 @@ def concluded(found: Measured, folder: Path | None, seconds: float) -> Compariso
         higher_is_better=higher,
         at=found.at,
         rows=tuple(rows),
+        recommended=chosen,
+        same=same,
         best=outcome.best,
         tied=outcome.tied,
         margin=outcome.margin,
@@ -178,13 +179,13 @@ def _bounds(found: Measured, column: str) -> tuple[float, float]:
     return bounds_of(column.partition(".")[2], found.bench.base.loss_name)
 
 
-def _sorted(rows: Sequence[Row], leader: str, tied: Sequence[str], higher: bool) -> list[Row]:
-    """The best first, then those that are tied with it, then the others by their means."""
+def _sorted(rows: Sequence[Row], first: str, tied: Sequence[str], higher: bool) -> list[Row]:
+    """The recommended one first, then those that are tied with it, then the others by their means."""
 
     def key(row: Row) -> tuple[bool, bool, float]:
         mean = row.quality.mean
         worth = math.inf if math.isnan(mean) else -mean if higher else mean
-        return row.name != leader, row.name not in tied, worth
+        return row.name != first, row.name not in tied, worth
 
     return sorted(rows, key=key)
 
@@ -275,7 +276,7 @@ def _notes(found: Measured, rows: Sequence[Row], remark: str) -> tuple[str, ...]
         for row in rows
         if row.broken
     ]
-    notes += _lucky(rows)
+    notes += _lucky(rows, found.outcome.best)
     if found.tuned and any(row.effort is not None and row.effort.reached for row in rows):
         notes.append(
             f"learning rates were tuned for the best {label_of(found.column)}, not for few updates "
@@ -286,16 +287,14 @@ def _notes(found: Measured, rows: Sequence[Row], remark: str) -> tuple[str, ...]
     return tuple(notes)
 
 
-def _lucky(rows: Sequence[Row]) -> list[str]:
+def _lucky(rows: Sequence[Row], best: str) -> list[str]:
     """Whether the best one may owe its place to the best moment of an unsteady curve."""
-    first = rows[0]
-    others = [row for row in rows[1:] if row.noise < first.noise / 2 and not row.dropped]
-    ahead = [abs(row.quality.mean - first.quality.mean) for row in others]
-    if not any(distance < LUCK * first.noise for distance in ahead):
+    first = next(row for row in rows if row.name == best)
+    if not lucky(first, rows):
         return []
     return [
         f"{first.name}: the curve is unsteady (it scatters by {first.noise:.2g} between evaluations), "
-        "so its best value is partly luck; a steadier setting that is nearly as good is the safer choice."
+        "so its best value is partly luck; steadier settings that are nearly as good are safer."
     ]
 
 

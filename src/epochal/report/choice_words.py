@@ -8,7 +8,7 @@ from html import escape
 __all__ = ["GOALS", "JUDGED", "NOISE", "REGIMES", "STANDINGS", "explained", "meaning_of"]
 
 STANDINGS = {
-    "best": ("◆", "best mean"),
+    "best": ("◆", "recommended"),
     "tied": ("●", "no significant difference"),
     "worse": ("○", "worse"),
     "dropped": ("✕", "given up early"),
