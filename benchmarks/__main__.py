@@ -18,6 +18,7 @@ TABLES = (
     "memory",
     "plan",
     "compare",
+    "equal_settings",
     "advise",
     "regret",
     "stream",

@@ -393,3 +393,18 @@ def test_checkpoints_read_the_nearest_evaluation(found):
 @given(st.sampled_from(["sgd", "momentum", "adam", "lion"]), st.integers(1, 10_000))
 def test_a_first_guess_grows_with_the_batch(optimizer, size):
     assert 0 < first_guess(optimizer, size) <= first_guess(optimizer, size + 1) <= 0.5 < FACTOR
+
+
+@pytest.mark.parametrize("rate", [{}, {"learning_rate": 0.02}, {"learning_rate": [0.02, 0.05]}])
+def test_a_named_optimizer_is_compared_with_an_optax_object(rate):
+    """The rate goes to the named ones; the object keeps its own, and appears once."""
+    found = compare(
+        MODEL, "example:iris", batch_size=32, optimizer=["adam", optax.sgd(0.05)], epochs=2, repeats=3, **rate
+    )
+    objects = [row for row in found.rows if row.learning_rate is None]
+    named = [row for row in found.rows if row.learning_rate is not None]
+    assert [row.name for row in objects] == ["optax"]
+    assert {row.learning_rate for row in named} >= set(np.ravel(rate.get("learning_rate", [])))
+    assert any(note.startswith("optax: an Optax object keeps its own learning rate") for note in found.notes)
+    with pytest.raises(ep.Refusal, match="has no effect on an Optax object"):
+        compare(MODEL, "example:iris", batch_size=32, optimizer=optax.sgd(0.05), learning_rate=0.01, epochs=2)

@@ -42,7 +42,7 @@ def cells_of(found: Comparison) -> list[tuple[str, ...]]:
 
 MARKS = {
     "*": "recommended",
-    "=": "practically the same as the best mean",
+    "=": "practically the same as the recommended",
     "~": "no significant difference from the best mean",
 }
 """How a setting stands; none for one that is worse."""
@@ -54,7 +54,7 @@ def mark_of(found: Comparison, row: Row) -> str:
         return "*"
     if row.name not in found.tied:
         return ""
-    return "=" if row.difference is not None and row.difference.equivalent else "~"
+    return "=" if row.name in found.same else "~"
 
 
 def marks_of(found: Comparison) -> str:

@@ -104,7 +104,7 @@ def _quality(row: Row, comparison: Comparison, columns: Sequence[str]) -> list[C
     shape, words = STANDINGS[stands]
     if stands == "tied" and row.name == comparison.best:
         words = "best mean"
-    elif stands == "tied" and row.difference is not None and row.difference.equivalent:
+    elif stands == "tied" and row.name in comparison.same:
         words = "practically the same"
     lost = row.dropped
     why = "" if lost is None else f"<small>after {count(lost.after, 'repeat')}: {escape(lost.reason)}</small>"
