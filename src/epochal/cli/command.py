@@ -10,7 +10,7 @@ import click
 
 from epochal.errors import Refusal, did_you_mean
 
-__all__ = ["Command", "Option", "sentence", "under"]
+__all__ = ["Command", "Option", "of_other_commands", "sentence", "under"]
 
 _NEGATIVE = re.compile(r"-\.?\d[\d_.,eE+-]*")
 _WIDTH = 26
@@ -66,6 +66,18 @@ class Command(click.Command):
                 name = next((one.name for one in self.params if isinstance(one, click.Argument)), "a number")
                 raise Refusal(f"{name} must not be negative; got {word}.")
         return super().parse_args(ctx, args)
+
+
+_FLAG = re.compile(r"(?<![\w=-])--[a-z][a-z-]+")
+
+
+def of_other_commands(words: str, command: click.Command, training: click.Command) -> list[str]:
+    """The flags in a sentence that a command lacks and `epochal train` has."""
+    own, others = (
+        {name for one in known.params for name in (*one.opts, *one.secondary_opts)}
+        for known in (command, training)
+    )
+    return [name for name in dict.fromkeys(_FLAG.findall(words)) if name in others - own]
 
 
 def sentence(error: click.ClickException) -> str:

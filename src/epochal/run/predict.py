@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from epochal.engine.determinism import options_for
 from epochal.engine.evaluate import forward
 from epochal.errors import Refusal
 from epochal.models import Model, Variables, computing_in, label_probabilities, probabilities, settled
+from epochal.run.overlap import overlap_of
 from epochal.run.prediction import Prediction
 from epochal.waiting import interruptible
 
@@ -185,6 +186,12 @@ def predict(
     if getattr(run.model, "carries", False):
         again = " and again after each gap" if len(_parts(run, dataset)) > 1 else ""
         notes = (*notes, f"the state is zero before the first row{again}, and carried from window to window.")
+    labeled = dataset.targets is not None and line is None
+    overlap = overlap_of(run, dataset) if labeled else None
+    if overlap is not None and overlap.trained != 0 and overlap.sentence:
+        notes = (*notes, overlap.sentence)
+    if places and None in places["row"]:
+        notes = (*notes, _beyond(places))
     if run.threshold is not None:
         chosen = parameters == "last" and run.threshold.rule != "given"
         aside = " (it was chosen at the best epoch, not for these weights)" if chosen else ""
@@ -194,15 +201,26 @@ def predict(
         values=per_repeat.mean(axis=0),
         spread=spread,
         per_repeat=per_repeat,
-        notes=notes,
+        noticed=notes,
         target=run.data["target"],
         names=dataset.names,
         truth=dataset.targets,
+        overlap=overlap,
         places=places,
         threshold=threshold,
         units=None if not scales else np.mean([1 / scale for scale in scales], axis=0),
         inputs=beside,
         index=_index_of(data, dataset.samples),
+    )
+
+
+def _beyond(places: Mapping[str, Sequence[Any]]) -> str:
+    """Which of the forecasts are of what the data does not hold yet."""
+    count = sum(row is None for row in places["row"])
+    which = "1 forecast is" if count == 1 else f"{count:,} forecasts are"
+    where = "the last line of the table" if count == 1 and places["row"][-1] is None else "those"
+    return (
+        f'{which} of what comes after the end of the data: {where}, with an empty cell in the column "row".'
     )
 
 
