@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -171,15 +172,13 @@ def target_numbers(column: pa.ChunkedArray, said: str) -> NDArray[np.float64]:
 
 
 def refuse_missing(
-    said: str, count: int, rows: int, first: int, flag: str, named: bool, marks: Sequence[str] = ()
+    said: str, count: int, rows: int, first: int, flag: str, named: bool, marks: Collection[str] = ()
 ) -> None:
     """Refuse a target that misses so many values that it may be none, or that its marks may be a class.
 
     Where the user named it and its cells are empty, rows without a target are unlabeled, however many.
     """
-    if count == rows:
-        raise Refusal(f"{said} and must have values; got none in {rows:,} rows. Name another with --target.")
-    if count <= _MISSING_SHARE * rows or (named and not marks):
+    if count <= _MISSING_SHARE * rows or (named and not marks and count < rows):
         return
     shown = ", ".join(f'"{mark}"' for mark in marks)
     what = f" ({shown} {'is' if len(marks) == 1 else 'are'} read as missing)" if marks else ""
@@ -187,6 +186,8 @@ def refuse_missing(
     if marks:
         how = f"If {mean} a class, pass --missing ''; if not, name another column with --target, or remove "
         how += "those rows."
+    elif count == rows:
+        how = "Name another column with --target."
     else:
         how = (
             "It was taken for the target unnamed, and with so many gaps it may be none: --target "
