@@ -12,7 +12,7 @@ from epochal.printable import one_line
 from epochal.run.evaluation import Calibration, Evaluation, Residuals
 from epochal.run.threshold import Threshold
 
-__all__ = ["MOST_CLASSES", "by_threshold", "cells", "heading", "sections", "spread", "text"]
+__all__ = ["MOST_CLASSES", "by_threshold", "cells", "distinct", "heading", "sections", "spread", "text"]
 
 MOST_CLASSES = 12
 _MOST_PAIRS = 8
@@ -97,7 +97,7 @@ def _classes(found: Evaluation) -> list[Section]:
     if not shown or (len(shown) > MOST_CLASSES and not found.task.is_multilabel):
         return []
     over = "1 repeat" if found.repeats == 1 else f"mean ± sd over {found.repeats} repeats"
-    called = _distinct(list(found.per_class))
+    called = distinct(list(found.per_class))
     rows: list[tuple[str, ...]] = [("", "precision", "recall", "F1", "rows")]
     for name, figures in shown[:MOST_CLASSES]:
         shares = (spread(one) for one in (figures.precision, figures.recall, figures.f1))
@@ -126,7 +126,7 @@ def _confusion(found: Evaluation, width: int) -> Section:
         return "", []
     who = "" if found.repeats == 1 else " of the ensemble"
     at = by_threshold(found.threshold)
-    called = _distinct(found.task.classes)
+    called = distinct(found.task.classes)
     names = list(called.values())
     if len(names) <= MOST_CLASSES:
         rows = [
@@ -208,7 +208,7 @@ def _short(name: str) -> str:
     return name if len(name) <= _NAME else f"{name[:half]}…{name[-half:]}"
 
 
-def _distinct(names: Sequence[str]) -> dict[str, str]:
+def distinct(names: Sequence[str]) -> dict[str, str]:
     """Short forms of names, numbered where two would look alike."""
     short = {name: _short(name) for name in names}
     if len(set(short.values())) == len(short):
