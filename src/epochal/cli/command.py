@@ -101,4 +101,6 @@ def sentence(error: click.ClickException) -> str:
         )
         return f"{path} needs {name}; `{path} --help` tells more."
     message = " ".join(error.format_message().split())
+    if re.search(r"unexpected extra arguments? \([\d.,e -]+\)", message):
+        message = f"{message.rstrip('.')}: a list of numbers is written with commas, such as 8,32"
     return f"{message.rstrip('.?')}; `{path} --help` tells more."

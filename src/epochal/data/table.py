@@ -21,6 +21,7 @@ from epochal.data.encode import as_text, encode, plain_numbers, without_marks
 from epochal.data.grouping import by_pattern
 from epochal.data.identifiers import usual_target
 from epochal.data.recognize import Hints, recognize
+from epochal.data.rising import rising_note
 from epochal.data.schema import Column, Encoder, LeftOut
 from epochal.data.target import class_ids, recognize_task, refuse_missing, target_numbers
 from epochal.data.target_text import with_plain_target
@@ -117,7 +118,7 @@ def dataset_of_table(
     targets = targets_of(table.column(target), task, known_as(target))
     goal = goal_of(targets, len(task.classes), len(names))
     columns, left_out, column_notes = input_columns(table, options, target, weight, names, goal=goal)
-    said += column_notes
+    said += [*column_notes, *rising_note(table, columns, names)]
     encoder = Encoder(
         names=names,
         header=header,
@@ -287,9 +288,15 @@ def input_columns(
             f" and {len(missing) - 10:,} more" if len(missing) > 10 else ""
         )
         which = f"column {shown} has" if len(missing) == 1 else f"columns {shown} have"
+        kinds = {marks[index].kind == "category" for index in missing}
+        filled = f"numbers are filled with the {filling} of the training samples," if False in kinds else ""
+        filled += {True: " categories are left without a level,"}.get(kinds == {True, False}, "")
+        filled = f"{filled} and" if filled else ""
+        read = json.loads((table.schema.metadata or {}).get(b"marks", b"{}"))
+        counted = ", empty ones and marks together" if any(names[index] in read for index in missing) else ""
         notes.append(
-            f"{which} missing values ({cells:,} cell{'s' if cells > 1 else ''}): numbers are filled with "
-            f"the {filling} of the training samples, and an indicator column says where."
+            f"{which} missing values ({cells:,} cell{'s' if cells > 1 else ''}{counted}): {filled} "
+            "an indicator column says where."
         )
     return columns, left_out, notes
 

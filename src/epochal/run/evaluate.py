@@ -61,7 +61,7 @@ def evaluate(
         overlap=overlap_of(run, dataset),
         parameters=parameters,
         threshold=run.threshold,
-        noticed=(*dataset.notes, *notes, *_left_out(run)),
+        noticed=(*dataset.notes, *notes, *_left_out(run), *run.remarks),
     )
     losses = _losses(run, outputs, dataset)
     if run.task.is_multilabel:

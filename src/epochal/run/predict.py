@@ -31,7 +31,15 @@ if TYPE_CHECKING:
     from epochal.data import Dataset
     from epochal.run.record import Fitted, Run
 
-__all__ = ["compiled_forward", "in_units", "inputs_beside", "outputs_of", "predict", "read_samples"]
+__all__ = [
+    "compiled_forward",
+    "in_units",
+    "inputs_beside",
+    "outputs_of",
+    "pointed",
+    "predict",
+    "read_samples",
+]
 
 
 @functools.lru_cache(maxsize=32)
@@ -78,6 +86,13 @@ def inputs_beside(
     if rows is None:
         return table
     return table.take(pa.array([None if row is None else row - 1 for row in rows], pa.int64()))
+
+
+def pointed(beside: Any) -> list[str]:
+    """A note on numbers of the data that are written otherwise beside the predictions."""
+    if beside is None or (beside.schema.metadata or {}).get(b"decimal") != b",":
+        return []
+    return ["numbers of the data that have a decimal comma are written with a point, as the predictions are."]
 
 
 def outputs_of(run: Run, dataset: Dataset, parameters: str = "best") -> list[NDArray[np.float64]]:
@@ -182,7 +197,10 @@ def predict(
     beside = inputs_beside(
         data, dataset.samples if line is None else None, with_inputs, id, places.get("row"), reading
     )
-    notes, threshold = dataset.notes, None if run.threshold is None else run.threshold.value
+    notes, threshold = (
+        (*dataset.notes, *pointed(beside)),
+        None if run.threshold is None else run.threshold.value,
+    )
     if getattr(run.model, "carries", False):
         again = " and again after each gap" if len(_parts(run, dataset)) > 1 else ""
         notes = (*notes, f"the state is zero before the first row{again}, and carried from window to window.")

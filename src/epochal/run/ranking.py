@@ -15,7 +15,7 @@ from epochal.errors import Refusal
 from epochal.faces import of_new_data
 from epochal.models import Pairwise
 from epochal.run.csv_file import write_table
-from epochal.run.predict import compiled_forward, inputs_beside
+from epochal.run.predict import compiled_forward, inputs_beside, pointed
 from epochal.run.prediction import table_beside
 
 if TYPE_CHECKING:
@@ -133,7 +133,9 @@ def rank(
     name = run.encoder.by if isinstance(run.encoder, PairEncoder) else "group"
     notes = tuple(note for note in items.notes if not note.endswith("the targets are not used."))
     beside = inputs_beside(data, items.samples, with_inputs, id, None, reading)
-    return Ranking(mean, spread, per_repeat, _places(mean, own), named, name, notes, beside)
+    return Ranking(
+        mean, spread, per_repeat, _places(mean, own), named, name, (*notes, *pointed(beside)), beside
+    )
 
 
 def _mean_of_group(scores: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.float64]:
