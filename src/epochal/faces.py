@@ -126,6 +126,8 @@ def of_new_data(sentence: str) -> str:
 def _loading(found: re.Match[str], loader: str) -> str:
     """An argument, in a call of the loader if it is one of reading and the sentence does not show a call."""
     argument = _argument(found)
+    if loader and found["name"] == "window":
+        return f"ep.windows(..., {argument if '=' in argument else f'{argument}=...'})"
     if not loader or found["name"] not in _OF_LOADING:
         return argument
     call, blank, rest = argument, "", ""

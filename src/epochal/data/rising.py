@@ -30,7 +30,7 @@ def rising_note(table: pa.Table, columns: Sequence[Column], names: Sequence[str]
         if (steps >= 0).all() and (steps > 0).mean() > 0.5:
             return [
                 f"the rows are in the order of {called(names, column.index)}: if they are a series, "
-                "--window 24 (ep.windows(..., lags=24)) forecasts it from its past, and --split chronological "
-                "holds out the last rows; a random split trains on the future of what it validates on."
+                "--window 24 forecasts it from its past, and --split chronological holds out the last rows; "
+                "a random split trains on the future of what it validates on."
             ]
     return []
