@@ -293,7 +293,8 @@ def input_columns(
         filled += {True: " categories are left without a level,"}.get(kinds == {True, False}, "")
         filled = f"{filled} and" if filled else ""
         read = json.loads((table.schema.metadata or {}).get(b"marks", b"{}"))
-        counted = ", empty ones and marks together" if any(names[index] in read for index in missing) else ""
+        marked = sum(sum(read.get(names[index], {}).values()) for index in missing)
+        counted = ", empty ones included" if 0 < marked < cells else ""
         notes.append(
             f"{which} missing values ({cells:,} cell{'s' if cells > 1 else ''}{counted}): {filled} "
             "an indicator column says where."
