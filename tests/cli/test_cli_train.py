@@ -37,7 +37,7 @@ def test_the_screen_fits_80_columns_and_has_no_trailing_blanks(call, tmp_path):
     wanted = ["Data", "Plan", "Training", "Verdict", "Results at the best epoch (1 repeat: no interval)"]
     last = ["Run     run", "Next    epochal predict run NEW_DATA"]
     assert titles == [*wanted, "Classes, validation (1 repeat)", "Stopped", *last]
-    assert [line for before, line in itertools.pairwise(lines) if line in titles and before] == []
+    assert [line for before, line in itertools.pairwise(lines) if line in titles[:-1] and before] == []
     assert not (tmp_path / "run" / "report.html").exists()
 
 
