@@ -294,7 +294,7 @@ def _lucky(rows: Sequence[Row], best: str) -> list[str]:
         return []
     return [
         f"{first.name}: the curve is unsteady (it scatters by {first.noise:.2g} between evaluations), "
-        "so its best value is partly luck; steadier settings that are nearly as good are safer."
+        "so part of its lead is the luck of its best epoch."
     ]
 
 
