@@ -1,8 +1,10 @@
 """Learning curves with known answers, drawn from a generative model.
 
 A repeat's training loss falls by an exponential; its validation loss follows, and turns up where the truth is
-overfitting. Repeats differ in level, speed and rise (log-normal effects of split and start); evaluations scatter
-with correlated neighbors (a first-order autoregression); few validation samples move the level of a whole repeat.
+overfitting. Repeats differ in level, speed and rise (log-normal effects of split and start); evaluations
+scatter
+with correlated neighbors (a first-order autoregression); few validation samples move the level of a whole
+repeat.
 """
 
 from __future__ import annotations
@@ -67,14 +69,14 @@ def drawn(truth: str, repeats: int, rng: np.random.Generator) -> Known:
     rise = 0.0
     if kind in ("overfitting", "slight overfitting"):
         rise = float(rng.uniform(0.3, 1.6) if kind == "overfitting" else rng.uniform(0.04, 0.15))
-        turn, power = epochs * rng.uniform(0.15, 0.5), rng.uniform(0.7, 1.5)
+        turn, power = epochs * rng.uniform(0.1, 0.5) * effect(0.25), rng.uniform(0.7, 1.5)
         climb = np.clip((t - turn) / (epochs - turn), 0, 1) ** power
-        factor = 1 + rise * effect(0.35) * climb
+        factor = 1 + rise * effect(rng.uniform(0.2, 0.9)) * climb
     if kind == "still improving":
         speed = slow = epochs * rng.uniform(0.5, 1.2)
         start = max(start, 2.2 * least)
     if kind == "underfitting":
-        least, start = level * rng.uniform(0.85, 0.93), level * rng.uniform(1.0, 1.3)
+        least, start = level * rng.uniform(0.87, 0.94), level * rng.uniform(1.0, 1.3)
     if kind == "noise":
         least = level * rng.uniform(1.0, 1.03)
         factor = 1 + rng.choice([0.0, 0.0, rng.uniform(0.1, 1.5)]) * effect(0.3) * (t / epochs)
@@ -89,7 +91,7 @@ def drawn(truth: str, repeats: int, rng: np.random.Generator) -> Known:
     else:
         bottom = least * (rng.uniform(0.05, 0.5) if "overfitting" in kind or kind == "noise" else 0.8)
         training = bottom + (start - bottom) * np.exp(-t / (slow * paces))
-    scatter = rng.uniform(0.004, 0.03)
+    scatter = rng.uniform(0.004, 0.05)
     if kind == "unstable":
         jumps = (rng.random(shape) < rng.uniform(0.15, 0.3)) * rng.exponential(0.6 * level, shape)
         training, validation = training + jumps, validation + jumps

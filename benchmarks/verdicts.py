@@ -1,4 +1,4 @@
-"""How often is the verdict right? Curves with known answers, by the number of repeats: truth against verdict."""
+"""How often is the verdict right? Curves with known answers: truth against verdict."""
 
 from __future__ import annotations
 

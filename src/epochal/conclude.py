@@ -41,6 +41,7 @@ from epochal.models import (
 from epochal.models.frozen import whole
 from epochal.prepared import Prepared, Samples
 from epochal.run import BrokenUpdate, Fitted, ForecastScores, History, Outcome, Run, Scores, score_forecasts
+from epochal.run.concerns import concerns_of
 from epochal.run.evaluate import hashes_of
 from epochal.run.per_class import label_confusion
 from epochal.run.threshold import decide
@@ -158,16 +159,6 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
     data, came = describe_data(prepared), results[0].samples
     if came is not None:
         data["samples"] = data["sizes"]["train"] = came
-    verdict = judge(
-        curves,
-        baseline=baseline or None,
-        validation_samples=prepared.part_size("validation"),
-        training_samples=data["sizes"]["train"],
-        monitor="validation.loss" if "validation" in prepared.spec.parts else prepared.spec.monitor,
-        chosen_by=prepared.spec.monitor,
-        stopped_early=2 * sum(_ruled(result) for result in results) >= len(repeats),
-        settings=settings | ({"loss": "one of its own"} if callable(prepared.settings.loss) else {}),
-    )
     failed = next((result.failed for result in results if result.failed), "")
     scores: dict[str, Scores] = {}
     for name in ("validation", "test"):
@@ -176,6 +167,25 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
                 scores[name] = _scores(prepared, dict(zip(repeats, fitted, strict=True)), name)
             except DataFailed as error:
                 failed = failed or str(error).rstrip(".")
+    forecasts = _forecasts(prepared, repeats, scores)
+    confusions = {
+        name: one.confusion
+        for name, one in scores.items()
+        if one.confusion is not None and prepared.task.is_classification
+    }
+    verdict = judge(
+        curves,
+        baseline=baseline or None,
+        validation_samples=prepared.part_size("validation"),
+        training_samples=data["sizes"]["train"],
+        monitor="validation.loss" if "validation" in prepared.spec.parts else prepared.spec.monitor,
+        chosen_by=prepared.spec.monitor,
+        stopped_early=2 * sum(_ruled(result) for result in results) >= len(repeats),
+        settings=settings
+        | ({"loss": "one of its own"} if callable(prepared.settings.loss) else {})
+        | {"unscaled": _unscaled(prepared)},
+        concerns=concerns_of(data["notes"], forecasts, confusions, prepared.task.classes),
+    )
     threshold, asked = None, prepared.settings.threshold
     if asked is not None and (not isinstance(asked, str) or "validation" in scores):
         threshold, scores = decide(asked, scores, prepared.task.classes[1])
@@ -194,7 +204,7 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         conditions=conditions(prepared.lanes, prepared.settings.deterministic),
         baseline=baseline,
         threshold=threshold,
-        forecasts=_forecasts(prepared, repeats, scores),
+        forecasts=forecasts,
         observed=None if prepared.dataset.timeline is None else History.of(prepared.dataset.timeline),
         order_seeds=tuple(prepared.seed(repeat, "order") for repeat in repeats),
         rows=prepared.dataset.rows[: 0 if prepared.endless else None],
@@ -210,6 +220,11 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         interrupted=interrupted,
         failed=failed,
     )
+
+
+def _unscaled(prepared: Prepared) -> bool:
+    """Whether inputs that are numbers go in as they are."""
+    return prepared.scalings[0] is None and np.issubdtype(prepared.dataset.dtype, np.floating)
 
 
 def _begun(results: list[LaneResult]) -> list[LaneResult]:

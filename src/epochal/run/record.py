@@ -386,7 +386,7 @@ class Run:
 
     def summary(self) -> str:
         """A few lines for a reader in a hurry."""
-        lines = [in_python(self.verdict.sentence)]
+        lines = [str(self.verdict)]
         headline = self.headline
         if headline is not None:
             name = label_of(headline[0])
