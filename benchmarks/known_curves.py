@@ -36,7 +36,7 @@ TRUTHS = (
 
 @dataclass(frozen=True)
 class Known:
-    """Curves with their answer: `rise` is the expected end over the expected least, less 1."""
+    """Curves with their answer."""
 
     truth: str
     curves: Curves
@@ -45,6 +45,7 @@ class Known:
     training_samples: int
     loss: str
     rise: float
+    """The expected end less the expected least, in the units of the loss."""
 
 
 def drawn(truth: str, repeats: int, rng: np.random.Generator) -> Known:
@@ -107,7 +108,7 @@ def drawn(truth: str, repeats: int, rng: np.random.Generator) -> Known:
     repeat, at = np.nonzero(keep)
     columns = {"train.loss": training[keep], "validation.loss": validation[keep]}
     curves = Curves(repeat, at, at * 10, at * 100, at * 0.01, columns)
-    return Known(truth, curves, known, samples, 4 * samples, loss, rise)
+    return Known(truth, curves, known, samples, 4 * samples, loss, rise * least)
 
 
 def _correlated(rng: np.random.Generator, shape: tuple[int, int], sd: float) -> Floats:

@@ -167,9 +167,12 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
                 scores[name] = _scores(prepared, dict(zip(repeats, fitted, strict=True)), name)
             except DataFailed as error:
                 failed = failed or str(error).rstrip(".")
+    threshold, asked = None, prepared.settings.threshold
+    if asked is not None and (not isinstance(asked, str) or "validation" in scores):
+        threshold, scores = decide(asked, scores, prepared.task.classes[1])
     forecasts = _forecasts(prepared, repeats, scores)
     confusions = {
-        name: one.confusion
+        name: one.confusion if one.confusion_at_threshold is None else one.confusion_at_threshold
         for name, one in scores.items()
         if one.confusion is not None and prepared.task.is_classification
     }
@@ -186,9 +189,6 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         | {"unscaled": _unscaled(prepared)},
         concerns=concerns_of(data["notes"], forecasts, confusions, prepared.task.classes),
     )
-    threshold, asked = None, prepared.settings.threshold
-    if asked is not None and (not isinstance(asked, str) or "validation" in scores):
-        threshold, scores = decide(asked, scores, prepared.task.classes[1])
     return Run(
         plan=prepared.plan,
         task=prepared.task,
@@ -224,7 +224,8 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
 
 def _unscaled(prepared: Prepared) -> bool:
     """Whether inputs that are numbers go in as they are."""
-    return prepared.scalings[0] is None and np.issubdtype(prepared.dataset.dtype, np.floating)
+    floating = bool(np.issubdtype(prepared.dataset.dtype, np.floating))
+    return prepared.settings.standardize is False and floating
 
 
 def _begun(results: list[LaneResult]) -> list[LaneResult]:
@@ -321,7 +322,10 @@ def constant_figures(prepared: Prepared, repeat: int) -> dict[str, float]:
             "absolute_error": error,
             "huber": np.where(error <= 1, 0.5 * error**2, error - 0.5),
         }.get(known, error).mean(axis=1)
-        found = {"r2": float(METRICS["r2"].function(np.broadcast_to(middle, targets.shape), targets, 0, np))}
+        constant = np.broadcast_to(middle, targets.shape)
+        found = {"r2": float(METRICS["r2"].function(constant, targets, 0, np))}
+        ours, true = (prepared.in_units(repeat, "validation", values) for values in (constant, targets))
+        found |= {name: float(METRICS[name].function(ours, true, 0, np)) for name in ("rmse", "mae")}
     found = {name: value for name, value in found.items() if name in names}
     return found | ({"loss": float(np.average(losses, weights=weights))} if known else {})
 

@@ -95,7 +95,7 @@ def say_chance(case: Case, chance: Chance) -> Verdict:
         sentence += f" The training loss did fall ({fall:.0%} below): what was learned does not carry over."
         remedy = (
             "The inputs may say nothing about the target: check the target column and what was left out. "
-            f"{_more(case, chance.repeats, 'a smaller effect')}"
+            "More samples, or more repeats (--repeats 10), may show a smaller effect."
         )
     elif chance.probable:
         remedy = _more(case, chance.repeats, "it")
@@ -238,7 +238,7 @@ def say_plateau(
             f"{_near(case)} "
             "Predictions use the weights from there."
         )
-        tip = "Whether it would have overfitted later is not known, and does not matter here."
+        tip = "What a longer training would have done is not known."
     elif good:
         kind = "good fit"
         sentence = (

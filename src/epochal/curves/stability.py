@@ -108,7 +108,7 @@ def calmer(case: Case) -> str:
     rate, size = case.settings.get("learning_rate"), case.settings.get("batch_size")
     first = ""
     if case.settings.get("unscaled"):
-        first = "The inputs are not standardized, which is the first suspicion: --standardize. "
+        first = "The inputs are not standardized, which is the first suspicion: leave out --no-standardize. "
     slower = (
         f"--learning-rate {float(rate) / 3:.1g}"
         if isinstance(rate, int | float)

@@ -133,8 +133,8 @@ def _level(
         gap = ending(case.monitored, case.window) - ending(case.training, case.window)
         figures |= {"gap_at_the_end": plain(gap), "explained_share_of_training_loss": plain(explained)}
         flat = not falling_to_the_end(case, case.training).holds
-        if case.name in case.baseline and explained < EXPLAINED and gap < GAP * case.yardstick and flat:
-            return say_underfitting(case, explained, _surely_underfit(case), figures)
+        if case.name in case.baseline and explained < EXPLAINED and gap < GAP * case.yardstick:
+            return say_underfitting(case, explained, flat and _surely_underfit(case), figures)
     least = abs(rise.figures["value_there"] or 0.0)
     sensitive = rise.seen <= max((ABOVE_LEAST - 1) * least, RISE * case.yardstick)
     good = sensitive and not concerned and not case.above_own > ABOVE_LEAST

@@ -264,10 +264,10 @@ class Run:
 
     @property
     def main_metric(self) -> str:
-        """The metric that is shown first; of a series the error, whose share of variance says little."""
+        """The metric that is shown first: of one number, or of a series, the error in its own units."""
         if not self.task.is_regression:
             return "label_accuracy" if self.task.is_multilabel else "accuracy"
-        return "rmse" if self.observed is not None else "r2"
+        return "rmse" if self.observed is not None or self.task.outputs == 1 else "r2"
 
     @property
     def headline(self) -> tuple[str, Summary] | None:
@@ -286,8 +286,8 @@ class Run:
         if "validation" not in self.scores or "test" in self.scores or not chosen_there:
             return ""
         return (
-            "The epoch was chosen on the same validation rows, and intervals are over repeats on this table: "
-            "slightly optimistic; use --test 0.2 for an unbiased estimate."
+            "The epoch was chosen on the same validation rows, so these figures are slightly optimistic; use "
+            "--test 0.2 for an unbiased estimate."
         )
 
     @property
