@@ -63,13 +63,13 @@ SGD = {"optimizer": "sgd"}
 CASES = tuple(
     Made(truth, classes, rows, signal, scatter, hidden, epochs, more, parity)
     for truth, rows, signal, scatter, hidden, epochs, more, parity in (
-        ("overfitting", 100, 1.0, 1.5, 64, 60, {}, 0.0),
+        ("overfitting", 200, 2.0, 1.5, 64, 60, {}, 0.0),
         ("good fit", 600, 2.0, 0.5, 8, 40, {"learning_rate": 0.003}, 0.0),
-        ("still improving", 300, 1.5, 0.5, 8, 20, {"learning_rate": 0.0005}, 0.0),
-        ("underfitting", 600, 0.4, 0.1, 1, 40, {}, 1.0),
+        ("still improving", 300, 1.5, 0.5, 8, 20, {"learning_rate": 0.001}, 0.0),
+        ("underfitting", 1000, 0.3, 0.1, 1, 30, {"batch_size": 32}, 1.0),
         ("noise", 150, 0.0, 1.0, 16, 40, {}, 0.0),
-        ("unstable", 200, 1.0, 0.5, 32, 40, SGD | {"learning_rate": 4.0, "batch_size": 4}, 0.0),
-        ("overfitting, stopped", 100, 1.0, 1.5, 64, 100, {"stop": ep.Patience(10)}, 0.0),
+        ("unstable", 200, 1.0, 0.5, 32, 40, SGD | {"learning_rate": 1.0, "batch_size": 4}, 0.0),
+        ("overfitting, stopped", 200, 2.0, 1.5, 64, 100, {"stop": ep.Patience(10)}, 0.0),
     )
     for classes in (True, False)
 )

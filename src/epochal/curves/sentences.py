@@ -74,9 +74,9 @@ def _often(case: Case) -> int:
     return max(1, int(case.curves.update.max(initial=0)) // (2 * FEWEST_EVALUATIONS))
 
 
-def say_chance(case: Case, chance: Chance) -> Verdict:
+def say_chance(case: Case, chance: Chance, rise: Difference) -> Verdict:
     """Not surely better than the baseline."""
-    figures = case.figures() | chance.figures
+    figures = case.figures() | rise.figures | chance.figures
     fall = case.training_share()
     head = (
         "Perhaps better than chance, but not surely"
@@ -91,14 +91,18 @@ def say_chance(case: Case, chance: Chance) -> Verdict:
             else digits(chance.seen)
         )
         sentence += f" A gain of less than {seen} could have gone unseen."
-    if fall is not None and fall > EXPLAINED:
+    if rise.holds or rise.probable:
+        epoch, end = case.told_at_end()
+        verb = "fell" if case.flipped else "rose"
+        sentence += f" From there it {verb} to {digits(end)} at epoch {epochs_in_words(epoch)}."
+    if chance.probable:
+        remedy = _more(case, chance.repeats, "it")
+    elif fall is not None and fall > EXPLAINED:
         sentence += f" The training loss did fall ({fall:.0%} below): what was learned does not carry over."
         remedy = (
             "The inputs may say nothing about the target: check the target column and what was left out. "
             "More samples, or more repeats (--repeats 10), may show a smaller effect."
         )
-    elif chance.probable:
-        remedy = _more(case, chance.repeats, "it")
     else:
         rate = case.settings.get("learning_rate")
         faster = (
@@ -233,10 +237,10 @@ def say_plateau(
     late = case.curves.best(case.name).median_epoch >= 0.95 * case.horizon
     if stopped and not late:
         kind = "stopped in time" if good else "leveled off"
+        aside = "" if good else f" No sign of overfitting before, but {unseen}."
         sentence = (
-            f"Stopped in time: a rule ended training when the {case.called} no longer improved. "
-            f"{_near(case)} "
-            "Predictions use the weights from there."
+            f"{kind[0].upper()}{kind[1:]}: a rule ended training when the {case.called} no longer improved. "
+            f"{_near(case)}{aside} Predictions use the weights from the best epoch."
         )
         tip = "What a longer training would have done is not known."
     elif good:

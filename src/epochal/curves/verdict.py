@@ -104,12 +104,12 @@ def _judged(case: Case, chosen_by: str, stopped_early: bool, concerned: bool) ->
         return say_too_short(case, chance)
     rise, fall = risen(case), falling_to_the_end(case, case.monitored)
     if chance is not None and not chance.better and not fall.holds:
-        verdict = say_chance(case, chance)
+        verdict = say_chance(case, chance, rise)
     elif rise.holds:
         verdict = say_overfitting(case, rise, chosen_by)
     elif fall.holds and not stopped_early:
         verdict = say_still_improving(case, fall, chance)
-    elif rise.probable:
+    elif rise.probable and not (stopped_early and case.above_least <= ABOVE_LEAST):  # rules wait for a rise
         verdict = say_overfitting(case, rise, chosen_by)
     elif shaken is not None:
         verdict = shaken
