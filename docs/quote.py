@@ -1,7 +1,7 @@
 """Which figures do the pages quote? Writes those of benchmarks/results between the marks for them.
 
-A page has `<!-- quoted: NAME -->` and `<!-- end of NAME -->`; between them go the table and the lines below it of
-`benchmarks/results/NAME.md`.
+A page has `<!-- quoted: NAME -->` and `<!-- end of NAME -->`; between them go the table and lines of
+`benchmarks/results/NAME.md`, without its title.
 """
 
 from __future__ import annotations

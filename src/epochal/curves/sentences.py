@@ -121,7 +121,7 @@ def say_chance(case: Case, chance: Chance, rise: Difference) -> Verdict:
     return Verdict("no detectable difference from chance", sentence, rule, figures, remedy)
 
 
-def say_overfitting(case: Case, rise: Difference, chosen_by: str) -> Verdict:
+def say_overfitting(case: Case, rise: Difference, chosen_by: str, stopped: bool) -> Verdict:
     """A rise that holds, or one that is probable."""
     verb = "fell" if case.flipped else "rose"
     best = case.curves.best(case.name)
@@ -142,12 +142,14 @@ def say_overfitting(case: Case, rise: Difference, chosen_by: str) -> Verdict:
         sentence = (
             f"Probably overfitting from around epoch {k} on: {moved}, which scatter could still explain."
         )
-        again = _more(case, rise.repeats, "it") + " "
+        again = f"{_more(case, rise.repeats, 'it')} ".lstrip()
     chosen = case.curves.best(chosen_by) if chosen_by in case.curves.columns else None
     if chosen is not None and chosen.median_epoch <= max(rise.epoch, best.median_epoch) + 0.1 * case.horizon:
         sentence += " Predictions use the weights from the best epoch."
     else:
         sentence += f" Predictions use weights from after that, where {chosen_by} was best."
+    if stopped:
+        sentence += " A rule stopped training after that."
     rule = (
         f"Overfitting when {rise.how}, and the training loss at fixed parameters fell meanwhile. {_COUNTS} "
     )
@@ -255,8 +257,7 @@ def say_plateau(
             f"Leveled off: the {case.called} leveled off {within}. No sign of overfitting, but {unseen}. "
         )
         sentence += _near(case)
-        needed = rise.repeats if case.repeats >= FEWEST_REPEATS else 5
-        tip = f"{_more(case, needed, 'a smaller one')} {tip}".strip()
+        tip = f"{_more(case, rise.repeats, 'a smaller one')} {tip}".strip()
     if late and not stopped:
         sentence += " The best epoch is among the last, so a few more may lower it a little."
     rule = (
@@ -280,7 +281,9 @@ def _near(case: Case, *, capital: bool = True) -> str:
 
 
 def _more(case: Case, repeats: int | None, what: str) -> str:
-    """How many repeats would tell, or that samples would."""
+    """How many repeats would tell, or that samples would; of few repeats the verdict itself says so."""
+    if case.repeats < FEWEST_REPEATS:
+        return ""
     if repeats is not None and repeats > case.repeats:
         return f"About {repeats} repeats would tell {what} (--repeats {repeats})."
     return f"More repeats of this table would hardly tell {what}; more validation samples would."

@@ -106,11 +106,11 @@ def _judged(case: Case, chosen_by: str, stopped_early: bool, concerned: bool) ->
     if chance is not None and not chance.better and not fall.holds:
         verdict = say_chance(case, chance, rise)
     elif rise.holds:
-        verdict = say_overfitting(case, rise, chosen_by)
+        verdict = say_overfitting(case, rise, chosen_by, stopped_early)
     elif fall.holds and not stopped_early:
         verdict = say_still_improving(case, fall, chance)
     elif rise.probable and not (stopped_early and case.above_least <= ABOVE_LEAST):  # rules wait for a rise
-        verdict = say_overfitting(case, rise, chosen_by)
+        verdict = say_overfitting(case, rise, chosen_by, stopped_early)
     elif shaken is not None:
         verdict = shaken
     elif case.above_least > ABOVE_LEAST:

@@ -179,8 +179,15 @@ class Run:
 
     @cached_property
     def metrics(self) -> dict[str, dict[str, Summary]]:
-        """Mean, sd and 95 % interval over repeats, by part and name, at the best parameters."""
-        return {part: scores.metrics for part, scores in self.scores.items()}
+        """Mean, sd and 95 % interval over repeats, by part and name, at the best parameters.
+
+        Of regression the errors in units of the target come first, then R².
+        """
+        first = {name: place for place, name in enumerate(("rmse", "mae", "r2"))}
+        return {
+            part: dict(sorted(scores.metrics.items(), key=lambda one: first.get(one[0], len(first))))
+            for part, scores in self.scores.items()
+        }
 
     @cached_property
     def per_class(self) -> dict[str, dict[str, ClassFigures]]:
