@@ -68,7 +68,7 @@ CASES = tuple(
         ("still improving", 300, 1.5, 0.5, 8, 20, {"learning_rate": 0.001}, 0.0),
         ("underfitting", 1000, 0.3, 0.1, 1, 30, {"batch_size": 32}, 1.0),
         ("noise", 150, 0.0, 1.0, 16, 40, {}, 0.0),
-        ("unstable", 200, 1.0, 0.5, 32, 40, SGD | {"learning_rate": 1.0, "batch_size": 4}, 0.0),
+        ("unstable", 200, 1.0, 0.5, 32, 40, SGD | {"learning_rate": 4.0, "batch_size": 4}, 0.0),
         ("overfitting, stopped", 200, 2.0, 1.5, 64, 100, {"stop": ep.Patience(10)}, 0.0),
     )
     for classes in (True, False)

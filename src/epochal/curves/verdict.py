@@ -133,7 +133,7 @@ def _level(
         gap = ending(case.monitored, case.window) - ending(case.training, case.window)
         figures |= {"gap_at_the_end": plain(gap), "explained_share_of_training_loss": plain(explained)}
         flat = not falling_to_the_end(case, case.training).holds
-        if case.name in case.baseline and explained < EXPLAINED and gap < GAP * case.yardstick:
+        if case.name in case.baseline and explained < EXPLAINED and abs(gap) < GAP * case.yardstick:
             return say_underfitting(case, explained, flat and _surely_underfit(case), figures)
     least = abs(rise.figures["value_there"] or 0.0)
     sensitive = rise.seen <= max((ABOVE_LEAST - 1) * least, RISE * case.yardstick)
