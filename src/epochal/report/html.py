@@ -100,7 +100,6 @@ def _answer(document: ReportDocument) -> str:
     sign, tone = _SIGNS.get(verdict.kind, ("?", "open"))
     if verdict.concerns:
         sign, tone = "!", "bad"
-    first = "".join(f'<p class="sentence">{_flags(concern)}</p>' for concern in verdict.concerns)
     figures = "".join(
         f"<tr><th scope=row>{escape(figure_label(name))}</th><td>{text(value)}</td></tr>"
         for name, value in verdict.figures.items()
@@ -114,9 +113,12 @@ def _answer(document: ReportDocument) -> str:
         kind = head
     else:
         said_html, kind = f"<span>{escape(said)}</span>", verdict.kind.capitalize()
+    if verdict.concerns:  # they matter more than the shape of the curve
+        kind, *others = verdict.concerns
+        said_html = f"<span>{_flags(' '.join([*others, said]))}</span>"
     return (
         f'<section id="answer" class="answer {tone}" aria-label="The answer">'
-        f'<div class="words">{first}<p class="kind"><span class="sign" '
+        f'<div class="words"><p class="kind"><span class="sign" '
         f'aria-hidden="true">{sign}</span>{escape(kind)}</p>'
         f'<p class="sentence">{said_html}</p>{remedy}'
         f"</div>{_headline(document)}"
