@@ -71,7 +71,7 @@ def repeats_needed(differences: Floats, overlap: float) -> int | None:
     below (Nadeau & Bengio 2003): then the answer is more samples.
 
     >>> repeats_needed(np.array([0.01, 0.02, 0.06, 0.03]), overlap=0.25)
-    7
+    6
     """
     mean, sd = float(differences.mean()), float(differences.std(ddof=1))
     for count in range(differences.size + 1, _MOST_REPEATS + 1):
