@@ -23,6 +23,7 @@ TABLES = (
     "regret",
     "stream",
     "orders",
+    "verdicts",
     "checkpoints",
 )
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from epochal.data.association import Goal, goal_of
+from epochal.data.association import DETERMINES, Goal, goal_of
 from epochal.data.columns import ColumnReference, called, flag_value, resolve, resolve_all
 from epochal.data.dataset import Dataset, Task, fingerprint
 from epochal.data.date_forms import check_format, written_dates
@@ -268,7 +268,7 @@ def input_columns(
         told = "" if goal is None else goal.determined_by(_seen_by(goal, table.column(index), found))
         if told:
             notes.append(
-                f"{called(names, index)} determines the target: {told}. If it is not known before the target "
+                f"{called(names, index)}{DETERMINES}{told}. If it is not known before the target "
                 f"is, leave it out with --drop {flag_value(names, index)}."
             )
     if problems:
