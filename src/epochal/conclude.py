@@ -41,6 +41,7 @@ from epochal.models import (
 from epochal.models.frozen import whole
 from epochal.prepared import Prepared, Samples
 from epochal.run import BrokenUpdate, Fitted, ForecastScores, History, Outcome, Run, Scores, score_forecasts
+from epochal.run.ensemble import ensemble_figures
 from epochal.run.evaluate import hashes_of
 from epochal.run.per_class import label_confusion
 from epochal.run.threshold import decide
@@ -343,6 +344,9 @@ def _scores(prepared: Prepared, fitted: Mapping[int, Fitted], name: str) -> Scor
     wanted = (*metrics_for(task.kind), *(metric for metric in spec.metrics if metric.own))
     figures: dict[str, list[float]] = {"loss": [], **{metric.name: [] for metric in wanted}}
     confusion, labels, shares, true, predicted = [], [], [], [], []
+    # Test samples are those of all repeats and decide nothing; a sum saves keeping all predictions.
+    together, total = name == "test" and len(fitted) > 1, np.float64(0)
+    ensemble: dict[str, float] = {}
     columns = slice(1, 2) if task.kind == "binary" else slice(None)
     values = len(fitted) * prepared.part_size(name) * len(task.classes)
     kept = task.kind == "binary" or values <= _MOST_KEPT
@@ -353,6 +357,7 @@ def _scores(prepared: Prepared, fitted: Mapping[int, Fitted], name: str) -> Scor
         scores, targets = np.asarray(outputs, np.float64), part.targets
         if task.is_classification:
             each = probabilities(scores, np)
+            total = total + each
             pairs = np.zeros((len(task.classes),) * 2, np.int64)
             np.add.at(pairs, (targets, each.argmax(axis=1)), 1)
             confusion.append(pairs)
@@ -361,27 +366,33 @@ def _scores(prepared: Prepared, fitted: Mapping[int, Fitted], name: str) -> Scor
                 shares.append(each[:, columns])
         elif task.is_multilabel:
             confusion.append(label_confusion(targets > 0, scores > 0))
+            each = label_probabilities(scores, np)
+            total = total + each
             if kept:
                 labels.append(targets.astype(np.int64))
-                shares.append(label_probabilities(scores, np))
+                shares.append(each)
         else:
             scores = prepared.in_units(repeat, name, scores.reshape(targets.shape))
             targets = prepared.truth(repeat, name)
             true.append(targets)
             predicted.append(scores)
+            total = total + scores
         for metric in wanted:
             figures[metric.name].append(
                 evaluated(metric, scores, targets, spec.classes)
                 if metric.own
                 else float(metric.function(scores, targets, spec.classes, np))
             )
+    if together:
+        known = not callable(prepared.settings.loss)
+        ensemble = ensemble_figures(total / len(fitted), targets, task, part.weights, loss=known)
     summaries = {
         metric: summarize(values, bounds_of(metric, prepared.loss_name)) for metric, values in figures.items()
     }
     if not task.is_regression:
         own = {"labels": np.stack(labels), "probabilities": np.stack(shares)} if kept else {}
-        return Scores(summaries, np.stack(confusion), **own)
-    return Scores(summaries, None, np.concatenate(true), np.concatenate(predicted))
+        return Scores(summaries, np.stack(confusion), ensemble=ensemble, **own)
+    return Scores(summaries, None, np.concatenate(true), np.concatenate(predicted), ensemble=ensemble)
 
 
 def _forecasts(

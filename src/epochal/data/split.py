@@ -285,7 +285,7 @@ def _deal(
     stream: int,
     parts: tuple[list[NDArray[np.int64]], ...],
 ) -> None:
-    """Give some to test in an order that no seed changes, some of the others to validation, the rest train."""
+    """Give some to test, whatever the seed, some of the others to validation, and the rest to training."""
     for part, key, first in ((2, TEST_SEED, stream + TEST_STREAMS), (1, seed, stream)):
         count = held[part - 1]
         picked = permute(key, first, len(samples), np.arange(count)) if count else np.zeros(0, np.int64)

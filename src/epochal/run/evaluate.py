@@ -15,8 +15,9 @@ from epochal.data import Dataset
 from epochal.data.reading import AS_FOUND, Reading
 from epochal.data.row_hashes import row_hashes
 from epochal.errors import Refusal
-from epochal.models import METRICS, bounds_of, metrics_for
+from epochal.models import METRICS, bounds_of
 from epochal.models.losses import LOSSES, loss_for
+from epochal.run.ensemble import ensemble_figures, figures, logits_of
 from epochal.run.evaluation import Bin, Calibration, Evaluation, Overlap, Residuals
 from epochal.run.forecast import ForecastScores, score_forecasts
 from epochal.run.per_class import decided, label_confusion, per_class
@@ -124,12 +125,6 @@ def _losses(run: Run, outputs: Sequence[Floats], dataset: Dataset) -> list[float
     return found
 
 
-def _figures(outputs: Floats, targets: NDArray[Any], kind: str, classes: int) -> dict[str, float]:
-    return {
-        metric.name: float(metric.function(outputs, targets, classes, np)) for metric in metrics_for(kind)
-    }
-
-
 def _over_repeats(rows: Sequence[dict[str, float]], loss: str) -> dict[str, Summary]:
     return {name: summarize([row[name] for row in rows], bounds_of(name, loss)) for name in rows[0]}
 
@@ -140,13 +135,10 @@ def _of_classes(
     """Metrics, confusion, class table and calibration from probabilities `(repeats, n, classes)`."""
     targets, classes = np.asarray(dataset.targets), run.task.classes
     mean = each.mean(axis=0)
-    rows = [_figures(_logits(shares), targets, run.task.kind, len(classes)) for shares in each]
+    rows = [figures(logits_of(shares, run.task), targets, run.task) for shares in each]
     if losses:
         rows = [{"loss": loss, **row} for loss, row in zip(losses, rows, strict=True)]
-    ensemble = _figures(_logits(mean), targets, run.task.kind, len(classes))
-    if losses:
-        chosen = _logits(mean)[np.arange(len(targets)), targets]
-        ensemble = {"loss": float(-np.average(chosen, weights=dataset.sample_weight)), **ensemble}
+    ensemble = ensemble_figures(mean, targets, run.task, dataset.sample_weight, loss=bool(losses))
     cuts = [None] * len(each) if run.threshold is None else run.threshold.per_repeat.per_repeat
     counts = np.stack(
         [_counts(_decided(one, cut), targets, len(classes)) for one, cut in zip(each, cuts, strict=True)]
@@ -171,12 +163,6 @@ def _of_classes(
         per_class=per_class(counts, classes),
         calibration=calibrate(each, targets, classes),
     )
-
-
-def _logits(shares: Floats) -> Floats:
-    """Log probabilities, which metrics take as logits."""
-    logits: Floats = np.log(np.maximum(shares, 1e-300))
-    return logits
 
 
 def _decided(shares: Floats, threshold: float | None) -> NDArray[np.int64]:
@@ -233,17 +219,10 @@ def _of_labels(
     """Metrics, the table of the labels and calibration from probabilities `(repeats, n, labels)`."""
     targets, labels = np.asarray(dataset.targets), run.task.classes
     mean = each.mean(axis=0)
-
-    def logits(shares: Floats) -> Floats:
-        values: Floats = np.log(np.maximum(shares, 1e-300)) - np.log(np.maximum(1 - shares, 1e-300))
-        return values
-
-    rows = [_figures(logits(shares), targets, run.task.kind, len(labels)) for shares in each]
-    ensemble = _figures(logits(mean), targets, run.task.kind, len(labels))
+    rows = [figures(logits_of(shares, run.task), targets, run.task) for shares in each]
     if losses:
         rows = [{"loss": loss, **row} for loss, row in zip(losses, rows, strict=True)]
-        chosen = np.log(np.maximum(np.where(targets > 0, mean, 1 - mean), 1e-300)).mean(axis=1)
-        ensemble = {"loss": float(-np.average(chosen, weights=dataset.sample_weight)), **ensemble}
+    ensemble = ensemble_figures(mean, targets, run.task, dataset.sample_weight, loss=bool(losses))
     counts = np.stack([label_confusion(targets > 0, shares > 0.5) for shares in each])
     pooled = np.stack([1 - each, each], axis=-1).reshape(len(each), -1, 2)
     calibration = calibrate(pooled, (targets > 0).astype(np.int64).ravel(), ("", "a label"))
@@ -267,8 +246,8 @@ def _of_numbers(
     if line is not None:
         targets = line.restored(targets, np.arange(len(targets)))
     mean = each.mean(axis=0)
-    rows = [_figures(values, targets, run.task.kind, 0) for values in each]
-    ensemble = _figures(mean, targets, run.task.kind, 0)
+    rows = [figures(values, targets, run.task) for values in each]
+    ensemble = ensemble_figures(mean, targets, run.task)
     if losses:
         rows = [row | {"loss": loss} for loss, row in zip(losses, rows, strict=True)]
         ensemble["loss"] = float("nan")

@@ -93,6 +93,8 @@ class Scores:
     """(repeats, n, 1) of the second of two classes, or (repeats, n, classes); not kept of too many."""
     confusion_at_threshold: NDArray[np.int64] | None = None
     """(repeats, true, predicted) counts with the threshold of each repeat, if the run has one."""
+    ensemble: dict[str, float] = field(default_factory=dict)
+    """The metrics of the mean prediction of the repeats, where they share samples that decide nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,6 +180,14 @@ class Run:
     def metrics(self) -> dict[str, dict[str, Summary]]:
         """Mean, sd and 95 % interval over repeats, by part and name, at the best parameters."""
         return {part: scores.metrics for part, scores in self.scores.items()}
+
+    @property
+    def ensemble(self) -> dict[str, dict[str, float]]:
+        """The metrics of the mean prediction of the repeats, which `predict` gives, by part and name.
+
+        For "test" alone, whose samples no repeat has seen; empty without it, or with one repeat.
+        """
+        return {part: scores.ensemble for part, scores in self.scores.items() if scores.ensemble}
 
     @cached_property
     def per_class(self) -> dict[str, dict[str, ClassFigures]]:

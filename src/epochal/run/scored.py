@@ -26,6 +26,7 @@ def figures_of(scores: Scores, per_class: Mapping[str, ClassFigures]) -> dict[st
     """What run.json says; `per_class` follows from the counts and is there for other readers."""
     return {
         "metrics": {name: summary.to_dict() for name, summary in scores.metrics.items()},
+        "ensemble": scores.ensemble,
         "confusion": None if scores.confusion is None else scores.confusion.tolist(),
         "confusion_at_threshold": None
         if scores.confusion_at_threshold is None
@@ -68,7 +69,8 @@ def read_scores(path: Path, part: str, value: dict[str, Any], loss: str) -> Scor
             found |= _probabilities(path, table, part, len(found["confusion"]))
         else:
             found |= {name: _uncolumns(table, f"{part} {name}") for name in ("true", "predicted")}
-    return Scores(metrics, **found)
+    ensemble = {name: float("nan") if x is None else float(x) for name, x in value["ensemble"].items()}
+    return Scores(metrics, ensemble=ensemble, **found)
 
 
 def _probabilities(path: Path, table: Any, part: str, repeats: int) -> dict[str, NDArray[Any]]:
