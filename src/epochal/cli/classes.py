@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from epochal.directions import label_of
 from epochal.layout import aligned
 from epochal.run import Run
-from epochal.run.evaluation_text import MOST_CLASSES, spread
+from epochal.run.evaluation_text import MOST_CLASSES, distinct, spread
 
 __all__ = ["class_sections", "threshold_section"]
 
@@ -45,9 +45,10 @@ def _table(run: Run, part: str) -> list[str]:
     shown = list(run.per_class[part].items())
     if len(shown) > MOST_CLASSES:
         shown = sorted(shown, key=lambda one: one[1].f1.mean)[:MOST_CLASSES]
+    called = distinct([name for name, _ in shown])
     for name, figures in shown:
         cells = (spread(one) for one in (figures.precision, figures.recall, figures.f1))
-        rows.append((_short(name), *cells, _number(figures.support.mean)))
+        rows.append((called[name], *cells, _number(figures.support.mean)))
     return aligned(rows, right=[4])
 
 
@@ -55,9 +56,10 @@ def _pairs(run: Run, part: str) -> list[str]:
     found = run.most_confused(part, most=_MOST_PAIRS)
     if not found:
         return ["none: every sample is in its class"]
+    called = distinct(run.task.classes)
     rows = [("true", "taken for", "samples", "of its class")]
     rows += [
-        (_short(one.true), _short(one.predicted), _number(one.count.mean), f"{one.share:.0%}")
+        (called[one.true], called[one.predicted], _number(one.count.mean), f"{one.share:.0%}")
         for one in found
     ]
     return aligned(rows, right=[2, 3])
@@ -65,7 +67,3 @@ def _pairs(run: Run, part: str) -> list[str]:
 
 def _number(value: float) -> str:
     return f"{value:,.0f}" if value == round(value) or value >= 100 else f"{value:.1f}"
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 17 else f"{name[:16]}…"

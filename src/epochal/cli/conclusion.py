@@ -85,9 +85,11 @@ def _forecasts(run: Run) -> list[str]:
     for part, found in run.forecasts.items():
         if len(found.rmse_by_step) == 1:
             continue
-        rows = [("step ahead", f"{part} RMSE", *(naive.name for naive in found.naive))]
+        ends = " (95 %)" if found.rmse_by_step[0].sd is not None else ""
+        rows = [("step ahead", f"{part} RMSE{ends}", *(naive.name for naive in found.naive))]
         for step, rmse in enumerate(found.rmse_by_step[:_MOST_STEPS]):
-            own = " ".join(cells(rmse)).strip() if rmse.sd is not None else _single(rmse.mean)
+            mean, between = cells(rmse)
+            own = f"{mean} ({between})" if rmse.sd is not None else _single(rmse.mean)
             rows.append((str(step + 1), own, *(_single(one.rmse_by_step[step].mean) for one in found.naive)))
         lines += aligned(rows)
         if len(found.rmse_by_step) > _MOST_STEPS:

@@ -11,7 +11,7 @@ from epochal.layout import aligned, folded
 from epochal.printable import one_line
 from epochal.run.evaluation import Calibration, Evaluation, Residuals
 
-__all__ = ["MOST_CLASSES", "cells", "heading", "sections", "spread", "text"]
+__all__ = ["MOST_CLASSES", "cells", "distinct", "heading", "sections", "spread", "text"]
 
 MOST_CLASSES = 12
 _MOST_PAIRS = 8
@@ -92,7 +92,7 @@ def _classes(found: Evaluation) -> list[Section]:
     if not shown or (len(shown) > MOST_CLASSES and not found.task.is_multilabel):
         return []
     over = "1 repeat" if found.repeats == 1 else f"mean ± sd over {found.repeats} repeats"
-    called = _distinct(list(found.per_class))
+    called = distinct(list(found.per_class))
     rows: list[tuple[str, ...]] = [("", "precision", "recall", "F1", "rows")]
     for name, figures in shown[:MOST_CLASSES]:
         shares = (spread(one) for one in (figures.precision, figures.recall, figures.f1))
@@ -115,7 +115,7 @@ def _confusion(found: Evaluation, width: int) -> Section:
     if counts is None or found.task.is_multilabel:
         return "", []
     who = "" if found.repeats == 1 else " of the ensemble"
-    called = _distinct(found.task.classes)
+    called = distinct(found.task.classes)
     names = list(called.values())
     if len(names) <= MOST_CLASSES:
         rows = [
@@ -197,7 +197,7 @@ def _short(name: str) -> str:
     return name if len(name) <= _NAME else f"{name[:half]}…{name[-half:]}"
 
 
-def _distinct(names: Sequence[str]) -> dict[str, str]:
+def distinct(names: Sequence[str]) -> dict[str, str]:
     """Short forms of names, numbered where two would look alike."""
     short = {name: _short(name) for name in names}
     if len(set(short.values())) == len(short):
