@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -12,13 +10,10 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.curves import Curves, judge, summarize
+from epochal.curves import Curves, judge
 from epochal.data import Split
 from epochal.describe import conditions, describe_data, describe_settings
-from epochal.engine.determinism import options_for
-from epochal.engine.evaluate import forward
-from epochal.engine.fed import FedLane, evaluate_in_blocks
-from epochal.engine.feed import AHEAD, Reader
+from epochal.engine.fed import FedLane
 from epochal.engine.lane import Lane
 from epochal.engine.optimizers import averaged
 from epochal.engine.spec import Spec
@@ -27,31 +22,17 @@ from epochal.engine.update import packing
 from epochal.errors import DataFailed
 from epochal.models import (
     METRICS,
-    Loss,
-    Model,
     Variables,
-    bounds_of,
-    computing_in,
-    evaluated,
-    label_probabilities,
-    metrics_for,
-    probabilities,
     shapes_of,
 )
 from epochal.models.frozen import whole
-from epochal.prepared import Prepared, Samples
-from epochal.run import BrokenUpdate, Fitted, ForecastScores, History, Outcome, Run, Scores, score_forecasts
-from epochal.run.ensemble import ensemble_figures
+from epochal.prepared import Prepared
+from epochal.run import BrokenUpdate, Fitted, History, Outcome, Run, Scores
 from epochal.run.evaluate import hashes_of
-from epochal.run.per_class import label_confusion
 from epochal.run.threshold import decide
-from epochal.waiting import interruptible
+from epochal.scoring import forecasts_of, gains_of, scores_of
 
 __all__ = ["LaneResult", "conclude", "constant_figures"]
-
-
-_MOST_KEPT = 2**22
-"""Probabilities of several classes that are kept of one part of the samples, over all repeats (32 MB)."""
 
 
 class End(NamedTuple):
@@ -173,8 +154,9 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
     scores: dict[str, Scores] = {}
     for name in ("validation", "test"):
         if prepared.part_size(name):
+            gains = gains_of(prepared, [result.state for result in results]) if name == "validation" else {}
             try:
-                scores[name] = _scores(prepared, dict(zip(repeats, fitted, strict=True)), name)
+                scores[name] = scores_of(prepared, dict(zip(repeats, fitted, strict=True)), name, gains)
             except DataFailed as error:
                 failed = failed or str(error).rstrip(".")
     threshold, asked = None, prepared.settings.threshold
@@ -195,7 +177,7 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         conditions=conditions(prepared.lanes, prepared.settings.deterministic),
         baseline=baseline,
         threshold=threshold,
-        forecasts=_forecasts(prepared, repeats, scores),
+        forecasts=forecasts_of(prepared, repeats, scores),
         observed=None if prepared.dataset.timeline is None else History.of(prepared.dataset.timeline),
         order_seeds=tuple(prepared.seed(repeat, "order") for repeat in repeats),
         rows=prepared.dataset.rows[: 0 if prepared.endless else None],
@@ -310,102 +292,3 @@ def constant_figures(prepared: Prepared, repeat: int) -> dict[str, float]:
         found = {"r2": float(METRICS["r2"].function(np.broadcast_to(middle, targets.shape), targets, 0, np))}
     found = {name: value for name, value in found.items() if name in names}
     return found | ({"loss": float(np.average(losses, weights=weights))} if known else {})
-
-
-@functools.lru_cache(maxsize=16)
-def _scoring(model: Model, loss: Loss, deterministic: bool) -> Any:
-    """The compiled function (variables, inputs, targets) -> (outputs, losses)."""
-
-    def score(variables: Variables, inputs: jax.Array, targets: jax.Array) -> tuple[jax.Array, jax.Array]:
-        outputs = forward(model, variables, inputs)
-        return outputs, loss(outputs, targets)
-
-    return jax.jit(score, compiler_options=options_for(deterministic))
-
-
-def _outputs(prepared: Prepared, learned: Fitted, part: Samples | Reader) -> tuple[Any, Any]:
-    """The outputs and losses of the best parameters for all samples of a part."""
-    model = computing_in(prepared.model, prepared.settings.precision)
-    scoring = _scoring(model, prepared.spec.loss, prepared.settings.deterministic)
-
-    def score(inputs: Any, targets: Any) -> Any:
-        return interruptible(lambda: jax.block_until_ready(scoring(learned.best, inputs, targets)))
-
-    if isinstance(part, Samples):
-        outputs, losses = score(part.inputs, part.targets)
-        return outputs, losses
-    with ThreadPoolExecutor(AHEAD) as executor:
-        return evaluate_in_blocks(part, part.part, lambda read: score(read.inputs, read.targets), executor)
-
-
-def _scores(prepared: Prepared, fitted: Mapping[int, Fitted], name: str) -> Scores:
-    """What the best parameters of each repeat reach on a part."""
-    task, spec = prepared.task, prepared.spec
-    wanted = (*metrics_for(task.kind), *(metric for metric in spec.metrics if metric.own))
-    figures: dict[str, list[float]] = {"loss": [], **{metric.name: [] for metric in wanted}}
-    confusion, labels, shares, true, predicted = [], [], [], [], []
-    # Test samples are those of all repeats and decide nothing; a sum saves keeping all predictions.
-    together, total = name == "test" and len(fitted) > 1, np.float64(0)
-    ensemble: dict[str, float] = {}
-    columns = slice(1, 2) if task.kind == "binary" else slice(None)
-    values = len(fitted) * prepared.part_size(name) * len(task.classes)
-    kept = task.kind == "binary" or values <= _MOST_KEPT
-    for repeat, learned in fitted.items():
-        part = prepared.reader(repeat, name) if prepared.fed else prepared.part(repeat, name)
-        outputs, losses = _outputs(prepared, learned, part)
-        figures["loss"].append(float(np.average(np.asarray(losses, np.float64), weights=part.weights)))
-        scores, targets = np.asarray(outputs, np.float64), part.targets
-        if task.is_classification:
-            each = probabilities(scores, np)
-            total = total + each
-            pairs = np.zeros((len(task.classes),) * 2, np.int64)
-            np.add.at(pairs, (targets, each.argmax(axis=1)), 1)
-            confusion.append(pairs)
-            if kept:
-                labels.append(targets.astype(np.int64))
-                shares.append(each[:, columns])
-        elif task.is_multilabel:
-            confusion.append(label_confusion(targets > 0, scores > 0))
-            each = label_probabilities(scores, np)
-            total = total + each
-            if kept:
-                labels.append(targets.astype(np.int64))
-                shares.append(each)
-        else:
-            scores = prepared.in_units(repeat, name, scores.reshape(targets.shape))
-            targets = prepared.truth(repeat, name)
-            true.append(targets)
-            predicted.append(scores)
-            total = total + scores
-        for metric in wanted:
-            figures[metric.name].append(
-                evaluated(metric, scores, targets, spec.classes)
-                if metric.own
-                else float(metric.function(scores, targets, spec.classes, np))
-            )
-    if together:
-        known = not callable(prepared.settings.loss)
-        ensemble = ensemble_figures(total / len(fitted), targets, task, part.weights, loss=known)
-    summaries = {
-        metric: summarize(values, bounds_of(metric, prepared.loss_name)) for metric, values in figures.items()
-    }
-    if not task.is_regression:
-        own = {"labels": np.stack(labels), "probabilities": np.stack(shares)} if kept else {}
-        return Scores(summaries, np.stack(confusion), ensemble=ensemble, **own)
-    return Scores(summaries, None, np.concatenate(true), np.concatenate(predicted), ensemble=ensemble)
-
-
-def _forecasts(
-    prepared: Prepared, repeats: Sequence[int], scores: Mapping[str, Scores]
-) -> dict[str, ForecastScores]:
-    """The forecasts of each part against the naive ones; nothing for samples that are no windows."""
-    found = {}
-    for name, one in scores.items():
-        windows = [prepared.windows_of(repeat, name) for repeat in repeats]
-        lines = [window for window in windows if window is not None]
-        if not lines or one.true is None or one.predicted is None:
-            continue
-        shape = (len(repeats), len(lines[0][1]), -1)
-        true, predicted = one.true.reshape(shape), one.predicted.reshape(shape)
-        found[name] = score_forecasts(true, predicted, lines[0][0], [index for _, index in lines])
-    return found

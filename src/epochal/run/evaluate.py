@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -15,10 +16,10 @@ from epochal.data import Dataset
 from epochal.data.reading import AS_FOUND, Reading
 from epochal.data.row_hashes import row_hashes
 from epochal.errors import Refusal
-from epochal.models import METRICS, bounds_of
+from epochal.models import METRICS, bounds_of, metrics_for
 from epochal.models.losses import LOSSES, loss_for
-from epochal.run.ensemble import ensemble_figures, figures, logits_of
 from epochal.run.evaluation import Bin, Calibration, Evaluation, Overlap, Residuals
+from epochal.run.figures import blocks_of, ensemble_figures, logits_of, mean_loss, measured, summaries
 from epochal.run.forecast import ForecastScores, score_forecasts
 from epochal.run.per_class import decided, label_confusion, per_class
 from epochal.run.predict import in_units, outputs_of, read_samples
@@ -110,8 +111,8 @@ def _left_out(run: Run) -> list[str]:
     return [f"your own metrics ({names}) are not evaluated here: a run does not hold them."] if names else []
 
 
-def _losses(run: Run, outputs: Sequence[Floats], dataset: Dataset) -> list[float]:
-    """The loss of each repeat, as training had it; nothing for a loss of one's own."""
+def _losses(run: Run, outputs: Sequence[Floats], dataset: Dataset) -> list[Floats]:
+    """The losses of each repeat, as training had them; nothing for a loss of one's own."""
     if run.settings["loss"] not in LOSSES:
         return []
     _, loss = loss_for(run.settings["loss"], run.task.kind)
@@ -120,24 +121,29 @@ def _losses(run: Run, outputs: Sequence[Floats], dataset: Dataset) -> list[float
         targets = np.asarray(dataset.targets)
         if fitted.target_scaling is not None:
             targets = fitted.target_scaling.apply(targets)
-        each = np.asarray(loss(jnp.asarray(values), jnp.asarray(targets)), np.float64)
-        found.append(float(np.average(each, weights=dataset.sample_weight)))
+        found.append(np.asarray(loss(jnp.asarray(values), jnp.asarray(targets)), np.float64))
     return found
 
 
-def _over_repeats(rows: Sequence[dict[str, float]], loss: str) -> dict[str, Summary]:
-    return {name: summarize([row[name] for row in rows], bounds_of(name, loss)) for name in rows[0]}
+def _over_repeats(
+    run: Run, scores: Sequence[Floats], targets: NDArray[Any], dataset: Dataset, losses: Sequence[Floats]
+) -> dict[str, Summary]:
+    """Each figure over the repeats, which share the samples."""
+    hashes, ordered = hashes_of(dataset), dataset.timeline is not None
+    block = blocks_of(hashes if len(hashes) and not ordered else np.arange(dataset.samples), ordered)
+    metrics, found = metrics_for(run.task.kind), []
+    for number, one in enumerate(scores):
+        loss = functools.partial(mean_loss, losses[number], dataset.sample_weight) if losses else None
+        found.append(measured(metrics, one, targets, run.task, block, loss))
+    return summaries(found, dataset.samples, run.settings["loss"])
 
 
 def _of_classes(
-    run: Run, found: Evaluation, each: Floats, dataset: Dataset, losses: Sequence[float]
+    run: Run, found: Evaluation, each: Floats, dataset: Dataset, losses: Sequence[Floats]
 ) -> Evaluation:
     """Metrics, confusion, class table and calibration from probabilities `(repeats, n, classes)`."""
     targets, classes = np.asarray(dataset.targets), run.task.classes
     mean = each.mean(axis=0)
-    rows = [figures(logits_of(shares, run.task), targets, run.task) for shares in each]
-    if losses:
-        rows = [{"loss": loss, **row} for loss, row in zip(losses, rows, strict=True)]
     ensemble = ensemble_figures(mean, targets, run.task, dataset.sample_weight, loss=bool(losses))
     cuts = [None] * len(each) if run.threshold is None else run.threshold.per_repeat.per_repeat
     counts = np.stack(
@@ -154,7 +160,9 @@ def _of_classes(
         ensemble_at = {name: float(values[0]) for name, values in decided(together[None]).items()}
     return replace(
         found,
-        metrics=_over_repeats(rows, run.settings["loss"]),
+        metrics=_over_repeats(
+            run, [logits_of(shares, run.task) for shares in each], targets, dataset, losses
+        ),
         ensemble=ensemble,
         at_threshold=at,
         ensemble_at_threshold=ensemble_at,
@@ -214,21 +222,20 @@ def _error(bins: Sequence[Bin]) -> float:
 
 
 def _of_labels(
-    run: Run, found: Evaluation, each: Floats, dataset: Dataset, losses: Sequence[float]
+    run: Run, found: Evaluation, each: Floats, dataset: Dataset, losses: Sequence[Floats]
 ) -> Evaluation:
     """Metrics, the table of the labels and calibration from probabilities `(repeats, n, labels)`."""
     targets, labels = np.asarray(dataset.targets), run.task.classes
     mean = each.mean(axis=0)
-    rows = [figures(logits_of(shares, run.task), targets, run.task) for shares in each]
-    if losses:
-        rows = [{"loss": loss, **row} for loss, row in zip(losses, rows, strict=True)]
     ensemble = ensemble_figures(mean, targets, run.task, dataset.sample_weight, loss=bool(losses))
     counts = np.stack([label_confusion(targets > 0, shares > 0.5) for shares in each])
     pooled = np.stack([1 - each, each], axis=-1).reshape(len(each), -1, 2)
     calibration = calibrate(pooled, (targets > 0).astype(np.int64).ravel(), ("", "a label"))
     return replace(
         found,
-        metrics=_over_repeats(rows, run.settings["loss"]),
+        metrics=_over_repeats(
+            run, [logits_of(shares, run.task) for shares in each], targets, dataset, losses
+        ),
         ensemble=ensemble,
         confusion=counts,
         ensemble_confusion=label_confusion(targets > 0, mean > 0.5),
@@ -238,7 +245,7 @@ def _of_labels(
 
 
 def _of_numbers(
-    run: Run, found: Evaluation, each: Floats, dataset: Dataset, losses: Sequence[float]
+    run: Run, found: Evaluation, each: Floats, dataset: Dataset, losses: Sequence[Floats]
 ) -> Evaluation:
     """Metrics and residuals from numbers `(repeats, n, targets)` in the target's units."""
     line, targets = dataset.timeline, np.asarray(dataset.targets, np.float64)
@@ -246,10 +253,8 @@ def _of_numbers(
     if line is not None:
         targets = line.restored(targets, np.arange(len(targets)))
     mean = each.mean(axis=0)
-    rows = [figures(values, targets, run.task) for values in each]
     ensemble = ensemble_figures(mean, targets, run.task)
     if losses:
-        rows = [row | {"loss": loss} for loss, row in zip(losses, rows, strict=True)]
         ensemble["loss"] = float("nan")
     width = targets.shape[1]
     names = [run.data["target"] + (f" {k + 1}" if width > 1 else "") for k in range(width)]
@@ -261,7 +266,7 @@ def _of_numbers(
         forecasts = score_forecasts(true, each, line, [index] * len(each))
     return replace(
         found,
-        metrics=_over_repeats(rows, run.settings["loss"]),
+        metrics=_over_repeats(run, list(each), targets, dataset, losses),
         ensemble=ensemble,
         residuals=tuple(_residuals(name, mean[:, k], targets[:, k]) for k, name in enumerate(names)),
         forecasts=forecasts,
