@@ -16,9 +16,9 @@ __all__ = ["BLOCKS", "influences", "new_samples", "variance"]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-BLOCKS = 50
+BLOCKS = 30
 """Sets of samples that are left out one after the other, at most."""
-_LARGE = 200
+_LARGE = 50
 """Samples of a block whose figure says as much as that of all others without it."""
 
 
@@ -48,7 +48,7 @@ def influences(figure: Callable[[Ints], float], block: Ints, blocks: int = BLOCK
     if sizes[there].min() >= _LARGE:
         alone = np.array([figure(np.flatnonzero(block == one)) for one in there])
         if np.isfinite(alone).all():
-            found[there] = sizes[there] / len(block) * (alone - whole)
+            found[there] = sizes[there] / len(block) * (alone - np.average(alone, weights=sizes[there]))
             return found
     for one in there:
         found[one] = (1 - sizes[one] / len(block)) * (whole - figure(np.flatnonzero(block != one)))
@@ -63,15 +63,15 @@ def variance(values: Floats, added: Floats) -> tuple[float, float]:
     design (Searle, Casella & McCulloch 1992, Variance Components, section 4.3), with samples in blocks, and a
     sample in several repeats counted together (Bayle et al. 2020, Cross-validation confidence intervals for
     test error, has the case of one repeat for each sample).
-    The degrees of freedom are Satterthwaite's (1946).
+    The degrees of freedom are Satterthwaite's (1946) of both parts.
 
     Args:
         values: (repeats,) the figure of each.
         added: (repeats, blocks) `influences`.
 
-    >>> random = np.random.default_rng(1)
+    >>> random = np.random.default_rng(2)
     >>> hits = random.random((3, 400)) < 0.8
-    >>> block = np.arange(400) % 50
+    >>> block = np.arange(400) % 30
     >>> added = np.stack([influences(lambda rows: float(one[rows].mean()), block) for one in hits])
     >>> found, freedom = variance(hits.mean(axis=1), added)
     >>> bool(0.5 < found / (0.8 * 0.2 / 1200) < 2)
@@ -84,14 +84,10 @@ def variance(values: Floats, added: Floats) -> tuple[float, float]:
     of_samples = more * float((together**2).sum())
     apart = more * float(((used - together) ** 2).sum()) / (repeats - 1) / repeats
     of_repeats = float(values.var(ddof=1)) / repeats
-    total = of_samples + max(0.0, of_repeats - apart)
-    if total == 0:
-        return 0.0, blocks - 1.0
     if of_repeats <= apart:
-        return total, blocks - 1.0
-    spread = of_samples**2 / (blocks - 1) + of_repeats**2 / (repeats - 1)
-    spread += apart**2 / ((repeats - 1) * (blocks - 1))
-    return total, max(1.0, total**2 / spread)
+        return of_samples, blocks - 1.0
+    total = of_samples + of_repeats - apart
+    return total, max(1.0, total**2 / (of_samples**2 / (blocks - 1) + of_repeats**2 / (repeats - 1)))
 
 
 def new_samples(
