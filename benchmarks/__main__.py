@@ -22,6 +22,7 @@ TABLES = (
     "regret",
     "stream",
     "orders",
+    "coverage",
     "checkpoints",
 )
 

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.curves.intervals import optimism
 from epochal.engine.determinism import options_for
 from epochal.engine.evaluate import forward
 from epochal.engine.fed import evaluate_in_blocks
@@ -68,22 +69,17 @@ def _outputs(prepared: Prepared, learned: Fitted, part: Samples | Reader) -> tup
 def gains_of(prepared: Prepared, states: Sequence[Repeat]) -> dict[str, float]:
     """What choosing the epoch on the validation samples has gained, for the figures of an evaluation.
 
-    A half of them chooses an epoch, the other half says what it is worth there, less than at the epoch that
-    both have chosen; the mean over both halves and the repeats (cross-fitting). Nothing where that is not
-    known. Of a series the metrics are in units of their own, so that only the loss counts.
+    Nothing where that is not known. Of a series the metrics of an evaluation are in units of their own, so
+    that only the loss counts.
     """
     found = np.concatenate([np.asarray(state.halves, np.float64) for state in states])
     if not found.shape[1]:
         return {}
-    each = ((found[:, 0] - found[:, 2])[:, 0] + (found[:, 0] - found[:, 1])[:, 1]) / 2
-    names = ["loss", *(metric.name for metric in prepared.spec.metrics if not metric.own)]
-    columns = [0, *(1 + k for k, metric in enumerate(prepared.spec.metrics) if not metric.own)]
-    with_units = prepared.dataset.timeline is None
-    return {
-        name: float(known.mean())
-        for name, column in zip(names, each[:, columns].T, strict=True)
-        if (known := column[np.isfinite(column)]).size and (with_units or name == "loss")
-    }
+    gained = dict(
+        zip(["loss", *(metric.name for metric in prepared.spec.metrics)], optimism(found), strict=True)
+    )
+    foreign = {metric.name for metric in prepared.spec.metrics if metric.own or prepared.dataset.timeline}
+    return {name: float(one) for name, one in gained.items() if np.isfinite(one) and name not in foreign}
 
 
 def _blocks(prepared: Prepared, name: str) -> NDArray[np.int64]:

@@ -146,9 +146,8 @@ def decide(
     kept = repeat.halves
     if spec.halves and halves is not None:
         place = spec.columns.index(spec.monitor) - spec.columns.index("validation.loss")
-        values, best = spec.sign * halves[:, place], spec.sign * kept[np.array([1, 2]), np.arange(2), place]
-        could = running & ~broken & finite & jnp.isfinite(values)
-        chosen = jnp.concatenate([better[None], could & ~(values >= best)])  # not a number before the first
+        values, best = spec.sign * halves[:, place], spec.sign * kept[np.arange(2), np.arange(2), place]
+        chosen = running & ~broken & finite & jnp.isfinite(values) & ~(values >= best)  # NaN before the first
         kept = jnp.where(chosen[:, None, None], halves, kept)
 
     status = jnp.where(wants_to_stop, RULE, RUNNING)
