@@ -28,7 +28,7 @@ from epochal.models import (
 from epochal.models.frozen import whole
 from epochal.prepared import Prepared
 from epochal.run import BrokenUpdate, Fitted, History, Outcome, Run, Scores
-from epochal.run.evaluate import hashes_of
+from epochal.run.overlap import hashes_of
 from epochal.run.threshold import decide
 from epochal.scoring import forecasts_of, gains_of, scores_of
 

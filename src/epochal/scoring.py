@@ -29,8 +29,8 @@ from epochal.models import (
 )
 from epochal.prepared import Prepared, Samples
 from epochal.run import Fitted, ForecastScores, Scores, score_forecasts
-from epochal.run.evaluate import hashes_of
 from epochal.run.figures import Measured, blocks_of, ensemble_figures, mean_loss, measured, summaries
+from epochal.run.overlap import hashes_of
 from epochal.run.per_class import label_confusion
 from epochal.waiting import interruptible
 

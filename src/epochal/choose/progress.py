@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from epochal.data.encoders import loader_of
 from epochal.faces import in_python
 from epochal.progress import Display, display
 from epochal.progress.numbers import duration, thousands
@@ -138,7 +139,9 @@ class Steps:
     def opening(self, dataset: Dataset) -> None:
         """Show what is known of the samples."""
         if self._display is not None:
-            self._display.opening([("Data", [in_python(line) for line in dataset_lines(dataset)])])
+            self._display.opening(
+                [("Data", [in_python(line, loader_of(dataset.encoder)) for line in dataset_lines(dataset)])]
+            )
 
     def close(self) -> None:
         """Show no more; the time it took stays, if anything was done."""

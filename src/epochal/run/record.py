@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from epochal.curves import Curves, PrecisionRecall, Summary, Verdict, precision_recall, summarize
 from epochal.data import Encoder, SampleEncoder, Scaling, TargetScaling, Task, Vocabulary
+from epochal.data.encoders import loader_of
 from epochal.directions import label_of
 from epochal.errors import Refusal
 from epochal.faces import in_python
@@ -162,7 +164,8 @@ class Run:
     def notes(self) -> tuple[str, ...]:
         """What was noticed before training: how the data was read, and what was adjusted."""
         noticed = [*self.data.get("notes", ()), *self.data.get("training_notes", ())]
-        return tuple(dict.fromkeys(map(in_python, noticed)))
+        loader = loader_of(self.encoder)
+        return tuple(dict.fromkeys(in_python(note, loader) for note in noticed))
 
     @property
     def precision(self) -> str:
@@ -178,7 +181,12 @@ class Run:
 
     @cached_property
     def metrics(self) -> dict[str, dict[str, Summary]]:
-        """Mean, sd and 95 % interval over repeats, by part and name, at the best parameters."""
+        """Mean and sd over repeats, and a 95 % interval, by part and name, at the best parameters.
+
+        The interval is of what new samples will show of a network trained this way on this data
+        (`epochal.curves.intervals.new_samples`); it need not be centered at the mean of validation figures,
+        which choosing the epoch makes look better than they are.
+        """
         return {part: scores.metrics for part, scores in self.scores.items()}
 
     @property
@@ -295,9 +303,10 @@ class Run:
         chosen_there = str(self.settings.get("monitor", "")).startswith("validation.")
         if "validation" not in self.scores or "test" in self.scores or not chosen_there:
             return ""
+        allowed = "; the intervals allow for that" if self.repeats > 1 else ""
         return (
-            "The epoch was chosen on the same validation rows, and intervals are over repeats on this table: "
-            "slightly optimistic; use --test 0.2 for an unbiased estimate."
+            "The epoch was chosen on the same validation rows, so the figures are slightly optimistic"
+            f"{allowed}. Use --test 0.2 for an unbiased estimate."
         )
 
     @property
