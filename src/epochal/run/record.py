@@ -310,6 +310,31 @@ class Run:
         )
 
     @property
+    def ending(self) -> str:
+        """When it ended, and why, as a clause: "after 27 to 39 of 100 epochs: no improvement ..."."""
+        ends = sorted(outcome.epochs for outcome in self.outcomes)
+        planned = float(self.plan.epochs)
+        if not ends or ends[0] >= planned:
+            return f"after all of its {self.plan.epochs:,} epochs"
+        span = f"{ends[0]:,.4g}" + (f" to {ends[-1]:,.4g}" if ends[-1] > ends[0] else "")
+        why = dict.fromkeys(
+            re.sub(r" \(best at .*\)$", "", one.stopped) for one in self.outcomes if one.epochs < planned
+        )
+        return f"after {span} of {self.plan.epochs:,} epochs: {'; '.join(why)}"
+
+    @property
+    def remarks(self) -> list[str]:
+        """What has to be known to read the figures, one sentence each: their units, or their class."""
+        said = []
+        if self.task.is_regression and any(one.target_scaling is not None for one in self.fitted):
+            said.append(
+                "The loss is of standardized targets (mean 0, sd 1); RMSE and MAE are in its own units."
+            )
+        if self.task.kind == "binary":
+            said.append(f'F1, average precision, precision and recall are of "{self.task.classes[1]}".')
+        return said
+
+    @property
     def best_epoch(self) -> Summary:
         """The best epoch, over repeats."""
         return summarize([outcome.best_epoch for outcome in self.outcomes])
