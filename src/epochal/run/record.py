@@ -328,7 +328,7 @@ class Run:
         said = []
         if self.task.is_regression and any(one.target_scaling is not None for one in self.fitted):
             said.append(
-                "The loss is of standardized targets (mean 0, sd 1); RMSE and MAE are in its own units."
+                "The loss is of standardized targets (mean 0, sd 1); RMSE and MAE are in the target's units."
             )
         if self.task.kind == "binary":
             said.append(f'F1, average precision, precision and recall are of "{self.task.classes[1]}".')
