@@ -24,6 +24,7 @@ TABLES = (
     "stream",
     "orders",
     "verdicts",
+    "coverage",
     "checkpoints",
 )
 
