@@ -11,6 +11,8 @@ import pytest
 
 from epochal.engine.factorizing import MENDED, factorizations
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 240.0
 """Seconds after which a process is taken for hung."""
 
@@ -19,8 +21,6 @@ import json
 import jax, jax.numpy as jnp, numpy as np
 import epochal as ep
 from epochal.nn import GRU, LSTM
-
-pytestmark = pytest.mark.slow
 
 random = np.random.default_rng(0)
 X, y = random.normal(size=(64, 5, 3)).astype(np.float32), random.integers(0, 2, 64)

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from epochal.data.columns import called
-from epochal.data.encode import to_dates
+from epochal.data.encode import to_dates, without_marks
 from epochal.data.schema import Column
 
 __all__ = ["rising_column", "rising_note"]
@@ -23,9 +23,12 @@ def rising_column(table: pa.Table, columns: Sequence[Column], names: Sequence[st
     Most times must differ; the same time in several rows is that of several series.
     """
     for column in columns:
-        if column.kind != "date" or table.num_rows < _FEWEST or table.column(column.index).null_count:
+        if column.kind != "date" or table.num_rows < _FEWEST:
             continue
-        dates = to_dates(table.column(column.index), column.format, column.name)
+        cells = without_marks(table.column(column.index), column)
+        if cells.null_count:
+            continue
+        dates = to_dates(cells, column.format, column.name)
         steps = np.diff(np.asarray(dates.cast(pa.int64()).to_numpy()))
         if (steps >= 0).all() and (steps > 0).mean() > 0.5:
             return called(names, column.index)
