@@ -111,7 +111,9 @@ def bench_of(optimizer: str = "sgd") -> Any:
 def adviser_of(land: Landscape, optimizer: str = "sgd") -> Adviser:
     """The steps of an advice on a landscape, with a target that is given."""
     setting = Setting("", None, {})
-    adviser = Adviser(bench_of(optimizer), setting, Goal(land.kind), TARGET, None, REPEATS, EPOCHS, None, 0.0)
+    adviser = Adviser(
+        bench_of(optimizer), setting, Goal(land.kind), TARGET, None, REPEATS, 0, EPOCHS, None, 0.0
+    )
     adviser.timer = SimpleNamespace(seconds=land.seconds, again=lambda sizes: None)  # type: ignore[assignment]
     search = adviser.search
     search.price = price_of(Goal(land.kind), land.seconds)
@@ -134,7 +136,7 @@ def chosen(land: Landscape, off: int = 0, optimizer: str = "sgd") -> Point:
     guess = step_of(land.best_rate / (1 + land.critical / 32)) + off
     first = adviser.search.tune(32, guess, adviser.first)
     tuned = adviser._search(first, None)
-    return adviser._choose(adviser._check(tuned, [first]))
+    return adviser._ranked(adviser._check(tuned, [first]))[0]
 
 
 def of_seed(seed: int) -> Landscape:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from epochal.choose.advice import Advice, Choice, Price, Tried
+from epochal.choose.advice import Advice, Choice, Defaults, Price, Tried
+from epochal.choose.advice_words import answer, remarks
 from epochal.choose.bench import Bench
-from epochal.choose.goal import SHARE, baseline, best_epoch, negligible
+from epochal.choose.confirm import Confirmed
+from epochal.choose.finals import widened
+from epochal.choose.goal import SHARE
 from epochal.choose.noise import NoiseOverTraining
 from epochal.choose.pilot import Pilot
 from epochal.choose.reached import effort, relative_effort
 from epochal.choose.search import Point, Search, rate_at
 from epochal.choose.timing import Timer
-from epochal.choose.trial import Trial
 from epochal.curves import Curves, Summary, summarize
 from epochal.describe import conditions, describe_data
 from epochal.directions import higher_is_better
@@ -34,9 +36,6 @@ GRID_EPOCHS = 100
 TOO_WIDE = 4.0
 """An interval of the theory wider than this factor decides nothing (see `hyperbola.regret`)."""
 
-LATE = 0.9
-"""A best epoch after this share of the trained epochs counts as still improving, if nothing stopped it."""
-
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
@@ -46,7 +45,7 @@ class Evidence:
     search: Search
     timer: Timer
     pilot: Pilot
-    best: Point
+    confirmed: Confirmed
     checked: Sequence[Point]
     repeats: Sequence[int]
     noise: NoiseOverTraining | None
@@ -57,9 +56,13 @@ class Evidence:
     sizes: Sequence[int]
     asked: int
     epochs: int
-    long: Mapping[int, Trial]
     begin: float
     notes: Sequence[str]
+
+    @property
+    def best(self) -> Point:
+        """What is advised."""
+        return self.confirmed.final.point
 
     @property
     def rate(self) -> float | None:
@@ -77,11 +80,11 @@ def conclude(evidence: Evidence) -> Advice:
     sizes = _contiguous(evidence.sizes, tried, best.batch_size)
     batch_size = Choice(best.batch_size, min(sizes), max(sizes))
     learning_rate = _learning_rate(evidence, tied)
-    epochs, improving = _epochs(evidence)
-    quality, figures = _quality(evidence, epochs.value)
-    trials = [evidence.long[repeat] for repeat in sorted(evidence.long)]
+    lengths, final = evidence.confirmed.lengths, evidence.confirmed.final
+    epochs, quality = _epochs(evidence), final.quality
     return Advice(
-        answer=_answer(evidence, batch_size, epochs, quality),
+        answer=answer(evidence.confirmed, evidence.rate, _whole(evidence)),
+        recommended=not evidence.confirmed.nothing,
         told_apart=_told_apart(evidence, sizes, tied),
         goal=goal.kind,
         batch_size=batch_size,
@@ -93,17 +96,19 @@ def conclude(evidence: Evidence) -> Advice:
         target=float(np.mean([evidence.search.targets[repeat] for repeat in evidence.repeats])),
         target_words=_target_words(evidence),
         quality=quality,
-        figures=figures,
-        best_epochs=tuple(best_epoch(one, bench.monitor, negligible(bench, one.repeat)) for one in trials),
-        improving=improving,
+        figures=_figures(evidence),
+        defaults=_defaults(evidence),
+        failures=final.failures,
+        best_epochs=lengths.best,
+        improving=lengths.improving,
         tried=tried,
         timing=evidence.timer.curve,
         noise=evidence.noise,
         noise_words=evidence.noise_words,
         theory=evidence.theory,
         decided_by=_decided_by(evidence),
-        curves=Curves.concatenate([trial.curves for trial in trials]),
-        notes=_notes(evidence, improving, quality),
+        curves=Curves.concatenate([trial.curves for trial in lengths.trials.values()]),
+        notes=_notes(evidence),
         cost=_cost(evidence, epochs),
         data=describe_data(bench.base),
         settings=bench.described(),
@@ -117,7 +122,9 @@ def _tried(evidence: Evidence) -> tuple[Tried, ...]:
     search, best = evidence.search, evidence.best
     rows = []
     for point in sorted(evidence.checked, key=lambda one: (one.batch_size, one.step or 0)):
-        repeats = [repeat for repeat in evidence.repeats if repeat in search.found[point]]
+        repeats = [
+            one for one in evidence.repeats if one in search.found[point] and one in search.found[best]
+        ]
         reached = search.within(point, [search.found[point][repeat].reached for repeat in repeats])
         if search.goal.kind == "quality":
             price, ratio, tied = _by_quality(evidence, point, repeats)
@@ -184,55 +191,41 @@ def _learning_rate(evidence: Evidence, tied: Sequence[Tried]) -> Choice | None:
     return Choice(evidence.rate, min(rates), max(rates))
 
 
-def _epochs(evidence: Evidence) -> tuple[Choice, tuple[bool, ...]]:
-    """The median of the best epochs; the interval holds four fifths of the repeats."""
-    bench = evidence.bench
-    best, improving = [], []
-    for _, trial in sorted(evidence.long.items()):
-        found = best_epoch(trial, bench.monitor, negligible(bench, trial.repeat))
-        best.append(found)
-        improving.append(not trial.reason and found >= LATE * float(trial.curves.epoch[-1]))
-    low, middle, high = np.percentile(best, [10, 50, 90], method="inverted_cdf")
-    if any(one and found >= high for one, found in zip(improving, best, strict=True)):
-        high = math.inf
-    if sum(improving) * 2 >= len(improving):
-        note = f"still improving at epoch {evidence.epochs:,}, the most that was tried"
-        return Choice(float(evidence.epochs), float(low), math.inf, note), tuple(improving)
-    return Choice(max(1.0, float(round(middle))), float(low), float(high)), tuple(improving)
+def _epochs(evidence: Evidence) -> Choice:
+    """The advised number; the interval holds four fifths of the repeats."""
+    lengths = evidence.confirmed.lengths
+    note = ""
+    if math.isinf(lengths.high) and lengths.still_improving:
+        note = f"still improving at epoch {lengths.epochs:,}, the most that was tried"
+    return Choice(float(lengths.epochs), lengths.low, lengths.high, note)
 
 
-def _quality(evidence: Evidence, epoch: float) -> tuple[Summary, dict[str, Summary]]:
-    """The judged column after the advised epochs, and the other columns there.
-
-    Not at the best epoch of each repeat, which was chosen on the rows that would judge it. A training that
-    has ended before, since nothing improved any more, is read at its end.
-    """
-    bench, loss_name = evidence.bench, evidence.bench.base.loss_name
-    at: dict[str, list[float]] = {}
-    for _, trial in sorted(evidence.long.items()):
-        curves = trial.curves
-        row = int(np.searchsorted(curves.epoch, epoch + 1e-9, side="right")) - 1
-        for name, column in curves.columns.items():
-            at.setdefault(name, []).append(float(column[row]))
-    summaries = {
-        name: summarize(values, bounds_of(name.partition(".")[2], loss_name))
-        for name, values in at.items()
-        if not name.startswith("train.")
-    }
-    return summaries.pop(bench.monitor), summaries
-
-
-def _answer(evidence: Evidence, batch_size: Choice, epochs: Choice, quality: Summary) -> str:
-    rate = "" if evidence.rate is None else f", learning rate {evidence.rate:g}"
-    many = f"{epochs.value:,.0f} epochs"
-    if math.isinf(epochs.high):
-        many = f"at least {many}"
+def _whole(evidence: Evidence) -> bool:
+    """Whether the advised batch holds all training samples."""
     plan = evidence.bench.base.plan
-    full = " (all training samples)" if plan.order.once and batch_size.value == plan.samples else ""
-    return (
-        f"Take batch size {batch_size.value:,.0f}{full}{rate} and {many}: "
-        f"{evidence.bench.monitor.replace('.', ' ')} {quality.written(quality.mean)} after them, on held-out "
-        "samples."
+    return plan.order.once and evidence.best.batch_size == plan.samples
+
+
+def _figures(evidence: Evidence) -> dict[str, Summary]:
+    """The other columns, where the judged one is read."""
+    final, loss_name = evidence.confirmed.final, evidence.bench.base.loss_name
+    return {
+        name: widened(values, final.rules.overlap, bounds_of(name.partition(".")[2], loss_name))
+        for name, values in final.figures.items()
+    }
+
+
+def _defaults(evidence: Evidence) -> Defaults:
+    """What the defaults give on the same seeds, and how far the advice is from it."""
+    usual, final = evidence.confirmed.defaults, evidence.confirmed.final
+    rate = evidence.bench.base.spec.optimizer.learning_rate
+    return Defaults(
+        batch_size=usual.point.batch_size,
+        learning_rate=rate if usual.point.step is None else rate_at(usual.point.step),
+        epochs=usual.trained,
+        quality=usual.quality,
+        difference=None if evidence.confirmed.usual else final.less(usual),
+        failures=usual.failures,
     )
 
 
@@ -294,24 +287,16 @@ def _decided_by(evidence: Evidence) -> str:
     return f"The noise scale suggests {theory.value:,.0f} ({theory.low:,.0f} to {theory.high:,.0f}); {words}."
 
 
-def _notes(evidence: Evidence, improving: Sequence[bool], quality: Summary) -> tuple[str, ...]:
-    notes = list(evidence.notes)
-    constant = np.array([baseline(evidence.bench, repeat) for repeat in sorted(evidence.long)])
-    gain = constant.mean() - quality.mean
-    if higher_is_better(evidence.bench.monitor):
-        gain = -gain
-    if gain <= SHARE * abs(constant.mean()):
-        notes.append(
-            f"Hardly better than the baseline ({quality.written(float(constant.mean()))}): what the "
-            "inputs say about the target is little, and so is what this advice is worth."
-        )
+def _notes(evidence: Evidence) -> tuple[str, ...]:
+    notes = [*evidence.notes, *remarks(evidence.confirmed)]
     if evidence.pilot.edge:
         notes.append(f"{evidence.pilot.edge[0].upper()}{evidence.pilot.edge[1:]}.")
-    late = sum(improving)
+    lengths = evidence.confirmed.lengths
+    late = sum(lengths.improving)
     if late:
         notes.append(
-            f"{late} of {len(improving)} repeats were still improving at epoch {evidence.epochs:,}, "
-            "the most that was tried: more epochs may be better."
+            f"{late} of {len(lengths.improving)} repeats were still improving at the last epoch that was "
+            "tried: more epochs may be better."
         )
     sizes = sorted({point.batch_size for point in evidence.search.found})
     if evidence.best.batch_size in (1, evidence.bench.base.plan.turns) and len(sizes) > 1:

@@ -4,9 +4,10 @@
 2. Pilot: find a learning rate at one batch size; its trainings set each repeat's target (`pilot`).
 3. Where theory applies (plain SGD), the gradient noise scale says where to begin.
 4. Search batch sizes and rates with short trainings that end at the target (`search`).
-5. Train what came near the best again with other seeds; the best over both sets is advised, and what can't be
-   told apart from it is its interval.
-6. The number of epochs comes from the best epochs of long trainings at the advised setting.
+5. Train what came near the best again with other seeds; the best over both sets wins, and what can't be told
+   apart from it is its interval. The number of epochs comes from the best epochs of long trainings with it.
+6. Train the winner and the defaults with seeds that chose nothing (`confirm`): they say what to expect, and
+   whether there is anything to advise.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from epochal.choose.advice import Advice, Choice
 from epochal.choose.advised import Evidence, conclude
 from epochal.choose.batch_sizes import possible_sizes
 from epochal.choose.bench import Bench
-from epochal.choose.goal import Goal, baseline, negligible, price_of, share_of, targets
+from epochal.choose.confirm import Confirmed, confirm, usual_point
+from epochal.choose.goal import Goal, baseline, price_of, share_of, targets
 from epochal.choose.hyperbola import fastest_batch
 from epochal.choose.memory import too_large
 from epochal.choose.noise import NoiseOverTraining, check_separable
@@ -67,6 +69,7 @@ class Adviser:
         target: float | None,
         batch_size: int | None,
         repeats: int,
+        promised: int,
         epochs: int,
         watch: Watch | None,
         begin: float,
@@ -75,9 +78,13 @@ class Adviser:
         self.epochs, self.watch, self.begin = epochs, watch, begin
         self.turns = bench.base.plan.turns
         self.sizes = possible_sizes(bench.base.plan) if batch_size is None else [batch_size]
-        self.fresh = list(range(bench.base.settings.repeats - repeats))
-        self.first = list(range(len(self.fresh), bench.base.settings.repeats))
+        several = bench.base.settings.repeats
+        self.promised = list(range(promised))
+        """Seeds that choose nothing: a training as advised begins with them."""
+        self.fresh = list(range(promised, several - repeats))
+        self.first = list(range(several - repeats, several))
         self.used = list(self.first)
+        self.usual = usual_point(bench, batch_size)
         self.spent = 0.0
         self.share: float | None = None
         self.notes: list[str] = []
@@ -109,13 +116,13 @@ class Adviser:
         theory = self._theory(noise, tuned=self._first_guess() is not None and not piloted.edge)
         tuned = self._search(first, theory)
         checked = self._check(tuned, piloted.reference)
-        best = self._choose(checked)
+        confirmed = self._confirm(checked)
         evidence = Evidence(
             bench=self.bench,
             search=self.search,
             timer=self.timer,
             pilot=piloted,
-            best=best,
+            confirmed=confirmed,
             checked=checked,
             repeats=self.used,
             noise=noise,
@@ -126,7 +133,6 @@ class Adviser:
             sizes=self.sizes,
             asked=len(self.first),
             epochs=self.epochs,
-            long=self._long(best),
             begin=self.begin,
             notes=[*self.notes, *(words[:1].upper() + words[1:] for words in self.bench.told)],
         )
@@ -308,7 +314,8 @@ class Adviser:
             racing = self._still_racing(racing)
             if len(racing) == 1 or self.spent - before > CHECK_SECONDS:
                 break
-        return checked
+        search.measure([self.usual], self.first)
+        return list(dict.fromkeys([*checked, self.usual]))
 
     def _near(self, tuned: Mapping[int, Point]) -> list[Point]:
         """What is worth a check: the tuned points near the best, and rates around the best ones."""
@@ -345,16 +352,38 @@ class Adviser:
         trials = long_trainings(self.search, reference, repeats, "checking with fresh seeds", self._run)
         self.search.targets |= self._targets([trials[point] for point in reference])
 
-    def _choose(self, checked: Sequence[Point]) -> Point:
-        """The best over all repeats that were used; for quality the fastest that can't be told from it."""
-        whole = [point for point in checked if set(self.used) <= set(self.search.found[point])]
-        best = self.search.best(whole, self.used)
-        if self.goal.kind == "quality":
-            tied = [point for point in whole if self.search.against(point, best, self.used)[0] <= 0]
-            return min(tied, key=lambda point: self._time_of(point))
-        if math.isinf(self.search.score(best, self.used)):
+    def _ranked(self, checked: Sequence[Point]) -> list[Point]:
+        """The points that were measured on all repeats that were used, the best first.
+
+        One that broke in any of them is out. For quality the fastest that can't be told from the best leads.
+        """
+        search = self.search
+        whole = [point for point in checked if set(self.used) <= set(search.found[point])]
+        left = [point for point in whole if not any(search.found[point][one].broken for one in self.used)]
+        if self.goal.kind != "quality" and math.isinf(search.score(search.best(whole, self.used), self.used)):
             self._unreachable()
-        return best
+        ranked: list[Point] = []
+        while left:
+            ranked.append(search.best(left, self.used))
+            left.remove(ranked[-1])
+        if self.goal.kind == "quality" and ranked:
+            tied = [point for point in ranked if search.against(point, ranked[0], self.used)[0] <= 0]
+            first = min(tied, key=self._time_of)
+            ranked = [first, *(point for point in ranked if point != first)]
+        return ranked
+
+    def _confirm(self, checked: Sequence[Point]) -> Confirmed:
+        """Let seeds that chose nothing say what the winner and the defaults give."""
+        seen = [*self.fresh[: len(self.first)], *self.first]
+        return confirm(
+            self.search,
+            self._ranked(checked),
+            self.promised,
+            seen,
+            self.epochs,
+            self._run,
+            usual=self.usual,
+        )
 
     def _time_of(self, point: Point) -> float:
         """Seconds until the best value of a point, on average."""
@@ -371,25 +400,6 @@ class Adviser:
             f"{asked} was not reached by any setting within {self.epochs:,} epochs, or until nothing "
             f"improved; best {best} ({self.bench.monitor}, of all trainings). Give a target within reach."
         )
-
-    def _long(self, best: Point) -> dict[int, Trial]:
-        """Trainings at the advised setting until nothing improves, evaluated once an epoch."""
-        size = best.batch_size
-        setting, most, wait = self.search.setting_of(best), self._most_updates(size), self._patience(size)
-        repeats = [*self.fresh[: len(self.first)], *self.first]
-        jobs = [
-            Job(
-                setting,
-                repeat,
-                most,
-                self._batches(size),
-                patience=2 * wait,
-                change=negligible(self.bench, repeat),
-            )
-            for repeat in repeats
-        ]
-        trials = {trial.repeat: trial for trial in self._run("counting epochs", jobs)}
-        return {repeat: trials[repeat] for repeat in repeats}
 
 
 _LINEAR = ("sgd", "momentum", "nesterov")

@@ -59,8 +59,8 @@ def advice_html(found: Advice) -> str:
             "Advice", f"for the least {found.goal}" if found.goal != "quality" else "for the best quality"
         ),
         said(found.answer, found.told_apart),
-        table(("", "take", "range", ""), rows, words=(0, 3)),
-        code(f"fit(model, X, y, {options})"),
+        table(("", "take", "range", ""), rows, words=(0, 3)) if found.recommended else "",
+        code(f"fit(model, X, y, {options})") if found.recommended else "",
         items("Notes", found.notes),
     )
 

@@ -43,7 +43,7 @@ class Point:
     """A batch size and a learning rate; `step` counts half powers of two, None for a fixed rate."""
 
     batch_size: int
-    step: int | None
+    step: float | None
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,13 @@ class Found:
     best: float
     best_update: int = 0
 
+    @property
+    def broken(self) -> bool:
+        """Whether its loss did not stay finite."""
+        return math.isnan(self.best)
 
-def rate_at(step: int) -> float:
+
+def rate_at(step: float) -> float:
     """The learning rate of a step: a half power of two with two digits.
 
     >>> rate_at(-6), rate_at(-7)
@@ -216,7 +221,7 @@ class Search:
         """
         whole = [point for point in points if set(repeats) <= set(self.found.get(point, {}))]
 
-        def rank(point: Point) -> tuple[float, float, int]:
+        def rank(point: Point) -> tuple[float, float, float]:
             values = np.array([self.found[point][repeat].best for repeat in repeats])
             sign = -1.0 if higher_is_better(self.bench.monitor) else 1.0
             mean = float(sign * values.mean()) if np.isfinite(values).all() else math.inf
@@ -224,7 +229,7 @@ class Search:
 
         return min(whole, key=rank)
 
-    def tune(self, batch_size: int, guess: int | None, repeats: Sequence[int]) -> Point:
+    def tune(self, batch_size: int, guess: float | None, repeats: Sequence[int]) -> Point:
         """The best rate at a batch size, to a factor of 2: outwards from a guess until worse on both sides.
 
         A few repeats screen; only what is near the best is measured on all.
@@ -234,7 +239,7 @@ class Search:
             self.measure([point], repeats)
             return point
         screen = list(repeats[:SCREEN])
-        tried = {step: Point(batch_size, step) for step in (guess - 2, guess, guess + 2)}
+        tried: dict[float, Point] = {step: Point(batch_size, step) for step in (guess - 2, guess, guess + 2)}
         self.measure(tried.values(), screen)
         for _ in range(FURTHEST):
             best = self.best(tried.values(), screen)

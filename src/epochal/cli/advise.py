@@ -16,7 +16,7 @@ from epochal.cli.choice_folder import folder_for, interruptible, write_report
 from epochal.cli.choice_options import advise_options, advised, request
 from epochal.cli.command import Command
 from epochal.cli.network_options import model
-from epochal.cli.say import say, say_document
+from epochal.cli.say import say, say_document, say_note
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def command(
     epochal advise table.csv --target price --goal quality --train
 
     DATA is what `epochal train` takes. Short trainings are made to find out; the same command goes on
-    where it was interrupted. --quiet prints nothing but the command that trains as advised.
+    where it was interrupted. --quiet prints nothing but the command that trains as advised. Where nothing
+    beats the baseline there is no such command: --quiet and --train then end with status 1.
     """
     from epochal.cli.choice_screen import ChoiceScreen
     from epochal.run.choices import keep_choice
@@ -59,25 +60,28 @@ def command(
     command_line = same_command(ctx, data)
     found = _advise(dataset, given, folder, screen, command_line)
     arguments = _arguments(ctx, data, found)
-    words = shlex.join(["epochal", "train", *arguments])
-    keep_choice(folder, command=command_line, train=["epochal", "train", *arguments])
+    words = shlex.join(["epochal", "train", *arguments]) if found.recommended else ""
+    keep_choice(folder, command=command_line, train=["epochal", "train", *arguments] if words else [])
     report = None
     if not given["no_report"]:
         report = write_report(folder, functools.partial(found.report, command=words))
     if not quiet:
         _conclude(screen, found, words)
         screen.paths([("Folder", folder), *([("Report", report)] if report is not None else [])])
-    run = _train(arguments, screen, as_json) if given["train"] else None
+    run = _train(arguments, screen, as_json) if given["train"] and found.recommended else None
     if as_json:
         more = {
-            "command": words,
+            "command": words or None,
             "folder": str(folder),
             "report": None if report is None else str(report),
             "run": None if run is None else train.result(*run),
         }
         say_document(found.to_dict() | more)
-    elif quiet:
+    elif quiet and found.recommended:
         say(words if run is None else run[1])
+    if not found.recommended and (quiet or given["train"]):
+        say_note(f"epochal: {found.answer}")
+        ctx.exit(1)
     ctx.exit(130 if run is not None and run[0].interrupted else 0)
 
 
@@ -121,13 +125,15 @@ def _train(arguments: list[str], screen: ChoiceScreen, as_json: bool) -> tuple[R
 def _conclude(screen: ChoiceScreen, found: Advice, words: str) -> None:
     """Print the answer first, then what it rests on."""
     screen.answer(found.answer)
-    screen.section("Advice", _choices(found))
+    if found.recommended:
+        screen.section("Advice", _choices(found))
     screen.section("How sure", [line for line in (found.told_apart, found.decided_by) if line])
     screen.section("Measured", _tried(found, screen.width - 2), fold=False)
     screen.section("What to expect", _expected(found))
     screen.section("Notes", found.notes)
     screen.section("Cost", _cost(found))
-    screen.section("To train with it", copyable(shlex.split(words), screen.width - 2), fold=False)
+    if found.recommended:
+        screen.section("To train with it", copyable(shlex.split(words), screen.width - 2), fold=False)
 
 
 def _choices(found: Advice) -> list[str]:
@@ -197,7 +203,9 @@ def _expected(found: Advice) -> list[str]:
     from epochal.layout import aligned
 
     figures = {found.column: found.quality, **found.figures}
-    return aligned([(label_of(name), str(summary)) for name, summary in figures.items()])
+    usual = f"the defaults: {label_of(found.column)}"
+    rows = [(label_of(name), str(summary)) for name, summary in figures.items()]
+    return aligned([*rows, (usual, str(found.defaults.quality))])
 
 
 def _cost(found: Advice) -> list[str]:

@@ -68,13 +68,16 @@ def _answer(advice: Advice, said: str) -> str:
         for name, figure, ends, meaning in _figures(advice)
     )
     apart = f'<p class="apart">≈ {escape(_sentence(advice.told_apart))}</p>' if advice.told_apart else ""
+    tone = "good" if advice.recommended else "open"
+    cards = f'<div class="cards">{figures}</div>{apart}' if advice.recommended else ""
+    train = f"<h3>Train with it</h3>{_command(said)}" if advice.recommended else ""
     return (
-        '<section id="answer" class="answer advice good" aria-label="The answer"><div class="words">'
+        f'<section id="answer" class="answer advice {tone}" aria-label="The answer"><div class="words">'
         f'<p class="sentence">{escape(advice.answer)}</p></div>\n'
-        f'<div class="cards">{figures}</div>{apart}'
+        f"{cards}"
         f'<div class="pair plain"><div><h3>What to expect</h3>{_expected(advice)}</div>'
         f"<div><h3>What this advice cost</h3>{_cost(advice)}</div></div>"
-        f"<h3>Train with it</h3>{_command(said)}</section>\n"
+        f"{train}</section>\n"
     )
 
 
