@@ -41,7 +41,7 @@ from epochal.models import (
 from epochal.models.frozen import whole
 from epochal.prepared import Prepared, Samples
 from epochal.run import BrokenUpdate, Fitted, ForecastScores, History, Outcome, Run, Scores, score_forecasts
-from epochal.run.evaluate import hashes_of
+from epochal.run.overlap import hashes_of
 from epochal.run.per_class import label_confusion
 from epochal.run.threshold import decide
 from epochal.waiting import interruptible

@@ -99,8 +99,10 @@ class HostLost(_OneSentence, RuntimeError):
         super().__init__(one_line(sentence))
 
 
-def did_you_mean(kind: str, name: str, options: Iterable[str]) -> str:
+def did_you_mean(kind: str, name: str, options: Iterable[str], given: str = "") -> str:
     """The sentence for an unknown name: what it was, the nearest known ones, and all of them.
+
+    `given` is what it was, where it has another `name` here.
 
     >>> did_you_mean("optimizer", "admw", ["adam", "adamw", "sgd"])
     'unknown optimizer "admw"; did you mean "adamw"? Known: adam, adamw, sgd.'
@@ -108,7 +110,7 @@ def did_you_mean(kind: str, name: str, options: Iterable[str]) -> str:
     known = list(options)
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f'; did you mean "{near[0]}"?' if near else "."
-    return f'unknown {kind} "{name}"{hint} Known: {", ".join(known)}.'
+    return f'unknown {kind} "{given or name}"{hint} Known: {", ".join(known)}.'
 
 
 _MOST_PROBLEMS = 8

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 
-__all__ = ["in_python"]
+__all__ = ["in_python", "of_new_data"]
 
 _LISTS = {"keep", "drop", "categorical", "numeric", "missing", "fresh"}
 """Arguments that take several values."""
@@ -44,6 +44,26 @@ _SWITCHES = {
 }
 """Flags without a value."""
 
+_OF_LOADING = _LISTS - {"fresh"} | {
+    "categorical",
+    "comment",
+    "date-format",
+    "decimal",
+    "delimiter",
+    "encoding",
+    "header",
+    "no-header",
+    "sheet",
+    "skip-rows",
+    "target",
+}
+"""Flags whose arguments functions that load data take, and `fit` does not."""
+
+_READ_OTHERWISE = re.compile(
+    rf"(?:; --(?:{'|'.join(sorted(_OF_LOADING, reverse=True))})\b[^;]*| \(--[a-z-]+\))\.?$"
+)
+"""The end of a note that says how a file could be read in another way."""
+
 _NAMES = {"window": "lags", "series": "by"}
 """Flags whose argument is called otherwise."""
 
@@ -60,14 +80,21 @@ _FLAG = re.compile(
 )
 _BOTH = re.compile(
     r"""--[a-z][a-z-]*(?:[ ](?:"[^"]*"|[^\s()]+))?
-    [ ]\((?P<python>\w+=[^()]*?|\w+\([^)]*\)+)(?:[ ]in[ ]Python)?\)""",
+    [ ]\((?P<python>\w+=[^()]*?|[\w.]+\([^)]*\)+)(?:[ ]in[ ]Python)?\)""",
     re.VERBOSE,
 )
 _OR_FLAG = re.compile(r"(?P<python>\b(?P<name>\w+)=\S*|\b\w+) \(--(?P<flag>[a-z-]+)(?: [^()]*)?\)")
 
 
-def in_python(sentence: str) -> str:
+def in_python(sentence: str, loader: str = "") -> str:
     """The sentence with `keep=["id"]` for `--keep id`, and so on; what names both keeps the Python side.
+
+    `epochal` is called `ep` there, as after `import epochal as ep`.
+
+    Args:
+        sentence: as the command line says it.
+        loader: the function that takes the options of reading, where the sentence is about data that it
+            may not have read: `fit` takes none of them.
 
     >>> in_python("row numbers: left out; --keep id keeps it.")
     'row numbers: left out; keep=["id"] keeps it.'
@@ -76,13 +103,37 @@ def in_python(sentence: str) -> str:
     >>> in_python("the first row is a header; --no-header reads it as data.")
     'the first row is a header; header=False reads it as data.'
     >>> in_python("Stop early with --patience 20; leave bad images out with --skip-bad (skip_bad=True).")
-    'Stop early with stop=Patience(20); leave bad images out with skip_bad=True.'
+    'Stop early with stop=ep.Patience(20); leave bad images out with skip_bad=True.'
+    >>> in_python("row numbers: left out; --keep id keeps it.", "ep.load_data")
+    'row numbers: left out; ep.load_data(..., keep=["id"]) keeps it.'
     """
     if "--" not in sentence:
         return sentence
     sentence = _BOTH.sub(lambda found: found["python"], sentence)
     sentence = _OR_FLAG.sub(_same, sentence)
-    return _FLAG.sub(_argument, sentence)
+    return _FLAG.sub(lambda found: _loading(found, loader), sentence)
+
+
+def of_new_data(sentence: str) -> str:
+    """A note on data that `predict`, `evaluate` or `rank` read, which take no options of reading in Python.
+
+    >>> of_new_data("the first row is a header; --no-header reads it as data.")
+    'the first row is a header.'
+    """
+    return in_python(_READ_OTHERWISE.sub(".", sentence))
+
+
+def _loading(found: re.Match[str], loader: str) -> str:
+    """An argument, in a call of the loader if it is one of reading and the sentence does not show a call."""
+    argument = _argument(found)
+    if loader and found["name"] == "window":
+        return f"ep.windows(..., {argument if '=' in argument else f'{argument}=...'})"
+    if not loader or found["name"] not in _OF_LOADING:
+        return argument
+    call, blank, rest = argument, "", ""
+    if found["name"] in _SWITCHES:
+        call, blank, rest = argument.partition(" ")
+    return f"{loader}(..., {call if '=' in call else f'{call}=...'}){blank}{rest}"
 
 
 def _same(found: re.Match[str]) -> str:
@@ -102,9 +153,9 @@ def _argument(found: re.Match[str]) -> str:
     if flag in _SWITCHES:
         return f"{_SWITCHES[flag]} {value}"
     if flag == "hidden":
-        return f"MLP({', '.join(value.split(','))})"
+        return f"ep.MLP({', '.join(value.split(','))})"
     if flag == "patience":
-        return f"stop=Patience({value})"
+        return f"stop=ep.Patience({value})"
     if flag == "resize" and re.fullmatch(r"\d+x\d+", value):
         return f"resize=({value.replace('x', ', ')})"
     if flag in _LISTS:
@@ -114,7 +165,7 @@ def _argument(found: re.Match[str]) -> str:
 
 
 def _argument_alone(flag: str, name: str) -> str:
-    return {"hidden": "MLP(...)", "patience": "stop=Patience(...)", **_SWITCHES}.get(flag, name)
+    return {"hidden": "ep.MLP(...)", "patience": "stop=ep.Patience(...)", **_SWITCHES}.get(flag, name)
 
 
 def _is_value(flag: str, value: str) -> bool:

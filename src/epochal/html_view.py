@@ -71,7 +71,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]], words: Sequence
     def line(kind: str, values: Sequence[object]) -> str:
         cells = []
         for place, value in enumerate(values):
-            style = f"{_CELL};text-align:{'left' if place in words else 'right'};{_DIGITS}"
+            side = "left" if place in words else "right;white-space:nowrap" if kind == "td" else "right"
+            style = f"{_CELL};text-align:{side};{_DIGITS}"
             cells.append(f'<{kind} style="{style}">{text(value)}</{kind}>')
         return f'<tr style="background:none">{"".join(cells)}</tr>'
 

@@ -121,7 +121,7 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     monitor = settings.monitor or ("validation.loss" if has_validation else "train.loss")
     rule = settings.stop if settings.stop is not None else Never()
     if isinstance(rule, type) or not isinstance(rule, Rule):
-        raise Refusal(f"stop must be a rule such as Patience(20), or None for all epochs; got {rule!r}.")
+        raise Refusal(f"stop must be a rule such as ep.Patience(20), or None for all epochs; got {rule!r}.")
     trained, start = _varied(chosen_model, settings, dataset, samples.scalings[0] is not None)
     spec = Spec(
         model=trained,

@@ -26,6 +26,8 @@ from epochal.training import Events, drained
 
 __all__ = ["resume", "resuming"]
 
+_WAIT_LONGER = "Train anew with a larger --patience, or without."
+
 
 def resume(
     folder: str | Path,
@@ -102,6 +104,7 @@ def resuming(
     def asked_again() -> Run | tuple[dict[str, Any], dict[str, Any], tuple[str, ...], Prepared]:
         request = _request(path) if held is None else held[1]
         longer, notes = (request, ()) if epochs is None else with_epochs(request, epochs)
+        notes = (*notes, *_nothing_left(path))
         ended = _ended(path, longer)
         if ended is not None:
             return ended
@@ -168,6 +171,18 @@ def _check(path: Path, then: Any, now: Mapping[str, Any]) -> None:
     differing = differences(then, now)
     if differing:
         raise Refusal(f'the training in "{path}" can\'t go on: {"; ".join(differing)}.')
+
+
+def _nothing_left(path: Path) -> list[str]:
+    """A note where every repeat was ended by its rule, so that further epochs change nothing."""
+    if not (path / "run.json").is_file():
+        return []
+    run = load_record(path)
+    if run.interrupted or run.failed or any(one.epochs >= run.plan.epochs for one in run.outcomes):
+        return []
+    return [
+        f"nothing is left to train: it ended {run.ending}, and more epochs change nothing. {_WAIT_LONGER}"
+    ]
 
 
 def _ended(path: Path, request: Mapping[str, Any]) -> Run | None:

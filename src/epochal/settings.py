@@ -30,15 +30,15 @@ VARYING = ("split", "init", "order")
 
 
 _ELSEWHERE = {
-    "patience": "stop=epochal.Patience(20)",
-    "target": 'y="column", as in fit(model, frame, "column")',
-    "hidden": "the model MLP(64, 64)",
-    "sample_weight": "fit(model, X, y, sample_weight=weights)",
-    "block_length": "order=epochal.Blocks(12)",
-    "groups": 'order=epochal.Groups(values), or epochal.load_data(source, groups="column")',
-    "progress": "fit(..., progress=False), since train yields events",
-    "max_seconds": "stop=epochal.Budget(seconds=60)",
-    "max_updates": "stop=epochal.Budget(updates=1000)",
+    "patience": "stop=ep.Patience(20)",
+    "target": 'y="column", as in ep.fit(model, frame, "column")',
+    "hidden": "the model ep.MLP(64, 64)",
+    "sample_weight": "ep.fit(model, X, y, sample_weight=weights)",
+    "block_length": "order=ep.Blocks(12)",
+    "groups": 'order=ep.Groups(values), or ep.load_data(source, groups="column")',
+    "progress": "ep.fit(..., progress=False), since train yields events",
+    "max_seconds": "stop=ep.Budget(seconds=60)",
+    "max_updates": "stop=ep.Budget(updates=1000)",
     "lr": "learning_rate",
     "n_epochs": "epochs",
     "max_iter": "epochs",
@@ -46,10 +46,10 @@ _ELSEWHERE = {
     "verbose": "progress=False to be silent",
     "validation_split": "validation=0.2",
     "validation_data": "validation=(X_val, y_val)",
-    "early_stopping": "stop=epochal.Patience(20)",
-    "hidden_layer_sizes": "the model MLP(64, 64)",
+    "early_stopping": "stop=ep.Patience(20)",
+    "hidden_layer_sizes": "the model ep.MLP(64, 64)",
     "shuffle": 'order="shuffle", the default, or order="sequential"',
-    "callbacks": "train(...), which yields events",
+    "callbacks": "ep.train(...), which yields events",
 }
 """Options of the command line and of other libraries that are elsewhere, and where."""
 
@@ -260,7 +260,7 @@ class Settings:
                 raise Refusal(f'unknown option "{name}"; use {_ELSEWHERE[name]}.')
             if name not in fields and name in signature(load).parameters:
                 raise Refusal(
-                    f'option "{name}" is one of load_data: fit(model, epochal.load_data(source, {name}=...)).'
+                    f'option "{name}" is one of load_data: ep.fit(model, ep.load_data(source, {name}=...)).'
                 )
             if name not in fields:
                 raise Refusal(did_you_mean("option", name, known))

@@ -42,7 +42,9 @@ def test_a_finished_run_is_left_as_it_is(call, copied):
     before = {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()}
     result = call("resume", copied)
     assert result.status == 0
-    assert "has ended: 3 epochs. --epochs trains it further." in result.out
+    assert (
+        "has ended after all of its 3 epochs. --epochs with a larger number trains it further." in result.out
+    )
     assert {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()} == before
 
 

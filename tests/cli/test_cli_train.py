@@ -35,8 +35,9 @@ def test_the_screen_fits_80_columns_and_has_no_trailing_blanks(call, tmp_path):
     assert all(line == line.rstrip() for line in lines)
     titles = [line for line in lines if line[:1].isupper()]
     wanted = ["Data", "Plan", "Training", "Verdict", "Results at the best epoch (1 repeat: no interval)"]
-    assert titles == [*wanted, "Classes, validation (1 repeat)", "Stopped", "Run     run"]
-    assert [line for before, line in itertools.pairwise(lines) if line in titles and before] == []
+    last = ["Run     run", "Next    epochal predict run NEW_DATA"]
+    assert titles == [*wanted, "Classes, validation (1 repeat)", "Stopped", *last]
+    assert [line for before, line in itertools.pairwise(lines) if line in titles[:-1] and before] == []
     assert not (tmp_path / "run" / "report.html").exists()
 
 
@@ -143,3 +144,12 @@ def test_a_paced_training_is_traced(call, tmp_path):
     seen = call("trace", run, "--sample", formed["rows"][7], "--epoch", 3, "--json").json["epochs"][0]
     turns = list(zip(seen["turns"], seen["sizes"], strict=True))
     assert ({"update": 14, "epoch": 3, "batch": 4, "slot": 8}, 24) in turns
+
+
+def test_long_class_names_that_begin_alike_are_told_apart(call, tmp_path):
+    names = [f"vehicles of the municipal {one} depot" for one in ("first", "second", "third")]
+    rows = "".join(f"{i % 3 + i / 100},{names[i % 3]}\n" for i in range(60))
+    (tmp_path / "long.csv").write_text(f"a,kind\n{rows}")
+    out = call("train", "long.csv", *SMALL, "--no-report").out
+    table = out[out.index("Classes, validation") : out.index("Stopped")].splitlines()
+    assert len({line.split("  ")[1] for line in table[2:5]}) == 3

@@ -17,6 +17,10 @@ import pytest
 import choice_fixtures as made
 from choice_fixtures import EVIL
 from epochal.choose.advice import Choice
+from epochal.choose.comparison import Comparison
+from epochal.choose.words import taken
+from epochal.cli.choice_screen import ChoiceScreen
+from epochal.cli.compare import _conclude
 from epochal.curves import summarize
 from epochal.report.of_choice import advice_page, comparison_page, write_advice, write_comparison
 
@@ -145,17 +149,31 @@ def test_the_words_of_numbers_never_leak(pages: dict[str, str]) -> None:
 def test_the_answer_is_said_first_and_in_plain_words(pages: dict[str, str]) -> None:
     words = Tags(pages["comparison"]).words
     for said in (
-        "Use batch 32 (batch 8 is as good, but slower)",
+        "No clear winner", "Take batch 32, which has the best mean.",
         "5 batch sizes, each trained 8 times (2 of them fewer times",
-        "equal for all: 20 epochs each", "The learning rate was tuned", "Take the fastest: batch 32",
+        "equal for all: 20 epochs each", "The learning rate was tuned",
         "how wrong the network is on samples that it did not learn from",
-        "no significant difference: batch 32 and batch 8",
+        "no significant difference from batch 8",
     ):  # fmt: skip
         assert said in words, said
     assert "No clear winner" in Tags(pages["30 settings"]).words
-    assert "no detectable difference" in Tags(pages["30 settings"]).words
+    assert "no significant difference from any other" in Tags(pages["30 settings"]).words
     assert "No setting trained to a finite loss" in Tags(pages["all broken"]).words
     assert "Nothing to choose" in Tags(pages["one setting"]).words
+
+
+@pytest.mark.parametrize("make", [made.comparison, made.many, made.single])
+def test_the_page_and_the_screen_say_which_setting_to_take_in_the_same_words(
+    make: Callable[[], Comparison], capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = make()
+    _conclude(ChoiceScreen(quiet=False, to_stderr=False), found, "epochal train table.csv")
+    screen = " ".join(capsys.readouterr().out.split())
+    page = Tags(comparison_page(found)).words
+    assert taken(found).startswith(found.best) and f"To train with {taken(found)} epochal" in screen
+    assert f"Take {taken(found)}" in page or "Nothing to choose" in page
+    for said in ("Use ", "fastest"):
+        assert said not in page, said
 
 
 def test_a_clear_winner_is_one_big_figure() -> None:
@@ -237,7 +255,7 @@ def test_the_advice_shows_three_numbers_with_their_intervals(pages: dict[str, st
         assert said in words, said
     bare = pages["bare advice"]
     cards = re.findall(r'<p class="figure">(.*?)</p><p class="range">(.*?)</p>', bare)
-    assert cards == [("32", ""), ("its own", ""), ("1,000", "at least 900")]
+    assert cards == [("32", ""), ("its own", ""), ("1,000", "900 or more")]
     words = Tags(bare).words
     assert (
         "still getting better when the measurement ended" in words
@@ -269,10 +287,12 @@ def test_the_command_can_be_copied_into_a_shell(pages: dict[str, str]) -> None:
 def test_tables_sort_by_numbers_and_say_what_they_mean(pages: dict[str, str]) -> None:
     text = pages["comparison"]
     heads = re.findall(r'<th scope="col"[^>]*aria-sort="none"><button type="button" title="([^"]*)"', text)
-    assert len(heads) == 16 and all(heads)
+    assert len(heads) == 17 and all(heads)
     keys = re.findall(r'<tr><th scope="row" data-sort="([^"]*)">', text)
     assert keys[1:3] == ["batch 8", "batch 32"]
-    row = next(line for line in text.splitlines() if line.startswith("<tr><th") and "batch 128" in line)
+    row, cost = (
+        line for line in text.splitlines() if line.startswith('<tr><th scope="row"') and "batch 128<" in line
+    )
     found = made.comparison().row("batch 128").difference
     assert found is not None
     assert (
@@ -280,7 +300,7 @@ def test_tables_sort_by_numbers_and_say_what_they_mean(pages: dict[str, str]) ->
         and "given up early" in row
         and "after 3 repeats: worse than" in row
     )
-    assert "0 %" in row and "reached in 1 of 3" in row
+    assert "0 %" in row and "reached in 1 of 3" in cost
 
 
 def test_differences_read_the_same_in_either_direction() -> None:

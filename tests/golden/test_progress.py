@@ -183,9 +183,9 @@ SENTENCES = [
     ("--no-header reads it as data", "header=False reads it as data"),
     ("all are gray; --color reads RGB", "all are gray; color=True reads RGB"),
     ("Train longer: --epochs 200.", "Train longer: epochs=200."),
-    ("more --epochs or more units (--hidden)", "more epochs or more units (MLP(...))"),
-    ("units (--hidden 128,64) and --learning-rate 0.03.", "units (MLP(128, 64)) and learning_rate=0.03."),
-    ("Stop early with --patience 12, or", "Stop early with stop=Patience(12), or"),
+    ("more --epochs or more units (--hidden)", "more epochs or more units (ep.MLP(...))"),
+    ("units (--hidden 128,64) and --learning-rate 0.03.", "units (ep.MLP(128, 64)) and learning_rate=0.03."),
+    ("Stop early with --patience 12, or", "Stop early with stop=ep.Patience(12), or"),
     (
         "--fill forward carries; --split chronological does",
         'fill="forward" carries; split="chronological" does',

@@ -119,7 +119,9 @@ def test_the_figures_are_json_and_know_the_curves(text: str) -> None:
     loss, accuracy = data["panels"]
     assert [line["role"] for line in loss["lines"]] == ["running", "train", "validation"]
     assert loss["lines"][0]["mean"][0] is None and loss["baseline"] == 0.69
-    assert accuracy["kind"] == "accuracy" and len(accuracy["lines"][0]["repeats"]) == 3
+    assert (accuracy["kind"], accuracy["title"]) == ("accuracy", "accuracy") and len(
+        accuracy["lines"][0]["repeats"]
+    ) == 3
     assert data["confusion"]["classes"] == ["no", EVIL]
 
 

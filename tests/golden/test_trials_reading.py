@@ -265,7 +265,7 @@ def test_new_files_know_the_marks_and_levels_of_training(tmp_path):
     assert row["country=NA"] == 1
     assert np.isnan(row["a"])
     assert row["a is missing"] == 1
-    assert said(new, "2 names of columns", "capitals or blanks", '"Country" for "country"')
+    assert said(new, "2 column names differ", "capitals or blanks", '"Country" for "country"')
 
 
 def test_all_ragged_lines_are_told_at_once(tmp_path):

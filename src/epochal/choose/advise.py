@@ -34,6 +34,9 @@ from epochal.signatures import takes_options
 
 __all__ = ["advise"]
 
+_OTHER_GOALS = {"accuracy": "quality", "loss": "quality", "speed": "time", "fast": "time", "data": "samples"}
+"""Words that were meant for one of the goals."""
+
 EPOCHS = 1000
 """The most epochs that are thought of unless a number is given; trainings end when nothing improves."""
 
@@ -97,7 +100,7 @@ def advise(
     begin, control = time.perf_counter(), control or Control()
     steps = Steps(watch, progress, control)
     if goal not in GOALS:
-        raise Refusal(did_you_mean("goal", goal, GOALS))
+        raise Refusal(did_you_mean("goal", _OTHER_GOALS.get(goal.lower(), goal), GOALS, given=goal))
     if target is not None and not (isinstance(target, int | float) and math.isfinite(target)):
         raise Refusal(f"target must be a finite number; got {target!r}. Leave it out to have one measured.")
     given: dict[str, Any] = dict(options)

@@ -72,4 +72,4 @@ def _python(value: object) -> str:
 def _range(one: Choice) -> str:
     if not math.isfinite(one.low) or one.low == one.high:
         return ""
-    return f"{one.low:.4g} to {one.high:.4g}" if math.isfinite(one.high) else f"at least {one.low:.4g}"
+    return f"{one.low:.4g} to {one.high:.4g}" if math.isfinite(one.high) else f"{one.low:.4g} or more"

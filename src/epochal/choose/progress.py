@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from epochal.data.encoders import loader_of
 from epochal.faces import in_python
 from epochal.progress import Display, display
-from epochal.progress.numbers import duration
+from epochal.progress.numbers import duration, thousands
 from epochal.progress.opening import dataset_lines
 from epochal.progress.status import Stoppable
 
@@ -93,7 +94,7 @@ class Pace:
             if made > before and now > begin:
                 pace = (made - before) / (now - begin)
                 if rate:
-                    parts.append(f"{pace:.3g}/s" if pace >= 1 else f"{60 * pace:.2g}/min")
+                    parts.append(_rate(pace))
                 if step.done < step.total:
                     parts.append(f"about {duration((step.total - step.done) / pace)} left")
                     return " · ".join(parts)
@@ -103,6 +104,17 @@ class Pace:
     def spent(self) -> str:
         """The time so far."""
         return duration(time.monotonic() - self._begin)
+
+
+def _rate(pace: float) -> str:
+    """Trainings in a second, or in a minute.
+
+    >>> _rate(22_345.6), _rate(12.34), _rate(0.25)
+    ('22k/s', '12.3/s', '15/min')
+    """
+    if pace < 1:
+        return f"{60 * pace:.2g}/min"
+    return f"{pace:.3g}/s" if pace < 100 else f"{thousands(pace)}/s"
 
 
 class Steps:
@@ -127,7 +139,9 @@ class Steps:
     def opening(self, dataset: Dataset) -> None:
         """Show what is known of the samples."""
         if self._display is not None:
-            self._display.opening([("Data", [in_python(line) for line in dataset_lines(dataset)])])
+            self._display.opening(
+                [("Data", [in_python(line, loader_of(dataset.encoder)) for line in dataset_lines(dataset)])]
+            )
 
     def close(self) -> None:
         """Show no more; the time it took stays, if anything was done."""

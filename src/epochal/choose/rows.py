@@ -24,7 +24,7 @@ from epochal.choose.reached import Effort, Reached, effort
 from epochal.choose.setting import Setting
 from epochal.choose.timing import TimingCurve
 from epochal.choose.trial import Trial
-from epochal.choose.words import answer, called, repeats_of
+from epochal.choose.words import answer, called, repeats_of, too_few
 from epochal.curves import Curves, summarize
 from epochal.describe import conditions, describe_data, describe_settings
 from epochal.directions import higher_is_better, label_of
@@ -273,11 +273,7 @@ def _notes(found: Measured, rows: Sequence[Row], remark: str) -> tuple[str, ...]
     if len(rows) == 1:
         notes.append("there is only one setting, and nothing to compare it with; give a list of values.")
     if found.repeats < FEWEST:
-        notes.append(
-            f"{repeats_of(found.repeats)} are too few for a significant difference; at least {FEWEST} "
-            "are needed, and 10 "
-            "are better."
-        )
+        notes.append(f"{too_few(found.repeats)}; at least {FEWEST} are needed, and 10 are better.")
     notes += [f"{row.dropped}." for row in rows if row.dropped is not None]
     notes += [f"{row.name}: {row.tuned.edge}." for row in rows if row.tuned is not None and row.tuned.edge]
     notes += [

@@ -14,7 +14,7 @@ from epochal.directions import label_of
 if TYPE_CHECKING:
     from epochal.choose.comparison import Comparison, Row
 
-__all__ = ["answer", "called", "repeats_of", "said_time"]
+__all__ = ["answer", "called", "repeats_of", "said_time", "taken", "too_few"]
 
 
 MOST_NAMES = 5
@@ -45,6 +45,17 @@ def answer(found: Comparison) -> str:
     return sentence
 
 
+def taken(found: Comparison) -> str:
+    """Which setting to take, and whether it has only the best mean."""
+    if len(found.tied) < 2:
+        return found.best
+    return f"{found.best}, which has the best {_level(found.row(found.best))}"
+
+
+def _level(row: Row) -> str:
+    return "mean" if row.repeats > 1 else "value"
+
+
 def _within(found: Comparison) -> str:
     return found.at.partition(" each")[0]
 
@@ -70,9 +81,8 @@ def _told(found: Comparison) -> str:
     together = [leader, *others]
     if leader.repeats < FEWEST:
         return (
-            f"{repeats_of(leader.repeats)} are too few for a significant difference. "
-            f"{_start(leader.name)} has the best "
-            f"{'mean' if leader.repeats > 1 else 'value'}: {_figure(found, leader)}."
+            f"{too_few(leader.repeats)}. "
+            f"{_start(leader.name)} has the best {_level(leader)}: {_figure(found, leader)}."
         )
     cheapest = min(together, key=lambda row: row.seconds)
     least = cheapest.seconds
@@ -133,6 +143,15 @@ def called(names: Sequence[str]) -> str:
 def repeats_of(count: int) -> str:
     """A number of repeats in words."""
     return f"{count:,} repeat{'' if count == 1 else 's'}"
+
+
+def too_few(repeats: int) -> str:
+    """That so many repeats tell nothing.
+
+    >>> too_few(1)
+    '1 repeat is too few for a significant difference'
+    """
+    return f"{repeats_of(repeats)} {'is' if repeats == 1 else 'are'} too few for a significant difference"
 
 
 def said_time(seconds: float) -> str:

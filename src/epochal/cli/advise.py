@@ -163,7 +163,8 @@ def _cells(choice: Choice, form: str) -> tuple[str, str, str]:
 def _tried(found: Advice, width: int) -> list[str]:
     """What was measured, as far as there was a choice."""
     from epochal.choose.reached import written, written_range
-    from epochal.cli.choice_screen import Column, ranged, set_in_columns, spent_time
+    from epochal.choose.words import said_time
+    from epochal.cli.choice_screen import Column, ranged, set_in_columns
 
     if len(found.tried) < 2:
         return []
@@ -174,7 +175,7 @@ def _tried(found: Advice, width: int) -> list[str]:
         apart = [f"{digits(one.ratio[0])} ({ranged(*map(digits, one.ratio[1:]))})" for one in rows]
         title = "less the advised (95 %)"
     else:
-        say = spent_time if found.goal == "time" else written
+        say = said_time if found.goal == "time" else written
         words = [say(one.price[0]) if math.isfinite(one.price[0]) else "not reached" for one in rows]
         cost = Column(f"{found.goal} to target", words)
         apart = [f"{written(one.ratio[0])} ({written_range(*one.ratio[1:])})" for one in rows]
@@ -182,7 +183,8 @@ def _tried(found: Advice, width: int) -> list[str]:
     apart = ["" if name.startswith("*") else words for name, words in zip(names, apart, strict=True)]
     reached = Column("reached", [f"{one.effort.reached} of {one.repeats}" for one in rows])
     lines = set_in_columns(names, [reached, cost, Column(title, apart, right=False)], width)
-    return [*lines, "* advised; = no significant difference; reached: repeats that reached the target"]
+    legend = ["* advised; = no significant difference", "reached: repeats that reached the target"]
+    return [*lines, *legend]
 
 
 def _mark(found: Advice, one: Tried) -> str:
@@ -210,13 +212,13 @@ def _expected(found: Advice) -> list[str]:
 
 def _cost(found: Advice) -> list[str]:
     """What it took, and how much that is."""
-    from epochal.cli.choice_screen import spent_time
+    from epochal.choose.words import said_time
 
     cost = found.cost
     times = f"{cost.of_one_training:.2g}" if cost.of_one_training < 100 else f"{cost.of_one_training:,.0f}"
     share = f"{100 * cost.of_grid:.2g} %"
     return [
-        f"{cost.trainings:,} trainings, {cost.updates:,} updates; {spent_time(cost.seconds)} for this call",
+        f"{cost.trainings:,} trainings, {cost.updates:,} updates; {said_time(cost.seconds)} for this call",
         f"{times} times the updates of one training as advised",
         f"{share} of the exhaustive grid ({cost.grid})" if cost.grid else f"{share} of the exhaustive grid",
     ]

@@ -101,7 +101,10 @@ _vary = _training(
 _target_value = _evaluation(
     "--target-value", type=Number(), metavar="V", help="What the judged column is to reach. [measured]"
 )
-_data = data_options("Held out to judge by.", "Held out and not looked at.")
+_data = data_options(
+    "Held out to judge by: 0.2 or 20% of the rows, 20 rows, or a file.",
+    "Held out and not looked at; likewise.",
+)
 
 
 def _out(command: str) -> Any:

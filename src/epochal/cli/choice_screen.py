@@ -6,7 +6,6 @@ what was learned last. In a pipe a plain line now and then.
 
 from __future__ import annotations
 
-import math
 import textwrap
 import time
 from collections.abc import Iterator, Sequence
@@ -20,7 +19,6 @@ from rich.text import Text
 
 from epochal.choose.progress import Pace
 from epochal.layout import aligned, folded
-from epochal.progress.numbers import duration
 from epochal.progress.opening import dataset_lines
 from epochal.progress.terminal import PLAIN_SECONDS, live, plain_console, section
 
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
     from epochal.curves import Summary
     from epochal.data import Dataset
 
-__all__ = ["ChoiceScreen", "Column", "quality", "ranged", "set_in_columns", "spent_time"]
+__all__ = ["ChoiceScreen", "Column", "quality", "ranged", "set_in_columns"]
 
 NAME_WIDTH = 30
 """A longer name of a setting goes on in the line below."""
@@ -159,7 +157,7 @@ def quality(summary: Summary) -> str:
     """A figure over repeats in short.
 
     >>> from epochal.curves import summarize
-    >>> quality(summarize([0.75, 0.78, 0.77])), quality(summarize([math.nan, math.nan]))
+    >>> quality(summarize([0.75, 0.78, 0.77])), quality(summarize([float("nan")] * 2))
     ('0.767 ± 0.015', 'not finite')
     """
     if summary.repeats == 0:
@@ -176,17 +174,3 @@ def ranged(low: str, high: str) -> str:
     ('0.1–0.2', '-0.1 to 0.2')
     """
     return f"{low} to {high}" if "-" in (low[:1], high[:1]) or "+" in (low[:1], high[:1]) else f"{low}–{high}"
-
-
-def spent_time(seconds: float) -> str:
-    """A time with two digits, in words beyond a minute.
-
-    >>> spent_time(0.00321), spent_time(0.42), spent_time(7.26), spent_time(31.4), spent_time(75)
-    ('3.2 ms', '420 ms', '7.3 s', '31 s', '1 min 15 s')
-    """
-    if not math.isfinite(seconds):
-        return ""
-    if seconds < 0.9995:
-        thousandths = 1000 * seconds
-        return f"{thousandths:.0f} ms" if thousandths >= 10 else f"{thousandths:.2g} ms"
-    return f"{seconds:.1f} s" if seconds < 9.95 else duration(seconds)

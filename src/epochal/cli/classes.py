@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from epochal.directions import label_of
 from epochal.layout import aligned
 from epochal.run import Run
-from epochal.run.evaluation_text import MOST_CLASSES, spread
+from epochal.run.evaluation_text import MOST_CLASSES, by_threshold, distinct, spread
+from epochal.run.per_class import per_class
 
 __all__ = ["class_sections", "threshold_section"]
 
@@ -15,15 +16,19 @@ _MOST_PAIRS = 8
 
 
 def class_sections(run: Run) -> list[tuple[str, list[str]]]:
-    """A title and lines for each part: a table of the classes, or the most confused pairs of many."""
+    """A title and lines for each part: a table of the classes, or the most confused pairs of many.
+
+    Decisions are those of `predict`: by the threshold, if the run has one.
+    """
     over = "1 repeat" if run.repeats == 1 else f"mean ± sd over {run.repeats} repeats"
     few = len(run.task.classes) <= MOST_CLASSES
     tables = few or run.task.is_multilabel
     lines = {part: _table(run, part) if tables else _pairs(run, part) for part in run.per_class}
+    at = by_threshold(run.threshold)
     what = "Classes" if few else "Most often confused"
     if run.task.is_multilabel:
         what = "Labels" if few else f"Labels with the lowest F1, {MOST_CLASSES} of {len(run.task.classes):,}"
-    return [(f"{what}, {part} ({over})", shown) for part, shown in lines.items() if shown]
+    return [(f"{what}, {part}{at} ({over})", shown) for part, shown in lines.items() if shown]
 
 
 def threshold_section(run: Run) -> list[tuple[str, list[str]]]:
@@ -42,12 +47,15 @@ def threshold_section(run: Run) -> list[tuple[str, list[str]]]:
 
 def _table(run: Run, part: str) -> list[str]:
     rows: list[Sequence[str]] = [("", "precision", "recall", "F1", "samples")]
-    shown = list(run.per_class[part].items())
+    counts = run.scores[part].confusion_at_threshold
+    found = run.per_class[part] if counts is None else per_class(counts, run.task.classes)
+    shown = list(found.items())
     if len(shown) > MOST_CLASSES:
         shown = sorted(shown, key=lambda one: one[1].f1.mean)[:MOST_CLASSES]
+    called = distinct([name for name, _ in shown])
     for name, figures in shown:
         cells = (spread(one) for one in (figures.precision, figures.recall, figures.f1))
-        rows.append((_short(name), *cells, _number(figures.support.mean)))
+        rows.append((called[name], *cells, _number(figures.support.mean)))
     return aligned(rows, right=[4])
 
 
@@ -55,9 +63,10 @@ def _pairs(run: Run, part: str) -> list[str]:
     found = run.most_confused(part, most=_MOST_PAIRS)
     if not found:
         return ["none: every sample is in its class"]
+    called = distinct(run.task.classes)
     rows = [("true", "taken for", "samples", "of its class")]
     rows += [
-        (_short(one.true), _short(one.predicted), _number(one.count.mean), f"{one.share:.0%}")
+        (called[one.true], called[one.predicted], _number(one.count.mean), f"{one.share:.0%}")
         for one in found
     ]
     return aligned(rows, right=[2, 3])
@@ -65,7 +74,3 @@ def _pairs(run: Run, part: str) -> list[str]:
 
 def _number(value: float) -> str:
     return f"{value:,.0f}" if value == round(value) or value >= 100 else f"{value:.1f}"
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 17 else f"{name[:16]}…"

@@ -10,7 +10,7 @@ import click
 
 from epochal.errors import Refusal, did_you_mean
 
-__all__ = ["Command", "Option", "sentence", "under"]
+__all__ = ["Command", "Option", "of_other_commands", "sentence", "under"]
 
 _NEGATIVE = re.compile(r"-\.?\d[\d_.,eE+-]*")
 _WIDTH = 26
@@ -68,6 +68,18 @@ class Command(click.Command):
         return super().parse_args(ctx, args)
 
 
+_FLAG = re.compile(r"(?<![\w=-])--[a-z][a-z-]+")
+
+
+def of_other_commands(words: str, command: click.Command, training: click.Command) -> list[str]:
+    """The flags in a sentence that a command lacks and `epochal train` has."""
+    own, others = (
+        {name for one in known.params for name in (*one.opts, *one.secondary_opts)}
+        for known in (command, training)
+    )
+    return [name for name in dict.fromkeys(_FLAG.findall(words)) if name in others - own]
+
+
 def sentence(error: click.ClickException) -> str:
     """One of Click's messages as one sentence, without the usage lines."""
     context = getattr(error, "ctx", None)
@@ -89,4 +101,6 @@ def sentence(error: click.ClickException) -> str:
         )
         return f"{path} needs {name}; `{path} --help` tells more."
     message = " ".join(error.format_message().split())
+    if re.search(r"unexpected extra arguments? \([\d.,e -]+\)", message):
+        message = f"{message.rstrip('.')}: a list of numbers is written with commas, such as 8,32"
     return f"{message.rstrip('.?')}; `{path} --help` tells more."

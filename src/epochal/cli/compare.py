@@ -112,7 +112,7 @@ def _arguments(ctx: click.Context, data: str, found: Comparison) -> list[str]:
 
 def _conclude(screen: ChoiceScreen, found: Comparison, words: str) -> None:
     """Print the answer first, then what it rests on."""
-    from epochal.cli.choice_screen import spent_time
+    from epochal.choose.words import said_time, taken
 
     screen.answer(found.answer)
     screen.section(f"Settings, {found.at}", _table(found, screen.width - 2), fold=False)
@@ -122,18 +122,16 @@ def _conclude(screen: ChoiceScreen, found: Comparison, words: str) -> None:
         screen.section("Updates to the target against the batch size", [str(found.hyperbola)])
     screen.section("Notes", found.notes)
     cost = found.cost
-    spent = (
-        f"{cost.trainings:,} trainings, {cost.updates:,} updates; {spent_time(cost.seconds)} for this call"
-    )
+    spent = f"{cost.trainings:,} trainings, {cost.updates:,} updates; {said_time(cost.seconds)} for this call"
     screen.section("Cost", [spent])
     lines = copyable(shlex.split(words), screen.width - 2)
-    which = found.best if len(found.tied) < 2 else f"{found.best}, which has the best mean"
-    screen.section(f"To train with {which}", lines, fold=False)
+    screen.section(f"To train with {taken(found)}", lines, fold=False)
 
 
 def _table(found: Comparison, width: int) -> list[str]:
     """The settings, the best first."""
-    from epochal.cli.choice_screen import Column, quality, set_in_columns, spent_time
+    from epochal.choose.words import said_time
+    from epochal.cli.choice_screen import Column, quality, set_in_columns
 
     rows = found.rows[:MOST_ROWS]
     names = [f"{_mark(found, row)} {row.name}" for row in rows]
@@ -143,7 +141,7 @@ def _table(found: Comparison, width: int) -> list[str]:
         Column("to the best (95 %)", [_difference(found, row) for row in rows], right=False),
         Column("best epoch", [_number(row.best_epoch.mean) for row in rows]),
         Column("updates", [f"{row.updates:,}" for row in rows]),
-        Column("time", [spent_time(row.seconds) for row in rows]),
+        Column("time", [said_time(row.seconds) for row in rows]),
         Column("to target", [_effort(row) for row in rows]),
         Column("remark", [_remark(row) for row in rows], right=False),
     ]
@@ -221,7 +219,8 @@ def _number(value: float) -> str:
 
 def _regimes(found: Comparison, width: int) -> list[str]:
     """Batch, mini-batch and stochastic gradient descent, each with its best setting."""
-    from epochal.cli.choice_screen import Column, quality, set_in_columns, spent_time
+    from epochal.choose.words import said_time
+    from epochal.cli.choice_screen import Column, quality, set_in_columns
 
     shown = [(regime.name, found.row(regime.row)) for regime in found.regimes if regime.row is not None]
     missing = [regime.name for regime in found.regimes if regime.row is None]
@@ -230,7 +229,7 @@ def _regimes(found: Comparison, width: int) -> list[str]:
         Column("best setting", [row.name for row in rows], right=False),
         Column(found.column.replace(".", " "), [quality(row.quality) for row in rows]),
         Column("updates", [f"{row.updates:,}" for row in rows]),
-        Column("time", [spent_time(row.seconds) for row in rows]),
+        Column("time", [said_time(row.seconds) for row in rows]),
     ]
     lines = set_in_columns([name for name, _ in shown], columns, width) if shown else []
     return [*lines, *(f"{name}: not among the settings" for name in missing)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from rich.console import Console
@@ -30,7 +31,7 @@ def conclude(console: Console, run: Run, folder: Path | None, report: Path | Non
     console.print(Text.from_ansi(_drawing(console, run, width)), soft_wrap=True)
     section(console, "Verdict", [run.verdict.sentence, run.verdict.remedy], width)
     title, lines = _figures(run)
-    section(console, title, [*lines, *([run.caution] if run.caution else [])], width)
+    section(console, title, [*lines, *run.remarks, *([run.caution] if run.caution else [])], width)
     if run.forecasts:
         heading = "Against forecasts that need no training, on the same windows"
         section(console, heading, _forecasts(run), width)
@@ -38,11 +39,18 @@ def conclude(console: Console, run: Run, folder: Path | None, report: Path | Non
         section(console, heading, rows, width)
     section(console, "Stopped", _reasons(run), width)
     console.print()
-    for label, path in (("Run", folder), ("Report", report)):
-        if path is not None:
+    for label, words in (("Run", folder), ("Report", report), ("Next", _next(run, folder))):
+        if words is not None:
             console.print(
-                Text(f"{label:<8}", style="bold").append(str(path), style="not bold"), soft_wrap=True
+                Text(f"{label:<8}", style="bold").append(str(words), style="not bold"), soft_wrap=True
             )
+
+
+def _next(run: Run, folder: Path | None) -> str | None:
+    """The command that uses the run; an interrupted one is resumed first."""
+    if folder is None or run.interrupted or run.failed:
+        return None
+    return f"epochal predict {shlex.quote(str(folder))} NEW_DATA"
 
 
 def _drawing(console: Console, run: Run, width: int) -> str:
@@ -79,9 +87,11 @@ def _forecasts(run: Run) -> list[str]:
     for part, found in run.forecasts.items():
         if len(found.rmse_by_step) == 1:
             continue
-        rows = [("step ahead", f"{part} RMSE", *(naive.name for naive in found.naive))]
+        ends = " (95 %)" if found.rmse_by_step[0].sd is not None else ""
+        rows = [("step ahead", f"{part} RMSE{ends}", *(naive.name for naive in found.naive))]
         for step, rmse in enumerate(found.rmse_by_step[:_MOST_STEPS]):
-            own = " ".join(cells(rmse)).strip() if rmse.sd is not None else _single(rmse.mean)
+            mean, between = cells(rmse)
+            own = f"{mean} ({between})" if rmse.sd is not None else _single(rmse.mean)
             rows.append((str(step + 1), own, *(_single(one.rmse_by_step[step].mean) for one in found.naive)))
         lines += aligned(rows)
         if len(found.rmse_by_step) > _MOST_STEPS:

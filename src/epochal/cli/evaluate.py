@@ -80,7 +80,7 @@ def command(
         with replacing(out) as partial:
             _write(found, partial, out.suffix.lower())
     if as_json:
-        say_document({"run": str(run), **found.to_dict()})
+        say_document({"run": str(run), **found.to_dict(), "notes": list(found.noticed)})
     elif quiet:
         name = trained.main_metric
         say(f"{name} {found.ensemble[name]:.4g}")
@@ -106,5 +106,5 @@ def _show(found: Evaluation) -> None:
     console = plain_console(to_stderr=False)
     width = max(60, min(120, console.width))
     section(console, "Evaluation", [heading(found)], width, apart=False)
-    for title, lines in sections(found, width - 2):
+    for title, lines in sections(found, width - 2, found.noticed):
         section(console, title, lines, width)

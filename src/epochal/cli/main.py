@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from contextlib import suppress
 from typing import Any
 
 import click
 
-from epochal.cli.command import sentence
+from epochal.cli.command import of_other_commands, sentence
 from epochal.cli.interrupts import leave, leaving, status, told
 from epochal.cli.others import ended_together, tell_others
 from epochal.cli.say import say
@@ -40,6 +41,10 @@ COMMANDS = {
     "verify": "Say what in a run folder is damaged and what can still be used.",
     "example": "Write an example table as CSV, or list the examples.",
 }
+
+
+_OF_RUNS = ("evaluate", "predict", "report", "resume", "trace", "verify")
+"""Commands about a training that there is, which take few of its options."""
 
 
 class _Gone(Exception):
@@ -76,6 +81,8 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except Refusal as refusal:
+            raise _of_this_command(refusal, self.get_command(ctx, ctx.invoked_subcommand or "")) from refusal
         except BrokenPipeError as error:
             raise _Gone from error
         except KeyboardInterrupt as error:
@@ -95,6 +102,21 @@ def app(ctx: click.Context) -> None:
     """Train neural networks by mini-batch gradient descent: exactly, fast, and with evidence."""
     if ctx.invoked_subcommand is None:
         say(ctx.get_help())
+
+
+def _of_this_command(refusal: Refusal, command: click.Command | None) -> Refusal:
+    """The refusal, which says so where it names options that only a new training takes."""
+    words = str(refusal)
+    if command is None or command.name not in _OF_RUNS or re.search(r"\btrain\b", words):
+        return refusal
+    training: click.Command = importlib.import_module("epochal.cli.train").command
+    names = of_other_commands(words, command, training)
+    if not names:
+        return refusal
+    which = f"{' and '.join(names)} {'is an option' if len(names) == 1 else 'are options'}"
+    return Refusal(
+        f"{words} {which} of epochal train: train anew with {'it' if len(names) == 1 else 'them'}."
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:

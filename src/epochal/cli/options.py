@@ -6,6 +6,8 @@ import csv
 import math
 import re
 from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -188,7 +190,14 @@ def column(value: str | None) -> Any:
 
 
 def number_or_path(value: str) -> Any:
-    """A share or a count, or else a path."""
+    """A share or a count, or else a path; "10%" is the share 0.1, unless there is such a file.
+
+    >>> number_or_path("0.2"), number_or_path("20"), number_or_path("10%"), number_or_path("rows.csv")
+    (0.2, 20, 0.1, 'rows.csv')
+    """
+    percent = re.fullmatch(r"(\d+(?:\.\d+)?) ?%", value.strip())
+    if percent is not None and not Path(value).exists():
+        return float(Fraction(percent[1]) / 100)
     for read in (int, float):
         try:
             return read(value)

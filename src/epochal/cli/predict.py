@@ -98,19 +98,30 @@ def command(
     else:
         prediction = predict(trained, data, parameters, skip_bad, told, **beside)
     if not quiet:
-        for note in prediction.notes:
+        for note in prediction.noticed:
             say_note(note)
         if isinstance(prediction, Prediction) and prediction.accuracy is not None:
-            say(f"Accuracy {prediction.accuracy:.3f} on {len(prediction):,} labeled rows", err=True)
+            say(_accuracy(prediction, prediction.accuracy), err=True)
     if out is not None:
         with replacing(out) as partial:
             prediction.write(partial, guard_formulas=guard_formulas)
         if not quiet:
             say(f"wrote {len(prediction):,} predictions to {out}", err=True)
     if as_json:
-        say_document({"run": str(run), **prediction.to_dict()})
+        say_document({"run": str(run), **prediction.to_dict(), "notes": list(prediction.noticed)})
     elif out is None:
         _print(prediction, guard_formulas)
+
+
+def _accuracy(prediction: Prediction, accuracy: float) -> str:
+    """The accuracy, and how many of the rows it says little about."""
+    words = f"Accuracy {accuracy:.3f} on {len(prediction):,} labeled rows"
+    overlap = prediction.overlap
+    if overlap is None or overlap.trained == 0 or not overlap.sentence:
+        return words
+    if overlap.trained is None:
+        return f"{words}, which the run was trained on"
+    return f"{words}, of which {overlap.trained:,} {'was' if overlap.trained == 1 else 'were'} trained on"
 
 
 def _print(prediction: Prediction | Ranking, guard_formulas: bool) -> None:

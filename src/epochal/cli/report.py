@@ -67,7 +67,8 @@ def _page_of(choice: ChoiceFolder, path: Path) -> None:
             raise Refusal(f'"{choice.folder}" holds {choice.called} that {choice.way_on}.')
         raise Refusal(f"{page} is not there; {choice.again} writes it from the trainings that are kept.")
     if path.absolute() == page.absolute():
-        say(f"{choice.answer}\n{page}")
+        say(choice.answer, fold=True)
+        say(page)
         return
     check_new_file(path, force=True)
     with replacing(path) as partial:

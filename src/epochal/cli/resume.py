@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,9 @@ from epochal.cli.running import exit_status, last_words, watched
 from epochal.cli.saving_options import saving, saving_options
 from epochal.cli.say import say, say_document
 from epochal.cli.train import own_model, result
+
+if TYPE_CHECKING:
+    from epochal.run import Run
 
 __all__ = ["command"]
 
@@ -43,6 +46,13 @@ _options = decorate(
     _output("--json", "as_json", is_flag=True, help="One JSON object on stdout, all else on stderr."),
     _output("--quiet", "-q", is_flag=True, help="Nothing but the result."),
 )
+
+
+def _further(run: Run) -> str:
+    """What trains a run further that has ended; nothing does if each of its repeats stopped early."""
+    if all(one.epochs < run.plan.epochs for one in run.outcomes):
+        return "Nothing is left to train: train anew with a larger --patience, or without."
+    return "--epochs with a larger number trains it further."
 
 
 @click.command("resume", cls=Command)
@@ -81,7 +91,7 @@ def command(ctx: click.Context, /, run: Path, as_json: bool, quiet: bool, **give
     if isinstance(found, Run):
         if leads:
             say(
-                f"{run} has ended: {found.plan.epochs:,} epochs. --epochs trains it further.",
+                f"{run} has ended {found.ending}. {_further(found)}",
                 err=as_json or quiet,
             )
         ended = found

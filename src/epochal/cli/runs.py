@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import shutil
 import sys
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from epochal.cli.command import Command
 from epochal.cli.say import say, say_document
-from epochal.layout import aligned
+from epochal.layout import aligned, folded
 
-__all__ = ["command"]
+if TYPE_CHECKING:
+    from epochal.run.listing import Entry
+
+__all__ = ["command", "lines_of"]
 
 _HEADER = ("run", "date", "data", "batch", "epochs", "repeats", "figure", "verdict")
 _RIGHT = ("batch", "epochs", "repeats")
-_FIRST_TO_GO = ("data", "date", "batch", "epochs", "repeats")
 
 
 @click.command("runs", cls=Command)
@@ -33,19 +38,33 @@ def command(folder: Path, as_json: bool) -> None:
         say(f"no runs in {folder}")
     else:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        for line in _table([entry.cells() for entry in found], width):
-            say(line if width is None or len(line) <= width else f"{line[: width - 1]}…")
+        for line in lines_of(found, width):
+            say(line)
 
 
-def _table(cells: list[tuple[str, ...]], width: int | None) -> list[str]:
-    """The lines; on a narrow terminal without the columns that matter least."""
-    columns = list(_HEADER)
-    for gone in (None, *_FIRST_TO_GO):
-        if gone is not None:
-            columns.remove(gone)
-        places = [_HEADER.index(name) for name in columns]
-        rows = [[row[place] for place in places] for row in (_HEADER, *cells)]
-        lines = aligned(rows, right=[columns.index(name) for name in _RIGHT if name in columns])
-        if width is None or max(map(len, lines)) <= width:
-            return lines
+def lines_of(entries: Sequence[Entry], width: int | None) -> list[str]:
+    """A table, a line for each entry; what does not fit the width goes on below, and nothing is cut."""
+    whole = _table(entries)
+    if width is None or max(map(len, whole)) <= width:
+        return whole
+    head, *rows = _table([entry for entry in entries if not entry.problem])
+    narrow = max(map(len, (head, *rows))) > width
+    lines, left = [] if narrow else [head], iter(rows)
+    for entry in entries:
+        row = "" if entry.problem else next(left)
+        lines += _record(entry, width) if narrow or entry.problem else [row]
     return lines
+
+
+def _table(entries: Sequence[Entry]) -> list[str]:
+    cells = [_HEADER, *(entry.cells() for entry in entries)]
+    return aligned(cells, right=[_HEADER.index(name) for name in _RIGHT])
+
+
+def _record(entry: Entry, width: int) -> list[str]:
+    """What the table says of an entry, in two lines or more."""
+    run, date, data, batch, epochs, repeats, figure, verdict = entry.cells()
+    numbers = "" if entry.problem else f"batch {batch}, epochs {epochs}, repeats {repeats}; {figure}; "
+    head = "  ".join(filter(None, (run, date, data)))
+    named = textwrap.wrap(head, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return [*named, *folded([numbers + verdict], width).splitlines()]

@@ -11,7 +11,7 @@ import re
 import shutil
 import sys
 import textwrap
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -20,20 +20,22 @@ from epochal.printable import printable
 __all__ = ["say", "say_data", "say_document", "say_note"]
 
 
-def say(words: object, *, err: bool = False) -> None:
-    """Print a line on standard output, or on standard error."""
-    click.echo(printable(str(words)), err=err)
+def say(words: object, *, err: bool = False, fold: bool = False) -> None:
+    """Print a line on standard output, or on standard error; `fold` fits a long one to a terminal."""
+    text = printable(str(words))
+    click.echo(_fitted(text, sys.stdout) if fold else text, err=err)
 
 
 def say_note(words: object) -> None:
     """Print a sentence on standard error, between words where a terminal would break it anywhere."""
-    text = printable(str(words))
-    if sys.stderr.isatty():
-        width = shutil.get_terminal_size().columns
-        text = textwrap.fill(
-            text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
-        )
-    click.echo(text, err=True)
+    click.echo(_fitted(printable(str(words)), sys.stderr), err=True)
+
+
+def _fitted(text: str, stream: TextIO) -> str:
+    if not stream.isatty():
+        return text
+    width = shutil.get_terminal_size().columns
+    return textwrap.fill(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def say_document(value: Any) -> None:

@@ -72,8 +72,9 @@ def command(
         rows = ", ".join(found.names or map(str, found.rows))
         say(
             f"update {update:,} of repeat {repeat} is batch {found.batch + 1} of epoch {found.epoch + 1}, "
-            f"{len(found.rows)} samples.\n{'files' if found.names else 'rows'}: {rows}"
+            f"{len(found.rows)} samples."
         )
+        say(f"{'files' if found.names else 'rows'}: {rows}", fold=True)
         return
     assert sample is not None
     if epoch is None:

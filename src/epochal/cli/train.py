@@ -20,7 +20,7 @@ from epochal.cli.rank_options import pairs_asked
 from epochal.cli.reading import reading_progress
 from epochal.cli.running import exit_status, last_words, watched
 from epochal.cli.saving_options import saving
-from epochal.cli.say import say_document
+from epochal.cli.say import say_document, say_note
 from epochal.cli.series_options import windows_of
 from epochal.cli.text_options import texts_of
 from epochal.cli.train_options import settings, train_options
@@ -87,6 +87,9 @@ def _prepare(source: str, given: dict[str, Any], folder: Path, quiet: bool) -> t
     from epochal.training import train
 
     dataset = load_data(source, given, quiet)
+    for note in dataset.notes:
+        if quiet and " is the target; " in note:  # rows that were left out: no result goes without that
+            say_note(note)
     control = Control()
     out = RunFolder(folder, report=not given["no_report"], **saving(given))
     with own_model(given["model"]):

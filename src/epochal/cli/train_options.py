@@ -66,10 +66,10 @@ def data_options(validation: str, test: str) -> Callable[[Any], Any]:
             "--validation",
             default="0.2",
             show_default=True,
-            metavar="SHARE|FILE",
+            metavar="SHARE|ROWS|FILE",
             help=validation,
         ),
-        _data("--test", default="0", metavar="SHARE|FILE", help=test),
+        _data("--test", default="0", metavar="SHARE|ROWS|FILE", help=test),
         _data("--sample-weight", metavar="COLUMN", help="The column with sample weights."),
         _data("--groups", metavar="COLUMN", help="The column of groups, which a split keeps whole."),
         _data("--groups-from", metavar="REGEX", help=r"Finds groups in file names, such as 's(\d+)_'."),
@@ -180,7 +180,10 @@ output_options = decorate(
 """What is written and printed besides the folder."""
 
 train_options = decorate(
-    data_options("Held out for the curves; 0 for none.", "Held out and looked at once, at the end."),
+    data_options(
+        "Held out for the curves: 0.2 or 20% of the rows, 20 rows, a file; 0 for none.",
+        "Held out and looked at once, at the end; likewise.",
+    ),
     rank_options,
     network_options,
     _training(

@@ -22,6 +22,8 @@ from epochal.errors import Refusal
 
 __all__ = ["columns_beside"]
 
+_COMMA_NUMBER = r"^[+-]?(0|[1-9]\d{0,2}(\.\d{3})+|[1-9]\d*)(,\d+)?$"
+
 
 def columns_beside(
     source: Any,
@@ -30,6 +32,9 @@ def columns_beside(
     reading: Reading = AS_FOUND,
 ) -> pa.Table:
     """The columns of a source of so many rows, each cell as it is written: 007 stays 007.
+
+    Numbers with a decimal comma become numbers, since what stands beside them is written with a point; the
+    metadata of the table then has `decimal`, a comma.
 
     Args:
         source: what was predicted: a file with a table, a data frame, or an array of two dimensions.
@@ -75,8 +80,10 @@ def _of_file(source: str | Path, samples: int | None, reading: Reading) -> pa.Ta
     for header in (None, True, False) if reading.header is None else (reading.header,):
         table, _ = read_table(path, replace(reading, header=header, missing=()), lambda names: names)
         if samples in (None, table.num_rows):
-            columns = [_as_written(column) for column in table.columns]
-            return pa.Table.from_arrays(columns, names=table.column_names)
+            mark = (table.schema.metadata or {}).get(b"decimal", b".")
+            columns = [_as_written(_with_points(one) if mark == b"," else one) for one in table.columns]
+            found = pa.Table.from_arrays(columns, names=table.column_names)
+            return found.replace_schema_metadata({"decimal": ","}) if mark == b"," else found
     return None
 
 
@@ -93,6 +100,24 @@ def _of_array(array: Any) -> pa.Table | None:
         return None
     names = [default_name(index) for index in range(array.shape[1])]
     return pa.Table.from_arrays([pa.array(column) for column in array.T], names=names)
+
+
+def _with_points(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column of numbers with a decimal comma as numbers; any other as it is.
+
+    >>> _with_points(pa.chunked_array([["1.165,7", "-0,25", None]])).to_pylist()
+    [1165.7, -0.25, None]
+    >>> _with_points(pa.chunked_array([["007", "1,5"]])).to_pylist()
+    ['007', '1,5']
+    """
+    if not pa.types.is_string(column.type):
+        return column
+    cells = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+    numbers = pc.all(pc.match_substring_regex(cells, _COMMA_NUMBER)).as_py()
+    if not numbers or not pc.any(pc.match_substring(cells, ",")).as_py():
+        return column
+    plain = pc.replace_substring(pc.replace_substring(cells, ".", ""), ",", ".")
+    return plain.cast(pa.float64())
 
 
 def _as_written(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -59,7 +59,7 @@ def cut(
     begins = [_begins(encoder, own) for own in parts]
     kept = [len(begin) > 0 for begin in begins]
     told = [*notes, *([unsorted] if unsorted else []), *unseen]
-    told += _short(encoder, members, labels, parts, kept, source)
+    told += _short(encoder, members, labels, parts, kept, source, new=least == 1)
     chosen = [number for number, long in enumerate(kept) if long]
     members, labels = [members[number] for number in chosen], [labels[number] for number in chosen]
     times, rows = [times[number] for number in chosen], [rows[number] for number in chosen]
@@ -189,8 +189,12 @@ def _short(
     parts: list[list[tuple[int, int]]],
     kept: list[bool],
     source: str,
+    new: bool,
 ) -> list[str]:
-    """A note on the series that are shorter than a window; a refusal if all are."""
+    """A note on the series that are shorter than a window; a refusal if all are.
+
+    `new` data meets a network whose windows are as long as they are.
+    """
     needed = encoder.lags + (0 if encoder.ahead else encoder.horizon)
     if not any(kept):
         longest = max(len(own) for own in members)
@@ -198,14 +202,23 @@ def _short(
         ahead = "" if encoder.ahead else f" and {encoder.horizon} to forecast"
         if longest >= needed:
             between = max(end - begin for own in parts for begin, end in own)
+            how = (
+                "Give more rows, or train anew with a shorter --window or with --across-gaps."
+                if new
+                else "Use a shorter window (--window), or let windows cross gaps: --across-gaps."
+            )
             raise Refusal(
                 f"{of} must have at least {needed:,} rows without a gap in time for a window of "
-                f"{encoder.lags:,}{ahead}; got {between:,}. Use a shorter window (--window), or let windows "
-                "cross gaps: --across-gaps."
+                f"{encoder.lags:,}{ahead}; got {between:,}. {how}"
             )
+        how = (
+            "Give more rows, those before them included, or train anew with a shorter --window."
+            if new
+            else "Use a shorter window (--window) or more rows."
+        )
         raise Refusal(
             f"{of} must have at least {needed:,} rows for a window of {encoder.lags:,}{ahead}; got "
-            f"{longest:,}. Use a shorter window (--window) or more rows."
+            f"{longest:,}. {how}"
         )
     short = [
         f'"{label}" ({len(own)})' if label else f"({len(own)})"

@@ -138,7 +138,8 @@ def column_beside(table: pa.Table, role: str, values: Any) -> tuple[str, pa.Chun
         got = f"the shape {given.shape}" if several else ", ".join(values)
         raise Refusal(
             f"{role} of several columns, labels or numbers, goes with an array of inputs and not with a data "
-            f"frame; got {got}. Give arrays, with categories encoded: fit(model, inputs.to_numpy(), {role}s)."
+            f"frame; got {got}. Give arrays, with categories encoded: "
+            f"ep.fit(model, inputs.to_numpy(), {role}s)."
         )
     try:
         column = given if isinstance(given, pa.Array) else pa.array(given, from_pandas=True)

@@ -253,6 +253,7 @@ def _load_pair(source: tuple[Any, ...], options: TableOptions) -> Dataset:
     """`(frame, "target")` or `(frame, y)`, and perhaps sample weights in the same ways."""
     table, notes = _frame_table(source[0], options)
     chosen: dict[str, Any] = {}
+    beside: list[str] = []
     for role, values in zip(ROLES, source[1:], strict=False):
         if values is None and role == "sample_weight":
             continue
@@ -264,7 +265,8 @@ def _load_pair(source: tuple[Any, ...], options: TableOptions) -> Dataset:
             name = f"{name}_"
         table = table.append_column(name, column)
         chosen[role] = name
-    return dataset_of_table(table, replace(options, **chosen), "data frame", notes)
+        beside.append(name)
+    return dataset_of_table(table, replace(options, **chosen), "data frame", notes, beside=beside)
 
 
 def _load_frame(frame: Any, options: TableOptions) -> Dataset:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-from epochal.data.columns import default_name, plain_name
+from epochal.data.columns import default_name, flag_value, plain_name
 from epochal.data.frames import ROLES
 from epochal.data.schema import Column, Encoder
 from epochal.errors import Refusal
@@ -58,11 +58,9 @@ def _as_trained(encoder: Encoder, names: Sequence[str]) -> tuple[list[str], list
             found.append(name)
     if not changed:
         return found, []
+    which = "1 column name differs" if len(changed) == 1 else f"{len(changed):,} column names differ"
     shown = ", ".join(f'"{new}" for "{old}"' for new, old in changed[:3]) + (", …" if changed[3:] else "")
-    return found, [
-        f"{len(changed):,} name{'s' if len(changed) > 1 else ''} of columns differ from the training table's "
-        f"in capitals or blanks only ({shown}): matched."
-    ]
+    return found, [f"{which} from the training table's in capitals or blanks only ({shown}): matched."]
 
 
 def _match_by_count(
@@ -98,11 +96,13 @@ def _refuse_count(encoder: Encoder, count: int, beside: frozenset[str]) -> None:
 def _refuse_lacking(encoder: Encoder, lacking: Sequence[Column], names: Sequence[str]) -> None:
     shown = ", ".join(f'"{column.name}"' for column in lacking[:5])
     more = f" and {len(lacking) - 5:,} more" if len(lacking) > 5 else ""
-    near = difflib.get_close_matches(lacking[0].name, list(names), n=1, cutoff=0.6)
+    others = [name for name in names if name not in encoder.names]
+    near = difflib.get_close_matches(lacking[0].name, others, n=1, cutoff=0.6)
+    them, without = ("it", flag_value(encoder.names, lacking[0].index)) if len(lacking) == 1 else ("them", "")
     hint = (
         f' Is "{near[0]}" the first of them? Rename it.'
         if near
-        else " Add them, or train without them (--drop)."
+        else f" Add {them}, or train anew without {them}, with --drop{without and ' '}{without}."
     )
     raise Refusal(
         f"the new table must have the {len(encoder.columns):,} input columns of the training table; "

@@ -24,7 +24,7 @@ from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 
 from epochal.data.association import goal_of
-from epochal.data.columns import called, resolve
+from epochal.data.columns import called, flag_value, resolve
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.decimal_mark import mark_of_columns
 from epochal.data.encode import encode, encoded_dtype
@@ -35,7 +35,7 @@ from epochal.data.read import open_parquet, parquet_in
 from epochal.data.rows import FileRows, Watch, sampled
 from epochal.data.schema import Encoder
 from epochal.data.table import TableOptions, input_columns, targets_of, weights_of
-from epochal.data.target import MISSING_SHARE, recognize_task
+from epochal.data.target import recognize_task, refuse_missing
 from epochal.data.target_text import plain_target
 from epochal.data.tidy import shrink_batches, tidy
 from epochal.errors import DataFailed, Refusal
@@ -179,7 +179,8 @@ def _convert(
     seen = _some_rows(files, names)
     how = (called(names, target), options.task, options.decimal, mark_of_columns(seen))
     column, read, written = plain_target(column, *how)
-    present, notes = _present(column, called(names, target))
+    flag = flag_value(names, target)
+    present, notes = _present(column, called(names, target), flag, options.target is not None)
     notes += [one for one in (instead, read) if one]
     column = column.filter(pa.array(present)) if not present.all() else column
     task, note = recognize_task(column, called(names, target), options.task)
@@ -282,18 +283,16 @@ def _whole_column(files: Sequence[Path], name: str) -> pa.ChunkedArray:
     return tidy(pa.concat_tables(tables, promote_options="permissive")).column(0)
 
 
-def _present(column: pa.ChunkedArray, said: str) -> tuple[NDArray[np.bool_], list[str]]:
+def _present(
+    column: pa.ChunkedArray, said: str, flag: str, named: bool
+) -> tuple[NDArray[np.bool_], list[str]]:
     """Which rows have a target, and a note if some have none."""
     present: NDArray[np.bool_] = np.asarray(pc.is_valid(column).to_numpy())
     count = int((~present).sum())
     if not count:
         return present, []
     first = int(np.argmin(present)) + 1
-    if count > MISSING_SHARE * len(present):
-        raise Refusal(
-            f"{said} is the target and may miss at most {MISSING_SHARE:.0%} of its values; got {count:,} "
-            f"missing of {len(present):,}, first in row {first:,}. Name another column with --target."
-        )
+    refuse_missing(f"{said} is the target", count, len(present), first, flag, named)
     return present, [f"{said} is the target; {count:,} rows have none (first in row {first:,}): left out."]
 
 

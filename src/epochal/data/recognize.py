@@ -94,7 +94,7 @@ def recognize(
     if not keep:
         reason, remark = no_input(filled, named.name, hints.goal, column)
         if reason:
-            as_texts = f'--text {named.flag} (text(data, text="{named.name}"))'
+            as_texts = f'--text {named.flag} (ep.text(data, text="{named.name}"))'
             reads = f", {as_texts} reads its words" if reason == "free text" else ""
             return LeftOut(
                 named.name, index, reason

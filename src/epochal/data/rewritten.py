@@ -106,5 +106,5 @@ def _dates(cells: pa.ChunkedArray, column: Column, said: str) -> tuple[pa.Chunke
     if found is None or found.doubt or not known_marks(_odd(cells, found.values, column)):
         return None
     missing = f"; {_are_missing(found.odd)}" if found.odd else ""
-    how = found.form or "2020-12-31"
+    how = found.form or "YYYY-MM-DD"
     return found.values, f"{said} is written in another way than in training: as {how}{missing}."

@@ -154,6 +154,17 @@ class Encoder:
         names += [f"{column.name} is missing" for _, column in indicators]
         return (*names, *(column.name for _, column in self.codes))
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many inputs each column makes, by its name; that of a missing value is one of them."""
+        _, categories, indicators = self.layout
+        found = {column.name: len(column.raw_names) for column in self.columns}
+        found |= {column.name: len(column.all_levels) for _, column in categories}
+        found |= {column.name: 1 for _, column in self.codes}
+        for _, column in indicators:
+            found[column.name] += 1
+        return found
+
     @cached_property
     def continuous(self) -> NDArray[np.bool_]:
         """Which encoded columns are numbers to be standardized: bool `(len(features),)`."""

@@ -21,8 +21,9 @@ from epochal.data.encode import as_text, encode, plain_numbers, without_marks
 from epochal.data.grouping import by_pattern
 from epochal.data.identifiers import usual_target
 from epochal.data.recognize import Hints, recognize
+from epochal.data.rising import rising_note
 from epochal.data.schema import Column, Encoder, LeftOut
-from epochal.data.target import MISSING_SHARE, class_ids, recognize_task, target_numbers
+from epochal.data.target import class_ids, recognize_task, refuse_missing, target_numbers
 from epochal.data.target_text import with_plain_target
 from epochal.errors import Refusal, several
 
@@ -61,15 +62,26 @@ class TableOptions:
 
 
 def dataset_of_table(
-    table: pa.Table, options: TableOptions, source: str, notes: Sequence[str] = (), header: bool = True
+    table: pa.Table,
+    options: TableOptions,
+    source: str,
+    notes: Sequence[str] = (),
+    header: bool = True,
+    beside: Collection[str] = (),
 ) -> Dataset:
     """Recognize the columns and the task of a tidy table, and encode it.
+
+    Columns `beside` it were handed over by themselves, and have no number in what the user has.
 
     Raises:
         Refusal: fewer than 2 rows or columns; a reference to no column; a target or a column that can't
             be used; nothing left as input.
     """
     names = tuple(table.column_names)
+
+    def known_as(index: int) -> str:
+        return f'"{names[index]}"' if names[index] in beside else called(names, index)
+
     if table.num_rows < 2:
         raise Refusal(f"{source} must have at least 2 rows to train on; got {table.num_rows}.")
     if len(names) < 2:
@@ -88,14 +100,12 @@ def dataset_of_table(
         target = resolve(options.target, names, "target")
     weight = None if options.sample_weight is None else resolve(options.sample_weight, names, "sample_weight")
     if weight == target:
-        raise Refusal(f"sample_weight must be another column than the target; got {called(names, target)}.")
+        raise Refusal(f"sample_weight must be another column than the target; got {known_as(target)}.")
     text = pa.types.is_string(table.column(target).type)
-    table, read, written = with_plain_target(
-        table, target, called(names, target), options.task, options.decimal
-    )
-    table, rows, left = with_targets(table, target, names)
+    table, read, written = with_plain_target(table, target, known_as(target), options.task, options.decimal)
+    table, rows, left = with_targets(table, target, known_as(target), named=options.target is not None)
     said = [*notes, *read, *left]
-    task, note = recognize_task(table.column(target), called(names, target), options.task)
+    task, note = recognize_task(table.column(target), known_as(target), options.task)
     said.append(note)
     groups = None
     if options.groups is not None:
@@ -105,10 +115,10 @@ def dataset_of_table(
         groups = groups_of(table.column(at), called(names, at), options.groups_from)
         options = replace(options, drop=(*options.drop, at + 1))
         said.append(f"{called(names, at)} tells {int(groups.max()) + 1:,} groups apart, and is no input.")
-    targets = targets_of(table.column(target), task, called(names, target))
+    targets = targets_of(table.column(target), task, known_as(target))
     goal = goal_of(targets, len(task.classes), len(names))
     columns, left_out, column_notes = input_columns(table, options, target, weight, names, goal=goal)
-    said += column_notes
+    said += [*column_notes, *rising_note(table, columns, names)]
     encoder = Encoder(
         names=names,
         header=header,
@@ -122,8 +132,8 @@ def dataset_of_table(
     )
     sample_weight = None
     if weight is not None:
-        sample_weight = weights_of(table.column(weight), called(names, weight))
-        said.append(f"{called(names, weight)} weighs the samples.")
+        sample_weight = weights_of(table.column(weight), known_as(weight))
+        said.append(f"{known_as(weight)} weighs the samples.")
     for found in columns:
         if found.written:  # read once, in place of at each further look
             numbers = plain_numbers(table.column(found.index), found, called(names, found.index))
@@ -173,9 +183,17 @@ def groups_of(column: pa.ChunkedArray, said: str, pattern: str | None = None) ->
 
 
 def with_targets(
-    table: pa.Table, target: int, names: Sequence[str]
+    table: pa.Table, target: int, called_so: str, named: bool
 ) -> tuple[pa.Table, NDArray[np.int64], list[str]]:
-    """The rows that have a target; their numbers from 1; and a note if some have none."""
+    """The rows that have a target; their numbers from 1; and a note if some have none.
+
+    Args:
+        table: all rows.
+        target: which column.
+        called_so: what it is called in a sentence.
+        named: whether the user said that it is the target, so that rows without one are unlabeled. A column
+            that is only taken for it, being the last, is refused if it misses more than `MISSING_SHARE`.
+    """
     column = table.column(target)
     rows = np.arange(1, table.num_rows + 1, dtype=np.int64)
     if not column.null_count:
@@ -183,18 +201,9 @@ def with_targets(
     there = pc.is_valid(column)
     present: NDArray[np.bool_] = np.asarray(there.to_numpy())
     first, count = int(np.argmin(present)) + 1, column.null_count
-    said = f"{called(names, target)} is the target"
-    if count > MISSING_SHARE * table.num_rows:
-        marks = json.loads((table.schema.metadata or {}).get(b"marks", b"{}")).get(names[target], ())
-        shown = ", ".join(f'"{mark}"' for mark in marks)
-        what = f" ({shown} {'is' if len(marks) == 1 else 'are'} read as missing)" if marks else ""
-        mean = "it means" if len(marks) == 1 else "they mean"
-        raise Refusal(
-            f"{said} and may miss at most {MISSING_SHARE:.0%} of its values; got {count:,} missing of "
-            f"{table.num_rows:,}{what}, first in row {first:,}. "
-            + (f"If {mean} a class, pass --missing ''; if not, name" if marks else "Name")
-            + " another column with --target, or remove those rows."
-        )
+    said = f"{called_so} is the target"
+    marks = json.loads((table.schema.metadata or {}).get(b"marks", b"{}")).get(table.column_names[target], ())
+    refuse_missing(said, count, table.num_rows, first, flag_value(table.column_names, target), named, marks)
     samples = "1 sample has" if count == 1 else f"{count:,} samples have"
     note = f"{said}; {samples} none (first in row {first:,}): left out."
     return table.filter(there), rows[present], [note]
@@ -265,7 +274,7 @@ def input_columns(
         more = f"; and {len(left_out) - 5:,} more" if len(left_out) > 5 else ""
         prose = [item.index for item in left_out if item.reason == "free text"][:1]
         texts = "".join(
-            f', or read its words with --text {flag_value(names, at)} (text(data, text="{names[at]}"))'
+            f', or read its words with --text {flag_value(names, at)} (ep.text(data, text="{names[at]}"))'
             for at in prose
         )
         raise Refusal(
@@ -279,9 +288,16 @@ def input_columns(
             f" and {len(missing) - 10:,} more" if len(missing) > 10 else ""
         )
         which = f"column {shown} has" if len(missing) == 1 else f"columns {shown} have"
+        kinds = {marks[index].kind == "category" for index in missing}
+        filled = f"numbers are filled with the {filling} of the training samples," if False in kinds else ""
+        filled += {True: " categories are left without a level,"}.get(kinds == {True, False}, "")
+        filled = f"{filled} and" if filled else ""
+        read = json.loads((table.schema.metadata or {}).get(b"marks", b"{}"))
+        marked = sum(sum(read.get(names[index], {}).values()) for index in missing)
+        counted = ", empty ones included" if 0 < marked < cells else ""
         notes.append(
-            f"{which} missing values ({cells:,} cell{'s' if cells > 1 else ''}): numbers are filled with "
-            f"the {filling} of the training samples, and an indicator column says where."
+            f"{which} missing values ({cells:,} cell{'s' if cells > 1 else ''}{counted}): {filled} "
+            "an indicator column says where."
         )
     return columns, left_out, notes
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -20,18 +21,18 @@ from epochal.errors import Refusal, did_you_mean
 
 __all__ = [
     "FEW_CLASSES",
-    "MISSING_SHARE",
     "TASKS",
     "class_ids",
     "class_words",
     "recognize_task",
+    "refuse_missing",
     "target_numbers",
 ]
 
 TASKS = ("classification", "binary", "multiclass", "multilabel", "regression")
 FEW_CLASSES = 20
 """Whole numbers with at most this many distinct values are classes."""
-MISSING_SHARE = 0.05
+_MISSING_SHARE = 0.05
 """Up to this share of missing targets is left out, aloud; more is refused."""
 
 
@@ -168,3 +169,31 @@ def target_numbers(column: pa.ChunkedArray, said: str) -> NDArray[np.float64]:
             f"{said} must hold finite numbers up to 3.4e38 (float32); got {values[row]} in row {row + 1:,}."
         )
     return values
+
+
+def refuse_missing(
+    said: str, count: int, rows: int, first: int, flag: str, named: bool, marks: Collection[str] = ()
+) -> None:
+    """Refuse a target that misses so many values that it may be none, or that its marks may be a class.
+
+    Where the user named it and its cells are empty, rows without a target are unlabeled, however many.
+    """
+    if count <= _MISSING_SHARE * rows or (named and not marks and count < rows):
+        return
+    shown = ", ".join(f'"{mark}"' for mark in marks)
+    what = f" ({shown} {'is' if len(marks) == 1 else 'are'} read as missing)" if marks else ""
+    mean = "it means" if len(marks) == 1 else "they mean"
+    if marks:
+        how = f"If {mean} a class, pass --missing ''; if not, name another column with --target, or remove "
+        how += "those rows."
+    elif count == rows:
+        how = "Name another column with --target."
+    else:
+        how = (
+            "It was taken for the target unnamed, and with so many gaps it may be none: --target "
+            f"{flag} says that it is, and leaves those rows out; or name another column."
+        )
+    raise Refusal(
+        f"{said} and may miss at most {_MISSING_SHARE:.0%} of its values; got {count:,} missing of "
+        f"{rows:,}{what}, first in row {first:,}. {how}"
+    )

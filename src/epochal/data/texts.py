@@ -186,7 +186,7 @@ def text(
         raise Refusal(f"groups must be a column of its own; got {called(names, by)}.")
     if groups_from is not None and by is None:
         raise Refusal("groups_from finds groups in a column; name it: groups (--groups COLUMN).")
-    table, rows, left = with_targets(table, goal, names)
+    table, rows, left = with_targets(table, goal, called(names, goal), named=target is not None)
     left = [*read, *left]
     found, note = recognize_task(table.column(goal), called(names, goal), task)
     column = table.column(goal)

@@ -120,6 +120,21 @@ LOSSES: dict[str, NamedLoss] = {
 }
 
 
+_OTHER_NAMES = {
+    "mse": "squared_error",
+    "mean_squared_error": "squared_error",
+    "l2": "squared_error",
+    "mae": "absolute_error",
+    "l1": "absolute_error",
+    "smooth_l1": "huber",
+    "cross_entropy": "log_loss",
+    "crossentropy": "log_loss",
+    "bce": "log_loss",
+    "nll": "log_loss",
+}
+"""What other libraries call these losses."""
+
+
 def loss_for(name: str | Loss | None, kind: str) -> tuple[str, Loss]:
     """The name and function of a loss for a kind of task; the task's usual one for None."""
     if callable(name):
@@ -127,7 +142,7 @@ def loss_for(name: str | Loss | None, kind: str) -> tuple[str, Loss]:
     fitting = [known for known, loss in LOSSES.items() if kind in loss.tasks]
     chosen = name or fitting[0]
     if chosen not in LOSSES:
-        raise Refusal(did_you_mean("loss", chosen, LOSSES))
+        raise Refusal(did_you_mean("loss", _OTHER_NAMES.get(chosen.lower(), chosen), LOSSES, given=chosen))
     if chosen not in fitting:
         raise Refusal(f'loss "{chosen}" does not fit a {kind} task; use one of: {", ".join(fitting)}.')
     loss = LOSSES[chosen]

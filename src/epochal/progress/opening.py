@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from epochal.data import Encoder
 from epochal.describe import describe_model
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["data_lines", "dataset_lines", "plan_lines", "training_lines"]
 
+_MOST_COLUMNS = 12
 _PARTS = {"train": "training", "validation": "validation", "test": "test"}
 
 
@@ -21,13 +23,36 @@ def data_lines(prepared: Prepared) -> list[str]:
     sizes = [(prepared.part_size(name), name) for name in ("train", "validation", "test")]
     words = [f"{size:,} {_PARTS[name]}" for size, name in sizes if size]
     own = " (each repeat its own split)" if not prepared.shared else ""
-    return dataset_lines(prepared.dataset, [f"{', '.join(words)}{own}"])
+    return dataset_lines(prepared.dataset, [f"{', '.join(words)}{own}", *_counted(prepared)])
+
+
+def _counted(prepared: Prepared) -> list[str]:
+    """That a whole number counts rows, where it could have been meant as a percentage."""
+    given = {name: getattr(prepared.settings, name) for name in ("validation", "test")}
+    counts = {name: value for name, value in given.items() if type(value) is int and 1 <= value < 100}
+    if not counts:
+        return []
+    held = " and ".join(f"{value} row{'s' if value > 1 else ''} for {name}" for name, value in counts.items())
+    name, value = next(iter(counts.items()))
+    return [f"held out: {held}, as a whole number counts rows; --{name} {value / 100:g} is {value} %."]
 
 
 def dataset_lines(dataset: Dataset, beside: Sequence[str] = ()) -> list[str]:
     """The source, what is said beside it, and its notes."""
     shape = " × ".join(f"{size:,}" for size in dataset.shape)
-    return [f"{dataset.source}: {dataset.samples:,} samples, {shape} inputs", *beside, *dataset.notes]
+    first = f"{dataset.source}: {dataset.samples:,} samples, {shape} inputs{_from_columns(dataset)}"
+    return [first, *beside, *dataset.notes]
+
+
+def _from_columns(dataset: Dataset) -> str:
+    """Which columns of a table became how many inputs, where that is more than one each."""
+    encoder = dataset.encoder
+    if not isinstance(encoder, Encoder) or len(encoder.features) == len(encoder.columns):
+        return ""
+    sizes = encoder.sizes
+    shown = [f"{name} {size}" if size > 1 else name for name, size in list(sizes.items())[:_MOST_COLUMNS]]
+    more = f" and {len(sizes) - len(shown):,} more columns" if len(sizes) > len(shown) else ""
+    return f" ({', '.join(shown)}{more})"
 
 
 def plan_lines(prepared: Prepared) -> list[str]:

@@ -1,7 +1,7 @@
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("figures").textContent);
-  const { wide, escape, short, known, ink, tint, ramp, mark, SAID, value, duration, range, layout, axis, config, logAxis, span, bars, closed } = Draw;
+  const { wide, escape, short, folded, known, ink, tint, ramp, mark, SAID, value, duration, range, layout, axis, config, logAxis, span, bars, closed } = Draw;
   const X = { epochs: "epoch", updates: "update", samples: "samples seen", seconds: "seconds of training" };
   const better = data.higher ? "higher is better" : "lower is better";
   const ORDER = ["broken", "dropped", "worse", "tied", "best"];
@@ -31,7 +31,8 @@
   function dots(box, colors) {
     const all = data.settings, log = ticked("dots", "log");
     const seen = all.flatMap((s) => [s.mean, ...s.values]).filter(known);
-    const label = wide() ? 30 : 15, [least, most] = clipped(all, seen);
+    const names = all.map((s) => folded(s.name, wide() ? 30 : 15)), step = Math.max(30, 10 + 17 * Math.max(...names.map((rows) => rows.length)));
+    const [least, most] = clipped(all, seen);
     const fits = (v) => (!known(v) ? null : log ? Math.max(v, Math.min(...seen.filter((u) => u > 0)) / 2) : Math.min(Math.max(v, least), most));
     const place = new Map(all.map((s, i) => [s, i]));
     const faint = all.flatMap((s) => s.values.map((v, i) => [v, place.get(s) + ((i % 5) - 2) * 0.055])).filter(([v]) => known(v));
@@ -44,11 +45,11 @@
     traces.push(...marks(all.filter((s) => known(s.mean)), colors, (s) => [s.mean, place.get(s)], said));
     const shown = all.flatMap((s) => [...s.values, fits(s.low), fits(s.high), s.mean]);
     const notes = all.filter((s) => !known(s.mean)).map((s) => ({ xref: "paper", x: 0.01, xanchor: "left", y: place.get(s), yanchor: "middle", text: "⚡ not finite in any repeat", showarrow: false, font: { color: colors.soft } }));
-    const title = `${data.judged} (${better})`;
+    const title = data.judged + aside(better);
     return [traces, {
-      height: Math.max(220, 30 * all.length + 90), margin: { l: 10, r: 12, t: 8, b: 46 }, annotations: notes,
+      height: Math.max(220, step * all.length + 90), margin: { l: 10, r: 12, t: 8, b: 46 }, annotations: notes,
       xaxis: log ? logAxis(colors, title, shown, { pixels: room(box) }) : axis(colors, title, { range: span(shown), nticks: wide() ? 9 : 5 }),
-      yaxis: axis(colors, "", { tickmode: "array", tickvals: all.map((_, i) => i), ticktext: all.map((s) => (s.standing === "best" ? `<b>${short(s.name, label)}</b>` : short(s.name, label))), range: [all.length - 0.4, -0.6], fixedrange: true, ticklabelstandoff: 6, gridcolor: tint(colors.line, 0.6) }),
+      yaxis: axis(colors, "", { tickmode: "array", tickvals: all.map((_, i) => i), ticktext: names.map((rows, i) => (all[i].standing === "best" ? `<b>${rows.join("<br>")}</b>` : rows.join("<br>"))), range: [all.length - 0.4, -0.6], fixedrange: true, ticklabelstandoff: 6, gridcolor: tint(colors.line, 0.6) }),
     }];
   }
 
@@ -118,8 +119,25 @@
       height: mid ? 440 : 360, margin: { l: 52, r: 12, t: 34, b: 50 }, shapes,
       annotations: [...notes, { xref: "paper", x: 0, xanchor: "left", yref: "paper", y: 1, yanchor: "bottom", xshift: -4, yshift: 6, showarrow: false, text: `<b>${escape(which.name)}</b>`, font: { size: 14, color: colors.ink } }],
       xaxis: logx ? logAxis(colors, X[along], xs, { pad: 0.01, pixels: room(box) }) : axis(colors, X[along], { range: [0, end * 1.01 || 1], showgrid: false, showline: true, nticks: mid ? 9 : 5 }),
-      yaxis: logy ? logAxis(colors, "", inner, {}) : axis(colors, "", { range: span(inner), nticks: 7 }),
+      yaxis: logy ? logAxis(colors, "", inner, { upright: true }) : axis(colors, "", { range: span(inner), nticks: 7 }),
     }];
+  }
+
+  // Names beside their points, the best one's first; one that would cover another or a point is left out.
+  function beside(all, named, { at, ranges, size, colors }) {
+    const place = (s) => at(s).map((v, i) => (v - ranges[i][0]) / (ranges[i][1] - ranges[i][0]) * size[i]);
+    const taken = all.map((s) => { const [x, y] = place(s); return [x - 7, x + 7, y - 7, y + 7]; }), notes = [];
+    for (const s of [...named].sort((a, b) => ORDER.indexOf(b.standing) - ORDER.indexOf(a.standing))) {
+      const [x, y] = place(s), long = 6.5 * s.name.length;
+      const free = [1, -1, 19, -19].flatMap((up) => [[1, up], [-1, up]]).find(([side, up]) => {
+        const [left, low] = [side > 0 ? x + 8 : x - 8 - long, up > 0 ? y + up : y + up - 16], own = [left, left + long, low, low + 16];
+        if (left < 0 || own[1] > size[0] || low < 0 || own[3] > size[1]) return false;
+        if (taken.some((other) => own[0] < other[1] && other[0] < own[1] && own[2] < other[3] && other[2] < own[3])) return false;
+        return taken.push(own);
+      });
+      if (free) notes.push({ x: at(s)[0], y: at(s)[1], xanchor: free[0] > 0 ? "left" : "right", xshift: 9 * free[0], yanchor: free[1] > 0 ? "bottom" : "top", yshift: free[1], text: escape(s.name), showarrow: false, font: { size: 12, color: s.standing === "best" ? colors.ink : colors.soft } });
+    }
+    return notes;
   }
 
   function trade(box, colors) {
@@ -130,15 +148,14 @@
     const traces = ORDER.map((standing) => bars(all.filter((s) => s.standing === standing), { at: (s) => s[unit], low: (s) => fits(s.low), high: (s) => fits(s.high), upright: true, color: mark(colors, standing).color, width: 1.8 }));
     const said = (s) => `<b>${escape(s.name)}</b><br>${SAID[s.standing]}<br>${cost(s[unit])}${unit === "seconds" ? "" : " " + unit}<br>${escape(data.judged)} ${value(s.mean)} (${range(s.low, s.high, value)})`;
     traces.push(...marks(all, colors, (s) => [s[unit], s.mean], said));
-    const named = all.length <= (wide() ? 12 : 7) ? all : all.filter((s) => s.standing === "best" || (s.standing === "tied" && all.filter((t) => t.standing === "tied").length < 6));
-    const logs = all.map((s) => Math.log10(s[unit])), [first, last] = [Math.min(...logs), Math.max(...logs)];
-    const side = (s) => (Math.log10(s[unit]) > first + 0.7 * (last - first) ? -1 : 1);
-    const notes = named.map((s) => ({ x: Math.log10(s[unit]), y: s.mean, xanchor: side(s) > 0 ? "left" : "right", xshift: 9 * side(s), yanchor: "bottom", yshift: 2, text: short(s.name, wide() ? 22 : 12), showarrow: false, font: { size: 12, color: s.standing === "best" ? colors.ink : colors.soft } }));
+    const height = wide() ? 400 : 360, margin = { l: 56, r: 28, t: 34, b: 48 };
+    const xaxis = logAxis(colors, `${unit} of one training`, all.map((s) => s[unit]), { write: cost, pad: 0.12, pixels: room(box) });
+    const yaxis = axis(colors, "", { range: span(all.flatMap((s) => [...s.values, fits(s.low), fits(s.high)])), nticks: 7 });
+    const named = wide() || all.length <= 4 ? all : all.filter((s) => s.standing === "best");
+    const notes = beside(all, named, { at: (s) => [Math.log10(s[unit]), s.mean], ranges: [xaxis.range, yaxis.range], size: [box.clientWidth - margin.l - margin.r, height - margin.t - margin.b], colors });
     return [traces, {
-      height: wide() ? 400 : 360, margin: { l: 56, r: 16, t: 34, b: 48 },
+      height, margin, xaxis, yaxis,
       annotations: [...notes, { xref: "paper", x: 0, xanchor: "left", yref: "paper", y: 1, yanchor: "bottom", xshift: -4, yshift: 6, showarrow: false, text: `<b>${escape(data.judged)}</b>${aside(better)}`, font: { size: 14, color: colors.ink } }],
-      xaxis: logAxis(colors, `${unit} of one training`, all.map((s) => s[unit]), { write: cost, pad: 0.12, pixels: room(box) }),
-      yaxis: axis(colors, "", { range: span(all.flatMap((s) => [...s.values, fits(s.low), fits(s.high)])), nticks: 7 }),
     }];
   }
 
@@ -152,7 +169,7 @@
     const most = Math.max(...middle) * 5, least = Math.min(...middle) / 5;
     const heights = [...middle, ...there.flatMap((p) => [known(p.low) ? Math.max(p.low, least) : null, known(p.high) ? Math.min(p.high, most) : null])];
     const x = logAxis(colors, "batch size (samples per update)", sizes, { at: sizes, pad: 0.1, pixels: room(box) });
-    const y = logAxis(colors, "", heights, { pad: 0.1, room: effort.curve ? 0.14 : 0, pixels: 400 });
+    const y = logAxis(colors, "", heights, { upright: true, pad: 0.1, room: effort.curve ? 0.14 : 0, pixels: 400 });
     const inside = (v) => Math.min(Math.max(v, 10 ** y.range[0]), 10 ** y.range[1]);
     const shapes = [], notes = [], traces = [];
     if (effort.curve) {
@@ -177,7 +194,7 @@
     const drawn = ends(there, 10 ** y.range[1]);
     for (const standing of ORDER) traces.push(bars(drawn.filter((p) => p.standing === standing), { at: (p) => p.batch, low: (p) => (known(p.low) ? inside(p.low) : null), high: (p) => (known(p.high) ? inside(p.high) : null), upright: true, color: mark(colors, standing).color }));
     traces.push(...marks(there, colors, (p) => [p.batch, p.at], (p) => `<b>${escape(p.name)}</b><br>${escape(p.said).replaceAll("; ", "<br>")}`));
-    traces.push({ x: missed.map((p) => p.batch), y: missed.map((p) => p.at), mode: "markers+text", text: missed.map(() => "not reached"), textposition: "top center", textfont: { size: 12, color: colors.soft }, cliponaxis: false, marker: { symbol: "triangle-up-open", size: 12, color: colors.soft, line: { width: 2, color: colors.soft } }, customdata: missed.map((p) => `<b>${escape(p.name)}</b><br>${escape(p.said)}`), hovertemplate: "%{customdata}<extra></extra>" });
+    traces.push({ x: missed.map((p) => p.batch), y: missed.map((p) => p.at), mode: "markers+text", text: missed.map(() => " not reached "), textposition: missed.map((p) => (2 * Math.log10(p.batch) > x.range[0] + x.range[1] ? "middle left" : "middle right")), textfont: { size: 12, color: colors.soft }, cliponaxis: false, marker: { symbol: "triangle-up-open", size: 12, color: colors.soft, line: { width: 2, color: colors.soft } }, customdata: missed.map((p) => `<b>${escape(p.name)}</b><br>${escape(p.said)}`), hovertemplate: "%{customdata}<extra></extra>" });
     return [traces, {
       height: wide() ? 440 : 400, margin: { l: 56, r: 14, t: 56, b: 48 }, shapes, xaxis: x, yaxis: y,
       annotations: [...notes, { xref: "paper", x: 0, xanchor: "left", yref: "paper", y: 1, yanchor: "bottom", xshift: -4, yshift: 24, showarrow: false, text: `<b>updates to the target</b>${aside("fewer is better")}`, font: { size: 14, color: colors.ink } }],
@@ -199,7 +216,7 @@
     const middle = all.map((p) => p.at), low = Math.min(...middle) / 4, high = Math.max(...middle) * 4, [under, over] = clipped(there, middle);
     const cut = (v) => (!known(v) ? null : linear ? Math.min(Math.max(v, under), over) : Math.min(Math.max(v, low), high));
     const seen = [...middle, ...there.flatMap((p) => [cut(p.low), p.open ? null : cut(p.high)])];
-    const y = linear ? axis(colors, "", { range: span(seen), nticks: 7 }) : logAxis(colors, "", seen, { write, pad: 0.08, pixels: 400 });
+    const y = linear ? axis(colors, "", { range: span(seen), nticks: 7 }) : logAxis(colors, "", seen, { upright: true, write, pad: 0.08, pixels: 400 });
     const top = linear ? y.range[1] : 10 ** y.range[1];
     const traces = [{ x: path.map((p) => p.place), y: path.map((p) => p.at), mode: "lines", line: { color: tint(colors.soft, 0.55), width: 1.6 }, hoverinfo: "skip" }];
     for (const standing of ORDER) traces.push(bars(ends(there, top).filter((p) => p.standing === standing), { at: (p) => p.place, low: (p) => cut(p.low), high: (p) => (p.high === top ? top : cut(p.high)), upright: true, color: mark(colors, standing).color }));
@@ -225,7 +242,7 @@
     return [traces, {
       height: 340, margin: { l: 56, r: 14, t: 34, b: 48 },
       xaxis: logAxis(colors, "batch size (samples per update)", t.batch, { at: t.batch, pad: 0.08, pixels: room(box) }),
-      yaxis: logAxis(colors, "", points.map((p) => p.at), { write: duration, pad: 0.15, pixels: 400 }),
+      yaxis: logAxis(colors, "", points.map((p) => p.at), { upright: true, write: duration, pad: 0.15, pixels: 400 }),
       annotations: [{ xref: "paper", x: 0, xanchor: "left", yref: "paper", y: 1, yanchor: "bottom", xshift: -4, yshift: 6, showarrow: false, text: "<b>time of one update</b>", font: { size: 14, color: colors.ink } }],
     }];
   }

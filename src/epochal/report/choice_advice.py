@@ -109,14 +109,11 @@ def _figures(advice: Advice) -> list[tuple[str, str, str, str]]:
             " In most repeats, the best moment to stop lay in this range; the weights from the best "
             "epoch are kept."
         )
-    most = "at least " if math.isinf(epochs.high) else ""
-    found.append(("epochs", f"{epochs.value:,.0f}", _range(epochs, most), _with_note(meaning, epochs)))
+    found.append(("epochs", f"{epochs.value:,.0f}", _range(epochs), _with_note(meaning, epochs)))
     return found
 
 
-def _range(choice: Choice, before: str = "") -> str:
-    if before and math.isinf(choice.high):
-        return f"{before}{number(choice.low)}"
+def _range(choice: Choice) -> str:
     if choice.low == choice.high:
         return ""
     return interval(choice.low, choice.high)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from html import escape
 
 from epochal.choose.comparison import Comparison, Row
+from epochal.choose.words import taken
 from epochal.directions import label_of
 from epochal.report.choice_frame import around, conditions, cost_words, notes
 from epochal.report.choice_html import (
@@ -58,10 +59,8 @@ def _answer(comparison: Comparison) -> str:
         sign, tone, kind = "⚡", "bad", "No setting trained to a finite loss"
     elif len(tied) == 1:
         sign, tone, kind = "✓", "good", f"Best: {comparison.best}"
-    elif len(tied) == len(measured):
-        sign, tone, kind = "≈", "open", "No clear winner"
     else:
-        sign, tone, kind = "≈", "good", _use(comparison)
+        sign, tone, kind = "≈", "open", "No clear winner"
     if comparison.interrupted:
         kind += " (ended early)"
     return (
@@ -106,8 +105,8 @@ def _to_do(comparison: Comparison, measured: Sequence[Row]) -> str:
     if not measured:
         return "Scale the inputs or try smaller learning rates: with these, the training breaks."
     best = comparison.row(comparison.best)
-    rate = "" if best.learning_rate is None else f" with learning rate {best.learning_rate:.3g}"
     if len(comparison.tied) == 1:
+        rate = "" if best.tuned is None else f" with learning rate {best.learning_rate:.3g}"
         words = (
             f"Take {best.name}{rate}."
             if len(measured) > 1
@@ -118,25 +117,7 @@ def _to_do(comparison: Comparison, measured: Sequence[Row]) -> str:
                 " Train more repeats before you rely on it: with so few, chance alone makes such differences."
             )
         return words
-    tied = [row for row in measured if row.name in comparison.tied]
-    known = [row for row in tied if math.isfinite(row.seconds)]
-    names = [row.name for row in tied]
-    what = f"the {len(tied)} settings" if len(tied) == len(measured) else _few(names)
-    words = f"No difference between {what} is detectable with {best.repeats} repeats."
-    if known:
-        quick = min(known, key=lambda row: row.seconds)
-        rate = "" if quick.learning_rate is None else f", with learning rate {quick.learning_rate:.3g}"
-        words += f" Take the fastest: {quick.name} ({duration(quick.seconds)} a training{rate})."
-    return words
-
-
-def _use(comparison: Comparison) -> str:
-    """Which of the settings without a significant difference to take: the fastest."""
-    rows = sorted((comparison.row(name) for name in comparison.tied), key=lambda row: row.seconds)
-    fastest, others = rows[0], [row.name for row in rows[1:]]
-    names = listed(others, most=3)
-    slower = ", but slower" if rows[1].seconds > 1.05 * fastest.seconds else ""
-    return f"Use {fastest.name} ({names} {'are' if len(others) > 1 else 'is'} as good{slower})"
+    return f"Take {taken(comparison)}. More repeats may tell the settings apart."
 
 
 def _few(names: Sequence[str]) -> str:
@@ -150,20 +131,15 @@ def _headline(comparison: Comparison, measured: Sequence[Row]) -> str:
         return ""
     best = comparison.row(comparison.best)
     only_size = all(set(row.axes) <= {"batch_size"} for row in comparison.rows)
-    sizes = sorted({row.batch_size for row in comparison.rows if row.name in comparison.tied})
-    if len(comparison.tied) == len(measured) > 1:
-        name, figure, small = "between the settings", "no detectable difference", True
-    elif not only_size:
-        name, figure, small = "best setting", best.name, len(best.name) > 5
-    elif len(sizes) > 1:
-        name, figure, small = "batch size", f"{sizes[0]:,} to {sizes[-1]:,}", True
-    else:
+    others = [name for name in comparison.tied if name != best.name]
+    if only_size and not others:
         name, figure, small = "batch size", f"{best.batch_size:,}", best.batch_size >= 10**6
+    else:
+        name, figure, small = "best mean" if others else "best setting", best.name, len(best.name) > 5
     said = []
-    if len(comparison.tied) > 1:
-        said.append(f"best mean: {best.name}, not significantly")
-        if len(comparison.tied) < len(measured):
-            said.append(f"no significant difference: {_few(comparison.tied)}")
+    if others:
+        rest = "any other" if len(others) == len(measured) - 1 else _few(others)
+        said.append(f"no significant difference from {rest}")
     if best.learning_rate is not None:
         said.append(f"learning rate {best.learning_rate:.3g}")
     said.append(f"{label_of(comparison.column)} {quality(best.quality)}")
@@ -204,7 +180,7 @@ def _curves(comparison: Comparison) -> str:
         return ""
     note = (
         "Each line is the mean over the repeats of a setting; bands are 95 % intervals of the mean. Click "
-        "a name below to hide its line. Against updates, small batches look slow "
+        "a name to hide its line. Against updates, small batches look slow "
         "since each of their updates sees few samples; against seconds you see what you wait for."
     )
     return block(
@@ -236,8 +212,9 @@ def _cost(comparison: Comparison) -> str:
     ]
     note = (
         "What one whole training costs, without evaluations, against how good it gets; the cost axis is "
-        "logarithmic: each step to the right costs a fixed multiple. Shapes are those of the first "
-        f"picture. Good settings lie {'high' if comparison.higher_is_better else 'low'} and to the left."
+        "logarithmic: each step to the right costs a fixed multiple. Shapes are those of the first picture; "
+        "point at one, or tap it, for its name. Good settings lie "
+        f"{'high' if comparison.higher_is_better else 'low'} and to the left."
     )
     controls = switch(
         "unit", "cost in", choices or [("seconds", "seconds")], (choices or [("seconds", "")])[0][0]
@@ -280,5 +257,8 @@ def _hyperbola_words(comparison: Comparison) -> str:
         return f"{meaning}; it lies beyond the sizes that were tried: larger batches go on saving updates."
     if critical <= 0:
         return f"{meaning}; it lies below the sizes that were tried: none of them saves updates by its size."
-    ends = "" if comparison.critical is None else f" (95 % interval {interval(*comparison.critical)})"
-    return f"{meaning}: here about <b>{number(critical)}</b> samples{ends}."
+    if comparison.critical is None:
+        return f"{meaning}: here about <b>{number(critical)}</b> samples."
+    low, high = comparison.critical
+    ends = interval(low if low > 0 else -math.inf, high)
+    return f"{meaning}: here about <b>{number(critical)}</b> samples (95 % interval {ends})."

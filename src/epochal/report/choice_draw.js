@@ -5,6 +5,16 @@ const Draw = (() => {
   // By numbers, since Plotly knows few names of signs; with the percent sign, which begins a field of its templates.
   const escape = (text) => String(text).replace(/[&<>"'%]/g, (c) => `&#${c.charCodeAt(0)};`);
   const short = (name, most) => escape(name.length > most ? name.slice(0, most - 1) + "…" : name);
+  // A whole name, in lines of at most so many signs.
+  function folded(name, most) {
+    const rows = [""], words = name.split(" ").flatMap((word) => word.match(new RegExp(`.{1,${most}}`, "gu")) || []);
+    for (const word of words) {
+      const longer = rows[rows.length - 1] ? `${rows[rows.length - 1]} ${word}` : word;
+      if (longer.length > most) rows.push(word);
+      else rows[rows.length - 1] = longer;
+    }
+    return rows.filter(Boolean).map(escape);
+  }
   const known = (v) => v !== null && v !== undefined;
   const LIGHT = { ink: "#1a202b", soft: "#566173", line: "#e0e4ea", card: "#ffffff", training: "#2563b0", validation: "#c2501a", good: "#17735c", ramp0: "#c2501a", ramp1: "#b5307a", ramp2: "#6b46c1", ramp3: "#1f6fb8", ramp4: "#16836a" };
   let printing = false;
@@ -72,17 +82,17 @@ const Draw = (() => {
 
   // A logarithmic axis over what is to be seen, with round ticks or with those that are given.
   function logAxis(colors, title, seen, more = {}) {
-    const { write = value, at = null, pad = 0.06, room = 0, pixels = 500 } = more;
+    const { write = value, at = null, pad = 0.06, room = 0, pixels = 500, upright = false } = more;
     const logs = seen.filter((v) => known(v) && v > 0).map(Math.log10);
     let low = Math.min(...logs), high = Math.max(...logs);
     if (!logs.length) [low, high] = [0, 1];
     const margin = Math.max(pad * (high - low), 0.08);
     const span = [low - margin, high + margin + room * (high - low + 2 * margin)];
     let ticks = at ? [...new Set(at)].sort((a, b) => a - b) : round(span);
-    const apart = (wide() ? 34 : 30) / pixels * (span[1] - span[0]);
+    const needed = upright ? 16 : 12 + 7 * Math.max(0, ...ticks.map((v) => write(v).length)), apart = needed / pixels * (span[1] - span[0]);
     let last = -Infinity;
-    if (at) ticks = ticks.filter((v) => Math.log10(v) - last >= apart && ((last = Math.log10(v)), true));
-    return axis(colors, title, { type: "log", range: span, tickmode: "array", tickvals: ticks, ticktext: ticks.map(write), ...more.axis });
+    ticks = ticks.filter((v) => Math.log10(v) - last >= apart && ((last = Math.log10(v)), true));
+    return axis(colors, title, { type: "log", range: span, tickmode: "array", tickangle: 0, tickvals: ticks, ticktext: ticks.map(write), ...more.axis });
   }
 
   function round([low, high]) {
@@ -133,7 +143,7 @@ const Draw = (() => {
   }
 
   return {
-    wide, escape, short, known, ink, tint, ramp, mark, SAID, value, duration, range, layout, axis, config, logAxis, span, bars, closed,
+    wide, escape, short, folded, known, ink, tint, ramp, mark, SAID, value, duration, range, layout, axis, config, logAxis, span, bars, closed,
     print(now) { printing = now; },
     get printing() { return printing; },
   };

@@ -9,6 +9,7 @@ from typing import Any
 from epochal.choose.advice import Advice
 from epochal.choose.comparison import Comparison, Cost
 from epochal.report.choice_html import block, count, duration, facts
+from epochal.report.html import conditions_said
 
 __all__ = ["around", "conditions", "cost_words", "notes", "title_of"]
 
@@ -66,7 +67,7 @@ def conditions(choice: Comparison | Advice, first: Mapping[str, Any]) -> str:
         facts(dict(first) | folder),
         _titled("The data", facts(data) + (f'<ul class="notes">{rows}</ul>' if rows else "")),
         _titled("Settings that all share", facts(settings)),
-        _titled("Device, versions and date", facts(choice.conditions)),
+        _titled("Device, versions and date", facts(conditions_said(choice.conditions))),
     )
     return block("conditions", "Conditions", "".join(parts))
 

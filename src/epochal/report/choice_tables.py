@@ -69,8 +69,9 @@ def settings_part(comparison: Comparison) -> str:
     """Everything that was measured, a row for each setting."""
     columns = list(dict.fromkeys(name for row in comparison.rows for name in row.figures))
     target = any(row.effort is not None for row in comparison.rows)
-    heads = [
-        ("setting", "what differs"),
+    name = ("setting", "what differs")
+    quality_heads = [
+        name,
         ("standing", "against the best setting"),
         ("batch size", "samples per update"),
         ("learning rate", "how far one update goes"),
@@ -79,28 +80,32 @@ def settings_part(comparison: Comparison) -> str:
         ("behind the best by", "mean of the paired differences, with 95 % interval"),
         ("P(better)", "share of repeats in which it beat the best setting, with 95 % interval"),
         *((label_of(name), "mean over repeats at the same epoch") for name in columns),
+        ("broken", "repeats whose loss was not finite"),
+    ]
+    cost_heads = [
+        name,
         ("best epoch", "mean over repeats"),
         ("updates", "of one training"),
         *([("updates to target", "expected, with 95 % interval")] if target else []),
         ("one update", "measured time"),
         ("one training", "time without evaluations"),
         ("jitter", "how unsteady the curve is"),
-        ("broken", "repeats whose loss was not finite"),
     ]
-    rows = [_setting(row, comparison, columns, target) for row in by_size(comparison)]
+    rows = by_size(comparison)
+    good = table(quality_heads, [_quality(row, comparison, columns) for row in rows], "Quality")
+    spent = table(cost_heads, [_spent(row, target) for row in rows], "Cost")
     note = "Click a heading to sort by it. “Behind the best by”: positive means worse than the best setting."
-    return block(
-        "settings", "All settings", table(heads, rows, "All settings") + f'<p class="note">{note}</p>'
-    )
+    inside = f'<h3>Quality</h3>{good}<h3>Cost</h3>{spent}<p class="note">{note}</p>'
+    return block("settings", "All settings", inside)
 
 
-def _setting(row: Row, comparison: Comparison, columns: Sequence[str], target: bool) -> list[Cell]:
+def _quality(row: Row, comparison: Comparison, columns: Sequence[str]) -> list[Cell]:
     stands = standing(row, comparison)
     shape, words = STANDINGS[stands]
     lost = row.dropped
     why = "" if lost is None else f"<small>after {count(lost.after, 'repeat')}: {escape(lost.reason)}</small>"
     order = ("best", "tied", "worse", "dropped", "broken").index(stands)
-    cells = [
+    return [
         Cell(escape(row.name), row.name),
         Cell(f'<span class="stand">{shape} {escape(words)}</span>{why}', str(order)),
         Cell(f"{row.batch_size:,}", row.batch_size),
@@ -109,17 +114,19 @@ def _setting(row: Row, comparison: Comparison, columns: Sequence[str], target: b
         _summary(row.quality),
         *_difference(row),
         *(_summary(row.figures[name]) if name in row.figures else Cell("–") for name in columns),
+        Cell(str(row.broken), row.broken),
+    ]
+
+
+def _spent(row: Row, target: bool) -> list[Cell]:
+    return [
+        Cell(escape(row.name), row.name),
         Cell(number(row.best_epoch.mean), row.best_epoch.mean),
         Cell(f"{row.updates:,}", row.updates),
-    ]
-    if target:
-        cells.append(_effort(row))
-    return [
-        *cells,
+        *([_effort(row)] if target else []),
         Cell(duration(row.update_seconds), row.update_seconds),
         Cell(duration(row.seconds), row.seconds),
         Cell("–" if math.isnan(row.noise) else number(row.noise), row.noise),
-        Cell(str(row.broken), row.broken),
     ]
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from epochal.curves import AXES, Curves
 from epochal.data.rounding import number_word
+from epochal.directions import label_of
 from epochal.report.document import ReportDocument, Residuals
 from epochal.report.forecast import forecast_data
 from epochal.report.tradeoff import tradeoff_data
@@ -101,6 +102,7 @@ def _panel(document: ReportDocument, names: list[str], keep: NDArray[np.int64]) 
     least = min((v for line in lines for v in line["mean"] if v is not None), default=0.0)
     return {
         "kind": kind,
+        "title": label_of(kind),
         "lines": lines,
         "baseline": _number(levels[-1]) if levels else None,
         "log_possible": bool(least > 0),

@@ -15,7 +15,7 @@ from epochal.report.classes import class_tables, tradeoff
 from epochal.report.document import Confusion, ReportDocument
 from epochal.report.forecast import forecast_section
 
-__all__ = ["body", "text"]
+__all__ = ["body", "conditions_said", "text"]
 
 _SIGNS = {  # a sign beside the color: no meaning rests on color alone
     "overfitting": ("↗", "warn"),
@@ -34,6 +34,7 @@ _WORDS = {
     "train.loss": "training loss",
     "train.running_loss": "training loss, running",
     "seconds": "seconds",
+    "train samples": "training samples",
     "ci95": "95 % interval",
     "devices_a_batch": "devices per batch",
     "turns": "uses per epoch",
@@ -44,6 +45,13 @@ _MOST_CLASSES = 20
 def text(value: Any) -> str:
     """Any value as escaped HTML text, numbers as people write them."""
     return escape(_plain(value))
+
+
+def conditions_said(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Conditions as a page names them; whether bits repeat is not the setting that asks for it."""
+    return {
+        "same bits every time" if name == "deterministic" else name: value for name, value in found.items()
+    }
 
 
 def body(document: ReportDocument) -> str:
@@ -228,9 +236,11 @@ def _repeats(document: ReportDocument) -> str:
             if name in numeric and name not in ("repeat", "seed") and len(values) > 1:
                 sd = float(np.std(values, ddof=1))
                 shown = Summary(float(np.mean(values)), sd, None, tuple(values))
-                cells.append(f"<td class=number>{_fixed(shown.mean, shown)} ± {_fixed(sd, shown)}</td>")
+                cells.append(
+                    f"<td class=number>{_fixed(shown.mean, shown)} <small>± {_fixed(sd, shown)}</small></td>"
+                )
             else:
-                cells.append("<th scope=row>mean ± sd</th>" if i == 0 else "<td></td>")
+                cells.append("<th scope=row>mean <small>± sd</small></th>" if i == 0 else "<td></td>")
         foot = f"<tfoot><tr>{''.join(cells)}</tr></tfoot>"
     table = f"<table class=rows><thead><tr>{head}</tr></thead><tbody>{lines}</tbody>{foot}</table>"
     return _block("repeats", "Individual runs", f'<div class="scroll" tabindex="0">{table}</div>')
@@ -244,9 +254,8 @@ def _errors(document: ReportDocument) -> str:
         return _block("errors", "Errors", pairs + tables)
     if document.residuals is not None:
         note = (
-            "Validation samples of all repeats at the best epoch. Left: on the diagonal, a prediction "
-            "is exact. "
-            "Right: predicted minus true."
+            "Validation samples of all repeats at the best epoch. On the diagonal, a prediction is exact; "
+            "the bars count the samples by predicted minus true."
         )
         return _block(
             "errors",
@@ -366,7 +375,7 @@ def _plain(value: Any) -> str:
     if isinstance(value, float | np.floating):
         return f"{float(value):.4g}" if math.isfinite(value) else "not finite"
     if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes):
-        return ", ".join(_plain(one) for one in value)
+        return ", ".join(_plain(one) for one in value) or "–"
     return str(value)
 
 

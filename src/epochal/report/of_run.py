@@ -11,6 +11,7 @@ from epochal.describe import describe_model
 from epochal.plan import Plan
 from epochal.report.document import Confusion, ReportDocument, Residuals
 from epochal.report.forecast import forecasts_of
+from epochal.report.html import conditions_said
 from epochal.report.page import write_page
 from epochal.run import Run
 
@@ -71,7 +72,7 @@ def document_of(run: Run) -> ReportDocument:
         data_notes=run.data["notes"],
         settings=run.settings,
         conditions={
-            **run.conditions,
+            **conditions_said(run.conditions),
             "date": run.conditions["date"][:16].replace("T", " ") + " UTC",
             "seeds": _seeds(run),
             "fingerprint": run.data["fingerprint"],

@@ -143,7 +143,7 @@
         text: ends.map((end) => `<span style="color:${end.color}">━ ${escape({ "training, running": "running", "training, fixed": "training" }[end.label] || end.label)}</span>`).join("  ") });
     }
     notes.push({ xref: "paper", x: 0, xanchor: "left", yref: "paper", y: 1, yanchor: "bottom", xshift: -4, yshift: 6, showarrow: false,
-      text: `<b>${escape(spec.kind.replaceAll("_", " "))}</b>${log ? " (log scale)" : ""}`, font: { size: 14, color: colors.text } });
+      text: `<b>${escape(spec.title)}</b>${log && labels ? " (log scale)" : ""}`, font: { size: 14, color: colors.text } });
     return [traces, base(colors, {
       height, margin: { l: 46, r: labels ? 132 : 10, t: 34, b: bottom }, shapes, annotations: notes, hovermode: "x unified",
       xaxis: axis(colors, { showgrid: false, showline: true, ticks: "outside", ticklen: 4, spikecolor: colors.soft, spikethickness: 1, spikedash: "solid", title: last ? { text: X[state.x], font: { color: colors.soft }, standoff: 8 } : undefined, range: [0, (x[x.length - 1] || 1) * 1.01], hoverformat: state.x === "seconds" ? ".3~f" : ",.4~f", unifiedhovertitle: { text: `${X[state.x]} %{x}` } }),
@@ -167,8 +167,8 @@
     const middles = r.counts.map((_, i) => (r.edges[i] + r.edges[i + 1]) / 2);
     const ranges = r.counts.map((n, i) => `${value(r.edges[i])} to ${value(r.edges[i + 1])}: ${n.toLocaleString("en-US")}`);
     Plotly.react("histogram", [{ type: "bar", x: middles, y: r.counts, text: ranges, textposition: "none", marker: { color: tint(colors.validation, 0.75) }, hovertemplate: "%{text}<extra></extra>" }],
-      base(colors, { margin: { l: 50, r: 8, t: 12, b: 46 }, bargap: 0.06, shapes: [{ type: "line", x0: 0, x1: 0, yref: "paper", y0: 0, y1: 1, line: { color: colors.soft, width: 1.2, dash: "dash" } }],
-        xaxis: axis(colors, { showgrid: false, title: { text: `predicted − true (mean ${value(r.mean)}, RMSE ${value(r.rmse)})` } }), yaxis: axis(colors, { title: { text: "samples" } }) }), config);
+      base(colors, { margin: { l: 50, r: 8, t: 12, b: wide() ? 46 : 62 }, bargap: 0.06, shapes: [{ type: "line", x0: 0, x1: 0, yref: "paper", y0: 0, y1: 1, line: { color: colors.soft, width: 1.2, dash: "dash" } }],
+        xaxis: axis(colors, { showgrid: false, title: { text: `predicted − true${wide() ? " " : "<br>"}(mean ${value(r.mean)}, RMSE ${value(r.rmse)})` } }), yaxis: axis(colors, { title: { text: "samples" } }) }), config);
   }
 
   function tradeoff() {
@@ -189,7 +189,7 @@
         const said = line.mean.map((v, k) => escape(value(v)) + (line.low && line.low[k] !== null ? `  [${value(line.low[k])}, ${value(line.high[k])}]` : ""));
         traces.push({ x: line.recall, y: line.mean, mode: "lines", line: { shape: "vh", color, width: 2.6 }, name: escape(ROLES[line.role] || line.role), text: said, hoverinfo: "text+name" });
         notes.push({ xref: "paper", x: 0, xanchor: "left", yref: "paper", y: 1, yanchor: "bottom", xshift: -4, yshift: 4 + 18 * (panel.lines.length - 1 - row), showarrow: false,
-          text: `${escape(ROLES[line.role] || line.role)}: average precision <b>${escape(line.average)}</b>`, font: { size: 12.5, color } });
+          text: `${escape(ROLES[line.role] || line.role)}: average precision <b>${escape(line.average)}</b>`, font: { size: wide() ? 12.5 : 11, color } });
       });
       notes.push({ xref: "paper", x: 0, xanchor: "left", yref: "paper", y: 1, yanchor: "bottom", xshift: -4, yshift: 4 + 18 * panel.lines.length, showarrow: false, text: `<b>class ${escape(panel.name)}</b>`, font: { size: 14, color: colors.text } });
       notes.push({ xref: "paper", x: 1, xanchor: "right", yref: "paper", y: 1, yanchor: "bottom", yshift: 4 + 18 * panel.lines.length, showarrow: false, text: `base rate ${value(panel.base)}`, font: { size: 12, color: colors.soft } });
@@ -228,7 +228,7 @@
     const key = names.map(([name, color]) => `<span style="color:${color}">━ ${escape(name)}</span>`).join("   ");
     Plotly.react(box, traces, base(colors, { margin: { l: 56, r: 10, t: 34, b: 46 }, shapes, hovermode: "x unified",
       annotations: [{ xref: "paper", x: 0, xanchor: "left", yref: "paper", y: 1, yanchor: "bottom", xshift: -4, yshift: 6, showarrow: false, text: key, font: { size: wide() ? 13 : 11.5, color: colors.text } }],
-      xaxis: axis(colors, { showgrid: false, showline: true, ticks: "outside", ticklen: 4, nticks: wide() ? 12 : 6, tickangle: 0, title: { text: short(f.time, 60) } }),
+      xaxis: axis(colors, { showgrid: false, showline: true, ticks: "outside", ticklen: 4, nticks: wide() ? 12 : 4, tickangle: 0, title: { text: short(f.time, 60) } }),
       yaxis: axis(colors, { title: wide() ? { text: short(f.target, 40) } : undefined }) }), config);
   }
 
@@ -262,7 +262,7 @@
       const at = document.createElement("div");
       at.className = "panel" + (spec.kind === "loss" ? "" : " small");
       at.setAttribute("role", "img");
-      at.setAttribute("aria-label", `Learning curves: ${spec.kind}`);
+      at.setAttribute("aria-label", `Learning curves: ${spec.title}`);
       box.append(at);
       panels.push(at);
     });

@@ -13,22 +13,20 @@ from numpy.typing import NDArray
 from epochal.curves import Summary, summarize
 from epochal.data import Dataset
 from epochal.data.reading import AS_FOUND, Reading
-from epochal.data.row_hashes import row_hashes
 from epochal.errors import Refusal
 from epochal.models import METRICS, bounds_of, metrics_for
 from epochal.models.losses import LOSSES, loss_for
-from epochal.run.evaluation import Bin, Calibration, Evaluation, Overlap, Residuals
+from epochal.run.evaluation import Bin, Calibration, Evaluation, Residuals
 from epochal.run.forecast import ForecastScores, score_forecasts
+from epochal.run.overlap import overlap_of
 from epochal.run.per_class import decided, label_confusion, per_class
 from epochal.run.predict import in_units, outputs_of, read_samples
 
 if TYPE_CHECKING:
     from epochal.run.record import Run
 
-__all__ = ["MOST_HASHED", "calibrate", "evaluate", "hashes_of"]
+__all__ = ["calibrate", "evaluate"]
 
-MOST_HASHED = 1 << 22
-"""Rows whose hashes a run keeps, at most: 32 MiB of them."""
 _BINS = 10
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 Floats = NDArray[np.float64]
@@ -60,9 +58,10 @@ def evaluate(
         rows=dataset.samples,
         metrics={},
         ensemble={},
-        overlap=_overlap(run, dataset),
+        overlap=overlap_of(run, dataset),
         parameters=parameters,
-        notes=(*dataset.notes, *notes, *_left_out(run)),
+        threshold=run.threshold,
+        noticed=(*dataset.notes, *notes, *_left_out(run), *run.remarks),
     )
     losses = _losses(run, outputs, dataset)
     if run.task.is_multilabel:
@@ -295,35 +294,3 @@ def _residuals(name: str, predicted: Floats, true: Floats) -> Residuals:
     figures = {one: float(METRICS[one].function(predicted, true, 0, np)) for one in ("rmse", "mae", "r2")}
     quantiles = dict(zip(_QUANTILES, map(float, values), strict=True))
     return Residuals(name, quantiles, float(error[np.abs(error).argmax()]), **figures)
-
-
-def hashes_of(dataset: Dataset) -> NDArray[np.uint64]:
-    """A hash of inputs and target of each sample; none where samples are too many or not in memory."""
-    inputs, targets = dataset.inputs, dataset.targets
-    if not isinstance(inputs, np.ndarray) or targets is None or len(inputs) > MOST_HASHED:
-        return np.empty(0, np.uint64)
-    return row_hashes(inputs, np.asarray(targets, np.float64))
-
-
-def _overlap(run: Run, dataset: Dataset) -> Overlap:
-    """Which of the samples the run was trained on."""
-    same = dataset.fingerprint == run.data["fingerprint"]
-    noun = "rows" if dataset.timeline is None else "windows"
-    own = hashes_of(dataset) if len(run.hashes) else run.hashes
-    if not len(own):
-        return Overlap(dataset.samples, None, 0, same, run.repeats, noun)
-    trained = np.zeros(len(own), np.int64)
-    known: dict[bytes, NDArray[np.bool_]] = {}
-    for part in run.splits:
-        key = part.tobytes()
-        if key not in known:
-            known[key] = np.isin(own, run.hashes[part == 1])
-        trained += known[key]
-    return Overlap(
-        dataset.samples,
-        int((trained > 0).sum()),
-        int((trained == run.repeats).sum()),
-        same,
-        run.repeats,
-        noun,
-    )

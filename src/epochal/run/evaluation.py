@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 from epochal.curves import Summary
 from epochal.data import Task
 from epochal.errors import require
+from epochal.faces import of_new_data
 from epochal.run.forecast import ForecastScores
+from epochal.run.overlap import Overlap
 from epochal.run.per_class import ClassFigures, Confused, most_confused
 from epochal.run.saving import plain
+from epochal.run.threshold import Threshold
 
-__all__ = ["Bin", "Calibration", "Evaluation", "Overlap", "Residuals"]
+__all__ = ["Bin", "Calibration", "Evaluation", "Residuals"]
 
 
 @dataclass(frozen=True)
@@ -70,47 +73,6 @@ class Residuals:
     r2: float
 
 
-@dataclass(frozen=True)
-class Overlap:
-    """How many of the rows are equal, in inputs and target, to rows that the network was trained on.
-
-    Args:
-        rows: how many rows were looked at.
-        trained: of them, those that at least one repeat was trained on; None where the run keeps no hashes.
-        by_all: those that every repeat was trained on.
-        same_data: whether this is the data that the run was trained on, by its fingerprint.
-        repeats: of the run.
-        noun: what they are called: "rows", or "windows" of a series.
-    """
-
-    rows: int
-    trained: int | None
-    by_all: int
-    same_data: bool
-    repeats: int
-    noun: str = "rows"
-
-    @property
-    def sentence(self) -> str:
-        """What a reader has to know about it."""
-        if self.trained == 0:
-            return f"None of the {self.rows:,} {self.noun} was used in training."
-        better = "so results on new ones will probably be worse"
-        if self.trained is None:
-            if not self.same_data:
-                return ""
-            return f"This is the data that the run was trained on, {better}."
-        count = f"{self.trained:,} of {self.rows:,} {self.noun}"
-        if self.repeats > 1 and self.by_all < self.trained:
-            count += f" were used in training by at least one of {self.repeats} repeats"
-            count += f" ({self.by_all:,} by all)"
-        else:
-            count += " were used in training" if self.trained > 1 else " was used in training"
-        held = f": its held-out {self.noun} are in the report of the run" if self.same_data else ""
-        same = f" This is the data that the run was trained on{held}." if self.same_data else ""
-        return f"{count}, {better}.{same}"
-
-
 @dataclass(frozen=True, eq=False)
 class Evaluation:
     """What a run reaches on labeled data; `print(evaluation)` shows it.
@@ -132,7 +94,9 @@ class Evaluation:
         forecasts: for windows of a series, by step ahead and against naive forecasts; None for other data.
         overlap: which rows the run was trained on.
         parameters: "best" or "last".
-        notes: what was noticed about the data, one sentence each.
+        threshold: what decides between two classes, if not a probability of one half.
+        noticed: what was noticed about the data, one sentence each, in the words of the command line;
+            `notes` has those of Python.
     """
 
     task: Task
@@ -151,7 +115,13 @@ class Evaluation:
     calibration: Calibration | None = None
     residuals: tuple[Residuals, ...] = ()
     forecasts: ForecastScores | None = None
-    notes: tuple[str, ...] = ()
+    noticed: tuple[str, ...] = ()
+    threshold: Threshold | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was noticed about the data, one sentence each, in the words of Python."""
+        return tuple(map(of_new_data, self.noticed))
 
     @property
     def repeats(self) -> int:
@@ -219,6 +189,7 @@ class Evaluation:
             "ensemble": self.ensemble,
             "at_threshold": {name: summary.to_dict() for name, summary in self.at_threshold.items()},
             "ensemble_at_threshold": self.ensemble_at_threshold,
+            "threshold": None if self.threshold is None else self.threshold.to_dict(),
             "confusion": None if self.confusion is None else self.confusion.tolist(),
             "ensemble_confusion": None
             if self.ensemble_confusion is None

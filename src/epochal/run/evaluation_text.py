@@ -10,8 +10,9 @@ from epochal.directions import label_of
 from epochal.layout import aligned, folded
 from epochal.printable import one_line
 from epochal.run.evaluation import Calibration, Evaluation, Residuals
+from epochal.run.threshold import Threshold
 
-__all__ = ["MOST_CLASSES", "cells", "heading", "sections", "spread", "text"]
+__all__ = ["MOST_CLASSES", "by_threshold", "cells", "distinct", "heading", "sections", "spread", "text"]
 
 MOST_CLASSES = 12
 _MOST_PAIRS = 8
@@ -24,7 +25,7 @@ Section = tuple[str, list[str]]
 def text(found: Evaluation, width: int) -> str:
     """The whole evaluation as one text."""
     lines = [heading(found)]
-    for title, rows in sections(found, width - 2):
+    for title, rows in sections(found, width - 2, found.notes):
         lines += ["", title, folded(rows, width)]
     return "\n".join(lines)
 
@@ -37,17 +38,21 @@ def heading(found: Evaluation) -> str:
     return f'{found.rows:,} {noun} of {found.source}, target "{found.target}", {over}{which}'
 
 
-def sections(found: Evaluation, width: int) -> list[Section]:
-    """Titles with their lines; those of tables are at most `width` wide as far as that is possible."""
+def sections(found: Evaluation, width: int, notes: Sequence[str]) -> list[Section]:
+    """Titles with their lines; those of tables are at most `width` wide as far as that is possible.
+
+    `notes` are those of the evaluation, in the words of the face that shows them.
+    """
     made = [
         ("Overlap with the training data", [found.overlap.sentence] if found.overlap.sentence else []),
         _metrics(found),
         _steps(found),
+        ("Threshold", [] if found.threshold is None else [str(found.threshold)]),
         *_classes(found),
         _confusion(found, width),
         _calibration(found.calibration),
         _residuals(found.residuals, width),
-        ("Notes", list(found.notes)),
+        ("Notes", list(notes)),
     ]
     return [(title, lines) for title, lines in made if lines]
 
@@ -92,14 +97,19 @@ def _classes(found: Evaluation) -> list[Section]:
     if not shown or (len(shown) > MOST_CLASSES and not found.task.is_multilabel):
         return []
     over = "1 repeat" if found.repeats == 1 else f"mean ± sd over {found.repeats} repeats"
-    called = _distinct(list(found.per_class))
+    called = distinct(list(found.per_class))
     rows: list[tuple[str, ...]] = [("", "precision", "recall", "F1", "rows")]
     for name, figures in shown[:MOST_CLASSES]:
         shares = (spread(one) for one in (figures.precision, figures.recall, figures.f1))
         rows.append((called[name], *shares, f"{figures.support.mean:,.0f}"))
     more = [f"and {len(shown) - MOST_CLASSES} more, in --json and to_dict()"] * (len(shown) > MOST_CLASSES)
     what = "Labels" if found.task.is_multilabel else "Classes"
-    return [(f"{what} ({over})", [*aligned(rows, right=[4]), *more])]
+    return [(f"{what}{by_threshold(found.threshold)} ({over})", [*aligned(rows, right=[4]), *more])]
+
+
+def by_threshold(threshold: Threshold | None) -> str:
+    """What a title adds where decisions are by a threshold, as those of `predict` then are."""
+    return "" if threshold is None else f" at the threshold {threshold.value:.3g}"
 
 
 def spread(summary: Summary) -> str:
@@ -115,7 +125,8 @@ def _confusion(found: Evaluation, width: int) -> Section:
     if counts is None or found.task.is_multilabel:
         return "", []
     who = "" if found.repeats == 1 else " of the ensemble"
-    called = _distinct(found.task.classes)
+    at = by_threshold(found.threshold)
+    called = distinct(found.task.classes)
     names = list(called.values())
     if len(names) <= MOST_CLASSES:
         rows = [
@@ -124,14 +135,14 @@ def _confusion(found: Evaluation, width: int) -> Section:
         ]
         lines = aligned(rows, right=range(1, len(names) + 1))
         if max(map(len, lines)) <= width:
-            return f"Confusion matrix{who}", lines
+            return f"Confusion matrix{who}{at}", lines
     pairs = [("true", "predicted", "rows", "of its class")]
     pairs += [
         (called[one.true], called[one.predicted], f"{one.count.mean:,.0f}", f"{one.share:.0%}")
         for one in found.most_confused(_MOST_PAIRS)
     ]
     lines = aligned(pairs, right=[2, 3]) if len(pairs) > 1 else ["none: every row is in its class"]
-    return f"Most often confused{who}", lines
+    return f"Most often confused{who}{at}", lines
 
 
 def _calibration(found: Calibration | None) -> Section:
@@ -197,7 +208,7 @@ def _short(name: str) -> str:
     return name if len(name) <= _NAME else f"{name[:half]}…{name[-half:]}"
 
 
-def _distinct(names: Sequence[str]) -> dict[str, str]:
+def distinct(names: Sequence[str]) -> dict[str, str]:
     """Short forms of names, numbered where two would look alike."""
     short = {name: _short(name) for name in names}
     if len(set(short.values())) == len(short):

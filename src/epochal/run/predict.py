@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from epochal.engine.determinism import options_for
 from epochal.engine.evaluate import forward
 from epochal.errors import Refusal
 from epochal.models import Model, Variables, computing_in, label_probabilities, probabilities, settled
+from epochal.run.overlap import overlap_of
 from epochal.run.prediction import Prediction
 from epochal.waiting import interruptible
 
@@ -30,7 +31,15 @@ if TYPE_CHECKING:
     from epochal.data import Dataset
     from epochal.run.record import Fitted, Run
 
-__all__ = ["compiled_forward", "in_units", "inputs_beside", "outputs_of", "predict", "read_samples"]
+__all__ = [
+    "compiled_forward",
+    "in_units",
+    "inputs_beside",
+    "outputs_of",
+    "pointed",
+    "predict",
+    "read_samples",
+]
 
 
 @functools.lru_cache(maxsize=32)
@@ -77,6 +86,13 @@ def inputs_beside(
     if rows is None:
         return table
     return table.take(pa.array([None if row is None else row - 1 for row in rows], pa.int64()))
+
+
+def pointed(beside: Any) -> list[str]:
+    """A note on numbers of the data that are written otherwise beside the predictions."""
+    if beside is None or (beside.schema.metadata or {}).get(b"decimal") != b",":
+        return []
+    return ["numbers of the data that have a decimal comma are written with a point, as the predictions are."]
 
 
 def outputs_of(run: Run, dataset: Dataset, parameters: str = "best") -> list[NDArray[np.float64]]:
@@ -181,10 +197,19 @@ def predict(
     beside = inputs_beside(
         data, dataset.samples if line is None else None, with_inputs, id, places.get("row"), reading
     )
-    notes, threshold = dataset.notes, None if run.threshold is None else run.threshold.value
+    notes, threshold = (
+        (*dataset.notes, *pointed(beside)),
+        None if run.threshold is None else run.threshold.value,
+    )
     if getattr(run.model, "carries", False):
         again = " and again after each gap" if len(_parts(run, dataset)) > 1 else ""
         notes = (*notes, f"the state is zero before the first row{again}, and carried from window to window.")
+    labeled = dataset.targets is not None and line is None
+    overlap = overlap_of(run, dataset) if labeled else None
+    if overlap is not None and overlap.trained != 0 and overlap.sentence:
+        notes = (*notes, overlap.sentence)
+    if places and None in places["row"]:
+        notes = (*notes, _beyond(places))
     if run.threshold is not None:
         chosen = parameters == "last" and run.threshold.rule != "given"
         aside = " (it was chosen at the best epoch, not for these weights)" if chosen else ""
@@ -194,15 +219,26 @@ def predict(
         values=per_repeat.mean(axis=0),
         spread=spread,
         per_repeat=per_repeat,
-        notes=notes,
+        noticed=notes,
         target=run.data["target"],
         names=dataset.names,
         truth=dataset.targets,
+        overlap=overlap,
         places=places,
         threshold=threshold,
         units=None if not scales else np.mean([1 / scale for scale in scales], axis=0),
         inputs=beside,
         index=_index_of(data, dataset.samples),
+    )
+
+
+def _beyond(places: Mapping[str, Sequence[Any]]) -> str:
+    """Which of the forecasts are of what the data does not hold yet."""
+    count = sum(row is None for row in places["row"])
+    which = "1 forecast is" if count == 1 else f"{count:,} forecasts are"
+    where = "the last line of the table" if count == 1 and places["row"][-1] is None else "those"
+    return (
+        f'{which} of what comes after the end of the data: {where}, with an empty cell in the column "row".'
     )
 
 

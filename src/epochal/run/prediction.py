@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.errors import require
+from epochal.faces import of_new_data
 from epochal.run.csv_file import write_table
+from epochal.run.overlap import Overlap
 
 if TYPE_CHECKING:
     from epochal.data import Task
@@ -33,7 +35,8 @@ class Prediction:
             predicted numbers (n, targets), the mean over repeats.
         spread: their standard deviation over repeats, the same shape; NaN with one repeat.
         per_repeat: (repeats, n, ...), what each repeat says.
-        notes: what was noticed about the data.
+        noticed: what was noticed about the data, in the words of the command line; `notes` has
+            those of Python.
         target: the name of the target.
         names: what each sample is called, such as the file of an image; empty where rows have numbers only.
         truth: the true class ids, or numbers, where the data has them.
@@ -48,7 +51,7 @@ class Prediction:
     values: NDArray[np.float64]
     spread: NDArray[np.float64]
     per_repeat: NDArray[np.float64]
-    notes: tuple[str, ...] = ()
+    noticed: tuple[str, ...] = ()
     target: str = "target"
     names: tuple[str, ...] = ()
     truth: NDArray[Any] | None = None
@@ -56,8 +59,15 @@ class Prediction:
     threshold: float | None = None
     inputs: Any = None
     index: Any = None
+    overlap: Overlap | None = None
+    """Which of the samples the run was trained on, where their truth is known; None for a part of them."""
     units: NDArray[np.float64] | None = None
     """The standard deviation of each training target, by which numbers get their digits."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was noticed about the data, one sentence each, in the words of Python."""
+        return tuple(map(of_new_data, self.noticed))
 
     @property
     def _chosen(self) -> NDArray[np.int64]:
@@ -136,6 +146,7 @@ class Prediction:
             places={name: [column[row] for row in rows] for name, column in self._rows.items()},
             inputs=None if self.inputs is None else self.inputs.take(rows),
             index=None if self.index is None else self.index[rows],
+            overlap=None,
         )
 
     @property

@@ -12,9 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from epochal.data import PairEncoder, encode_new
 from epochal.data.reading import AS_FOUND, Reading
 from epochal.errors import Refusal
+from epochal.faces import of_new_data
 from epochal.models import Pairwise
 from epochal.run.csv_file import write_table
-from epochal.run.predict import compiled_forward, inputs_beside
+from epochal.run.predict import compiled_forward, inputs_beside, pointed
 from epochal.run.prediction import table_beside
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ class Ranking:
         groups: (n,) the group of each item by name, "" for none; None where the data names no groups, so
             that all items are ranked together.
         by: what the groups are called.
-        notes: what was noticed about the data.
+        noticed: what was noticed about the data, in the words of the command line; `notes` has
+            those of Python.
         inputs: an Arrow table with columns of the source that stand beside the scores, if asked for.
     """
 
@@ -46,8 +48,13 @@ class Ranking:
     places: NDArray[np.int64]
     groups: NDArray[Any] | None
     by: str
-    notes: tuple[str, ...] = ()
+    noticed: tuple[str, ...] = ()
     inputs: Any = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was noticed about the data, one sentence each, in the words of Python."""
+        return tuple(map(of_new_data, self.noticed))
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -96,7 +103,9 @@ def rank(
     if parameters not in ("best", "last"):
         raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
     if not isinstance(run.model, Pairwise):
-        raise Refusal("only a Pairwise model scores items: train Pairwise(MLP(64, 64)) on rank_pairs(...).")
+        raise Refusal(
+            "only a Pairwise model scores items: train ep.Pairwise(ep.MLP(64, 64)) on ep.rank_pairs(...)."
+        )
     groups: NDArray[np.int64] | None = None
     names: list[str] = []
     if isinstance(run.encoder, PairEncoder):
@@ -124,7 +133,9 @@ def rank(
     name = run.encoder.by if isinstance(run.encoder, PairEncoder) else "group"
     notes = tuple(note for note in items.notes if not note.endswith("the targets are not used."))
     beside = inputs_beside(data, items.samples, with_inputs, id, None, reading)
-    return Ranking(mean, spread, per_repeat, _places(mean, own), named, name, notes, beside)
+    return Ranking(
+        mean, spread, per_repeat, _places(mean, own), named, name, (*notes, *pointed(beside)), beside
+    )
 
 
 def _mean_of_group(scores: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from epochal.curves import Curves, PrecisionRecall, Summary, Verdict, precision_recall, summarize
 from epochal.data import Encoder, SampleEncoder, Scaling, TargetScaling, Task, Vocabulary
+from epochal.data.encoders import loader_of
 from epochal.directions import label_of
 from epochal.errors import Refusal
 from epochal.faces import in_python
@@ -160,7 +162,8 @@ class Run:
     def notes(self) -> tuple[str, ...]:
         """What was noticed before training: how the data was read, and what was adjusted."""
         noticed = [*self.data.get("notes", ()), *self.data.get("training_notes", ())]
-        return tuple(dict.fromkeys(map(in_python, noticed)))
+        loader = loader_of(self.encoder)
+        return tuple(dict.fromkeys(in_python(note, loader) for note in noticed))
 
     @property
     def precision(self) -> str:
@@ -289,6 +292,31 @@ class Run:
             "The epoch was chosen on the same validation rows, and intervals are over repeats on this table: "
             "slightly optimistic; use --test 0.2 for an unbiased estimate."
         )
+
+    @property
+    def ending(self) -> str:
+        """When it ended, and why, as a clause: "after 27 to 39 of 100 epochs: no improvement ..."."""
+        ends = sorted(outcome.epochs for outcome in self.outcomes)
+        planned = float(self.plan.epochs)
+        if not ends or ends[0] >= planned:
+            return f"after all of its {self.plan.epochs:,} epochs"
+        span = f"{ends[0]:,.4g}" + (f" to {ends[-1]:,.4g}" if ends[-1] > ends[0] else "")
+        why = dict.fromkeys(
+            re.sub(r" \(best at .*\)$", "", one.stopped) for one in self.outcomes if one.epochs < planned
+        )
+        return f"after {span} of {self.plan.epochs:,} epochs: {'; '.join(why)}"
+
+    @property
+    def remarks(self) -> list[str]:
+        """What has to be known to read the figures, one sentence each: their units, or their class."""
+        said = []
+        if self.task.is_regression and any(one.target_scaling is not None for one in self.fitted):
+            said.append(
+                "The loss is of standardized targets (mean 0, sd 1); RMSE and MAE are in its own units."
+            )
+        if self.task.kind == "binary":
+            said.append(f'F1, average precision, precision and recall are of "{self.task.classes[1]}".')
+        return said
 
     @property
     def best_epoch(self) -> Summary:

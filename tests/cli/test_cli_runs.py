@@ -1,0 +1,42 @@
+"""Law: on a terminal the list of runs says everything, whatever the width."""
+
+import pytest
+
+from epochal.cli.runs import lines_of
+from epochal.run.listing import Entry
+
+RUN = Entry(
+    run="runs/breast-cancer-2026-11-29",
+    date="2026-11-29T18:20:00",
+    source="example:breast-cancer",
+    batch_size=32,
+    epochs=20,
+    repeats=3,
+    figure="validation accuracy 0.9766 ± 0.0051",
+    verdict="no detectable difference from chance (interrupted)",
+)
+COMMAND = "epochal compare example:breast-cancer --batch-size 8,32,128,full --learning-rate 0.001,0.003,0.01"
+UNFINISHED = Entry(
+    run="runs/compare", kind="comparison", problem=f"comparison has not ended; `{COMMAND}` goes on"
+)
+
+
+@pytest.mark.parametrize("width", [60, 80, 140, 400])
+def test_nothing_is_cut(width):
+    lines = lines_of([RUN, UNFINISHED, RUN], width)
+    assert all(len(line) <= width for line in lines)
+    words = " ".join(" ".join(lines).split())
+    for cell in (*RUN.cells(), *UNFINISHED.cells()):
+        assert cell in words
+    assert ("verdict" in lines[0]) == (width > 160)
+
+
+def test_a_long_problem_leaves_the_others_in_a_table():
+    short = Entry(run="runs/a", batch_size=8, epochs=2, repeats=1, figure="test R² 0.5", verdict="good fit")
+    head, row, *rest = lines_of([short, UNFINISHED], 80)
+    assert head.split()[0] == "run" and row.split()[0] == "runs/a" and row.endswith("good fit")
+    assert rest[0] == "runs/compare" and all(line.startswith("  ") for line in rest[1:])
+
+
+def test_in_a_pipe_an_entry_is_a_line():
+    assert len(lines_of([RUN, UNFINISHED], None)) == 3
