@@ -20,6 +20,7 @@ TABLES = (
     "compare",
     "advise",
     "regret",
+    "promises",
     "stream",
     "orders",
     "checkpoints",

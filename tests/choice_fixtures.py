@@ -225,6 +225,7 @@ def advice(**more: Any) -> Advice:
             32, 0.01, 100, summarize([0.22, 0.24, 0.2, 0.23]), summarize([-0.01, -0.02, 0.0, 0.0]), 0
         ),
         "failures": 0,
+        "seconds": 0.02,
         "best_epochs": (25.0, 33.0, 38.0, 40.0, 41.0, 44.0, 48.0, 60.0, 100.0, math.nan),
         "improving": (False,) * 8 + (True, False),
         "tried": (

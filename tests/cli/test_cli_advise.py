@@ -179,7 +179,7 @@ def test_what_is_not_given_is_left_to_the_function(asked):
     model, found = asked("example:iris", "--hidden", "3")
     assert model.hidden == (3,)
     assert not {"batch_size", "learning_rate", "epochs", "repeats"} & found.keys()
-    assert (found["goal"], found["target"], found["optimizer"]) == ("time", None, "adam")
+    assert (found["goal"], found["target"], found["optimizer"]) == ("quality", None, "adam")
     assert found["ray"] is None
     given = (
         "--ray",
@@ -193,13 +193,13 @@ def test_what_is_not_given_is_left_to_the_function(asked):
         "-r",
         "4",
         "--goal",
-        "quality",
+        "time",
         "--target-value",
         "0.2",
     )
     _, found = asked("example:iris", *given)
     assert (found["batch_size"], found["learning_rate"], found["epochs"]) == ("full", 0.1, 7)
-    assert (found["repeats"], found["goal"], found["target"]) == (4, "quality", 0.2)
+    assert (found["repeats"], found["goal"], found["target"]) == (4, "time", 0.2)
     assert found["ray"] == "auto"
 
 

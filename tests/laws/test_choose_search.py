@@ -304,23 +304,6 @@ def test_only_what_was_measured_on_all_repeats_can_be_the_best() -> None:
     assert search.best(search.found, range(2)) == Point(8, 0)
 
 
-def test_quality_is_the_mean_of_the_best_values() -> None:
-    def values(*several: float) -> list[Found]:
-        return [Found(Reached(50.0, False), value) for value in several]
-
-    good, worse, broken = Point(8, 0), Point(8, 2), Point(8, 4)
-    search = with_found(
-        "quality", {good: values(0.1, 0.3), worse: values(0.2, 0.3), broken: values(0.0, math.nan)}
-    )
-    assert search.score(good, range(2)) == pytest.approx(0.2)
-    assert search.score(broken, range(2)) == math.inf
-    assert search.best(search.found, range(2)) == good
-    search.bench.monitor = "validation.accuracy"
-    assert search.best(search.found, range(2)) == worse
-    assert search.against(good, good, range(2)) == (0.0, 0.0)
-    assert search.against(broken, good, range(2)) == (math.inf, math.inf)
-
-
 def test_against_is_a_ratio_of_prices() -> None:
     one, double = Point(32, 0), Point(32, 2)
     search = with_found("updates", {one: hits(10, 12, 11, 9), double: hits(20, 24, 22, 18)})

@@ -51,7 +51,9 @@ class Tried:
                                "quality" the mean of the judged column), with a 95 % interval.
     ratio                      price over that of the advised setting, (middle, low, high), by pairs of
                                repeats; for "quality" the paired difference.
-    tied                       whether it can't be told apart from the advised one.
+    tied                       whether it can't be told apart from the advised one, with as many repeats.
+    given_up                   whether it seemed worse on a few repeats and was tried on no more.
+    epochs                     for "quality" the epochs that are best for it, after which it is judged.
     """
 
     batch_size: int
@@ -61,6 +63,8 @@ class Tried:
     price: tuple[float, float, float]
     ratio: tuple[float, float, float]
     tied: bool
+    given_up: bool = False
+    epochs: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +84,12 @@ class Defaults:
     quality: Summary
     difference: Summary | None
     failures: int
+
+    @property
+    def words(self) -> str:
+        """The setting in words."""
+        rate = "" if self.learning_rate is None else f", learning rate {self.learning_rate:g}"
+        return f"batch size {self.batch_size:,}{rate}, the best of {self.epochs:,} epochs kept"
 
 
 @dataclass(frozen=True)
@@ -112,7 +122,8 @@ class Advice:
     quality        the judged column after the advised epochs, with seeds that chose nothing; its interval is
                    that of the mean on new rows. `figures` are the other columns there.
     defaults       what the defaults give on the same seeds.
-    failures       repeats of `quality` that broke or ended worse than the baseline.
+    failures       fresh seeds that diverged or ended worse than the baseline.
+    seconds        what one training as advised takes, without compilation.
     best_epochs    the best epoch of each repeat; `improving` tells which were still improving at the end.
     tried          every setting that was measured for the choice, by batch size and rate.
     timing         update times against the batch size.
@@ -140,6 +151,7 @@ class Advice:
     figures: Mapping[str, Summary]
     defaults: Defaults
     failures: int
+    seconds: float
     best_epochs: tuple[float, ...]
     improving: tuple[bool, ...]
     tried: tuple[Tried, ...]
@@ -193,6 +205,8 @@ class Advice:
                 "ratio_low": one.ratio[1],
                 "ratio_high": one.ratio[2],
                 "tied": one.tied,
+                "given_up": one.given_up,
+                "epochs": one.epochs,
             }
             for one in self.tried
         ]
@@ -222,6 +236,7 @@ class Advice:
                 "figures": {name: summary.to_dict() for name, summary in self.figures.items()},
                 "defaults": _described(self.defaults),
                 "failures": self.failures,
+                "seconds": self.seconds,
                 "best_epochs": self.best_epochs,
                 "improving": self.improving,
                 "tried": self.table,

@@ -6,7 +6,6 @@ import math
 
 from epochal.choose.confirm import Confirmed
 from epochal.choose.search import rate_at
-from epochal.choose.words import repeats_of
 from epochal.directions import label_of
 
 __all__ = ["answer", "remarks"]
@@ -71,13 +70,13 @@ def remarks(found: Confirmed) -> list[str]:
         )
     elif final.failures:
         notes.append(
-            f"{final.failures} of {repeats_of(len(final.values))} ended worse than the baseline: what the "
-            "inputs say about the target is little, or the training is not reliable."
+            f"{final.failures} of {_seeds(final.looked_at)} diverged or ended worse than the baseline: what "
+            "the inputs say about the target is little, or the training is not reliable."
         )
     for one in found.left_out:
         rate = "" if one.point.step is None else f", learning rate {rate_at(one.point.step):g}"
         notes.append(
             f"Batch size {one.point.batch_size:,}{rate} came out ahead, but {one.failures} of "
-            f"{len(one.values)} fresh seeds diverged or ended worse than the baseline: it was left out."
+            f"{one.looked_at} fresh seeds diverged or ended worse than the baseline: it was left out."
         )
     return notes

@@ -60,7 +60,7 @@ def advise(
     y: Any = None,
     *,
     sample_weight: Any = None,
-    goal: str = "time",
+    goal: str = "quality",
     target: float | None = None,
     folder: str | Path | None = None,
     control: Control | None = None,
@@ -76,8 +76,8 @@ def advise(
         data: what `fit` takes.
         y: what `fit` takes.
         sample_weight: what `fit` takes.
-        goal: what is to be least: "time", "samples" or "updates" until the validated quality is as good as
-            the best; or "quality", the error itself.
+        goal: "quality", the least validated error, and of settings that are as good the fastest; or what is
+            to be least, "time", "samples" or "updates", until the quality is nearly as good as the best.
         target: a value of the judged column that counts as reached, instead of one measured in each repeat.
         folder: where finished trainings are kept; a second call goes on where the first ended.
         control: ends it from outside (`Control.stop`).

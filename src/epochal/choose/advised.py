@@ -15,11 +15,13 @@ from epochal.choose.bench import Bench
 from epochal.choose.confirm import Confirmed
 from epochal.choose.finals import widened
 from epochal.choose.goal import SHARE
+from epochal.choose.levels import MARGIN, Levels
 from epochal.choose.noise import NoiseOverTraining
 from epochal.choose.pilot import Pilot
-from epochal.choose.reached import effort, relative_effort
+from epochal.choose.reached import Effort, effort, relative_effort
 from epochal.choose.search import Point, Search, rate_at
 from epochal.choose.timing import Timer
+from epochal.choose.words import called
 from epochal.curves import Curves, Summary, summarize
 from epochal.describe import conditions, describe_data
 from epochal.directions import higher_is_better
@@ -46,6 +48,7 @@ class Evidence:
     timer: Timer
     pilot: Pilot
     confirmed: Confirmed
+    levels: Levels | None
     checked: Sequence[Point]
     repeats: Sequence[int]
     noise: NoiseOverTraining | None
@@ -54,6 +57,7 @@ class Evidence:
     target: float | None
     share: float | None
     sizes: Sequence[int]
+    possible: Sequence[int]
     asked: int
     epochs: int
     begin: float
@@ -64,12 +68,14 @@ class Evidence:
         """What is advised."""
         return self.confirmed.final.point
 
+    def rate_of(self, point: Point) -> float | None:
+        """The learning rate of a point; None for an object that has its own."""
+        return self.bench.base.spec.optimizer.learning_rate if point.step is None else rate_at(point.step)
+
     @property
     def rate(self) -> float | None:
         """The advised learning rate; None for an object that has its own."""
-        if self.best.step is not None:
-            return rate_at(self.best.step)
-        return self.bench.base.spec.optimizer.learning_rate
+        return self.rate_of(self.best)
 
 
 def conclude(evidence: Evidence) -> Advice:
@@ -77,7 +83,7 @@ def conclude(evidence: Evidence) -> Advice:
     bench, best, goal = evidence.bench, evidence.best, evidence.search.goal
     tried = _tried(evidence)
     tied = [one for one in tried if one.tied]
-    sizes = _contiguous(evidence.sizes, tried, best.batch_size)
+    sizes = [best.batch_size, *(one.batch_size for one in tied)]
     batch_size = Choice(best.batch_size, min(sizes), max(sizes))
     learning_rate = _learning_rate(evidence, tied)
     lengths, final = evidence.confirmed.lengths, evidence.confirmed.final
@@ -85,7 +91,7 @@ def conclude(evidence: Evidence) -> Advice:
     return Advice(
         answer=answer(evidence.confirmed, evidence.rate, _whole(evidence)),
         recommended=not evidence.confirmed.nothing,
-        told_apart=_told_apart(evidence, sizes, tied),
+        told_apart=_told_apart(evidence, tied),
         goal=goal.kind,
         batch_size=batch_size,
         learning_rate=learning_rate,
@@ -93,12 +99,13 @@ def conclude(evidence: Evidence) -> Advice:
         optimizer=bench.base.spec.optimizer.name,
         column=bench.monitor,
         higher_is_better=higher_is_better(bench.monitor),
-        target=float(np.mean([evidence.search.targets[repeat] for repeat in evidence.repeats])),
+        target=float(np.mean(list(evidence.search.targets.values()))),
         target_words=_target_words(evidence),
         quality=quality,
         figures=_figures(evidence),
         defaults=_defaults(evidence),
         failures=final.failures,
+        seconds=_seconds(evidence),
         best_epochs=lengths.best,
         improving=lengths.improving,
         tried=tried,
@@ -118,74 +125,74 @@ def conclude(evidence: Evidence) -> Advice:
 
 
 def _tried(evidence: Evidence) -> tuple[Tried, ...]:
-    """Each point that was measured on all repeats, against the advised one."""
+    """Each point that was measured, against the advised one."""
+    points = evidence.checked if evidence.levels is None else evidence.levels.found
+    ordered = sorted(points, key=lambda one: (one.batch_size, one.step or 0))
+    if evidence.levels is None:
+        return tuple(_by_price(evidence, point) for point in ordered)
+    return tuple(_by_quality(evidence, evidence.levels, point) for point in ordered)
+
+
+def _by_price(evidence: Evidence, point: Point) -> Tried:
+    """What a point costs until its target, over the price of the advised one on the same repeats."""
     search, best = evidence.search, evidence.best
-    rows = []
-    for point in sorted(evidence.checked, key=lambda one: (one.batch_size, one.step or 0)):
-        repeats = [
-            one for one in evidence.repeats if one in search.found[point] and one in search.found[best]
-        ]
-        reached = search.within(point, [search.found[point][repeat].reached for repeat in repeats])
-        if search.goal.kind == "quality":
-            price, ratio, tied = _by_quality(evidence, point, repeats)
-        else:
-            scale = search.price(point.batch_size)
-            spent = effort(reached, scale, unit=search.goal.unit)
-            price = (spent.expected, spent.low, spent.high)
-            others = search.within(best, [search.found[best][repeat].reached for repeat in repeats])
-            against = relative_effort(reached, others, scale, search.price(best.batch_size))
-            middle = math.inf if against.ratio is None else against.ratio
-            ratio, tied = (middle, against.low, against.high), point == best or against.low <= 1
-        rate = None if point.step is None else rate_at(point.step)
-        rows.append(Tried(point.batch_size, rate, len(repeats), effort(reached), price, ratio, tied))
-    return tuple(rows)
+    shared = [one for one in evidence.repeats if one in search.found[best]]
+    repeats = [one for one in shared if one in search.found[point]]
+    reached = search.within(point, [search.found[point][repeat].reached for repeat in repeats])
+    scale = search.price(point.batch_size)
+    spent = effort(reached, scale, unit=search.goal.unit)
+    others = search.within(best, [search.found[best][repeat].reached for repeat in repeats])
+    against = relative_effort(reached, others, scale, search.price(best.batch_size))
+    middle = math.inf if against.ratio is None else against.ratio
+    few, level = len(repeats) < len(shared), point == best or against.low <= 1
+    return Tried(
+        batch_size=point.batch_size,
+        learning_rate=evidence.rate_of(point),
+        repeats=len(repeats),
+        effort=effort(reached),
+        price=(spent.expected, spent.low, spent.high),
+        ratio=(middle, against.low, against.high),
+        tied=level and not few,
+        given_up=level and few,
+    )
 
 
-def _by_quality(
-    evidence: Evidence, point: Point, repeats: Sequence[int]
-) -> tuple[tuple[float, float, float], tuple[float, float, float], bool]:
-    """Mean value with its interval, paired difference to the advised point, and whether it is none."""
-    found = evidence.search.found
-    values = np.array([found[point][repeat].best for repeat in repeats])
-    differences = values - np.array([found[evidence.best][repeat].best for repeat in repeats])
-    mean, apart = summarize(values), summarize(differences)
+def _by_quality(evidence: Evidence, levels: Levels, point: Point) -> Tried:
+    """What a point reaches after the epochs that are best for it, less the winner on the same repeats."""
+    winner = evidence.confirmed.winner
+    best = evidence.best if winner is None else winner.point
+    repeats = levels.seen(point, evidence.repeats)
+    values = levels.sign * levels.by_others(point, repeats)
+    if best in levels.found and not levels.missing(best, repeats):
+        others = levels.sign * levels.by_others(best, repeats)
+    else:  # whatever was tried broke: there is nothing to compare with
+        others = np.full(len(repeats), math.nan)
+    mean, apart = summarize(values), summarize(values - others)
     low, high = mean.ci95 or (math.nan, math.nan)
     less, more = apart.ci95 or (math.nan, math.nan)
-    worse = more < 0 if higher_is_better(evidence.bench.monitor) else less > 0
-    tied = point == evidence.best or not worse
-    return (mean.mean, low, high), (apart.mean, less, more), tied
-
-
-def _contiguous(sizes: Sequence[int], tried: Sequence[Tried], best: int) -> list[int]:
-    """The sizes around the best one that can't be told from it, up to one that is worse or was not checked.
-
-    A size is judged by the rate that was measured most: one that was given up early says little either way.
-    """
-    judged: dict[int, Tried] = {}
-    for one in tried:
-        held = judged.get(one.batch_size)
-        if held is None or (one.repeats, -one.ratio[0]) > (held.repeats, -held.ratio[0]):
-            judged[one.batch_size] = one
-
-    def level(size: int) -> bool:
-        return size == best or (size in judged and judged[size].tied)
-
-    low = high = sizes.index(best)
-    while low > 0 and level(sizes[low - 1]):
-        low -= 1
-    while high < len(sizes) - 1 and level(sizes[high + 1]):
-        high += 1
-    return list(sizes[low : high + 1])
+    level = point == best or (less <= 0 if levels.sign > 0 else more >= 0)
+    few = bool(levels.missing(point, evidence.repeats))
+    epochs = None if levels.broken(point, repeats) else levels.epochs(point, repeats)
+    made = (
+        math.inf if epochs is None else float(epochs * -(-evidence.bench.base.plan.turns // point.batch_size))
+    )
+    return Tried(
+        batch_size=point.batch_size,
+        learning_rate=evidence.rate_of(point),
+        repeats=len(repeats),
+        effort=Effort(made, made, made, 0 if epochs is None else len(repeats), len(repeats)),
+        price=(mean.mean, low, high),
+        ratio=(apart.mean, less, more),
+        tied=level and not few,
+        given_up=level and few,
+        epochs=epochs,
+    )
 
 
 def _learning_rate(evidence: Evidence, tied: Sequence[Tried]) -> Choice | None:
     if evidence.rate is None:
         return None
-    rates = [
-        one.learning_rate
-        for one in tied
-        if one.batch_size == evidence.best.batch_size and one.learning_rate is not None
-    ]
+    rates = [evidence.rate, *(one.learning_rate for one in tied if one.learning_rate is not None)]
     if evidence.best.step is None:
         return Choice(evidence.rate, evidence.rate, evidence.rate, "as it was given")
     return Choice(evidence.rate, min(rates), max(rates))
@@ -198,6 +205,13 @@ def _epochs(evidence: Evidence) -> Choice:
     if math.isinf(lengths.high) and lengths.still_improving:
         note = f"still improving at epoch {lengths.epochs:,}, the most that was tried"
     return Choice(float(lengths.epochs), lengths.low, lengths.high, note)
+
+
+def _seconds(evidence: Evidence) -> float:
+    """What a training as advised takes, by the measured time of an update."""
+    batches = -(-evidence.bench.base.plan.turns // evidence.best.batch_size)
+    each = float(evidence.timer.curve.seconds(evidence.best.batch_size))
+    return evidence.confirmed.lengths.epochs * batches * each
 
 
 def _whole(evidence: Evidence) -> bool:
@@ -229,25 +243,20 @@ def _defaults(evidence: Evidence) -> Defaults:
     )
 
 
-_CHEAPEST = {
-    "time": "is the fastest of them",
-    "samples": "needs the fewest samples of them",
-    "updates": "needs the fewest updates of them",
-    "quality": "takes the least time of them",
-}
-
-
-def _told_apart(evidence: Evidence, sizes: Sequence[int], tied: Sequence[Tried]) -> str:
-    if len(sizes) > 1:
-        # A size that seemed much worse was given up with few repeats, which is not to be told apart by many.
-        each = [max(one.repeats for one in tied if one.batch_size == size) for size in sizes]
-        least, most = min(each), max(each)
-        repeats = f"{most}" if least == most else f"{least} to {most}"
-        return (
-            f"No significant difference between {sizes[0]:,} and {sizes[-1]:,} with {repeats} repeats; "
-            f"{evidence.best.batch_size:,} {_CHEAPEST[evidence.search.goal.kind]}."
-        )
-    return ""
+def _told_apart(evidence: Evidence, tied: Sequence[Tried]) -> str:
+    sizes = sorted({evidence.best.batch_size, *(one.batch_size for one in tied)})
+    if len(sizes) < 2 or evidence.confirmed.nothing:
+        return ""
+    # A size that seemed much worse was given up with few repeats, which is not to be told apart by many.
+    each = [max((one.repeats for one in tied if one.batch_size == size), default=0) for size in sizes]
+    least, most = min(filter(None, each)), max(each)
+    repeats = f"{most}" if least == most else f"{least} to {most}"
+    worse = {one.batch_size for one in _tried(evidence) if sizes[0] < one.batch_size < sizes[-1]} - set(sizes)
+    but = f" (but {called([f'{size:,}' for size in sorted(worse)])} did worse)" if worse else ""
+    return (
+        f"No significant difference between batch sizes {called([f'{size:,}' for size in sizes])}{but} with "
+        f"{repeats} repeats."
+    )
 
 
 def _target_words(evidence: Evidence) -> str:
@@ -266,10 +275,14 @@ def _decided_by(evidence: Evidence) -> str:
     optimizer = evidence.bench.base.spec.optimizer.name
     theory = evidence.theory
     measured = "so short trainings at several batch sizes and rates decided"
-    if evidence.search.goal.kind != "time":
-        return f"The noise scale says nothing about the goal {evidence.search.goal.kind}, {measured}."
-    if optimizer != "sgd":
-        return f"The noise scale is no guide for {optimizer}, only for plain SGD, {measured}."
+    if evidence.search.goal.kind == "quality":
+        return (
+            "A setting is judged after the epochs at which its repeats are best on average. Those that are "
+            f"worse than the best by at most {MARGIN:.0%} of its gain on the baseline are as good; the "
+            "fastest of them is taken."
+        )
+    if evidence.search.goal.kind != "time" or optimizer != "sgd":
+        return "Short trainings at several batch sizes and rates decided."
     if theory is None and evidence.noise is not None and evidence.noise.value is not None:
         return f"At a rate that was not tuned the noise scale can be many times too large, {measured}."
     if theory is None:
@@ -305,7 +318,7 @@ def _notes(evidence: Evidence) -> tuple[str, ...]:
 
 
 def _cost(evidence: Evidence, epochs: Choice) -> Price:
-    bench, repeats, sizes = evidence.bench, evidence.asked, evidence.sizes
+    bench, repeats, sizes = evidence.bench, evidence.asked, evidence.possible
     turns = bench.base.plan.turns
     length = max(GRID_EPOCHS, int(epochs.value))
     in_epoch = sum(-(-turns // size) for size in sizes)

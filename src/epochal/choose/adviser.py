@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NoReturn
 
 import numpy as np
@@ -23,14 +24,15 @@ from epochal.choose.advice import Advice, Choice
 from epochal.choose.advised import Evidence, conclude
 from epochal.choose.batch_sizes import possible_sizes
 from epochal.choose.bench import Bench
-from epochal.choose.confirm import Confirmed, confirm, usual_point
+from epochal.choose.confirm import Lengths, confirm, lengths_of, usual_point
+from epochal.choose.finest import finest, levels_of, sizes_beside
 from epochal.choose.goal import Goal, baseline, price_of, share_of, targets
 from epochal.choose.hyperbola import fastest_batch
 from epochal.choose.memory import too_large
 from epochal.choose.noise import NoiseOverTraining, check_separable
 from epochal.choose.pilot import FIRST_EPOCHS, long_trainings, noise_along, pilot, pilot_size
 from epochal.choose.progress import Step, Watch
-from epochal.choose.search import SCREEN, Point, Search, evaluations_per_epoch, step_of
+from epochal.choose.search import SCREEN, Point, Search, evaluations_per_epoch, rate_shift, step_of
 from epochal.choose.setting import Setting
 from epochal.choose.timing import Timer
 from epochal.choose.trial import Job, Trial
@@ -49,7 +51,7 @@ NEAR = 2.0
 """A batch size whose price is up to so many times the best is trained again with other seeds."""
 
 FAR = 0.5
-"""A setting that seems worse by this much (a ratio of 1.5, or half a standard deviation) is given up."""
+"""A setting that seems worse by this much (a ratio of 1.5) is given up."""
 
 CHECK_SECONDS = 8.0
 """Training time after which no further repeats are asked for."""
@@ -77,7 +79,10 @@ class Adviser:
         self.bench, self.setting, self.goal, self.target = bench, setting, goal, target
         self.epochs, self.watch, self.begin = epochs, watch, begin
         self.turns = bench.base.plan.turns
-        self.sizes = possible_sizes(bench.base.plan) if batch_size is None else [batch_size]
+        self.possible = possible_sizes(bench.base.plan) if batch_size is None else [batch_size]
+        self.sizes = self.possible
+        if goal.kind == "quality":
+            self.sizes = sizes_beside(self.possible, self._start())
         several = bench.base.settings.repeats
         self.promised = list(range(promised))
         """Seeds that choose nothing: a training as advised begins with them."""
@@ -107,22 +112,45 @@ class Adviser:
         self._compile()
         for size in self._timed():
             self.timer.seconds(size)
-        start = min(self.sizes, key=lambda size: abs(size - pilot_size(self.turns)))
+        start = self._start()
         self._refuse_long(start)
         piloted = pilot(self.search, start, self._first_guess(), self.first, self._run)
         self.search.targets |= self._targets([piloted.trials[point] for point in piloted.reference])
-        first = self._tuned(start, piloted.reference[0])
-        noise, noise_words = self._noise(first)
-        theory = self._theory(noise, tuned=self._first_guess() is not None and not piloted.edge)
-        tuned = self._search(first, theory)
-        checked = self._check(tuned, piloted.reference)
-        confirmed = self._confirm(checked)
+        noise, noise_words, theory = None, "", None
+        lengths_for: Callable[[Point], Lengths | None]
+        if self.goal.kind == "quality":
+            levels = levels_of(self.bench, piloted, self.first, self.fresh)
+            ranked, self.used = finest(
+                self.search,
+                levels,
+                piloted.reference,
+                self.sizes,
+                self.first,
+                self.fresh,
+                self.timer.seconds,
+                self._run,
+            )
+            checked = list(levels.found)
+            lengths_for = partial(levels.lengths, repeats=self.used, most=self.epochs)
+        else:
+            levels = None
+            first = self._tuned(start, piloted.reference[0])
+            noise, noise_words = self._noise(first)
+            theory = self._theory(noise, tuned=self._first_guess() is not None and not piloted.edge)
+            checked = self._check(self._search(first, theory), piloted.reference)
+            ranked = self._ranked(checked)
+            seen = [*self.fresh[: len(self.first)], *self.first]
+            lengths_for = partial(lengths_of, self.search, repeats=seen, epochs=self.epochs, run=self._run)
+        confirmed = confirm(
+            self.search, ranked, self.promised, lengths_for, self.epochs, self._run, usual=self.usual
+        )
         evidence = Evidence(
             bench=self.bench,
             search=self.search,
             timer=self.timer,
             pilot=piloted,
             confirmed=confirmed,
+            levels=levels,
             checked=checked,
             repeats=self.used,
             noise=noise,
@@ -131,6 +159,7 @@ class Adviser:
             target=self.target,
             share=self.share,
             sizes=self.sizes,
+            possible=self.possible,
             asked=len(self.first),
             epochs=self.epochs,
             begin=self.begin,
@@ -209,6 +238,10 @@ class Adviser:
     def _patience(self, batch_size: int) -> float:
         return float(max(PATIENCE_EPOCHS, math.ceil(PATIENCE_UPDATES / self._batches(batch_size))))
 
+    def _start(self) -> int:
+        """The batch size of the pilot."""
+        return min(self.possible, key=lambda size: abs(size - pilot_size(self.turns)))
+
     # Steps --------------------------------------------------------------------------------------------------
 
     def _targets(self, trials: Sequence[Mapping[int, Trial]]) -> dict[int, float]:
@@ -285,16 +318,20 @@ class Adviser:
                 tuned[size] = self._tuned(size, best)
 
     def _timed(self) -> list[int]:
-        """Every other batch size, and the largest."""
+        """Every other batch size, and the largest; all of the few where quality is the goal."""
+        if self.goal.kind == "quality":
+            return self.sizes
         return sorted({*self.sizes[::2], self.sizes[-1]})
 
     def _tuned(self, batch_size: int, near: Point) -> Point:
         """The best rate at a batch size, starting from what was found at another."""
         if near.step is None:
             return self.search.tune(batch_size, None, self.first)
-        power = 1.0 if self.bench.base.spec.optimizer.name in _LINEAR else 0.5
-        shift = 2 * round(power * math.log2(batch_size / near.batch_size))
-        return self.search.tune(batch_size, near.step + shift, self.first)
+        return self.search.tune(
+            batch_size,
+            near.step + rate_shift(self.bench.base.spec.optimizer.name, batch_size, near.batch_size),
+            self.first,
+        )
 
     def _check(self, tuned: Mapping[int, Point], reference: Sequence[Point]) -> list[Point]:
         """Race what came near the best on fresh repeats; what is clearly worse falls out on the way.
@@ -322,9 +359,8 @@ class Adviser:
         search, first = self.search, self.first
         whole = [point for point in tuned.values() if set(first) <= set(search.found[point])]
         ranked = sorted(whole, key=lambda point: search.score(point, first))
-        if self.goal.kind != "quality":
-            least = search.score(ranked[0], first)
-            ranked = [point for point in ranked if search.score(point, first) <= NEAR * least] or ranked[:1]
+        least = search.score(ranked[0], first)
+        ranked = [point for point in ranked if search.score(point, first) <= NEAR * least] or ranked[:1]
         around = [
             Point(point.batch_size, point.step + offset)
             for point in ranked[:2]
@@ -355,40 +391,18 @@ class Adviser:
     def _ranked(self, checked: Sequence[Point]) -> list[Point]:
         """The points that were measured on all repeats that were used, the best first.
 
-        One that broke in any of them is out. For quality the fastest that can't be told from the best leads.
+        One that broke in any of them is out.
         """
         search = self.search
         whole = [point for point in checked if set(self.used) <= set(search.found[point])]
         left = [point for point in whole if not any(search.found[point][one].broken for one in self.used)]
-        if self.goal.kind != "quality" and math.isinf(search.score(search.best(whole, self.used), self.used)):
+        if math.isinf(search.score(search.best(whole, self.used), self.used)):
             self._unreachable()
         ranked: list[Point] = []
         while left:
             ranked.append(search.best(left, self.used))
             left.remove(ranked[-1])
-        if self.goal.kind == "quality" and ranked:
-            tied = [point for point in ranked if search.against(point, ranked[0], self.used)[0] <= 0]
-            first = min(tied, key=self._time_of)
-            ranked = [first, *(point for point in ranked if point != first)]
         return ranked
-
-    def _confirm(self, checked: Sequence[Point]) -> Confirmed:
-        """Let seeds that chose nothing say what the winner and the defaults give."""
-        seen = [*self.fresh[: len(self.first)], *self.first]
-        return confirm(
-            self.search,
-            self._ranked(checked),
-            self.promised,
-            seen,
-            self.epochs,
-            self._run,
-            usual=self.usual,
-        )
-
-    def _time_of(self, point: Point) -> float:
-        """Seconds until the best value of a point, on average."""
-        updates = [self.search.found[point][repeat].best_update for repeat in self.used]
-        return float(np.mean(updates)) * self.timer.seconds(point.batch_size)
 
     def _unreachable(self) -> NoReturn:
         values = [one.best for found in self.search.found.values() for one in found.values()]
@@ -400,7 +414,3 @@ class Adviser:
             f"{asked} was not reached by any setting within {self.epochs:,} epochs, or until nothing "
             f"improved; best {best} ({self.bench.monitor}, of all trainings). Give a target within reach."
         )
-
-
-_LINEAR = ("sgd", "momentum", "nesterov")
-"""Optimizers whose first guess of the rate grows as the batch does; of the others it grows as its root."""

@@ -94,7 +94,7 @@ def confirm(
     search: Search,
     ranked: Sequence[Point],
     repeats: Sequence[int],
-    seen: Sequence[int],
+    lengths_for: Callable[[Point], Lengths | None],
     epochs: int,
     run: Send,
     *,
@@ -106,30 +106,38 @@ def confirm(
         search: what was measured.
         ranked: the candidates, the best first; the next is tried where one broke or ended worse than the
             baseline on any of the repeats.
-        repeats: seeds that chose nothing.
-        seen: seeds that count the epochs.
+        repeats: seeds that chose nothing. Half of them are for the promise, with the defaults beside it; the
+            others look for a failure that is rare.
+        lengths_for: says how long to train a point, by seeds that chose it; None if one broke.
         epochs: the most that are thought of.
         run: sends jobs out.
         usual: the defaults.
     """
     rules = _rules(search.bench)
+    compared = repeats[: max(3, -(-len(repeats) // 2))]
+
+    def tested(point: Point, many: int, these: Sequence[int]) -> Final:
+        trials = _trained(search, point, many, these, run)
+        return final_of(point, many, trials, _baselines(search.bench, these), rules)
+
     finals: list[Final] = []
     found: dict[Point, Lengths] = {}
     broken: list[Point] = []
     for point in ranked:
         if len(finals) == MOST_TRIES or any(_bolder(point, other) for other in [*found, *broken]):
             continue
-        lengths = lengths_of(search, point, seen, epochs, run)
+        lengths = lengths_for(point)
         if lengths is None:
             broken.append(point)
             continue
         found[point] = lengths
-        trials = _trained(search, point, lengths.epochs, repeats, run)
-        finals.append(final_of(point, lengths.epochs, trials, _baselines(search.bench, repeats), rules))
-        if not finals[-1].failures:
+        final = tested(point, lengths.epochs, compared)
+        if not final.failures:
+            final = final.with_further(tested(point, lengths.epochs, repeats[len(compared) :]))
+        finals.append(final)
+        if not final.failures:
             break
     winner = steady(finals)
-    compared = repeats[: max(3, -(-len(repeats) // 2))]
     most = min(USUAL_EPOCHS, epochs)
     trials = _trained(search, usual, most, compared, run)
     defaults = final_of(usual, most, trials, _baselines(search.bench, compared), rules, kept=True)

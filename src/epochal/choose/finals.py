@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,8 @@ class Final:
     figures   the other columns there.
     baseline  what a constant prediction reaches in the judged column, by repeat; NaN where not known.
     rules     how they are judged.
+    further   seeds that were only looked at for failures: how many, how many broke, how many ended worse than
+              the baseline.
     """
 
     point: Point
@@ -64,16 +66,28 @@ class Final:
     figures: Mapping[str, Floats]
     baseline: Floats
     rules: Rules
+    further: tuple[int, int, int] = (0, 0, 0)
 
     @property
     def broken(self) -> int:
-        """Repeats whose loss did not stay finite."""
-        return int((~np.isfinite(self.values)).sum())
+        """Seeds whose loss did not stay finite."""
+        return int((~np.isfinite(self.values)).sum()) + self.further[1]
 
     @property
     def failures(self) -> int:
-        """Repeats that broke or ended worse than the baseline."""
-        return self.broken + int((self.gains < 0).sum())
+        """Seeds that broke or ended worse than the baseline."""
+        worse = int((self.gains < 0).sum()) + self.further[2]
+        return self.broken + worse
+
+    @property
+    def looked_at(self) -> int:
+        """Seeds that were looked at for failures."""
+        return len(self.values) + self.further[0]
+
+    def with_further(self, other: Final) -> Final:
+        """The same, with the failures of further seeds."""
+        worse = int((other.gains < 0).sum())
+        return replace(self, further=(len(other.values), other.broken, worse))
 
     @property
     def gains(self) -> Floats:

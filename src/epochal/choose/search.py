@@ -20,10 +20,9 @@ from epochal.choose.goal import Goal, negligible, reached_in
 from epochal.choose.reached import Reached, relative_effort
 from epochal.choose.setting import Setting
 from epochal.choose.trial import Job, Trial
-from epochal.curves.statistics import t_factor
 from epochal.directions import higher_is_better
 
-__all__ = ["Found", "Point", "Search", "evaluations_per_epoch", "rate_at", "step_of"]
+__all__ = ["Found", "Point", "Search", "evaluations_per_epoch", "rate_at", "rate_shift", "step_of"]
 
 CAP = 4.0
 """How many times the least median price a training may cost."""
@@ -48,11 +47,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Found:
-    """What one training of a point showed: when it reached its target, the best value, and when that was."""
+    """What one training of a point showed: when it reached its target, and the best value."""
 
     reached: Reached
     best: float
-    best_update: int = 0
 
     @property
     def broken(self) -> bool:
@@ -67,6 +65,20 @@ def rate_at(step: float) -> float:
     (0.12, 0.088)
     """
     return float(f"{2.0 ** (step / 2):.2g}")
+
+
+def rate_shift(optimizer: str, batch_size: int, near: int) -> int:
+    """By how many steps the rate of a batch size is guessed to be above that of another one.
+
+    >>> rate_shift("sgd", 128, 32), rate_shift("adam", 128, 32)
+    (4, 2)
+    """
+    power = 1.0 if optimizer in _LINEAR else 0.5
+    return 2 * round(power * math.log2(batch_size / near))
+
+
+_LINEAR = ("sgd", "momentum", "nesterov")
+"""Optimizers whose first guess of the rate grows as the batch does; of the others it grows as its root."""
 
 
 def evaluations_per_epoch(samples: int) -> int:
@@ -152,7 +164,7 @@ class Search:
 
     def measure(self, points: Iterable[Point], repeats: Sequence[int]) -> None:
         """Train what is missing of some points on some repeats, each of which must have a target."""
-        jobs, asked, limit = [], {}, math.inf if self.goal.kind == "quality" else self.limit()
+        jobs, asked, limit = [], {}, self.limit()
         for point in dict.fromkeys(points):
             setting = self.setting_of(point)
             most = self.most_updates(point.batch_size)
@@ -160,8 +172,7 @@ class Search:
                 most = min(most, max(8, math.ceil(limit / self.price(point.batch_size))))
             for repeat in repeats:
                 if repeat not in self.found.get(point, {}):
-                    target = None if self.goal.kind == "quality" else self.targets[repeat]
-                    jobs.append(self.job(point, repeat, most, target))
+                    jobs.append(self.job(point, repeat, most, self.targets[repeat]))
                     asked[setting.name, repeat] = point, most
         trials = {(trial.setting, trial.repeat): trial for trial in self.run(jobs)}
         for which, (point, most) in asked.items():  # in the order asked for, whatever ended first
@@ -170,16 +181,11 @@ class Search:
     def learn(self, point: Point, trial: Trial, most: int) -> None:
         """Take what a training of a point showed; one that broke counts as having spent `most`."""
         reached = reached_in(trial, self.bench.monitor, self.targets[trial.repeat], most)
-        at = 0 if trial.broken else int(trial.curves.best(self.bench.monitor).update[0])
-        self.found.setdefault(point, {})[trial.repeat] = Found(reached, trial.best(self.bench.monitor), at)
+        self.found.setdefault(point, {})[trial.repeat] = Found(reached, trial.best(self.bench.monitor))
 
     def score(self, point: Point, repeats: Sequence[int]) -> float:
-        """The expected price of a point over repeats, or for quality its mean value; lower is better."""
+        """The expected price of a point over repeats; lower is better."""
         found = [self.found[point][repeat] for repeat in repeats]
-        if self.goal.kind == "quality":
-            values = np.array([one.best for one in found])
-            sign = -1.0 if higher_is_better(self.bench.monitor) else 1.0
-            return float(sign * values.mean()) if np.isfinite(values).all() else math.inf
         reached = self.within(point, [one.reached for one in found])
         hits = sum(one.reached for one in reached)
         spent = sum(one.updates for one in reached)
@@ -191,21 +197,9 @@ class Search:
         return [one if one.updates <= most else Reached(most, False) for one in reached]
 
     def against(self, point: Point, other: Point, repeats: Sequence[int]) -> tuple[float, float]:
-        """How much worse a point is than another on the same repeats: (low end of the interval, estimate).
-
-        For prices it is their ratio minus 1, for quality the paired difference in standard deviations of the
-        other's values.
-        """
+        """The ratio of two prices on the same repeats, minus 1: (low end of the interval, estimate)."""
         mine = [self.found[point][repeat] for repeat in repeats]
         its = [self.found[other][repeat] for repeat in repeats]
-        if self.goal.kind == "quality":
-            sign = -1.0 if higher_is_better(self.bench.monitor) else 1.0
-            apart = sign * np.array([a.best - b.best for a, b in zip(mine, its, strict=True)])
-            if not np.isfinite(apart).all():
-                return math.inf, math.inf
-            unit = float(np.std([one.best for one in its], ddof=1)) or 1.0
-            half = t_factor(len(apart)) * float(apart.std(ddof=1))
-            return (float(apart.mean()) - half) / unit, float(apart.mean()) / unit
         ratio = relative_effort(
             self.within(point, [one.reached for one in mine]),
             self.within(other, [one.reached for one in its]),
@@ -252,13 +246,12 @@ class Search:
             self.measure([tried[beyond]], screen)
         best = self.best(tried.values(), screen)
         least = self.score(best, screen)
-        if self.goal.kind != "quality" and math.isinf(least):
+        if math.isinf(least):
             if math.isinf(self.limit()):
                 self.measure([best], repeats)
             return best
         assert best.step is not None
         near = [tried[step] for step in (best.step - 2, best.step, best.step + 2) if step in tried]
-        if self.goal.kind != "quality":
-            near = [point for point in near if self.score(point, screen) <= HOPELESS * least]
+        near = [point for point in near if self.score(point, screen) <= HOPELESS * least]
         self.measure(near, repeats)
         return self.best(near, repeats)

@@ -127,7 +127,11 @@ def _conclude(screen: ChoiceScreen, found: Advice, words: str) -> None:
     screen.answer(found.answer)
     if found.recommended:
         screen.section("Advice", _choices(found))
-    screen.section("How sure", [line for line in (found.told_apart, found.decided_by) if line])
+    target = (
+        "" if found.goal == "quality" else f"Target: {found.target:.3g} on average: {found.target_words}."
+    )
+    sure = (found.told_apart, target, found.decided_by) if found.recommended else ()
+    screen.section("How sure", [line for line in sure if line])
     screen.section("Measured", _tried(found, screen.width - 2), fold=False)
     screen.section("What to expect", _expected(found))
     screen.section("Notes", found.notes)
@@ -147,7 +151,7 @@ def _choices(found: Advice) -> list[str]:
     ]
     return [
         *aligned(rows),
-        "range: between these the data can't tell; of the epochs, where most repeats are best",
+        "range: all rows marked = below; of the epochs, where four fifths of the repeats are best",
     ]
 
 
@@ -156,7 +160,7 @@ def _cells(choice: Choice, form: str) -> tuple[str, str, str]:
     if math.isinf(choice.high):
         between = f"{low} or more"
     else:
-        between = "" if choice.low == choice.high else f"{low} to {choice.high:{form}}"
+        between = f"only {low}" if choice.low == choice.high else f"{low} to {choice.high:{form}}"
     return value, between, choice.note
 
 
@@ -165,13 +169,14 @@ def _tried(found: Advice, width: int) -> list[str]:
     from epochal.choose.reached import written, written_range
     from epochal.choose.words import said_time
     from epochal.cli.choice_screen import Column, ranged, set_in_columns
+    from epochal.directions import label_of
 
     if len(found.tried) < 2:
         return []
     rows, digits = found.tried, found.quality.written
     names = [f"{_mark(found, one)} {_name(one)}" for one in rows]
     if found.goal == "quality":
-        cost = Column(found.column.replace(".", " "), [digits(one.price[0]) for one in rows])
+        cost = Column(label_of(found.column), [digits(one.price[0]) for one in rows])
         apart = [f"{digits(one.ratio[0])} ({ranged(*map(digits, one.ratio[1:]))})" for one in rows]
         title = "less the advised (95 %)"
     else:
@@ -181,17 +186,24 @@ def _tried(found: Advice, width: int) -> list[str]:
         apart = [f"{written(one.ratio[0])} ({written_range(*one.ratio[1:])})" for one in rows]
         title = f"relative {'time' if found.goal == 'time' else found.goal} (95 %)"
     apart = ["" if name.startswith("*") else words for name, words in zip(names, apart, strict=True)]
-    reached = Column("reached", [f"{one.effort.reached} of {one.repeats}" for one in rows])
-    lines = set_in_columns(names, [reached, cost, Column(title, apart, right=False)], width)
-    legend = ["* advised; = no significant difference", "reached: repeats that reached the target"]
-    return [*lines, *legend]
+    legend = ["* advised; = no significant difference; - given up early: seemed worse on few repeats"]
+    if found.goal == "quality":
+        first = [
+            Column("repeats", [f"{one.repeats}" for one in rows]),
+            Column("epochs", [f"{one.epochs:,}" if one.epochs else "broke" for one in rows]),
+        ]
+        legend.append("after so many epochs, which the other repeats choose; on the seeds that chose")
+    else:
+        first = [Column("reached", [f"{one.effort.reached} of {one.repeats}" for one in rows])]
+        legend.append("reached: repeats that reached the target")
+    return [*set_in_columns(names, [*first, cost, Column(title, apart, right=False)], width), *legend]
 
 
 def _mark(found: Advice, one: Tried) -> str:
     rate = None if found.learning_rate is None else found.learning_rate.value
     if one.batch_size == found.batch_size.value and one.learning_rate in (None, rate):
         return "*"
-    return "=" if one.tied else " "
+    return "=" if one.tied else "-" if one.given_up else " "
 
 
 def _name(one: Tried) -> str:
@@ -200,14 +212,19 @@ def _name(one: Tried) -> str:
 
 
 def _expected(found: Advice) -> list[str]:
-    """What the advised setting reached on samples that were held out."""
+    """What the advised setting and the defaults reached with seeds that chose nothing."""
+    from epochal.choose.words import said_time
     from epochal.directions import label_of
     from epochal.layout import aligned
 
     figures = {found.column: found.quality, **found.figures}
-    usual = f"the defaults: {label_of(found.column)}"
     rows = [(label_of(name), str(summary)) for name, summary in figures.items()]
-    return aligned([*rows, (usual, str(found.defaults.quality))])
+    return [
+        *aligned([*rows, ("the defaults", str(found.defaults.quality))]),
+        f"the defaults: {found.defaults.words}; {label_of(found.column)} on the same seeds",
+        "the intervals are those of the mean on new rows; these seeds chose nothing",
+        *([f"one training as advised takes about {said_time(found.seconds)}"] if found.recommended else []),
+    ]
 
 
 def _cost(found: Advice) -> list[str]:
