@@ -19,6 +19,7 @@ from epochal.choose.advice import GOALS, Advice
 from epochal.choose.adviser import Adviser
 from epochal.choose.bench import Bench
 from epochal.choose.cluster import going_to
+from epochal.choose.confirm import FEWEST
 from epochal.choose.goal import Goal
 from epochal.choose.progress import Steps, Watch
 from epochal.choose.setting import Setting
@@ -117,7 +118,7 @@ def advise(
         raise Refusal("advice needs validation samples to judge by; got validation=0. Use validation=0.2.")
     dataset = as_dataset(joined(data, y, sample_weight, task=given.get("task")), given.get("task"))
     small = dataset.samples <= SMALL
-    promised = PROMISED * repeats if small else repeats
+    promised = PROMISED * repeats if small else max(FEWEST, repeats)
     most = promised + 2 * repeats + (MORE_REPEATS if small else 0)
     bench = Bench(
         model,

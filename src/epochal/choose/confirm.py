@@ -22,6 +22,9 @@ __all__ = ["Confirmed", "Lengths", "confirm", "lengths_of", "usual_point"]
 MOST_TRIES = 4
 """Settings that are tried on the fresh seeds, where those before broke or ended worse than the baseline."""
 
+FEWEST = 10
+"""Seeds for the promise, at least, as far as there are so many."""
+
 LATE = 0.9
 """A best epoch after this share of the trained epochs counts as still improving, if nothing stopped it."""
 
@@ -114,7 +117,7 @@ def confirm(
         usual: the defaults.
     """
     rules = _rules(search.bench)
-    compared = repeats[: max(3, -(-len(repeats) // 2))]
+    compared = repeats[: max(FEWEST, -(-len(repeats) // 2))]
 
     def tested(point: Point, many: int, these: Sequence[int]) -> Final:
         trials = _trained(search, point, many, these, run)
