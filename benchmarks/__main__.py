@@ -23,6 +23,7 @@ TABLES = (
     "promises",
     "stream",
     "orders",
+    "verdicts",
     "checkpoints",
 )
 

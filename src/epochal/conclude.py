@@ -41,6 +41,7 @@ from epochal.models import (
 from epochal.models.frozen import whole
 from epochal.prepared import Prepared, Samples
 from epochal.run import BrokenUpdate, Fitted, ForecastScores, History, Outcome, Run, Scores, score_forecasts
+from epochal.run.concerns import concerns_of
 from epochal.run.overlap import hashes_of
 from epochal.run.per_class import label_confusion
 from epochal.run.threshold import decide
@@ -158,16 +159,6 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
     data, came = describe_data(prepared), results[0].samples
     if came is not None:
         data["samples"] = data["sizes"]["train"] = came
-    verdict = judge(
-        curves,
-        baseline=baseline or None,
-        validation_samples=prepared.part_size("validation"),
-        training_samples=data["sizes"]["train"],
-        monitor="validation.loss" if "validation" in prepared.spec.parts else prepared.spec.monitor,
-        chosen_by=prepared.spec.monitor,
-        stopped_early=2 * sum(_ruled(result) for result in results) >= len(repeats),
-        settings=settings | ({"loss": "one of its own"} if callable(prepared.settings.loss) else {}),
-    )
     failed = next((result.failed for result in results if result.failed), "")
     scores: dict[str, Scores] = {}
     for name in ("validation", "test"):
@@ -179,6 +170,25 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
     threshold, asked = None, prepared.settings.threshold
     if asked is not None and (not isinstance(asked, str) or "validation" in scores):
         threshold, scores = decide(asked, scores, prepared.task.classes[1])
+    forecasts = _forecasts(prepared, repeats, scores)
+    confusions = {
+        name: one.confusion if one.confusion_at_threshold is None else one.confusion_at_threshold
+        for name, one in scores.items()
+        if one.confusion is not None and prepared.task.is_classification
+    }
+    verdict = judge(
+        curves,
+        baseline=baseline or None,
+        validation_samples=prepared.part_size("validation"),
+        training_samples=data["sizes"]["train"],
+        monitor="validation.loss" if "validation" in prepared.spec.parts else prepared.spec.monitor,
+        chosen_by=prepared.spec.monitor,
+        stopped_early=2 * sum(_ruled(result) for result in results) >= len(repeats),
+        settings=settings
+        | ({"loss": "one of its own"} if callable(prepared.settings.loss) else {})
+        | {"unscaled": _unscaled(prepared)},
+        concerns=concerns_of(data["notes"], forecasts, confusions, prepared.task.classes),
+    )
     return Run(
         plan=prepared.plan,
         task=prepared.task,
@@ -194,7 +204,7 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         conditions=conditions(prepared.lanes, prepared.settings.deterministic),
         baseline=baseline,
         threshold=threshold,
-        forecasts=_forecasts(prepared, repeats, scores),
+        forecasts=forecasts,
         observed=None if prepared.dataset.timeline is None else History.of(prepared.dataset.timeline),
         order_seeds=tuple(prepared.seed(repeat, "order") for repeat in repeats),
         rows=prepared.dataset.rows[: 0 if prepared.endless else None],
@@ -210,6 +220,12 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         interrupted=interrupted,
         failed=failed,
     )
+
+
+def _unscaled(prepared: Prepared) -> bool:
+    """Whether inputs that are numbers go in as they are."""
+    floating = bool(np.issubdtype(prepared.dataset.dtype, np.floating))
+    return prepared.settings.standardize is False and floating
 
 
 def _begun(results: list[LaneResult]) -> list[LaneResult]:
@@ -306,7 +322,10 @@ def constant_figures(prepared: Prepared, repeat: int) -> dict[str, float]:
             "absolute_error": error,
             "huber": np.where(error <= 1, 0.5 * error**2, error - 0.5),
         }.get(known, error).mean(axis=1)
-        found = {"r2": float(METRICS["r2"].function(np.broadcast_to(middle, targets.shape), targets, 0, np))}
+        constant = np.broadcast_to(middle, targets.shape)
+        found = {"r2": float(METRICS["r2"].function(constant, targets, 0, np))}
+        ours, true = (prepared.in_units(repeat, "validation", values) for values in (constant, targets))
+        found |= {name: float(METRICS[name].function(ours, true, 0, np)) for name in ("rmse", "mae")}
     found = {name: value for name, value in found.items() if name in names}
     return found | ({"loss": float(np.average(losses, weights=weights))} if known else {})
 

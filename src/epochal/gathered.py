@@ -22,6 +22,7 @@ from epochal.data import (
     fit_target_scaling,
     fit_vocabulary,
     load,
+    rising_note,
     split,
     split_groups,
     time_notes,
@@ -309,6 +310,7 @@ class Gathered:
             *copies_notes(copies, splits[0], together, dataset, (validation, test)),
             *class_notes(dataset, splits),
             *time_notes(dataset.timeline, dataset.samples, splits[0], settings.split, settings.gap),
+            *rising_note(dataset.follows, settings.split, settings.validation, settings.test),
             *_news(validation=validation, test=test),
         )
         if told:

@@ -119,6 +119,12 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     if not parts:
         raise Refusal("nothing would be evaluated: give validation samples or keep evaluate_train=True.")
     monitor = settings.monitor or ("validation.loss" if has_validation else "train.loss")
+    if monitor == "train.running_loss":
+        raise Refusal(
+            "monitor can't be train.running_loss, whose value is older than the parameters that would "
+            "be kept "
+            "for it; use train.loss, the loss at fixed parameters (evaluate_train=True)."
+        )
     rule = settings.stop if settings.stop is not None else Never()
     if isinstance(rule, type) or not isinstance(rule, Rule):
         raise Refusal(f"stop must be a rule such as ep.Patience(20), or None for all epochs; got {rule!r}.")

@@ -26,8 +26,6 @@ from epochal.training import Events, drained
 
 __all__ = ["resume", "resuming"]
 
-_WAIT_LONGER = "Train anew with a larger --patience, or without."
-
 
 def resume(
     folder: str | Path,
@@ -181,7 +179,8 @@ def _nothing_left(path: Path) -> list[str]:
     if run.interrupted or run.failed or any(one.epochs >= run.plan.epochs for one in run.outcomes):
         return []
     return [
-        f"nothing is left to train: it ended {run.ending}, and more epochs change nothing. {_WAIT_LONGER}"
+        f"nothing is left to train: it ended {run.ending}, and more epochs change nothing. Train anew with "
+        "another stopping rule."
     ]
 
 

@@ -171,10 +171,12 @@ def test_rows_without_a_target_are_left_out_where_the_target_is_named(tmp_path: 
 
 
 def test_rows_in_the_order_of_time_are_said_to_be_so() -> None:
-    def said(frame: pd.DataFrame) -> bool:
-        return any("rows are in the order of" in note for note in ep.load_data(frame, target="load").notes)
+    def said(frame: pd.DataFrame, **options: Any) -> bool:
+        run = ep.fit(ep.MLP(4), frame, "load", epochs=1, **options)
+        return any("rows are in the order of" in note for note in run.notes)
 
     assert said(series())
+    assert not said(series(), split="chronological"), "what was chosen is not advised"
     assert not said(series().sample(frac=1, random_state=0))
     notes = ep.fit(ep.MLP(4), series(), "load", epochs=1).notes
     assert any("ep.windows(..., lags=24) forecasts it" in note for note in notes)
@@ -224,7 +226,7 @@ def test_resuming_a_run_that_stopped_early_says_where_and_that_nothing_is_left(
     assert "nothing is left to train" in out
     status, _, err = called(capsys, "resume", tmp_path / "run", "--epochs", "3")
     assert status == 2
-    assert "interrupt it (Ctrl-C)" in err
+    assert "can be ended earlier by Ctrl-C" in err
 
 
 def test_a_whole_number_holds_out_rows_and_says_so(place: Path, tmp_path: Path, capsys: Any) -> None:
@@ -268,3 +270,47 @@ def test_words_of_other_libraries_are_understood_in_refusals(
     status, _, err = called(capsys, *words)
     assert status == 2
     assert hint in err
+
+
+def test_a_target_that_nobody_named_is_refused_alike_from_a_frame_and_from_a_file(tmp_path: Path) -> None:
+    frame = customers()[["age", "score"]].assign(age=range(ROWS))
+    frame.loc[: ROWS // 2, "score"] = None
+    frame.to_csv(tmp_path / "gaps.csv", index=False)
+    for source in (frame, tmp_path / "gaps.csv"):
+        with pytest.raises(ep.Refusal, match="may miss at most 5%"):
+            ep.load_data(source)
+        assert ep.load_data(source, target="score").samples < ROWS / 2 + 1
+
+
+def test_a_run_that_a_budget_ended_is_not_told_of_patience(tmp_path: Path, capsys: Any) -> None:
+    customers().to_csv(tmp_path / "c.csv", index=False)
+    options = ["--hidden", "4", "--no-report", "-q", "--out", tmp_path / "run"]
+    called(capsys, "train", tmp_path / "c.csv", "--epochs", "12", "--max-updates", "5", *options)
+    _, out, err = called(capsys, "resume", tmp_path / "run")
+    assert "the budget of 5 updates" in out + err
+    assert "another stopping rule" in out + err and "patience" not in out + err
+
+
+def test_only_commands_that_try_several_are_said_to_take_lists(tmp_path: Path, capsys: Any) -> None:
+    customers().to_csv(tmp_path / "c.csv", index=False)
+    for command, words in (("train", "epochal compare tries several"), ("compare", "such as 8,32")):
+        status, _, err = called(capsys, command, tmp_path / "c.csv", "--batch-size", "8", "16")
+        assert status == 2 and words in err
+
+
+@pytest.mark.parametrize("share", ["-5%", "20,5%", "120%", "%"])
+def test_a_percentage_that_is_none_is_refused_as_one(share: str, place: Path, capsys: Any) -> None:
+    status, _, err = called(capsys, "train", place / "customers.csv", f"--validation={share}")
+    assert status == 2 and "a share in percent must be from 0 to below 100" in err
+
+
+@pytest.mark.parametrize("goal", [None, 3])
+def test_a_goal_that_is_no_word_is_refused(goal: Any) -> None:
+    with pytest.raises(ep.Refusal, match="unknown goal"):
+        ep.advise(ep.MLP(4), customers(), "churned", goal=goal)
+
+
+def test_no_held_out_rows_are_spoken_of_where_there_are_none(place: Path) -> None:
+    run = ep.fit(ep.MLP(4), customers(), "churned", epochs=1, validation=0)
+    notes = " ".join(run.predict(customers()).notes)
+    assert "were used in training" in notes and "held-out" not in notes

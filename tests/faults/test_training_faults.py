@@ -360,8 +360,8 @@ def test_settings_that_cannot_work_are_refused_by_name(name):
             (lambda key, sample: jnp.zeros(sample.size), lambda params, inputs: (inputs @ params).sum()),
             "the model's outputs must have shape (batch, 1) for this binary task; got ()",
         ),
-        ("mlp", "model must be an epochal model such as MLP(64, 64)"),
-        (ep.MLP, "model must be an epochal model such as MLP(64, 64)"),
+        ("mlp", "model must be an epochal model such as ep.MLP(64, 64)"),
+        (ep.MLP, "model must be an epochal model such as ep.MLP(64, 64)"),
     ],
 )
 def test_models_that_cannot_work_are_refused(model, sentence):

@@ -22,6 +22,15 @@ def test_the_tree_of_modules_is_the_one_in_the_sources():
     assert tree.PAGE.read_text(encoding="utf-8") == tree.page(), "python docs/tree.py writes it anew"
 
 
+def test_figures_are_quoted_as_they_were_measured():
+    spec = importlib.util.spec_from_file_location("quote", ROOT / "docs" / "quote.py")
+    quote = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(quote)
+    assert any("<!-- quoted: " in page.read_text(encoding="utf-8") for page in quote.PAGES)
+    for page in quote.PAGES:
+        assert page.read_text(encoding="utf-8") == quote.page(page), "python docs/quote.py writes it anew"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_links_lead_somewhere(page):
     text = page.read_text(encoding="utf-8")

@@ -191,3 +191,13 @@ loss, mean of 3 repeats   .. training   oo validation   :+- sd
 def test_the_picture_in_characters() -> None:
     drawn = picture(curves(), 72, 16, encoding="ascii")
     assert drawn + "\n" == GOLDEN
+
+
+def test_a_concern_is_the_first_thing_on_a_page_and_nothing_is_green_beside_it(tmp_path: Path) -> None:
+    good = judge(
+        curves(5), baseline={"validation.loss": 0.69}, validation_samples=100, concerns=("First this.",)
+    )
+    text = write_page(document(verdict=good), tmp_path / "page.html").read_text()
+    answer = text[text.index('<section id="answer"') :]
+    assert answer.startswith('<section id="answer" class="answer bad"')
+    assert answer.index("First this.") < answer.index(good.sentence[:30])

@@ -70,7 +70,7 @@ def test_a_verdict_shows_rounded_figures_under_names_in_a_notebook() -> None:
         "good fit", "Good fit.", "rule", {"best_epoch_range": [3, 4], "fall_at_least": 0.123456}
     )
     shown = verdict._repr_html_()
-    assert "best epoch range" in shown
+    assert "best epochs of the repeats" in shown
     assert "3 to 4" in shown
     assert "0.123<" in shown
 

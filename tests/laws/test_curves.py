@@ -43,11 +43,29 @@ def test_every_axis(x: str, last: float) -> None:
     assert ragged().values("train.loss", x)[0][-1] == last
 
 
-def test_summary_counts_only_running_repeats() -> None:
+def test_a_mean_holds_stopped_repeats_at_their_last_value_and_ends_with_the_majority() -> None:
     band = ragged().summary("validation.loss")
     assert band.count.tolist() == [3, 3, 3, 3, 2, 2, 1, 1, 1]
-    assert band.mean[0] == pytest.approx(1.3) and band.mean[8] == pytest.approx(1.2 / 9 + 0.1)
-    assert np.isnan(band.sd[6:]).all() and np.isnan(band.low[6:]).all() and np.isfinite(band.sd[:6]).all()
+    assert band.mean[0] == pytest.approx(1.3)
+    assert band.mean[5] == pytest.approx((1.2 / 6 + 1.2 / 6 + 0.1 + 1.2 / 4 + 0.2) / 3)
+    assert np.isnan(band.mean[6:]).all() and np.isnan(band.sd[6:]).all() and np.isfinite(band.sd[:6]).all()
+
+
+def test_a_repeat_that_leaves_does_not_move_the_mean() -> None:
+    """Flat repeats at 0.24 and one at 0.05, which trains on alone."""
+    rows = [
+        dict(
+            repeat=r, epoch=e, update=e, samples=e, seconds=e, **{"validation.loss": 0.05 if r == 4 else 0.24}
+        )
+        for r, end in enumerate([10, 14, 18, 22, 40])
+        for e in range(end)
+    ]
+    curves = Curves.from_rows(rows)
+    mean = curves.summary("validation.loss").mean
+    known = mean[np.isfinite(mean)]
+    assert known.size == 18 and np.ptp(known) < 1e-12
+    _, array = curves.values("validation.loss")
+    assert np.ptp(np.nanmean(array, axis=0)) > 0.1  # the control: the mean over those still running
 
 
 def test_a_value_that_is_not_finite_does_not_count() -> None:

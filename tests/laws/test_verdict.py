@@ -66,7 +66,14 @@ def judged(curves: Curves, **more: object) -> Verdict:
     return judge(curves, **(arguments | {"settings": settings} | more))  # type: ignore[arg-type]
 
 
-ALL = [kind for kind in KINDS if kind != "not judged"]
+ALL = [
+    "overfitting",
+    "underfitting",
+    "good fit",
+    "still improving",
+    "unstable",
+    "no detectable difference from chance",
+]
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -207,9 +214,12 @@ def test_a_metric_may_be_monitored() -> None:
 def test_a_verdict_travels(kind: str) -> None:
     verdict = judged(case(kind, 5))
     again = json.loads(json.dumps(verdict.to_dict(), allow_nan=False))
-    assert set(again) == {"kind", "sentence", "rule", "figures", "remedy"} and all(again.values())
+    assert set(again) == {"kind", "sentence", "rule", "figures", "remedy", "concerns"}
+    assert all(again[name] for name in ("sentence", "rule", "figures"))
     assert verdict.kind in KINDS and str(verdict) == in_python(verdict.sentence)
-    assert verdict.sentence.endswith(".") and verdict.remedy.endswith(".")
+    assert verdict.sentence.endswith(".") and verdict.remedy.endswith(
+        (".", "") if kind == "good fit" else "."
+    )
 
 
 def test_over_learning_names_flags_and_keeps_the_best() -> None:

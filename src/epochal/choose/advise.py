@@ -101,7 +101,8 @@ def advise(
     begin, control = time.perf_counter(), control or Control()
     steps = Steps(watch, progress, control)
     if goal not in GOALS:
-        raise Refusal(did_you_mean("goal", _OTHER_GOALS.get(goal.lower(), goal), GOALS, given=goal))
+        meant = _OTHER_GOALS.get(str(goal).lower(), str(goal))
+        raise Refusal(did_you_mean("goal", meant, GOALS, given=str(goal)))
     if target is not None and not (isinstance(target, int | float) and math.isfinite(target)):
         raise Refusal(f"target must be a finite number; got {target!r}. Leave it out to have one measured.")
     given: dict[str, Any] = dict(options)

@@ -102,5 +102,10 @@ def sentence(error: click.ClickException) -> str:
         return f"{path} needs {name}; `{path} --help` tells more."
     message = " ".join(error.format_message().split())
     if re.search(r"unexpected extra arguments? \([\d.,e -]+\)", message):
-        message = f"{message.rstrip('.')}: a list of numbers is written with commas, such as 8,32"
+        several = path.endswith(("compare", "advise"))
+        message = f"{message.rstrip('.')}: " + (
+            "a list of numbers is written with commas, such as 8,32"
+            if several
+            else "an option takes one value; epochal compare tries several"
+        )
     return f"{message.rstrip('.?')}; `{path} --help` tells more."

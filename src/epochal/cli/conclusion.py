@@ -29,7 +29,7 @@ def conclude(console: Console, run: Run, folder: Path | None, report: Path | Non
     width = max(60, min(100, console.width))
     console.print()
     console.print(Text.from_ansi(_drawing(console, run, width)), soft_wrap=True)
-    section(console, "Verdict", [run.verdict.sentence, run.verdict.remedy], width)
+    section(console, "Verdict", [*run.verdict.concerns, run.verdict.sentence, run.verdict.remedy], width)
     title, lines = _figures(run)
     section(console, title, [*lines, *run.remarks, *([run.caution] if run.caution else [])], width)
     if run.forecasts:

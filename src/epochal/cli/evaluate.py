@@ -76,11 +76,12 @@ def command(
         skip_bad=skip_bad,
         reading=Reading(**reading_options(given)),
     )
+    document = found.to_dict() | {"notes": list(found.noticed)}
     if out is not None:
         with replacing(out) as partial:
-            _write(found, partial, out.suffix.lower())
+            _write(found, document, partial, out.suffix.lower())
     if as_json:
-        say_document({"run": str(run), **found.to_dict(), "notes": list(found.noticed)})
+        say_document({"run": str(run), **document})
     elif quiet:
         name = trained.main_metric
         say(f"{name} {found.ensemble[name]:.4g}")
@@ -90,11 +91,11 @@ def command(
         say(f"wrote {out}", err=True)
 
 
-def _write(found: Evaluation, path: Path, suffix: str) -> None:
+def _write(found: Evaluation, document: dict[str, Any], path: Path, suffix: str) -> None:
     from epochal.run.csv_file import write_table
 
     if suffix == ".json":
-        path.write_text(json.dumps(found.to_dict(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     else:
         write_table(found.to_arrow(), path)
 

@@ -195,8 +195,11 @@ def number_or_path(value: str) -> Any:
     >>> number_or_path("0.2"), number_or_path("20"), number_or_path("10%"), number_or_path("rows.csv")
     (0.2, 20, 0.1, 'rows.csv')
     """
-    percent = re.fullmatch(r"(\d+(?:\.\d+)?) ?%", value.strip())
-    if percent is not None and not Path(value).exists():
+    share = value.strip()
+    if share.endswith("%") and not Path(value).exists():
+        percent = re.fullmatch(r"(\d*\.?\d+) ?%", share)
+        if percent is None or Fraction(percent[1]) >= 100:
+            raise Refusal(f'a share in percent must be from 0 to below 100; got "{share}". 0.2 is 20%.')
         return float(Fraction(percent[1]) / 100)
     for read in (int, float):
         try:

@@ -1,23 +1,27 @@
-"""Which differences between curves are more than noise?"""
+"""Which differences between curves are more than noise?
+
+Each question has three answers: it holds, it is probable, or there is no sign of it; and with the last the
+size that would have been seen.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from epochal.curves.record import Curves
+from epochal.curves.case import ABOVE_LEAST, FALL, FEWEST_EVALUATIONS, FEWEST_REPEATS, LEARNED, RISE, Case
 from epochal.curves.smoothing import (
     ALPHA,
     around,
+    carried,
     counted,
-    ending,
     last_known,
     line,
+    majority_mean,
     mean_over_repeats,
     noise_bound,
     normal_quantile,
@@ -27,224 +31,53 @@ from epochal.curves.smoothing import (
     tail,
 )
 from epochal.curves.statistics import t_factor
-from epochal.directions import higher_is_better, label_of
+from epochal.directions import higher_is_better
 
-__all__ = [
-    "COLLAPSE",
-    "EXPLAINED",
-    "FALL",
-    "FEWEST_EVALUATIONS",
-    "FEWEST_REPEATS",
-    "GAP",
-    "JUMP",
-    "RISE",
-    "Case",
-    "Chance",
-    "Difference",
-    "beats_chance",
-    "falling_to_the_end",
-    "risen",
-    "training_share",
-]
+__all__ = ["Chance", "Difference", "beats_chance", "falling_to_the_end", "repeats_needed", "risen"]
 
 Floats = NDArray[np.float64]
 
-# Sizes below which a difference is not worth a word, however sure; each is arbitrary, and said to be.
-FEWEST_EVALUATIONS = 10
-FEWEST_REPEATS = 4  # below, a t interval is too wide to be of use, and the samples are reasoned about
-RISE = 0.02  # of the baseline loss: a rise of the validation loss that is worth a word
-FALL = 0.01  # of the baseline loss, over the last fifth of the run: a fall that is worth waiting for
-EXPLAINED = 0.20  # of the baseline loss: a training loss that explains less has learned little
-GAP = 0.05  # of the baseline loss: a smaller gap between validation and training is no gap
-JUMP = 0.10  # of the baseline loss, within one evaluation: a jump of the training loss
-COLLAPSE = 0.50  # of the baseline loss, within one evaluation: a collapse
-_OVERLAP = 0.25  # validation to training samples, where the training samples are not known
-
-
-@dataclass(frozen=True)
-class Case:
-    """The curves, oriented so that lower is better, and the yardsticks."""
-
-    curves: Curves
-    name: str
-    epochs: Floats  # (points,)
-    monitored: Floats | None  # (repeats, points), lower is better
-    training: Floats | None
-    yardstick: float  # a loss worth 100 %
-    baseline: dict[str, Floats]
-    samples: int
-    overlap: float
-    settings: Mapping[str, Any]
-    window: int
-    training_samples: int | None
-
-    @classmethod
-    def of(
-        cls,
-        curves: Curves,
-        baseline: Mapping[str, ArrayLike] | None,
-        samples: int,
-        training_samples: int | None,
-        monitor: str,
-        settings: Mapping[str, Any],
-    ) -> Case:
-        """The case that `judge` is asked about."""
-        monitored = None
-        if monitor in curves.columns and np.isfinite(curves.columns[monitor]).any():
-            monitored = curves.values(monitor)[1]
-            monitored = -monitored if higher_is_better(monitor) else monitored
-        training, epochs = None, np.empty(0)
-        if curves.columns:
-            epochs = curves.values(curves.names[0])[0]
-        for name in ("train.loss", "train.running_loss"):
-            if name in curves.columns and np.isfinite(curves.columns[name]).any():
-                training = curves.values(name)[1]
-                break
-        repeats = len(curves.repeats)
-        known = {
-            name: np.broadcast_to(np.asarray(level, float), repeats)
-            for name, level in (baseline or {}).items()
-        }
-        yardstick = _yardstick(known.get(monitor), monitored, training)
-        points = epochs.size
-        overlap = samples / training_samples if training_samples else _OVERLAP
-        window = max(1, min(max(3, points // 20), points // 3))
-        return cls(
-            curves,
-            monitor,
-            epochs,
-            monitored,
-            training,
-            yardstick,
-            known,
-            samples,
-            overlap,
-            settings,
-            window,
-            training_samples,
-        )
-
-    @property
-    def repeats(self) -> int:
-        """How many repeats there are."""
-        return len(self.curves.repeats)
-
-    @property
-    def evaluations(self) -> int:
-        """Evaluations of the repeat in the middle."""
-        assert self.monitored is not None
-        return int(np.median(np.isfinite(self.monitored).sum(axis=1)))
-
-    @property
-    def horizon(self) -> float:
-        """The last epoch that was evaluated: nothing is claimed beyond."""
-        return float(self.epochs[-1]) if self.epochs.size else 0.0
-
-    @property
-    def always(self) -> str:
-        """The baseline in words: what the best constant prediction always says."""
-        if self.name.endswith("accuracy"):
-            return "always predicting the most frequent class"
-        said = {
-            "log_loss": "always predicting the class frequencies",
-            "squared_error": "always predicting the mean",
-            "absolute_error": "always predicting the median",
-        }
-        return said.get(str(self.settings.get("loss")), "the baseline, a constant prediction,")
-
-    @property
-    def flipped(self) -> bool:
-        """Whether the monitored curve is better higher, and was turned over."""
-        return higher_is_better(self.name)
-
-    @property
-    def called(self) -> str:
-        """The monitored curve in words."""
-        return label_of(self.name)
-
-    def lower_bound(self, differences: Floats, confidence: float = 0.9) -> float:
-        """The lower end of a two-sided interval of a mean difference over overlapping splits.
-
-        By default it is the one-sided 95 % bound, for questions that have a direction.
-        """
-        sd = float(differences.std(ddof=1))
-        return (
-            float(differences.mean())
-            - t_factor(differences.size, overlap=self.overlap, confidence=confidence) * sd
-        )
-
-    def nats(self, worse: float, better: float) -> float:
-        """The log likelihood ratio of two predictors on the validation samples, from their mean losses.
-
-        For a log loss it is samples · (worse - better), exactly; for a squared loss, with normal errors,
-        samples / 2 · log(worse / better). If the worse predictor were the true one, a ratio of 20 would have
-        a probability of at most 1/20 (Markov's inequality), whatever the spread of single losses.
-        """
-        if not self.samples:
-            return math.inf if worse > better else -math.inf
-        if self.flipped:  # an accuracy or the like: a normal approximation of the difference of two shares
-            share = min(max(-(worse + better) / 2, 0.0), 1.0)
-            variance = max(2 * share * (1 - share), 1e-3) / self.samples
-            return math.copysign((worse - better) ** 2 / (2 * variance), worse - better)
-        if self.loss == "log_loss":
-            return self.samples * (worse - better)
-        if self.loss != "squared_error":  # no likelihood belongs to it, and none is claimed
-            return -math.inf
-        if min(worse, better) <= 0:
-            return math.inf if worse > better else -math.inf
-        return self.samples / 2 * math.log(worse / better)
-
-    @property
-    def loss(self) -> str:
-        """The name of the loss; without settings, the usual one of curves with or without an accuracy."""
-        usual = any(name.endswith("accuracy") for name in self.curves.names)
-        return str(self.settings.get("loss") or ("log_loss" if usual else "squared_error"))
-
-    def figures(self) -> dict[str, Any]:
-        """The figures that every verdict has."""
-        best = self.curves.best(self.name)
-        known = best.value[np.isfinite(best.value)]
-        found: dict[str, Any] = {
-            "repeats": self.repeats,
-            "evaluations": self.evaluations,
-            "epochs": plain(self.horizon),
-            "validation_samples": self.samples,
-            "best_epoch": plain(best.median_epoch),
-            "best_epoch_range": [plain(float(np.nanmin(best.epoch))), plain(float(np.nanmax(best.epoch)))],
-            "best_value": plain(float(known.mean())),
-        }
-        level = self.baseline.get(self.name)
-        if level is not None:
-            found["baseline"] = plain(float(level.mean()))
-        return found
-
-
-def _yardstick(level: Floats | None, monitored: Floats | None, training: Floats | None) -> float:
-    """The loss of the baseline, or, where it is not known, the loss at the first evaluation."""
-    for column in (
-        level,
-        None if monitored is None else monitored[:, 0],
-        None if training is None else training[:, 0],
-    ):
-        if column is not None:
-            sizes = np.abs(column[np.isfinite(column)])
-            if sizes.size and sizes.mean() > 0:
-                return float(sizes.mean())
-    return 1.0
-
-
-# --- the checks -----------------------------------------------------------------------------------------
+PROBABLE = 0.6
+"""Two-sided confidence at which a difference is probable: one-sided 80 %. (Arbitrary.)"""
+POWER = 0.8
+"""With which a difference of the size that "would have been seen" is seen. (Arbitrary.)"""
+_MOST_REPEATS = 50
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A difference that was tested: whether it holds, its size, and the figures and words for it."""
+    """A difference that was tested.
+
+    `holds` at 95 %; `probable` where it does not hold and yet more speaks for it than against it; `seen`
+    is the
+    size that would have been found with a probability of 80 %; `repeats` how many would probably tell, None
+    where that is more than 50.
+    """
 
     holds: bool
     size: float
     epoch: float
     figures: dict[str, Any]
     how: str
+    probable: bool = False
+    seen: float = math.inf
+    repeats: int | None = None
+
+
+def repeats_needed(differences: Floats, overlap: float) -> int | None:
+    """How many repeats tell a difference of this mean and spread from zero, one-sided at 95 %; None above 50.
+
+    Random splits of one table overlap, so that the error of a mean has a floor that no number of repeats goes
+    below (Nadeau & Bengio 2003): then the answer is more samples.
+
+    >>> repeats_needed(np.array([0.01, 0.02, 0.06, 0.03]), overlap=0.25)
+    6
+    """
+    mean, sd = float(differences.mean()), float(differences.std(ddof=1))
+    for count in range(differences.size + 1, _MOST_REPEATS + 1):
+        if mean > t_factor(count, overlap=overlap, confidence=0.9) * sd:
+            return count
+    return None
 
 
 def risen(case: Case) -> Difference:
@@ -253,18 +86,19 @@ def risen(case: Case) -> Difference:
     assert curve is not None
     rows = [r for r in range(len(curve)) if np.isfinite(curve[r]).sum() >= 2]
     smooth = np.stack([smoothed(curve[r], case.window) for r in rows])
-    middle = mean_over_repeats(smooth)
-    everywhere = np.isfinite(smooth).sum(axis=0) * 2 >= len(rows)  # half of the repeats are still running
-    k = int(np.nanargmin(np.where(everywhere, middle, np.nan)))
+    middle = majority_mean(smooth)
+    everywhere = np.isfinite(middle)
+    k = int(np.nanargmin(middle))
     # Losses of different splits differ in scale, and rises with them: ratios are compared, not differences.
     ratios = not case.flipped and float(np.nanmin(smooth)) > 0
+    held = carried(smooth)[0]
     lows, ends, falls, grown = [], [], [], []
     paired = len(rows) >= FEWEST_REPEATS
     for i, r in enumerate(rows):
         last = int(np.flatnonzero(np.isfinite(curve[r]))[-1])
         at = k
         if paired:
-            others = mean_over_repeats(np.delete(smooth, i, axis=0))[: last + 1]
+            others = mean_over_repeats(np.delete(held, i, axis=0))[: last + 1]
             at = int(np.nanargmin(np.where(everywhere[: last + 1], others, np.nan)))
         at = min(at, last)
         low, end = around(curve[r], at, case.window), tail(curve[r], last, case.window)
@@ -274,27 +108,26 @@ def risen(case: Case) -> Difference:
         if case.training is not None:
             after = tail(case.training[r], last, case.window)
             falls.append(around(case.training[r], at, case.window) - after)
-    rise, fall = np.array(ends) - np.array(lows), np.array(falls)
+    rise, fall, growth = np.array(ends) - np.array(lows), np.array(falls), np.array(grown)
     sign = -1.0 if case.flipped else 1.0
     size, drop = float(rise.mean()), float(fall.mean()) if fall.size else math.nan
+    least = float(np.mean(lows))
+    worth = _worth(case, least)
     figures: dict[str, Any] = {
         "lowest_epoch": plain(float(case.epochs[k])),
-        "value_there": plain(sign * float(np.mean(lows))),
+        "value_there": plain(sign * least),
         "value_at_the_end": plain(sign * float(np.mean(ends))),
         "rise_to_the_end": plain(size),
+        "end_over_least": plain(case.above_least),
+        "rise_worth_a_word": plain(worth),
         "training_fall_meanwhile": plain(drop),
     }
-    worth = size > RISE * case.yardstick
     if paired:
-        least = case.lower_bound(np.array(grown))
-        name = "rise_by_a_factor_of_at_least" if ratios else "rise_at_least"
-        figures[name] = plain(math.exp(least) if ratios else least)
-        sure = least > 0
+        sure, likely, seen, needed = _paired(case, growth, least, ratios, figures)
         falling = fall.size > 0 and case.lower_bound(fall) > 0
         how = (
-            f"the paired rise from the lowest epoch (chosen on the other repeats) to the last {case.window} "
-            f"evaluations is above zero by the one-sided 95 % bound of its {'ratio' if ratios else 'size'} "
-            f"over {len(rows)} repeats"
+            f"the rise in {len(rows)} repeats, from the lowest epoch of the others to the last "
+            f"{counted(case.window, 'evaluation')}, is above zero by its one-sided 95 % bound"
         )
     else:
         places = max(2.0, len(middle) / case.window)
@@ -302,18 +135,55 @@ def risen(case: Case) -> Difference:
         low_value = float(
             np.mean([around(curve[r], min(k, last_known(curve[r])), case.window) for r in rows])
         )
-        nats = case.nats(low_value + size, low_value)
-        figures |= {"scatter_bound": plain(bound), "log_likelihood_ratio": plain(nats)}
-        sure = size > bound and nats > math.log(20 * places)
+        nats, asked = case.nats(low_value + size, low_value), math.log(20 * places)
+        figures |= {
+            "scatter_bound": plain(bound),
+            "log_likelihood_ratio": plain(nats),
+            "log_likelihood_ratio_needed": plain(asked),
+        }
+        sure = size > bound and nats > asked
+        likely = size > bound / 2 and (nats > math.log(4) or nats == -math.inf)
         falling = fall.size > 0 and drop > 0
+        seen, needed = max(bound, case.rise_of(asked, low_value)), 5
         how = (
-            f"with {counted(len(rows), 'repeat')}, the rise of the smoothed curve from its lowest point to "
-            f"the last "
-            f"{case.window} evaluations exceeds what its own scatter allows, and a likelihood ratio of 20 "
-            f"for each of the "
-            f"{places:.0f} places where a minimum could lie, on {case.samples:,} validation samples"
+            f"with {counted(len(rows), 'repeat')}, the rise of the smoothed curve exceeds its own "
+            f"scatter, and "
+            f"is 20 times as likely as none on {case.samples:,} validation samples, at each of "
+            f"{places:.0f} places"
         )
-    return Difference(bool(sure and worth and falling), size, float(case.epochs[k]), figures, how)
+    seen = max(seen, worth)
+    figures["rise_that_would_be_seen"] = plain(seen)
+    holds = bool(sure and size > worth and falling)
+    # A curve that was still lowest at its end has not risen, however far a single evaluation lies above.
+    above = case.above_least > ABOVE_LEAST
+    probable = not holds and bool(drop > 0) and ((likely and size > worth) or above)
+    return Difference(holds, size, float(case.epochs[k]), figures, how, probable, seen, needed)
+
+
+def _worth(case: Case, least: float) -> float:
+    """The rise that is worth a word: the smallest of three shares, of the baseline, the learned, the least.
+
+    A share of the baseline alone passes over a rise that takes back a good part of little that was
+    learned, and one that doubles a loss far below the baseline.
+    """
+    shares = [RISE * case.yardstick]
+    if not case.flipped and case.name in case.baseline and case.yardstick > least > 0:
+        shares += [LEARNED * (case.yardstick - least), (ABOVE_LEAST - 1) * least]
+    return min(shares)
+
+
+def _paired(
+    case: Case, growth: Floats, least: float, ratios: bool, figures: dict[str, Any]
+) -> tuple[bool, bool, float, int | None]:
+    """Whether a rise is sure, whether likely, what would be seen, and how many repeats would tell."""
+    low = case.lower_bound(growth)
+    name = "rise_by_a_factor_of_at_least" if ratios else "rise_at_least"
+    figures[name] = plain(math.exp(low) if ratios else low)
+    error = math.sqrt(1 / growth.size + case.overlap) * float(growth.std(ddof=1))
+    free = growth.size - 1
+    span = (t_quantile(0.95, free) + t_quantile(POWER, free)) * error
+    seen = least * math.expm1(min(span, 50.0)) if ratios else span
+    return low > 0, case.lower_bound(growth, PROBABLE) > 0, seen, repeats_needed(growth, case.overlap)
 
 
 def falling_to_the_end(case: Case, curve: Floats) -> Difference:
@@ -342,14 +212,11 @@ def falling_to_the_end(case: Case, curve: Floats) -> Difference:
     else:
         error = span * math.sqrt(float(np.square(errors).sum())) / len(errors)
         low = size - t_quantile(1 - ALPHA, 6) * error
-        middle = smoothed(mean_over_repeats(curve), case.window)
+        middle = smoothed(majority_mean(curve), case.window)
         if int(np.nanargmin(middle)) < 0.8 * (last_known(middle) + 1):
             low = min(low, 0.0)  # it was lower before
         worth *= 2
-        how = (
-            "the slope is below zero by its standard error, widened for the correlation of neighbors, "
-            "and the curve is at its lowest there"
-        )
+        how = "the slope is below zero by its standard error, and the curve is at its lowest there"
     figures = {
         "fall_over_last_epochs": plain(size),
         "fall_at_least": plain(low),
@@ -361,11 +228,18 @@ def falling_to_the_end(case: Case, curve: Floats) -> Difference:
 
 @dataclass(frozen=True)
 class Chance:
-    """Whether a run is better than the baseline, with the figures and words for it."""
+    """Whether a run is better than the baseline, with the figures and words for it.
+
+    `probable`: not surely better, and yet probably; `repeats` as in `Difference`; `seen` is the gain in the
+    monitored curve that would have been seen.
+    """
 
     better: bool
     figures: dict[str, Any]
     how: str
+    probable: bool = False
+    seen: float = math.inf
+    repeats: int | None = None
 
 
 def beats_chance(case: Case) -> Chance | None:
@@ -375,15 +249,17 @@ def beats_chance(case: Case) -> Chance | None:
         return None
     level = -level if case.flipped else level
     smooth = np.stack([smoothed(row, case.window) for row in curve])
+    held = carried(smooth)[0]
     rows = [r for r in range(len(curve)) if np.isfinite(curve[r]).any() and np.isfinite(level[r])]
     if not rows:
         return None
     paired = len(rows) >= FEWEST_REPEATS
     gains, extra_gains = [], []
-    extra = next((name for name in case.baseline if name != case.name and name in case.curves.columns), None)
+    extra = next((name for name in case.baseline if name not in (case.name, case.told)
+                  and name in case.curves.columns), None)  # fmt: skip
     extra_curve = case.curves.values(extra)[1] if extra is not None else None
     for r in rows:
-        others = mean_over_repeats(np.delete(smooth, r, axis=0)) if paired else mean_over_repeats(smooth)
+        others = mean_over_repeats(np.delete(held, r, axis=0)) if paired else mean_over_repeats(held)
         usable = np.isfinite(others) & np.isfinite(curve[r])
         at = int(np.argmin(np.where(usable, others, np.inf)))
         gains.append(level[r] - around(curve[r], at, case.window))
@@ -392,33 +268,41 @@ def beats_chance(case: Case) -> Chance | None:
             gain = sign * (around(extra_curve[r], at, case.window) - case.baseline[extra][r])
             extra_gains.append(gain)
     gain = np.array(gains)
-    reached = float(level[rows].mean() - gain.mean())
+    size = float(gain.mean())
+    reached = float(level[rows].mean() - size)
     figures: dict[str, Any] = {
         "fair_best_value": plain(-reached if case.flipped else reached),
-        "gain_over_baseline": plain(float(gain.mean())),
+        "gain_over_baseline": plain(size),
     }
     nats = case.nats(float(level[rows].mean()), reached)
+    needed: int | None = 5
     if paired:
         low = case.lower_bound(gain, 0.95)
-        needed = math.log(2 / ALPHA)
+        asked = math.log(2 / ALPHA)
         figures["gain_at_least"] = plain(low)
-        better = low > 0 or (gain.mean() > 0 and nats > needed)
+        better = low > 0 or (size > 0 and nats > asked)
+        likely = case.lower_bound(gain, PROBABLE) > 0
+        error = math.sqrt(1 / gain.size + case.overlap) * float(gain.std(ddof=1))
+        seen = (t_quantile(1 - ALPHA, gain.size - 1) + t_quantile(POWER, gain.size - 1)) * error
+        needed = repeats_needed(gain, case.overlap) if likely else None
         how = f"the 95 % interval over {len(rows)} repeats, or a likelihood ratio on the validation samples"
     else:
         places = max(2.0, len(case.epochs) / case.window)
-        needed = math.log(places / ALPHA)
-        middle = mean_over_repeats(smooth[rows])
+        asked = math.log(places / ALPHA)
+        middle = mean_over_repeats(held[rows])
         bound = noise_bound(
             mean_over_repeats(curve[rows]), int(np.nanargmin(middle)), case.window, places, both=False
         )
-        better = nats > needed and float(gain.mean()) > bound
+        better = nats > asked and size > bound
+        likely = nats > math.log(4) and size > bound / 2
+        seen = max(bound, case.rise_of(asked, max(reached, 1e-12)))
         figures["scatter_bound"] = plain(bound)
-        how = (
-            f"a likelihood ratio on {case.samples:,} validation samples, for every place where a minimum "
-            f"could lie, "
-            f"and the scatter of the curve"
-        )
-    figures |= {"log_likelihood_ratio": plain(nats), "log_likelihood_ratio_needed": plain(needed)}
+        how = f"a likelihood ratio on {case.samples:,} validation samples and the scatter of the curve"
+    figures |= {
+        "log_likelihood_ratio": plain(nats),
+        "log_likelihood_ratio_needed": plain(asked),
+        "gain_that_would_be_seen": plain(seen),
+    }
     extra_gain = np.array(extra_gains)
     if extra is not None and extra_gain.size and np.isfinite(extra_gain).all():
         figures[f"{extra}_gain_over_baseline"] = plain(float(extra_gain.mean()))
@@ -428,11 +312,4 @@ def beats_chance(case: Case) -> Chance | None:
             share = float(np.mean(case.baseline[extra]))
             error = math.sqrt(max(share * (1 - share), 1 / case.samples) / case.samples)
             better = better or float(extra_gain.mean()) > normal_quantile(1 - ALPHA / 2) * error
-    return Chance(bool(better), figures, how)
-
-
-def training_share(case: Case) -> float | None:
-    """The share of the baseline loss that the training loss has lost, at the end."""
-    if case.training is None or case.flipped or case.yardstick <= 0:
-        return None
-    return 1 - ending(case.training, case.window) / case.yardstick
+    return Chance(bool(better), figures, how, bool(likely and not better), seen, needed)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from epochal.curves.verdict import Verdict
+    from epochal.curves.judgment import Verdict
 
 __all__ = ["LABELS", "STYLES", "Style", "dress", "main_metric", "plot"]
 
@@ -92,9 +92,9 @@ def plot(
 ) -> Figure:
     """Draw losses, and the main metric in a panel below, with the 95 % interval of the mean over repeats.
 
-    Thick lines are means over the repeats still running (dotted where some have stopped), thin ones the
-    repeats, bands the 95 % interval of the mean (while at least 4 repeats run, or all). The upright line
-    is the best epoch: the median over repeats.
+    Thick lines are means over the repeats (dotted where some have stopped and count with their last value;
+    they end where most have), thin ones the repeats, bands the 95 % interval of the mean (while at least 4
+    repeats run, or all). The upright line is the best epoch: the median over repeats.
 
     Args:
         names: the curves to draw; losses share one panel, each other metric has one of its own.
@@ -119,7 +119,7 @@ def plot(
     axes[-1].set_xlabel("samples seen" if x == "samples" else x.rstrip("s") if x != "seconds" else "seconds")
     if verdict is not None:
         width = max(40, int(figure.get_figwidth() * 11.5))
-        sentence = "\n".join(textwrap.wrap(verdict.sentence, width))
+        sentence = "\n".join(textwrap.wrap(verdict.said, width))
         axes[0].set_title(sentence, loc="left", color=look.text, fontsize=11.5, pad=26)
     if path is not None:
         figure.savefig(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from epochal.curves.smoothing import carried
 from epochal.curves.statistics import t_factor
 from epochal.directions import higher_is_better
 from epochal.errors import Refusal, did_you_mean
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from epochal.curves.verdict import Verdict
+    from epochal.curves.judgment import Verdict
 
 __all__ = ["AXES", "Band", "Best", "Curves"]
 
@@ -34,10 +35,12 @@ _COORDINATES = ("repeat", "epoch", "update", "samples", "seconds")
 
 @dataclass(frozen=True)
 class Band:
-    """A curve over repeats: at each x the mean, the spread and how many repeats they rest on.
+    """A curve over repeats: at each x the mean, the spread and how many repeats still run.
 
-    Statistics are over the repeats still running at that point and finite there; `count` says how many.
-    `sd`, `low` and `high` (the 95 % Student t interval of the mean) are NaN where fewer than two are.
+    A repeat that has stopped counts with its last finite value, so that the mean does not jump when one
+    leaves, and all end where no more than half of the repeats still run: NaN from there on. `count` says how
+    many run. `sd`, `low` and `high` (the 95 % Student t interval of the mean) are NaN where fewer than two
+    values are known.
     """
 
     x: Floats
@@ -249,18 +252,26 @@ class Curves:
         return np.maximum.accumulate(along) if along.size else along, array
 
     def summary(self, name: str, x: str = "epochs") -> Band:
-        """Mean, sd and 95 % interval over the repeats that are still running and finite, at each x."""
+        """Mean, sd and 95 % interval over the repeats at each x, as `Band` says.
+
+        >>> rows = [dict(repeat=r, epoch=e, update=e, samples=e, seconds=e, loss=1.0 + r)
+        ...         for r, end in enumerate([3, 3, 1]) for e in range(end)]
+        >>> band = Curves.from_rows(rows).summary("loss")
+        >>> band.mean.tolist(), band.count.tolist()
+        ([2.0, 2.0, 2.0], [3, 2, 2])
+        """
         along, array = self.values(name, x)
-        finite = np.isfinite(array)
-        count = finite.sum(axis=0)
-        held = np.where(finite, array, 0.0)
+        held, running = carried(array)
+        known = np.isfinite(held)
+        count = np.where(running * 2 > np.isfinite(array).any(axis=1).sum(), known.sum(axis=0), 0)
+        held = np.where(known, held, 0.0)
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             mean = np.where(count > 0, held.sum(axis=0) / count, np.nan)
-            squares = (np.where(finite, array - mean, 0.0) ** 2).sum(axis=0)
+            squares = (np.where(known, held - mean, 0.0) ** 2).sum(axis=0)
             sd = np.where(count > 1, np.sqrt(squares / (count - 1)), np.nan)
         factors = np.array([np.nan, np.nan] + [t_factor(n) for n in range(2, int(count.max(initial=0)) + 1)])
         half = factors[count] * sd
-        return Band(along, mean, sd, mean - half, mean + half, count.astype(np.int64))
+        return Band(along, mean, sd, mean - half, mean + half, running)
 
     def best(self, name: str = "validation.loss") -> Best:
         """For each repeat the evaluation with the best finite value of `name` (the first, if several)."""

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 __all__ = [
     "ALPHA",
     "around",
+    "carried",
     "counted",
     "ending",
     "last_known",
     "line",
+    "majority_mean",
     "mean_over_repeats",
     "noise_bound",
     "normal_quantile",
@@ -35,6 +37,34 @@ def mean_over_repeats(array: Floats) -> Floats:
     count = finite.sum(axis=0)
     total = np.where(finite, array, 0.0).sum(axis=0)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def carried(array: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    """Each repeat (row) held at its last value after it has stopped, and how many still run at each place.
+
+    A mean over the repeats that still run jumps whenever one of them stops; a mean of these values does not.
+
+    >>> held, running = carried(np.array([[3.0, 2.0, np.nan], [5.0, 4.0, 1.0]]))
+    >>> held.tolist(), running.tolist()
+    ([[3.0, 2.0, 2.0], [5.0, 4.0, 1.0]], [2, 2, 1])
+    """
+    finite = np.isfinite(array)
+    at = np.arange(array.shape[1])
+    seen = np.maximum.accumulate(np.where(finite, at, -1), axis=1)
+    held = np.where(seen >= 0, np.take_along_axis(array, np.maximum(seen, 0), axis=1), np.nan)
+    last = np.where(finite, at, -1).max(axis=1, initial=-1)
+    running = ((seen >= 0) & (at <= last[:, None])).sum(axis=0)
+    return held, running.astype(np.int64)
+
+
+def majority_mean(array: Floats) -> Floats:
+    """The mean over repeats, stopped ones at their last value, while more than half of them run; else NaN."""
+    held, running = carried(array)
+    return np.where(running * 2 > _measured(array), mean_over_repeats(held), np.nan)
+
+
+def _measured(array: Floats) -> int:
+    return int(np.isfinite(array).any(axis=1).sum())
 
 
 def smoothed(row: Floats, window: int) -> Floats:

@@ -37,8 +37,9 @@ def picture(
 ) -> str:
     """Draw training and validation loss in characters: lines of at most `width`, `height` of them.
 
-    Lines are means over the repeats still running; the shaded cells are ± one standard deviation of the
-    validation loss. Each line is labeled at its end. The vertical axis is logarithmic, and says so, where
+    Lines are means over the repeats, stopped ones at their last value, and end where most have stopped; the
+    shaded cells are ± one standard deviation of the validation loss. Each line is labeled at its end. The
+    vertical axis is logarithmic, and says so, where
     the losses span more than a factor of 30 (or as `log` says). An `encoding` without braille gets plain
     characters. The best epoch is the median over the repeats.
     """
@@ -59,7 +60,7 @@ def picture(
     right = max(len(line.end_label) for line in lines) + 2 if named else 1
     across, down = width - left - right, height - 4
     canvas = _Canvas(across, down, marks)
-    x_low, x_high = float(lines[0].band.x[0]), float(max(line.band.x[-1] for line in lines))
+    x_low, x_high = float(lines[0].band.x[0]), max(line.end for line in lines)
     x_low = 0.0 if 0 < x_low < 0.05 * x_high else x_low
     x_span = (x_high - x_low) or 1.0
     y_span = (top - bottom) or 1.0
@@ -119,6 +120,12 @@ class _Line:
     @property
     def end_label(self) -> str:
         return f"{self.label} {_short(self.last)}"
+
+    @property
+    def end(self) -> float:
+        """Where the mean ends."""
+        known = self.band.x[np.isfinite(self.band.mean)]
+        return float(known[-1]) if known.size else float(self.band.x[-1])
 
     @property
     def last(self) -> float:
@@ -318,9 +325,9 @@ def _legend(
     repeats = len(curves.repeats)
     scale = ", log scale" if logarithmic else ""
     of = f", mean of {repeats} repeats" if repeats > 1 else ""
-    left = min(int(line.band.count[-1]) for line in lines)
-    if repeats > 1 and left < repeats:
-        of += f" ({left} at the end)"
+    ends = [int(line.band.count[np.isfinite(line.band.mean)][-1]) for line in lines]
+    if repeats > 1 and min(ends) < repeats:
+        of += f" ({min(ends)} not yet stopped at the end)"
     spread = f" {marks.shade}{marks.plus_minus} sd" if repeats > 1 else ""
     dashes = {
         order for order, line in enumerate(lines) if paint is _no_paint and line.name != "validation.loss"

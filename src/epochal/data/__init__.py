@@ -11,6 +11,7 @@ from epochal.data.new import encode_new
 from epochal.data.ranking import PairEncoder, rank_pairs
 from epochal.data.read import read_table
 from epochal.data.reading import Reading
+from epochal.data.rising import rising_note
 from epochal.data.schema import Column, Encoder, LeftOut
 from epochal.data.split import Split, split, split_groups
 from epochal.data.standardize import (
@@ -59,6 +60,7 @@ __all__ = [
     "load",
     "rank_pairs",
     "read_table",
+    "rising_note",
     "split",
     "split_groups",
     "time_notes",

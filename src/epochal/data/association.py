@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 from epochal.data.encode import as_text
 
-__all__ = ["Goal", "goal_of"]
+__all__ = ["DETERMINES", "Goal", "goal_of"]
+
+DETERMINES = " determines the target: "
+"""What a note says of a column that gives the target away."""
 
 _ROWS, _FEWEST, _CELLS = 20_000, 500, 2_000_000
 """Rows, spread evenly, on which columns are compared with the target: so many, fewer for many columns."""

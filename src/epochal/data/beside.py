@@ -22,7 +22,7 @@ from epochal.errors import Refusal
 
 __all__ = ["columns_beside"]
 
-_COMMA_NUMBER = r"^[+-]?(0|[1-9]\d{0,2}(\.\d{3})+|[1-9]\d*)(,\d+)?$"
+_COMMA_NUMBER = r"^[+-]?((0|[1-9]\d{0,2}([. \xa0]\d{3})+|[1-9]\d*)(,\d+)?|,\d+)([eE][+-]?\d+)?$"
 
 
 def columns_beside(
@@ -103,10 +103,12 @@ def _of_array(array: Any) -> pa.Table | None:
 
 
 def _with_points(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column of numbers with a decimal comma as numbers; any other as it is.
+    """A column of numbers in a table with decimal commas as numbers; any other as it is.
 
     >>> _with_points(pa.chunked_array([["1.165,7", "-0,25", None]])).to_pylist()
     [1165.7, -0.25, None]
+    >>> _with_points(pa.chunked_array([["5.120", "12"]])).to_pylist()
+    [5120.0, 12.0]
     >>> _with_points(pa.chunked_array([["007", "1,5"]])).to_pylist()
     ['007', '1,5']
     """
@@ -114,9 +116,9 @@ def _with_points(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return column
     cells = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
     numbers = pc.all(pc.match_substring_regex(cells, _COMMA_NUMBER)).as_py()
-    if not numbers or not pc.any(pc.match_substring(cells, ",")).as_py():
+    if not numbers or not pc.any(pc.match_substring_regex(cells, r"\D")).as_py():
         return column
-    plain = pc.replace_substring(pc.replace_substring(cells, ".", ""), ",", ".")
+    plain = pc.replace_substring(pc.replace_substring_regex(cells, r"[. \xa0]", ""), ",", ".")
     return plain.cast(pa.float64())
 
 

@@ -136,6 +136,7 @@ class Dataset:
         timeline: where the samples lie in time, for windows of an ordered table.
         groups: int64 `(n,)`, the group of each sample, where a split keeps groups whole.
         recipe: how the samples are read again; None for arrays, frames and other objects.
+        follows: the column of times in whose order the rows of a table are; empty if there is none.
     """
 
     inputs: NDArray[Any] | Rows
@@ -154,6 +155,7 @@ class Dataset:
     timeline: Timeline | None = None
     groups: NDArray[np.int64] | None = None
     recipe: Recipe | None = None
+    follows: str = ""
 
     def __repr__(self) -> str:
         """One line: where the samples came from, how many there are, and what is predicted.

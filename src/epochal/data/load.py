@@ -19,7 +19,6 @@ from epochal.data.frames import ROLES, column_beside, is_frame, is_pair, table_o
 from epochal.data.grouping import by_table, with_groups
 from epochal.data.host import parts_on_host
 from epochal.data.hugging import dataset_of_hugging, is_hugging
-from epochal.data.identifiers import usual_target
 from epochal.data.image_folder import holds_images
 from epochal.data.images import ImageOptions, Progress, read_folder
 from epochal.data.items import dataset_of_items, is_items
@@ -272,10 +271,8 @@ def _load_pair(source: tuple[Any, ...], options: TableOptions) -> Dataset:
 def _load_frame(frame: Any, options: TableOptions) -> Dataset:
     """A frame with its target among the columns: the last one by default, whatever the index adds."""
     table, notes = _frame_table(frame, options)
-    if options.target is None and getattr(frame, "ndim", 0) == 2 and frame.shape[1]:
-        target, instead = usual_target(table.column_names[: frame.shape[1]], table.column)
-        options, notes = replace(options, target=target + 1), (*notes, *([instead] if instead else []))
-    return dataset_of_table(table, options, "data frame", notes)
+    among = frame.shape[1] if getattr(frame, "ndim", 0) == 2 and frame.shape[1] else None
+    return dataset_of_table(table, options, "data frame", notes, among=among)
 
 
 def _frame_table(frame: Any, options: TableOptions) -> tuple[pa.Table, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""Do the rows of a table follow one another in time?"""
+"""Whether the rows of a table follow one another in time."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from epochal.data.columns import called
 from epochal.data.encode import to_dates
 from epochal.data.schema import Column
 
-__all__ = ["rising_note"]
+__all__ = ["rising_column", "rising_note"]
 
 _FEWEST = 20
 """Rows of which it is said."""
 
 
-def rising_note(table: pa.Table, columns: Sequence[Column], names: Sequence[str]) -> list[str]:
-    """A note on a table whose rows are in the order of a column of times, as those of a series are.
+def rising_column(table: pa.Table, columns: Sequence[Column], names: Sequence[str]) -> str:
+    """The column of times in whose order the rows are, as those of a series are; empty if there is none.
 
     Most times must differ; the same time in several rows is that of several series.
     """
@@ -28,9 +28,27 @@ def rising_note(table: pa.Table, columns: Sequence[Column], names: Sequence[str]
         dates = to_dates(table.column(column.index), column.format, column.name)
         steps = np.diff(np.asarray(dates.cast(pa.int64()).to_numpy()))
         if (steps >= 0).all() and (steps > 0).mean() > 0.5:
-            return [
-                f"the rows are in the order of {called(names, column.index)}: if they are a series, "
-                "--window 24 forecasts it from its past, and --split chronological holds out the last rows; "
-                "a random split trains on the future of what it validates on."
-            ]
-    return []
+            return called(names, column.index)
+    return ""
+
+
+def rising_note(column: str, kind: str | None, validation: object, test: object) -> tuple[str, ...]:
+    """A note where rows that follow one another in time are split at random.
+
+    Args:
+        column: what `rising_column` found.
+        kind: of the split.
+        validation: a share or a number of rows where some are held out; data of its own is not split off.
+        test: likewise.
+
+    >>> rising_note('column 1 ("day")', "chronological", 0.2, 0)
+    ()
+    """
+    drawn = any(isinstance(held, int | float) and held for held in (validation, test))
+    if not column or kind in ("chronological", "groups") or not drawn:
+        return ()
+    return (
+        f"the rows are in the order of {column}: if they are a series, --window 24 forecasts it from its "
+        "past, and --split chronological holds out the last rows; a random split trains on the future of "
+        "what it validates on.",
+    )

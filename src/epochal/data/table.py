@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from epochal.data.association import Goal, goal_of
+from epochal.data.association import DETERMINES, Goal, goal_of
 from epochal.data.columns import ColumnReference, called, flag_value, resolve, resolve_all
 from epochal.data.dataset import Dataset, Task, fingerprint
 from epochal.data.date_forms import check_format, written_dates
@@ -21,7 +21,7 @@ from epochal.data.encode import as_text, encode, plain_numbers, without_marks
 from epochal.data.grouping import by_pattern
 from epochal.data.identifiers import usual_target
 from epochal.data.recognize import Hints, recognize
-from epochal.data.rising import rising_note
+from epochal.data.rising import rising_column
 from epochal.data.schema import Column, Encoder, LeftOut
 from epochal.data.target import class_ids, recognize_task, refuse_missing, target_numbers
 from epochal.data.target_text import with_plain_target
@@ -68,10 +68,12 @@ def dataset_of_table(
     notes: Sequence[str] = (),
     header: bool = True,
     beside: Collection[str] = (),
+    among: int | None = None,
 ) -> Dataset:
     """Recognize the columns and the task of a tidy table, and encode it.
 
-    Columns `beside` it were handed over by themselves, and have no number in what the user has.
+    Columns `beside` it were handed over by themselves, and have no number in what the user has. The target
+    is looked for `among` so many first columns where none is named, all by default.
 
     Raises:
         Refusal: fewer than 2 rows or columns; a reference to no column; a target or a column that can't
@@ -94,7 +96,7 @@ def dataset_of_table(
             )
         )
     if options.target is None:
-        target, instead = usual_target(names, table.column)
+        target, instead = usual_target(names[:among], table.column)
         notes = (*notes, *([instead] if instead else []))
     else:
         target = resolve(options.target, names, "target")
@@ -118,7 +120,7 @@ def dataset_of_table(
     targets = targets_of(table.column(target), task, known_as(target))
     goal = goal_of(targets, len(task.classes), len(names))
     columns, left_out, column_notes = input_columns(table, options, target, weight, names, goal=goal)
-    said += [*column_notes, *rising_note(table, columns, names)]
+    said += column_notes
     encoder = Encoder(
         names=names,
         header=header,
@@ -139,6 +141,7 @@ def dataset_of_table(
             numbers = plain_numbers(table.column(found.index), found, called(names, found.index))
             table = table.set_column(found.index, found.name, numbers)
     inputs, _ = encode(table, encoder, [column.index for column in columns])
+    follows = rising_column(table, columns, names)
     del table
     release_memory()
     return Dataset(
@@ -155,6 +158,7 @@ def dataset_of_table(
         sample_weight=sample_weight,
         fingerprint=fingerprint((*encoder.features, names[target]), inputs, targets, sample_weight),
         groups=groups,
+        follows=follows,
     )
 
 
@@ -264,7 +268,7 @@ def input_columns(
         told = "" if goal is None else goal.determined_by(_seen_by(goal, table.column(index), found))
         if told:
             notes.append(
-                f"{called(names, index)} determines the target: {told}. If it is not known before the target "
+                f"{called(names, index)}{DETERMINES}{told}. If it is not known before the target "
                 f"is, leave it out with --drop {flag_value(names, index)}."
             )
     if problems:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from epochal.curves import KINDS, Summary
+from epochal.curves import KINDS, Summary, figure_label
 from epochal.directions import label_of
 from epochal.report.classes import class_tables, tradeoff
 from epochal.report.document import Confusion, ReportDocument
@@ -19,10 +19,15 @@ __all__ = ["body", "conditions_said", "text"]
 
 _SIGNS = {  # a sign beside the color: no meaning rests on color alone
     "overfitting": ("↗", "warn"),
+    "probably overfitting": ("↗", "warn"),
     "underfitting": ("→", "warn"),
+    "probably underfitting": ("→", "warn"),
     "good fit": ("✓", "good"),
+    "stopped in time": ("✓", "good"),
+    "leveled off": ("→", "open"),
     "still improving": ("↘", "open"),
     "unstable": ("⚡", "bad"),
+    "probably unstable": ("⚡", "warn"),
     "no detectable difference from chance": ("≈", "bad"),
     "not judged": ("?", "open"),
 }
@@ -93,8 +98,10 @@ def _byline(document: ReportDocument) -> str:
 def _answer(document: ReportDocument) -> str:
     verdict = document.verdict
     sign, tone = _SIGNS.get(verdict.kind, ("?", "open"))
+    if verdict.concerns:
+        sign, tone = "!", "bad"
     figures = "".join(
-        f"<tr><th scope=row>{escape(_words(name))}</th><td>{text(value)}</td></tr>"
+        f"<tr><th scope=row>{escape(figure_label(name))}</th><td>{text(value)}</td></tr>"
         for name, value in verdict.figures.items()
     )
     how = f"<p>{escape(verdict.rule)}</p>" + (f"<table class=facts>{figures}</table>" if figures else "")
@@ -106,6 +113,9 @@ def _answer(document: ReportDocument) -> str:
         kind = head
     else:
         said_html, kind = f"<span>{escape(said)}</span>", verdict.kind.capitalize()
+    if verdict.concerns:  # they matter more than the shape of the curve
+        kind, *others = verdict.concerns
+        said_html = f"<span>{_flags(' '.join([*others, said]))}</span>"
     return (
         f'<section id="answer" class="answer {tone}" aria-label="The answer">'
         f'<div class="words"><p class="kind"><span class="sign" '
@@ -181,9 +191,11 @@ def _curves(document: ReportDocument) -> str:
     )
     several = len(document.curves.repeats) > 1
     note = (
-        "Lines are means over the repeats still running; bands, the 95 % interval of the mean (Student t; "
-        "while at "
-        "least 4 repeats run, or all). Faint lines are single repeats. "
+        "Lines are means over the repeats, dotted where some have stopped (they count with their last "
+        "value) and "
+        "ending where most have; bands, the 95 % interval of the mean (Student t; while at least 4 "
+        "repeats run, "
+        "or all). Faint lines are single repeats. "
         if several
         else ""
     )

@@ -56,7 +56,8 @@ class Overlap:
             count += f" ({self.by_all:,} by all)"
         else:
             count += " were used in training" if self.trained > 1 else " was used in training"
-        held = f": its held-out {self.noun} are in the report of the run" if self.same_data else ""
+        some = self.same_data and self.by_all < self.rows
+        held = f": its held-out {self.noun} are in the report of the run" if some else ""
         same = f" This is the data that the run was trained on{held}." if self.same_data else ""
         return f"{count}, {better}.{same}"
 

@@ -179,8 +179,15 @@ class Run:
 
     @cached_property
     def metrics(self) -> dict[str, dict[str, Summary]]:
-        """Mean, sd and 95 % interval over repeats, by part and name, at the best parameters."""
-        return {part: scores.metrics for part, scores in self.scores.items()}
+        """Mean, sd and 95 % interval over repeats, by part and name, at the best parameters.
+
+        Of regression the errors in units of the target come first, then R².
+        """
+        first = {name: place for place, name in enumerate(("rmse", "mae", "r2"))}
+        return {
+            part: dict(sorted(scores.metrics.items(), key=lambda one: first.get(one[0], len(first))))
+            for part, scores in self.scores.items()
+        }
 
     @cached_property
     def per_class(self) -> dict[str, dict[str, ClassFigures]]:
@@ -267,10 +274,10 @@ class Run:
 
     @property
     def main_metric(self) -> str:
-        """The metric that is shown first; of a series the error, whose share of variance says little."""
+        """The metric that is shown first: of one number, or of a series, the error in its own units."""
         if not self.task.is_regression:
             return "label_accuracy" if self.task.is_multilabel else "accuracy"
-        return "rmse" if self.observed is not None else "r2"
+        return "rmse" if self.observed is not None or self.task.outputs == 1 else "r2"
 
     @property
     def headline(self) -> tuple[str, Summary] | None:
@@ -289,8 +296,8 @@ class Run:
         if "validation" not in self.scores or "test" in self.scores or not chosen_there:
             return ""
         return (
-            "The epoch was chosen on the same validation rows, and intervals are over repeats on this table: "
-            "slightly optimistic; use --test 0.2 for an unbiased estimate."
+            "The epoch was chosen on the same validation rows, so these figures are slightly optimistic; use "
+            "--test 0.2 for an unbiased estimate."
         )
 
     @property
@@ -312,7 +319,7 @@ class Run:
         said = []
         if self.task.is_regression and any(one.target_scaling is not None for one in self.fitted):
             said.append(
-                "The loss is of standardized targets (mean 0, sd 1); RMSE and MAE are in its own units."
+                "The loss is of standardized targets (mean 0, sd 1); RMSE and MAE are in the target's units."
             )
         if self.task.kind == "binary":
             said.append(f'F1, average precision, precision and recall are of "{self.task.classes[1]}".')
@@ -414,7 +421,7 @@ class Run:
 
     def summary(self) -> str:
         """A few lines for a reader in a hurry."""
-        lines = [in_python(self.verdict.sentence)]
+        lines = [str(self.verdict)]
         headline = self.headline
         if headline is not None:
             name = label_of(headline[0])

@@ -40,6 +40,7 @@ def run_html(run: Run) -> str:
         rows.append(("best epoch", f"{best[(len(best) - 1) // 2]:.4g}", *ends))
     return view(
         heading("Run", f"{run.data['source']}, {repeats}, {run.plan.epochs:,} epochs"),
+        items("", run.verdict.concerns),
         said(run.verdict.sentence, run.verdict.remedy, run.failed),
         table(head, [row[: len(head)] for row in rows], words=(0,)),
         said(run.caution),

@@ -1,0 +1,156 @@
+"""How often is the verdict right? Curves with known answers: truth against verdict.
+
+`python -m benchmarks verdicts`; a number of curves a truth and number of repeats may follow (100).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.known_curves import TRUTHS, Known, drawn
+from benchmarks.known_trainings import trainings
+from benchmarks.measure import Aim, Table
+from epochal.curves import Curves, Verdict, judge
+
+REPEATS = (1, 3, 5, 10)
+RIGHT = {
+    "overfitting": ("overfitting",),
+    "slight overfitting": ("overfitting",),
+    "good fit": ("good fit", "stopped in time"),
+    "still improving": ("still improving",),
+    "underfitting": ("underfitting",),
+    "noise": ("no detectable difference from chance",),
+    "unstable": ("unstable",),
+    "good fit, stopped": ("good fit", "stopped in time"),
+    "overfitting, stopped": ("overfitting", "stopped in time"),
+}
+OPEN = ("leveled off", "not judged", "no detectable difference from chance")
+"""Kinds that claim nothing, beside those that are probable; on noise the last is the answer."""
+SHORT = {"no detectable difference from chance": "no difference from chance"}
+
+
+class Case(NamedTuple):
+    """A verdict beside the truth."""
+
+    source: str
+    truth: str
+    repeats: int
+    verdict: Verdict
+    curves: Curves
+    rise: float | None = None
+
+    @property
+    def right(self) -> bool:
+        """Whether it says the truth: of a small rise also that less than it would have been seen."""
+        kind, seen = self.verdict.kind, self.verdict.figures.get("rise_that_would_be_seen")
+        if self.truth == "slight overfitting" and kind in ("good fit", "stopped in time"):
+            return self.rise is not None and seen is not None and self.rise <= seen
+        return kind in RIGHT[self.truth]
+
+    @property
+    def commits(self) -> bool:
+        """Whether it claims something."""
+        kind = self.verdict.kind
+        return self.right or not (kind in OPEN or kind.startswith("probably"))
+
+    @property
+    def wrongly_green(self) -> bool:
+        """Whether it reassures though the mean ends above 1.2 times its least."""
+        mean = self.curves.summary("validation.loss").mean
+        mean = mean[np.isfinite(mean)]
+        return self.verdict.reassures and bool(mean[-1] > 1.2 * mean.min() > 0)
+
+
+def judged(known: Known) -> Verdict:
+    """The verdict on curves that were drawn."""
+    return judge(
+        known.curves,
+        baseline=known.baseline,
+        validation_samples=known.samples,
+        training_samples=known.training_samples,
+        stopped_early=known.truth.endswith("stopped"),
+        settings={"loss": known.loss, "learning_rate": 0.01, "batch_size": 32},
+    )
+
+
+def simulated(count: int) -> Iterator[Case]:
+    """Curves of the generative model."""
+    for repeats in REPEATS:
+        for truth in TRUTHS:
+            rng = np.random.default_rng([TRUTHS.index(truth), repeats])
+            for _ in range(count):
+                known = drawn(truth, repeats, rng)
+                yield Case("drawn", truth, repeats, judged(known), known.curves, known.rise)
+
+
+def trained(tables: int) -> Iterator[Case]:
+    """Real trainings."""
+    for one in trainings(tables, REPEATS):
+        yield Case("trained", one.truth, one.run.repeats, one.run.verdict, one.run.curves)
+
+
+def row(source: str, truth: str, cases: list[Case]) -> dict[str, str | int | float]:
+    """One line of the confusion table."""
+    kinds = Counter(case.verdict.kind for case in cases)
+    commits = [case for case in cases if case.commits]
+    return {
+        "source": source,
+        "truth": truth,
+        "curves": len(cases),
+        "commits": f"{len(commits) / len(cases):.0%}",
+        "right": f"{sum(case.right for case in commits) / len(commits):.0%}" if commits else "",
+        "verdicts": ", ".join(f"{SHORT.get(kind, kind)} {number}" for kind, number in kinds.most_common()),
+    }
+
+
+def table(cases: Iterable[Case]) -> Table:
+    """The confusion table."""
+    cases = list(cases)
+    columns = {
+        "source": "curves",
+        "truth": "truth",
+        "curves": "number",
+        "commits": "commits",
+        "right": "right where it commits",
+        "verdicts": "verdicts",
+    }
+    found = Table("verdicts", "Verdicts on curves with known answers", columns, timed=False)
+    for source in ("drawn", "trained"):
+        for truth in TRUTHS:
+            some = [case for case in cases if case.source == source and case.truth == truth]
+            if some:
+                found.rows.append(row(source, truth, some))
+    for repeats in REPEATS:
+        some = [case for case in cases if case.repeats == repeats]
+        found.rows.append(row(f"all, {repeats} repeat{'s' * (repeats > 1)}", "", some) | {"verdicts": ""})
+    found.rows.append(row("all", "", cases) | {"verdicts": ""})
+    commits = [case for case in cases if case.commits]
+    for source in ("drawn", "trained"):
+        some = [case for case in commits if case.source == source]
+        if some:
+            share = sum(case.right for case in some) / len(some)
+            found.aims.append(Aim(f"right where it commits, {source}", share, 0.95))
+    green = sum(case.wrongly_green for case in cases)
+    found.aims.append(Aim("green on an end above 1.2 times the least", green, 0, at_most=True))
+    found.notes.append(
+        "1, 3, 5 and 10 repeats in equal parts. “Commits”: not probably, leveled off, not judged or, "
+        "except on "
+        "noise, no detectable difference from chance. Slight overfitting (a rise of 4 to 15 % of the "
+        "least loss) "
+        "is also right where the verdict says that a rise of that size could have gone unseen."
+    )
+    return found
+
+
+def main(count: int = 100, tables: int = 2) -> None:
+    """Measure, and write the table."""
+    table([*simulated(count), *trained(tables)]).publish()
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

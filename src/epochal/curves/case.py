@@ -1,0 +1,314 @@
+"""The curves of a run as a verdict reads them: oriented, with their yardsticks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from epochal.curves.record import Curves
+from epochal.curves.smoothing import ending, majority_mean, plain
+from epochal.curves.statistics import t_factor
+from epochal.directions import higher_is_better, label_of
+
+__all__ = [
+    "ABOVE_LEAST",
+    "COLLAPSE",
+    "EXPLAINED",
+    "FALL",
+    "FEWEST_EVALUATIONS",
+    "FEWEST_REPEATS",
+    "GAP",
+    "JUMP",
+    "LEARNED",
+    "RISE",
+    "Case",
+    "digits",
+]
+
+Floats = NDArray[np.float64]
+
+# Sizes below which a difference is not worth a word, however sure; each is arbitrary, and said to be.
+FEWEST_EVALUATIONS = 10
+FEWEST_REPEATS = 4  # below, a t interval is too wide to be of use, and the samples are reasoned about
+RISE = 0.02  # of the baseline loss: a rise of the validation loss that is worth a word
+LEARNED = 0.05  # of what was learned, the baseline less the least validation loss: likewise
+ABOVE_LEAST = 1.2  # times the least validation loss: an end above it is never called a good fit
+FALL = 0.01  # of the baseline loss, over the last fifth of the run: a fall that is worth waiting for
+EXPLAINED = 0.20  # of the baseline loss: a training loss that explains less has learned little
+GAP = 0.05  # of the baseline loss: a smaller gap between validation and training is no gap
+JUMP = 0.10  # of the baseline loss, within one evaluation: a jump of the training loss
+COLLAPSE = 0.50  # of the baseline loss, within one evaluation: a collapse
+_OVERLAP = 0.25  # validation to training samples, where the training samples are not known
+
+
+@dataclass(frozen=True)
+class Case:
+    """The curves, oriented so that lower is better, and the yardsticks."""
+
+    curves: Curves
+    name: str
+    epochs: Floats  # (points,)
+    monitored: Floats | None  # (repeats, points), lower is better
+    training: Floats | None
+    yardstick: float  # a loss worth 100 %
+    baseline: dict[str, Floats]
+    samples: int
+    overlap: float
+    settings: Mapping[str, Any]
+    window: int
+    training_samples: int | None
+
+    @classmethod
+    def of(
+        cls,
+        curves: Curves,
+        baseline: Mapping[str, ArrayLike] | None,
+        samples: int,
+        training_samples: int | None,
+        monitor: str,
+        settings: Mapping[str, Any],
+    ) -> Case:
+        """The case that `judge` is asked about."""
+        monitored = None
+        if monitor in curves.columns and np.isfinite(curves.columns[monitor]).any():
+            monitored = curves.values(monitor)[1]
+            monitored = -monitored if higher_is_better(monitor) else monitored
+        training, epochs = None, np.empty(0)
+        if curves.columns:
+            epochs = curves.values(curves.names[0])[0]
+        for name in ("train.loss", "train.running_loss"):
+            if name in curves.columns and np.isfinite(curves.columns[name]).any():
+                training = curves.values(name)[1]
+                break
+        repeats = len(curves.repeats)
+        known = {
+            name: np.broadcast_to(np.asarray(level, float), repeats)
+            for name, level in (baseline or {}).items()
+        }
+        yardstick = _yardstick(known.get(monitor), monitored, training)
+        points = epochs.size
+        overlap = samples / training_samples if training_samples else _OVERLAP
+        window = max(1, min(max(3, points // 20), points // 3))
+        return cls(
+            curves,
+            monitor,
+            epochs,
+            monitored,
+            training,
+            yardstick,
+            known,
+            samples,
+            overlap,
+            settings,
+            window,
+            training_samples,
+        )
+
+    @property
+    def repeats(self) -> int:
+        """How many repeats there are."""
+        return len(self.curves.repeats)
+
+    @property
+    def evaluations(self) -> int:
+        """Evaluations of the repeat in the middle."""
+        assert self.monitored is not None
+        return int(np.median(np.isfinite(self.monitored).sum(axis=1)))
+
+    @property
+    def horizon(self) -> float:
+        """The last epoch that was evaluated: nothing is claimed beyond."""
+        return float(self.epochs[-1]) if self.epochs.size else 0.0
+
+    @property
+    def always(self) -> str:
+        """The baseline in words: what the best constant prediction always says."""
+        if self.name.endswith("accuracy"):
+            return "always predicting the most frequent class"
+        said = {
+            "log_loss": "always predicting the class frequencies",
+            "squared_error": "always predicting the mean",
+            "absolute_error": "always predicting the median",
+        }
+        return said.get(str(self.settings.get("loss")), "the baseline, a constant prediction,")
+
+    @property
+    def flipped(self) -> bool:
+        """Whether the monitored curve is better higher, and was turned over."""
+        return higher_is_better(self.name)
+
+    @property
+    def called(self) -> str:
+        """The monitored curve in words."""
+        return label_of(self.name)
+
+    def lower_bound(self, differences: Floats, confidence: float = 0.9) -> float:
+        """The lower end of a two-sided interval of a mean difference over overlapping splits.
+
+        By default it is the one-sided 95 % bound, for questions that have a direction.
+        """
+        sd = float(differences.std(ddof=1))
+        return (
+            float(differences.mean())
+            - t_factor(differences.size, overlap=self.overlap, confidence=confidence) * sd
+        )
+
+    def nats(self, worse: float, better: float) -> float:
+        """The log likelihood ratio of two predictors on the validation samples, from their mean losses.
+
+        For a log loss it is samples · (worse - better), exactly; for a squared loss, with normal errors,
+        samples / 2 · log(worse / better). If the worse predictor were the true one, a ratio of 20 would have
+        a probability of at most 1/20 (Markov's inequality), whatever the spread of single losses.
+        """
+        if not self.samples:
+            return math.inf if worse > better else -math.inf
+        if self.flipped:  # an accuracy or the like: a normal approximation of the difference of two shares
+            share = min(max(-(worse + better) / 2, 0.0), 1.0)
+            variance = max(2 * share * (1 - share), 1e-3) / self.samples
+            return math.copysign((worse - better) ** 2 / (2 * variance), worse - better)
+        if self.loss == "log_loss":
+            return self.samples * (worse - better)
+        if self.loss != "squared_error":  # no likelihood belongs to it, and none is claimed
+            return -math.inf
+        if min(worse, better) <= 0:
+            return math.inf if worse > better else -math.inf
+        return self.samples / 2 * math.log(worse / better)
+
+    def rise_of(self, nats: float, least: float) -> float:
+        """The rise above a loss that has this log likelihood ratio: the inverse of `nats`."""
+        if not self.samples:
+            return 0.0
+        if self.flipped:
+            share = min(max(-least, 0.0), 1.0)
+            return math.sqrt(2 * nats * max(2 * share * (1 - share), 1e-3) / self.samples)
+        if self.loss == "log_loss":
+            return nats / self.samples
+        return (
+            least * math.expm1(min(2 * nats / self.samples, 50.0))
+            if self.loss == "squared_error"
+            else math.inf
+        )
+
+    @property
+    def loss(self) -> str:
+        """The name of the loss; without settings, the usual one of curves with or without an accuracy."""
+        usual = any(name.endswith("accuracy") for name in self.curves.names)
+        return str(self.settings.get("loss") or ("log_loss" if usual else "squared_error"))
+
+    @property
+    def told(self) -> str:
+        """The curve that sentences speak of: of squared errors the typical error, in units of the target."""
+        error = self.name.replace(".loss", ".rmse")
+        known = error in self.curves.columns and np.isfinite(self.curves.columns[error]).any()
+        return error if known and self.name.endswith(".loss") and self.loss == "squared_error" else self.name
+
+    @property
+    def told_as(self) -> str:
+        """That curve in words."""
+        typical = f"typical {self.name.partition('.')[0]} error (RMSE)"
+        return label_of(self.told) if self.told == self.name else typical
+
+    @property
+    def told_baseline(self) -> str:
+        """What the baseline reaches there, in parentheses; empty where it is not known."""
+        level = self.baseline.get(self.told)
+        return "" if level is None else f" ({self.always} gives {digits(float(np.mean(level)))})"
+
+    def told_at_best(self) -> float:
+        """The mean over repeats of the told curve at the best evaluation of each."""
+        best = self.curves.best(self.name)
+        updates, array = self.curves.values(self.told, "updates")
+        at = np.searchsorted(updates, best.update[best.update >= 0])
+        values = array[best.update >= 0][np.arange(at.size), at]
+        return float(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else math.nan
+
+    def told_at_end(self) -> tuple[float, float]:
+        """Where the mean of the told curve ends, and its value there: what a picture shows."""
+        mean = self.curves.summary(self.told).mean
+        last = int(np.flatnonzero(np.isfinite(mean))[-1])
+        return float(self.epochs[last]), float(mean[last])
+
+    @property
+    def above_least(self) -> float:
+        """The end of the mean curve over its least; NaN where that says nothing."""
+        if self.monitored is None or self.flipped:
+            return math.nan
+        mean = majority_mean(self.monitored)
+        mean = mean[np.isfinite(mean)]
+        ends = [row[np.isfinite(row)][-1] for row in self.monitored if np.isfinite(row).any()]
+        if not mean.size or mean.min() <= 0:
+            return math.nan
+        return max(float(mean[-1]), float(np.mean(ends))) / float(mean.min())
+
+    @property
+    def above_own(self) -> float:
+        """The last value of each repeat over its own least, the mean over repeats: scatter raises it, too."""
+        if self.monitored is None or self.flipped:
+            return math.nan
+        rows = [row[np.isfinite(row)] for row in self.monitored if np.isfinite(row).any()]
+        ends, least = np.array([row[-1] for row in rows]), np.array([row.min() for row in rows])
+        return (
+            max(float((ends / least).mean()), float(ends.mean() / least.mean()))
+            if (least > 0).all()
+            else math.nan
+        )
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the training loss has nothing left to lose: a ten-thousandth of the yardstick."""
+        if self.training is None or not self.yardstick > 0:
+            return False
+        return abs(ending(self.training, 1)) < 1e-4 * self.yardstick
+
+    def training_end(self) -> float:
+        """The training loss at the end, the mean over repeats."""
+        assert self.training is not None
+        return ending(self.training, 1)
+
+    def training_share(self) -> float | None:
+        """The share of the baseline loss that the training loss has lost, at the end."""
+        if self.training is None or self.flipped or self.yardstick <= 0:
+            return None
+        return 1 - ending(self.training, self.window) / self.yardstick
+
+    def figures(self) -> dict[str, Any]:
+        """The figures that every verdict has."""
+        best = self.curves.best(self.name)
+        known = best.value[np.isfinite(best.value)]
+        found: dict[str, Any] = {
+            "repeats": self.repeats,
+            "evaluations": self.evaluations,
+            "epochs": plain(self.horizon),
+            "validation_samples": self.samples,
+            "best_epoch": plain(best.median_epoch),
+            "best_epoch_range": [plain(float(np.nanmin(best.epoch))), plain(float(np.nanmax(best.epoch)))],
+            "best_value": plain(float(known.mean())),
+        }
+        level = self.baseline.get(self.name)
+        if level is not None:
+            found["baseline"] = plain(float(level.mean()))
+        return found
+
+
+def digits(number: Any) -> str:
+    """A figure in three digits."""
+    return "unknown" if number is None or not math.isfinite(number) else f"{number:.3g}"
+
+
+def _yardstick(level: Floats | None, monitored: Floats | None, training: Floats | None) -> float:
+    """The loss of the baseline, or, where it is not known, the loss at the first evaluation."""
+    for column in (
+        level,
+        None if monitored is None else monitored[:, 0],
+        None if training is None else training[:, 0],
+    ):
+        if column is not None:
+            sizes = np.abs(column[np.isfinite(column)])
+            if sizes.size and sizes.mean() > 0:
+                return float(sizes.mean())
+    return 1.0

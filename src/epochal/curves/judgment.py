@@ -1,0 +1,138 @@
+"""What a verdict is, and how its figures are called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from epochal.directions import label_of
+from epochal.faces import in_python
+from epochal.html_view import details, facts, heading, items, said, view
+
+__all__ = ["GOOD", "KINDS", "Verdict", "epochs_in_words", "figure_label"]
+
+KINDS = (
+    "overfitting",
+    "probably overfitting",
+    "underfitting",
+    "probably underfitting",
+    "good fit",
+    "stopped in time",
+    "leveled off",
+    "still improving",
+    "unstable",
+    "probably unstable",
+    "no detectable difference from chance",
+    "not judged",
+)
+"""Every kind of verdict. "leveled off" is flat to the eye, and a rise that matters could have gone unseen."""
+
+GOOD = ("good fit", "stopped in time")
+"""Kinds that reassure."""
+
+_LABELS = {
+    "best_epoch_range": "best epochs of the repeats",
+    "best_value": "validation loss at the best epochs",
+    "fair_best_value": "the same, each epoch chosen on the other repeats",
+    "gain_at_least": "gain over the baseline, lower 95 % bound",
+    "gain_that_would_be_seen": "gain that would have been seen",
+    "lowest_epoch": "epoch where the smoothed mean is lowest",
+    "value_there": "smoothed loss there",
+    "value_at_the_end": "smoothed loss at the end",
+    "rise_to_the_end": "rise between them",
+    "end_over_least": "end of the mean, times its least",
+    "rise_worth_a_word": "smallest rise that counts",
+    "rise_that_would_be_seen": "rise that would have been seen",
+    "rise_by_a_factor_of_at_least": "rise as a factor, lower 95 % bound",
+    "rise_at_least": "rise, lower 95 % bound",
+    "training_fall_meanwhile": "fall of the training loss meanwhile",
+    "fall_over_last_epochs": "fall over the last epochs",
+    "fall_at_least": "fall over the last epochs, lower 95 % bound",
+    "fall_worth_a_word": "smallest fall that counts",
+    "scatter_bound": "what scatter alone can do",
+    "log_likelihood_ratio": "evidence of the samples (log likelihood ratio)",
+    "log_likelihood_ratio_needed": "evidence that is needed",
+    "explained_share_of_training_loss": "share of the baseline loss that training removed",
+}
+
+
+def figure_label(name: str) -> str:
+    """A figure of a verdict as people write it.
+
+    >>> figure_label("rise_worth_a_word"), figure_label("validation_samples")
+    ('smallest rise that counts', 'validation samples')
+    """
+    return _LABELS.get(name) or label_of(name)
+
+
+def epochs_in_words(epochs: float) -> str:
+    """An epoch with its fraction, as far as it is worth saying.
+
+    >>> epochs_in_words(8.0666), epochs_in_words(1500.0)
+    ('8.1', '1,500')
+    """
+    return f"{epochs:,.0f}" if epochs == round(epochs) or epochs >= 100 else f"{epochs:.1f}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A judgment of learning curves that can be checked: the rule and the figures travel with it.
+
+    kind      one of `KINDS`.
+    sentence  the judgment of the curves, in one or two sentences.
+    rule      how it was reached, thresholds included.
+    figures   the numbers that led to it.
+    remedy    what to do, with the flags of the command line.
+    concerns  what matters more than the shape of the curve, one sentence each: it is said first.
+    """
+
+    kind: str
+    sentence: str
+    rule: str
+    figures: dict[str, Any] = field(default_factory=dict)
+    remedy: str = ""
+    concerns: tuple[str, ...] = ()
+
+    @property
+    def reassures(self) -> bool:
+        """Whether nothing speaks against the run: shown in green."""
+        return self.kind in GOOD and not self.concerns
+
+    @property
+    def said(self) -> str:
+        """The concerns, then the sentence."""
+        return " ".join((*self.concerns, self.sentence))
+
+    def __str__(self) -> str:
+        return in_python(self.said)
+
+    def __repr__(self) -> str:
+        return f"<Verdict: {' '.join(filter(None, (str(self), in_python(self.remedy))))}>"
+
+    def _repr_html_(self) -> str:
+        figures = [(figure_label(name), _shown(value)) for name, value in self.figures.items()]
+        rest = facts([*figures, ("rule", in_python(self.rule))])
+        return view(
+            heading("Verdict", self.kind),
+            items("", self.concerns),
+            said(self.sentence, self.remedy),
+            details("How this was judged", rest),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "kind": self.kind,
+            "sentence": self.sentence,
+            "rule": self.rule,
+            "figures": dict(self.figures),
+            "remedy": self.remedy,
+            "concerns": list(self.concerns),
+        }
+
+
+def _shown(value: object) -> str:
+    """A figure for a reader: a range, a rounded number, or as it is."""
+    if isinstance(value, list | tuple):
+        return " to ".join(map(_shown, value))
+    return f"{value:.3g}" if isinstance(value, float) and not value.is_integer() else f"{value}"

@@ -1,0 +1,128 @@
+"""Is a training stable, and what would calm it?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from epochal.curves.case import ABOVE_LEAST, COLLAPSE, JUMP, Case
+from epochal.curves.judgment import Verdict, epochs_in_words
+from epochal.curves.smoothing import counted, plain
+
+__all__ = ["calmer", "say_end_above", "unstable"]
+
+
+def unstable(case: Case) -> Verdict | None:
+    """Has a loss stopped being a number, or does the training loss jump, in most repeats or in some?"""
+    curves = case.curves
+    losses = {name: column for name, column in curves.columns.items() if name.endswith("loss")}
+    measured = {name: column for name, column in losses.items() if not np.isnan(column).all()} or losses
+    broken = np.zeros(len(curves), dtype=bool)
+    for name, column in measured.items():  # a column that was never measured says nothing
+        broken |= ~np.isfinite(column) & ((curves.update > 0) | (name != "train.running_loss"))
+    if broken.any():
+        which = np.unique(curves.repeat[broken])
+        first = float(curves.epoch[broken].min())
+        return Verdict(
+            "unstable",
+            f"Unstable: the loss stopped being a finite number in {which.size} of "
+            f"{counted(case.repeats, 'repeat')}, first by epoch {epochs_in_words(first)}.",
+            "A loss that is not finite in any evaluation.",
+            {"repeats": case.repeats, "repeats_not_finite": int(which.size), "first_epoch": plain(first)},
+            calmer(case),
+        )
+    curve = case.training
+    if curve is None:
+        return None
+    ends, collapsed, jumped, shares, places = [], 0, 0, [], []
+    for row in curve:
+        row = row[np.isfinite(row)]
+        if row.size < 4:
+            continue
+        steps = np.diff(row)
+        jumps = steps > JUMP * case.yardstick
+        shares.append(float(jumps.mean()))
+        jumped += bool(jumps.sum() >= 3 and jumps.mean() >= 0.1)
+        end = float(np.median(row[-min(max(case.window, 5), row.size) :]))
+        ends.append(end)
+        fallen = (
+            bool((steps > COLLAPSE * case.yardstick).any()) and end > row.min() + COLLAPSE * case.yardstick
+        )
+        risen = end > row[0] + JUMP * case.yardstick
+        if fallen or risen:
+            collapsed += 1
+            finite = np.isfinite(case.epochs)
+            places.append(float(case.epochs[finite][1 + int(np.argmax(steps))]))
+    if not shares:
+        return None
+    figures = {
+        "repeats": case.repeats,
+        "repeats_that_jump": jumped,
+        "repeats_that_collapsed": collapsed,
+        "share_of_evaluations_with_a_jump": plain(float(np.mean(shares))),
+        "jump_is_more_than": plain(JUMP * case.yardstick),
+    }
+    rule = (
+        f"Unstable when, in at least half of the repeats, the training loss rises from one evaluation to "
+        f"the next by "
+        f"more than {JUMP:.0%} of the baseline loss, three times or more and in a tenth of the "
+        f"evaluations; or when "
+        f"in a fifth of the repeats it ends above its start, or jumps by {COLLAPSE:.0%} and stays there. "
+        f"(The shares are arbitrary.)"
+    )
+    share, among = float(np.mean(shares)), counted(len(shares), "repeat")
+    if jumped * 2 >= len(shares):
+        kind = "unstable"
+        sentence = (
+            f"Unstable: the training loss jumps up in {share:.0%} of the evaluations, in {jumped} of {among}."
+        )
+    elif collapsed * 5 >= len(shares):
+        kind = "unstable"
+        sentence = (
+            f"Unstable: the training loss collapsed upwards in {collapsed} of {among}, around epoch "
+            f"{float(np.median(places)):,.6g}, and did not come back."
+        )
+    elif jumped or collapsed:
+        kind = "probably unstable"
+        sentence = (
+            f"Probably unstable: the training loss jumps up or collapses in {max(jumped, collapsed)} of "
+            f"{among}; "
+            f"more repeats would tell how often (--repeats {2 * len(shares)})."
+        )
+    else:
+        return None
+    return Verdict(kind, sentence, rule, figures, calmer(case))
+
+
+def say_end_above(case: Case) -> Verdict:
+    """The validation loss ends far above its least, and the training loss did not fall meanwhile."""
+    sentence = (
+        f"Probably unstable: the mean {case.called} ended at {case.above_least:.2g} times its least, and the "
+        "training loss did not fall meanwhile."
+    )
+    rule = f"An end above {ABOVE_LEAST} times the least is no good fit."
+    return Verdict("probably unstable", sentence, rule, case.figures(), calmer(case))
+
+
+def calmer(case: Case) -> str:
+    """What to do about a loss that jumps: the scale of the inputs is the first suspicion."""
+    rate, size = case.settings.get("learning_rate"), case.settings.get("batch_size")
+    first = ""
+    if case.settings.get("unscaled"):
+        first = "The inputs are not standardized, which is the first suspicion: leave out --no-standardize. "
+    slower = (
+        f"--learning-rate {float(rate) / 3:.1g}"
+        if isinstance(rate, int | float)
+        else "a third of the learning rate"
+    )
+    if isinstance(size, int) and case.training_samples is not None:
+        if size >= case.training_samples:
+            return f"{first}The learning rate is too large: try a smaller one ({slower})."
+        larger = f"--batch-size {min(4 * size, case.training_samples)}"
+    else:
+        larger = (
+            f"--batch-size {4 * int(size)}" if isinstance(size, int) else "a batch size four times as large"
+        )
+    return (
+        f"{first}The learning rate is too large for the noise of batches of this size: "
+        f"try a smaller rate ({slower}), or a larger batch ({larger})."
+    )

@@ -1,0 +1,188 @@
+"""Laws of verdicts that can't be sure: nothing reassures wrongly, and what matters more is said first."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from benchmarks.known_curves import TRUTHS, Known, drawn
+
+import epochal as ep
+from epochal.curves import Curves, Verdict, judge
+from epochal.errors import Refusal
+from epochal.run.concerns import concerns_of
+
+evidence, verdict = (importlib.import_module(f"epochal.curves.{n}") for n in ("evidence", "verdict"))
+
+
+def judged(known: Known, **more: object) -> Verdict:
+    arguments: dict[str, object] = {
+        "baseline": known.baseline,
+        "validation_samples": known.samples,
+        "training_samples": known.training_samples,
+        "stopped_early": known.truth.endswith("stopped"),
+        "settings": {"loss": known.loss},
+    }
+    return judge(known.curves, **(arguments | more))  # type: ignore[arg-type]
+
+
+def above(known: Known) -> float:
+    """The end of the mean curve over its least, stopped repeats at their last value."""
+    mean = known.curves.summary("validation.loss").mean
+    mean = mean[np.isfinite(mean)]
+    return float(mean[-1] / mean.min())
+
+
+def some(truth: str, repeats: int, count: int) -> list[Known]:
+    rng = np.random.default_rng([TRUTHS.index(truth), repeats, 1])
+    return [drawn(truth, repeats, rng) for _ in range(count)]
+
+
+@pytest.mark.parametrize("repeats", [1, 3, 5, 10])
+def test_what_ends_above_its_least_is_never_a_good_fit(repeats: int) -> None:
+    for truth in TRUTHS:
+        for known in some(truth, repeats, 8):
+            if above(known) > 1.2:
+                assert not judged(known).reassures, (truth, above(known))
+
+
+def test_without_the_bound_on_the_end_some_would_be_called_a_good_fit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The negative control: tests of significance alone let ends above 1.2 times the least pass."""
+    monkeypatch.setattr(evidence, "ABOVE_LEAST", np.inf)
+    monkeypatch.setattr(evidence, "PROBABLE", 0.9)
+    monkeypatch.setattr(verdict, "ABOVE_LEAST", np.inf)
+    monkeypatch.setattr("epochal.curves.case.Case.above_own", 1.0)
+    monkeypatch.setattr("epochal.curves.case.Case.above_least", 1.0)
+    found = [
+        judged(known).reassures
+        for truth in ("overfitting", "overfitting, stopped")
+        for known in some(truth, 5, 60)
+        if above(known) > 1.2
+    ]
+    assert sum(found) >= 2
+
+
+def rising(ends: tuple[float, ...], training_ends: float = 0.05) -> Curves:
+    """Repeats that fall to 0.3 by epoch 20 and rise to `ends` of it by epoch 60."""
+    t, rng = np.arange(61.0), np.random.default_rng(0)
+    turn = np.clip((t - 20) / 40, 0, 1)
+    rows = np.array([0.3 * (1 + (end - 1) * turn) + 0.6 * np.exp(-t / 4) for end in ends])
+    rows += rng.normal(0, 0.003, rows.shape)
+    training = np.tile(training_ends + 0.65 * np.exp(-t / 15), (len(ends), 1))
+    repeat, at = np.repeat(np.arange(len(ends)), t.size), np.tile(np.arange(t.size), len(ends))
+    columns = {"train.loss": training.ravel(), "validation.loss": rows.ravel()}
+    return Curves(repeat, at, at * 10, at * 100, at * 0.1, columns)
+
+
+KNOWN = {"baseline": {"validation.loss": 0.68}, "validation_samples": 100, "training_samples": 400}
+
+
+def test_a_rise_in_some_repeats_is_probable_and_says_how_many_would_tell() -> None:
+    verdict = judge(rising((1.0, 2.6, 1.3, 1.1, 1.0)), **KNOWN)  # type: ignore[arg-type]
+    assert verdict.kind == "probably overfitting" and verdict.sentence.startswith("Probably overfitting")
+    assert "scatter could still explain" in verdict.sentence
+    assert "--repeats" in verdict.remedy or "more validation samples" in verdict.remedy
+    sure = judge(rising((1.5, 1.6, 1.4, 1.7, 1.5)), **KNOWN)  # type: ignore[arg-type]
+    assert sure.kind == "overfitting"
+    flat = judge(rising((1.0,) * 5), **KNOWN)  # type: ignore[arg-type]
+    assert flat.kind == "good fit" and "could have gone unseen" in flat.sentence
+    assert flat.figures["rise_that_would_be_seen"] > 0 and "Nothing needs to change" not in flat.remedy
+
+
+def test_a_rise_is_judged_against_what_was_learned() -> None:
+    """From 0.30 to 0.33 with a baseline of 0.36: half of what was learned, though 8 % of the baseline."""
+    little = dict(KNOWN, baseline={"validation.loss": 0.36})
+    assert judge(rising((1.04, 1.05, 1.045, 1.05, 1.04)), **little).kind == "overfitting"  # type: ignore[arg-type]
+
+
+def test_an_end_above_the_least_without_a_falling_training_loss_is_no_good_fit() -> None:
+    curves = rising((1.5,) * 5)
+    curves.columns["train.loss"] = np.full(len(curves), 0.2)
+    assert judge(curves, **KNOWN).kind == "probably unstable"  # type: ignore[arg-type]
+
+
+def test_one_value_for_one_thing() -> None:
+    """The best value is that of the table of results, the end that of the picture."""
+    curves = rising((1.5, 1.6, 1.4, 1.7, 1.5))
+    verdict = judge(curves, **KNOWN)  # type: ignore[arg-type]
+    best, end = curves.best("validation.loss"), curves.summary("validation.loss").mean[-1]
+    assert f"from {best.value.mean():.3g} at the best epochs to {end:.3g} at epoch 60" in verdict.sentence
+    assert f"around epoch {best.median_epoch:.0f}:" in verdict.sentence
+
+
+def test_stopped_by_patience_is_in_time_and_not_without_overfitting() -> None:
+    found = [judged(known) for known in some("good fit, stopped", 5, 20)]
+    assert sum(verdict.kind == "stopped in time" for verdict in found) >= 16
+    assert all("no sign of overfitting" not in verdict.sentence.lower() for verdict in found)
+
+
+def test_patience_is_advised_only_where_it_saves_and_keeps_the_weights() -> None:
+    curves = rising((1.5, 1.6, 1.4, 1.7, 1.5))
+    remedy = judge(curves, **KNOWN).remedy  # type: ignore[arg-type]
+    assert "--patience" in remedy and "would have kept the same weights" in remedy
+    late = curves.columns["validation.loss"].reshape(5, -1)
+    late[:, -1] = 0.25  # the best is the last: no patience would have saved anything
+    assert "--patience" not in judge(curves, **KNOWN).remedy  # type: ignore[arg-type]
+
+
+def test_nothing_left_to_learn_is_not_told_to_train_longer() -> None:
+    t = np.arange(6)
+    columns = {"train.loss": 1e-10 * np.ones(6), "validation.loss": 0.1 + 0.5 * np.exp(-t)}
+    short = Curves(np.zeros(6, int), t, t * 10, t * 100, t * 0.1, columns)
+    remedy = judge(short, **KNOWN).remedy  # type: ignore[arg-type]
+    assert "nothing left to learn" in remedy and "--epochs" not in remedy
+
+
+def test_a_jumping_loss_of_unscaled_inputs_is_first_of_all_unscaled() -> None:
+    known = some("unstable", 5, 1)[0]
+    remedy = judged(known, settings={"unscaled": True, "learning_rate": 0.1}).remedy
+    assert remedy.startswith("The inputs are not standardized")
+    assert "not standardized" not in judged(known, settings={"learning_rate": 0.1}).remedy
+
+
+def test_concerns_come_first_and_nothing_is_good_beside_them() -> None:
+    curves = rising((1.0,) * 5)
+    verdict = judge(curves, **KNOWN, concerns=("A concern.",))  # type: ignore[arg-type]
+    assert str(verdict).startswith("A concern. ") and verdict.kind == "leveled off" and not verdict.reassures
+    assert replace(verdict, concerns=()).said == verdict.sentence
+
+
+def test_what_concerns() -> None:
+    leak = "column 3 (code) determines the target: each of its 2 values goes with one class."
+    counts = {"validation": np.array([[[9, 0], [3, 0]]])}
+    found = concerns_of((leak, "another note"), {}, counts, ("no", "yes"))
+    assert [one[:10] for one in found] == ["Leakage su", '"yes" is n']
+    assert concerns_of((), {}, {"validation": np.array([[[9, 0], [2, 1]]])}, ("no", "yes")) == ()
+
+
+def test_a_class_that_is_never_predicted_is_said_first() -> None:
+    rng = np.random.default_rng(0)
+    targets = (np.arange(200) < 10).astype(int)
+    run = ep.fit(ep.MLP(4), rng.normal(size=(200, 3)), targets, epochs=20, learning_rate=0.01, progress=False)
+    counts = run.scores["validation"].confusion
+    assert counts is not None
+    assert counts.sum(axis=(0, 1))[1] == 0
+    assert '"1" is never predicted' in run.verdict.concerns[0]
+    assert str(run).splitlines()[1].startswith('"1" is never predicted')
+
+
+def test_the_running_loss_decides_about_no_parameters() -> None:
+    with pytest.raises(Refusal, match=r"monitor can't be train\.running_loss.*train\.loss"):
+        ep.fit(ep.MLP(4), np.zeros((40, 2)), np.arange(40) % 2, monitor="train.running_loss", epochs=1)
+
+
+def test_regression_speaks_in_units_of_the_target() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 3))
+    y = 1000 + 50 * X[:, 0] + rng.normal(0, 40, 120)
+    run = ep.fit(ep.MLP(64, 64), X, y, epochs=60, repeats=4, learning_rate=0.01, progress=False)
+    typical = run.metrics["validation"]["rmse"].mean
+    assert run.verdict.kind.endswith("overfitting")
+    assert (
+        f"the typical validation error (RMSE) rose from {typical:.3g} at the best epochs"
+        in run.verdict.sentence
+    )
