@@ -24,6 +24,7 @@ from epochal.choose.bench import Bench
 from epochal.choose.confirm import USUAL_EPOCHS, usual_point
 from epochal.choose.finals import Final, Rules, final_of
 from epochal.choose.goal import Goal, baseline, price_of
+from epochal.choose.levels import MARGIN
 from epochal.choose.search import Point, Search
 from epochal.choose.setting import Setting
 from epochal.choose.trial import Job
@@ -162,15 +163,19 @@ def main() -> None:
             row["advised"] = "nothing"
         table.rows.append(row)
     held = [one["promise"][1] <= one["fresh"] <= one["promise"][2] for one in told]
-    # Worse: significantly so, or by more than the margin of equivalence.
-    worse = [one["apart"][1] > 0 and one["apart"][0] > 0.01 * one["span"] for one in told]
-    better = [one["apart"][2] < 0 for one in told]
+    lower, higher = ([one for one in told if one["apart"][end] * sign > 0] for end, sign in ((2, -1), (1, 1)))
+    worse = [one for one in higher if one["apart"][0] > MARGIN * one["span"]]
+    table.notes.append(
+        f"Of {len(told)} advices {len(lower)} are significantly better than the defaults, {len(higher)} "
+        f"significantly worse, and {len(worse)} of those by more than the margin of equivalence ({MARGIN:.0%} of "
+        "what the defaults gain on the baseline)."
+    )
     gain = [-one["apart"][0] / one["span"] for one in told]
     table.aims += [
         Aim("tables of noise on which it abstains", sum(not one["recommended"] for one in noise), NOISE - 1),
         Aim("share of promises that hold", float(np.mean(held)), 0.95),
-        Aim("advices that are significantly worse than the defaults", sum(worse), 0, at_most=True),
-        Aim("advices that are significantly better", sum(better), 0),
+        Aim("advices that are significantly worse than the defaults, and by more than the margin", len(worse), 0,
+            at_most=True),
         Aim("median gain on the defaults, share of their gain on the baseline", float(np.median(gain)), 0.0),
         Aim("fresh seeds that failed, of all", sum(one["failed"] for one in told) / (FRESH * len(told)), 0.02,
             at_most=True),

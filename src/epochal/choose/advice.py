@@ -48,7 +48,8 @@ class Tried:
     repeats                    trainings of it.
     effort                     updates until the target was reached.
     price                      expected cost in the unit of the goal (seconds, samples or updates; for
-                               "quality" the mean of the judged column), with a 95 % interval.
+                               "quality" the mean of the judged column, which for a setting on fewer repeats
+                               is that of the advised one and their paired difference), with a 95 % interval.
     ratio                      price over that of the advised setting, (middle, low, high), by pairs of
                                repeats; for "quality" the paired difference.
     tied                       whether it can't be told apart from the advised one, with as many repeats.

@@ -152,8 +152,8 @@ def _by_price(evidence: Evidence, point: Point) -> Tried:
         effort=effort(reached),
         price=(spent.expected, spent.low, spent.high),
         ratio=(middle, against.low, against.high),
-        tied=level and not few,
-        given_up=level and few,
+        tied=bool(level and not few),
+        given_up=bool(level and few),
     )
 
 
@@ -161,17 +161,22 @@ def _by_quality(evidence: Evidence, levels: Levels, point: Point) -> Tried:
     """What a point reaches after the epochs that are best for it, less the winner on the same repeats."""
     winner = evidence.confirmed.winner
     best = evidence.best if winner is None else winner.point
+    held = levels.found.get(best, {})
     repeats = levels.seen(point, evidence.repeats)
+    repeats = [repeat for repeat in repeats if repeat in held] or repeats
     values = levels.sign * levels.by_others(point, repeats)
-    if best in levels.found and not levels.missing(best, repeats):
+    others = np.full(len(repeats), math.nan)  # whatever was tried broke: there is nothing to compare with
+    if all(repeat in held for repeat in repeats):
         others = levels.sign * levels.by_others(best, repeats)
-    else:  # whatever was tried broke: there is nothing to compare with
-        others = np.full(len(repeats), math.nan)
-    mean, apart = summarize(values), summarize(values - others)
-    low, high = mean.ci95 or (math.nan, math.nan)
-    less, more = apart.ci95 or (math.nan, math.nan)
-    level = point == best or (less <= 0 if levels.sign > 0 else more >= 0)
     few = bool(levels.missing(point, evidence.repeats))
+    apart, price = summarize(values - others), summarize(values)
+    less, more = apart.ci95 or (math.nan, math.nan)
+    middle, (low, high) = price.mean, price.ci95 or (math.nan, math.nan)
+    if few and not levels.missing(best, evidence.repeats):
+        # On other seeds its values are others: what the winner has on all of them, and the difference.
+        whole = summarize(levels.sign * levels.by_others(best, evidence.repeats)).mean
+        middle, low, high = whole + apart.mean, whole + less, whole + more
+    level = point == best or (less <= 0 if levels.sign > 0 else more >= 0)
     epochs = None if levels.broken(point, repeats) else levels.epochs(point, repeats)
     made = (
         math.inf if epochs is None else float(epochs * -(-evidence.bench.base.plan.turns // point.batch_size))
@@ -181,10 +186,10 @@ def _by_quality(evidence: Evidence, levels: Levels, point: Point) -> Tried:
         learning_rate=evidence.rate_of(point),
         repeats=len(repeats),
         effort=Effort(made, made, made, 0 if epochs is None else len(repeats), len(repeats)),
-        price=(mean.mean, low, high),
+        price=(middle, low, high),
         ratio=(apart.mean, less, more),
-        tied=level and not few,
-        given_up=level and few,
+        tied=bool(level and not few),
+        given_up=bool(level and few),
         epochs=epochs,
     )
 

@@ -16,7 +16,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import NoReturn
 
 import numpy as np
 
@@ -26,13 +25,21 @@ from epochal.choose.batch_sizes import possible_sizes
 from epochal.choose.bench import Bench
 from epochal.choose.confirm import Lengths, confirm, lengths_of, usual_point
 from epochal.choose.finest import finest, levels_of, sizes_beside
-from epochal.choose.goal import Goal, baseline, price_of, share_of, targets
+from epochal.choose.goal import Goal, baseline, price_of, refuse_easy_target, share_of, targets
 from epochal.choose.hyperbola import fastest_batch
 from epochal.choose.memory import too_large
 from epochal.choose.noise import NoiseOverTraining, check_separable
 from epochal.choose.pilot import FIRST_EPOCHS, long_trainings, noise_along, pilot, pilot_size
 from epochal.choose.progress import Step, Watch
-from epochal.choose.search import SCREEN, Point, Search, evaluations_per_epoch, rate_shift, step_of
+from epochal.choose.search import (
+    SCREEN,
+    Point,
+    Search,
+    evaluations_per_epoch,
+    rate_shift,
+    refuse_far_target,
+    step_of,
+)
 from epochal.choose.setting import Setting
 from epochal.choose.timing import Timer
 from epochal.choose.trial import Job, Trial
@@ -55,6 +62,10 @@ FAR = 0.5
 
 CHECK_SECONDS = 8.0
 """Training time after which no further repeats are asked for."""
+
+USUALLY, COMPILING = 750, 8.0
+"""Epochs of an advice for each of its repeats, and seconds to compile: measured on the tables of
+`benchmarks/promises.py` within a factor of 2; an epoch takes 3 times its updates, evaluations included."""
 
 LONG = 3 * 3600.0
 """Seconds that a pilot may take."""
@@ -108,15 +119,16 @@ class Adviser:
     def advice(self) -> Advice:
         """All steps, one after the other."""
         self._say("timing updates")
-        self._refuse_target()
+        refuse_easy_target(self.bench, self.target, self.first)
         self._compile()
         for size in self._timed():
             self.timer.seconds(size)
         start = self._start()
         self._refuse_long(start)
+        self._say("piloting", f"The advice takes roughly {said_time(self._expected(start))}.")
         piloted = pilot(self.search, start, self._first_guess(), self.first, self._run)
         self.search.targets |= self._targets([piloted.trials[point] for point in piloted.reference])
-        noise, noise_words, theory = None, "", None
+        noise, noise_words, theory = None, "It is not measured where quality is the goal.", None
         lengths_for: Callable[[Point], Lengths | None]
         if self.goal.kind == "quality":
             levels = levels_of(self.bench, piloted, self.first, self.fresh)
@@ -183,18 +195,6 @@ class Adviser:
         if self.watch is not None:
             self.watch(Step(phase, 0, 0, time.perf_counter() - self.begin, words))
 
-    def _refuse_target(self) -> None:
-        """A target that takes no training says nothing about settings."""
-        if self.target is None:
-            return
-        up = higher_is_better(self.bench.monitor)
-        constant = [baseline(self.bench, repeat) for repeat in self.first]
-        if all(value >= self.target if up else value <= self.target for value in constant):
-            raise Refusal(
-                f"target {self.target:g} must be better than the baseline (a constant prediction), which has "
-                f"{np.mean(constant):.3g} ({self.bench.monitor}); give a {'higher' if up else 'lower'} one."
-            )
-
     def _refuse_long(self, size: int) -> None:
         """Refuse what would take hours, by the pilot alone: the rest is of its order."""
         epochs = 6 * SCREEN * FIRST_EPOCHS + 5 * len(self.first) * min(self.epochs, 3 * PATIENCE_EPOCHS)
@@ -205,6 +205,11 @@ class Adviser:
                 f"epoch, {said_time(self.timer.seconds(size))} each); give fewer epochs or repeats, or a "
                 "part of the rows."
             )
+
+    def _expected(self, size: int) -> float:
+        """Seconds that an advice takes, roughly, by what small tables took."""
+        epochs = USUALLY * len(self.first)
+        return COMPILING + 3 * epochs * self._batches(size) * self.timer.seconds(size) / cores()
 
     def _compile(self) -> None:
         """Compile the programs side by side, before they are timed in turn; leave out what is too large."""
@@ -397,20 +402,9 @@ class Adviser:
         whole = [point for point in checked if set(self.used) <= set(search.found[point])]
         left = [point for point in whole if not any(search.found[point][one].broken for one in self.used)]
         if math.isinf(search.score(search.best(whole, self.used), self.used)):
-            self._unreachable()
+            refuse_far_target(self.search, self.target, self.epochs)
         ranked: list[Point] = []
         while left:
             ranked.append(search.best(left, self.used))
             left.remove(ranked[-1])
         return ranked
-
-    def _unreachable(self) -> NoReturn:
-        values = [one.best for found in self.search.found.values() for one in found.values()]
-        up = higher_is_better(self.bench.monitor)
-        finite = [value for value in values if math.isfinite(value)]
-        best = f"{(max if up else min)(finite):.3g}" if finite else "none was finite"
-        asked = "the target" if self.target is None else f"target {self.target:g}"
-        raise Refusal(
-            f"{asked} was not reached by any setting within {self.epochs:,} epochs, or until nothing "
-            f"improved; best {best} ({self.bench.monitor}, of all trainings). Give a target within reach."
-        )

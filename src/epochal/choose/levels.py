@@ -143,7 +143,7 @@ class Levels:
         epochs = self.epochs(point, repeats)
         low, high = np.percentile(best, [10, 90], method="inverted_cdf").tolist()
         improving = tuple(
-            most <= trial.curves.epoch[-1] + 1e-9 and one >= LATE * most
+            most <= float(trial.curves.epoch[-1]) + 1e-9 and one >= LATE * most
             for one, trial in zip(best, trials.values(), strict=True)
         )
         if 2 * sum(improving) >= len(improving):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 import numpy as np
 
@@ -21,8 +22,18 @@ from epochal.choose.reached import Reached, relative_effort
 from epochal.choose.setting import Setting
 from epochal.choose.trial import Job, Trial
 from epochal.directions import higher_is_better
+from epochal.errors import Refusal
 
-__all__ = ["Found", "Point", "Search", "evaluations_per_epoch", "rate_at", "rate_shift", "step_of"]
+__all__ = [
+    "Found",
+    "Point",
+    "Search",
+    "evaluations_per_epoch",
+    "rate_at",
+    "rate_shift",
+    "refuse_far_target",
+    "step_of",
+]
 
 CAP = 4.0
 """How many times the least median price a training may cost."""
@@ -255,3 +266,16 @@ class Search:
         near = [point for point in near if self.score(point, screen) <= HOPELESS * least]
         self.measure(near, repeats)
         return self.best(near, repeats)
+
+
+def refuse_far_target(search: Search, target: float | None, epochs: int) -> NoReturn:
+    """Say that no setting reached the target, and how far the best came."""
+    values = [one.best for found in search.found.values() for one in found.values()]
+    up = higher_is_better(search.bench.monitor)
+    finite = [value for value in values if math.isfinite(value)]
+    best = f"{(max if up else min)(finite):.3g}" if finite else "none was finite"
+    asked = "the target" if target is None else f"target {target:g}"
+    raise Refusal(
+        f"{asked} was not reached by any setting within {epochs:,} epochs, or until nothing "
+        f"improved; best {best} ({search.bench.monitor}, of all trainings). Give a target within reach."
+    )

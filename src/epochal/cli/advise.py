@@ -186,7 +186,7 @@ def _tried(found: Advice, width: int) -> list[str]:
         apart = [f"{written(one.ratio[0])} ({written_range(*one.ratio[1:])})" for one in rows]
         title = f"relative {'time' if found.goal == 'time' else found.goal} (95 %)"
     apart = ["" if name.startswith("*") else words for name, words in zip(names, apart, strict=True)]
-    legend = ["* advised; = no significant difference; - given up early: seemed worse on few repeats"]
+    legend = ["* advised; = no significant difference; - given up early, on few repeats"]
     if found.goal == "quality":
         first = [
             Column("repeats", [f"{one.repeats}" for one in rows]),
