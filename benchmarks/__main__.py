@@ -18,12 +18,14 @@ TABLES = (
     "memory",
     "plan",
     "compare",
+    "equal_settings",
     "advise",
     "regret",
     "promises",
     "stream",
     "orders",
     "verdicts",
+    "coverage",
     "checkpoints",
 )
 

@@ -167,14 +167,14 @@ def main() -> None:
     worse = [one for one in higher if one["apart"][0] > MARGIN * one["span"]]
     table.notes.append(
         f"Of {len(told)} advices {len(lower)} are significantly better than the defaults, {len(higher)} "
-        f"significantly worse, and {len(worse)} of those by more than the margin of equivalence ({MARGIN:.0%} of "
-        "what the defaults gain on the baseline)."
+        f"significantly worse, and {len(worse)} of those by more than the margin of equivalence "
+        f"({MARGIN:.0%} of what the defaults gain on the baseline)."
     )
     gain = [-one["apart"][0] / one["span"] for one in told]
     table.aims += [
         Aim("tables of noise on which it abstains", sum(not one["recommended"] for one in noise), NOISE - 1),
         Aim("share of promises that hold", float(np.mean(held)), 0.95),
-        Aim("advices that are significantly worse than the defaults, and by more than the margin", len(worse), 0,
+        Aim("advices significantly worse than the defaults, by more than the margin", len(worse), 0,
             at_most=True),
         Aim("median gain on the defaults, share of their gain on the baseline", float(np.median(gain)), 0.0),
         Aim("fresh seeds that failed, of all", sum(one["failed"] for one in told) / (FRESH * len(told)), 0.02,

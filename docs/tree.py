@@ -42,6 +42,7 @@ LAYERS = (
     "describe",
     "asked",
     "agreed",
+    "scoring",
     "conclude",
     "remembered",
     "saving",

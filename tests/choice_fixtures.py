@@ -68,7 +68,7 @@ def row(name: str, size: int, values: Sequence[float], best: Sequence[float], **
         "broken": sum(not math.isfinite(value) for value in values),
         "difference": None if values is best else difference(best, values, a="batch 32", b=name),
         "dropped": None,
-        "tuned": Tuned(0.01, ((0.001, 0.5), (0.01, 0.2), (0.1, math.nan)), "", 3),
+        "tuned": Tuned(0.01, ((0.001, 0.5, 1), (0.01, 0.2, 3), (0.1, math.nan, 1)), "", 3),
     }
     return Row(**(fields | more))
 
@@ -94,7 +94,7 @@ def comparison(**more: Any) -> Comparison:
         row(
             f"batch 512 {EVIL}", TRAIN, (0.29 + luck).tolist(), best,
             effort=Effort(math.inf, 160.0, math.inf, 0, 8, within=(20.0, 20.0)),
-            tuned=Tuned(0.1, ((0.01, 0.3), (0.1, 0.29)), f"the best rate is the highest tried {EVIL}", 3),
+            tuned=Tuned(0.1, ((0.01, 0.3, 1), (0.1, 0.29, 3)), f"the best rate is the highest {EVIL}", 3),
         ),
         row(
             "batch 128", 128, (0.34 + luck[:3]).tolist(), best,
@@ -112,8 +112,11 @@ def comparison(**more: Any) -> Comparison:
         "higher_is_better": False,
         "at": "20 epochs each",
         "rows": rows,
+        "recommended": "batch 32",
+        "same": ("batch 32",),
         "best": "batch 32",
         "tied": ("batch 32", "batch 8"),
+        "margin": 0.004,
         "target": 0.26,
         "target_words": f"90 % of the way {EVIL}",
         "hyperbola": hyperbola(),
@@ -136,7 +139,8 @@ def single() -> Comparison:
     """One setting, one repeat, no target."""
     only = row("batch 32", 32, [0.3], [0.3], difference=None, effort=None, tuned=None, noise=math.nan)
     return comparison(
-        rows=(only,), tied=("batch 32",), target=None, target_words="", hyperbola=None, critical=None,
+        rows=(only,), recommended="batch 32", same=("batch 32",), tied=("batch 32",),
+        target=None, target_words="", hyperbola=None, critical=None,
         regimes=(), curves={"batch 32": curves(32, 1)}, notes=(),
     )  # fmt: skip
 
@@ -148,7 +152,8 @@ def all_broken() -> Comparison:
         row(f"batch {size}", size, nothing, nothing, difference=None, effort=None) for size in (8, 32)
     )
     return comparison(
-        rows=rows, tied=(), target=None, hyperbola=None, critical=None, regimes=(),
+        rows=rows, recommended="batch 8", best="batch 8", same=(), tied=(), target=None,
+        hyperbola=None, critical=None, regimes=(),
         curves={one.name: curves(one.batch_size, 3, broken=True) for one in rows},
     )  # fmt: skip
 
@@ -166,7 +171,8 @@ def many(count: int = 30) -> Comparison:
         for i, name in enumerate(names)
     )  # fmt: skip
     return comparison(
-        rows=rows, best=names[0], tied=tuple(names), hyperbola=None, critical=None, regimes=(),
+        rows=rows, recommended=names[0], same=(names[0],), best=names[0],
+        tied=tuple(names), hyperbola=None, critical=None, regimes=(),
         curves={one.name: curves(one.batch_size, 6) for one in rows},
     )  # fmt: skip
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -12,13 +10,10 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.curves import Curves, judge, summarize
+from epochal.curves import Curves, judge
 from epochal.data import Split
 from epochal.describe import conditions, describe_data, describe_settings
-from epochal.engine.determinism import options_for
-from epochal.engine.evaluate import forward
-from epochal.engine.fed import FedLane, evaluate_in_blocks
-from epochal.engine.feed import AHEAD, Reader
+from epochal.engine.fed import FedLane
 from epochal.engine.lane import Lane
 from epochal.engine.optimizers import averaged
 from epochal.engine.spec import Spec
@@ -27,31 +22,18 @@ from epochal.engine.update import packing
 from epochal.errors import DataFailed
 from epochal.models import (
     METRICS,
-    Loss,
-    Model,
     Variables,
-    bounds_of,
-    computing_in,
-    evaluated,
-    label_probabilities,
-    metrics_for,
-    probabilities,
     shapes_of,
 )
 from epochal.models.frozen import whole
-from epochal.prepared import Prepared, Samples
-from epochal.run import BrokenUpdate, Fitted, ForecastScores, History, Outcome, Run, Scores, score_forecasts
+from epochal.prepared import Prepared
+from epochal.run import BrokenUpdate, Fitted, History, Outcome, Run, Scores
 from epochal.run.concerns import concerns_of
 from epochal.run.overlap import hashes_of
-from epochal.run.per_class import label_confusion
 from epochal.run.threshold import decide
-from epochal.waiting import interruptible
+from epochal.scoring import forecasts_of, gains_of, scores_of
 
 __all__ = ["LaneResult", "conclude", "constant_figures"]
-
-
-_MOST_KEPT = 2**22
-"""Probabilities of several classes that are kept of one part of the samples, over all repeats (32 MB)."""
 
 
 class End(NamedTuple):
@@ -163,14 +145,15 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
     scores: dict[str, Scores] = {}
     for name in ("validation", "test"):
         if prepared.part_size(name):
+            gains = gains_of(prepared, [result.state for result in results]) if name == "validation" else {}
             try:
-                scores[name] = _scores(prepared, dict(zip(repeats, fitted, strict=True)), name)
+                scores[name] = scores_of(prepared, dict(zip(repeats, fitted, strict=True)), name, gains)
             except DataFailed as error:
                 failed = failed or str(error).rstrip(".")
     threshold, asked = None, prepared.settings.threshold
     if asked is not None and (not isinstance(asked, str) or "validation" in scores):
         threshold, scores = decide(asked, scores, prepared.task.classes[1])
-    forecasts = _forecasts(prepared, repeats, scores)
+    forecasts = forecasts_of(prepared, repeats, scores)
     confusions = {
         name: one.confusion if one.confusion_at_threshold is None else one.confusion_at_threshold
         for name, one in scores.items()
@@ -328,92 +311,3 @@ def constant_figures(prepared: Prepared, repeat: int) -> dict[str, float]:
         found |= {name: float(METRICS[name].function(ours, true, 0, np)) for name in ("rmse", "mae")}
     found = {name: value for name, value in found.items() if name in names}
     return found | ({"loss": float(np.average(losses, weights=weights))} if known else {})
-
-
-@functools.lru_cache(maxsize=16)
-def _scoring(model: Model, loss: Loss, deterministic: bool) -> Any:
-    """The compiled function (variables, inputs, targets) -> (outputs, losses)."""
-
-    def score(variables: Variables, inputs: jax.Array, targets: jax.Array) -> tuple[jax.Array, jax.Array]:
-        outputs = forward(model, variables, inputs)
-        return outputs, loss(outputs, targets)
-
-    return jax.jit(score, compiler_options=options_for(deterministic))
-
-
-def _outputs(prepared: Prepared, learned: Fitted, part: Samples | Reader) -> tuple[Any, Any]:
-    """The outputs and losses of the best parameters for all samples of a part."""
-    model = computing_in(prepared.model, prepared.settings.precision)
-    scoring = _scoring(model, prepared.spec.loss, prepared.settings.deterministic)
-
-    def score(inputs: Any, targets: Any) -> Any:
-        return interruptible(lambda: jax.block_until_ready(scoring(learned.best, inputs, targets)))
-
-    if isinstance(part, Samples):
-        outputs, losses = score(part.inputs, part.targets)
-        return outputs, losses
-    with ThreadPoolExecutor(AHEAD) as executor:
-        return evaluate_in_blocks(part, part.part, lambda read: score(read.inputs, read.targets), executor)
-
-
-def _scores(prepared: Prepared, fitted: Mapping[int, Fitted], name: str) -> Scores:
-    """What the best parameters of each repeat reach on a part."""
-    task, spec = prepared.task, prepared.spec
-    wanted = (*metrics_for(task.kind), *(metric for metric in spec.metrics if metric.own))
-    figures: dict[str, list[float]] = {"loss": [], **{metric.name: [] for metric in wanted}}
-    confusion, labels, shares, true, predicted = [], [], [], [], []
-    columns = slice(1, 2) if task.kind == "binary" else slice(None)
-    values = len(fitted) * prepared.part_size(name) * len(task.classes)
-    kept = task.kind == "binary" or values <= _MOST_KEPT
-    for repeat, learned in fitted.items():
-        part = prepared.reader(repeat, name) if prepared.fed else prepared.part(repeat, name)
-        outputs, losses = _outputs(prepared, learned, part)
-        figures["loss"].append(float(np.average(np.asarray(losses, np.float64), weights=part.weights)))
-        scores, targets = np.asarray(outputs, np.float64), part.targets
-        if task.is_classification:
-            each = probabilities(scores, np)
-            pairs = np.zeros((len(task.classes),) * 2, np.int64)
-            np.add.at(pairs, (targets, each.argmax(axis=1)), 1)
-            confusion.append(pairs)
-            if kept:
-                labels.append(targets.astype(np.int64))
-                shares.append(each[:, columns])
-        elif task.is_multilabel:
-            confusion.append(label_confusion(targets > 0, scores > 0))
-            if kept:
-                labels.append(targets.astype(np.int64))
-                shares.append(label_probabilities(scores, np))
-        else:
-            scores = prepared.in_units(repeat, name, scores.reshape(targets.shape))
-            targets = prepared.truth(repeat, name)
-            true.append(targets)
-            predicted.append(scores)
-        for metric in wanted:
-            figures[metric.name].append(
-                evaluated(metric, scores, targets, spec.classes)
-                if metric.own
-                else float(metric.function(scores, targets, spec.classes, np))
-            )
-    summaries = {
-        metric: summarize(values, bounds_of(metric, prepared.loss_name)) for metric, values in figures.items()
-    }
-    if not task.is_regression:
-        own = {"labels": np.stack(labels), "probabilities": np.stack(shares)} if kept else {}
-        return Scores(summaries, np.stack(confusion), **own)
-    return Scores(summaries, None, np.concatenate(true), np.concatenate(predicted))
-
-
-def _forecasts(
-    prepared: Prepared, repeats: Sequence[int], scores: Mapping[str, Scores]
-) -> dict[str, ForecastScores]:
-    """The forecasts of each part against the naive ones; nothing for samples that are no windows."""
-    found = {}
-    for name, one in scores.items():
-        windows = [prepared.windows_of(repeat, name) for repeat in repeats]
-        lines = [window for window in windows if window is not None]
-        if not lines or one.true is None or one.predicted is None:
-            continue
-        shape = (len(repeats), len(lines[0][1]), -1)
-        true, predicted = one.true.reshape(shape), one.predicted.reshape(shape)
-        found[name] = score_forecasts(true, predicted, lines[0][0], [index for _, index in lines])
-    return found

@@ -128,6 +128,8 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     rule = settings.stop if settings.stop is not None else Never()
     if isinstance(rule, type) or not isinstance(rule, Rule):
         raise Refusal(f"stop must be a rule such as ep.Patience(20), or None for all epochs; got {rule!r}.")
+    rows = samples.validation.samples if samples.validation is not None else len(splits[0].validation)
+    halves = _halves(settings, monitor, metrics, rows)
     trained, start = _varied(chosen_model, settings, dataset, samples.scalings[0] is not None)
     spec = Spec(
         model=trained,
@@ -148,6 +150,7 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         label_smoothing=settings.label_smoothing,
         clip_norm=settings.clip_norm,
         gradient_noise=settings.gradient_noise,
+        halves=halves,
     )
     undirected = {metric.name for metric in metrics if metric.greater_is_better is None}
     for column in (monitor, *rule.columns()):
@@ -181,6 +184,17 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     check_fit(prepared)
     _check_weights(prepared)
     return prepared
+
+
+FEWEST_HALVED = 10
+"""Validation samples from which on the choice of the epoch is made on halves of them, too."""
+
+
+def _halves(settings: Settings, monitor: str, metrics: Sequence[Metric], rows: int) -> str:
+    """How the validation samples are halved: neighbors in time or of a group stay together."""
+    if not monitor.startswith("validation.") or rows < FEWEST_HALVED or any(one.host for one in metrics):
+        return ""
+    return "mixed" if settings.split == "random" else "ordered"
 
 
 USUAL_BATCH = 32

@@ -270,13 +270,22 @@ class Prepared:
         largest = {name: tuple(np.max([one[name] for one in shapes], axis=0).tolist()) for name in shapes[0]}
         return stacked([arrays(repeat) for repeat in repeats], largest)
 
+    def data_of(self, name: str) -> Dataset:
+        """The data set in which the samples of a part are."""
+        own = {"train": None, "validation": self.validation, "test": self.test}[name]
+        return self.dataset if own is None else own
+
     def _where(self, repeat: int, name: str) -> tuple[Dataset, NDArray[np.int64]]:
         """The data set of a part, and the numbers of its samples there."""
-        own = {"train": None, "validation": self.validation, "test": self.test}[name]
-        if own is not None:
+        own = self.data_of(name)
+        if own is not self.dataset:
             return own, np.arange(own.samples, dtype=np.int64)
         index: NDArray[np.int64] = getattr(self.splits[repeat], name)
         return self.dataset, index
+
+    def numbers(self, repeat: int, name: str) -> NDArray[np.int64]:
+        """Which samples of its data set a part has in one repeat."""
+        return self._where(repeat, name)[1]
 
     def part(self, repeat: int, name: str) -> Samples:
         """The samples of "train", "validation" or "test" in one repeat."""

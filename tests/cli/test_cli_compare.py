@@ -48,11 +48,11 @@ def test_the_answer_comes_first_and_the_screen_fits_80_columns(call, tmp_path):
     assert [title.split()[0] for title in titles][:: len(titles) - 1] == ["Data", "Cost"]
     place = lines.index("Settings, 3 epochs each")
     answer = " ".join(lines[lines.index("") : place]).strip()
-    assert re.match(r"(No detectable difference|Batch 8 is best|Full batch \(120\) is best)", answer)
+    assert re.match(r"Use (batch size 8|full batch \(120\)): ", answer)
     header = re.split(r"\s{2,}", lines[place + 1].strip())
-    assert header[:3] == ["validation loss", "to the best (95 %)", "best epoch"]
+    assert header[:3] == ["validation loss", "to the best mean", "best epoch"]
     assert re.match(r"  \* (batch 8|full batch \(120\)) ", lines[place + 2])
-    assert re.match(r"  [ =] (batch 8|full batch \(120\)) .* [+-]?\d", lines[place + 3])
+    assert re.match(r"  [ =~] (batch 8|full batch \(120\)) .* ([+-]?\d|best mean)", lines[place + 3])
     (folder,) = (tmp_path / "runs").iterdir()
     assert f"Folder  runs/{folder.name}" in lines
     assert (folder / "report.html").is_file()
@@ -62,7 +62,7 @@ def test_json_is_one_document_and_its_rows_are_those_of_the_screen(call):
     result = call("compare", "example:iris", *SMALL, *SIZES, "--json", "--out", "here")
     assert result.status == 0
     document = result.json
-    names = re.findall(r"^  [*= ] (batch 8|full batch \(120\))", result.err, re.M)
+    names = re.findall(r"^  [*=~ ] (batch 8|full batch \(120\))", result.err, re.M)
     assert [row["name"] for row in document["rows"]] == names[:2]
     assert {row["name"]: row["updates"] for row in document["rows"]} == {"batch 8": 45, "full batch (120)": 3}
     assert (document["folder"], document["report"]) == ("here", "here/report.html")
@@ -225,6 +225,8 @@ REFUSED = {
     "at nothing": (["--at", "0s"], ["at", "greater than 0", '"0s"']),
     "at twice": (["--at", "20epochs", "-e", "30"], ["20epochs", "30"]),
     "target": (["--target-value", "nan"], ["target_value", "finite", "nan"]),
+    "margin": (["--margin", "-1"], ["margin", "at least 0", "-1"]),
+    "margin in words": (["--margin", "little"], ["margin", '"little"']),
     "target in words": (["--target-value", "low"], ["target_value", '"low"']),
     "no validation": (["--validation", "0"], ["validation", "0.2"]),
     "repeats": (["-r", "0"], ["repeats", "at least 1", "got 0"]),

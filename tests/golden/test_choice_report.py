@@ -18,7 +18,7 @@ import choice_fixtures as made
 from choice_fixtures import EVIL
 from epochal.choose.advice import Choice
 from epochal.choose.comparison import Comparison
-from epochal.choose.words import taken
+from epochal.choose.words import at_best, use
 from epochal.cli.choice_screen import ChoiceScreen
 from epochal.cli.compare import _conclude
 from epochal.curves import summarize
@@ -149,14 +149,13 @@ def test_the_words_of_numbers_never_leak(pages: dict[str, str]) -> None:
 def test_the_answer_is_said_first_and_in_plain_words(pages: dict[str, str]) -> None:
     words = Tags(pages["comparison"]).words
     for said in (
-        "No clear winner", "Take batch 32, which has the best mean.",
+        "Use batch size 32", "Train with batch 32 and learning rate 0.0566; it is at its best around epoch",
         "5 batch sizes, each trained 8 times (2 of them fewer times",
         "equal for all: 20 epochs each", "The learning rate was tuned",
         "how wrong the network is on samples that it did not learn from",
         "no significant difference from batch 8",
     ):  # fmt: skip
         assert said in words, said
-    assert "No clear winner" in Tags(pages["30 settings"]).words
     assert "no significant difference from any other" in Tags(pages["30 settings"]).words
     assert "No setting trained to a finite loss" in Tags(pages["all broken"]).words
     assert "Nothing to choose" in Tags(pages["one setting"]).words
@@ -170,17 +169,20 @@ def test_the_page_and_the_screen_say_which_setting_to_take_in_the_same_words(
     _conclude(ChoiceScreen(quiet=False, to_stderr=False), found, "epochal train table.csv")
     screen = " ".join(capsys.readouterr().out.split())
     page = Tags(comparison_page(found)).words
-    assert taken(found).startswith(found.best) and f"To train with {taken(found)} epochal" in screen
-    assert f"Take {taken(found)}" in page or "Nothing to choose" in page
-    for said in ("Use ", "fastest"):
+    row = found.row(found.recommended)
+    assert f"To train with {row.name}, at its best {at_best(row)} epochal" in screen
+    assert f"Train with {row.name} and" in page or "Nothing to choose" in page
+    assert f"{use(found)}" in page or len(found.rows) == 1
+    for said in ("Take ", "fastest", "No clear winner"):
         assert said not in page, said
 
 
 def test_a_clear_winner_is_one_big_figure() -> None:
     words = Tags(comparison_page(made.comparison(tied=("batch 32",)))).words
-    assert "Best: batch 32" in words and "Take batch 32 with learning rate 0.0566." in words
+    assert "✓ Use batch size 32" in words and "More repeats may tell" not in words
+    assert "≈ Use batch size 32" in Tags(comparison_page(made.comparison())).words
     ended = Tags(comparison_page(made.comparison(tied=("batch 32",), interrupted=True))).words
-    assert "Best: batch 32 (ended early)" in ended
+    assert "Use batch size 32 (ended early)" in ended
 
 
 def test_the_figures_are_those_of_the_comparison(pages: dict[str, str]) -> None:

@@ -122,14 +122,14 @@ def test_everything_in_it_is_plain(found):
 
 
 def test_the_best_is_first_and_the_regimes_have_rows(found):
-    assert found.rows[0].name == found.best in found.tied
+    assert found.rows[0].name == found.recommended in found.tied and found.best in found.tied
     assert {regime.name: regime.row is not None for regime in found.regimes} == {
         "batch": True,
         "mini-batch": True,
         "stochastic": False,
     }
-    assert found.rows[0].difference is None
-    assert all(row.difference.a == found.best for row in found.rows[1:])
+    assert found.row(found.best).difference is None
+    assert all(row.difference.a == found.best for row in found.rows if row.name != found.best)
 
 
 def test_it_draws(found, tmp_path):
@@ -162,10 +162,13 @@ def test_it_goes_on_after_an_interruption(tmp_path):
 def test_the_rate_is_tuned_on_other_repeats_and_bracketed_or_said():
     found = compare(MODEL, "example:iris", batch_size=[32, "full"], epochs=3, repeats=3)
     for row in found.rows:
-        rates = [rate for rate, _ in row.tuned.tried]
+        rates = [rate for rate, _, _ in row.tuned.tried]
+        whole = {rate: value for rate, value, repeats in row.tuned.tried if repeats == row.tuned.repeats}
+        least = min(whole, key=whole.get)
         assert rates == sorted(rates)
         assert row.learning_rate == row.tuned.rate in rates
-        assert (row.tuned.rate in (rates[0], rates[-1])) == bool(row.tuned.edge)
+        assert row.tuned.rate <= least and row.tuned.rate in whole
+        assert ({rates[0], rates[-1]} & {row.tuned.rate, least} != set()) == bool(row.tuned.edge)
         assert any(row.name in note for note in found.notes) == bool(row.tuned.edge)
         assert set(found.curves[row.name].repeats) == {0, 1, 2}
 
@@ -176,7 +179,7 @@ def test_what_is_clearly_worse_is_dropped_and_said():
         "example:iris",
         batch_size=8,
         learning_rate={"good": 0.03, "hopeless": 1e-7},
-        epochs=4,
+        epochs=12,
         repeats=10,
     )
     assert found.best == "good"
@@ -186,7 +189,7 @@ def test_what_is_clearly_worse_is_dropped_and_said():
     assert set(found.curves["hopeless"].repeats) == set(range(row.repeats))
     assert any(note.startswith(f"hopeless was dropped after {row.repeats} repeats") for note in found.notes)
     assert found.row("good").repeats == 10
-    assert "is best" in found.answer
+    assert "significantly better than hopeless" in found.answer
 
 
 def test_a_target_that_nobody_reaches_is_said():
@@ -242,7 +245,7 @@ def test_settings_that_are_equal_in_updates_are_evaluated_alike():
     updates = [found.curves[row.name].of(0).update.tolist() for row in found.rows]
     assert updates[0] == updates[1] == updates[2]
     run = ep.fit(found.model, "example:iris", **found.options)
-    assert run.outcomes[0].updates == 40 and run.plan.batch_size == found.row(found.best).batch_size
+    assert run.outcomes[0].updates == 40 and run.plan.batch_size == found.row(found.recommended).batch_size
 
 
 def test_the_options_of_a_setting_train_with_it():
@@ -390,3 +393,18 @@ def test_checkpoints_read_the_nearest_evaluation(found):
 @given(st.sampled_from(["sgd", "momentum", "adam", "lion"]), st.integers(1, 10_000))
 def test_a_first_guess_grows_with_the_batch(optimizer, size):
     assert 0 < first_guess(optimizer, size) <= first_guess(optimizer, size + 1) <= 0.5 < FACTOR
+
+
+@pytest.mark.parametrize("rate", [{}, {"learning_rate": 0.02}, {"learning_rate": [0.02, 0.05]}])
+def test_a_named_optimizer_is_compared_with_an_optax_object(rate):
+    """The rate goes to the named ones; the object keeps its own, and appears once."""
+    found = compare(
+        MODEL, "example:iris", batch_size=32, optimizer=["adam", optax.sgd(0.05)], epochs=2, repeats=3, **rate
+    )
+    objects = [row for row in found.rows if row.learning_rate is None]
+    named = [row for row in found.rows if row.learning_rate is not None]
+    assert [row.name for row in objects] == ["optax"]
+    assert {row.learning_rate for row in named} >= set(np.ravel(rate.get("learning_rate", [])))
+    assert any(note.startswith("optax: an Optax object keeps its own learning rate") for note in found.notes)
+    with pytest.raises(ep.Refusal, match="has no effect on an Optax object"):
+        compare(MODEL, "example:iris", batch_size=32, optimizer=optax.sgd(0.05), learning_rate=0.01, epochs=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -270,3 +271,19 @@ def test_the_fastest_batch_size_at_the_limits():
 def test_what_cannot_be_fitted_is_refused(call, said):
     with pytest.raises(Refusal, match=said):
         call()
+
+
+@pytest.mark.parametrize(
+    ("interval", "known"),
+    [
+        ((10.0, 50.0), True),
+        ((0.4, 900.0), False),
+        ((0.0, math.inf), False),
+        ((9.0, math.inf), True),
+        ((0.0, 3.0), True),
+    ],
+)
+def test_an_interval_that_says_nothing_is_no_estimate(interval: tuple[float, float], known: bool) -> None:
+    curve = replace(fit_hyperbola([250, 1000, 4000], [500, 200, 125]), critical_ci95=interval)
+    assert curve.estimated is known
+    assert ("could not be estimated" in str(curve)) is not known

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy import stats
 
-from epochal.choose.paired import PairedDifference, against, best, difference, indistinguishable
-from epochal.choose.pairs import repeats_needed
+from epochal.choose.difference import PairedDifference
+from epochal.choose.paired import against, best, difference, indistinguishable
+from epochal.choose.pairs import ALPHA, repeats_needed
 from epochal.errors import Refusal
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]
@@ -45,11 +47,11 @@ def test_equal_settings_are_not_told_apart(noise: str, repeats: int) -> None:
 
 @pytest.mark.parametrize("noise", NOISE)
 def test_one_standard_deviation_is_found_with_thirty_repeats(noise: str) -> None:
-    """The seed is fixed; the rates over many trials are 91 to 93 %, and above 97 % for shared splits."""
+    """The seed is fixed; the rates over many trials are 89 to 92 %, and above 97 % for shared splits."""
     draw, sd = NOISE[noise]
     random = np.random.default_rng(1)
     alone = [compare(draw(random, 30), draw(random, 30) + sd).better for _ in range(TRIALS)]
-    assert alone.count("X") >= 0.9 * TRIALS and "Y" not in alone
+    assert alone.count("X") >= 0.88 * TRIALS and "Y" not in alone
     splits = [draw(random, 30) for _ in range(TRIALS)]
     shared = [compare(draw(random, 30) + s, draw(random, 30) + s + 2**0.5 * sd).better for s in splits]
     assert shared.count("X") >= 0.95 * TRIALS
@@ -82,7 +84,7 @@ def test_two_pairs_are_too_few() -> None:
     assert not any(one.detectable for one in against({"a": [1, 1.1], "b": [9, 9], "c": [5, 5.1]}))
 
 
-# Symmetries -------------------------------------------------------------------------------------------------
+# Symmetries -----------------------------------------------------------------------------------------------
 
 numbers = st.integers(-2000, 2000).map(lambda number: number / 64)
 tables = st.integers(1, 12).flatmap(
@@ -93,7 +95,7 @@ rough = st.lists(st.tuples(numbers | broken, numbers | broken), min_size=1, max_
 
 
 def figures(found: PairedDifference) -> tuple[float, ...]:
-    ends = found.ci95 or (NAN, NAN)
+    ends = found.interval or (NAN, NAN)
     return (found.mean, found.sd or 0.0, *ends, found.probability, *found.probability_ci, found.p_value)
 
 
@@ -139,6 +141,50 @@ def test_the_order_of_the_pairs_is_nothing(pairs: list[tuple[float, float]], ran
     here, there = (compare(*np.array(order).T) for order in (pairs, shuffled))
     assert figures(here) == pytest.approx(figures(there), nan_ok=True, abs=1e-12)
     assert here.wins == there.wins
+
+
+# A difference that does not matter --------------------------------------------------------------------------
+
+
+def test_a_tiny_difference_is_practically_none_however_sure() -> None:
+    """Negative control: without a margin the same values name a winner."""
+    random = np.random.default_rng(6)
+    one = random.normal(0.3, 0.03, 10)
+    values = {"rate 0.01": one, "rate 0.0100001": one - 3.5e-7 + 1e-8 * random.normal(size=10)}
+    (found,) = against(values)
+    assert found.better is None and found.equivalent and found.p_value < 1e-4
+    assert 0 < found.margin < 0.01 and "practically the same" in str(found)
+    (found,) = against(values, margin=0.0)
+    assert found.better == "rate 0.0100001" and not found.equivalent
+
+
+@given(tables, st.floats(0, 100))
+def test_equivalence_is_two_one_sided_tests(pairs: list[tuple[float, float]], margin: float) -> None:
+    """Schuirmann (1987): each side at half the level; SciPy's one-sided paired t tests as the oracle."""
+    assume(len(pairs) > 2)
+    one, two = np.array(pairs).T
+    found = compare(one, two, margin=margin)
+    assume(found.sd == pytest.approx((one - two).std(ddof=1)))
+    ends = found.interval
+    assert ends is not None
+    assume(all(abs(abs(end) - margin) > 1e-6 for end in ends))
+    below = stats.ttest_1samp(two - one, margin, alternative="less").pvalue < ALPHA / 2
+    above = stats.ttest_1samp(two - one, -margin, alternative="greater").pvalue < ALPHA / 2
+    assert found.equivalent == (below and above)
+
+
+def test_unequal_settings_are_called_practically_the_same_no_more_often_than_the_level() -> None:
+    """At a true difference of just the margin, the worst case: half the level, for one side can err alone."""
+    random = np.random.default_rng(7)
+    wrong = sum(
+        compare(random.normal(size=10), random.normal(size=10) + 3.0, margin=3.0).equivalent
+        for _ in range(TRIALS)
+    )
+    assert wrong <= stats.binom.isf(1e-3, TRIALS, ALPHA / 2)
+    near = [
+        compare(x := random.normal(size=10), x + 0.1 * random.normal(size=10), margin=0.2) for _ in range(50)
+    ]
+    assert sum(one.equivalent for one in near) >= 45
 
 
 # Repeats that gave no value ---------------------------------------------------------------------------------
@@ -234,7 +280,7 @@ def test_a_reference_named_beforehand_costs_less_correction() -> None:
     named, picked = against(values, reference=leader), against(values)
     assert [one.p_value for one in named] == [one.p_value for one in picked]
     assert all(one.p_adjusted <= two.p_adjusted for one, two in zip(named, picked, strict=True))
-    assert named[0].level == 0.025 / 3 and picked[0].level == 0.025 / 6
+    assert named[0].level == ALPHA / 3 and picked[0].level == ALPHA / 6
 
 
 def test_words() -> None:
@@ -246,7 +292,7 @@ def test_words() -> None:
         f"no detectable difference between X and Y (5 repeats; a difference of 0.014 would need {needed})"
     )
     assert needed is not None and needed > 5
-    apart = "is better than Y by 0.114 (95 % interval 0.091 to 0.137), in 5 of 5 repeats"
+    apart = "is better than Y by 0.114 (98 % interval 0.084 to 0.144), in 5 of 5 repeats"
     assert str(compare(one, two + 0.1)) == f"X {apart}"
     assert str(difference(two + 0.1, one, a="Y", b="X")) == f"X {apart}"
 

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from epochal.choose.race import Dropped, rounds, survivors
+from epochal.choose import race as module
+from epochal.choose.pairs import ALPHA
+from epochal.choose.race import Outcome, race, rounds, shares, survivors
 
 NAN = math.nan
 SETTINGS = 12
 
 
-def race(table: np.ndarray) -> tuple[tuple[str, ...], list[Dropped], int]:
-    """Who is left at the end, who was dropped when, and how many repeats all of it took."""
-    looks = rounds(table.shape[1])
-    names, dropped, cost, before = tuple(map(str, range(len(table)))), [], 0, 0
-    for after in looks:
-        cost += len(names) * (after - before)
-        before = after
-        if after < looks[-1]:
-            values = {name: table[int(name), :after] for name in names}
-            names, gone = survivors(values, looks=len(looks) - 1)
-            dropped += gone
-    return names, dropped, cost
+def raced(table: np.ndarray, **options: Any) -> tuple[Outcome, int]:
+    """How a race on known values ends, and how many repeats all settings took together."""
+    cost = 0
+
+    def train(live: Sequence[str], done: int, look: int) -> dict[str, list[float]]:
+        nonlocal cost
+        cost += len(live) * (look - done)
+        return {name: list(table[int(name), :look]) for name in live}
+
+    return race(list(map(str, range(len(table)))), table.shape[1], train, **options), cost
 
 
 def settings(random: np.random.Generator, means: np.ndarray, spreads: object, repeats: int) -> np.ndarray:
@@ -54,24 +57,71 @@ def test_rounds() -> None:
 )
 def test_the_best_survives(gaps: np.ndarray, spreads: object, repeats: int) -> None:
     random = np.random.default_rng(0)
-    trials = [race(settings(random, gaps, spreads, repeats))[0] for _ in range(300)]
-    assert sum("0" in names for names in trials) >= 0.98 * 300
+    trials = [raced(settings(random, gaps, spreads, repeats))[0] for _ in range(300)]
+    assert sum("0" in outcome.tied for outcome in trials) >= 0.98 * 300
 
 
 def test_clear_differences_are_dropped_at_the_first_look_and_save_half() -> None:
     random = np.random.default_rng(1)
     means = np.r_[0, 0.5, np.linspace(6, 40, SETTINGS - 2)]
-    trials = [race(settings(random, means, 1.0, 10)) for _ in range(50)]
-    first = [sum(one.after == 3 for one in dropped) for _, dropped, _ in trials]
+    trials = [raced(settings(random, means, 1.0, 10)) for _ in range(50)]
+    first = [sum(one.after == 3 for one in outcome.dropped.values()) for outcome, _ in trials]
     assert np.mean(first) > 9
-    assert np.mean([cost for _, _, cost in trials]) < 0.5 * SETTINGS * 10
-    assert all("0" in names or "1" in names for names, _, _ in trials)
+    assert np.mean([cost for _, cost in trials]) < 0.5 * SETTINGS * 10
+    assert all("0" in outcome.tied or "1" in outcome.tied for outcome, _ in trials)
 
 
-def test_equal_settings_are_almost_never_dropped() -> None:
-    random = np.random.default_rng(2)
-    trials = [race(settings(random, np.zeros(SETTINGS), 1.0, 10))[1] for _ in range(100)]
-    assert sum(bool(dropped) for dropped in trials) <= 3
+NOISE = {
+    "normal": lambda random, size: random.normal(size=size),
+    "lognormal": lambda random, size: random.lognormal(size=size),
+    "heavy tails": lambda random, size: random.standard_t(3, size=size),
+}
+TRIALS = 400
+
+
+def called_different(noise: str, count: int, repeats: int, trials: int = TRIALS) -> int:
+    """How many comparisons of equal settings on shared splits end with any that is called worse."""
+    random = np.random.default_rng([count, repeats])
+    tables = (NOISE[noise](random, (count, repeats)) + random.normal(size=repeats) for _ in range(trials))
+    return sum(len(raced(table, margin=0.0)[0].tied) < count for table in tables)
+
+
+@pytest.mark.parametrize("repeats", [3, 10, 30])
+@pytest.mark.parametrize("count", [2, 5])
+@pytest.mark.parametrize("noise", NOISE)
+def test_equal_settings_are_called_different_in_no_more_than_the_level(
+    noise: str, count: int, repeats: int
+) -> None:
+    """Over all looks and pairs. 18 cases: each may exceed by chance what one of 1,800 does (binomial)."""
+    most = stats.binom.isf(0.01 / 18, TRIALS, ALPHA)
+    assert called_different(noise, count, repeats) <= most
+
+
+def test_a_level_that_the_last_look_spends_again_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative control, 6 looks: each early one takes an even share, and the last the whole once more."""
+    trials = 2000
+    most = stats.binom.isf(0.01, trials, ALPHA)
+    assert called_different("normal", 2, 100, trials) <= most
+    monkeypatch.setattr(module, "shares", lambda looks: (1 / looks,) * (looks - 1) + (1.0,))
+    assert called_different("normal", 2, 100, trials) > most
+
+
+@pytest.mark.parametrize("looks", range(1, 9))
+def test_the_looks_spend_the_level_once(looks: int) -> None:
+    assert len(shares(looks)) == looks and sum(shares(looks)) == pytest.approx(1)
+    assert all(share > 0 for share in shares(looks)) and shares(looks)[-1] >= 0.75
+
+
+def test_the_intervals_are_those_of_the_test() -> None:
+    """Each leaves zero out exactly where its setting is called worse, dropped ones at their own look."""
+    random = np.random.default_rng(4)
+    for _ in range(100):
+        table = settings(random, random.choice([0, 1, 2, 30], size=6), 1.0, 10)
+        outcome, _ = raced(table, margin=0.0)
+        for name, found in outcome.differences.items():
+            low, high = found.interval or (0, 0)
+            assert (low > 0) == (found.better == found.a) == (name not in outcome.tied) and high > 0
+            assert found.p_adjusted < ALPHA if low > 0 else found.p_adjusted >= ALPHA
 
 
 def test_at_most_half_go_at_one_look_unless_overwhelming() -> None:
@@ -79,30 +129,30 @@ def test_at_most_half_go_at_one_look_unless_overwhelming() -> None:
     for gap, gone in ((9.0, 2), (300.0, 3)):
         noise = np.round(random.normal(size=(4, 3)), 3)
         values = {str(i): column + gap * (i > 0) + 0.1 * i for i, column in enumerate(noise)}
-        kept, dropped = survivors(values, looks=2)
+        kept, dropped = survivors(values, share=0.25)
         assert "0" in kept and len(dropped) == gone
 
 
 def test_so_many_stay_as_are_asked_for() -> None:
     values = {str(i): [100.0 * i + noise for noise in (0.0, 0.1 * (i % 2), 0.2)] for i in range(6)}
-    kept, _ = survivors(values, looks=2, keep_at_least=4)
+    kept, _ = survivors(values, share=0.25, keep_at_least=4)
     assert len(kept) == 4 and "0" in kept
-    assert len(survivors(values, looks=2)[0]) < 4
+    assert len(survivors(values, share=0.25)[0]) < 4
 
 
 def test_what_never_finished_goes_at_once() -> None:
-    kept, dropped = survivors({"a": [NAN], "b": [0.3], "c": [math.inf]}, looks=2, keep_at_least=3)
-    assert kept == ("b",) and [one.name for one in dropped] == ["a", "c"]
-    assert str(dropped[0]) == "a was dropped after 1 repeat: no finite value in any of 1 repeat"
-    assert survivors({"a": [NAN]}, looks=1)[0] == ()
-    assert survivors({}, looks=1) == ((), ())
+    kept, dropped = survivors({"a": [NAN], "b": [0.3], "c": [math.inf]}, share=0.25, keep_at_least=3)
+    assert kept == ("b",) and [one.name for one, _ in dropped] == ["a", "c"]
+    assert str(dropped[0][0]) == "a was dropped after 1 repeat: no finite value in any of 1 repeat"
+    assert survivors({"a": [NAN]}, share=1.0)[0] == ()
+    assert survivors({}, share=1.0) == ((), ())
 
 
 def test_one_failure_is_not_enough() -> None:
     values = {"a": [0.3, 0.31, 0.29], "b": [0.31, NAN, 0.3], "c": [0.3, 0.32, 0.3]}
-    assert survivors(values, looks=2)[0] == ("a", "b", "c")
+    assert survivors(values, share=0.25)[0] == ("a", "b", "c")
     longer = {"a": np.linspace(1, 2, 12), "b": np.r_[[NAN] * 4, np.linspace(8, 9, 8)]}
-    kept, (dropped,) = survivors(longer, looks=2)
+    kept, ((dropped, _),) = survivors(longer, share=0.25)
     assert kept == ("a",) and dropped.reason.startswith("worse than a in 12 of 12 repeats")
 
 
@@ -110,4 +160,4 @@ def test_an_accuracy_is_a_loss_upside_down() -> None:
     values = settings(np.random.default_rng(5), np.array([0, 1, 40, 60.0]), 1.0, 5)
     losses = {name: values[i] for i, name in enumerate("abcd")}
     upside_down = {name: -column for name, column in losses.items()}
-    assert survivors(losses, looks=2) == survivors(upside_down, looks=2, higher_is_better=True)
+    assert survivors(losses, share=0.25) == survivors(upside_down, share=0.25, higher_is_better=True)

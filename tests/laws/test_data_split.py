@@ -77,6 +77,29 @@ def test_the_same_seed_gives_the_same_split_and_pins_it():
     assert first.validation.tolist() == again.validation.tolist() == [2, 6, 8]
 
 
+@pytest.mark.parametrize("strata", [None, np.arange(120) % 3])
+@pytest.mark.parametrize("copies", [None, Copies(np.arange(120) // 2, 60)])
+def test_every_seed_tests_the_same_samples_and_validates_others(strata, copies):
+    parts = [
+        split(120, validation=0.2, test=0.25, seed=seed, strata=strata, copies=copies) for seed in range(20)
+    ]
+    assert {part.test.tobytes() for part in parts} == {parts[0].test.tobytes()}
+    assert len({part.validation.tobytes() for part in parts}) == 20
+    often = np.bincount(np.concatenate([part.validation for part in parts]), minlength=120)
+    assert often[parts[0].test].sum() == 0
+    assert (np.delete(often, parts[0].test) > 0).mean() > 0.9, "all others validate in some repeat"
+    assert parts[0].test.min() < 30 <= 90 < parts[0].test.max(), "neither the head nor the tail"
+
+
+def test_which_samples_validate_does_not_follow_from_which_test():
+    """Neighbors of test samples validate as often as others do: the two draws are independent."""
+    near = []
+    for samples in range(100, 200):
+        parts = split(samples, validation=0.2, test=0.2, seed=0)
+        near.append(np.isin(parts.test + 1, parts.validation).mean())
+    assert np.mean(near) == pytest.approx(0.2, abs=0.03)
+
+
 def test_it_is_independent_of_the_order_of_every_epoch():
     for epoch in range(20):
         assert sorted(permute(5, epoch, 1000, range(200)).tolist()) != split(1000, seed=5).validation.tolist()

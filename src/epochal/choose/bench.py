@@ -172,6 +172,7 @@ class Bench:
             found = self._at_another_rate(setting, settings)
             if found is None:
                 found = prepare(setting.model, None, settings, like=self.base)
+                found = replace(found, spec=replace(found.spec, halves=""))  # asked at every update
                 self._known.append((setting, found))
             self._prepared[setting.name] = found
         return found

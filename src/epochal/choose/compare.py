@@ -27,7 +27,7 @@ from epochal.choose.grid import AXES, BATCH_SIZES, TUNE, Axis, Entry, axes_of, e
 from epochal.choose.judged import judge_trial
 from epochal.choose.memory import too_large
 from epochal.choose.progress import Step, Steps, Watch
-from epochal.choose.race import Dropped, rounds, survivors
+from epochal.choose.race import Dropped, Outcome, race
 from epochal.choose.rates import MOST_TRAININGS, REPEATS, tune
 from epochal.choose.rows import Measured, concluded
 from epochal.choose.setting import Setting
@@ -54,7 +54,7 @@ LONG = 3600.0
 
 USUAL_REPEATS = 10
 
-ALGORITHM = 1
+ALGORITHM = 2
 """Of the search and the race: trainings of another one are not continued."""
 
 
@@ -71,6 +71,7 @@ def compare(
     sample_weight: Any = None,
     at: str = "epochs",
     target: float | None = None,
+    margin: float | None = None,
     folder: str | Path | None = None,
     control: Control | None = None,
     watch: Watch | None = None,
@@ -98,6 +99,9 @@ def compare(
             "50epochs" or "2s". Without one it is what batch size 32 takes for the given epochs.
         target: the value of the monitored column that counts as reached. By default each repeat has its own:
             90 % of the way from the baseline to the best value that any setting reached there.
+        margin: the smallest difference of the monitored column that matters: settings that are shown to
+            differ by less are called practically the same. By default a fifth of the standard deviation over
+            the repeats of the best setting; 0 for none.
         folder: keeps each finished training, so that the same call continues, or answers at once.
         control: ends it from outside.
         watch: called after each training.
@@ -126,23 +130,27 @@ def compare(
     asked = parse_at(at)
     if target is not None and not (isinstance(target, int | float) and math.isfinite(target)):
         raise Refusal(f"target must be a finite number; got {target!r}. Leave it out to have one chosen.")
+    if margin is not None and not (isinstance(margin, int | float) and math.isfinite(margin) and margin >= 0):
+        raise Refusal(
+            f"margin must be a finite number, at least 0; got {margin!r}. Leave it out to have one chosen."
+        )
     axes, common = axes_of(model, options)
     reading = {name: options[name] for name in ("task", "stream", "workers") if name in options}
     data = joined(data, y, sample_weight, **reading)
-    race = _settle(axes, common, data, asked, "batch_size" in options, control)
-    race.watch, race.begin = steps.watch, begin
+    task = _settle(axes, common, data, asked, "batch_size" in options, control)
+    task.watch, task.begin, task.margin = steps.watch, begin, margin
     kept = None if folder is None else Path(folder)
-    steps.opening(race.bench.base.dataset)
-    with closing(steps), going_to(ray, race.bench):
+    steps.opening(task.bench.base.dataset)
+    with closing(steps), going_to(ray, task.bench):
         if kept is not None:
-            race.bench.store = Store(kept, race.request(target))
-        race.measure()
+            task.bench.store = Store(kept, task.request(target))
+        task.measure()
         if not yes:
-            race.refuse_long()
-        race.tune()
-        race.run()
-        race.notes += race.bench.told
-    found = concluded(race.measured(target), kept, time.perf_counter() - begin)
+            task.refuse_long()
+        task.tune()
+        task.run()
+        task.notes += task.bench.told
+    found = concluded(task.measured(target), kept, time.perf_counter() - begin)
     if kept is not None:
         keep_choice(kept, found.to_dict())
     return found
@@ -220,13 +228,14 @@ class _Race:
     notes: list[str]
     watch: Watch | None = None
     begin: float = 0.0
+    margin: float | None = None
     timing: dict[str, TimingCurve] = field(default_factory=dict)
     lengths: dict[str, Length] = field(default_factory=dict)
     words: str = ""
     tuned: dict[str, Tuned] = field(default_factory=dict)
     settings: dict[str, Setting] = field(default_factory=dict)
     trials: dict[str, list[Trial]] = field(default_factory=dict)
-    dropped: dict[str, Dropped] = field(default_factory=dict)
+    outcome: Outcome | None = None
     trainings: int = 0
     updates: int = 0
 
@@ -240,6 +249,7 @@ class _Race:
             "data": base.dataset.fingerprint,
             "at": [self.at.unit, self.at.amount],
             "target": target,
+            "margin": self.margin,
             "repeats": self.repeats,
             "common": {name: said(value) for name, value in sorted(self.common.items())},
             "settings": {
@@ -334,32 +344,30 @@ class _Race:
     def run(self) -> None:
         """Train the repeats in rounds, and give up the settings that are clearly behind."""
         self.trials = {entry.name: [] for entry in self.entries}
-        values: dict[str, list[float]] = {entry.name: [] for entry in self.entries}
-        looks = rounds(self.repeats) if self.repeats > 1 else (1,)
-        done = 0
-        for look in looks:
-            live = [name for name in self.trials if name not in self.dropped]
-            jobs = [self._job(name, repeat) for repeat in range(done, look) for name in live]
-            for job, trial in self._trained(jobs, f"comparing, repeats {done + 1} to {look}"):
-                self.trials[job.setting.name].append(trial)
-            for name in live:
-                self.trials[name].sort(key=lambda trial: trial.repeat)
-                values[name] = [self._judged(name, trial) for trial in self.trials[name]]
-            done = look
-            if len(live) > 1 and look < self.repeats:
-                _, lost = survivors(
-                    {name: values[name] for name in live},
-                    higher_is_better=higher_is_better(self.bench.monitor),
-                    looks=len(looks),
-                )
-                for one in lost:
-                    self.dropped[one.name] = one
-                    self._say("comparing", 0, 0, str(one))
-                if len(lost) == len(live):
-                    break
+        self.outcome = race(
+            list(self.trials),
+            self.repeats,
+            self._round,
+            higher_is_better=higher_is_better(self.bench.monitor),
+            margin=self.margin,
+            hear=self._hear,
+        )
+
+    def _round(self, live: Sequence[str], done: int, look: int) -> dict[str, list[float]]:
+        """Train further repeats of some settings: what they are judged by, in all their repeats."""
+        jobs = [self._job(name, repeat) for repeat in range(done, look) for name in live]
+        for job, trial in self._trained(jobs, f"comparing, repeats {done + 1} to {look}"):
+            self.trials[job.setting.name].append(trial)
+        for name in live:
+            self.trials[name].sort(key=lambda trial: trial.repeat)
+        return {name: [self._judged(name, trial) for trial in self.trials[name]] for name in live}
+
+    def _hear(self, lost: Dropped) -> None:
+        self._say("comparing", 0, 0, str(lost))
 
     def measured(self, target: float | None) -> Measured:
         """All that the conclusion rests on."""
+        assert self.outcome is not None
         return Measured(
             bench=self.bench,
             entries=tuple(self.entries),
@@ -369,7 +377,7 @@ class _Race:
             trials=self.trials,
             repeats=self.repeats,
             tuned=self.tuned,
-            dropped=self.dropped,
+            outcome=self.outcome,
             timing=self.timing,
             common={name: value for name, value in self.common.items() if name != "repeats"},
             update_seconds={entry.name: self.update_seconds(entry.name) for entry in self.entries},

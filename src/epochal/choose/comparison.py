@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from epochal.choose.difference import PairedDifference
 from epochal.choose.grid import said
 from epochal.choose.hyperbola import Hyperbola
-from epochal.choose.paired import PairedDifference
 from epochal.choose.race import Dropped
 from epochal.choose.reached import Effort
 from epochal.choose.timing import TimingCurve
@@ -17,13 +17,12 @@ from epochal.choose.words import said_time
 from epochal.curves import Curves, Summary
 from epochal.errors import Refusal, did_you_mean, require
 from epochal.faces import in_python
-from epochal.layout import aligned
 from epochal.run.folder import plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Comparison", "Cost", "Regime", "Row", "Tuned", "cells_of"]
+__all__ = ["Comparison", "Cost", "Regime", "Row", "Tuned"]
 
 
 @dataclass(frozen=True)
@@ -44,14 +43,14 @@ class Cost:
 class Tuned:
     """How the learning rate of a setting was found.
 
-    rate    the one that was chosen.
-    tried   (rate, mean of the judged column over the tuning repeats; NaN if a training broke), ascending.
-    edge    "" if better rates were bracketed; else in words at which end of those tried the best one lies.
+    rate    the one that was chosen: the lowest within one standard error of the best.
+    tried   (rate, mean of the judged column; NaN if a training broke, on how many of the repeats), ascending.
+    edge    "" if the best rate was bracketed; else in words at which end of those tried it lies.
     repeats of the tuning: seeds that the comparison itself does not use.
     """
 
     rate: float
-    tried: tuple[tuple[float, float], ...]
+    tried: tuple[tuple[float, float, int], ...]
     edge: str
     repeats: int
 
@@ -74,7 +73,8 @@ class Row:
     noise           how unsteady the curve is: sd of its steps around its trend, in units of the judged
                     column; NaN if it is too short.
     broken          repeats whose loss was not finite.
-    difference      this setting against the best one; None for the best one itself.
+    difference      the best one (for a setting that was dropped, the leader of that moment) against this one;
+                    None for the best one itself.
     dropped         why it was given up early, or None.
     tuned           how its rate was found, or None if it was given.
     model           what `fit` takes to train with it, and `options` its keyword arguments.
@@ -123,9 +123,13 @@ class Comparison:
     answer      the answer in one sentence.
     column      the judged column, such as "validation.loss"; `higher_is_better` its direction.
     at          at what all settings are equal, in words: "50 epochs each".
-    rows        one for each setting, the best first.
-    best        the name of the best setting.
-    tied        the settings that can't be told apart from the best, itself included.
+    rows        one for each setting, the recommended one first.
+    recommended the name of the setting to use: the fastest of those that are about as good as the best.
+    same        the settings that are practically the same as the recommended one, itself included.
+    best        the name of the setting with the best mean.
+    tied        the settings that are not detectably worse than the best, itself included: practically the
+                same, or without a significant difference.
+    margin      the smallest difference of the judged column that matters.
     target      the value of the judged column that counts as reached, or None; `target_words` how it was set.
     hyperbola   updates to the target against the batch size, fitted; None with fewer than three sizes.
     critical    95 % interval of its critical batch size, (low, high); None without a fit.
@@ -145,8 +149,11 @@ class Comparison:
     higher_is_better: bool
     at: str
     rows: tuple[Row, ...]
+    recommended: str
+    same: tuple[str, ...]
     best: str
     tied: tuple[str, ...]
+    margin: float
     target: float | None
     target_words: str
     hyperbola: Hyperbola | None
@@ -164,16 +171,16 @@ class Comparison:
 
     @property
     def options(self) -> dict[str, Any]:
-        """Keyword arguments of `fit` that train with the best setting: what was asked, and its values.
+        """Keyword arguments of `fit` that train with the recommended setting: what was asked, and its values.
 
         `fit(comparison.model, data, **comparison.options)` trains it once, on the first seed; add `repeats`.
         """
-        return dict(self.row(self.best).options)
+        return dict(self.row(self.recommended).options)
 
     @property
     def model(self) -> Any:
-        """The model of the best setting, as `fit` takes it."""
-        return self.row(self.best).model
+        """The model of the recommended setting, as `fit` takes it."""
+        return self.row(self.recommended).model
 
     def row(self, name: str) -> Row:
         """The row of a setting; an unknown one is refused with the nearest name."""
@@ -184,7 +191,9 @@ class Comparison:
 
     def summary(self) -> str:
         """The answer, a line for each setting, and the notes."""
-        lines = [self.answer, "", *_lines(self)]
+        from epochal.choose.comparison_table import lines_of
+
+        lines = [self.answer, "", *lines_of(self)]
         if self.target is not None:
             lines += ["", f"Target: {self.column} {self.target:.4g} on average ({self.target_words})."]
         if self.hyperbola is not None:
@@ -208,7 +217,7 @@ class Comparison:
 
     @property
     def table(self) -> list[dict[str, Any]]:
-        """One flat mapping for each setting, the best first; None for what is not known or not finite."""
+        """A flat mapping for each setting, the recommended first; None for what is unknown or not finite."""
         return [_flat(row, row.name in self.tied) for row in self.rows]
 
     def to_arrow(self) -> Any:
@@ -238,8 +247,11 @@ class Comparison:
             "higher_is_better": self.higher_is_better,
             "at": self.at,
             "rows": [_nested(row) for row in self.rows],
+            "recommended": self.recommended,
+            "same": self.same,
             "best": self.best,
             "tied": self.tied,
+            "margin": self.margin,
             "target": self.target,
             "target_words": self.target_words,
             "hyperbola": None if self.hyperbola is None else asdict(self.hyperbola),
@@ -275,46 +287,6 @@ class Comparison:
         from epochal.report.of_choice import write_comparison
 
         return Path(write_comparison(self, path))
-
-
-def cells_of(found: Comparison) -> list[tuple[str, ...]]:
-    """A table of the settings: its head, and a row for each, the best first."""
-    head = ("", "", found.column, "sd", "repeats", "best epoch", "updates", "time", "updates to target")
-    body = []
-    for row in found.rows:
-        quality = row.quality
-        mark = "*" if row.name in found.tied else ""
-        spent = "" if row.effort is None else _effort(row.effort)
-        body.append(
-            (
-                mark,
-                row.name,
-                quality.written(quality.mean) if quality.repeats else "not finite",
-                "" if quality.sd is None else quality.written(quality.sd),
-                f"{row.repeats}{' (dropped)' if row.dropped else ''}",
-                f"{row.best_epoch.mean:.3g}" if quality.repeats else "",
-                f"{row.updates:,}",
-                said_time(row.seconds),
-                spent,
-            )
-        )
-    return [head, *body]
-
-
-def _lines(found: Comparison) -> list[str]:
-    """A table of the settings in plain text."""
-    table = cells_of(found)
-    lines = aligned(table, right=range(2, len(table[0])))
-    if len(found.rows) > 1:
-        lines.append("* the best, and those without a significant difference from it (corrected).")
-    return lines
-
-
-def _effort(effort: Effort) -> str:
-    if not effort.reached:
-        return "not reached"
-    share = "" if effort.reached == effort.repeats else f" ({effort.reached} of {effort.repeats} reached it)"
-    return f"{effort.expected:,.3g}{share}" if effort.expected < 100 else f"{effort.expected:,.0f}{share}"
 
 
 def _flat(row: Row, tied: bool) -> dict[str, Any]:

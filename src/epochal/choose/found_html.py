@@ -19,23 +19,25 @@ MOST_ROWS = 20
 
 
 def comparison_html(found: Comparison) -> str:
-    """The answer, and a row for each setting, the best first."""
-    from epochal.choose.comparison import cells_of
+    """The answer, a row for each setting, the recommended one first, and what follows for `fit`."""
+    from epochal.choose.comparison_table import cells_of, marks_of
 
     head, *rows = cells_of(found)
     head = tuple(map(label_of, head))
-    cost = found.cost
+    cost, row = found.cost, found.row(found.recommended)
+    chosen = {"batch_size": found.options.get("batch_size", row.batch_size)}
+    chosen |= {name: found.options[name] for name in ("optimizer", "epochs") if name in found.options}
+    if row.learning_rate is not None:
+        chosen["learning_rate"] = row.learning_rate
+    options = ", ".join(f"{name}={_python(value)}" for name, value in chosen.items())
     return view(
         heading("Comparison", f"{len(found.rows)} settings, {found.at}"),
         said(found.answer),
-        table(head, rows[:MOST_ROWS], words=(0, 1)),
-        said(
-            "* the best, and those without a significant difference from it (corrected)."
-            if len(rows) > 1
-            else ""
-        ),
+        table(head, rows[:MOST_ROWS], words=(0, 1, 5)),
+        said(f"{marks_of(found)}." if len(rows) > 1 else ""),
         said(f"{len(rows) - MOST_ROWS} more settings" if len(rows) > MOST_ROWS else ""),
         said("" if found.hyperbola is None else f"Updates to the target: {found.hyperbola}."),
+        code(f"fit(model, X, y, {options})"),
         items("Notes", found.notes),
         facts(
             [("cost", f"{cost.trainings:,} trainings, {cost.updates:,} updates, {said_time(cost.seconds)}")]

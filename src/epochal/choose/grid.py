@@ -121,19 +121,20 @@ def entries(axes: Mapping[str, Axis], samples: int, chosen_sizes: bool) -> tuple
     varying = [name for name in AXES if axes[name].varies]
     found: dict[str, Entry] = {}
     fixed_rates = []
+    any_named = any(isinstance(optimizer, str) for _, optimizer in axes["optimizer"].values)
     for places in itertools.product(*(range(len(axes[name].values)) for name in AXES)):
         at = dict(zip(AXES, places, strict=True))
         values = {name: axes[name].values[place][1] for name, place in at.items()}
         words = {name: labels[name][place] for name, place in at.items()}
         model = values.pop("model")
         named = isinstance(values["optimizer"], str)
-        if values["learning_rate"] == TUNE and not named:
-            values["learning_rate"] = None
+        if not named and (any_named or values["learning_rate"] == TUNE):
+            values["learning_rate"], words["learning_rate"] = None, ""
             fixed_rates.append(words["optimizer"])
         tuned = values["learning_rate"] == TUNE
         if named and values["optimizer"] not in OPTIMIZERS:
             raise Refusal(did_you_mean("optimizer", values["optimizer"], OPTIMIZERS))
-        name = ", ".join(words[axis] for axis in varying) or words["batch_size"]
+        name = ", ".join(words[axis] for axis in varying if words[axis]) or words["batch_size"]
         changes = {key: value for key, value in values.items() if not (key == "learning_rate" and tuned)}
         shown_axes = {key: said(values[key]) if key != "model" else words[key] for key in varying}
         if "batch_size" in shown_axes:
@@ -146,7 +147,7 @@ def entries(axes: Mapping[str, Axis], samples: int, chosen_sizes: bool) -> tuple
     if fixed_rates:
         notes.append(
             f"{', '.join(dict.fromkeys(fixed_rates))}: an Optax object keeps its own learning rate, "
-            "which was not tuned; name the optimizer to have its rate tuned."
+            "whatever learning_rate says; name the optimizer to have its rate set or tuned."
         )
     return list(found.values()), notes
 

@@ -20,6 +20,10 @@ from epochal.errors import Refusal
 __all__ = ["Hyperbola", "bootstrap_hyperbola", "fastest_batch", "fit_hyperbola", "regret"]
 
 
+WIDEST = 100.0
+"""How far apart the ends of an interval of the critical batch size may be, as a factor."""
+
+
 @dataclass(frozen=True)
 class Hyperbola:
     """The updates to a target at any batch size B: minimal_steps + minimal_samples / B.
@@ -72,10 +76,22 @@ class Hyperbola:
             )
         return math.sqrt(overhead / per_sample * self.critical_batch)
 
+    @property
+    def estimated(self) -> bool:
+        """Whether the measurements say more about the critical batch size than its order of magnitude, twice.
+
+        An interval from 0 to infinity says nothing, nor does one whose ends are further apart than `WIDEST`.
+        One that is open at one end is a bound.
+        """
+        low, high = self.critical_ci95
+        return low > 0 if math.isinf(high) else low == 0 or high <= WIDEST * low
+
     def __str__(self) -> str:
+        interval = f"95 % interval {written_range(*self.critical_ci95)}"
+        if not self.estimated:
+            return f"critical batch size could not be estimated ({interval})"
         return (
-            f"critical batch size {written(self.critical_batch)} "
-            f"(95 % interval {written_range(*self.critical_ci95)}); "
+            f"critical batch size {written(self.critical_batch)} ({interval}); "
             f"fewest updates {written(self.minimal_steps)}, fewest samples {written(self.minimal_samples)}"
         )
 

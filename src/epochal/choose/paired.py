@@ -3,185 +3,35 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from epochal.choose.difference import PairedDifference
 from epochal.choose.pairs import (
     ALPHA,
     FEWEST,
-    MOST_REPEATS,
     Floats,
-    holm,
     improvement_of,
     paired_test,
     probability_interval,
-    repeats_needed,
     shared_spread,
     shared_test,
     summary_of,
+    usual_margin,
 )
-from epochal.curves.statistics import Summary
 from epochal.errors import Refusal, did_you_mean
 
 __all__ = [
-    "ALPHA",
-    "FEWEST",
-    "MEANINGFUL",
-    "PairedDifference",
     "against",
     "best",
+    "comparisons_of",
     "difference",
-    "holm",
     "indistinguishable",
-    "repeats_needed",
 ]
-
-MEANINGFUL = 0.75
-"""A better setting should win this share of the repeats (Bouthillier et al. 2021, section 4.1)."""
-
-
-@dataclass(frozen=True)
-class PairedDifference:
-    """Two settings over the same repeats: by how much, how often and how surely one is better.
-
-    Every figure is read as "a is better than b": `mean` is positive where a is better, whether the values
-    are losses or accuracies. Repeats where a or b gave no finite value take no part in `mean`, `sd` and
-    `ci95`. In `probability` and in the test they count: the setting without a value lost that repeat.
-
-    >>> found = difference([0.31, 0.29, 0.33, 0.30], [0.36, 0.35, 0.37, 0.36], a="16", b="full")
-    >>> print(found)
-    16 is better than full by 0.0525 (95 % interval 0.0373 to 0.0677), in 4 of 4 repeats
-    >>> found.probability, found.detectable, found.meaningful
-    (1.0, True, True)
-    """
-
-    a: str
-    b: str
-    differences: Summary
-    """Of the improvement of a over b in each repeat, NaN where one of them is not finite."""
-    probability: float
-    """P(a better than b): the share of repeats that a wins, ties counting half."""
-    probability_ci: tuple[float, float]
-    """Its 95 % interval: see `pairs.probability_interval`."""
-    p_value: float
-    """Of the two-sided paired t test; of the signed-rank test where a value is not finite."""
-    p_adjusted: float
-    """The same after Holm's correction for all comparisons that were made."""
-    pairs: int
-    wins: tuple[int, int]
-    """In how many repeats a was better, and in how many b."""
-    unfinished: tuple[int, int]
-    """In how many repeats a gave no finite value, and in how many b."""
-    better: str | None
-    """The name of the better setting, or None where the repeats cannot tell."""
-    level: float = ALPHA
-    """What a p-value had to stay below: alpha over the number of comparisons."""
-
-    @property
-    def mean(self) -> float:
-        """By how much a is better than b, in the unit of the values."""
-        return self.differences.mean
-
-    @property
-    def sd(self) -> float | None:
-        """The standard deviation of the differences, at least that of rounding where differences tie.
-
-        Among several settings it is the one they share, or the pair's own where that is larger.
-        """
-        return self.differences.sd
-
-    @property
-    def ci95(self) -> tuple[float, float] | None:
-        """The 95 % interval of `mean` by Student's t, of this comparison alone."""
-        return self.differences.ci95
-
-    @property
-    def detectable(self) -> bool:
-        """Whether the repeats can tell the two settings apart."""
-        return self.better is not None
-
-    @property
-    def meaningful(self) -> bool:
-        """Whether the difference is detectable and the better setting wins more than 3 of 4 repeats."""
-        return self.detectable and max(self.probability, 1 - self.probability) > MEANINGFUL
-
-    @property
-    def needed(self) -> int | None:
-        """How many repeats would show a difference as large as the observed one, with a power of 80 %.
-
-        None where no number is known: no spread, no difference, values that are not finite, or more than
-        10,000.
-        """
-        if self.sd is None or self.mean == 0 or any(self.unfinished):
-            return None
-        return repeats_needed(self.sd, self.mean, alpha=self.level)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return {
-            "a": self.a,
-            "b": self.b,
-            "difference": self.differences.to_dict(),
-            "probability": self.probability,
-            "probability_ci95": list(self.probability_ci),
-            "p_value": self.p_value,
-            "p_adjusted": self.p_adjusted,
-            "pairs": self.pairs,
-            "wins": list(self.wins),
-            "unfinished": list(self.unfinished),
-            "detectable": self.detectable,
-            "meaningful": self.meaningful,
-            "better": self.better,
-            "repeats_needed": self.needed,
-        }
-
-    def __str__(self) -> str:
-        return self._undetected() if self.better is None else self._detected(self.better)
-
-    def _undetected(self) -> str:
-        asides = [_count(self.pairs, "repeat")]
-        if self.pairs < FEWEST:
-            asides.append(f"at least {FEWEST} are needed")
-        elif self.sd is not None and self.mean != 0 and not any(self.unfinished):
-            needed = f"{self.needed:,}" if self.needed else f"more than {MOST_REPEATS:,}"
-            asides.append(f"a difference of {self.differences.written(abs(self.mean))} would need {needed}")
-        asides += [
-            f"{name} gave no finite value in {missing} of them"
-            for name, missing in zip((self.a, self.b), self.unfinished, strict=True)
-            if missing
-        ]
-        return f"no detectable difference between {self.a} and {self.b} ({'; '.join(asides)})"
-
-    def _detected(self, better: str) -> str:
-        first = better == self.a
-        worse = self.b if first else self.a
-        missing = self.unfinished if first else self.unfinished[::-1]
-        if missing == (0, self.pairs):
-            return (
-                f"{better} is better than {worse}, which gave no finite value "
-                f"in any of {_count(self.pairs, 'repeat')}"
-            )
-        wins = f"in {self.wins[0 if first else 1]} of {_count(self.pairs, 'repeat')}"
-        if any(missing):
-            lost = ", ".join(
-                f"{name} gave no finite value in {count}"
-                for name, count in zip((better, worse), missing, strict=True)
-                if count
-            )
-            return f"{better} is better than {worse} {wins} ({lost})"
-        mean, ends = self.mean, self.ci95 or (math.nan, math.nan)
-        low, high = ends if first else (-ends[1], -ends[0])
-        written = self.differences.written
-        return (
-            f"{better} is better than {worse} by {written(abs(mean))} "
-            f"(95 % interval {written(low)} to {written(high)}), {wins}"
-        )
 
 
 def difference(
@@ -192,15 +42,16 @@ def difference(
     b: str,
     higher_is_better: bool = False,
     alpha: float = ALPHA,
+    margin: float = 0.0,
 ) -> PairedDifference:
     """Compare two settings by their values in the same repeats.
 
-    Detectable means: the paired t test gives p < alpha with at least three pairs. Alpha is
-    0.025 and not 0.05, so that two equal settings are told apart in about 1 of 40 trials, whatever the
-    number of repeats; differences of equal settings are symmetric, and for such the test errs on the safe
-    side when tails are heavy. Where a value is not finite, the exact signed-rank test takes its place
-    (Wilcoxon 1945), with the lost repeat as the largest difference of all. A setting without one finite
-    value, against one that always has one, needs no test.
+    Detectable means: the paired t test gives p < alpha with at least three pairs, and the difference is not
+    within the margin. Alpha is 0.02 and not 0.05, so that two equal settings are told apart in at most 1 of
+    50 trials, whatever the number of repeats; differences of equal settings are symmetric, and for such the
+    test errs on the safe side when tails are heavy. Where a value is not finite, the exact signed-rank test
+    takes its place (Wilcoxon 1945), with the lost repeat as the largest difference of all. A setting without
+    one finite value, against one that always has one, needs no test.
 
     Args:
         a_values: one value for each repeat of a; not finite where a repeat diverged.
@@ -209,33 +60,42 @@ def difference(
         b: the name of the second setting.
         higher_is_better: True for an accuracy, False for a loss.
         alpha: how often equal settings may be called different.
+        margin: the smallest difference that matters, in the unit of the values.
 
     >>> print(difference([0.5, 0.6, 0.4], [0.52, 0.57, 0.44], a="8", b="16"))
-    no detectable difference between 8 and 16 (3 repeats; a difference of 0.010 would need 127)
+    no detectable difference between 8 and 16 (3 repeats; a difference of 0.010 would need 134)
+    >>> print(difference([0.50, 0.60, 0.40], [0.51, 0.59, 0.41], a="8", b="16", margin=0.1))
+    8 and 16 are practically the same: they differ by less than 0.1 (98 % interval -0.043 to 0.050; 3 repeats)
     """
     one, two = _values(a, a_values), _values(b, b_values)
+    return _judged(_paired(one, two, a, b, higher_is_better, margin), alpha, alpha)
+
+
+def _paired(
+    one: Floats, two: Floats, a: str, b: str, higher_is_better: bool, margin: float
+) -> PairedDifference:
+    """A difference before it is held against a level; `better` is the setting that it speaks for."""
     pairs = min(one.size, two.size)
     one, two = one[:pairs], two[:pairs]
     improvement = improvement_of(one, two, higher_is_better)
     finite = np.isfinite(improvement)
-    missing = int((~np.isfinite(one)).sum()), int((~np.isfinite(two)).sum())
     p_value, direction = paired_test(improvement, one, two)
     wins, losses = int((improvement > 0).sum()), int((improvement < 0).sum())
-    without = _without(missing, pairs)
-    detectable = pairs - int(np.isnan(improvement).sum()) >= FEWEST and (without != 0 or p_value < alpha)
+    enough = pairs - int(np.isnan(improvement).sum()) >= FEWEST
     return PairedDifference(
         a=a,
         b=b,
         differences=summary_of(np.where(finite, improvement, np.nan), one, two),
+        freedom=int(finite.sum()) - 1,
         probability=(wins + (pairs - wins - losses) / 2) / pairs,
         probability_ci=probability_interval(wins, pairs - wins - losses, losses),
         p_value=p_value,
         p_adjusted=p_value,
         pairs=pairs,
         wins=(wins, losses),
-        unfinished=missing,
-        better=(a if (without or direction) > 0 else b) if detectable else None,
-        level=alpha,
+        unfinished=(int((~np.isfinite(one)).sum()), int((~np.isfinite(two)).sum())),
+        better=(a if direction > 0 else b) if enough else None,
+        margin=margin,
     )
 
 
@@ -245,8 +105,11 @@ def against(
     *,
     higher_is_better: bool = False,
     alpha: float = ALPHA,
+    share: float = 1.0,
+    margin: float | None = None,
+    comparisons: int | None = None,
 ) -> tuple[PairedDifference, ...]:
-    """Compare a reference with every other setting, corrected for all comparisons by Holm (1979).
+    """Compare a reference with every other setting, corrected for all comparisons (Bonferroni).
 
     A reference that is named beforehand takes part in one comparison for each other setting. One that is
     picked because it did best is the luckiest of all, and so is compared as if every pair had been: the
@@ -254,11 +117,17 @@ def against(
     All settings share one estimate of the spread (see `pairs.shared_test`), without which a few repeats of
     many settings could hardly tell anything; with two settings this is the paired t test itself.
 
+    No stepwise correction: it would reject a little more often, but no simple intervals go with it, and an
+    interval that holds zero beside a difference that is called significant helps nobody.
+
     Args:
         values: one value for each repeat, by setting. Each pair is compared over the repeats it shares.
         reference: the setting to compare with; the best one when None.
         higher_is_better: True for an accuracy, False for a loss.
-        alpha: how often a family of equal settings may have any that are called different.
+        alpha: how often a family of equal settings may have any that are called different, over all looks.
+        share: of alpha, which this look may spend; 1 where one looks once.
+        margin: the smallest difference that matters; see `pairs.usual_margin` for None.
+        comparisons: how many the correction covers, where it is not as said above.
 
     Returns:
         One difference for each other setting, in their order, with the reference as a.
@@ -266,39 +135,45 @@ def against(
     >>> losses = {"8": [0.31, 0.29, 0.33, 0.30], "16": [0.30, 0.31, 0.32, 0.31], "full": [0.9, 0.8, 0.9, 0.9]}
     >>> for found in against(losses):
     ...     print(found)
-    no detectable difference between 8 and 16 (4 repeats; a difference of 0.003 would need 2,856)
-    8 is better than full by 0.568 (95 % interval 0.518 to 0.617), in 4 of 4 repeats
+    no detectable difference between 8 and 16 (4 repeats; a difference of 0.003 would need 2,981)
+    8 is better than full by 0.568 (98 % interval 0.486 to 0.649), in 4 of 4 repeats
     """
     columns = {name: _values(name, column) for name, column in values.items()}
     if reference is not None and reference not in columns:
         raise Refusal(did_you_mean("setting", reference, columns))
     leader = best(columns, higher_is_better=higher_is_better) if reference is None else reference
-    finished = [name for name, column in columns.items() if np.isfinite(column).any()]
+    if comparisons is None:
+        others = len(_finished(columns) - {leader})
+        comparisons = others if reference is not None else comparisons_of(columns)
+    if margin is None:
+        margin = usual_margin(columns[leader])
     spread_over = functools.cache(functools.partial(_spread_over, columns))
-    family = {}
-    for pair in itertools.combinations(columns, 2):
-        a, b = pair if pair[1] != leader else pair[::-1]
-        if leader in pair or (reference is None and a in finished and b in finished):
-            alone = difference(
-                columns[a], columns[b], a=a, b=b, higher_is_better=higher_is_better, alpha=math.inf
-            )
-            if alone.pairs >= FEWEST and not any(alone.unfinished):
-                differences, p_value = shared_test(alone.differences, *spread_over(alone.pairs))
-                alone = replace(alone, differences=differences, p_value=p_value)
-            family[a, b] = alone
-    tested = [pair for pair in family if pair[0] in finished and pair[1] in finished]
-    adjusted = dict(zip(tested, holm([family[pair].p_value for pair in tested]), strict=True))
-    return tuple(
-        _corrected(family[leader, name], adjusted.get((leader, name)), alpha, max(1, len(tested)))
-        for name in columns
-        if name != leader
-    )
+    found = []
+    for name in columns:
+        if name == leader:
+            continue
+        one = _paired(columns[leader], columns[name], leader, name, higher_is_better, margin)
+        if one.pairs >= FEWEST and not any(one.unfinished):
+            spread, freedom = spread_over(one.pairs)
+            differences, p_value = shared_test(one.differences, spread, freedom)
+            one = replace(one, differences=differences, p_value=p_value, freedom=freedom)
+        found.append(_judged(one, alpha, alpha * share / max(1, comparisons)))
+    return tuple(found)
+
+
+def comparisons_of(values: Mapping[str, ArrayLike]) -> int:
+    """How many pairs there are of settings that have any finite value.
+
+    >>> comparisons_of({"8": [0.3], "16": [0.4], "32": [0.2], "full": [float("nan")]})
+    3
+    """
+    return math.comb(len(_finished({name: np.asarray(column) for name, column in values.items()})), 2)
 
 
 def indistinguishable(
     values: Mapping[str, ArrayLike], *, higher_is_better: bool = False, alpha: float = ALPHA
 ) -> tuple[str, ...]:
-    """The settings that cannot be told apart from the best one, itself included, in the given order.
+    """The settings that are not detectably worse than the best one, itself included, in the given order.
 
     >>> indistinguishable({"8": [0.31, 0.29, 0.33], "16": [0.30, 0.31, 0.32], "full": [0.97, 0.95, 0.98]})
     ('8', '16')
@@ -337,18 +212,18 @@ def _spread_over(columns: Mapping[str, Floats], repeats: int) -> tuple[float, in
     return shared_spread(np.array([column for column in firsts if np.isfinite(column).all()]))
 
 
-def _corrected(
-    alone: PairedDifference, adjusted: float | None, alpha: float, comparisons: int
-) -> PairedDifference:
-    """A difference that was tested at any level, at the level of its family."""
-    p_adjusted = alone.p_value if adjusted is None else adjusted
-    without = _without(alone.unfinished, alone.pairs)
-    return replace(
-        alone,
-        p_adjusted=p_adjusted,
-        better=alone.better if without or p_adjusted < alpha else None,
-        level=alpha / comparisons,
-    )
+def _judged(found: PairedDifference, alpha: float, level: float) -> PairedDifference:
+    """A difference at its level, which is a share of alpha."""
+    without = _without(found.unfinished, found.pairs)
+    judged = replace(found, p_adjusted=min(1.0, found.p_value * (alpha / level)), level=level, alpha=alpha)
+    if without and found.better is not None:
+        return replace(judged, better=found.a if without > 0 else found.b)
+    return judged if found.p_value < level and not judged.equivalent else replace(judged, better=None)
+
+
+def _finished(columns: Mapping[str, Floats]) -> set[str]:
+    """The settings that have any finite value."""
+    return {name for name, column in columns.items() if np.isfinite(column).any()}
 
 
 def _values(name: str, values: ArrayLike) -> Floats:
@@ -364,7 +239,3 @@ def _values(name: str, values: ArrayLike) -> Floats:
 def _without(unfinished: tuple[int, int], pairs: int) -> int:
     """1 where b has no finite value and a always has one, -1 where it is the other way, else 0."""
     return (unfinished == (0, pairs)) - (unfinished == (pairs, 0))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

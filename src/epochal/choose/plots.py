@@ -140,7 +140,7 @@ def _curves(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[s
         band = curves.summary(found.column, "updates" if unit == "seconds" else unit)
         along = band.x * (row.update_seconds if unit == "seconds" else 1.0)
         color, marker = inks.get(row.name, (look.muted, ""))
-        best = row.name == found.best
+        best = row.name == found.recommended
         whole = band.count == band.count.max(initial=0)
         mean = np.where(whole, band.mean, np.nan)
         if row.name in inks and (best or len(found.rows) <= FEW):
@@ -173,7 +173,7 @@ def _curves(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[s
     words = f"{label_of(found.column)}: mean and 95 % interval" + _log(ax)
     hidden = len(found.rows) - len(inks)
     _name(ax, words + (f" (gray: {hidden} other settings)" if hidden > 0 else ""), look)
-    label_ends(ax, ends, found.best)
+    label_ends(ax, ends, found.recommended)
 
 
 def _limits(
@@ -207,7 +207,7 @@ def _costs(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[st
         if not math.isfinite(mean):
             continue
         color, marker = inks.get(row.name, (look.muted, "."))
-        best = row.name == found.best
+        best = row.name == found.recommended
         if row.quality.ci95 is not None:
             ax.plot([at] * 2, row.quality.ci95, color=color, linewidth=2.6 if best else 1.4, alpha=0.75)
         hollow = row.name not in found.tied
@@ -247,7 +247,7 @@ def _steps(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[st
         along = np.geomspace(min(sizes), max(sizes), 100)
         ax.plot(along, found.hyperbola.steps(along), color=look.muted, linewidth=1.3, zorder=2)
         critical = found.hyperbola.critical_batch
-        if min(sizes) <= critical <= max(sizes):
+        if found.hyperbola.estimated and min(sizes) <= critical <= max(sizes):
             ax.axvline(critical, color=look.muted, linewidth=1, linestyle=(0, (2, 2)), zorder=1)
             several = "" if found.critical is None else f" ({written_range(*found.critical)})"
             ax.annotate(

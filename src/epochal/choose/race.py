@@ -1,17 +1,26 @@
-"""Which settings need no more repeats, since they are clearly behind?"""
+"""Which settings need no more repeats, since they are clearly behind, and which are left at the end?
+
+The repeats go out in rounds with a look after each. Whoever looks several times has several chances to be
+misled, so the looks share one level between them (alpha spending; Lan & DeMets 1983): the early ones a
+quarter, evenly, and the last one keeps the rest. The shares add up, whatever the looks have in common.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from epochal.choose.paired import PairedDifference, against
-from epochal.choose.pairs import ALPHA, FEWEST
+from epochal.choose.difference import PairedDifference
+from epochal.choose.paired import against, best, comparisons_of
+from epochal.choose.pairs import ALPHA, FEWEST, usual_margin
 
-__all__ = ["Dropped", "rounds", "survivors"]
+__all__ = ["Dropped", "Outcome", "race", "rounds", "shares", "survivors"]
+
+EARLY = 0.25
+"""The share of the level that all looks before the last spend together."""
 
 _OVERWHELMING = 0.01
 """A p-value below this share of what suffices cannot be the luck of one leader."""
@@ -29,6 +38,27 @@ class Dropped:
         return f"{self.name} was dropped after {_repeats(self.after)}: {self.reason}"
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """How a race ended.
+
+    best         the setting with the best mean, among those with all repeats.
+    tied         those that were not detectably worse, itself included; nothing that was dropped.
+    differences  of the best from each other setting; of one that was dropped, from the leader of that moment.
+    dropped      by name.
+    margin       the smallest difference that matters.
+    comparisons  that the correction at the last look covers; `share` is that look's share of the level.
+    """
+
+    best: str
+    tied: tuple[str, ...]
+    differences: Mapping[str, PairedDifference]
+    dropped: Mapping[str, Dropped]
+    margin: float
+    comparisons: int
+    share: float
+
+
 def rounds(repeats: int) -> tuple[int, ...]:
     """After how many repeats one looks: halves of the whole, down to 3.
 
@@ -43,18 +73,104 @@ def rounds(repeats: int) -> tuple[int, ...]:
     return tuple(looks)
 
 
+def shares(looks: int) -> tuple[float, ...]:
+    """What share of the level each look may spend; together they are 1.
+
+    >>> shares(1), shares(3)
+    ((1.0,), (0.125, 0.125, 0.75))
+    """
+    return (1.0,) if looks == 1 else (*(EARLY / (looks - 1),) * (looks - 1), 1 - EARLY)
+
+
+def race(
+    names: Sequence[str],
+    repeats: int,
+    train: Callable[[Sequence[str], int, int], Mapping[str, Sequence[float]]],
+    *,
+    higher_is_better: bool = False,
+    margin: float | None = None,
+    hear: Callable[[Dropped], None] | None = None,
+) -> Outcome:
+    """Train the repeats in rounds, and give up the settings that are clearly behind.
+
+    Args:
+        names: of the settings.
+        repeats: of each, at most.
+        train: given settings, the repeats that they have and those that they shall have, gives the values of
+            these settings in all their repeats so far.
+        higher_is_better: True for an accuracy, False for a loss.
+        margin: the smallest difference that matters; `pairs.usual_margin` of the leader when None.
+        hear: told of each setting that is dropped.
+
+    >>> random = np.random.default_rng(0)
+    >>> losses = {"8": random.normal(0.3, 0.02, 10), "16": random.normal(0.9, 0.02, 10)}
+    >>> found = race(["8", "16"], 10, lambda live, _, wanted: {name: losses[name][:wanted] for name in live})
+    >>> found.best, found.tied, found.dropped["16"].after
+    ('8', ('8',), 3)
+    """
+    looks = rounds(repeats)
+    values: dict[str, Sequence[float]] = {}
+    dropped: dict[str, Dropped] = {}
+    apart: dict[str, PairedDifference] = {}
+    live, done = list(names), 0
+    for look, share in zip(looks, shares(len(looks)), strict=True):
+        values |= train(live, done, look)
+        done = look
+        if len(live) > 1 and look < repeats:
+            now = {name: values[name] for name in live}
+            _, lost = survivors(now, higher_is_better=higher_is_better, share=share, margin=margin)
+            for one, found in lost:
+                dropped[one.name] = one
+                if found is not None:
+                    apart[one.name] = found
+                if hear is not None:
+                    hear(one)
+            live = [name for name in live if name not in dropped]
+            if not live:
+                break
+    return _ended(values, live, dropped, apart, shares(len(looks))[-1], higher_is_better, margin)
+
+
+def _ended(
+    values: Mapping[str, Sequence[float]],
+    live: Sequence[str],
+    dropped: Mapping[str, Dropped],
+    apart: Mapping[str, PairedDifference],
+    share: float,
+    higher_is_better: bool,
+    margin: float | None,
+) -> Outcome:
+    """The last look, at the settings that are left."""
+    leader = best({name: values[name] for name in live or values}, higher_is_better=higher_is_better)
+    if margin is None:
+        margin = usual_margin(np.asarray(values[leader], dtype=np.float64))
+    comparisons = comparisons_of({name: values[name] for name in live})
+    found = against(
+        values, leader, higher_is_better=higher_is_better, share=share, margin=margin, comparisons=comparisons
+    )
+    differences = {one.b: apart.get(one.b, one) for one in found}
+    tied = tuple(
+        name
+        for name in live
+        if np.isfinite(values[name]).any()
+        and (name == leader or differences[name].better != differences[name].a)
+    )
+    return Outcome(leader, tied, differences, dict(dropped), margin, comparisons, share)
+
+
 def survivors(
     values: Mapping[str, ArrayLike],
     *,
     higher_is_better: bool = False,
-    looks: int,
+    share: float = 1.0,
     alpha: float = ALPHA,
+    margin: float | None = None,
     keep_at_least: int = 1,
-) -> tuple[tuple[str, ...], tuple[Dropped, ...]]:
+) -> tuple[tuple[str, ...], tuple[tuple[Dropped, PairedDifference | None], ...]]:
     """Which settings get more repeats, after one more round of them.
 
-    A setting is dropped when it is detectably worse than the leader (`paired.against`, at alpha / looks):
-    by a paired t test with the spread that all settings share, corrected by Holm for all pairs, since the
+    A setting is dropped when it is detectably worse than the leader (`paired.against`, at this look's share
+    of alpha): by a paired t test with the spread that all settings share, corrected for all pairs, since the
     leader is picked for what may be luck.
 
     All settings are measured against the same leader. If its few repeats were lucky, all verdicts err
@@ -65,50 +181,57 @@ def survivors(
     Args:
         values: one value for each repeat so far, by setting; only those still in the race.
         higher_is_better: True for an accuracy, False for a loss.
-        looks: how often one looks in all, for the correction.
+        share: of alpha, which this look may spend; see `shares`.
         alpha: how often the truly best setting may be dropped, over all looks.
+        margin: the smallest difference that matters; `pairs.usual_margin` of the leader when None.
         keep_at_least: how many settings stay, however far behind.
 
     Returns:
-        The names that stay, and what was dropped with its reason, both in the given order.
+        The names that stay, and what was dropped with its difference from the leader (None where it has no
+        finite value), both in the given order.
 
     >>> losses = {"8": [0.31, 0.29, 0.33], "16": [0.30, 0.31, 0.32], "full": [0.97, 0.95, 0.98]}
-    >>> kept, dropped = survivors(losses, looks=2)
+    >>> kept, dropped = survivors(losses, share=0.25)
     >>> kept
     ('8', '16')
-    >>> print(dropped[0].reason)
-    worse than 8 by 0.657 (p = 7.7e-07, corrected for 3 settings and 2 looks)
+    >>> print(dropped[0][0].reason)
+    worse than 8 by 0.657 (p = 1.5e-06, corrected for 3 settings and all looks)
     """
     columns = {name: np.asarray(column, dtype=np.float64) for name, column in values.items()}
     after = min((column.size for column in columns.values()), default=0)
     columns = {name: column[:after] for name, column in columns.items()}
     failed = [name for name, column in columns.items() if not np.isfinite(column).any()]
     running = {name: column for name, column in columns.items() if name not in failed}
-    reasons = {name: f"no finite value in any of {_repeats(after)}" for name in failed}
+    gone: dict[str, tuple[Dropped, PairedDifference | None]] = {
+        name: (Dropped(name, after, f"no finite value in any of {_repeats(after)}"), None) for name in failed
+    }
     if len(running) > keep_at_least:
-        level = alpha / looks
         behind = [
             found
-            for found in against(running, higher_is_better=higher_is_better, alpha=level)
+            for found in against(
+                running, higher_is_better=higher_is_better, alpha=alpha, share=share, margin=margin
+            )
             if found.better == found.a
         ]
         behind.sort(key=lambda found: (found.p_value, -found.mean))
-        sure = sum(found.p_adjusted < _OVERWHELMING * level for found in behind)
+        sure = sum(found.p_adjusted < _OVERWHELMING * alpha for found in behind)
         most = min(max(sure, len(running) // 2), len(running) - keep_at_least)
-        reasons |= {found.b: _reason(found, len(running), looks) for found in behind[:most]}
-    dropped = tuple(Dropped(name, after, reasons[name]) for name in columns if name in reasons)
-    return tuple(name for name in columns if name not in reasons), dropped
+        gone |= {
+            found.b: (Dropped(found.b, after, _reason(found, len(running))), found) for found in behind[:most]
+        }
+    return tuple(name for name in columns if name not in gone), tuple(
+        gone[name] for name in columns if name in gone
+    )
 
 
-def _reason(found: PairedDifference, settings: int, looks: int) -> str:
+def _reason(found: PairedDifference, settings: int) -> str:
     by = (
         f"in {found.wins[0]} of {_repeats(found.pairs)}"
         if any(found.unfinished)
         else f"by {found.differences.written(found.mean)}"
     )
-    p_value = min(1.0, found.p_adjusted * looks)
-    corrected = f"corrected for {_count(settings, 'setting')} and {_count(looks, 'look')}"
-    return f"worse than {found.a} {by} (p = {p_value:.2g}, {corrected})"
+    corrected = f"corrected for {_count(settings, 'setting')} and all looks"
+    return f"worse than {found.a} {by} (p = {found.p_adjusted:.2g}, {corrected})"
 
 
 def _repeats(number: int) -> str:

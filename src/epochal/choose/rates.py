@@ -108,9 +108,8 @@ class _Search:
 
         The error is that of their paired difference (the one-standard-error rule of Breiman et al. 1984).
         """
-        whole = [rate for rate, losses in self.found.items() if len(losses) == len(self.repeats)]
-        best = min(whole, key=lambda rate: (self.loss(rate), abs(math.log(rate / self.guess))))
-        for rate in sorted(whole):
+        best = self.least()
+        for rate in sorted(self._tried_on_all()):
             behind = np.array(
                 [self.found[rate][repeat] - self.found[best][repeat] for repeat in self.repeats]
             )
@@ -119,6 +118,13 @@ class _Search:
                 if float(behind.mean()) <= error:
                     return rate
         return best
+
+    def least(self) -> float:
+        """The rate with the least loss of those that were tried on all repeats."""
+        return min(self._tried_on_all(), key=lambda rate: (self.loss(rate), abs(math.log(rate / self.guess))))
+
+    def _tried_on_all(self) -> list[float]:
+        return [rate for rate, losses in self.found.items() if len(losses) == len(self.repeats)]
 
     def beyond(self) -> list[float]:
         """The next rate where the best one is at an end; nothing where it is bracketed."""
@@ -134,17 +140,19 @@ class _Search:
 
     def tuned(self, sign: float) -> Tuned:
         """What was found."""
-        best, tried = self.chosen(), sorted(self.found)
+        chosen, best, tried = self.chosen(), self.least(), sorted(self.found)
         shown = tuple(
-            (rate, sign * level if math.isfinite(level) else math.nan) for rate, level in self._levels()
+            (rate, sign * level if math.isfinite(level) else math.nan, len(self.found[rate]))
+            for rate, level in self._levels()
         )
         edge = ""
-        if math.isinf(self.loss(best)):
+        if math.isinf(self.loss(chosen)):
             edge = "every rate that was tried broke the training"
-        elif best in (tried[0], tried[-1]):
-            end, beyond = ("lowest", "lower") if best == tried[0] else ("highest", "higher")
-            edge = f"the best rate, {best:.3g}, is the {end} that was tried; {beyond} ones may be better"
-        return Tuned(best, shown, edge, len(self.repeats))
+        elif tried[0] in (chosen, best):
+            edge = f"{tried[0]:.3g} is the lowest rate that was tried; lower ones may be better"
+        elif best == tried[-1]:
+            edge = f"the best rate, {best:.3g}, is the highest that was tried; higher ones may be better"
+        return Tuned(chosen, shown, edge, len(self.repeats))
 
     def _levels(self) -> list[tuple[float, float]]:
         """The mean of each rate over all tuning repeats.

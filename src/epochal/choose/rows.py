@@ -17,10 +17,10 @@ from epochal.choose.goal import baseline, targets
 from epochal.choose.grid import Entry
 from epochal.choose.hyperbola import Hyperbola, bootstrap_hyperbola, fit_hyperbola
 from epochal.choose.judged import Judged, judge_trial, reached_by, unsteadiness
-from epochal.choose.paired import against, best, indistinguishable
 from epochal.choose.pairs import FEWEST
-from epochal.choose.race import Dropped
+from epochal.choose.race import Outcome
 from epochal.choose.reached import Effort, Reached, effort
+from epochal.choose.recommend import lucky, recommended
 from epochal.choose.setting import Setting
 from epochal.choose.timing import TimingCurve
 from epochal.choose.trial import Trial
@@ -39,9 +39,6 @@ SHARE = 0.1
 """How far from the best value one may be to have reached the target, as a share of the way back to a constant
 prediction. With less than a tenth most settings of a grid never get there, and little is learned of them."""
 
-LUCK = 2.0
-"""How far below its mean the best of many evaluations lies, at least, in units of their scatter."""
-
 REGIMES = ("batch", "mini-batch", "stochastic")
 
 
@@ -57,7 +54,7 @@ class Measured:
     trials: Mapping[str, Sequence[Trial]]
     repeats: int
     tuned: Mapping[str, Tuned]
-    dropped: Mapping[str, Dropped]
+    outcome: Outcome
     timing: Mapping[str, TimingCurve]
     common: Mapping[str, Any]
     update_seconds: Mapping[str, float]
@@ -81,25 +78,20 @@ def concluded(found: Measured, folder: Path | None, seconds: float) -> Compariso
         for name, trials in found.trials.items()
     }
     values = {name: [one.value for one in several] for name, several in judged.items()}
-    leader = best(values, higher_is_better=higher)
-    differences = {one.b: one for one in against(values, higher_is_better=higher)} if len(values) > 1 else {}
-    tied = tuple(
-        name
-        for name in indistinguishable(values, higher_is_better=higher)
-        if name not in found.dropped and np.isfinite(values[name]).any()
-    )
+    outcome = found.outcome
     per_repeat, target_words = _targets(found, values)
     reached = {
         name: [reached_by(trial, column, per_repeat.get(trial.repeat, math.nan)) for trial in trials]
         for name, trials in found.trials.items()
     }
     rows = [
-        replace(_row(found, entry, judged[entry.name]), difference=differences.get(entry.name))
+        replace(_row(found, entry, judged[entry.name]), difference=outcome.differences.get(entry.name))
         for entry in found.entries
     ]
     if per_repeat:
         rows = [replace(row, effort=effort(reached[row.name])) for row in rows]
-    rows = _sorted(rows, leader, tied, higher)
+    chosen, same = recommended({row.name: row for row in rows}, outcome, values, higher)
+    rows = _sorted(rows, chosen, outcome.tied, higher)
     hyperbola, remark = _hyperbola(rows, reached) if per_repeat else (None, "")
     target = float(np.mean(list(per_repeat.values()))) if per_repeat else None
     comparison = Comparison(
@@ -108,8 +100,11 @@ def concluded(found: Measured, folder: Path | None, seconds: float) -> Compariso
         higher_is_better=higher,
         at=found.at,
         rows=tuple(rows),
-        best=leader,
-        tied=tied,
+        recommended=chosen,
+        same=same,
+        best=outcome.best,
+        tied=outcome.tied,
+        margin=outcome.margin,
         target=target,
         target_words=target_words,
         hyperbola=hyperbola,
@@ -161,7 +156,7 @@ def _row(found: Measured, entry: Entry, judged: Sequence[Judged]) -> Row:
         noise=unsteadiness(trials, found.column, length),
         broken=sum(trial.broken for trial in trials),
         difference=None,
-        dropped=found.dropped.get(name),
+        dropped=found.outcome.dropped.get(name),
         tuned=found.tuned.get(name),
         model=found.settings[name].model,
         options=_options(found, name, epochs),
@@ -184,13 +179,13 @@ def _bounds(found: Measured, column: str) -> tuple[float, float]:
     return bounds_of(column.partition(".")[2], found.bench.base.loss_name)
 
 
-def _sorted(rows: Sequence[Row], leader: str, tied: Sequence[str], higher: bool) -> list[Row]:
-    """The best first, then those that are tied with it, then the others by their means."""
+def _sorted(rows: Sequence[Row], first: str, tied: Sequence[str], higher: bool) -> list[Row]:
+    """The recommended one first, then those that are tied with it, then the others by their means."""
 
     def key(row: Row) -> tuple[bool, bool, float]:
         mean = row.quality.mean
         worth = math.inf if math.isnan(mean) else -mean if higher else mean
-        return row.name != leader, row.name not in tied, worth
+        return row.name != first, row.name not in tied, worth
 
     return sorted(rows, key=key)
 
@@ -281,7 +276,7 @@ def _notes(found: Measured, rows: Sequence[Row], remark: str) -> tuple[str, ...]
         for row in rows
         if row.broken
     ]
-    notes += _lucky(rows)
+    notes += _lucky(rows, found.outcome.best)
     if found.tuned and any(row.effort is not None and row.effort.reached for row in rows):
         notes.append(
             f"learning rates were tuned for the best {label_of(found.column)}, not for few updates "
@@ -292,16 +287,14 @@ def _notes(found: Measured, rows: Sequence[Row], remark: str) -> tuple[str, ...]
     return tuple(notes)
 
 
-def _lucky(rows: Sequence[Row]) -> list[str]:
+def _lucky(rows: Sequence[Row], best: str) -> list[str]:
     """Whether the best one may owe its place to the best moment of an unsteady curve."""
-    first = rows[0]
-    others = [row for row in rows[1:] if row.noise < first.noise / 2 and not row.dropped]
-    ahead = [abs(row.quality.mean - first.quality.mean) for row in others]
-    if not any(distance < LUCK * first.noise for distance in ahead):
+    first = next(row for row in rows if row.name == best)
+    if not lucky(first, rows):
         return []
     return [
         f"{first.name}: the curve is unsteady (it scatters by {first.noise:.2g} between evaluations), "
-        "so its best value is partly luck; a steadier setting that is nearly as good is the safer choice."
+        "so part of its lead is the luck of its best epoch."
     ]
 
 

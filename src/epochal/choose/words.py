@@ -14,7 +14,7 @@ from epochal.directions import label_of
 if TYPE_CHECKING:
     from epochal.choose.comparison import Comparison, Row
 
-__all__ = ["answer", "called", "repeats_of", "said_time", "taken", "too_few"]
+__all__ = ["answer", "at_best", "called", "ranged", "repeats_of", "said_time", "too_few", "use"]
 
 
 MOST_NAMES = 5
@@ -45,15 +45,15 @@ def answer(found: Comparison) -> str:
     return sentence
 
 
-def taken(found: Comparison) -> str:
-    """Which setting to take, and whether it has only the best mean."""
-    if len(found.tied) < 2:
-        return found.best
-    return f"{found.best}, which has the best {_level(found.row(found.best))}"
+def use(found: Comparison) -> str:
+    """Which setting to use, in a few words: the same on every face."""
+    return f"Use {_titled(found, found.recommended)}"
 
 
-def _level(row: Row) -> str:
-    return "mean" if row.repeats > 1 else "value"
+def at_best(row: Row) -> str:
+    """When a setting was at its best, such as "around epoch 3 of 40"."""
+    epoch, last = row.best_epoch.mean, f"{row.epochs:,.4g}"
+    return f"around epoch {epoch:.0f} of {last}" if epoch >= 10 else f"around epoch {epoch:.2g} of {last}"
 
 
 def _within(found: Comparison) -> str:
@@ -74,60 +74,84 @@ def _single(found: Comparison) -> str:
 
 
 def _told(found: Comparison) -> str:
-    leader = found.row(found.best)
-    others = [found.row(name) for name in found.tied if name != found.best]
-    if not others:
-        return f"{_start(leader.name)} is best: {_figure(found, leader)}.{_runner_up(found)}"
-    together = [leader, *others]
-    if leader.repeats < FEWEST:
-        return (
-            f"{too_few(leader.repeats)}. "
-            f"{_start(leader.name)} has the best {_level(leader)}: {_figure(found, leader)}."
+    row = found.row(found.recommended)
+    if row.repeats < FEWEST and len(found.tied) > 1:
+        level = "mean" if row.repeats > 1 else "value"
+        return f"{too_few(row.repeats)}. {_start(row.name)} has the best {level}: {_figure(found, row)}."
+    said = f"{use(found)}: {', '.join(_standing(found, row))}. {_start(_figure(found, row))}."
+    best = found.row(found.best)
+    if row is best:
+        return said
+    if row.difference is None:
+        return said
+    ahead = row.difference.differences.written(abs(row.difference.mean))
+    higher = "higher" if found.higher_is_better else "lower"
+    return f"{said} {_start(_titled(found, best.name))} has the best mean, {ahead} {higher}."
+
+
+def _standing(found: Comparison, row: Row) -> list[str]:
+    """How the recommended setting stands to the others: what was shown, and what was not."""
+    finite = [other for other in found.rows if other is not row and math.isfinite(other.quality.mean)]
+    same = [other for other in finite if other.name in found.same]
+    unclear = [other for other in finite if other.name in found.tied and other not in same]
+    worse = [other for other in finite if other not in same and other not in unclear]
+    parts = []
+    if same:
+        parts.append(f"as good as {_those(found, same)} (within {found.margin:.2g})")
+    if unclear:
+        parts.append(
+            f"no significant difference from {_those(found, unclear)} with {repeats_of(row.repeats)}"
         )
-    cheapest = min(together, key=lambda row: row.seconds)
-    least = cheapest.seconds
-    time = (
-        f"{cheapest.name} takes the least time, {said_time(least)} a training"
-        if least < 0.95 * max(row.seconds for row in together)
-        else "all of them take about the same time"
-    )
-    ordered = [row.name for row in sorted(together, key=lambda row: (row.batch_size, row.name))]
-    names = called(ordered) if len(ordered) <= MOST_NAMES else _share_of(len(ordered), len(found.rows))
-    rest = "; the others are worse" if len(together) < len(found.rows) else ""
-    return (
-        f"No detectable difference between {names} with {repeats_of(leader.repeats)}{rest}; {time}. "
-        f"{_start(leader.name)} has the best mean: {_figure(found, leader)}."
-    )
+    best = found.row(found.best)
+    if row is not best and row.seconds < best.seconds:
+        parts.append(f"{_times(best.seconds / row.seconds)} times faster than {_those(found, [best])}")
+    elif row is not best:
+        parts.append(f"steadier than {_those(found, [best])}")
+    elif same or unclear:
+        parts.append("the best mean")
+    if worse and row is best:
+        parts.append(f"significantly better than {_those(found, worse, of=finite)}")
+    elif worse:
+        are = "is" if len(worse) == 1 else "are"
+        parts.append(f"{_those(found, worse)} {are} significantly worse than {_those(found, [best])}")
+    return parts or ["the only one whose loss stayed finite"]
 
 
-def _runner_up(found: Comparison) -> str:
-    """By how much the best is ahead of the next."""
-    others = [row for row in found.rows if row.difference is not None and math.isfinite(row.quality.mean)]
-    if not others:
-        return ""
-    row = others[0]
-    assert row.difference is not None
-    value = row.quality.written(row.quality.mean)
-    return f" The difference from all others is significant; the next is {row.name} with {value}."
+def _those(found: Comparison, rows: Sequence[Row], of: Sequence[Row] = ()) -> str:
+    """Some settings by name, or how many they are."""
+    if len(rows) == len(of) > 1:
+        return f"all {len(rows)} others"
+    if len(rows) > (2 if of else MOST_NAMES):
+        return f"{len(rows)} others"
+    names = [row.name for row in sorted(rows, key=lambda row: (row.batch_size, row.name))]
+    return called([name.removeprefix("batch ") for name in names] if _only_sizes(found) else names)
+
+
+def _only_sizes(found: Comparison) -> bool:
+    return all(set(row.axes) == {"batch_size"} for row in found.rows)
+
+
+def _titled(found: Comparison, name: str) -> str:
+    size = name.removeprefix("batch ")
+    return f"batch size {size}" if size != name and _only_sizes(found) else name
+
+
+def _times(factor: float) -> str:
+    """How many times, with two digits."""
+    return f"{factor:,.0f}" if factor >= 10 else f"{factor:.2g}"
 
 
 def _figure(found: Comparison, row: Row) -> str:
     quality = row.quality
-    own = found.at.startswith("its own")
-    within = f"{row.epochs:,.6g} epochs" if own else _within(found)
     spread = f"sd {quality.written(quality.sd)}, " if quality.sd is not None else ""
     return (
-        f"{label_of(found.column)} {quality.written(quality.mean)} "
-        f"({spread}{repeats_of(quality.repeats)}) after {within}"
+        f"{label_of(found.column)} {quality.written(quality.mean)} at its best "
+        f"({spread}{repeats_of(quality.repeats)}), {at_best(row)}"
     )
 
 
 def _start(name: str) -> str:
     return name[:1].upper() + name[1:]
-
-
-def _share_of(some: int, whole: int) -> str:
-    return f"the {whole} settings" if some == whole else f"{some} of the {whole} settings"
 
 
 def called(names: Sequence[str]) -> str:
@@ -177,3 +201,12 @@ def _two(value: float) -> str:
     ('930', '2.4', '14')
     """
     return f"{float(f'{value:.2g}'):g}"
+
+
+def ranged(low: str, high: str) -> str:
+    """An interval; a dash is no minus.
+
+    >>> ranged("0.1", "0.2"), ranged("-0.1", "0.2")
+    ('0.1–0.2', '-0.1 to 0.2')
+    """
+    return f"{low} to {high}" if "-" in (low[:1], high[:1]) or "+" in (low[:1], high[:1]) else f"{low}–{high}"

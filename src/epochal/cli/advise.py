@@ -167,8 +167,8 @@ def _cells(choice: Choice, form: str) -> tuple[str, str, str]:
 def _tried(found: Advice, width: int) -> list[str]:
     """What was measured, as far as there was a choice."""
     from epochal.choose.reached import written, written_range
-    from epochal.choose.words import said_time
-    from epochal.cli.choice_screen import Column, ranged, set_in_columns
+    from epochal.choose.words import ranged, said_time
+    from epochal.cli.choice_screen import Column, set_in_columns
     from epochal.directions import label_of
 
     if len(found.tried) < 2:

@@ -218,6 +218,12 @@ compare_options = decorate(
     _vary,
     column_options,
     _target_value,
+    _evaluation(
+        "--margin",
+        type=Number(),
+        metavar="D",
+        help="Smallest difference that matters. [a fifth of the sd over repeats]",
+    ),
     ray_option,
     _out("compare"),
     _output("--yes", "-y", is_flag=True, help="Also if it takes long."),
@@ -302,6 +308,7 @@ def compared(given: dict[str, Any], dataset: Any) -> dict[str, Any]:
         "schedule": schedules,
         "at": given["at"],
         "target": given["target_value"],
+        "margin": given["margin"],
         "yes": given["yes"],
         "ray": given["ray"],
     }

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from epochal.curves import Summary
     from epochal.data import Dataset
 
-__all__ = ["ChoiceScreen", "Column", "quality", "ranged", "set_in_columns"]
+__all__ = ["ChoiceScreen", "Column", "quality", "set_in_columns"]
 
 NAME_WIDTH = 30
 """A longer name of a setting goes on in the line below."""
@@ -165,12 +165,3 @@ def quality(summary: Summary) -> str:
     if summary.sd is None:
         return f"{summary.mean:.3g}"
     return f"{summary.written(summary.mean)} ± {summary.written(summary.sd)}"
-
-
-def ranged(low: str, high: str) -> str:
-    """An interval; a dash is no minus.
-
-    >>> ranged("0.1", "0.2"), ranged("-0.1", "0.2")
-    ('0.1–0.2', '-0.1 to 0.2')
-    """
-    return f"{low} to {high}" if "-" in (low[:1], high[:1]) or "+" in (low[:1], high[:1]) else f"{low}–{high}"

@@ -28,14 +28,11 @@ __all__ = ["command"]
 MOST_ROWS = 20
 """Settings on the screen; the report and --json have all of them."""
 
-TIED = "="
-"""Marks a setting without a significant difference from the best one."""
-
 
 NETWORK = ("network", "hidden", "activation")
 """Options of a network of which a comparison may have several."""
 AXES = ("batch_size", "learning_rate", "optimizer", "epochs", "schedule", "order", "remainder", *NETWORK)
-OWN = (*AXES, "repeats", "target_value", "out", "no_report", "as_json", "quiet")
+OWN = (*AXES, "repeats", "target_value", "margin", "out", "no_report", "as_json", "quiet")
 """Options of both commands that a training does not take over from the comparison as they are."""
 
 
@@ -90,8 +87,8 @@ def _compare(
 
 
 def _arguments(ctx: click.Context, data: str, found: Comparison) -> list[str]:
-    """What `epochal train` is given to train with the best setting, on the same samples and seed."""
-    row = found.row(found.best)
+    """What `epochal train` is given to train with the recommended setting, on the same samples and seed."""
+    row = found.row(found.recommended)
     options = row.options
     words = [data, "--batch-size", str(options["batch_size"]), "--epochs", str(options["epochs"])]
     if row.learning_rate is not None:
@@ -112,33 +109,39 @@ def _arguments(ctx: click.Context, data: str, found: Comparison) -> list[str]:
 
 def _conclude(screen: ChoiceScreen, found: Comparison, words: str) -> None:
     """Print the answer first, then what it rests on."""
-    from epochal.choose.words import said_time, taken
+    from epochal.choose.words import at_best, said_time
 
     screen.answer(found.answer)
     screen.section(f"Settings, {found.at}", _table(found, screen.width - 2), fold=False)
     screen.section("Read it like this", _legend(found))
     screen.section("The three regimes of gradient descent", _regimes(found, screen.width - 2), fold=False)
     if found.hyperbola is not None:
-        screen.section("Updates to the target against the batch size", [str(found.hyperbola)])
+        meaning = (
+            "critical: above it, larger batches save few updates; fewest: with very large or small batches"
+        )
+        screen.section("Updates to the target against the batch size", [str(found.hyperbola), meaning])
     screen.section("Notes", found.notes)
     cost = found.cost
     spent = f"{cost.trainings:,} trainings, {cost.updates:,} updates; {said_time(cost.seconds)} for this call"
     screen.section("Cost", [spent])
     lines = copyable(shlex.split(words), screen.width - 2)
-    screen.section(f"To train with {taken(found)}", lines, fold=False)
+    row = found.row(found.recommended)
+    when = f", at its best {at_best(row)}" if row.quality.repeats else ""
+    screen.section(f"To train with {row.name}{when}", lines, fold=False)
 
 
 def _table(found: Comparison, width: int) -> list[str]:
-    """The settings, the best first."""
+    """The settings, the recommended one first."""
+    from epochal.choose.comparison_table import behind, mark_of
     from epochal.choose.words import said_time
     from epochal.cli.choice_screen import Column, quality, set_in_columns
 
     rows = found.rows[:MOST_ROWS]
-    names = [f"{_mark(found, row)} {row.name}" for row in rows]
+    names = [f"{mark_of(found, row) or ' '} {row.name}" for row in rows]
     columns = [
         Column("rate", [_rate(row) for row in rows]),
         Column(found.column.replace(".", " "), [quality(row.quality) for row in rows]),
-        Column("to the best (95 %)", [_difference(found, row) for row in rows], right=False),
+        Column("to the best mean", [behind(found, row) for row in rows], right=False),
         Column("best epoch", [_number(row.best_epoch.mean) for row in rows]),
         Column("updates", [f"{row.updates:,}" for row in rows]),
         Column("time", [said_time(row.seconds) for row in rows]),
@@ -150,22 +153,25 @@ def _table(found: Comparison, width: int) -> list[str]:
     return [*lines, f"and {more} more, in the report and --json"] if more else lines
 
 
-def _mark(found: Comparison, row: Row) -> str:
-    if row.name == found.best:
-        return "*"
-    return TIED if row.name in found.tied else " "
-
-
 def _legend(found: Comparison) -> list[str]:
-    others = [name for name in found.tied if name != found.best]
-    marks = ["* the best mean"]
-    if others:
-        marks.append(f"{TIED} no significant difference from the best (corrected)")
+    from epochal.choose.comparison_table import marks_of
+    from epochal.choose.difference import confidence
+    from epochal.choose.pairs import ALPHA
+
     lines = [
-        "; ".join(marks),
-        "±: standard deviation of one repeat; (95 %): interval of one comparison alone",
+        marks_of(found),
+        f"±: standard deviation of one repeat; in brackets: interval of the difference, {confidence(ALPHA)} "
+        "for all comparisons together",
         "time: of one training, without evaluations",
     ]
+    if found.margin > 0 and len(found.rows) > 1:
+        lines.append(f"practically the same: shown to differ by less than {found.margin:.2g} (--margin)")
+    repeats = {row.tuned.repeats for row in found.rows if row.tuned is not None}
+    if repeats:
+        lines.append(
+            "rate: the lowest within one standard error of the best of those tried, on "
+            f"{max(repeats)} other repeats"
+        )
     if found.target is not None:
         lines.append(f"to target: updates until {found.target:.4g} ({found.target_words})")
     return lines
@@ -174,24 +180,6 @@ def _legend(found: Comparison) -> list[str]:
 def _rate(row: Row) -> str:
     """The learning rate that was found; one that was given is in the name or the same for all."""
     return "" if row.tuned is None else f"{row.tuned.rate:.3g}"
-
-
-def _difference(found: Comparison, row: Row) -> str:
-    """This setting less the best one, in the unit of the judged column, with its interval."""
-    from epochal.cli.choice_screen import ranged
-
-    paired = row.difference
-    if paired is None or not math.isfinite(paired.mean):
-        return ""
-    better = 1 if paired.a == row.name else -1
-    sign = better if found.higher_is_better else -better
-    ends = paired.ci95
-    written = paired.differences.written
-    middle = f"{'+' if sign * paired.mean > 0 else ''}{written(sign * paired.mean)}"
-    if ends is None:
-        return middle
-    low, high = sorted(sign * end for end in ends)
-    return f"{middle} ({ranged(written(low), written(high))})"
 
 
 def _effort(row: Row) -> str:

@@ -74,6 +74,12 @@ def _figures(run: Run) -> tuple[str, list[str]]:
             [*((name, _single(summary.mean)) for name, summary in named), ("best epoch", _epoch(best[0]))]
         )
     rows = [("", "mean ± sd", "95 % interval"), *((name, *cells(summary)) for name, summary in named)]
+    rows += [
+        (f"{part} {label_of(name)} of the ensemble", run.metrics[part][name].written(value), "")
+        for part, figures in run.ensemble.items()
+        for name, value in figures.items()
+        if name in (run.main_metric, "loss")
+    ]
     middle = _epoch(best[(len(best) - 1) // 2])
     rows.append(("best epoch", f"{middle} (median)", f"{_epoch(best[0])}–{_epoch(best[-1])} (all repeats)"))
     return f"{title}, over {run.repeats} repeats", aligned(rows)

@@ -85,12 +85,16 @@ class Summary:
 
 
 def summarize(
-    values: Iterable[float] | ArrayLike, bounds: tuple[float, float] = (-math.inf, math.inf)
+    values: Iterable[float] | ArrayLike,
+    bounds: tuple[float, float] = (-math.inf, math.inf),
+    *,
+    overlap: float = 0.0,
 ) -> Summary:
     """Mean, standard deviation and 95 % Student t interval of one value a repeat.
 
     The interval is mean ± t(0.975, n - 1) · sd / √n over the n finite values, cut off at the `bounds` that
-    no value can lie beyond (0 and 1 for an accuracy).
+    no value can lie beyond (0 and 1 for an accuracy). `overlap` makes it wider where repeats share samples
+    (`t_factor`).
 
     >>> summary = summarize([1.0, 2.0, 3.0])
     >>> summary.mean, summary.sd
@@ -108,7 +112,7 @@ def summarize(
     if count == 1:
         return Summary(mean, None, None, per_repeat)
     sd = float(finite.std(ddof=1))
-    half = t_factor(count) * sd
+    half = t_factor(count, overlap=overlap) * sd
     return Summary(mean, sd, (max(mean - half, bounds[0]), min(mean + half, bounds[1])), per_repeat)
 
 

@@ -2,7 +2,9 @@
 
 Who comes first within a class (or, for regression, among all samples) is the keyed permutation of
 `epochal.plan`, in a stream of its own: epochs of training count from 0, splits from 2^63, so a split and an
-epoch of the same seed are as independent as two epochs are.
+epoch of the same seed are as independent as two epochs are. Which samples test does not depend on the seed:
+all repeats, and all trainings on the same data, share them, so that none was trained on a sample that another
+one is tested on.
 """
 
 from __future__ import annotations
@@ -21,6 +23,10 @@ __all__ = ["SPLIT_STREAM", "Split", "part_size", "split", "split_groups"]
 
 SPLIT_STREAM = 2**63
 """The first of the permutations that are reserved for splits: 2^63 for all samples, then one per class."""
+
+TEST_SEED, TEST_STREAMS = 0, 2**62
+"""The seed that draws the test samples, whatever the seed of the split, and how far their streams are from
+those of the other parts."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ def split(
         validation: a fraction in [0, 1), or a whole number of samples (from 2 on, or an int 1).
         test: likewise.
         seed: the same seed, samples and strata give the same split, for ever. The sizes of the parts,
-            per class too, do not depend on it.
+            per class too, do not depend on it, nor do the test samples.
         strata: class ids `(samples,)`; each part gets its share of each class by largest remainders, and
             at least one if it has room for that. A class with fewer samples than there are parts trains.
         copies: which samples are kept together. Parts are then as large as whole sets of copies allow; a set
@@ -69,6 +75,8 @@ def split(
     >>> parts = split(10, validation=0.2, seed=0)
     >>> len(parts.train), parts.validation.tolist()
     (8, [3, 9])
+    >>> [split(10, validation=0.2, test=0.2, seed=seed).test.tolist() for seed in (0, 1)]
+    [[0, 9], [0, 9]]
     """
     held = part_size("validation", validation, samples), part_size("test", test, samples)
     if sum(held) >= samples:
@@ -277,11 +285,10 @@ def _deal(
     stream: int,
     parts: tuple[list[NDArray[np.int64]], ...],
 ) -> None:
-    """Give the first in the keyed order to validation, the next to test, the rest to training."""
-    chosen = sum(held)
-    picked = permute(seed, stream, len(samples), np.arange(chosen)) if chosen else np.zeros(0, np.int64)
-    rest = np.ones(len(samples), bool)
-    rest[picked] = False
-    parts[0].append(samples[rest])
-    parts[1].append(samples[picked[: held[0]]])
-    parts[2].append(samples[picked[held[0] :]])
+    """Give some to test, whatever the seed, some of the others to validation, and the rest to training."""
+    for part, key, first in ((2, TEST_SEED, stream + TEST_STREAMS), (1, seed, stream)):
+        count = held[part - 1]
+        picked = permute(key, first, len(samples), np.arange(count)) if count else np.zeros(0, np.int64)
+        parts[part].append(samples[picked])
+        samples = np.delete(samples, picked)
+    parts[0].append(samples)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
+from numpy.typing import NDArray
 
 from epochal.engine.optimizers import averaged
 from epochal.engine.rules import Observation
@@ -14,7 +16,7 @@ from epochal.engine.team import ALONE, Team
 from epochal.engine.update import Packing
 from epochal.models import Model, Variables, seen
 
-__all__ = ["EVALUATION_ROWS", "decide", "figures_of_part", "forward", "judge"]
+__all__ = ["EVALUATION_ROWS", "decide", "figures_of_part", "forward", "halved", "judge"]
 
 EVALUATION_ROWS = 4096
 """Rows that go through the model at once, so that memory does not grow with the number of samples; a model
@@ -50,7 +52,35 @@ def figures_of_part(
 ) -> tuple[list[jax.Array], jax.Array]:
     """The loss and the metrics of a part, NaN for those of the host, and its outputs."""
     outputs = forward(spec.model, variables, part.inputs, spec.team)
+    return _figures(spec, outputs, spec.loss(outputs, part.targets), part, units), outputs
+
+
+def halved(samples: int, how: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The samples of both halves of a part.
+
+    >>> [half.tolist() for half in halved(5, "ordered")]
+    [[0, 1], [2, 3, 4]]
+    """
+    everyone = np.arange(samples) if how == "ordered" else np.random.default_rng(0).permutation(samples)
+    return np.sort(everyone[: samples // 2]), np.sort(everyone[samples // 2 :])
+
+
+def _halves(spec: Spec, part: Part, outputs: jax.Array, units: jax.Array) -> jax.Array:
+    """The figures of both halves of the validation samples, (2, figures)."""
     losses = spec.loss(outputs, part.targets)
+
+    def of(rows: NDArray[np.int64]) -> jax.Array:
+        weights = None if part.weights is None else part.weights[rows]
+        half = Part(None, part.targets[rows], weights)
+        return jnp.stack(_figures(spec, outputs[rows], losses[rows], half, units))
+
+    return jnp.stack([of(rows) for rows in halved(part.targets.shape[0], spec.halves)])
+
+
+def _figures(
+    spec: Spec, outputs: jax.Array, losses: jax.Array, part: Part, units: jax.Array
+) -> list[jax.Array]:
+    """The loss and the metrics of samples whose outputs are known."""
     weights = jnp.ones_like(losses) if part.weights is None else part.weights
     mean = (losses * weights).sum() / weights.sum()
     figures = [mean]
@@ -64,7 +94,7 @@ def figures_of_part(
             scale = units if targets.ndim > 1 else units[0]
             scored, targets = outputs.reshape(targets.shape) * scale, targets * scale
         figures.append(jnp.asarray(metric.function(scored, targets, spec.classes, jnp), jnp.float32))
-    return figures, outputs
+    return figures
 
 
 def judge(
@@ -79,17 +109,27 @@ def judge(
     """Evaluate one repeat: (repeat with best parameters and verdict of the rule, figures, was it running)."""
     variables = Variables(packed.unpack(averaged(repeat.optimizer, repeat.params)), repeat.model)
     figures: list[jax.Array] = []
-    for part in parts:
-        figures += figures_of_part(spec, variables, part, units)[0]
-    return decide(spec, repeat, figures, position, epoch)
+    halves = None
+    for name, part in zip(spec.parts, parts, strict=True):
+        found, outputs = figures_of_part(spec, variables, part, units)
+        figures += found
+        if name == "validation" and spec.halves:
+            halves = _halves(spec, part, outputs, units)
+    return decide(spec, repeat, figures, position, epoch, halves)
 
 
 def decide(
-    spec: Spec, repeat: Repeat, figures: list[jax.Array], position: Position, epoch: jax.Array
+    spec: Spec,
+    repeat: Repeat,
+    figures: list[jax.Array],
+    position: Position,
+    epoch: jax.Array,
+    halves: jax.Array | None = None,
 ) -> tuple[Repeat, jax.Array, jax.Array]:
     """What follows from the figures of the parts: (repeat, all figures of the row, was it running).
 
     The monitored column decides which parameters are the best; a repeat that has stopped is left as it is.
+    `halves` has the figures of both halves of the validation samples, where `spec.halves` asks for them.
     """
     running = repeat.status == RUNNING
     broken = repeat.broken_index >= 0
@@ -102,6 +142,13 @@ def decide(
     value = spec.sign * columns[spec.monitor]
     better = running & ~broken & finite & (value < repeat.best_value)
     rule, wants_to_stop = spec.rule.step(repeat.rule, Observation(epoch, columns))
+
+    kept = repeat.halves
+    if spec.halves and halves is not None:
+        place = spec.columns.index(spec.monitor) - spec.columns.index("validation.loss")
+        values, best = spec.sign * halves[:, place], spec.sign * kept[np.arange(2), np.arange(2), place]
+        chosen = running & ~broken & finite & jnp.isfinite(values) & ~(values >= best)  # NaN before the first
+        kept = jnp.where(chosen[:, None, None], halves, kept)
 
     status = jnp.where(wants_to_stop, RULE, RUNNING)
     status = jnp.where(finite, status, BROKEN_EVALUATION)
@@ -116,6 +163,7 @@ def decide(
         best_value=jnp.where(better, value, repeat.best_value),
         best_epoch=jnp.where(better, position.epoch, repeat.best_epoch),
         best_index=jnp.where(better, position.index, repeat.best_index),
+        halves=kept,
         rule=choose(running, rule, repeat.rule),
         running_loss=jnp.zeros_like(repeat.running_loss),
         running_rest=jnp.zeros_like(repeat.running_rest),

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from epochal.engine.compiler import compiled, compiled_init, given_init
 from epochal.engine.dealt import Dealt
 from epochal.engine.endless_feed import EndlessFeed, NextSamples
-from epochal.engine.evaluate import EVALUATION_ROWS
+from epochal.engine.evaluate import EVALUATION_ROWS, halved
 from epochal.engine.fed_program import Leg, deciding, running, scoring
 from epochal.engine.feed import AHEAD, CHUNK_BYTES, Block, Chunk, Feed, Reader, ahead, blocks, deal
 from epochal.engine.hosted import Restore
@@ -266,6 +266,7 @@ class FedLane:
         """Evaluate the parts in blocks and decide what follows: (row of figures, was it running)."""
         spec, position = self.spec, self.progress.position
         figures: list[float] = []
+        halves = np.zeros((2, spec.figures), np.float32)
         for name in spec.parts:
             reader = self.source.readers[name]
             read = functools.partial(deal, reader, spec.team)
@@ -274,10 +275,14 @@ class FedLane:
             own = None if restore is None else functools.partial(restore, name)
             units = np.asarray(self.source.seeds.units)[0]
             figures += figures_of(spec, reader, outputs, losses, units, own)
+            if name == "validation" and spec.halves:
+                rows = halved(len(reader), spec.halves)
+                halves[:] = [figures_of(spec, reader, outputs, losses, units, own, half) for half in rows]
         epoch = self.update / self.per_epoch if self.per_epoch else self.plan.epochs_after(self.update)
         arguments = (
             self.progress.repeats,
             np.asarray(figures, np.float32)[None],
+            halves[None],
             position,
             np.float32(epoch),
         )
@@ -317,22 +322,26 @@ def figures_of(
     losses: NDArray[np.float64],
     units: NDArray[np.float32],
     restore: Callable[[NDArray[Any]], NDArray[Any]] | None = None,
+    rows: NDArray[np.int64] | slice = slice(None),
 ) -> list[float]:
     """The loss and the metrics of a part, of the outputs of all its samples, in 64-bit floats.
 
-    `restore` gives targets and outputs in their own units, for metrics of the user's own.
+    `restore` gives targets and outputs in their own units, for metrics of the user's own; `rows` are the
+    samples that count, all by default.
     """
     targets = reader.targets
-    figures = [float(np.average(losses, weights=reader.weights))]
+    weights = None if reader.weights is None else reader.weights[rows]
+    weighs = weights is None or bool(weights.any())
+    figures = [float(np.average(losses[rows], weights=weights)) if weighs else float("nan")]
     for metric in spec.metrics:
         scored, true = outputs.astype(np.float64), targets
         if metric.own:
             if restore is not None and targets.dtype.kind == "f" and scored.size == targets.size:
                 scored, true = restore(scored.reshape(targets.shape)), restore(targets)
-            figures.append(evaluated(metric, scored, true, spec.classes))
+            figures.append(evaluated(metric, scored[rows], true[rows], spec.classes))
             continue
         if metric.in_target_units:
             scale = units if targets.ndim > 1 else units[0]
             scored, true = scored.reshape(targets.shape) * scale, targets * scale
-        figures.append(float(metric.function(scored, true, spec.classes, np)))
+        figures.append(float(metric.function(scored[rows], true[rows], spec.classes, np)))
     return figures

@@ -74,9 +74,14 @@ def scoring(spec: Spec, shapes: Variables) -> Any:
 
 
 def deciding(spec: Spec, shapes: Variables) -> Any:
-    """The function (repeats, figures, position, epoch) -> (repeats, rows, running), as `decide`."""
+    """The function (repeats, figures, halves, position, epoch) -> (repeats, rows, running), as `decide`.
 
-    def one(repeat: Repeat, figures: jax.Array, position: Position, epoch: jax.Array) -> Any:
-        return decide(spec, repeat, list(figures), position, epoch)
+    `halves` is (repeats, 2, figures), and not looked at without `spec.halves`.
+    """
 
-    return over_repeats(spec.repeats, one, (0, 0, None, None))
+    def one(
+        repeat: Repeat, figures: jax.Array, halves: jax.Array, position: Position, epoch: jax.Array
+    ) -> Any:
+        return decide(spec, repeat, list(figures), position, epoch, halves)
+
+    return over_repeats(spec.repeats, one, (0, 0, 0, None, None))

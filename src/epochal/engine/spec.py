@@ -95,6 +95,14 @@ class Spec:
     """The largest norm of a gradient, that of all parameters together."""
     gradient_noise: float = 0.0
     """The variance of the noise on the first gradient (`update`)."""
+    halves: str = ""
+    """How the validation samples are halved, to tell what choosing the epoch on them has gained: "mixed", or
+    "ordered" for the first and the last of them; empty if that is not asked."""
+
+    @property
+    def figures(self) -> int:
+        """How many figures each part has: the loss and the metrics."""
+        return 1 + len(self.metrics)
 
     @property
     def hosted(self) -> bool:

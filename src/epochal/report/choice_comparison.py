@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from html import escape
 
 from epochal.choose.comparison import Comparison, Row
-from epochal.choose.words import taken
+from epochal.choose.pairs import FEWEST
+from epochal.choose.words import at_best, use
 from epochal.directions import label_of
 from epochal.report.choice_frame import around, conditions, cost_words, notes
 from epochal.report.choice_html import (
@@ -55,12 +56,14 @@ def comparison_body(comparison: Comparison) -> str:
 def _answer(comparison: Comparison) -> str:
     tied, rows = comparison.tied, comparison.rows
     measured = [row for row in rows if math.isfinite(row.quality.mean)]
+    clear = set(tied) <= set(comparison.same)
     if not measured:
         sign, tone, kind = "⚡", "bad", "No setting trained to a finite loss"
-    elif len(tied) == 1:
-        sign, tone, kind = "✓", "good", f"Best: {comparison.best}"
+    elif len(rows) == 1:
+        sign, tone, kind = "≈", "open", "Only one setting"
     else:
-        sign, tone, kind = "≈", "open", "No clear winner"
+        sign, tone = ("✓", "good") if clear else ("≈", "open")
+        kind = use(comparison)
     if comparison.interrupted:
         kind += " (ended early)"
     return (
@@ -104,20 +107,19 @@ def _done(comparison: Comparison) -> str:
 def _to_do(comparison: Comparison, measured: Sequence[Row]) -> str:
     if not measured:
         return "Scale the inputs or try smaller learning rates: with these, the training breaks."
-    best = comparison.row(comparison.best)
-    if len(comparison.tied) == 1:
-        rate = "" if best.tuned is None else f" with learning rate {best.learning_rate:.3g}"
-        words = (
-            f"Take {best.name}{rate}."
-            if len(measured) > 1
-            else f"Nothing to choose: only {best.name} trained."
+    row = comparison.row(comparison.recommended)
+    if len(measured) == 1:
+        words = f"Nothing to choose: only {row.name} trained."
+    else:
+        rate = "" if row.tuned is None else f" and learning rate {row.learning_rate:.3g}"
+        words = f"Train with {row.name}{rate}; it is at its best {at_best(row)}."
+    if row.repeats < FEWEST:
+        words += (
+            " Train more repeats before you rely on it: with so few, chance alone makes such differences."
         )
-        if best.repeats < 3:
-            words += (
-                " Train more repeats before you rely on it: with so few, chance alone makes such differences."
-            )
-        return words
-    return f"Take {taken(comparison)}. More repeats may tell the settings apart."
+    elif not set(comparison.tied) <= set(comparison.same):
+        words += " More repeats may tell the settings apart."
+    return words
 
 
 def _few(names: Sequence[str]) -> str:
@@ -129,16 +131,16 @@ def _headline(comparison: Comparison, measured: Sequence[Row]) -> str:
     """The chosen batch size in large digits, or that there is none to choose."""
     if not measured:
         return ""
-    best = comparison.row(comparison.best)
-    only_size = all(set(row.axes) <= {"batch_size"} for row in comparison.rows)
-    others = [name for name in comparison.tied if name != best.name]
-    if only_size and not others:
+    best = comparison.row(comparison.recommended)
+    if all(set(row.axes) <= {"batch_size"} for row in comparison.rows):
         name, figure, small = "batch size", f"{best.batch_size:,}", best.batch_size >= 10**6
     else:
-        name, figure, small = "best mean" if others else "best setting", best.name, len(best.name) > 5
-    said = []
-    if others:
-        rest = "any other" if len(others) == len(measured) - 1 else _few(others)
+        name, figure, small = "setting", best.name, len(best.name) > 5
+    same = [name for name in comparison.same if name != best.name]
+    unclear = [name for name in comparison.tied if name not in comparison.same]
+    said = [f"practically the same: {_few(same)}"] if same else []
+    if unclear:
+        rest = "any other" if len(unclear) == len(measured) - 1 else _few(unclear)
         said.append(f"no significant difference from {rest}")
     if best.learning_rate is not None:
         said.append(f"learning rate {best.learning_rate:.3g}")
@@ -162,7 +164,8 @@ def _quality(comparison: Comparison) -> str:
     better = "higher" if comparison.higher_is_better else "lower"
     column = label_of(comparison.column)
     note = (
-        "<b>◆</b> best mean · <b>●</b> no significant difference from it · <b>○</b> worse · <b>✕</b> "
+        "<b>◆</b> recommended · <b>●</b> no significant difference from the best mean, "
+        "or practically the same · <b>○</b> worse · <b>✕</b> "
         "given up "
         "early. Bars are 95 % intervals of the mean, small dots single repeats. Measured is the "
         f"{escape(column)} at its best moment: {better} is better. Bars may overlap although the settings "
@@ -257,6 +260,8 @@ def _hyperbola_words(comparison: Comparison) -> str:
         return f"{meaning}; it lies beyond the sizes that were tried: larger batches go on saving updates."
     if critical <= 0:
         return f"{meaning}; it lies below the sizes that were tried: none of them saves updates by its size."
+    if not curve.estimated:
+        return f"{meaning}; it could not be estimated from these trainings."
     if comparison.critical is None:
         return f"{meaning}: here about <b>{number(critical)}</b> samples."
     low, high = comparison.critical

@@ -42,7 +42,7 @@ const Draw = (() => {
     const color = { best: colors.good, tied: colors.training }[standing] || colors.soft;
     return { symbol, size, color, line: { color, width: symbol === "circle-open" ? 1.8 : 0 } };
   }
-  const SAID = { best: "best mean", tied: "no significant difference from the best", worse: "worse", dropped: "given up early", broken: "not finite" };
+  const SAID = { best: "recommended", tied: "no significant difference from the best mean", worse: "worse", dropped: "given up early", broken: "not finite" };
 
   function value(v) {
     if (!known(v)) return "";

@@ -28,14 +28,13 @@ _MOST_QUANTITIES = 4
 
 
 def standing(row: Row, comparison: Comparison) -> str:
-    """How a setting stands to the best one: "best", "tied", "worse", "dropped" or "broken".
+    """How a setting stands: "best" (the recommended one), "tied", "worse", "dropped" or "broken".
 
-    The setting that is named the best is "tied" with the others where none could be told apart from it, and
-    the figures mark it all the same.
+    "tied" is not detectably worse than the best mean: practically the same, or no significant difference.
     """
     if not math.isfinite(row.quality.mean):
         return "broken"
-    if row.name == comparison.best:
+    if row.name == comparison.recommended:
         return "best"
     if row.name in comparison.tied:
         return "tied"

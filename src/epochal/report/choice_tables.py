@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 
 from epochal.choose.comparison import Comparison, Row, Tuned
-from epochal.choose.paired import PairedDifference
+from epochal.choose.difference import PairedDifference
 from epochal.curves import Summary
 from epochal.directions import label_of
 from epochal.report.choice_figures import by_size, standing
@@ -72,13 +72,13 @@ def settings_part(comparison: Comparison) -> str:
     name = ("setting", "what differs")
     quality_heads = [
         name,
-        ("standing", "against the best setting"),
+        ("standing", "against the setting with the best mean"),
         ("batch size", "samples per update"),
         ("learning rate", "how far one update goes"),
         ("repeats", "trainings with seeds of their own"),
         (label_of(comparison.column), "mean over repeats at the best epoch, with 95 % interval"),
-        ("behind the best by", "mean of the paired differences, with 95 % interval"),
-        ("P(better)", "share of repeats in which it beat the best setting, with 95 % interval"),
+        ("behind the best by", "mean paired difference, with 98 % interval for all settings together"),
+        ("P(better)", "share of repeats in which it beat the best mean, with 95 % interval"),
         *((label_of(name), "mean over repeats at the same epoch") for name in columns),
         ("broken", "repeats whose loss was not finite"),
     ]
@@ -94,7 +94,7 @@ def settings_part(comparison: Comparison) -> str:
     rows = by_size(comparison)
     good = table(quality_heads, [_quality(row, comparison, columns) for row in rows], "Quality")
     spent = table(cost_heads, [_spent(row, target) for row in rows], "Cost")
-    note = "Click a heading to sort by it. “Behind the best by”: positive means worse than the best setting."
+    note = "Click a heading to sort by it. “Behind the best by”: positive means worse than the best mean."
     inside = f'<h3>Quality</h3>{good}<h3>Cost</h3>{spent}<p class="note">{note}</p>'
     return block("settings", "All settings", inside)
 
@@ -102,6 +102,10 @@ def settings_part(comparison: Comparison) -> str:
 def _quality(row: Row, comparison: Comparison, columns: Sequence[str]) -> list[Cell]:
     stands = standing(row, comparison)
     shape, words = STANDINGS[stands]
+    if stands == "tied" and row.name == comparison.best:
+        words = "best mean"
+    elif stands == "tied" and row.name in comparison.same:
+        words = "practically the same"
     lost = row.dropped
     why = "" if lost is None else f"<small>after {count(lost.after, 'repeat')}: {escape(lost.reason)}</small>"
     order = ("best", "tied", "worse", "dropped", "broken").index(stands)
@@ -157,8 +161,8 @@ def _difference(row: Row) -> tuple[Cell, Cell]:
 def _behind(found: PairedDifference, name: str) -> tuple[float, tuple[float, float] | None]:
     """A difference reads "a is better than b by"; here it is by how much `name` is worse."""
     if found.b == name:
-        return found.mean, found.ci95
-    return -found.mean, None if found.ci95 is None else (-found.ci95[1], -found.ci95[0])
+        return found.mean, found.interval
+    return -found.mean, None if found.interval is None else (-found.interval[1], -found.interval[0])
 
 
 def _effort(row: Row) -> Cell:
@@ -182,7 +186,7 @@ def tuning_part(comparison: Comparison) -> str:
     lines = "".join(
         f"<tr><th scope=row>{escape(row.name)}</th><td class=number>{found.rate:.3g}</td>"
         f'<td><ul class="rates">{_tried(found, comparison.higher_is_better)}</ul></td>'
-        f"<td>{f'<b>⚠</b> {escape(found.edge)}' if found.edge else 'better ones bracketed'}</td>"
+        f"<td>{f'<b>⚠</b> {escape(found.edge)}' if found.edge else 'best one bracketed'}</td>"
         f"<td class=number>{found.repeats}</td></tr>"
         for row, found in tuned
     )
@@ -196,8 +200,10 @@ def tuning_part(comparison: Comparison) -> str:
     head = "".join(f"<th scope=col>{escape(name)}</th>" for name in heads)
     note = (
         "A learning rate is how far one update goes. What suits one batch size may not suit another, so "
-        "each setting got its own. “Better ones bracketed” means that rates on both sides of the chosen "
-        "one were tried and did worse; ⚠ means that the best rate may lie beyond those tried."
+        "each setting got its own: the lowest that is within one standard error of the best (Breiman et al. "
+        "1984), since too high a rate does more harm than too low a one. Rates were first tried on one "
+        "repeat, the most promising on all tuning repeats; in brackets, how many a value rests on. “Best one "
+        "bracketed” means that rates on both sides of the best were tried; ⚠ that it may lie beyond them."
     )
     return block(
         "tuning",
@@ -208,10 +214,10 @@ def tuning_part(comparison: Comparison) -> str:
 
 
 def _tried(tuned: Tuned, higher: bool) -> str:
-    def one(rate: float, value: float) -> str:
+    def one(rate: float, value: float, repeats: int) -> str:
         chosen = math.isclose(rate, tuned.rate)
         mark = ' class="chosen"' if chosen else ""
-        reached = f"{value:.4g}" if math.isfinite(value) else "broke"
+        reached = f"{value:.4g} ({repeats})" if math.isfinite(value) else "broke"
         return f"<li{mark}>{'✓ ' if chosen else ''}{rate:.3g}<small>{reached}</small></li>"
 
-    return "".join(one(rate, value) for rate, value in tuned.tried)
+    return "".join(one(rate, value, repeats) for rate, value, repeats in tuned.tried)

@@ -8,7 +8,7 @@ from html import escape
 __all__ = ["GOALS", "JUDGED", "NOISE", "REGIMES", "STANDINGS", "explained", "meaning_of"]
 
 STANDINGS = {
-    "best": ("◆", "best mean"),
+    "best": ("◆", "recommended"),
     "tied": ("●", "no significant difference"),
     "worse": ("○", "worse"),
     "dropped": ("✕", "given up early"),
@@ -45,9 +45,11 @@ JUDGED = (
         "again, such ranges would hold the true mean 19 times of 20.",
     ),
     (
-        "Many comparisons (Holm's correction).",
-        "Who compares many settings finds some difference by luck alone. So the more settings there are, the "
-        "clearer a difference must be before it counts.",
+        "Many comparisons, and several looks.",
+        "Comparing many settings, or looking again and again, finds some difference by luck alone. So the "
+        "more settings and looks there are, the clearer a difference must be: of comparisons of equal "
+        "settings at most 1 in 50 names any as worse. The intervals of differences hold together, with a "
+        "confidence of 98 %.",
     ),
     (
         "P(better).",
@@ -55,9 +57,10 @@ JUDGED = (
         "matters in practice when the better one wins more than 3 of 4 times.",
     ),
     (
-        "No detectable difference.",
-        "It does not say that settings are equal. It says that these repeats cannot tell them apart; more "
-        "repeats may.",
+        "No significant difference, or practically the same.",
+        "No significant difference does not say that settings are equal: these repeats cannot tell, more "
+        "may. Practically the same does: the whole interval of the difference is within the margin, the "
+        "smallest difference that matters: by default a fifth of the standard deviation over repeats.",
     ),
 )
 

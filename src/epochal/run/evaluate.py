@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,9 @@ from epochal.errors import Refusal
 from epochal.models import METRICS, bounds_of, metrics_for
 from epochal.models.losses import LOSSES, loss_for
 from epochal.run.evaluation import Bin, Calibration, Evaluation, Residuals
+from epochal.run.figures import blocks_of, ensemble_figures, logits_of, mean_loss, measured, summaries
 from epochal.run.forecast import ForecastScores, score_forecasts
-from epochal.run.overlap import overlap_of
+from epochal.run.overlap import hashes_of, overlap_of
 from epochal.run.per_class import decided, label_confusion, per_class
 from epochal.run.predict import in_units, outputs_of, read_samples
 
@@ -108,8 +110,8 @@ def _left_out(run: Run) -> list[str]:
     return [f"your own metrics ({names}) are not evaluated here: a run does not hold them."] if names else []
 
 
-def _losses(run: Run, outputs: Sequence[Floats], dataset: Dataset) -> list[float]:
-    """The loss of each repeat, as training had it; nothing for a loss of one's own."""
+def _losses(run: Run, outputs: Sequence[Floats], dataset: Dataset) -> list[Floats]:
+    """The losses of each repeat, as training had them; nothing for a loss of one's own."""
     if run.settings["loss"] not in LOSSES:
         return []
     _, loss = loss_for(run.settings["loss"], run.task.kind)
@@ -118,34 +120,30 @@ def _losses(run: Run, outputs: Sequence[Floats], dataset: Dataset) -> list[float
         targets = np.asarray(dataset.targets)
         if fitted.target_scaling is not None:
             targets = fitted.target_scaling.apply(targets)
-        each = np.asarray(loss(jnp.asarray(values), jnp.asarray(targets)), np.float64)
-        found.append(float(np.average(each, weights=dataset.sample_weight)))
+        found.append(np.asarray(loss(jnp.asarray(values), jnp.asarray(targets)), np.float64))
     return found
 
 
-def _figures(outputs: Floats, targets: NDArray[Any], kind: str, classes: int) -> dict[str, float]:
-    return {
-        metric.name: float(metric.function(outputs, targets, classes, np)) for metric in metrics_for(kind)
-    }
-
-
-def _over_repeats(rows: Sequence[dict[str, float]], loss: str) -> dict[str, Summary]:
-    return {name: summarize([row[name] for row in rows], bounds_of(name, loss)) for name in rows[0]}
+def _over_repeats(
+    run: Run, scores: Sequence[Floats], targets: NDArray[Any], dataset: Dataset, losses: Sequence[Floats]
+) -> dict[str, Summary]:
+    """Each figure over the repeats, which share the samples."""
+    hashes, ordered = hashes_of(dataset), dataset.timeline is not None
+    block = blocks_of(hashes if len(hashes) and not ordered else np.arange(dataset.samples), ordered)
+    metrics, found = metrics_for(run.task.kind), []
+    for number, one in enumerate(scores):
+        loss = functools.partial(mean_loss, losses[number], dataset.sample_weight) if losses else None
+        found.append(measured(metrics, one, targets, run.task, block, loss))
+    return summaries(found, dataset.samples, run.settings["loss"])
 
 
 def _of_classes(
-    run: Run, found: Evaluation, each: Floats, dataset: Dataset, losses: Sequence[float]
+    run: Run, found: Evaluation, each: Floats, dataset: Dataset, losses: Sequence[Floats]
 ) -> Evaluation:
     """Metrics, confusion, class table and calibration from probabilities `(repeats, n, classes)`."""
     targets, classes = np.asarray(dataset.targets), run.task.classes
     mean = each.mean(axis=0)
-    rows = [_figures(_logits(shares), targets, run.task.kind, len(classes)) for shares in each]
-    if losses:
-        rows = [{"loss": loss, **row} for loss, row in zip(losses, rows, strict=True)]
-    ensemble = _figures(_logits(mean), targets, run.task.kind, len(classes))
-    if losses:
-        chosen = _logits(mean)[np.arange(len(targets)), targets]
-        ensemble = {"loss": float(-np.average(chosen, weights=dataset.sample_weight)), **ensemble}
+    ensemble = ensemble_figures(mean, targets, run.task, dataset.sample_weight, loss=bool(losses))
     cuts = [None] * len(each) if run.threshold is None else run.threshold.per_repeat.per_repeat
     counts = np.stack(
         [_counts(_decided(one, cut), targets, len(classes)) for one, cut in zip(each, cuts, strict=True)]
@@ -161,7 +159,9 @@ def _of_classes(
         ensemble_at = {name: float(values[0]) for name, values in decided(together[None]).items()}
     return replace(
         found,
-        metrics=_over_repeats(rows, run.settings["loss"]),
+        metrics=_over_repeats(
+            run, [logits_of(shares, run.task) for shares in each], targets, dataset, losses
+        ),
         ensemble=ensemble,
         at_threshold=at,
         ensemble_at_threshold=ensemble_at,
@@ -170,12 +170,6 @@ def _of_classes(
         per_class=per_class(counts, classes),
         calibration=calibrate(each, targets, classes),
     )
-
-
-def _logits(shares: Floats) -> Floats:
-    """Log probabilities, which metrics take as logits."""
-    logits: Floats = np.log(np.maximum(shares, 1e-300))
-    return logits
 
 
 def _decided(shares: Floats, threshold: float | None) -> NDArray[np.int64]:
@@ -227,28 +221,20 @@ def _error(bins: Sequence[Bin]) -> float:
 
 
 def _of_labels(
-    run: Run, found: Evaluation, each: Floats, dataset: Dataset, losses: Sequence[float]
+    run: Run, found: Evaluation, each: Floats, dataset: Dataset, losses: Sequence[Floats]
 ) -> Evaluation:
     """Metrics, the table of the labels and calibration from probabilities `(repeats, n, labels)`."""
     targets, labels = np.asarray(dataset.targets), run.task.classes
     mean = each.mean(axis=0)
-
-    def logits(shares: Floats) -> Floats:
-        values: Floats = np.log(np.maximum(shares, 1e-300)) - np.log(np.maximum(1 - shares, 1e-300))
-        return values
-
-    rows = [_figures(logits(shares), targets, run.task.kind, len(labels)) for shares in each]
-    ensemble = _figures(logits(mean), targets, run.task.kind, len(labels))
-    if losses:
-        rows = [{"loss": loss, **row} for loss, row in zip(losses, rows, strict=True)]
-        chosen = np.log(np.maximum(np.where(targets > 0, mean, 1 - mean), 1e-300)).mean(axis=1)
-        ensemble = {"loss": float(-np.average(chosen, weights=dataset.sample_weight)), **ensemble}
+    ensemble = ensemble_figures(mean, targets, run.task, dataset.sample_weight, loss=bool(losses))
     counts = np.stack([label_confusion(targets > 0, shares > 0.5) for shares in each])
     pooled = np.stack([1 - each, each], axis=-1).reshape(len(each), -1, 2)
     calibration = calibrate(pooled, (targets > 0).astype(np.int64).ravel(), ("", "a label"))
     return replace(
         found,
-        metrics=_over_repeats(rows, run.settings["loss"]),
+        metrics=_over_repeats(
+            run, [logits_of(shares, run.task) for shares in each], targets, dataset, losses
+        ),
         ensemble=ensemble,
         confusion=counts,
         ensemble_confusion=label_confusion(targets > 0, mean > 0.5),
@@ -258,7 +244,7 @@ def _of_labels(
 
 
 def _of_numbers(
-    run: Run, found: Evaluation, each: Floats, dataset: Dataset, losses: Sequence[float]
+    run: Run, found: Evaluation, each: Floats, dataset: Dataset, losses: Sequence[Floats]
 ) -> Evaluation:
     """Metrics and residuals from numbers `(repeats, n, targets)` in the target's units."""
     line, targets = dataset.timeline, np.asarray(dataset.targets, np.float64)
@@ -266,10 +252,8 @@ def _of_numbers(
     if line is not None:
         targets = line.restored(targets, np.arange(len(targets)))
     mean = each.mean(axis=0)
-    rows = [_figures(values, targets, run.task.kind, 0) for values in each]
-    ensemble = _figures(mean, targets, run.task.kind, 0)
+    ensemble = ensemble_figures(mean, targets, run.task)
     if losses:
-        rows = [row | {"loss": loss} for loss, row in zip(losses, rows, strict=True)]
         ensemble["loss"] = float("nan")
     width = targets.shape[1]
     names = [run.data["target"] + (f" {k + 1}" if width > 1 else "") for k in range(width)]
@@ -281,7 +265,7 @@ def _of_numbers(
         forecasts = score_forecasts(true, each, line, [index] * len(each))
     return replace(
         found,
-        metrics=_over_repeats(rows, run.settings["loss"]),
+        metrics=_over_repeats(run, list(each), targets, dataset, losses),
         ensemble=ensemble,
         residuals=tuple(_residuals(name, mean[:, k], targets[:, k]) for k, name in enumerate(names)),
         forecasts=forecasts,

@@ -95,6 +95,8 @@ class Scores:
     """(repeats, n, 1) of the second of two classes, or (repeats, n, classes); not kept of too many."""
     confusion_at_threshold: NDArray[np.int64] | None = None
     """(repeats, true, predicted) counts with the threshold of each repeat, if the run has one."""
+    ensemble: dict[str, float] = field(default_factory=dict)
+    """The metrics of the mean prediction of the repeats, where they share samples that decide nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,15 +181,26 @@ class Run:
 
     @cached_property
     def metrics(self) -> dict[str, dict[str, Summary]]:
-        """Mean, sd and 95 % interval over repeats, by part and name, at the best parameters.
+        """Mean and sd over repeats, and a 95 % interval, by part and name, at the best parameters.
 
-        Of regression the errors in units of the target come first, then R².
+        The interval is of what new samples will show of a network trained this way on this data
+        (`epochal.curves.intervals.new_samples`); it need not be centered at the mean of validation figures,
+        which choosing the epoch makes look better than they are. Of regression the errors in units of the
+        target come first, then R².
         """
         first = {name: place for place, name in enumerate(("rmse", "mae", "r2"))}
         return {
             part: dict(sorted(scores.metrics.items(), key=lambda one: first.get(one[0], len(first))))
             for part, scores in self.scores.items()
         }
+
+    @property
+    def ensemble(self) -> dict[str, dict[str, float]]:
+        """The metrics of the mean prediction of the repeats, which `predict` gives, by part and name.
+
+        For "test" alone, whose samples no repeat has seen; empty without it, or with one repeat.
+        """
+        return {part: scores.ensemble for part, scores in self.scores.items() if scores.ensemble}
 
     @cached_property
     def per_class(self) -> dict[str, dict[str, ClassFigures]]:
@@ -295,9 +308,10 @@ class Run:
         chosen_there = str(self.settings.get("monitor", "")).startswith("validation.")
         if "validation" not in self.scores or "test" in self.scores or not chosen_there:
             return ""
+        allowed = "; the intervals allow for that" if self.repeats > 1 else ""
         return (
-            "The epoch was chosen on the same validation rows, so these figures are slightly optimistic; use "
-            "--test 0.2 for an unbiased estimate."
+            "The epoch was chosen on the same validation rows, so the figures are slightly optimistic"
+            f"{allowed}. Use --test 0.2 for an unbiased estimate."
         )
 
     @property

@@ -7,13 +7,14 @@ predictions-{part}.parquet.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.curves import summarize
+from epochal.curves import Summary, summarize
 from epochal.models import bounds_of
 from epochal.run.checks import Tensors, damaged, predictions_file, read_table
 from epochal.run.per_class import ClassFigures
@@ -26,6 +27,7 @@ def figures_of(scores: Scores, per_class: Mapping[str, ClassFigures]) -> dict[st
     """What run.json says; `per_class` follows from the counts and is there for other readers."""
     return {
         "metrics": {name: summary.to_dict() for name, summary in scores.metrics.items()},
+        "ensemble": scores.ensemble,
         "confusion": None if scores.confusion is None else scores.confusion.tolist(),
         "confusion_at_threshold": None
         if scores.confusion_at_threshold is None
@@ -53,10 +55,7 @@ def predictions_table(scores: Scores, part: str) -> Any:
 
 def read_scores(path: Path, part: str, value: dict[str, Any], loss: str) -> Scores:
     """What was kept of a part; `value` is what `figures_of` gave."""
-    metrics = {
-        name: summarize([float("nan") if x is None else x for x in one["per_repeat"]], bounds_of(name, loss))
-        for name, one in value["metrics"].items()
-    }
+    metrics = {name: _summary(one, bounds_of(name, loss)) for name, one in value["metrics"].items()}
     counts = {name: value.get(name) for name in ("confusion", "confusion_at_threshold")}
     found: dict[str, Any] = {
         name: None if count is None else np.asarray(count, np.int64) for name, count in counts.items()
@@ -68,7 +67,16 @@ def read_scores(path: Path, part: str, value: dict[str, Any], loss: str) -> Scor
             found |= _probabilities(path, table, part, len(found["confusion"]))
         else:
             found |= {name: _uncolumns(table, f"{part} {name}") for name in ("true", "predicted")}
-    return Scores(metrics, **found)
+    ensemble = {name: float("nan") if x is None else float(x) for name, x in value["ensemble"].items()}
+    return Scores(metrics, ensemble=ensemble, **found)
+
+
+def _summary(value: dict[str, Any], bounds: tuple[float, float]) -> Summary:
+    """What was kept of a figure: its values, and the interval that the predictions gave."""
+    found = summarize([float("nan") if x is None else x for x in value["per_repeat"]], bounds)
+    low, high = value["ci95"] or (None, None)
+    kept = found.ci95 if low is None or high is None else (float(low), float(high))
+    return replace(found, ci95=kept)
 
 
 def _probabilities(path: Path, table: Any, part: str, repeats: int) -> dict[str, NDArray[Any]]:

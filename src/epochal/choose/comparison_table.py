@@ -1,0 +1,96 @@
+"""The settings of a comparison as a table in text: for the terminal, for `str` and for a notebook."""
+
+from __future__ import annotations
+
+import math
+
+from epochal.choose.comparison import Comparison, Row
+from epochal.choose.reached import Effort
+from epochal.choose.words import ranged, said_time
+from epochal.layout import aligned
+
+__all__ = ["behind", "cells_of", "lines_of", "mark_of", "marks_of"]
+
+
+def cells_of(found: Comparison) -> list[tuple[str, ...]]:
+    """A table of the settings: its head, and a row for each, the recommended one first."""
+    head = (
+        "", "", "rate", found.column, "sd", "to the best mean", "repeats", "best epoch", "updates",
+        "time", "updates to target",
+    )  # fmt: skip
+    body = []
+    for row in found.rows:
+        quality = row.quality
+        spent = "" if row.effort is None else _effort(row.effort)
+        body.append(
+            (
+                mark_of(found, row),
+                row.name,
+                "" if row.tuned is None else f"{row.tuned.rate:.3g}",
+                quality.written(quality.mean) if quality.repeats else "not finite",
+                "" if quality.sd is None else quality.written(quality.sd),
+                behind(found, row),
+                f"{row.repeats}{' (dropped)' if row.dropped else ''}",
+                f"{row.best_epoch.mean:.3g}" if quality.repeats else "",
+                f"{row.updates:,}",
+                said_time(row.seconds),
+                spent,
+            )
+        )
+    return [head, *body]
+
+
+MARKS = {
+    "*": "recommended",
+    "=": "practically the same as the recommended",
+    "~": "no significant difference from the best mean",
+}
+"""How a setting stands; none for one that is worse."""
+
+
+def mark_of(found: Comparison, row: Row) -> str:
+    """The mark of a setting: see `MARKS`."""
+    if row.name == found.recommended:
+        return "*"
+    if row.name not in found.tied:
+        return ""
+    return "=" if row.name in found.same else "~"
+
+
+def marks_of(found: Comparison) -> str:
+    """What the marks that occur mean."""
+    used = {mark_of(found, row) for row in found.rows}
+    return "; ".join(f"{mark} {words}" for mark, words in MARKS.items() if mark in used)
+
+
+def behind(found: Comparison, row: Row) -> str:
+    """By how much a setting is behind the best mean, in the unit of the judged column, with its interval."""
+    paired = row.difference
+    if row.name == found.best and len(found.rows) > 1:
+        return "best mean"
+    if paired is None or not math.isfinite(paired.mean):
+        return ""
+    sign = 1 if found.higher_is_better else -1
+    written, ends = paired.differences.written, paired.interval
+    middle = -sign * paired.mean
+    said = f"{'+' if middle > 0 else ''}{written(middle)}"
+    if ends is None:
+        return said
+    low, high = sorted(-sign * end for end in ends)
+    return f"{said} ({ranged(written(low), written(high))})"
+
+
+def lines_of(found: Comparison) -> list[str]:
+    """A table of the settings in plain text."""
+    table = cells_of(found)
+    lines = aligned(table, right=range(2, len(table[0])))
+    if len(found.rows) > 1:
+        lines.append(f"{marks_of(found)}.")
+    return lines
+
+
+def _effort(effort: Effort) -> str:
+    if not effort.reached:
+        return "not reached"
+    share = "" if effort.reached == effort.repeats else f" ({effort.reached} of {effort.repeats} reached it)"
+    return f"{effort.expected:,.3g}{share}" if effort.expected < 100 else f"{effort.expected:,.0f}{share}"

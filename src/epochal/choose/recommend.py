@@ -1,0 +1,86 @@
+"""Which one of the settings to use, where several are about as good?
+
+The fastest of those whose mean is within one standard error of the best (Breiman et al. 1984, section 3.4.3),
+or that are shown to be practically the same; never one that is detectably worse. One standard error, and not
+just any undetected difference: with few repeats even large differences are undetected.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from epochal.choose.comparison import Row
+from epochal.choose.paired import against
+from epochal.choose.pairs import FEWEST
+from epochal.choose.race import Outcome
+
+__all__ = ["lucky", "recommended"]
+
+LUCK = 2.0
+"""How far below its mean the best of many evaluations lies, at least, in units of their scatter."""
+
+FASTER = 0.95
+"""A setting must take less than this share of the time to be preferred for it."""
+
+
+def recommended(
+    rows: Mapping[str, Row],
+    outcome: Outcome,
+    values: Mapping[str, Sequence[float]],
+    higher_is_better: bool,
+) -> tuple[str, tuple[str, ...]]:
+    """The setting to use, and those that are practically the same as it, itself included.
+
+    Args:
+        rows: by name.
+        outcome: of the race.
+        values: of each setting, one for each repeat.
+        higher_is_better: the direction of the values.
+    """
+    best = rows[outcome.best]
+    near = [best]
+    if best.repeats >= FEWEST:
+        near = [row for row in rows.values() if row.name in outcome.tied and _near(row, best)] or near
+    steady = [row for row in near if not lucky(row, near)]
+    chosen = best
+    for row in sorted(steady or near, key=lambda row: row.seconds):
+        if row.seconds < FASTER * best.seconds or best not in steady:
+            chosen = row
+            break
+    found = against(
+        values,
+        chosen.name,
+        higher_is_better=higher_is_better,
+        share=outcome.share,
+        margin=outcome.margin,
+        comparisons=outcome.comparisons,
+    )
+    same = {one.b for one in found if one.equivalent} | {chosen.name}
+    return chosen.name, tuple(name for name in outcome.tied if name in same)
+
+
+def _near(row: Row, best: Row) -> bool:
+    """Whether a setting is practically as good as the best, or within one standard error of it."""
+    if row is best or row.difference is None:
+        return row is best
+    found = row.difference
+    if found.equivalent:
+        return True
+    return (
+        not any(found.unfinished) and found.sd is not None and found.mean <= found.sd / math.sqrt(found.pairs)
+    )
+
+
+def lucky(row: Row, others: Sequence[Row]) -> bool:
+    """Whether a setting may owe its mean to the best moment of an unsteady curve.
+
+    That is so where another one is much steadier and nearly as good: the best of many evaluations lies below
+    their mean, and the further the more they scatter.
+    """
+    return any(
+        other.noise < row.noise / 2
+        and not other.dropped
+        and abs(other.quality.mean - row.quality.mean) < LUCK * row.noise
+        for other in others
+    )

@@ -1,0 +1,179 @@
+"""Figures of held-out samples: of each repeat, of all of them, and of their mean prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.curves import Summary, summarize
+from epochal.curves.intervals import BLOCKS, influences, new_samples
+from epochal.data import Task
+from epochal.models import Metric, bounds_of, metrics_for
+
+__all__ = [
+    "Measured",
+    "blocks_of",
+    "ensemble_figures",
+    "figures",
+    "logits_of",
+    "mean_loss",
+    "measured",
+    "summaries",
+]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The figures of one repeat, and what each block of samples adds to them (`influences`)."""
+
+    values: dict[str, float]
+    added: dict[str, Floats]
+
+
+def blocks_of(units: NDArray[Any], ordered: bool = False) -> Ints:
+    """The block of each sample, at most `BLOCKS` of them, with the samples of a unit in the same one.
+
+    Args:
+        units: (n,) what belongs together, such as the group of each sample, or a hash of it for copies.
+        ordered: whether neighbors depend on one another, as in a series: blocks are then stretches of it
+            (Künsch 1989, The jackknife and the bootstrap for general stationary observations), and fewer.
+
+    >>> blocks_of(np.array([7, 7, 3])).tolist()[:2] in ([0, 0], [1, 1])
+    True
+    """
+    ids, of = np.unique(units, return_inverse=True)
+    if ordered:
+        return np.asarray(of * min(BLOCKS // 2, len(ids)) // len(ids), np.int64)
+    return np.asarray(np.random.default_rng(0).permutation(len(ids))[of] % BLOCKS, np.int64)
+
+
+def measured(
+    metrics: Sequence[Metric],
+    scores: Floats,
+    targets: NDArray[Any],
+    task: Task,
+    block: Ints,
+    loss: Callable[[Any], float] | None = None,
+) -> Measured:
+    """The metrics of some samples, none of one's own, and the loss if it is given as a function of rows."""
+    classes, everyone = len(task.classes), slice(None)
+    functions: dict[str, Callable[[Any], float]] = {} if loss is None else {"loss": loss}
+    for metric in metrics:
+
+        def of(rows: Any, metric: Metric = metric) -> float:
+            return float(metric.function(scores[rows], targets[rows], classes, np))
+
+        functions[metric.name] = of
+    return Measured(
+        {name: function(everyone) for name, function in functions.items()},
+        {name: influences(function, block) for name, function in functions.items()},
+    )
+
+
+def mean_loss(losses: Floats, weights: NDArray[Any] | None, rows: Any) -> float:
+    """The weighted mean of the losses of some samples; NaN where none of them counts."""
+    own = None if weights is None else weights[rows]
+    return float(np.average(losses[rows], weights=own)) if own is None or own.any() else float("nan")
+
+
+def summaries(
+    found: Sequence[Measured],
+    samples: int,
+    loss: str,
+    gains: Mapping[str, float] | None = None,
+    overlap: float = 0.0,
+) -> dict[str, Summary]:
+    """Each figure over the repeats, with the interval of what new samples will show.
+
+    Args:
+        found: of each repeat; a figure without influences, such as one of the user's own, gets Student's
+            interval with the `overlap`.
+        samples: how many different ones were held out.
+        loss: the name of the loss.
+        gains: what choosing the epoch on the same samples has gained, of the figures for which it is known.
+            What others have gained is told by that of the known one that goes along with them most closely
+            over the samples.
+        overlap: the ratio of held-out to training samples where repeats hold others out (`t_factor`).
+    """
+    known = {name: np.mean([one.added[name] for one in found], axis=0) for name in gains or {}}
+    summed = {}
+    for name in found[0].values:
+        values, bounds = [one.values[name] for one in found], bounds_of(name, loss)
+        if name not in found[0].added:
+            summed[name] = summarize(values, bounds, overlap=overlap)
+            continue
+        added = np.stack([one.added[name] for one in found])
+        gained = (gains or {}).get(name)
+        if gained is None:
+            gained = _carried(added.mean(axis=0), known, gains or {})
+        summed[name] = new_samples(values, added, samples=samples, gained=gained, bounds=bounds)
+    return summed
+
+
+def _carried(added: Floats, known: Mapping[str, Floats], gains: Mapping[str, float]) -> float:
+    """The gain of a figure by regression on that of the one with the largest correlation."""
+    fits = {
+        name: (float(added @ other) ** 2 / float(other @ other), float(added @ other) / float(other @ other))
+        for name, other in known.items()
+        if other.any()
+    }
+    if not fits:
+        return 0.0
+    name = max(fits, key=lambda one: fits[one][0])
+    return fits[name][1] * gains[name]
+
+
+def figures(outputs: Floats, targets: NDArray[Any], task: Task) -> dict[str, float]:
+    """All metrics of the task, of logits or of numbers in the target's units."""
+    classes = len(task.classes)
+    return {
+        metric.name: float(metric.function(outputs, targets, classes, np))
+        for metric in metrics_for(task.kind)
+    }
+
+
+def logits_of(shares: Floats, task: Task) -> Floats:
+    """Probabilities as the metrics take them: log probabilities of classes, log odds of labels.
+
+    >>> logits_of(np.array([[0.5, 0.5]]), Task("binary", ("no", "yes"))).round(3).tolist()
+    [[-0.693, -0.693]]
+    """
+    logits: Floats = np.log(np.maximum(shares, 1e-300))
+    return logits - np.log(np.maximum(1 - shares, 1e-300)) if task.is_multilabel else logits
+
+
+def ensemble_figures(
+    mean: Floats, targets: NDArray[Any], task: Task, weights: NDArray[Any] | None = None, *, loss: bool = True
+) -> dict[str, float]:
+    """The metrics of a mean prediction, and its log loss for classes and labels.
+
+    Args:
+        mean: (n, classes) probabilities, (n, labels) likewise, or (n, targets) numbers in their own units;
+            the mean over the repeats.
+        targets: (n,) class ids, (n, labels) of 0 and 1, or numbers shaped as `mean`.
+        task: what is predicted.
+        weights: of the samples, in the loss alone.
+        loss: whether the log loss is among the figures. Numbers have none: each repeat has its own unit.
+
+    >>> task = Task("binary", ("no", "yes"))
+    >>> found = ensemble_figures(np.array([[0.8, 0.2], [0.5, 0.5]]), np.array([0, 1]), task)
+    >>> round(found["loss"], 3), found["accuracy"]
+    (0.458, 0.5)
+    """
+    if task.is_regression:
+        return figures(mean, targets, task)
+    found = figures(logits_of(mean, task), targets, task)
+    if not loss:
+        return found
+    right = (
+        np.where(targets > 0, mean, 1 - mean) if task.is_multilabel else mean[np.arange(len(mean)), targets]
+    )
+    each = np.log(np.maximum(right, 1e-300)).reshape(len(mean), -1).mean(axis=1)
+    return {"loss": float(-np.average(each, weights=weights)), **found}

@@ -1,0 +1,129 @@
+"""Law 6, Evidence: one setting is recommended, never one that is detectably worse, and in true words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import choice_fixtures as made
+from epochal.choose.comparison import Comparison
+from epochal.choose.comparison_table import behind, lines_of, mark_of
+from epochal.choose.race import race
+from epochal.choose.recommend import recommended
+from epochal.choose.words import answer
+
+SIZES = {"batch 1": 1, "batch 8": 8, "batch 32": 32, "full batch (512)": 512}
+
+
+def compared(
+    values: Mapping[str, Sequence[float]], *, noise: Mapping[str, float] | None = None, **options: float
+) -> Comparison:
+    """A comparison of known values; a training takes less time the larger its batch."""
+    outcome = race(
+        list(values),
+        len(next(iter(values.values()))),
+        lambda live, _, look: {name: list(values[name][:look]) for name in live},
+        **options,
+    )
+    values = {
+        name: column[: outcome.dropped[name].after] if name in outcome.dropped else column
+        for name, column in values.items()
+    }
+    rows = {
+        name: replace(
+            made.row(name, SIZES[name], column, column),
+            difference=outcome.differences.get(name),
+            dropped=outcome.dropped.get(name),
+            noise=(noise or {}).get(name, 1e-9),
+            effort=None,
+        )
+        for name, column in values.items()
+    }
+    chosen, same = recommended(rows, outcome, values, False)
+    found = made.comparison(
+        rows=tuple(sorted(rows.values(), key=lambda row: row.name != chosen)), recommended=chosen, same=same,
+        best=outcome.best, tied=outcome.tied, margin=outcome.margin, target=None, hyperbola=None,
+    )  # fmt: skip
+    return replace(found, answer=answer(found))
+
+
+def columns(*shifts: float, sd: float = 0.01, repeats: int = 10, seed: int = 0) -> dict[str, list[float]]:
+    """Values around 0.3 on shared splits, one setting for each shift."""
+    random = np.random.default_rng(seed)
+    split = random.normal(0.3, 0.05, repeats)
+    return {
+        name: (split + shift + sd * random.normal(size=repeats)).tolist()
+        for name, shift in zip(SIZES, shifts, strict=False)
+    }
+
+
+def test_the_fastest_that_is_practically_the_same_is_recommended() -> None:
+    found = compared(columns(0, 1e-5, 2e-5, 0.5, sd=1e-4))
+    assert (found.recommended, found.best, set(found.same)) == ("batch 32", "batch 1", set(list(SIZES)[:3]))
+    assert found.answer.startswith("Use batch size 32: as good as 1 and 8 (within 0.00")
+    assert "times faster than 1, full batch (512) is significantly worse than 1." in found.answer
+    assert "at its best (sd 0.0" in found.answer and "around epoch 16 of 20" in found.answer
+    assert [mark_of(found, found.row(name)) for name in SIZES] == ["=", "=", "*", ""]
+
+
+def test_what_is_only_undetected_is_not_called_as_good() -> None:
+    found = compared(columns(0, 0, sd=0.03))
+    assert set(found.tied) == {"batch 1", "batch 8"} and len(found.same) == 1
+    assert "as good as" not in found.answer and "no significant difference from" in found.answer
+    assert "~" in {mark_of(found, row) for row in found.rows}
+
+
+def test_a_large_difference_that_few_repeats_cannot_show_is_not_recommended_for_its_speed() -> None:
+    values = {"batch 1": [0.30, 0.31, 0.29], "full batch (512)": [0.95, 0.50, 1.20]}
+    found = compared(values)
+    assert len(found.tied) == 2, "three repeats do not show it"
+    assert found.recommended == found.best == "batch 1"
+
+
+def test_what_is_detectably_worse_is_never_recommended_however_fast() -> None:
+    for seed in range(30):
+        found = compared(columns(0, 0.02, 0.05, 0.3, seed=seed))
+        assert found.recommended in found.tied
+        assert found.recommended != "full batch (512)"
+
+
+def test_an_unsteady_setting_gives_way_to_a_steadier_one_that_is_nearly_as_good() -> None:
+    values = columns(0, 0.0001, sd=1e-4)
+    assert compared(values, noise={"batch 1": 0.1}).recommended == "batch 8"
+    slower = {"batch 8": values["batch 1"], "batch 1": values["batch 8"]}
+    found = compared(slower, noise={"batch 8": 0.1})
+    assert found.recommended == "batch 1" and "steadier than 8" in found.answer
+
+
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_with_too_few_repeats_the_best_mean_is_named_as_no_more_than_that(repeats: int) -> None:
+    found = compared(columns(0, 0.01, 0.02, repeats=repeats))
+    assert found.recommended == found.best
+    assert "too few for a significant difference" in found.answer and "Use" not in found.answer
+
+
+def test_a_tiny_sure_difference_makes_no_winner() -> None:
+    """A rate of 0.0100001: negative control without the margin."""
+    random = np.random.default_rng(1)
+    one = random.normal(0.3, 0.03, 10)
+    values = {"batch 8": one.tolist(), "batch 32": (one + 3.5e-7 + 1e-8 * random.normal(size=10)).tolist()}
+    found = compared(values)
+    assert found.tied == ("batch 8", "batch 32") == found.same
+    assert compared(values, margin=0.0).tied == ("batch 8",)
+
+
+def test_the_table_says_the_same_as_the_answer() -> None:
+    found = compared(columns(0, 0.001, 0.1))
+    lines = lines_of(found)
+    assert lines[1].startswith(f"*  {found.recommended}") and "recommended" in lines[-1]
+    for row in found.rows:
+        if row.name == found.best:
+            assert behind(found, row) == "best mean"
+            continue
+        assert row.difference is not None and row.difference.interval is not None
+        low, high = row.difference.interval
+        assert (low > 0) == (row.name not in found.tied) and math.isfinite(high)

@@ -1,0 +1,128 @@
+"""Oracle: intervals of held-out figures hold a known truth as often as they say, and no longer when a part of
+the correction is taken out."""
+
+import numpy as np
+import pytest
+
+from epochal.curves import summarize
+from epochal.curves.intervals import influences, new_samples, optimism, variance
+from epochal.run.figures import blocks_of
+
+ROWS, REPEATS, EPOCHS, TABLES = 200, 5, 12, 300
+
+
+def noise_table(random):
+    """Repeats that guess, each validated on 40 of the same 200 rows: (values, influences, halves, rows held).
+
+    What they guess for a row hangs on the row, on the repeat and, more and more, on the epoch; the epoch is
+    chosen where most guesses on the validation rows are right.
+    """
+    of_row = random.normal(size=(ROWS, 1))
+    values, added, halves, held = [], [], [], []
+    for _ in range(REPEATS):
+        rows = random.permutation(ROWS)[:40]
+        walk = np.cumsum(random.normal(size=(40, EPOCHS)), axis=1) / 2
+        right = of_row[rows] + random.normal(size=(40, 1)) + walk > 0
+        hits = right.mean(axis=0)
+        epoch = hits.argmax()
+        own = right[:, epoch].astype(float)
+        values.append(own.mean())
+        added.append(influences(lambda rows, own=own: float(own[rows].mean()), rows % 30, 30))
+        first, second = right[:20].mean(axis=0), right[20:].mean(axis=0)
+        chosen = first.argmax(), second.argmax()
+        halves.append([[[first[one]], [second[one]]] for one in chosen])
+        held.append(rows)
+    return np.array(values), np.stack(added), np.array(halves), len(np.unique(np.concatenate(held)))
+
+
+@pytest.fixture(scope="module")
+def coverage():
+    """How often the intervals hold one half: with all corrections, and without one or all of them."""
+    random = np.random.default_rng(0)
+    held = dict.fromkeys(("all", "no optimism", "samples of each repeat alone", "Student"), 0)
+    for _ in range(TABLES):
+        values, added, halves, samples = noise_table(random)
+        gained = float(optimism(halves)[0])
+        options = {"samples": samples, "bounds": (0.0, 1.0)}
+        apart = np.stack(
+            [np.concatenate([row * (n == k) for k in range(REPEATS)]) for n, row in enumerate(added)]
+        )
+        found = {
+            "all": new_samples(values, added, gained=gained, **options),
+            "no optimism": new_samples(values, added, **options),
+            "samples of each repeat alone": new_samples(values, apart, gained=gained, **options),
+            "Student": summarize(values),
+        }
+        for name, one in found.items():
+            held[name] += one.ci95[0] <= 0.5 <= one.ci95[1]
+    return {name: count / TABLES for name, count in held.items()}
+
+
+def test_the_interval_of_noise_holds_one_half(coverage):
+    assert 0.91 <= coverage["all"] <= 0.985, coverage  # 3.1 standard errors around 0.93 to 0.97, about
+
+
+@pytest.mark.parametrize("without", ["no optimism", "samples of each repeat alone", "Student"])
+def test_without_a_part_of_the_correction_it_does_so_less_often(coverage, without):
+    assert coverage[without] < coverage["all"] - 0.03, coverage
+    assert coverage[without] < 0.92, coverage
+
+
+@pytest.mark.parametrize(("repeats", "apart"), [(2, 0.0), (5, 0.0), (5, 0.05), (10, 0.05)])
+def test_samples_that_repeats_share_and_repeats_that_differ_are_both_counted(repeats, apart):
+    """Test rows shared by all repeats: how hard a row is, how good a repeat is, and the rest by chance."""
+    random, held = np.random.default_rng(1), {"all": 0, "repeats alone": 0}
+    for _ in range(400):
+        hard, good = random.normal(size=(1, 60)), 3 * apart * random.normal(size=(repeats, 1))
+        losses = 1 + hard + good + 0.5 * random.normal(size=(repeats, 60))
+        added = np.stack(
+            [
+                influences(lambda rows, one=one: float(one[rows].mean()), np.arange(60) % 30, 30)
+                for one in losses
+            ]
+        )
+        low, high = new_samples(losses.mean(axis=1), added, samples=60).ci95
+        held["all"] += low <= 1 <= high
+        low, high = summarize(losses.mean(axis=1)).ci95
+        held["repeats alone"] += low <= 1 <= high
+    assert 0.915 <= held["all"] / 400 <= 0.98, held
+    if repeats > 2:
+        assert held["repeats alone"] / 400 < 0.9, held
+
+
+def test_the_influences_of_a_mean_are_its_deviations_and_of_large_blocks_nearly_those_left_out():
+    random = np.random.default_rng(2)
+    values, block = random.normal(size=300), np.arange(300) % 7
+    exact = [(values[block == one] - values.mean()).sum() / 300 for one in range(7)]
+    assert influences(lambda rows: values[rows].mean(), block, 7) == pytest.approx(exact, abs=1e-12)
+    assert influences(lambda rows: values[rows].mean(), block[:20], 7)[6] != 0
+    few = influences(lambda rows: values[rows].std(), np.arange(300) % 6, 6)  # blocks of 50, alone
+    left = [(1 - 1 / 6) * (values.std() - values[np.arange(300) % 6 != one].std()) for one in range(6)]
+    assert few == pytest.approx(left, abs=0.01)
+
+
+def test_the_variance_of_a_mean_of_independent_samples_is_the_textbook_one():
+    random = np.random.default_rng(3)
+    values = random.normal(size=(4, 900))
+    added = np.stack(
+        [influences(lambda rows, one=one: one[rows].mean(), np.arange(900) % 30, 30) for one in values]
+    )
+    apart = np.stack([np.concatenate([row * (n == k) for k in range(4)]) for n, row in enumerate(added)])
+    found, _ = variance(values.mean(axis=1), apart)
+    assert found == pytest.approx(1 / 3600, rel=0.6)
+
+
+@pytest.mark.parametrize(
+    ("values", "bounds"), [([1.0, 1.0, 1.0], (0, 1)), ([0.0, 0.0], (0, 1)), ([-0.9, -1.0], (-1, 1))]
+)
+def test_a_share_of_all_or_none_is_not_certain(values, bounds):
+    low, high = new_samples(values, np.zeros((len(values), 30)), samples=20, bounds=bounds).ci95
+    assert bounds[0] <= low < high <= bounds[1]
+    assert high - low > 0.1 * (bounds[1] - bounds[0]), "20 samples can't tell a share to a tenth"
+
+
+def test_copies_groups_and_neighbors_in_time_are_in_one_block():
+    units = np.array([5, 9, 5, 7, 9, 9])
+    block = blocks_of(units)
+    assert block[0] == block[2] and block[1] == block[4] == block[5]
+    assert (np.diff(blocks_of(np.arange(500), ordered=True)) >= 0).all()
