@@ -179,7 +179,6 @@ def test_other_goals(goal: str) -> None:
     advice = advise(NET, samples(), goal=goal, **SHORT)
     consistent(advice)
     assert advice.goal == goal and advice.theory is None
-    prices = [one.price[0] for one in advice.tried if math.isfinite(one.price[0])]
     if goal == "quality":
         assert all(0 < one.price[0] < 2 for one in advice.tried if one.tied), "losses"
         assert all(one.epochs is None or one.epochs >= 1 for one in advice.tried)
