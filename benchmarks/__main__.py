@@ -21,6 +21,7 @@ TABLES = (
     "equal_settings",
     "advise",
     "regret",
+    "promises",
     "stream",
     "orders",
     "verdicts",

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from epochal.choose.advice import Advice, Choice, Price, Tried
+from epochal.choose.advice import Advice, Choice, Defaults, Price, Tried
 from epochal.choose.comparison import Comparison, Cost, Regime, Row, Tuned
 from epochal.choose.hyperbola import Hyperbola
 from epochal.choose.noise import NoiseOverTraining
@@ -213,6 +213,7 @@ def advice(**more: Any) -> Advice:
     endless = (math.inf, 20.0, math.inf)
     fields: dict[str, Any] = {
         "answer": f"Take batch size 64, learning rate 0.12 and 40 epochs {EVIL}.",
+        "recommended": True,
         "told_apart": "No significant difference between 16 and 128 with 10 repeats; 64 is the fastest "
         "of them.",
         "goal": "time",
@@ -226,6 +227,11 @@ def advice(**more: Any) -> Advice:
         "target_words": f"within 2 % of the best {EVIL}",
         "quality": summarize([0.21, 0.22, 0.2, 0.23]),
         "figures": {"validation.accuracy": summarize([0.9, 0.91, 0.92, 0.9])},
+        "defaults": Defaults(
+            32, 0.01, 100, summarize([0.22, 0.24, 0.2, 0.23]), summarize([-0.01, -0.02, 0.0, 0.0]), 0
+        ),
+        "failures": 0,
+        "seconds": 0.02,
         "best_epochs": (25.0, 33.0, 38.0, 40.0, 41.0, 44.0, 48.0, 60.0, 100.0, math.nan),
         "improving": (False,) * 8 + (True, False),
         "tried": (

@@ -27,6 +27,7 @@ def _hasty():
     measured = timing.update_time
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(advise, "MORE_REPEATS", 0)
+        patch.setattr(advise, "PROMISED", 2)
         patch.setattr(batch_sizes, "MOST_BATCHES", 4)
         patch.setattr(timing, "update_time", lambda bench, setting, _=0.0: measured(bench, setting, 0.002))
         yield
@@ -34,6 +35,11 @@ def _hasty():
 
 def rows(count=60):
     return "".join(f"{i % 7}.5,{i % 5},{'ab'[i % 2]}\n" for i in range(count))
+
+
+def told(count=60):
+    """Rows whose class follows from x."""
+    return "".join(f"{i % 2 + 0.1 * (i % 7)},{i % 5},{'ab'[i % 2]}\n" for i in range(count))
 
 
 def stored(folder):
@@ -84,11 +90,11 @@ def test_a_search_names_what_it_measured(call, tmp_path):
 
 def test_the_command_trains_as_advised_with_the_same_options(call, tmp_path):
     table = tmp_path / "a table.csv"
-    table.write_text("x,y,kind\n" + rows())
-    more = ("--target", "kind", "--drop", "y", "--no-header", "--validation", "0.25", "--hidden", "3,2")
+    table.write_text("x,y,kind\n" + told())
+    more = ("--target", "kind", "--drop", "y", "--no-header", "--validation", "0.25", "--hidden", "8,4")
     more = tuple(one for one in more if one != "--no-header")
     result = call(
-        "advise", table, *FIXED, *more, "--optimizer", "sgd", "--seed", "4", "--batch-norm", "--quiet"
+        "advise", table, *FIXED, *more, "--optimizer", "rmsprop", "--seed", "4", "--batch-norm", "--quiet"
     )
     assert (result.status, result.err) == (0, "")
     assert result.out.count("\n") == 1
@@ -100,8 +106,8 @@ def test_the_command_trains_as_advised_with_the_same_options(call, tmp_path):
         "target": "kind",
         "drop": ("y",),
         "validation": "0.25",
-        "hidden": "3,2",
-        "optimizer": "sgd",
+        "hidden": "8,4",
+        "optimizer": "rmsprop",
         "seed": 4,
         "batch_norm": True,
         "batch_size": 35,
@@ -112,6 +118,23 @@ def test_the_command_trains_as_advised_with_the_same_options(call, tmp_path):
     assert asked == {**usual, **wanted, "epochs": asked["epochs"]}
     assert 1 <= asked["epochs"] <= 4
     assert call(*words[1:], "--quiet", "--no-report").status == 0
+
+
+def test_on_noise_there_is_no_command(call, tmp_path):
+    """Columns of other periods than the classes say nothing about them."""
+    (tmp_path / "noise.csv").write_text("x,y,kind\n" + rows())
+    quiet = call("advise", "noise.csv", *FIXED, "--quiet", "--out", "here")
+    assert (quiet.status, quiet.out) == (1, "")
+    assert quiet.err.startswith("epochal: No recommendation: no setting that was tried beats the baseline")
+    shown = call("advise", "noise.csv", *FIXED, "--out", "here")
+    assert shown.status == 0, "an answer, too"
+    assert "No recommendation" in shown.out and "To train with it" not in shown.out
+    assert "Check that the target is the right column" in " ".join(shown.out.split())
+    page = (tmp_path / "here" / "report.html").read_text()
+    assert "No recommendation" in page and 'id="command"' not in page
+    document = call("advise", "noise.csv", *FIXED, "--out", "here", "--json", "--train").json
+    assert (document["recommended"], document["command"], document["run"]) == (False, None, None)
+    assert "recommends nothing" in call("predict", "here", "noise.csv").err
 
 
 def test_train_trains_at_once_on_all_data(call, tmp_path):
@@ -156,7 +179,7 @@ def test_what_is_not_given_is_left_to_the_function(asked):
     model, found = asked("example:iris", "--hidden", "3")
     assert model.hidden == (3,)
     assert not {"batch_size", "learning_rate", "epochs", "repeats"} & found.keys()
-    assert (found["goal"], found["target"], found["optimizer"]) == ("time", None, "adam")
+    assert (found["goal"], found["target"], found["optimizer"]) == ("quality", None, "adam")
     assert found["ray"] is None
     given = (
         "--ray",
@@ -170,13 +193,13 @@ def test_what_is_not_given_is_left_to_the_function(asked):
         "-r",
         "4",
         "--goal",
-        "quality",
+        "time",
         "--target-value",
         "0.2",
     )
     _, found = asked("example:iris", *given)
     assert (found["batch_size"], found["learning_rate"], found["epochs"]) == ("full", 0.1, 7)
-    assert (found["repeats"], found["goal"], found["target"]) == (4, "quality", 0.2)
+    assert (found["repeats"], found["goal"], found["target"]) == (4, "time", 0.2)
     assert found["ray"] == "auto"
 
 

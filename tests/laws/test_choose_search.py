@@ -111,7 +111,9 @@ def bench_of(optimizer: str = "sgd") -> Any:
 def adviser_of(land: Landscape, optimizer: str = "sgd") -> Adviser:
     """The steps of an advice on a landscape, with a target that is given."""
     setting = Setting("", None, {})
-    adviser = Adviser(bench_of(optimizer), setting, Goal(land.kind), TARGET, None, REPEATS, EPOCHS, None, 0.0)
+    adviser = Adviser(
+        bench_of(optimizer), setting, Goal(land.kind), TARGET, None, REPEATS, 0, EPOCHS, None, 0.0
+    )
     adviser.timer = SimpleNamespace(seconds=land.seconds, again=lambda sizes: None)  # type: ignore[assignment]
     search = adviser.search
     search.price = price_of(Goal(land.kind), land.seconds)
@@ -134,7 +136,7 @@ def chosen(land: Landscape, off: int = 0, optimizer: str = "sgd") -> Point:
     guess = step_of(land.best_rate / (1 + land.critical / 32)) + off
     first = adviser.search.tune(32, guess, adviser.first)
     tuned = adviser._search(first, None)
-    return adviser._choose(adviser._check(tuned, [first]))
+    return adviser._ranked(adviser._check(tuned, [first]))[0]
 
 
 def of_seed(seed: int) -> Landscape:
@@ -300,23 +302,6 @@ def test_only_what_was_measured_on_all_repeats_can_be_the_best() -> None:
     search = with_found("updates", {Point(8, 0): hits(1, 1), Point(8, 2): hits(9, 9, 9, 9)})
     assert search.best(search.found, range(4)) == Point(8, 2)
     assert search.best(search.found, range(2)) == Point(8, 0)
-
-
-def test_quality_is_the_mean_of_the_best_values() -> None:
-    def values(*several: float) -> list[Found]:
-        return [Found(Reached(50.0, False), value) for value in several]
-
-    good, worse, broken = Point(8, 0), Point(8, 2), Point(8, 4)
-    search = with_found(
-        "quality", {good: values(0.1, 0.3), worse: values(0.2, 0.3), broken: values(0.0, math.nan)}
-    )
-    assert search.score(good, range(2)) == pytest.approx(0.2)
-    assert search.score(broken, range(2)) == math.inf
-    assert search.best(search.found, range(2)) == good
-    search.bench.monitor = "validation.accuracy"
-    assert search.best(search.found, range(2)) == worse
-    assert search.against(good, good, range(2)) == (0.0, 0.0)
-    assert search.against(broken, good, range(2)) == (math.inf, math.inf)
 
 
 def test_against_is_a_ratio_of_prices() -> None:

@@ -20,7 +20,7 @@ from epochal.run.folder import plain
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["GOALS", "Advice", "Choice", "Price", "Tried"]
+__all__ = ["GOALS", "Advice", "Choice", "Defaults", "Price", "Tried"]
 
 GOALS = ("time", "samples", "updates", "quality")
 
@@ -48,10 +48,13 @@ class Tried:
     repeats                    trainings of it.
     effort                     updates until the target was reached.
     price                      expected cost in the unit of the goal (seconds, samples or updates; for
-                               "quality" the mean of the judged column), with a 95 % interval.
+                               "quality" the mean of the judged column, which for a setting on fewer repeats
+                               is that of the advised one and their paired difference), with a 95 % interval.
     ratio                      price over that of the advised setting, (middle, low, high), by pairs of
                                repeats; for "quality" the paired difference.
-    tied                       whether it can't be told apart from the advised one.
+    tied                       whether it can't be told apart from the advised one, with as many repeats.
+    given_up                   whether it seemed worse on a few repeats and was tried on no more.
+    epochs                     for "quality" the epochs that are best for it, after which it is judged.
     """
 
     batch_size: int
@@ -61,6 +64,33 @@ class Tried:
     price: tuple[float, float, float]
     ratio: tuple[float, float, float]
     tied: bool
+    given_up: bool = False
+    epochs: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Defaults:
+    """What a training that asks for nothing gives, on the same seeds as the advice.
+
+    batch_size, learning_rate, epochs  the defaults.
+    quality     the judged column with the weights that would be kept, which the other repeats choose: on the
+                rows that choose them they look better.
+    difference  the advice less the defaults, by pairs of repeats; None where the defaults are advised.
+    failures    repeats that broke or ended worse than the baseline.
+    """
+
+    batch_size: int
+    learning_rate: float | None
+    epochs: int
+    quality: Summary
+    difference: Summary | None
+    failures: int
+
+    @property
+    def words(self) -> str:
+        """The setting in words."""
+        rate = "" if self.learning_rate is None else f", learning rate {self.learning_rate:g}"
+        return f"batch size {self.batch_size:,}{rate}, the best of {self.epochs:,} epochs kept"
 
 
 @dataclass(frozen=True)
@@ -81,6 +111,8 @@ class Advice:
     """The answer of `advise`, and everything it rests on.
 
     answer         the advice in one sentence.
+    recommended    False where nothing that was tried beats the baseline; the numbers are then those that came
+                   nearest to it, and no advice.
     told_apart     what the data can't tell apart, in a sentence: "No significant difference between 16 and
                    128 with 5 repeats; 64 is the fastest of them"; empty if a single batch size stands out.
     goal           one of `GOALS`.
@@ -88,8 +120,11 @@ class Advice:
     optimizer      its name.
     column         the judged column; `target` the mean value that counts as reached (each repeat has its
                    own), and `target_words` how it was set.
-    quality        the judged column after the advised epochs, over repeats; `figures` the
-                   other columns at that epoch.
+    quality        the judged column after the advised epochs, with seeds that chose nothing; its interval is
+                   that of the mean on new rows. `figures` are the other columns there.
+    defaults       what the defaults give on the same seeds.
+    failures       fresh seeds that diverged or ended worse than the baseline.
+    seconds        what one training as advised takes, without compilation.
     best_epochs    the best epoch of each repeat; `improving` tells which were still improving at the end.
     tried          every setting that was measured for the choice, by batch size and rate.
     timing         update times against the batch size.
@@ -102,6 +137,7 @@ class Advice:
     """
 
     answer: str
+    recommended: bool
     told_apart: str
     goal: str
     batch_size: Choice
@@ -114,6 +150,9 @@ class Advice:
     target_words: str
     quality: Summary
     figures: Mapping[str, Summary]
+    defaults: Defaults
+    failures: int
+    seconds: float
     best_epochs: tuple[float, ...]
     improving: tuple[bool, ...]
     tried: tuple[Tried, ...]
@@ -135,8 +174,11 @@ class Advice:
     def options(self) -> dict[str, Any]:
         """Keyword arguments of `fit`: what was asked of `advise`, with the advised numbers.
 
-        `fit(model, data, **advice.options)` trains once as advised, on the first seed; add `repeats`.
+        `fit(model, data, **advice.options)` trains once as advised, on the first seed; add `repeats`. Where
+        nothing is recommended they hold no advised numbers.
         """
+        if not self.recommended:
+            return dict(self.asked)
         found: dict[str, Any] = {
             **self.asked,
             "batch_size": int(self.batch_size.value),
@@ -164,6 +206,8 @@ class Advice:
                 "ratio_low": one.ratio[1],
                 "ratio_high": one.ratio[2],
                 "tied": one.tied,
+                "given_up": one.given_up,
+                "epochs": one.epochs,
             }
             for one in self.tried
         ]
@@ -180,6 +224,7 @@ class Advice:
         found: dict[str, Any] = plain(
             {
                 "answer": self.answer,
+                "recommended": self.recommended,
                 "told_apart": self.told_apart,
                 "goal": self.goal,
                 **{name: None if choice is None else asdict(choice) for name, choice in numbers.items()},
@@ -190,6 +235,9 @@ class Advice:
                 "target_words": self.target_words,
                 "quality": self.quality.to_dict(),
                 "figures": {name: summary.to_dict() for name, summary in self.figures.items()},
+                "defaults": _described(self.defaults),
+                "failures": self.failures,
+                "seconds": self.seconds,
                 "best_epochs": self.best_epochs,
                 "improving": self.improving,
                 "tried": self.table,
@@ -233,5 +281,19 @@ class Advice:
         return advice_html(self)
 
     def __repr__(self) -> str:
+        if not self.recommended:
+            return "Advice(recommended=False)"
         rate = "" if self.learning_rate is None else f", learning_rate={self.learning_rate.value:g}"
         return f"Advice(batch_size={self.batch_size.value:g}{rate}, epochs={self.epochs.value:g})"
+
+
+def _described(defaults: Defaults) -> dict[str, Any]:
+    difference = defaults.difference
+    return {
+        "batch_size": defaults.batch_size,
+        "learning_rate": defaults.learning_rate,
+        "epochs": defaults.epochs,
+        "quality": defaults.quality.to_dict(),
+        "difference": None if difference is None else difference.to_dict(),
+        "failures": defaults.failures,
+    }

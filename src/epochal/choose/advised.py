@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from epochal.choose.advice import Advice, Choice, Price, Tried
+from epochal.choose.advice import Advice, Choice, Defaults, Price, Tried
+from epochal.choose.advice_words import answer, remarks
 from epochal.choose.bench import Bench
-from epochal.choose.goal import SHARE, baseline, best_epoch, negligible
+from epochal.choose.confirm import Confirmed
+from epochal.choose.finals import widened
+from epochal.choose.goal import SHARE
+from epochal.choose.levels import MARGIN, Levels
 from epochal.choose.noise import NoiseOverTraining
 from epochal.choose.pilot import Pilot
-from epochal.choose.reached import effort, relative_effort
+from epochal.choose.reached import Effort, effort, relative_effort
 from epochal.choose.search import Point, Search, rate_at
 from epochal.choose.timing import Timer
-from epochal.choose.trial import Trial
+from epochal.choose.words import called
 from epochal.curves import Curves, Summary, summarize
 from epochal.describe import conditions, describe_data
 from epochal.directions import higher_is_better
@@ -34,9 +38,6 @@ GRID_EPOCHS = 100
 TOO_WIDE = 4.0
 """An interval of the theory wider than this factor decides nothing (see `hyperbola.regret`)."""
 
-LATE = 0.9
-"""A best epoch after this share of the trained epochs counts as still improving, if nothing stopped it."""
-
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
@@ -46,7 +47,8 @@ class Evidence:
     search: Search
     timer: Timer
     pilot: Pilot
-    best: Point
+    confirmed: Confirmed
+    levels: Levels | None
     checked: Sequence[Point]
     repeats: Sequence[int]
     noise: NoiseOverTraining | None
@@ -55,18 +57,25 @@ class Evidence:
     target: float | None
     share: float | None
     sizes: Sequence[int]
+    possible: Sequence[int]
     asked: int
     epochs: int
-    long: Mapping[int, Trial]
     begin: float
     notes: Sequence[str]
 
     @property
+    def best(self) -> Point:
+        """What is advised."""
+        return self.confirmed.final.point
+
+    def rate_of(self, point: Point) -> float | None:
+        """The learning rate of a point; None for an object that has its own."""
+        return self.bench.base.spec.optimizer.learning_rate if point.step is None else rate_at(point.step)
+
+    @property
     def rate(self) -> float | None:
         """The advised learning rate; None for an object that has its own."""
-        if self.best.step is not None:
-            return rate_at(self.best.step)
-        return self.bench.base.spec.optimizer.learning_rate
+        return self.rate_of(self.best)
 
 
 def conclude(evidence: Evidence) -> Advice:
@@ -74,15 +83,15 @@ def conclude(evidence: Evidence) -> Advice:
     bench, best, goal = evidence.bench, evidence.best, evidence.search.goal
     tried = _tried(evidence)
     tied = [one for one in tried if one.tied]
-    sizes = _contiguous(evidence.sizes, tried, best.batch_size)
+    sizes = [best.batch_size, *(one.batch_size for one in tied)]
     batch_size = Choice(best.batch_size, min(sizes), max(sizes))
     learning_rate = _learning_rate(evidence, tied)
-    epochs, improving = _epochs(evidence)
-    quality, figures = _quality(evidence, epochs.value)
-    trials = [evidence.long[repeat] for repeat in sorted(evidence.long)]
+    lengths, final = evidence.confirmed.lengths, evidence.confirmed.final
+    epochs, quality = _epochs(evidence), final.quality
     return Advice(
-        answer=_answer(evidence, batch_size, epochs, quality),
-        told_apart=_told_apart(evidence, sizes, tied),
+        answer=answer(evidence.confirmed, evidence.rate, _whole(evidence)),
+        recommended=not evidence.confirmed.nothing,
+        told_apart=_told_apart(evidence, tied),
         goal=goal.kind,
         batch_size=batch_size,
         learning_rate=learning_rate,
@@ -90,20 +99,23 @@ def conclude(evidence: Evidence) -> Advice:
         optimizer=bench.base.spec.optimizer.name,
         column=bench.monitor,
         higher_is_better=higher_is_better(bench.monitor),
-        target=float(np.mean([evidence.search.targets[repeat] for repeat in evidence.repeats])),
+        target=float(np.mean(list(evidence.search.targets.values()))),
         target_words=_target_words(evidence),
         quality=quality,
-        figures=figures,
-        best_epochs=tuple(best_epoch(one, bench.monitor, negligible(bench, one.repeat)) for one in trials),
-        improving=improving,
+        figures=_figures(evidence),
+        defaults=_defaults(evidence),
+        failures=final.failures,
+        seconds=_seconds(evidence),
+        best_epochs=lengths.best,
+        improving=lengths.improving,
         tried=tried,
         timing=evidence.timer.curve,
         noise=evidence.noise,
         noise_words=evidence.noise_words,
         theory=evidence.theory,
         decided_by=_decided_by(evidence),
-        curves=Curves.concatenate([trial.curves for trial in trials]),
-        notes=_notes(evidence, improving, quality),
+        curves=Curves.concatenate([trial.curves for trial in lengths.trials.values()]),
+        notes=_notes(evidence),
         cost=_cost(evidence, epochs),
         data=describe_data(bench.base),
         settings=bench.described(),
@@ -113,148 +125,143 @@ def conclude(evidence: Evidence) -> Advice:
 
 
 def _tried(evidence: Evidence) -> tuple[Tried, ...]:
-    """Each point that was measured on all repeats, against the advised one."""
+    """Each point that was measured, against the advised one."""
+    points = evidence.checked if evidence.levels is None else evidence.levels.found
+    ordered = sorted(points, key=lambda one: (one.batch_size, one.step or 0))
+    if evidence.levels is None:
+        return tuple(_by_price(evidence, point) for point in ordered)
+    return tuple(_by_quality(evidence, evidence.levels, point) for point in ordered)
+
+
+def _by_price(evidence: Evidence, point: Point) -> Tried:
+    """What a point costs until its target, over the price of the advised one on the same repeats."""
     search, best = evidence.search, evidence.best
-    rows = []
-    for point in sorted(evidence.checked, key=lambda one: (one.batch_size, one.step or 0)):
-        repeats = [repeat for repeat in evidence.repeats if repeat in search.found[point]]
-        reached = search.within(point, [search.found[point][repeat].reached for repeat in repeats])
-        if search.goal.kind == "quality":
-            price, ratio, tied = _by_quality(evidence, point, repeats)
-        else:
-            scale = search.price(point.batch_size)
-            spent = effort(reached, scale, unit=search.goal.unit)
-            price = (spent.expected, spent.low, spent.high)
-            others = search.within(best, [search.found[best][repeat].reached for repeat in repeats])
-            against = relative_effort(reached, others, scale, search.price(best.batch_size))
-            middle = math.inf if against.ratio is None else against.ratio
-            ratio, tied = (middle, against.low, against.high), point == best or against.low <= 1
-        rate = None if point.step is None else rate_at(point.step)
-        rows.append(Tried(point.batch_size, rate, len(repeats), effort(reached), price, ratio, tied))
-    return tuple(rows)
+    shared = [one for one in evidence.repeats if one in search.found[best]]
+    repeats = [one for one in shared if one in search.found[point]]
+    reached = search.within(point, [search.found[point][repeat].reached for repeat in repeats])
+    scale = search.price(point.batch_size)
+    spent = effort(reached, scale, unit=search.goal.unit)
+    others = search.within(best, [search.found[best][repeat].reached for repeat in repeats])
+    against = relative_effort(reached, others, scale, search.price(best.batch_size))
+    middle = math.inf if against.ratio is None else against.ratio
+    few, level = len(repeats) < len(shared), point == best or against.low <= 1
+    return Tried(
+        batch_size=point.batch_size,
+        learning_rate=evidence.rate_of(point),
+        repeats=len(repeats),
+        effort=effort(reached),
+        price=(spent.expected, spent.low, spent.high),
+        ratio=(middle, against.low, against.high),
+        tied=bool(level and not few),
+        given_up=bool(level and few),
+    )
 
 
-def _by_quality(
-    evidence: Evidence, point: Point, repeats: Sequence[int]
-) -> tuple[tuple[float, float, float], tuple[float, float, float], bool]:
-    """Mean value with its interval, paired difference to the advised point, and whether it is none."""
-    found = evidence.search.found
-    values = np.array([found[point][repeat].best for repeat in repeats])
-    differences = values - np.array([found[evidence.best][repeat].best for repeat in repeats])
-    mean, apart = summarize(values), summarize(differences)
-    low, high = mean.ci95 or (math.nan, math.nan)
+def _by_quality(evidence: Evidence, levels: Levels, point: Point) -> Tried:
+    """What a point reaches after the epochs that are best for it, less the winner on the same repeats."""
+    winner = evidence.confirmed.winner
+    best = evidence.best if winner is None else winner.point
+    held = levels.found.get(best, {})
+    repeats = levels.seen(point, evidence.repeats)
+    repeats = [repeat for repeat in repeats if repeat in held] or repeats
+    values = levels.sign * levels.by_others(point, repeats)
+    others = np.full(len(repeats), math.nan)  # whatever was tried broke: there is nothing to compare with
+    if all(repeat in held for repeat in repeats):
+        others = levels.sign * levels.by_others(best, repeats)
+    few = bool(levels.missing(point, evidence.repeats))
+    apart, price = summarize(values - others), summarize(values)
     less, more = apart.ci95 or (math.nan, math.nan)
-    worse = more < 0 if higher_is_better(evidence.bench.monitor) else less > 0
-    tied = point == evidence.best or not worse
-    return (mean.mean, low, high), (apart.mean, less, more), tied
-
-
-def _contiguous(sizes: Sequence[int], tried: Sequence[Tried], best: int) -> list[int]:
-    """The sizes around the best one that can't be told from it, up to one that is worse or was not checked.
-
-    A size is judged by the rate that was measured most: one that was given up early says little either way.
-    """
-    judged: dict[int, Tried] = {}
-    for one in tried:
-        held = judged.get(one.batch_size)
-        if held is None or (one.repeats, -one.ratio[0]) > (held.repeats, -held.ratio[0]):
-            judged[one.batch_size] = one
-
-    def level(size: int) -> bool:
-        return size == best or (size in judged and judged[size].tied)
-
-    low = high = sizes.index(best)
-    while low > 0 and level(sizes[low - 1]):
-        low -= 1
-    while high < len(sizes) - 1 and level(sizes[high + 1]):
-        high += 1
-    return list(sizes[low : high + 1])
+    middle, (low, high) = price.mean, price.ci95 or (math.nan, math.nan)
+    if few and not levels.missing(best, evidence.repeats):
+        # On other seeds its values are others: what the winner has on all of them, and the difference.
+        whole = summarize(levels.sign * levels.by_others(best, evidence.repeats)).mean
+        middle, low, high = whole + apart.mean, whole + less, whole + more
+    level = point == best or (less <= 0 if levels.sign > 0 else more >= 0)
+    epochs = None if levels.broken(point, repeats) else levels.epochs(point, repeats)
+    made = (
+        math.inf if epochs is None else float(epochs * -(-evidence.bench.base.plan.turns // point.batch_size))
+    )
+    return Tried(
+        batch_size=point.batch_size,
+        learning_rate=evidence.rate_of(point),
+        repeats=len(repeats),
+        effort=Effort(made, made, made, 0 if epochs is None else len(repeats), len(repeats)),
+        price=(middle, low, high),
+        ratio=(apart.mean, less, more),
+        tied=bool(level and not few),
+        given_up=bool(level and few),
+        epochs=epochs,
+    )
 
 
 def _learning_rate(evidence: Evidence, tied: Sequence[Tried]) -> Choice | None:
     if evidence.rate is None:
         return None
-    rates = [
-        one.learning_rate
-        for one in tied
-        if one.batch_size == evidence.best.batch_size and one.learning_rate is not None
-    ]
+    rates = [evidence.rate, *(one.learning_rate for one in tied if one.learning_rate is not None)]
     if evidence.best.step is None:
         return Choice(evidence.rate, evidence.rate, evidence.rate, "as it was given")
     return Choice(evidence.rate, min(rates), max(rates))
 
 
-def _epochs(evidence: Evidence) -> tuple[Choice, tuple[bool, ...]]:
-    """The median of the best epochs; the interval holds four fifths of the repeats."""
-    bench = evidence.bench
-    best, improving = [], []
-    for _, trial in sorted(evidence.long.items()):
-        found = best_epoch(trial, bench.monitor, negligible(bench, trial.repeat))
-        best.append(found)
-        improving.append(not trial.reason and found >= LATE * float(trial.curves.epoch[-1]))
-    low, middle, high = np.percentile(best, [10, 50, 90], method="inverted_cdf")
-    if any(one and found >= high for one, found in zip(improving, best, strict=True)):
-        high = math.inf
-    if sum(improving) * 2 >= len(improving):
-        note = f"still improving at epoch {evidence.epochs:,}, the most that was tried"
-        return Choice(float(evidence.epochs), float(low), math.inf, note), tuple(improving)
-    return Choice(max(1.0, float(round(middle))), float(low), float(high)), tuple(improving)
+def _epochs(evidence: Evidence) -> Choice:
+    """The advised number; the interval holds four fifths of the repeats."""
+    lengths = evidence.confirmed.lengths
+    note = ""
+    if math.isinf(lengths.high) and lengths.still_improving:
+        note = f"still improving at epoch {lengths.epochs:,}, the most that was tried"
+    return Choice(float(lengths.epochs), lengths.low, lengths.high, note)
 
 
-def _quality(evidence: Evidence, epoch: float) -> tuple[Summary, dict[str, Summary]]:
-    """The judged column after the advised epochs, and the other columns there.
-
-    Not at the best epoch of each repeat, which was chosen on the rows that would judge it. A training that
-    has ended before, since nothing improved any more, is read at its end.
-    """
-    bench, loss_name = evidence.bench, evidence.bench.base.loss_name
-    at: dict[str, list[float]] = {}
-    for _, trial in sorted(evidence.long.items()):
-        curves = trial.curves
-        row = int(np.searchsorted(curves.epoch, epoch + 1e-9, side="right")) - 1
-        for name, column in curves.columns.items():
-            at.setdefault(name, []).append(float(column[row]))
-    summaries = {
-        name: summarize(values, bounds_of(name.partition(".")[2], loss_name))
-        for name, values in at.items()
-        if not name.startswith("train.")
-    }
-    return summaries.pop(bench.monitor), summaries
+def _seconds(evidence: Evidence) -> float:
+    """What a training as advised takes, by the measured time of an update."""
+    batches = -(-evidence.bench.base.plan.turns // evidence.best.batch_size)
+    each = float(evidence.timer.curve.seconds(evidence.best.batch_size))
+    return evidence.confirmed.lengths.epochs * batches * each
 
 
-def _answer(evidence: Evidence, batch_size: Choice, epochs: Choice, quality: Summary) -> str:
-    rate = "" if evidence.rate is None else f", learning rate {evidence.rate:g}"
-    many = f"{epochs.value:,.0f} epochs"
-    if math.isinf(epochs.high):
-        many = f"at least {many}"
+def _whole(evidence: Evidence) -> bool:
+    """Whether the advised batch holds all training samples."""
     plan = evidence.bench.base.plan
-    full = " (all training samples)" if plan.order.once and batch_size.value == plan.samples else ""
-    return (
-        f"Take batch size {batch_size.value:,.0f}{full}{rate} and {many}: "
-        f"{evidence.bench.monitor.replace('.', ' ')} {quality.written(quality.mean)} after them, on held-out "
-        "samples."
+    return plan.order.once and evidence.best.batch_size == plan.samples
+
+
+def _figures(evidence: Evidence) -> dict[str, Summary]:
+    """The other columns, where the judged one is read."""
+    final, loss_name = evidence.confirmed.final, evidence.bench.base.loss_name
+    return {
+        name: widened(values, final.rules.overlap, bounds_of(name.partition(".")[2], loss_name))
+        for name, values in final.figures.items()
+    }
+
+
+def _defaults(evidence: Evidence) -> Defaults:
+    """What the defaults give on the same seeds, and how far the advice is from it."""
+    usual, final = evidence.confirmed.defaults, evidence.confirmed.final
+    rate = evidence.bench.base.spec.optimizer.learning_rate
+    return Defaults(
+        batch_size=usual.point.batch_size,
+        learning_rate=rate if usual.point.step is None else rate_at(usual.point.step),
+        epochs=usual.trained,
+        quality=usual.quality,
+        difference=None if evidence.confirmed.usual else final.less(usual),
+        failures=usual.failures,
     )
 
 
-_CHEAPEST = {
-    "time": "is the fastest of them",
-    "samples": "needs the fewest samples of them",
-    "updates": "needs the fewest updates of them",
-    "quality": "takes the least time of them",
-}
-
-
-def _told_apart(evidence: Evidence, sizes: Sequence[int], tied: Sequence[Tried]) -> str:
-    if len(sizes) > 1:
-        # A size that seemed much worse was given up with few repeats, which is not to be told apart by many.
-        each = [max(one.repeats for one in tied if one.batch_size == size) for size in sizes]
-        least, most = min(each), max(each)
-        repeats = f"{most}" if least == most else f"{least} to {most}"
-        return (
-            f"No significant difference between {sizes[0]:,} and {sizes[-1]:,} with {repeats} repeats; "
-            f"{evidence.best.batch_size:,} {_CHEAPEST[evidence.search.goal.kind]}."
-        )
-    return ""
+def _told_apart(evidence: Evidence, tied: Sequence[Tried]) -> str:
+    sizes = sorted({evidence.best.batch_size, *(one.batch_size for one in tied)})
+    if len(sizes) < 2 or evidence.confirmed.nothing:
+        return ""
+    # A size that seemed much worse was given up with few repeats, which is not to be told apart by many.
+    each = [max((one.repeats for one in tied if one.batch_size == size), default=0) for size in sizes]
+    least, most = min(filter(None, each)), max(each)
+    repeats = f"{most}" if least == most else f"{least} to {most}"
+    worse = {one.batch_size for one in _tried(evidence) if sizes[0] < one.batch_size < sizes[-1]} - set(sizes)
+    but = f" (but {called([f'{size:,}' for size in sorted(worse)])} did worse)" if worse else ""
+    return (
+        f"No significant difference between batch sizes {called([f'{size:,}' for size in sizes])}{but} with "
+        f"{repeats} repeats."
+    )
 
 
 def _target_words(evidence: Evidence) -> str:
@@ -273,10 +280,14 @@ def _decided_by(evidence: Evidence) -> str:
     optimizer = evidence.bench.base.spec.optimizer.name
     theory = evidence.theory
     measured = "so short trainings at several batch sizes and rates decided"
-    if evidence.search.goal.kind != "time":
-        return f"The noise scale says nothing about the goal {evidence.search.goal.kind}, {measured}."
-    if optimizer != "sgd":
-        return f"The noise scale is no guide for {optimizer}, only for plain SGD, {measured}."
+    if evidence.search.goal.kind == "quality":
+        return (
+            "A setting is judged after the epochs at which its repeats are best on average. Those that are "
+            f"worse than the best by at most {MARGIN:.0%} of its gain on the baseline are as good; the "
+            "fastest of them is taken."
+        )
+    if evidence.search.goal.kind != "time" or optimizer != "sgd":
+        return "Short trainings at several batch sizes and rates decided."
     if theory is None and evidence.noise is not None and evidence.noise.value is not None:
         return f"At a rate that was not tuned the noise scale can be many times too large, {measured}."
     if theory is None:
@@ -294,24 +305,16 @@ def _decided_by(evidence: Evidence) -> str:
     return f"The noise scale suggests {theory.value:,.0f} ({theory.low:,.0f} to {theory.high:,.0f}); {words}."
 
 
-def _notes(evidence: Evidence, improving: Sequence[bool], quality: Summary) -> tuple[str, ...]:
-    notes = list(evidence.notes)
-    constant = np.array([baseline(evidence.bench, repeat) for repeat in sorted(evidence.long)])
-    gain = constant.mean() - quality.mean
-    if higher_is_better(evidence.bench.monitor):
-        gain = -gain
-    if gain <= SHARE * abs(constant.mean()):
-        notes.append(
-            f"Hardly better than the baseline ({quality.written(float(constant.mean()))}): what the "
-            "inputs say about the target is little, and so is what this advice is worth."
-        )
+def _notes(evidence: Evidence) -> tuple[str, ...]:
+    notes = [*evidence.notes, *remarks(evidence.confirmed)]
     if evidence.pilot.edge:
         notes.append(f"{evidence.pilot.edge[0].upper()}{evidence.pilot.edge[1:]}.")
-    late = sum(improving)
+    lengths = evidence.confirmed.lengths
+    late = sum(lengths.improving)
     if late:
         notes.append(
-            f"{late} of {len(improving)} repeats were still improving at epoch {evidence.epochs:,}, "
-            "the most that was tried: more epochs may be better."
+            f"{late} of {len(lengths.improving)} repeats were still improving at the last epoch that was "
+            "tried: more epochs may be better."
         )
     sizes = sorted({point.batch_size for point in evidence.search.found})
     if evidence.best.batch_size in (1, evidence.bench.base.plan.turns) and len(sizes) > 1:
@@ -320,7 +323,7 @@ def _notes(evidence: Evidence, improving: Sequence[bool], quality: Summary) -> t
 
 
 def _cost(evidence: Evidence, epochs: Choice) -> Price:
-    bench, repeats, sizes = evidence.bench, evidence.asked, evidence.sizes
+    bench, repeats, sizes = evidence.bench, evidence.asked, evidence.possible
     turns = bench.base.plan.turns
     length = max(GRID_EPOCHS, int(epochs.value))
     in_epoch = sum(-(-turns // size) for size in sizes)

@@ -4,17 +4,18 @@
 2. Pilot: find a learning rate at one batch size; its trainings set each repeat's target (`pilot`).
 3. Where theory applies (plain SGD), the gradient noise scale says where to begin.
 4. Search batch sizes and rates with short trainings that end at the target (`search`).
-5. Train what came near the best again with other seeds; the best over both sets is advised, and what can't be
-   told apart from it is its interval.
-6. The number of epochs comes from the best epochs of long trainings at the advised setting.
+5. Train what came near the best again with other seeds; the best over both sets wins, and what can't be told
+   apart from it is its interval. The number of epochs comes from the best epochs of long trainings with it.
+6. Train the winner and the defaults with seeds that chose nothing (`confirm`): they say what to expect, and
+   whether there is anything to advise.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NoReturn
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -22,13 +23,23 @@ from epochal.choose.advice import Advice, Choice
 from epochal.choose.advised import Evidence, conclude
 from epochal.choose.batch_sizes import possible_sizes
 from epochal.choose.bench import Bench
-from epochal.choose.goal import Goal, baseline, negligible, price_of, share_of, targets
+from epochal.choose.confirm import Lengths, confirm, lengths_of, usual_point
+from epochal.choose.finest import finest, levels_of, sizes_beside
+from epochal.choose.goal import Goal, baseline, price_of, refuse_easy_target, share_of, targets
 from epochal.choose.hyperbola import fastest_batch
 from epochal.choose.memory import too_large
 from epochal.choose.noise import NoiseOverTraining, check_separable
 from epochal.choose.pilot import FIRST_EPOCHS, long_trainings, noise_along, pilot, pilot_size
 from epochal.choose.progress import Step, Watch
-from epochal.choose.search import SCREEN, Point, Search, evaluations_per_epoch, step_of
+from epochal.choose.search import (
+    SCREEN,
+    Point,
+    Search,
+    evaluations_per_epoch,
+    rate_shift,
+    refuse_far_target,
+    step_of,
+)
 from epochal.choose.setting import Setting
 from epochal.choose.timing import Timer
 from epochal.choose.trial import Job, Trial
@@ -47,10 +58,14 @@ NEAR = 2.0
 """A batch size whose price is up to so many times the best is trained again with other seeds."""
 
 FAR = 0.5
-"""A setting that seems worse by this much (a ratio of 1.5, or half a standard deviation) is given up."""
+"""A setting that seems worse by this much (a ratio of 1.5) is given up."""
 
 CHECK_SECONDS = 8.0
 """Training time after which no further repeats are asked for."""
+
+USUALLY, COMPILING = 750, 8.0
+"""Epochs of an advice for each of its repeats, and seconds to compile: measured on the tables of
+`benchmarks/promises.py` within a factor of 2; an epoch takes 3 times its updates, evaluations included."""
 
 LONG = 3 * 3600.0
 """Seconds that a pilot may take."""
@@ -67,6 +82,7 @@ class Adviser:
         target: float | None,
         batch_size: int | None,
         repeats: int,
+        promised: int,
         epochs: int,
         watch: Watch | None,
         begin: float,
@@ -74,10 +90,17 @@ class Adviser:
         self.bench, self.setting, self.goal, self.target = bench, setting, goal, target
         self.epochs, self.watch, self.begin = epochs, watch, begin
         self.turns = bench.base.plan.turns
-        self.sizes = possible_sizes(bench.base.plan) if batch_size is None else [batch_size]
-        self.fresh = list(range(bench.base.settings.repeats - repeats))
-        self.first = list(range(len(self.fresh), bench.base.settings.repeats))
+        self.possible = possible_sizes(bench.base.plan) if batch_size is None else [batch_size]
+        self.sizes = self.possible
+        if goal.kind == "quality":
+            self.sizes = sizes_beside(self.possible, self._start())
+        several = bench.base.settings.repeats
+        self.promised = list(range(promised))
+        """Seeds that choose nothing: a training as advised begins with them."""
+        self.fresh = list(range(promised, several - repeats))
+        self.first = list(range(several - repeats, several))
         self.used = list(self.first)
+        self.usual = usual_point(bench, batch_size)
         self.spent = 0.0
         self.share: float | None = None
         self.notes: list[str] = []
@@ -96,26 +119,50 @@ class Adviser:
     def advice(self) -> Advice:
         """All steps, one after the other."""
         self._say("timing updates")
-        self._refuse_target()
+        refuse_easy_target(self.bench, self.target, self.first)
         self._compile()
         for size in self._timed():
             self.timer.seconds(size)
-        start = min(self.sizes, key=lambda size: abs(size - pilot_size(self.turns)))
+        start = self._start()
         self._refuse_long(start)
+        self._say("piloting", f"The advice takes roughly {said_time(self._expected(start))}.")
         piloted = pilot(self.search, start, self._first_guess(), self.first, self._run)
         self.search.targets |= self._targets([piloted.trials[point] for point in piloted.reference])
-        first = self._tuned(start, piloted.reference[0])
-        noise, noise_words = self._noise(first)
-        theory = self._theory(noise, tuned=self._first_guess() is not None and not piloted.edge)
-        tuned = self._search(first, theory)
-        checked = self._check(tuned, piloted.reference)
-        best = self._choose(checked)
+        noise, noise_words, theory = None, "It is not measured where quality is the goal.", None
+        lengths_for: Callable[[Point], Lengths | None]
+        if self.goal.kind == "quality":
+            levels = levels_of(self.bench, piloted, self.first, self.fresh)
+            ranked, self.used = finest(
+                self.search,
+                levels,
+                piloted.reference,
+                self.sizes,
+                self.first,
+                self.fresh,
+                self.timer.seconds,
+                self._run,
+            )
+            checked = list(levels.found)
+            lengths_for = partial(levels.lengths, repeats=self.used, most=self.epochs)
+        else:
+            levels = None
+            first = self._tuned(start, piloted.reference[0])
+            noise, noise_words = self._noise(first)
+            theory = self._theory(noise, tuned=self._first_guess() is not None and not piloted.edge)
+            checked = self._check(self._search(first, theory), piloted.reference)
+            ranked = self._ranked(checked)
+            seen = [*self.fresh[: len(self.first)], *self.first]
+            lengths_for = partial(lengths_of, self.search, repeats=seen, epochs=self.epochs, run=self._run)
+        confirmed = confirm(
+            self.search, ranked, self.promised, lengths_for, self.epochs, self._run, usual=self.usual
+        )
         evidence = Evidence(
             bench=self.bench,
             search=self.search,
             timer=self.timer,
             pilot=piloted,
-            best=best,
+            confirmed=confirmed,
+            levels=levels,
             checked=checked,
             repeats=self.used,
             noise=noise,
@@ -124,9 +171,9 @@ class Adviser:
             target=self.target,
             share=self.share,
             sizes=self.sizes,
+            possible=self.possible,
             asked=len(self.first),
             epochs=self.epochs,
-            long=self._long(best),
             begin=self.begin,
             notes=[*self.notes, *(words[:1].upper() + words[1:] for words in self.bench.told)],
         )
@@ -148,18 +195,6 @@ class Adviser:
         if self.watch is not None:
             self.watch(Step(phase, 0, 0, time.perf_counter() - self.begin, words))
 
-    def _refuse_target(self) -> None:
-        """A target that takes no training says nothing about settings."""
-        if self.target is None:
-            return
-        up = higher_is_better(self.bench.monitor)
-        constant = [baseline(self.bench, repeat) for repeat in self.first]
-        if all(value >= self.target if up else value <= self.target for value in constant):
-            raise Refusal(
-                f"target {self.target:g} must be better than the baseline (a constant prediction), which has "
-                f"{np.mean(constant):.3g} ({self.bench.monitor}); give a {'higher' if up else 'lower'} one."
-            )
-
     def _refuse_long(self, size: int) -> None:
         """Refuse what would take hours, by the pilot alone: the rest is of its order."""
         epochs = 6 * SCREEN * FIRST_EPOCHS + 5 * len(self.first) * min(self.epochs, 3 * PATIENCE_EPOCHS)
@@ -170,6 +205,11 @@ class Adviser:
                 f"epoch, {said_time(self.timer.seconds(size))} each); give fewer epochs or repeats, or a "
                 "part of the rows."
             )
+
+    def _expected(self, size: int) -> float:
+        """Seconds that an advice takes, roughly, by what small tables took."""
+        epochs = USUALLY * len(self.first)
+        return COMPILING + 3 * epochs * self._batches(size) * self.timer.seconds(size) / cores()
 
     def _compile(self) -> None:
         """Compile the programs side by side, before they are timed in turn; leave out what is too large."""
@@ -202,6 +242,10 @@ class Adviser:
 
     def _patience(self, batch_size: int) -> float:
         return float(max(PATIENCE_EPOCHS, math.ceil(PATIENCE_UPDATES / self._batches(batch_size))))
+
+    def _start(self) -> int:
+        """The batch size of the pilot."""
+        return min(self.possible, key=lambda size: abs(size - pilot_size(self.turns)))
 
     # Steps --------------------------------------------------------------------------------------------------
 
@@ -279,16 +323,20 @@ class Adviser:
                 tuned[size] = self._tuned(size, best)
 
     def _timed(self) -> list[int]:
-        """Every other batch size, and the largest."""
+        """Every other batch size, and the largest; all of the few where quality is the goal."""
+        if self.goal.kind == "quality":
+            return self.sizes
         return sorted({*self.sizes[::2], self.sizes[-1]})
 
     def _tuned(self, batch_size: int, near: Point) -> Point:
         """The best rate at a batch size, starting from what was found at another."""
         if near.step is None:
             return self.search.tune(batch_size, None, self.first)
-        power = 1.0 if self.bench.base.spec.optimizer.name in _LINEAR else 0.5
-        shift = 2 * round(power * math.log2(batch_size / near.batch_size))
-        return self.search.tune(batch_size, near.step + shift, self.first)
+        return self.search.tune(
+            batch_size,
+            near.step + rate_shift(self.bench.base.spec.optimizer.name, batch_size, near.batch_size),
+            self.first,
+        )
 
     def _check(self, tuned: Mapping[int, Point], reference: Sequence[Point]) -> list[Point]:
         """Race what came near the best on fresh repeats; what is clearly worse falls out on the way.
@@ -308,16 +356,16 @@ class Adviser:
             racing = self._still_racing(racing)
             if len(racing) == 1 or self.spent - before > CHECK_SECONDS:
                 break
-        return checked
+        search.measure([self.usual], self.first)
+        return list(dict.fromkeys([*checked, self.usual]))
 
     def _near(self, tuned: Mapping[int, Point]) -> list[Point]:
         """What is worth a check: the tuned points near the best, and rates around the best ones."""
         search, first = self.search, self.first
         whole = [point for point in tuned.values() if set(first) <= set(search.found[point])]
         ranked = sorted(whole, key=lambda point: search.score(point, first))
-        if self.goal.kind != "quality":
-            least = search.score(ranked[0], first)
-            ranked = [point for point in ranked if search.score(point, first) <= NEAR * least] or ranked[:1]
+        least = search.score(ranked[0], first)
+        ranked = [point for point in ranked if search.score(point, first) <= NEAR * least] or ranked[:1]
         around = [
             Point(point.batch_size, point.step + offset)
             for point in ranked[:2]
@@ -345,52 +393,18 @@ class Adviser:
         trials = long_trainings(self.search, reference, repeats, "checking with fresh seeds", self._run)
         self.search.targets |= self._targets([trials[point] for point in reference])
 
-    def _choose(self, checked: Sequence[Point]) -> Point:
-        """The best over all repeats that were used; for quality the fastest that can't be told from it."""
-        whole = [point for point in checked if set(self.used) <= set(self.search.found[point])]
-        best = self.search.best(whole, self.used)
-        if self.goal.kind == "quality":
-            tied = [point for point in whole if self.search.against(point, best, self.used)[0] <= 0]
-            return min(tied, key=lambda point: self._time_of(point))
-        if math.isinf(self.search.score(best, self.used)):
-            self._unreachable()
-        return best
+    def _ranked(self, checked: Sequence[Point]) -> list[Point]:
+        """The points that were measured on all repeats that were used, the best first.
 
-    def _time_of(self, point: Point) -> float:
-        """Seconds until the best value of a point, on average."""
-        updates = [self.search.found[point][repeat].best_update for repeat in self.used]
-        return float(np.mean(updates)) * self.timer.seconds(point.batch_size)
-
-    def _unreachable(self) -> NoReturn:
-        values = [one.best for found in self.search.found.values() for one in found.values()]
-        up = higher_is_better(self.bench.monitor)
-        finite = [value for value in values if math.isfinite(value)]
-        best = f"{(max if up else min)(finite):.3g}" if finite else "none was finite"
-        asked = "the target" if self.target is None else f"target {self.target:g}"
-        raise Refusal(
-            f"{asked} was not reached by any setting within {self.epochs:,} epochs, or until nothing "
-            f"improved; best {best} ({self.bench.monitor}, of all trainings). Give a target within reach."
-        )
-
-    def _long(self, best: Point) -> dict[int, Trial]:
-        """Trainings at the advised setting until nothing improves, evaluated once an epoch."""
-        size = best.batch_size
-        setting, most, wait = self.search.setting_of(best), self._most_updates(size), self._patience(size)
-        repeats = [*self.fresh[: len(self.first)], *self.first]
-        jobs = [
-            Job(
-                setting,
-                repeat,
-                most,
-                self._batches(size),
-                patience=2 * wait,
-                change=negligible(self.bench, repeat),
-            )
-            for repeat in repeats
-        ]
-        trials = {trial.repeat: trial for trial in self._run("counting epochs", jobs)}
-        return {repeat: trials[repeat] for repeat in repeats}
-
-
-_LINEAR = ("sgd", "momentum", "nesterov")
-"""Optimizers whose first guess of the rate grows as the batch does; of the others it grows as its root."""
+        One that broke in any of them is out.
+        """
+        search = self.search
+        whole = [point for point in checked if set(self.used) <= set(search.found[point])]
+        left = [point for point in whole if not any(search.found[point][one].broken for one in self.used)]
+        if math.isinf(search.score(search.best(whole, self.used), self.used)):
+            refuse_far_target(self.search, self.target, self.epochs)
+        ranked: list[Point] = []
+        while left:
+            ranked.append(search.best(left, self.used))
+            left.remove(ranked[-1])
+        return ranked

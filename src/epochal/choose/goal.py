@@ -7,7 +7,7 @@ the way back from the best value that a tuned training reached there to what a c
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from epochal.choose.reached import Reached, first_reached
 from epochal.choose.trial import Trial
 from epochal.conclude import constant_figures
 from epochal.directions import higher_is_better
+from epochal.errors import Refusal
 
 __all__ = [
     "NEGLIGIBLE",
@@ -28,6 +29,7 @@ __all__ = [
     "negligible",
     "price_of",
     "reached_in",
+    "refuse_easy_target",
     "targets",
 ]
 
@@ -81,6 +83,19 @@ def baseline(bench: Bench, repeat: int) -> float:
     if part != "validation":
         return math.nan
     return float(constant_figures(bench.base, repeat).get(name, math.nan))
+
+
+def refuse_easy_target(bench: Bench, target: float | None, repeats: Sequence[int]) -> None:
+    """A target that takes no training says nothing about settings."""
+    if target is None:
+        return
+    up = higher_is_better(bench.monitor)
+    constant = [baseline(bench, repeat) for repeat in repeats]
+    if all(value >= target if up else value <= target for value in constant):
+        raise Refusal(
+            f"target {target:g} must be better than the baseline (a constant prediction), which has "
+            f"{np.mean(constant):.3g} ({bench.monitor}); give a {'higher' if up else 'lower'} one."
+        )
 
 
 def negligible(bench: Bench, repeat: int) -> float:

@@ -63,7 +63,7 @@ def pilot_size(samples: int) -> int:
 def pilot(
     search: Search,
     batch_size: int,
-    guess: int | None,
+    guess: float | None,
     repeats: Sequence[int],
     run: Send,
 ) -> Pilot:
@@ -89,14 +89,14 @@ def pilot(
 def _first_look(
     search: Search,
     batch_size: int,
-    guess: int,
+    guess: float,
     repeats: Sequence[int],
     run: Send,
-) -> tuple[int, str]:
+) -> tuple[float, str]:
     batches = -(-search.bench.base.plan.turns // batch_size)
     updates = min(max(FIRST_UPDATES, FIRST_EPOCHS * batches), search.most_updates(batch_size))
     trials: dict[Point, dict[int, Trial]] = {}
-    steps = [guess + 4 * offset for offset in (-1, 0, 1, 2)]
+    steps: list[float] = [guess + 4 * offset for offset in (-1, 0, 1, 2)]
     best = guess
     for _ in range(FURTHEST // 2):
         points = [Point(batch_size, step) for step in steps]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 import numpy as np
 
@@ -20,10 +21,19 @@ from epochal.choose.goal import Goal, negligible, reached_in
 from epochal.choose.reached import Reached, relative_effort
 from epochal.choose.setting import Setting
 from epochal.choose.trial import Job, Trial
-from epochal.curves.statistics import t_factor
 from epochal.directions import higher_is_better
+from epochal.errors import Refusal
 
-__all__ = ["Found", "Point", "Search", "evaluations_per_epoch", "rate_at", "step_of"]
+__all__ = [
+    "Found",
+    "Point",
+    "Search",
+    "evaluations_per_epoch",
+    "rate_at",
+    "rate_shift",
+    "refuse_far_target",
+    "step_of",
+]
 
 CAP = 4.0
 """How many times the least median price a training may cost."""
@@ -43,25 +53,43 @@ class Point:
     """A batch size and a learning rate; `step` counts half powers of two, None for a fixed rate."""
 
     batch_size: int
-    step: int | None
+    step: float | None
 
 
 @dataclass(frozen=True)
 class Found:
-    """What one training of a point showed: when it reached its target, the best value, and when that was."""
+    """What one training of a point showed: when it reached its target, and the best value."""
 
     reached: Reached
     best: float
-    best_update: int = 0
+
+    @property
+    def broken(self) -> bool:
+        """Whether its loss did not stay finite."""
+        return math.isnan(self.best)
 
 
-def rate_at(step: int) -> float:
+def rate_at(step: float) -> float:
     """The learning rate of a step: a half power of two with two digits.
 
     >>> rate_at(-6), rate_at(-7)
     (0.12, 0.088)
     """
     return float(f"{2.0 ** (step / 2):.2g}")
+
+
+def rate_shift(optimizer: str, batch_size: int, near: int) -> int:
+    """By how many steps the rate of a batch size is guessed to be above that of another one.
+
+    >>> rate_shift("sgd", 128, 32), rate_shift("adam", 128, 32)
+    (4, 2)
+    """
+    power = 1.0 if optimizer in _LINEAR else 0.5
+    return 2 * round(power * math.log2(batch_size / near))
+
+
+_LINEAR = ("sgd", "momentum", "nesterov")
+"""Optimizers whose first guess of the rate grows as the batch does; of the others it grows as its root."""
 
 
 def evaluations_per_epoch(samples: int) -> int:
@@ -147,7 +175,7 @@ class Search:
 
     def measure(self, points: Iterable[Point], repeats: Sequence[int]) -> None:
         """Train what is missing of some points on some repeats, each of which must have a target."""
-        jobs, asked, limit = [], {}, math.inf if self.goal.kind == "quality" else self.limit()
+        jobs, asked, limit = [], {}, self.limit()
         for point in dict.fromkeys(points):
             setting = self.setting_of(point)
             most = self.most_updates(point.batch_size)
@@ -155,8 +183,7 @@ class Search:
                 most = min(most, max(8, math.ceil(limit / self.price(point.batch_size))))
             for repeat in repeats:
                 if repeat not in self.found.get(point, {}):
-                    target = None if self.goal.kind == "quality" else self.targets[repeat]
-                    jobs.append(self.job(point, repeat, most, target))
+                    jobs.append(self.job(point, repeat, most, self.targets[repeat]))
                     asked[setting.name, repeat] = point, most
         trials = {(trial.setting, trial.repeat): trial for trial in self.run(jobs)}
         for which, (point, most) in asked.items():  # in the order asked for, whatever ended first
@@ -165,16 +192,11 @@ class Search:
     def learn(self, point: Point, trial: Trial, most: int) -> None:
         """Take what a training of a point showed; one that broke counts as having spent `most`."""
         reached = reached_in(trial, self.bench.monitor, self.targets[trial.repeat], most)
-        at = 0 if trial.broken else int(trial.curves.best(self.bench.monitor).update[0])
-        self.found.setdefault(point, {})[trial.repeat] = Found(reached, trial.best(self.bench.monitor), at)
+        self.found.setdefault(point, {})[trial.repeat] = Found(reached, trial.best(self.bench.monitor))
 
     def score(self, point: Point, repeats: Sequence[int]) -> float:
-        """The expected price of a point over repeats, or for quality its mean value; lower is better."""
+        """The expected price of a point over repeats; lower is better."""
         found = [self.found[point][repeat] for repeat in repeats]
-        if self.goal.kind == "quality":
-            values = np.array([one.best for one in found])
-            sign = -1.0 if higher_is_better(self.bench.monitor) else 1.0
-            return float(sign * values.mean()) if np.isfinite(values).all() else math.inf
         reached = self.within(point, [one.reached for one in found])
         hits = sum(one.reached for one in reached)
         spent = sum(one.updates for one in reached)
@@ -186,21 +208,9 @@ class Search:
         return [one if one.updates <= most else Reached(most, False) for one in reached]
 
     def against(self, point: Point, other: Point, repeats: Sequence[int]) -> tuple[float, float]:
-        """How much worse a point is than another on the same repeats: (low end of the interval, estimate).
-
-        For prices it is their ratio minus 1, for quality the paired difference in standard deviations of the
-        other's values.
-        """
+        """The ratio of two prices on the same repeats, minus 1: (low end of the interval, estimate)."""
         mine = [self.found[point][repeat] for repeat in repeats]
         its = [self.found[other][repeat] for repeat in repeats]
-        if self.goal.kind == "quality":
-            sign = -1.0 if higher_is_better(self.bench.monitor) else 1.0
-            apart = sign * np.array([a.best - b.best for a, b in zip(mine, its, strict=True)])
-            if not np.isfinite(apart).all():
-                return math.inf, math.inf
-            unit = float(np.std([one.best for one in its], ddof=1)) or 1.0
-            half = t_factor(len(apart)) * float(apart.std(ddof=1))
-            return (float(apart.mean()) - half) / unit, float(apart.mean()) / unit
         ratio = relative_effort(
             self.within(point, [one.reached for one in mine]),
             self.within(other, [one.reached for one in its]),
@@ -216,7 +226,7 @@ class Search:
         """
         whole = [point for point in points if set(repeats) <= set(self.found.get(point, {}))]
 
-        def rank(point: Point) -> tuple[float, float, int]:
+        def rank(point: Point) -> tuple[float, float, float]:
             values = np.array([self.found[point][repeat].best for repeat in repeats])
             sign = -1.0 if higher_is_better(self.bench.monitor) else 1.0
             mean = float(sign * values.mean()) if np.isfinite(values).all() else math.inf
@@ -224,7 +234,7 @@ class Search:
 
         return min(whole, key=rank)
 
-    def tune(self, batch_size: int, guess: int | None, repeats: Sequence[int]) -> Point:
+    def tune(self, batch_size: int, guess: float | None, repeats: Sequence[int]) -> Point:
         """The best rate at a batch size, to a factor of 2: outwards from a guess until worse on both sides.
 
         A few repeats screen; only what is near the best is measured on all.
@@ -234,7 +244,7 @@ class Search:
             self.measure([point], repeats)
             return point
         screen = list(repeats[:SCREEN])
-        tried = {step: Point(batch_size, step) for step in (guess - 2, guess, guess + 2)}
+        tried: dict[float, Point] = {step: Point(batch_size, step) for step in (guess - 2, guess, guess + 2)}
         self.measure(tried.values(), screen)
         for _ in range(FURTHEST):
             best = self.best(tried.values(), screen)
@@ -247,13 +257,25 @@ class Search:
             self.measure([tried[beyond]], screen)
         best = self.best(tried.values(), screen)
         least = self.score(best, screen)
-        if self.goal.kind != "quality" and math.isinf(least):
+        if math.isinf(least):
             if math.isinf(self.limit()):
                 self.measure([best], repeats)
             return best
         assert best.step is not None
         near = [tried[step] for step in (best.step - 2, best.step, best.step + 2) if step in tried]
-        if self.goal.kind != "quality":
-            near = [point for point in near if self.score(point, screen) <= HOPELESS * least]
+        near = [point for point in near if self.score(point, screen) <= HOPELESS * least]
         self.measure(near, repeats)
         return self.best(near, repeats)
+
+
+def refuse_far_target(search: Search, target: float | None, epochs: int) -> NoReturn:
+    """Say that no setting reached the target, and how far the best came."""
+    values = [one.best for found in search.found.values() for one in found.values()]
+    up = higher_is_better(search.bench.monitor)
+    finite = [value for value in values if math.isfinite(value)]
+    best = f"{(max if up else min)(finite):.3g}" if finite else "none was finite"
+    asked = "the target" if target is None else f"target {target:g}"
+    raise Refusal(
+        f"{asked} was not reached by any setting within {epochs:,} epochs, or until nothing "
+        f"improved; best {best} ({search.bench.monitor}, of all trainings). Give a target within reach."
+    )

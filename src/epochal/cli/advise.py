@@ -16,7 +16,7 @@ from epochal.cli.choice_folder import folder_for, interruptible, write_report
 from epochal.cli.choice_options import advise_options, advised, request
 from epochal.cli.command import Command
 from epochal.cli.network_options import model
-from epochal.cli.say import say, say_document
+from epochal.cli.say import say, say_document, say_note
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def command(
     epochal advise table.csv --target price --goal quality --train
 
     DATA is what `epochal train` takes. Short trainings are made to find out; the same command goes on
-    where it was interrupted. --quiet prints nothing but the command that trains as advised.
+    where it was interrupted. --quiet prints nothing but the command that trains as advised. Where nothing
+    beats the baseline there is no such command: --quiet and --train then end with status 1.
     """
     from epochal.cli.choice_screen import ChoiceScreen
     from epochal.run.choices import keep_choice
@@ -59,25 +60,28 @@ def command(
     command_line = same_command(ctx, data)
     found = _advise(dataset, given, folder, screen, command_line)
     arguments = _arguments(ctx, data, found)
-    words = shlex.join(["epochal", "train", *arguments])
-    keep_choice(folder, command=command_line, train=["epochal", "train", *arguments])
+    words = shlex.join(["epochal", "train", *arguments]) if found.recommended else ""
+    keep_choice(folder, command=command_line, train=["epochal", "train", *arguments] if words else [])
     report = None
     if not given["no_report"]:
         report = write_report(folder, functools.partial(found.report, command=words))
     if not quiet:
         _conclude(screen, found, words)
         screen.paths([("Folder", folder), *([("Report", report)] if report is not None else [])])
-    run = _train(arguments, screen, as_json) if given["train"] else None
+    run = _train(arguments, screen, as_json) if given["train"] and found.recommended else None
     if as_json:
         more = {
-            "command": words,
+            "command": words or None,
             "folder": str(folder),
             "report": None if report is None else str(report),
             "run": None if run is None else train.result(*run),
         }
         say_document(found.to_dict() | more)
-    elif quiet:
+    elif quiet and found.recommended:
         say(words if run is None else run[1])
+    if not found.recommended and (quiet or given["train"]):
+        say_note(f"epochal: {found.answer}")
+        ctx.exit(1)
     ctx.exit(130 if run is not None and run[0].interrupted else 0)
 
 
@@ -121,13 +125,19 @@ def _train(arguments: list[str], screen: ChoiceScreen, as_json: bool) -> tuple[R
 def _conclude(screen: ChoiceScreen, found: Advice, words: str) -> None:
     """Print the answer first, then what it rests on."""
     screen.answer(found.answer)
-    screen.section("Advice", _choices(found))
-    screen.section("How sure", [line for line in (found.told_apart, found.decided_by) if line])
+    if found.recommended:
+        screen.section("Advice", _choices(found))
+    target = (
+        "" if found.goal == "quality" else f"Target: {found.target:.3g} on average: {found.target_words}."
+    )
+    sure = (found.told_apart, target, found.decided_by) if found.recommended else ()
+    screen.section("How sure", [line for line in sure if line])
     screen.section("Measured", _tried(found, screen.width - 2), fold=False)
     screen.section("What to expect", _expected(found))
     screen.section("Notes", found.notes)
     screen.section("Cost", _cost(found))
-    screen.section("To train with it", copyable(shlex.split(words), screen.width - 2), fold=False)
+    if found.recommended:
+        screen.section("To train with it", copyable(shlex.split(words), screen.width - 2), fold=False)
 
 
 def _choices(found: Advice) -> list[str]:
@@ -141,7 +151,7 @@ def _choices(found: Advice) -> list[str]:
     ]
     return [
         *aligned(rows),
-        "range: between these the data can't tell; of the epochs, where most repeats are best",
+        "range: all rows marked = below; of the epochs, where four fifths of the repeats are best",
     ]
 
 
@@ -150,7 +160,7 @@ def _cells(choice: Choice, form: str) -> tuple[str, str, str]:
     if math.isinf(choice.high):
         between = f"{low} or more"
     else:
-        between = "" if choice.low == choice.high else f"{low} to {choice.high:{form}}"
+        between = f"only {low}" if choice.low == choice.high else f"{low} to {choice.high:{form}}"
     return value, between, choice.note
 
 
@@ -159,13 +169,14 @@ def _tried(found: Advice, width: int) -> list[str]:
     from epochal.choose.reached import written, written_range
     from epochal.choose.words import ranged, said_time
     from epochal.cli.choice_screen import Column, set_in_columns
+    from epochal.directions import label_of
 
     if len(found.tried) < 2:
         return []
     rows, digits = found.tried, found.quality.written
     names = [f"{_mark(found, one)} {_name(one)}" for one in rows]
     if found.goal == "quality":
-        cost = Column(found.column.replace(".", " "), [digits(one.price[0]) for one in rows])
+        cost = Column(label_of(found.column), [digits(one.price[0]) for one in rows])
         apart = [f"{digits(one.ratio[0])} ({ranged(*map(digits, one.ratio[1:]))})" for one in rows]
         title = "less the advised (95 %)"
     else:
@@ -175,17 +186,24 @@ def _tried(found: Advice, width: int) -> list[str]:
         apart = [f"{written(one.ratio[0])} ({written_range(*one.ratio[1:])})" for one in rows]
         title = f"relative {'time' if found.goal == 'time' else found.goal} (95 %)"
     apart = ["" if name.startswith("*") else words for name, words in zip(names, apart, strict=True)]
-    reached = Column("reached", [f"{one.effort.reached} of {one.repeats}" for one in rows])
-    lines = set_in_columns(names, [reached, cost, Column(title, apart, right=False)], width)
-    legend = ["* advised; = no significant difference", "reached: repeats that reached the target"]
-    return [*lines, *legend]
+    legend = ["* advised; = no significant difference; - given up early, on few repeats"]
+    if found.goal == "quality":
+        first = [
+            Column("repeats", [f"{one.repeats}" for one in rows]),
+            Column("epochs", [f"{one.epochs:,}" if one.epochs else "broke" for one in rows]),
+        ]
+        legend.append("after so many epochs, which the other repeats choose; on the seeds that chose")
+    else:
+        first = [Column("reached", [f"{one.effort.reached} of {one.repeats}" for one in rows])]
+        legend.append("reached: repeats that reached the target")
+    return [*set_in_columns(names, [*first, cost, Column(title, apart, right=False)], width), *legend]
 
 
 def _mark(found: Advice, one: Tried) -> str:
     rate = None if found.learning_rate is None else found.learning_rate.value
     if one.batch_size == found.batch_size.value and one.learning_rate in (None, rate):
         return "*"
-    return "=" if one.tied else " "
+    return "=" if one.tied else "-" if one.given_up else " "
 
 
 def _name(one: Tried) -> str:
@@ -194,12 +212,19 @@ def _name(one: Tried) -> str:
 
 
 def _expected(found: Advice) -> list[str]:
-    """What the advised setting reached on samples that were held out."""
+    """What the advised setting and the defaults reached with seeds that chose nothing."""
+    from epochal.choose.words import said_time
     from epochal.directions import label_of
     from epochal.layout import aligned
 
     figures = {found.column: found.quality, **found.figures}
-    return aligned([(label_of(name), str(summary)) for name, summary in figures.items()])
+    rows = [(label_of(name), str(summary)) for name, summary in figures.items()]
+    return [
+        *aligned([*rows, ("the defaults", str(found.defaults.quality))]),
+        f"the defaults: {found.defaults.words}; {label_of(found.column)} on the same seeds",
+        "the intervals are those of the mean on new rows; these seeds chose nothing",
+        *([f"one training as advised takes about {said_time(found.seconds)}"] if found.recommended else []),
+    ]
 
 
 def _cost(found: Advice) -> list[str]:

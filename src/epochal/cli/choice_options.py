@@ -237,10 +237,10 @@ advise_options = decorate(
     _training(
         "--goal",
         "-g",
-        default="time",
+        default="quality",
         show_default=True,
         metavar="GOAL",
-        help="What is to be least: time, samples or updates to a good model; or quality.",
+        help="quality; or the least time, samples or updates to a good model.",
     ),
     _training("--batch-size", "-b", type=BatchSize(), metavar="B", help="Keep this one. [searched]"),
     _training("--learning-rate", "-l", type=POSITIVE, metavar="RATE", help="Keep this one. [searched]"),

@@ -68,13 +68,16 @@ def _answer(advice: Advice, said: str) -> str:
         for name, figure, ends, meaning in _figures(advice)
     )
     apart = f'<p class="apart">≈ {escape(_sentence(advice.told_apart))}</p>' if advice.told_apart else ""
+    tone = "good" if advice.recommended else "open"
+    cards = f'<div class="cards">{figures}</div>{apart}' if advice.recommended else ""
+    train = f"<h3>Train with it</h3>{_command(said)}" if advice.recommended else ""
     return (
-        '<section id="answer" class="answer advice good" aria-label="The answer"><div class="words">'
+        f'<section id="answer" class="answer advice {tone}" aria-label="The answer"><div class="words">'
         f'<p class="sentence">{escape(advice.answer)}</p></div>\n'
-        f'<div class="cards">{figures}</div>{apart}'
+        f"{cards}"
         f'<div class="pair plain"><div><h3>What to expect</h3>{_expected(advice)}</div>'
         f"<div><h3>What this advice cost</h3>{_cost(advice)}</div></div>"
-        f"<h3>Train with it</h3>{_command(said)}</section>\n"
+        f"{train}</section>\n"
     )
 
 
@@ -83,7 +86,8 @@ def _figures(advice: Advice) -> list[tuple[str, str, str, str]]:
     size, rate, epochs = advice.batch_size, advice.learning_rate, advice.epochs
     best = GOALS[advice.goal][2]
     meaning = (
-        f"samples for one update. No other size that was tried comes close enough to be the {best} by chance."
+        "samples for one update. No other size that was tried on as many repeats comes close enough to be "
+        f"the {best} by chance."
     )
     if size.low < size.high:
         meaning = (
@@ -137,6 +141,13 @@ def _expected(advice: Advice) -> str:
     for name, summary in list(advice.figures.items())[:3]:
         said = escape(": ".join(filter(None, (label_of(name), meaning_of(name)))))
         rows.append(f"<b>{escape(quality(summary))}</b> {said} ({_ends(summary)})")
+    usual = advice.defaults
+    rows.append(
+        f"<b>{escape(quality(usual.quality))}</b> the defaults would give on the same seeds: "
+        f"{escape(label_of(advice.column))} ({_ends(usual.quality)}; {escape(usual.words)})"
+    )
+    if advice.recommended:
+        rows.append(f"<b>{duration(advice.seconds)}</b> for one training as advised")
     return f"<ul>{''.join(f'<li>{row}</li>' for row in rows)}</ul>"
 
 
@@ -208,7 +219,8 @@ def _price(advice: Advice) -> str:
     if advice.target_words and advice.goal != "quality":
         what += f" As good as the best means: {escape(advice.target_words)}."
     note = (
-        "<b>◆</b> advised · <b>●</b> no significant difference from it · <b>○</b> worse · <b>△</b> "
+        "<b>◆</b> advised · <b>●</b> no significant difference from it · <b>○</b> worse, or given up early · "
+        "<b>△</b> "
         "target not "
         "reached (the true number lies above). Bars are 95 % intervals; the line joins the best learning "
         "rate of each batch size."
@@ -288,7 +300,9 @@ def _tried(advice: Advice) -> str:
             if relative
             else ("apart from the advised", "mean of the paired differences, with 95 % interval")
         ),
-        ("updates to the target", "expected, with 95 % interval"),
+        ("updates to the target", "expected, with 95 % interval")
+        if relative
+        else ("updates", "in the epochs that are best for it, which the other repeats choose"),
         ("repeats", "trainings with seeds of their own"),
     ]
     rows = [_one_tried(one, advice) for one in advice.tried]
@@ -304,15 +318,16 @@ def _one_tried(one: Tried, advice: Advice) -> list[Cell]:
     advised = one.batch_size == advice.batch_size.value and (
         advice.learning_rate is None or one.learning_rate == advice.learning_rate.value
     )
-    stands = "best" if advised else "tied" if one.tied else "worse"
+    stands = "best" if advised else "tied" if one.tied else "dropped" if one.given_up else "worse"
     shape, words = STANDINGS[stands]
     words = "advised" if advised else words
     write = duration if advice.goal == "time" else number
-    order = ("best", "tied", "worse").index(stands)
+    order = ("best", "tied", "dropped", "worse").index(stands)
     work = one.effort
     if work.reached:
         missed = "" if work.reached == work.repeats else f"; reached in {work.reached} of {work.repeats}"
-        updates = f"{number(work.expected)}<small>{escape(interval(work.low, work.high))}{missed}</small>"
+        ends = "" if one.epochs else interval(work.low, work.high)
+        updates = f"{number(work.expected)}<small>{escape(ends)}{missed}</small>"
     else:
         updates = "not reached"
     return [

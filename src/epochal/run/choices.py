@@ -78,6 +78,8 @@ class ChoiceFolder:
         said = f'"{self.folder}" holds {self.called}'
         if self.result is None:
             return f"{said} that {self.way_on}."
+        if self.result.get("recommended") is False:
+            return f"{said} that recommends nothing; it keeps no trained network."
         which = "its best setting" if self.kind == "comparison" else "what it advises"
         how = f"`{shlex.join(self.train)}`" if self.train else f"`fit(model, data, **{self.kind}.options)`"
         return f"{said}, which keeps no trained network; {how} trains with {which}."

@@ -1,0 +1,190 @@
+"""Does an advice hold on fresh seeds, is it as good as the defaults, and does it abstain on noise?
+
+Ten tables of scikit-learn and of known making, with Adam and with plain SGD. For each the advice (goal
+quality, 10 repeats) and the defaults are trained on 30 fresh seeds: the advice for the advised epochs, the
+defaults for 100 epochs, read at the epoch that the other seeds choose. The promise holds where the mean over
+the fresh seeds lies in its interval. And 20 tables of noise, whose columns say nothing about the target.
+
+    python -m benchmarks.promises NAME OPTIMIZER    one cell, kept in build/promises
+    python -m benchmarks.promises                   all of them, and the table
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.measure import Aim, Table
+from epochal.choose.advise import advise
+from epochal.choose.bench import Bench
+from epochal.choose.confirm import USUAL_EPOCHS, usual_point
+from epochal.choose.finals import Final, Rules, final_of
+from epochal.choose.goal import Goal, baseline, price_of
+from epochal.choose.levels import MARGIN
+from epochal.choose.search import Point, Search
+from epochal.choose.setting import Setting
+from epochal.choose.trial import Job
+from epochal.models import MLP
+from epochal.settings import Settings
+
+FOLDER = Path("build") / "promises"
+BUNDLED = ("breast-cancer", "wine", "iris", "diabetes", "digits")
+GENERATED = ("friedman", "linear", "moons", "network", "weak")
+OPTIMIZERS = ("adam", "sgd")
+NOISE = 20
+FRESH, FIRST_SEED = 30, 5000
+
+
+def data(name: str) -> Any:
+    """A bundled table, a generated one, or noise."""
+    kind, _, number = name.partition(" ")
+    random = np.random.default_rng([len(kind), int(number or 0)])
+    if name in BUNDLED:
+        return f"example:{name}"
+    if kind == "noise":  # 100 to 400 rows, 3 to 12 columns; classes and amounts in turn
+        inputs = random.normal(size=(int(random.integers(100, 400)), int(random.integers(3, 12))))
+        even = int(number) % 2 == 0
+        return inputs, random.integers(2, size=len(inputs)) if even else random.normal(size=len(inputs))
+    if kind == "friedman":
+        x = random.random((300, 8))
+        score = (
+            10 * np.sin(np.pi * x[:, 0] * x[:, 1]) + 20 * (x[:, 2] - 0.5) ** 2 + 10 * x[:, 3] + 5 * x[:, 4]
+        )
+        return x, score + random.normal(0, 1, 300)
+    x = random.normal(size=(400, 6))
+    if kind == "linear":
+        return x[:200], x[:200] @ np.arange(6) + random.normal(0, 2, 200)
+    if kind == "moons":
+        return x[:, :2], (x[:, 1] + np.sin(3 * x[:, 0]) + random.normal(0, 0.3, 400) > 0).astype(int)
+    if kind == "network":
+        hidden = np.tanh(x @ random.normal(size=(6, 12)))
+        return x, (hidden @ random.normal(size=12) + random.normal(0, 0.5, 400) > 0).astype(int)
+    return x, (0.5 * x[:, 0] + random.normal(0, 1, 400) > 0).astype(int)
+
+
+def fresh(name: str, optimizer: str, point: Point | None, epochs: int) -> Final:
+    """A setting, or the defaults, on seeds that nobody has seen."""
+    settings = Settings(optimizer=optimizer, repeats=FRESH, seed=FIRST_SEED, epochs=epochs)
+    bench = Bench(MLP(64, 64), data(name), replace_size(settings))
+    search = Search(
+        bench, Setting("", MLP(64, 64), {}), Goal("quality"), price_of(Goal("updates"), float),
+        lambda size: epochs, lambda size: 0.0, bench.run,
+    )  # fmt: skip
+    usual = point is None
+    point = usual_point(bench, None) if point is None else point
+    batches = -(-bench.base.plan.turns // point.batch_size)
+    jobs = [Job(search.setting_of(point), seed, epochs * batches, batches) for seed in range(FRESH)]
+    trials = {trial.repeat: trial for trial in bench.run(jobs)}
+    constant = {seed: baseline(bench, seed) for seed in range(FRESH)}
+    return final_of(point, epochs, trials, constant, Rules(bench.monitor, 0.0), kept=usual)
+
+
+def replace_size(settings: Settings) -> Settings:
+    """A bench is settled with all samples in a batch; each job says its own."""
+    from dataclasses import replace
+
+    return replace(settings, batch_size="full")
+
+
+def cell(name: str, optimizer: str) -> dict[str, Any]:
+    """One advice, and what fresh seeds say about it."""
+    path = FOLDER / f"{name}-{optimizer}.json"
+    if path.exists():
+        found: dict[str, Any] = json.loads(path.read_text())
+        return found
+    advice = advise(MLP(64, 64), data(name), optimizer=optimizer, progress=False)
+    found = {
+        "table": name, "optimizer": optimizer, "recommended": advice.recommended, "answer": advice.answer,
+        "updates": advice.cost.updates, "seconds": advice.cost.seconds,
+    }  # fmt: skip
+    if advice.recommended and not name.startswith("noise"):
+        assert advice.learning_rate is not None and advice.quality.ci95 is not None
+        step = 2 * float(np.log2(advice.learning_rate.value))
+        tested = fresh(name, optimizer, Point(int(advice.batch_size.value), step), int(advice.epochs.value))
+        usual = fresh(name, optimizer, None, USUAL_EPOCHS)
+        low, high = advice.quality.ci95
+        apart = tested.less(usual)
+        found |= {
+            "advised": [advice.batch_size.value, advice.learning_rate.value, advice.epochs.value],
+            "promise": [advice.quality.mean, low, high],
+            "fresh": float(tested.values.mean()),
+            "usual": float(usual.values.mean()),
+            "apart": [apart.mean, *(apart.ci95 or (0.0, 0.0))],
+            "span": float(np.mean(usual.baseline - usual.values)),
+            "failed": tested.failures,
+            "usual_failed": usual.failures,
+        }
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(found))
+    return found
+
+
+def main() -> None:
+    table = Table(
+        "promises",
+        f"Advice (goal quality, MLP 64-64) on {FRESH} fresh seeds",
+        {
+            "table": "table",
+            "optimizer": "optimizer",
+            "advised": "advised batch, rate, epochs",
+            "promise": "promised validation loss (95 %)",
+            "fresh": "fresh seeds",
+            "usual": "the defaults on them",
+            "apart": "advice less defaults (95 %)",
+            "failed": "fresh seeds that failed: advice, defaults",
+        },
+        notes=[
+            "Failed: not finite, or worse than the baseline at the end.",
+            "The defaults are read at the epoch, of 100, at which the other seeds are best: what keeping the "
+            "weights of the best epoch gives on rows that did not choose it.",
+        ],
+        timed=False,
+    )
+    cells = [cell(name, optimizer) for name in (*BUNDLED, *GENERATED) for optimizer in OPTIMIZERS]
+    noise = [cell(f"noise {number}", "adam") for number in range(NOISE)]
+    told = [one for one in cells if one["recommended"]]
+    for one in cells:
+        row: dict[str, Any] = {"table": one["table"], "optimizer": one["optimizer"]}
+        if one["recommended"]:
+            size, rate, epochs = one["advised"]
+            row |= {
+                "advised": f"{size:g}, {rate:g}, {epochs:g}",
+                "promise": "{:.3g} ({:.3g} to {:.3g})".format(*one["promise"]),
+                "fresh": one["fresh"],
+                "usual": one["usual"],
+                "apart": "{:+.2g} ({:+.2g} to {:+.2g})".format(*one["apart"]),
+                "failed": f"{one['failed']}, {one['usual_failed']}",
+            }
+        else:
+            row["advised"] = "nothing"
+        table.rows.append(row)
+    held = [one["promise"][1] <= one["fresh"] <= one["promise"][2] for one in told]
+    lower, higher = ([one for one in told if one["apart"][end] * sign > 0] for end, sign in ((2, -1), (1, 1)))
+    worse = [one for one in higher if one["apart"][0] > MARGIN * one["span"]]
+    table.notes.append(
+        f"Of {len(told)} advices {len(lower)} are significantly better than the defaults, {len(higher)} "
+        f"significantly worse, and {len(worse)} of those by more than the margin of equivalence "
+        f"({MARGIN:.0%} of what the defaults gain on the baseline)."
+    )
+    gain = [-one["apart"][0] / one["span"] for one in told]
+    table.aims += [
+        Aim("tables of noise on which it abstains", sum(not one["recommended"] for one in noise), NOISE - 1),
+        Aim("share of promises that hold", float(np.mean(held)), 0.95),
+        Aim("advices significantly worse than the defaults, by more than the margin", len(worse), 0,
+            at_most=True),
+        Aim("median gain on the defaults, share of their gain on the baseline", float(np.median(gain)), 0.0),
+        Aim("fresh seeds that failed, of all", sum(one["failed"] for one in told) / (FRESH * len(told)), 0.02,
+            at_most=True),
+    ]  # fmt: skip
+    table.publish()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 2:
+        print(json.dumps(cell(sys.argv[1], sys.argv[2])))
+    else:
+        main()

@@ -1,0 +1,241 @@
+"""The last step of an advice: number of epochs, fresh seeds for the winner and the defaults, the decision."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from epochal.choose.bench import Bench
+from epochal.choose.finals import Final, Rules, chosen, final_of, steady
+from epochal.choose.goal import baseline, best_epoch, negligible
+from epochal.choose.search import Point, Search
+from epochal.choose.trial import Job, Trial
+from epochal.models import bounds_of
+from epochal.prepare import USUAL_BATCH
+from epochal.settings import Settings
+
+__all__ = ["Confirmed", "Lengths", "confirm", "lengths_of", "usual_point"]
+
+MOST_TRIES = 4
+"""Settings that are tried on the fresh seeds, where those before broke or ended worse than the baseline."""
+
+FEWEST = 10
+"""Seeds for the promise, at least, as far as there are so many."""
+
+LATE = 0.9
+"""A best epoch after this share of the trained epochs counts as still improving, if nothing stopped it."""
+
+USUAL_EPOCHS = Settings().epochs
+"""Epochs of a training where nobody says how many."""
+
+Send = Callable[[str, Sequence[Job]], Iterable[Trial]]
+"""Sends the jobs of a phase out and yields their trials."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lengths:
+    """How long to train, by trainings that went on until nothing improved.
+
+    epochs           what is advised; `low` and `high` hold four fifths of the repeats, and `high` is infinite
+                     where they were still improving.
+    best, improving  the best epoch of each repeat, and whether it was still improving at the end.
+    trials           the trainings, by repeat.
+    """
+
+    epochs: int
+    low: float
+    high: float
+    best: tuple[float, ...]
+    improving: tuple[bool, ...]
+    trials: Mapping[int, Trial]
+
+    @property
+    def still_improving(self) -> bool:
+        """Whether half of the repeats were."""
+        return 2 * sum(self.improving) >= len(self.improving)
+
+
+@dataclass(frozen=True, eq=False)
+class Confirmed:
+    """What the fresh seeds said.
+
+    final     what is advised, or, where nothing beats the baseline, what came nearest to it.
+    winner    what the search would have advised; None if it broke whatever was tried.
+    defaults  the defaults on the same seeds.
+    lengths   how long to train `final`.
+    nothing   whether nothing beats the baseline.
+    left_out  settings that broke or ended worse than the baseline on some of these seeds.
+    """
+
+    final: Final
+    winner: Final | None
+    defaults: Final
+    lengths: Lengths
+    nothing: bool
+    left_out: tuple[Final, ...] = ()
+
+    @property
+    def usual(self) -> bool:
+        """Whether the defaults are advised."""
+        return self.final is self.defaults
+
+
+def usual_point(bench: Bench, batch_size: int | None) -> Point:
+    """The batch size and rate of a training that asks for neither, or for a batch size alone."""
+    optimizer = bench.base.spec.optimizer
+    size = min(USUAL_BATCH, bench.base.plan.turns) if batch_size is None else batch_size
+    if optimizer.given is not None or bench.base.settings.learning_rate is not None:
+        return Point(size, None)
+    assert optimizer.learning_rate is not None
+    return Point(size, 2 * math.log2(optimizer.learning_rate))
+
+
+def confirm(
+    search: Search,
+    ranked: Sequence[Point],
+    repeats: Sequence[int],
+    lengths_for: Callable[[Point], Lengths | None],
+    epochs: int,
+    run: Send,
+    *,
+    usual: Point,
+) -> Confirmed:
+    """Train the winner and the defaults on seeds that chose nothing, and decide.
+
+    Args:
+        search: what was measured.
+        ranked: the candidates, the best first; the next is tried where one broke or ended worse than the
+            baseline on any of the repeats.
+        repeats: seeds that chose nothing. Half of them are for the promise, with the defaults beside it; the
+            others look for a failure that is rare.
+        lengths_for: says how long to train a point, by seeds that chose it; None if one broke.
+        epochs: the most that are thought of.
+        run: sends jobs out.
+        usual: the defaults.
+    """
+    rules = _rules(search.bench)
+    compared = repeats[: max(FEWEST, -(-len(repeats) // 2))]
+
+    def tested(point: Point, many: int, these: Sequence[int]) -> Final:
+        trials = _trained(search, point, many, these, run)
+        return final_of(point, many, trials, _baselines(search.bench, these), rules)
+
+    finals: list[Final] = []
+    found: dict[Point, Lengths] = {}
+    broken: list[Point] = []
+    for point in ranked:
+        if len(finals) == MOST_TRIES or any(_bolder(point, other) for other in [*found, *broken]):
+            continue
+        lengths = lengths_for(point)
+        if lengths is None:
+            broken.append(point)
+            continue
+        found[point] = lengths
+        final = tested(point, lengths.epochs, compared)
+        if not final.failures:
+            final = final.with_further(tested(point, lengths.epochs, repeats[len(compared) :]))
+        finals.append(final)
+        if not final.failures:
+            break
+    winner = steady(finals)
+    most = min(USUAL_EPOCHS, epochs)
+    trials = _trained(search, usual, most, compared, run)
+    defaults = final_of(usual, most, trials, _baselines(search.bench, compared), rules, kept=True)
+    best = chosen(winner, defaults, for_quality=search.goal.kind == "quality")
+    final = best or winner or defaults
+    lengths = found.get(final.point) if final is not defaults else None
+    return Confirmed(
+        final=final,
+        winner=winner,
+        defaults=defaults,
+        lengths=_usual_lengths(search, defaults) if lengths is None else lengths,
+        nothing=best is None,
+        left_out=tuple(one for one in finals if one is not final and one.failures),
+    )
+
+
+def _bolder(point: Point, other: Point) -> bool:
+    """Whether a point has a higher rate than another one at the same batch size."""
+    return point.batch_size == other.batch_size and (point.step or 0) > (other.step or 0)
+
+
+def lengths_of(
+    search: Search, point: Point, repeats: Sequence[int], epochs: int, run: Send
+) -> Lengths | None:
+    """How long to train a point: the median of the best epochs; None if a training broke."""
+    bench = search.bench
+    size = point.batch_size
+    most, wait = search.most_updates(size), search.patience(size)
+    every = _batches(search, size)
+    jobs = [
+        Job(search.setting_of(point), repeat, most, every, None, 2 * wait, negligible(bench, repeat))
+        for repeat in repeats
+    ]
+    unordered = {trial.repeat: trial for trial in run("counting epochs", jobs)}
+    trials = {repeat: unordered[repeat] for repeat in sorted(unordered)}
+    if any(trial.broken for trial in trials.values()):
+        return None
+    best = tuple(
+        best_epoch(trial, bench.monitor, negligible(bench, trial.repeat)) for trial in trials.values()
+    )
+    improving = tuple(
+        not trial.reason and found >= LATE * float(trial.curves.epoch[-1])
+        for trial, found in zip(trials.values(), best, strict=True)
+    )
+    return _summed_up(trials, best, improving, epochs)
+
+
+def _summed_up(
+    trials: Mapping[int, Trial], best: tuple[float, ...], improving: tuple[bool, ...], epochs: int
+) -> Lengths:
+    low, middle, high = np.percentile(best, [10, 50, 90], method="inverted_cdf").tolist()
+    if any(one and found >= high for one, found in zip(improving, best, strict=True)):
+        high = math.inf
+    if sum(improving) * 2 >= len(improving):
+        return Lengths(epochs, low, math.inf, best, improving, trials)
+    return Lengths(max(1, round(middle)), low, high, best, improving, trials)
+
+
+def _usual_lengths(search: Search, defaults: Final) -> Lengths:
+    """The epochs of the defaults: those whose weights they would keep."""
+    bench = search.bench
+    trials = {repeat: trial for repeat, trial in defaults.trials.items() if not trial.broken}
+    best = tuple(
+        best_epoch(trial, bench.monitor, negligible(bench, trial.repeat)) for trial in trials.values()
+    )
+    late = tuple(
+        found >= LATE * float(trial.curves.epoch[-1])
+        for found, trial in zip(best, trials.values(), strict=True)
+    )
+    low, high = np.percentile(best, [10, 90], method="inverted_cdf").tolist() if best else (1.0, math.inf)
+    high = math.inf if sum(late) * 2 >= len(late) else max(high, defaults.epochs)
+    return Lengths(defaults.epochs, min(low, defaults.epochs), high, best, late, trials)
+
+
+def _trained(
+    search: Search, point: Point, epochs: int, repeats: Sequence[int], run: Send
+) -> dict[int, Trial]:
+    """Trainings of exactly so many epochs, evaluated after each of them."""
+    batches = _batches(search, point.batch_size)
+    setting = search.setting_of(point)
+    jobs = [Job(setting, repeat, epochs * batches, batches) for repeat in repeats]
+    return {trial.repeat: trial for trial in run("checking with fresh seeds", jobs)}
+
+
+def _batches(search: Search, batch_size: int) -> int:
+    return -(-search.bench.base.plan.turns // batch_size)
+
+
+def _baselines(bench: Bench, repeats: Sequence[int]) -> dict[int, float]:
+    return {repeat: baseline(bench, repeat) for repeat in repeats}
+
+
+def _rules(bench: Bench) -> Rules:
+    base = bench.base
+    held_out, trained_on = base.part_size("validation"), base.part_size("train")
+    overlap = 0.0 if base.shared else held_out / trained_on
+    bounds = bounds_of(bench.monitor.partition(".")[2], base.loss_name)
+    return Rules(bench.monitor, overlap, bounds)

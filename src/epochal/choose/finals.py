@@ -1,0 +1,258 @@
+"""Trainings of the winner and of the defaults on seeds that chose nothing: what they promise.
+
+A setting that was picked because it looked best on some seeds looks better there than it is. So what is said
+about it, that it can be trained at all and that it beats the baseline come from other seeds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.choose.search import Point
+from epochal.choose.trial import Trial
+from epochal.curves import Summary, summarize
+from epochal.curves.statistics import t_factor
+from epochal.directions import higher_is_better
+
+__all__ = ["Final", "Rules", "chosen", "epochs_of_others", "final_of", "steady", "widened"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the values of finals are judged by.
+
+    column   the judged one.
+    overlap  validation over training samples where splits are drawn at random; 0 where all repeats share one.
+    bounds   what no value can lie beyond.
+    """
+
+    column: str
+    overlap: float
+    bounds: tuple[float, float] = (-math.inf, math.inf)
+
+    @property
+    def sign(self) -> float:
+        """What makes of a value one that is better the lower it is."""
+        return -1.0 if higher_is_better(self.column) else 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Final:
+    """A setting on seeds that chose neither it nor its number of epochs.
+
+    point     the batch size and rate.
+    epochs    after how many the values are read; `trained` is how long it was trained.
+    trials    by repeat.
+    values    the judged column after that many epochs, by repeat in that order; NaN where training broke.
+    figures   the other columns there.
+    baseline  what a constant prediction reaches in the judged column, by repeat; NaN where not known.
+    rules     how they are judged.
+    further   seeds that were only looked at for failures: how many, how many broke, how many ended worse than
+              the baseline.
+    """
+
+    point: Point
+    epochs: int
+    trained: int
+    trials: Mapping[int, Trial]
+    values: Floats
+    figures: Mapping[str, Floats]
+    baseline: Floats
+    rules: Rules
+    further: tuple[int, int, int] = (0, 0, 0)
+
+    @property
+    def broken(self) -> int:
+        """Seeds whose loss did not stay finite."""
+        return int((~np.isfinite(self.values)).sum()) + self.further[1]
+
+    @property
+    def failures(self) -> int:
+        """Seeds that broke or ended worse than the baseline."""
+        worse = int((self.gains < 0).sum()) + self.further[2]
+        return self.broken + worse
+
+    @property
+    def looked_at(self) -> int:
+        """Seeds that were looked at for failures."""
+        return len(self.values) + self.further[0]
+
+    def with_further(self, other: Final) -> Final:
+        """The same, with the failures of further seeds."""
+        worse = int((other.gains < 0).sum())
+        return replace(self, further=(len(other.values), other.broken, worse))
+
+    @property
+    def gains(self) -> Floats:
+        """By how much each repeat is better than the baseline."""
+        return self.rules.sign * (self.baseline - self.values)
+
+    @property
+    def mean(self) -> float:
+        """Of the values, the lower the better; infinite if a training broke."""
+        return math.inf if self.broken else float(self.rules.sign * self.values.mean())
+
+    @property
+    def beats_baseline(self) -> bool:
+        """Whether it is better than the baseline by more than chance, and never broke.
+
+        The lower end of the 95 % interval of the mean gain lies above 0; where no baseline is known, nothing
+        can be said against it.
+        """
+        if self.broken:
+            return False
+        if not np.isfinite(self.baseline).all():
+            return True
+        gain = widened(self.gains, self.rules.overlap)
+        return gain.ci95 is not None and gain.ci95[0] > 0
+
+    @property
+    def quality(self) -> Summary:
+        """The judged column with the interval of its mean on new rows."""
+        return widened(self.values, self.rules.overlap, self.rules.bounds)
+
+    def less(self, other: Final) -> Summary:
+        """The paired differences of the judged column from another final, over the repeats of both."""
+        mine, its = self.by_repeat, other.by_repeat
+        both = [repeat for repeat in mine if repeat in its]
+        return widened([mine[repeat] - its[repeat] for repeat in both], self.rules.overlap)
+
+    @property
+    def by_repeat(self) -> dict[int, float]:
+        """The values by repeat."""
+        return dict(zip(self.trials, self.values.tolist(), strict=True))
+
+
+def widened(
+    values: Sequence[float] | Floats,
+    overlap: float,
+    bounds: tuple[float, float] = (-math.inf, math.inf),
+) -> Summary:
+    """A mean with the 95 % interval for other rows of the same kind, not only for other seeds.
+
+    Random splits of the same rows share most of their training samples, so their values vary less than those
+    of new rows would: the variance of the mean counts 1/n + overlap instead of 1/n (Nadeau & Bengio 2003,
+    Inference for the generalization error, section 3).
+
+    >>> widened([0.2, 0.3, 0.1, 0.2], overlap=0.25).ci95 == summarize([0.2, 0.3, 0.1, 0.2]).ci95
+    False
+    """
+    plain = summarize(values, bounds)
+    if plain.sd is None or not overlap:
+        return plain
+    half = t_factor(plain.repeats, overlap=overlap) * plain.sd
+    return Summary(
+        plain.mean,
+        plain.sd,
+        (max(plain.mean - half, bounds[0]), min(plain.mean + half, bounds[1])),
+        plain.per_repeat,
+    )
+
+
+def epochs_of_others(values: Floats) -> NDArray[np.int64]:
+    """For each repeat, the row at which the others are best on average; what is lower is better.
+
+    A row that a repeat chooses for itself looks better there than on new rows; one that the other repeats
+    choose does not (leaving one out, Stone 1974).
+
+    Args:
+        values: shape (repeats, rows).
+
+    >>> epochs_of_others(np.array([[3.0, 1.0, 2.0], [3.0, 2.0, 1.0], [3.0, 2.0, 1.0]]))
+    array([2, 1, 1])
+    """
+    repeats = len(values)
+    if repeats == 1:
+        return np.argmin(values, axis=1)
+    rest = values.sum(axis=0) - values
+    # Ties go to the first row; sums that differ in the last digit only are no ties that anybody would miss.
+    return np.argmin(rest, axis=1)
+
+
+def final_of(
+    point: Point,
+    epochs: int,
+    trials: Mapping[int, Trial],
+    baseline: Mapping[int, float],
+    rules: Rules,
+    *,
+    kept: bool = False,
+) -> Final:
+    """Read trainings, evaluated once an epoch, at their end; or, where `kept`, as weights would be kept.
+
+    `fit` keeps the weights of the best epoch. Read at that epoch on the rows that chose it they look too
+    good, so the epoch of each repeat is the one that is best on average in the others.
+    """
+    ordered = dict(sorted(trials.items()))
+    whole = {
+        repeat: trial
+        for repeat, trial in ordered.items()
+        if not trial.broken and len(trial.curves) and np.isfinite(trial.curves.columns[rules.column]).all()
+    }
+    trained = epochs
+    rows = {repeat: len(trial.curves) - 1 for repeat, trial in whole.items()}
+    if kept and whole:
+        shortest = min(map(len, (trial.curves for trial in whole.values())))
+        columns = np.array([trial.curves.columns[rules.column][:shortest] for trial in whole.values()])
+        rows = dict(zip(whole, epochs_of_others(rules.sign * columns).tolist(), strict=True))
+        best = int(np.argmin(rules.sign * columns.mean(axis=0)))
+        epochs = max(1, round(float(next(iter(whole.values())).curves.epoch[best])))
+    names = [name for name in _names(whole) if name != rules.column]
+
+    def column(name: str) -> Floats:
+        return np.array(
+            [
+                float(whole[repeat].curves.columns[name][rows[repeat]]) if repeat in whole else math.nan
+                for repeat in ordered
+            ]
+        )
+
+    return Final(
+        point=point,
+        epochs=epochs,
+        trained=trained,
+        trials=ordered,
+        values=column(rules.column) if whole else np.full(len(ordered), math.nan),
+        figures={name: column(name) for name in names},
+        baseline=np.array([baseline[repeat] for repeat in ordered]),
+        rules=rules,
+    )
+
+
+def _names(trials: Mapping[int, Trial]) -> list[str]:
+    """The columns that are told beside the judged one."""
+    for trial in trials.values():
+        return [name for name in trial.curves.names if not name.startswith("train.")]
+    return []
+
+
+def steady(finals: Sequence[Final]) -> Final | None:
+    """The first that neither broke nor ended worse than the baseline in any repeat, or else did so least.
+
+    Where even the steadiest one broke there is none.
+    """
+    whole = [one for one in finals if not one.broken]
+    return min(whole, key=lambda one: one.failures, default=None)
+
+
+def chosen(winner: Final | None, defaults: Final | None, *, for_quality: bool) -> Final | None:
+    """What is advised: the winner, the defaults, or nothing.
+
+    The winner, if it beats the baseline; where quality is the goal, only if it is not worse than the defaults
+    on the same repeats. Otherwise, or where the winner failed in a repeat and they did not, the defaults.
+    """
+    good = winner if winner is not None and winner.beats_baseline else None
+    usual = defaults if defaults is not None and defaults.beats_baseline else None
+    if good is None or usual is None:
+        return good or usual
+    if good.failures and not usual.failures:
+        return usual
+    worse = good.rules.sign * good.less(usual).mean > 0
+    return usual if for_quality and worse else good
