@@ -113,7 +113,8 @@ def _standing(found: Comparison, row: Row) -> list[str]:
         parts.append(f"significantly better than {_those(found, worse, of=finite)}")
     elif worse:
         are = "is" if len(worse) == 1 else "are"
-        parts.append(f"{_those(found, worse)} {are} significantly worse than {_those(found, [best])}")
+        tail = f"{_those(found, worse)} {are} significantly worse than {_those(found, [best])}"
+        return [f"{', '.join(parts)}; {tail}"] if parts else [tail]
     return parts or ["the only one whose loss stayed finite"]
 
 
