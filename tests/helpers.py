@@ -182,13 +182,21 @@ def need(module: str) -> object:
 
 
 def without_times(found: Any) -> dict[str, Any]:
-    """A comparison or an advice as JSON holds it, without what depends on the clock and the place."""
+    """A comparison or an advice as JSON holds it, without what depends on the clock and the place.
+
+    Which one of several equally good settings is recommended, and stands first, depends on the clock too.
+    """
     timed = {"cost", "timing", "conditions", "folder", "answer", "notes", "seconds", "update_seconds"}
+    fastest = {"recommended", "same", "regimes"} if isinstance(found, ep.Comparison) else set()
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):
             return {name: plain(one) for name, one in value.items() if name not in timed}
         return [plain(one) for one in value] if isinstance(value, list) else value
 
-    document: dict[str, Any] = plain(found.to_dict())
+    document: dict[str, Any] = {
+        name: value for name, value in plain(found.to_dict()).items() if name not in fastest
+    }
+    if fastest:
+        document["rows"] = sorted(document["rows"], key=lambda row: str(row["name"]))
     return document
