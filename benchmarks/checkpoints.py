@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.measure import Aim, Table, Trial, alternate
-from epochal.run.checkpoints import Checkpoints, Piece, newest
+from epochal.runs.checkpoints import Checkpoints, Piece, newest
 
 INTERVAL = 60.0
 """Seconds between checkpoints, if nothing else is asked for."""

@@ -79,8 +79,8 @@ def epochal_feeding(folder: Path, seconds: float) -> dict[str, float]:
 
     import epochal as ep
     from epochal.engine.feed import Feed
-    from epochal.prepare import prepare
     from epochal.settings import Settings
+    from epochal.training.prepare import prepare
 
     inputs, targets = np.load(folder / "x.npy", mmap_mode="r"), np.load(folder / "y.npy")
     settings = Settings(batch_size=BATCH, stream=True, validation=(np.array(inputs[:1000]), targets[:1000]))

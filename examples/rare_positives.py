@@ -28,8 +28,8 @@ import numpy as np
 
 import epochal as ep
 from epochal.curves import Summary, summarize
-from epochal.run.per_class import decided
-from epochal.run.threshold import decide
+from epochal.runs.per_class import decided
+from epochal.runs.threshold import decide
 
 WAYS: dict[str, dict[str, str]] = {
     "plain": {},

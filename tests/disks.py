@@ -1,6 +1,6 @@
 """How does a disk fail, so that it can be tried at every operation?
 
-A `Disk` stands in for the module `os` in `epochal.run.disk`, where every operation is by which a run folder
+A `Disk` stands in for the module `os` in `epochal.runs.disk`, where every operation is by which a run folder
 is written. It counts those operations and fails at one of them: the process dies there (`Death`, which
 nothing catches, and after which nothing has an effect any more, so that no clean-up helps), or there is an
 error. And it knows what is left after a power cut: of a file, the bytes of its last fsync; of a folder, the

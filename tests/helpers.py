@@ -20,8 +20,8 @@ import pytest
 from numpy.typing import NDArray
 
 import epochal as ep
-from epochal.run import disk
-from epochal.run.sealed import seal
+from epochal.runs import disk
+from epochal.runs.sealed import seal
 
 SAMPLES, FEATURES, HIDDEN, BATCH, EPOCHS = 53, 4, 6, 8, 3
 RATES = {"sgd": 0.1, "momentum": 0.05, "adam": 0.01, "adamw": 0.01}

@@ -16,15 +16,15 @@ import jax
 import numpy as np
 
 import epochal as ep
-from epochal.driving import make_lane
 from epochal.engine.feed import Feed
 from epochal.engine.gradient import gradient
 from epochal.engine.lane import kept as kept_of
 from epochal.engine.state import Part
 from epochal.engine.team import ALONE, Team
-from epochal.prepare import prepare
-from epochal.prepared import Prepared
 from epochal.settings import Settings
+from epochal.training.loop import make_lane
+from epochal.training.prepare import prepare
+from epochal.training.prepared import Prepared
 
 COUNTS = (2, 3, 8)
 SIZES = (1, 2, 7, 8, 9, 17)

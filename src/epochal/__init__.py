@@ -32,11 +32,11 @@ _HOMES = {
     "DataFailed": "epochal.errors",
     "Refusal": "epochal.errors",
     "SaveFailed": "epochal.errors",
-    "join": "epochal.hosts.joining",
+    "join": "epochal.training.hosts.joining",
     "Dataset": "epochal.data",
     "Task": "epochal.data",
     "load_data": "epochal.data",
-    "text": "epochal.data.texts",
+    "text": "epochal.data.texts.texts",
     "rank_pairs": "epochal.data",
     "windows": "epochal.data",
     "MLP": "epochal.models",
@@ -70,30 +70,30 @@ _HOMES = {
     "Target": "epochal.stopping",
     "all_of": "epochal.stopping",
     "any_of": "epochal.stopping",
-    "Evaluated": "epochal.events",
-    "Progressed": "epochal.events",
-    "RepeatEnded": "epochal.events",
-    "RunEnded": "epochal.events",
-    "RunStarted": "epochal.events",
-    "Evaluation": "epochal.run",
-    "Prediction": "epochal.run",
-    "Run": "epochal.run",
-    "load": "epochal.run",
+    "Evaluated": "epochal.training.events",
+    "Progressed": "epochal.training.events",
+    "RepeatEnded": "epochal.training.events",
+    "RunEnded": "epochal.training.events",
+    "RunStarted": "epochal.training.events",
+    "Evaluation": "epochal.runs",
+    "Prediction": "epochal.runs",
+    "Run": "epochal.runs",
+    "load": "epochal.runs",
     "Advice": "epochal.choose.advice",
     "advise": "epochal.choose.advise",
     "Comparison": "epochal.choose.comparison",
     "compare": "epochal.choose.compare",
-    "WordVectors": "epochal.words",
-    "word_vectors": "epochal.words",
-    "Checkpointed": "epochal.events",
-    "Resumed": "epochal.events",
-    "Noted": "epochal.events",
-    "Unsaved": "epochal.events",
-    "RunFolder": "epochal.run.place",
-    "Control": "epochal.driving",
-    "fit": "epochal.training",
-    "train": "epochal.training",
-    "resume": "epochal.resuming",
+    "WordVectors": "epochal.applications.word_vectors",
+    "word_vectors": "epochal.applications.word_vectors",
+    "Checkpointed": "epochal.training.events",
+    "Resumed": "epochal.training.events",
+    "Noted": "epochal.training.events",
+    "Unsaved": "epochal.training.events",
+    "RunFolder": "epochal.runs.place",
+    "Control": "epochal.training.loop",
+    "fit": "epochal.training.train",
+    "train": "epochal.training.train",
+    "resume": "epochal.training.resume",
 }
 
 __all__ = [*sorted(_HOMES), "__version__"]
@@ -102,6 +102,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from epochal import nn
+    from epochal.applications.word_vectors import WordVectors, word_vectors
     from epochal.choose.advice import Advice
     from epochal.choose.advise import advise
     from epochal.choose.compare import compare
@@ -109,22 +110,9 @@ if TYPE_CHECKING:
     from epochal.curves import Curves, Summary, Verdict
     from epochal.data import Dataset, Task, rank_pairs, windows
     from epochal.data import load as load_data
-    from epochal.data.texts import text
-    from epochal.driving import Control
+    from epochal.data.texts.texts import text
     from epochal.engine.schedules import Schedule
     from epochal.errors import DataFailed, HostLost, Refusal, SaveFailed
-    from epochal.events import (
-        Checkpointed,
-        Evaluated,
-        Noted,
-        Progressed,
-        RepeatEnded,
-        Resumed,
-        RunEnded,
-        RunStarted,
-        Unsaved,
-    )
-    from epochal.hosts.joining import join
     from epochal.models import MLP, Model, Pairwise, Variables, functions, metric
     from epochal.models.starts import Initial
     from epochal.models.transforms import Brightness, Contrast, Crop, Flip, Rotate, Shift
@@ -142,9 +130,8 @@ if TYPE_CHECKING:
         Turn,
         Weighted,
     )
-    from epochal.resuming import resume
-    from epochal.run import Evaluation, Prediction, Run, load
-    from epochal.run.place import RunFolder
+    from epochal.runs import Evaluation, Prediction, Run, load
+    from epochal.runs.place import RunFolder
     from epochal.settings import Settings
     from epochal.stopping import (
         Budget,
@@ -156,8 +143,21 @@ if TYPE_CHECKING:
         all_of,
         any_of,
     )
-    from epochal.training import fit, train
-    from epochal.words import WordVectors, word_vectors
+    from epochal.training.events import (
+        Checkpointed,
+        Evaluated,
+        Noted,
+        Progressed,
+        RepeatEnded,
+        Resumed,
+        RunEnded,
+        RunStarted,
+        Unsaved,
+    )
+    from epochal.training.hosts.joining import join
+    from epochal.training.loop import Control
+    from epochal.training.resume import resume
+    from epochal.training.train import fit, train
 
 
 def __getattr__(name: str) -> Any:

@@ -21,8 +21,8 @@ from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
-from epochal.faces import in_python
-from epochal.printable import one_line
+from epochal.common.faces import in_python
+from epochal.common.printable import one_line
 
 __all__ = [
     "DataFailed",

@@ -13,7 +13,7 @@ import pytest
 
 import epochal as ep
 from epochal.cli.main import main
-from epochal.faces import in_python, of_new_data
+from epochal.common.faces import in_python, of_new_data
 
 ROWS = 80
 

@@ -8,7 +8,7 @@ import pytest
 
 import epochal as ep
 from epochal.errors import Refusal
-from epochal.run.choices import read_choice
+from epochal.runs.choices import read_choice
 from helpers import read_json, write_json
 
 GRID = ("--batch-size", "16", "--optimizer", "sgd,adam", "--learning-rate", "0.05", "--hidden", "3")

@@ -22,8 +22,8 @@ from processes import EPOCHAL
 
 import epochal as ep
 import several_hosts
-from epochal.resuming import resuming
-from epochal.training import drained
+from epochal.training.resume import resuming
+from epochal.training.train import drained
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ import pytest
 from processes import EPOCHAL, process, start
 
 from epochal.cli import interrupts
-from epochal.driving import Control
+from epochal.training.loop import Control
 
 ENDLESS = ("train", "example:iris", "--hidden", "4", "--epochs", "9_000_000", "--evaluate-every", "5000")
 PATIENCE = 60.0

@@ -3,7 +3,7 @@
 import pytest
 
 from epochal.cli.runs import lines_of
-from epochal.run.listing import Entry
+from epochal.runs.listing import Entry
 
 RUN = Entry(
     run="runs/breast-cancer-2026-11-29",

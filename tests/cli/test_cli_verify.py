@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import epochal as ep
-from epochal.run import publish
-from epochal.run.checkpoints import Checkpoints, Piece
-from epochal.run.sealed import seal
+from epochal.runs import publish
+from epochal.runs.checkpoints import Checkpoints, Piece
+from epochal.runs.sealed import seal
 from helpers import list_again
 
 

@@ -16,18 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import epochal as ep
-from epochal.asked import (
-    ask_again,
-    changed_conditions,
-    conditions_of,
-    differences,
-    document,
-    identity,
-    with_epochs,
-)
 from epochal.data.recipe import Recipe
-from epochal.prepare import prepare
 from epochal.settings import Settings
+from epochal.training.differences import differences
+from epochal.training.identity import identity
+from epochal.training.prepare import prepare
+from epochal.training.request import ask_again, changed_conditions, conditions_of, document, with_epochs
 
 OPTIONS: dict[str, Any] = {
     "batch_size": {0: 4, 3: 8},

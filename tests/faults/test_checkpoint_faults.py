@@ -15,9 +15,9 @@ import pytest
 
 from disks import CUTS, Death, Disk
 from epochal.errors import Refusal, SaveFailed
-from epochal.run import disk
-from epochal.run.checkpoints import Checkpoints, Piece, check, find, newest
-from epochal.run.lock import locked
+from epochal.runs import disk
+from epochal.runs.checkpoints import Checkpoints, Piece, check, find, newest
+from epochal.runs.lock import locked
 from helpers import read_json, write_json
 
 IDENTITY = {"seed": 1}

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from epochal.errors import Refusal
-from epochal.run.checkpoints import Checkpoints, Piece, newest
-from epochal.run.lock import locked
+from epochal.runs.checkpoints import Checkpoints, Piece, newest
+from epochal.runs.lock import locked
 
 folder, kills = Path(sys.argv[1]), int(sys.argv[2])
 ended = Piece("ended", {"x": np.arange(9.0)}, {})

@@ -18,9 +18,9 @@ from epochal.choose.setting import Setting
 from epochal.choose.store import Store, digest
 from epochal.choose.trial import Interrupted, Job, Trial
 from epochal.curves import Curves
-from epochal.driving import Control
 from epochal.errors import Refusal
 from epochal.settings import Settings
+from epochal.training.loop import Control
 
 REQUEST = {"what": "a test", "sizes": [8, 16]}
 NET = ep.MLP(3)

@@ -99,7 +99,7 @@ def test_a_bad_text_table_is_refused(name, tmp_path):
 
 
 def test_a_long_file_with_a_ragged_row_names_its_line(tmp_path, monkeypatch):
-    monkeypatch.setattr("epochal.data.text.STREAM_BYTES", 0)
+    monkeypatch.setattr("epochal.data.files.text.STREAM_BYTES", 0)
     (tmp_path / "table.csv").write_text(numbers(2000) + "1,2\n" + numbers(10))
     with refused("line 2,001", "3 fields", "got 2"):
         load(tmp_path / "table.csv")

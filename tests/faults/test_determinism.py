@@ -14,8 +14,8 @@ import pytest
 import epochal as ep
 from epochal.engine import determinism
 from epochal.engine.determinism import OPTIONS, always_same, compiled_from, options_for
-from epochal.prepare import prepare
 from epochal.settings import Settings
+from epochal.training.prepare import prepare
 
 RANDOM = np.random.default_rng(1)
 DATA = RANDOM.normal(size=(20, 6, 6)).astype(np.float32), RANDOM.integers(0, 2, 20).astype(np.int32)

@@ -13,12 +13,12 @@ import pytest
 import disks
 import epochal as ep
 from disks import CUTS, Death
-from epochal.directions import higher_is_better
+from epochal.common.metric_names import higher_is_better
 from epochal.errors import Refusal, SaveFailed
-from epochal.run import disk, load, load_record, publish, save
-from epochal.run.checkpoints import Checkpoints, Piece, newest
-from epochal.run.contents import check_files, read_run
-from epochal.run.sealed import seal
+from epochal.runs import disk, load, load_record, publish, save
+from epochal.runs.checkpoints import Checkpoints, Piece, newest
+from epochal.runs.contents import check_files, read_run
+from epochal.runs.sealed import seal
 from helpers import read_json, write_json
 
 RANDOM = np.random.default_rng(4)

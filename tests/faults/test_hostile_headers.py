@@ -21,13 +21,14 @@ import pytest
 from safetensors.numpy import save_file
 
 import epochal as ep
+from epochal.applications.word_vectors import WordVectors
 from epochal.choose.store import Store
-from epochal.data import encoder_from_dict, load, survey
-from epochal.data import tidy as tidy_module
-from epochal.data.npy import read_array
+from epochal.data import encoder_from_dict, load
+from epochal.data.files import survey
+from epochal.data.files import tidy as tidy_module
+from epochal.data.files.npy import read_array
 from epochal.errors import Refusal
-from epochal.run.checkpoints import Checkpoints, Piece
-from epochal.words import WordVectors
+from epochal.runs.checkpoints import Checkpoints, Piece
 
 MORE_BYTES = 300_000_000
 
@@ -322,7 +323,7 @@ def test_nothing_outside_of_a_run_folder_is_removed(tmp_path):
 
 
 def test_a_lock_that_is_a_link_is_not_written_through(tmp_path):
-    from epochal.run.lock import locked
+    from epochal.runs.lock import locked
 
     (tmp_path / "mine.txt").write_text("mine")
     (tmp_path / "run").mkdir()

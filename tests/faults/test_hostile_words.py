@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from rich.text import Text
 
 import epochal.cli
+from epochal.common.printable import one_line, printable
 from epochal.errors import DataFailed, MissingExtra, Refusal
-from epochal.printable import one_line, printable
-from epochal.progress.terminal import plain_console
-from epochal.run.contents import FORMAT
-from epochal.run.csv_file import guarded, unguarded, write_csv, write_table
+from epochal.runs.contents import FORMAT
+from epochal.runs.csv_file import guarded, unguarded, write_csv, write_table
+from epochal.training.progress.terminal import plain_console
 from helpers import write_json
 
 STEERING = "\x1b[2J\x1b]0;title\x07\x9b31m\u202eabc\u2066\r\x08\x00\x7f"

@@ -14,10 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from epochal.errors import HostLost, Refusal, SaveFailed
-from epochal.hosts import Place, Together, join, place_of
-from epochal.hosts import node as nodes
-from epochal.hosts.hub import Hub
-from epochal.hosts.member import Member
+from epochal.training.hosts import Place, Together, join, place_of
+from epochal.training.hosts import node as nodes
+from epochal.training.hosts.hub import Hub
+from epochal.training.hosts.member import Member
 
 pytestmark = pytest.mark.slow
 
@@ -361,7 +361,7 @@ def test_at_the_end_all_mind_whether_process_0_has_written(started):
 
 def test_joining_needs_no_jax_where_it_is_refused():
     code = (
-        "import sys; from epochal.hosts import join; from epochal.errors import Refusal\n"
+        "import sys; from epochal.training.hosts import join; from epochal.errors import Refusal\n"
         "try: join('a:1')\nexcept Refusal as error: print(error)\nassert 'jax' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import epochal as ep
-from epochal.run import save
+from epochal.runs import save
 from helpers import read_json, write_json
 
 LABELS = np.arange(20) % 2

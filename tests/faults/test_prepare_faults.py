@@ -17,8 +17,8 @@ import pytest
 import epochal as ep
 from epochal.data import encode_new, load
 from epochal.engine.schedules import Schedule
-from epochal.prepare import prepare
 from epochal.settings import Settings
+from epochal.training.prepare import prepare
 
 RANDOM = np.random.default_rng(6)
 X = RANDOM.normal(size=(60, 3)).astype(np.float32)

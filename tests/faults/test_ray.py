@@ -23,12 +23,12 @@ from epochal.choose.compare import compare
 from epochal.choose.store import Store
 from epochal.choose.timing import measure
 from epochal.choose.trial import Interrupted
-from epochal.cluster import crew as crew_module
-from epochal.cluster import dispatch, lanes
 from epochal.errors import HostLost, MissingExtra, Refusal
-from epochal.prepare import prepare
-from epochal.resuming import resuming
 from epochal.settings import Settings
+from epochal.training.cluster import crew as crew_module
+from epochal.training.cluster import dispatch, lanes
+from epochal.training.prepare import prepare
+from epochal.training.resume import resuming
 from helpers import assert_same_bits, need, without_times
 
 pytestmark = [

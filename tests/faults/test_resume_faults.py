@@ -16,8 +16,8 @@ import pytest
 import epochal as ep
 from epochal.engine.lane import Lane
 from epochal.errors import SaveFailed
-from epochal.run import checkpoints, home
-from epochal.run.sealed import seal
+from epochal.runs import checkpoints, home
+from epochal.runs.sealed import seal
 
 RANDOM = np.random.default_rng(8)
 X = RANDOM.normal(size=(40, 3)).astype(np.float32)

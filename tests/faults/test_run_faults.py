@@ -18,8 +18,8 @@ import pytest
 
 import epochal as ep
 from epochal.errors import Refusal
-from epochal.run import checks, disk, load, load_record, save, saving
-from epochal.run.contents import FORMAT
+from epochal.runs import checks, disk, load, load_record, save, saving
+from epochal.runs.contents import FORMAT
 from helpers import read_json, write_json
 
 RANDOM = np.random.default_rng(4)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import epochal as ep
-from epochal.data.items import dataset_of_items
+from epochal.data.streams.items import dataset_of_items
 from epochal.errors import DataFailed
 
 RANDOM = np.random.default_rng(1)

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 import epochal as ep
-from epochal.driving import make_lane
 from epochal.engine.state import BROKEN_UPDATE
-from epochal.prepare import prepare
-from epochal.run.trace import formed, seen
+from epochal.runs.trace import formed, seen
 from epochal.settings import Settings
+from epochal.training.loop import make_lane
+from epochal.training.prepare import prepare
 from helpers import assert_close, assert_same_bits
 
 RANDOM = np.random.default_rng(9)
@@ -426,7 +426,7 @@ def test_leaving_the_loop_lets_the_process_end(leave):
 
 
 def test_an_interrupt_while_the_run_is_concluded_is_survived(monkeypatch):
-    import epochal.training as training
+    import epochal.training.train as training
 
     calls = []
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import epochal as ep
-from epochal.words.corpus import read_corpus
+from epochal.applications.word_vectors.corpus import read_corpus
 
 TEXT = ["one two three four", "two three four five"] * 10
 

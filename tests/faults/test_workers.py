@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from epochal.data.workers import Workers, WorkFailed, can_be_sent
+from epochal.data.streams.workers import Workers, WorkFailed, can_be_sent
 from epochal.errors import DataFailed, Refusal
 
 

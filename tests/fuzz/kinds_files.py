@@ -16,20 +16,20 @@ import numpy as np
 from safetensors.numpy import save, save_file
 
 import epochal as ep
-from epochal.asked import ask_again, document
+from epochal.applications.word_vectors import WordVectors
+from epochal.applications.word_vectors.files import write_vectors
 from epochal.choose.store import Store
 from epochal.choose.trial import Trial
 from epochal.curves import Curves
 from epochal.data import encode_new, encoder_from_dict, load, windows
-from epochal.data.ranking import rank_pairs
+from epochal.data.rankings.ranking import rank_pairs
 from epochal.data.recipe import Recipe
-from epochal.data.texts import text
+from epochal.data.texts.texts import text
 from epochal.models import Variables, shapes_of
 from epochal.models.starts import Initial, start_of
-from epochal.prepare import prepare
 from epochal.settings import Settings
-from epochal.words import WordVectors
-from epochal.words.files import write_vectors
+from epochal.training.prepare import prepare
+from epochal.training.request import ask_again, document
 
 from .kinds import Case, Kind, register
 from .kinds_tables import RACES, SERIES, TABLE, TEXTS, summary

@@ -20,14 +20,14 @@ from safetensors.numpy import load as load_tensors
 import epochal as ep
 from epochal.cli.main import main
 from epochal.data import windows
-from epochal.data.ranking import rank_pairs
-from epochal.data.texts import text
-from epochal.run import disk, load_record, save
-from epochal.run.checkpoints import Checkpoints, Piece
-from epochal.run.listing import listing
-from epochal.run.sealed import seal
-from epochal.run.trace import seen_throughout
-from epochal.run.verify import verify
+from epochal.data.rankings.ranking import rank_pairs
+from epochal.data.texts.texts import text
+from epochal.runs import disk, load_record, save
+from epochal.runs.checkpoints import Checkpoints, Piece
+from epochal.runs.listing import listing
+from epochal.runs.sealed import seal
+from epochal.runs.trace import seen_throughout
+from epochal.runs.verify import verify
 
 from .kinds import Case, Kind, register
 from .kinds_files import _tensors

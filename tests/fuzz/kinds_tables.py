@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from epochal.data import encode_new, load, windows
-from epochal.data.ranking import rank_pairs
-from epochal.data.texts import text
+from epochal.data.rankings.ranking import rank_pairs
+from epochal.data.texts.texts import text
 
 from .kinds import Case, Kind, register
 from .mutate import CELLS, HOSTILE, NUMBERS, mutated_bytes, mutated_text

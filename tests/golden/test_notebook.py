@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import epochal as ep
-from epochal.html_view import chart, facts, items, table, view
+from epochal.common.notebook_view import chart, facts, items, table, view
 
 pytestmark = pytest.mark.slow
 
@@ -201,7 +201,7 @@ def test_negative_control_the_checker_finds_what_is_wrong():
 
 def test_progress_in_a_notebook_is_updated_in_place_ten_times_a_second(monkeypatch):
     display = pytest.importorskip("IPython.display")
-    from epochal.progress.notebook import Notebook
+    from epochal.training.progress.notebook import Notebook
 
     shown, updated = [], []
     handle = SimpleNamespace(update=lambda one: updated.append(one.data))

@@ -12,9 +12,9 @@ import pytest
 
 import epochal as ep
 from epochal.choose.progress import Step, Steps
-from epochal.events import Unsaved
-from epochal.faces import in_python
-from epochal.progress import Watcher, display
+from epochal.common.faces import in_python
+from epochal.training.events import Unsaved
+from epochal.training.progress import Watcher, display
 
 RANDOM = np.random.default_rng(7)
 FRAME = pd.DataFrame(

@@ -11,8 +11,8 @@ import pytest
 
 import epochal as ep
 from epochal.cli.main import main
+from epochal.common.faces import in_python
 from epochal.curves import Verdict
-from epochal.faces import in_python
 
 
 def homes(folder: Path, *, unit: bool, name: str = "homes.csv") -> Path:

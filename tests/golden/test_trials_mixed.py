@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from epochal import load_data as load
-from epochal.data.date_forms import written_dates
-from epochal.data.new import encode_new
+from epochal.data.tables.new import encode_new
+from epochal.data.values.date_forms import written_dates
 from epochal.errors import Refusal
 
 

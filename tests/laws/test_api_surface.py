@@ -121,7 +121,7 @@ def test_the_check_of_imports_notices_a_wrong_one(tmp_path, monkeypatch):
     monkeypatch.setitem(globals(), "SOURCE", tmp_path)
     wrong = tmp_path / "plan" / "bad.py"
     wrong.parent.mkdir()
-    wrong.write_text("def f():\n    from epochal.training import fit\n    return fit\n")
+    wrong.write_text("def f():\n    from epochal.training.train import fit\n    return fit\n")
     with pytest.raises(AssertionError, match="imports training, which come after it"):
         test_imports_point_only_upwards(wrong)
 

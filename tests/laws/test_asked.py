@@ -15,21 +15,16 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import epochal as ep
-from epochal.asked import (
-    ask_again,
-    changed_conditions,
-    conditions_of,
-    differences,
-    document,
-    identity,
-)
-from epochal.asked.program import program_digest
-from epochal.asked.said import read_settings, write_settings
-from epochal.driving import make_lane
 from epochal.plan.tracks import Tracks
-from epochal.prepare import prepare
-from epochal.prepared import Prepared
 from epochal.settings import Settings
+from epochal.training.differences import differences
+from epochal.training.identity import identity
+from epochal.training.json_settings import read_settings, write_settings
+from epochal.training.loop import make_lane
+from epochal.training.prepare import prepare
+from epochal.training.prepared import Prepared
+from epochal.training.program import program_digest
+from epochal.training.request import ask_again, changed_conditions, conditions_of, document
 from helpers import assert_same_bits
 
 ROWS = 40

@@ -13,12 +13,12 @@ from scipy import stats
 from tests.helpers import assert_same_bits
 
 import epochal as ep
-from epochal.driving import make_lane
 from epochal.models import Variables
 from epochal.models.augment import Augmented, augmented, transforms_of
 from epochal.models.transforms import Brightness, Contrast, Crop, Flip, Rotate, Shift
-from epochal.prepare import prepare
 from epochal.settings import Settings
+from epochal.training.loop import make_lane
+from epochal.training.prepare import prepare
 
 ALL = (Flip("both"), Shift(1.5), Crop(1), Rotate(20), Brightness(0.1), Contrast(0.2))
 SOME = (Flip(), Crop(1), Brightness(0.1))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from epochal.errors import Refusal
-from epochal.run.checkpoints import Checkpoints, Piece, find, newest
+from epochal.runs.checkpoints import Checkpoints, Piece, find, newest
 from helpers import assert_same_bits
 
 IDENTITY = {"seed": 1, "samples": 53, "fingerprint": "ab"}

@@ -16,12 +16,12 @@ import pytest
 
 import epochal as ep
 from epochal.choose.advice import Advice
-from epochal.choose.advice_plot import plot
 from epochal.choose.advise import advise
 from epochal.choose.progress import Step
 from epochal.choose.trial import Interrupted
-from epochal.driving import Control
 from epochal.errors import Refusal
+from epochal.report.paper.advice import plot
+from epochal.training.loop import Control
 
 ROWS = 100
 NET = ep.MLP(4)

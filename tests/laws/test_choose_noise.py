@@ -21,12 +21,12 @@ from epochal.choose.moments import (
     per_sample_moments,
     two_batch_moments,
 )
-from epochal.driving import make_lane
 from epochal.engine.state import Part
 from epochal.engine.update import packing
 from epochal.models import LOSSES, functions, shapes_of
-from epochal.prepare import prepare
 from epochal.settings import Settings
+from epochal.training.loop import make_lane
+from epochal.training.prepare import prepare
 from helpers import assert_same_bits
 
 LOG_LOSS = LOSSES["log_loss"].function

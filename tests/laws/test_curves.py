@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from epochal.common.metric_names import higher_is_better
 from epochal.curves import Curves, picture
-from epochal.directions import higher_is_better
 from epochal.errors import Refusal
 
 

@@ -15,9 +15,9 @@ import pytest
 import epochal as ep
 from epochal.engine.memory import device_memory, state_bytes
 from epochal.engine.program import fresh
-from epochal.prepare import prepare
-from epochal.prepared import Prepared
 from epochal.settings import Settings
+from epochal.training.prepare import prepare
+from epochal.training.prepared import Prepared
 
 RANDOM = np.random.default_rng(3)
 DATA = RANDOM.normal(size=(100, 5)).astype(np.float32), RANDOM.integers(0, 2, 100).astype(np.int32)

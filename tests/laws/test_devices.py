@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import epochal as ep
-from epochal.lanes import groups_of
+from epochal.training.lanes import groups_of
 
 pytestmark = pytest.mark.slow
 

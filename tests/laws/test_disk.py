@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-import epochal.run
-from epochal.run import disk
+import epochal.runs
+from epochal.runs import disk
 
 OF_OS = {
     *("fsync", "fdatasync", "rename", "replace", "link", "symlink", "unlink", "remove", "mkdir", "makedirs"),
@@ -36,7 +36,7 @@ def writes(path):
 
 
 def test_nothing_else_writes_to_a_run_folder():
-    room = Path(epochal.run.__file__).parent
+    room = Path(epochal.runs.__file__).parent
     found = {path.name: list(writes(path)) for path in room.glob("*.py")}
     assert set(found.pop("disk.py")) >= {"os.open", "os.write", "os.fsync", "os.rename"}, "it would be seen"
     assert {name: calls for name, calls in found.items() if calls} == {}

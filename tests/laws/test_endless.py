@@ -13,7 +13,7 @@ import pytest
 import epochal as ep
 from epochal.errors import DataFailed
 from epochal.report.of_run import document_of
-from epochal.run.trace import audited, formed, seen
+from epochal.runs.trace import audited, formed, seen
 
 RANDOM = np.random.default_rng(3)
 X = RANDOM.normal(size=(3000, 4)).astype(np.float32)

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 
 import epochal as ep
-from epochal.driving import make_lane
 from epochal.engine import compiler
 from epochal.engine.update import packing
 from epochal.models import loss_for
-from epochal.prepare import prepare
 from epochal.settings import Settings
+from epochal.training.loop import make_lane
+from epochal.training.prepare import prepare
 from helpers import assert_close, assert_same_bits
 
 RANDOM = np.random.default_rng(5)

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import epochal as ep
-from epochal.driving import curves_of, make_lane
 from epochal.engine import compiler
-from epochal.prepare import prepare
 from epochal.settings import Settings
+from epochal.training.loop import curves_of, make_lane
+from epochal.training.prepare import prepare
 from helpers import assert_close, assert_same_bits
 
 RANDOM = np.random.default_rng(8)

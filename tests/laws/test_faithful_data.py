@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import epochal as ep
-from epochal.data.known_labels import spellings
-from epochal.data.rounding import loses_differences
 from epochal.data.standardize import fit_scaling, fit_target_scaling
+from epochal.data.tables.known_labels import spellings
+from epochal.data.values.rounding import loses_differences
 
 ROWS, HELD = 60, 12
 OPTIONS = {"split": "chronological", "validation": 6, "test": 6, "epochs": 2, "batch_size": 8, "metrics": ()}

@@ -13,7 +13,7 @@ import sys
 import pytest
 
 from epochal.errors import Refusal
-from epochal.run.lock import locked
+from epochal.runs.lock import locked
 
 
 def refused(folder):
@@ -44,7 +44,7 @@ def test_what_the_file_says_is_never_an_obstacle(tmp_path, content):
 
 def test_a_writer_that_was_killed_holds_nothing(tmp_path):
     code = (
-        "import os, sys, pathlib; from epochal.run.lock import locked\n"
+        "import os, sys, pathlib; from epochal.runs.lock import locked\n"
         "with locked(pathlib.Path(sys.argv[1])):\n"
         "    print('locked', flush=True); sys.stdin.read()"
     )

@@ -20,7 +20,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import epochal as ep
-from epochal import driving
 from epochal.engine.gradient import gradient, pieces
 from epochal.engine.memory import besides
 from epochal.engine.optimizers import OPTIMIZERS, Optimizer
@@ -28,9 +27,10 @@ from epochal.engine.program import fresh
 from epochal.engine.schedules import Schedule
 from epochal.engine.state import Part
 from epochal.engine.update import packing, update
-from epochal.lanes import Lanes
-from epochal.prepare import prepare
 from epochal.settings import Settings
+from epochal.training import loop as driving
+from epochal.training.lanes import Lanes
+from epochal.training.prepare import prepare
 from helpers import assert_close, assert_same_bits
 
 POOL, BATCH, MICRO, UPDATES = 64, 53, 8, 4

@@ -14,7 +14,7 @@ from flax import nnx
 
 import epochal as ep
 from epochal.nn import NETWORKS, Recurrent
-from epochal.run import save
+from epochal.runs import save
 from helpers import assert_close, assert_same_bits
 
 RANDOM = np.random.default_rng(6)
@@ -162,7 +162,7 @@ def test_kernels_start_as_they_are_documented():
 
 def test_flax_is_imported_only_where_a_network_needs_it():
     code = (
-        "import sys, epochal, epochal.cli.train, epochal.run.folder, epochal.training; epochal.MLP(3); "
+        "import sys, epochal, epochal.cli.train, epochal.runs.folder, epochal.training.train; epochal.MLP(3); "
         "print('flax' in sys.modules); epochal.CNN(3); print('flax' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -21,8 +21,8 @@ from jax import lax
 import epochal as ep
 from epochal.data import Dataset
 from epochal.plan.threefry import words
-from epochal.prepare import prepare
 from epochal.settings import Settings
+from epochal.training.prepare import prepare
 from helpers import assert_close
 
 

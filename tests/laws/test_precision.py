@@ -16,8 +16,6 @@ from flax import nnx
 from jax.extend.core import jaxprs_in_params
 
 import epochal as ep
-from epochal.asked.program import program_digest
-from epochal.driving import make_lane
 from epochal.engine.gradient import gradient
 from epochal.engine.program import fresh
 from epochal.engine.schedules import Schedule
@@ -25,8 +23,10 @@ from epochal.engine.state import Part
 from epochal.engine.update import packing, update
 from epochal.models import PRECISIONS, Variables, as_model, computing_in, loss_for
 from epochal.nn import lowering
-from epochal.prepare import prepare
 from epochal.settings import Settings
+from epochal.training.loop import make_lane
+from epochal.training.prepare import prepare
+from epochal.training.program import program_digest
 from helpers import assert_same_bits
 
 UNIT = 2.0**-8

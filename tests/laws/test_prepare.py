@@ -13,9 +13,9 @@ import pytest
 
 import epochal as ep
 from epochal.data import load
-from epochal.prepare import prepare
 from epochal.settings import Settings
-from epochal.weighing import weights_of_classes
+from epochal.training.class_weights import weights_of_classes
+from epochal.training.prepare import prepare
 
 RANDOM = np.random.default_rng(5)
 X = RANDOM.normal(size=(60, 3)).astype(np.float32)

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from scipy.stats import kendalltau
 
 import epochal as ep
-from epochal.data.pairs import Pairing, pairs_of
+from epochal.data.rankings.pairs import Pairing, pairs_of
 from epochal.data.split import split_groups
 from epochal.errors import Refusal
-from epochal.run.trace import seen
+from epochal.runs.trace import seen
 
 RACES = st.lists(
     st.tuples(st.integers(0, 4), st.sampled_from([1.0, 2.0, 3.0, float("nan")])), min_size=1, max_size=25

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import epochal as ep
-from epochal.training import Events
+from epochal.training.train import Events
 
 RANDOM = np.random.default_rng(5)
 X = RANDOM.normal(size=(61, 4)).astype(np.float32)
@@ -120,7 +120,7 @@ def test_what_was_kept_at_an_epochs_end_begins_the_next_one(remainder, tmp_path)
 
 
 def going_on(folder):
-    from epochal.resuming import resuming
+    from epochal.training.resume import resuming
 
     events = resuming(folder, data=DATA)
     assert isinstance(events, Events)

@@ -17,8 +17,8 @@ import pytest
 
 import epochal as ep
 from epochal.errors import Refusal
-from epochal.run import Scores, load_record
-from epochal.run.trace import formed, seen, seen_throughout
+from epochal.runs import Scores, load_record
+from epochal.runs.trace import formed, seen, seen_throughout
 from helpers import assert_same_bits
 
 RANDOM = np.random.default_rng(6)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epochal.errors import Refusal
-from epochal.run.sealed import canonical, digest, parse, read_sealed, seal, unseal
+from epochal.runs.sealed import canonical, digest, parse, read_sealed, seal, unseal
 
 PATH = Path("run.json")
 JSON = st.recursive(

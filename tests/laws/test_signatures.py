@@ -14,7 +14,7 @@ import pytest
 
 import epochal as ep
 from epochal.settings import Settings
-from epochal.signatures import described_options, takes_options
+from epochal.training.signatures import described_options, takes_options
 
 FUNCTIONS = {
     "fit": (),

@@ -14,10 +14,10 @@ import pytest
 import epochal as ep
 from epochal.data.rows import ArrayRows, FileRows
 from epochal.data.standardize import Scaling, fit_scaling
-from epochal.driving import make_lane
 from epochal.engine.feed import Feed, Reader
-from epochal.prepare import prepare
 from epochal.settings import Settings
+from epochal.training.loop import make_lane
+from epochal.training.prepare import prepare
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(211, 5)).astype(np.float32)
@@ -147,7 +147,7 @@ def test_a_size_that_is_rare_at_last_is_read_together_before() -> None:
 
 
 def test_rows_of_a_file_are_those_of_the_array(tmp_path: Path, mapped: np.ndarray) -> None:
-    from epochal.data.large import rows_of_array
+    from epochal.data.streams.large import rows_of_array
 
     some = np.array([7, 8, 9, 3, 210, 3, 0])
     part = mapped[2:]

@@ -13,13 +13,13 @@ import pytest
 
 import epochal as ep
 from epochal.data import load
-from epochal.data.hugging import HuggingRows
-from epochal.data.items import ItemRows
 from epochal.data.rows import FileRows, Rows
+from epochal.data.streams.hugging_face import HuggingRows
+from epochal.data.streams.items import ItemRows
 from epochal.engine.feed import Feed
 from epochal.errors import DataFailed
-from epochal.prepare import prepare
 from epochal.settings import Settings
+from epochal.training.prepare import prepare
 
 RANDOM = np.random.default_rng(4)
 ROWS = 400

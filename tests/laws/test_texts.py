@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import epochal as ep
-from epochal.data.tokens import encode_texts, learn_tokenizer, padded, read_tokenizer
-from epochal.prepare import prepare
+from epochal.data.texts.tokens import encode_texts, learn_tokenizer, padded, read_tokenizer
 from epochal.settings import Settings
+from epochal.training.prepare import prepare
 
 WORDS = ("good", "bad", "film", "plot", "dull", "fine")
 

@@ -12,7 +12,7 @@ from benchmarks.known_curves import TRUTHS, Known, drawn
 import epochal as ep
 from epochal.curves import Curves, Verdict, judge
 from epochal.errors import Refusal
-from epochal.run.concerns import concerns_of
+from epochal.runs.concerns import concerns_of
 
 evidence, verdict = (importlib.import_module(f"epochal.curves.{n}") for n in ("evidence", "verdict"))
 

@@ -11,8 +11,8 @@ from sklearn import metrics as oracle
 import epochal as ep
 from epochal.errors import Refusal
 from epochal.models import best_threshold, confusion_at
-from epochal.run import load, load_record
-from epochal.run.threshold import decide
+from epochal.runs import load, load_record
+from epochal.runs.threshold import decide
 
 
 def worth(rule, true, taken):

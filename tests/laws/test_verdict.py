@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
+from epochal.common.faces import in_python
 from epochal.curves import KINDS, Curves, Verdict, judge
-from epochal.faces import in_python
 
 EPOCHS = np.arange(151.0)
 

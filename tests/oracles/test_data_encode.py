@@ -181,8 +181,8 @@ def test_an_example_written_and_read_is_the_same(name, tmp_path):
 def test_streaming_gives_the_same_as_reading_whole(frame, tmp_path, monkeypatch):
     frame.to_csv(tmp_path / "table.csv", index=False)
     whole = load(tmp_path / "table.csv").fingerprint
-    monkeypatch.setattr("epochal.data.text.STREAM_BYTES", 0)
-    monkeypatch.setattr("epochal.data.text._BLOCK_BYTES", 600)
+    monkeypatch.setattr("epochal.data.files.text.STREAM_BYTES", 0)
+    monkeypatch.setattr("epochal.data.files.text._BLOCK_BYTES", 600)
     assert load(tmp_path / "table.csv").fingerprint == whole
 
 
@@ -192,8 +192,8 @@ def test_a_late_surprise_widens_the_column(stream, tmp_path, monkeypatch):
     rows[1900] = "0.5,red,4.5,3000000000,1"
     (tmp_path / "late.csv").write_text("a,b,c,d,y\n" + "\n".join(rows) + "\n")
     if stream:
-        monkeypatch.setattr("epochal.data.text.STREAM_BYTES", 0)
-    monkeypatch.setattr("epochal.data.text._BLOCK_BYTES", 1000)
+        monkeypatch.setattr("epochal.data.files.text.STREAM_BYTES", 0)
+    monkeypatch.setattr("epochal.data.files.text._BLOCK_BYTES", 1000)
     found = load(tmp_path / "late.csv", categorical=["b"])
     assert found.inputs[1900, 0] == 0.5
     assert found.inputs[1900, found.features.index("c")] == 4.5

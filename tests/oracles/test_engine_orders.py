@@ -14,7 +14,7 @@ import pytest
 
 import epochal as ep
 from epochal.engine import compiler
-from epochal.run import load_record
+from epochal.runs import load_record
 
 RANDOM = np.random.default_rng(12)
 ROWS, RATE = 40, 0.3

@@ -11,7 +11,7 @@ import pytest
 
 import epochal as ep
 from epochal.curves import summarize
-from epochal.run.forecast import ForecastScores, Naive
+from epochal.runs.forecast import ForecastScores, Naive
 
 LAGS, HORIZON = 8, 3
 

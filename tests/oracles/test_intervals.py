@@ -6,7 +6,7 @@ import pytest
 
 from epochal.curves import summarize
 from epochal.curves.intervals import influences, new_samples, optimism, variance
-from epochal.run.figures import blocks_of
+from epochal.runs.figures import blocks_of
 
 ROWS, REPEATS, EPOCHS, TABLES = 200, 5, 12, 300
 

@@ -12,9 +12,9 @@ import epochal as ep
 from epochal.engine.optimizers import OPTIMIZERS, averaged, optimizer_for
 from epochal.engine.schedules import Schedule
 from epochal.engine.update import _noisy, packing
-from epochal.lanes import Lanes
 from epochal.models import LOSSES, loss_for, smoothed
-from epochal.prepared import Prepared
+from epochal.training.lanes import Lanes
+from epochal.training.prepared import Prepared
 from helpers import assert_close, assert_same_bits, batches, need
 
 RANDOM = np.random.default_rng(5)
@@ -228,8 +228,8 @@ def test_gradient_noise_has_the_variance_of_the_paper():
 
 
 def _spec(**options):
-    from epochal.prepare import prepare
     from epochal.settings import Settings
+    from epochal.training.prepare import prepare
 
     return prepare(MODEL, (X, CLASSES), Settings.of(PLAIN | options)).spec
 

@@ -9,9 +9,9 @@ from sklearn import metrics as oracle
 from sklearn.metrics import get_scorer, make_scorer
 
 import epochal as ep
-from epochal.directions import higher_is_better
-from epochal.lanes import Lanes
-from epochal.prepared import Prepared
+from epochal.common.metric_names import higher_is_better
+from epochal.training.lanes import Lanes
+from epochal.training.prepared import Prepared
 from helpers import assert_same_bits
 
 RANDOM = np.random.default_rng(2)

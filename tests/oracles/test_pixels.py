@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import epochal as ep
-from epochal.data.pixels import header, pixels
+from epochal.data.images.pixels import header, pixels
 from epochal.errors import DataFailed
 
 RANDOM = np.random.default_rng(1)

@@ -8,8 +8,8 @@ from sklearn import metrics as oracle
 
 from epochal.errors import Refusal
 from epochal.models import METRICS
-from epochal.run import load_record
-from epochal.run.per_class import decided, most_confused, per_class
+from epochal.runs import load_record
+from epochal.runs.per_class import decided, most_confused, per_class
 
 RANDOM = np.random.default_rng(2)
 

@@ -81,8 +81,8 @@ def test_parameters_are_those_of_a_loop_that_hands_the_state_on(run, data):
 
 def _first_key(data, run):
     """The key from which the parameters of the first repeat were drawn."""
-    from epochal.prepare import prepare
     from epochal.settings import Settings
+    from epochal.training.prepare import prepare
 
     settings = Settings.of({**OPTIONS, "validation": 5})
     return prepare(ep.LSTM(5), data, settings).source(range(1)).init_keys[0]
@@ -90,9 +90,9 @@ def _first_key(data, run):
 
 @pytest.mark.parametrize("budget", [1, 3])
 def test_where_a_call_ends_changes_no_bit_of_a_carried_state(run, data, budget):
-    from epochal.driving import make_lane
-    from epochal.prepare import prepare
     from epochal.settings import Settings
+    from epochal.training.loop import make_lane
+    from epochal.training.prepare import prepare
 
     prepared = prepare(ep.LSTM(5), data, Settings.of({**OPTIONS, "validation": 5}))
     lane = make_lane(prepared, range(1), fixed_budget=budget)

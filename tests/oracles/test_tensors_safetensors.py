@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from epochal.errors import Refusal
-from epochal.run import disk, tensors
-from epochal.run.disk import Written, measure
-from epochal.run.tensors import parse_tensors, read_tensors, write_tensors
+from epochal.runs import disk, tensors
+from epochal.runs.disk import Written, measure
+from epochal.runs.tensors import parse_tensors, read_tensors, write_tensors
 
 KNOWN = [
     np.dtype(kind) for kind in ["?", "u1", "i1", "i2", "u2", "f2", "i4", "u4", "f4", "c8", "f8", "i8", "u8"]

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 import epochal as ep
+from epochal.applications.word_vectors.corpus import read_corpus
+from epochal.applications.word_vectors.learn import Learning
+from epochal.applications.word_vectors.pairs import draws, make_pairs, thinned, within_reach
+from epochal.applications.word_vectors.skipgram import SkipGram, alias_table, pair_loss
 from epochal.engine.update import FLAT_LIMIT
-from epochal.words.corpus import read_corpus
-from epochal.words.learn import Learning
-from epochal.words.pairs import draws, make_pairs, thinned, within_reach
-from epochal.words.skipgram import SkipGram, alias_table, pair_loss
 from helpers import assert_close, batches
 
 ROOT = Path(__file__).parents[2]

@@ -13,9 +13,9 @@ from epochal.choose.grid import said
 from epochal.choose.noise import NoiseOverTraining
 from epochal.choose.reached import Effort
 from epochal.choose.timing import TimingCurve
+from epochal.common.faces import in_python
 from epochal.curves import Curves, Summary
-from epochal.faces import in_python
-from epochal.run.folder import plain
+from epochal.runs.folder import plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -258,7 +258,7 @@ class Advice:
 
     def plot(self, path: str | Path | None = None) -> Figure:
         """Draw price and update time against the batch size, the best epochs and the curve."""
-        from epochal.choose.advice_plot import plot
+        from epochal.report.paper.advice import plot
 
         return plot(self, path)
 
@@ -276,7 +276,7 @@ class Advice:
         return self.summary()
 
     def _repr_html_(self) -> str:
-        from epochal.choose.found_html import advice_html
+        from epochal.report.notebook.choices import advice_html
 
         return advice_html(self)
 

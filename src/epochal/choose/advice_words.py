@@ -6,7 +6,7 @@ import math
 
 from epochal.choose.confirm import Confirmed
 from epochal.choose.search import rate_at
-from epochal.directions import label_of
+from epochal.common.metric_names import label_of
 
 __all__ = ["answer", "remarks"]
 

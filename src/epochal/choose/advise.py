@@ -25,13 +25,13 @@ from epochal.choose.progress import Steps, Watch
 from epochal.choose.setting import Setting
 from epochal.choose.store import Store
 from epochal.data import joined
-from epochal.driving import Control
 from epochal.errors import Refusal, did_you_mean
-from epochal.gathered import as_dataset
 from epochal.plan import BatchSchedule
-from epochal.run.choices import keep_choice
+from epochal.runs.choices import keep_choice
 from epochal.settings import Options, Settings, plain_number
-from epochal.signatures import takes_options
+from epochal.training.loop import Control
+from epochal.training.samples import as_dataset
+from epochal.training.signatures import takes_options
 
 __all__ = ["advise"]
 

@@ -22,10 +22,10 @@ from epochal.choose.reached import Effort, effort, relative_effort
 from epochal.choose.search import Point, Search, rate_at
 from epochal.choose.timing import Timer
 from epochal.choose.words import called
+from epochal.common.metric_names import higher_is_better
 from epochal.curves import Curves, Summary, summarize
-from epochal.describe import conditions, describe_data
-from epochal.directions import higher_is_better
 from epochal.models import bounds_of
+from epochal.training.describe import conditions, describe_data
 
 __all__ = ["Evidence", "conclude"]
 

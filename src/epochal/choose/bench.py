@@ -19,26 +19,26 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from epochal.asked.program import program_digest
 from epochal.choose.away import Away, Parcel
 from epochal.choose.setting import Setting
 from epochal.choose.store import Store
 from epochal.choose.trial import BROKEN, Interrupted, Job, Trial
 from epochal.choose.until import Until
+from epochal.common.waiting import PATIENCE_SECONDS, ended
 from epochal.curves import Curves
-from epochal.describe import describe_settings
-from epochal.driving import Control, curves_of
 from epochal.engine.lane import Evaluation, Lane, Source
 from epochal.engine.memory import fits
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, RUNNING, Progress
 from epochal.errors import Refusal
-from epochal.hosts import together
-from epochal.lanes import cores
 from epochal.plan.column import Column
-from epochal.prepare import prepare
-from epochal.prepared import Prepared
 from epochal.settings import Settings
-from epochal.waiting import PATIENCE_SECONDS, ended
+from epochal.training.describe import describe_settings
+from epochal.training.hosts import together
+from epochal.training.lanes import cores
+from epochal.training.loop import Control, curves_of
+from epochal.training.prepare import prepare
+from epochal.training.prepared import Prepared
+from epochal.training.program import program_digest
 
 __all__ = ["Bench"]
 

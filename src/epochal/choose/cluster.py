@@ -9,9 +9,9 @@ from typing import Any
 from epochal.choose.away import Luggage, Parcel, unpacked
 from epochal.choose.bench import Bench
 from epochal.choose.trial import Job, Trial
-from epochal.cluster.dispatch import Cluster
-from epochal.driving import Control
-from epochal.prepared import Prepared
+from epochal.training.cluster.dispatch import Cluster
+from epochal.training.loop import Control
+from epochal.training.prepared import Prepared
 
 __all__ = ["Sweep", "going_to"]
 

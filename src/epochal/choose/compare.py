@@ -18,7 +18,6 @@ from typing import Any
 import jax
 
 import epochal
-from epochal.asked.program import program_digest
 from epochal.choose.bench import Bench
 from epochal.choose.cluster import going_to
 from epochal.choose.comparison import Comparison, Tuned
@@ -35,17 +34,18 @@ from epochal.choose.store import Store
 from epochal.choose.timing import TimingCurve, measure
 from epochal.choose.trial import Job, Trial
 from epochal.choose.words import said_time
+from epochal.common.metric_names import higher_is_better
+from epochal.common.waiting import side_by_side
 from epochal.data import joined
-from epochal.directions import higher_is_better
-from epochal.driving import Control
 from epochal.errors import Refusal
-from epochal.lanes import cores
 from epochal.plan import Plan
-from epochal.run.choices import keep_choice
+from epochal.runs.choices import keep_choice
 from epochal.settings import Settings
-from epochal.signatures import takes_options
 from epochal.stopping import budgets
-from epochal.waiting import side_by_side
+from epochal.training.lanes import cores
+from epochal.training.loop import Control
+from epochal.training.program import program_digest
+from epochal.training.signatures import takes_options
 
 __all__ = ["compare"]
 

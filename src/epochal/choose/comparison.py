@@ -14,10 +14,10 @@ from epochal.choose.race import Dropped
 from epochal.choose.reached import Effort
 from epochal.choose.timing import TimingCurve
 from epochal.choose.words import said_time
+from epochal.common.faces import in_python
 from epochal.curves import Curves, Summary
 from epochal.errors import Refusal, did_you_mean, require
-from epochal.faces import in_python
-from epochal.run.folder import plain
+from epochal.runs.folder import plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -211,7 +211,7 @@ class Comparison:
         return f"<Comparison of {len(self.rows)} settings at {self.at}: {self.answer}>"
 
     def _repr_html_(self) -> str:
-        from epochal.choose.found_html import comparison_html
+        from epochal.report.notebook.choices import comparison_html
 
         return comparison_html(self)
 
@@ -271,13 +271,13 @@ class Comparison:
         return dict(plain(found))
 
     def plot(self, path: str | Path | None = None, *, style: str = "light") -> Figure:
-        """Draw curves, quality against time, and updates to the target; see `epochal.choose.plots`.
+        """Draw curves, quality against time, and updates to the target; see `epochal.report.paper.comparison`.
 
         Args:
             path: also save there, in the format of the suffix.
             style: "light", "dark", or "auto" (transparent, for either background).
         """
-        from epochal.choose.plots import plot
+        from epochal.report.paper.comparison import plot
 
         return plot(self, path, style=style)
 

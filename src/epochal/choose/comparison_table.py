@@ -7,7 +7,7 @@ import math
 from epochal.choose.comparison import Comparison, Row
 from epochal.choose.reached import Effort
 from epochal.choose.words import ranged, said_time
-from epochal.layout import aligned
+from epochal.common.layout import aligned
 
 __all__ = ["behind", "cells_of", "lines_of", "mark_of", "marks_of"]
 

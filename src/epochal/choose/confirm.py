@@ -14,8 +14,8 @@ from epochal.choose.goal import baseline, best_epoch, negligible
 from epochal.choose.search import Point, Search
 from epochal.choose.trial import Job, Trial
 from epochal.models import bounds_of
-from epochal.prepare import USUAL_BATCH
 from epochal.settings import Settings
+from epochal.training.prepare import USUAL_BATCH
 
 __all__ = ["Confirmed", "Lengths", "confirm", "lengths_of", "usual_point"]
 

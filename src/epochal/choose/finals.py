@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from epochal.choose.search import Point
 from epochal.choose.trial import Trial
+from epochal.common.metric_names import higher_is_better
 from epochal.curves import Summary, summarize
 from epochal.curves.statistics import t_factor
-from epochal.directions import higher_is_better
 
 __all__ = ["Final", "Rules", "chosen", "epochs_of_others", "final_of", "steady", "widened"]
 

@@ -18,7 +18,7 @@ from epochal.choose.levels import Levels
 from epochal.choose.pilot import Pilot
 from epochal.choose.search import SCREEN, Point, Search, rate_shift
 from epochal.choose.trial import Job, Trial
-from epochal.directions import higher_is_better
+from epochal.common.metric_names import higher_is_better
 
 __all__ = ["finest", "levels_of", "sizes_beside"]
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from epochal.choose.bench import Bench
 from epochal.choose.reached import Reached, first_reached
 from epochal.choose.trial import Trial
-from epochal.conclude import constant_figures
-from epochal.directions import higher_is_better
+from epochal.common.metric_names import higher_is_better
 from epochal.errors import Refusal
+from epochal.training.result import constant_figures
 
 __all__ = [
     "NEGLIGIBLE",

@@ -13,8 +13,8 @@ from epochal.choose.fairness import Length
 from epochal.choose.goal import reached_in
 from epochal.choose.reached import Reached
 from epochal.choose.trial import Trial
+from epochal.common.metric_names import higher_is_better
 from epochal.curves import Curves
-from epochal.directions import higher_is_better
 
 __all__ = ["Judged", "judge_trial", "reached_by", "unsteadiness"]
 

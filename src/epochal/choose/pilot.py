@@ -18,7 +18,7 @@ from epochal.choose.moments import NoiseScale
 from epochal.choose.noise import NoiseOverTraining, during, over_training
 from epochal.choose.search import FURTHEST, SCREEN, Point, Search
 from epochal.choose.trial import Job, Trial
-from epochal.directions import higher_is_better
+from epochal.common.metric_names import higher_is_better
 
 __all__ = ["Pilot", "long_trainings", "noise_along", "pilot", "pilot_size", "steadiest"]
 

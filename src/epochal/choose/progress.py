@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from epochal.common.faces import in_python
 from epochal.data.encoders import loader_of
-from epochal.faces import in_python
-from epochal.progress import Display, display
-from epochal.progress.numbers import duration, thousands
-from epochal.progress.opening import dataset_lines
-from epochal.progress.status import Stoppable
+from epochal.training.progress import Display, display
+from epochal.training.progress.numbers import duration, thousands
+from epochal.training.progress.opening import dataset_lines
+from epochal.training.progress.status import Stoppable
 
 if TYPE_CHECKING:
     from epochal.data import Dataset

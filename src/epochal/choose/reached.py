@@ -132,7 +132,7 @@ def first_reached(
         updates: after how many updates each evaluation came, increasing; shape (evaluations,).
         values: the quantity at each evaluation; shape (evaluations,).
         target: the value to reach.
-        higher_is_better: see `epochal.directions.higher_is_better`.
+        higher_is_better: see `epochal.common.metric_names.higher_is_better`.
 
     >>> first_reached([0, 10, 20, 30], [1.0, 0.6, 0.2, 0.3], target=0.5)
     Reached(updates=12.5, reached=True)

@@ -25,13 +25,13 @@ from epochal.choose.setting import Setting
 from epochal.choose.timing import TimingCurve
 from epochal.choose.trial import Trial
 from epochal.choose.words import answer, called, repeats_of, too_few
+from epochal.common.metric_names import higher_is_better, label_of
 from epochal.curves import Curves, summarize
-from epochal.describe import conditions, describe_data, describe_settings
-from epochal.directions import higher_is_better, label_of
 from epochal.errors import Refusal
 from epochal.models import bounds_of
 from epochal.plan import Plan
 from epochal.stopping import Budget, any_of
+from epochal.training.describe import conditions, describe_data, describe_settings
 
 __all__ = ["SHARE", "Measured", "concluded"]
 

@@ -21,7 +21,7 @@ from epochal.choose.goal import Goal, negligible, reached_in
 from epochal.choose.reached import Reached, relative_effort
 from epochal.choose.setting import Setting
 from epochal.choose.trial import Job, Trial
-from epochal.directions import higher_is_better
+from epochal.common.metric_names import higher_is_better
 from epochal.errors import Refusal
 
 __all__ = [

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from epochal.directions import higher_is_better
+from epochal.common.metric_names import higher_is_better
 from epochal.engine.rules import Observation
 
 __all__ = ["Until"]

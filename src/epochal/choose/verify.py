@@ -9,9 +9,9 @@ from typing import Any
 
 from epochal.choose.store import damaged_lines
 from epochal.errors import Refusal
-from epochal.run.choices import CHOICE, ChoiceFolder
-from epochal.run.sealed import read_sealed
-from epochal.run.verify import Finding
+from epochal.runs.choices import CHOICE, ChoiceFolder
+from epochal.runs.sealed import read_sealed
+from epochal.runs.verify import Finding
 
 __all__ = ["VerifiedChoice", "verify_choice"]
 

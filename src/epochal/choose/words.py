@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from epochal.choose.pairs import FEWEST
-from epochal.directions import label_of
+from epochal.common.metric_names import label_of
 
 if TYPE_CHECKING:
     from epochal.choose.comparison import Comparison, Row

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from epochal.choose.advice import Advice, Choice, Tried
     from epochal.cli.choice_screen import ChoiceScreen
     from epochal.data import Dataset
-    from epochal.run import Run
+    from epochal.runs import Run
 
 __all__ = ["command"]
 
@@ -50,7 +50,7 @@ def command(
     beats the baseline there is no such command: --quiet and --train then end with status 1.
     """
     from epochal.cli.choice_screen import ChoiceScreen
-    from epochal.run.choices import keep_choice
+    from epochal.runs.choices import keep_choice
 
     if given["all_data"] and not given["train"]:
         raise Refusal("--all-data belongs to --train; give that, too.")
@@ -141,7 +141,7 @@ def _conclude(screen: ChoiceScreen, found: Advice, words: str) -> None:
 
 
 def _choices(found: Advice) -> list[str]:
-    from epochal.layout import aligned
+    from epochal.common.layout import aligned
 
     rows = [
         ("", "take", "range", ""),
@@ -169,7 +169,7 @@ def _tried(found: Advice, width: int) -> list[str]:
     from epochal.choose.reached import written, written_range
     from epochal.choose.words import ranged, said_time
     from epochal.cli.choice_screen import Column, set_in_columns
-    from epochal.directions import label_of
+    from epochal.common.metric_names import label_of
 
     if len(found.tried) < 2:
         return []
@@ -214,8 +214,8 @@ def _name(one: Tried) -> str:
 def _expected(found: Advice) -> list[str]:
     """What the advised setting and the defaults reached with seeds that chose nothing."""
     from epochal.choose.words import said_time
-    from epochal.directions import label_of
-    from epochal.layout import aligned
+    from epochal.common.layout import aligned
+    from epochal.common.metric_names import label_of
 
     figures = {found.column: found.quality, **found.figures}
     rows = [(label_of(name), str(summary)) for name, summary in figures.items()]

@@ -16,7 +16,7 @@ from epochal.errors import Refusal
 
 if TYPE_CHECKING:
     from epochal.cli.choice_screen import ChoiceScreen
-    from epochal.driving import Control
+    from epochal.training.loop import Control
 
 __all__ = ["folder_for", "interruptible", "write_report"]
 
@@ -49,8 +49,8 @@ def interruptible(folder: Path, screen: ChoiceScreen, command: Sequence[str]) ->
 
     A folder that stays names the `command` that goes on with it.
     """
-    from epochal.driving import Control
-    from epochal.run.choices import keep_choice
+    from epochal.runs.choices import keep_choice
+    from epochal.training.loop import Control
 
     control = Control()
     new = [path for path in (folder, *folder.parents) if not path.exists()]

@@ -18,9 +18,9 @@ from rich.live import Live
 from rich.text import Text
 
 from epochal.choose.progress import Pace
-from epochal.layout import aligned, folded
-from epochal.progress.opening import dataset_lines
-from epochal.progress.terminal import PLAIN_SECONDS, live, plain_console, section
+from epochal.common.layout import aligned, folded
+from epochal.training.progress.opening import dataset_lines
+from epochal.training.progress.terminal import PLAIN_SECONDS, live, plain_console, section
 
 if TYPE_CHECKING:
     from epochal.choose.progress import Step

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from epochal.directions import label_of
-from epochal.layout import aligned
-from epochal.run import Run
-from epochal.run.evaluation_text import MOST_CLASSES, by_threshold, distinct, spread
-from epochal.run.per_class import per_class
+from epochal.common.layout import aligned
+from epochal.common.metric_names import label_of
+from epochal.runs import Run
+from epochal.runs.evaluation_text import MOST_CLASSES, by_threshold, distinct, spread
+from epochal.runs.per_class import per_class
 
 __all__ = ["class_sections", "threshold_section"]
 

@@ -53,7 +53,7 @@ def command(
     one that is clearly behind ends early. The same command goes on where it was interrupted.
     """
     from epochal.cli.choice_screen import ChoiceScreen
-    from epochal.run.choices import keep_choice
+    from epochal.runs.choices import keep_choice
 
     screen = ChoiceScreen(quiet=quiet, to_stderr=as_json)
     dataset = load_data(data, given)

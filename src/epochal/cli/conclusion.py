@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.text import Text
 
 from epochal.cli.classes import class_sections, threshold_section
+from epochal.common.layout import aligned
+from epochal.common.metric_names import label_of
 from epochal.curves import picture
-from epochal.directions import label_of
-from epochal.layout import aligned
-from epochal.progress.terminal import section
-from epochal.run import Run
-from epochal.run.evaluation_text import cells
+from epochal.runs import Run
+from epochal.runs.evaluation_text import cells
+from epochal.training.progress.terminal import section
 
 __all__ = ["conclude"]
 

@@ -14,7 +14,7 @@ from epochal.cli.options import reading, reading_options
 from epochal.cli.say import say, say_document
 
 if TYPE_CHECKING:
-    from epochal.run import Evaluation
+    from epochal.runs import Evaluation
 
 __all__ = ["command"]
 
@@ -65,8 +65,8 @@ def command(
     if out is not None:
         check_new_file(out, force)
     from epochal.data import Reading
-    from epochal.run import load
-    from epochal.run.evaluate import evaluate
+    from epochal.runs import load
+    from epochal.runs.evaluate import evaluate
 
     trained = load(run, model)
     found = evaluate(
@@ -92,7 +92,7 @@ def command(
 
 
 def _write(found: Evaluation, document: dict[str, Any], path: Path, suffix: str) -> None:
-    from epochal.run.csv_file import write_table
+    from epochal.runs.csv_file import write_table
 
     if suffix == ".json":
         path.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
@@ -101,8 +101,8 @@ def _write(found: Evaluation, document: dict[str, Any], path: Path, suffix: str)
 
 
 def _show(found: Evaluation) -> None:
-    from epochal.progress.terminal import plain_console, section
-    from epochal.run.evaluation_text import heading, sections
+    from epochal.runs.evaluation_text import heading, sections
+    from epochal.training.progress.terminal import plain_console, section
 
     console = plain_console(to_stderr=False)
     width = max(60, min(120, console.width))

@@ -46,7 +46,7 @@ def join_others(given: dict[str, Any]) -> bool:
             )
     elif all(value is None for value in asked.values()):
         return True
-    from epochal.hosts import join, together
+    from epochal.training.hosts import join, together
 
     join(**asked, names=_NAMES)
     if not together().alone:
@@ -68,7 +68,7 @@ def _take_standard_output(leads: bool) -> None:
 
 def same_folder(folder: Path) -> Path:
     """The folder that process 0 means: a name of its own has the time in it."""
-    from epochal.hosts import together
+    from epochal.training.hosts import together
 
     found: str = together().decide("the run folder", str(folder), lambda wishes: wishes[0])
     return Path(found)

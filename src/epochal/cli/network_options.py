@@ -77,7 +77,7 @@ def _is_given(value: Any) -> bool:
 
 def _are_images(dataset: Dataset) -> bool:
     """Whether the axes of a sample are those of an image: of plain arrays that is assumed."""
-    from epochal.data.images import ImageEncoder
+    from epochal.data.images.images import ImageEncoder
 
     images = dataset.encoder is None or isinstance(dataset.encoder, ImageEncoder)
     return images and len(dataset.shape) in (2, 3)

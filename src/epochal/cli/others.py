@@ -10,7 +10,7 @@ __all__ = ["ended_together", "tell_others"]
 
 def _hosts() -> Any:
     """The module, if anybody has joined others."""
-    return sys.modules.get("epochal.hosts")
+    return sys.modules.get("epochal.training.hosts")
 
 
 def tell_others(words: str) -> None:

@@ -138,8 +138,8 @@ def command(
 def _count(source: str, seed: int, given: dict[str, Any]) -> dict[str, Any]:
     """How many samples of a table train, validate and test."""
     from epochal.data import load
-    from epochal.gathered import Gathered
     from epochal.settings import Settings
+    from epochal.training.samples import Gathered
 
     shares = {name: number_or_path(given[name]) for name in ("validation", "test")}
     for name, share in shares.items():

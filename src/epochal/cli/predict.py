@@ -14,8 +14,8 @@ from epochal.cli.say import say, say_data, say_document, say_note
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:
-    from epochal.run import Prediction
-    from epochal.run.ranking import Ranking
+    from epochal.runs import Prediction
+    from epochal.runs.ranking import Ranking
 
 __all__ = ["command"]
 
@@ -79,16 +79,16 @@ def command(
     """
     if out is not None:
         check_new_file(out, force)
-    from epochal.run.csv_file import PARQUET_SUFFIXES
+    from epochal.runs.csv_file import PARQUET_SUFFIXES
 
     if guard_formulas and (as_json or (out is not None and out.suffix.lower() in PARQUET_SUFFIXES)):
         raise Refusal("--guard-formulas is about CSV, which spreadsheets open; leave it out here.")
     from epochal.data import Reading
     from epochal.models import Pairwise
-    from epochal.run import load
-    from epochal.run.predict import predict
-    from epochal.run.prediction import Prediction
-    from epochal.run.ranking import rank
+    from epochal.runs import load
+    from epochal.runs.predict import predict
+    from epochal.runs.prediction import Prediction
+    from epochal.runs.ranking import rank
 
     trained, told = load(run, model), Reading(**reading_options(given))
     beside: dict[str, Any] = {"with_inputs": with_inputs, "id": columns(id_columns)}
@@ -128,7 +128,7 @@ def _print(prediction: Prediction | Ranking, guard_formulas: bool) -> None:
     """The predictions as CSV on standard output."""
     import io
 
-    from epochal.run.csv_file import write_csv
+    from epochal.runs.csv_file import write_csv
 
     buffer = io.BytesIO()
     write_csv(prediction.to_arrow(), buffer, guard_formulas)

@@ -14,7 +14,7 @@ from epochal.cli.say import say
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:
-    from epochal.run.choices import ChoiceFolder
+    from epochal.runs.choices import ChoiceFolder
 
 __all__ = ["command"]
 
@@ -37,8 +37,8 @@ def command(run: Path, out: Path | None, show: bool) -> None:
 
     Of a comparison or an advice it is the page that was written with it.
     """
-    from epochal.run import load_record
-    from epochal.run.choices import read_choice
+    from epochal.runs import load_record
+    from epochal.runs.choices import read_choice
 
     path = out or run / PAGE
     choice = read_choice(run)

@@ -17,7 +17,7 @@ from epochal.cli.say import say, say_document
 from epochal.cli.train import own_model, result
 
 if TYPE_CHECKING:
-    from epochal.run import Run
+    from epochal.runs import Run
 
 __all__ = ["command"]
 
@@ -70,9 +70,9 @@ def command(ctx: click.Context, /, run: Path, as_json: bool, quiet: bool, **give
     the result that it would have had. `epochal verify RUN` says what a folder holds.
     """
     from epochal.cli.screen import Screen
-    from epochal.driving import Control
-    from epochal.resuming import resuming
-    from epochal.run import Run
+    from epochal.runs import Run
+    from epochal.training.loop import Control
+    from epochal.training.resume import resuming
 
     leads = join_others(given)
     control = Control()

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from epochal.cli import interrupts
 from epochal.cli.say import say
-from epochal.directions import label_of
+from epochal.common.metric_names import label_of
 from epochal.errors import SaveFailed
-from epochal.events import RunEnded
+from epochal.training.events import RunEnded
 
 if TYPE_CHECKING:
     from epochal.cli.screen import Screen
-    from epochal.driving import Control
-    from epochal.run import Run
-    from epochal.training import Events
+    from epochal.runs import Run
+    from epochal.training.loop import Control
+    from epochal.training.train import Events
 
 __all__ = ["exit_status", "last_words", "watched"]
 

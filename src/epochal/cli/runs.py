@@ -13,10 +13,10 @@ import click
 
 from epochal.cli.command import Command
 from epochal.cli.say import say, say_document
-from epochal.layout import aligned, folded
+from epochal.common.layout import aligned, folded
 
 if TYPE_CHECKING:
-    from epochal.run.listing import Entry
+    from epochal.runs.listing import Entry
 
 __all__ = ["command", "lines_of"]
 
@@ -29,7 +29,7 @@ _RIGHT = ("batch", "epochs", "repeats")
 @click.option("--json", "as_json", is_flag=True, help="One JSON array on standard output.")
 def command(folder: Path, as_json: bool) -> None:
     """List the runs, comparisons and advices in FOLDER (runs/ if not given), the newest first."""
-    from epochal.run.listing import listing
+    from epochal.runs.listing import listing
 
     found = listing(folder)
     if as_json:

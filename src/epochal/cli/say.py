@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 import click
 
-from epochal.printable import printable
+from epochal.common.printable import printable
 
 __all__ = ["say", "say_data", "say_document", "say_note"]
 

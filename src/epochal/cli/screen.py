@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 from rich.live import Live
 from rich.text import Text
 
-from epochal.events import Event, Noted, Progressed, Resumed, RunStarted, Unsaved
-from epochal.progress.opening import data_lines, plan_lines, training_lines
-from epochal.progress.status import Status
-from epochal.progress.terminal import PLAIN_SECONDS, live, plain_console, section
+from epochal.training.events import Event, Noted, Progressed, Resumed, RunStarted, Unsaved
+from epochal.training.progress.opening import data_lines, plan_lines, training_lines
+from epochal.training.progress.status import Status
+from epochal.training.progress.terminal import PLAIN_SECONDS, live, plain_console, section
 
 if TYPE_CHECKING:
     from epochal.cli.interrupts import Stoppable
-    from epochal.prepared import Prepared
+    from epochal.training.prepared import Prepared
 
 __all__ = ["Screen"]
 

@@ -51,8 +51,8 @@ def command(
         raise Refusal("--epochs goes with --audit; leave it out, or name one epoch with --epoch.")
     if sample is None and epoch is not None:
         raise Refusal("--epoch goes with --sample; leave it out.")
-    from epochal.run import load_record
-    from epochal.run.trace import audited, formed, seen, seen_throughout
+    from epochal.runs import load_record
+    from epochal.runs.trace import audited, formed, seen, seen_throughout
 
     trained = load_record(run)
     if audit:

@@ -29,9 +29,9 @@ from epochal.errors import Refusal
 if TYPE_CHECKING:
     from epochal.cli.screen import Screen
     from epochal.data import Dataset
-    from epochal.driving import Control
-    from epochal.run import Run
-    from epochal.training import Events
+    from epochal.runs import Run
+    from epochal.training.loop import Control
+    from epochal.training.train import Events
 
 __all__ = ["command", "folder_name", "load_data", "own_model", "result", "train_and_save"]
 
@@ -59,7 +59,7 @@ def command(
     folder = same_folder(folder)
     if leads:
         if out is not None:
-            from epochal.run import refuse_existing
+            from epochal.runs import refuse_existing
 
             refuse_existing(out)
         check_folder(folder)
@@ -82,9 +82,9 @@ def train_and_save(source: str, given: dict[str, Any], folder: Path, screen: Scr
 
 def _prepare(source: str, given: dict[str, Any], folder: Path, quiet: bool) -> tuple[Control, Events]:
     """Read the data and settle everything; what cannot work is refused here."""
-    from epochal.driving import Control
-    from epochal.run.place import RunFolder
-    from epochal.training import train
+    from epochal.runs.place import RunFolder
+    from epochal.training.loop import Control
+    from epochal.training.train import train
 
     dataset = load_data(source, given, quiet)
     for note in dataset.notes:
@@ -119,7 +119,7 @@ def own_model(name: str | None) -> Iterator[None]:
 def load_data(source: str, given: dict[str, Any], quiet: bool = False) -> Dataset:
     """The samples, read as these options say."""
     from epochal.data import load, rank_pairs, windows
-    from epochal.data.texts import text
+    from epochal.data.texts.texts import text
 
     asked = {
         "target": column(given["target"]),
@@ -163,7 +163,7 @@ def load_data(source: str, given: dict[str, Any], quiet: bool = False) -> Datase
 
 def result(run: Run, path: Path) -> dict[str, Any]:
     """What --json prints."""
-    from epochal.run.folder import plain
+    from epochal.runs.folder import plain
 
     document: dict[str, Any] = plain(
         {

@@ -22,8 +22,8 @@ def command(ctx: click.Context, run: Path, as_json: bool) -> None:
     RUN may be the folder of a comparison or an advice, too.
     """
     from epochal.choose.verify import VerifiedChoice, verify_choice
-    from epochal.run.choices import read_choice
-    from epochal.run.verify import Verified, verify
+    from epochal.runs.choices import read_choice
+    from epochal.runs.verify import Verified, verify
 
     choice = read_choice(run)
     found: Verified | VerifiedChoice = verify(run) if choice is None else verify_choice(choice)

@@ -14,8 +14,8 @@ from epochal.cli.options import POSITIVE, BatchSize, Number, Whole, decorate
 from epochal.cli.say import say, say_document
 
 if TYPE_CHECKING:
+    from epochal.applications.word_vectors import WordVectors
     from epochal.cli.screen import Screen
-    from epochal.words import WordVectors
 
 __all__ = ["command"]
 
@@ -145,9 +145,9 @@ def command(
 
 
 def _learn(corpus: str, asked: tuple[str, ...], given: dict[str, Any], screen: Screen) -> WordVectors:
-    from epochal.driving import Control
-    from epochal.events import RunEnded
-    from epochal.words.learn import Learning
+    from epochal.applications.word_vectors.learn import Learning
+    from epochal.training.events import RunEnded
+    from epochal.training.loop import Control
 
     text = ("dimensions", "window", "negatives", "min_count", "subsample", "batch_size", "seed")
     learning = Learning.of(corpus, lowercase=not given["keep_case"], **{name: given[name] for name in text})
@@ -167,7 +167,7 @@ def _learn(corpus: str, asked: tuple[str, ...], given: dict[str, Any], screen: S
 def _document(
     vectors: WordVectors, out: Path, found: dict[str, list[tuple[str, float]]]
 ) -> dict[str, object]:
-    from epochal.run.folder import plain
+    from epochal.runs.folder import plain
 
     run = vectors.run
     assert run is not None

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from epochal.common.metric_names import higher_is_better, label_of
 from epochal.curves.record import Curves
 from epochal.curves.smoothing import ending, majority_mean, plain
 from epochal.curves.statistics import t_factor
-from epochal.directions import higher_is_better, label_of
 
 __all__ = [
     "ABOVE_LEAST",

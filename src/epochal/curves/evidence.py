@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.common.metric_names import higher_is_better
 from epochal.curves.case import ABOVE_LEAST, FALL, FEWEST_EVALUATIONS, FEWEST_REPEATS, LEARNED, RISE, Case
 from epochal.curves.smoothing import (
     ALPHA,
@@ -31,7 +32,6 @@ from epochal.curves.smoothing import (
     tail,
 )
 from epochal.curves.statistics import t_factor
-from epochal.directions import higher_is_better
 
 __all__ = ["Chance", "Difference", "beats_chance", "falling_to_the_end", "repeats_needed", "risen"]
 

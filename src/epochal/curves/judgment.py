@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from epochal.directions import label_of
-from epochal.faces import in_python
-from epochal.html_view import details, facts, heading, items, said, view
+from epochal.common.faces import in_python
+from epochal.common.metric_names import label_of
+from epochal.common.notebook_view import details, facts, heading, items, said, view
 
 __all__ = ["GOOD", "KINDS", "Verdict", "epochs_in_words", "figure_label"]
 

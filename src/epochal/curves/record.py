@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from epochal.common.metric_names import higher_is_better
 from epochal.curves.smoothing import carried
 from epochal.curves.statistics import t_factor
-from epochal.directions import higher_is_better
 from epochal.errors import Refusal, did_you_mean
 
 if TYPE_CHECKING:
@@ -306,8 +306,8 @@ class Curves:
         baseline: Mapping[str, ArrayLike] | None = None,
         log: bool | None = None,
     ) -> Figure:
-        """Draw the curves with Matplotlib: losses, and the main metric below; see `epochal.curves.plot`."""
-        from epochal.curves.plot import plot
+        """Draw the curves with Matplotlib: losses, and the main metric below; see `epochal.report.paper.curves`."""
+        from epochal.report.paper.curves import plot
 
         return plot(self, names, x, ax, path, style=style, verdict=verdict, baseline=baseline, log=log)
 

@@ -1,18 +1,16 @@
 """Where do the samples live? Tables, arrays, examples, splits and scaling."""
 
-from epochal.data.clock import Clock
 from epochal.data.dataset import Dataset, Task
 from epochal.data.encoders import SampleEncoder, encoder_from_dict
 from epochal.data.examples import EXAMPLES, example, write_example
+from epochal.data.files.read import read_table
+from epochal.data.files.reading import Reading
 from epochal.data.joined import joined
 from epochal.data.load import load
-from epochal.data.marks import MISSING
-from epochal.data.new import encode_new
-from epochal.data.ranking import PairEncoder, rank_pairs
-from epochal.data.read import read_table
-from epochal.data.reading import Reading
-from epochal.data.rising import rising_note
-from epochal.data.schema import Column, Encoder, LeftOut
+from epochal.data.rankings.ranking import PairEncoder, rank_pairs
+from epochal.data.series.clock import Clock
+from epochal.data.series.timeline import Timeline, chronological, time_notes
+from epochal.data.series.windows import WindowEncoder, windows
 from epochal.data.split import Split, split, split_groups
 from epochal.data.standardize import (
     Scaling,
@@ -21,11 +19,13 @@ from epochal.data.standardize import (
     fit_scaling,
     fit_target_scaling,
 )
-from epochal.data.target import TASKS, class_words
-from epochal.data.texts import TextEncoder
-from epochal.data.timeline import Timeline, chronological, time_notes
-from epochal.data.vocabulary import Vocabulary, fit_vocabulary
-from epochal.data.windows import WindowEncoder, windows
+from epochal.data.tables.new import encode_new
+from epochal.data.tables.rising import rising_note
+from epochal.data.tables.schema import Column, Encoder, LeftOut
+from epochal.data.tables.target import TASKS, class_words
+from epochal.data.texts.texts import TextEncoder
+from epochal.data.texts.vocabulary import Vocabulary, fit_vocabulary
+from epochal.data.values.marks import MISSING
 
 __all__ = [
     "EXAMPLES",

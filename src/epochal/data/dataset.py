@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.common.printable import one_line
+from epochal.data.images.pixel_arrays import in_fractions
 from epochal.data.labels import LABEL_TYPES, label_values
-from epochal.data.pixel_arrays import in_fractions
 from epochal.data.rows import is_array
 from epochal.data.typed import Damaged, built
-from epochal.printable import one_line
 
 if TYPE_CHECKING:
     from epochal.data.encoders import SampleEncoder
     from epochal.data.recipe import Recipe
     from epochal.data.rows import Rows
-    from epochal.data.schema import Encoder
-    from epochal.data.timeline import Timeline
+    from epochal.data.series.timeline import Timeline
+    from epochal.data.tables.schema import Encoder
 
 
 __all__ = ["Dataset", "Task", "fingerprint"]
@@ -228,7 +228,7 @@ class Dataset:
         return np.where(there.any(axis=1), last, 0)
 
     def _repr_html_(self) -> str:
-        from epochal.data.dataset_html import dataset_html
+        from epochal.report.notebook.dataset import dataset_html
 
         return dataset_html(self)
 

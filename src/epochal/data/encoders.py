@@ -10,12 +10,12 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from epochal.data.dataset import Dataset
-from epochal.data.images import ImageEncoder
-from epochal.data.ranking import PairEncoder
-from epochal.data.reading import AS_FOUND, Reading
-from epochal.data.schema import Encoder
-from epochal.data.texts import TextEncoder
-from epochal.data.windows import WindowEncoder
+from epochal.data.files.reading import AS_FOUND, Reading
+from epochal.data.images.images import ImageEncoder
+from epochal.data.rankings.ranking import PairEncoder
+from epochal.data.series.windows import WindowEncoder
+from epochal.data.tables.schema import Encoder
+from epochal.data.texts.texts import TextEncoder
 from epochal.errors import Refusal
 
 __all__ = ["SampleEncoder", "code_sizes", "encoder_from_dict", "loader_of"]

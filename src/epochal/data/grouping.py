@@ -14,10 +14,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from epochal.data.dataset import Dataset
-from epochal.data.frames import is_frame, table_of_frame
-from epochal.data.pandas_columns import is_missing
-from epochal.data.read import existing, read_table
-from epochal.data.reading import AS_FOUND
+from epochal.data.files.read import existing, read_table
+from epochal.data.files.reading import AS_FOUND
+from epochal.data.tables.frames import is_frame, table_of_frame
+from epochal.data.tables.pandas_columns import is_missing
 from epochal.errors import Refusal
 
 __all__ = ["by_pattern", "by_table", "numbered", "subjects_note", "with_groups"]

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from epochal.data.arrays.host import on_host
 from epochal.data.dataset import Dataset
-from epochal.data.frames import is_frame
-from epochal.data.host import on_host
-from epochal.data.hugging import is_hugging
-from epochal.data.items import is_items
 from epochal.data.load import load
+from epochal.data.streams.hugging_face import is_hugging
+from epochal.data.streams.items import is_items
+from epochal.data.tables.frames import is_frame
 from epochal.errors import Refusal
 
 __all__ = ["joined"]

@@ -11,26 +11,26 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from epochal.data.arrays import dataset_of_arrays, read_npy, read_npz
+from epochal.data.arrays.arrays import dataset_of_arrays, read_npy, read_npz
+from epochal.data.arrays.host import parts_on_host
 from epochal.data.columns import ColumnReference, resolve_all
 from epochal.data.dataset import Dataset
 from epochal.data.examples import example
-from epochal.data.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
+from epochal.data.files.read import existing, is_parquet, read_table
+from epochal.data.files.reading import Reading
 from epochal.data.grouping import by_table, with_groups
-from epochal.data.host import parts_on_host
-from epochal.data.hugging import dataset_of_hugging, is_hugging
-from epochal.data.image_folder import holds_images
-from epochal.data.images import ImageOptions, Progress, read_folder
-from epochal.data.items import dataset_of_items, is_items
-from epochal.data.large import rows_of_array, streams, streams_note
-from epochal.data.parquet import converted, is_large
-from epochal.data.pixel_arrays import channels_last
-from epochal.data.read import existing, is_parquet, read_table
-from epochal.data.reading import Reading
+from epochal.data.images.folder import holds_images
+from epochal.data.images.images import ImageOptions, Progress, read_folder
+from epochal.data.images.pixel_arrays import channels_last
 from epochal.data.recipe import Recipe, absolute
 from epochal.data.rows import FileRows
-from epochal.data.schema import Encoder
-from epochal.data.table import TableOptions, dataset_of_table
+from epochal.data.streams.hugging_face import dataset_of_hugging, is_hugging
+from epochal.data.streams.items import dataset_of_items, is_items
+from epochal.data.streams.large import rows_of_array, streams, streams_note
+from epochal.data.streams.parquet import converted, is_large
+from epochal.data.tables.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
+from epochal.data.tables.schema import Encoder
+from epochal.data.tables.table import TableOptions, dataset_of_table
 from epochal.errors import Refusal
 
 __all__ = ["load"]

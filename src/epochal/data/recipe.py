@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from epochal.data.container import is_stream
+from epochal.common.printable import one_line
+from epochal.data.files.container import is_stream
 from epochal.errors import Refusal, did_you_mean
-from epochal.printable import one_line
 
 if TYPE_CHECKING:
     from epochal.data.dataset import Dataset
@@ -157,9 +157,9 @@ class Recipe:
             Refusal: what the reader refuses, such as a file that is no longer there.
         """
         from epochal.data.load import load  # these import this module
-        from epochal.data.ranking import rank_pairs
-        from epochal.data.texts import text
-        from epochal.data.windows import windows
+        from epochal.data.rankings.ranking import rank_pairs
+        from epochal.data.series.windows import windows
+        from epochal.data.texts.texts import text
 
         where = self.source if source is None else source
         readers: dict[str, Callable[..., Dataset]] = {

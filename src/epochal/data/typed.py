@@ -11,8 +11,8 @@ import math
 import types
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from epochal.common.printable import one_line
 from epochal.errors import Refusal
-from epochal.printable import one_line
 
 __all__ = ["Damaged", "built", "converted"]
 

@@ -17,6 +17,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.common.waiting import interruptible
 from epochal.engine.compiler import compiled, compiled_init, given_init
 from epochal.engine.dealt import Dealt
 from epochal.engine.endless_feed import EndlessFeed, NextSamples
@@ -31,7 +32,6 @@ from epochal.engine.team import Team
 from epochal.errors import DataFailed
 from epochal.models import evaluated
 from epochal.plan import Plan
-from epochal.waiting import interruptible
 
 __all__ = ["FedLane", "FedSource", "evaluate_in_blocks", "figures_of"]
 

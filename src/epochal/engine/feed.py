@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from epochal.data.rows import Rows
 from epochal.data.standardize import Scaling
-from epochal.data.vocabulary import Vocabulary
+from epochal.data.texts.vocabulary import Vocabulary
 from epochal.engine.dealt import EMPTY, Dealt, slots
 from epochal.engine.gradient import pieces
 from epochal.engine.state import Part

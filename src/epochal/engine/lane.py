@@ -15,6 +15,7 @@ import jax
 import numpy as np
 import numpy.typing as npt
 
+from epochal.common.waiting import interruptible
 from epochal.engine.compiler import compiled, compiled_call, compiled_init, given_init
 from epochal.engine.fed_program import deciding
 from epochal.engine.hosted import Restore, filled, measuring
@@ -23,7 +24,6 @@ from epochal.engine.state import Kept, Limits, Part, Position, Progress, Repeat,
 from epochal.engine.team import Team
 from epochal.plan import Plan
 from epochal.plan.walk import Phase
-from epochal.waiting import interruptible
 
 __all__ = ["CALL_SECONDS", "Evaluation", "Lane", "Source", "kept", "start_position"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from epochal.directions import higher_is_better
+from epochal.common.metric_names import higher_is_better
 from epochal.engine.optimizers import Optimizer
 from epochal.engine.rules import Rule
 from epochal.engine.schedules import Schedule

@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.common.metric_names import direction_of
 from epochal.data import Task
-from epochal.directions import direction_of
 from epochal.errors import Refusal, did_you_mean
 from epochal.models.losses import label_probabilities, probabilities
 from epochal.models.metrics import RESERVED, Metric, metrics_for

@@ -6,8 +6,8 @@ import textwrap
 from collections.abc import Iterable
 from typing import Any
 
-from epochal.html_view import facts, heading, view
-from epochal.html_view import table as html_table
+from epochal.common.notebook_view import facts, heading, view
+from epochal.common.notebook_view import table as html_table
 from epochal.plan.plan import Plan
 from epochal.plan.remainder import Segments
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 from epochal.choose.advice import Advice, Choice, Tried
+from epochal.common.metric_names import label_of
 from epochal.curves import Summary
-from epochal.directions import label_of
 from epochal.report.choice_frame import around, conditions, cost_words, notes
 from epochal.report.choice_html import (
     Cell,

@@ -9,7 +9,7 @@ from html import escape
 from epochal.choose.comparison import Comparison, Row
 from epochal.choose.pairs import FEWEST
 from epochal.choose.words import at_best, use
-from epochal.directions import label_of
+from epochal.common.metric_names import label_of
 from epochal.report.choice_frame import around, conditions, cost_words, notes
 from epochal.report.choice_html import (
     block,

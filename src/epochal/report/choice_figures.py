@@ -14,8 +14,8 @@ from epochal.choose.comparison import Comparison, Row
 from epochal.choose.hyperbola import Hyperbola
 from epochal.choose.reached import Effort
 from epochal.choose.timing import TimingCurve
+from epochal.common.metric_names import label_of
 from epochal.curves import AXES, Curves
-from epochal.directions import label_of
 
 __all__ = ["advice_figures", "by_size", "comparison_figures", "standing"]
 

@@ -8,8 +8,8 @@ from html import escape
 
 from epochal.choose.comparison import Comparison, Row, Tuned
 from epochal.choose.difference import PairedDifference
+from epochal.common.metric_names import label_of
 from epochal.curves import Summary
-from epochal.directions import label_of
 from epochal.report.choice_figures import by_size, standing
 from epochal.report.choice_html import (
     Cell,

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from html import escape
 
 from epochal.curves import Summary
-from epochal.curves.plot_precision_recall import shown_classes
 from epochal.report.document import ReportDocument
-from epochal.run import ClassFigures
+from epochal.report.paper.precision_recall import shown_classes
+from epochal.runs import ClassFigures
 
 __all__ = ["class_tables", "tradeoff"]
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from epochal.curves import Curves, PrecisionRecall, Summary, Verdict
 from epochal.errors import Refusal
-from epochal.run import ClassFigures, Threshold
+from epochal.runs import ClassFigures, Threshold
 
 if TYPE_CHECKING:
     from epochal.report.forecast import Forecasts

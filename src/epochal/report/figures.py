@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.common.metric_names import label_of
 from epochal.curves import AXES, Curves
-from epochal.data.rounding import number_word
-from epochal.directions import label_of
+from epochal.data.values.rounding import number_word
 from epochal.report.document import ReportDocument, Residuals
 from epochal.report.forecast import forecast_data
 from epochal.report.tradeoff import tradeoff_data

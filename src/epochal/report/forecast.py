@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.curves import Summary
-from epochal.data.rounding import number_word
-from epochal.run import ForecastScores, Run
-from epochal.run.forecast_plot import drawn
+from epochal.data.values.rounding import number_word
+from epochal.report.paper.forecast import drawn
+from epochal.runs import ForecastScores, Run
 
 __all__ = ["Forecasts", "forecast_data", "forecast_section", "forecasts_of"]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from epochal.common.metric_names import label_of
 from epochal.curves import KINDS, Summary, figure_label
-from epochal.directions import label_of
 from epochal.report.classes import class_tables, tradeoff
 from epochal.report.document import Confusion, ReportDocument
 from epochal.report.forecast import forecast_section

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from epochal.describe import describe_model
 from epochal.plan import Plan
 from epochal.report.document import Confusion, ReportDocument, Residuals
 from epochal.report.forecast import forecasts_of
 from epochal.report.html import conditions_said
 from epochal.report.page import write_page
-from epochal.run import Run
+from epochal.runs import Run
+from epochal.training.describe import describe_model
 
 __all__ = ["document_of", "write_report"]
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.curves import PrecisionRecall
-from epochal.curves.plot_precision_recall import shown_classes
 from epochal.report.document import ReportDocument
+from epochal.report.paper.precision_recall import shown_classes
 
 __all__ = ["tradeoff_data"]
 

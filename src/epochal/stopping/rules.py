@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from epochal.directions import higher_is_better
+from epochal.common.metric_names import higher_is_better
 from epochal.engine.rules import Never, Observation, Rule
 from epochal.errors import Refusal
 

@@ -1,0 +1,1 @@
+"""Uses of epochal that are made of its public face alone."""

@@ -1,0 +1,6 @@
+"""WORD VECTORS: a text becomes pairs of words, and pairs become vectors."""
+
+from epochal.applications.word_vectors.learn import word_vectors
+from epochal.applications.word_vectors.vectors import WordVectors
+
+__all__ = ["WordVectors", "word_vectors"]

@@ -1,0 +1,226 @@
+"""Vectors of words, learned from a text.
+
+A sample is a pair (word, context), so order, batch size, remainder, epochs and updates mean what they mean in
+any other training, and the same engine makes the updates.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from epochal.applications.word_vectors.corpus import Corpus, read_corpus
+from epochal.applications.word_vectors.pairs import make_pairs
+from epochal.applications.word_vectors.skipgram import SkipGram, pair_loss
+from epochal.applications.word_vectors.vectors import WordVectors
+from epochal.data import Dataset, Task
+from epochal.data.dataset import fingerprint
+from epochal.errors import Refusal
+from epochal.runs import Run
+from epochal.training.events import Event
+from epochal.training.loop import Control
+from epochal.training.train import fit, train
+
+__all__ = ["Learning", "word_vectors"]
+
+_ADAGRAD = {"initial_accumulator_value": 0.0, "eps": 1e-20}
+"""So that only the ratio of a gradient to the earlier ones counts, whatever the batch size."""
+
+
+BATCH_SIZE, SUBSAMPLE = 1024, 1e-3
+"""What is taken in texts that are large enough for it."""
+
+
+def word_vectors(
+    corpus: Any,
+    *,
+    dimensions: int = 100,
+    window: int = 5,
+    negatives: int = 5,
+    min_count: int | None = None,
+    subsample: float | None = None,
+    lowercase: bool = True,
+    epochs: int = 5,
+    batch_size: int | Literal["full"] | None = None,
+    optimizer: Any = "adagrad",
+    learning_rate: float | None = None,
+    order: Any = "shuffle",
+    remainder: str = "keep",
+    seed: int = 0,
+) -> WordVectors:
+    """Learn a vector for each word of a text: skip-gram with negative sampling (see `words.skipgram`).
+
+    Args:
+        corpus: the path of a text in UTF-8, a sentence a line; or sentences, each a string or a sequence of
+            words. Pairs never cross the end of a sentence.
+        dimensions: the length of a vector.
+        window: the longest distance between a word and its context, in words; the reach of each word is
+            drawn from 1 to it.
+        negatives: noise words for each pair.
+        min_count: how often a word must occur to get a vector; 5 by default, or 1 in a text that has fewer
+            than 2 such words.
+        subsample: thins out words that make up a larger share of the text than this; 0 keeps all. 0.001 by
+            default, or 0 in a text of which that leaves fewer than 2 pairs.
+        lowercase: whether sentences that are strings are lowercased.
+        epochs: passes through the pairs.
+        batch_size: pairs of one update, or "full"; 1024 by default, or an eighth of fewer pairs.
+        optimizer: as for `fit`; "adagrad" and "sgd" touch only the vectors of the words in a batch.
+        learning_rate: as for `fit`.
+        order: as for `fit`.
+        remainder: as for `fit`.
+        seed: of the pairs, the first vectors, the order and the noise.
+
+    Returns:
+        The vectors; their `run` has the plan (pairs, batches, updates) and the curve of the loss.
+
+    Raises:
+        Refusal: what cannot work, in one sentence, before anything is trained.
+
+    >>> sentences = ["the king rules the land", "the queen rules the land", "a dog chases a cat"] * 20
+    >>> vectors = word_vectors(sentences, dimensions=8, subsample=0, epochs=3, batch_size=64)
+    >>> vectors.run.plan.samples, vectors["king"].shape
+    (942, (8,))
+    """
+    learning = Learning.of(
+        corpus,
+        dimensions=dimensions,
+        window=window,
+        negatives=negatives,
+        min_count=min_count,
+        subsample=subsample,
+        lowercase=lowercase,
+        batch_size=batch_size,
+        seed=seed,
+    )
+    chosen = learning.options(
+        epochs=epochs,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        order=order,
+        remainder=remainder,
+    )
+    return learning.vectors(fit(learning.model, learning.dataset, **chosen))
+
+
+@dataclass(frozen=True, eq=False)
+class Learning:
+    """What is settled before the vectors of a text are learned."""
+
+    corpus: Corpus
+    model: SkipGram
+    dataset: Dataset
+    batch_size: int | Literal["full"]
+    seed: int
+
+    @classmethod
+    def of(
+        cls,
+        corpus: Any,
+        *,
+        dimensions: int,
+        window: int,
+        negatives: int,
+        min_count: int | None,
+        subsample: float | None,
+        lowercase: bool,
+        seed: int,
+        batch_size: int | Literal["full"] | None = None,
+    ) -> Learning:
+        """Read the text and make its pairs; takes what `word_vectors` takes."""
+        bounds = {"dimensions": 2**15, "window": 2**15, "negatives": 2**10, "min_count": 2**31}
+        given = {"dimensions": dimensions, "window": window, "negatives": negatives, "min_count": min_count}
+        for name, most in bounds.items():
+            if given[name] is not None or name != "min_count":
+                _whole(name, given[name], 1, most)
+        _whole("seed", seed, 0, 2**64 - 1)
+        share = SUBSAMPLE if subsample is None else subsample
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+            raise Refusal(f"subsample must be a share between 0 (keep all words) and 1; got {subsample!r}.")
+        text = read_corpus(corpus, min_count, lowercase)
+        pairs = make_pairs(text, window, share, seed)
+        kept = len(pairs) < 2 and subsample is None
+        if kept:
+            share, pairs = 0.0, make_pairs(text, window, 0.0, seed)
+        if len(pairs) < 2:
+            remedy = " Use a larger subsample, or 0 to keep all words." if share else ""
+            raise Refusal(
+                f"{text.source} must make at least 2 pairs of words within its sentences; "
+                f"got {len(pairs)}.{remedy}"
+            )
+        classes = ("context", *(f"noise {number + 1}" for number in range(negatives)))
+        notes = [*text.notes, f"{len(pairs):,} pairs (word, context) within {window} words: the samples."]
+        if kept:
+            notes.insert(-1, "no word is thinned out, which would leave fewer than 2 pairs (--subsample).")
+        if share and (shares := text.counts / text.counts.sum()).max() > share:
+            notes.insert(
+                -1,
+                f"{int((shares > share).sum()):,} frequent words are thinned out "
+                f"(shares above {share:g}; --subsample).",
+            )
+        if batch_size is None:
+            batch_size = _usual_batch(len(pairs))
+            if batch_size < BATCH_SIZE:
+                notes.append(
+                    f"batch size {batch_size:,}, so that an epoch has several updates (--batch-size)."
+                )
+        dataset = Dataset(
+            inputs=pairs,
+            targets=np.zeros(len(pairs), np.int32),
+            task=Task("multiclass", classes),
+            features=("word", "context"),
+            continuous=np.zeros(2, bool),
+            encoder=None,
+            target_name="context",
+            source=text.source,
+            notes=tuple(notes),
+            rows=np.arange(1, len(pairs) + 1, dtype=np.int64),
+            sample_weight=None,
+            fingerprint=fingerprint(text.words, pairs),
+        )
+        return cls(text, SkipGram(len(text.words), dimensions, negatives), dataset, batch_size, seed)
+
+    def options(self, *, optimizer: Any, learning_rate: float | None, **pace: Any) -> Any:
+        """The settings of the training, as `fit` takes them."""
+        usual = optimizer == "adagrad" if isinstance(optimizer, str) else False
+        return {
+            "batch_size": self.batch_size,
+            **pace,
+            "optimizer": optimizer,
+            "learning_rate": learning_rate,
+            "optimizer_options": _ADAGRAD if usual else {},
+            "loss": pair_loss,
+            "metrics": (),
+            "validation": 0,
+            "seed": self.seed,
+            "initial": self.model.start(self.seed % 2**32, self.corpus.counts),
+        }
+
+    def events(self, control: Control, options: Any) -> Iterator[Event]:
+        """The events of the training."""
+        return train(self.model, self.dataset, control=control, **options)
+
+    def vectors(self, run: Run) -> WordVectors:
+        """What was learned, as it was at the end."""
+        return WordVectors(self.corpus.words, np.asarray(run.fitted[0].last.params["words"]), run)
+
+
+def _usual_batch(pairs: int) -> int:
+    """Pairs of one update: 1024, or the largest power of two within an eighth of fewer pairs.
+
+    >>> _usual_batch(5000), _usual_batch(942), _usual_batch(5)
+    (1024, 64, 1)
+    """
+    return BATCH_SIZE if pairs >= BATCH_SIZE else 1 << (max(1, pairs // 8).bit_length() - 1)
+
+
+def _whole(name: str, value: Any, least: int, most: int) -> None:
+    try:
+        whole = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        whole = None
+    if whole is None or not least <= whole <= most:
+        raise Refusal(f"{name} must be a whole number between {least} and {most:,}; got {value!r}.")

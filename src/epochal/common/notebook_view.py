@@ -1,0 +1,145 @@
+"""Small HTML views for notebooks: headings, facts, tables, lists and charts, escaped, for light and dark."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from epochal.common.faces import in_python
+from epochal.common.printable import one_line, printable
+
+__all__ = ["block", "chart", "code", "details", "facts", "heading", "items", "said", "table", "view"]
+
+_LINE = "1px solid rgba(128,128,128,.35)"
+_CELL = f"padding:.15em 1.2em .15em 0;border:0;border-bottom:{_LINE};background:none;vertical-align:top"
+_DIGITS = "font-variant-numeric:tabular-nums"
+_TABLE = "border-collapse:collapse;border:0;margin:.4em 0;background:none;color:inherit"
+
+MOST_ITEMS = 12
+"""Lines of a list; a folded rest follows."""
+
+
+def text(value: object, most: int = 300) -> str:
+    """Any text, escaped and on one line; a stranger's names can't steer it.
+
+    >>> text("<b>\\x1b")
+    '&lt;b&gt;?'
+    """
+    return escape(one_line(value, most))
+
+
+def view(*parts: str) -> str:
+    """Parts as one view. Colors are those of the page, so that it is read in light and in dark."""
+    return f'<div style="line-height:1.5;max-width:60em">{"".join(part for part in parts if part)}</div>'
+
+
+def heading(title: str, aside: str = "") -> str:
+    """What it is, and something about it in a few words."""
+    more = f' <span style="opacity:.75">{text(aside)}</span>' if aside else ""
+    return f"<div>{f'<b>{text(title)}</b>' if title else ''}{more}</div>"
+
+
+def said(*sentences: str) -> str:
+    """Sentences in the words of Python."""
+    return "".join(f"<div>{text(in_python(one), 3000)}</div>" for one in sentences if one)
+
+
+def code(line: str) -> str:
+    """A line of Python."""
+    return f'<div style="margin:.4em 0"><code>{text(line, 3000)}</code></div>'
+
+
+def facts(pairs: Iterable[tuple[str, object]]) -> str:
+    """Names with their values."""
+    rows = "".join(
+        f'<tr style="background:none"><th style="{_CELL};text-align:left;font-weight:normal;opacity:.75">'
+        f'{text(name)}</th><td style="{_CELL};text-align:left">{text(value, 3000)}</td></tr>'
+        for name, value in pairs
+    )
+    return f'<table style="{_TABLE}"><tbody>{rows}</tbody></table>' if rows else ""
+
+
+def details(title: str, inside: str) -> str:
+    """What opens when asked."""
+    return f"<details><summary>{text(title)}</summary>{inside}</details>"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]], words: Sequence[int] = (0,)) -> str:
+    """Rows under a head; columns of `words` begin together, those of numbers end together."""
+
+    def line(kind: str, values: Sequence[object]) -> str:
+        cells = []
+        for place, value in enumerate(values):
+            side = "left" if place in words else "right;white-space:nowrap" if kind == "td" else "right"
+            style = f"{_CELL};text-align:{side};{_DIGITS}"
+            cells.append(f'<{kind} style="{style}">{text(value)}</{kind}>')
+        return f'<tr style="background:none">{"".join(cells)}</tr>'
+
+    top, lines = line("th", head), "".join(line("td", row) for row in rows)
+    return (
+        f'<div style="overflow-x:auto"><table style="{_TABLE}"><thead>{top}'
+        f"</thead><tbody>{lines}</tbody></table></div>"
+    )
+
+
+def items(title: str, lines: Sequence[str], *, folded: bool = False) -> str:
+    """A list under a title, in the words of Python; the end of a long one is folded away, or all of it."""
+    if not lines:
+        return ""
+    shown = [f"<li>{text(in_python(line), 3000)}</li>" for line in lines]
+    listed = f'<ul style="margin:.1em 0 .4em;padding-left:1.4em">{"".join(shown[:MOST_ITEMS])}</ul>'
+    rest = shown[MOST_ITEMS:]
+    if rest:
+        listed += (
+            f'<details><summary>{len(rest):,} more</summary><ul style="margin:.1em 0;padding-left:1.4em">'
+            f"{''.join(rest)}</ul></details>"
+        )
+    if folded:
+        return f"<details><summary>{text(title)} ({len(lines):,})</summary>{listed}</details>"
+    return f'<div style="margin-top:.4em">{text(title)}</div>{listed}'
+
+
+def block(title: str, lines: Sequence[str]) -> str:
+    """Lines that are set in columns of one width, under a title."""
+    body = "\n".join(escape(printable(line)) for line in lines)
+    style = "margin:.1em 0 .6em;padding:0;border:0;background:none;color:inherit;overflow-x:auto"
+    return f'<div style="margin-top:.4em">{text(title)}</div><pre style="{style}">{body}</pre>'
+
+
+def chart(lines: Sequence[tuple[str, Sequence[float], Sequence[float]]], x_name: str) -> str:
+    """Curves as a small drawing in the color of the text: the first line is solid, the next ones dashed.
+
+    Args:
+        lines: (name, x, y) of each; what is not finite is left out.
+        x_name: what x counts.
+    """
+    drawn = [
+        (name, [(a, b) for a, b in zip(xs, ys, strict=True) if math.isfinite(a) and math.isfinite(b)])
+        for name, xs, ys in lines
+    ]
+    drawn = [(name, points) for name, points in drawn if len(points) > 1]
+    if not drawn:
+        return ""
+    across = [a for _, points in drawn for a, _ in points]
+    up = [b for _, points in drawn for _, b in points]
+    left, wide = min(across), (max(across) - min(across)) or 1.0
+    low, high = min(up), (max(up) - min(up)) or 1.0
+    styles = ("", ' stroke-dasharray="5 3"', ' stroke-dasharray="1 3"')
+    paths, names = [], []
+    for number, (name, points) in enumerate(drawn):
+        step = max(1, len(points) // 300)
+        kept = [*points[:-1][::step], points[-1]]
+        at = " ".join(
+            f"{10 + 380 * (a - left) / wide:.1f},{112 - 100 * (b - low) / high:.1f}" for a, b in kept
+        )
+        style = styles[min(number, 2)]
+        paths.append(f'<polyline points="{at}" fill="none" stroke="currentColor" stroke-width="1.5"{style}/>')
+        names.append(f"{('solid', 'dashed', 'dotted')[min(number, 2)]}: {name}")
+    axis = f"{x_name} {left:,.4g} to {left + wide:,.4g}; from {low:.3g} to {low + high:.3g}"
+    return (
+        f'<figure style="margin:.4em 0"><svg viewBox="0 0 400 120" width="400" height="120" role="img" '
+        f'style="max-width:100%;color:inherit" aria-label="{text(", ".join(names))}">'
+        f'<path d="M10 6V114H394" fill="none" stroke="currentColor" opacity=".4"/>{"".join(paths)}</svg>'
+        f'<figcaption style="opacity:.75">{text("; ".join(names))}. {text(axis)}.</figcaption></figure>'
+    )

@@ -1,0 +1,280 @@
+"""Which samples do plain arrays hold, in memory or in .npy and .npz files?"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from epochal.data.arrays.objects import of_objects
+from epochal.data.arrays.targets import array_targets, check_numbers, label_names, same_length
+from epochal.data.columns import ColumnReference, default_name, resolve
+from epochal.data.dataset import Dataset, Task, fingerprint
+from epochal.data.files.npy import Archive, npy_header, open_npz, read_array
+from epochal.data.images.pixel_arrays import channels_last, channels_of, described
+from epochal.data.rows import FileRows, Rows, sampled
+from epochal.data.streams.large import streams, streams_note
+from epochal.data.tables.table import weights_of
+from epochal.data.values.rounding import FEW_VALUES, LARGEST, kept_float
+from epochal.errors import Refusal
+
+__all__ = ["dataset_of_arrays", "inputs_of_array", "read_npy", "read_npz"]
+
+_BLOCK_VALUES = 1 << 20
+INPUT_KEYS = ("X", "x", "inputs", "data")
+TARGET_KEYS = ("y", "target", "targets", "labels")
+WEIGHT_KEYS = ("sample_weight", "weights")
+
+
+def dataset_of_arrays(
+    inputs: Any,
+    targets: Any = None,
+    sample_weight: Any = None,
+    *,
+    task: str | Task | None = None,
+    source: str = "arrays",
+    target_name: str = "target",
+    features: tuple[str, ...] | None = None,
+    least: int = 2,
+    owned: bool = False,
+    said: tuple[str, ...] = (),
+    dtype: Any = None,
+) -> Dataset:
+    """A dataset of arrays as they are: no column is left out.
+
+    Args:
+        inputs: `(n, *shape)`, numbers or booleans; float32 in row-major order is not copied, and other
+            numbers become float32 unless that would blur what tells their values apart. NaN is missing.
+            `Rows` stay where they are.
+            Bytes (uint8) of three or more dimensions are images: the model sees 0 to 1.
+        targets: `(n,)` class labels or numbers, or `(n, m)`: 0 and 1 are labels (one-hot rows are classes),
+            anything else is m numbers; None when unlabeled.
+        sample_weight: `(n,)`, not negative.
+        task: overrides what is recognized from the targets; a `Task` is one that is known already.
+        source: where they came from, in words.
+        target_name: what the target is called.
+        features: names of the columns of 2-d inputs; numbered from 1 by default.
+        least: the fewest samples.
+        owned: whether `inputs` was made for this dataset, so that it may be written to.
+        said: further notes.
+        dtype: what the training inputs were kept as, if these are new samples.
+
+    Raises:
+        Refusal: lengths that differ, kinds of values that are no numbers, infinite values, missing targets.
+    """
+    large = isinstance(inputs, Rows)
+    moved: tuple[str, ...] = ()
+    if large:
+        _enough(inputs.shape, least)
+        values: Any = inputs
+    else:
+        inputs, moved = channels_last(np.asarray(inputs))
+        values = inputs_of_array(inputs, owned=owned or bool(moved), least=least, dtype=dtype)
+    notes: list[str] = []
+    labels, found = None, None
+    if targets is not None:
+        labels, found, notes = array_targets(np.asarray(targets), len(values), task, target_name)
+        if found.is_multilabel and not isinstance(task, Task):
+            found = replace(found, classes=label_names(targets) or found.classes)
+    weights = None
+    if sample_weight is not None:
+        given = np.asarray(sample_weight)
+        same_length("sample_weight", given, len(values))
+        if given.ndim != 1 or given.dtype.kind not in "buif":
+            raise Refusal(f"sample_weight must be one number per sample; got {given.dtype} {given.shape}.")
+        weights = weights_of(
+            pa.chunked_array([pa.array(given.astype(np.float64), from_pandas=True)]), "sample_weight"
+        )
+    width = values.shape[1] if values.ndim == 2 else 0
+    names = tuple(map(default_name, range(width))) if features is None else features
+    notes += (*moved, *described(sampled(values) if large else values))
+    if not large and values.ndim == 2 and np.isnan(values[: 1 << 16]).any():
+        notes.append("the inputs have missing values: filled with the median of the training samples.")
+    return Dataset(
+        inputs=values,
+        targets=labels,
+        task=found,
+        features=names,
+        continuous=np.ones(width or channels_of(sampled(values) if large else values), bool),
+        encoder=None,
+        target_name=target_name if labels is not None else "",
+        source=source,
+        notes=(*notes, *said),
+        rows=np.arange(1, len(values) + 1, dtype=np.int64),
+        sample_weight=weights,
+        fingerprint=fingerprint((*names, target_name), sampled(values) if large else values, labels, weights),
+    )
+
+
+def _enough(shape: tuple[int, ...], least: int) -> None:
+    if shape[0] < least or 0 in shape:
+        raise Refusal(f"inputs must have at least {least} samples and 1 feature; got the shape {shape}.")
+
+
+def inputs_of_array(array: Any, *, owned: bool = False, least: int = 2, dtype: Any = None) -> NDArray[Any]:
+    """Inputs `(n, *shape)` in row-major order; not writeable if they are the caller's memory.
+
+    Bytes of three or more dimensions are images and stay bytes. All else becomes `dtype` where it is float64,
+    as are training samples that float32 would blur (by default looked at here), and else float32.
+
+    Raises:
+        Refusal: fewer than `least` samples, fewer than two dimensions, no numbers, or infinite values.
+    """
+    given = of_objects(np.asarray(array))
+    check_numbers("inputs", given)
+    if given.ndim < 2:
+        raise Refusal(
+            f"inputs must have at least 2 dimensions, (samples, features); got {given.shape}. "
+            "Use X[:, None] for one feature."
+        )
+    _enough(given.shape, least)
+    with np.errstate(over="ignore"):
+        image = given.dtype == np.uint8 and given.ndim > 2
+        kept: np.dtype[Any]
+        if image:
+            kept = np.dtype(np.uint8)
+        elif dtype is None:
+            kept = kept_float(given)
+        else:
+            kept = np.dtype(np.float64 if np.dtype(dtype) == np.float64 else np.float32)
+        values = np.ascontiguousarray(given, dtype=kept)
+    step = max(1, _BLOCK_VALUES // (values.size // len(values)))
+    for start in range(0, 0 if image else len(values), step):
+        wrong = np.abs(values[start : start + step]) > LARGEST
+        if wrong.any():
+            _refuse_infinite(given, start, wrong)
+    if np.shares_memory(values, given) and not owned:
+        values = values.view()
+        values.flags.writeable = False
+    return values
+
+
+def _refuse_infinite(given: NDArray[Any], start: int, wrong: NDArray[np.bool_]) -> None:
+    place = np.argwhere(wrong)[0]
+    at = (start + int(place[0]), *(int(i) for i in place[1:]))
+    where = (
+        f"row {at[0] + 1:,}, column {at[1] + 1:,}" if given.ndim == 2 else f"sample {at[0] + 1:,} at {at[1:]}"
+    )
+    raise Refusal(
+        f"inputs must be finite numbers up to 3.4e38 (float32); got {given[at]} in {where}. "
+        "Correct the value, or use NaN to mark it as missing."
+    )
+
+
+def read_npy(
+    path: Path, target: ColumnReference | None, task: str | None, stream: bool | None = None
+) -> Dataset:
+    """The samples of a two-dimensional `.npy` file, one column of which (the last by default) is the target.
+
+    The file is read in blocks of rows into one array: nothing else grows with the data. If it is
+    large, or `stream` says so, the inputs stay in it.
+    """
+    shape, dtype, fortran, offset = npy_header(path)
+    if fortran or dtype.kind not in "buif" or len(shape) != 2:
+        return _split_columns(read_array(path), target, task, path.name)
+    at = _target_of(shape, target, path.name)
+    keep = [index for index in range(shape[1]) if index != at]
+    looked_at = FileRows(path, shape, dtype, offset, without=at, kept=dtype)
+    kept = kept_float(sampled(looked_at, max(64, FEW_VALUES // shape[1])))
+    if streams(shape[0] * (shape[1] - 1) * kept.itemsize, stream):
+        held = FileRows(path, shape, dtype, offset, without=at, kept=kept)
+        return dataset_of_arrays(
+            held,
+            held.column(at),
+            task=task,
+            source=path.name,
+            target_name=default_name(at),
+            features=tuple(map(default_name, keep)),
+            said=(streams_note(held, path.name),),
+        )
+    inputs = np.empty((shape[0], shape[1] - 1), kept)
+    targets = np.empty(shape[0], dtype)
+    with np.errstate(over="ignore"):
+        start = 0
+        for block in _read_blocks(path, shape, dtype, offset):
+            rows = slice(start, start + len(block))
+            targets[rows] = block[:, at]
+            inputs[rows, :at] = block[:, :at]
+            inputs[rows, at:] = block[:, at + 1 :]
+            start += len(block)
+    return dataset_of_arrays(
+        inputs,
+        targets,
+        task=task,
+        source=path.name,
+        target_name=default_name(at),
+        features=tuple(map(default_name, keep)),
+        owned=True,
+    )
+
+
+def _split_columns(
+    array: NDArray[Any], target: ColumnReference | None, task: str | None, name: str
+) -> Dataset:
+    check_numbers(name, array)
+    at = _target_of(array.shape, target, name)
+    return dataset_of_arrays(
+        np.delete(array, at, axis=1),
+        array[:, at],
+        task=task,
+        source=name,
+        target_name=default_name(at),
+        features=tuple(default_name(index) for index in range(array.shape[1]) if index != at),
+        owned=True,
+    )
+
+
+def _target_of(shape: tuple[int, ...], target: ColumnReference | None, name: str) -> int:
+    if len(shape) != 2 or shape[1] < 2 or shape[0] < 2:
+        raise Refusal(
+            f"{name} must have at least 2 rows and 2 columns, one of them the target; got the shape {shape}. "
+            "Use an .npz file with X and y for other shapes."
+        )
+    names = [default_name(index) for index in range(shape[1])]
+    return shape[1] - 1 if target is None else resolve(target, names, "target")
+
+
+def _read_blocks(
+    path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], offset: int
+) -> Iterator[NDArray[Any]]:
+    """Blocks of rows; plain reads, since touched pages of a memory map count as memory."""
+    rows = max(1, _BLOCK_VALUES // shape[1])
+    with path.open("rb") as file:
+        file.seek(offset)
+        for start in range(0, shape[0], rows):
+            count = min(rows, shape[0] - start)
+            block = np.fromfile(file, dtype, count * shape[1])
+            if block.size < count * shape[1]:
+                last = start + block.size // shape[1] + 1
+                raise Refusal(
+                    f"{path.name} must hold {shape[0]:,} rows as its header says; it ends in row {last:,}. "
+                    "Copy it again."
+                )
+            yield block.reshape(count, shape[1])
+
+
+def read_npz(path: Path, task: str | None) -> Dataset:
+    """The samples of an `.npz` file with X (or x, inputs, data) and y (or target, targets, labels)."""
+    if not zipfile.is_zipfile(path):
+        npy_header(path)  # which says what else it is
+        raise Refusal(f"{path.name} must be an archive of arrays; got a single one. Call it .npy.")
+    with open_npz(path) as held:
+        inputs = _member(held, INPUT_KEYS, path, "inputs")
+        targets = _member(held, TARGET_KEYS, path, "targets")
+        weights = next((held[key] for key in WEIGHT_KEYS if key in held), None)
+    return dataset_of_arrays(inputs, targets, weights, task=task, source=path.name, owned=True)
+
+
+def _member(held: Archive, keys: tuple[str, ...], path: Path, role: str) -> NDArray[Any]:
+    for key in keys:
+        if key in held:
+            return held[key]
+    raise Refusal(
+        f"{path.name} must have the {role} as {' or '.join(keys)}; got {', '.join(held.names) or 'nothing'}."
+    )

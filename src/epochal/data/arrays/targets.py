@@ -1,0 +1,177 @@
+"""Targets that are arrays: class labels, one-hot rows, matrices of labels, numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from epochal.data.arrays.objects import of_objects
+from epochal.data.dataset import Task
+from epochal.data.tables.known_labels import known_ids
+from epochal.data.tables.pandas_columns import is_missing
+from epochal.data.tables.target import class_ids, recognize_task, target_numbers
+from epochal.errors import Refusal
+
+__all__ = ["array_targets", "check_numbers", "label_names", "same_length"]
+
+
+def check_numbers(name: str, array: NDArray[Any]) -> None:
+    """Refuse an array of anything but numbers and booleans."""
+    if array.dtype.kind in "buif":
+        return
+    kinds = {"O": "objects", "c": "complex numbers", "U": "text", "S": "bytes", "M": "dates", "V": "records"}
+    got = kinds.get(array.dtype.kind, str(array.dtype))
+    raise Refusal(
+        f"{name} must be an array of numbers; got {got} ({array.dtype}). Use a data frame for mixed columns."
+    )
+
+
+def same_length(name: str, array: NDArray[Any], samples: int) -> None:
+    """Refuse an array without one entry for each sample."""
+    got = len(array) if array.ndim else 0
+    if got != samples:
+        raise Refusal(f"{name} must have one entry for each of the {samples:,} samples; got {got:,}.")
+
+
+def array_targets(
+    targets: NDArray[Any], samples: int, task: str | Task | None, name: str
+) -> tuple[NDArray[Any], Task, list[str]]:
+    """Targets as they are kept, what is to be predicted, and notes; `task` is asked for, or known already."""
+    targets = _plain_targets(targets, samples)
+    if isinstance(task, Task):
+        labels, read = _known_targets(targets, task, name)
+        return labels, task, read
+    if targets.ndim == 1:
+        column = _column(targets)
+        found, note = recognize_task(column, f'"{name}"', task, flags=False)
+        labels = class_ids(column, found, name) if found.is_classification else target_numbers(column, name)
+        return labels, found, [note]
+    flags = bool(((targets == 0) | (targets == 1)).all())
+    if flags and task not in ("multilabel", "regression") and _one_hot(targets):
+        column = _column(targets.argmax(axis=1))
+        found, note = recognize_task(column, f'"{name}"', task or "classification", flags=False)
+        said = f"each row of the {targets.shape[1]} target columns has exactly one 1: columns are classes"
+        return (
+            class_ids(column, found, name),
+            found,
+            [f"{said}; --task multilabel makes labels of them.", note],
+        )
+    if flags and task in (None, "classification", "multilabel"):
+        return _label_matrix(targets, name)
+    if task not in (None, "regression"):
+        needed = "0 and 1 in each column" if task == "multilabel" else "one class label per sample"
+        odd = "rows of several or no ones" if flags else _odd(targets)
+        raise Refusal(
+            f"targets must be {needed} for the task {task}; got {odd} in "
+            f"{targets.shape[1]:,} columns. Use --task {'multilabel' if flags else 'regression'} for "
+            f"{'labels' if flags else 'several numbers'}."
+        )
+    many = np.ascontiguousarray(targets, dtype=np.float64)
+    other = " --task multilabel makes labels of them." if flags else ""
+    said = f"{targets.shape[1]} targets: regression, one number each.{other}"
+    return many, Task("regression", targets=targets.shape[1]), [said]
+
+
+def _one_hot(targets: NDArray[Any]) -> bool:
+    """Whether each row of 0 and 1 has exactly one 1."""
+    return bool((targets.sum(axis=1) == 1).all())
+
+
+def _odd(targets: NDArray[Any]) -> str:
+    """The first value that is neither 0 nor 1."""
+    return f"{targets[(targets != 0) & (targets != 1)][0]:g}"
+
+
+def _label_matrix(targets: NDArray[Any], name: str) -> tuple[NDArray[Any], Task, list[str]]:
+    """Rows of 0 and 1, any number of which are 1: each column is a label of its own."""
+    rows, width = targets.shape
+    task = Task("multilabel", tuple(f"{name} {k + 1}" for k in range(width)), width)
+    counts = targets.sum(axis=0).astype(int)
+    shown = ", ".join(f"{counts[k]:,}" for k in range(min(width, 10))) + (", …" if width > 10 else "")
+    notes = [
+        f"{width} target columns of 0 and 1, rows with {_several(targets)}: labels (multilabel), log loss "
+        f"of each label, ones: {shown} of {rows:,}; samples are held out at random, not stratified. "
+        "--task regression takes the numbers as they are."
+    ]
+    constant = np.flatnonzero((counts == 0) | (counts == rows))
+    if len(constant):
+        which = ", ".join(str(k + 1) for k in constant[:10]) + (", …" if len(constant) > 10 else "")
+        what = f"column {which} is" if len(constant) == 1 else f"columns {which} are"
+        notes.append(f"target {what} the same in all samples: there is nothing to learn there.")
+    return np.ascontiguousarray(targets, dtype=np.float32), task, notes
+
+
+def label_names(targets: Any) -> tuple[str, ...]:
+    """What the columns of a data frame of labels are called; nothing for arrays and names that repeat."""
+    names = tuple(map(str, getattr(targets, "columns", ())))
+    return names if len(set(names)) == len(names) else ()
+
+
+def _several(targets: NDArray[Any]) -> str:
+    """How many ones the rows of a label matrix have."""
+    ones = targets.sum(axis=1).astype(int)
+    most = "one" if ones.max() == 1 else "ones"
+    return f"{ones.max()} {most}" if ones.min() == ones.max() else f"{ones.min()} to {ones.max()} {most}"
+
+
+def _known_targets(targets: NDArray[Any], task: Task, name: str) -> tuple[NDArray[Any], list[str]]:
+    """The targets of further samples, as those of a task that is known already, and notes on them."""
+    if task.is_classification and targets.ndim == 2 and targets.dtype.kind in "buif" and _one_hot(targets):
+        targets = targets.argmax(axis=1)
+    wanted = targets.shape[:1] if task.targets == 1 else (len(targets), task.targets)
+    if targets.shape != wanted:
+        several = "s" * (task.targets > 1)
+        each = "class label" if task.is_classification else f"number{several}"
+        each = f"label{several} (0 or 1)" if task.is_multilabel else each
+        raise Refusal(f"targets must be {task.targets} {each} per sample; got the shape {targets.shape}.")
+    if task.is_multilabel and not ((targets == 0) | (targets == 1)).all():
+        raise Refusal(f"targets must be 0 or 1 for each label; got {_odd(targets)}.")
+    if targets.ndim == 2:
+        return np.ascontiguousarray(targets, dtype=np.float32 if task.is_multilabel else np.float64), []
+    column = _column(targets)
+    return (
+        known_ids(column, task, f'"{name}"') if task.is_classification else (target_numbers(column, name), [])
+    )
+
+
+def _column(targets: NDArray[Any]) -> pa.ChunkedArray:
+    wider = targets.astype(np.float32) if targets.dtype == np.float16 else targets
+    return pa.chunked_array([pa.array(wider.tolist() if targets.dtype.kind in "UT" else wider)])
+
+
+_SPANS = ("Interval", "Period")
+"""Types of pandas whose values are classes by what they are called, as `pandas.cut` makes them."""
+
+
+def _plain_targets(targets: NDArray[Any], samples: int) -> NDArray[Any]:
+    """Targets without a second axis of length 1: `(n,)`, or `(n, m)` numbers."""
+    same_length("targets", targets, samples)
+    targets = of_objects(targets)
+    if targets.dtype.kind == "O" and targets.ndim == 1:
+        lacking = [row for row, value in enumerate(targets) if is_missing(value)]
+        if lacking:
+            raise Refusal(
+                f"targets must be known for each sample; got {targets[lacking[0]]} in row {lacking[0] + 1:,} "
+                f"({len(lacking):,} of {samples:,} values). Leave those samples out."
+            )
+        if all(isinstance(value, str) or type(value).__name__ in _SPANS for value in targets):
+            targets = targets.astype(str)
+    if targets.dtype.kind not in "UT":
+        check_numbers("targets", targets)
+    if targets.dtype.kind == "f":
+        finite = np.isfinite(targets)
+        if not finite.all():
+            row = int(np.argwhere(~finite)[0][0])
+            count = int((~finite).sum())
+            raise Refusal(
+                f"targets must be finite; got {targets[row]} in row {row + 1:,} ({count:,} of {samples:,} "
+                "values). Leave those samples out."
+            )
+    if targets.ndim == 2 and targets.shape[1] == 1:
+        targets = targets[:, 0]
+    if targets.ndim != 1 and (targets.ndim != 2 or targets.dtype.kind in "UT"):
+        raise Refusal(f"targets must be (samples,) or (samples, m) numbers; got the shape {targets.shape}.")
+    return targets

@@ -1,0 +1,252 @@
+"""What a file holds by its first bytes: a text, a packed text, a workbook, or something that is no table."""
+
+from __future__ import annotations
+
+import atexit
+import bz2
+import gzip
+import lzma
+import sys
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+
+from epochal.errors import Refusal
+
+__all__ = ["PACKING_ERRORS", "Content", "head_of", "is_stream", "kept_stream", "unpack"]
+
+PACKING_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, pa.ArrowException)
+"""What a damaged file raises while it is unpacked."""
+
+_HEAD = 512
+_PACKED: tuple[tuple[bytes, Callable[[Path], Any]], ...] = (
+    (b"\x1f\x8b", gzip.open),
+    (b"BZh", bz2.open),
+    (b"\xfd7zXZ\x00", lzma.open),
+    (b"\x28\xb5\x2f\xfd", lambda path: pa.input_stream(str(path), compression="zstd")),
+)
+_SUFFIXES: dict[str, Callable[[Path], Any]] = {
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
+    ".zst": _PACKED[3][1],
+}
+_FORMATS = (
+    (b"%PDF", "a PDF"),
+    (b"SQLite format 3\x00", "a SQLite database"),
+    (b"\x89PNG\r\n", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"RIFF", "a sound, a film or a WebP image"),
+    (b"II*\x00", "a TIFF image"),
+    (b"MM\x00*", "a TIFF image"),
+    (b"\x89HDF\r\n", "an HDF5 file"),
+    (b"\x93NUMPY", "a NumPy array; give it a name that ends in .npy"),
+    (b"ARROW1", "an Arrow or Feather file; save it as .parquet"),
+    (b"ORC", "an ORC file; save it as .parquet"),
+    (b"Obj\x01", "an Avro file; save it as .parquet"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it"),
+    (b"Rar!", "a RAR archive; unpack it"),
+    (b"\x7fELF", "a program"),
+    (b"MZ\x90", "a program"),
+    (b"RDX", "data of R; save it with write.csv"),
+    (b"X\n\x00\x00\x00", "data of R; save it with write.csv"),
+    (b"$FL2", "data of SPSS; save it as .csv"),
+    (b"<stata_dta>", "data of Stata; save it as .csv"),
+    (b"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xc2\xea\x81\x60", "data of SAS; save it as .csv"),
+    (b"MATLAB 5.0", "data of MATLAB; save it as .csv or .npz"),
+    (b"\x80\x04\x95", "a pickle, which can run code and is never opened; save it as .csv or .parquet"),
+    (b"\x80\x05\x95", "a pickle, which can run code and is never opened; save it as .csv or .parquet"),
+)
+_TEXT_FORMATS = (
+    (b"<!doctype html", "an HTML page"),
+    (b"<html", "an HTML page"),
+    (b"<?xml", "an XML file"),
+    (b"{\\rtf", "an RTF document"),
+    (b"@relation", "an ARFF file"),
+)
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_BOOK_PARTS = ("xl/workbook.xml", "xl/workbook.bin")
+_ZIP_PARTS = (
+    ("word/", "a Word document"),
+    ("ppt/", "a presentation"),
+    ("META-INF/MANIFEST.MF", "a Java archive"),
+)
+
+
+@dataclass(frozen=True)
+class Content:
+    """A text that may be opened again and again, however it is packed.
+
+    `plain` is the path where the bytes lie as they are; `size` counts the bytes on the disk.
+    """
+
+    name: str
+    size: int
+    open: Callable[[], IO[bytes]]
+    plain: Path | None = None
+    notes: tuple[str, ...] = ()
+    encoding: str | None = None
+    """Known where the text was made here."""
+
+
+_STREAMS: dict[str, Path] = {}
+"""What was read from standard input and from pipes, by what they were called."""
+
+
+def is_stream(path: str | Path) -> bool:
+    """Whether it is standard input ("-") or a pipe, which can be read but once."""
+    return str(path) == "-" or Path(path).expanduser().is_fifo()
+
+
+def kept_stream(path: str | Path) -> Path:
+    """A file with all that came from standard input ("-") or a pipe; it goes when the process ends.
+
+    Raises:
+        Refusal: a terminal, which has no end.
+    """
+    name = str(path)
+    if name in _STREAMS:
+        return _STREAMS[name]
+    if name == "-" and (sys.stdin is None or sys.stdin.isatty()):
+        raise Refusal("standard input is a terminal; pipe a table into the command, or name a file.")
+    folder = Path(tempfile.mkdtemp(prefix="epochal-"))
+    called = "standard input" if name == "-" else "pipe" if Path(name).name.isdecimal() else Path(name).name
+    file = folder / called
+    atexit.register(_remove, file)
+    try:
+        with file.open("wb") as out:
+            if name == "-":
+                _copy(sys.stdin.buffer, out)
+            else:
+                with Path(name).open("rb") as source:
+                    _copy(source, out)
+    except OSError as error:
+        raise Refusal(f"{name} can't be read: {(error.strerror or str(error)).lower()}.") from error
+    _STREAMS[name] = file
+    return file
+
+
+def _copy(source: Any, out: Any) -> None:
+    while block := source.read(1 << 20):
+        out.write(block)
+
+
+def _remove(file: Path) -> None:
+    file.unlink(missing_ok=True)
+    if file.parent.is_dir():
+        file.parent.rmdir()
+
+
+def head_of(path: Path) -> bytes:
+    """The first bytes of a file, empty where it can't be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(_HEAD)
+    except OSError:
+        return b""
+
+
+def unpack(path: Path, sheet: str | int | None = None) -> Content:
+    """The text in a file: as it is, compressed (gzip, bz2, xz, zstd, zip), or as a sheet of a workbook.
+
+    Raises:
+        Refusal: another kind of file, by its name in plain words; a damaged archive; no such sheet.
+        MissingExtra: a workbook, where the package that reads it is not installed.
+    """
+    head = head_of(path)
+    name, size = path.name, path.stat().st_size
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return _of_zip(path, sheet)
+    if head.startswith(_OLE):
+        from epochal.data.files.workbook import text_of_sheet
+
+        return text_of_sheet(path, sheet)
+    if sheet is not None:
+        raise Refusal(f"sheet is about workbooks (.xlsx, .xls, .ods); {name} is none. Leave it out.")
+    opener = next((opened for magic, opened in _PACKED if head.startswith(magic)), None)
+    if opener is None:
+        opener = _SUFFIXES.get(path.suffix.lower())
+    if opener is None:
+        _refuse_other(head, name)
+        return Content(name, size, lambda: path.open("rb"), plain=path)
+    chosen = opener
+    try:
+        with chosen(path) as unpacked:
+            _refuse_other(bytes(unpacked.read(_HEAD)), name)
+    except PACKING_ERRORS as error:
+        raise unreadable(name, error) from error
+    return Content(name, size, lambda: chosen(path))
+
+
+def unreadable(name: str, error: Exception) -> Refusal:
+    """A damaged file, in one sentence."""
+    said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return Refusal(f"{name} can't be read: {str(said).splitlines()[0].rstrip('.')}.")
+
+
+def _refuse_other(head: bytes, name: str) -> None:
+    """Refuse what is known to be no table, by name."""
+    kind = next((said for magic, said in _FORMATS if head.startswith(magic)), None)
+    lower = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    kind = kind or next((said for magic, said in _TEXT_FORMATS if lower.startswith(magic)), None)
+    if kind is None and head[257:262] == b"ustar":
+        kind = "a tar archive; unpack it"
+    if kind is not None:
+        kind, _, remedy = kind.partition("; ")
+        done = remedy[:1].upper() + remedy[1:] if remedy else "Save the table as .csv, .xlsx or .parquet"
+        raise Refusal(f"{name} must be a table; it is {kind}. {done}.")
+
+
+def _of_zip(path: Path, sheet: str | int | None) -> Content:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            kind = archive.read("mimetype")[:80].decode("ascii", "replace") if "mimetype" in names else ""
+    except (*PACKING_ERRORS, RuntimeError, NotImplementedError, KeyError) as error:
+        raise unreadable(path.name, error) from error
+    if any(part in names for part in _BOOK_PARTS) or "opendocument.spreadsheet" in kind:
+        from epochal.data.files.workbook import text_of_sheet
+
+        return text_of_sheet(path, sheet)
+    for part, said in _ZIP_PARTS:
+        if any(one.startswith(part) for one in names):
+            raise Refusal(f"{path.name} must be a table; it is {said}. Save the table as .csv or .xlsx.")
+    files = [
+        one for one in names if not one.endswith("/") and not one.startswith("__MACOSX/") and _visible(one)
+    ]
+    if files and all(one.endswith(".npy") for one in files):
+        raise Refusal(f"{path.name} holds NumPy arrays: give it a name that ends in .npz.")
+    if len(files) != 1:
+        shown = ", ".join(files[:5]) + (", …" if len(files) > 5 else "")
+        raise Refusal(
+            f"{path.name} must hold one table; it holds {len(files):,} files"
+            + (f" ({shown}). Unpack it, and name one." if files else ".")
+        )
+    if sheet is not None:
+        raise Refusal(f"sheet is about workbooks (.xlsx, .xls, .ods); {path.name} is none. Leave it out.")
+    (member,) = files
+
+    def opened() -> IO[bytes]:
+        return zipfile.ZipFile(path).open(member)
+
+    try:
+        with opened() as unpacked:
+            head = unpacked.read(_HEAD)
+    except (*PACKING_ERRORS, RuntimeError, NotImplementedError) as error:
+        raise unreadable(path.name, error) from error
+    if head.startswith((b"PK\x03\x04", b"PAR1", b"\x1f\x8b")):
+        raise Refusal(f"{path.name} holds {member}, which is packed itself: unpack it first.")
+    _refuse_other(head, member)
+    note = f"{path.name} holds one file, {Path(member).name}, which is read."
+    return Content(path.name, path.stat().st_size, opened, notes=(note,))
+
+
+def _visible(name: str) -> bool:
+    return not Path(name).name.startswith(".")

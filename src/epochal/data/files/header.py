@@ -1,0 +1,196 @@
+"""Whether the first row of a text table holds names: by types that differ from those below."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from epochal.data.values.marks import MISSING, NUMBER_MARKS
+
+__all__ = ["is_number", "is_title", "is_total", "is_units", "looks_like_header", "marks_names"]
+
+_NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.IGNORECASE)
+_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d.*)?")
+_AMOUNT = re.compile(r"[^\w\s]{0,2}\s?[+-]?\d[\d.,' \u00a0]*\s?[^\d\s]{0,3}")
+_WHOLE = re.compile(r"\d{1,9}")
+_UNIT = re.compile(r"[\[(<{].*[\])>}]")
+_TOTAL = re.compile(
+    r"((grand |sub)?totals?|sum|averages?|mean|gesamt|summe|mittelwert|total g[eé]n[eé]ral|moyenne|suma|"
+    r"media|totale|totaal|итого|всего|среднее|合计|总计|合計|總計|平均)( general)?\s*:?",
+    re.IGNORECASE,
+)
+_MARKS = frozenset((*MISSING, *NUMBER_MARKS)) - {""}
+_MOST_ROWS = 200
+"""Rows below the first that say of which types the columns are."""
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell is written as a number, with a decimal point or comma."""
+    return _NUMBER.fullmatch(cell) is not None
+
+
+def looks_like_header(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """Names stand above numbers or dates, or are texts unlike those below; years and counts may be names.
+
+    >>> rows = [["0", "52.15", "47.48"], ["1", "65.12", "55.56"], ["2", "43.65", "66.03"]]
+    >>> looks_like_header(["region", "2019", "2020"], rows), looks_like_header(["9", "50.5", "60.1"], rows)
+    (True, False)
+    """
+    if not first or not any(first):
+        return False
+    body = body[:_MOST_ROWS]
+    columns = [[row[at] for row in body if at < len(row)] for at in range(len(first))]
+    kinds = [(_kind(cell), _most(column)) for cell, column in zip(first, columns, strict=True)]
+    if any(cell == "mark" for cell, _ in kinds):
+        return False
+    if any(cell == below and cell in ("date", "amount") for cell, below in kinds):
+        return False
+    if any(cell == "number" and below == "amount" for cell, below in kinds):
+        return False
+    support = sum(below in ("number", "date", "amount") and cell == "text" for cell, below in kinds)
+    support += sum(below == "number" and cell == "date" for cell, below in kinds)
+    numbers = [at for at, (cell, below) in enumerate(kinds) if cell == below == "number"]
+    if numbers and not _are_labels(numbers, first, body, bool(support)):
+        return False
+    if numbers or support:
+        return True
+    if not body:
+        return all(cell == "text" for cell, _ in kinds)
+    recurring = sum(cell in column for cell, column in zip(first, columns, strict=True))
+    return len(set(first)) == len(first) and recurring * 2 < len(first) and all(first) and len(body) > 1
+
+
+def _kind(cell: str) -> str:
+    if not cell:
+        return "blank"
+    if cell in _MARKS:
+        return "mark"
+    if is_number(cell):
+        return "number"
+    if _DATE.fullmatch(cell):
+        return "date"
+    return "amount" if _AMOUNT.fullmatch(cell) else "text"
+
+
+def _most(column: Sequence[str]) -> str:
+    """Of which type most cells of a column are; blank where it has none."""
+    kinds = Counter(kind for kind in map(_kind, column) if kind not in ("blank", "mark"))
+    if not kinds:
+        return "blank"
+    kind, count = kinds.most_common(1)[0]
+    return kind if count > kinds.total() / 2 else "text"
+
+
+def _are_labels(at: Sequence[int], first: Sequence[str], body: Sequence[Sequence[str]], named: bool) -> bool:
+    """Whether numbers above numbers are names: in even steps or beyond what stands below, as years are.
+
+    `named` tells that other cells of the row are names without doubt.
+    """
+    cells = [first[index] for index in at]
+    values = [_value(cell) for cell in cells]
+    if len(set(cells)) < len(cells):
+        return False
+    whole = all(_WHOLE.fullmatch(cell) for cell in cells)
+    outside = sum(_unlike(first[index], [row[index] for row in body if index < len(row)]) for index in at)
+    below = [[row[index] for index in at] for row in body if len(row) > max(at)]
+    numeric = [[_value(cell) for cell in row] for row in below if all(map(is_number, row))]
+    count, most = len(values), outside * 2 >= len(values)
+    even = count > 1 and _even(values) and _rarely(_even, numeric)
+    rising = count > 1 and _rising(values) and _rarely(_rising, numeric)
+    years = whole and all(1500 <= value <= 2200 for value in values)
+    if named:
+        return (
+            (whole and (most or (even and (years or count > 2))))
+            or (count > 2 and even)
+            or (count > 3 and rising)
+        )
+    if not whole or len(body) < 3:
+        return False
+    saved = values == list(range(count)) or values == list(range(1, count + 1))
+    if saved and even and (count > 3 or not first[0]):
+        return True
+    if count > 2 and even and most:
+        return True
+    return years and outside == count and (count == 1 or rising)
+
+
+def _value(cell: str) -> float:
+    return float(cell.replace(",", "."))
+
+
+def _unlike(cell: str, column: Sequence[str]) -> bool:
+    """Whether a number is beyond all that stand below it, or whole above fractions."""
+    values = [_value(other) for other in column if is_number(other)]
+    if not values:
+        return False
+    fractions = sum(not _WHOLE.fullmatch(other.lstrip("+-")) for other in column if is_number(other))
+    return not min(values) <= _value(cell) <= max(values) or fractions > len(values) / 2
+
+
+def _even(values: Sequence[float]) -> bool:
+    steps = {round(after - before, 9) for before, after in itertools.pairwise(values)}
+    return len(steps) == 1 and steps != {0.0}
+
+
+def _rising(values: Sequence[float]) -> bool:
+    pairs = list(itertools.pairwise(values))
+    return all(before < after for before, after in pairs) or all(before > after for before, after in pairs)
+
+
+def _rarely(holds: object, rows: Sequence[Sequence[float]]) -> bool:
+    assert callable(holds)
+    return sum(bool(holds(row)) for row in rows) <= 0.2 * len(rows)
+
+
+def marks_names(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """Whether the rows have one field more than the names: R's write.table gives the row's name no header."""
+    if len(first) < 2 or len(body) < 2 or any(len(row) != len(first) + 1 for row in body):
+        return False
+    rows = [row[0] for row in body]
+    if len(set(rows)) < len(rows) or not all(rows):
+        return False
+    counted = all(_WHOLE.fullmatch(cell) for cell in rows) and _even([float(cell) for cell in rows])
+    named = not any(map(is_number, rows))
+    return (counted or named) and looks_like_header(["", *first], body)
+
+
+def is_units(row: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """Whether a row below the header has units, such as kg and m, where all other rows have numbers.
+
+    >>> is_units(["kg", "m"], [["1", "2"], ["3", "4"]]), is_units(["kg", "m"], [["a", "2"]] * 2)
+    (True, False)
+    """
+    if len(body) < 2 or any(map(is_number, row)):
+        return False
+    body = body[:_MOST_ROWS]
+    columns = [_most([other[at] for other in body if at < len(other)]) for at in range(len(row))]
+    above = [cell for cell, kind in zip(row, columns, strict=True) if kind in ("number", "amount")]
+    beside = [cell for cell, kind in zip(row, columns, strict=True) if kind not in ("number", "amount")]
+    units = [cell for cell in above if cell and cell not in _MARKS]
+    if not units or any(len(cell) > 16 for cell in above):
+        return False
+    if all(_UNIT.fullmatch(cell) for cell in units):
+        return True
+    plain = all(not cell or cell in _MARKS or _UNIT.fullmatch(cell) for cell in beside)
+    return len(units) > 1 and len(units) * 2 >= len(above) and (plain or len(above) > 2)
+
+
+def is_title(row: Sequence[str], fields: int) -> bool:
+    """Whether a row above the table is a title or a remark: few cells, with words.
+
+    >>> is_title(["Sales 2024"], 4), is_title(["1"], 4), is_title(["a", "b", "c"], 4)
+    (True, False, False)
+    """
+    cells = [cell for cell in row if cell]
+    most = max(1, fields // 2)
+    return bool(cells) and len(cells) <= most and any(c.isalpha() for cell in cells for c in cell)
+
+
+def is_total(row: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """Whether the last row sums the others up: "Total" in its first cell, and in that of no other row."""
+    at = next((at for at, cell in enumerate(row) if cell), None)
+    if at is None or at > 1 or not _TOTAL.fullmatch(row[at]):
+        return False
+    return not any(at < len(other) and _TOTAL.fullmatch(other[at]) for other in body)

@@ -1,0 +1,63 @@
+"""The table in JSON: one object a line, or a list of objects."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.json as pa_json
+
+from epochal.data.files.container import PACKING_ERRORS, Content, unreadable
+from epochal.errors import Refusal
+
+__all__ = ["is_json", "read_json"]
+
+_SUFFIXES = (".json", ".jsonl", ".ndjson")
+
+
+def is_json(content: Content) -> bool:
+    """Whether a text is named, or begins, as JSON objects do."""
+    if any(Path(content.name).name.lower().endswith((one, f"{one}.gz")) for one in _SUFFIXES):
+        return True
+    try:
+        with content.open() as file:
+            head = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
+    except (*PACKING_ERRORS, RuntimeError):
+        return False
+    return head.startswith((b'{"', b'[{"', b"[\n", b"[ {"))
+
+
+def read_json(content: Content) -> tuple[pa.Table, tuple[str, ...]]:
+    """A column for each name; what an object lacks is missing.
+
+    Raises:
+        Refusal: no JSON, or JSON that is no list of flat objects.
+    """
+    try:
+        with content.open() as file:
+            data = file.read()
+    except (*PACKING_ERRORS, RuntimeError) as error:
+        raise unreadable(content.name, error) from error
+    try:
+        if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"[":
+            rows = json.loads(data)
+            if not all(isinstance(row, dict) for row in rows):
+                raise Refusal(f"{content.name} must hold a list of objects; it holds other values.")
+            table = pa.Table.from_pylist(_with_all_names(rows))
+        else:
+            held = pa.BufferOutputStream()  # memory of Arrow's own: its threads outlive this call
+            held.write(data)
+            table = pa_json.read_json(pa.BufferReader(held.getvalue()))
+    except Refusal:
+        raise
+    except (pa.ArrowException, ValueError, TypeError, RecursionError) as error:
+        first = str(error).splitlines()[0].rstrip(".")
+        raise Refusal(f"{content.name} can't be read as JSON, one object a line: {first}.") from error
+    return table, (f"{content.name} is read as JSON, one object a row.",)
+
+
+def _with_all_names(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Rows whose first has the names of all, from which the columns are made."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return [dict.fromkeys(names) | rows[0], *rows[1:]] if rows else rows

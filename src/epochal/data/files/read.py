@@ -1,0 +1,168 @@
+"""The table in a file: text, workbook, JSON lines or Parquet."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from epochal.data.files.container import Content, head_of, is_stream, kept_stream, unpack
+from epochal.data.files.json_lines import is_json, read_json
+from epochal.data.files.reading import AS_FOUND, Reading
+from epochal.data.files.sniff import Dialect, sniff
+from epochal.data.files.tidy import MOST_TEXT, shrink_batches, tidy
+from epochal.errors import Refusal
+
+__all__ = ["existing", "is_parquet", "open_parquet", "parquet_in", "parquet_table", "read_table", "table_of"]
+
+PARQUET_SUFFIXES = (".parquet", ".pq")
+
+
+def existing(path: str | Path) -> Path:
+    """The path, if it is a file that can be read; of standard input ("-") or a pipe, a file with its content.
+
+    Raises:
+        Refusal: there is no such file (with the nearest name in its folder), or it is a folder.
+    """
+    file = kept_stream(path) if is_stream(path) else Path(path).expanduser()
+    if file.is_dir() and parquet_in(file):
+        return file
+    if file.is_dir():
+        raise Refusal(
+            f"{path} is a folder, and no table; give a .csv, .tsv, .parquet, .npy or .npz file, or a "
+            "folder with one sub-folder of images for each class."
+        )
+    if not file.exists():
+        near: list[str] = []
+        if file.parent.is_dir():
+            near = difflib.get_close_matches(file.name, (item.name for item in file.parent.iterdir()), n=1)
+        hint = f' Did you mean "{file.parent / near[0]}"?' if near else ""
+        where = "" if file.parent.is_dir() else f" (nor is there a folder {file.parent})"
+        raise Refusal(f"there is no file {path}{where}.{hint}")
+    if not file.is_file():
+        raise Refusal(f"{path} must be a regular file or a pipe; it is a device. Copy its content to a file.")
+    if not file.stat().st_size:
+        raise Refusal(f"{file.name} is empty: at least 2 rows or samples are needed; got 0 bytes.")
+    return file
+
+
+def read_table(
+    path: str | Path,
+    reading: Reading = AS_FOUND,
+    text: Callable[[Sequence[str]], Collection[str]] = lambda names: (),
+    drop: Callable[[Sequence[str]], Collection[int]] = lambda names: (),
+) -> tuple[pa.Table, tuple[str, ...]]:
+    """The table in a file, with notes on how it was read.
+
+    A text with delimiters (.csv, .tsv), JSON lines, a workbook, or Parquet; packed or not.
+
+    Args:
+        path: the file, "-" for standard input, or a pipe.
+        reading: what is said about how it is to be read. Without a header, columns are called "column 1",
+            "column 2" and so on.
+        text: which of the names are columns to read as text, whatever they look like.
+        drop: which of the names are columns that are not used, and need not be convertible.
+
+    Raises:
+        Refusal: no such file, a folder, empty, no table, or ragged rows (with their lines).
+    """
+    file = existing(path)
+    if is_parquet(file):
+        return parquet_table(file, drop)
+    content = unpack(file, reading.sheet)
+    if is_json(content):
+        table, notes = read_json(content)
+        return tidy(table, drop=drop), notes
+    dialect = sniff(content, reading)
+    return table_of(content, dialect, reading, text(dialect.names))
+
+
+def table_of(
+    content: Content,
+    dialect: Dialect,
+    reading: Reading,
+    text: Collection[str] = (),
+    levels: Mapping[str, Collection[str]] | None = None,
+) -> tuple[pa.Table, tuple[str, ...]]:
+    """The tidy table of a text whose dialect is known; `text` and `levels` as in `read_text`."""
+    from epochal.data.files.text import read_text
+
+    unclear = [dialect.names[index] for index in dialect.unclear if index < len(dialect.names)]
+    table, notes = read_text(content, dialect, reading, {*text, *unclear}, levels)
+    metadata = {**(table.schema.metadata or {}), "decimal": dialect.decimal}
+    return tidy(table).replace_schema_metadata(metadata), notes
+
+
+def parquet_table(
+    file: Path, drop: Callable[[Sequence[str]], Collection[int]] = lambda names: ()
+) -> tuple[pa.Table, tuple[str, ...]]:
+    """The tidy table of a Parquet file, or of those in a folder."""
+    parts = [_read_parquet(part) for part in (parquet_in(file) if file.is_dir() else [file])]
+    table, notes = parts[0]
+    if len(parts) > 1:
+        table = _together([part[0] for part in parts], file.name)
+    return tidy(table, drop=drop), notes
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether it is a Parquet file, or a folder with some in it."""
+    if path.is_dir():
+        return bool(parquet_in(path))
+    return path.suffix.lower() in PARQUET_SUFFIXES or head_of(path).startswith(b"PAR1")
+
+
+def parquet_in(folder: Path) -> list[Path]:
+    """The Parquet files in a folder and the folders in it, by name; hidden ones are none."""
+    found = (path for suffix in PARQUET_SUFFIXES for path in folder.rglob(f"*{suffix}"))
+    return sorted(
+        path
+        for path in found
+        if path.is_file() and not any(part[0] in "._" for part in path.relative_to(folder).parts)
+    )
+
+
+def open_parquet(file: Path) -> Any:
+    """A Parquet file; texts that few bytes can repeat very often are read as a dictionary and its indices.
+
+    So `tidy` sees how long they are before they are written out.
+    """
+    import pyarrow.parquet as pq
+
+    source = pq.ParquetFile(file)
+    about, most = source.metadata, [0] * source.metadata.num_columns
+    for group in range(about.num_row_groups):
+        for index in range(about.num_columns):
+            chunk = about.row_group(group).column(index)
+            if chunk.physical_type == "BYTE_ARRAY" and chunk.has_dictionary_page:
+                most[index] += chunk.num_values * chunk.total_uncompressed_size
+    suspicious = [about.schema.column(index).path for index, bound in enumerate(most) if bound > MOST_TEXT]
+    return pq.ParquetFile(file, read_dictionary=suspicious) if suspicious else source
+
+
+def _together(tables: Sequence[pa.Table], name: str) -> pa.Table:
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowException as error:
+        raise Refusal(f"the files in {name} must have the same columns: {_first_line(error)}.") from error
+
+
+def _read_parquet(file: Path) -> tuple[pa.Table, tuple[str, ...]]:
+    try:
+        source = open_parquet(file)
+        table = shrink_batches(source.schema_arrow, source.iter_batches(batch_size=1 << 16))
+    except Refusal:
+        raise
+    except (pa.ArrowException, OSError, UnicodeError) as error:  # names of columns need not be UTF-8
+        raise Refusal(f"{file.name} can't be read as Parquet: {_first_line(error)}.") from error
+    index: list[Any] = [name for name in table.column_names if name.startswith("__index_level_")]
+    if index:
+        table = table.drop_columns(index)
+        return table, ("the saved pandas index is left out.",)
+    return table, ()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__

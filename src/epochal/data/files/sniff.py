@@ -1,0 +1,365 @@
+"""How a text table is written: its encoding, delimiter, decimal mark and header, and the lines around it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from epochal.data.columns import default_name, unique_names
+from epochal.data.files.container import Content
+from epochal.data.files.header import is_number, is_title, is_total, is_units, looks_like_header, marks_names
+from epochal.data.files.reading import AS_FOUND, Reading
+from epochal.data.files.survey import SAMPLE_BYTES, survey
+from epochal.data.files.text_rows import Row, quote_mark, quotes_behind_blanks, rows_of
+from epochal.data.values.decimal_mark import decimal_mark
+from epochal.errors import Refusal
+
+__all__ = ["DELIMITERS", "Dialect", "sniff"]
+
+DELIMITERS = {"\t": "tab", ";": "semicolon", "|": "bar", ",": "comma", " ": "space"}
+COMMENTS = ("#", "%", "//")
+"""What comment lines begin with, if they are no rows of the table."""
+
+_SEP = re.compile(r'"?sep=(.)"?[,;\t]*\s*', re.IGNORECASE)
+_TAIL_ROWS = 12
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a text table is written.
+
+    `start` counts the lines before the first row of data, `tail` those after the last one. `unnamed` are the
+    columns that no header names; they are left out where they are empty. Lines that begin with `comment` are
+    none of the table: all of them if it was `given`, else those that have another number of fields.
+    """
+
+    encoding: str
+    delimiter: str
+    decimal: str
+    header: bool
+    start: int
+    names: tuple[str, ...]
+    quoted: bool
+    notes: tuple[str, ...]
+    unnamed: frozenset[int] = frozenset()
+    comment: str = ""
+    given: bool = False
+    tail: int = 0
+    unclear: frozenset[int] = frozenset()
+    """Columns of numbers whose decimal mark the file leaves open, to be read as text."""
+    spaced: bool = False
+    """Whether quotes follow a delimiter and a blank, as in `1, "a, b"`."""
+    first: str = ""
+    """The line of the header, which files that were put together have again further below."""
+    quote: str = '"'
+    """What holds a field together: double quotes or single ones."""
+
+
+def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
+    """Recognize how a text table is written, from its bytes, its first and its last rows.
+
+    Raises:
+        Refusal: an empty file, one that is not text, or one without rows below its header.
+    """
+    seen = survey(content, reading.encoding)
+    text, name = seen.head, content.name
+    if not text.strip():
+        raise Refusal(f"{name} is empty: a table needs at least 2 rows; got 0.")
+    if not seen.whole and "\n" not in text and "\r" not in text:
+        raise Refusal(
+            f"{name} must have a first row of at most {SAMPLE_BYTES:,} bytes; it is longer. "
+            "Use a .parquet or an .npy file for so many columns."
+        )
+    if not seen.whole and "\n" in text:
+        text = text[: text.rindex("\n") + 1]
+    notes = [*content.notes, *seen.notes]
+    lines = list(io.StringIO(text, newline=""))
+    start, delimiter = reading.skip_rows or 0, reading.delimiter
+    separator = _SEP.fullmatch(lines[0].rstrip("\r\n")) if not reading.skip_rows else None
+    if separator is not None:
+        start, delimiter = 1, delimiter or separator[1]
+        shown = separator[1] if separator[1].isprintable() else DELIMITERS.get(separator[1], "?")
+        notes.append(f'the first line, "sep={shown}", says how fields are separated.')
+    elif start:
+        notes.append(f"{_lines(start)} at the beginning skipped (--skip-rows).")
+    body = lines[start:]
+    if delimiter is None:
+        delimiter = _delimiter(body, name, reading.comment)
+        if delimiter != ",":
+            notes.append(f"fields are separated by {DELIMITERS[delimiter]}s; --delimiter changes that.")
+    quote = quote_mark(body, delimiter, seen.quoted)
+    spaced = (seen.quoted or quote == "'") and quotes_behind_blanks(body, delimiter, quote)
+    rows = rows_of(body, delimiter, start, spaced=spaced, quote=quote)
+    if not rows:
+        raise Refusal(f"{name} is empty: a table needs at least 2 rows; got 0.")
+    layout = _Layout(rows, reading, name)
+    last = rows_of(list(io.StringIO(seen.tail, newline="")), delimiter, spaced=spaced, quote=quote)
+    tail = layout.tail(last, seen.tail)
+    decimal, unclear = decimal_mark([row.cells for row in layout.body], delimiter)
+    if reading.decimal is not None:
+        decimal, unclear = reading.decimal, frozenset()
+    if decimal == ",":
+        layout.notes.append('a comma is the decimal mark; --decimal "." changes that.')
+    if layout.header and seen.whole and not layout.body:
+        raise Refusal(f"{name} has a header but no rows: a table needs at least 2 rows; got 0.")
+    return Dialect(
+        seen.encoding,
+        delimiter,
+        decimal,
+        layout.header,
+        layout.start or start,
+        layout.names,
+        seen.quoted or quote == "'",
+        (*notes, *layout.notes),
+        layout.unnamed,
+        layout.comment,
+        reading.comment is not None,
+        tail,
+        unclear,
+        spaced,
+        layout.first,
+        quote,
+    )
+
+
+class _Layout:
+    """The parts of a text table: remarks and titles above, names, units, rows, and totals below."""
+
+    def __init__(self, rows: list[Row], reading: Reading, name: str) -> None:
+        self.notes: list[str] = []
+        self.reading, self.name = reading, name
+        self.comment, rows, remark = self._without_comments(rows)
+        if not rows:
+            raise Refusal(f"{name} is empty: a table needs at least 2 rows; got 0.")
+        self.fields = _usual(rows)
+        rows = self._below_titles(rows)
+        first, self.body = rows[0], rows[1:]
+        self.start = 0
+        self.header, cells = self._header(first, remark)
+        self.first = first.raw.strip() if self.header else ""
+        self.names, self.unnamed, said = _named(cells if self.header else [""] * len(cells), self.header)
+        self.notes += said
+        if self.header and self.reading.header is None and self.body:
+            units, below = self.body[0], [row.cells for row in self.body[1:]]
+            if len(units.cells) == len(cells) and is_units(units.cells, below):
+                self.body, self.start = self.body[1:], units.end
+                self.notes.append(
+                    f"line {units.start + 1:,} ({_shown(units.cells)}) stands below the header as units do: "
+                    "left out; --header reads it as data."
+                )
+
+    def _without_comments(self, rows: list[Row]) -> tuple[str, list[Row], Row | None]:
+        """The mark of comments, the rows without them, and the comment just above the table."""
+        told = self.reading.comment
+        if told is not None:
+            kept = [row for row in rows if not row.begins(told)]
+            if len(kept) < len(rows):
+                self.notes.append(f'lines that begin with "{told}" are left out (--comment).')
+            return told, kept, None
+        for mark in COMMENTS:
+            marked = [row for row in rows if row.begins(mark)]
+            if not marked or len(marked) > max(1, len(rows) // 2) + 1:
+                continue
+            others = [row for row in rows if not row.begins(mark)]
+            if not others:
+                continue
+            fields, top = _usual(others), next(at for at, row in enumerate(rows) if not row.begins(mark))
+            if any(len(row.cells) == fields for row in rows[top:] if row.begins(mark)):
+                continue
+            one = len(marked) == 1
+            self.notes.append(
+                f'{_lines(len(marked))} that {"begins" if one else "begin"} with "{mark}" (the first is line '
+                f"{marked[0].start + 1:,}): left out as {'a comment' if one else 'comments'}; "
+                "--comment names another mark."
+            )
+            return mark, others, rows[top - 1] if top else None
+        return "", rows, None
+
+    def _below_titles(self, rows: list[Row]) -> list[Row]:
+        """The rows from the first one of the table on."""
+        if self.reading.skip_rows is not None:
+            return rows
+        at = 0
+        while at + 2 < len(rows) and (
+            (len(rows[at].cells) < self.fields and self._is_title(rows[at:]))
+            or not any(rows[at].cells)
+            or self._padded_title(rows[at:])
+        ):
+            at += 1
+        if at and marks_names(rows[at - 1].cells, [row.cells for row in rows[at:]]):
+            at -= 1
+        if at:
+            titles = [_shown([cell for cell in row.cells if cell], 40) for row in rows[:at] if any(row.cells)]
+            shown = f" ({titles[0]}{', …' if len(titles) > 1 else ''})" if titles else ""
+            self.notes.append(
+                f"{_lines(rows[at].start)} above the table{shown} left out; --skip-rows 0 reads all."
+            )
+        return rows[at:]
+
+    def _is_title(self, rows: Sequence[Row]) -> bool:
+        """Whether the first row, which is too short, is a title: few cells, or words above a header."""
+        first, following, *rest = [row.cells for row in rows]
+        if is_title(first, self.fields):
+            return True
+        words = not any(map(is_number, first)) and any(c.isalpha() for cell in first for c in cell)
+        return (
+            words
+            and len(following) == self.fields
+            and not marks_names(first, [following, *rest])
+            and looks_like_header(following, rest)
+        )
+
+    def _padded_title(self, rows: Sequence[Row]) -> bool:
+        """A title that a spreadsheet wrote with all its empty cells, above rows with a header."""
+        first, *rest = [row.cells for row in rows if any(row.cells)]
+        filled = [cell for cell in first if cell]
+        return (
+            self.reading.header is None
+            and len(filled) == 1
+            and len(first) == self.fields > 1
+            and is_title(first, self.fields)
+            and len(rest) > 1
+            and sum(map(bool, rest[0])) > 1
+            and (looks_like_header(rest[0], rest[1:]) or self._padded_title(rows[1:]))
+        )
+
+    def _header(self, first: Row, remark: Row | None) -> tuple[bool, list[str]]:
+        """Whether there is a header, and its cells, or those of the first row."""
+        cells, below = list(first.cells), [row.cells for row in self.body]
+        told = self.reading.header
+        if told is not False and marks_names(cells, below):
+            self.start = first.end
+            self.notes.append("the rows have one field more than the header: the first field has no name.")
+            return True, ["", *cells]
+        padded = below and all(len(row) == self.fields and not row[-1] for row in below)
+        if padded and len(cells) == self.fields - 1:
+            cells.append("")
+        if len(cells) == self.fields + 1 and not cells[-1] and len(below) > 1:
+            cells.pop()
+        if len(cells) != self.fields and sum(len(row) == self.fields for row in below) * 2 > len(below) > 2:
+            raise Refusal(
+                f"line {first.start + 1:,} of {self.name} has {len(cells):,} fields and most others have "
+                f"{self.fields:,}. Correct it; or, if the table begins below it, say so with --skip-rows "
+                f"{first.end}; or give the delimiter with --delimiter."
+            )
+        found = told if told is not None else looks_like_header(cells, below)
+        if not found and told is None and remark is not None:
+            above = remark.raw.lstrip().removeprefix(self.comment).strip()
+            names = [cell.strip() for cell in next(csv.reader([above], delimiter=self._delimiter_of(remark)))]
+            if len(names) == len(cells) and looks_like_header(names, [cells, *below]):
+                self.body = [first, *self.body]
+                self.start = remark.end
+                self.notes[-1:] = [
+                    f"the comment in line {remark.start + 1:,} is the header; --no-header reads none."
+                ]
+                return True, names
+        if found:
+            self.start = first.end
+            if told is None:
+                self.notes.append("the first row is a header; --no-header reads it as data.")
+        else:
+            self.start = first.start
+            if told is None:
+                self.notes.append(
+                    "no header: columns are numbered from 1; --header reads the first row as one."
+                )
+        return bool(found), cells
+
+    def _delimiter_of(self, row: Row) -> str:
+        """The delimiter that splits a comment as often as the rows are."""
+        text = row.raw.lstrip().removeprefix(self.comment).strip()
+        counts = {d: len(next(csv.reader([text], delimiter=d))) for d in DELIMITERS}
+        return next((d for d, count in counts.items() if count == self.fields), ",")
+
+    def tail(self, rows: list[Row], text: str) -> int:
+        """How many lines at the end are none of the table: totals, sources, empty rows."""
+        if self.reading.skip_rows == 0:
+            return 0
+        known = [row.cells for row in self.body]
+        shown: list[str] = []
+        cut: Row | None = None
+        for row in reversed(rows[-_TAIL_ROWS:] if len(rows) > 2 else []):
+            if len(known) - len(shown) < 3 or (self.body and row.cells == self.body[0].cells):
+                break
+            others = [other for other in known if other != row.cells and any(other)]
+            short = len(row.cells) < self.fields and is_title(row.cells, self.fields)
+            alone = (
+                len(row.cells) == self.fields > 2
+                and sum(map(bool, row.cells)) == 1
+                and is_title(row.cells, self.fields)
+                and all(sum(map(bool, other)) > 1 for other in others)
+            )
+            if not any(row.cells):
+                cut = row
+                continue
+            if row.begins(self.comment):
+                continue
+            if not (short or alone or (len(row.cells) == self.fields and is_total(row.cells, others))):
+                break
+            cut = row
+            shown.append(_shown(row.cells))
+        if cut is None:
+            return 0
+        lines = text.count("\n") + (not text.endswith("\n")) - cut.start
+        if shown:
+            self.notes.append(
+                f"{_lines(len(shown))} below the table ({shown[-1]}) left out; --skip-rows 0 reads all."
+            )
+        return lines
+
+
+def _lines(count: int) -> str:
+    return "1 line" if count == 1 else f"{count:,} lines"
+
+
+def _shown(cells: Sequence[str], most: int = 60) -> str:
+    text = ", ".join(cell for cell in cells if cell)
+    return f'"{text if len(text) <= most else text[: most - 2] + " …"}"'
+
+
+def _usual(rows: Sequence[Row]) -> int:
+    """How many fields most rows have."""
+    ((fields, _),) = Counter(len(row.cells) for row in rows).most_common(1)
+    return fields
+
+
+def _delimiter(lines: Sequence[str], name: str, comment: str | None) -> str:
+    """The delimiter that gives the same number of fields, more than one, in the most rows."""
+    marks = COMMENTS if comment is None else (comment,)
+    plain = [line for line in lines[:2000] if not line.lstrip().startswith(marks)]
+    lines = plain if len(plain) * 2 >= len(lines[:2000]) or comment is not None else lines
+    if ".tsv" in name.lower() and any("\t" in line for line in lines):
+        return "\t"
+    best, best_score = ",", 0.0
+    for candidate in DELIMITERS:
+        if candidate == " " and best_score > 0:
+            break
+        rows = rows_of(lines, candidate, most=100)
+        (fields, count), *_ = Counter(len(row.cells) for row in rows).most_common(1) or [(0, 0)]
+        score = count / len(rows) if fields > 1 else 0.0
+        if candidate == " " and score < 0.8:
+            continue
+        if score > best_score + 1e-9:
+            best, best_score = candidate, score
+    return best
+
+
+def _named(cells: Sequence[str], header: bool) -> tuple[tuple[str, ...], frozenset[int], list[str]]:
+    """Names without gaps or doubles, the columns without a name of their own, and what was done."""
+    unnamed = {index for index, cell in enumerate(cells) if not cell}
+    given = list(cells)
+    notes: list[str] = []
+    if header and 0 in unnamed and len(cells) > 1:
+        given[0] = "index" if "index" not in cells else ""
+        if given[0]:
+            notes.append('column 1 has no name, as saved row numbers have none: it is called "index".')
+    names = unique_names([cell or default_name(index) for index, cell in enumerate(given)])
+    for index, (cell, name) in enumerate(zip(given, names, strict=True)):
+        cell = " ".join(cell.split())
+        if cell and name != cell:
+            notes.append(f'two columns are called "{cell}": column {index + 1} is now "{name}".')
+    return tuple(names), frozenset(unnamed), notes

@@ -1,0 +1,371 @@
+"""The table in a text, read in blocks, whatever comes late in it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import re
+import shutil
+import tempfile
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pc_csv
+
+from epochal.data.files.container import PACKING_ERRORS, Content
+from epochal.data.files.reading import Reading
+from epochal.data.files.sniff import DELIMITERS, Dialect
+from epochal.data.files.tidy import shrink_batches
+from epochal.data.values.marks import counted, marks_note, marks_of_numbers, settle_marks
+from epochal.errors import Refusal
+
+__all__ = ["read_text"]
+
+STREAM_BYTES = 1 << 25
+"""Files above this are read in blocks, so that text and numbers are never in memory together."""
+
+_BLOCK_BYTES = 1 << 22
+_MOST_RAGGED = 5
+"""Lines with another number of fields that a refusal names."""
+
+
+class _Reader:
+    """One text, its dialect, and the options that pyarrow needs for them."""
+
+    def __init__(
+        self, content: Content, dialect: Dialect, marks: Collection[str], text: Collection[str]
+    ) -> None:
+        self.content, self.dialect, self.marks = content, dialect, frozenset(marks)
+        self.types: dict[str, pa.DataType] = {name: pa.string() for name in text if name in dialect.names}
+        self.sifted = self.repeated = False
+        """Whether lines that are no rows, and headers, are looked for among the rows."""
+        self.cleaned = (
+            dialect.delimiter == " "
+            or dialect.spaced
+            or dialect.quote != '"'
+            or bool(dialect.tail)
+            or bool(dialect.comment and dialect.given)
+        )
+
+    @contextmanager
+    def source(self) -> Iterator[Any]:
+        """What pyarrow reads: the file as it is, or a copy of the lines of the table.
+
+        Its threads let go of what they read when they please. A Python object among it would abort a process
+        that ends just then: so a path is given wherever the copy is not large.
+        """
+        plain, small = self.content.plain, self.content.size < STREAM_BYTES
+        if not self.cleaned and plain is not None:
+            yield str(plain)
+        elif not self.cleaned and not small:
+            with self.content.open() as file:
+                yield file
+        else:
+            with tempfile.NamedTemporaryFile() as out:
+                if self.cleaned:
+                    lines = _kept(self.content, self.dialect, self.sifted, self.repeated)
+                    out.writelines(line.encode() for line in lines)
+                else:
+                    with self.content.open() as file:
+                        shutil.copyfileobj(file, out)
+                out.flush()
+                yield out.name
+
+    def options(self, only: Collection[str] = ()) -> dict[str, Any]:
+        dialect = self.dialect
+        marks = sorted(self.marks | {f" {mark}" for mark in self.marks})
+        return {
+            "read_options": pc_csv.ReadOptions(
+                column_names=list(dialect.names),
+                skip_rows=0 if self.cleaned else dialect.start,
+                encoding="utf-8" if self.cleaned else dialect.encoding,
+                block_size=_BLOCK_BYTES,
+            ),
+            "parse_options": pc_csv.ParseOptions(
+                delimiter=dialect.delimiter, newlines_in_values=dialect.quoted
+            ),
+            "convert_options": pc_csv.ConvertOptions(
+                null_values=marks,
+                strings_can_be_null=False,
+                column_types=dict.fromkeys(only, pa.string()) if only else self.types,
+                decimal_point=dialect.decimal,
+                include_columns=list(only) or None,
+            ),
+        }
+
+    def table(self, small: bool) -> pa.Table:
+        """The table; where a row has another number of fields, once more without comments and blank lines."""
+        try:
+            return self._read(small)
+        except pa.ArrowInvalid as error:
+            if self.sifted or "CSV parse error" not in str(error):
+                raise
+            self.sifted = self.cleaned = True
+            return self._read(small)
+
+    def _read(self, small: bool) -> pa.Table:
+        if small:
+            with self.source() as source:
+                return pc_csv.read_csv(source, **self.options())
+        try:
+            return self.stream()
+        except pa.ArrowInvalid as error:
+            if "conversion error" not in str(error):
+                raise
+            self.fit_types()
+            return self.stream()
+
+    def stream(self) -> pa.Table:
+        with self.source() as source, pc_csv.open_csv(source, **self.options()) as reader:
+            return shrink_batches(reader.schema, _batches(reader))
+
+    def fit_types(self) -> None:
+        """Look at every cell of the columns that the first block made numbers of: what fits them all?"""
+        with self.source() as source, pc_csv.open_csv(source, **self.options()) as reader:
+            guessed = {field.name: field.type for field in reader.schema}
+        self.types.update({name: pa.string() for name in guessed})
+        marks = pa.array(sorted(self.marks), pa.string())
+        with self.source() as source, pc_csv.open_csv(source, **self.options()) as reader:
+            for batch in _batches(reader):
+                for name, column in zip(batch.schema.names, batch.columns, strict=True):
+                    column = pc.utf8_trim_whitespace(column)
+                    column = column.filter(pc.invert(pc.is_in(column, value_set=marks)))
+                    while not _fits(column, guessed[name]):
+                        guessed[name] = _wider(guessed[name])
+        self.types = guessed
+
+    def marks_in(self, names: Collection[str]) -> dict[str, dict[str, int]]:
+        """How often each mark stands in these columns, whose missing cells have lost what was written."""
+        found: dict[str, dict[str, int]] = {}
+        if not names:
+            return found
+        with self.source() as source, pc_csv.open_csv(source, **self.options(names)) as reader:
+            for batch in _batches(reader):
+                for name, column in zip(batch.schema.names, batch.columns, strict=True):
+                    for mark, count in counted(pc.utf8_trim_whitespace(column), self.marks - {""}).items():
+                        counts = found.setdefault(name, {})
+                        counts[mark] = counts.get(mark, 0) + count
+        return found
+
+
+def read_text(
+    content: Content,
+    dialect: Dialect,
+    reading: Reading,
+    text: Collection[str] = (),
+    levels: Mapping[str, Collection[str]] | None = None,
+) -> tuple[pa.Table, tuple[str, ...]]:
+    """The table in a text, and notes on what was recognized.
+
+    Args:
+        content: the text.
+        dialect: how it is written.
+        reading: which cells mean a missing value.
+        text: names of columns to read as text, whatever they look like.
+        levels: values of these columns that training knew, which mean no missing value.
+
+    Raises:
+        Refusal: rows with more or fewer fields than the others, with their lines.
+    """
+    reader = _Reader(content, dialect, marks_of_numbers(reading.missing), text)
+    try:
+        table = reader.table(content.size < STREAM_BYTES and content.plain is not None)
+        copies = _headers_in(table, dialect)
+        if copies:
+            reader.cleaned = reader.repeated = True
+            reader.types = {name: pa.string() for name in text if name in dialect.names}
+            table = reader.table(content.size < STREAM_BYTES and content.plain is not None)
+        table, counts, said = settle_marks(table, reading.missing, levels)
+        numbers = [
+            field.name
+            for field, column in zip(table.schema, table.columns, strict=True)
+            if column.null_count and not pa.types.is_string(field.type)
+        ]
+        counts |= reader.marks_in(numbers)
+    except Refusal:
+        raise
+    except (*PACKING_ERRORS, UnicodeError, RuntimeError) as error:
+        found = _ragged(content, dialect)
+        if found is not None:
+            raise found from error
+        first = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+        raise Refusal(f"{content.name} can't be read as a table: {first}.") from error
+    if copies:
+        times = "once" if copies == 1 else f"{copies:,} times"
+        said = (
+            f"the header is there {times} more below the first row, as in files put together: left out.",
+            *said,
+        )
+    said = (*marks_note(table.column_names, counts), *said)
+    empty = [
+        index
+        for index in sorted(dialect.unnamed)
+        if table.column(index).null_count == table.num_rows
+        and table.column_names[index] not in counts
+        and (dialect.header or index == table.num_columns - 1)
+    ]
+    if empty and len(empty) < table.num_columns:
+        which = ", ".join(f"{index + 1}" for index in empty[:5]) + (", …" if len(empty) > 5 else "")
+        table = table.drop_columns([table.column_names[index] for index in empty])
+        columns = "columns {} have" if len(empty) > 1 else "column {} has"
+        said = (
+            f"{columns.format(which)} neither a name nor a value (a delimiter ends each line): left out.",
+            *said,
+        )
+    return table.replace_schema_metadata({"marks": json.dumps(counts)}), (*dialect.notes, *said)
+
+
+def _headers_in(table: pa.Table, dialect: Dialect) -> int:
+    """How many rows are the header again."""
+    if not dialect.first:
+        return 0
+    cells = _cells(dialect.first, dialect)
+    texts = [
+        (column, cell)
+        for column, cell in zip(table.columns, cells, strict=False)
+        if pa.types.is_string(column.type) and cell
+    ]
+    if len(cells) != table.num_columns or not texts:
+        return 0
+    same = pc.equal(pc.utf8_trim_whitespace(texts[0][0]), texts[0][1])
+    for column, cell in texts[1:]:
+        if not pc.any(same).as_py():
+            return 0
+        same = pc.and_(same, pc.equal(pc.utf8_trim_whitespace(column), cell))
+    return int(pc.sum(same).as_py() or 0)
+
+
+def _cells(line: str, dialect: Dialect) -> list[str]:
+    return [cell.strip() for cell in next(_parsed([line], dialect), [])]
+
+
+def _parsed(lines: Iterable[str], dialect: Dialect) -> Iterator[list[str]]:
+    blanks = dialect.spaced or dialect.delimiter == " "
+    return csv.reader(lines, delimiter=dialect.delimiter, skipinitialspace=blanks, quotechar=dialect.quote)
+
+
+def _batches(reader: Any) -> Iterator[pa.RecordBatch]:
+    yield from reader
+
+
+def _fits(column: pa.Array, kind: pa.DataType) -> bool:
+    if pa.types.is_string(kind):
+        return True
+    if pa.types.is_null(kind):
+        return len(column) == 0
+    try:
+        if pa.types.is_boolean(kind):
+            words = pa.array(["true", "false", "True", "False", "TRUE", "FALSE", "0", "1"])
+            return bool(pc.all(pc.is_in(column, value_set=words)).as_py() is not False)
+        column.cast(kind)
+    except pa.ArrowException:
+        return False
+    return True
+
+
+def _wider(kind: pa.DataType) -> pa.DataType:
+    """The next type that holds more: nothing, integers, floats, text."""
+    if pa.types.is_null(kind):
+        return pa.int64()
+    return pa.float64() if pa.types.is_integer(kind) else pa.string()
+
+
+def _lines(content: Content, dialect: Dialect) -> io.TextIOWrapper:
+    return io.TextIOWrapper(content.open(), encoding=dialect.encoding, errors="replace", newline="")
+
+
+def _table_lines(content: Content, dialect: Dialect) -> Iterator[str]:
+    """The lines below the header, without those that stand below the table."""
+    held: deque[str] = deque()
+    with _lines(content, dialect) as lines:
+        for line in itertools.islice(lines, dialect.start, None):
+            held.append(line)
+            if len(held) > dialect.tail:
+                yield held.popleft()
+
+
+def _kept(content: Content, dialect: Dialect, sifted: bool, repeated: bool) -> Iterator[str]:
+    """The lines of the table without comments, and with one space between fields.
+
+    `sifted` leaves out blank lines and comments that are found by their number of fields, too, and `repeated`
+    the lines that are the header again.
+    """
+    lines = _table_lines(content, dialect)
+    if sifted:
+        lines = (raw for raw, fields, _ in _rows(content, dialect) if fields)
+    if dialect.given or dialect.delimiter == " " or repeated:
+        lines = _plain_lines(lines, dialect, repeated)
+    if not dialect.spaced and dialect.quote == '"':
+        yield from lines
+        return
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, delimiter=dialect.delimiter, lineterminator="\n")
+    for row in _parsed(lines, dialect):
+        writer.writerow(row)
+        yield out.getvalue()
+        out.seek(0)
+        out.truncate()
+
+
+def _plain_lines(lines: Iterable[str], dialect: Dialect, repeated: bool) -> Iterator[str]:
+    header = _cells(dialect.first, dialect) if repeated else []
+    for line in lines:
+        if repeated and line.lstrip(' "').startswith(header[0]) and _cells(line, dialect) == header:
+            continue
+        if dialect.given and line.lstrip().startswith(dialect.comment):
+            continue
+        if dialect.delimiter == " " and '"' not in line:
+            line = re.sub(r"[ \t]+", " ", line.strip()) + "\n"
+        yield line
+
+
+def _rows(content: Content, dialect: Dialect) -> Iterator[tuple[str, int, int]]:
+    """Each row as it is written, how many fields it has (0 if it is none), and its first line, from 1."""
+    expected, space, held = len(dialect.names), dialect.delimiter == " ", list[str]()
+
+    def lines() -> Iterator[str]:
+        for line in _table_lines(content, dialect):
+            held.append(line)
+            yield line
+
+    start = dialect.start + 1
+    reader: Any = _parsed(lines(), dialect)
+    try:
+        for row in reader:
+            raw = "".join(held)
+            held.clear()
+            fields = sum(map(bool, row)) if space else len(row)
+            marked = bool(dialect.comment) and raw.lstrip().startswith(dialect.comment)
+            yield raw, 0 if fields != expected and (marked or not raw.strip()) else fields, start
+            start = dialect.start + reader.line_num + 1
+    except csv.Error as error:
+        raise Refusal(f"line {start:,} of {content.name}: {error}.") from error
+
+
+def _ragged(content: Content, dialect: Dialect) -> Refusal | None:
+    """The refusal of the lines whose number of fields is not that of the others, if there are any."""
+    expected = len(dialect.names)
+    wrong = [(start, fields) for _, fields, start in _rows(content, dialect) if fields not in (0, expected)]
+    found, count = wrong[:_MOST_RAGGED], len(wrong)
+    if not found:
+        return None
+    given = DELIMITERS.get(dialect.delimiter, dialect.delimiter)
+    remedy = f"or give the delimiter (it was taken to be a {given}) with --delimiter."
+    if count == 1:
+        ((line, got),) = found
+        return Refusal(
+            f"line {line:,} of {content.name} must have {expected:,} fields like the others; got {got:,}. "
+            f"Correct the line, {remedy}"
+        )
+    each = ", ".join(f"{line:,} ({got:,})" for line, got in found)
+    more = f" and {count - len(found):,} more" if count > len(found) else ""
+    return Refusal(
+        f"{count:,} lines of {content.name} must have {expected:,} fields like the others; got, in line "
+        f"{each}{more}. Correct the lines, {remedy}"
+    )

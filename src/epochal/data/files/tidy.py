@@ -1,0 +1,202 @@
+"""Plain columns of a table: numbers, booleans, dates and text, in little memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from epochal.data.columns import called, unique_names
+from epochal.data.values.marks import emptied
+from epochal.data.values.rounding import loses_differences
+from epochal.errors import Refusal, several
+
+__all__ = ["MOST_COLUMNS", "MOST_TEXT", "column_of", "shrink_batches", "tidy"]
+
+_INT32 = pa.scalar(-(2**31), pa.int64()), pa.scalar(2**31 - 1, pa.int64())
+
+
+def shrink_batches(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pa.Table:
+    """A table of the batches with 64-bit floats kept as 32-bit ones, and integers, where they fit.
+
+    The samples end as float32 in any case; doing it batch by batch halves the memory of a large table.
+    """
+    columns: list[list[pa.Array]] = [[] for _ in schema]
+    for batch in batches:
+        for chunks, column in zip(columns, batch.columns, strict=True):
+            chunks.append(_shrink(column))
+    arrays = []
+    for chunks, field in zip(columns, schema, strict=True):
+        kinds = {chunk.type for chunk in chunks}
+        if len(kinds) > 1:
+            widest = next((kind for kind in (pa.int64(), pa.float64()) if kind in kinds), field.type)
+            chunks[:] = [chunk.cast(widest) for chunk in chunks]
+        arrays.append(pa.chunked_array(chunks, type=None if chunks else field.type))
+    return pa.Table.from_arrays(arrays, names=[field.name for field in schema])
+
+
+def _shrink(column: pa.Array) -> pa.Array:
+    if pa.types.is_dictionary(column.type):
+        return _written_out(column)
+    if pa.types.is_float64(column.type):
+        values = column.to_numpy(zero_copy_only=False)[:, None]
+        return (
+            column if loses_differences(values, constant=True)[0] else column.cast(pa.float32(), safe=False)
+        )
+    if pa.types.is_int64(column.type):
+        bounds = pc.min_max(column)
+        if bounds["min"].as_py() is None or (
+            pc.greater_equal(bounds["min"], _INT32[0]).as_py()
+            and pc.less_equal(bounds["max"], _INT32[1]).as_py()
+        ):
+            return column.cast(pa.int32())
+    return column
+
+
+MOST_TEXT = 1 << 29
+"""Bytes to which the texts of a dictionary may unfold in one block of rows."""
+
+
+def _written_out(column: pa.DictionaryArray) -> pa.Array:
+    """The values of a dictionary in place of their indices."""
+    kind = column.type.value_type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind):
+        lengths = pc.binary_length(column.dictionary).cast(pa.int64()).take(column.indices)
+        if (pc.sum(lengths).as_py() or 0) > MOST_TEXT:
+            raise Refusal(
+                f"the texts of {len(column):,} rows must take at most {MOST_TEXT:,} bytes; they take more. "
+                "Leave that column out of the file."
+            )
+    return column.cast(kind)
+
+
+def column_of(values: NDArray[Any]) -> pa.Array:
+    """An array as a column, NaN being missing; half floats, which Arrow can't compare, as 32-bit ones.
+
+    >>> column_of(np.array([0.5, np.nan], np.float16)).type
+    DataType(float)
+    """
+    wider = values.astype(np.float32) if values.dtype == np.float16 else np.ascontiguousarray(values)
+    return pa.array(wider, from_pandas=True)
+
+
+def tidy(
+    table: pa.Table,
+    missing: Collection[str] = ("",),
+    drop: Callable[[Sequence[str]], Collection[int]] = lambda names: (),
+) -> pa.Table:
+    """The same table with only booleans, integers, floats, timestamps, dates and trimmed text in it.
+
+    Dictionaries become text, decimals floats, times of day hours, durations seconds, times with a zone those
+    of its clocks; the missing marks become missing. Columns that `drop` names of the names are left empty.
+
+    Raises:
+        Refusal: columns with lists, records or bytes, which no number or category can say; all at once.
+    """
+    if table.num_columns > MOST_COLUMNS:
+        raise Refusal(
+            f"a table must have at most {MOST_COLUMNS:,} columns; got {table.num_columns:,}. "
+            "Use an .npy or .npz file for so many numbers."
+        )
+    names = unique_names(table.column_names)
+    unused = set(drop(names))
+    arrays: list[Any] = []
+    problems: list[str] = []
+    for index, column in enumerate(table.columns):
+        if index in unused:
+            arrays.append(pa.nulls(table.num_rows))
+            continue
+        try:
+            arrays.append(_tidied(column, called(names, index), missing))
+        except Refusal as error:
+            problems.append(str(error))
+    if problems:
+        raise several(problems)
+    return pa.Table.from_arrays(arrays, names=names)
+
+
+def _tidied(column: pa.ChunkedArray, said: str, marks: Collection[str]) -> pa.ChunkedArray:
+    """One column of a tidy table."""
+    kind = column.type
+    if isinstance(kind, pa.BaseExtensionType):
+        return _tidied(
+            pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type), said, marks
+        )
+    if pa.types.is_dictionary(kind):
+        column = pa.chunked_array(map(_written_out, column.chunks), type=kind.value_type)
+        kind = kind.value_type
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        column, kind = column.cast(pa.string()), pa.string()
+    if pa.types.is_string(kind):
+        column = pc.utf8_trim_whitespace(column)
+        return emptied(column, marks)
+    if pa.types.is_decimal(kind):
+        column = column.cast(pa.float64())
+    elif pa.types.is_float16(kind):
+        column = column.cast(pa.float32())
+    elif pa.types.is_time32(kind) or pa.types.is_time64(kind):
+        micro = column.cast(pa.time64("us"), safe=False).cast(pa.int64())
+        column = pc.divide(micro.cast(pa.float64()), 3.6e9)
+    elif pa.types.is_duration(kind):
+        micro = column.cast(pa.duration("us"), safe=False).cast(pa.int64())
+        column = pc.divide(micro.cast(pa.float64(), safe=False), 1e6)
+    elif pa.types.is_timestamp(kind) and kind.tz is not None:
+        column = _on_its_clocks(column)
+    elif not (
+        pa.types.is_null(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_timestamp(kind)
+        or pa.types.is_date(kind)
+    ):
+        raise Refusal(
+            f"{said} must hold numbers, booleans, dates or text; got {kind}. "
+            "Leave it out with --drop, or out of the file."
+        )
+    if pa.types.is_floating(column.type):
+        return _nan_is_missing(column)
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        _check_years(column, said)
+    return column
+
+
+def _on_its_clocks(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Times with a zone as the clocks there show them; as UTC where the zone is not known."""
+    try:
+        return pc.local_timestamp(column)
+    except pa.ArrowException:
+        return column.cast(pa.timestamp(column.type.unit))
+
+
+def _nan_is_missing(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    nan = pc.is_nan(column)
+    if pc.any(nan).as_py():
+        return pc.if_else(nan, pa.scalar(None, column.type), column)
+    return column
+
+
+MOST_COLUMNS = 100_000
+"""Columns that are looked at one by one."""
+
+_SECONDS = -62_135_596_800, 253_402_300_799
+"""Seconds from 1970 to the first and the last one of the years 1 to 9999, which calendars know."""
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+
+def _check_years(column: pa.ChunkedArray, said: str) -> None:
+    bounds = pc.min_max(column)
+    if not bounds["min"].is_valid:
+        return
+    days = pa.types.is_date32(column.type)
+    each = 1000 if pa.types.is_date64(column.type) else 1 if days else _PER_SECOND[column.type.unit]
+    least, most = (bounds[end].value * (86_400 if days else 1) // each for end in ("min", "max"))
+    if least < _SECONDS[0] or most > _SECONDS[1]:
+        raise Refusal(
+            f"{said} must hold dates of the years 1 to 9999; got others, which may be "
+            "counted in another unit. Write them as text, or leave the column out of the file."
+        )

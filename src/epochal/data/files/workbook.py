@@ -1,0 +1,84 @@
+"""The text of a sheet in a workbook: .xlsx, .xls, .xlsb and .ods."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+from pathlib import Path
+from typing import Any
+
+from epochal.data.files.container import Content
+from epochal.errors import Refusal, did_you_mean, require
+
+__all__ = ["text_of_sheet"]
+
+
+def text_of_sheet(path: Path, sheet: str | int | None) -> Content:
+    """A sheet as comma-separated text, so that its header, titles and totals are recognized as in any text.
+
+    Raises:
+        Refusal: a damaged workbook, no sheet with values, or no such sheet.
+        MissingExtra: the package `python-calamine` is not installed.
+    """
+    calamine = require("python_calamine", extra="excel", purpose=f"{path.name} is a workbook: reading it")
+    try:
+        book = calamine.CalamineWorkbook.from_path(str(path))
+        names = list(book.sheet_names)
+        rows: list[list[Any]] = []
+        if sheet is not None:
+            chosen = _chosen(sheet, names)
+            rows = book.get_sheet_by_name(chosen).to_python()
+        else:
+            for chosen in names:
+                rows = book.get_sheet_by_name(chosen).to_python()
+                if rows:
+                    break
+    except Refusal:
+        raise
+    except Exception as error:  # a class of the package's own for each format
+        first = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+        raise Refusal(f"{path.name} can't be read as a workbook: {first}.") from error
+    if not rows:
+        where = f'the sheet "{chosen}" of {path.name}' if sheet is not None and names else path.name
+        raise Refusal(f"{where} is empty: a table needs at least 2 rows; got 0.")
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    for row in rows:
+        writer.writerow([_cell(value) for value in row])
+    data = out.getvalue().encode()
+    notes: tuple[str, ...] = ()
+    if len(names) > 1:
+        shown = ", ".join(f'"{name}"' for name in names[:5]) + (", …" if len(names) > 5 else "")
+        notes = (f'the sheet "{chosen}" is read, of {len(names):,} ({shown}); --sheet names another.',)
+    return Content(path.name, len(data), lambda: io.BytesIO(data), notes=notes, encoding="utf-8")
+
+
+def _chosen(sheet: str | int, names: list[str]) -> str:
+    if str(sheet) in names:
+        return str(sheet)
+    try:
+        number = int(sheet)
+    except ValueError:
+        raise Refusal(did_you_mean("sheet", str(sheet), names)) from None
+    if not 1 <= number <= len(names):
+        raise Refusal(f"sheet must be a name or a number from 1 to {len(names):,}; got {number}.")
+    return names[number - 1]
+
+
+def _cell(value: Any) -> str:
+    """A cell as a text table has it.
+
+    >>> _cell(3.0), _cell(datetime.datetime(2024, 5, 1)), _cell(True)
+    ('3', '2024-05-01', 'true')
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
+    if isinstance(value, datetime.datetime):
+        midnight = value.time() == datetime.time()
+        return value.date().isoformat() if midnight else value.isoformat(sep=" ")
+    if isinstance(value, datetime.timedelta):
+        return repr(value.total_seconds())
+    return str(value)

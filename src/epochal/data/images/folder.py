@@ -1,0 +1,248 @@
+"""The image files of a folder, and the class of each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from epochal.data.images.pixels import SUFFIXES
+from epochal.data.tables.recognize import natural
+from epochal.errors import Refusal
+
+_TRAINING = ("train", "training")
+_VALIDATION = ("validation", "val", "valid", "dev")
+_TESTING = ("test", "testing", "holdout", "hold-out")
+"""What folders are called, in small letters, that are parts of a data set."""
+
+__all__ = ["Listing", "classes_in", "holds_images", "images_in", "shown"]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The image files of a folder: paths, what each is called, and the class of each where it is known."""
+
+    files: tuple[Path, ...]
+    names: tuple[str, ...]
+    """Relative to the folder, with "/"."""
+    labels: tuple[str, ...] | None
+    """The folder in which each is; None where folders are no classes."""
+    notes: tuple[str, ...] = ()
+
+
+def holds_images(folder: Path) -> bool:
+    """Whether a path is a folder that has an image file, or has one in its folders."""
+    return folder.is_dir() and any(files for _, files, _ in _walk(folder))
+
+
+def classes_in(folder: Path) -> tuple[Listing, tuple[str, ...]]:
+    """The images of a folder that has one sub-folder a class, and the classes in their order.
+
+    Images that lie deeper are of the class whose folder is the uppermost.
+
+    Raises:
+        Refusal: images that lie in no class folder, fewer than two classes, or a class without images;
+            folders that are parts of a data set, or hold all classes each.
+    """
+    loose, folders, others = _entries(folder)
+    if not folders:
+        raise Refusal(
+            f'the folder "{folder}" must have one sub-folder of images for each class; got '
+            f"{len(loose):,} images and no sub-folder. Put the images of each class into a folder of its own."
+        )
+    _refuse_parts(folder, folders)
+    if loose:
+        raise Refusal(
+            f'all images of "{folder}" must lie in a sub-folder, which is their class; got {len(loose):,} '
+            f'beside them, "{shown(loose[0].name)}" first. Move or remove them.'
+        )
+    names = tuple(sorted((one.name for one in folders), key=natural))
+    _refuse_repeated(folder, names)
+    found: list[Path] = []
+    labels: list[str] = []
+    deeper = empty = 0
+    for name in names:
+        files, within, vain, beside = _below(folder / name)
+        if not files:
+            _refuse_empty(folder, name)
+        deeper, empty, others = deeper + within, empty + vain, others + beside
+        found += files
+        labels += [shown(name)] * len(files)
+    if len(names) < 2:
+        raise Refusal(
+            f'the folder "{folder}" must have at least 2 sub-folders, one for each class; '
+            f'got 1, "{shown(names[0])}".' + (f' Give "{folder / names[0]}".' if deeper else "")
+        )
+    called = tuple(shown(file.relative_to(folder).as_posix()) for file in found)
+    notes = (*_deeper(deeper), *_ignored(others, empty), *_outside(folder, found))
+    return Listing(tuple(found), called, tuple(labels), notes), tuple(map(shown, names))
+
+
+def images_in(folder: Path, classes: Sequence[str]) -> Listing:
+    """The images of a folder that are to be predicted: in folders of `classes`, or in any others, or in none.
+
+    Raises:
+        Refusal: there is no image.
+    """
+    loose, folders, others = _entries(folder)
+    found, notes, deeper, empty = list(loose), [], 0, 0
+    labels: list[str] = []
+    for one in sorted(folders, key=lambda path: natural(path.name)):
+        files, within, vain, beside = _below(one)
+        found += files
+        labels += [shown(one.name)] * len(files)
+        deeper, empty, others = deeper + within, empty + vain, others + beside
+    if not found:
+        raise Refusal(f'the folder "{folder}" must have at least 1 image to predict; got 0.')
+    unknown = sorted(set(labels) - set(classes))
+    known = bool(labels) and not loose and not unknown
+    if labels and unknown:
+        notes.append(f'"{unknown[0]}" is no class of the training images: the true classes are not known.')
+    called = tuple(shown(file.relative_to(folder).as_posix()) for file in found)
+    return Listing(
+        tuple(found),
+        called,
+        tuple(labels) if known else None,
+        (*notes, *_deeper(deeper), *_ignored(others, empty), *_outside(folder, found)),
+    )
+
+
+def shown(name: str) -> str:
+    """The name of a file as text: bytes that are no UTF-8 and control characters become signs.
+
+    >>> shown("a\\nb.png")
+    'a?b.png'
+    """
+    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def _entries(folder: Path) -> tuple[list[Path], list[Path], int]:
+    """Image files, folders and the number of other files, each in the order of their names.
+
+    What is hidden is left aside; a folder that is called like an image counts as one, to be told of.
+    """
+    files, folders, others = [], [], 0
+    try:
+        entries = sorted(folder.iterdir(), key=lambda path: path.name)
+    except OSError as error:
+        raise Refusal(f'the folder "{folder}" can\'t be read: {error.strerror}.') from error
+    for path in entries:
+        if path.name.startswith((".", "__MACOSX")):
+            others += 1
+        elif path.suffix.lower() in SUFFIXES:
+            files.append(path)
+        elif path.is_dir():
+            folders.append(path)
+        else:
+            others += 1
+    return files, folders, others
+
+
+def _walk(folder: Path) -> Iterator[tuple[Path, list[Path], int]]:
+    """A folder and those below it, each with its images and the number of its other files."""
+    seen: set[str] = set()
+    waiting = [folder]
+    while waiting:
+        here = waiting.pop()
+        real = os.path.realpath(here)
+        if real in seen:  # a link that leads to a folder above it
+            continue
+        seen.add(real)
+        files, folders, others = _entries(here)
+        yield here, files, others
+        waiting += reversed(folders)
+
+
+def _below(folder: Path) -> tuple[list[Path], int, int, int]:
+    """The images of a class folder; how many lie deeper, folders without images, and other files."""
+    found: list[Path] = []
+    deeper = empty = beside = 0
+    for here, files, others in _walk(folder):
+        found += files
+        beside += others
+        if here != folder:
+            deeper += len(files)
+            empty += not files and not any(path.is_dir() for path in here.iterdir())
+    return found, deeper, empty, beside
+
+
+def _refuse_parts(folder: Path, folders: Sequence[Path]) -> None:
+    """Folders that are called as parts of a data set are, and one for training among them, are no classes."""
+    parts = {one.name.lower(): one for one in folders if any(files for _, files, _ in _walk(one))}
+    training = next((parts[name] for name in _TRAINING if name in parts), None)
+    if training is None or not set(parts) <= {*_TRAINING, *_VALIDATION, *_TESTING}:
+        return
+    held = "".join(
+        f' {flag} "{parts[name]}"'
+        for flag, words in (("--validation", _VALIDATION), ("--test", _TESTING))
+        for name in words
+        if name in parts
+    )
+    also = f" with{held}" if held else ", and other parts with --validation and --test"
+    named = _listed([one.name for one in parts.values()])
+    are = "is a part" if len(parts) == 1 else "are parts"
+    remedy = f'"{shown(training.name)}" holds folders of images. Give "{training}"{also}'
+    if not any(files for one in _entries(training)[1] for _, files, _ in _walk(one)):
+        remedy = (
+            f'"{shown(training.name)}" has no folder for each class. Put the images of each class into one'
+        )
+    raise Refusal(
+        f'the sub-folders of "{folder}" must be classes, and hold the images themselves; {named} {are} of a '
+        f"data set, and {remedy}."
+    )
+
+
+def _refuse_repeated(folder: Path, names: Sequence[str]) -> None:
+    """Folders that all hold folders of the same names, at least two, and no images, are no classes."""
+    within = []
+    for name in names:
+        files, folders, _ = _entries(folder / name)
+        if files or len(folders) < 2:
+            return
+        within.append({one.name for one in folders})
+    if len(within) > 1 and all(one == within[0] for one in within):
+        raise Refusal(
+            f'the sub-folders of "{folder}" must be classes; got {_listed(names)}, each of which holds '
+            f"{_listed(sorted(within[0], key=natural))}. Put these above, as the classes, and "
+            "tell the others apart as groups (--groups-from)."
+        )
+
+
+def _listed(names: Sequence[str], most: int = 3) -> str:
+    quoted = [f'"{shown(name)}"' for name in names[:most]]
+    return (
+        " and ".join(quoted) if len(names) == 2 else ", ".join(quoted) + (", …" if len(names) > most else "")
+    )
+
+
+def _refuse_empty(folder: Path, name: str) -> None:
+    """A class without images."""
+    raise Refusal(
+        f'the class "{shown(name)}" must have at least 1 image; its folder in "{folder}" has none. '
+        "Add images, or remove the folder."
+    )
+
+
+def _deeper(count: int) -> tuple[str, ...]:
+    which = "1 image lies" if count == 1 else f"{count:,} images lie"
+    return (f"{which} in folders within the class folders, of their class.",) if count else ()
+
+
+def _ignored(others: int, nested: int) -> tuple[str, ...]:
+    parts = [f"{others:,} hidden or other file{'s' * (others > 1)}"] if others else []
+    parts += [f"{nested:,} folder{'s' * (nested > 1)} within class folders"] if nested else []
+    return (f"{' and '.join(parts)} ignored.",) if parts else ()
+
+
+def _outside(folder: Path, files: Sequence[Path]) -> tuple[str, ...]:
+    """A note on links that lead out of the folder: whoever made it may mean pictures that are not theirs."""
+    linked = [file for file in files if file.is_symlink() or file.parent.is_symlink()]
+    if not linked:
+        return ()
+    home = folder.resolve()
+    # A link in a circle leads nowhere, and is told when it is read; `Path.resolve` raises at it.
+    out = [file for file in linked if not Path(os.path.realpath(file)).is_relative_to(home)]
+    first = f", {shown(out[0].relative_to(folder).as_posix())} first" if out else ""
+    return (f"{len(out):,} images are links to files outside of the folder{first}.",) if out else ()

@@ -1,0 +1,180 @@
+"""The pixels of an image file."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from epochal.data.images.levels import Counts, Levels
+
+__all__ = ["SUFFIXES", "Header", "Unreadable", "believing_no_bombs", "counts", "header", "pixels"]
+
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+"""How the names of image files end, in small letters."""
+
+_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")
+_SIXTEEN = ("I;16", "I;16B", "I;16L", "I;16N")
+_GRAY = ("1", "L", "LA", "La", "I", "F", *_SIXTEEN)
+_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)
+"""The EXIF tag that says how a camera was held, and the values that exchange height and width."""
+
+
+class Unreadable(Exception):
+    """Why a file is no image that can be read, in words that follow "since"."""
+
+
+class Header(NamedTuple):
+    """What an image says of itself before its pixels are read, turned as its EXIF orientation says."""
+
+    height: int
+    width: int
+    gray: bool
+    transparent: bool
+    deep: bool
+    """Whether values have more than 8 bits."""
+    several: bool
+    """Whether there are more frames or pages than the first."""
+
+
+@contextmanager
+def believing_no_bombs() -> Iterator[None]:
+    """Within, an image that claims more pixels than Pillow believes is an error and not a warning.
+
+    Filters of warnings are those of the process: this goes around all threads that read images.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # what Pillow thinks of EXIF data and old palettes
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
+def header(path: Path) -> Header:
+    """The size and kind of an image, without reading its pixels.
+
+    Raises:
+        Unreadable: it is no image, or claims to be one of an unbelievable size.
+    """
+    with _opened(path) as image:
+        height, width = image.height, image.width
+        if _orientation(image) in _TURNED:
+            height, width = width, height
+        several = bool(getattr(image, "is_animated", False))
+        return Header(height, width, image.mode in _GRAY, _is_transparent(image), _is_deep(image), several)
+
+
+def counts(path: Path) -> Counts:
+    """Which values an image of more than 8 bits has.
+
+    Raises:
+        Unreadable: it is no image, or a damaged one.
+    """
+    with _opened(path) as image:
+        return Counts.of(_values(image))
+
+
+def pixels(
+    path: Path, channels: int, size: tuple[int, int] | None = None, levels: Levels | None = None
+) -> NDArray[np.uint8]:
+    """The pixels (height, width, channels) of an image: the first frame, turned as its EXIF data says.
+
+    Transparent pixels lie over white, and values of more than 8 bits become bytes.
+
+    Args:
+        path: the file.
+        channels: 1 for gray (the luma of ITU-R 601-2 where the image has colors) or 3 for RGB.
+        size: the height and width to which it is brought, averaging over the pixels that fall together;
+            its own by default.
+        levels: what of more than 8 bits is black and white; 0 and 65,535 by default.
+
+    Raises:
+        Unreadable: it is no image, or a damaged one.
+    """
+    with _opened(path) as opened:
+        turned = _orientation(opened) in _TURNED
+        if size is not None:
+            height, width = size[::-1] if turned else size
+            opened.draft(None, (2 * width, 2 * height))  # large JPEG files are read in a lower resolution
+        deep = _is_deep(opened)
+        image = ImageOps.exif_transpose(opened)
+        if deep and (levels is not None or image.mode in _SIXTEEN):
+            alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
+            image = Image.fromarray((levels or Levels()).bytes_of(_values(image)))
+            if alpha is not None:
+                image.putalpha(alpha)
+        elif image.mode in ("F", "I"):
+            raise Unreadable(f"its pixels have no known range from black to white (mode {image.mode})")
+        if _is_transparent(image):
+            above = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", above.size, "white"), above)
+        image = image.convert("L" if channels == 1 else "RGB")
+        if size is not None and image.size != size[::-1]:
+            image = image.resize(size[::-1], Image.Resampling.BILINEAR)
+        found = np.asarray(image)
+    return found.reshape(*found.shape[:2], channels)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """The image in a file; whatever its decoder raises, at opening or within, is Unreadable."""
+    if not path.is_file():
+        raise Unreadable(_what_else(path))
+    if path.stat().st_size == 0:
+        raise Unreadable("it is empty (0 bytes)")
+    try:
+        # Given a path, Pillow maps uncompressed TIFF files and gets those wrong that are to be turned.
+        with path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
+            yield image
+    except Unreadable:
+        raise
+    except UnidentifiedImageError as error:
+        raise Unreadable("its content is no JPEG, PNG, BMP, GIF, TIFF or WebP image") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        most = Image.MAX_IMAGE_PIXELS or 0
+        raise Unreadable(f"it claims more than {most:,} pixels, which a small file can do") from error
+    except MemoryError as error:
+        raise Unreadable("its pixels do not fit into memory") from error
+    except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, zlib.error and more
+        said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise Unreadable(said[:1].lower() + said[1:160]) from error
+
+
+def _what_else(path: Path) -> str:
+    """What a path is that is no file."""
+    if path.is_dir():
+        return "it is a folder"
+    if path.is_symlink() and not path.exists():
+        return "it is a link to a file that does not exist"
+    return "it is no regular file" if path.exists() else "it does not exist"
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation; 1 where there is none, or where Pillow turns the image by itself."""
+    if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
+        return 1  # a PNG file that was asked would be read whole
+    return int(image.getexif().get(_ORIENTATION, 1))
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Whether values have more than 8 bits; where there are several channels, Pillow reads the upper 8."""
+    tiles = getattr(image, "tile", [])
+    return image.mode in ("F", "I", *_SIXTEEN) or any(";16" in str(tile[3]) for tile in tiles[:1])
+
+
+def _values(image: Image.Image) -> NDArray[np.generic]:
+    """The values of an image of more than 8 bits."""
+    found = np.asarray(image)
+    if found.ndim == 2:
+        return found
+    colors = found[..., :3] if found.shape[-1] > 2 else found[..., 0]
+    return colors.astype(np.uint16) * np.uint16(257)
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    return image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info

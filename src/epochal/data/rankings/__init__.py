@@ -1,0 +1,1 @@
+"""Ranked items as pairs."""

@@ -1,0 +1,270 @@
+"""How does a table with ranks become samples that are pairs of its rows?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from epochal.data.arrays.arrays import inputs_of_array
+from epochal.data.columns import ColumnReference, called, default_name, resolve
+from epochal.data.dataset import Dataset, Task, fingerprint
+from epochal.data.examples import example
+from epochal.data.files.read import existing, read_table
+from epochal.data.files.reading import AS_FOUND, Reading
+from epochal.data.rankings.pairs import Pairing, Pairs, pairs_of
+from epochal.data.recipe import Recipe
+from epochal.data.tables.frames import is_frame, table_of_frame
+from epochal.data.tables.schema import Encoder
+from epochal.data.tables.table import TableOptions, dataset_of_table
+from epochal.data.typed import Damaged, built
+from epochal.errors import Refusal
+
+__all__ = ["PairEncoder", "rank_pairs"]
+
+_TASK = Task("binary", ("behind", "ahead"))
+"""Of the first item of a pair, seen from the second."""
+
+
+@dataclass(frozen=True)
+class PairEncoder:
+    """How pairs are made of a table: `table` encodes one row, `by` names the column of the groups."""
+
+    table: Encoder
+    by: str
+    pairing: Pairing
+
+    @property
+    def standardize(self) -> bool:
+        """As tables are, unless the user says."""
+        return True
+
+    def items(
+        self, source: Any, reading: Reading = AS_FOUND
+    ) -> tuple[Dataset, NDArray[np.int64] | None, list[str]]:
+        """The rows of a new table as items; if it has groups, that of each (-1: none), and their names."""
+        from epochal.data.tables.new import encode_new, read_new  # which knows of all kinds of data
+
+        read = read_new(self.table, source, reading)
+        found = encode_new(self.table, read.table)
+        notes = tuple(note for note in found.notes if f'"{self.by}"' not in note)
+        found = replace(found, source=read.name, notes=(*read.notes, *notes))
+        if self.by not in read.table.column_names:
+            return found, None, []
+        groups, names = _groups_of(read.table.column(self.by))
+        return found, groups, names
+
+    def encode_new(self, source: Any, reading: Reading = AS_FOUND) -> Dataset:
+        """The pairs of a new table with ranks and groups."""
+        found, groups, _ = self.items(source, reading)
+        if groups is None:
+            raise Refusal(f'{found.source} must have the column "{self.by}", whose groups are ranked.')
+        if found.targets is None:
+            raise Refusal(
+                f'{found.source} must have the column "{self.table.target_name}" with all its ranks.'
+            )
+        return _dataset(self, self.pairing, found, groups)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON object of it."""
+        return {
+            "kind": "pairs",
+            "table": self.table.to_dict(),
+            "by": self.by,
+            "pairing": dict(vars(self.pairing)),
+        }
+
+    @staticmethod
+    def from_dict(value: Any) -> PairEncoder:
+        """The inverse of `to_dict`."""
+        table, by = Encoder.from_dict(value.get("table")), value.get("by")
+        if not isinstance(by, str) or by not in table.names:
+            raise Damaged("what tells groups apart must be a column")
+        return PairEncoder(table, by, built(Pairing, value.get("pairing")))
+
+
+def rank_pairs(
+    source: Any,
+    *,
+    by: Any,
+    target: ColumnReference | None = None,
+    best: str = "lowest",
+    most: int | None = None,
+    per_group: bool = True,
+    seed: int = 0,
+    keep: Sequence[ColumnReference] = (),
+    drop: Sequence[ColumnReference] = (),
+    categorical: Sequence[ColumnReference] = (),
+    numeric: Sequence[ColumnReference] = (),
+    decimal: str | None = None,
+    date_format: str | None = None,
+    header: bool | None = None,
+    delimiter: str | None = None,
+    missing: Collection[str] | None = None,
+    encoding: str | None = None,
+    skip_rows: int | None = None,
+    comment: str | None = None,
+    sheet: str | int | None = None,
+) -> Dataset:
+    """Pairs of ranked items as samples for `Pairwise`: horses of a race, documents of a query.
+
+    Each pair of items of a group with different targets becomes two opposite samples, (ahead, behind) with
+    the target 1 and (behind, ahead) with 0, one after the other; equal targets make no pair. Inputs are
+    `(samples, 2, features)`. `fit` splits them by whole groups, so that no item is seen both in training and
+    in validation, and all repeats share that split.
+
+    Args:
+        source: a path, "example:NAME", a data frame, or arrays `(inputs, targets)`, NaN where a target is
+            missing.
+        by: the column whose values name the groups; for arrays one value for each item.
+        target: the column with ranks or scores, by name or number from 1; the last one by default.
+        best: "lowest" for ranks, "highest" for scores.
+        most: pairs of one group, at most, drawn by `seed`; all by default. n items make up to n (n - 1) / 2.
+        per_group: whether the samples of a group weigh the same together, however many they are.
+        seed: of the pairs that are drawn.
+        keep, drop, categorical, numeric, decimal, date_format: as for `load_data`.
+        header, delimiter, missing, encoding, skip_rows, comment, sheet: as for `load_data`.
+
+    Raises:
+        Refusal: no pair, a column that is not there, ranks that are no numbers.
+
+    >>> pairs = rank_pairs(([[1.0], [2.0], [3.0], [9.0]], [1, 2, 3, 1]), by=["a", "a", "a", "b"])
+    >>> pairs.inputs[:2, :, 0].tolist(), pairs.targets[:2].tolist(), pairs.samples
+    ([[1.0, 2.0], [2.0, 1.0]], [1, 0], 6)
+    >>> pairs.notes
+    ('1 group of one item makes no pair.', '3 pairs of 1 group, each as two opposite samples.')
+    """
+    asked = locals().copy()
+    reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet, decimal)
+    pairing = Pairing(best, most, per_group, seed)
+    if isinstance(source, (tuple, list)) and len(source) == 2 and not is_frame(source[0]):
+        items, groups = _of_arrays(source[0], source[1], by)
+        return _dataset(None, pairing, items, groups)
+    table, name, notes = _table(source, reading)
+    names = tuple(table.column_names)
+    at = resolve(by, names, "by")
+    chosen = len(names) - 1 if target is None else resolve(target, names, "target")
+    if at == chosen:
+        raise Refusal(f"by must be another column than the target; got {called(names, at)} for both.")
+    options = TableOptions(
+        chosen + 1,
+        "regression",
+        tuple(keep),
+        (*drop, at + 1),
+        tuple(categorical),
+        tuple(numeric),
+        decimal=decimal,
+        date_format=date_format,
+    )
+    named = list(names) != [default_name(index) for index in range(len(names))]
+    items = dataset_of_table(table, options, name, notes, header=named)
+    groups = _groups_of(table.column(at))[0][items.rows - 1]
+    assert isinstance(items.encoder, Encoder)
+    roles = (called(names, at), f"target {called(names, chosen)}")
+    said = tuple(note for note in items.notes if not note.startswith(roles))
+    encoder = PairEncoder(replace(items.encoder, missing=reading.marks), names[at], pairing)
+    found = _dataset(encoder, pairing, replace(items, notes=said), groups)
+    return replace(found, recipe=Recipe.of("rank_pairs", source, asked))
+
+
+def _dataset(
+    encoder: PairEncoder | None, pairing: Pairing, items: Dataset, groups: NDArray[np.int64]
+) -> Dataset:
+    """Pairs of items as a dataset."""
+    by = "group" if encoder is None else encoder.by
+    assert items.targets is not None
+    targets = items.targets.astype(np.float64)
+    found = pairs_of(targets, groups, pairing, (items.target_name or "rank", by))
+    both = np.stack([found.ahead, found.behind], axis=1)
+    index = np.stack([both, both[:, ::-1]], axis=1).reshape(-1, 2)
+    weights = np.repeat(found.weights, 2).astype(np.float32) if pairing.per_group else None
+    inputs = items.inputs[index]
+    labels = np.tile(np.array([1, 0], np.int32), len(found.ahead))
+    return replace(
+        items,
+        inputs=inputs,
+        targets=labels,
+        task=_TASK,
+        features=(),
+        encoder=encoder,
+        notes=(*items.notes, *found.notes, _said(found, by, items.target_name, pairing.best)),
+        rows=items.rows[index[:, 0]],
+        sample_weight=weights,
+        groups=np.repeat(np.unique(found.group, return_inverse=True)[1], 2),
+        fingerprint=fingerprint((by, items.fingerprint), index, labels, weights),
+    )
+
+
+def _said(found: Pairs, by: str, target: str, best: str) -> str:
+    groups = "group" if found.groups == 1 else "groups"
+    pairs = "pair" if len(found.ahead) == 1 else "pairs"
+    ahead = f'; the {best} "{target}" is ahead (--rank-best)' if target else ""
+    of = "" if by == "group" else f' of "{by}"'
+    return (
+        f"{len(found.ahead):,} {pairs} of {found.groups:,} {groups}{of}, each as two opposite samples{ahead}."
+    )
+
+
+def _of_arrays(inputs: Any, targets: Any, by: Any) -> tuple[Dataset, NDArray[np.int64]]:
+    values = inputs_of_array(np.asarray(inputs))
+    try:
+        ranks = np.asarray(targets, np.float64)
+    except (TypeError, ValueError) as error:
+        raise Refusal(f"ranks must be numbers; got {np.asarray(targets).dtype}.") from error
+    for name, given in (("ranks", ranks), ("by", np.asarray(by, object))):
+        if given.shape != (len(values),):
+            raise Refusal(
+                f"{name} must have one value for each of the {len(values):,} items; got {given.shape}."
+            )
+    if np.isinf(ranks).any():
+        raise Refusal("ranks must be finite, or NaN where there is none; got an infinite one.")
+    groups, _ = _groups_of(pa.chunked_array([pa.array(np.asarray(by), from_pandas=True)]))
+    width = values.shape[-1] if values.ndim == 2 else 1
+    items = Dataset(
+        inputs=values,
+        targets=ranks,
+        task=None,
+        features=(),
+        continuous=np.ones(width, bool),
+        encoder=None,
+        target_name="",
+        source="arrays",
+        notes=(),
+        rows=np.arange(1, len(values) + 1, dtype=np.int64),
+        sample_weight=None,
+        fingerprint=fingerprint((), values, ranks),
+    )
+    return items, groups
+
+
+def _groups_of(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], list[str]]:
+    """Numbers of groups in the order in which they first appear, -1 for none; and their names."""
+    coded = pc.dictionary_encode(column.combine_chunks())
+    numbers = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return numbers, [str(name) for name in coded.dictionary.to_pylist()]
+
+
+def _table(source: Any, reading: Reading) -> tuple[pa.Table, str, tuple[str, ...]]:
+    if isinstance(source, (str, Path)):
+        if str(source).startswith("example:"):
+            table, notes = example(str(source).removeprefix("example:"))
+            return table, str(source), notes
+        path = existing(source)
+        if path.suffix.lower() in (".npy", ".npz"):
+            raise Refusal(
+                f"pairs are made of a table; {path.name} has no named columns: give (inputs, ranks)."
+            )
+        table, notes = read_table(path, reading)
+        return table, path.name, notes
+    if is_frame(source):
+        table, notes = table_of_frame(source)
+        return table, "data frame", notes
+    raise Refusal(
+        f"rank_pairs needs a path, a data frame, or arrays (inputs, ranks); got {type(source).__name__}."
+    )

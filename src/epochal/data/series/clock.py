@@ -1,0 +1,195 @@
+"""How time is told by a column, time zones, and the order of rows in time."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import zoneinfo
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from epochal.data.tables.encode import to_dates, to_numbers
+from epochal.data.values.date_forms import OR
+from epochal.errors import Refusal
+
+__all__ = ["Clock", "Times", "as_utc", "in_order", "zone_named"]
+
+Times = NDArray[Any]
+"""int64 seconds since 1970-01-01 for dates, float64 for numbers, int64 positions where there is no time."""
+
+
+_DAY = 86_400
+_EPOCH = datetime.datetime(1970, 1, 1)
+_FINER = " Rows that are closer than a second count in their order without it (--drop)."
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How time is told: by a column of dates or numbers, or by the order of the rows alone.
+
+    `form` is how dates are written, as `strptime` says it; empty for ISO 8601 and for columns of dates.
+    `hours` says whether times have hours, `zone` of which time zone they are local times (they are counted in
+    UTC then).
+    """
+
+    kind: Literal["date", "number", "row"] = "row"
+    name: str = ""
+    form: str = ""
+    hours: bool = False
+    zone: str = ""
+
+    def read(self, column: pa.ChunkedArray, said: str) -> Times:
+        """The time of each row.
+
+        Raises:
+            Refusal: a row without a time, or with one that is no date or number; with its row.
+        """
+        if column.null_count:
+            row = pc.index(pc.is_null(column), True).as_py() + 1
+            raise Refusal(
+                f"{said} is the time and may miss no value; got none in row {row:,}. "
+                "Fill it in, or remove that row."
+            )
+        if self.kind == "date":
+            dates = to_dates(column.combine_chunks(), self.form, said, utc=True)
+            seconds: Times = np.asarray(dates.cast(pa.int64()).to_numpy(zero_copy_only=False), np.int64)
+            return seconds
+        numbers: Times = np.asarray(to_numbers(column.combine_chunks(), said), np.float64)
+        if not np.isfinite(numbers).all():
+            row = int(np.argmin(np.isfinite(numbers)))
+            raise Refusal(f"{said} is the time and must be finite; got {numbers[row]:g} in row {row + 1:,}.")
+        return numbers
+
+    def say(self, time: Any) -> str:
+        """A time as the table writes it.
+
+        >>> Clock("date", "Month", "%Y-%m").say(0), Clock("number", "t").say(2.5), Clock().say(3)
+        ('1970-01', '2.5', 'row 4')
+        """
+        if self.kind == "number":
+            return f"{time:.10g}"
+        if self.kind == "row":
+            return f"row {int(time) + 1:,}"
+        moment = np.datetime64(int(time), "s").item()
+        if self.zone:
+            moment = moment.replace(tzinfo=datetime.UTC).astimezone(zone_named(self.zone))
+        form = self.form.partition(OR)[0] or ("%Y-%m-%d %H:%M:%S" if self.hours else "%Y-%m-%d")
+        form = form.replace("%q", str((moment.month + 2) // 3)).replace("%z", "Z")
+        return str(moment.strftime(form))
+
+
+def in_order(
+    clock: Clock, times: Sequence[Times], rows: Sequence[NDArray[np.int64]], said: str
+) -> tuple[list[NDArray[np.int64]], str]:
+    """How to sort the rows of each series by time, and a note where they were not sorted.
+
+    Args:
+        clock: how time is told.
+        times: by series, in the order of the table.
+        rows: their rows in the table, from 1.
+        said: what the column is called.
+
+    Raises:
+        Refusal: two rows of a series at the same time.
+    """
+    orders = [np.argsort(own, kind="stable").astype(np.int64) for own in times]
+    if clock.kind == "row":
+        return orders, ""
+    for own, numbers, order in zip(times, rows, orders, strict=True):
+        same = np.flatnonzero(np.diff(own[order]) == 0)
+        if len(same):
+            raise _twice(clock, own[order], numbers[order], same, said)
+    steps = [np.diff(own) for own in times]
+    if all((one > 0).all() for one in steps):
+        return orders, ""
+    if all((one < 0).all() for one in steps):
+        return orders, f"{said} falls from row to row: sorted, the oldest row first."
+    series = next(number for number, one in enumerate(steps) if (one < 0).any())
+    at = int(np.argmax(steps[series] < 0))
+    first, second = (clock.say(times[series][place]) for place in (at, at + 1))
+    return orders, (
+        f"{said} does not rise from row to row ({second} in row {int(rows[series][at + 1]):,} comes after "
+        f"{first}): sorted by it."
+    )
+
+
+def _twice(
+    clock: Clock, times: Times, rows: NDArray[np.int64], same: NDArray[np.int64], said: str
+) -> Refusal:
+    """What is said of rows at the same time; `times` are sorted, `same` are the first ones of such pairs."""
+    at = int(same[0])
+    first, second = sorted((int(rows[at]), int(rows[at + 1])))
+    if clock.hours and not clock.zone and set_back(times[same]):
+        hour = np.datetime64(int(times[at]), "s").item().strftime("%Y-%m-%d %H:%M")
+        return Refusal(
+            f"{said} has the hour from {hour} twice (rows {first:,} and {second:,}), as local time has it "
+            "when clocks are set back. Write the times in UTC, or name their time zone: --time-zone "
+            "Europe/Berlin, for example."
+        )
+    exact = clock.kind == "date" and not clock.form and clock.hours
+    to, finer = (", to the second", _FINER) if exact else ("", "")
+    return Refusal(
+        f"{said} must have each time once{to}; got {clock.say(times[at])} in row {first:,} and "
+        f"in row {second:,}. Name the column that tells several series apart with --series, or "
+        f"remove one of the rows.{finer}"
+    )
+
+
+def set_back(repeated: Times) -> bool:
+    """Whether times that occur twice are those of an hour that clocks repeat, at the end of summer time.
+
+    Those of a day lie within an hour, before 4 in the morning, in spring or autumn.
+
+    >>> hours = np.array(["2012-11-04T01:00", "2012-11-04T01:30"], "datetime64[s]").astype(np.int64)
+    >>> set_back(hours), set_back(hours + 12 * 3600)
+    (True, False)
+    """
+    days, within = np.divmod(np.unique(repeated).astype(np.int64), _DAY)
+    months = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12 + 1
+    if not np.isin(months, (3, 4, 9, 10, 11)).all() or (within >= 4 * 3600).any():
+        return False
+    return all(np.ptp(within[days == day]) < 3600 for day in np.unique(days))
+
+
+def as_utc(times: Times, zone: str) -> Times:
+    """Local times of a zone, in the order of their rows, in UTC.
+
+    Of an hour that clocks repeat, the first row of each time is before they are set back, the second after.
+
+    >>> local = np.array(["2012-11-04T01:00", "2012-11-04T01:00"], "datetime64[s]").astype(np.int64)
+    >>> as_utc(local, "America/New_York").astype("datetime64[s]").astype(str).tolist()
+    ['2012-11-04T05:00:00', '2012-11-04T06:00:00']
+    """
+    info = zone_named(zone)
+    falls = len(times) > 1 and 2 * int((np.diff(times) < 0).sum()) > len(times)
+    found = np.empty(len(times), np.int64)
+    seen: set[int] = set()
+    for place in range(len(times))[:: -1 if falls else 1]:
+        local = int(times[place])
+        moment = _EPOCH + datetime.timedelta(seconds=local)
+        found[place] = int(moment.replace(tzinfo=info, fold=int(local in seen)).timestamp())
+        seen.add(local)
+    return found
+
+
+def zone_named(name: str) -> zoneinfo.ZoneInfo:
+    """A time zone of the IANA data base.
+
+    Raises:
+        Refusal: there is none of that name.
+    """
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        known = zoneinfo.available_timezones()
+        if not known:
+            raise Refusal("time_zone needs the data of time zones: pip install tzdata.") from error
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f'; did you mean "{near[0]}"?' if near else "."
+        raise Refusal(f'unknown time_zone "{name}"{hint} Zones are named as Europe/Berlin is.') from error

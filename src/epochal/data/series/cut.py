@@ -1,0 +1,358 @@
+"""Windows of a table, cut series by series, between the gaps of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from epochal.data.columns import called
+from epochal.data.dataset import Dataset, fingerprint
+from epochal.data.series.clock import Times, as_utc, in_order
+from epochal.data.series.steps import Step, usual_step
+from epochal.data.series.timeline import Timeline, gap_notes
+from epochal.data.tables.encode import as_text, encode, plain_numbers
+from epochal.data.tables.target import target_numbers
+from epochal.errors import Refusal
+
+if TYPE_CHECKING:
+    from epochal.data.series.windows import WindowEncoder
+
+__all__ = ["cut"]
+
+_SEASONS = {("months", 1): 12, ("month ends", 1): 12, ("months", 3): 4, ("month ends", 3): 4}
+_SEASONS |= {("seconds", 86_400): 7, ("seconds", 3600): 24}
+"""Rows of the season that the calendar suggests: a year of months or quarters, a week of days, a day."""
+
+
+def cut(
+    encoder: WindowEncoder,
+    table: pa.Table,
+    at: dict[int, int],
+    source: str,
+    notes: Sequence[str],
+    least: int,
+) -> Dataset:
+    """The windows of a table that has column i of the training table at `at[i]`.
+
+    Raises:
+        Refusal: times that occur twice, missing values, or fewer than `least` windows.
+    """
+    names = encoder.table.names
+    members, labels = _groups(encoder, table, at)
+    times = _times(encoder, table, at, members)
+    said = "the rows" if encoder.time is None else called(names, encoder.time)
+    orders, unsorted = in_order(encoder.clock, times, [own + 1 for own in members], said)
+    members = [own[order] for own, order in zip(members, orders, strict=True)]
+    times = [own[order] for own, order in zip(times, orders, strict=True)]
+    rows = [own + 1 for own in members]
+    values = _values(encoder, table.column(at[encoder.target]), members)
+    features, unseen = encode(table, encoder.table, [at[column.index] for column in encoder.table.columns])
+    if least > 1:
+        encoder = replace(encoder, step=usual_step(encoder.clock, times))
+    step = encoder.step
+    parts = [_stretches(encoder, own) for own in times]
+    begins = [_begins(encoder, own) for own in parts]
+    kept = [len(begin) > 0 for begin in begins]
+    told = [*notes, *([unsorted] if unsorted else []), *unseen]
+    told += _short(encoder, members, labels, parts, kept, source, new=least == 1)
+    chosen = [number for number, long in enumerate(kept) if long]
+    members, labels = [members[number] for number in chosen], [labels[number] for number in chosen]
+    times, rows = [times[number] for number in chosen], [rows[number] for number in chosen]
+    values, begins = [values[number] for number in chosen], [begins[number] for number in chosen]
+    if encoder.period < 0:
+        season = 0 if step is None else step.rows_of_season or _SEASONS.get((step.unit, int(step.size)), 0)
+        encoder = replace(encoder, period=season if season <= encoder.lags else 0)
+    line = _timeline(encoder, labels, times, rows, values, begins)
+    inputs = np.concatenate(
+        [
+            _inputs(encoder, features[own], series, begin)
+            for own, series, begin in zip(members, values, begins, strict=True)
+        ]
+    )
+    if len(inputs) < least:
+        raise Refusal(
+            f"{source} must give at least {least} windows of {encoder.lags + encoder.horizon} rows; "
+            f"got {len(inputs)}. Use fewer lags or a shorter horizon."
+        )
+    _relative_inputs(encoder, line, inputs)
+    targets = _targets(encoder, line)
+    first = line.begin + encoder.lags
+    numbers = np.concatenate([_beyond(own, encoder.horizon) for own in rows])
+    offsets = np.cumsum([0, *(len(own) + encoder.horizon for own in rows)])[line.series]
+    if least > 1:
+        told += _told(encoder, line, step)
+    return Dataset(
+        inputs=inputs,
+        targets=targets,
+        task=None if targets is None else encoder.task,
+        features=encoder.table.features,
+        continuous=encoder.table.continuous,
+        encoder=replace(encoder, ahead=False),
+        target_name=encoder.target_name,
+        source=source,
+        notes=tuple(told),
+        rows=numbers[offsets + first],
+        sample_weight=None,
+        fingerprint=fingerprint((*encoder.table.features, encoder.target_name), inputs, targets, line.level),
+        timeline=replace(line, step=step),
+    )
+
+
+def _groups(
+    encoder: WindowEncoder, table: pa.Table, at: dict[int, int]
+) -> tuple[list[NDArray[np.int64]], list[str]]:
+    """The rows of each series, from 0, and what it is called; in the order of their first rows."""
+    if encoder.by is None:
+        return [np.arange(table.num_rows, dtype=np.int64)], [""]
+    column = as_text(table.column(at[encoder.by])).combine_chunks()
+    said = called(encoder.table.names, encoder.by)
+    if column.null_count:
+        row = int(np.argmin(column.is_valid().to_numpy(zero_copy_only=False))) + 1
+        raise Refusal(f"{said} tells the series apart and may miss no value; got none in row {row:,}.")
+    coded = column.dictionary_encode()
+    codes = coded.indices.to_numpy()
+    order = np.argsort(codes, kind="stable").astype(np.int64)
+    ends = np.cumsum(np.bincount(codes, minlength=len(coded.dictionary)))[:-1]
+    return np.split(order, ends), [str(label) for label in coded.dictionary.to_pylist()]
+
+
+def _times(
+    encoder: WindowEncoder, table: pa.Table, at: dict[int, int], members: list[NDArray[np.int64]]
+) -> list[Times]:
+    if encoder.time is None:
+        return [np.arange(len(own), dtype=np.int64) for own in members]
+    times = encoder.clock.read(table.column(at[encoder.time]), called(encoder.table.names, encoder.time))
+    if encoder.clock.zone:
+        return [as_utc(times[own], encoder.clock.zone) for own in members]
+    return [times[own] for own in members]
+
+
+def _values(
+    encoder: WindowEncoder, column: pa.ChunkedArray, members: list[NDArray[np.int64]]
+) -> list[NDArray[np.float64]]:
+    """The forecast column by series, filled where that was asked for.
+
+    Raises:
+        Refusal: a value is missing, or is no number; with its row.
+    """
+    said = called(encoder.table.names, encoder.target)
+    column = plain_numbers(column, encoder.table.columns[0], said)
+    missing = np.asarray(column.is_null().to_numpy())
+    target_numbers(column.drop_null(), said)
+    numbers = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), np.float64)
+    found = []
+    for own in members:
+        lost = missing[own]
+        if lost.any() and encoder.fill is None:
+            row = int(own[np.argmax(lost)]) + 1
+            raise Refusal(
+                f"{said} is forecast from its own past and may miss no value; got {int(missing.sum()):,} "
+                f"missing, first in row {row:,}. --fill forward carries the last value onward; or remove "
+                "what comes before."
+            )
+        if len(own) and lost[0]:
+            raise Refusal(
+                f"{said} must begin with a value, which filling forward carries onward; got none in row "
+                f"{int(own[0]) + 1:,}. Remove the rows before the first value."
+            )
+        found.append(numbers[own][_carried(lost)])
+    return found
+
+
+def _carried(lost: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """For each row the last one, itself included, that is not lost; itself where there is none."""
+    places = np.arange(len(lost), dtype=np.int64)
+    before = np.maximum.accumulate(np.where(lost, -1, places))
+    return np.where(before < 0, places, before)
+
+
+def _stretches(encoder: WindowEncoder, times: Times) -> list[tuple[int, int]]:
+    """Where the rows of a series that no gap parts begin, and where they end."""
+    if encoder.step is None or encoder.across_gaps or len(times) < 2:
+        return [(0, len(times))]
+    cuts = np.flatnonzero(encoder.step.gaps(times)) + 1
+    return [
+        (int(begin), int(end))
+        for begin, end in zip([0, *cuts.tolist()], [*cuts.tolist(), len(times)], strict=True)
+    ]
+
+
+def _short(
+    encoder: WindowEncoder,
+    members: list[NDArray[np.int64]],
+    labels: list[str],
+    parts: list[list[tuple[int, int]]],
+    kept: list[bool],
+    source: str,
+    new: bool,
+) -> list[str]:
+    """A note on the series that are shorter than a window; a refusal if all are.
+
+    `new` data meets a network whose windows are as long as they are.
+    """
+    needed = encoder.lags + (0 if encoder.ahead else encoder.horizon)
+    if not any(kept):
+        longest = max(len(own) for own in members)
+        of = source if encoder.by is None else f"a series of {source}"
+        ahead = "" if encoder.ahead else f" and {encoder.horizon} to forecast"
+        if longest >= needed:
+            between = max(end - begin for own in parts for begin, end in own)
+            how = (
+                "Give more rows, or train anew with a shorter --window or with --across-gaps."
+                if new
+                else "Use a shorter window (--window), or let windows cross gaps: --across-gaps."
+            )
+            raise Refusal(
+                f"{of} must have at least {needed:,} rows without a gap in time for a window of "
+                f"{encoder.lags:,}{ahead}; got {between:,}. {how}"
+            )
+        how = (
+            "Give more rows, those before them included, or train anew with a shorter --window."
+            if new
+            else "Use a shorter window (--window) or more rows."
+        )
+        raise Refusal(
+            f"{of} must have at least {needed:,} rows for a window of {encoder.lags:,}{ahead}; got "
+            f"{longest:,}. {how}"
+        )
+    short = [
+        f'"{label}" ({len(own)})' if label else f"({len(own)})"
+        for own, label, long in zip(members, labels, kept, strict=True)
+        if not long
+    ]
+    if not short:
+        return []
+    shown = ", ".join(short[:5]) + (", …" if len(short) > 5 else "")
+    which = "1 series is" if len(short) == 1 else f"{len(short):,} series are"
+    return [f"{which} shorter than the {needed:,} rows of a window and left out: {shown}."]
+
+
+def _begins(encoder: WindowEncoder, parts: list[tuple[int, int]]) -> NDArray[np.int64]:
+    """Where the windows of a series begin, each within one of its parts."""
+    span, found = encoder.lags + encoder.horizon, []
+    for number, (begin, end) in enumerate(parts):
+        if encoder.ahead and number == len(parts) - 1:
+            # The last one sees the last rows, the others are as far apart before it.
+            last = end - encoder.lags
+            first = begin + (last - begin) % encoder.stride
+        else:
+            last, first = end - span, begin
+        found.append(np.arange(first, last + 1, encoder.stride, dtype=np.int64))
+    return np.concatenate(found)
+
+
+def _timeline(
+    encoder: WindowEncoder,
+    labels: list[str],
+    times: list[Times],
+    rows: list[NDArray[np.int64]],
+    values: list[NDArray[np.float64]],
+    begins: list[NDArray[np.int64]],
+) -> Timeline:
+    anchors = [series[begin + encoder.lags - 1] for series, begin in zip(values, begins, strict=True)]
+    last = np.concatenate(anchors)
+    if encoder.relative == "ratio":
+        for of_series, own, begin in zip(anchors, rows, begins, strict=True):
+            if (of_series <= 0).any():
+                at = int(np.argmax(of_series <= 0))
+                raise Refusal(
+                    f"{called(encoder.table.names, encoder.target)} must be above 0 to be seen as a ratio; "
+                    f"got {of_series[at]:g} in row {own[begin[at] + encoder.lags - 1]:,}. Use --relative "
+                    "difference."
+                )
+    return Timeline(
+        names=tuple(labels),
+        times=tuple(times),
+        rows=tuple(rows),
+        values=tuple(values),
+        series=np.repeat(np.arange(len(begins)), [len(begin) for begin in begins]),
+        begin=np.concatenate(begins),
+        span=encoder.lags + encoder.horizon,
+        horizon=encoder.horizon,
+        level=np.zeros(len(last)) if encoder.relative is None else last,
+        unit=last if encoder.relative == "ratio" else np.ones(len(last)),
+        period=encoder.period,
+        clock=encoder.clock,
+        by="" if encoder.by is None else encoder.table.names[encoder.by],
+    )
+
+
+def _inputs(
+    encoder: WindowEncoder,
+    features: NDArray[np.float32],
+    series: NDArray[np.float64],
+    begins: NDArray[np.int64],
+) -> NDArray[np.float32]:
+    """The windows of one series, float32 (n, lags, features); the first feature is the series itself."""
+    features[:, 0] = series
+    if encoder.fill == "forward":
+        for column in range(1, features.shape[1]):
+            features[:, column] = features[_carried(np.isnan(features[:, column])), column]
+    view = np.lib.stride_tricks.sliding_window_view(features, encoder.lags, axis=0)
+    cut: NDArray[np.float32] = np.ascontiguousarray(view[begins].transpose(0, 2, 1))
+    return cut
+
+
+def _relative_inputs(encoder: WindowEncoder, line: Timeline, inputs: NDArray[np.float32]) -> None:
+    """See the forecast column relative to the last value of each window, from its float64 values."""
+    if encoder.relative is None:
+        return
+    back = np.arange(encoder.lags)
+    for number, series in enumerate(line.values):
+        own = line.series == number
+        exact = series[line.begin[own][:, None] + back]
+        inputs[own, :, 0] = (exact - line.level[own][:, None]) / line.unit[own][:, None]
+
+
+def _targets(encoder: WindowEncoder, line: Timeline) -> NDArray[np.float64] | None:
+    """What the network learns; None where some targets lie beyond the end."""
+    if encoder.ahead:
+        return None
+    ahead = np.arange(encoder.horizon)
+    exact = np.empty((len(line.begin), encoder.horizon))
+    for number, series in enumerate(line.values):
+        own = line.series == number
+        exact[own] = series[(line.begin[own] + encoder.lags)[:, None] + ahead]
+    targets: NDArray[np.float64] = (exact - line.level[:, None]) / line.unit[:, None]
+    return targets[:, 0] if encoder.horizon == 1 else targets
+
+
+def _beyond(rows: NDArray[np.int64], horizon: int) -> NDArray[np.int64]:
+    """The rows of a series, and 0 for those after its end."""
+    return np.append(rows, np.zeros(horizon, np.int64))
+
+
+def _told(encoder: WindowEncoder, line: Timeline, step: Step | None) -> list[str]:
+    """What was made of the table, aloud."""
+    names = encoder.table.names
+    told = []
+    if encoder.time is not None:
+        clock, first, last = encoder.clock, min(t[0] for t in line.times), max(t[-1] for t in line.times)
+        even = step is not None and all((step.distances(times) == step.size).all() for times in line.times)
+        every = "" if step is None else f", {step} apart" if even else f", usually {step} apart"
+        told.append(
+            f"{called(names, encoder.time)} is the time, {clock.say(first)} to {clock.say(last)}{every}; "
+            "--time names another column."
+        )
+        told += gap_notes(line, step, encoder.across_gaps)
+    if encoder.by is not None:
+        told.append(f"{called(names, encoder.by)} tells {len(line.names):,} series apart; no window crosses.")
+    ahead = "the next value" if encoder.horizon == 1 else f"the next {encoder.horizon:,} values"
+    further = ", ".join(encoder.table.features[1:4]) + (", …" if len(encoder.table.features) > 4 else "")
+    told.append(
+        f"target {called(names, encoder.target)}: {ahead} forecast from the {encoder.lags:,} rows before"
+        + (f", with {further}" if further else "")
+        + f": {len(line.begin):,} windows"
+        + (f", one every {encoder.stride:,} rows." if encoder.stride > 1 else ".")
+    )
+    if encoder.relative is not None:
+        how = "differences from" if encoder.relative == "difference" else "shares of"
+        told.append(f"the target is seen and predicted in {how} the last value of its window.")
+    if encoder.period:
+        told.append(f"a season of {encoder.period} rows is assumed for the naive forecast; --period sets it.")
+    return told

@@ -1,0 +1,386 @@
+"""Which column of an ordered table is forecast, which tells the time, and which are inputs besides?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from epochal.data.columns import ColumnReference, called, default_name, flag_value, resolve, resolve_all
+from epochal.data.examples import example
+from epochal.data.files.npy import read_array
+from epochal.data.files.read import existing, read_table
+from epochal.data.files.reading import Reading
+from epochal.data.files.tidy import column_of
+from epochal.data.series.clock import Clock, zone_named
+from epochal.data.series.steps import usual_step
+from epochal.data.tables.encode import to_dates, to_numbers
+from epochal.data.tables.frames import is_frame, is_pair, table_of_frame
+from epochal.data.tables.recognize import Hints, recognize
+from epochal.data.tables.schema import Column, Encoder, LeftOut
+from epochal.data.tables.table import TableOptions, hints_of
+from epochal.data.values.date_forms import compact_form, written_dates
+from epochal.data.values.decimal_mark import mark_of_columns
+from epochal.data.values.number_forms import written_numbers
+from epochal.data.values.odd_cells import quoted
+from epochal.errors import Refusal
+
+__all__ = ["SeriesColumns", "series_columns", "series_table"]
+
+
+_EVEN = 0.8
+"""So many of the rows must be one step apart where no name says that numbers are time."""
+
+
+@dataclass(frozen=True)
+class SeriesColumns:
+    """The columns of an ordered table: `encoder` has the forecast one first, then the other inputs."""
+
+    encoder: Encoder
+    clock: Clock
+    time: int | None
+    by: int | None
+    notes: tuple[str, ...]
+
+
+def series_table(
+    source: Any,
+    target: ColumnReference | None,
+    reading: Reading,
+) -> tuple[pa.Table, str, tuple[str, ...], ColumnReference | None]:
+    """The table of a source, what it is called, notes on how it was read, and the target named beside it."""
+    if isinstance(source, (str, Path)):
+        name = str(source)
+        if name.startswith("example:"):
+            return *_named(example(name.removeprefix("example:")), name), target
+        path = existing(source)
+        if path.suffix.lower() == ".npy":
+            return _of_numbers(read_array(path)), path.name, (), target
+        if path.suffix.lower() == ".npz":
+            raise Refusal(f"windows are cut from a table or one array; {path.name} has several: use .npy.")
+        return *_named(read_table(path, reading), path.name), target
+    if is_frame(source):
+        return *_named(table_of_frame(source, time=True), "data frame"), target
+    if is_pair(source) and len(source) == 2 and isinstance(source[1], (str, int)):
+        return *_named(table_of_frame(source[0], time=True), "data frame"), source[1]
+    if isinstance(source, (tuple, list)) and len(source) == 2 and np.ndim(source[0]) > 0:
+        raise Refusal("windows make their own targets; give the ordered numbers alone, without targets.")
+    return _of_numbers(source), "array", (), target
+
+
+def _named(read: tuple[pa.Table, tuple[str, ...]], name: str) -> tuple[pa.Table, str, tuple[str, ...]]:
+    return read[0], name, read[1]
+
+
+def _of_numbers(source: Any) -> pa.Table:
+    array = np.asarray(source)
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2 or array.dtype.kind not in "buif" or 0 in array.shape:
+        raise Refusal(
+            "an ordered table must be a file, a data frame, or numbers (rows,) or (rows, columns); "
+            f"got {array.dtype} of the shape {array.shape}."
+        )
+    columns = [column_of(column) for column in array.T]
+    return pa.Table.from_arrays(columns, names=[default_name(index) for index in range(len(columns))])
+
+
+def series_columns(
+    table: pa.Table,
+    *,
+    target: ColumnReference | None,
+    time: ColumnReference | None,
+    time_zone: str | None,
+    by: ColumnReference | None,
+    inputs: Sequence[ColumnReference] | None,
+    keep: Sequence[ColumnReference],
+    drop: Sequence[ColumnReference],
+    categorical: Sequence[ColumnReference],
+    numeric: Sequence[ColumnReference],
+    named: bool,
+    decimal: str | None = None,
+    date_format: str | None = None,
+) -> SeriesColumns:
+    """Settle what each column is.
+
+    Raises:
+        Refusal: a reference to no column; one column in two roles; a target that holds no numbers.
+    """
+    names = tuple(table.column_names)
+    dropped = resolve_all(drop, names, "drop")
+    series = None if by is None else resolve(by, names, "series")
+    when = None if time is None else resolve(time, names, "time")
+    chosen = _target(table, target, {series, when} | dropped)
+    for role, index in (("series", series), ("time", when), ("drop", next(iter(dropped & {chosen}), None))):
+        if index == chosen:
+            raise Refusal(f"{role} must be another column than the target; got {called(names, chosen)}.")
+    if series is not None and series == when:
+        raise Refusal(f"series and time must be two columns; got {called(names, series)} for both.")
+    if when is None:
+        when = _time(table, {chosen, series} | dropped, series, date_format)
+    clock, doubt = (Clock(), "") if when is None else _clock(table.column(when), names, when, date_format)
+    if time_zone is not None:
+        clock = _in_zone(clock, time_zone, table, when)
+    given = {
+        "keep": resolve_all(keep, names, "keep"),
+        "categorical": resolve_all(categorical, names, "categorical"),
+        "numeric": resolve_all(numeric, names, "numeric"),
+    }
+    wanted = None if inputs is None else resolve_all(inputs, names, "inputs")
+    columns = [
+        _target_column(
+            table.column(chosen), names, chosen, Hints(decimal, decimal_mark=mark_of_columns(table))
+        )
+    ]
+    left_out: list[LeftOut] = []
+    notes: list[str] = [doubt] if doubt else []
+    if when is None:
+        _refuse_unread_time(table, {chosen, series} | dropped | given["categorical"] | given["keep"], wanted)
+    hints = replace(
+        hints_of(table, TableOptions(date_format=date_format), {chosen, series, when}), decimal=decimal
+    )
+    for index, name in enumerate(names):
+        asked = any(index in each for each in given.values()) or (wanted is not None and index in wanted)
+        if index in (chosen, series):
+            continue
+        if index in dropped or (wanted is not None and not asked) or (index == when and not asked):
+            left_out.append(LeftOut(name, index, "the time" if index == when else "not asked for"))
+            continue
+        found, note = recognize(
+            names,
+            table.column(index),
+            index,
+            keep=index in given["keep"] or (asked and index not in given["categorical"] | given["numeric"]),
+            categorical=index in given["categorical"],
+            numeric=index in given["numeric"] or _measured(table.column(index)),
+            hints=hints,
+        )
+        if not asked and _counts_evenly(table.column(index)):
+            note = (
+                f"{called(names, index)} only counts the rows: left out; --keep {flag_value(names, index)}."
+            )
+            found = LeftOut(name, index, "counts the rows")
+        notes += [note] if note else []
+        if isinstance(found, LeftOut):
+            left_out.append(found)
+        else:
+            columns.append(found)
+            notes += _filled(table.column(index), found, names)
+    encoder = Encoder(
+        names=names,
+        header=named,
+        columns=tuple(columns),
+        left_out=tuple(left_out),
+        target=None,
+        target_text=False,
+        weight=None,
+        task=None,
+    )
+    return SeriesColumns(encoder, clock, when, series, tuple(notes))
+
+
+def _filled(column: pa.ChunkedArray, found: Column, names: Sequence[str]) -> list[str]:
+    if not column.null_count:
+        return []
+    return [
+        f"{called(names, found.index)} misses {column.null_count:,} values: numbers are filled with the "
+        "median of the training windows, and an indicator says where; --fill forward carries the last one on."
+    ]
+
+
+def _measured(column: pa.ChunkedArray) -> bool:
+    """Whether a column holds numbers that vary otherwise than by counting rows."""
+    return _numbers(column) and column.null_count < len(column) and not _counts_evenly(column)
+
+
+def _counts_evenly(column: pa.ChunkedArray) -> bool:
+    """Whether a column holds numbers that rise by the same step from row to row."""
+    if not _numbers(column) or column.null_count == len(column):
+        return False
+    values = to_numbers(column.combine_chunks(), "")
+    steps = np.diff(values)
+    return bool(len(steps)) and bool((steps == steps[0]).all()) and steps[0] != 0
+
+
+def _refuse_unread_time(
+    table: pa.Table, aside: Collection[int | None], wanted: frozenset[int] | None
+) -> None:
+    """Ask about a text column that nearly tells rows apart and may be their time, instead of ignoring it."""
+    names = table.column_names
+    for index, column in enumerate(table.columns):
+        if index in aside or not pa.types.is_string(column.type) or (wanted is not None and index in wanted):
+            continue
+        filled = column.drop_null()
+        if len(filled) < 2 or written_numbers(column, called(names, index)) is not None:
+            continue
+        distinct, digits = pc.count_distinct(filled).as_py(), pc.match_substring_regex(filled, "[0-9]")
+        most_digits = 2 * (pc.sum(digits).as_py() or 0) > len(filled)
+        if distinct >= 0.9 * len(filled) or (most_digits and distinct >= len(filled) / 4):
+            flag = flag_value(names, index)
+            raise Refusal(
+                f'{called(names, index)} may be the time, but is not understood: got "{filled[0]}". Say how '
+                "it is written with --date-format, such as %d.%m.%Y; name the column that is the time with "
+                f"--time; or leave it out with --drop {flag}: the rows then count in their order."
+            )
+
+
+def _numbers(column: pa.ChunkedArray) -> bool:
+    return pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+
+
+def _target(table: pa.Table, target: ColumnReference | None, taken: Collection[int | None]) -> int:
+    """The forecast column: the one that was named, or the last one with numbers."""
+    names = table.column_names
+
+    def holds_numbers(index: int) -> bool:
+        column = table.column(index)
+        return _numbers(column) or written_numbers(column, called(names, index)) is not None
+
+    if target is not None:
+        index = resolve(target, names, "target")
+        if not holds_numbers(index):
+            raise Refusal(
+                f"{called(names, index)} is to be forecast and must hold numbers; got "
+                f"{table.column(index).type}. The next class can't be forecast: name a column of numbers "
+                "with --target."
+            )
+        return index
+    for index in reversed(range(len(names))):
+        if index not in taken and holds_numbers(index):
+            return index
+    raise Refusal("the table must have a column of numbers to forecast; it has none. Name one with --target.")
+
+
+def _target_column(column: pa.ChunkedArray, names: Sequence[str], index: int, hints: Hints) -> Column:
+    """The forecast column; text is read as numbers."""
+    if _numbers(column):
+        return Column(names[index], index, "numeric")
+    found = recognize(
+        names,
+        column,
+        index,
+        keep=True,
+        categorical=False,
+        numeric=True,
+        hints=hints,
+    )[0]
+    assert isinstance(found, Column)
+    return replace(found, missing=False)
+
+
+_TIME_NAME = re.compile(
+    r"(t|when|times?|timestamp|date|datetime|day|hour|week|month|quarter|year|minute|second|period|step|tick)s?",
+    re.IGNORECASE,
+)
+
+
+def _time(table: pa.Table, taken: Collection[int | None], by: int | None, form: str | None) -> int | None:
+    """The first column with dates; or the first one with numbers that rise evenly but for gaps."""
+    names = table.column_names
+    free = [index for index in range(len(names)) if index not in taken]
+    for index in free:
+        column = table.column(index)
+        if pa.types.is_temporal(column.type):
+            return index
+        if compact_form(column) or (pa.types.is_string(column.type) and written_dates(column, form)):
+            return index
+    series = None if by is None else table.column(by).combine_chunks().dictionary_encode()
+    codes = None if series is None or series.null_count else series.indices.to_numpy()
+    for index in free:
+        column, named = table.column(index), _TIME_NAME.fullmatch(names[index]) is not None
+        if pa.types.is_integer(column.type) or (named and pa.types.is_floating(column.type)):
+            values = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), np.float64)
+            if np.isfinite(values).all() and _tells_time(values, codes, named=named):
+                return index
+    return None
+
+
+def _tells_time(values: NDArray[np.float64], codes: NDArray[np.int32] | None, *, named: bool) -> bool:
+    """Whether numbers count moments: each once a series, most of them about one step apart.
+
+    A column without a name of time must rise (or fall) from row to row, in whole multiples of that step.
+
+    >>> days = np.array([1.0, 2, 3, 4, 5, 9, 10, 11, 12, 13])
+    >>> _tells_time(days, None, named=False), _tells_time(days**2, None, named=False)
+    (True, False)
+    """
+    order = np.arange(len(values)) if codes is None else np.argsort(codes, kind="stable")
+    inside = np.ones(len(values) - 1, bool) if codes is None else np.diff(codes[order]) == 0
+    steps = np.diff(values[order])[inside]
+    falls = bool(len(steps)) and bool((steps < 0).all())
+    if named and len(steps) and not falls and (steps <= 0).any():
+        order = np.lexsort((values,) if codes is None else (values, codes))
+        inside = np.ones(len(values) - 1, bool) if codes is None else np.diff(codes[order]) == 0
+        steps = np.diff(values[order])[inside]
+    steps = np.round(-steps if falls else steps, 9)
+    if len(steps) < 2 or (steps <= 0).any():
+        return False
+    if named:
+        return usual_step(Clock("number"), [np.cumsum(steps)]) is not None
+    sizes, counts = np.unique(steps, return_counts=True)
+    usual, share = sizes[counts.argmax()], counts.max() / len(steps)
+    return bool(share >= _EVEN and (steps % usual == 0).all())
+
+
+def _in_zone(clock: Clock, zone: str, table: pa.Table, when: int | None) -> Clock:
+    """The clock with the time zone that was named.
+
+    Raises:
+        Refusal: no such zone, no local times with hours.
+    """
+    zone_named(zone)
+    if when is None or clock.kind != "date" or not clock.hours:
+        raise Refusal(
+            f'time_zone is for a column of dates with hours; got "{zone}" for '
+            f"{'rows without a time' if when is None else called(table.column_names, when)}. Leave it out."
+        )
+    kind = table.column(when).type
+    if (pa.types.is_timestamp(kind) and kind.tz) or "%z" in clock.form:
+        raise Refusal(
+            f"{called(table.column_names, when)} says its own time zone, so time_zone must be left out; "
+            f'got "{zone}".'
+        )
+    return replace(clock, zone=zone)
+
+
+def _clock(
+    column: pa.ChunkedArray, names: Sequence[str], index: int, date_format: str | None
+) -> tuple[Clock, str]:
+    """How a column tells the time, and what is to be said about how it was read."""
+    name, said = names[index], called(names, index)
+    if pa.types.is_temporal(column.type):
+        return Clock("date", name, hours=_has_hours(column, "", name)), ""
+    if compact := compact_form(column):
+        hours = _has_hours(column, compact, name)
+        return Clock("date", name, compact, hours=hours), f"{said} is the time, written as {compact}."
+    if _numbers(column):
+        return Clock("number", name), ""
+    found = written_dates(column, date_format) if pa.types.is_string(column.type) else None
+    if found is None:
+        first = pc.drop_null(column)
+        shown = f'"{first[0].as_py()}"' if len(first) else "no value"
+        how = f" as --date-format {date_format} says" if date_format else ", such as 2020-12-31, or numbers"
+        raise Refusal(
+            f"{said} is the time and must hold dates{how}; "
+            f"got {shown}. Name another column with --time, or drop it: --drop {flag_value(names, index)}."
+        )
+    if found.odd:
+        raise Refusal(
+            f"{said} is the time and must hold dates in all rows; got {quoted(found.odd)}. Correct them, or "
+            "remove those rows."
+        )
+    remark = found.remark.replace(", the local time as written", ", counted in UTC")
+    note = f"{said} is the time, written as {found.form}{remark}." if remark else ""
+    return Clock("date", name, found.form, _has_hours(column, found.form, name)), note
+
+
+def _has_hours(column: pa.ChunkedArray, form: str, name: str) -> bool:
+    seconds = to_dates(column.combine_chunks(), form, name).cast(pa.int64()).drop_null().to_numpy()
+    return bool((seconds % 86_400).any())

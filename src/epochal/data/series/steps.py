@@ -1,0 +1,303 @@
+"""The usual distance of rows in time, the gaps between them, and the time of a row to come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.data.series.clock import Clock, Times
+
+__all__ = ["Step", "skipped_hours", "usual_step"]
+
+Unit = Literal["months", "month ends", "seconds", "units"]
+
+_TOLERANCE = 1.5
+"""Rows are a gap apart if they are this many usual steps apart: a missing row is one, jitter is not."""
+_STRETCH = 8
+"""Distances in a row that make another pace of them, not gaps."""
+_DAY, _WEEK = 86_400, 604_800
+_CYCLES = ((_WEEK, 3), (_DAY, 3))
+"""The cycles in which rows may be absent by rule, and how many of them must have been seen."""
+_ODD = 0.02
+"""At most so many of the rows may come at other times than those of a cycle."""
+_CLOSED = 5 * _DAY
+"""Where rows keep to working days or opening hours, a longer absence is a gap, a shorter one a holiday."""
+_PLACE = 0.16
+"""Monthly dates are at most this share of a month from their mean place in it, as first working days are."""
+_FIRST_MONDAY = 4 * _DAY
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far apart rows usually are: so many months (or ends of months), seconds, or units of a number.
+
+    `cycle` is 0, or the seconds of a day or a week in which rows come at certain times only, such as working
+    days or opening hours; `slots` are those times, in steps from the begin of the cycle (Monday), and
+    `offset` is how many seconds after the begin of a slot its row is.
+
+    >>> Step("months", 1).after(0, 14) == np.datetime64("1971-03-01", "s").astype(int).item()
+    True
+    >>> str(Step("seconds", 86_400, 604_800, (0, 1, 2, 3, 4)))
+    '1 working day'
+    """
+
+    unit: Unit
+    size: float
+    cycle: int = 0
+    slots: tuple[int, ...] = ()
+    offset: int = 0
+
+    @property
+    def in_months(self) -> bool:
+        """Whether it counts months, which are not equally long."""
+        return self.unit in ("months", "month ends")
+
+    @property
+    def rows_of_season(self) -> int:
+        """Rows of a day, or of a week of days, where they come at certain times only; 0 elsewhere."""
+        return int(self._of_days().max()) if self.size < _DAY else len(self.slots)
+
+    def _of_days(self) -> NDArray[np.int64]:
+        """How many slots each day of the cycle has."""
+        return np.bincount(np.asarray(self.slots, np.int64) * int(self.size) // _DAY, minlength=7)
+
+    @property
+    def sound(self) -> bool:
+        """Whether it can be counted with; what comes from a file may say anything."""
+        turn = self.cycle in (_DAY, _WEEK) and self.size >= 60 and self.cycle % self.size == 0
+        inside = all(0 <= one < self.cycle / self.size for one in self.slots)
+        rising = list(self.slots) == sorted(set(self.slots))
+        whole = self.unit in ("seconds", "units") or 1 <= self.size <= 12_000
+        return (
+            self.size > 0
+            and whole
+            and (not self.cycle or (turn and inside and rising and len(self.slots) > 0))
+        )
+
+    def after(self, time: float, steps: int) -> float:
+        """The time that many steps later."""
+        if self.in_months:
+            return _months_later(time, int(self.size) * steps, from_end=self.unit == "month ends")
+        if not self.cycle:
+            return time + steps * self.size
+        slots = np.asarray(self.slots)
+        slot, cycle = self._place(np.array([time]))
+        passed = int(np.searchsorted(slots, slot[0], side="right")) + steps - 1
+        turns, number = divmod(passed, len(slots))
+        begin = (int(cycle[0]) + turns) * self.cycle + _FIRST_MONDAY
+        return int(begin + slots[number] * self.size + self.offset)
+
+    def gaps(self, times: Times) -> NDArray[np.bool_]:
+        """`(n - 1,)`: whether no window may hold both of two neighboring rows.
+
+        That is where rows are missing between them, and where the pace changes for good. Rows that are absent
+        by rule (weekends, nights, single holidays) are not missing; neither is the hour that clocks skip in
+        spring.
+
+        >>> Step("units", 1.0).gaps(np.array([0.0, 1.0, 2.0, 4.0, 5.0])).tolist()
+        [False, False, True, False]
+        """
+        return self._cuts(times)[0]
+
+    def changes(self, times: Times) -> NDArray[np.bool_]:
+        """`(n - 1,)`: which of the `gaps` are none but the begin of another pace.
+
+        >>> times = np.append(np.arange(20.0), 20 + 0.5 * np.arange(20))
+        >>> int(np.flatnonzero(Step("units", 1.0).changes(times))[0])
+        20
+        """
+        return self._cuts(times)[1]
+
+    def at_end(self, times: Times) -> Step:
+        """The step of the last rows, where their pace is another one."""
+        apart = self.distances(times)
+        changes = np.flatnonzero(self.changes(times))
+        own = apart[changes[-1] :] if len(changes) else apart[:0]
+        return self if len(own) < _STRETCH or self.cycle else replace(self, size=float(np.median(own)))
+
+    def _cuts(self, times: Times) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Where windows end: at gaps or changes of pace; and which of them are such changes."""
+        apart = self.distances(times)
+        far = apart > _TOLERANCE * self.size
+        near = apart * _TOLERANCE < self.size
+        if self.unit == "seconds":
+            far &= ~self.absent(times) & ~skipped_hours(self, times)
+        found: NDArray[np.bool_] = far.copy()
+        changes = np.zeros(len(far), bool)
+        for begin, end in _stretches(far | near):
+            own = apart[begin:end]
+            pace = np.median(own)
+            even = (own <= _TOLERANCE * pace) & (own * _TOLERANCE >= pace)
+            if end - begin >= _STRETCH and even.mean() > 0.5:
+                found[begin:end] = own > _TOLERANCE * pace
+                for at in {begin, end} - {0, len(apart)}:
+                    found[at] = changes[at] = True
+        return found, changes
+
+    def distances(self, times: Times) -> NDArray[np.float64]:
+        """How far apart neighboring rows are, in the unit of `size`."""
+        if self.in_months:
+            times = _months(times)
+        return np.diff(times).astype(np.float64)
+
+    def _place(self, times: Times) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The slot of each time in its cycle, and the number of the cycle."""
+        cycle, within = np.divmod(times.astype(np.int64) - _FIRST_MONDAY, self.cycle)
+        return (within // int(self.size)).astype(np.int64), cycle.astype(np.int64)
+
+    def absent(self, times: Times) -> NDArray[np.bool_]:
+        """`(n - 1,)`: whether rows are further apart than a step, and all between is absent by rule."""
+        apart = np.diff(times) > _TOLERANCE * self.size
+        if not self.cycle:
+            return np.zeros(len(apart), bool)
+        slots = np.asarray(self.slots)
+        slot, cycle = self._place(times)
+        at = np.searchsorted(slots, slot)
+        following = np.diff(cycle * len(slots) + at) <= 1
+        ends = np.cumsum(self._of_days()) - 1
+        begins = ends + 1 - self._of_days()
+        today = slot * int(self.size) // _DAY
+        holiday = (at >= ends[today])[:-1] & (at <= begins[today])[1:] & (np.diff(times) <= _CLOSED)
+        found: NDArray[np.bool_] = apart & (following | holiday)
+        return found
+
+    def __str__(self) -> str:
+        if self.in_months:
+            years, months = divmod(int(self.size), 12)
+            return _count(years, "year") if months == 0 else _count(int(self.size), "month")
+        if self.unit == "units":
+            return f"{self.size:g}"
+        if self.cycle == _WEEK and self.size == _DAY:
+            return "1 working day" if self.slots == (0, 1, 2, 3, 4) else "1 day"
+        for seconds, name in ((_WEEK, "week"), (_DAY, "day"), (3600, "hour"), (60, "minute")):
+            if self.size % seconds == 0:
+                return _count(int(self.size // seconds), name)
+        return f"{self.size:g} second" + ("s" if self.size != 1 else "")
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number:,} {name}" + ("s" if number != 1 else "")
+
+
+def usual_step(clock: Clock, times: Sequence[Times]) -> Step | None:
+    """The usual distance of neighboring rows; None where fewer than half of them are about as far apart.
+
+    Dates of which no two lie in the same month are counted in months.
+
+    >>> month = np.array(["2020-01-01", "2020-02-01", "2020-03-01", "2020-05-01"], "datetime64[s]")
+    >>> step = usual_step(Clock("date"), [month.astype(np.int64)])
+    >>> str(step), step.gaps(month.astype(np.int64)).tolist()
+    ('1 month', [False, False, True])
+    """
+    if clock.kind == "row":
+        return None
+    counted: Sequence[Times] = times
+    unit: Unit = "seconds" if clock.kind == "date" else "units"
+    if clock.kind == "date" and (monthly := _monthly(times)) is not None:
+        counted, unit = [_months(one) for one in times], monthly
+    apart = np.concatenate([np.diff(one) for one in counted]).astype(np.float64)
+    if len(apart) < 2:
+        return None
+    sizes, counts = np.unique(np.round(apart, 9), return_counts=True)
+    size = float(sizes[counts.argmax()])
+    if 2 * int(counts.max()) < len(apart):
+        size = float(np.median(apart))
+    near = (apart <= _TOLERANCE * size) & (apart * _TOLERANCE >= size)
+    if 2 * int(near.sum()) < len(apart):
+        return None
+    return _with_cycle(Step(unit, size), times)
+
+
+def _with_cycle(step: Step, times: Sequence[Times]) -> Step:
+    """The step with the times of a day or a week at which there are rows, where that is not at all times."""
+    if step.unit != "seconds" or step.size < 60:
+        return step
+    together = np.unique(np.concatenate(times).astype(np.int64))
+    offsets = np.unique((together - _FIRST_MONDAY) % int(step.size))
+    if len(offsets) != 1 or step.size != int(step.size):
+        return step
+    for cycle, least in _CYCLES:
+        if cycle % step.size or cycle == step.size:
+            continue
+        found = Step(step.unit, step.size, cycle, (), int(offsets[0]))
+        slot, number = found._place(together)
+        seen = int(number[-1] - number[0]) + 1
+        counts = np.bincount(slot, minlength=int(cycle // step.size))
+        usual = np.flatnonzero(2 * counts >= seen - 1)
+        rare = int(counts[counts * 2 < seen - 1].sum())
+        if seen - 1 < least or not 0 < len(usual) < len(counts) or rare > _ODD * len(together):
+            continue
+        return Step(step.unit, step.size, cycle, tuple(usual.tolist()), int(offsets[0]))
+    return step
+
+
+def skipped_hours(step: Step, times: Times) -> NDArray[np.bool_]:
+    """Whether neighboring rows are an hour further apart because clocks were set forward between them.
+
+    Local times lack that hour: on a Sunday in spring (March to the first week of April, or September to that
+    of October in the South), before 4 in the morning.
+    """
+    if step.unit != "seconds" or step.size > 3600:
+        return np.zeros(max(len(times) - 1, 0), bool)
+    moments = times[1:].astype(np.int64)
+    days = moments // _DAY
+    months = days.astype("datetime64[D]").astype("datetime64[M]")
+    first_week = days - months.astype("datetime64[D]").astype(np.int64) < 7
+    month = months.astype(np.int64) % 12 + 1
+    spring = np.isin(month, (3, 9)) | (np.isin(month, (4, 10)) & first_week)
+    sunday = (days + 3) % 7 == 6
+    early = moments % _DAY <= 4 * 3600
+    extra = np.diff(times) - step.size
+    found: NDArray[np.bool_] = (np.abs(extra - 3600) < step.size / 2) & spring & sunday & early
+    return found
+
+
+def _stretches(marked: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Where runs of marks begin, and where they end."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], marked, [False])).astype(np.int8)))
+    return [(int(begin), int(end)) for begin, end in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _months(times: Times) -> NDArray[np.int64]:
+    found: NDArray[np.int64] = times.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64)
+    return found
+
+
+def _monthly(times: Sequence[Times]) -> Unit | None:
+    """Months, where no two rows of a series lie in the same one, and all at about the same place of it."""
+    if not any(len(one) > 1 for one in times) or any((np.diff(_months(one)) < 1).any() for one in times):
+        return None
+    together = np.concatenate(times).astype(np.int64)
+    month = together.astype("datetime64[s]").astype("datetime64[M]")
+    begin, end = (
+        one.astype("datetime64[s]").astype(np.int64) for one in (month, month + np.timedelta64(1, "M"))
+    )
+    if len(np.unique(together - begin)) == 1:
+        return "months"
+    if len(np.unique(end - together)) == 1:
+        return "month ends"
+    place = (together - begin) / (end - begin)
+    middle = np.angle(np.exp(2j * np.pi * place).mean()) / (2 * np.pi)
+    away = (place - middle + 0.5) % 1 - 0.5
+    if np.abs(away).max() > _PLACE:
+        return None
+    return "month ends" if -_PLACE < middle < 0 else "months"
+
+
+def _months_later(time: float, months: int, from_end: bool) -> int:
+    """As far from the begin (or end) of a later month as a time is from that of its own; within the month."""
+    moment = np.datetime64(int(time), "s")
+    month = moment.astype("datetime64[M]")
+    later = month + np.timedelta64(months, "M")
+    begin, end = (one.astype("datetime64[s]") for one in (later, later + np.timedelta64(1, "M")))
+    if from_end:
+        found = max(begin, end - ((month + np.timedelta64(1, "M")).astype("datetime64[s]") - moment))
+    else:
+        found = begin + (moment - month.astype("datetime64[s]"))
+        while found >= end:
+            found -= np.timedelta64(_DAY, "s")
+    return int(found.astype(np.int64))

@@ -1,0 +1,298 @@
+"""Where the samples of ordered data lie in time, and their split in its order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.data.series.clock import Clock, Times
+from epochal.data.series.steps import Step, skipped_hours
+from epochal.data.split import Split, part_size
+from epochal.errors import Refusal
+
+__all__ = ["Timeline", "chronological", "gap_notes", "time_notes"]
+
+_ROWS = Clock()
+
+
+@dataclass(frozen=True, eq=False)
+class Timeline:
+    """Where the samples of ordered data lie in their series.
+
+    Rows of a series are counted from 0, in the order of time. A sample spans the rows from `begin` on, of
+    which the last `horizon` are its targets.
+
+    Args:
+        names: what the series are called; one empty name where there is only one.
+        times: the time of each row, by series, rising.
+        rows: the row of the source, from 1, of each row, by series.
+        values: the forecast column in its own units, by series; empty where there is none.
+        series: int64 `(n,)`, the series of each sample.
+        begin: int64 `(n,)`, its first row there.
+        span: how many rows a sample sees, inputs and targets.
+        horizon: how many of them are its targets.
+        level: float64 `(n,)`; with `unit`, what the targets mean: `level + unit * target` is in the
+            column's own units.
+        unit: float64 `(n,)`.
+        period: rows of a season, for the seasonal naive forecast; 0 for none.
+        clock: how time is told.
+        step: how far apart rows usually are, if regular.
+        by: the name of the column that tells the series apart.
+    """
+
+    names: tuple[str, ...]
+    times: tuple[Times, ...]
+    rows: tuple[NDArray[np.int64], ...]
+    values: tuple[NDArray[np.float64], ...]
+    series: NDArray[np.int64]
+    begin: NDArray[np.int64]
+    span: int
+    horizon: int
+    level: NDArray[np.float64]
+    unit: NDArray[np.float64]
+    period: int = 0
+    clock: Clock = _ROWS
+    step: Step | None = None
+    by: str = ""
+
+    @classmethod
+    def of_rows(cls, rows: NDArray[np.int64]) -> Timeline:
+        """Each row a sample, in the order in which they come."""
+        count = len(rows)
+        order = np.arange(count, dtype=np.int64)
+        zeros = np.zeros(count)
+        return cls(
+            ("",), (order,), (rows,), (), np.zeros(count, np.int64), order, 1, 1, zeros, np.ones(count)
+        )
+
+    @property
+    def last(self) -> NDArray[np.int64]:
+        """The last row of each sample, a target."""
+        return self.begin + self.span - 1
+
+    @cached_property
+    def starts(self) -> Times:
+        """When each sample begins: the clock that all series share."""
+        found = np.empty(len(self.begin), self._clocks[0].dtype)
+        for number, clock in enumerate(self._clocks):
+            own = self.series == number
+            found[own] = clock[self.begin[own]]
+        return found
+
+    @cached_property
+    def _clocks(self) -> tuple[Times, ...]:
+        """The times; series that have none are taken to end together."""
+        if self.clock.kind != "row":
+            return self.times
+        return tuple(times - len(times) for times in self.times)
+
+    def stretches(self, samples: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """The samples, cut where the inputs of one do not begin where those of the one before end."""
+        steps, series = np.diff(self.begin[samples]), np.diff(self.series[samples])
+        return np.split(samples, np.flatnonzero((steps != self.span - self.horizon) | (series != 0)) + 1)
+
+    def time(self, series: int, position: int) -> Any:
+        """The time of a row of a series; beyond its end by the usual step, None where there is none."""
+        times = self.times[series]
+        beyond = position - len(times) + 1
+        if beyond <= 0:
+            return times[position].item()
+        if self.clock.kind == "row":
+            return position
+        return None if self.step is None else self.step.at_end(times).after(times[-1].item(), beyond)
+
+    def places(self) -> dict[str, list[Any]]:
+        """Where the first target of each sample is: its row (None beyond the end), its series, its time."""
+        first = (self.begin + self.span - self.horizon).tolist()
+        numbers = self.series.tolist()
+        found: dict[str, list[Any]] = {
+            "row": [
+                int(self.rows[series][at]) if at < len(self.rows[series]) else None
+                for series, at in zip(numbers, first, strict=True)
+            ]
+        }
+        if self.by:
+            found[self.by] = [self.names[series] for series in numbers]
+        if self.clock.kind != "row":
+            times = [self.time(series, at) for series, at in zip(numbers, first, strict=True)]
+            found[self.clock.name] = [None if time is None else self.clock.say(time) for time in times]
+        return found
+
+    def restored(self, values: NDArray[Any], samples: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Targets or predictions `(n,)` or `(n, horizon)` of some samples in the column's own units."""
+        level, unit = self.level[samples], self.unit[samples]
+        if values.ndim > 1:
+            level, unit = level[:, None], unit[:, None]
+        restored: NDArray[np.float64] = level + unit * values.astype(np.float64)
+        return restored
+
+    def naive(self, samples: NDArray[np.int64], period: int = 0) -> NDArray[np.float64]:
+        """The naive forecast `(n, horizon)`: the last value, or that of the same moment of the last season.
+
+        The value `period` rows before each target; of targets further ahead, a whole number of periods.
+        """
+        ahead = np.arange(self.horizon)
+        back = np.zeros(self.horizon, np.int64) if not period else period - 1 - ahead % period
+        found = np.empty((len(samples), self.horizon))
+        for number, values in enumerate(self.values):
+            own = self.series[samples] == number
+            before = self.begin[samples][own] + self.span - self.horizon - 1
+            found[own] = values[before[:, None] - back]
+        return found
+
+
+def chronological(
+    timeline: Timeline, *, validation: float | int = 0.2, test: float | int = 0.0, gap: int = 0
+) -> Split:
+    """A split in the order of time: the last samples test, those before validate, the others train.
+
+    Two moments cut the time that all series share. A sample belongs to the part that holds all its rows,
+    inputs and targets; one that crosses a cut, or comes within `gap` rows before it, is in no part. So no row
+    that one part predicts is ever seen by another. For windows of one series with stride 1, `lags + horizon -
+    1` of them cross each cut.
+
+    Args:
+        timeline: where the samples lie.
+        validation: a fraction in [0, 1), or a whole number of samples: so many begin at or after the first
+            cut, counted without those that cross the second (more where several series share a moment).
+        test: likewise, at or after the second.
+        gap: rows that are left out before each cut besides.
+
+    Raises:
+        Refusal: a fraction outside [0, 1), or nothing left to train or validate on.
+
+    >>> line = Timeline.of_rows(np.arange(1, 11))
+    >>> parts = chronological(line, validation=0.2, test=0.1, gap=1)
+    >>> parts.train.tolist(), parts.validation.tolist(), parts.test.tolist()
+    ([0, 1, 2, 3, 4], [6, 7], [9])
+    """
+    samples = len(timeline.begin)
+    sizes = {
+        "test": part_size("test", test, samples),
+        "validation": part_size("validation", validation, samples),
+    }
+    free = np.ones(samples, bool)
+    parts: dict[str, NDArray[np.int64]] = {}
+    for name, size in sizes.items():
+        if size == 0:
+            parts[name] = np.empty(0, np.int64)
+            continue
+        left = np.sort(timeline.starts[free])
+        if size >= len(left):
+            raise _nothing_left(timeline, sizes, gap)
+        cut = left[len(left) - size]
+        parts[name] = np.flatnonzero(free & (timeline.starts >= cut))
+        free &= timeline.last + gap < _position(timeline, cut)
+    train = np.flatnonzero(free)
+    if not len(train):
+        raise _nothing_left(timeline, sizes, gap)
+    return Split(train, parts["validation"], parts["test"])
+
+
+def _position(timeline: Timeline, cut: Any) -> NDArray[np.int64]:
+    """For each sample, the first row of its series at or after a moment."""
+    first = np.array([np.searchsorted(clock, cut) for clock in timeline._clocks], np.int64)
+    found: NDArray[np.int64] = first[timeline.series]
+    return found
+
+
+def _nothing_left(timeline: Timeline, sizes: dict[str, int], gap: int) -> Refusal:
+    held = " and ".join(f"{size:,} for {name}" for name, size in sizes.items() if size)
+    crossing = timeline.span - 1 + gap
+    return Refusal(
+        f"the {len(timeline.begin):,} samples are too few to hold out {held} in the order of time: those "
+        f"that begin within {crossing:,} rows before a cut are left out, and none remains to train on. "
+        "Use smaller shares, fewer lags, or a longer series."
+    )
+
+
+def time_notes(
+    timeline: Timeline | None, samples: int, chosen: Split, kind: str | None, gap: int
+) -> tuple[str, ...]:
+    """What a split means for ordered data, one sentence each; nothing for samples that have no order."""
+    held = [
+        (name, part) for name, part in (("validate", chosen.validation), ("test", chosen.test)) if len(part)
+    ]
+    if not held:
+        return ()
+    if kind != "chronological":
+        if timeline is None:
+            return ()
+        return (
+            "a random split of windows holds out rows that training windows have seen, so that figures are "
+            "too good; --split chronological does not.",
+        )
+    line = timeline or Timeline.of_rows(np.arange(1, samples + 1))
+    cuts = []
+    for name, part in held:
+        first = part[np.argmin(line.starts[part])]
+        time = line.times[line.series[first]][line.begin[first]]
+        cuts.append(f"those that begin at {line.clock.say(time)} or later {name}")
+    left = samples - sum(len(part) for part in (chosen.train, chosen.validation, chosen.test))
+    rows = f" (--gap {gap})" if gap else ""
+    what = "window" if timeline is not None else "sample"
+    many = f"{left:,} {what}s that cross a cut are" if left > 1 else f"1 {what} that crosses a cut is"
+    crossing = f"; {many} left out{rows}" if left else ""
+    return (f"split in the order of time, the same in all repeats: {', '.join(cuts)}{crossing}.",)
+
+
+def gap_notes(line: Timeline, step: Step | None, across_gaps: bool) -> list[str]:
+    """What is said of the rows of windows that are not a usual step apart, one sentence each."""
+    if step is None:
+        apart = np.concatenate([np.diff(times) for times in line.times])
+        if len(apart) < 2:
+            return []
+        low, usual, high = (
+            _roughly(one) if line.clock.kind == "date" else f"{one:.4g}"
+            for one in (apart.min(), np.median(apart), apart.max())
+        )
+        return [
+            f"the rows have no usual distance in time ({low} to {high}, median {usual}): windows count rows, "
+            "whatever lies between."
+        ]
+    cuts, changes = ([cut(times) for times in line.times] for cut in (step.gaps, step.changes))
+    gaps = [cut & ~change for cut, change in zip(cuts, changes, strict=True)]
+    told = []
+    for found, (one, many, rest), remark in (
+        (gaps, ("gap", "gaps", "in time"), "no window crosses {}; --across-gaps lets them"),
+        (changes, ("change", "changes", "of the distance between rows"), "no window has both distances"),
+    ):
+        count = sum(int(own.sum()) for own in found)
+        if not count:
+            continue
+        series = next(number for number, own in enumerate(found) if own.any())
+        at, times = int(np.argmax(found[series])), line.times[series]
+        what, first = (f"1 {one}", "") if count == 1 else (f"{count:,} {many}", "first ")
+        crossing = "windows count rows, whatever lies between" if across_gaps else remark
+        told.append(
+            f"{what} {rest}, {first}between {line.clock.say(times[at])} and "
+            f"{line.clock.say(times[at + 1])} (row {line.rows[series][at + 1]:,}): "
+            f"{crossing.format('it' if count == 1 else 'them')}."
+        )
+    absent = sum(int(step.absent(times).sum()) for times in line.times)
+    if absent:
+        told.append(
+            f"rows come at certain days or hours of the week only: the {absent:,} breaks between, with "
+            "holidays of up to 5 days, are read as closed times, not as gaps."
+        )
+    skipped = sum(int(skipped_hours(step, times).sum()) for times in line.times)
+    if skipped and not line.clock.zone:
+        hours = "1 missing hour" if skipped == 1 else f"{skipped:,} missing hours"
+        told.append(f"{hours} on a Sunday in spring: read as clocks set forward, not as a gap.")
+    return told
+
+
+def _roughly(seconds: float) -> str:
+    """A duration in its largest unit.
+
+    >>> _roughly(1), _roughly(3813), _roughly(200_000)
+    ('1 second', '64 minutes', '56 hours')
+    """
+    for size, name in ((86_400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= 3 * size:
+            return f"{seconds / size:,.0f} {name}s"
+    return "1 second" if seconds == 1 else f"{seconds:g} seconds"

@@ -1,0 +1,1 @@
+"""Samples that are not all in memory: large files, objects, iterators."""

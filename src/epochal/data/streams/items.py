@@ -1,0 +1,304 @@
+"""How are samples read from an object that gives them one by one, such as a PyTorch Dataset?
+
+Anything with `__len__` and `__getitem__` that gives `(inputs, target)` or a mapping with both. Reading is
+Python, so it happens in worker processes where the object can be sent to them; where it can't, in this
+process, one sample after the other, as the object may not be made for several threads.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.data.arrays.arrays import INPUT_KEYS, TARGET_KEYS, dataset_of_arrays
+from epochal.data.dataset import Dataset
+from epochal.data.rows import Rows, kept_dtype
+from epochal.data.streams.workers import Workers, can_be_sent
+from epochal.errors import DataFailed, Refusal
+
+__all__ = ["ItemRows", "cores", "dataset_of_items", "is_items", "pair_of"]
+
+_SLOW_SECONDS = 2e-4
+"""From this time for a sample on, processes are worth what it costs to send samples between them."""
+
+_PROBED = 8
+_TARGETS = ("targets", "labels", "y")
+"""Where objects keep the targets of all their samples, by custom."""
+
+Progress = Callable[[str, int, int], None]
+
+
+def is_items(source: Any) -> bool:
+    """Whether it gives samples by their numbers: an object, or a list of more than three samples."""
+    if isinstance(source, (str, bytes, Mapping, tuple, np.ndarray)):
+        return False
+    if isinstance(source, list):
+        return len(source) > 3 and isinstance(source[0], (tuple, dict))
+    return hasattr(source, "__len__") and hasattr(source, "__getitem__")
+
+
+def pair_of(sample: Any) -> tuple[Any, Any]:
+    """Inputs and target of a sample: a pair, or a mapping that has both by their usual names.
+
+    >>> pair_of({"image": 1, "label": 2})
+    (1, 2)
+    """
+    if isinstance(sample, Mapping):
+        names = list(sample)
+        target = next((name for name in (*TARGET_KEYS, "label") if name in sample), None)
+        inputs = next((name for name in INPUT_KEYS if name in sample), None)
+        if target is not None and inputs is None and len(names) == 2:
+            inputs = next(name for name in names if name != target)
+        if target is None or inputs is None:
+            raise Refusal(
+                f"a sample must have its inputs as {', '.join(INPUT_KEYS)} and its target as "
+                f"{', '.join(TARGET_KEYS)}; got {', '.join(map(str, names))}. Give (inputs, target)."
+            )
+        return sample[inputs], sample[target]
+    if isinstance(sample, (tuple, list)) and len(sample) == 2:
+        return sample[0], sample[1]
+    got = f"{type(sample).__name__} of {len(sample)}" if hasattr(sample, "__len__") else type(sample).__name__
+    raise Refusal(f"a sample must be (inputs, target) or a mapping with both; got a {got}.")
+
+
+@dataclass(frozen=True)
+class _Bad:
+    """A sample that could not be read."""
+
+    sample: int
+    why: str
+    details: str = ""
+
+    def failed(self) -> DataFailed:
+        error = DataFailed(
+            f"sample {self.sample + 1:,} (items[{self.sample}]) could not be read: {self.why}."
+        )
+        if self.details:
+            error.add_note(f"In the process that read it:\n{self.details}")
+        return error
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """Reads some samples of the object; sent to the worker processes with it."""
+
+    items: Any
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def __call__(self, asked: tuple[bool, Sequence[int]]) -> Any:
+        """The targets (if asked first) or inputs of some samples; or the first that could not be read."""
+        only_targets, samples = asked
+        inputs = np.empty((0 if only_targets else len(samples), *self.shape), self.dtype)
+        targets = []
+        found: Sequence[Any] | None = None
+        if hasattr(self.items, "__getitems__"):
+            try:
+                found = self.items.__getitems__(list(samples))
+            except Exception:
+                found = None  # one by one, to know which
+        for place, sample in enumerate(samples):
+            try:
+                given, target = pair_of(self.items[sample] if found is None else found[place])
+                values = np.asarray(given)
+            except (Exception, SystemExit) as error:  # it may end no process of ours
+                said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".: ")
+                return _Bad(sample, said, traceback.format_exc())
+            if values.shape != self.shape:
+                wanted = f"{self.shape}, as those of sample 1 have"
+                return _Bad(sample, f"its inputs must have the shape {wanted}; got {values.shape}")
+            if values.dtype.kind not in "buif":
+                return _Bad(sample, f"its inputs must be numbers; got {values.dtype}")
+            if only_targets:
+                targets.append(np.asarray(target))
+            else:
+                with np.errstate(over="ignore"):
+                    inputs[place] = values
+        return targets if only_targets else inputs
+
+
+class ItemRows(Rows):
+    """The inputs of an object's samples.
+
+    Args:
+        items: the object.
+        shape: of one sample's inputs.
+        dtype: what they are kept as.
+        workers: processes that read them; 0 reads in this one.
+    """
+
+    def __init__(self, items: Any, shape: tuple[int, ...], dtype: np.dtype[Any], workers: int) -> None:
+        self.shape, self.dtype = (len(items), *shape), dtype
+        self._reading = _Reading(items, shape, dtype)
+        self._workers = Workers(self._reading, workers)
+        self._lock = threading.Lock()
+
+    def take(self, samples: NDArray[np.int64], out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """See `Rows`."""
+        out = self._out(samples, out)
+        count = self._workers.count
+        if not count:
+            with self._lock:
+                self._put(out, self._reading((False, samples.tolist())))
+            return out
+        size = max(1, -(-len(samples) // (2 * count)))
+        starts = range(0, len(samples), size)
+        pieces = [(False, samples[start : start + size].tolist()) for start in starts]
+        futures = [self._workers.submit([piece]) for piece in pieces]
+        for start, piece, future in zip(starts, pieces, futures, strict=True):
+            self._put(out[start : start + len(piece[1])], self._workers.resolve(future, [piece])[0])
+        return out
+
+    def targets(self, progress: Progress | None = None) -> list[NDArray[Any]]:
+        """The targets of all samples, each of which is read for it."""
+        count = len(self)
+        size = max(1, min(256, -(-count // (4 * max(1, self._workers.count)))))
+        pieces = [(True, range(start, min(start + size, count))) for start in range(0, count, size)]
+        targets: list[NDArray[Any]] = []
+        for found in self._workers.map(pieces):
+            if isinstance(found, _Bad):
+                raise found.failed()
+            targets += found
+            if progress is not None:
+                progress("reading targets", len(targets), count)
+        return targets
+
+    @staticmethod
+    def _put(place: NDArray[Any], found: Any) -> None:
+        if isinstance(found, _Bad):
+            raise found.failed()
+        place[...] = found
+
+    def close(self) -> None:
+        """See `Rows`."""
+        self._workers.close()
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def dataset_of_items(
+    items: Any,
+    *,
+    task: str | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    stream: bool | None = None,
+) -> Dataset:
+    """A dataset of an object's samples, which stay behind it and are read as they are needed.
+
+    The targets of all samples must be known before (for the split and the classes): they are what the object
+    has as `targets`, `labels` or `y`, or are read once, sample by sample.
+
+    Args:
+        items: gives `(inputs, target)` or a mapping by `items[i]`, for `i` from 0 to `len(items) - 1`.
+        task: as in `load`.
+        workers: processes that read; by default as many as there are cores if reading is slow.
+        progress: called with (what, done, of how many) while targets are read.
+        stream: False reads all of it into memory.
+
+    Raises:
+        Refusal: samples without inputs and target, a sample that raises, or shapes that differ.
+
+    >>> dataset = dataset_of_items([([0.0, 1.0], "a"), ([1.0, 1.0], "b")] * 3, task="classification")
+    >>> dataset.samples, dataset.shape, dataset.task.classes
+    (6, (2,), ('a', 'b'))
+    """
+    name, count = type(items).__name__, len(items)
+    if count < 2:
+        raise Refusal(f"{name} must have at least 2 samples; got {count}.")
+    first = _probe(items)
+    shape, dtype = first.shape, kept_dtype(first.dtype, first.ndim + 1)
+    chosen, said = _workers(items, workers, name)
+    targets = _known_targets(items, count)
+    rows: Any = ItemRows(items, shape, dtype, chosen)
+    if targets is None:
+        targets = _read_targets(rows, progress)
+        said += (f"the targets of all {count:,} samples were read once; an attribute targets saves that.",)
+    if stream is False:
+        rows, held = rows[:], rows
+        held.close()
+    return dataset_of_arrays(
+        rows, targets, task=task, source=name, said=said if stream is not False else (), owned=True
+    )
+
+
+def _probe(items: Any) -> NDArray[Any]:
+    """The inputs of sample 0."""
+    try:
+        given, _ = pair_of(items[0])
+    except Refusal:
+        raise
+    except Exception as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".: ")
+        raise Refusal(f"sample 1 (items[0]) could not be read: {said}.") from error
+    values = np.asarray(given)
+    if values.dtype.kind not in "buif" or values.ndim < 1 or 0 in values.shape:
+        raise Refusal(
+            "the inputs of a sample must be an array of numbers of at least one dimension; got "
+            f"{values.dtype} of the shape {values.shape} in sample 1."
+        )
+    return values
+
+
+def _workers(items: Any, asked: int | None, name: str) -> tuple[int, tuple[str, ...]]:
+    """How many processes read, and what is said about it."""
+    if asked == 0:
+        return 0, (f"{name}: samples are read in this process.",)
+    begin, probed = time.perf_counter(), min(_PROBED, len(items))
+    if asked is None:
+        try:
+            for sample in range(probed):
+                items[sample]
+        except Exception:
+            probed = 1  # it will be said with its number when it is read
+        if (time.perf_counter() - begin) / probed < _SLOW_SECONDS:
+            return 0, (f"{name}: samples are read in this process, which is quick; workers=N uses others.",)
+    why = can_be_sent(items)
+    if why:
+        return 0, (f"{name} can't be sent to worker processes ({why}): samples are read in this one.",)
+    count = cores() if asked is None else asked
+    processes = "1 worker process" if count == 1 else f"{count} worker processes"
+    return count, (f"{name}: samples are read in {processes}.",)
+
+
+def _known_targets(items: Any, count: int) -> NDArray[Any] | None:
+    """The targets that the object has for all samples, if they are those of its first and last ones."""
+    for name in _TARGETS:
+        held = getattr(items, name, None)
+        if held is None or callable(held) or not hasattr(held, "__len__") or len(held) != count:
+            continue
+        values = np.asarray(held)
+        try:
+            checked = [np.asarray(pair_of(items[sample])[1]) for sample in (0, count - 1)]
+        except Exception:
+            return None
+        if values.ndim and np.array_equal(values[0], checked[0]) and np.array_equal(values[-1], checked[1]):
+            return values
+    return None
+
+
+def _read_targets(rows: ItemRows, progress: Progress | None) -> NDArray[Any]:
+    try:
+        targets = rows.targets(progress)
+    except DataFailed as error:
+        rows.close()
+        raise Refusal(str(error)) from error
+    for sample, one in enumerate(targets):
+        if one.shape != targets[0].shape:
+            wanted = targets[0].shape
+            raise Refusal(
+                f"the target of sample {sample + 1:,} must have the shape {wanted}; got {one.shape}."
+            )
+    return np.stack(targets)

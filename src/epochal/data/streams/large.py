@@ -1,0 +1,65 @@
+"""Which data stays where it is and is streamed, because it would not fit in memory?"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.data.rows import ArrayRows, FileRows, Rows
+from epochal.data.values.rounding import FEW_VALUES, kept_float
+
+__all__ = ["MEMORY_SHARE", "free_memory", "rows_of_array", "streams", "streams_note"]
+
+MEMORY_SHARE = 0.25
+"""Data of more than this share of the free memory is streamed: a training in memory holds it about twice."""
+
+
+def free_memory() -> int:
+    """Bytes of memory that can be had without swapping; as much as there is where the system doesn't say."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return 1 << 62
+
+
+def streams(size: int, stream: bool | None) -> bool:
+    """Whether inputs of that many bytes are streamed: as asked, or if they are large.
+
+    >>> streams(10, None), streams(10, True), streams(1 << 60, False)
+    (False, True, False)
+    """
+    return size > MEMORY_SHARE * free_memory() if stream is None else stream
+
+
+def rows_of_array(array: NDArray[Any]) -> Rows:
+    """The samples of an array where they are; those of a memory-mapped file are read from the file."""
+    mapped: Any = array
+    plain = isinstance(array, np.memmap) and array.flags.c_contiguous and array.dtype.kind in "buif"
+    image = array.dtype == np.uint8 and array.ndim > 2
+    kept = array.dtype if image else kept_float(np.asarray(array), FEW_VALUES)
+    if not plain or mapped.filename is None or mapped.mode == "c":
+        return ArrayRows(np.asarray(array), kept)
+    # A view of a part has the offset of the whole: what counts is where it begins in the map.
+    within = mapped.__array_interface__["data"][0] - np.frombuffer(mapped._mmap, np.uint8).ctypes.data
+    begin = mapped.offset - mapped.offset % mmap.ALLOCATIONGRANULARITY
+    return FileRows(Path(mapped.filename), array.shape, array.dtype, begin + within, kept=kept)
+
+
+def streams_note(rows: Rows, where: str) -> str:
+    """What is said about inputs that stay where they are."""
+    size = rows.sample_bytes * len(rows)
+    unit, scale = ("GB", 1e9) if size >= 1e9 else ("MB", 1e6) if size >= 1e6 else ("kB", 1e3)
+    return (
+        f"the inputs ({size / scale:,.1f} {unit}) stay in {where} and are read batch by batch; "
+        "stream=False (--no-stream) takes them into memory."
+    )

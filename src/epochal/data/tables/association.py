@@ -1,0 +1,198 @@
+"""Whether a column goes with the target, and whether it alone determines it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from epochal.data.tables.encode import as_text
+
+__all__ = ["DETERMINES", "Goal", "goal_of"]
+
+DETERMINES = " determines the target: "
+"""What a note says of a column that gives the target away."""
+
+_ROWS, _FEWEST, _CELLS = 20_000, 500, 2_000_000
+"""Rows, spread evenly, on which columns are compared with the target: so many, fewer for many columns."""
+_SURE = 3.3
+"""Standard normal deviations from what chance gives, beyond which a column goes with the target."""
+_ROWS_PER_LEVEL = 5
+_NEARLY = 0.98
+
+
+@dataclass(frozen=True)
+class Goal:
+    """The target of some rows of a table: class ids int64 `(n,)`, or numbers float64 `(n,)`.
+
+    `rows` are those of the table, from 0; `classes` is 0 for numbers.
+    """
+
+    rows: NDArray[np.int64]
+    values: NDArray[Any]
+    classes: int
+
+    def goes_with(self, column: pa.ChunkedArray) -> bool:
+        """Whether numbers rise, fall or change with the target more than chance explains.
+
+        Pearson's chi-squared on ranges of the column against classes, or the Kruskal-Wallis statistic for
+        numbers; and the correlation of ranks, which sees a trend in fewer rows.
+
+        >>> goal = goal_of(np.array([0, 1] * 50), classes=2)
+        >>> rising, turning = pa.chunked_array([list(range(100))]), pa.chunked_array([[5, 7] * 50])
+        >>> goal.goes_with(rising), goal.goes_with(turning)
+        (False, True)
+        """
+        values = self._numbers(column)
+        there = np.isfinite(values)
+        n = int(there.sum())
+        if n < 8:
+            return False
+        ranks = _ranks(values[there])
+        bins = max(2, min(16, n // 10))
+        ranges = np.minimum((ranks * bins).astype(np.int64), bins - 1)
+        goal = self.values[there]
+        trend = ranks - ranks.mean()
+        if not self.classes:
+            scores = _ranks(goal)
+            scores = scores - scores.mean()
+            spread = float(np.sqrt((trend @ trend) * (scores @ scores)))
+            if spread <= 0:
+                return False
+            sums = np.bincount(ranges, scores, bins)
+            counts = np.maximum(np.bincount(ranges, minlength=bins), 1)
+            between = float((sums**2 / counts).sum() / (scores @ scores)) * (n - 1)
+            return _deviations(between, bins - 1) > _SURE or abs(trend @ scores) / spread * np.sqrt(n) > _SURE
+        table = np.zeros((bins, self.classes))
+        np.add.at(table, (ranges, goal), 1)
+        table = table[table.sum(axis=1) > 0][:, table.sum(axis=0) > 0]
+        if min(table.shape) < 2:
+            return False
+        expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / n
+        found = float(((table - expected) ** 2 / expected).sum())
+        if _deviations(found, (table.shape[0] - 1) * (table.shape[1] - 1)) > _SURE:
+            return True
+        for label in range(min(self.classes, 20)):
+            scores = (goal == label) - np.mean(goal == label)
+            spread = float(np.sqrt((trend @ trend) * (scores @ scores)))
+            if spread > 0 and abs(trend @ scores) / spread * np.sqrt(n) > _SURE + 1:
+                return True
+        return False
+
+    def determined_by(self, column: pa.ChunkedArray) -> str:
+        """How the column alone tells the target, in words; empty where it does not.
+
+        >>> goal = goal_of(np.array([0, 1, 0] * 10), classes=2)
+        >>> goal.determined_by(pa.chunked_array([["n", "y", "n"] * 10]))
+        'each of its 2 values goes with one class'
+        >>> goal.determined_by(pa.chunked_array([["n", "y"] * 15]))
+        ''
+        """
+        if len(self.values) < 20:
+            return ""
+        chosen = column.take(pa.array(self.rows)) if len(self.rows) < len(column) else column
+        return self._by_values(chosen) or self._by_presence(chosen)
+
+    def _by_presence(self, chosen: pa.ChunkedArray) -> str:
+        """Whether a value is there, as a date of closing is where a case was closed."""
+        if not self.classes or not chosen.null_count:
+            return ""
+        there = np.asarray(chosen.is_valid().to_numpy()).astype(np.int64)
+        level = self._by_level(there, 2)
+        return level.replace("each of its 2 values goes with one", "whether it has a value tells the")
+
+    def _by_values(self, chosen: pa.ChunkedArray) -> str:
+        if not _is_number(chosen.type):
+            return self._by_level(*_codes(chosen))
+        values = chosen.cast(pa.float64(), safe=False).fill_null(float("nan")).to_numpy()
+        found, codes = np.unique(values, return_inverse=True)
+        return self._by_level(codes.ravel(), len(found)) or self._by_size(values)
+
+    def _by_level(self, codes: NDArray[np.int64], levels: int) -> str:
+        if levels < 2 or levels * _ROWS_PER_LEVEL > len(codes):
+            return ""
+        if not self.classes:
+            distinct = len(np.unique(self.values))
+            pairs = len(np.unique(np.column_stack([codes, self.values]), axis=0))
+            exact = distinct > 1 and pairs == levels
+            return f"each of its {levels:,} values goes with one value of the target" if exact else ""
+        table = np.zeros((levels, self.classes), np.int64)
+        np.add.at(table, (codes, self.values), 1)
+        wrong, usual = len(codes) - table.max(axis=1).sum(), len(codes) - table.sum(axis=0).max()
+        if usual == 0 or wrong > (1 - _NEARLY) * usual:
+            return ""
+        nearly = "" if wrong == 0 else f" in all but {wrong:,} of {len(codes):,} rows"
+        return f"each of its {levels:,} values goes with one class{nearly}"
+
+    def _by_size(self, values: NDArray[np.float64]) -> str:
+        there = np.isfinite(values)
+        if there.mean() < 0.95:
+            return ""
+        values, goal = values[there], self.values[there]
+        order = np.lexsort((goal, values))
+        steps = np.diff(goal[order])
+        if _mixed(values[order], steps):
+            return ""
+        if self.classes:
+            seen = len(np.unique(goal))
+            if (
+                seen > 1
+                and np.count_nonzero(steps) == seen - 1
+                and np.bincount(goal).max() < 0.95 * len(goal)
+            ):
+                return "each class is one range of its values"
+            return ""
+        if len(np.unique(goal)) < 10:
+            return ""
+        x, y = values - values.mean(), goal - goal.mean()
+        spread = float(np.sqrt((x @ x) * (y @ y)))
+        if spread > 0 and abs(float(x @ y)) / spread > 1 - 1e-9:
+            return "the target is its multiple, plus a constant"
+        if len(np.unique(values)) > len(values) / 2 and ((steps >= 0).all() or (steps <= 0).all()):
+            return f"the target {'rises' if (steps >= 0).all() else 'falls'} with it in every row"
+        return ""
+
+    def _numbers(self, column: pa.ChunkedArray) -> NDArray[np.float64]:
+        chosen = column.take(pa.array(self.rows)) if len(self.rows) < len(column) else column
+        numbers = chosen.cast(pa.float64(), safe=False).fill_null(float("nan"))
+        return np.asarray(numbers.to_numpy(), np.float64)
+
+
+def goal_of(targets: NDArray[Any], classes: int, columns: int = 1) -> Goal:
+    """The targets of rows that are compared with so many columns: ids of `classes`, or numbers for 0."""
+    n, most = len(targets), max(_FEWEST, min(_ROWS, _CELLS // columns))
+    rows = np.arange(n) if n <= most else np.unique(np.linspace(0, n - 1, most).astype(np.int64))
+    return Goal(rows, targets[rows].astype(np.int64 if classes else np.float64), classes)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def _mixed(values: NDArray[Any], steps: NDArray[Any]) -> bool:
+    """Whether a value, of sorted ones, goes with several targets, which differ by `steps`."""
+    return bool(((np.diff(values) == 0) & (steps != 0)).any())
+
+
+def _codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], int]:
+    """A number for each different value, missing ones being one of them; and how many there are."""
+    words = pc.fill_null(as_text(column).cast(pa.string()), "\x00").combine_chunks()
+    encoded = words.dictionary_encode()
+    return encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64), len(encoded.dictionary)
+
+
+def _ranks(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Mean ranks from 0 to 1."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    return np.asarray(((ends - counts / 2) / len(values))[inverse.ravel()])
+
+
+def _deviations(statistic: float, freedom: int) -> float:
+    """A chi-squared statistic as standard normal deviations (Wilson and Hilferty, 1931)."""
+    middle = 2 / (9 * freedom)
+    return float(((statistic / freedom) ** (1 / 3) - (1 - middle)) / np.sqrt(middle))

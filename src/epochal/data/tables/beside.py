@@ -1,0 +1,137 @@
+"""Columns of a table as its file has them, to stand beside what is predicted for its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from epochal.data.columns import ColumnReference, default_name, resolve, resolve_all
+from epochal.data.examples import example
+from epochal.data.files.npy import open_npz, read_array
+from epochal.data.files.read import existing, is_parquet, parquet_table, read_table
+from epochal.data.files.reading import AS_FOUND, Reading
+from epochal.data.load import ARRAY_SUFFIXES
+from epochal.data.tables.frames import is_frame, is_pair, table_of_frame
+from epochal.errors import Refusal
+
+__all__ = ["columns_beside"]
+
+_COMMA_NUMBER = r"^[+-]?((0|[1-9]\d{0,2}([. \xa0]\d{3})+|[1-9]\d*)(,\d+)?|,\d+)([eE][+-]?\d+)?$"
+
+
+def columns_beside(
+    source: Any,
+    samples: int | None,
+    wanted: Sequence[ColumnReference] = (),
+    reading: Reading = AS_FOUND,
+) -> pa.Table:
+    """The columns of a source of so many rows, each cell as it is written: 007 stays 007.
+
+    Numbers with a decimal comma become numbers, since what stands beside them is written with a point; the
+    metadata of the table then has `decimal`, a comma.
+
+    Args:
+        source: what was predicted: a file with a table, a data frame, or an array of two dimensions.
+        samples: how many rows it has, where that is known.
+        wanted: which columns, by name or by number from 1; all of them if none are named.
+        reading: what is said about how a file is read; the rest is recognized.
+
+    Raises:
+        Refusal: it has no such columns, or is no table.
+    """
+    frame = source[0] if isinstance(source, tuple) and source else source
+    if isinstance(frame, (str, Path)):
+        table = _of_file(frame, samples, reading)
+    elif is_frame(frame) or is_pair(source):
+        table = table_of_frame(frame, lambda names: _others(names, wanted))[0]
+    else:
+        table = _of_array(np.asarray(frame))
+    if table is None or samples not in (None, table.num_rows):
+        raise Refusal(
+            "columns of the input stand beside predictions of tables, a row for a row; "
+            "the data is of another kind. Leave out --id and --with-inputs."
+        )
+    names = table.column_names
+    chosen = [names[resolve(one, names, "id")] for one in wanted] if wanted else names
+    return table.select(list(dict.fromkeys(chosen)))
+
+
+def _others(names: Sequence[str], wanted: Sequence[ColumnReference]) -> list[int]:
+    """The columns that are not wanted, and may hold anything."""
+    chosen = resolve_all(wanted, names, "id") if wanted else range(len(names))
+    return [index for index in range(len(names)) if index not in chosen]
+
+
+def _of_file(source: str | Path, samples: int | None, reading: Reading) -> pa.Table | None:
+    """The table of a file; of a text, with or without a header as makes the rows that are predicted."""
+    if str(source).startswith("example:"):
+        return example(str(source).removeprefix("example:"))[0]
+    path = existing(source)
+    if path.suffix.lower() in ARRAY_SUFFIXES:
+        return _of_array_file(path)
+    if is_parquet(path):
+        return parquet_table(path)[0]
+    for header in (None, True, False) if reading.header is None else (reading.header,):
+        table, _ = read_table(path, replace(reading, header=header, missing=()), lambda names: names)
+        if samples in (None, table.num_rows):
+            mark = (table.schema.metadata or {}).get(b"decimal", b".")
+            columns = [_as_written(_with_points(one) if mark == b"," else one) for one in table.columns]
+            found = pa.Table.from_arrays(columns, names=table.column_names)
+            return found.replace_schema_metadata({"decimal": ","}) if mark == b"," else found
+    return None
+
+
+def _of_array_file(path: Path) -> pa.Table | None:
+    if path.suffix.lower() == ".npy":
+        return _of_array(read_array(path))
+    with open_npz(path) as held:
+        found = next((held[key] for key in ("X", "x", "inputs", "data") if key in held), None)
+    return None if found is None else _of_array(found)
+
+
+def _of_array(array: Any) -> pa.Table | None:
+    if array.ndim != 2:
+        return None
+    names = [default_name(index) for index in range(array.shape[1])]
+    return pa.Table.from_arrays([pa.array(column) for column in array.T], names=names)
+
+
+def _with_points(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column of numbers in a table with decimal commas as numbers; any other as it is.
+
+    >>> _with_points(pa.chunked_array([["1.165,7", "-0,25", None]])).to_pylist()
+    [1165.7, -0.25, None]
+    >>> _with_points(pa.chunked_array([["5.120", "12"]])).to_pylist()
+    [5120.0, 12.0]
+    >>> _with_points(pa.chunked_array([["007", "1,5"]])).to_pylist()
+    ['007', '1,5']
+    """
+    if not pa.types.is_string(column.type):
+        return column
+    cells = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+    numbers = pc.all(pc.match_substring_regex(cells, _COMMA_NUMBER)).as_py()
+    if not numbers or not pc.any(pc.match_substring_regex(cells, r"\D")).as_py():
+        return column
+    plain = pc.replace_substring(pc.replace_substring_regex(cells, r"[. \xa0]", ""), ",", ".")
+    return plain.cast(pa.float64())
+
+
+def _as_written(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Text as numbers where these are written in just that way; empty cells are missing."""
+    if not pa.types.is_string(column.type):
+        return column
+    column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+    for kind in (pa.int64(), pa.float64()):
+        try:
+            numbers = column.cast(kind)
+        except pa.ArrowInvalid:
+            continue
+        if pc.all(pc.equal(numbers.cast(pa.string()), column)).as_py() is not False:
+            return numbers
+    return column

@@ -1,0 +1,314 @@
+"""Which numbers does a table become?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from epochal.data.columns import called
+from epochal.data.tables.schema import Column, Encoder
+from epochal.data.values.date_forms import parse_dates
+from epochal.data.values.marks import emptied, marks_of_numbers
+from epochal.data.values.number_forms import NumberForm
+from epochal.data.values.rounding import LARGEST, loses_differences
+from epochal.data.values.spellings import spelling_key
+from epochal.errors import Refusal
+
+__all__ = [
+    "as_text",
+    "column_numbers",
+    "date_parts",
+    "encode",
+    "encoded_dtype",
+    "plain_numbers",
+    "to_dates",
+    "to_numbers",
+    "without_marks",
+]
+
+_ROWS = 1 << 14
+_TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
+
+
+def encode(
+    table: pa.Table, encoder: Encoder, positions: Sequence[int], first: int = 0, dtype: Any = None
+) -> tuple[NDArray[Any], list[str]]:
+    """The table's samples as numbers `(rows, features)`, NaN where missing, with notes on unseen categories.
+
+    `positions[i]` is where the table has the encoder's i-th column, and `first` rows came before. They are
+    of `dtype`, by default float32 unless that would blur the values of a column. Blocks
+    of rows are converted one after the other, so that nothing but the result grows with the table.
+
+    Raises:
+        Refusal: a value that is infinite, beyond float32, or not what the column holds; with its row.
+    """
+    passed, _, indicators = encoder.layout
+    dtype = encoded_dtype(table, encoder, positions) if dtype is None else np.dtype(dtype)
+    out = np.empty((table.num_rows, len(encoder.features)), dtype)
+    direct = encoder.plain and len(passed) == len(encoder.raw_names)
+    unseen: Counter[int] = Counter()
+    examples: dict[int, str] = {}
+    start = 0
+    chosen = table.select(list(positions))
+    for batch in chosen.to_batches(max_chunksize=_ROWS):
+        rows = batch.num_rows
+        block = out[start : start + rows]
+        raw = block if direct else np.empty((rows, len(encoder.raw_names)), dtype)
+        at = 0
+        arrays = batch.columns
+        for number, column in enumerate(encoder.columns):
+            width = len(column.raw_names)
+            count, example = _fill(raw[:, at : at + width], arrays[number], column, encoder, first + start)
+            unseen[number] += count
+            if count:
+                examples.setdefault(number, example)
+            at += width
+        if encoder.plain:
+            if not direct:
+                block[:, : len(passed)] = raw[:, passed]
+            for slot, (position, _) in enumerate(indicators):
+                block[:, len(passed) + slot] = np.isnan(raw[:, position])
+            for slot, (position, _) in enumerate(encoder.codes, start=len(passed) + len(indicators)):
+                block[:, slot] = raw[:, position]
+        else:
+            block[:] = encoder.transformer.transform(raw)
+        start += rows
+    notes = [
+        f"{called(encoder.names, encoder.columns[number].index)} has {count:,} "
+        f"{'value' if count == 1 else 'values'} not seen in training "
+        f'("{examples[number]}"{", …" if count > 1 else ""}): treated as unknown.'
+        for number, count in unseen.items()
+        if count
+    ]
+    return out, notes
+
+
+def encoded_dtype(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -> np.dtype[Any]:
+    """What the samples of a table are kept as: float64 if float32 would blur the values of a column."""
+    for position, column in zip(positions, encoder.columns, strict=True):
+        found = table.column(position)
+        if column.kind != "numeric" or pa.types.is_float32(found.type):
+            continue
+        name, start, chunks = called(encoder.names, column.index), 0, []
+        for chunk in found.chunks:
+            chunks.append(column_numbers(without_marks(chunk, column), column, name, start))
+            start += len(chunk)
+        if chunks and loses_differences(np.concatenate(chunks)[:, None])[0]:
+            return np.dtype(np.float64)
+    return np.dtype(np.float32)
+
+
+def _fill(
+    raw: NDArray[Any], array: pa.Array, column: Column, encoder: Encoder, start: int
+) -> tuple[int, str]:
+    """Write one column's numbers into `raw` `(rows, width)`; how many values are unseen, and the first."""
+    name = called(encoder.names, column.index)
+    if column.kind == "category":
+        codes, unseen = _codes(array, column)
+        raw[:, 0] = codes
+        return len(unseen), unseen[0].as_py() if len(unseen) else ""
+    array = without_marks(array, column)
+    if column.kind == "date":
+        for slot, values in enumerate(date_parts(to_dates(array, column.format, name, start), column.parts)):
+            raw[:, slot] = values
+        return 0, ""
+    if column.kind == "boolean":
+        raw[:, 0] = _booleans(array, name, start)
+        return 0, ""
+    values = column_numbers(array, column, name, start)
+    with np.errstate(over="ignore"):
+        raw[:, 0] = values
+    wrong = np.abs(raw[:, 0]) > LARGEST
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise Refusal(
+            f"{name} must hold finite numbers up to 3.4e38 (float32); got {values[row]:g} in row "
+            f"{start + row + 1:,}. Correct the value, or leave it empty to mark it as missing."
+        )
+    return 0, ""
+
+
+def without_marks(array: Any, column: Column) -> Any:
+    """The cells of numbers or dates with the words that mean a missing value as missing ones."""
+    if column.kind not in ("numeric", "date") or not pa.types.is_string(array.type):
+        return array
+    return emptied(array, {*column.marks, *marks_of_numbers(None)})
+
+
+def column_numbers(array: pa.Array, column: Column, name: str, start: int = 0) -> NDArray[Any]:
+    """A numeric column as floats with NaN for missing; see `plain_numbers` and `to_numbers`."""
+    return to_numbers(plain_numbers(array, column, name, start), name, start)
+
+
+def plain_numbers(array: Any, column: Column, name: str, start: int = 0) -> Any:
+    """A numeric column, with text read as numbers of the form in which its training table wrote them.
+
+    Raises:
+        Refusal: text that is no number of that form, with its row (`start` rows came before).
+    """
+    array = without_marks(array, column)
+    if not column.written or not pa.types.is_string(array.type):
+        return array
+    form = NumberForm(*column.written)
+    numbers = form.read(array)
+    if numbers.null_count > array.null_count:
+        row = pc.index(pc.and_(pc.is_null(numbers), pc.is_valid(array)), True).as_py()
+        how = f" ({form})" if str(form) else ""
+        raise Refusal(
+            f'{name} must hold numbers as the training table wrote them{how}; got "{array[row]}" in row '
+            f"{start + row + 1:,}. Correct it, or pass the mark of missing values with --missing."
+        )
+    return numbers
+
+
+def to_numbers(array: pa.Array, name: str, start: int = 0) -> NDArray[Any]:
+    """A column as floats with NaN for missing; text is read as numbers where all of it can be.
+
+    Raises:
+        Refusal: text that is no number, with its row (`start` rows came before).
+    """
+    kind = array.type
+    if pa.types.is_null(kind):
+        return np.full(len(array), np.nan, np.float32)
+    if pa.types.is_string(kind):
+        try:
+            array = array.cast(pa.float64(), safe=False)
+        except pa.ArrowInvalid:
+            row = next(
+                i for i, cell in enumerate(array.to_pylist()) if cell is not None and not _number(cell)
+            )
+            raise Refusal(
+                f'{name} must hold numbers; got "{array[row].as_py()}" in row {start + row + 1:,}. '
+                "Correct it, or pass the mark that stands for a missing value with --missing."
+            ) from None
+    elif pa.types.is_boolean(kind):
+        array = array.cast(pa.int8())
+    elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        raise Refusal(f"{name} must hold numbers; got {_kind_name(kind)}, first in row {start + 1:,}.")
+    if array.null_count:
+        if pa.types.is_integer(array.type):
+            array = array.cast(pa.float64(), safe=False)
+        array = array.fill_null(float("nan"))
+    values: NDArray[Any] = array.to_numpy(zero_copy_only=False)
+    return values
+
+
+def _number(cell: str) -> bool:
+    try:
+        pa.scalar(cell).cast(pa.float64(), safe=False)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _kind_name(kind: pa.DataType) -> str:
+    return "dates" if pa.types.is_temporal(kind) else "text" if pa.types.is_string(kind) else str(kind)
+
+
+def _booleans(array: pa.Array, name: str, start: int) -> NDArray[Any]:
+    if not pa.types.is_null(array.type) and not pa.types.is_boolean(array.type):
+        words = pc.utf8_lower(as_text(array))
+        yes, no = (pc.is_in(words, value_set=pa.array(set_)) for set_ in (_TRUE, _FALSE))
+        wrong = pc.and_(pc.invert(pc.or_(yes, no)), pc.is_valid(words))
+        if pc.any(wrong).as_py():
+            row = pc.index(wrong, True).as_py()
+            raise Refusal(f'{name} must be true or false; got "{array[row]}" in row {start + row + 1:,}.')
+        array = pc.if_else(pc.is_valid(words), yes, pa.scalar(None, pa.bool_()))
+    return to_numbers(array, name, start)
+
+
+def as_text(array: pa.Array | pa.ChunkedArray) -> Any:
+    """Values as text, each in one spelling: 1 and 1.0 are both "1".
+
+    >>> as_text(pa.array([1.0, 2.5, None])).to_pylist()
+    ['1', '2.5', None]
+    """
+    kind = array.type
+    if pa.types.is_string(kind):
+        return array
+    if pa.types.is_floating(kind):
+        whole = pc.equal(pc.round(array), array)
+        small = pc.less(pc.abs(array), 2.0**53)
+        integral = pc.fill_null(pc.and_(whole, small), False)
+        plain = array.cast(pa.string())
+        numbers = pc.if_else(integral, array, pa.scalar(0, array.type))
+        return pc.if_else(integral, numbers.cast(pa.int64()).cast(pa.string()), plain)
+    return array.cast(pa.string())
+
+
+def _codes(array: pa.Array, column: Column) -> tuple[NDArray[np.float32], Any]:
+    """Positions among the levels, and the values that are none of them.
+
+    Unknown is -1; for a category of many levels it is 0, and positions count from 1.
+    """
+    words = as_text(array)
+    levels = pa.array(column.levels, pa.string())
+    found = pc.index_in(words, value_set=levels)
+    if column.text and found.null_count > words.null_count:
+        found = pc.coalesce(found, pc.index_in(spelling_key(words), value_set=spelling_key(levels)))
+    codes: NDArray[np.float32] = found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.float32)
+    if words.null_count:
+        # A level may be missing, but a missing value is no spelling of it.
+        codes[pc.is_null(words).to_numpy(zero_copy_only=False)] = len(column.levels) if column.missing else -1
+    unseen = words.filter(pa.array(codes < 0)).drop_null()
+    return codes + 1 if column.coded else codes, unseen
+
+
+def to_dates(
+    array: pa.Array | pa.ChunkedArray, form: str, name: str, start: int = 0, utc: bool = False
+) -> Any:
+    """A column as timestamps in seconds, missing where missing; those of text in UTC if asked for.
+
+    Raises:
+        Refusal: a cell that is no date written as `form` says, with its row.
+    """
+    kind = array.type
+    seconds = pa.timestamp("s")
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        if pa.types.is_timestamp(kind) and kind.tz is not None:
+            array = pc.local_timestamp(array)
+        return (
+            array.cast(seconds, safe=False)
+            if not pa.types.is_date64(kind)
+            else array.cast(pa.timestamp("ms")).cast(seconds, safe=False)
+        )
+    if pa.types.is_null(kind):
+        return array.cast(seconds)
+    words = as_text(array)
+    dates = parse_dates(words, form, utc)
+    if dates.null_count > words.null_count:
+        row = pc.index(pc.and_(pc.is_null(dates), pc.is_valid(words)), True).as_py()
+        shape = f" written as {form}" if form else " as 2020-12-31"
+        raise Refusal(f'{name} must hold dates{shape}; got "{words[row]}" in row {start + row + 1:,}.')
+    return dates
+
+
+def date_parts(dates: Any, parts: Sequence[str]) -> list[NDArray[Any]]:
+    """The named parts of timestamps, each `(rows,)` with NaN for missing.
+
+    >>> [int(part[0]) for part in date_parts(pa.array([0], pa.timestamp("s")), ["year", "weekday"])]
+    [1970, 4]
+    """
+    numbers = {
+        "year": lambda: pc.year(dates),
+        "month": lambda: pc.month(dates),
+        "day": lambda: pc.day(dates),
+        "weekday": lambda: pc.day_of_week(dates, count_from_zero=False),
+        "day number": lambda: pc.cast(pc.floor_temporal(dates, unit="day"), pa.timestamp("s")),
+        "hour": lambda: pc.hour(dates),
+    }
+    found = []
+    for part in parts:
+        values = numbers[part]()
+        if part == "day number":
+            values = pc.divide(values.cast(pa.int64()), 86_400)
+        found.append(
+            pc.fill_null(values.cast(pa.float64(), safe=False), float("nan")).to_numpy(zero_copy_only=False)
+        )
+    return found

@@ -1,0 +1,158 @@
+"""The table in a data frame, without importing the library that made it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from epochal.data.arrays.host import on_host
+from epochal.data.columns import called, unique_names
+from epochal.data.files.tidy import tidy
+from epochal.data.tables.pandas_columns import (
+    Unconvertible,
+    arrow_of_series,
+    as_series,
+    columns_of_pandas,
+    index_of_pandas,
+    is_pandas,
+)
+from epochal.errors import Refusal, several
+
+__all__ = ["ROLES", "column_beside", "is_frame", "is_pair", "table_of_frame"]
+
+ROLES = ("target", "sample_weight")
+"""What the second and the third element beside a data frame are."""
+
+
+def is_frame(value: object) -> bool:
+    """Whether it is a pandas, Polars or Arrow table, or one that speaks the data frame protocol.
+
+    >>> is_frame(pa.table({"a": [1]})), is_frame([1, 2])
+    (True, False)
+    """
+    return isinstance(value, pa.Table) or any(
+        hasattr(value, name) for name in ("__dataframe__", "__arrow_c_stream__", "to_arrow", "collect_schema")
+    )
+
+
+def table_of_frame(
+    frame: Any,
+    drop: Callable[[Sequence[str]], Collection[int]] = lambda names: (),
+    index: Collection[str] = (),
+    time: bool = False,
+) -> tuple[pa.Table, tuple[str, ...]]:
+    """The frame as a tidy Arrow table, and notes on how it was read.
+
+    Args:
+        frame: a data frame or series of pandas, a Polars or Arrow table, lazy or not, or one of the protocol.
+        drop: which of the names are columns that are not used, and need not be convertible.
+        index: names of levels of a pandas index that are used as columns; they stand last.
+        time: whether an index of times is a column, too.
+
+    Raises:
+        Refusal: columns that no column of a table can hold, all in one sentence.
+    """
+    notes: list[str] = []
+    if type(frame).__name__ == "LazyFrame" and hasattr(frame, "collect"):
+        frame = frame.collect()
+        notes.append("the lazy data frame was collected.")
+    if not is_pandas(frame):
+        return tidy(_arrow_table(frame), drop=drop), tuple(notes)
+    names, series = columns_of_pandas(frame)
+    beside = list(index_of_pandas(frame, index, time))
+    names += [name for name, _ in beside]
+    series += [values for _, values in beside]
+    names = unique_names(names)
+    unused = set(drop(names))
+    columns: list[pa.Array] = []
+    problems: list[str] = []
+    for at, one in enumerate(series):
+        try:
+            column, said = (pa.nulls(len(frame)), "") if at in unused else arrow_of_series(one)
+        except Unconvertible as error:
+            problems.append(
+                f"{called(names, at)} must hold numbers, booleans, dates or text; got {error}. Leave it out "
+                f"with drop=[{names[at]!r}]."
+            )
+            continue
+        columns.append(column)
+        if said:
+            notes.append(f"{called(names, at)} {said}")
+    if problems:
+        raise several(problems)
+    if not beside and any(name is not None for name in frame.index.names) and not time:
+        which = ", ".join(f'"{name}"' for name in frame.index.names if name is not None)
+        notes.append(
+            f"the index ({which}) of the data frame is no input; reset_index() makes a column of it."
+        )
+    return tidy(pa.Table.from_arrays(columns, names=names), drop=drop), tuple(notes)
+
+
+def _arrow_table(frame: Any) -> pa.Table:
+    try:
+        if isinstance(frame, pa.Table):
+            return frame
+        if hasattr(frame, "to_arrow"):
+            return frame.to_arrow()
+        if hasattr(frame, "__arrow_c_stream__"):
+            return pa.table(frame)
+        from pyarrow.interchange import from_dataframe
+
+        return from_dataframe(frame)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        reason = "; ".join(str(part) for part in error.args).splitlines()[0].rstrip(".")
+        raise Refusal(f"the data frame must have one kind of value in each column; {reason}.") from error
+
+
+def is_pair(value: object) -> bool:
+    """Whether it is a data frame with its target, and perhaps sample weights, beside it."""
+    return isinstance(value, tuple) and 1 <= len(value) <= 3 and is_frame(value[0])
+
+
+def column_beside(table: pa.Table, role: str, values: Any) -> tuple[str, pa.ChunkedArray]:
+    """Values that were handed over beside a table, as a tidy column; and what it is called.
+
+    Raises:
+        Refusal: another number of values than rows, or values that are no column.
+
+    >>> column_beside(pa.table({"a": [1, 2]}), "target", ["no", "yes"])[0]
+    'target'
+    """
+    values = as_series(values)
+    if is_pandas(values) and values.ndim == 1:
+        try:
+            values = values.set_axis(range(len(values)))
+            given = arrow_of_series(values)[0]
+        except Unconvertible as error:
+            raise Refusal(f"{role} must hold numbers, booleans or text; got {error}.") from error
+    else:
+        values = on_host(values)
+        given = getattr(values, "to_numpy", lambda: values)()
+    if getattr(given, "ndim", 1) == 2 and given.shape[1] == 1:
+        given = given[:, 0]
+    several = getattr(given, "ndim", 1) == 2
+    named = isinstance(values, list | tuple) and 1 < len(values) < table.num_rows
+    if several or (named and all(isinstance(one, str) and one in table.column_names for one in values)):
+        got = f"the shape {given.shape}" if several else ", ".join(values)
+        raise Refusal(
+            f"{role} of several columns, labels or numbers, goes with an array of inputs and not with a data "
+            f"frame; got {got}. Give arrays, with categories encoded: "
+            f"ep.fit(model, inputs.to_numpy(), {role}s)."
+        )
+    try:
+        column = given if isinstance(given, pa.Array) else pa.array(given, from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        shape = getattr(given, "shape", None)
+        got = type(values).__name__ if shape is None else f"the shape {shape} of {given.dtype}"
+        raise Refusal(
+            f"{role} beside a data frame must be one value for each row or a column's name; got {got}."
+        ) from error
+    if len(column) != table.num_rows:
+        raise Refusal(
+            f"{role} must have one value for each of the {table.num_rows:,} rows; got {len(column):,}."
+        )
+    plain = getattr(values, "name", None)
+    (name,) = unique_names([role if plain is None else plain])
+    return name, tidy(pa.table({name: column})).column(0)

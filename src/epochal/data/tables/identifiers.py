@@ -1,0 +1,140 @@
+"""Columns that tell rows apart and say nothing else: row numbers, identifiers, free text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from epochal.data.columns import called
+from epochal.data.tables.association import Goal
+from epochal.data.values.scripts import writing_of
+
+__all__ = ["IDENTIFIER_NAME", "no_input", "rows_counted", "usual_target"]
+
+_ROWS = 50
+_SHARE = 0.9
+_SENTENCE = 8
+"""Characters of a sentence, at least, in a script without blanks."""
+_LOOKED_AT = 1000
+
+_WORDS = (
+    "ids?|idx|index|rows?|rowid|rownames|nr|no|num|number|uuid|guid|key|pk|code|serial|ref|reference|"
+    r"n[°º]|№|\w*(?:nr|nummer|numero|número|numéro)|código|codigo|номер|编号|序号|番号|번호"
+)
+IDENTIFIER_NAME = re.compile(
+    rf"(?is:(.*[\W_])?({_WORDS}|unnamed: \d+)\W*|\W*)|(?s:.*[a-z](Id|ID|Uuid|UUID|Nr|No|Key|Index|Number))"
+)
+"""Names of identifiers and row numbers; a blank one is that of row numbers."""
+_KEY = re.compile(r"(?is:(.*[\W_])?(ids?|uuid|guid|key|pk)\W*)|(?s:.*[a-z](Id|ID|Uuid|UUID|Key))")
+"""Names that leave no doubt of it, whatever the order of the rows."""
+
+
+def no_input(
+    filled: pa.ChunkedArray, name: str, goal: Goal | None, column: pa.ChunkedArray
+) -> tuple[str, str]:
+    """Why a column is no input, in a word (empty if it is one), and what is to be said about it.
+
+    Args:
+        filled: the cells that are not missing.
+        name: of the column.
+        goal: the target; a number that goes with it is no identifier. None where nothing is known.
+        column: all cells.
+    """
+    kind = filled.type
+    if pa.types.is_temporal(kind) or pa.types.is_boolean(kind) or len(filled) < 10:
+        return "", ""
+    text = pa.types.is_string(kind)
+    if not text and not _counts(filled):
+        return "", ""
+    distinct = pc.count_distinct(filled).as_py()
+    share = f"{distinct:,} of {len(filled):,} values differ"
+    named = IDENTIFIER_NAME.fullmatch(name) is not None or (
+        re.fullmatch(r"column \d+", name) is not None and not text and rows_counted(column, (0, 1))
+    )
+    if text:
+        if (len(filled) >= _ROWS and distinct >= _SHARE * len(filled)) or distinct == len(filled):
+            length = pc.mean(pc.utf8_length(filled)).as_py()
+            blanks = pc.mean(pc.count_substring(filled, " ")).as_py()
+            if length > 40 or blanks >= 3 or (length >= _SENTENCE and _unspaced(filled)):
+                return "free text", f"looks like free text ({share})"
+            return "identifier", f"looks like an identifier ({share})"
+        if named and distinct >= len(filled) / 2:
+            return "identifier", f"looks like an identifier by its name ({share})"
+        return "", ""
+    if not named or distinct < len(filled) / 2:
+        return "", ""
+    goes = goal is not None and goal.goes_with(column)
+    if rows_counted(column):
+        sorted_ = ", and goes with the target only as the order of the rows does" if goes else ""
+        return "identifier", f"looks like a row number (consecutive integers){sorted_}"
+    if goes:
+        return "", f"looks like an identifier by its name ({share}), but goes with the target"
+    what = "looks like an identifier" if distinct == len(filled) else "looks like an identifier by its name"
+    says = " and says nothing about the target" if goal is not None else ""
+    return "identifier", f"{what} ({share}){says}"
+
+
+def usual_target(names: Sequence[str], column: Callable[[int], pa.ChunkedArray]) -> tuple[int, str]:
+    """Which column is the target where none was named, and a note if it is not the last one.
+
+    It is the last one that does not tell rows apart by its name and all its values.
+
+    >>> table = pa.table({"x": range(0, 20, 2), "y": [0, 1] * 5, "id": range(1, 11)})
+    >>> usual_target(table.column_names, table.column)[0]
+    1
+    """
+    last = len(names) - 1
+    others = (
+        at
+        for at in range(last, 0, -1)
+        if not IDENTIFIER_NAME.fullmatch(names[at]) or not _tells_rows_apart(names[at], column(at))
+    )
+    at = next(others, last)
+    if at == last:
+        return last, ""
+    aside = called(names, last)
+    return at, f"{aside} tells rows apart: the target is {called(names, at)}; --target names another."
+
+
+def _tells_rows_apart(name: str, column: pa.ChunkedArray) -> bool:
+    if len(column) < 10 or column.null_count or not name.strip():
+        return False
+    if pa.types.is_string(column.type):
+        return bool(pc.count_distinct(column).as_py() == len(column))
+    return pa.types.is_integer(column.type) and (
+        rows_counted(column)
+        or (_KEY.fullmatch(name) is not None and pc.count_distinct(column).as_py() == len(column))
+    )
+
+
+def _unspaced(filled: pa.ChunkedArray) -> bool:
+    """Whether the cells are written in a script without blanks, such as Chinese."""
+    return writing_of([str(one) for one in filled.slice(0, _LOOKED_AT).to_pylist()]).unspaced
+
+
+def rows_counted(column: pa.ChunkedArray, starts: tuple[int, ...] = ()) -> bool:
+    """Whether whole numbers count the rows: each is one more than the one before; from one of `starts`.
+
+    >>> rows_counted(pa.chunked_array([[5, 6, 7]])), rows_counted(pa.chunked_array([[5, 7, 8]]))
+    (True, False)
+    """
+    if column.null_count or len(column) < 2 or (starts and column[0].as_py() not in starts):
+        return False
+    values = column.cast(pa.float64(), safe=False)
+    steps = pc.subtract(values.slice(1), values.slice(0, len(values) - 1))
+    return bool(pc.all(pc.equal(steps, 1.0)).as_py())
+
+
+def _counts(column: pa.ChunkedArray) -> bool:
+    """Whether all values are whole numbers from 0."""
+    for part in (column.slice(0, 1000), column):
+        if pa.types.is_floating(part.type) and not pc.all(pc.equal(pc.floor(part), part)).as_py():
+            return False
+        if pa.types.is_signed_integer(part.type) or pa.types.is_floating(part.type):
+            least = pc.min(part).as_py()
+            if least is not None and least < 0:
+                return False
+    return True

@@ -1,0 +1,110 @@
+"""The columns of a new table that are those of the training table: by name, or by count."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from epochal.data.columns import default_name, flag_value, plain_name
+from epochal.data.tables.frames import ROLES
+from epochal.data.tables.schema import Column, Encoder
+from epochal.errors import Refusal
+
+__all__ = ["match_columns"]
+
+
+def match_columns(
+    encoder: Encoder, names: Sequence[str], beside: frozenset[str] = frozenset()
+) -> tuple[list[int], int | None, int | None, list[str]]:
+    """Where the new table has each input column, the target and the weights; and what was ignored."""
+    numbered = list(names) == [default_name(index) for index in range(len(names))]
+    if numbered:
+        found = _match_by_count(encoder, len(names), beside)
+        if found is not None:
+            return found
+        if not encoder.header:
+            _refuse_count(encoder, len(names), beside)
+    names, matched = _as_trained(encoder, names)
+    at = {name: index for index, name in enumerate(names)}
+    lacking = [column for column in encoder.columns if column.name not in at]
+    if lacking:
+        _refuse_lacking(encoder, lacking, names)
+    target, weight = (
+        None if index is None else at.get(encoder.names[index]) for index in (encoder.target, encoder.weight)
+    )
+    extra = [name for name in names if name not in encoder.names]
+    said = matched
+    if extra:
+        shown = ", ".join(f'"{name}"' for name in extra[:5]) + (", …" if len(extra) > 5 else "")
+        which = f"column {shown} was" if len(extra) == 1 else f"columns {shown} were"
+        said.append(f"{which} not in the training table: ignored.")
+    return [at[column.name] for column in encoder.columns], target, weight, said
+
+
+def _as_trained(encoder: Encoder, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The names as the training table writes them, where capitals or blanks alone differ; and a note."""
+    lacking = set(encoder.names) - set(names)
+    written: dict[str, list[str]] = {}
+    for name in lacking:
+        written.setdefault(plain_name(name), []).append(name)
+    found: list[str] = []
+    changed: list[tuple[str, str]] = []
+    for name in names:
+        meant = written.get(plain_name(name), []) if name not in encoder.names else []
+        if len(meant) == 1:
+            changed.append((name, meant.pop()))
+            found.append(changed[-1][1])
+        else:
+            found.append(name)
+    if not changed:
+        return found, []
+    which = "1 column name differs" if len(changed) == 1 else f"{len(changed):,} column names differ"
+    shown = ", ".join(f'"{new}" for "{old}"' for new, old in changed[:3]) + (", …" if changed[3:] else "")
+    return found, [f"{which} from the training table's in capitals or blanks only ({shown}): matched."]
+
+
+def _match_by_count(
+    encoder: Encoder, count: int, beside: frozenset[str]
+) -> tuple[list[int], int | None, int | None, list[str]] | None:
+    """As `match_columns`, for columns without names: all, or without the target, or the weights as well."""
+    said = ["columns are matched by position, having no names."] if encoder.header else []
+    for left_out in _left_out(encoder, beside):
+        kept = [index for index in range(len(encoder.names)) if index not in left_out]
+        if len(kept) == count:
+            at = {index: position for position, index in enumerate(kept)}
+            target, weight = (None if i is None else at.get(i) for i in (encoder.target, encoder.weight))
+            return [at[column.index] for column in encoder.columns], target, weight, said
+    return None
+
+
+def _left_out(encoder: Encoder, beside: frozenset[str]) -> list[set[int | None]]:
+    """What a new table without names may lack of the training table's columns, likeliest first."""
+    given = {
+        index for role, index in zip(ROLES, (encoder.target, encoder.weight), strict=True) if role in beside
+    }
+    return [given, given | {encoder.target}, given | {encoder.target, encoder.weight}]
+
+
+def _refuse_count(encoder: Encoder, count: int, beside: frozenset[str]) -> None:
+    full = len(encoder.names) - len(_left_out(encoder, beside)[0] - {None})
+    bound = f"{full:,} columns"
+    if encoder.target is not None:
+        bound += " beside the target" if "target" in beside else f", or {full - 1:,} without the target,"
+    raise Refusal(f"the new table must have {bound} as the training table had; got {count:,}.")
+
+
+def _refuse_lacking(encoder: Encoder, lacking: Sequence[Column], names: Sequence[str]) -> None:
+    shown = ", ".join(f'"{column.name}"' for column in lacking[:5])
+    more = f" and {len(lacking) - 5:,} more" if len(lacking) > 5 else ""
+    others = [name for name in names if name not in encoder.names]
+    near = difflib.get_close_matches(lacking[0].name, others, n=1, cutoff=0.6)
+    them, without = ("it", flag_value(encoder.names, lacking[0].index)) if len(lacking) == 1 else ("them", "")
+    hint = (
+        f' Is "{near[0]}" the first of them? Rename it.'
+        if near
+        else f" Add {them}, or train anew without {them}, with --drop{without and ' '}{without}."
+    )
+    raise Refusal(
+        f"the new table must have the {len(encoder.columns):,} input columns of the training table; "
+        f"it lacks {shown}{more}.{hint}"
+    )

@@ -1,0 +1,262 @@
+"""Which kind of input each column is, and which columns are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from epochal.data.columns import called, flag_value
+from epochal.data.tables.association import Goal
+from epochal.data.tables.encode import as_text, date_parts, to_dates, to_numbers
+from epochal.data.tables.identifiers import no_input
+from epochal.data.tables.schema import DATE_PARTS, ONE_HOT_LEVELS, Column, LeftOut
+from epochal.data.values.date_forms import compact_form, written_dates
+from epochal.data.values.marks import emptied
+from epochal.data.values.number_forms import say, written_numbers
+from epochal.data.values.odd_cells import flag_word, known_marks, quoted, refuse_odd
+from epochal.data.values.spellings import one_spelling
+from epochal.errors import Refusal
+
+__all__ = ["MOST_LEVELS", "Hints", "recognize", "stray_marks"]
+
+MOST_LEVELS = 1000
+"""A target has at most this many classes."""
+
+_FEW_LEVELS = 20
+"""Numbers and words of at most so many values together are a category."""
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What is known of a table beyond one column.
+
+    `decimal` and `date_format` are as given, `decimal_mark` is that of the file, `day_first` whether other
+    columns write the day before the month, and `goal` the target to which columns are compared.
+    """
+
+    decimal: str | None = None
+    date_format: str | None = None
+    decimal_mark: str = "."
+    day_first: bool | None = None
+    goal: Goal | None = None
+
+
+@dataclass(frozen=True)
+class _Named:
+    """A column with how sentences and options name it."""
+
+    name: str
+    index: int
+    said: str
+    flag: str
+
+    def column(self, kind: Any, missing: bool, **more: Any) -> Column:
+        return Column(self.name, self.index, kind, missing, **more)
+
+
+def recognize(
+    names: Sequence[str],
+    column: pa.ChunkedArray,
+    index: int,
+    *,
+    keep: bool,
+    categorical: bool,
+    numeric: bool,
+    hints: Hints | None = None,
+) -> tuple[Column | LeftOut, str]:
+    """The kind of one input column, or why it is left out; and a note that says so (or nothing).
+
+    Raises:
+        Refusal: a flag that does not fit, or cells that are not what the rest of the column is.
+    """
+    hints = hints or Hints()
+    named = _Named(names[index], index, called(names, index), flag_value(names, index))
+    if column.null_count == len(column):
+        if keep or categorical or numeric:
+            raise Refusal(f"{named.said} has no values at all, so it can't be kept.")
+        return LeftOut(named.name, index, "all missing"), f"{named.said} has no values at all: left out."
+    if numeric:
+        return _as_asked_numeric(column, named, hints)
+    if categorical:
+        return _category(column, named)
+    filled = column.drop_null()
+    if not keep and not column.null_count and _constant(column):
+        note = f"{named.said} is constant ({column[0].as_py()}): left out; --keep {named.flag} keeps it."
+        return LeftOut(named.name, index, "constant"), note
+    found = _written(column, named, hints)
+    if found is not None:
+        return found
+    remark = ""
+    if not keep:
+        reason, remark = no_input(filled, named.name, hints.goal, column)
+        if reason:
+            as_texts = f'--text {named.flag} (ep.text(data, text="{named.name}"))'
+            reads = f", {as_texts} reads its words" if reason == "free text" else ""
+            return LeftOut(
+                named.name, index, reason
+            ), f"{named.said} {remark}: left out; --keep {named.flag} keeps it{reads}."
+        if remark:
+            remark = f"{named.said} {remark}: kept; --drop {named.flag} leaves it out."
+    kind, note = _kind(column, named)
+    return kind, " ".join(one for one in (remark, note) if one)
+
+
+def _constant(column: pa.ChunkedArray) -> bool:
+    first = column[0]
+    return bool(
+        pc.all(pc.equal(column.slice(0, 1000), first)).as_py() and pc.all(pc.equal(column, first)).as_py()
+    )
+
+
+def _as_asked_numeric(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Column, str]:
+    """A column that the user calls numeric: text must hold numbers, in one way of writing them."""
+    if pa.types.is_boolean(column.type):
+        return named.column("boolean", bool(column.null_count)), ""
+    found = written_numbers(column, named.said, named.flag, hints.decimal, hints.decimal_mark)
+    if found is not None and not refuse_odd(found.odd, column, named.said, named.flag, "numbers"):
+        return _numbers(column, named, found)
+    start = 0
+    for chunk in column.chunks:
+        to_numbers(chunk, named.said, start)
+        start += len(chunk)
+    return named.column("numeric", bool(column.null_count), text=pa.types.is_string(column.type)), ""
+
+
+def _written(column: pa.ChunkedArray, named: _Named, hints: Hints) -> tuple[Column | LeftOut, str] | None:
+    """Dates and numbers that are written as text; None for everything else."""
+    if pa.types.is_temporal(column.type):
+        return _date(column, named, "")
+    if form := compact_form(column):
+        return _date(column, named, form)
+    if not pa.types.is_string(column.type):
+        return None
+    dates = written_dates(column, hints.date_format, hints.day_first)
+    if dates is None and hints.date_format is not None:
+        dates = written_dates(column, None, hints.day_first)
+    if dates is not None:
+        problem = refuse_odd(dates.odd, column, named.said, named.flag, "dates")
+        if problem:
+            raise Refusal(problem)
+        marks = tuple(one.word for one in dates.odd)
+        if not marks:
+            return _date(column, named, dates.form, dates.remark)
+        found, note = _date(emptied(column, marks), named, dates.form, dates.remark)
+        if isinstance(found, Column):
+            found = replace(found, marks=marks)
+        was = "is" if len(marks) == 1 else "are"
+        return found, f"{note.removesuffix('.')}; {quoted(dates.odd)} {was} read as missing."
+    numbers = written_numbers(column, named.said, named.flag, hints.decimal, hints.decimal_mark)
+    if numbers is None:
+        return None
+    if numbers.odd and not known_marks(numbers.odd):
+        levels = pc.count_distinct(column).as_py()
+        if levels <= _FEW_LEVELS:
+            return None
+    problem = refuse_odd(numbers.odd, column, named.said, named.flag, "numbers")
+    if problem:
+        raise Refusal(problem)
+    return _numbers(column, named, numbers)
+
+
+def _numbers(column: pa.ChunkedArray, named: _Named, found: Any) -> tuple[Column, str]:
+    marks = tuple(one.word for one in found.odd)
+    missing = bool(column.null_count or marks)
+    made = named.column("numeric", missing, text=True, written=found.form.written, marks=marks)
+    return made, f"{named.said} {say(found, column)}; --categorical {named.flag} takes the text as it is."
+
+
+def _kind(column: pa.ChunkedArray, named: _Named) -> tuple[Column, str]:
+    kind, missing = column.type, bool(column.null_count)
+    if pa.types.is_boolean(kind):
+        return named.column("boolean", missing), ""
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return named.column("numeric", missing), ""
+    marks, count, _ = stray_marks(column)
+    if marks:
+        found, note = _category(column, named)
+        levels = f"a category of {len(found.levels):,} levels"
+        words = f"{_quoted(marks)} ({count:,} times)"
+        return found, (
+            f"{named.said} holds numbers, but for {words}: {levels}; --missing {flag_word(marks)} makes "
+            "numbers of it."
+        )
+    found, note = _category(column, named)
+    if _share_of_numbers(column) == 1:
+        note += f" --numeric {named.flag} reads it as numbers."
+    return found, note
+
+
+def _category(column: pa.ChunkedArray, named: _Named) -> tuple[Column, str]:
+    """A category with its levels, and a note on what they are."""
+    text = pa.types.is_string(column.type)
+    words, merged = one_spelling(column) if text else (as_text(column), "")
+    levels = tuple(sorted(pc.unique(words).drop_null().to_pylist(), key=natural))
+    found = named.column("category", bool(column.null_count), levels=levels, text=text)
+    how = ""
+    if found.coded:
+        how = (
+            f", more than {ONE_HOT_LEVELS}: the network learns an embedding of each; those that few training "
+            "samples have share one"
+        )
+    same = f" ({merged})" if merged else ""
+    note = (
+        f"{named.said} is a category of {len(levels):,} levels{same}{how}; --drop {named.flag} leaves it out."
+    )
+    return found, note
+
+
+def natural(word: str) -> tuple[int, float, str]:
+    """A key that sorts numbers by size and before other text.
+
+    >>> sorted(["b", "10", "9"], key=natural)
+    ['9', '10', 'b']
+    """
+    try:
+        return (0, float(word), word)
+    except ValueError:
+        return (1, 0.0, word)
+
+
+def _date(
+    column: pa.ChunkedArray, named: _Named, form: str, remark: str = ""
+) -> tuple[Column | LeftOut, str]:
+    dates = to_dates(column, form, named.said).combine_chunks()
+    values = dict(zip(DATE_PARTS, date_parts(dates.drop_null(), DATE_PARTS), strict=True))
+    parts = tuple(part for part in DATE_PARTS if (values[part] != values[part][0]).any())
+    if not parts:
+        left = LeftOut(named.name, named.index, "constant")
+        return left, f"{named.said} holds one date only: left out; nothing can be learned."
+    written = f" written as {form}{remark}" if form else remark
+    text = pa.types.is_string(column.type)
+    found = named.column("date", bool(column.null_count), parts=parts, format=form, text=text)
+    flags = f"--categorical {named.flag} takes the text as it is"
+    return found, f"{named.said} is a date{written}: {', '.join(parts)}; {flags}."
+
+
+def _number_mask(words: Any) -> Any:
+    return pc.match_substring_regex(words, r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
+
+
+def _share_of_numbers(column: pa.ChunkedArray) -> float:
+    share: float | None = pc.mean(_number_mask(column.drop_null()).cast(pa.int8())).as_py()
+    return share or 0.0
+
+
+def stray_marks(column: pa.ChunkedArray) -> tuple[list[str], int, int]:
+    """The few words (at most 3) among numbers, how often they occur, and the row of the first (from 1)."""
+    if not pa.types.is_string(column.type) or _share_of_numbers(column) < 0.8:
+        return [], 0, 0
+    stray = pc.fill_null(pc.invert(_number_mask(column)), False)
+    words = column.filter(stray)
+    marks = [word for word in pc.unique(words).to_pylist() if word is not None]
+    if not 1 <= len(marks) <= 3:
+        return [], 0, 0
+    return marks, len(words), int(pc.index(stray, True).as_py()) + 1
+
+
+def _quoted(words: Sequence[str]) -> str:
+    return ", ".join(f'"{word}"' for word in words)

@@ -1,0 +1,110 @@
+"""New columns that write numbers and dates in another way than the training table did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from epochal.data.columns import called
+from epochal.data.tables.schema import Column, Encoder
+from epochal.data.values.date_forms import compact_form, parse_dates, written_dates
+from epochal.data.values.decimal_mark import mark_of_columns
+from epochal.data.values.number_forms import NumberForm, say, written_numbers
+from epochal.data.values.odd_cells import Odd, known_marks, odd_cells, quoted
+from epochal.data.values.units import factor
+from epochal.errors import Refusal
+
+__all__ = ["as_in_training"]
+
+
+def as_in_training(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -> tuple[pa.Table, list[str]]:
+    """The table with numbers and dates read that its text writes in another way than training, and notes.
+
+    Columns that training's way reads whole are left as they are, and so are those that no way reads without
+    doubt: encoding them says what is wrong.
+    """
+    notes: list[str] = []
+    told = (table.schema.metadata or {}).get(b"decimal", b"").decode()
+    mark = mark_of_columns(table, usual=told)
+    for position, column in zip(positions, encoder.columns, strict=True):
+        cells = table.column(position)
+        said = called(encoder.names, column.index)
+        found = None
+        if column.kind == "numeric" and pa.types.is_string(cells.type):
+            found = _numbers(cells, column, said, mark)
+        elif column.kind == "date":
+            found = _dates(cells, column, said)
+        if found is not None:
+            values, note = found
+            table = table.set_column(position, table.column_names[position], values)
+            notes.append(note)
+    return table, notes
+
+
+def _numbers(
+    cells: pa.ChunkedArray, column: Column, said: str, mark: str
+) -> tuple[pa.ChunkedArray, str] | None:
+    form = NumberForm(*column.written) if column.written else NumberForm()
+    values = pa.chunked_array([form.read(cells.combine_chunks())], pa.float64())
+    odd = _odd(cells, values, column)
+    if not odd:
+        return None
+    if known_marks(odd):
+        return values, f"{said}: {_are_missing(odd)}."
+    try:
+        found = written_numbers(cells, said, hint=mark or form.decimal)
+    except Refusal:  # it mixes units; encoding names the first cell that does not fit
+        return None
+    if found is None or not known_marks(_odd(cells, found.values, column)):
+        return None
+    if found.doubt and found.form.decimal != mark:
+        return None
+    size = _fits(found.form, form)
+    if size is None:
+        return None
+    how = say(found, cells)
+    if column.written and found.form != form:
+        how = f"is written in another way than in training: it {how}"
+    return pc.multiply(found.values, size), f"{said} {how}."
+
+
+def _odd(cells: pa.ChunkedArray, values: pa.ChunkedArray, column: Column) -> tuple[Odd, ...]:
+    """The cells that have no value, without those that already meant a missing one in training."""
+    return tuple(one for one in odd_cells(cells, values) if one.word not in column.marks)
+
+
+def _fits(new: NumberForm, trained: NumberForm) -> float | None:
+    """By what numbers of one form become those of another; None where currencies or units differ."""
+    if new.joint and new.unit == "h" and trained.plain:
+        return 1.0  # times of day that the training table held as such
+    if new.joint != trained.joint or (new.money and new.money != trained.money):
+        return None
+    return 1.0 if not new.unit else factor(new.unit, trained.unit)
+
+
+def _are_missing(odd: Sequence[Odd]) -> str:
+    return f"{quoted(odd)} {'is' if len(odd) == 1 else 'are'} read as missing"
+
+
+def _dates(cells: pa.ChunkedArray, column: Column, said: str) -> tuple[pa.ChunkedArray, str] | None:
+    if pa.types.is_integer(cells.type):
+        form = compact_form(cells)
+        if not form or form == column.format:
+            return None
+        dates = parse_dates(cells.cast(pa.string()), form)
+        return dates, f"{said} is written in another way than in training: as {form}."
+    if not pa.types.is_string(cells.type):
+        return None
+    odd = _odd(cells, parse_dates(cells, column.format), column)
+    if not odd:
+        return None
+    if known_marks(odd):
+        return parse_dates(cells, column.format), f"{said}: {_are_missing(odd)}."
+    found = written_dates(cells)
+    if found is None or found.doubt or not known_marks(_odd(cells, found.values, column)):
+        return None
+    missing = f"; {_are_missing(found.odd)}" if found.odd else ""
+    how = found.form or "YYYY-MM-DD"
+    return found.values, f"{said} is written in another way than in training: as {how}{missing}."

@@ -1,0 +1,385 @@
+"""Which dataset does a table hold, and how is it recognized?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from epochal.data.columns import ColumnReference, called, flag_value, resolve, resolve_all
+from epochal.data.dataset import Dataset, Task, fingerprint
+from epochal.data.grouping import by_pattern
+from epochal.data.tables.association import DETERMINES, Goal, goal_of
+from epochal.data.tables.encode import as_text, encode, plain_numbers, without_marks
+from epochal.data.tables.identifiers import usual_target
+from epochal.data.tables.recognize import Hints, recognize
+from epochal.data.tables.rising import rising_column
+from epochal.data.tables.schema import Column, Encoder, LeftOut
+from epochal.data.tables.target import class_ids, recognize_task, refuse_missing, target_numbers
+from epochal.data.tables.target_text import with_plain_target
+from epochal.data.values.date_forms import check_format, written_dates
+from epochal.data.values.decimal_mark import mark_of_columns
+from epochal.errors import Refusal, several
+
+__all__ = [
+    "TableOptions",
+    "dataset_of_table",
+    "groups_of",
+    "input_columns",
+    "release_memory",
+    "targets_of",
+    "weights_of",
+    "with_targets",
+]
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """What overrides the recognition; columns by name, or by number from 1."""
+
+    target: ColumnReference | None = None
+    task: str | None = None
+    keep: Sequence[ColumnReference] = ()
+    drop: Sequence[ColumnReference] = ()
+    categorical: Sequence[ColumnReference] = ()
+    numeric: Sequence[ColumnReference] = ()
+    sample_weight: ColumnReference | None = None
+    groups: ColumnReference | None = None
+    decimal: str | None = None
+    date_format: str | None = None
+    groups_from: str | None = None
+    """A regular expression that finds the group in that column."""
+
+    def __post_init__(self) -> None:
+        if self.date_format is not None:
+            check_format(self.date_format)
+
+
+def dataset_of_table(
+    table: pa.Table,
+    options: TableOptions,
+    source: str,
+    notes: Sequence[str] = (),
+    header: bool = True,
+    beside: Collection[str] = (),
+    among: int | None = None,
+) -> Dataset:
+    """Recognize the columns and the task of a tidy table, and encode it.
+
+    Columns `beside` it were handed over by themselves, and have no number in what the user has. The target
+    is looked for `among` so many first columns where none is named, all by default.
+
+    Raises:
+        Refusal: fewer than 2 rows or columns; a reference to no column; a target or a column that can't
+            be used; nothing left as input.
+    """
+    names = tuple(table.column_names)
+
+    def known_as(index: int) -> str:
+        return f'"{names[index]}"' if names[index] in beside else called(names, index)
+
+    if table.num_rows < 2:
+        raise Refusal(f"{source} must have at least 2 rows to train on; got {table.num_rows}.")
+    if len(names) < 2:
+        raise Refusal(
+            f"{source} must have at least 2 columns, inputs and a target; got {len(names)}."
+            + (
+                ""
+                if source == "data frame"
+                else " If fields are separated by another character, pass it with --delimiter."
+            )
+        )
+    if options.target is None:
+        target, instead = usual_target(names[:among], table.column)
+        notes = (*notes, *([instead] if instead else []))
+    else:
+        target = resolve(options.target, names, "target")
+    weight = None if options.sample_weight is None else resolve(options.sample_weight, names, "sample_weight")
+    if weight == target:
+        raise Refusal(f"sample_weight must be another column than the target; got {known_as(target)}.")
+    text = pa.types.is_string(table.column(target).type)
+    table, read, written = with_plain_target(table, target, known_as(target), options.task, options.decimal)
+    table, rows, left = with_targets(table, target, known_as(target), named=options.target is not None)
+    said = [*notes, *read, *left]
+    task, note = recognize_task(table.column(target), known_as(target), options.task)
+    said.append(note)
+    groups = None
+    if options.groups is not None:
+        at = resolve(options.groups, names, "groups")
+        if at in (target, weight):
+            raise Refusal(f"groups must be no column that has another role; got {called(names, at)}.")
+        groups = groups_of(table.column(at), called(names, at), options.groups_from)
+        options = replace(options, drop=(*options.drop, at + 1))
+        said.append(f"{called(names, at)} tells {int(groups.max()) + 1:,} groups apart, and is no input.")
+    targets = targets_of(table.column(target), task, known_as(target))
+    goal = goal_of(targets, len(task.classes), len(names))
+    columns, left_out, column_notes = input_columns(table, options, target, weight, names, goal=goal)
+    said += column_notes
+    encoder = Encoder(
+        names=names,
+        header=header,
+        columns=tuple(columns),
+        left_out=tuple(left_out),
+        target=target,
+        target_text=text,
+        weight=weight,
+        task=task,
+        target_written=written,
+    )
+    sample_weight = None
+    if weight is not None:
+        sample_weight = weights_of(table.column(weight), known_as(weight))
+        said.append(f"{known_as(weight)} weighs the samples.")
+    for found in columns:
+        if found.written:  # read once, in place of at each further look
+            numbers = plain_numbers(table.column(found.index), found, called(names, found.index))
+            table = table.set_column(found.index, found.name, numbers)
+    inputs, _ = encode(table, encoder, [column.index for column in columns])
+    follows = rising_column(table, columns, names)
+    del table
+    release_memory()
+    return Dataset(
+        inputs=inputs,
+        targets=targets,
+        task=task,
+        features=encoder.features,
+        continuous=encoder.continuous,
+        encoder=encoder,
+        target_name=names[target],
+        source=source,
+        notes=tuple(said),
+        rows=rows,
+        sample_weight=sample_weight,
+        fingerprint=fingerprint((*encoder.features, names[target]), inputs, targets, sample_weight),
+        groups=groups,
+        follows=follows,
+    )
+
+
+def groups_of(column: pa.ChunkedArray, said: str, pattern: str | None = None) -> NDArray[np.int64]:
+    """The number of the group of each row, from 0 in the order of first appearance.
+
+    Raises:
+        Refusal: a missing value, or one group.
+
+    >>> groups_of(pa.chunked_array([["b", "a", "b"]]), "column").tolist()
+    [0, 1, 0]
+    """
+    if column.null_count:
+        row = int(np.argmin(column.is_valid().to_numpy())) + 1
+        raise Refusal(
+            f"{said} tells groups apart and may miss no value; got {column.null_count:,} missing, the first "
+            f"in row {row:,}. Fill them in, or remove those rows."
+        )
+    if pattern is not None:
+        column = pa.chunked_array([by_pattern(as_text(column).to_pylist(), pattern)])
+    encoded = column.combine_chunks().dictionary_encode()
+    if len(encoded.dictionary) < 2:
+        raise Refusal(f"{said} must tell at least 2 groups apart; got 1. Name another column with --groups.")
+    numbers: NDArray[np.int64] = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    return numbers
+
+
+def with_targets(
+    table: pa.Table, target: int, called_so: str, named: bool
+) -> tuple[pa.Table, NDArray[np.int64], list[str]]:
+    """The rows that have a target; their numbers from 1; and a note if some have none.
+
+    Args:
+        table: all rows.
+        target: which column.
+        called_so: what it is called in a sentence.
+        named: whether the user said that it is the target, so that rows without one are unlabeled. A column
+            that is only taken for it, being the last, is refused if it misses more than `MISSING_SHARE`.
+    """
+    column = table.column(target)
+    rows = np.arange(1, table.num_rows + 1, dtype=np.int64)
+    if not column.null_count:
+        return table, rows, []
+    there = pc.is_valid(column)
+    present: NDArray[np.bool_] = np.asarray(there.to_numpy())
+    first, count = int(np.argmin(present)) + 1, column.null_count
+    said = f"{called_so} is the target"
+    marks = json.loads((table.schema.metadata or {}).get(b"marks", b"{}")).get(table.column_names[target], ())
+    refuse_missing(said, count, table.num_rows, first, flag_value(table.column_names, target), named, marks)
+    samples = "1 sample has" if count == 1 else f"{count:,} samples have"
+    note = f"{said}; {samples} none (first in row {first:,}): left out."
+    return table.filter(there), rows[present], [note]
+
+
+def input_columns(
+    table: pa.Table,
+    options: TableOptions,
+    target: int,
+    weight: int | None,
+    names: Sequence[str],
+    filling: str = "median",
+    goal: Goal | None = None,
+) -> tuple[list[Column], list[LeftOut], list[str]]:
+    """Which columns of a table are inputs and of which kind, which are left out, and notes on both.
+
+    Raises:
+        Refusal: all that is wrong with the columns, in one.
+    """
+    keep = resolve_all(options.keep, names, "keep")
+    drop = resolve_all(options.drop, names, "drop")
+    categorical = resolve_all(options.categorical, names, "categorical")
+    numeric = resolve_all(options.numeric, names, "numeric")
+    _refuse_contradictions(names, target, keep=keep, drop=drop, categorical=categorical, numeric=numeric)
+    columns: list[Column] = []
+    left_out: list[LeftOut] = []
+    notes: list[str] = []
+    missing: list[int] = []
+    problems: list[str] = []
+    hints = hints_of(table, options, drop | categorical | {target, weight}, goal)
+    for index, name in enumerate(names):
+        if index in (target, weight):
+            continue
+        if index in drop:
+            left_out.append(LeftOut(name, index, "dropped, as asked"))
+            continue
+        try:
+            found, note = recognize(
+                names,
+                table.column(index),
+                index,
+                keep=index in keep,
+                categorical=index in categorical,
+                numeric=index in numeric,
+                hints=hints,
+            )
+        except Refusal as error:
+            problems.append(str(error))
+            continue
+        if note:
+            notes.append(note)
+        if isinstance(found, LeftOut):
+            left_out.append(found)
+            continue
+        columns.append(found)
+        if found.missing:
+            missing.append(index)
+        told = "" if goal is None else goal.determined_by(_seen_by(goal, table.column(index), found))
+        if told:
+            notes.append(
+                f"{called(names, index)}{DETERMINES}{told}. If it is not known before the target "
+                f"is, leave it out with --drop {flag_value(names, index)}."
+            )
+    if problems:
+        raise several(problems)
+    if not columns:
+        reasons = "; ".join(f"{called(names, item.index)}: {item.reason}" for item in left_out[:5])
+        more = f"; and {len(left_out) - 5:,} more" if len(left_out) > 5 else ""
+        prose = [item.index for item in left_out if item.reason == "free text"][:1]
+        texts = "".join(
+            f', or read its words with --text {flag_value(names, at)} (ep.text(data, text="{names[at]}"))'
+            for at in prose
+        )
+        raise Refusal(
+            f"at least 1 input column is needed; all {len(left_out):,} are left out ({reasons}{more}). "
+            f"Keep one with --keep{texts}."
+        )
+    if missing:
+        marks = {column.index: column for column in columns if column.missing}
+        cells = sum(without_marks(table.column(index), marks[index]).null_count for index in missing)
+        shown = ", ".join(flag_value(names, index) for index in missing[:10]) + (
+            f" and {len(missing) - 10:,} more" if len(missing) > 10 else ""
+        )
+        which = f"column {shown} has" if len(missing) == 1 else f"columns {shown} have"
+        kinds = {marks[index].kind == "category" for index in missing}
+        filled = f"numbers are filled with the {filling} of the training samples," if False in kinds else ""
+        filled += {True: " categories are left without a level,"}.get(kinds == {True, False}, "")
+        filled = f"{filled} and" if filled else ""
+        read = json.loads((table.schema.metadata or {}).get(b"marks", b"{}"))
+        marked = sum(sum(read.get(names[index], {}).values()) for index in missing)
+        counted = ", empty ones included" if 0 < marked < cells else ""
+        notes.append(
+            f"{which} missing values ({cells:,} cell{'s' if cells > 1 else ''}{counted}): {filled} "
+            "an indicator column says where."
+        )
+    return columns, left_out, notes
+
+
+def _seen_by(goal: Goal, column: pa.ChunkedArray, found: Column) -> pa.ChunkedArray:
+    """A column in the rows of a goal, with numbers that were text."""
+    chosen = column.take(pa.array(goal.rows)) if len(goal.rows) < len(column) else column
+    return plain_numbers(chosen, found, found.name) if found.written else chosen
+
+
+def hints_of(
+    table: pa.Table, options: TableOptions, aside: Collection[int | None], goal: Goal | None = None
+) -> Hints:
+    """What the file and its other columns say about how numbers and dates are written."""
+    mark = mark_of_columns(table)
+    day_first: bool | None = None if mark == "." else True
+    for index, column in enumerate(table.columns):
+        if index in aside or options.date_format is not None or not pa.types.is_string(column.type):
+            continue
+        seen = written_dates(column.slice(0, 2000))
+        if (
+            seen is not None
+            and not seen.doubt
+            and "%d" in seen.form
+            and "%m" in seen.form
+            and "/" in seen.form
+        ):
+            day_first = seen.form.index("%d") < seen.form.index("%m")
+            break
+    return Hints(options.decimal, options.date_format, mark, day_first, goal)
+
+
+def _refuse_contradictions(names: Sequence[str], target: int, **chosen: frozenset[int]) -> None:
+    for role, columns in chosen.items():
+        if target in columns and role in ("keep", "drop"):
+            raise Refusal(
+                f"{role} must name input columns; got {called(names, target)}, which is the target."
+            )
+    for first, second in (
+        ("keep", "drop"),
+        ("drop", "categorical"),
+        ("drop", "numeric"),
+        ("categorical", "numeric"),
+    ):
+        both = chosen[first] & chosen[second]
+        if both:
+            raise Refusal(
+                f"{called(names, min(both))} is in both {first} and {second}; name it in one of them."
+            )
+
+
+def targets_of(column: pa.ChunkedArray, task: Task, said: str) -> NDArray[Any]:
+    """Class ids, or the numbers of a regression, of a column without missing values."""
+    return class_ids(column, task, said) if task.is_classification else target_numbers(column, said)
+
+
+def weights_of(column: pa.ChunkedArray, said: str) -> NDArray[np.float32]:
+    """Sample weights, float32 `(n,)`.
+
+    Raises:
+        Refusal: a weight that is missing, negative or not finite; or all of them 0.
+    """
+    if column.null_count:
+        row = pc.index(pc.is_null(column), True).as_py() + 1
+        raise Refusal(f"{said} weighs the samples and may miss no value; got none in row {row:,}.")
+    weights = target_numbers(column, said).astype(np.float32)
+    if (weights < 0).any():
+        row = int(np.argmax(weights < 0))
+        raise Refusal(
+            f"{said} weighs the samples and must be at least 0; got {weights[row]:g} in row {row + 1:,}."
+        )
+    if not weights.any():
+        raise Refusal(
+            f"{said} weighs the samples and must have a weight above 0; all {len(weights):,} are 0."
+        )
+    return weights
+
+
+def release_memory() -> None:
+    """Give memory that Arrow holds in reserve back to the system."""
+    pa.default_memory_pool().release_unused()

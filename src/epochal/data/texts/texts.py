@@ -1,0 +1,367 @@
+"""Which samples do the texts of a table hold, and how are new texts read in the same way?"""
+
+from __future__ import annotations
+
+import json
+import operator
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from epochal.data.columns import ColumnReference, called, default_name, resolve
+from epochal.data.dataset import Dataset, fingerprint
+from epochal.data.examples import example
+from epochal.data.files.read import existing, read_table
+from epochal.data.files.reading import AS_FOUND, Reading
+from epochal.data.grouping import with_groups
+from epochal.data.recipe import Recipe
+from epochal.data.tables.frames import is_frame, is_pair, table_of_frame
+from epochal.data.tables.schema import Column, Encoder, LeftOut
+from epochal.data.tables.table import groups_of, weights_of, with_targets
+from epochal.data.tables.target import class_ids, recognize_task, target_numbers
+from epochal.data.tables.target_text import with_plain_target
+from epochal.data.texts.tokens import encode_texts, learn_tokenizer, padded, read_tokenizer
+from epochal.data.typed import Damaged, built
+from epochal.data.values.scripts import writing_of
+from epochal.errors import Refusal
+
+__all__ = ["TextEncoder", "text"]
+
+_SHARE = 99
+"""The percentile of the lengths to which texts are kept by default."""
+_LONGEST = 2**16
+
+
+@dataclass(frozen=True)
+class TextEncoder:
+    """Reads texts as those that a network was trained on: the columns, the tokenizer, the length.
+
+    The tokenizer has seen all the texts that were given for training, without their targets. What of its
+    vocabulary a repeat knows is fitted to that repeat's training samples alone (`Vocabulary`).
+    """
+
+    table: Encoder
+    """The columns; its only input is the one with the texts."""
+    tokenizer: str
+    """JSON, as the library `tokenizers` writes it."""
+    vocabulary_size: int
+    length: int
+
+    @property
+    def standardize(self) -> bool:
+        """Tokens are no quantities."""
+        return False
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        return read_tokenizer(json.loads(self.tokenizer))
+
+    def encode(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], list[str]]:
+        """Token ids (texts, length), and notes on what was cut or is empty."""
+        ids, lengths = encode_texts(self._tokenizer, texts)
+        return padded(ids, lengths, self.length), _length_notes(lengths, self.length)
+
+    def encode_new(self, source: Any, reading: Reading = AS_FOUND) -> Dataset:
+        """The texts of a new table with the text column, or a sequence of strings."""
+        from epochal.data.tables.new import new_rows, read_new  # which knows of all kinds of data
+
+        column = self.table.columns[0]
+        if _are_texts(source):
+            source = pa.table({column.name: pa.array([str(one) for one in source], pa.string())})
+        elif isinstance(source, tuple) and len(source) == 2 and _are_texts(source[0]):
+            source = _pair(*source, column.name, self.table.target_name)
+        elif not isinstance(source, (str, Path)) and not is_frame(source) and not is_pair(source):
+            raise Refusal(
+                "new texts must be a path, a data frame or a sequence of strings; "
+                f"got {type(source).__name__}."
+            )
+        read = read_new(self.table, source, reading)
+
+        def encoded(table: pa.Table, _: Encoder, positions: Sequence[int]) -> tuple[Any, list[str]]:
+            said = called(table.column_names, positions[0])
+            return self.encode(_texts_of(table.column(positions[0]), said))
+
+        found = new_rows(read, self.table, encoded)
+        return replace(found, encoder=self, features=(), continuous=np.zeros(1, bool))
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON object of it."""
+        return {
+            "kind": "texts",
+            "table": self.table.to_dict(),
+            "tokenizer": json.loads(self.tokenizer),
+            "vocabulary_size": self.vocabulary_size,
+            "length": self.length,
+        }
+
+    @staticmethod
+    def from_dict(value: Any) -> TextEncoder:
+        """The inverse of `to_dict`."""
+        encoder = built(
+            TextEncoder,
+            {name: value[name] for name in ("vocabulary_size", "length") if name in value},
+            table=Encoder.from_dict(value.get("table"), texts=True),
+            tokenizer=json.dumps(value.get("tokenizer"), ensure_ascii=False),
+        )
+        if not 1 <= encoder.length <= _LONGEST or encoder.vocabulary_size < 1:
+            raise Damaged(f"texts of {encoder.length} tokens of {encoder.vocabulary_size}")
+        model = value["tokenizer"].get("model") if isinstance(value.get("tokenizer"), dict) else None
+        words = model.get("vocab") if isinstance(model, dict) else None
+        if not isinstance(words, dict) or len(words) > encoder.vocabulary_size:
+            raise Refusal("the tokenizer of the run is damaged: it must have as many tokens as it says.")
+        if len(encoder.table.columns) != 1:
+            raise Damaged(f"texts are in 1 column; got {len(encoder.table.columns)}")
+        return encoder
+
+
+def text(
+    source: Any,
+    *,
+    text: ColumnReference | None = None,
+    target: ColumnReference | None = None,
+    tokenizer: str | None = None,
+    vocabulary: int = 20_000,
+    max_length: int | None = None,
+    lowercase: bool = True,
+    task: str | None = None,
+    sample_weight: ColumnReference | None = None,
+    groups: ColumnReference | Sequence[Any] | NDArray[Any] | None = None,
+    groups_from: str | None = None,
+    header: bool | None = None,
+    delimiter: str | None = None,
+    missing: Collection[str] | None = None,
+    encoding: str | None = None,
+    skip_rows: int | None = None,
+    comment: str | None = None,
+    sheet: str | int | None = None,
+) -> Dataset:
+    """Texts with their classes (or numbers), as token ids int32 `(n, length)`: 0 is padding, 1 unknown.
+
+    Args:
+        source: a path or "example:NAME", a data frame, or `(texts, labels)`, two sequences.
+        text: the column with the texts, by name or number from 1; not needed for two sequences.
+        target: the target column; by default the last one that is not `text`.
+        tokenizer: "words" or "bpe" (pieces of words); it learns from these texts. By default words, which
+            are characters where there are no blanks between them, as in Chinese and Thai; and pieces of long
+            strings that hardly repeat, such as sequences of bases.
+        vocabulary: how many tokens there are at most, padding and unknown included.
+        max_length: tokens to which longer texts are cut; by default as many as 99 % of the texts have.
+        lowercase: whether capitals are read as small letters.
+        task: as for `load_data`.
+        sample_weight: the column that weighs the samples.
+        groups: the column that tells groups of texts apart, such as authors, or the group of each text: a
+            split keeps each on one side.
+        groups_from: a regular expression that finds the group in that column.
+        header, delimiter, missing, encoding, skip_rows, comment, sheet: as for `load_data`.
+
+    Raises:
+        Refusal: no such column, one without texts or with numbers, a target that can't be used.
+        MissingExtra: the package `tokenizers` is not installed.
+
+    >>> data = text((["good film", "bad film"] * 4, ["yes", "no"] * 4))
+    >>> data.inputs[:2].tolist(), data.encoder.vocabulary_size
+    ([[4, 2], [3, 2]], 5)
+    """
+    asked = locals().copy()
+    reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet)
+    vocabulary = _whole("vocabulary", vocabulary, 3, 2**30)
+    longest = None if max_length is None else _whole("max_length", max_length, 1, _LONGEST)
+    table, name, notes, at, goal = _table_of(source, text, target, reading)
+    names = tuple(table.column_names)
+    if table.num_rows < 2:
+        raise Refusal(f"{name} must have at least 2 texts to train on; got {table.num_rows}.")
+    weight = None if sample_weight is None else resolve(sample_weight, names, "sample_weight")
+    if weight in (at, goal):
+        raise Refusal(f"sample_weight must be a column of its own; got {called(names, weight or 0)}.")
+    table, read, written = with_plain_target(table, goal, called(names, goal), task)
+    by = resolve(groups, names, "groups") if isinstance(groups, str | int) else None
+    if by in (at, goal, weight) and by is not None:
+        raise Refusal(f"groups must be a column of its own; got {called(names, by)}.")
+    if groups_from is not None and by is None:
+        raise Refusal("groups_from finds groups in a column; name it: groups (--groups COLUMN).")
+    table, rows, left = with_targets(table, goal, called(names, goal), named=target is not None)
+    left = [*read, *left]
+    found, note = recognize_task(table.column(goal), called(names, goal), task)
+    column = table.column(goal)
+    targets: NDArray[Any] = (
+        class_ids(column, found, called(names, goal))
+        if found.is_classification
+        else target_numbers(column, called(names, goal))
+    )
+    weights = None if weight is None else weights_of(table.column(weight), called(names, weight))
+    texts = _texts_of(table.column(at), called(names, at))
+    if not any(map(str.strip, texts)):
+        raise Refusal(
+            f"{called(names, at)} must hold texts; all {len(texts):,} are empty. Name another with --text."
+        )
+    writing = writing_of(texts)
+    tokenizer = writing.tokenizer if tokenizer is None else tokenizer
+    learned = learn_tokenizer(tokenizer, texts, vocabulary, lowercase)
+    ids, lengths = encode_texts(learned, texts)
+    if longest is None:
+        longest = max(1, int(np.percentile(lengths, _SHARE, method="higher")))
+    others = tuple(
+        LeftOut(other, index, "is not the text")
+        for index, other in enumerate(names)
+        if index not in (at, goal, weight, by)
+    )
+    encoder = TextEncoder(
+        table=Encoder(
+            names=names,
+            header=names != tuple(map(default_name, range(len(names)))),
+            columns=(Column(names[at], at, "category", text=True),),
+            left_out=others,
+            target=goal,
+            target_text=pa.types.is_string(column.type),
+            weight=weight,
+            task=found,
+            missing=reading.marks,
+            target_written=written,
+        ),
+        tokenizer=learned.to_str(),
+        vocabulary_size=learned.get_vocab_size(),
+        length=longest,
+    )
+    inputs = padded(ids, lengths, longest)
+    said = [
+        *notes,
+        *left,
+        note,
+        f"texts in {called(names, at)}: {encoder.vocabulary_size:,} tokens ({tokenizer}), learned from all "
+        "texts given, without targets; those that no training text has are unknown to a repeat.",
+        *([unspaced] if (unspaced := writing.note(tokenizer)) else []),
+        *_length_notes(lengths, longest),
+    ]
+    if others:
+        said.append(f"{len(others):,} other column{'s are' if len(others) > 1 else ' is'} no input (--text).")
+    dataset = Dataset(
+        inputs=inputs,
+        targets=targets,
+        task=found,
+        features=(),
+        continuous=np.zeros(1, bool),
+        encoder=encoder,
+        target_name=names[goal],
+        source=name,
+        notes=tuple(said),
+        rows=rows,
+        sample_weight=weights,
+        fingerprint=fingerprint((names[at], names[goal]), inputs, targets, weights),
+        recipe=Recipe.of("text", source, asked),
+    )
+    if by is not None:
+        values = groups_of(table.column(by), called(names, by), groups_from)
+        return with_groups(dataset, values, f"as {called(names, by)} tells")
+    if groups is None or isinstance(groups, str | int):
+        return dataset
+    return with_groups(dataset, groups, "told by groups")
+
+
+def _length_notes(lengths: NDArray[np.int64], length: int) -> list[str]:
+    cut, empty = int((lengths > length).sum()), int((lengths == 0).sum())
+    least, most = int(lengths.min()), int(lengths.max())
+    notes = [f"all have {most:,} tokens" if least == most else f"texts have {least:,} to {most:,} tokens"]
+    notes[0] += f"; {cut:,} are cut to {length:,} (--max-length)." if cut else "."
+    if empty:
+        notes.append(f"{empty:,} texts are empty: the network sees nothing of them.")
+    return notes
+
+
+def _table_of(
+    source: Any,
+    text: ColumnReference | None,
+    target: ColumnReference | None,
+    reading: Reading,
+) -> tuple[pa.Table, str, tuple[str, ...], int, int]:
+    """The table, what it is called, notes, and where the texts and the targets are."""
+    notes: tuple[str, ...] = ()
+    if isinstance(source, tuple) and len(source) == 2 and _are_texts(source[0]):
+        return _pair(*source, "text", "target"), "texts", notes, 0, 1
+    if is_pair(source) and len(source) == 2 and isinstance(source[1], (str, int)) and target is None:
+        source, target = source
+    if isinstance(source, (str, Path)):
+        name = str(source)
+        if name.startswith("example:"):
+            table, notes = example(name.removeprefix("example:"))
+        else:
+            path = existing(source)
+            name = path.name
+            table, notes = read_table(path, reading, lambda names: [names[_text_column(text, names)]])
+    elif is_frame(source):
+        (table, notes), name = table_of_frame(source), "data frame"
+    else:
+        raise Refusal(
+            "texts must be a path, a data frame, or a pair of sequences (texts, labels); "
+            f"got {type(source).__name__}."
+        )
+    names = table.column_names
+    at = _text_column(text, names)
+    if len(names) < 2:
+        raise Refusal(f"{name} must have at least 2 columns, texts and a target; got {len(names)}.")
+    last = len(names) - 1 - (at == len(names) - 1)
+    goal = last if target is None else resolve(target, names, "target")
+    if goal == at:
+        raise Refusal(f"target must be another column than the text; got {called(names, at)}.")
+    return table, name, notes, at, goal
+
+
+def _pair(texts: Sequence[str], labels: Any, text: str, target: str) -> pa.Table:
+    """Texts and labels as a table with these columns."""
+    if len(texts) != len(labels):
+        raise Refusal(f"labels must be one for each of the {len(texts):,} texts; got {len(labels):,}.")
+    values = labels.tolist() if isinstance(labels, np.ndarray) else list(labels)
+    return pa.table({text: pa.array([str(one) for one in texts], pa.string()), target: values})
+
+
+def _text_column(text: ColumnReference | None, names: Sequence[str]) -> int:
+    if text is None:
+        raise Refusal(
+            f"text must name the column with the texts; got none. Columns: {', '.join(names[:10])}."
+        )
+    return resolve(text, names, "text")
+
+
+def _texts_of(column: pa.ChunkedArray, said: str) -> list[str]:
+    """The texts of a column, empty where missing; numbers and dates are none."""
+    kind = column.type
+    if not pa.types.is_string(kind):
+        got = (
+            "dates"
+            if pa.types.is_temporal(kind)
+            else "truth values"
+            if pa.types.is_boolean(kind)
+            else "numbers"
+        )
+        raise Refusal(f"{said} must hold texts; got {got}. Name another with --text.")
+    try:
+        if column.null_count < len(column):
+            pc.cast(column, pa.float64(), safe=False)
+            raise Refusal(f"{said} must hold texts; all its values are numbers. Name another with --text.")
+    except pa.ArrowInvalid:
+        pass
+    texts: list[str] = pc.fill_null(column, "").to_pylist()
+    return texts
+
+
+def _are_texts(source: Any) -> bool:
+    """Whether it is a sequence of strings, and not the path of a file."""
+    if isinstance(source, np.ndarray):
+        return source.ndim == 1 and source.dtype.kind in "UTO" and all(isinstance(one, str) for one in source)
+    return isinstance(source, (list, tuple)) and bool(source) and all(isinstance(one, str) for one in source)
+
+
+def _whole(name: str, value: Any, least: int, most: int) -> int:
+    try:
+        number = -1 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = -1
+    if not least <= number <= most:
+        raise Refusal(f"{name} must be a whole number of tokens between {least} and {most:,}; got {value!r}.")
+    return number

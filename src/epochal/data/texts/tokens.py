@@ -1,0 +1,159 @@
+"""Tokenizers, and texts as rows of token ids.
+
+The tokenizers are those of the library `tokenizers`; they learn from the texts alone, and nothing is
+downloaded. Id 0 is padding, id 1 stands for what the vocabulary lacks.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.data.texts.vocabulary import PADDING, UNKNOWN
+from epochal.data.values.scripts import SINGLE, writing_of
+from epochal.errors import Refusal, did_you_mean, require
+
+__all__ = ["TOKENIZERS", "encode_texts", "learn_tokenizer", "padded", "read_tokenizer"]
+
+TOKENIZERS = ("words", "bpe")
+_SPECIAL = ["[PAD]", "[UNK]"]
+_BLOCK = 4096
+_OFTEN = (5, 50, 50)
+"""How often a piece must occur where blanks tell no words: at least, at most, once in so many texts."""
+_LONGEST_PIECE = 8
+
+
+def _library() -> Any:
+    return require("tokenizers", extra="text", purpose="reading texts")
+
+
+def learn_tokenizer(kind: str, texts: Sequence[str], vocabulary: int, lowercase: bool) -> Any:
+    """A tokenizer with at most `vocabulary` tokens, padding and unknown included.
+
+    "words" keeps the most frequent words and signs; "bpe" merges the most frequent pairs of pieces (Sennrich
+    et al. 2016). Chinese characters, letters of other scripts without blanks and emoji are words each;
+    where blanks tell no words, pieces are short and frequent. The same texts give the same tokenizer.
+    """
+    library = _library()
+    if kind not in TOKENIZERS:
+        raise Refusal(did_you_mean("tokenizer", str(kind), TOKENIZERS))
+    models, trainers = library.models, library.trainers
+    writing = writing_of(texts)
+    options: dict[str, Any] = {
+        "vocab_size": vocabulary,
+        "special_tokens": _SPECIAL,
+        "show_progress": False,
+    }
+    if kind == "words":
+        model, trainer = models.WordLevel(unk_token=_SPECIAL[1]), trainers.WordLevelTrainer(**options)
+    else:
+        if writing.unspaced or writing.strings:
+            often = min(_OFTEN[1], max(_OFTEN[0], len(texts) // _OFTEN[2]))
+            options |= {"min_frequency": often, "max_token_length": _LONGEST_PIECE}
+        model, trainer = models.BPE(unk_token=_SPECIAL[1]), trainers.BpeTrainer(**options)
+    tokenizer = library.Tokenizer(model)
+    steps = [library.normalizers.NFKC()]
+    steps += [library.normalizers.Lowercase()] if lowercase else []
+    tokenizer.normalizer = library.normalizers.Sequence(steps)
+    tokenizer.pre_tokenizer = _cuts()["pieces" if kind == "bpe" else "single" if writing.single else "words"]
+    tokenizer.train_from_iterator(_blocks(texts), trainer)
+    return read_tokenizer(json.loads(tokenizer.to_str()))
+
+
+def _cuts() -> dict[str, Any]:
+    """Where texts are cut before a tokenizer looks at the pieces."""
+    library = _library()
+    cut = library.pre_tokenizers
+    single = cut.Split(library.Regex(SINGLE), "isolated")
+    return {
+        "words": cut.Whitespace(),
+        "single": cut.Sequence([single, cut.Whitespace()]),
+        "pieces": cut.Metaspace(),
+    }
+
+
+def read_tokenizer(value: Any) -> Any:
+    """The tokenizer that a JSON object describes.
+
+    Raises:
+        Refusal: it describes none, or one without padding and unknown tokens.
+    """
+    library = _library()
+    _check(value)
+    try:
+        tokenizer = library.Tokenizer.from_str(json.dumps(value))
+    except (
+        BaseException
+    ) as error:  # the library raises nothing more specific, and what it panics with is no Exception
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise
+        reason = " ".join(str(error).split())[:200].rstrip(".")
+        raise Refusal(f"the tokenizer of the run is damaged: {reason}.") from error
+    found = [tokenizer.token_to_id(token) for token in _SPECIAL]
+    if found != [PADDING, UNKNOWN]:
+        raise Refusal(f"the tokenizer of the run is damaged: [PAD] and [UNK] must be 0 and 1; got {found}.")
+    tokenizer.encode_special_tokens = True  # "[PAD]" within a text is text
+    return tokenizer
+
+
+_STEPS = {"NFKC", "Lowercase"}
+
+
+def _check(value: Any) -> None:
+    """Refuse what `learn_tokenizer` does not make: other steps may run patterns of a stranger, or draw."""
+    try:
+        model = value["model"]
+        vocabulary = model["vocab"]
+        steps = {step["type"] for step in value["normalizer"]["normalizers"]}
+        sound = (
+            value["normalizer"]["type"] == "Sequence"
+            and steps <= _STEPS
+            and value["pre_tokenizer"] in [json.loads(cut.__getstate__()) for cut in _cuts().values()]
+            and not any(value[name] for name in ("truncation", "padding", "post_processor", "decoder"))
+            and [token["content"] for token in value["added_tokens"]] == _SPECIAL
+            and model["type"] in ("WordLevel", "BPE")
+            and model.get("dropout") is None
+            and sorted(vocabulary.values()) == list(range(len(vocabulary)))
+        )
+    except (LookupError, TypeError, AttributeError) as error:
+        raise Refusal("the tokenizer of the run is damaged: it is not what epochal writes.") from error
+    if not sound:
+        raise Refusal(
+            "the tokenizer of the run is damaged: it has steps or tokens that epochal does not write."
+        )
+
+
+def encode_texts(tokenizer: Any, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """The ids of all texts, one after the other, and how many each has."""
+    ids, lengths = array("i"), np.empty(len(texts), np.int64)
+    at = 0
+    for block in _blocks(texts):
+        for found in tokenizer.encode_batch_fast(block, add_special_tokens=False):
+            ids.extend(found.ids)
+            lengths[at] = len(found.ids)
+            at += 1
+    return np.asarray(ids, np.int32), lengths
+
+
+def padded(ids: NDArray[np.int32], lengths: NDArray[np.int64], length: int) -> NDArray[np.int32]:
+    """Rows of that length: longer texts are cut, shorter ones filled up at the end.
+
+    >>> padded(np.array([5, 6, 7, 8], np.int32), np.array([3, 0, 1]), 2).tolist()
+    [[5, 6], [0, 0], [8, 0]]
+    """
+    starts = np.cumsum(lengths) - lengths
+    rows = np.full((len(lengths), length), PADDING, np.int32)
+    for place in range(length):
+        there = lengths > place
+        rows[there, place] = ids[starts[there] + place]
+    return rows
+
+
+def _blocks(texts: Sequence[str]) -> Iterator[list[str]]:
+    for start in range(0, len(texts), _BLOCK):
+        yield list(texts[start : start + _BLOCK])

@@ -1,0 +1,87 @@
+"""The decimal mark of a text table, as all its columns say together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from epochal.data.values.number_forms import written_numbers
+from epochal.errors import Refusal
+
+__all__ = ["decimal_mark", "mark_of_columns"]
+
+_ROWS = 2000
+
+_CELLS, _FEWEST = 100_000, 50
+"""Cells that are looked at, and the fewest rows."""
+_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+_POINT = re.compile(r"[+-]?(\d*\.\d+|\d+\.)([eE][+-]?\d+)?")
+_GROUPS = re.compile(r"[+-]?[1-9]\d{0,2}(?:([.,])\d{3})+")
+_WHOLE = re.compile(r"[+-]?\d+")
+_SURE_COMMA = re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d+")
+
+
+def decimal_mark(rows: Sequence[Sequence[str]], delimiter: str) -> tuple[str, frozenset[int]]:
+    """The decimal mark, and the columns whose numbers it leaves open, to be read as text.
+
+    A mark before exactly three digits may separate thousands; any other is one of decimals. In tables with
+    commas between fields the mark is a point.
+
+    >>> decimal_mark([["8.864,16", "53,6"], ["911", "7,5"]], ";")
+    (',', frozenset())
+    >>> decimal_mark([["5.683", "1.5"], ["911", "2"]], ";"), decimal_mark([["5.683"], ["911"]], ";")
+    (('.', frozenset()), ('.', frozenset({0})))
+    """
+    if delimiter == ",":
+        return ".", frozenset()
+    width = max(map(len, rows), default=0)
+    rows = rows[: max(_FEWEST, _CELLS // max(1, width))]
+    commas = points = False
+    for row in rows:
+        for cell in row:
+            if _SURE_COMMA.fullmatch(cell):
+                commas = True
+            elif _GROUPS.fullmatch(cell):
+                continue
+            elif "," in cell:
+                commas = commas or _COMMA.fullmatch(cell) is not None
+            elif "." in cell:
+                points = points or _POINT.fullmatch(cell) is not None
+    if commas and not points:
+        return ",", frozenset()
+    if points and not commas:
+        return ".", frozenset()
+    return ".", frozenset(at for at in range(width) if _open(rows, at))
+
+
+def mark_of_columns(table: pa.Table, usual: str = ".") -> str:
+    """The decimal mark of a table that is read: that of its file, else the one that its text columns prove.
+
+    It is `usual` where they prove none.
+
+    >>> mark_of_columns(pa.table({"far": ["2,5 km", "12,1 km"], "price": ["504.879 €", "86.625 €"]}))
+    ','
+    """
+    known = (table.schema.metadata or {}).get(b"decimal", b".").decode()
+    if known != ".":
+        return known
+    proved = set()
+    for column in table.columns:
+        try:
+            found = written_numbers(column.slice(0, _ROWS), "")
+        except Refusal:
+            continue  # mixed units: refused where the column is used
+        if found is not None and not found.doubt and (found.form.decimal == "," or found.form.group == ","):
+            proved.add(found.form.decimal)
+    return proved.pop() if len(proved) == 1 else usual
+
+
+def _open(rows: Sequence[Sequence[str]], at: int) -> bool:
+    """Whether a column has points that may separate thousands: three digits behind each, or none at all."""
+    cells = [row[at] for row in rows if at < len(row)]
+    grouped = [cell for cell in cells if "." in cell and _GROUPS.fullmatch(cell)]
+    written = [cell for cell in cells if cell and cell[-1].isdigit()]
+    whole = sum(bool(_WHOLE.fullmatch(cell)) for cell in written)
+    return bool(grouped) and whole > 0 and len(grouped) + whole == len(written)

@@ -1,0 +1,401 @@
+"""Numbers as people write them: thousands marks, currencies, percent, units, signs of accountants."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from epochal.data.values.clock_times import amounts_of, joint_unit
+from epochal.data.values.number_text import in_one_way
+from epochal.data.values.odd_cells import Odd, are_marks, counted, odd_cells, quoted, refuse_odd
+from epochal.data.values.opposites import OPPOSITES, opposites_in, with_signs
+from epochal.data.values.units import factor, is_known, is_money, normal_money, normal_unit
+from epochal.errors import Refusal
+
+__all__ = ["NumberForm", "Written", "as_numbers", "say", "written_numbers"]
+
+MOST = 0.9
+"""A text column with this share of numbers is one of numbers, whose other cells are odd."""
+
+_GROUPS = (",", ".", " ", "'", "_")
+_CELL = (
+    r"^(?P<before>[^0-9]*?)(?P<body>[.,]?[0-9](?:[0-9.,' _]*[0-9])?)(?P<power>[eE][+-]?[0-9]+)?(?P<after>.*)$"
+)
+# Which words are currencies is looked up afterwards: classes of letters would take RE2 long to compile.
+_BEFORE = (
+    r"^(?P<open>\()?\s*(?P<sign>[+-])?\s*(?P<money>[^0-9\s+().,:;#<>=/-]*\.?)\s*(?P<sign2>[+-])?"
+    r"(?P<open2>\()?\s*$"
+)
+_AFTER = (
+    r"^[.,]--?$|^[.,]?\s*(?P<unit>[^0-9\s+()=<>,;:!?#&@|~.-](?:[^0-9+()=<>,;:!?#&@|~-]*[^0-9\s+()=<>,;:!?#&@|~-])?"
+    r"[23]?)?\s*(?P<close>\))?(?P<minus>-)?$"
+)
+
+
+@dataclass(frozen=True)
+class NumberForm:
+    """How a column writes its numbers: the marks, the currency and the unit in which they are read.
+
+    >>> NumberForm(",", ".", "", "kg").read(pa.array(["1.234,5 kg", "500 g", "x"])).to_pylist()
+    [1234.5, 0.5, None]
+    """
+
+    decimal: str = "."
+    group: str = ""
+    money: str = ""
+    unit: str = ""
+
+    @property
+    def written(self) -> tuple[str, str, str, str]:
+        """Its parts, as a column of a schema keeps them."""
+        return self.decimal, self.group, self.money, self.unit
+
+    @property
+    def joint(self) -> bool:
+        """Whether one number is written in several units, as hours and minutes are."""
+        return self.group == ":"
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is a dot as decimal mark and nothing else."""
+        return self == NumberForm()
+
+    def read(self, words: Any) -> Any:
+        """Text as float64, missing where it is no number of this form.
+
+        A cell without a currency or unit counts as one with it; other units of the same kind are converted.
+        """
+        if self.unit in OPPOSITES:
+            return replace(self, unit="").read(with_signs(words, self.unit))
+        return amounts_of(words, self.unit) if self.joint else self._numbers(_parts(words))
+
+    def _numbers(self, parts: Any) -> Any:
+        money, unit, negative, body, power = parts
+        number = pc.cast(_plain(body, power, self.decimal, self.group), pa.float64())
+        kinds = pc.unique(pc.drop_null(unit)).to_pylist()
+        factors = [self._factor(one) for one in kinds]
+        scale = pc.take(
+            pa.array([*factors, 1.0], pa.float64()),
+            pc.fill_null(pc.index_in(unit, value_set=pa.array(kinds, pa.string())), len(kinds)),
+        )
+        if any(one != 1.0 for one in factors):
+            number = pc.multiply(number, scale)
+        number = pc.if_else(pc.fill_null(negative, False), pc.negate(number), number)
+        if self.money or pc.any(pc.not_equal(money, "")).as_py():
+            fits = pc.or_(pc.equal(money, ""), pc.equal(money, self.money))
+            number = pc.if_else(pc.fill_null(fits, False), number, pa.scalar(None, pa.float64()))
+        return number
+
+    def _factor(self, unit: str) -> float | None:
+        if not unit and not (self.unit and factor("", self.unit) is not None):
+            return 1.0
+        return factor(unit, self.unit)
+
+    def __str__(self) -> str:
+        if self.joint:
+            return {"h": "in hours", "ft": "in feet", "lb": "in pounds"}[self.unit]
+        marks = {" ": "blanks", ",": "commas", ".": "dots", "'": "apostrophes", "_": "underscores"}
+        said = [f"thousands separated by {marks[self.group]}"] if self.group else []
+        said += ["a comma as the decimal mark"] if self.decimal == "," else []
+        named = " ".join(part for part in (self.money, self.unit) if part)
+        said += [f"in {named}"] if named else []
+        return ", ".join(said)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A text column read as numbers: float64, missing where it was or where a cell is odd."""
+
+    values: pa.ChunkedArray
+    form: NumberForm
+    odd: tuple[Odd, ...]
+    example: str
+    doubt: str = ""
+    """The decimal mark that would give other numbers, where the cells alone don't tell."""
+    remarks: tuple[str, ...] = ()
+    """What became of cells with another unit than most, or none."""
+
+
+def as_numbers(
+    column: pa.ChunkedArray, said: str, flag: str = "", decimal: str | None = None, hint: str = "."
+) -> tuple[pa.ChunkedArray, str, tuple[str, ...]] | None:
+    """A text column as float64, a sentence on how it was read, and its form; None if it holds other things.
+
+    Args:
+        column: the cells, without blanks around them.
+        said: the column as a sentence calls it.
+        flag: the column as an option names it; empty where no option would take it.
+        decimal: the decimal mark, "." or ",", where it was given.
+        hint: the decimal mark of the file, which decides where the cells alone can't.
+
+    Raises:
+        Refusal: most cells are numbers and the others are not, or units that do not convert are mixed.
+
+    >>> values, note, written = as_numbers(pa.chunked_array([["$1,200", "$35.50", "unknown"]]), "price")
+    >>> values.to_pylist()
+    [1200.0, 35.5, None]
+    >>> print(note.replace("; ", ";" + chr(10)))
+    price holds numbers ("$1,200" is 1200;
+    thousands separated by commas, in $);
+    "unknown" (row 3) is read as missing.
+    >>> written
+    ('.', ',', '$', '')
+    """
+    found = written_numbers(column, said, flag, decimal, hint)
+    if found is None:
+        return None
+    problem = refuse_odd(found.odd, column, said, flag, "numbers")
+    if problem:
+        raise Refusal(problem)
+    return found.values, f"{said} {say(found, column)}.", found.form.written
+
+
+def say(found: Written, column: pa.ChunkedArray) -> str:
+    """How a column was read as numbers, without a stop."""
+    parts = ["holds numbers"]
+    if found.example:
+        how = f"; {found.form}" if str(found.form) else ""
+        parts[0] += f' ("{found.example}" is {_shown(found)}{how})'
+    if found.doubt:
+        parts[0] += f', which is ambiguous: --decimal "{found.doubt}" reads the other way'
+    parts += found.remarks
+    if found.odd:
+        parts.append(f"{quoted(found.odd)} {'is' if len(found.odd) == 1 else 'are'} read as missing")
+    return "; ".join(parts)
+
+
+def _shown(found: Written) -> str:
+    value = found.form.read(pa.array([found.example]))[0].as_py()
+    return f"{value:.15g}"
+
+
+def written_numbers(
+    column: pa.ChunkedArray, said: str, flag: str = "", decimal: str | None = None, hint: str = "."
+) -> Written | None:
+    """How a text column writes numbers, if most of its cells are some; see `as_numbers`.
+
+    Raises:
+        Refusal: units or currencies that do not convert are mixed.
+    """
+    if not pa.types.is_string(column.type):
+        return None
+    filled = column.drop_null()
+    if not len(filled):
+        return None
+    first = filled.slice(0, 1000)
+    if unit := joint_unit(first):
+        return _joint(column, filled, unit)
+    if unit := opposites_in(first):
+        signed = written_numbers(with_signs(column, unit), said, flag, decimal, hint)
+        if signed is None or signed.form.unit:
+            return None
+        form = replace(signed.form, unit=unit)
+        return replace(signed, form=form, example=_example(column, signed.values, form))
+    if not _mostly(filled.slice(0, 1000), 0.5):
+        return None
+    parts = _parts(column.combine_chunks())
+    money, unit, _, body, _ = parts
+    there = pc.is_valid(body)
+    if (pc.sum(there).as_py() or 0) < MOST / 2 * len(filled):
+        return None
+    found = _marks(pc.drop_null(body), decimal, hint)
+    if found is None:
+        return None
+    mark, group, doubt = found
+    units = counted(pc.filter(unit, there))
+    named = _units(counted(pc.filter(money, there)), units, len(filled), (said, flag))
+    if named is None:
+        return None
+    form = NumberForm(mark, group, *named)
+    if form.plain and pc.any(pc.match_substring_regex(pc.drop_null(body), "^0[0-9]+$")).as_py():
+        return None  # codes such as 007
+    values = pa.chunked_array([form._numbers(parts)], pa.float64())
+    odd = odd_cells(column, values)
+    if len(filled) - sum(one.count for one in odd) < MOST * len(filled) and not are_marks(odd, len(filled)):
+        return None
+    example = _example(column, values, form)
+    return Written(values, form, odd, example, doubt, _remarks(units, form))
+
+
+def _joint(column: pa.ChunkedArray, filled: pa.ChunkedArray, unit: str) -> Written | None:
+    form = NumberForm(group=":", unit=unit)
+    values = pa.chunked_array([form.read(column.combine_chunks())], pa.float64())
+    odd = odd_cells(column, values)
+    if sum(one.count for one in odd) > (1 - MOST) * len(filled) and not are_marks(odd, len(filled)):
+        return None
+    return Written(values, form, odd, _example(column, values, form))
+
+
+def _mostly(words: Any, share: float) -> bool:
+    numbers = pc.sum(pc.is_valid(_parts(words)[3])).as_py() or 0
+    return bool(numbers >= share * len(words))
+
+
+def _parts(words: Any) -> tuple[Any, Any, Any, Any, Any]:
+    """Currency, unit, whether negative, digits with marks, and power of ten; missing where no number is."""
+    cell = pc.extract_regex(in_one_way(words), _CELL)
+    before = pc.extract_regex(pc.struct_field(cell, "before"), _BEFORE)
+    after = pc.extract_regex(pc.struct_field(cell, "after"), _AFTER)
+    good = pc.and_(pc.is_valid(before), pc.is_valid(after))
+    opened = pc.not_equal(_field(before, "open", "open2"), "")
+    closed = pc.not_equal(pc.struct_field(after, "close"), "")
+    good = pc.and_(good, pc.fill_null(pc.equal(opened, closed), False))
+    signs = _field(before, "sign", "sign2")
+    minus = pc.struct_field(after, "minus")
+    negative = pc.or_(opened, pc.or_(pc.equal(signs, "-"), pc.equal(minus, "-")))
+    money, unit, known = _named(pc.struct_field(before, "money"), pc.struct_field(after, "unit"))
+    good = pc.and_(good, pc.fill_null(known, False))
+    body = pc.if_else(good, pc.struct_field(cell, "body"), pa.scalar(None, pa.string()))
+    return money, unit, negative, body, pc.struct_field(cell, "power")
+
+
+def _field(parts: Any, *names: str) -> Any:
+    return pc.binary_join_element_wise(*(pc.struct_field(parts, name) for name in names), "")
+
+
+def _named(before: Any, after: Any) -> tuple[Any, Any, Any]:
+    """Currencies and units in one spelling, and whether a currency or nothing stands before the number.
+
+    What stands behind the number may be either, or both.
+    """
+    pairs = pc.binary_join_element_wise(before, after, "\x1f").dictionary_encode()
+    chunks = pairs.chunks if isinstance(pairs, pa.ChunkedArray) else [pairs]
+    found: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
+    for chunk in chunks:
+        split = [_split(pair) for pair in chunk.dictionary.to_pylist()]
+        for place, kind in enumerate((pa.string(), pa.string(), pa.bool_())):
+            found[place].append(pa.array([one[place] for one in split], kind).take(chunk.indices))
+    if not isinstance(pairs, pa.ChunkedArray):
+        return found[0][0], found[1][0], found[2][0]
+    kinds = (pa.string(), pa.string(), pa.bool_())
+    money, unit, known = (pa.chunked_array(*one) for one in zip(found, kinds, strict=True))
+    return money, unit, known
+
+
+def _split(pair: str) -> tuple[str, str, bool]:
+    money, after = (part.strip() for part in pair.split("\x1f"))
+    known = not money or is_money(money)
+    first, _, rest = after.rpartition(" ")
+    if after and is_money(after):
+        money, after = after, ""
+    elif rest and is_money(rest):
+        money, after = rest, first
+    return normal_money(money), normal_unit(after) if after else "", known
+
+
+def _plain(body: Any, power: Any, decimal: str, group: str) -> Any:
+    """Digits with marks as text that a cast reads; missing where they are no number of this form."""
+    dot, mark = re.escape(decimal), re.escape(group)
+    pattern = rf"^[0-9]*(?:{dot}[0-9]*)?$"
+    if group:
+        pattern += rf"|^[0-9]{{1,3}}(?:{mark}[0-9]{{3}})+(?:{dot}[0-9]*)?$"
+    if group == ",":
+        pattern += r"|^[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}(?:\.[0-9]*)?$"
+    good = pc.fill_null(pc.match_substring_regex(body, pattern), False)
+    plain = pc.replace_substring(body, group, "") if group else body
+    if decimal != ".":
+        plain = pc.replace_substring(plain, decimal, ".")
+    whole = pc.binary_join_element_wise(plain, power, "")
+    return pc.if_else(good, whole, pa.scalar(None, pa.string()))
+
+
+def _marks(body: Any, decimal: str | None, hint: str) -> tuple[str, str, str] | None:
+    """Decimal mark, thousands mark, and the other decimal mark where the cells don't tell; None: neither."""
+    used = [mark for mark in _GROUPS if pc.any(pc.match_substring(body, mark)).as_py()]
+    candidates = [(one, group) for one in (".", ",") for group in ("", *used) if group != one]
+    if decimal is not None:
+        candidates = [pair for pair in candidates if pair[0] == decimal]
+    fits = {}
+    for one, group in candidates:
+        fits[one, group] = int(pc.sum(pc.is_valid(_plain(body, "", one, group))).as_py() or 0)
+    best = max(fits.values(), default=0)
+    if best < MOST / 2 * len(body):
+        return None
+    good = [pair for pair, count in fits.items() if count == best]
+    plain = [mark for mark, group in good if not group]
+    grouped = [(mark, group) for mark, group in good if group in (".", ",")]
+    if decimal is None and len(used) == 1 and plain and grouped:
+        return _by_the_column(body, used[0], hint)
+    # The fewest marks that explain the cells.
+    mark, group = min(good, key=lambda pair: (bool(pair[1]), pair[0] != hint, pair[0] != "."))
+    return mark, group, ""
+
+
+def _by_the_column(body: Any, mark: str, hint: str) -> tuple[str, str, str]:
+    """Whether a mark before exactly three digits in all cells separates thousands or decimals."""
+    other = "," if mark == "." else "."
+    dot = re.escape(mark)
+
+    def some(pattern: str) -> bool:
+        return bool(pc.any(pc.match_substring_regex(body, pattern)).as_py())
+
+    if some(rf"^0+{dot}") or some(r"^[0-9]{4,}$") or some(rf"^[0-9]{{4,}}{dot}"):
+        return mark, "", ""
+    if some(rf"{dot}[0-9]{{3}}{dot}"):
+        return other, mark, ""
+    if hint == other or (mark == "," and hint == "."):
+        return other, mark, "" if some(r"^[0-9]{1,3}$") else mark
+    if some(r"^[0-9]{1,3}$"):
+        return other, mark, mark
+    return mark, "", other
+
+
+def _units(
+    moneys: dict[str, int], units: dict[str, int], cells: int, said: tuple[str, str]
+) -> tuple[str, str] | None:
+    """The currency and the unit of a column; None where what stands beside its numbers is none."""
+    moneys = {one: count for one, count in moneys.items() if one}
+    if len(moneys) > 1:
+        raise Refusal(_mixed(said, moneys, "currencies"))
+    named = {one: count for one, count in units.items() if one}
+    if not named:
+        return next(iter(moneys), ""), ""
+    most = max(named, key=lambda one: named[one])
+    if factor("", most) is not None or (not is_known(most) and named[most] < cells / 2):
+        most = ""
+    strange = {one: count for one, count in named.items() if factor(one, most) is None}
+    if strange:
+        if sum(strange.values()) <= (1 - MOST) * cells:
+            return next(iter(moneys), ""), most  # those are odd cells
+        if all(is_known(one) for one in named):
+            raise Refusal(_mixed(said, named, "units"))
+        return None
+    return next(iter(moneys), ""), most
+
+
+def _mixed(said: tuple[str, str], found: dict[str, int], what: str) -> str:
+    shown = ", ".join(f"{one} ({count:,})" for one, count in list(found.items())[:5])
+    return f"{said[0]} must hold numbers of one kind; it mixes {what}: {shown}. Convert them" + (
+        f", or leave the column out with --drop {said[1]}." if said[1] else "."
+    )
+
+
+def _remarks(units: dict[str, int], form: NumberForm) -> tuple[str, ...]:
+    """What became of units other than the one that is read, and of cells without one."""
+    if not form.unit:
+        return ()
+    other = [
+        f"{one} ({count:,})"
+        for one, count in units.items()
+        if one not in ("", form.unit) and factor(one, form.unit)
+    ]
+    said = (
+        [f"{', '.join(other)} {'is' if len(other) == 1 else 'are'} converted to {form.unit}"] if other else []
+    )
+    if units.get(""):
+        said.append(f"{units['']:,} values without a unit are taken as {form.unit}")
+    return tuple(said)
+
+
+def _example(column: pa.ChunkedArray, values: pa.ChunkedArray, form: NumberForm) -> str:
+    """A cell that shows how numbers are written: the longest of the first that are not as usual, if any."""
+    there = pc.is_valid(values)
+    usual = pc.match_substring_regex(column, r"^[+-]?[0-9]*\.?[0-9]*([eE][+-]?[0-9]+)?$")
+    words = column.filter(pc.and_(there, pc.invert(usual))).slice(0, 50).to_pylist()
+    if not words and not form.plain:
+        words = column.filter(there).slice(0, 50).to_pylist()
+    return max(words, key=len, default="")

@@ -1,0 +1,118 @@
+"""Cells of a text column that are not what the rest of it is: marks of missing values, and typos."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from epochal.data.values.marks import MISSING, NUMBER_MARKS
+
+__all__ = ["Odd", "are_marks", "counted", "flag_word", "known_marks", "odd_cells", "quoted", "refuse_odd"]
+
+MARK_SHARE = 0.2
+"""The share of cells that a word without digits may have, to be taken as missing values."""
+
+_LACKING = frozenset(
+    [
+        *(mark.lower().replace(" ", "_") for mark in (*MISSING, *NUMBER_MARKS)),
+        *("unknown", "missing", "nil", "tbd", "tba", "pending", "unspecified", "unavailable", "undefined"),
+        *("void", "blank", "empty", "no_data", "not_available", "not_applicable", "n.a.", "n.a", "unbekannt"),
+        *("keine", "fehlt", "k.a.", "k.a", "inconnu", "desconocido", "sconosciuto", "onbekend"),
+        *("...", "??", "*", "x", "#"),
+        *("0000-00-00", "0000-00-00_00:00:00", "00.00.0000", "00/00/0000"),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Odd:
+    """Cells of one spelling that are not what the rest of the column is; `row` is the first, from 1."""
+
+    word: str
+    count: int
+    row: int
+
+
+def odd_cells(column: Any, values: Any) -> tuple[Odd, ...]:
+    """The cells that have no value although they are filled, the most frequent first."""
+    odd = pc.and_(pc.is_null(values), pc.is_valid(column))
+    if not pc.any(odd).as_py():
+        return ()
+    words = column.filter(odd)
+    rows = pc.indices_nonzero(odd)
+    found = counted(words)
+    first = {word: pc.index(words, word).as_py() for word in list(found)[:20]}
+    return tuple(
+        Odd(word, n, rows[first[word]].as_py() + 1 if word in first else 0) for word, n in found.items()
+    )
+
+
+def known_marks(odd: Sequence[Odd]) -> bool:
+    """Whether all of them are words that say that a value is missing."""
+    return all(one.word.lower().replace(" ", "_") in _LACKING for one in odd)
+
+
+def are_marks(odd: Sequence[Odd], cells: int) -> bool:
+    """Whether odd cells stand for missing values: known words for it, and at most one other without digits.
+
+    Of several other words each may mean something of its own, such as low and high.
+    """
+    if known_marks(odd):
+        return sum(one.count for one in odd) <= cells / 2
+    others = [one for one in odd if not known_marks([one])]
+    return (
+        len(others) == 1
+        and not re.search(r"\d", others[0].word)
+        and sum(one.count for one in odd) <= MARK_SHARE * cells
+    )
+
+
+def refuse_odd(odd: Sequence[Odd], column: pa.ChunkedArray, said: str, flag: str, what: str) -> str:
+    """Why the odd cells of a column can't be read as missing; empty where they can."""
+    filled = len(column) - column.null_count
+    if not odd or are_marks(odd, filled):
+        return ""
+    count = sum(one.count for one in odd)
+    words = flag_word([one.word for one in odd[:5]], more=len(odd) > 5)
+    return (
+        f"{said} holds {what}, but for {count:,} of {filled:,} cells: {quoted(odd)}; correct them, pass "
+        f"--missing {words} to read them as missing" + (f", or --categorical {flag}." if flag else ".")
+    )
+
+
+def flag_word(words: Sequence[str], more: bool = False) -> str:
+    """Words as an option takes them, separated by commas: quoted where the command line needs it.
+
+    >>> print(flag_word(["1O", "n.a."]), flag_word(["5,,6", "a b"]))
+    1O,n.a. '"5,,6",a b'
+    """
+    whole = ",".join(f'"{word}"' if "," in word or '"' in word else word for word in words)
+    whole += ",…" if more else ""
+    return whole if re.fullmatch(r"[\w./+,…-]+", whole) else f"'{whole}'"
+
+
+def quoted(odd: Sequence[Odd], most: int = 5) -> str:
+    """Odd cells with their counts and rows.
+
+    >>> quoted([Odd("unknown", 2, 7), Odd("1O", 1, 9)])
+    '"unknown" (2 values, first in row 7), "1O" (row 9)'
+    """
+    shown = [
+        f'"{one.word}" '
+        + (f"({one.count:,} values, first in row {one.row:,})" if one.count > 1 else f"(row {one.row:,})")
+        for one in odd[:most]
+    ]
+    more = f" and {len(odd) - most:,} more kinds" if len(odd) > most else ""
+    return ", ".join(shown) + more
+
+
+def counted(words: Any) -> dict[str, int]:
+    """How often each word occurs, the most frequent first."""
+    found = pc.value_counts(words.drop_null())
+    return dict(Counter({one["values"].as_py(): one["counts"].as_py() for one in found}).most_common())

@@ -1,5 +1,0 @@
-"""SHOW how far a training is, in a terminal or a notebook, and what was noticed before it began."""
-
-from epochal.progress.shown import Display, Line, Watcher, display
-
-__all__ = ["Display", "Line", "Watcher", "display"]

@@ -1,0 +1,97 @@
+"""A comparison and an advice as views in a notebook, with the numbers of their reports."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from epochal.choose.words import said_time
+from epochal.common.metric_names import label_of
+from epochal.common.notebook_view import code, facts, heading, items, said, table, view
+
+if TYPE_CHECKING:
+    from epochal.choose.advice import Advice, Choice
+    from epochal.choose.comparison import Comparison
+
+__all__ = ["advice_html", "comparison_html"]
+
+MOST_ROWS = 20
+
+
+def comparison_html(found: Comparison) -> str:
+    """The answer, a row for each setting, the recommended one first, and what follows for `fit`."""
+    from epochal.choose.comparison_table import cells_of, marks_of
+
+    head, *rows = cells_of(found)
+    head = tuple(map(label_of, head))
+    cost, row = found.cost, found.row(found.recommended)
+    chosen = {"batch_size": found.options.get("batch_size", row.batch_size)}
+    chosen |= {name: found.options[name] for name in ("optimizer", "epochs") if name in found.options}
+    if row.learning_rate is not None:
+        chosen["learning_rate"] = row.learning_rate
+    options = ", ".join(f"{name}={_python(value)}" for name, value in chosen.items())
+    return view(
+        heading("Comparison", f"{len(found.rows)} settings, {found.at}"),
+        said(found.answer),
+        table(head, rows[:MOST_ROWS], words=(0, 1, 5)),
+        said(f"{marks_of(found)}." if len(rows) > 1 else ""),
+        said(f"{len(rows) - MOST_ROWS} more settings" if len(rows) > MOST_ROWS else ""),
+        said("" if found.hyperbola is None else f"Updates to the target: {found.hyperbola}."),
+        code(f"fit(model, X, y, {options})"),
+        items("Notes", found.notes),
+        facts(
+            [("cost", f"{cost.trainings:,} trainings, {cost.updates:,} updates, {said_time(cost.seconds)}")]
+        ),
+    )
+
+
+def advice_html(found: Advice) -> str:
+    """The answer, the advised numbers with their ranges, and what follows for `fit`."""
+    choices = {
+        "batch size": found.batch_size,
+        "learning rate": found.learning_rate,
+        "epochs": found.epochs,
+    }
+    rows = [
+        (name, f"{one.value:.4g}", _range(one), one.note) for name, one in choices.items() if one is not None
+    ]
+    options = ", ".join(f"{name}={_python(value)}" for name, value in found.options.items())
+    return view(
+        heading(
+            "Advice", f"for the least {found.goal}" if found.goal != "quality" else "for the best quality"
+        ),
+        said(found.answer, found.told_apart),
+        table(("", "take", "range", ""), rows, words=(0, 3)) if found.recommended else "",
+        said(
+            "range: all settings without a significant difference; of the epochs, where four fifths of the "
+            "repeats are best"
+            if found.recommended
+            else ""
+        ),
+        facts(_expected(found)),
+        code(f"fit(model, X, y, {options})") if found.recommended else "",
+        items("Notes", found.notes),
+    )
+
+
+def _expected(found: Advice) -> list[tuple[str, str]]:
+    """What to expect, beside the defaults, and for what target."""
+    rows = [
+        (label_of(found.column), str(found.quality)),
+        ("the defaults", f"{found.defaults.quality}; {found.defaults.words}"),
+    ]
+    if found.goal != "quality":
+        rows.append(("target", f"{found.target:.3g} on average: {found.target_words}"))
+    return rows
+
+
+def _python(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+def _range(one: Choice) -> str:
+    if not math.isfinite(one.low):
+        return ""
+    if one.low == one.high:
+        return f"only {one.low:.4g}"
+    return f"{one.low:.4g} to {one.high:.4g}" if math.isfinite(one.high) else f"{one.low:.4g} or more"

@@ -1,0 +1,96 @@
+"""Runs, predictions and evaluations as views in a notebook, with the numbers of the report."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from epochal.common.metric_names import label_of
+from epochal.common.notebook_view import block, chart, heading, items, said, table, view
+
+if TYPE_CHECKING:
+    from epochal.curves import Curves
+    from epochal.runs.evaluation import Evaluation
+    from epochal.runs.prediction import Prediction
+    from epochal.runs.record import Run
+
+__all__ = ["evaluation_html", "prediction_html", "run_html"]
+
+MOST_ROWS = 10
+MOST_COLUMNS = 12
+
+
+def run_html(run: Run) -> str:
+    """The verdict, the figures at the best epoch, the curve, and what was noticed."""
+    from epochal.runs.evaluation_text import cells
+
+    repeats = "1 repeat" if run.repeats == 1 else f"{run.repeats} repeats"
+    rows = [
+        (
+            f"{part} {label_of(name)}",
+            *(cells(summary) if summary.repeats > 1 else (summary.written(summary.mean),)),
+        )
+        for part, metrics in run.metrics.items()
+        for name, summary in metrics.items()
+    ]
+    head = ("", "value") if run.repeats == 1 else ("", "mean ± sd", "95 % interval")
+    best = sorted(run.best_epoch.per_repeat)
+    if best:
+        ends = (f"{best[0]:.4g}–{best[-1]:.4g} (all repeats)",) if run.repeats > 1 else ()
+        rows.append(("best epoch", f"{best[(len(best) - 1) // 2]:.4g}", *ends))
+    return view(
+        heading("Run", f"{run.data['source']}, {repeats}, {run.plan.epochs:,} epochs"),
+        items("", run.verdict.concerns),
+        said(run.verdict.sentence, run.verdict.remedy, run.failed),
+        table(head, [row[: len(head)] for row in rows], words=(0,)),
+        said(run.caution),
+        _curves(run.curves),
+        items("Notes", run.notes, folded=True),
+    )
+
+
+def _curves(curves: Curves) -> str:
+    """The losses, each the mean over repeats."""
+    names = [name for name in ("validation.loss", "train.loss") if name in curves.names]
+    bands = [(name.replace("train.", "training ").replace(".", " "), curves.summary(name)) for name in names]
+    return chart([(name, band.x.tolist(), band.mean.tolist()) for name, band in bands], "epoch")
+
+
+def prediction_html(found: Prediction) -> str:
+    """The first rows of the table of predictions."""
+    rows = found[:MOST_ROWS].to_arrow()
+    names = rows.column_names[:MOST_COLUMNS]
+    columns = [rows.column(name).to_pylist() for name in names]
+    cells = list(zip(*map(_written, columns), strict=True))
+    left_out = [
+        *([f"{len(found) - len(cells):,} more rows"] if len(found) > len(cells) else []),
+        *([f"{rows.num_columns - len(names):,} more columns"] if rows.num_columns > len(names) else []),
+    ]
+    repeats = len(found.per_repeat)
+    aside = f"{len(found):,} samples, the mean of {repeats} repeat{'s' if repeats > 1 else ''}"
+    words = [place for place, one in enumerate(columns) if any(isinstance(value, str) for value in one)]
+    return view(
+        heading("Prediction", aside),
+        table(names, cells, words=words),
+        said(" and ".join(left_out)),
+        items("Notes", found.notes),
+    )
+
+
+def _written(values: list[Any]) -> list[str]:
+    """A column as text: shares and probabilities in four decimals, other numbers in six digits."""
+    numbers = [value for value in values if isinstance(value, float)]
+    form = ".4f" if all(abs(value) <= 1 for value in numbers if math.isfinite(value)) else ".6g"
+    return [format(value, form) if isinstance(value, float) else str(value) for value in values]
+
+
+def evaluation_html(found: Evaluation) -> str:
+    """The sections that `print(evaluation)` shows."""
+    from epochal.runs.evaluation_text import heading as title
+    from epochal.runs.evaluation_text import sections
+
+    parts = [heading("Evaluation", title(found))]
+    for name, lines in sections(found, 100, found.notes):
+        words = len(lines) == 1 or name == "Notes"
+        parts.append(items(name, lines) if words else block(name, lines))
+    return view(*parts)

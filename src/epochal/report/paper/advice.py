@@ -1,0 +1,356 @@
+"""How does an advice look on paper?"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from epochal.choose.reached import written
+from epochal.common.metric_names import label_of
+from epochal.errors import Refusal, did_you_mean
+from epochal.report.paper.curves import STYLES, Style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from epochal.choose.advice import Advice, Tried
+
+__all__ = ["plot"]
+
+MOST_TICKS = 9
+"""Batch sizes that are written below an axis."""
+
+DOTTED: Any = (0, (2, 2))
+
+
+def plot(advice: Advice, path: str | Path | None = None, *, style: str = "light") -> Figure:
+    """Draw an advice with Matplotlib, in four panels.
+
+    Above: the price of each setting that was measured, and the time of an update, against the batch size.
+    Below: the best epoch of each repeat (an arrow where it was still improving), and the judged column
+    along the training with the advised setting: the mean over repeats with its 95 % interval.
+
+    Args:
+        advice: what is drawn.
+        path: also save there, in the format of the suffix.
+        style: "light", "dark", or "auto" (transparent, for either background).
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    if style not in STYLES:
+        raise Refusal(did_you_mean("style", style, STYLES))
+    look = STYLES[style]
+    figure = Figure(figsize=(11.0, 8.2), layout="constrained", facecolor=look.background)
+    FigureCanvasAgg(figure)
+    engine: Any = figure.get_layout_engine()
+    engine.set(hspace=0.07, wspace=0.06)
+    (price, time), (epochs, curve) = figure.subplots(2, 2, height_ratios=[1.15, 1.0])
+    for panel in (price, time, epochs, curve):
+        _dress(panel, look)
+    _prices(advice, price, look)
+    _times(advice, time, look)
+    _epochs(advice, epochs, look)
+    _curve(advice, curve, look)
+    title = "\n".join(textwrap.wrap(f"{advice.answer} {advice.told_apart}", 126))
+    figure.suptitle(title, x=0.01, ha="left", color=look.text, fontsize=11)
+    if path is not None:
+        figure.savefig(path, dpi=160, transparent=style == "auto", facecolor=figure.get_facecolor())
+    return figure
+
+
+def _dress(ax: Axes, look: Style) -> None:
+    ax.set_facecolor(look.background)
+    for side in ("top", "right", "left"):
+        ax.spines[side].set_visible(False)
+    ax.spines["bottom"].set_color(look.muted)
+    ax.tick_params(which="both", colors=look.muted, labelsize=9, length=0, axis="y")
+    ax.tick_params(colors=look.muted, labelsize=9, length=3, axis="x")
+    ax.grid(axis="y", color=look.grid, linewidth=0.8)
+    ax.set_axisbelow(True)
+    ax.xaxis.label.set_color(look.muted)
+
+
+def _prices(advice: Advice, ax: Axes, look: Style) -> None:
+    """What each setting costs; those that can't be told apart from the advised one in its color."""
+    quality = advice.goal == "quality"
+    shown = [one for one in advice.tried if math.isfinite(one.price[0])]
+    hidden = len(advice.tried) - len(shown)
+    remark = ["ring: advised; filled: no significant difference"]
+    if hidden:
+        remark.append(f"{hidden} never got there")
+    if quality:
+        near = [one for one in shown if not _far_worse(advice, one)]
+        if len(near) < len(shown):
+            remark.append(f"not drawn: {len(shown) - len(near)} far worse")
+        shown = near
+    for size in sorted({one.batch_size for one in shown}):
+        beside = [one for one in shown if one.batch_size == size]
+        beside.sort(key=lambda one: one.learning_rate or 0.0)
+        for place, one in enumerate(beside):
+            at = size * 1.07 ** (place - (len(beside) - 1) / 2)
+            _price(one, at, _advised(advice, one), ax, look)
+    sizes = [one.batch_size for one in advice.tried]
+    _size_axis(ax, sizes)
+    unit = f"best {label_of(advice.column)}" if quality else _PRICES[advice.goal]
+    if quality:
+        ax.margins(y=0.12)
+    else:
+        ax.set_yscale("log")
+        furthest = 30 * max((one.price[0] for one in shown), default=1.0)
+        _fit_log(ax, [min(value, furthest) for one in shown for value in one.price], 1.4)
+        _log_ticks(ax, _said_seconds if advice.goal == "time" else _said_count)
+    words = f"{unit}: mean and 95 % interval" if quality else f"{unit}: 95 % interval"
+    _name(ax, words, look)
+    _remark(ax, "\n".join(remark), look)
+
+
+_PRICES = {
+    "time": "time until the target (log scale)",
+    "samples": "samples until the target (log scale)",
+    "updates": "updates until the target (log scale)",
+}
+
+
+def _far_worse(advice: Advice, one: Tried) -> bool:
+    """Whether a mean lies so far off that the others would shrink to a line."""
+    tied = [other for other in advice.tried if other.tied and math.isfinite(other.price[0])]
+    ends = [end for other in tied for end in other.price if math.isfinite(end)]
+    sign = -1.0 if advice.higher_is_better else 1.0
+    worst = max((sign * end for end in ends), default=math.inf)
+    return sign * one.price[0] > worst + 3 * ((max(ends) - min(ends)) if ends else 0.0)
+
+
+def _price(one: Tried, at: float, advised: bool, ax: Axes, look: Style) -> None:
+    price, low, high = one.price
+    color = look.validation if one.tied else look.muted
+    top = high if math.isfinite(high) else 10 * price
+    if math.isfinite(low):
+        ax.plot([at, at], [low, top], color=color, linewidth=1.6, alpha=0.7, zorder=2)
+    face = color if one.tied else "none"
+    ax.plot(at, price, "o", color=color, markerfacecolor=face, markersize=5.5, zorder=4)
+    if advised:
+        ax.plot(
+            at,
+            price,
+            "o",
+            color=look.training,
+            markerfacecolor="none",
+            markersize=13,
+            markeredgewidth=2,
+            zorder=5,
+        )
+
+
+def _advised(advice: Advice, one: Tried) -> bool:
+    rate = None if advice.learning_rate is None else advice.learning_rate.value
+    return one.batch_size == advice.batch_size.value and one.learning_rate in (None, rate)
+
+
+def _times(advice: Advice, ax: Axes, look: Style) -> None:
+    """The measured times of an update, with the line between them that the advice used."""
+    points = advice.timing.points
+    sizes, seconds = advice.timing.batch_sizes, [point.seconds for point in points]
+    ax.plot(sizes, seconds, "-", color=look.training, linewidth=1.6, zorder=3)
+    ax.plot(sizes, seconds, "o", color=look.training, markersize=5, zorder=4)
+    for point in points:
+        half = min(point.spread / 2, 0.9)
+        ends = [point.seconds * (1 - half), point.seconds * (1 + half)]
+        ax.plot([point.batch_size] * 2, ends, color=look.training, linewidth=1.4, alpha=0.6, zorder=2)
+    size = advice.batch_size.value
+    took = float(advice.timing.seconds(size))
+    ax.plot(
+        size,
+        took,
+        "o",
+        color=look.training,
+        markerfacecolor="none",
+        markersize=13,
+        markeredgewidth=2,
+        zorder=5,
+    )
+    _size_axis(ax, [int(size) for size in sizes])
+    ax.set_yscale("log")
+    _fit_log(ax, seconds, 1.5)
+    _log_ticks(ax, _said_seconds)
+    _name(ax, "time of an update on this machine (log scale)", look)
+    _remark(ax, f"ring: batch size {size:,.0f}, {_said_seconds(took)}", look)
+
+
+def _epochs(advice: Advice, ax: Axes, look: Style) -> None:
+    """The best epoch of each repeat, those that were still improving as arrows."""
+    epochs = np.array(advice.best_epochs)
+    late = np.array(advice.improving, bool)
+    rows = np.arange(1, len(epochs) + 1)
+    order = np.argsort(epochs, kind="stable")
+    epochs, late = epochs[order], late[order]
+    high = advice.epochs.high
+    furthest = max(float(epochs.max(initial=1)), advice.epochs.value)
+    end = high if math.isfinite(high) else furthest * 1.15
+    ax.axvspan(advice.epochs.low, end, color=look.validation, alpha=0.12, linewidth=0, zorder=0)
+    ax.axvline(advice.epochs.value, color=look.training, linewidth=1.4, zorder=1)
+    ax.plot(epochs[~late], rows[~late], "o", color=look.validation, markersize=5.5, zorder=4)
+    ax.plot(epochs[late], rows[late], ">", color=look.validation, markersize=7, zorder=4)
+    ax.set_xlim(0, furthest * 1.15)
+    ax.set_ylim(0, len(epochs) + 1.6)
+    ax.set_yticks([])
+    _epoch_axis(ax)
+    at_least = "at least " if math.isinf(high) else ""
+    left = advice.epochs.value > 0.55 * furthest * 1.15
+    ax.annotate(
+        f"advised: {at_least}{advice.epochs.value:,.0f}",
+        (advice.epochs.value, 1),
+        xycoords=("data", "axes fraction"),
+        xytext=(-5 if left else 5, -3),
+        textcoords="offset points",
+        ha="right" if left else "left",
+        va="top",
+        fontsize=8.8,
+        color=look.training,
+        zorder=6,
+    )
+    _name(ax, f"best epoch of each of {len(epochs)} repeats", look)
+    interval = f"{advice.epochs.low:,.0f} {'or more' if math.isinf(high) else f'to {high:,.0f}'}"
+    remark = [f"shaded: {interval}", *(["arrow: was still improving at the end"] if late.any() else [])]
+    _remark(ax, "; ".join(remark), look)
+
+
+def _curve(advice: Advice, ax: Axes, look: Style) -> None:
+    """The judged column along the training with the advised setting."""
+    along, array = advice.curves.values(advice.column, "epochs")
+    band = advice.curves.summary(advice.column, "epochs")
+    for row in array:
+        ax.plot(along, row, color=look.validation, linewidth=0.6, alpha=0.25, zorder=2)
+    shown = band.count >= min(len(array), 4)
+    low, high = np.where(shown, band.low, np.nan), np.where(shown, band.high, np.nan)
+    ax.fill_between(along, low, high, color=look.validation, alpha=0.18, linewidth=0, zorder=3)
+    whole = band.count == band.count.max(initial=0)
+    some = ~whole | np.concatenate([~whole[1:], [False]])
+    ax.plot(along, np.where(whole, band.mean, np.nan), color=look.validation, linewidth=2.2, zorder=4)
+    rest = np.where(some, band.mean, np.nan)
+    ax.plot(along, rest, color=look.validation, linewidth=2.2, linestyle=(0, (1, 1.5)), zorder=4)
+    ax.axvline(advice.epochs.value, color=look.training, linewidth=1.4, zorder=1)
+    ax.axhline(advice.target, color=look.muted, linewidth=1, linestyle=DOTTED, zorder=1)
+    known = band.mean[np.isfinite(band.mean)]
+    values = array[np.isfinite(array)]
+    if values.size:
+        _limits(ax, known, values, advice)
+    ax.set_xlim(0, max(float(along.max(initial=1)), advice.epochs.value) * 1.02)
+    _epoch_axis(ax)
+    log = " (log scale)" if ax.get_yscale() == "log" else ""
+    _name(ax, f"{label_of(advice.column)}: mean and 95 % interval{log}", look)
+    _remark(ax, f"dashed: mean target, {advice.target:.3g}", look)
+
+
+def _limits(ax: Axes, mean: Any, values: Any, advice: Advice) -> None:
+    """Room for all repeats, but for what rises far above where training starts."""
+    bottom, top = float(np.quantile(values, 0.002)), float(np.quantile(values, 0.998))
+    bottom, top = min(bottom, advice.target), max(top, advice.target)
+    if not advice.higher_is_better:
+        top = min(top, max(1.25 * float(mean[0]), 1.1 * float(mean[-1]), advice.target))
+        if bottom > 0 and top > 30 * bottom:
+            ax.set_yscale("log")
+            ax.set_ylim(bottom / 1.2, top * 1.5)
+            _log_ticks(ax, _said_count)
+            return
+    margin = 0.06 * ((top - bottom) or abs(top) or 1.0)
+    ax.set_ylim(bottom - margin, top + 2 * margin)
+
+
+def _epoch_axis(ax: Axes) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    ax.xaxis.set_major_formatter(_formatter(_said_count))
+    ax.set_xlabel("epoch", loc="left", fontsize=9)
+
+
+def _size_axis(ax: Axes, sizes: Sequence[int]) -> None:
+    """Batch sizes on a logarithmic axis, written where there is room."""
+    ax.set_xscale("log")
+    kept = sorted(set(sizes))
+    kept = kept[:: -(-len(kept) // MOST_TICKS)] if kept else [1]
+    ax.set_xticks(kept, [f"{size:,}" for size in kept])
+    ax.minorticks_off()
+    low, high = min(sizes, default=1), max(sizes, default=1)
+    ax.set_xlim(low / 1.5, high * 1.5)
+    ax.set_xlabel("batch size (log scale)", loc="left", fontsize=9)
+
+
+def _fit_log(ax: Axes, values: Sequence[float], room: float) -> None:
+    """A logarithmic axis around what is finite and positive."""
+    known = [value for value in values if math.isfinite(value) and value > 0]
+    if known:
+        ax.set_ylim(min(known) / room, max(known) * room)
+
+
+def _log_ticks(ax: Axes, said: Any) -> None:
+    """Round numbers on a logarithmic y-axis, enough of them where it is short."""
+    from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
+
+    low, high = ax.get_ylim()
+    digits = (1, 2, 5) if high < 60 * low else (1, 3) if high < 1000 * low else (1,)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [digit * 10.0**power for power in powers for digit in digits]
+    ax.yaxis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_minor_formatter(NullFormatter())
+    ax.yaxis.set_major_formatter(_formatter(said))
+
+
+def _said_seconds(value: float, _: Any = None) -> str:
+    """A time with two digits, from microseconds to hours.
+
+    >>> _said_seconds(0.0005), _said_seconds(8.13e-6), _said_seconds(90.0), _said_seconds(7200.0)
+    ('500 µs', '8.1 µs', '90 s', '2 h')
+    """
+    units = (("h", 3600.0), ("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
+    unit, size = next((one for one in units if value >= one[1]), units[-1])
+    return f"{float(f'{value / size:.2g}'):,g} {unit}"
+
+
+def _said_count(value: float, _: Any = None) -> str:
+    return written(value) if value >= 100 else f"{value:.6g}"
+
+
+def _formatter(function: Any) -> Any:
+    from matplotlib.ticker import FuncFormatter
+
+    return FuncFormatter(function)
+
+
+def _name(ax: Axes, words: str, look: Style) -> None:
+    """What the y-axis shows, written above it where it is read at once."""
+    ax.annotate(
+        words,
+        (0, 1),
+        xycoords="axes fraction",
+        xytext=(-2, 7),
+        textcoords="offset points",
+        fontsize=9.5,
+        color=look.text,
+        fontweight="bold",
+        ha="left",
+        va="bottom",
+    )
+
+
+def _remark(ax: Axes, words: str, look: Style) -> None:
+    """How a panel is read, below it on the right, beside the name of the x-axis."""
+    ax.annotate(
+        words,
+        (1, 0),
+        xycoords="axes fraction",
+        xytext=(0, -24),
+        textcoords="offset points",
+        fontsize=8.2,
+        color=look.muted,
+        ha="right",
+        va="top",
+    )

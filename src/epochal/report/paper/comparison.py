@@ -1,0 +1,312 @@
+"""How does a comparison look on paper?"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from epochal.choose.reached import written, written_range
+from epochal.choose.words import said_time
+from epochal.common.metric_names import label_of
+from epochal.errors import Refusal, did_you_mean
+from epochal.report.paper.curves import STYLES, Style
+from epochal.report.paper.parts import (
+    beside,
+    formatter,
+    label_ends,
+    plain_numbers,
+    plain_ticks,
+    scatter_labels,
+    size_ticks,
+    ticks,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from epochal.choose.comparison import Comparison
+    from epochal.choose.reached import Effort
+
+__all__ = ["INKS", "plot"]
+
+INKS = {
+    "light": ("#0b5fa5", "#c2501a", "#00795c", "#8a4fb0", "#a87700", "#3c8fd0", "#b0306a", "#4d5664"),
+    "dark": ("#69aaf5", "#ff9557", "#3fc79a", "#c29df5", "#e6bd4b", "#9fd3ff", "#f589b5", "#b8c0cc"),
+    "auto": ("#3f87d9", "#dd6b2c", "#1f9e7a", "#9279d6", "#b98a1c", "#63a8e0", "#d05a8e", "#7b8494"),
+}
+"""Colors of settings: neighbors differ in hue and in lightness, for every kind of eye."""
+
+MARKERS = "osDvPX*p"
+
+FEW = 6
+"""Settings up to which each has its band and its labels."""
+
+
+def plot(found: Comparison, path: str | Path | None = None, *, style: str = "light") -> Figure:
+    """Draw a comparison with Matplotlib.
+
+    Above, the judged column along the training: means over repeats with their 95 % intervals. Below on the
+    left, how good each setting is against the time that one training takes; on the right, the updates to
+    the target against the batch size, with the fitted curve, and triangles where some repeats did not get
+    there.
+
+    Args:
+        found: what is drawn.
+        path: also save there, in the format of the suffix.
+        style: "light", "dark", or "auto" (transparent, for either background).
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    if style not in STYLES:
+        raise Refusal(did_you_mean("style", style, STYLES))
+    look, inks = STYLES[style], _inks(found, style)
+    steps = any(row.effort is not None and 0 < row.effort.expected < math.inf for row in found.rows)
+    figure = Figure(figsize=(10.0, 8.4), layout="constrained", facecolor=look.background)
+    FigureCanvasAgg(figure)
+    engine: Any = figure.get_layout_engine()
+    engine.set(hspace=0.08, wspace=0.06)
+    grid = figure.add_gridspec(2, 2 if steps else 1, height_ratios=[1.15, 1.0])
+    above = figure.add_subplot(grid[0, :])
+    panels = [above, figure.add_subplot(grid[1, 0])]
+    if steps:
+        panels.append(figure.add_subplot(grid[1, 1]))
+    for panel in panels:
+        _dress(panel, look)
+    _curves(found, above, look, inks)
+    _costs(found, panels[1], look, inks)
+    if steps:
+        _steps(found, panels[2], look, inks)
+    title = "\n".join(textwrap.wrap(found.answer, 118))
+    above.set_title(title, loc="left", color=look.text, fontsize=11, pad=24)
+    if path is not None:
+        figure.savefig(path, dpi=160, transparent=style == "auto", facecolor=figure.get_facecolor())
+    return figure
+
+
+def _inks(found: Comparison, style: str) -> dict[str, tuple[str, str]]:
+    """(color, marker) of the settings that are drawn in color, the others stay gray: by batch size."""
+    shown = sorted(found.rows[: len(INKS[style])], key=lambda row: (row.batch_size, row.name))
+    return {row.name: (ink, marker) for row, ink, marker in zip(shown, INKS[style], MARKERS, strict=False)}
+
+
+def _dress(ax: Axes, look: Style) -> None:
+    ax.set_facecolor(look.background)
+    for side in ("top", "right", "left"):
+        ax.spines[side].set_visible(False)
+    ax.spines["bottom"].set_color(look.muted)
+    ax.tick_params(which="both", colors=look.muted, labelsize=9, length=0, axis="y")
+    ax.tick_params(colors=look.muted, labelsize=9, length=3, axis="x")
+    ax.grid(axis="y", color=look.grid, linewidth=0.8)
+    ax.set_axisbelow(True)
+    ax.xaxis.label.set_color(look.muted)
+
+
+def _name(ax: Axes, words: str, look: Style) -> None:
+    """What the y-axis shows, written above it where it is read at once."""
+    ax.annotate(
+        words,
+        (0, 1),
+        xycoords="axes fraction",
+        xytext=(-2, 6),
+        textcoords="offset points",
+        fontsize=9.5,
+        color=look.text,
+        fontweight="bold",
+        ha="left",
+        va="bottom",
+    )
+
+
+def _unit(found: Comparison) -> str:
+    """The x-axis of the curves: that in which settings are equal."""
+    words = found.at.split()
+    unit = words[1].removesuffix("s") + "s" if len(words) > 1 else ""
+    return unit if unit in ("samples", "updates", "seconds") else "epochs"
+
+
+def _curves(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[str, str]]) -> None:
+    unit, ends, starts, lows = _unit(found), [], [], []
+    for row in reversed(found.rows):
+        curves = found.curves[row.name]
+        if not len(curves) or not np.isfinite(curves.columns[found.column]).any():
+            continue
+        band = curves.summary(found.column, "updates" if unit == "seconds" else unit)
+        along = band.x * (row.update_seconds if unit == "seconds" else 1.0)
+        color, marker = inks.get(row.name, (look.muted, ""))
+        best = row.name == found.recommended
+        whole = band.count == band.count.max(initial=0)
+        mean = np.where(whole, band.mean, np.nan)
+        if row.name in inks and (best or len(found.rows) <= FEW):
+            shown = whole & (band.count >= min(4, row.repeats))
+            low, high = np.where(shown, band.low, np.nan), np.where(shown, band.high, np.nan)
+            ax.fill_between(along, low, high, color=color, alpha=0.2 if best else 0.08, linewidth=0)
+        ax.plot(
+            along,
+            mean,
+            color=color,
+            linewidth=2.4 if best else 1.5 if marker else 0.8,
+            alpha=1.0 if marker else 0.45,
+            zorder=4 if best else 3 if marker else 2,
+        )
+        if marker:
+            last = int(np.flatnonzero(np.isfinite(mean))[-1])
+            ends.append((float(mean[last]), row.name, color))
+            ax.plot(along[last], mean[last], marker, color=color, markersize=6, zorder=5, clip_on=False)
+        if np.isfinite(row.best_epoch.mean):
+            values = mean[np.isfinite(mean)]
+            starts.append(float(values[0]))
+            lows += [float(values.min()), float(np.median(values))]
+    if not ends:
+        return
+    _limits(found, ax, starts, lows, [value for value, _, _ in ends])
+    ax.margins(x=0.0)
+    ax.set_xlim(left=0)
+    ax.set_xlabel("samples seen" if unit == "samples" else unit.rstrip("s") if unit != "seconds" else unit)
+    ax.xaxis.set_major_formatter(plain_numbers())
+    words = f"{label_of(found.column)}: mean and 95 % interval" + _log(ax)
+    hidden = len(found.rows) - len(inks)
+    _name(ax, words + (f" (gray: {hidden} other settings)" if hidden > 0 else ""), look)
+    label_ends(ax, ends, found.recommended)
+
+
+def _limits(
+    found: Comparison, ax: Axes, starts: Sequence[float], lows: Sequence[float], ends: Sequence[float]
+) -> None:
+    """Losses from where training starts to the best; one that rises far above its start leaves the top."""
+    if found.higher_is_better:
+        return
+    bottom, top = min(lows), max(*starts, *ends)
+    top = min(top, 1.25 * float(np.median(starts)))
+    if bottom > 0 and top > 4 * bottom:
+        ax.set_yscale("log")
+        ax.set_ylim(bottom / 1.35, top * 1.1)
+        plain_ticks(ax, "y")
+    elif top > bottom:
+        ax.set_ylim(bottom - 0.08 * (top - bottom), top + 0.05 * (top - bottom))
+
+
+def _log(ax: Axes) -> str:
+    return " (log scale)" if ax.get_yscale() == "log" else ""
+
+
+def _costs(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[str, str]]) -> None:
+    """How good each setting is against the time of one training, or the batch size where times are equal."""
+    labels = []
+    times = [row.seconds for row in found.rows]
+    equal = max(times) < 1.2 * min(times)
+    places = beside([(row.name, float(row.batch_size) if equal else row.seconds) for row in found.rows])
+    for row in found.rows:
+        mean, at = row.quality.mean, places[row.name]
+        if not math.isfinite(mean):
+            continue
+        color, marker = inks.get(row.name, (look.muted, "."))
+        best = row.name == found.recommended
+        if row.quality.ci95 is not None:
+            ax.plot([at] * 2, row.quality.ci95, color=color, linewidth=2.6 if best else 1.4, alpha=0.75)
+        hollow = row.name not in found.tied
+        ax.plot(
+            at,
+            mean,
+            marker,
+            markersize=8 if best else 6,
+            color=color,
+            markerfacecolor=look.background if hollow and look.background != "none" else color,
+            markeredgewidth=1.5,
+            zorder=5,
+        )
+        if row.name in inks and len(found.rows) <= FEW:
+            labels.append((at, mean, row.name, color))
+    ax.set_xscale("log")
+    ax.set_xlabel("batch size (log scale)" if equal else "time of one training (log scale)")
+    ax.margins(x=0.14, y=0.12)
+    if equal:
+        ax.set_xticks(*size_ticks([row.batch_size for row in found.rows]))
+    else:
+        ax.xaxis.set_major_formatter(formatter(lambda value, _: said_time(value)))
+        if max(times) < 12 * min(times):
+            ax.set_xticks(ticks(min(times) / 1.4, max(times) * 1.4))
+    ax.minorticks_off()
+    _name(ax, f"best {label_of(found.column)}: mean and 95 % interval", look)
+    scatter_labels(ax, labels)
+    if len(found.tied) < len(found.rows):
+        _remark(ax, "filled: no significant difference from the best", look)
+
+
+def _steps(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[str, str]]) -> None:
+    """Updates to the target against the batch size."""
+    sizes, labels, missed = [row.batch_size for row in found.rows], [], False
+    places = beside([(row.name, float(row.batch_size)) for row in found.rows])
+    if found.hyperbola is not None:
+        along = np.geomspace(min(sizes), max(sizes), 100)
+        ax.plot(along, found.hyperbola.steps(along), color=look.muted, linewidth=1.3, zorder=2)
+        critical = found.hyperbola.critical_batch
+        if found.hyperbola.estimated and min(sizes) <= critical <= max(sizes):
+            ax.axvline(critical, color=look.muted, linewidth=1, linestyle=(0, (2, 2)), zorder=1)
+            several = "" if found.critical is None else f" ({written_range(*found.critical)})"
+            ax.annotate(
+                f"critical batch size\n{written(critical)}{several}",
+                (critical, 1),
+                xycoords=("data", "axes fraction"),
+                xytext=(5, -2),
+                textcoords="offset points",
+                fontsize=8.2,
+                color=look.muted,
+                va="top",
+            )
+    for row in found.rows:
+        effort, at = row.effort, places[row.name]
+        if effort is None:
+            continue
+        color, marker = inks.get(row.name, (look.muted, "."))
+        censored = effort.reached < effort.repeats
+        missed = missed or censored
+        if effort.reached and math.isfinite(effort.high) and effort.low > 0:
+            ax.plot([at] * 2, [effort.low, effort.high], color=color, linewidth=1.4, alpha=0.75)
+        ax.plot(
+            at,
+            effort.expected if effort.reached else effort.low,
+            "^" if censored else marker,
+            color=color,
+            markersize=7,
+            markerfacecolor=color if effort.reached else "none",
+            zorder=5,
+        )
+        if censored and row.name in inks:
+            labels.append((at, effort.expected if effort.reached else effort.low, _share(effort), color))
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.margins(x=0.1, y=0.14)
+    plain_ticks(ax, "y")
+    ax.set_xticks(*size_ticks(sizes))
+    ax.minorticks_off()
+    ax.set_xlabel("batch size (log scale)")
+    scatter_labels(ax, labels)
+    _name(ax, "updates to the target (log scale)", look)
+    if missed:
+        _remark(ax, "triangle: so many repeats got there", look)
+
+
+def _share(effort: Effort) -> str:
+    return f"{effort.reached} of {effort.repeats}"
+
+
+def _remark(ax: Axes, words: str, look: Style) -> None:
+    """How a panel is read, below it on the right."""
+    ax.annotate(
+        words,
+        (1, 0),
+        xycoords="axes fraction",
+        xytext=(0, 4),
+        textcoords="offset points",
+        fontsize=8.2,
+        color=look.muted,
+        ha="right",
+        va="bottom",
+    )

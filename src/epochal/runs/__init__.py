@@ -1,0 +1,36 @@
+"""WHAT is kept: the record of a training, its folder, predictions."""
+
+from epochal.runs.evaluation import Bin, Calibration, Evaluation, Residuals
+from epochal.runs.folder import load, load_record, publish, refuse_existing, save
+from epochal.runs.forecast import ForecastScores, History, Naive, score_forecasts
+from epochal.runs.overlap import Overlap
+from epochal.runs.per_class import ClassFigures, Confused
+from epochal.runs.prediction import Prediction
+from epochal.runs.record import BrokenUpdate, Fitted, Outcome, Run, Scores
+from epochal.runs.threshold import Threshold
+
+__all__ = [
+    "Bin",
+    "BrokenUpdate",
+    "Calibration",
+    "ClassFigures",
+    "Confused",
+    "Evaluation",
+    "Fitted",
+    "ForecastScores",
+    "History",
+    "Naive",
+    "Outcome",
+    "Overlap",
+    "Prediction",
+    "Residuals",
+    "Run",
+    "Scores",
+    "Threshold",
+    "load",
+    "load_record",
+    "publish",
+    "refuse_existing",
+    "save",
+    "score_forecasts",
+]

@@ -1,0 +1,329 @@
+"""From where can a training go on, whatever happened to it?
+
+    checkpoints/200/manifest.json          sealed: the files with sizes and SHA-256, the updates, the identity
+    checkpoints/200/repeats-0.safetensors  what one lane remembers
+    checkpoints/tmp-300-3f…                being written, or left by a writer that died
+    checkpoints/trash-100-9a…              being removed, or left by one
+
+A checkpoint is the folder whose name is the number of updates made. It is written under another name on the
+same file system, file by file, each synced, the manifest last; then the folder is synced, renamed to a name
+that is free, and the folder above synced. What was written is read back and verified before an older
+checkpoint is given up, by renaming it first. So at any moment the newest checkpoint that verifies is the last
+one that was saved, or the one being saved; no other record says which it is, neither a pointer nor a time.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import uuid
+import weakref
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from epochal.errors import Refusal, SaveFailed, reason
+from epochal.runs import disk
+from epochal.runs.disk import Written
+from epochal.runs.manifest import MANIFEST, NAME, Manifest
+from epochal.runs.sealed import parse, seal
+from epochal.runs.tensors import read_tensors, write_tensors
+
+__all__ = ["FOLDER", "Checkpoints", "Loaded", "Piece", "check", "find", "load", "newest"]
+
+FOLDER = "checkpoints"
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
+_LEFT = re.compile(r"(tmp|trash)-.*")
+_ABOUT = "about"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What one lane remembers: one file of a checkpoint."""
+
+    name: str
+    """Letters a to z, digits and hyphens, such as "repeats-0"."""
+    tensors: Mapping[str, NDArray[Any]]
+    """Arrays by name, of any type that safetensors knows, bfloat16 included."""
+    about: Mapping[str, Any]
+    """Plain data, as JSON holds it: no NaN, no infinity."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A checkpoint, read and verified."""
+
+    path: Path
+    updates: int
+    identity: dict[str, Any]
+    pieces: tuple[Piece, ...]
+    passed_over: tuple[str, ...]
+    """A sentence for each later checkpoint that is damaged."""
+
+
+class Checkpoints:
+    """Writes the checkpoints of one run folder; for its one writer, who holds the lock (`lock.locked`).
+
+    Args:
+        folder: the run folder, which must exist. What a dead writer has left in it is removed.
+        identity: JSON that says which training this is; a checkpoint of another one is not taken for its own.
+        keep_every: the checkpoints that are kept besides the last two and the best: every so many-th.
+
+    Raises:
+        Refusal: the folder can't be written.
+    """
+
+    def __init__(self, folder: Path, identity: Mapping[str, Any], keep_every: int | None = None) -> None:
+        if keep_every is not None and keep_every < 1:
+            raise Refusal(f"keep_every must be at least 1; got {keep_every}.")
+        self.folder = folder
+        self._place = folder / FOLDER
+        self._identity: dict[str, Any] = json.loads(json.dumps(identity, allow_nan=False))
+        self._keep_every = keep_every
+        self._copies: dict[str, _Copies] = {}
+        self._manifests: dict[int, Manifest] = {}
+        self._sound: dict[int, bool] = {}
+        if self._place.is_symlink():  # what is given up there would not be the run's
+            raise Refusal(
+                f'"{self._place}" must be a folder in the run folder; it is a link to another place. '
+                "Put the checkpoints themselves there."
+            )
+        try:
+            disk.make_folder(self._place)
+            self._sweep()
+        except OSError as error:
+            raise Refusal(f'the run folder "{folder}" can\'t be written: {reason(error)}.') from error
+        for path in find(folder):
+            with suppress(Refusal):
+                self._manifests[int(path.name)] = Manifest.read(path)
+
+    def newest(self) -> Loaded | None:
+        """The checkpoint with the most updates that verifies, or None; see `passed_over`."""
+        found, self.passed_over = newest(self.folder)
+        if found is not None:
+            manifest = self._manifests[found.updates] = Manifest.read(found.path)
+            self._sound[found.updates] = True
+            for piece in found.pieces:
+                self._copies[piece.name] = _Copies(weakref.ref(piece), manifest.files[piece.name], found.path)
+        return found
+
+    passed_over: tuple[str, ...] = ()
+    """A sentence for each checkpoint that `newest` found damaged, also where none was left."""
+
+    def save(self, updates: int, pieces: Sequence[Piece], value: float | None = None) -> Path:
+        """Save a checkpoint, and give up those that are not kept.
+
+        One of that many updates that verifies is left as it is; a damaged one is replaced. A piece that is
+        the very object that was saved before is linked to the copy in the checkpoint before the last: so it
+        is written twice and no more, and neighbors have no bytes on the disk in common.
+
+        Args:
+            updates: the updates made.
+            pieces: what is to be remembered; not changed until this returns.
+            value: what is monitored, lower is better: the checkpoint with the lowest is kept.
+
+        Raises:
+            SaveFailed: it can't be written; earlier checkpoints are as they were.
+        """
+        _check_names(pieces)
+        path = self._place / str(updates)
+        try:
+            self._sound.pop(updates, None)
+            if not (self._verifies(updates) and self._manifests[updates].identity == self._identity):
+                self._commit(path, pieces, value)
+            self._retain(updates)
+        except OSError as error:
+            raise SaveFailed(
+                f'checkpoint {updates} can\'t be written to "{self._place}": {reason(error)}; {self.left}.'
+            ) from error
+        return path
+
+    @property
+    def left(self) -> str:
+        """What there is when one could not be saved, in words."""
+        return "earlier checkpoints are kept" if find(self.folder) else "there is no earlier checkpoint"
+
+    def _commit(self, path: Path, pieces: Sequence[Piece], value: float | None) -> None:
+        """Write, rename and verify."""
+        number = 1 + max((one.number for one in self._manifests.values()), default=0)
+        finite = None if value is None or not math.isfinite(value) else float(value)
+        updates = int(path.name)
+        files = self._write(path, pieces, Manifest(updates, number, finite, self._identity))
+        try:
+            manifest = check(path)
+        except Refusal as refusal:
+            self._discard([path])
+            raise SaveFailed(
+                f"checkpoint {updates} can't be read back as it was written ({refusal}) "
+                f"The disk may be failing; {self.left}."
+            ) from refusal
+        self._manifests[updates], self._sound[updates] = manifest, True
+        self._copies = {
+            piece.name: _Copies.after(self._copies.get(piece.name), piece, files[piece.name], path)
+            for piece in pieces
+        }
+
+    def _write(self, path: Path, pieces: Sequence[Piece], manifest: Manifest) -> dict[str, Written]:
+        """The protocol, from the new folder to its name; `manifest` is complete but for the files."""
+        temporary = self._place / f"tmp-{path.name}-{uuid.uuid4().hex}"
+        try:
+            disk.make(temporary)
+            files = {piece.name: self._put(_file(temporary, piece.name), piece) for piece in pieces}
+            document = replace(manifest, files=files).to_dict()
+            disk.write(temporary / MANIFEST, [seal(document).encode()])
+            disk.sync(temporary)
+            if os.path.lexists(path):
+                self._discard([path])
+            disk.rename(temporary, path)
+            disk.sync(self._place)
+        except BaseException:
+            with suppress(OSError):
+                disk.remove(temporary)
+            raise
+        return files
+
+    def _put(self, file: Path, piece: Piece) -> Written:
+        """Write a piece, or link it to a copy of the very same, if that is still what it was."""
+        copies = self._copies.get(piece.name)
+        if copies is not None and copies.earlier is not None and copies.of() is piece:
+            source = _file(copies.earlier, piece.name)
+            with suppress(Refusal):
+                disk.check(source, copies.written)
+                if disk.link(source, file):
+                    return copies.written
+        about = json.dumps(piece.about, allow_nan=False)
+        return write_tensors(file, piece.tensors, {_ABOUT: about})
+
+    def _retain(self, saved: int) -> None:
+        """Keep the last two and the best that verify, and every so many-th; give up the rest."""
+        kept = {saved}
+        for updates in sorted(self._manifests, reverse=True):
+            if len(kept) < 2 and self._verifies(updates):
+                kept.add(updates)
+        valued = [(one.value, updates) for updates, one in self._manifests.items() if one.value is not None]
+        kept |= {next((updates for _, updates in sorted(valued) if self._verifies(updates)), saved)}
+        if self._keep_every is not None:
+            kept |= {u for u, one in self._manifests.items() if one.number % self._keep_every == 0}
+        self._discard([path for path in find(self.folder) if int(path.name) not in kept])
+
+    def _verifies(self, updates: int) -> bool:
+        """Whether a checkpoint is sound, as far as was looked since this writer began."""
+        if updates not in self._sound:
+            try:
+                self._manifests[updates] = check(self._place / str(updates))
+                self._sound[updates] = True
+            except Refusal:
+                self._sound[updates] = False
+        return self._sound[updates]
+
+    def _discard(self, paths: Sequence[Path]) -> None:
+        """Rename, so that none is ever seen half removed; then remove."""
+        trash = []
+        for path in paths:
+            trash.append(self._place / f"trash-{path.name}-{uuid.uuid4().hex}")
+            disk.rename(path, trash[-1])
+            self._manifests.pop(int(path.name), None)
+            self._sound.pop(int(path.name), None)
+        if trash:
+            disk.sync(self._place)
+        for one in trash:
+            disk.remove(one)
+
+    def _sweep(self) -> None:
+        """Remove what a writer that died has left."""
+        with os.scandir(self._place) as entries:
+            left = [self._place / entry.name for entry in entries if _LEFT.fullmatch(entry.name)]
+        for one in left:
+            disk.remove(one)
+
+
+@dataclass(frozen=True)
+class _Copies:
+    """Where the object lies that was saved last under a name: in the last checkpoint, and the one before."""
+
+    of: weakref.ref[Piece]
+    written: Written
+    last: Path
+    earlier: Path | None = None
+
+    @classmethod
+    def after(cls, before: _Copies | None, piece: Piece, written: Written, path: Path) -> _Copies:
+        same = before is not None and before.of() is piece and before.written == written
+        return cls(weakref.ref(piece), written, path, before.last if before is not None and same else None)
+
+
+def _check_names(pieces: Sequence[Piece]) -> None:
+    names = [piece.name for piece in pieces]
+    if len(set(names)) < len(names) or not all(map(NAME.fullmatch, names)):
+        raise ValueError(f"pieces must have names of their own, of a-z, 0-9 and hyphens; got {names}")
+
+
+# Reading, which needs no lock -------------------------------------------------------------------------------
+
+
+def find(folder: Path) -> list[Path]:
+    """The checkpoints of a run folder, good or not, from the one with the most updates to the least."""
+    place = folder / FOLDER
+    if not place.is_dir():
+        return []
+    with os.scandir(place) as entries:
+        names = [entry.name for entry in entries if _NUMBER.fullmatch(entry.name)]
+    return [place / name for name in sorted(names, key=int, reverse=True)]
+
+
+def check(path: Path) -> Manifest:
+    """Verify a checkpoint, holding none of its arrays in memory.
+
+    Raises:
+        Refusal: it is damaged.
+    """
+    manifest = Manifest.read(path)
+    for name, written in manifest.files.items():
+        disk.check(_file(path, name), written)
+    return manifest
+
+
+def load(path: Path) -> tuple[Manifest, tuple[Piece, ...]]:
+    """Read and verify a checkpoint.
+
+    Raises:
+        Refusal: it is damaged.
+    """
+    manifest = Manifest.read(path)
+    return manifest, tuple(_piece(path, name, written) for name, written in manifest.files.items())
+
+
+def newest(folder: Path) -> tuple[Loaded | None, tuple[str, ...]]:
+    """The checkpoint of a run folder with the most updates that verifies; and what was passed over for it."""
+    passed_over: list[str] = []
+    for path in find(folder):
+        try:
+            manifest, pieces = load(path)
+        except Refusal as refusal:
+            passed_over.append(f"checkpoint {path.name} is passed over: {refusal}")
+            continue
+        said = tuple(passed_over)
+        return Loaded(path, manifest.updates, manifest.identity, pieces, said), said
+    return None, tuple(passed_over)
+
+
+def _file(path: Path, name: str) -> Path:
+    return path / f"{name}.safetensors"
+
+
+def _piece(path: Path, name: str, written: Written) -> Piece:
+    file = _file(path, name)
+    tensors, metadata = read_tensors(file, written)
+    try:
+        about = parse(metadata[_ABOUT])
+        if not isinstance(about, dict):
+            raise ValueError("what is about it must be an object")
+    except (LookupError, ValueError) as error:
+        raise Refusal(f'"{file}" is damaged: it is not what epochal writes ({error}).') from error
+    return Piece(name, tensors, about)

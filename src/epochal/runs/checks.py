@@ -1,0 +1,184 @@
+"""Can what a run folder says be taken at its word?
+
+It may be damaged, or a stranger's: nothing that it names is imported, no number in it is believed before it
+is in its bounds, and what it says is shown without control characters.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from epochal.data import Task
+from epochal.errors import Refusal
+from epochal.models import MLP, Model, Pairwise, as_model, shapes_of
+from epochal.runs import tensors as files
+from epochal.runs.tensors import Tensors
+
+__all__ = [
+    "Tensors",
+    "check_dtype",
+    "check_shape",
+    "check_task",
+    "damaged",
+    "one_line",
+    "own_model",
+    "predictions_file",
+    "read_table",
+    "read_tensors",
+    "rebuilt_model",
+]
+
+_SCORED = ("validation", "test")
+_DTYPES = ("float32", "float64", "uint8", "int32")
+_MOST = 2**31
+"""Values of one sample, targets, values of a table, at most: a header can't ask for any amount of memory."""
+
+
+def damaged(path: Path, what: str) -> Refusal:
+    """The refusal of a folder that holds what no run writes."""
+    return Refusal(f'the run folder "{path}" is damaged: {what}.')
+
+
+def one_line(value: object) -> str:
+    """What a file says, fit for a sentence: one line, no control characters, not long."""
+    text = "".join(c if c.isprintable() else "?" for c in " ".join(str(value).split()))
+    return (text if len(text) <= 300 else f"{text[:300]}...").rstrip(".")
+
+
+def _there(path: Path, name: str) -> Path:
+    """A file of the folder; a device or a pipe in its place is none."""
+    if not (path / name).is_file():
+        raise FileNotFoundError(name)
+    return path / name
+
+
+def read_table(path: Path, name: str) -> Any:
+    """A table, if it is not larger in memory than any run makes it: a short file can stand for many rows."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(_there(path, name)) as file:
+        values = file.metadata.num_rows * file.metadata.num_columns
+        if values > _MOST:
+            raise damaged(path, f"{name} must hold at most 2^31 values; got {values:,}")
+        return file.read()
+
+
+def read_tensors(path: Path, name: str) -> Tensors:
+    """Arrays by name; not more than the file holds."""
+    return files.read_tensors(_there(path, f"{name}.safetensors"))[0]
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST
+
+
+def check_shape(path: Path, shape: object) -> tuple[int, ...]:
+    """The shape of a sample, as run.json says."""
+    if (
+        not isinstance(shape, list)
+        or not 1 <= len(shape) <= 32
+        or not all(map(_whole, shape))
+        or math.prod(shape) > _MOST
+    ):
+        raise damaged(
+            path,
+            "data.shape must be 1 to 32 whole numbers, at least 1 each and at most 2^31 multiplied; "
+            f"got {one_line(shape)}",
+        )
+    return tuple(shape)
+
+
+def check_dtype(path: Path, name: object) -> np.dtype[Any]:
+    """What samples are kept as, as run.json says."""
+    if name not in _DTYPES:
+        raise damaged(path, f"data.dtype must be one of {', '.join(_DTYPES)}; got {one_line(name)}")
+    return np.dtype(str(name))
+
+
+def check_task(path: Path, value: dict[str, Any]) -> Task:
+    """The task, as run.json says."""
+    if not _whole(value["targets"]):
+        raise damaged(
+            path, f"task.targets must be a whole number, 1 to 2^31; got {one_line(value['targets'])}"
+        )
+    return Task.from_dict(value)
+
+
+def own_model(model: Any, shape: tuple[int, ...], dtype: np.dtype[Any], task: Task) -> Model:
+    """The caller's model, which must have variables for such samples; an error here is not the folder's."""
+    from epochal.models.imported import NamedModel
+
+    try:
+        if isinstance(model, str):
+            chosen: Model = NamedModel.of(model, shape, task.outputs)
+        else:
+            chosen = as_model(model, task.outputs)
+        shapes_of(chosen, shape, dtype)
+        return chosen
+    except Refusal:
+        raise
+    except Exception as error:
+        raise Refusal(
+            f"the model does not fit the run: {type(error).__name__}: {one_line(error)}."
+        ) from error
+
+
+def rebuilt_model(
+    path: Path, settings: dict[str, Any], shape: tuple[int, ...], task: Task, tensors: Tensors
+) -> Model:
+    """The built-in model that the settings describe; one of the caller's own has to be given."""
+    kind = settings.get("kind")
+    if kind == "mlp":
+        model = MLP.from_dict(settings).with_outputs(task.outputs)
+        # Before it is traced: the layers must be those in the file, however many the settings claim.
+        sizes = (math.prod(shape), *model.hidden, model.outputs)
+        for layer, size in enumerate(pairwise(sizes)):
+            kernel = tensors.get(f"0/params/{layer}/kernel")
+            if kernel is None or kernel.shape != size:
+                found = "none" if kernel is None else kernel.shape
+                raise damaged(
+                    path,
+                    f"layer {layer} must be {one_line(size)} as the settings say; the file has {found}",
+                )
+        return model
+    if kind in ("cnn", "lstm", "gru", "text", "stateful"):
+        from epochal.nn import NETWORKS
+
+        network = NETWORKS[kind].from_dict(settings).with_outputs(task.outputs)
+        if network.depth > len(tensors):
+            raise damaged(
+                path, f"the settings have {network.depth:,} layers; the file has {len(tensors):,} arrays"
+            )
+        return network
+    if kind == "pairwise" and isinstance(settings.get("of"), dict) and len(shape) > 1:
+        return Pairwise(rebuilt_model(path, settings["of"], shape[1:], task, tensors))
+    if kind == "import":
+        name = settings["path"]
+        if not isinstance(name, str) or not re.fullmatch(r"\w+(\.\w+)*:\w+", name):
+            raise damaged(
+                path, f'settings.model.path must be package.module:function; got "{one_line(name)}"'
+            )
+        raise Refusal(
+            f"the run was trained with the model {name} of your own; name it again: --model {name}, "
+            f'or epochal.load(folder, model="{name}").'
+        )
+    raise Refusal(
+        f"the run was trained with a model of your own ({one_line(kind)}); give it: "
+        "epochal.load(folder, model=...), or --model MODULE:FUNCTION."
+    )
+
+
+def predictions_file(folder: Path, part: str) -> Path:
+    """The file with the predictions of a part; nothing else becomes part of a name."""
+    if part not in _SCORED:
+        raise Refusal(
+            f'scores must be of {" or ".join(_SCORED)}; got "{one_line(part)}". '
+            "Save the run again with epochal."
+        )
+    return folder / f"predictions-{part}.parquet"

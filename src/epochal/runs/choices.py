@@ -1,0 +1,166 @@
+"""Folders that hold a comparison or an advice, as the commands for runs find and name them.
+
+Beside the finished trainings (`choose.store`) such a folder has choice.json: which command makes it, and,
+when it has ended, what came out of it and which command trains as it says.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from epochal.errors import Refusal
+from epochal.common.printable import one_line
+from epochal.runs import disk
+from epochal.runs.sealed import read_sealed, seal
+
+__all__ = ["CHOICE", "ChoiceFolder", "keep_choice", "read_choice", "refuse_choice"]
+
+CHOICE = "choice.json"
+TRIALS = "trials.jsonl"
+_REQUEST = "request.json"
+_MOST_REQUEST = 64 << 20
+_FOLDER = "folder=... in Python"
+_KINDS = {"comparison": "a comparison", "advice": "an advice"}
+
+
+@dataclass(frozen=True)
+class ChoiceFolder:
+    """A folder with a comparison or an advice.
+
+    Args:
+        folder: where it is.
+        kind: "comparison" or "advice".
+        command: the words of the command line that makes it, and goes on with it; none if made in Python.
+        train: those of the one that trains as it says; none until it has ended, or if made in Python.
+        result: what came out of it, as `to_dict` gives it; None until it has ended.
+        trainings: how many are kept.
+    """
+
+    folder: Path
+    kind: str
+    command: tuple[str, ...]
+    train: tuple[str, ...]
+    result: Mapping[str, Any] | None
+    trainings: int
+
+    @property
+    def called(self) -> str:
+        """The kind with its article."""
+        return _KINDS[self.kind]
+
+    @property
+    def answer(self) -> str:
+        """What came out of it, in a sentence; empty until it has ended."""
+        found = None if self.result is None else self.result.get("answer")
+        return one_line(found, 400) if isinstance(found, str) else ""
+
+    @property
+    def way_on(self) -> str:
+        """How it goes on, if it has not ended: a sentence without its subject."""
+        kept = "1 training is kept" if self.trainings == 1 else f"{self.trainings:,} trainings are kept"
+        return f"has not ended ({kept}); {self.again} goes on with it"
+
+    @property
+    def again(self) -> str:
+        """What makes it again, or goes on with it, from the trainings that are kept."""
+        return f"`{shlex.join(self.command)}`" if self.command else f"the same call with {_FOLDER}"
+
+    @property
+    def sentence(self) -> str:
+        """What the folder is, and what to do with it, where a trained run is needed."""
+        said = f'"{self.folder}" holds {self.called}'
+        if self.result is None:
+            return f"{said} that {self.way_on}."
+        if self.result.get("recommended") is False:
+            return f"{said} that recommends nothing; it keeps no trained network."
+        which = "its best setting" if self.kind == "comparison" else "what it advises"
+        how = f"`{shlex.join(self.train)}`" if self.train else f"`fit(model, data, **{self.kind}.options)`"
+        return f"{said}, which keeps no trained network; {how} trains with {which}."
+
+
+def read_choice(folder: str | Path) -> ChoiceFolder | None:
+    """What a folder holds, if that is a comparison or an advice; None for anything else."""
+    path = Path(folder)
+    kind = _kind(path)
+    if kind is None:
+        return None
+    found: Mapping[str, Any] = {}
+    with suppress(Refusal):
+        if (path / CHOICE).is_file():
+            found = read_sealed(path / CHOICE)
+    result = found.get("result")
+    lines = (path / TRIALS).read_bytes().count(b"\n") if (path / TRIALS).is_file() else 0
+    return ChoiceFolder(
+        path,
+        kind,
+        _words(found.get("command")),
+        _words(found.get("train")),
+        result if isinstance(result, dict) else None,
+        lines,
+    )
+
+
+def refuse_choice(folder: str | Path) -> None:
+    """Refuse a folder that holds a comparison or an advice where a trained run is needed."""
+    found = read_choice(folder)
+    if found is not None:
+        raise Refusal(found.sentence)
+
+
+def keep_choice(
+    folder: str | Path,
+    result: Mapping[str, Any] | None = None,
+    *,
+    command: Sequence[str] = (),
+    train: Sequence[str] = (),
+) -> None:
+    """Write choice.json: what came out, if it has ended, and the command lines that make it and train by it.
+
+    A command line that is not given stays what it was.
+    """
+    path = Path(folder)
+    before: Mapping[str, Any] = {}
+    with suppress(Refusal):
+        if (path / CHOICE).is_file():
+            before = read_sealed(path / CHOICE)
+    document = {
+        "command": list(command) or before.get("command", []),
+        "train": list(train) or before.get("train", []),
+        "result": result if result is not None else before.get("result"),
+    }
+    partial = path / f"{CHOICE}.partial"
+    if os.path.lexists(partial):
+        disk.remove(partial)
+    disk.write(partial, [seal(document).encode()])
+    disk.replace(partial, path / CHOICE)
+
+
+def _kind(path: Path) -> str | None:
+    """Which kind of choice a folder's request.json asks for; None for a run's, or none."""
+    file = path / _REQUEST
+    if not file.is_file() or (path / "run.json").exists() or (path / "lock").exists():
+        return None
+    try:
+        if file.stat().st_size > _MOST_REQUEST:
+            return None
+        request = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(request, dict):
+        return None
+    kind = request.get("kind") or request.get("what")
+    return kind if isinstance(kind, str) and kind in _KINDS else None
+
+
+def _words(value: object) -> tuple[str, ...]:
+    """A command line of epochal; whatever else a folder says is no command to be shown."""
+    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+        return ()
+    return tuple(map(one_line, value)) if value[:1] == ["epochal"] else ()

@@ -1,0 +1,135 @@
+"""Of which files does a finished run consist, and are they what was written?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from epochal.errors import Refusal
+from epochal.models.starts import Initial
+from epochal.runs import disk
+from epochal.runs.checks import damaged, one_line
+from epochal.runs.choices import refuse_choice
+from epochal.runs.disk import Written
+from epochal.runs.sealed import LIMIT, parse, unseal
+
+__all__ = [
+    "FORMAT",
+    "HISTORY",
+    "PAGE",
+    "PARAMETERS",
+    "REQUEST",
+    "RESULTS",
+    "RUN",
+    "check_files",
+    "check_start",
+    "listed",
+    "read_run",
+]
+
+FORMAT = 2
+RUN = "run.json"
+REQUEST = "request.json"
+"""What was asked for, so that it can be asked for again."""
+PAGE = "report.html"
+HISTORY = "history.parquet"
+_TABLES = ("metrics.parquet", "split.parquet")
+PARAMETERS = ("best.safetensors", "last.safetensors", "scaling.safetensors")
+_OPTIONAL = ("predictions-validation.parquet", "predictions-test.parquet", HISTORY)
+RESULTS = (*_TABLES, *PARAMETERS, *_OPTIONAL, PAGE)
+"""The files that run.json lists, those that not every run has included."""
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """What run.json says.
+
+    Raises:
+        Refusal: no run folder, one whose training has not ended, damaged, or written by another version.
+    """
+    file = folder / RUN
+    if not file.is_file():
+        refuse_choice(folder)
+        if (folder / REQUEST).is_file():
+            raise Refusal(
+                f'the run in "{folder}" has not ended: it has no {RUN}. '
+                f"`epochal resume {folder}` goes on with it."
+            )
+        raise Refusal(f'"{folder}" is not a run folder: it has no {RUN}. `epochal runs` lists the runs here.')
+    text = disk.read(file, limit=LIMIT).tobytes()
+    try:
+        document = parse(text)
+        format_ = document["format"]
+    except (ValueError, LookupError, TypeError) as error:
+        raise Refusal(f'"{file}" is damaged: {one_line(error)}.') from error
+    # Another version may seal in another way, so its number is looked at first.
+    if format_ != FORMAT:
+        raise Refusal(
+            f'"{folder}" has run format {one_line(format_)}; this version of epochal reads {FORMAT}.'
+        )
+    return unseal(text, file)
+
+
+def listed(folder: Path, document: Mapping[str, Any]) -> dict[str, Written]:
+    """The files that run.json lists, by name.
+
+    Raises:
+        Refusal: a name that no file of a run has, or a file that every run has is not listed.
+    """
+    files = document.get("files")
+    if not isinstance(files, dict):
+        raise damaged(folder, f"{RUN} lists no files")
+    for name in files:
+        if name not in RESULTS:
+            raise damaged(folder, f'{RUN} lists "{one_line(name)}", which is no file of a run')
+    for name in (*_TABLES, *PARAMETERS):
+        if name not in files:
+            raise damaged(folder, f"{RUN} does not list {name}")
+    try:
+        return {name: Written.from_dict(value) for name, value in files.items()}
+    except ValueError as error:
+        raise damaged(folder, f"{RUN} lists files without size or hash") from error
+
+
+def check_start(initial: Any) -> None:
+    """Refuse parameters to start from that are of a run, as its run.json says, and were changed since.
+
+    Args:
+        initial: as `fit` takes it; what is no file of a run is looked at by others.
+    """
+    given = initial.path if isinstance(initial, Initial) else initial
+    if not isinstance(given, str | Path):
+        return
+    path = Path(given).expanduser()
+    file = path / PARAMETERS[0] if path.is_dir() else path
+    if not file.is_file() or not (file.parent / RUN).is_file():
+        return
+    try:
+        files = listed(file.parent, read_run(file.parent))
+    except Refusal:
+        if path.is_dir():
+            raise
+        return  # a file that lies beside a run.json of somebody else's
+    if file.name in files:
+        disk.check(file, files[file.name])
+
+
+def check_files(folder: Path, document: Mapping[str, Any], parameters: bool) -> None:
+    """Refuse a folder in which a file is missing, is another than was written, or is one too many.
+
+    Args:
+        folder: the run folder.
+        document: what run.json says.
+        parameters: whether those files are looked at, too, that hold parameters. The page never is: it can be
+            written again.
+    """
+    files = listed(folder, document)
+    for name, written in files.items():
+        if name == PAGE or (name in PARAMETERS and not parameters):
+            continue
+        if not (folder / name).is_file():
+            raise Refusal(f'the run folder "{folder}" lacks {name}.')
+        disk.check(folder / name, written)
+    for name in _OPTIONAL:
+        if name not in files and (folder / name).exists():
+            raise damaged(folder, f"it has {name}, which {RUN} does not list")

@@ -1,0 +1,280 @@
+"""Evaluate a trained run on labeled data."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.curves import Summary, summarize
+from epochal.data import Dataset
+from epochal.data.files.reading import AS_FOUND, Reading
+from epochal.errors import Refusal
+from epochal.models import METRICS, bounds_of, metrics_for
+from epochal.models.losses import LOSSES, loss_for
+from epochal.runs.evaluation import Bin, Calibration, Evaluation, Residuals
+from epochal.runs.figures import blocks_of, ensemble_figures, logits_of, mean_loss, measured, summaries
+from epochal.runs.forecast import ForecastScores, score_forecasts
+from epochal.runs.overlap import hashes_of, overlap_of
+from epochal.runs.per_class import decided, label_confusion, per_class
+from epochal.runs.predict import in_units, outputs_of, read_samples
+
+if TYPE_CHECKING:
+    from epochal.runs.record import Run
+
+__all__ = ["calibrate", "evaluate"]
+
+_BINS = 10
+_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+Floats = NDArray[np.float64]
+
+
+def evaluate(
+    run: Run,
+    data: Any,
+    targets: Any = None,
+    *,
+    parameters: str = "best",
+    skip_bad: bool = False,
+    reading: Reading = AS_FOUND,
+) -> Evaluation:
+    """See `Run.evaluate`; `reading` says how a file is read."""
+    if parameters not in ("best", "last"):
+        raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
+    if targets is not None:
+        data = (data, targets)
+    dataset = read_samples(run, data, skip_bad, partial=True, reading=reading)
+    dataset, notes = _labeled(run, dataset)
+    assert dataset.targets is not None
+    outputs = outputs_of(run, dataset, parameters)
+    each = [in_units(run, fitted, found, dataset) for fitted, found in zip(run.fitted, outputs, strict=True)]
+    evaluation = Evaluation(
+        task=run.task,
+        target=run.data["target"],
+        source=dataset.source,
+        rows=dataset.samples,
+        metrics={},
+        ensemble={},
+        overlap=overlap_of(run, dataset),
+        parameters=parameters,
+        threshold=run.threshold,
+        noticed=(*dataset.notes, *notes, *_left_out(run), *run.remarks),
+    )
+    losses = _losses(run, outputs, dataset)
+    if run.task.is_multilabel:
+        return _of_labels(run, evaluation, np.stack(each), dataset, losses)
+    if run.task.is_classification:
+        return _of_classes(run, evaluation, np.stack(each), dataset, losses)
+    return _of_numbers(run, evaluation, np.stack(each), dataset, losses)
+
+
+def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
+    """The samples whose target is known, and a note on the others."""
+    name = run.data["target"]
+    if dataset.targets is None:
+        why = [note for note in dataset.notes if "targets are not used" in note]
+        raise Refusal(
+            why[0].replace("the targets are not used", "fill them in, or leave those rows out")
+            if why
+            else f'to evaluate, {dataset.source} must have the target "{name}"; it has none. '
+            "Predictions need no target: use predict."
+        )
+    targets: NDArray[Any] = np.asarray(dataset.targets).reshape(dataset.samples, -1)
+    there = np.isfinite(targets) if run.task.is_regression else targets >= 0
+    known: NDArray[np.bool_] = np.asarray(there.all(axis=1))
+    if known.all():
+        return dataset, []
+    if not known.any():
+        why = [note for note in dataset.notes if "training did not have" in note]
+        none = f'no row of {dataset.source} has a target "{name}" that the run was trained for.'
+        raise Refusal(
+            why[0].replace("they count in no figure", "nothing is left to evaluate") if why else none
+        )
+    if dataset.timeline is not None:
+        raise Refusal(f'"{name}" must have no missing values where windows are evaluated.')
+    left = int((~known).sum())
+    return dataset.only(np.flatnonzero(known)), [
+        f"{left:,} of {len(known):,} rows are left out: they have no {name}, or one that training did "
+        "not have."
+    ]
+
+
+def _left_out(run: Run) -> list[str]:
+    """A note on metrics of the user's own, whose functions no run holds."""
+    names = ", ".join(run.settings.get("own_metrics", {}))
+    return [f"your own metrics ({names}) are not evaluated here: a run does not hold them."] if names else []
+
+
+def _losses(run: Run, outputs: Sequence[Floats], dataset: Dataset) -> list[Floats]:
+    """The losses of each repeat, as training had them; nothing for a loss of one's own."""
+    if run.settings["loss"] not in LOSSES:
+        return []
+    _, loss = loss_for(run.settings["loss"], run.task.kind)
+    found = []
+    for fitted, values in zip(run.fitted, outputs, strict=True):
+        targets = np.asarray(dataset.targets)
+        if fitted.target_scaling is not None:
+            targets = fitted.target_scaling.apply(targets)
+        found.append(np.asarray(loss(jnp.asarray(values), jnp.asarray(targets)), np.float64))
+    return found
+
+
+def _over_repeats(
+    run: Run, scores: Sequence[Floats], targets: NDArray[Any], dataset: Dataset, losses: Sequence[Floats]
+) -> dict[str, Summary]:
+    """Each figure over the repeats, which share the samples."""
+    hashes, ordered = hashes_of(dataset), dataset.timeline is not None
+    block = blocks_of(hashes if len(hashes) and not ordered else np.arange(dataset.samples), ordered)
+    metrics, found = metrics_for(run.task.kind), []
+    for number, one in enumerate(scores):
+        loss = functools.partial(mean_loss, losses[number], dataset.sample_weight) if losses else None
+        found.append(measured(metrics, one, targets, run.task, block, loss))
+    return summaries(found, dataset.samples, run.settings["loss"])
+
+
+def _of_classes(
+    run: Run, found: Evaluation, each: Floats, dataset: Dataset, losses: Sequence[Floats]
+) -> Evaluation:
+    """Metrics, confusion, class table and calibration from probabilities `(repeats, n, classes)`."""
+    targets, classes = np.asarray(dataset.targets), run.task.classes
+    mean = each.mean(axis=0)
+    ensemble = ensemble_figures(mean, targets, run.task, dataset.sample_weight, loss=bool(losses))
+    cuts = [None] * len(each) if run.threshold is None else run.threshold.per_repeat.per_repeat
+    counts = np.stack(
+        [_counts(_decided(one, cut), targets, len(classes)) for one, cut in zip(each, cuts, strict=True)]
+    )
+    together = _counts(
+        _decided(mean, None if run.threshold is None else run.threshold.value), targets, len(classes)
+    )
+    at, ensemble_at = {}, {}
+    if run.threshold is not None:
+        at = {
+            name: summarize(values, bounds_of(name, "log_loss")) for name, values in decided(counts).items()
+        }
+        ensemble_at = {name: float(values[0]) for name, values in decided(together[None]).items()}
+    return replace(
+        found,
+        metrics=_over_repeats(
+            run, [logits_of(shares, run.task) for shares in each], targets, dataset, losses
+        ),
+        ensemble=ensemble,
+        at_threshold=at,
+        ensemble_at_threshold=ensemble_at,
+        confusion=counts,
+        ensemble_confusion=together,
+        per_class=per_class(counts, classes),
+        calibration=calibrate(each, targets, classes),
+    )
+
+
+def _decided(shares: Floats, threshold: float | None) -> NDArray[np.int64]:
+    return shares.argmax(axis=1) if threshold is None else (shares[:, 1] > threshold).astype(np.int64)
+
+
+def _counts(predicted: NDArray[np.int64], true: NDArray[Any], classes: int) -> NDArray[np.int64]:
+    counts = np.zeros((classes, classes), np.int64)
+    np.add.at(counts, (true, predicted), 1)
+    return counts
+
+
+def calibrate(each: Floats, targets: NDArray[Any], classes: Sequence[str]) -> Calibration:
+    """The reliability of probabilities `(repeats, n, classes)` against class ids `(n,)`; see `Calibration`.
+
+    >>> shares = np.array([[[0.2, 0.8]] * 4 + [[0.9, 0.1]] * 4])
+    >>> found = calibrate(shares, np.array([1, 1, 1, 0, 0, 0, 0, 0]), ("no", "yes"))
+    >>> round(found.error, 3), [(one.samples, one.observed) for one in found.bins if one.samples]
+    (0.075, [(4, 0.0), (4, 0.75)])
+    """
+
+    def pairs(shares: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+        if len(classes) == 2:
+            return shares[:, 1], targets == 1
+        return shares.max(axis=1), shares.argmax(axis=1) == targets
+
+    bins = _binned(*pairs(each.mean(axis=0)))
+    of = (
+        f'the probability of "{classes[1]}"' if len(classes) == 2 else "the confidence in the predicted class"
+    )
+    errors = summarize([_error(_binned(*pairs(shares))) for shares in each], (0.0, 1.0))
+    return Calibration(of, bins, _error(bins), errors)
+
+
+def _binned(shares: Floats, hits: NDArray[np.bool_]) -> tuple[Bin, ...]:
+    place = np.clip(np.ceil(shares * _BINS).astype(int) - 1, 0, _BINS - 1)
+    bins = []
+    for number in range(_BINS):
+        own = place == number
+        count = int(own.sum())
+        predicted, observed = (float(one[own].mean()) if count else np.nan for one in (shares, hits))
+        bins.append(Bin(number / _BINS, (number + 1) / _BINS, count, predicted, observed))
+    return tuple(bins)
+
+
+def _error(bins: Sequence[Bin]) -> float:
+    samples = sum(one.samples for one in bins)
+    return sum(one.samples * abs(one.observed - one.predicted) for one in bins if one.samples) / samples
+
+
+def _of_labels(
+    run: Run, found: Evaluation, each: Floats, dataset: Dataset, losses: Sequence[Floats]
+) -> Evaluation:
+    """Metrics, the table of the labels and calibration from probabilities `(repeats, n, labels)`."""
+    targets, labels = np.asarray(dataset.targets), run.task.classes
+    mean = each.mean(axis=0)
+    ensemble = ensemble_figures(mean, targets, run.task, dataset.sample_weight, loss=bool(losses))
+    counts = np.stack([label_confusion(targets > 0, shares > 0.5) for shares in each])
+    pooled = np.stack([1 - each, each], axis=-1).reshape(len(each), -1, 2)
+    calibration = calibrate(pooled, (targets > 0).astype(np.int64).ravel(), ("", "a label"))
+    return replace(
+        found,
+        metrics=_over_repeats(
+            run, [logits_of(shares, run.task) for shares in each], targets, dataset, losses
+        ),
+        ensemble=ensemble,
+        confusion=counts,
+        ensemble_confusion=label_confusion(targets > 0, mean > 0.5),
+        per_class=per_class(counts, labels),
+        calibration=replace(calibration, of="the probabilities of all labels"),
+    )
+
+
+def _of_numbers(
+    run: Run, found: Evaluation, each: Floats, dataset: Dataset, losses: Sequence[Floats]
+) -> Evaluation:
+    """Metrics and residuals from numbers `(repeats, n, targets)` in the target's units."""
+    line, targets = dataset.timeline, np.asarray(dataset.targets, np.float64)
+    targets = targets.reshape(len(targets), -1)
+    if line is not None:
+        targets = line.restored(targets, np.arange(len(targets)))
+    mean = each.mean(axis=0)
+    ensemble = ensemble_figures(mean, targets, run.task)
+    if losses:
+        ensemble["loss"] = float("nan")
+    width = targets.shape[1]
+    names = [run.data["target"] + (f" {k + 1}" if width > 1 else "") for k in range(width)]
+    forecasts: ForecastScores | None = None
+    if line is not None:
+        names = [f"{k + 1} ahead" for k in range(width)]
+        index = np.arange(len(targets))
+        true = np.broadcast_to(targets, each.shape)
+        forecasts = score_forecasts(true, each, line, [index] * len(each))
+    return replace(
+        found,
+        metrics=_over_repeats(run, list(each), targets, dataset, losses),
+        ensemble=ensemble,
+        residuals=tuple(_residuals(name, mean[:, k], targets[:, k]) for k, name in enumerate(names)),
+        forecasts=forecasts,
+    )
+
+
+def _residuals(name: str, predicted: Floats, true: Floats) -> Residuals:
+    error = predicted - true
+    values = np.quantile(error, _QUANTILES)
+    figures = {one: float(METRICS[one].function(predicted, true, 0, np)) for one in ("rmse", "mae", "r2")}
+    quantiles = dict(zip(_QUANTILES, map(float, values), strict=True))
+    return Residuals(name, quantiles, float(error[np.abs(error).argmax()]), **figures)

@@ -1,0 +1,225 @@
+"""What a trained run reaches on labeled data: the record of an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.curves import Summary
+from epochal.data import Task
+from epochal.errors import require
+from epochal.common.faces import of_new_data
+from epochal.runs.forecast import ForecastScores
+from epochal.runs.overlap import Overlap
+from epochal.runs.per_class import ClassFigures, Confused, most_confused
+from epochal.runs.saving import plain
+from epochal.runs.threshold import Threshold
+
+__all__ = ["Bin", "Calibration", "Evaluation", "Residuals"]
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Samples whose probability lies in (low, high], 0 counting to the first bin.
+
+    `predicted` is their mean probability, `observed` the share of them where it came true; NaN for none.
+    """
+
+    low: float
+    high: float
+    samples: int
+    predicted: float
+    observed: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Whether probabilities are what they say: of samples with 0.8, are 80 % so?
+
+    Of two classes it is about the probability of the second; of labels, about those of all of them together;
+    of several classes, about that of the predicted one (its confidence), as in Guo et al. 2017, "On
+    calibration of modern neural networks", section 2.
+
+    Args:
+        of: what the probabilities are of.
+        bins: ten of equal width, by the mean probabilities of the ensemble.
+        error: the expected calibration error of the ensemble: the mean over samples of |observed - predicted|
+            of their bin, equation 3 there. Few samples make it larger than it is.
+        per_repeat: that of each repeat.
+    """
+
+    of: str
+    bins: tuple[Bin, ...]
+    error: float
+    per_repeat: Summary
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """Predicted less true of one target, in its units, by the mean over repeats.
+
+    `quantiles` are by share: {0.05: ..., 0.5: the median, ...}; `rmse`, `mae` and `r2` are the ensemble's.
+    """
+
+    name: str
+    quantiles: Mapping[float, float]
+    largest: float
+    rmse: float
+    mae: float
+    r2: float
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What a run reaches on labeled data; `print(evaluation)` shows it.
+
+    Args:
+        task: what is predicted; `target` its name.
+        source: the data, in words.
+        rows: the samples that were scored; those without a known target are not.
+        metrics: each over repeats: mean, standard deviation, 95 % interval.
+        ensemble: each of the mean over repeats of the predictions, which is what `predict` gives.
+        at_threshold: the metrics that rest on decisions, with the threshold of the run; empty without one.
+        ensemble_at_threshold: likewise of the ensemble.
+        confusion: (repeats, true, predicted) counts, by the run's threshold if it has one; of labels
+            (repeats, labels, 2, 2); None for numbers.
+        ensemble_confusion: (true, predicted) counts of the ensemble; of labels (labels, 2, 2).
+        per_class: precision, recall, F1 and samples of each class, over repeats, by the same decisions.
+        calibration: whether probabilities are what they say; None for numbers.
+        residuals: of each target; empty for classes.
+        forecasts: for windows of a series, by step ahead and against naive forecasts; None for other data.
+        overlap: which rows the run was trained on.
+        parameters: "best" or "last".
+        threshold: what decides between two classes, if not a probability of one half.
+        noticed: what was noticed about the data, one sentence each, in the words of the command line;
+            `notes` has those of Python.
+    """
+
+    task: Task
+    target: str
+    source: str
+    rows: int
+    metrics: dict[str, Summary]
+    ensemble: dict[str, float]
+    overlap: Overlap
+    parameters: str = "best"
+    at_threshold: dict[str, Summary] = field(default_factory=dict)
+    ensemble_at_threshold: dict[str, float] = field(default_factory=dict)
+    confusion: NDArray[np.int64] | None = None
+    ensemble_confusion: NDArray[np.int64] | None = None
+    per_class: dict[str, ClassFigures] = field(default_factory=dict)
+    calibration: Calibration | None = None
+    residuals: tuple[Residuals, ...] = ()
+    forecasts: ForecastScores | None = None
+    noticed: tuple[str, ...] = ()
+    threshold: Threshold | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was noticed about the data, one sentence each, in the words of Python."""
+        return tuple(map(of_new_data, self.noticed))
+
+    @property
+    def repeats(self) -> int:
+        """How many repeats were evaluated."""
+        return len(next(iter(self.metrics.values())).per_repeat)
+
+    def most_confused(self, most: int = 10) -> list[Confused]:
+        """Which classes the ensemble takes for which, the most frequent first; none for regression."""
+        if self.ensemble_confusion is None or self.task.is_multilabel:
+            return []
+        return most_confused(self.ensemble_confusion[None], self.task.classes, most)
+
+    @property
+    def table(self) -> list[dict[str, Any]]:
+        """One mapping for each metric: mean, sd and interval over repeats, and the ensemble's."""
+        rows = []
+        for name, summary, together in self.figures:
+            low, high = summary.ci95 or (None, None)
+            rows.append(
+                {
+                    "metric": name,
+                    "mean": summary.mean,
+                    "sd": summary.sd,
+                    "low": low,
+                    "high": high,
+                    "repeats": summary.repeats,
+                    "ensemble": together,
+                }
+            )
+        return [dict(plain(row)) for row in rows]
+
+    @property
+    def figures(self) -> list[tuple[str, Summary, float]]:
+        """Each metric: its name, its values over repeats, and the ensemble's."""
+        with_it = [
+            (f"{name} at the threshold", summary, self.ensemble_at_threshold[name])
+            for name, summary in self.at_threshold.items()
+        ]
+        return [(name, summary, self.ensemble[name]) for name, summary in self.metrics.items()] + with_it
+
+    def to_arrow(self) -> Any:
+        """The table of the metrics as an Arrow table."""
+        import pyarrow as pa
+
+        numbers = ("mean", "sd", "low", "high", "ensemble")
+        kinds = {name: pa.float64() for name in numbers} | {"metric": pa.string(), "repeats": pa.int64()}
+        names = ("metric", "mean", "sd", "low", "high", "repeats", "ensemble")
+        return pa.Table.from_pylist(self.table, schema=pa.schema([(name, kinds[name]) for name in names]))
+
+    def to_pandas(self) -> Any:
+        """The table of the metrics as a pandas data frame, by metric."""
+        require("pandas", extra="pandas", purpose="a data frame")
+        return self.to_arrow().to_pandas().set_index("metric")
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as JSON holds it: what is not finite is None."""
+        found: dict[str, Any] = {
+            "source": self.source,
+            "target": self.target,
+            "task": self.task.to_dict(),
+            "rows": self.rows,
+            "repeats": self.repeats,
+            "parameters": self.parameters,
+            "metrics": {name: summary.to_dict() for name, summary in self.metrics.items()},
+            "ensemble": self.ensemble,
+            "at_threshold": {name: summary.to_dict() for name, summary in self.at_threshold.items()},
+            "ensemble_at_threshold": self.ensemble_at_threshold,
+            "threshold": None if self.threshold is None else self.threshold.to_dict(),
+            "confusion": None if self.confusion is None else self.confusion.tolist(),
+            "ensemble_confusion": None
+            if self.ensemble_confusion is None
+            else self.ensemble_confusion.tolist(),
+            "per_class": {name: figures.to_dict() for name, figures in self.per_class.items()},
+            "calibration": None
+            if self.calibration is None
+            else asdict(self.calibration) | {"per_repeat": self.calibration.per_repeat.to_dict()},
+            "residuals": [asdict(one) for one in self.residuals],
+            "forecasts": None if self.forecasts is None else self.forecasts.to_dict(),
+            "overlap": asdict(self.overlap) | {"sentence": self.overlap.sentence},
+            "notes": list(self.notes),
+        }
+        return dict(plain(found))
+
+    def summary(self, width: int = 100) -> str:
+        """All of it as text of at most so many columns."""
+        from epochal.runs.evaluation_text import text
+
+        return text(self, width)
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def __repr__(self) -> str:
+        name = next(name for name in self.metrics if name != "loss")
+        summary = self.metrics[name]
+        return f"<Evaluation of {self.rows:,} rows of {self.source}: {name} {summary}>"
+
+    def _repr_html_(self) -> str:
+        from epochal.report.notebook.runs import evaluation_html
+
+        return evaluation_html(self)

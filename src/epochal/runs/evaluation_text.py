@@ -1,0 +1,216 @@
+"""An evaluation as titles and lines of text, for a terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from epochal.curves import Summary
+from epochal.common.metric_names import label_of
+from epochal.common.layout import aligned, folded
+from epochal.common.printable import one_line
+from epochal.runs.evaluation import Calibration, Evaluation, Residuals
+from epochal.runs.threshold import Threshold
+
+__all__ = ["MOST_CLASSES", "by_threshold", "cells", "distinct", "heading", "sections", "spread", "text"]
+
+MOST_CLASSES = 12
+_MOST_PAIRS = 8
+_MOST_STEPS = 12
+_NAME = 17
+"""Characters of a class name."""
+Section = tuple[str, list[str]]
+
+
+def text(found: Evaluation, width: int) -> str:
+    """The whole evaluation as one text."""
+    lines = [heading(found)]
+    for title, rows in sections(found, width - 2, found.notes):
+        lines += ["", title, folded(rows, width)]
+    return "\n".join(lines)
+
+
+def heading(found: Evaluation) -> str:
+    """What was evaluated, in a sentence."""
+    over = "1 repeat" if found.repeats == 1 else f"{found.repeats} repeats"
+    which = "" if found.parameters == "best" else ", the last parameters"
+    noun = "rows" if found.forecasts is None else "windows"
+    return f'{found.rows:,} {noun} of {found.source}, target "{found.target}", {over}{which}'
+
+
+def sections(found: Evaluation, width: int, notes: Sequence[str]) -> list[Section]:
+    """Titles with their lines; those of tables are at most `width` wide as far as that is possible.
+
+    `notes` are those of the evaluation, in the words of the face that shows them.
+    """
+    made = [
+        ("Overlap with the training data", [found.overlap.sentence] if found.overlap.sentence else []),
+        _metrics(found),
+        _steps(found),
+        ("Threshold", [] if found.threshold is None else [str(found.threshold)]),
+        *_classes(found),
+        _confusion(found, width),
+        _calibration(found.calibration),
+        _residuals(found.residuals, width),
+        ("Notes", list(notes)),
+    ]
+    return [(title, lines) for title, lines in made if lines]
+
+
+def _metrics(found: Evaluation) -> Section:
+    several = found.repeats > 1
+    rows: list[tuple[str, ...]] = [("", "mean ± sd", "95 % interval", "ensemble") if several else ("", "")]
+    for name, summary, together in found.figures:
+        words = _said(name)
+        if several:
+            rows.append((words, *cells(summary), _value(together, summary)))
+        else:
+            rows.append((words, summary.written(summary.mean)))
+    if several:
+        return f"Metrics over {found.repeats} repeats, and of their mean prediction (ensemble)", aligned(rows)
+    return "Metrics (1 repeat: no interval)", aligned(rows[1:])
+
+
+def _said(name: str) -> str:
+    first, _, rest = name.partition(" ")
+    words = label_of(first)
+    return f"{words} {rest}".rstrip()
+
+
+def cells(summary: Summary) -> tuple[str, str]:
+    """Mean and standard deviation over repeats, and the interval; in words where there is no spread."""
+    if summary.sd is None or summary.ci95 is None:
+        return str(summary), ""
+    low, high = (summary.written(end) for end in summary.ci95)
+    dash = "–" if summary.ci95[0] >= 0 else " to "
+    left_out = len(summary.per_repeat) - summary.repeats
+    aside = f" ({left_out} not finite, left out)" if left_out else ""
+    return f"{summary.written(summary.mean)} ± {summary.written(summary.sd)}", f"{low}{dash}{high}{aside}"
+
+
+def _value(value: float, like: Summary) -> str:
+    return like.written(value) if math.isfinite(value) else ""
+
+
+def _classes(found: Evaluation) -> list[Section]:
+    shown = list(found.per_class.items())
+    if not shown or (len(shown) > MOST_CLASSES and not found.task.is_multilabel):
+        return []
+    over = "1 repeat" if found.repeats == 1 else f"mean ± sd over {found.repeats} repeats"
+    called = distinct(list(found.per_class))
+    rows: list[tuple[str, ...]] = [("", "precision", "recall", "F1", "rows")]
+    for name, figures in shown[:MOST_CLASSES]:
+        shares = (spread(one) for one in (figures.precision, figures.recall, figures.f1))
+        rows.append((called[name], *shares, f"{figures.support.mean:,.0f}"))
+    more = [f"and {len(shown) - MOST_CLASSES} more, in --json and to_dict()"] * (len(shown) > MOST_CLASSES)
+    what = "Labels" if found.task.is_multilabel else "Classes"
+    return [(f"{what}{by_threshold(found.threshold)} ({over})", [*aligned(rows, right=[4]), *more])]
+
+
+def by_threshold(threshold: Threshold | None) -> str:
+    """What a title adds where decisions are by a threshold, as those of `predict` then are."""
+    return "" if threshold is None else f" at the threshold {threshold.value:.3g}"
+
+
+def spread(summary: Summary) -> str:
+    """Two digits of the spread at most, four decimals at most."""
+    if summary.sd is None:
+        return f"{summary.mean:.3f}"
+    digits = min(max(summary.decimals, 2), 4)
+    return f"{summary.mean:.{digits}f} ± {summary.sd:.{digits}f}"
+
+
+def _confusion(found: Evaluation, width: int) -> Section:
+    counts = found.ensemble_confusion
+    if counts is None or found.task.is_multilabel:
+        return "", []
+    who = "" if found.repeats == 1 else " of the ensemble"
+    at = by_threshold(found.threshold)
+    called = distinct(found.task.classes)
+    names = list(called.values())
+    if len(names) <= MOST_CLASSES:
+        rows = [
+            ("true \\ predicted", *names),
+            *((name, *(f"{count:,}" for count in row)) for name, row in zip(names, counts, strict=True)),
+        ]
+        lines = aligned(rows, right=range(1, len(names) + 1))
+        if max(map(len, lines)) <= width:
+            return f"Confusion matrix{who}{at}", lines
+    pairs = [("true", "predicted", "rows", "of its class")]
+    pairs += [
+        (called[one.true], called[one.predicted], f"{one.count.mean:,.0f}", f"{one.share:.0%}")
+        for one in found.most_confused(_MOST_PAIRS)
+    ]
+    lines = aligned(pairs, right=[2, 3]) if len(pairs) > 1 else ["none: every row is in its class"]
+    return f"Most often confused{who}{at}", lines
+
+
+def _calibration(found: Calibration | None) -> Section:
+    if found is None:
+        return "", []
+    rows = [("predicted", "mean", "observed", "rows")]
+    rows += [
+        (f"{one.low:.1f}–{one.high:.1f}", f"{one.predicted:.3f}", f"{one.observed:.3f}", f"{one.samples:,}")
+        for one in found.bins
+        if one.samples
+    ]
+    error = f"expected calibration error {found.error:.3f}"
+    if found.per_repeat.sd is not None:
+        error += f" (each repeat alone: {cells(found.per_repeat)[0]})"
+    return f"Calibration of {one_line(found.of, 60)}", [*aligned(rows, right=[1, 2, 3]), error]
+
+
+def _residuals(found: Sequence[Residuals], width: int) -> Section:
+    if not found:
+        return "", []
+    shares = list(found[0].quantiles)
+    rows = [("", *(f"{share:.0%}" for share in shares), "largest", "RMSE", "R²")]
+    for one in found[:_MOST_STEPS]:
+        values = [*one.quantiles.values(), one.largest, one.rmse]
+        rows.append((_short(one.name), *_digits(values), f"{one.r2:.3f}"))
+    lines = aligned(rows, right=range(1, len(rows[0])))
+    if max(map(len, lines)) > width:
+        lines = aligned([(*row[:1], row[1], row[3], row[5], *row[6:]) for row in rows], right=range(1, 7))
+    if len(found) > _MOST_STEPS:
+        lines.append(f"and {len(found) - _MOST_STEPS} more, in --json and to_dict()")
+    return "Errors, predicted less true: quantiles over the rows", lines
+
+
+def _digits(values: Sequence[float]) -> list[str]:
+    """Numbers with as many decimals as make three digits of the largest one."""
+    most = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    decimals = 3 if most == 0 else min(9, max(0, 2 - math.floor(math.log10(most))))
+    return [f"{value:,.{decimals}f}" for value in values]
+
+
+def _steps(found: Evaluation) -> Section:
+    if found.forecasts is None:
+        return "", []
+    scores = found.forecasts
+    lines = list(scores.sentences)
+    if len(scores.rmse_by_step) > 1:
+        rows = [("rows ahead", "RMSE", *(naive.name for naive in scores.naive))]
+        for step, rmse in enumerate(scores.rmse_by_step[:_MOST_STEPS]):
+            cell = cells(rmse)[0] if rmse.sd is not None else rmse.written(rmse.mean)
+            naive = (one.rmse_by_step[step] for one in scores.naive)
+            rows.append((str(step + 1), cell, *(one.written(one.mean) for one in naive)))
+        lines += aligned(rows)
+        more = len(scores.rmse_by_step) - _MOST_STEPS
+        if more > 0:
+            lines.append(f"and {more} more, in --json and to_dict()")
+    return "Against forecasts that need no training, on the same windows", lines
+
+
+def _short(name: str) -> str:
+    """A name with its middle left out if it is long: names that begin alike often end in a number."""
+    name = one_line(name)
+    half = _NAME // 2
+    return name if len(name) <= _NAME else f"{name[:half]}…{name[-half:]}"
+
+
+def distinct(names: Sequence[str]) -> dict[str, str]:
+    """Short forms of names, numbered where two would look alike."""
+    short = {name: _short(name) for name in names}
+    if len(set(short.values())) == len(short):
+        return short
+    return {name: f"{number}: {short[name]}" for number, name in enumerate(names, start=1)}

@@ -1,0 +1,160 @@
+"""Which runs does a folder hold?"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from epochal.curves import summarize
+from epochal.common.metric_names import label_of
+from epochal.errors import Refusal
+from epochal.common.printable import one_line
+from epochal.runs.choices import ChoiceFolder, read_choice
+from epochal.runs.contents import REQUEST, RUN, read_run
+from epochal.runs.lock import NAME as LOCK
+
+__all__ = ["Entry", "listing"]
+
+_WRONG = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A run in a line, or a comparison or an advice; `problem` says why one can't be read, or how it goes on.
+
+    Of those, `batch_size` and `epochs` are of the best setting, and `settings` says how many there were.
+    """
+
+    run: str
+    kind: str = "run"
+    date: str = ""
+    source: str = ""
+    batch_size: int = 0
+    epochs: int = 0
+    repeats: int = 0
+    figure: str = ""
+    verdict: str = ""
+    settings: int = 1
+    problem: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self)
+
+    def cells(self) -> tuple[str, ...]:
+        """The line as a table shows it."""
+        run = one_line(self.run)
+        if self.problem:
+            return (run, "", "", "", "", "", "", one_line(self.problem))
+        numbers = (f"{self.batch_size:,}", f"{self.epochs:,}", f"{self.repeats:,}")
+        return (run, self.date[:16].replace("T", " "), self.source, *numbers, self.figure, self.verdict)
+
+
+def listing(folder: Path) -> list[Entry]:
+    """The runs, comparisons and advices in a folder, the newest first.
+
+    One that is damaged or has not ended is listed with that.
+    """
+    if not folder.is_dir():
+        return []
+    found = {path.parent for name in (RUN, REQUEST) for path in folder.glob(f"*/{name}")}
+    entries = [_entry(path) for path in found if not path.name.startswith(".")]
+    known = [entry for entry in entries if entry is not None]
+    return sorted(known, key=lambda entry: (entry.date, entry.run), reverse=True)
+
+
+def _entry(path: Path) -> Entry | None:
+    choice = read_choice(path)
+    if choice is not None:
+        try:
+            return _chosen(choice)
+        except _WRONG as error:
+            problem = f"can't be read: {type(error).__name__}"
+            return Entry(run=str(path), kind=choice.kind, problem=problem)
+    if not (path / RUN).is_file() and not (path / LOCK).is_file():
+        return None
+    if not (path / RUN).is_file():
+        return Entry(run=str(path), problem=f"has not ended: epochal resume {path}")
+    try:
+        return _described(path, read_run(path))
+    except Refusal:
+        return Entry(run=str(path), problem="can't be read: run.json is damaged, or of another version")
+    except _WRONG as error:
+        return Entry(run=str(path), problem=f"can't be read: {type(error).__name__}")
+
+
+def _described(path: Path, document: dict[str, Any]) -> Entry:
+    settings = document["settings"]
+    figure = ""
+    for part in ("test", "validation"):
+        metrics = document["scores"].get(part, {}).get("metrics", {})
+        name = next((name for name in ("accuracy", "r2", "loss") if name in metrics), None)
+        if name:
+            figure = _figure(f"{part}.{name}", metrics[name])
+            break
+    return Entry(
+        run=str(path),
+        date=_words(document["conditions"]["date"]),
+        source=_words(document["data"]["source"]),
+        batch_size=_count(settings["batch_size"]),
+        epochs=_count(settings["epochs"]),
+        repeats=_count(settings["repeats"]),
+        figure=figure,
+        verdict=_words(document["verdict"]["kind"]) + (" (interrupted)" if document["interrupted"] else ""),
+    )
+
+
+def _chosen(choice: ChoiceFolder) -> Entry:
+    """A comparison or an advice: its best setting, and what is judged."""
+    run, found = str(choice.folder), choice.result
+    if found is None:
+        return Entry(run=run, kind=choice.kind, problem=f"{choice.kind} {choice.way_on}")
+    common: dict[str, Any] = {
+        "run": run,
+        "kind": choice.kind,
+        "date": _words(found["conditions"]["date"]),
+        "source": _words(found["data"]["source"]),
+    }
+    column = _words(found["column"])
+    if choice.kind == "advice":
+        tried = {(one["batch_size"], one["learning_rate"]) for one in found["tried"]}
+        return Entry(
+            **common,
+            batch_size=round(found["batch_size"]["value"]),
+            epochs=math.ceil(found["epochs"]["value"]),
+            repeats=len(found["quality"]["per_repeat"]),
+            figure=_figure(column, found["quality"]),
+            verdict="advice",
+            settings=len(tried),
+        )
+    rows = found["rows"]
+    return Entry(
+        **common,
+        batch_size=_count(rows[0]["batch_size"]),
+        epochs=math.ceil(rows[0]["epochs"]),
+        repeats=_count(rows[0]["repeats"]),
+        figure=_figure(column, rows[0]["quality"]),
+        verdict=f"best of {len(rows):,}",
+        settings=len(rows),
+    )
+
+
+def _figure(name: str, found: dict[str, Any]) -> str:
+    values = [math.nan if x is None else float(x) for x in found["per_repeat"]]
+    summary = summarize(values)
+    spread = "" if summary.sd is None else f" ± {summary.sd:.{summary.decimals}f}"
+    return f"{label_of(name)} {summary.mean:.{summary.decimals}f}{spread}"
+
+
+def _words(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return one_line(value, most=200)
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or not 0 <= value <= 2**62:
+        raise TypeError
+    return value

@@ -1,0 +1,122 @@
+"""Who writes to a run folder?
+
+One process at a time: it holds a lock of the operating system on the file `lock`, which ends with the
+process, however that ends. What the file says (who, where, since when) is there to be told to a second
+writer. Where a file system has no such locks, what the file says decides.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from epochal.errors import Refusal, reason
+from epochal.runs import disk
+from epochal.runs.sealed import parse
+
+__all__ = ["NAME", "locked"]
+
+NAME = "lock"
+_LONGEST = 4096
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[str]:
+    """Within, no other process writes to the folder; gives the UUID of this writer.
+
+    Raises:
+        Refusal: another process writes to it, named with its number, host and time; or the folder can't be
+            written.
+    """
+    path = folder / NAME
+    try:
+        descriptor = disk.open_shared(path)
+    except OSError as error:
+        raise Refusal(f'the run folder "{folder}" can\'t be written: {reason(error)}.') from error
+    try:
+        if not _take(descriptor):
+            raise _taken(folder, _said(descriptor))
+        writer = uuid.uuid4().hex
+        try:
+            disk.overwrite(descriptor, json.dumps(_about(writer)).encode())
+        except OSError as error:
+            raise Refusal(f'the run folder "{folder}" can\'t be written: {reason(error)}.') from error
+        try:
+            yield writer
+        finally:
+            with suppress(OSError):  # what it says counts only where there are no locks
+                disk.overwrite(descriptor, b"")
+    finally:
+        os.close(descriptor)
+
+
+def _about(writer: str) -> dict[str, Any]:
+    return {
+        "run": writer,
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _take(descriptor: int) -> bool:
+    """Take the lock, if it is free."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return not _alive(_said(descriptor))
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return not _alive(_said(descriptor))
+    return True
+
+
+def _said(descriptor: int) -> dict[str, Any]:
+    """What the last writer said of itself; nothing, if that can't be read."""
+    with suppress(OSError, ValueError):
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        found = parse(os.read(descriptor, _LONGEST))
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
+def _alive(said: dict[str, Any]) -> bool:
+    """Whether the writer may still be there; one on another host may."""
+    number = said.get("pid")
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        return False
+    if said.get("host") != socket.gethostname():
+        return True
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
+def _taken(folder: Path, said: dict[str, Any]) -> Refusal:
+    def word(name: str) -> str:
+        text = "".join(c if c.isprintable() else "?" for c in str(said.get(name, "unknown")))
+        return text[:80]
+
+    return Refusal(
+        f'the run folder "{folder}" is in use: process {word("pid")} on {word("host")} has been writing '
+        f"to it since {word('since')}. Wait until it has ended, or stop it."
+    )

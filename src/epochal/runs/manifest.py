@@ -1,0 +1,85 @@
+"""What does a checkpoint say of itself, and can it be taken at its word?"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from epochal.errors import Refusal
+from epochal.runs.disk import Written
+from epochal.runs.sealed import digest, read_sealed
+
+__all__ = ["MANIFEST", "NAME", "Manifest"]
+
+MANIFEST = "manifest.json"
+_FORMAT = 1
+_LARGEST = 16 << 20
+NAME = re.compile(r"[a-z0-9-]{1,100}")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a checkpoint says of itself."""
+
+    updates: int
+    number: int
+    """Of all checkpoints of the run, from 1."""
+    value: float | None
+    """What was monitored, if anything; lower is better."""
+    identity: dict[str, Any]
+    files: dict[str, Written] = field(default_factory=dict)
+    """By the name of the piece, in the order of the pieces."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "format": _FORMAT,
+            "updates": self.updates,
+            "number": self.number,
+            "value": self.value,
+            "identity": self.identity,
+            "identity_sha256": digest(self.identity),
+            "files": {name: written.to_dict() for name, written in self.files.items()},
+        }
+
+    @classmethod
+    def read(cls, path: Path) -> Manifest:
+        """The manifest of the checkpoint in the folder `path`.
+
+        Raises:
+            Refusal: there is none, it is damaged, or another version wrote it.
+        """
+        file = path / MANIFEST
+        document = read_sealed(file, _LARGEST)
+        if document.get("format") != _FORMAT:
+            raise Refusal(
+                f'"{file}" must have format {_FORMAT}, which this version of epochal reads; '
+                f"got {str(document.get('format'))[:20]}."
+            )
+        try:
+            manifest = cls._of(document)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise Refusal(f'"{file}" is damaged: it is not what epochal writes ({error}).') from error
+        if path.name != str(manifest.updates):
+            raise Refusal(
+                f'"{file}" is damaged: it is of {manifest.updates:,} updates, and its folder is not.'
+            )
+        return manifest
+
+    @classmethod
+    def _of(cls, document: dict[str, Any]) -> Manifest:
+        updates, number, value = (document[name] for name in ("updates", "number", "value"))
+        if not isinstance(document["files"], dict):
+            raise ValueError("files must be an object")
+        files = {name: Written.from_dict(written) for name, written in document["files"].items()}
+        if not all(type(one) is int and one >= 0 for one in (updates, number)):
+            raise ValueError("updates and number must be whole numbers")
+        if not (value is None or type(value) in (int, float)) or not isinstance(document["identity"], dict):
+            raise ValueError("value must be a number and identity an object")
+        if not all(NAME.fullmatch(name) for name in files):
+            raise ValueError("a piece must have a name of a to z, 0 to 9 and hyphens")
+        if digest(document["identity"]) != document["identity_sha256"]:
+            raise ValueError("identity must have its SHA-256")
+        return cls(updates, number, value, document["identity"], files)

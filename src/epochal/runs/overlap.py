@@ -1,0 +1,94 @@
+"""Which samples was a run trained on, of those that it is asked about?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.data import Dataset
+from epochal.data.row_hashes import row_hashes
+
+if TYPE_CHECKING:
+    from epochal.runs.record import Run
+
+__all__ = ["MOST_HASHED", "Overlap", "hashes_of", "overlap_of"]
+
+MOST_HASHED = 1 << 22
+"""Rows whose hashes a run keeps, at most: 32 MiB of them."""
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How many of the rows are equal, in inputs and target, to rows that the network was trained on.
+
+    Args:
+        rows: how many rows were looked at.
+        trained: of them, those that at least one repeat was trained on; None where the run keeps no hashes.
+        by_all: those that every repeat was trained on.
+        same_data: whether this is the data that the run was trained on, by its fingerprint.
+        repeats: of the run.
+        noun: what they are called: "rows", or "windows" of a series.
+    """
+
+    rows: int
+    trained: int | None
+    by_all: int
+    same_data: bool
+    repeats: int
+    noun: str = "rows"
+
+    @property
+    def sentence(self) -> str:
+        """What a reader has to know about it."""
+        if self.trained == 0:
+            return f"None of the {self.rows:,} {self.noun} was used in training."
+        better = "so results on new ones will probably be worse"
+        if self.trained is None:
+            if not self.same_data:
+                return ""
+            return f"This is the data that the run was trained on, {better}."
+        count = f"{self.trained:,} of {self.rows:,} {self.noun}"
+        if self.repeats > 1 and self.by_all < self.trained:
+            count += f" were used in training by at least one of {self.repeats} repeats"
+            count += f" ({self.by_all:,} by all)"
+        else:
+            count += " were used in training" if self.trained > 1 else " was used in training"
+        some = self.same_data and self.by_all < self.rows
+        held = f": its held-out {self.noun} are in the report of the run" if some else ""
+        same = f" This is the data that the run was trained on{held}." if self.same_data else ""
+        return f"{count}, {better}.{same}"
+
+
+def hashes_of(dataset: Dataset) -> NDArray[np.uint64]:
+    """A hash of inputs and target of each sample; none where samples are too many or not in memory."""
+    inputs, targets = dataset.inputs, dataset.targets
+    if not isinstance(inputs, np.ndarray) or targets is None or len(inputs) > MOST_HASHED:
+        return np.empty(0, np.uint64)
+    return row_hashes(inputs, np.asarray(targets, np.float64))
+
+
+def overlap_of(run: Run, dataset: Dataset) -> Overlap:
+    """Which of the samples the run was trained on."""
+    same = dataset.fingerprint == run.data["fingerprint"]
+    noun = "rows" if dataset.timeline is None else "windows"
+    own = hashes_of(dataset) if len(run.hashes) else run.hashes
+    if not len(own):
+        return Overlap(dataset.samples, None, 0, same, run.repeats, noun)
+    trained = np.zeros(len(own), np.int64)
+    known: dict[bytes, NDArray[np.bool_]] = {}
+    for part in run.splits:
+        key = part.tobytes()
+        if key not in known:
+            known[key] = np.isin(own, run.hashes[part == 1])
+        trained += known[key]
+    return Overlap(
+        dataset.samples,
+        int((trained > 0).sum()),
+        int((trained == run.repeats).sum()),
+        same,
+        run.repeats,
+        noun,
+    )

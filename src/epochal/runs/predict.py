@@ -1,0 +1,251 @@
+"""What the trained repeats say about new samples, together and each.
+
+The repeats are an ensemble: the prediction is the mean of theirs, and their spread says how far they differ.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.data import WindowEncoder, encode_new
+from epochal.data.tables.beside import columns_beside
+from epochal.data.images.images import ImageEncoder
+from epochal.data.files.reading import AS_FOUND, Reading
+from epochal.engine.determinism import options_for
+from epochal.engine.evaluate import forward
+from epochal.errors import Refusal
+from epochal.models import Model, Variables, computing_in, label_probabilities, probabilities, settled
+from epochal.runs.overlap import overlap_of
+from epochal.runs.prediction import Prediction
+from epochal.common.waiting import interruptible
+
+if TYPE_CHECKING:
+    from epochal.data import Dataset
+    from epochal.runs.record import Fitted, Run
+
+__all__ = [
+    "compiled_forward",
+    "in_units",
+    "inputs_beside",
+    "outputs_of",
+    "pointed",
+    "predict",
+    "read_samples",
+]
+
+
+@functools.lru_cache(maxsize=32)
+def _compiled(model: Model, deterministic: bool) -> Any:
+    return jax.jit(
+        lambda variables, inputs: forward(model, variables, inputs),
+        compiler_options=options_for(deterministic),
+    )
+
+
+def compiled_forward(run: Run, model: Model) -> Any:
+    """The compiled function (variables, inputs) -> outputs of a run's model, as the run computed it."""
+    deterministic = run.settings.get("deterministic") is True
+    return _compiled(computing_in(model, run.precision), deterministic)
+
+
+def inputs_beside(
+    data: Any,
+    samples: int | None,
+    with_inputs: bool,
+    names: Any,
+    rows: Sequence[int | None] | None,
+    reading: Reading,
+) -> Any:
+    """The columns of the data that are to stand beside predictions, row by row; None where none are wanted.
+
+    Args:
+        data: what is predicted.
+        samples: how many rows it has; None if that follows from the data.
+        with_inputs: whether all columns are wanted.
+        names: the columns that are wanted besides or else.
+        rows: of forecasts, the row of each, from 1; None beyond the end of the table.
+        reading: how a file is read.
+    """
+    import pyarrow as pa
+
+    wanted = [names] if isinstance(names, str | int) else list(names)
+    if not (with_inputs or wanted):
+        return None
+    table = columns_beside(data, samples, () if with_inputs else wanted, reading)
+    if with_inputs and wanted:
+        first = columns_beside(data, samples, wanted, reading).column_names
+        table = table.select([*first, *(name for name in table.column_names if name not in first)])
+    if rows is None:
+        return table
+    return table.take(pa.array([None if row is None else row - 1 for row in rows], pa.int64()))
+
+
+def pointed(beside: Any) -> list[str]:
+    """A note on numbers of the data that are written otherwise beside the predictions."""
+    if beside is None or (beside.schema.metadata or {}).get(b"decimal") != b",":
+        return []
+    return ["numbers of the data that have a decimal comma are written with a point, as the predictions are."]
+
+
+def outputs_of(run: Run, dataset: Dataset, parameters: str = "best") -> list[NDArray[np.float64]]:
+    """What the network of each repeat puts out for samples that were encoded for it."""
+    assert run.model is not None
+    settled(run.model, [dataset.inputs])
+    call, parts = compiled_forward(run, run.model), _parts(run, dataset)
+    found = []
+    for fitted in run.fitted:
+        inputs = dataset.inputs if fitted.scaling is None else fitted.scaling.apply(dataset.inputs)
+        if inputs.dtype == np.float64:
+            inputs = np.asarray(inputs[:], np.float32)
+        variables: Variables = getattr(fitted, parameters)
+        outputs = interruptible(
+            lambda: [np.asarray(call(variables, inputs[part]), np.float64) for part in parts]  # noqa: B023
+        )
+        found.append(np.concatenate(outputs))
+    return found
+
+
+def _parts(run: Run, dataset: Dataset) -> list[NDArray[np.int64]]:
+    """The samples that go through the network at once: all, or a stretch whose state is carried."""
+    everything = np.arange(dataset.samples)
+    line = dataset.timeline if getattr(run.model, "carries", False) else None
+    return [everything] if line is None else line.stretches(everything)
+
+
+def in_units(run: Run, fitted: Fitted, outputs: NDArray[np.float64], dataset: Dataset) -> NDArray[np.float64]:
+    """Outputs of one repeat as probabilities (n, classes), or as numbers (n, targets) in their units."""
+    if run.task.is_classification:
+        return probabilities(outputs, np)
+    if run.task.is_multilabel:
+        return label_probabilities(outputs, np)
+    numbers = outputs.reshape(len(outputs), -1)
+    if fitted.target_scaling is not None:
+        numbers = fitted.target_scaling.restore(numbers)
+    line = dataset.timeline
+    return numbers if line is None else line.restored(numbers, np.arange(len(numbers)))
+
+
+def read_samples(
+    run: Run,
+    data: Any,
+    skip_bad: bool = False,
+    *,
+    ahead: bool = False,
+    partial: bool = False,
+    reading: Reading = AS_FOUND,
+) -> Dataset:
+    """New samples, encoded as those of the run were.
+
+    Args:
+        run: the run.
+        data: a file, a data frame, or arrays.
+        skip_bad: whether images that can't be read are left out.
+        ahead: whether windows of a series may end where the targets are not known yet.
+        partial: whether targets may be missing in some rows of a table, and are then -1 or NaN there.
+        reading: what is said about how a file is read; the rest is recognized.
+    """
+    encoder = run.encoder.looking_ahead() if ahead and isinstance(run.encoder, WindowEncoder) else run.encoder
+    if skip_bad:
+        if not isinstance(encoder, ImageEncoder):
+            raise Refusal("skip_bad is about images; the run was trained on other data. Leave it out.")
+        encoder = replace(encoder, skip_bad=True)
+    return encode_new(
+        encoder,
+        data,
+        task=run.task,
+        shape=tuple(run.data["shape"]),
+        target_name=run.data["target"],
+        dtype=run.data["dtype"],
+        finite=any(fitted.scaling is None for fitted in run.fitted),
+        partial=partial,
+        reading=reading,
+    )
+
+
+def predict(
+    run: Run,
+    data: Any,
+    parameters: str = "best",
+    skip_bad: bool = False,
+    reading: Reading = AS_FOUND,
+    *,
+    with_inputs: bool = False,
+    id: Any = (),
+) -> Prediction:
+    """See `Run.predict`; `reading` says how a file is read."""
+    if parameters not in ("best", "last"):
+        raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
+    dataset = read_samples(run, data, skip_bad, ahead=True, reading=reading)
+    each = [
+        in_units(run, fitted, outputs, dataset)
+        for fitted, outputs in zip(run.fitted, outputs_of(run, dataset, parameters), strict=True)
+    ]
+    scales = [np.atleast_1d(one.target_scaling.scale) for one in run.fitted if one.target_scaling is not None]
+    per_repeat = np.stack(each)
+    several = len(each) > 1
+    spread = per_repeat.std(axis=0, ddof=1) if several else np.full(per_repeat.shape[1:], np.nan)
+    line = dataset.timeline
+    places = {} if line is None else line.places()
+    beside = inputs_beside(
+        data, dataset.samples if line is None else None, with_inputs, id, places.get("row"), reading
+    )
+    notes, threshold = (
+        (*dataset.notes, *pointed(beside)),
+        None if run.threshold is None else run.threshold.value,
+    )
+    if getattr(run.model, "carries", False):
+        again = " and again after each gap" if len(_parts(run, dataset)) > 1 else ""
+        notes = (*notes, f"the state is zero before the first row{again}, and carried from window to window.")
+    labeled = dataset.targets is not None and line is None
+    overlap = overlap_of(run, dataset) if labeled else None
+    if overlap is not None and overlap.trained != 0 and overlap.sentence:
+        notes = (*notes, overlap.sentence)
+    if places and None in places["row"]:
+        notes = (*notes, _beyond(places))
+    if run.threshold is not None:
+        chosen = parameters == "last" and run.threshold.rule != "given"
+        aside = " (it was chosen at the best epoch, not for these weights)" if chosen else ""
+        notes = (*notes, f"predicted {run.threshold}{aside}")
+    return Prediction(
+        task=run.task,
+        values=per_repeat.mean(axis=0),
+        spread=spread,
+        per_repeat=per_repeat,
+        noticed=notes,
+        target=run.data["target"],
+        names=dataset.names,
+        truth=dataset.targets,
+        overlap=overlap,
+        places=places,
+        threshold=threshold,
+        units=None if not scales else np.mean([1 / scale for scale in scales], axis=0),
+        inputs=beside,
+        index=_index_of(data, dataset.samples),
+    )
+
+
+def _beyond(places: Mapping[str, Sequence[Any]]) -> str:
+    """Which of the forecasts are of what the data does not hold yet."""
+    count = sum(row is None for row in places["row"])
+    which = "1 forecast is" if count == 1 else f"{count:,} forecasts are"
+    where = "the last line of the table" if count == 1 and places["row"][-1] is None else "those"
+    return (
+        f'{which} of what comes after the end of the data: {where}, with an empty cell in the column "row".'
+    )
+
+
+def _index_of(data: Any, samples: int) -> Any:
+    """The index of a pandas data frame, or of one with its target beside it; None for anything else."""
+    pandas = sys.modules.get("pandas")
+    frame = data[0] if isinstance(data, tuple) and data else data
+    if pandas is None or not isinstance(frame, pandas.DataFrame) or len(frame) != samples:
+        return None
+    return frame.index

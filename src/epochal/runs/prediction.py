@@ -1,0 +1,234 @@
+"""Predictions for some samples: labels or numbers, probabilities, their spread, and tables of them."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.errors import require
+from epochal.common.faces import of_new_data
+from epochal.runs.csv_file import write_table
+from epochal.runs.overlap import Overlap
+
+if TYPE_CHECKING:
+    from epochal.data import Task
+
+__all__ = ["Prediction", "table_beside"]
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Predictions for some samples.
+
+    `prediction.labels` are of the type that the target had, so `(prediction.labels == y).mean()` is the
+    accuracy; `prediction[3]` is one of them, and `prediction[:10]` or `prediction[mask]` a part of all.
+
+    Args:
+        task: what is predicted.
+        values: probabilities (n, classes), those (n, labels) of each label, which need not sum to 1, or
+            predicted numbers (n, targets), the mean over repeats.
+        spread: their standard deviation over repeats, the same shape; NaN with one repeat.
+        per_repeat: (repeats, n, ...), what each repeat says.
+        noticed: what was noticed about the data, in the words of the command line; `notes` has
+            those of Python.
+        target: the name of the target.
+        names: what each sample is called, such as the file of an image; empty where rows have numbers only.
+        truth: the true class ids, or numbers, where the data has them.
+        places: for windows of a series, columns that say where each forecast begins: its row (None beyond the
+            end of the table), its series and its time.
+        threshold: what the probability of the second of two classes has to exceed, if not one half.
+        inputs: an Arrow table with columns of the source that stand beside the predictions, if asked for.
+        index: the index of the data frame that was predicted, for `to_pandas`; None for other sources.
+    """
+
+    task: Task
+    values: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    per_repeat: NDArray[np.float64]
+    noticed: tuple[str, ...] = ()
+    target: str = "target"
+    names: tuple[str, ...] = ()
+    truth: NDArray[Any] | None = None
+    places: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    threshold: float | None = None
+    inputs: Any = None
+    index: Any = None
+    overlap: Overlap | None = None
+    """Which of the samples the run was trained on, where their truth is known; None for a part of them."""
+    units: NDArray[np.float64] | None = None
+    """The standard deviation of each training target, by which numbers get their digits."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was noticed about the data, one sentence each, in the words of Python."""
+        return tuple(map(of_new_data, self.noticed))
+
+    @property
+    def _chosen(self) -> NDArray[np.int64]:
+        """The class id of each sample."""
+        if self.threshold is None:
+            return self.values.argmax(axis=1)
+        return (self.values[:, 1] > self.threshold).astype(np.int64)
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share of samples that are predicted to be of their true class, where that is known."""
+        if self.truth is None or not self.task.is_classification:
+            return None
+        known = self.truth >= 0
+        return float((self._chosen == self.truth)[known].mean()) if known.any() else None
+
+    @property
+    def labels(self) -> NDArray[Any]:
+        """The class of each sample `(n,)`, in the target's own type: the most probable, or by the threshold.
+
+        For labels a matrix `(n, labels)` of 0 and 1, where 1 means that the probability is above one half;
+        for regression the predicted numbers, `(n,)` or `(n, targets)`.
+        """
+        if self.task.is_multilabel:
+            return (self.values > 0.5).astype(np.int64)
+        if not self.task.is_classification:
+            return self.values[:, 0] if self.values.shape[1] == 1 else self.values
+        return self.task.labels[self._chosen]
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """The classes in the order of `probabilities`, in the target's own type."""
+        return self._of_classes("classes_", self.task.labels)
+
+    @property
+    def probabilities(self) -> NDArray[np.float64]:
+        """The probability of each class `(n, classes)`, or label `(n, labels)`: the mean over repeats."""
+        return self._of_classes("probabilities", self.values)
+
+    def _of_classes(self, name: str, value: NDArray[Any]) -> NDArray[Any]:
+        if self.task.is_regression:
+            raise AttributeError(f"{name} is for classification; a regression has values and spread.")
+        return value
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self.labels, dtype=dtype)
+
+    def __repr__(self) -> str:
+        repeats = len(self.per_repeat)
+        return f"Prediction({len(self)} samples, the mean of {repeats} repeat{'s' if repeats > 1 else ''})"
+
+    def _repr_html_(self) -> str:
+        from epochal.report.notebook.runs import prediction_html
+
+        return prediction_html(self)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.labels)
+
+    def __getitem__(self, which: Any) -> Any:
+        """The label of one sample, counted from 0; or, by a slice, a mask or numbers, a part of them."""
+        try:
+            return self.labels[operator.index(which)]
+        except TypeError:
+            rows = np.arange(len(self))[np.asarray(which) if not isinstance(which, slice) else which]
+        return replace(
+            self,
+            values=self.values[rows],
+            spread=self.spread[rows],
+            per_repeat=self.per_repeat[:, rows],
+            names=tuple(self.names[row] for row in rows) if self.names else (),
+            truth=None if self.truth is None else self.truth[rows],
+            places={name: [column[row] for row in rows] for name, column in self._rows.items()},
+            inputs=None if self.inputs is None else self.inputs.take(rows),
+            index=None if self.index is None else self.index[rows],
+            overlap=None,
+        )
+
+    @property
+    def _rows(self) -> Mapping[str, Sequence[Any]]:
+        """Where each sample is in its source; nothing where it has a name."""
+        if self.names:
+            return self.places
+        return {"row": range(1, len(self) + 1), **self.places}
+
+    def to_arrow(self) -> Any:
+        """A table with one row a sample: its row (or file), the prediction, probabilities, their spread.
+
+        Rows are counted from 1.
+        """
+        import pyarrow as pa
+
+        name = self.target or "target"
+        rows = {"file": pa.array(self.names)} if self.names else {}
+        rows |= {
+            where: pa.array(found, pa.int64() if where == "row" else None)
+            for where, found in self._rows.items()
+        }
+        if self.task.is_classification:
+            columns: dict[str, Any] = {f"predicted {name}": pa.array(self.labels)}
+            parts = [f"probability {label}" for label in self.task.classes]
+        elif self.task.is_multilabel:
+            chosen = zip(self.task.classes, self.labels.T, strict=True)
+            columns = {f"predicted {label}": pa.array(column) for label, column in chosen}
+            parts = [f"probability {label}" for label in self.task.classes]
+        else:
+            parts = [
+                f"predicted {name}" + (f" {k + 1}" if self.values.shape[1] > 1 else "")
+                for k in range(self.values.shape[1])
+            ]
+            columns = {}
+        units = [np.inf] * len(parts) if self.units is None else self.units.tolist()
+        columns |= {part: _short(self.values[:, k], units[k]) for k, part in enumerate(parts)}
+        if len(self.per_repeat) > 1:
+            columns |= {f"sd of {part}": _short(self.spread[:, k]) for k, part in enumerate(parts)}
+        return table_beside(rows, self.inputs, columns)
+
+    def to_pandas(self) -> Any:
+        """`to_arrow` as a pandas data frame, with the index of the frame that was predicted."""
+        require("pandas", extra="pandas", purpose="a data frame")
+        frame = self.to_arrow().to_pandas()
+        return frame if self.index is None else frame.set_index(self.index)
+
+    def to_polars(self) -> Any:
+        """`to_arrow` as a Polars data frame."""
+        return require("polars", extra="polars", purpose="a Polars data frame").from_arrow(self.to_arrow())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Rows and notes as JSON holds them; the rows are those of `to_arrow`."""
+        known = {} if self.accuracy is None else {"accuracy": self.accuracy}
+        rows = [
+            {name: None if value != value else value for name, value in row.items()}
+            for row in self.to_arrow().to_pylist()
+        ]
+        return {"rows": rows, "notes": list(self.notes), **known}
+
+    def write(self, path: str | Path, guard_formulas: bool = False) -> Path:
+        """Write CSV, or Parquet where the name ends so.
+
+        With `guard_formulas`, a single quote stands before each cell of text, or name of a column, that a
+        spreadsheet would run as a formula: those that begin with = + - @, tab or line break. Numbers stay.
+        """
+        return write_table(self.to_arrow(), path, guard_formulas)
+
+
+def table_beside(rows: Mapping[str, Any], inputs: Any, columns: Mapping[str, Any]) -> Any:
+    """An Arrow table of the rows, columns of the input if there are any, and what is predicted."""
+    import pyarrow as pa
+
+    own = {*rows, *columns}
+    beside = {} if inputs is None else dict(zip(inputs.column_names, inputs.columns, strict=True))
+    named = {f"{name} (input)" if name in own else name: column for name, column in beside.items()}
+    return pa.table({**rows, **named, **columns})
+
+
+def _short(values: NDArray[np.float64], unit: float = np.inf) -> NDArray[np.float64]:
+    """Seven digits, which is what 32-bit floats have; of values far from zero, seven of their `unit`."""
+    digits = 6 - np.floor(np.log10(np.clip(np.abs(values), 1e-30, max(unit, 1e-30))))
+    scale = 10.0 ** np.clip(digits, -30, 30)
+    rounded = np.round(values * scale) / scale
+    return np.asarray(np.where(np.abs(values * scale) < 2.0**53, rounded, values))

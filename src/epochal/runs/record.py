@@ -1,0 +1,464 @@
+"""What is known when a training has ended?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.curves import Curves, PrecisionRecall, Summary, Verdict, precision_recall, summarize
+from epochal.data import Encoder, SampleEncoder, Scaling, TargetScaling, Task, Vocabulary
+from epochal.data.encoders import loader_of
+from epochal.common.metric_names import label_of
+from epochal.errors import Refusal
+from epochal.common.faces import in_python
+from epochal.models import Model, Variables, bounds_of
+from epochal.plan import Plan
+from epochal.runs.forecast import ForecastScores, History
+from epochal.runs.per_class import ClassFigures, Confused, decided, most_confused, per_class
+from epochal.runs.predict import predict
+from epochal.runs.prediction import Prediction
+from epochal.runs.threshold import Threshold
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from epochal.runs.evaluation import Evaluation
+    from epochal.runs.ranking import Ranking
+
+__all__ = ["BrokenUpdate", "Fitted", "Outcome", "Run", "Scores"]
+
+
+@dataclass(frozen=True)
+class BrokenUpdate:
+    """The first update whose loss or parameters were not finite; counted from 0, and shown from 1."""
+
+    update: int
+    epoch: int
+    batch: int
+    samples: tuple[int, ...]
+    """Rows of the source that formed it, counted from 1."""
+
+    def __str__(self) -> str:
+        shown = ", ".join(str(row) for row in self.samples[:8])
+        more = f" and {len(self.samples) - 8} more" if len(self.samples) > 8 else ""
+        where = f"epoch {self.epoch + 1:,}, batch {self.batch + 1:,}"
+        return f"update {self.update + 1:,} ({where}; rows {shown}{more})"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one repeat went."""
+
+    repeat: int
+    seed: int
+    stopped: str
+    """Why it ended, in words."""
+    epochs: float
+    updates: int
+    seconds: float
+    best_epoch: float
+    best_update: int
+    broken: BrokenUpdate | None = None
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What one repeat learned: its variables and the scaling that goes before them."""
+
+    best: Variables
+    last: Variables
+    scaling: Scaling | Vocabulary | None
+    target_scaling: TargetScaling | None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What the best parameters of each repeat reach on one part of the split."""
+
+    metrics: dict[str, Summary]
+    confusion: NDArray[np.int64] | None = None
+    """(repeats, true, predicted) counts of classes, or (repeats, labels, true, predicted) of labels."""
+    true: NDArray[np.float64] | None = None
+    predicted: NDArray[np.float64] | None = None
+    """Targets and predictions in their own units, of all repeats, for regression."""
+    labels: NDArray[np.int64] | None = None
+    """(repeats, n) class ids, or (repeats, n, labels) of 0 and 1, where probabilities are kept."""
+    probabilities: NDArray[np.float64] | None = None
+    """(repeats, n, 1) of the second of two classes, or (repeats, n, classes); not kept of too many."""
+    confusion_at_threshold: NDArray[np.int64] | None = None
+    """(repeats, true, predicted) counts with the threshold of each repeat, if the run has one."""
+    ensemble: dict[str, float] = field(default_factory=dict)
+    """The metrics of the mean prediction of the repeats, where they share samples that decide nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A finished training: its plan, repeats, curves, parameters and verdict.
+
+    `run.curves.plot()`, `run.verdict`, `run.predict(X_new)`, `run.report("report.html")`.
+    """
+
+    plan: Plan
+    task: Task
+    model: Model | None
+    """None in a record that was read without its parameters."""
+    settings: dict[str, Any]
+    curves: Curves
+    outcomes: tuple[Outcome, ...]
+    fitted: tuple[Fitted, ...]
+    verdict: Verdict
+    scores: dict[str, Scores]
+    """By part: "validation" and "test", where there are any."""
+    data: dict[str, Any]
+    """A description of the data: source, features, notes, fingerprint."""
+    encoder: Encoder | SampleEncoder | None
+    conditions: dict[str, Any]
+    """Versions, device, date: what the figures were measured under."""
+    baseline: dict[str, list[float]] = field(default_factory=dict)
+    forecasts: dict[str, ForecastScores] = field(default_factory=dict)
+    """For windows of a series: RMSE by step ahead, and how far below that of naive forecasts, by part."""
+    observed: History | None = None
+    """For windows of a series: the forecast column, row by row."""
+    order_seeds: tuple[int, ...] = ()
+    """The seed of each repeat's order; see `plan_of`."""
+    threshold: Threshold | None = None
+    """From which probability on a sample is taken for the second of two classes, if that is not one half."""
+    rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    """The row of the source that each sample is, counted from 1; none for a source without length."""
+    hashes: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
+    """Of inputs and target of each sample, by which `evaluate` finds rows that were trained on; none for
+    samples that are streamed, or more than 4,194,304."""
+    names: tuple[str, ...] = ()
+    """What each sample is called, such as the file of an image; empty where rows have numbers only."""
+    splits: tuple[NDArray[np.uint8], ...] = ()
+    """For each repeat the part of each sample: 1 training, 2 validation, 3 test, 0 none."""
+    order_values: NDArray[Any] | None = None
+    """What the order knows of each sample of the data (its class, weight or group); None for most orders."""
+    interrupted: bool = False
+    failed: str = ""
+    """Why the data could not be read any more, if that ended the training; what was learned is kept."""
+    folder: Path | None = None
+
+    @property
+    def repeats(self) -> int:
+        """How many times the training was repeated."""
+        return len(self.outcomes)
+
+    @property
+    def history(self) -> Any:
+        """The curves as a data frame: repeat (from 1), epoch, update, samples, seconds, and all columns.
+
+        Epoch 0 is the evaluation before the first update. A pandas frame, or an Arrow table without pandas.
+        """
+        return self.curves.to_frame()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was noticed before training: how the data was read, and what was adjusted."""
+        noticed = [*self.data.get("notes", ()), *self.data.get("training_notes", ())]
+        loader = loader_of(self.encoder)
+        return tuple(dict.fromkeys(in_python(note, loader) for note in noticed))
+
+    @property
+    def precision(self) -> str:
+        """What the model computed in, and computes predictions in."""
+        return str(self.settings.get("precision", "float32"))
+
+    def plan_of(self, repeat: int) -> Plan:
+        """The plan of one repeat: with its seed, and the samples that it trained on where the order looks."""
+        order = self.plan.order
+        if self.order_values is not None:
+            order = order.bind(self.order_values[self.splits[repeat] == 1])
+        return self.plan.with_(seed=self.order_seeds[repeat], order=order)
+
+    @cached_property
+    def metrics(self) -> dict[str, dict[str, Summary]]:
+        """Mean and sd over repeats, and a 95 % interval, by part and name, at the best parameters.
+
+        The interval is of what new samples will show of a network trained this way on this data
+        (`epochal.curves.intervals.new_samples`); it need not be centered at the mean of validation figures,
+        which choosing the epoch makes look better than they are. Of regression the errors in units of the
+        target come first, then R².
+        """
+        first = {name: place for place, name in enumerate(("rmse", "mae", "r2"))}
+        return {
+            part: dict(sorted(scores.metrics.items(), key=lambda one: first.get(one[0], len(first))))
+            for part, scores in self.scores.items()
+        }
+
+    @property
+    def ensemble(self) -> dict[str, dict[str, float]]:
+        """The metrics of the mean prediction of the repeats, which `predict` gives, by part and name.
+
+        For "test" alone, whose samples no repeat has seen; empty without it, or with one repeat.
+        """
+        return {part: scores.ensemble for part, scores in self.scores.items() if scores.ensemble}
+
+    @cached_property
+    def per_class(self) -> dict[str, dict[str, ClassFigures]]:
+        """Precision, recall, F1 and support of each class or label, by part and name, over repeats.
+
+        `run.per_class["validation"]["yes"].recall.mean`; empty for regression.
+        """
+        return {
+            part: per_class(scores.confusion, self.task.classes)
+            for part, scores in self.scores.items()
+            if scores.confusion is not None and not self.task.is_regression
+        }
+
+    @cached_property
+    def at_threshold(self) -> dict[str, dict[str, Summary]]:
+        """The metrics that rest on decisions, with the threshold of each repeat; empty without a threshold.
+
+        `run.metrics` has them at one half. Those of "validation" look better than they are, since the
+        threshold was chosen there.
+        """
+        return {
+            part: {
+                name: summarize(values, bounds_of(name, "log_loss"))
+                for name, values in decided(scores.confusion_at_threshold).items()
+            }
+            for part, scores in self.scores.items()
+            if scores.confusion_at_threshold is not None
+        }
+
+    def most_confused(self, part: str = "validation", most: int = 10) -> list[Confused]:
+        """Which classes are most often taken for which, of a part of the samples, the most frequent first."""
+        scores = self.scores.get(part)
+        if self.task.is_multilabel:
+            raise Refusal("labels are not taken for one another; per_class has the figures of each.")
+        if scores is None or scores.confusion is None:
+            known = ", ".join(self.per_class) or "none"
+            raise Refusal(f'part must be one with classes ({known}); got "{part}".')
+        return most_confused(scores.confusion, self.task.classes, most)
+
+    def precision_recall(self, part: str = "validation") -> list[PrecisionRecall]:
+        """Precision against recall over the repeats: of the second of two classes, or of each class or label.
+
+        Args:
+            part: "validation" or "test".
+        """
+        scores = self.scores.get(part)
+        if scores is None or scores.labels is None or scores.probabilities is None:
+            known = ", ".join(name for name, one in self.scores.items() if one.labels is not None) or "none"
+            raise Refusal(f'part must be one whose probabilities were kept ({known}); got "{part}".')
+        several, labels = scores.probabilities.shape[2] > 1, scores.labels
+
+        def positive(number: int) -> list[NDArray[np.bool_]]:
+            return list(labels[..., number] == 1 if self.task.is_multilabel else labels == number)
+
+        found = [
+            precision_recall(name, list(scores.probabilities[..., column]), positive(number))
+            for column, (number, name) in enumerate(list(enumerate(self.task.classes))[0 if several else 1 :])
+        ]
+        return [one for one in found if one is not None]
+
+    def plot_precision_recall(
+        self,
+        path: str | Path | None = None,
+        *,
+        part: str | None = None,
+        style: str = "auto",
+        ax: Axes | Sequence[Axes] | None = None,
+    ) -> Figure:
+        """Draw precision against recall, a panel a class, with the mean over repeats and the base rate.
+
+        Args:
+            path: also save there, in the format of the suffix.
+            part: "validation" or "test"; all there are by default.
+            style: "light", "dark", or "auto" (transparent).
+            ax: where to draw: one Axes a panel. A new figure without.
+        """
+        from epochal.report.paper.precision_recall import plot_precision_recall
+
+        parts = [name for name, one in self.scores.items() if one.labels is not None]
+        chosen = [part] if part is not None else parts or ["validation"]
+        return plot_precision_recall(
+            {name: self.precision_recall(name) for name in chosen}, path, style=style, ax=ax
+        )
+
+    @property
+    def main_metric(self) -> str:
+        """The metric that is shown first: of one number, or of a series, the error in its own units."""
+        if not self.task.is_regression:
+            return "label_accuracy" if self.task.is_multilabel else "accuracy"
+        return "rmse" if self.observed is not None or self.task.outputs == 1 else "r2"
+
+    @property
+    def headline(self) -> tuple[str, Summary] | None:
+        """The main figure: test if there is one, else validation."""
+        for part in ("test", "validation"):
+            if part in self.metrics:
+                for name in (self.main_metric, "loss"):
+                    if name in self.metrics[part]:
+                        return f"{part}.{name}", self.metrics[part][name]
+        return None
+
+    @property
+    def caution(self) -> str:
+        """What the figures are not, in a sentence; empty where test samples speak for themselves."""
+        chosen_there = str(self.settings.get("monitor", "")).startswith("validation.")
+        if "validation" not in self.scores or "test" in self.scores or not chosen_there:
+            return ""
+        allowed = "; the intervals allow for that" if self.repeats > 1 else ""
+        return (
+            "The epoch was chosen on the same validation rows, so the figures are slightly optimistic"
+            f"{allowed}. Use --test 0.2 for an unbiased estimate."
+        )
+
+    @property
+    def ending(self) -> str:
+        """When it ended, and why, as a clause: "after 27 to 39 of 100 epochs: no improvement ..."."""
+        ends = sorted(outcome.epochs for outcome in self.outcomes)
+        planned = float(self.plan.epochs)
+        if not ends or ends[0] >= planned:
+            return f"after all of its {self.plan.epochs:,} epochs"
+        span = f"{ends[0]:,.4g}" + (f" to {ends[-1]:,.4g}" if ends[-1] > ends[0] else "")
+        why = dict.fromkeys(
+            re.sub(r" \(best at .*\)$", "", one.stopped) for one in self.outcomes if one.epochs < planned
+        )
+        return f"after {span} of {self.plan.epochs:,} epochs: {'; '.join(why)}"
+
+    @property
+    def remarks(self) -> list[str]:
+        """What has to be known to read the figures, one sentence each: their units, or their class."""
+        said = []
+        if self.task.is_regression and any(one.target_scaling is not None for one in self.fitted):
+            said.append(
+                "The loss is of standardized targets (mean 0, sd 1); RMSE and MAE are in the target's units."
+            )
+        if self.task.kind == "binary":
+            said.append(f'F1, average precision, precision and recall are of "{self.task.classes[1]}".')
+        return said
+
+    @property
+    def best_epoch(self) -> Summary:
+        """The best epoch, over repeats."""
+        return summarize([outcome.best_epoch for outcome in self.outcomes])
+
+    def predict(
+        self,
+        data: Any,
+        *,
+        parameters: str = "best",
+        skip_bad: bool = False,
+        with_inputs: bool = False,
+        id: str | int | Sequence[str | int] = (),
+    ) -> Prediction:
+        """Predict new samples with the mean of the repeats, the best parameters of each by default.
+
+        Args:
+            data: a file, a data frame, or an array of inputs (n, ...), encoded as the training data was.
+            parameters: "best" or "last".
+            skip_bad: whether images that can't be read are left out, as they are if they were in training.
+            with_inputs: whether all columns of the data stand beside the predictions in `to_arrow`,
+                `to_pandas` and `write`, as the file has them.
+            id: columns that do, by name or by number from 1, such as one that says which customer it is.
+        """
+        return predict(self, data, parameters, skip_bad, with_inputs=with_inputs, id=id)
+
+    def evaluate(
+        self, data: Any, targets: Any = None, *, parameters: str = "best", skip_bad: bool = False
+    ) -> Evaluation:
+        """What the run reaches on labeled data: every metric over the repeats, and of their mean prediction.
+
+        It says which of the rows were trained on. The loss is weighted by sample weights if the data has
+        some, and not by class weights; the other metrics never are.
+
+        Args:
+            data: a file or data frame with the target, or inputs (n, ...) with `targets` beside them.
+            targets: classes or numbers (n,), or the name of a column of the data frame.
+            parameters: "best" or "last".
+            skip_bad: whether images that can't be read are left out.
+
+        Raises:
+            Refusal: there is no target, or the data does not fit the run.
+        """
+        from epochal.runs.evaluate import evaluate
+
+        return evaluate(self, data, targets, parameters=parameters, skip_bad=skip_bad)
+
+    def plot_forecast(
+        self, path: str | Path | None = None, *, step: int = 1, series: str | None = None, style: str = "auto"
+    ) -> Any:
+        """Draw the forecasts of validation and test windows against the truth, with Matplotlib.
+
+        The line is the mean over repeats, the band one standard deviation of the repeats to both sides.
+
+        Args:
+            path: a .png, .svg or .pdf file to write; the figure is returned in any case.
+            step: how many rows ahead the forecasts are.
+            series: which one, by name, where there are several; the first by default.
+            style: "light", "dark", or "auto" (transparent, for either background).
+
+        Raises:
+            Refusal: the run was not trained on windows of a series, or has no such step or series.
+        """
+        from epochal.report.paper.forecast import plot_forecast
+
+        return plot_forecast(self, path, step, series, style)
+
+    def rank(self, data: Any, *, by: Any = None, parameters: str = "best") -> Ranking:
+        """Score items with the mean of the repeats, and put those of a group in order.
+
+        The run must be one of a `Pairwise` model on pairs of items (`rank_pairs`).
+
+        Args:
+            data: a file or data frame with the columns that the items had, or an array of inputs (n, ...).
+            by: the group of each item; by default the column that named the groups in training, where the
+                data has it, else all items are ranked together.
+            parameters: "best" or "last".
+        """
+        from epochal.runs.ranking import rank
+
+        return rank(self, data, by=by, parameters=parameters)
+
+    def report(self, path: str | Path = "report.html") -> Path:
+        """Write a self-contained page about the run."""
+        from epochal.report.of_run import write_report
+
+        return write_report(self, path)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write a run folder; it must not exist yet."""
+        from epochal.runs.folder import save
+
+        return save(self, folder)
+
+    def summary(self) -> str:
+        """A few lines for a reader in a hurry."""
+        lines = [str(self.verdict)]
+        headline = self.headline
+        if headline is not None:
+            name = label_of(headline[0])
+            lines.insert(0, f"{name[0].upper()}{name[1:]}: {headline[1]}")
+        lines += [note for note in self.notes if "left out" in note]
+        for part, found in self.forecasts.items():
+            lines += [f"{part}: {sentence}" for sentence in found.sentences]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        headline = self.headline
+        figure = ""
+        if headline is not None:
+            name, found = headline
+            spread = "" if found.sd is None else f" ± {found.written(found.sd)}"
+            figure = f", {label_of(name)} {found.written(found.mean)}{spread}"
+        repeats = "1 repeat" if self.repeats == 1 else f"{self.repeats} repeats"
+        return f"Run({repeats}, {self.plan.epochs} epochs{figure}, {self.verdict.kind})"
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        from epochal.report.notebook.runs import run_html
+
+        return run_html(self)

@@ -1,0 +1,222 @@
+"""How does a run get into its folder, whole or not at all?
+
+A new folder is written beside its place, synced, and renamed. In a folder that exists already, as that of a
+training with checkpoints, the files are written to a hidden folder first and then renamed into place one by
+one, while there is no run.json; it comes last. So a folder with run.json is finished, and one without is not.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.errors import Refusal, SaveFailed, reason
+from epochal.models.frozen import names_of
+from epochal.runs import disk
+from epochal.runs.checks import predictions_file
+from epochal.runs.contents import FORMAT, HISTORY, PAGE, RESULTS, RUN
+from epochal.runs.disk import Written
+from epochal.runs.record import Run
+from epochal.runs.scored import figures_of, predictions_table
+from epochal.runs.sealed import seal
+from epochal.runs.tensors import write_tensors
+
+__all__ = ["plain", "publish", "refuse_existing", "save"]
+
+_HIDDEN = ".result-"
+
+
+def refuse_existing(folder: str | Path) -> Path:
+    """The path of a new run folder; one that exists is refused."""
+    path = Path(folder)
+    if path.exists():
+        raise Refusal(f'the run folder "{path}" exists already; name another one with --out, or remove it.')
+    return path
+
+
+def save(run: Run, folder: str | Path, report: bool = False) -> Path:
+    """Write a run folder, whole or not at all; with `report` the page, too.
+
+    Raises:
+        Refusal: the folder exists, or can't be written; then nothing is left of it.
+    """
+    path = refuse_existing(folder)
+    parent = path.parent
+    above = [one for one in (parent, *parent.parents) if not one.exists()]
+    temporary = parent / f".{path.name}-{uuid.uuid4().hex[:8]}"
+    mine = [temporary]
+    try:
+        disk.make_folder(parent)
+        disk.make(temporary)
+        _write(run, temporary, report)
+        disk.sync(temporary)
+        disk.rename(temporary, path)
+        mine = [path]
+        disk.sync(parent)
+    except BaseException as error:
+        _clear(mine, above)
+        if not isinstance(error, OSError):
+            raise
+        why = reason(error)
+        raise Refusal(f'the run folder "{path}" can\'t be written: {why}; nothing was written.') from error
+    return path
+
+
+def _clear(mine: list[Path], above: list[Path]) -> None:
+    """Leave nothing behind: not the half-written folder, nor those made above it, if they are empty."""
+    with suppress(OSError):
+        for folder in mine:
+            disk.remove(folder)
+    with suppress(OSError):
+        for folder in above:
+            disk.remove_empty(folder)
+
+
+def publish(run: Run, folder: str | Path, report: bool = False) -> Path:
+    """Put the files of a run that has ended into its folder, which exists; with `report` the page, too.
+
+    What an earlier ending has put there is replaced. Where this ends early, by a kill or a full disk, the
+    folder has no run.json, or still the earlier one with all of its files.
+
+    Raises:
+        SaveFailed: the folder can't be written; its checkpoints are as they were.
+    """
+    path = Path(folder)
+    hidden = path / f"{_HIDDEN}{uuid.uuid4().hex}"
+    try:
+        for left in path.glob(f"{_HIDDEN}*"):
+            disk.remove(left)
+        disk.make(hidden)
+        _place(hidden, path, _write(run, hidden, report))
+        disk.remove(hidden)
+    except BaseException as error:
+        with suppress(OSError):
+            disk.remove(hidden)
+        if not isinstance(error, OSError):
+            raise
+        raise SaveFailed(
+            f'the results can\'t be written to "{path}": {reason(error)}; its checkpoints are kept.'
+        ) from error
+    return path
+
+
+def _place(hidden: Path, path: Path, files: Mapping[str, Written]) -> None:
+    """Rename the files into place while there is no run.json, and run.json when all others are there."""
+    if (path / RUN).exists():
+        disk.remove(path / RUN)
+        disk.sync(path)
+    for name in RESULTS:
+        if name in files:
+            disk.replace(hidden / name, path / name)
+        elif (path / name).exists():
+            disk.remove(path / name)
+    disk.sync(path)
+    disk.rename(hidden / RUN, path / RUN)
+    disk.sync(path)
+
+
+def _write(run: Run, folder: Path, report: bool) -> dict[str, Written]:
+    """Write all files of a run, run.json last; what it lists."""
+    import pyarrow as pa
+
+    files: dict[str, Written] = {}
+    for which in ("best", "last"):
+        tensors: dict[str, NDArray[Any]] = {}
+        for repeat, fitted in enumerate(run.fitted):
+            tensors |= {f"{repeat}/{name}": value for name, value in _named(getattr(fitted, which)).items()}
+        name = f"{which}.safetensors"
+        files[name] = write_tensors(folder / name, tensors)
+    files["scaling.safetensors"] = write_tensors(folder / "scaling.safetensors", _scalings(run))
+    files["metrics.parquet"] = _write_table(run.curves.to_arrow(), folder / "metrics.parquet", "snappy")
+    columns: dict[str, Any] = {"row": pa.array(run.rows)}
+    if run.names:
+        columns["name"] = pa.array(run.names)
+    if len(run.hashes):
+        columns["hash"] = pa.array(run.hashes)
+    if run.order_values is not None:
+        columns["order"] = pa.array(run.order_values)
+    columns |= {f"repeat {repeat}": pa.array(column) for repeat, column in enumerate(run.splits)}
+    files["split.parquet"] = _write_table(pa.table(columns), folder / "split.parquet")
+    for part, scores in run.scores.items():
+        file, table = predictions_file(folder, part), predictions_table(scores, part)
+        if table is not None:
+            files[file.name] = _write_table(table, file)
+    if run.observed is not None:
+        files[HISTORY] = _write_table(run.observed.to_arrow(), folder / HISTORY)
+    if report:
+        run.report(folder / PAGE)
+        disk.sync(folder / PAGE)
+        files[PAGE] = disk.measure(folder / PAGE)
+    disk.write(folder / RUN, [seal(plain(_document(run, files))).encode()])
+    return files
+
+
+def _write_table(table: Any, path: Path, compression: str = "zstd") -> Written:
+    import pyarrow.parquet as pq
+
+    with disk.writing(path) as writer:
+        pq.write_table(table, writer, compression=compression)
+    return writer.written
+
+
+def _document(run: Run, files: Mapping[str, Written]) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "plan": run.plan.to_dict(),
+        "task": run.task.to_dict(),
+        "settings": run.settings,
+        "outcomes": [asdict(outcome) for outcome in run.outcomes],
+        "order_seeds": list(run.order_seeds),
+        "verdict": run.verdict.to_dict(),
+        "scores": {
+            part: figures_of(scores, run.per_class.get(part, {})) for part, scores in run.scores.items()
+        },
+        "baseline": run.baseline,
+        "threshold": None if run.threshold is None else run.threshold.to_dict(),
+        "forecasts": {part: found.to_dict() for part, found in run.forecasts.items()},
+        "history": None if run.observed is None else run.observed.to_dict(),
+        "data": run.data,
+        "encoder": None if run.encoder is None else run.encoder.to_dict(),
+        "conditions": run.conditions,
+        "interrupted": run.interrupted,
+        "failed": run.failed,
+        "files": {name: written.to_dict() for name, written in files.items()},
+    }
+
+
+def plain(value: Any) -> Any:
+    """JSON has no NaN: what is not finite becomes null."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    return value
+
+
+def _named(tree: Any) -> dict[str, NDArray[Any]]:
+    return dict(zip(names_of(tree), map(np.asarray, jax.tree.leaves(tree)), strict=True))
+
+
+def _scalings(run: Run) -> dict[str, NDArray[Any]]:
+    tensors: dict[str, NDArray[Any]] = {}
+    for repeat, fitted in enumerate(run.fitted):
+        for kind in ("scaling", "target_scaling"):
+            scaling = getattr(fitted, kind)
+            if scaling is not None:
+                tensors |= {
+                    f"{repeat}/{kind}/{name}": np.asarray(value) for name, value in vars(scaling).items()
+                }
+    return tensors

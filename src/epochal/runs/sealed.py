@@ -1,0 +1,117 @@
+"""How does a JSON document notice that it was changed?
+
+It carries the SHA-256 of its own content, and it must be written exactly as `seal` writes that content: so
+every bit of the text counts, blanks and the case of letters included. This is a guard against accidents; who
+changes a document on purpose can seal it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from epochal.errors import Refusal
+from epochal.runs import disk
+
+__all__ = ["LIMIT", "canonical", "digest", "parse", "read_sealed", "seal", "unseal"]
+
+LIMIT = 256 << 20
+"""Bytes of a sealed document, at most."""
+
+_SEAL = "sha256"
+
+
+def canonical(value: Any) -> str:
+    """The one text that stands for a JSON value: sorted names, no blanks, plain ASCII.
+
+    >>> canonical({"b": [1, 2.5], "a": None})
+    '{"a":null,"b":[1,2.5]}'
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """The SHA-256 of a JSON value, whatever the order of its names."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def seal(document: Mapping[str, Any]) -> str:
+    """A JSON text with the SHA-256 of its own content.
+
+    Raises:
+        ValueError: it holds a number that JSON has not (NaN, infinity), or is sealed already.
+
+    >>> print(seal({"updates": 200}), end="")
+    {
+     "updates": 200,
+     "sha256": "2abed3bb2307a4005433a4a97c06dcef8505305b4dccbb3bfba08b6d474edb11"
+    }
+    """
+    if _SEAL in document:
+        raise ValueError("the document is sealed already")
+    plain = json.loads(json.dumps(document, allow_nan=False))  # names that were numbers are sorted as text
+    sealed = {**plain, _SEAL: digest(plain)}
+    text = json.dumps(sealed, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a character, as in the name of a file that is not in UTF-8
+        text = json.dumps(sealed, indent=1, allow_nan=False) + "\n"
+    return text
+
+
+def parse(text: str | bytes) -> Any:
+    """JSON as its standard has it: no name twice in an object, no NaN, UTF-8.
+
+    Raises:
+        ValueError: it is not.
+    """
+    try:
+        return json.loads(text.decode() if isinstance(text, bytes) else text, **_STRICT)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+_STRICT: Any = {"object_pairs_hook": _object, "parse_constant": _no_constant}
+
+
+def unseal(text: str | bytes, path: Path) -> dict[str, Any]:
+    """The document without its seal; `path` is named when it is refused.
+
+    Raises:
+        Refusal: it is no sealed document, or one that was changed after it was sealed.
+    """
+    try:
+        document = parse(text)
+        if not isinstance(document, dict) or not isinstance(document.get(_SEAL), str):
+            raise ValueError("it is not sealed")
+        found = document.pop(_SEAL)
+        again = seal(document)
+        if found != digest(document) or again != (text.decode() if isinstance(text, bytes) else text):
+            raise ValueError("its content is not what was sealed")
+    except (ValueError, RecursionError) as error:
+        words = " ".join(str(error).split()).rstrip(".")
+        raise Refusal(f'"{path}" is damaged: {words}.') from error
+    return document
+
+
+def read_sealed(path: Path, limit: int = LIMIT) -> dict[str, Any]:
+    """Read a file that `seal` gave the text of.
+
+    Raises:
+        Refusal: it is not there, too large, or damaged.
+    """
+    return unseal(disk.read(path, limit=limit).tobytes(), path)

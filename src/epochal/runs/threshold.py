@@ -1,0 +1,108 @@
+"""Which threshold do the repeats of a run choose, and what do they decide with it?
+
+It is chosen on the validation samples, for each repeat by itself, and used unchanged on the test samples.
+
+New samples are predicted with the mean probability of the repeats. They are taken for the second class where
+the repeats exceed their own thresholds on average: mean of (p - t) > 0, and so mean p > mean t. A row that
+validates in one repeat trains in another, so that there is none on which one threshold for all could be
+chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from epochal.curves import Summary, summarize
+from epochal.errors import Refusal
+from epochal.models import best_threshold, confusion_at
+
+if TYPE_CHECKING:
+    from epochal.runs.record import Scores
+
+__all__ = ["Threshold", "decide"]
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The threshold of a run.
+
+    Args:
+        rule: what it makes greatest on the validation samples of each repeat, or "given".
+        positive: the class that samples above it are taken for.
+        per_repeat: that of each repeat; `per_repeat.mean` is what predictions are made with.
+    """
+
+    rule: str
+    positive: str
+    per_repeat: Summary
+
+    @property
+    def value(self) -> float:
+        """What the mean probability of the repeats has to exceed."""
+        return self.per_repeat.mean
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "rule": self.rule,
+            "positive": self.positive,
+            "value": self.value,
+            "per_repeat": list(self.per_repeat.per_repeat),
+        }
+
+    @staticmethod
+    def from_dict(value: dict[str, Any]) -> Threshold:
+        """The inverse of `to_dict`."""
+        values = [float(one) for one in value["per_repeat"]]
+        if not values or not all(0 < one < 1 for one in values):
+            raise Refusal(
+                "threshold must be between 0 and 1 in each repeat. Save the run again with epochal."
+            )
+        return Threshold(str(value["rule"]), str(value["positive"]), summarize(values, (0.0, 1.0)))
+
+    def __str__(self) -> str:
+        if self.rule == "given":
+            return f'"{self.positive}" above a probability of {self.value:g}, as given'
+        words = self.rule.replace("_", " ").replace("f1", "F1").replace("youden", "Youden's index")
+        spread, values = self.per_repeat.sd, self.per_repeat.per_repeat
+        if spread is None:
+            return (
+                f'"{self.positive}" above a probability of {self.value:.3g}, the best {words} on validation'
+            )
+        return (
+            f'"{self.positive}" above a probability of {self.value:.3g}, the mean of the best {words} on the '
+            f"validation samples of each repeat: sd {spread:.2g}, from {min(values):.3g} to {max(values):.3g}"
+        )
+
+
+def decide(
+    rule: str | float, scores: Mapping[str, Scores], positive: str
+) -> tuple[Threshold, dict[str, Scores]]:
+    """The threshold of a run, and the scores of its parts with what it makes of them.
+
+    Args:
+        rule: what is made greatest, which needs the scores of "validation", or the threshold itself.
+        scores: by part, with the probabilities of two classes.
+        positive: the name of the second class.
+    """
+    if isinstance(rule, str):
+        held_out = scores["validation"]
+        assert held_out.labels is not None and held_out.probabilities is not None
+        pairs = zip(held_out.probabilities[..., 0], held_out.labels, strict=True)
+        values = [best_threshold(rule, shares, labels == 1) for shares, labels in pairs]
+    else:
+        values = [rule] * max(
+            (len(one.labels) for one in scores.values() if one.labels is not None), default=1
+        )
+    done = {}
+    for part, one in scores.items():
+        assert one.labels is not None and one.probabilities is not None
+        each = zip(values, one.probabilities[..., 0], one.labels, strict=True)
+        done[part] = replace(one, confusion_at_threshold=np.stack([confusion_at(*these) for these in each]))
+    return Threshold(
+        rule if isinstance(rule, str) else "given", positive, summarize(values, (0.0, 1.0))
+    ), done

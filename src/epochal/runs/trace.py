@@ -1,0 +1,193 @@
+"""Which update saw a sample, and which samples formed an update?
+
+Nothing of this was stored: the plan is a pure function of the run's seed. Repeats, epochs, updates, batches
+and slots count from 0 here, as in `Plan`, and rows from 1; what a person reads (refusals, `to_dict`, the
+command line) counts all of them from 1.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from epochal.errors import Refusal
+from epochal.plan import Plan, Turn
+from epochal.plan.audit import USUAL_EPOCHS, Audit, audit
+from epochal.runs.record import Run
+
+__all__ = ["Formed", "Seen", "audited", "formed", "seen", "seen_throughout"]
+
+_TRAIN = 1
+_LEFT_OUT = "it was left out when the table was read"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The turns of one row in one epoch of one repeat that were made; none if it was left out."""
+
+    repeat: int
+    row: int
+    epoch: int
+    turns: tuple[Turn, ...]
+    size: int
+    """How many samples are in the batch of its (first) turn."""
+    sizes: tuple[int, ...] = ()
+    """How many are in the batch of each turn."""
+    name: str = ""
+    """What the row is called, where rows have names."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON, everything counted from 1."""
+        return {
+            "repeat": self.repeat + 1,
+            "row": self.row,
+            "epoch": self.epoch + 1,
+            "turns": [{name: value + 1 for name, value in asdict(turn).items()} for turn in self.turns],
+            "size": self.size,
+            "sizes": list(self.sizes),
+            "name": self.name,
+        }
+
+
+@dataclass(frozen=True)
+class Formed:
+    """The rows that formed one update of one repeat, in the order of the batch."""
+
+    repeat: int
+    update: int
+    epoch: int
+    batch: int
+    rows: tuple[int, ...]
+    names: tuple[str, ...] = ()
+    """What the rows are called, where they have names."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON, everything counted from 1."""
+        return {
+            "repeat": self.repeat + 1,
+            "update": self.update + 1,
+            "epoch": self.epoch + 1,
+            "batch": self.batch + 1,
+            "rows": list(self.rows),
+            "names": list(self.names),
+        }
+
+
+def _plan(run: Run, repeat: int) -> Plan:
+    if not 0 <= repeat < run.repeats:
+        raise Refusal(f"repeat must be between 1 and {run.repeats}; got {repeat + 1}.")
+    return run.plan_of(repeat)
+
+
+def _begun(run: Run, repeat: int) -> int:
+    """How many updates a repeat made, counting the one that broke."""
+    outcome = run.outcomes[repeat]
+    return outcome.updates + (outcome.broken is not None)
+
+
+def seen(run: Run, row: int, epoch: int, repeat: int = 0) -> Seen:
+    """Where `row` of the source (counted from 1) had its turns in an epoch (counted from 0)."""
+    found, missed = _looked_up(run, row, epoch, repeat)
+    if missed is not None:
+        raise Refusal(
+            f"epoch must be one in which row {row} had its turn; repeat {repeat + 1} ended after "
+            f"{run.outcomes[repeat].updates:,} updates, and in epoch {epoch + 1} it is in update "
+            f"{missed.update + 1:,}."
+        )
+    return found
+
+
+def seen_throughout(run: Run, row: int, repeat: int = 0) -> list[Seen]:
+    """`seen` for each epoch that the repeat began; not for the last where it ended before the row's turn."""
+    plan, begun = _plan(run, repeat), _begun(run, repeat)
+    begun_epochs = plan.locate(begun - 1)[0] + 1 if begun else 0
+    borrows = begun > 0 and plan.remainder == "carry" and plan.updates_per_epoch is None
+    found = []
+    for epoch in range(begun_epochs + borrows):
+        here, missed = _looked_up(run, row, epoch, repeat)
+        if here.turns or (missed is None and epoch < begun_epochs):
+            found.append(here)
+    return found
+
+
+def _looked_up(run: Run, row: int, epoch: int, repeat: int) -> tuple[Seen, Turn | None]:
+    """What was seen of a row in an epoch; and its first turn there, if the repeat ended before it."""
+    plan = _plan(run, repeat)
+    # The very last batch may have borrowed of an epoch that follows.
+    most = plan.epochs + (plan.remainder == "carry" and plan.updates_per_epoch is None)
+    if not 0 <= epoch < most:
+        raise Refusal(f"epoch must be between 1 and {most:,} (those of the plan); got {epoch + 1:,}.")
+    if not len(run.rows):
+        return _came(run, plan, row, epoch, repeat), None
+    found = np.flatnonzero(run.rows == row)
+    if len(found) == 0:
+        last = int(run.rows.max())
+        left = "no window has its first target there" if run.observed is not None else _LEFT_OUT
+        raise Refusal(f"no sample is row {row}: {left if 1 <= row <= last else f'rows are 1 to {last}'}.")
+    parts = run.splits[repeat][found]
+    if _TRAIN not in parts:
+        part = int(parts[0])
+        name = {2: "a validation sample", 3: "a test sample"}.get(part, "in no part")
+        raise Refusal(f"row {row} is {name} in repeat {repeat + 1}, so no update saw it.")
+    train = np.flatnonzero(run.splits[repeat] == _TRAIN)
+    # The row of an item to be ranked is that of a sample for each pair in which it comes first.
+    samples = np.searchsorted(train, found[parts == _TRAIN])
+    found_turns = sorted(
+        (turn for sample in samples for turn in plan.find(int(sample), epoch)),
+        key=lambda turn: (turn.update, turn.slot),
+    )
+    turns = tuple(turn for turn in found_turns if turn.update < _begun(run, repeat))
+    sizes = tuple(len(plan.batch(turn.epoch, turn.batch)) for turn in turns)
+    name = run.names[found[0]] if run.names else ""
+    missed = found_turns[0] if found_turns and not turns else None
+    return Seen(repeat, row, epoch, turns, sizes[0] if sizes else 0, sizes, name), missed
+
+
+def _came(run: Run, plan: Plan, row: int, epoch: int, repeat: int) -> Seen:
+    """The turn of a sample of a source without length; rows are its samples in the order they came in."""
+    came = int(run.data["samples"])
+    if not 1 <= row <= came:
+        raise Refusal(f"row must be between 1 and {came} (the samples that were trained on); got {row}.")
+    turns = plan.find(row - 1, epoch)
+    sizes = tuple(len(formed(run, turn.update, repeat).rows) for turn in turns)
+    return Seen(repeat, row, epoch, turns, sizes[0] if sizes else 0, sizes)
+
+
+def formed(run: Run, update: int, repeat: int = 0) -> Formed:
+    """Which rows formed an update (counted from 0)."""
+    plan, begun = _plan(run, repeat), _begun(run, repeat)
+    if not 0 <= update < begun:
+        raise Refusal(
+            f"update must be between 1 and {begun:,} (repeat {repeat + 1} made that many); "
+            f"got {update + 1:,}."
+        )
+    epoch, batch = plan.locate(update)
+    if not len(run.rows):
+        came = plan.batch(epoch, batch) + 1
+        return Formed(repeat, update, epoch, batch, tuple(came[came <= run.data["samples"]].tolist()))
+    train = np.flatnonzero(run.splits[repeat] == _TRAIN)
+    samples = train[plan.batch(epoch, batch)]
+    rows = tuple(int(number) for number in run.rows[samples])
+    return Formed(
+        repeat, update, epoch, batch, rows, tuple(run.names[k] for k in samples) if run.names else ()
+    )
+
+
+def audited(run: Run, repeat: int = 0, epochs: int | None = None) -> Audit:
+    """What the plan of a repeat did in its first epochs, as many as it began and 10 at most by default."""
+    plan = _plan(run, repeat)
+    if not len(run.rows):
+        raise Refusal(
+            f"an audit needs samples that come again; this run had the {run.data['samples']:,} samples of a "
+            "source without length, each once, in the order in which they came."
+        )
+    most = max(1, math.ceil(run.outcomes[repeat].epochs))
+    if epochs is not None and epochs > most:
+        raise Refusal(
+            f"epochs must be between 1 and {most} (repeat {repeat + 1} began that many); got {epochs}."
+        )
+    names = run.task.classes if run.settings.get("order_by") == "classes" else ()
+    return audit(plan, epochs=min(most, USUAL_EPOCHS) if epochs is None else epochs, names=names)

@@ -1,0 +1,118 @@
+"""What do processes that train together have to agree on?
+
+Every process makes the same calls of the same programs, or all wait for ever. So they must train the same,
+and whatever is no function of the data is decided for all: how long a call is, and when it is the last.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from epochal.errors import Refusal
+from epochal.training.differences import differences
+from epochal.training.hosts import together
+from epochal.training.identity import identity
+from epochal.training.prepared import Prepared
+
+__all__ = ["INTERRUPTED", "Call", "agreed_call", "begun", "same_micro_batch"]
+
+INTERRUPTED = "interrupted"
+"""Why a lane ends that was asked to."""
+
+Found = TypeVar("Found")
+
+
+class Call(NamedTuple):
+    """The next call of a lane: how many updates it makes at most, and why there is none."""
+
+    updates: int
+    reason: str = ""
+    signal: int = 0
+    """The signal that asked for the end, if one did."""
+
+
+def agreed_call(wish: Call) -> Call:
+    """The call that all processes make: as long as process 0 wishes, and none where any one wants to stop."""
+    return Call(*together().decide("a call", wish, _call_of))
+
+
+def _call_of(wishes: Sequence[Sequence[Any]]) -> Call:
+    calls = [Call(*wish) for wish in wishes]
+    first = next((call for call in calls if call.reason == INTERRUPTED), calls[0])
+    return first._replace(updates=calls[0].updates)
+
+
+def same_micro_batch(prepared: Prepared) -> Prepared:
+    """With a micro-batch that fits into the memory of every process, where it was to be chosen."""
+    if prepared.settings.micro_batch != "auto":
+        return prepared
+    asked = together().decide("the micro-batch", prepared.spec.micro_batch, _smallest)
+    return replace(prepared, spec=replace(prepared.spec, micro_batch=asked))
+
+
+def _smallest(sizes: Sequence[int | None]) -> int | None:
+    return min((size for size in sizes if size is not None), default=None)
+
+
+def begun(
+    prepared: Prepared, begin: Callable[[], Found], folder: Path | None = None, updates: int = 0
+) -> Found | None:
+    """Have process 0 begin, once all processes are found to train the same; what that gives, None in others.
+
+    Args:
+        prepared: the training.
+        begin: what process 0 does, and alone.
+        folder: the run folder, if there is one.
+        updates: those of the checkpoint at which the training goes on.
+
+    Raises:
+        Refusal: they don't, or process 0 refuses.
+    """
+    others, found = together(), list[Found]()
+    if others.alone:
+        return begin()
+    if folder is not None:
+        others.remember(
+            f"`epochal resume {folder}` goes on from its last checkpoint, on any number of processes."
+        )
+
+    def rule(wishes: Sequence[Mapping[str, Any]]) -> None:
+        for index, other in enumerate(wishes):
+            _check_same(wishes[0], other, index)
+        found.append(begin())
+
+    wish = {"identity": identity(prepared), "until": _until(prepared), "updates": updates}
+    others.decide("what is trained", wish, rule)
+    return found[0] if found else None
+
+
+def _until(prepared: Prepared) -> dict[str, Any]:
+    """How far it goes, which is no part of what it is."""
+    return {
+        "epochs": prepared.plan.epochs,
+        "devices": prepared.settings.devices,
+        "budgets": ", ".join(one.describe() for one in prepared.budgets),
+    }
+
+
+def _check_same(first: Mapping[str, Any], other: Mapping[str, Any], index: int) -> None:
+    """What another process was given must be what process 0 was given."""
+    differing = differences(first["identity"], other["identity"])
+    differing += [
+        f"{name}: {value} then, {other['until'].get(name)} now"
+        for name, value in first["until"].items()
+        if value != other["until"].get(name)
+    ]
+    if differing:
+        clauses = "; ".join(differing).replace(" then, ", " in process 0, ")
+        clauses = re.sub(r" now\b", f" in process {index}", clauses)
+        raise Refusal(f"all processes must be given the same data and options; they differ: {clauses}.")
+    if first["updates"] != other["updates"]:
+        raise Refusal(
+            f"all processes must see the same run folder; process 0 goes on after {first['updates']:,} "
+            f"updates, process {index} after {other['updates']:,}. Keep it on a disk that they share."
+        )

@@ -1,0 +1,221 @@
+"""How is what was learned kept while the training goes on?
+
+Lanes hand over what they remember; one thread writes it. At most one checkpoint is being written and one is
+waiting. An error comes out where the next one is handed over, or at the end.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+from epochal.engine.fed import FedLane
+from epochal.engine.lane import Lane
+from epochal.engine.spec import Spec
+from epochal.errors import SaveFailed
+from epochal.runs.checkpoints import Checkpoints, Piece, find
+from epochal.runs.place import RunFolder
+from epochal.training.snapshot import Remembered, merged, piece_of
+
+__all__ = ["Saver"]
+
+SHARE = 0.02
+"""The part of the time that handing over may hold up a training, where checkpoints are made by the clock."""
+
+TOGETHER_SECONDS = 0.5
+"""How long a checkpoint waits for other lanes that are about to hand over, too."""
+
+SMALL_BYTES = 4 << 20
+"""What all lanes remember, up to which it is one file."""
+
+
+class Saver:
+    """The checkpoints of one training, while it runs.
+
+    Args:
+        checkpoints: where they are kept.
+        place: how often, and what happens if they can't be.
+        spec: what is monitored.
+        known: what was remembered of repeats when the training went on.
+        told: called with (updates, how long it took), or with the reason why it could not be written.
+    """
+
+    def __init__(
+        self,
+        checkpoints: Checkpoints,
+        place: RunFolder,
+        spec: Spec,
+        known: Iterable[Remembered] = (),
+        told: Callable[[int, float | str], object] = lambda updates, what: None,
+    ) -> None:
+        self._checkpoints, self._place, self._rhythm = checkpoints, place, place.rhythm
+        self._monitor, self._sign, self._told = spec.monitor, spec.sign, told
+        self._latest: dict[int, Remembered] = {one.repeats.start: one for one in known}
+        self._pieces: dict[int, tuple[Remembered, Piece]] = {}
+        self._before: dict[int, tuple[int, float]] = {}
+        self._running: set[int] = set()
+        self._handed: set[int] = set()
+        self._condition = threading.Condition()
+        self._waiting = self._writing = self._ended = False
+        self._error: SaveFailed | None = None
+        self._taken = time.monotonic()
+        self._pause = float(self._rhythm.count) if self._rhythm.unit == "seconds" else 0.0
+        self._thread = threading.Thread(target=self._write_all, daemon=True, name="epochal-save")
+        self._thread.start()
+
+    def begin(self, lane: Lane | FedLane, repeats: range) -> None:
+        """A lane begins, or goes on."""
+        with self._condition:
+            self._before[repeats.start] = (lane.update, time.monotonic())
+            self._running.add(repeats.start)
+
+    def most(self, lane: Lane | FedLane, repeats: range) -> int | None:
+        """How many updates the lane may make until it hands over; None where the clock says when."""
+        count, unit = self._rhythm.count, self._rhythm.unit
+        if unit == "seconds":
+            return None
+        if unit == "updates":
+            return count - lane.update % count
+        per = lane.per_epoch
+        if per is not None:
+            return count * per - lane.update % (count * per)
+        epoch = lane.plan.locate(lane.update)[0] if lane.update < lane.plan.updates else lane.plan.epochs
+        following = min((epoch // count + 1) * count, lane.plan.epochs)
+        return max(1, lane.plan.first_update(following) - lane.update) if following > epoch else 1
+
+    def due(self, lane: Lane | FedLane, repeats: range) -> bool:
+        """Whether the lane is to hand over what it remembers now."""
+        update, at = self._before[repeats.start]
+        if lane.update == update:
+            return False
+        if self._rhythm.unit == "seconds":
+            return time.monotonic() - at >= self._pause
+        if self._rhythm.unit == "updates":
+            return lane.update % self._rhythm.count == 0
+        per, count = lane.per_epoch, self._rhythm.count
+        if per is not None:
+            return lane.update % (count * per) == 0
+        position = lane.progress.position
+        return int(position.index) == 0 and int(position.epoch) % count == 0
+
+    def hand_over(self, lane: Lane | FedLane, repeats: range, remembered: Callable[[], Remembered]) -> None:
+        """Keep what a lane remembers; the lane goes on while it is written."""
+        begin = time.monotonic()
+        one = remembered()
+        timed = self._rhythm.unit == "seconds"
+        with self._condition:
+            self._raise()
+            # By the clock a newer state takes the place of one that waits; else each one is written.
+            while self._waiting and not timed and self._error is None:
+                self._condition.wait()
+            self._latest[repeats.start] = one
+            self._handed.add(repeats.start)
+            self._waiting = True
+            self._condition.notify_all()
+        now = time.monotonic()
+        if timed:
+            self._pause = max(float(self._rhythm.count), (now - begin) / SHARE)
+        self._before[repeats.start] = (lane.update, now)
+
+    def end(self, lane: Lane | FedLane, repeats: range, remembered: Callable[[], Remembered]) -> None:
+        """A lane makes no more updates; it stays in all further checkpoints as it is."""
+        one = remembered()
+        with self._condition:
+            self._latest[repeats.start] = one
+            self._running.discard(repeats.start)
+            self._condition.notify_all()
+
+    def take(self, one: Remembered) -> None:
+        """Keep what a lane remembers at its end that was trained elsewhere: by the clock, or at once."""
+        now = time.monotonic()
+        with self._condition:
+            self._raise()
+            self._latest[one.repeats.start] = one
+            if self._rhythm.unit != "seconds" or now - self._taken >= self._pause:
+                self._waiting, self._taken = True, now
+                self._condition.notify_all()
+
+    def close(self) -> None:
+        """Write a last checkpoint of all that is remembered, and wait for it.
+
+        Raises:
+            SaveFailed: it could not be written.
+        """
+        if self._thread.is_alive():
+            with self._condition:
+                self._waiting = self._waiting or bool(self._latest)
+                self._running.clear()
+                self._ended = True
+                self._error = None  # the last try counts
+                self._condition.notify_all()
+            self._thread.join()
+        self._raise()
+
+    def _raise(self) -> None:
+        if self._error is not None and (self._place.if_unsaved == "stop" or self._ended):
+            raise self._error
+
+    def _write_all(self) -> None:
+        while True:
+            with self._condition:
+                self._condition.wait_for(lambda: self._waiting or self._ended)
+                if not self._waiting:
+                    return
+                if self._rhythm.unit == "seconds":
+                    # Lanes that began together hand over about together: one checkpoint for all of them.
+                    self._condition.wait_for(lambda: self._running <= self._handed, TOGETHER_SECONDS)
+                latest = dict(self._latest)
+                self._handed.clear()
+                self._waiting = False
+                self._condition.notify_all()
+            self._write(latest)
+
+    def _write(self, latest: Mapping[int, Remembered]) -> None:
+        begin = time.monotonic()
+        updates = sum(one.updates for one in latest.values())
+        try:
+            self._checkpoints.save(updates, self._as_pieces(latest), self._value(latest))
+        except Exception as error:  # lanes wait for this thread: whatever happens, it is said and none hangs
+            words = str(error) if isinstance(error, SaveFailed) else self._unforeseen(updates, error)
+            hint = (
+                f" `epochal resume {self._place.path}` goes on from the last."
+                if find(self._checkpoints.folder)
+                else ""
+            )
+            with self._condition:
+                self._error = SaveFailed(words + hint)
+                self._error.__cause__ = error
+                self._condition.notify_all()
+            self._told(updates, words.rstrip("."))
+            return
+        with self._condition:
+            self._error = None
+        self._told(updates, time.monotonic() - begin)
+
+    def _as_pieces(self, latest: Mapping[int, Remembered]) -> list[Piece]:
+        """A piece for each lane, the same object as long as the lane has not gone on."""
+        for start, one in latest.items():
+            if start not in self._pieces or self._pieces[start][0] is not one:
+                self._pieces[start] = (one, piece_of(one))
+        pieces = [self._pieces[start][1] for start in sorted(latest)]
+        size = sum(tensor.nbytes for piece in pieces for tensor in piece.tensors.values())
+        return [merged(pieces)] if size <= SMALL_BYTES and len(pieces) > 1 else pieces
+
+    def _value(self, latest: Mapping[int, Remembered]) -> float | None:
+        """What is monitored, as the mean over the repeats at their last evaluation; lower is better."""
+        found = [
+            float(own.columns[self._monitor][-1])
+            for one in latest.values()
+            for repeat in one.repeats
+            if len(own := one.curves.of(repeat))
+        ]
+        value = self._sign * sum(found) / len(found) if found else math.nan
+        return value if math.isfinite(value) else None
+
+    def _unforeseen(self, updates: int, error: Exception) -> str:
+        """Why a checkpoint failed otherwise than at the disk, such as for want of memory."""
+        words = " ".join(str(error).split()).rstrip(".")
+        why = f"{type(error).__name__}: {words}" if words else type(error).__name__
+        return f"checkpoint {updates} can't be made: {why}; {self._checkpoints.left}."

@@ -1,0 +1,181 @@
+"""With which settings, on which data and under which conditions was a run made, as JSON holds it?"""
+
+from __future__ import annotations
+
+import datetime
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import jax
+
+from epochal.data import Dataset
+from epochal.engine.determinism import always_same
+from epochal.models import Variables
+from epochal.models.starts import Initial
+from epochal.training.lanes import Lanes
+from epochal.training.prepared import Prepared
+
+__all__ = ["conditions", "describe_data", "describe_model", "describe_settings"]
+
+
+def describe_settings(prepared: Prepared) -> dict[str, Any]:
+    """The settings as they were used, as JSON holds them."""
+    settings, spec, optimizer = prepared.settings, prepared.spec, prepared.spec.optimizer
+    every, unit = settings.evaluation
+    described = getattr(prepared.model, "to_dict", None)
+    return {
+        "model": described() if described else {"kind": type(prepared.model).__name__},
+        "batch_size": int(prepared.plan.batch_size),
+        "batch_schedule": None
+        if prepared.plan.batch_schedule is None
+        else prepared.plan.batch_schedule.to_dict(),
+        "updates_per_epoch": prepared.plan.updates_per_epoch,
+        "micro_batch": spec.micro_batch,
+        "epochs": prepared.plan.epochs,
+        "optimizer": optimizer.name,
+        "optimizer_options": dict(optimizer.options),
+        "learning_rate": optimizer.learning_rate,
+        "schedule": spec.schedule.describe(),
+        "weight_decay": settings.weight_decay,
+        "clip_norm": settings.clip_norm,
+        "gradient_noise": settings.gradient_noise,
+        "loss": prepared.loss_name,
+        "label_smoothing": settings.label_smoothing,
+        "metrics": [metric.name for metric in spec.metrics],
+        "own_metrics": {
+            metric.name: {True: "higher is better", False: "lower is better", None: ""}[
+                metric.greater_is_better
+            ]
+            for metric in spec.metrics
+            if metric.own
+        },
+        "monitor": spec.monitor,
+        "stop": prepared.rule.describe(),
+        "order": prepared.order.name,
+        "order_options": prepared.order.options,
+        "order_by": _order_by(prepared),
+        "stateful": settings.stateful,
+        "remainder": prepared.plan.remainder,
+        "repeats": settings.repeats,
+        "devices": settings.devices,
+        "seed": settings.seed,
+        "vary": list(settings.vary),
+        "validation": _held_out(settings.validation, prepared.validation),
+        "test": _held_out(settings.test, prepared.test),
+        "split": settings.split,
+        "gap": settings.gap,
+        "class_weight": settings.class_weight
+        if isinstance(settings.class_weight, str | None)
+        else dict(settings.class_weight),
+        "threshold": settings.threshold,
+        "standardize": getattr(prepared.scalings[0], "standardizes", False),
+        "evaluate_every": f"{every} {unit}",
+        "evaluate_train": "train" in spec.parts,
+        "stream": prepared.fed,
+        "workers": settings.workers,
+        "initial": _initial(settings.initial),
+        "freeze": list(settings.freeze),
+        "augment": [str(transform) for transform in settings.augment],
+        "precision": settings.precision,
+        "deterministic": settings.deterministic,
+    }
+
+
+def _initial(given: Any) -> Any:
+    """Where the first parameters came from, as JSON holds it."""
+    if given is None or isinstance(given, Variables):
+        return "drawn" if given is None else "given"
+    if not isinstance(given, Initial):
+        return {"path": str(given)}
+    named = {"fresh": list(given.fresh), "rename": dict(given.rename), "repeat": given.repeat}
+    return {"path": str(given.path)} | {name: value for name, value in named.items() if value}
+
+
+def _order_by(prepared: Prepared) -> str | None:
+    """What the order looks at: "classes", "weights" or "groups" of the data, or values that were "given"."""
+    given = getattr(prepared.settings.order, "values", None) is not None
+    return "given" if given else prepared.order.needs or None
+
+
+def _held_out(asked: Any, own: Dataset | None) -> Any:
+    if own is None and not isinstance(asked, int | float):
+        return 0.0  # all rows of the data that was given had labels that training did not have
+    if own is None:
+        return float(asked) if not isinstance(asked, int) else asked
+    return {"source": own.source, "samples": own.samples, "fingerprint": own.fingerprint}
+
+
+def describe_data(prepared: Prepared) -> dict[str, Any]:
+    """The data and its parts in figures."""
+    dataset = prepared.dataset
+    described = dataset.to_dict()
+    described.pop("encoder", None)
+    described["notes"] += prepared.weight_notes
+    described["training_notes"] = list(prepared.notes)
+    described["shape"] = list(dataset.shape)
+    described["sizes"] = {name: prepared.part_size(name) for name in ("train", "validation", "test")}
+    return described
+
+
+def describe_model(settings: dict[str, Any]) -> str:
+    """A model in a few words.
+
+    >>> describe_model({"kind": "mlp", "hidden": [64, 64]})
+    'MLP 64-64'
+    >>> describe_model({"kind": "cnn", "filters": [32, 64], "dense": [128]})
+    'CNN 32-64, dense 128'
+    """
+    kind = settings.get("kind")
+    if kind == "mlp":
+        return f"MLP {_dashes(settings.get('hidden'))}" if settings.get("hidden") else "linear model"
+    if kind == "cnn":
+        dense = f", dense {_dashes(settings['dense'])}" if settings.get("dense") else ""
+        return f"CNN {_dashes(settings.get('filters'))}{dense}"
+    if kind in ("lstm", "gru"):
+        layers = settings.get("layers")
+        several = min(layers, 10) if isinstance(layers, int) else 1
+        return f"{kind.upper()} {_dashes([settings.get('units')] * several)}"
+    if kind == "text":
+        reading, sizes = settings.get("reading"), (settings.get("embedding"), settings.get("units"))
+        by = "the mean" if reading == "mean" else f"a {str(reading).upper()}"
+        return f"text by {by} of {sizes[0]} numbers a token, {sizes[1]} units"
+    inner = settings.get({"stateful": "network", "pairwise": "of"}.get(str(kind), ""))
+    if isinstance(inner, dict) and inner.get("kind") != kind:
+        described = describe_model(inner)
+        return f"{described}, stateful" if kind == "stateful" else f"pairwise {described}"
+    return str(settings.get("path") or kind)
+
+
+def _dashes(numbers: Any) -> str:
+    return "-".join(map(str, numbers)) if isinstance(numbers, list) else str(numbers)
+
+
+def device_name(platform: str, kind: str) -> str:
+    """A device by its platform and kind, which is said once where both are the same.
+
+    >>> device_name("cpu", "cpu"), device_name("gpu", "NVIDIA H200")
+    ('cpu', 'gpu: NVIDIA H200')
+    """
+    return platform if platform == kind else f"{platform}: {kind}"
+
+
+def conditions(lanes: Lanes | None = None, deterministic: bool = False) -> dict[str, Any]:
+    """What figures are measured under: on how many devices lanes ran if they did, in which mode."""
+    device = jax.local_devices()[0]
+    versions = {}
+    for package in ("epochal", "jax", "jaxlib", "optax", "numpy", "flax"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "device": device_name(device.platform, device.device_kind),
+        **({} if lanes is None else {"devices": lanes.devices, "devices_a_batch": lanes.devices_a_batch}),
+        "deterministic": always_same(deterministic),
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "versions": versions,
+    }

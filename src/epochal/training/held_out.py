@@ -1,0 +1,139 @@
+"""What is to be known of the samples that are held out: copies of others, and classes that they lack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from epochal.data import Dataset, Split, Timeline, chronological
+from epochal.data.copies import Copies, copies_of
+from epochal.data.row_hashes import row_hashes
+from epochal.data.tables.known_labels import UNKNOWN
+from epochal.errors import Refusal
+from epochal.settings import Settings
+
+__all__ = [
+    "class_notes",
+    "copies_among",
+    "copies_notes",
+    "labeled",
+    "undefined_notes",
+    "unknown_note",
+    "usual_share",
+]
+
+_TOO_GOOD = "have inputs that training samples have, too: figures may be too good."
+
+
+def copies_among(dataset: Dataset, held_out: float) -> Copies | None:
+    """Which samples are copies of one another, where that matters for a split and can be seen."""
+    if not held_out or dataset.timeline is not None or not isinstance(dataset.inputs, np.ndarray):
+        return None
+    return copies_of(dataset.inputs)
+
+
+def copies_notes(
+    copies: Copies | None, chosen: Split, together: bool, dataset: Dataset, others: Sequence[Dataset | None]
+) -> list[str]:
+    """What was made of copies, and how many of other data are copies of training samples.
+
+    Args:
+        copies: among the samples that were split.
+        chosen: the split.
+        together: whether the split keeps copies together, as one in the order of time can't.
+        dataset: the samples that were split.
+        others: the validation and the test data, where they are data of their own.
+    """
+    notes = []
+    if copies is not None and together:
+        notes.append(copies.note)
+    elif copies is not None:
+        held = np.concatenate([chosen.validation, chosen.test])
+        seen = int(np.isin(copies.of[held], copies.of[chosen.train]).sum())
+        notes += [f"{seen:,} of the {len(held):,} held-out samples {_TOO_GOOD}"] if seen else []
+    for name, other in zip(("validation", "test"), others, strict=True):
+        if other is None or not (
+            isinstance(dataset.inputs, np.ndarray) and isinstance(other.inputs, np.ndarray)
+        ):
+            continue
+        seen = int(np.isin(row_hashes(other.inputs), row_hashes(dataset.inputs)).sum())
+        if seen and copies_of(np.concatenate([dataset.inputs, other.inputs])) is not None:
+            notes.append(f"{seen:,} of the {other.samples:,} {name} samples {_TOO_GOOD}")
+    return notes
+
+
+def usual_share(
+    share: float | int, test: float | int, settings: Settings, dataset: Dataset
+) -> tuple[float | int, tuple[str, ...]]:
+    """The share that validates: the usual one is given up, with a note, where there are too few samples."""
+    if share != Settings.validation or not isinstance(share, float):
+        return share, ()
+    try:
+        if settings.split == "chronological":
+            line = dataset.timeline or Timeline.of_rows(dataset.rows)
+            chronological(line, validation=share, test=test, gap=settings.gap)
+            return share, ()
+        units, what = dataset.samples, "samples"
+        if settings.split == "groups" and dataset.groups is not None:
+            units, what = len(np.unique(dataset.groups)), "groups"
+        if round(share * units):
+            return share, ()
+        if units > 2:
+            return 1, ()
+        return 0, (f"{units} {what} are too few to hold any out: nothing validates.",)
+    except Refusal:
+        return 0, (f"{dataset.samples:,} samples are too few to hold any out: nothing validates.",)
+
+
+def unknown_note(dataset: Dataset) -> str:
+    """What is said of labels that training did not have; empty if there are none."""
+    if dataset.targets is None or dataset.task is None or not dataset.task.is_classification:
+        return ""
+    if not (np.asarray(dataset.targets) == UNKNOWN).any():
+        return ""
+    return next(note for note in dataset.notes if "training did not have" in note)
+
+
+def labeled(dataset: Dataset) -> Dataset | None:
+    """The samples with labels that training had; None if there are none."""
+    if not unknown_note(dataset):
+        return dataset
+    assert dataset.targets is not None
+    known = np.flatnonzero(dataset.targets != UNKNOWN)
+    return dataset.only(known) if len(known) else None
+
+
+def undefined_notes(dataset: Dataset, splits: Sequence[Split]) -> list[str]:
+    """Which figures of held-out samples are not defined, and why."""
+    if dataset.task is None or dataset.targets is None or dataset.task.is_multilabel:
+        return []
+    notes = []
+    for name in ("validation", "test"):
+        parts = [dataset.targets[getattr(chosen, name)] for chosen in splits]
+        same = [bool(len(part)) and bool((part == part[0]).all()) for part in parts]
+        if any(same):
+            what = "ROC AUC and the like are" if dataset.task.is_classification else "R\u00b2 is"
+            which = "class" if dataset.task.is_classification else "target"
+            count = len(parts[0])
+            of = "1 sample" if count == 1 else f"{count:,} samples of the same {which}"
+            where = "" if all(same) else " in some repeats"
+            notes.append(f"the {name} part has {of}{where}: {what} not defined there.")
+    return notes
+
+
+def class_notes(dataset: Dataset, splits: Sequence[Split]) -> list[str]:
+    """Which classes held-out samples lack, so that no figure on them counts these."""
+    if dataset.strata is None or dataset.task is None:
+        return []
+    names, notes = dataset.task.classes, []
+    counts = np.bincount(dataset.strata, minlength=len(names))
+    for name in ("validation", "test"):
+        parts = [getattr(chosen, name) for chosen in splits if len(getattr(chosen, name))]
+        found = [np.bincount(dataset.strata[part], minlength=len(names)) for part in parts]
+        lacking = [at for at in np.flatnonzero(counts) if any(one[at] == 0 for one in found)]
+        if lacking:
+            shown = ", ".join(f'"{names[at]}" ({counts[at]:,} in all)' for at in lacking[:5])
+            shown += f" and {len(lacking) - 5:,} more" if len(lacking) > 5 else ""
+            notes.append(f"the {name} samples lack the class {shown}: no figure on them counts it.")
+    return notes

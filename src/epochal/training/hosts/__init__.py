@@ -1,0 +1,7 @@
+"""MANY processes that train together: how they find each other, agree, and notice that one is gone."""
+
+from epochal.training.hosts.joining import join, part
+from epochal.training.hosts.launch import Place, place_of
+from epochal.training.hosts.together import ALONE, Together, together
+
+__all__ = ["ALONE", "Place", "Together", "join", "part", "place_of", "together"]

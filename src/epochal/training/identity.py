@@ -1,0 +1,138 @@
+"""What must be the same for a training to go on where it was ended?
+
+All that moves a parameter or decides which one is the best: the samples, their order, the model, the rule.
+Not how far it goes (epochs, budgets), where its files lie, or which device computes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import jax
+import numpy as np
+
+from epochal.data import Dataset
+from epochal.engine.rules import Never
+from epochal.plan.column import Column
+from epochal.training.json_settings import CODECS, given_in_words, write_model, write_settings
+from epochal.training.json_values import Unsayable
+from epochal.training.prepared import Prepared
+from epochal.training.program import program_digest, rule_digest, state_shapes
+
+__all__ = ["FORMAT", "identity"]
+
+FORMAT = 1
+"""Of what a training remembers and how it goes on: one of another format is not the same."""
+
+
+def identity(prepared: Prepared) -> dict[str, Any]:
+    """What must be the same to go on, as JSON holds it; `differences` compares two."""
+    settings, spec, plan, order = prepared.settings, prepared.spec, prepared.plan, prepared.order
+    written = write_settings(settings)
+    model = write_model(prepared.model)
+    own = [name for name in ("optimizer", "loss", "augment") if given_in_words(written[name]) is not None]
+    foreign = bool(own) or not _is_said(model)
+    rule = _rule(prepared)
+    every, unit = settings.evaluation
+    return {
+        "format": FORMAT,
+        "data": _data(prepared.dataset) | {"streamed": prepared.fed},
+        **{
+            name: settings_of if part is None else _data(part)
+            for name, settings_of, part in (
+                ("validation", written["validation"], prepared.validation),
+                ("test", written["test"], prepared.test),
+            )
+        },
+        "split": settings.split,
+        "gap": settings.gap,
+        "held_out": _digest(prepared.splits[0].validation, prepared.splits[0].test),
+        "seed": settings.seed,
+        "repeats": settings.repeats,
+        "vary": sorted(settings.vary),
+        "plan": {
+            "samples": None if prepared.endless else plan.samples,
+            "batch_size": "full" if plan.is_full else int(plan.batch_size),
+            "batch_schedule": None if plan.batch_schedule is None else plan.batch_schedule.to_dict(),
+            "remainder": plan.remainder,
+            "updates_per_epoch": plan.updates_per_epoch,
+            "order": order.name,
+            "order_options": order.options,
+            "order_values": None if order.values is None else Column(order.values).fingerprint,
+        },
+        "model": model,
+        "state": state_shapes(prepared),
+        "initial": _arrays(prepared.start.variables),
+        "optimizer": spec.optimizer.name,
+        "optimizer_options": dict(spec.optimizer.options),
+        "learning_rate": spec.optimizer.learning_rate,
+        "schedule": {name: getattr(spec.schedule, name) for name in spec.schedule.__dataclass_fields__},
+        "weight_decay": spec.optimizer.weight_decay,
+        "clip_norm": spec.clip_norm,
+        "gradient_noise": spec.gradient_noise,
+        "loss": prepared.loss_name,
+        "label_smoothing": spec.label_smoothing,
+        "class_weight": written["class_weight"],
+        "metrics": [metric.name for metric in spec.metrics],
+        "monitor": spec.monitor,
+        "stop": rule,
+        "evaluate_every": f"{every} {unit}",
+        "evaluated": list(spec.parts),
+        "standardize": getattr(prepared.scalings[0], "standardizes", False),
+        "augment": written["augment"],
+        "freeze": list(settings.freeze),
+        "micro_batch": spec.micro_batch,
+        "stateful": settings.stateful,
+        "precision": settings.precision,
+        "program": _digested(program_digest(prepared)) if foreign else None,
+    }
+
+
+def _is_said(model: Any) -> bool:
+    """Whether a written model says all that it computes: networks built in, and nothing else within."""
+    if model.get("kind") == "pairwise":
+        return _is_said(model["of"])
+    return given_in_words(model) is None and model.get("kind") != "import"
+
+
+def _rule(prepared: Prepared) -> Any:
+    """The rule without its budgets, which say how far a training goes."""
+    rule = prepared.spec.rule
+    if isinstance(rule, Never):
+        return None
+    try:
+        return {"words": rule.describe(), "rule": CODECS["stop"].write(rule)}
+    except Unsayable:
+        return {"words": rule.describe(), **_digested(rule_digest(prepared))}
+
+
+def _digested(digest: str) -> dict[str, str]:
+    """A digest of a program, with what it depends on besides: layers have other forms on other devices."""
+    return {"digest": digest, "jax": jax.__version__, "backend": jax.default_backend()}
+
+
+def _data(dataset: Dataset) -> dict[str, Any]:
+    encoder = None if dataset.encoder is None else dataset.encoder.to_dict()
+    return {
+        "samples": dataset.samples,
+        "fingerprint": dataset.fingerprint,
+        "shape": list(dataset.shape),
+        "dtype": str(dataset.dtype),
+        "task": None if dataset.task is None else dataset.task.to_dict(),
+        "encoder": hashlib.sha256(json.dumps(encoder, sort_keys=True, default=str).encode()).hexdigest(),
+    }
+
+
+def _digest(*arrays: Any) -> str:
+    found = hashlib.sha256()
+    for array in arrays:
+        kept = np.ascontiguousarray(array)
+        found.update(f"{kept.dtype.str}{kept.shape}".encode())
+        found.update(kept.data)
+    return found.hexdigest()
+
+
+def _arrays(tree: Any) -> str | None:
+    return None if tree is None else _digest(*map(np.asarray, jax.tree.leaves(tree)))

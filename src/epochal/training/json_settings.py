@@ -1,0 +1,206 @@
+"""How do settings and models become JSON, and themselves again?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from epochal.errors import Refusal, did_you_mean
+from epochal.models import MLP, Pairwise, without_embeddings
+from epochal.settings import Settings
+from epochal.training.json_values import (
+    WRONG,
+    Codec,
+    Unsayable,
+    in_words,
+    optional,
+    plain,
+    several,
+    shown,
+    special,
+)
+
+__all__ = [
+    "damaged",
+    "given_in_words",
+    "read_model",
+    "read_settings",
+    "write_model",
+    "write_settings",
+]
+
+_MOST_LAYERS = 10_000
+_MOST_UNITS = 2**31
+
+
+def damaged(what: str) -> Refusal:
+    """The refusal of a request that no training writes."""
+    return Refusal(f"request.json is damaged: {what}.")
+
+
+def given_in_words(value: Any) -> str | None:
+    """What stands for a value that a file can't hold; None for one that it does hold."""
+    if isinstance(value, Mapping) and set(value) == {"given"} and isinstance(value["given"], str):
+        return shown(value["given"])
+    return None
+
+
+# Settings --------------------------------------------------------------------------------------------------
+
+_WHOLE, _NUMBER, _WORD = plain("a whole number", int), plain("a number", float), plain("a word", str)
+_FLAG, _WORDS = plain("true or false", bool), several("a list of words", _WORD)
+
+
+def _codecs() -> dict[str, Codec]:
+    found = {
+        **dict.fromkeys(("epochs", "repeats", "seed", "gap"), _WHOLE),
+        **dict.fromkeys(("updates_per_epoch", "workers", "devices"), optional(_WHOLE)),
+        "micro_batch": optional(plain("a whole number or auto", int, str)),
+        **dict.fromkeys(("learning_rate", "weight_decay", "clip_norm"), optional(_NUMBER)),
+        **dict.fromkeys(("label_smoothing", "gradient_noise"), _NUMBER),
+        **dict.fromkeys(("optimizer", "remainder", "precision"), _WORD),
+        **dict.fromkeys(("loss", "monitor", "task", "split"), optional(_WORD)),
+        "threshold": optional(plain("a number or a word", float, str)),
+        "evaluate_every": plain("a whole number or words", int, str),
+        **dict.fromkeys(("stateful", "deterministic"), _FLAG),
+        **dict.fromkeys(("standardize", "evaluate_train", "stream"), optional(_FLAG)),
+        **dict.fromkeys(("vary", "freeze"), _WORDS),
+        "metrics": optional(_WORDS),
+        **special(),
+    }
+    return {name: found[name] for name in Settings.__dataclass_fields__}
+
+
+CODECS = _codecs()
+"""How each setting is written and read: all of them, or this module can't be imported."""
+
+
+def write_settings(settings: Settings) -> dict[str, Any]:
+    """The settings as JSON holds them; what it can't hold is {"given": words}."""
+    return {name: _written(codec, getattr(settings, name)) for name, codec in CODECS.items()}
+
+
+def _written(codec: Codec, value: Any) -> Any:
+    try:
+        return codec.write(value)
+    except Unsayable:
+        return {"given": in_words(value)}
+
+
+def read_settings(written: Any, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The settings again, with these options in place of theirs; and what has to be given, in words."""
+    if not isinstance(written, Mapping):
+        raise damaged(f"settings must be named; got {shown(written)}")
+    found: dict[str, Any] = {}
+    lacking: dict[str, str] = {}
+    for name, value in written.items():
+        if name not in CODECS:
+            raise damaged(did_you_mean("setting", shown(name), CODECS).rstrip("."))
+        words = given_in_words(value)
+        if name in options:
+            continue
+        if words is not None:
+            lacking[name] = words
+            continue
+        try:
+            found[name] = CODECS[name].read(value)
+        except WRONG as error:
+            why = f" ({shown(error).rstrip('.')})" if isinstance(error, Refusal) else ""
+            raise damaged(f"settings.{name} must be {CODECS[name].what}; got {_json(value)}{why}") from None
+    return {**found, **options}, lacking
+
+
+def _json(value: Any) -> str:
+    """What a file says, as it says it, in short."""
+    try:
+        return shown(json.dumps(value))
+    except WRONG:
+        return "what is no JSON"
+
+
+# Models ----------------------------------------------------------------------------------------------------
+
+
+def write_model(model: Any) -> dict[str, Any]:
+    """A built-in network as its settings, one of a module by its name, any other as {"given": words}."""
+    from epochal.models.imported import NamedModel
+
+    model = without_embeddings(model)
+    if type(model) is Pairwise:
+        return {"kind": "pairwise", "of": write_model(model.model)}
+    if isinstance(model, NamedModel) or _is_built_in(model):
+        described: dict[str, Any] = model.to_dict()
+        return described
+    return {"given": in_words(model)}
+
+
+def _is_built_in(model: Any) -> bool:
+    if isinstance(model, MLP):
+        return type(model) is MLP
+    if not hasattr(model, "to_dict"):
+        return False
+    from epochal.nn import NETWORKS  # late: Flax takes time to import
+
+    return type(model) in NETWORKS.values()
+
+
+def read_model(written: Any) -> Any:
+    """The network that was asked for. A model of one's own is not imported: it has to be named again."""
+    words = given_in_words(written)
+    if words is not None:
+        raise Refusal(
+            f"the model of the run ({words}) can't be kept in a file; give it again: "
+            "epochal.resume(folder, model=...), or --model MODULE:FUNCTION."
+        )
+    try:
+        kind = written["kind"]
+        if kind == "pairwise":
+            if set(written) != {"kind", "of"} or (
+                isinstance(written["of"], Mapping) and written["of"].get("kind") == "pairwise"
+            ):
+                raise TypeError("of")
+            return Pairwise(read_model(written["of"]))
+        if kind == "import":
+            path = shown(written["path"])
+            raise Refusal(
+                f"the run trains the model {path} of your own; name it again: --model {path}, or "
+                f'epochal.resume(folder, model="{path}").'
+            )
+        return _read_network(kind, written)
+    except Refusal:
+        raise
+    except WRONG:
+        raise damaged(f"model must be a network with its settings; got {_json(written)}") from None
+
+
+def _read_network(kind: Any, written: Mapping[str, Any]) -> Any:
+    if kind == "mlp":
+        found: Any = MLP.from_dict(dict(written))
+    else:
+        from epochal.nn import NETWORKS
+
+        found = NETWORKS[kind].from_dict(dict(written))
+    # What the settings say must be what the network has: no further names, no values of another type.
+    if json.dumps(found.to_dict(), sort_keys=True) != json.dumps(dict(written), sort_keys=True):
+        raise TypeError(kind)
+    inner = written.get("network", written)
+    outputs = inner.get("outputs")
+    whole = outputs is None or (isinstance(outputs, int) and not isinstance(outputs, bool))
+    if not whole or not all(0 < size <= _MOST_UNITS for size in _sizes(written)):
+        raise TypeError(kind)
+    return found
+
+
+def _sizes(written: Any) -> list[int]:
+    """All whole numbers of a network: units, filters, layers; not more than any network has."""
+    if isinstance(written, Mapping):
+        found = [size for one in written.values() for size in _sizes(one)]
+    elif isinstance(written, list):
+        found = [size for one in written for size in _sizes(one)]
+    else:
+        whole = isinstance(written, int) and not isinstance(written, bool)
+        found = [written] if whole else []
+    if len(found) > _MOST_LAYERS:
+        raise TypeError("layers")
+    return found

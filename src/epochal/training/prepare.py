@@ -1,0 +1,378 @@
+"""What has to be settled before the first update?
+
+Everything that can be refused is refused here: the split of each repeat, the plan, the program's spec, and
+the samples of each repeat as the model will see them.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.common.metric_names import declare
+from epochal.data import (
+    Dataset,
+    Task,
+)
+from epochal.data.encoders import code_sizes
+from epochal.data.streams.iterators import EndlessRows
+from epochal.engine.memory import state_bytes
+from epochal.engine.rules import Never, Rule
+from epochal.engine.spec import Layout, Spec
+from epochal.errors import Refusal, did_you_mean
+from epochal.models import (
+    Metric,
+    Model,
+    Variables,
+    as_model,
+    computing_in,
+    default_metrics,
+    embedded,
+    loss_for,
+    metrics_of,
+    seen_dtype,
+    settled,
+    shapes_of,
+)
+from epochal.models.augment import Augmented
+from epochal.models.frozen import Frozen, matching, names_of
+from epochal.models.pairwise import Pairwise
+from epochal.models.starts import Start, start_of
+from epochal.plan import BatchSchedule, Order, Plan
+from epochal.runs.contents import check_start
+from epochal.settings import Settings
+from epochal.stopping import without_budgets
+from epochal.training.class_weights import by_class
+from epochal.training.lanes import check_devices
+from epochal.training.ordering import order_for
+from epochal.training.prepared import Prepared
+from epochal.training.samples import Gathered, endless_plan
+from epochal.training.shapes import check_fit, traced, tried
+
+__all__ = ["prepare"]
+
+
+def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = None) -> Prepared:
+    """Settle everything, refuse what cannot work, and touch no device yet.
+
+    Args:
+        model: what `fit` takes.
+        data: what `fit` takes.
+        settings: what is asked for.
+        like: a training on the same data whose samples, splits and scalings are shared, instead of being
+            made once more; the settings that decide on them (`SAMPLES`) must be the same.
+    """
+    if jax.dtypes.canonicalize_dtype(np.int64) == np.int64:
+        raise Refusal(
+            "JAX must compute in 32 bits; got jax_enable_x64=True: unset JAX_ENABLE_X64, or call "
+            'jax.config.update("jax_enable_x64", False).'
+        )
+    check_devices(settings.devices)
+    state = functools.partial(_state, model, settings)
+    samples = Gathered.of(data, settings, state, model) if like is None else Gathered.like(like, settings)
+    dataset, task, splits, settings = samples.dataset, samples.task, samples.splits, samples.settings
+    settings = replace(settings, class_weight=by_class(settings.class_weight, task))
+    if settings.stateful:
+        settings = _stateful(settings, samples)
+    endless = isinstance(dataset.inputs, EndlessRows)
+    order = order_for("sequential" if endless else settings.order, dataset, settings.class_weight)
+    remarks: tuple[str, ...] = ()
+    if settings.batch_size is None:
+        settings, remarks = _usual_batch(settings, order, None if endless else splits[0].train)
+    assert settings.batch_size is not None
+    plan = (
+        endless_plan(settings)
+        if endless
+        else Plan(
+            len(splits[0].train),
+            settings.batch_size,
+            settings.epochs,
+            seed=settings.seed,
+            order=order.take(splits[0].train),
+            remainder=settings.remainder,
+            updates_per_epoch=settings.updates_per_epoch,
+        )
+    )
+    _check_length(plan)
+    has_validation = samples.validation is not None or len(splits[0].validation) > 0
+    _check_threshold(settings.threshold, task, has_validation)
+    parts_given = [part.inputs for part in (dataset, samples.validation, samples.test) if part is not None]
+    asked_model = _carrying(model, plan) if settings.stateful else model
+    chosen_model = tried("the model", lambda: _chosen(asked_model, dataset, task.outputs, parts_given))
+    loss_name, loss = loss_for(settings.loss, task.kind)
+    metrics = _own_metrics(settings, samples) if settings.metrics is not None else default_metrics(task.kind)
+    if settings.label_smoothing and (callable(settings.loss) or task.is_regression):
+        what = "a loss of your own" if callable(settings.loss) else f'the loss "{loss_name}"'
+        raise Refusal(f"label_smoothing belongs to log_loss; got {settings.label_smoothing:g} for {what}.")
+    evaluate_train = settings.evaluate_train
+    if evaluate_train is None:
+        evaluate_train = isinstance(dataset.inputs, np.ndarray) or not has_validation
+    parts = tuple(
+        name for name, wanted in (("train", evaluate_train), ("validation", has_validation)) if wanted
+    )
+    if not parts:
+        raise Refusal("nothing would be evaluated: give validation samples or keep evaluate_train=True.")
+    monitor = settings.monitor or ("validation.loss" if has_validation else "train.loss")
+    if monitor == "train.running_loss":
+        raise Refusal(
+            "monitor can't be train.running_loss, whose value is older than the parameters that would "
+            "be kept "
+            "for it; use train.loss, the loss at fixed parameters (evaluate_train=True)."
+        )
+    rule = settings.stop if settings.stop is not None else Never()
+    if isinstance(rule, type) or not isinstance(rule, Rule):
+        raise Refusal(f"stop must be a rule such as ep.Patience(20), or None for all epochs; got {rule!r}.")
+    rows = samples.validation.samples if samples.validation is not None else len(splits[0].validation)
+    halves = _halves(settings, monitor, metrics, rows)
+    trained, start = _varied(chosen_model, settings, dataset, samples.scalings[0] is not None)
+    spec = Spec(
+        model=trained,
+        loss=loss,
+        metrics=metrics,
+        classes=len(task.classes),
+        optimizer=settings.chosen_optimizer(),
+        schedule=settings.chosen_schedule(),
+        rule=without_budgets(rule),
+        monitor=monitor,
+        layout=Layout.of(plan.passes),
+        repeats=1,
+        parts=parts,
+        evaluate_unit=settings.evaluation[1] if plan.updates_per_epoch is None else "updates",
+        micro_batch=_micro_batch(settings.micro_batch, plan),
+        carries=settings.stateful,
+        deterministic=settings.deterministic,
+        label_smoothing=settings.label_smoothing,
+        clip_norm=settings.clip_norm,
+        gradient_noise=settings.gradient_noise,
+        halves=halves,
+    )
+    undirected = {metric.name for metric in metrics if metric.greater_is_better is None}
+    for column in (monitor, *rule.columns()):
+        if column.partition(".")[2] in undirected:
+            name = column.partition(".")[2]
+            raise Refusal(
+                f"whether a higher {name} is better must be said where it decides: metrics=[epochal.metric("
+                f'function, "{name}", greater_is_better=False)], or True.'
+            )
+        if column not in spec.columns:
+            lacking = "" if has_validation else " There are no validation samples (validation=0)."
+            raise Refusal(did_you_mean("column", column, spec.columns) + lacking)
+    prepared = Prepared(
+        settings=settings,
+        dataset=dataset,
+        validation=samples.validation,
+        test=samples.test,
+        plan=plan,
+        order=order,
+        model=chosen_model,
+        given=model,
+        start=start,
+        loss_name=loss_name,
+        spec=spec,
+        splits=splits,
+        scalings=samples.scalings,
+        target_scalings=samples.target_scalings,
+        remarks=remarks,
+    )
+    _check_orders(prepared)
+    check_fit(prepared)
+    _check_weights(prepared)
+    return prepared
+
+
+FEWEST_HALVED = 10
+"""Validation samples from which on the choice of the epoch is made on halves of them, too."""
+
+
+def _halves(settings: Settings, monitor: str, metrics: Sequence[Metric], rows: int) -> str:
+    """How the validation samples are halved: neighbors in time or of a group stay together."""
+    if not monitor.startswith("validation.") or rows < FEWEST_HALVED or any(one.host for one in metrics):
+        return ""
+    return "mixed" if settings.split == "random" else "ordered"
+
+
+USUAL_BATCH = 32
+"""Samples of an update where nobody says how many."""
+
+
+def _usual_batch(
+    settings: Settings, order: Order, train: NDArray[np.int64] | None
+) -> tuple[Settings, tuple[str, ...]]:
+    """The settings with the usual batch size as far as there are samples, and a note if there are fewer."""
+    size = USUAL_BATCH
+    if train is not None:
+        own = order.take(train)
+        turns = own.turns(len(train))
+        size = min(size, turns)
+        try:
+            own.check_batches(size, settings.remainder)
+        except Refusal:
+            size = turns  # as orders by classes need a sample of each in a batch
+    note = f"batch size {size:,} instead of the usual {USUAL_BATCH}: an epoch has no more samples"
+    return replace(settings, batch_size=size), (note,) if size < USUAL_BATCH else ()
+
+
+def _own_metrics(settings: Settings, samples: Gathered) -> tuple[Metric, ...]:
+    """The metrics that were asked for; those of one's own are declared the way they are better."""
+    dataset = samples.dataset
+    assert samples.task is not None
+    assert dataset.targets is not None
+    scaled = samples.target_scalings[0] is not None or dataset.timeline is not None
+    found = metrics_of(settings.metrics or (), samples.task, dataset.targets, scaled)
+    for metric in found:
+        better = metric.greater_is_better
+        if metric.own and better is not None and not declare(metric.name, better):
+            other = "lower" if better else "higher"
+            raise Refusal(
+                f'"{metric.name}" was said to be better {other} before in this process; give the other '
+                "metric a name of its own."
+            )
+    return found
+
+
+def _state(model: Any, settings: Settings, dataset: Dataset) -> int:
+    """The bytes that one repeat takes besides its samples."""
+    outputs = 1 if dataset.task is None else dataset.task.outputs
+    chosen = tried("the model", lambda: _chosen(model, dataset, outputs, [dataset.inputs]))
+    shapes = tried("the model", lambda: shapes_of(chosen, dataset.shape, dataset.dtype))
+    return state_bytes(shapes, settings.chosen_optimizer())
+
+
+def _chosen(model: Any, dataset: Dataset, outputs: int, inputs: Sequence[Any]) -> Model:
+    """The model for these samples: its outputs and vocabulary settled, with embeddings for codes."""
+    tokens = getattr(dataset.encoder, "vocabulary_size", None)
+    found = settled(as_model(model, outputs), inputs, tokens)
+    return embedded(found, code_sizes(dataset.encoder))
+
+
+def _carrying(model: Any, plan: Plan) -> Any:
+    """The network with a state for each slot of a batch."""
+    from epochal.nn import Stateful  # late: Flax takes time to import
+
+    return Stateful(model, plan.batch_size)
+
+
+def _stateful(settings: Settings, samples: Gathered) -> Settings:
+    """The settings with the order and the remainder in which a state can be carried; checked on the data."""
+    order = settings.order if isinstance(settings.order, str) else settings.order.name
+    for name, given, usual, needed in (
+        ("order", order, "shuffle", "tracks"),
+        ("remainder", settings.remainder, "keep", "drop"),
+    ):
+        if given not in (usual, needed):
+            raise Refusal(f'{name} must be "{needed}" to carry a state; got "{given}". Leave it out.')
+    if settings.micro_batch is not None:
+        raise Refusal("micro_batch would cut the batch whose state is carried; leave it out, or stateful.")
+    if isinstance(settings.batch_size, Mapping | BatchSchedule):
+        raise Refusal("batch_size must stay the same where a state is carried from batch to batch.")
+    line = samples.dataset.timeline
+    parts = [part for split in samples.splits for part in (split.train, split.validation, split.test)]
+    pieces = [] if line is None else [len(line.stretches(part)) for part in parts]
+    if line is None or len(line.names) > 1 or max(pieces) > 1:
+        gaps = line is not None and line.step is not None and bool(line.step.gaps(line.times[0]).any())
+        raise Refusal(
+            "stateful needs windows of one series that follow one another, split in the order of time: cut "
+            "them with stride = lags (--stride as --window)"
+            + (", and let windows cross the gaps in time (--across-gaps)." if gaps else ".")
+        )
+    return replace(settings, order="tracks", remainder="drop")
+
+
+def _check_length(plan: Plan) -> None:
+    """What the compiled program counts must fit into 31 bits."""
+    if plan.epochs >= 2**31:
+        raise Refusal(f"epochs must be less than 2^31 in a training; got {plan.epochs}.")
+    if plan.updates_per_epoch is None:
+        return
+    if plan.updates >= 2**31:
+        raise Refusal(
+            f"updates_per_epoch times epochs must be less than 2^31 in a training; got {plan.updates}."
+        )
+
+
+def _micro_batch(asked: Any, plan: Plan) -> int | None:
+    """The micro-batch, where it is smaller than the largest batch; one that is to be chosen comes later."""
+    return asked if isinstance(asked, int) and asked < plan.batch_sizes[0] else None
+
+
+def _check_threshold(threshold: Any, task: Task, has_validation: bool) -> None:
+    """A threshold is for two classes, and chosen where there are samples to choose it on."""
+    if threshold is None:
+        return
+    if task.kind != "binary":
+        several = "labels" if task.is_multilabel else "classes"
+        what = "a regression" if task.is_regression else f"{len(task.classes)} {several}"
+        raise Refusal(f"threshold must be left out except for two classes; got {threshold!r} for {what}.")
+    if isinstance(threshold, str) and not has_validation:
+        raise Refusal(
+            f'threshold "{threshold}" is chosen on validation samples, and validation=0 leaves none. '
+            "Hold some out, or give a number between 0 and 1."
+        )
+
+
+def _check_orders(prepared: Prepared) -> None:
+    """What the order knows of the samples must make an epoch of one length in all repeats."""
+    if prepared.order.values is None or prepared.shared:
+        return
+    turns = prepared.plan.turns
+    for repeat in range(1, prepared.settings.repeats):
+        own = prepared.plan_of(repeat).turns
+        if own != turns:
+            raise Refusal(
+                f'order "{prepared.order.name}" must make as many turns of an epoch in all repeats, whose '
+                f"training samples differ; got {turns:,} in repeat 1 and {own:,} in repeat {repeat + 1}. "
+                f"Give it a length, such as {turns}, or let the repeats share a split (vary without split)."
+            )
+
+
+def _check_weights(prepared: Prepared) -> None:
+    """Each part of each repeat must have a sample that counts."""
+    for repeat in range(1 if prepared.shared else prepared.settings.repeats):
+        for name in ("train", "validation", "test"):
+            if not prepared.part_size(name):
+                continue
+            weights = prepared.labels(repeat, name)[1]
+            if weights is not None and not weights.any():
+                where = "" if prepared.shared else f" in repeat {repeat + 1}"
+                raise Refusal(
+                    f"the weights of the {name} samples must not all be 0; all {len(weights):,} are{where}. "
+                    "Use other weights, or another share or seed."
+                )
+
+
+def _varied(plain: Model, settings: Settings, dataset: Dataset, standardized: bool) -> tuple[Model, Start]:
+    """The model as it is trained: in a precision, augmented, partly frozen; and where it starts."""
+    sample = jax.ShapeDtypeStruct(dataset.shape, seen_dtype(np.float32 if standardized else dataset.dtype))
+    shapes = traced("the model's init", plain.init, jax.eval_shape(lambda: jax.random.key(0)), sample)
+    if not isinstance(shapes, Variables):
+        raise Refusal(f"the model's init must return Variables; got {type(shapes).__name__}.")
+    check_start(settings.initial)
+    start, model = start_of(settings.initial, shapes), computing_in(plain, settings.precision)
+    if settings.augment:
+        windows = "" if dataset.timeline is None else "windows of a series"
+        other = "pairs" if isinstance(plain, Pairwise) else windows
+        if other or len(dataset.shape) not in (2, 3) or dataset.dtype == np.int32:
+            raise Refusal(
+                "augment varies images (height, width) or (height, width, channels); the inputs "
+                f"{f'are {other}' if other else f'have the shape {dataset.shape}'}. Leave it out."
+            )
+        for transform in settings.augment:
+            transform.check(*dataset.shape[:2])
+        model = Augmented(model, settings.augment)
+    if settings.freeze:
+        names = names_of(shapes.params)
+        frozen = matching(settings.freeze, names, "freeze")
+        if len(frozen) == len(names):
+            raise Refusal("freeze must leave parameters to be trained; it names all of them.")
+        part = Frozen(model, frozen)
+        model, start = (
+            part,
+            start._replace(variables=None if start.variables is None else part.parted(start.variables)),
+        )
+    return model, start

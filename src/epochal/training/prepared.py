@@ -1,0 +1,425 @@
+"""What is settled when a training can start?
+
+The samples of each part of each repeat, as the model will see them, and what randomness each repeat has.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.data import (
+    Dataset,
+    Scaling,
+    Split,
+    TargetScaling,
+    Task,
+    Timeline,
+    Vocabulary,
+)
+from epochal.data.rows import ArrayRows
+from epochal.data.streams.iterators import EndlessRows
+from epochal.engine.determinism import determinism_note
+from epochal.engine.fed import FedSource
+from epochal.engine.feed import Reader
+from epochal.engine.gradient import pieces
+from epochal.engine.lane import Source
+from epochal.engine.memory import device_memory, state_bytes
+from epochal.engine.rules import Never, Rule
+from epochal.engine.spec import Spec
+from epochal.engine.state import Part, Seeds
+from epochal.engine.team import Team
+from epochal.errors import Refusal
+from epochal.models import Model, learned_dtype, shapes_of
+from epochal.models.frozen import Frozen
+from epochal.models.starts import Start
+from epochal.plan import Order, Plan
+from epochal.plan.order import Arrays
+from epochal.plan.threefry import threefry2x32, words
+from epochal.settings import Settings
+from epochal.stopping import Budget, budgets
+from epochal.training.class_weights import weights_of_classes
+from epochal.training.lanes import SMALL_UPDATE, Lanes, lanes_for, parameters_of
+from epochal.training.ordering import stacked
+
+__all__ = ["Prepared", "Samples"]
+
+_INIT, _NOISE = 1, 2
+"""Purposes of random numbers; the order and the split are keyed by the seed itself."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The samples of one part of one repeat, as the model sees them."""
+
+    inputs: NDArray[Any]
+    targets: NDArray[Any]
+    weights: NDArray[np.float32] | None
+
+    @property
+    def part(self) -> Part:
+        """As the engine takes them."""
+        return Part(self.inputs, self.targets, self.weights)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A training, ready to start: `parts(repeat)` and `source(repeats)` hand out its samples."""
+
+    settings: Settings
+    dataset: Dataset
+    validation: Dataset | None
+    test: Dataset | None
+    plan: Plan
+    order: Order
+    """With what it knows of all samples of the data; that of a repeat's plan knows its training samples."""
+    model: Model
+    """The one that predicts; `spec.model` is it as it is trained: rounding, augmented, partly frozen."""
+    given: Any
+    """The model as it was given."""
+    start: Start
+    loss_name: str
+    spec: Spec
+    """For one repeat; a lane of several replaces `repeats`."""
+    splits: tuple[Split, ...]
+    scalings: tuple[Scaling | Vocabulary | None, ...]
+    target_scalings: tuple[TargetScaling | None, ...]
+    remarks: tuple[str, ...] = ()
+    """What was found out besides, one sentence each."""
+
+    @property
+    def task(self) -> Task:
+        """What is predicted."""
+        assert self.dataset.task is not None
+        return self.dataset.task
+
+    @property
+    def weight_notes(self) -> tuple[str, ...]:
+        """What each class weighs in the first repeat, relative to the mean over its training samples."""
+        train = self.splits[0].train
+        weights = weights_of_classes(self.settings.class_weight, self.dataset, train)
+        if weights is None or self.dataset.targets is None:
+            return ()
+        counts = np.bincount(self.dataset.targets[train], minlength=len(self.task.classes))
+        relative = weights / np.average(weights, weights=counts)
+        shown = [f"{name} {one:.3g}" for name, one in zip(self.task.classes[:8], relative, strict=False)]
+        more = f" and {len(relative) - 8:,} more" if len(relative) > 8 else ""
+        return (f"class weights: {', '.join(shown)}{more}; in the losses of all parts, not in metrics",)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What should be known before training."""
+        notes, most = (
+            [*self.remarks, *self.start.notes, *self.weight_notes],
+            self.spec.micro_batch,
+        )
+        if self.settings.precision != "float32":
+            notes.append(
+                f"computes in {self.settings.precision}; parameters, optimizer and losses are float32"
+            )
+        if self.settings.deterministic:
+            notes.append(determinism_note())
+        if isinstance(self.spec.model, Frozen):
+            notes.append(self.spec.model.describe(self.dataset.shape, self.dataset.dtype))
+        if self.settings.augment:
+            notes.append(f"images vary in training: {', '.join(map(str, self.settings.augment))}")
+        normalizes = getattr(self.model, "batch_norm", False)
+        if most is not None and jax.tree.leaves(
+            shapes_of(self.model, self.dataset.shape, self.dataset.dtype).state
+        ):
+            what = "batch normalization" if normalizes else "what the model keeps from batch to batch"
+            notes.append(f"{what} sees micro-batches of {most:,} samples, not whole batches")
+        sizes = {size for batch in self.plan.batch_sizes for _, size in pieces(batch, most)}
+        if normalizes and min(sizes) == 1:
+            seen, remedy = ("batch", "--remainder spread")
+            if most is not None:
+                seen, remedy = ("micro-batch", "another --micro-batch")
+            notes.append(
+                f"batch normalization sees a {seen} of 1 sample in each epoch, whose variance is 0; "
+                f"{remedy} avoids it"
+            )
+        if normalizes and self.spec.optimizer.name.startswith("schedule_free"):
+            notes.append(
+                "batch normalization keeps moments of the parameters that move, and what is evaluated is "
+                "their average"
+            )
+        if self.endless:
+            per, size = self.plan.updates_per_epoch, int(self.plan.batch_size)
+            notes.append(f"the source has no length: an epoch is {per:,} updates, of {size:,} samples each")
+        if self.fed and self.settings.evaluate_train is None and "train" not in self.spec.parts:
+            notes.append(
+                "the training loss at fixed parameters is not evaluated, since that reads all training "
+                "samples once more; --evaluate-train does"
+            )
+        if self.crowded:
+            notes.append(f"the device has no room for {self._in_step} repeats in step: they train one by one")
+        return (*notes, *self.lanes.notes)
+
+    @property
+    def small(self) -> bool:
+        """Whether an update is so small that one core is enough for a program."""
+        parameters = parameters_of(self.model, self.dataset.shape, self.dataset.dtype)
+        return parameters * self._at_once <= SMALL_UPDATE
+
+    @cached_property
+    def lanes(self) -> Lanes:
+        """Which repeats share a program, and on which devices they train."""
+        return self._lanes(alone=self.fed or self.crowded)
+
+    def _lanes(self, alone: bool) -> Lanes:
+        settings = self.settings
+        return lanes_for(settings.repeats, settings.devices, self._at_once, self.small, alone)
+
+    @cached_property
+    def _in_step(self) -> int:
+        """The most repeats that go through one program, if there is room for them."""
+        return max(map(len, self._lanes(alone=self.fed).repeats))
+
+    @cached_property
+    def crowded(self) -> bool:
+        """Whether an accelerator has no room for repeats in step: for states, or samples of their own."""
+        limit, repeats = device_memory(), self._in_step
+        if limit is None or repeats == 1:
+            return False
+        each = state_bytes(
+            shapes_of(self.spec.model, self.dataset.shape, self.dataset.dtype), self.spec.optimizer
+        )
+        samples = sum(
+            one.inputs.nbytes
+            for one in (self.dataset, self.validation)
+            if one is not None and isinstance(one.inputs, np.ndarray)
+        )
+        return samples * (1 if self.shared else repeats) > (limit - repeats * each) / 2
+
+    @property
+    def _at_once(self) -> int:
+        """The most samples that go through the model at once, as asked for."""
+        asked, most = self.settings.micro_batch, self.plan.batch_sizes[0]
+        return min(asked, most) if isinstance(asked, int) else most
+
+    def close(self) -> None:
+        """Let go of what reading the samples holds; they can be read again."""
+        for dataset in (self.dataset, self.validation, self.test):
+            if dataset is not None and not isinstance(dataset.inputs, np.ndarray):
+                dataset.inputs.close()
+
+    @property
+    def fed(self) -> bool:
+        """Whether the training samples stay where they are, and the host feeds them to the device."""
+        return not isinstance(self.dataset.inputs, np.ndarray)
+
+    @property
+    def endless(self) -> bool:
+        """Whether the training samples come from a source without length."""
+        return isinstance(self.dataset.inputs, EndlessRows)
+
+    @property
+    def every(self) -> int:
+        """How far apart evaluations are, in the unit of the spec."""
+        every, unit = self.settings.evaluation
+        per = self.plan.updates_per_epoch
+        return every if per is None or unit == "updates" else min(every * per, 2**31 - 1)
+
+    @property
+    def rule(self) -> Rule:
+        """When a repeat stops, budgets included; the compiled program knows nothing of those."""
+        return self.settings.stop if self.settings.stop is not None else Never()
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        """What the host counts."""
+        return budgets(self.rule)
+
+    @property
+    def shared(self) -> bool:
+        """Whether all repeats see the same samples."""
+        return self.settings.repeats == 1 or "split" not in self.settings.vary
+
+    def seed(self, repeat: int, purpose: str) -> int:
+        """The seed of one repeat for "split", "init" or "order"."""
+        return self.settings.seed + (repeat if purpose in self.settings.vary else 0)
+
+    def plan_of(self, repeat: int) -> Plan:
+        """The plan of one repeat: the same batches in number and size, in an order of its own."""
+        order = self.order.take(self.splits[repeat].train)
+        return self.plan.with_(seed=self.seed(repeat, "order"), order=order)
+
+    def ordering(self, repeats: Sequence[int], plan: Plan | None = None) -> dict[str, NDArray[Any]]:
+        """What the program reads of the samples to order them, with a leading axis of repeats.
+
+        All repeats have arrays of one shape, so that one program serves them all. `plan` is another one for
+        the same samples.
+        """
+        if self.order.values is None:
+            return {}
+
+        def arrays(repeat: int) -> Arrays:
+            own = self.plan_of(repeat)
+            own = own if plan is None else plan.with_(order=own.order)
+            return own.order.arrays
+
+        every = [repeats[0]] if self.shared else range(self.settings.repeats)
+        shapes = [{name: array.shape for name, array in arrays(repeat).items()} for repeat in every]
+        largest = {name: tuple(np.max([one[name] for one in shapes], axis=0).tolist()) for name in shapes[0]}
+        return stacked([arrays(repeat) for repeat in repeats], largest)
+
+    def data_of(self, name: str) -> Dataset:
+        """The data set in which the samples of a part are."""
+        own = {"train": None, "validation": self.validation, "test": self.test}[name]
+        return self.dataset if own is None else own
+
+    def _where(self, repeat: int, name: str) -> tuple[Dataset, NDArray[np.int64]]:
+        """The data set of a part, and the numbers of its samples there."""
+        own = self.data_of(name)
+        if own is not self.dataset:
+            return own, np.arange(own.samples, dtype=np.int64)
+        index: NDArray[np.int64] = getattr(self.splits[repeat], name)
+        return self.dataset, index
+
+    def numbers(self, repeat: int, name: str) -> NDArray[np.int64]:
+        """Which samples of its data set a part has in one repeat."""
+        return self._where(repeat, name)[1]
+
+    def part(self, repeat: int, name: str) -> Samples:
+        """The samples of "train", "validation" or "test" in one repeat."""
+        dataset, index = self._where(repeat, name)
+        inputs, scaling = dataset.inputs[index], self.scalings[repeat]
+        if scaling is not None:
+            inputs = scaling.apply(inputs, out=inputs if inputs.dtype == np.float32 else None)
+        elif inputs.dtype == np.float64:
+            inputs = inputs.astype(np.float32)
+        return Samples(inputs, *self.labels(repeat, name))
+
+    def labels(self, repeat: int, name: str) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
+        """The targets of a part as the loss sees them, and the weights of its samples."""
+        dataset, index = self._where(repeat, name)
+        assert dataset.targets is not None
+        targets, scaling = dataset.targets[index], self.target_scalings[repeat]
+        if scaling is not None:
+            targets = scaling.apply(targets)
+        targets = targets.astype(learned_dtype(targets.dtype), copy=False)
+        return targets, self._weights(dataset, index, self.splits[repeat])
+
+    def windows_of(self, repeat: int, name: str) -> tuple[Timeline, NDArray[np.int64]] | None:
+        """Where the windows of a part lie in time; None for samples that are no windows of a series."""
+        dataset, index = self._where(repeat, name)
+        return None if dataset.timeline is None else (dataset.timeline, index)
+
+    def truth(self, repeat: int, name: str) -> NDArray[np.float64]:
+        """Regression targets of a part as the data has them, in all their digits."""
+        dataset, index = self._where(repeat, name)
+        assert dataset.targets is not None
+        values = dataset.targets[index].astype(np.float64)
+        return values if dataset.timeline is None else dataset.timeline.restored(values, index)
+
+    def in_units(self, repeat: int, name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Predictions of a part, as the loss sees them, in the target's own units."""
+        scaling, (dataset, index) = self.target_scalings[repeat], self._where(repeat, name)
+        if scaling is not None:
+            values = scaling.restore(values)
+        return values if dataset.timeline is None else dataset.timeline.restored(values, index)
+
+    def restored(self, repeat: int, name: str, values: NDArray[Any]) -> NDArray[Any]:
+        """Targets or outputs of a part as the engine has them, in the target's own units."""
+        return self.in_units(repeat, name, values.astype(np.float64)) if self.task.is_regression else values
+
+    def _weights(
+        self, dataset: Dataset, index: NDArray[np.int64], chosen: Split
+    ) -> NDArray[np.float32] | None:
+        by_class = weights_of_classes(self.settings.class_weight, self.dataset, chosen.train)
+        if by_class is None and dataset.sample_weight is None:
+            return None
+
+        def raw(of: Dataset, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+            weights = np.ones(len(rows))
+            if of.sample_weight is not None:
+                weights *= of.sample_weight[rows]
+            if by_class is not None:
+                assert of.targets is not None
+                weights *= by_class[of.targets[rows]]
+            return weights
+
+        mean = raw(self.dataset, chosen.train).mean()
+        if not mean > 0:
+            raise Refusal("the weights of the training samples must not all be 0.")
+        weights: NDArray[np.float32] = (raw(dataset, index) / mean).astype(np.float32)
+        return weights
+
+    def source(self, repeats: range, devices: tuple[jax.Device, ...] = ()) -> Source:
+        """The samples, seeds and rates of a lane of repeats, on each of its devices."""
+        names = [name for name in ("train", "validation") if self.part_size(name)]
+        if self.shared:
+            parts = tuple(self.part(repeats[0], name).part for name in names)
+        else:
+            stacked = [[self.part(repeat, name).part for repeat in repeats] for name in names]
+            parts = tuple(
+                samples[0] if len(repeats) == 1 else jax.tree.map(lambda *leaves: np.stack(leaves), *samples)
+                for samples in stacked
+            )
+        seeds, keys = self._seeds(repeats, self.ordering(repeats)), self._keys(repeats, _INIT)
+        parts, seeds, keys = Team(devices).put((parts, seeds, keys))
+        restore = tuple(functools.partial(self.restored, repeat) for repeat in repeats)
+        return Source(parts, self.shared or len(repeats) == 1, seeds, keys, restore)
+
+    def fed_source(self, repeat: int, devices: tuple[jax.Device, ...] = ()) -> FedSource:
+        """What one repeat trains on if its samples are fed to these devices."""
+        readers = {
+            name: self.reader(repeat, name) for name in ("train", "validation") if self.part_size(name)
+        }
+        only = range(repeat, repeat + 1)
+        seeds, keys = Team(devices).put((self._seeds(only, {}), self._keys(only, _INIT)))
+        inputs = self.dataset.inputs
+        take = inputs.next_samples if isinstance(inputs, EndlessRows) else None
+        restore = functools.partial(self.restored, repeat)
+        return FedSource(self.plan_of(repeat).passes, readers, seeds, keys, take, restore)
+
+    def rows_of(self, repeat: int, epoch: int, index: int) -> NDArray[np.int64]:
+        """The rows of the source that form a batch, counted from 1."""
+        plan = self.plan_of(repeat)
+        numbers = plan.batch(epoch, index)
+        if self.endless:
+            return numbers + 1
+        rows: NDArray[np.int64] = self.dataset.rows[self.splits[repeat].train[numbers]]
+        return rows
+
+    def reader(self, repeat: int, name: str) -> Reader:
+        """The samples of a part of one repeat, to be read some at a time."""
+        dataset, index = self._where(repeat, name)
+        inputs = dataset.inputs
+        rows = ArrayRows(inputs, inputs.dtype) if isinstance(inputs, np.ndarray) else inputs
+        return Reader(rows, index, *self.labels(repeat, name), self.scalings[repeat])
+
+    def _seeds(self, repeats: range, ordering: dict[str, NDArray[Any]]) -> Seeds:
+        rates = self.spec.schedule.rates(self.spec.optimizer.learning_rate or 1.0, self.plan.updates)
+        outputs = self.task.targets if self.task.kind == "regression" else 1
+        units = np.ones((len(repeats), outputs), np.float32)
+        for row, repeat in enumerate(repeats):
+            scaling = self.target_scalings[repeat]
+            if scaling is not None:
+                units[row] = 1 / scaling.scale
+        return Seeds(
+            order=np.stack([words(self.seed(repeat, "order")) for repeat in repeats]),
+            noise=self._keys(repeats, _NOISE),
+            rates=jax.tree.map(lambda number: np.full(len(repeats), number), rates),
+            units=units,
+            ordering=ordering,
+        )
+
+    def _keys(self, repeats: range, purpose: int) -> jax.Array:
+        counter = (np.zeros(1, np.uint32), np.full(1, purpose, np.uint32))
+        data = []
+        for repeat in repeats:
+            key = words(self.seed(repeat, "init"))
+            data.append(np.concatenate(threefry2x32((key[:1], key[1:]), counter)))
+        return jax.random.wrap_key_data(jax.numpy.asarray(np.stack(data)), impl="threefry2x32")
+
+    def part_size(self, name: str) -> int:
+        """How many samples a part has; the same in every repeat."""
+        return len(self._where(0, name)[1])

@@ -1,0 +1,103 @@
+"""Where a training of Python's is shown: a terminal, a notebook, or nowhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from epochal.common.faces import in_python
+from epochal.data.encoders import loader_of
+from epochal.errors import Refusal
+from epochal.training.events import Event, Noted, Progressed, Resumed, RunEnded, RunStarted, Unsaved
+from epochal.training.progress.notebook import Notebook, in_notebook
+from epochal.training.progress.opening import data_lines, training_lines
+from epochal.training.progress.status import Status
+
+if TYPE_CHECKING:
+    from epochal.training.loop import Control
+
+__all__ = ["Display", "Line", "Watcher", "display"]
+
+
+class Line(Protocol):
+    """How far something is."""
+
+    @property
+    def share(self) -> float | None:
+        """How much of it is done, in [0, 1]; None where that is not known yet."""
+
+    def fitted(self, room: int) -> str:
+        """A line of at most `room` characters."""
+
+
+class Display(Protocol):
+    """Where a training is shown."""
+
+    def opening(self, sections: Sequence[tuple[str, Sequence[str]]]) -> None:
+        """Show what is known before the first update: titles with their lines."""
+
+    def show(self, line: Line) -> None:
+        """Show how far it is; called about ten times a second."""
+
+    def note(self, words: str) -> None:
+        """Show a sentence that stays."""
+
+    def close(self, last: str = "") -> None:
+        """Show no more; `last` stays."""
+
+
+def display(progress: bool | None) -> Display | None:
+    """Where to show a training: in a notebook, on stderr if that is a terminal, or not at all.
+
+    Args:
+        progress: True shows it in any case (plain lines on a stderr that is no terminal), False never.
+    """
+    if not (progress is None or isinstance(progress, bool)):
+        raise Refusal(f"progress must be True, False or None; got {progress!r}.")
+    if progress is False:
+        return None
+    if in_notebook():
+        return Notebook()
+    if progress or (sys.stderr is not None and sys.stderr.isatty()):
+        from epochal.training.progress.terminal import Terminal  # rich is loaded where it is shown only
+
+        return Terminal()
+    return None
+
+
+class Watcher:
+    """Shows the events of a training; reads them only."""
+
+    def __init__(self, shown: Display, control: Control) -> None:
+        self._display, self._status = shown, Status(control)
+
+    def take(self, event: Event) -> None:
+        """Show one event."""
+        if isinstance(event, RunStarted):
+            parts = [("Data", data_lines(event.prepared)), ("Training", training_lines(event.prepared))]
+            loader = loader_of(event.prepared.dataset.encoder)
+            self._display.opening(
+                [(title, [in_python(line, loader) for line in lines]) for title, lines in parts]
+            )
+        self._status.take(event)
+        if isinstance(event, RunStarted | Progressed):
+            self._display.show(self._status)
+        elif isinstance(event, Resumed):
+            before = f"after {event.updates:,} updates" if event.updates else "from the beginning"
+            self._notes(f"resumed {before}", *event.notes)
+        elif isinstance(event, Unsaved):
+            self._notes(f"not saved: {event.reason}; the training goes on and tries again")
+        elif isinstance(event, Noted):
+            self._notes(event.words)
+        elif isinstance(event, RunEnded):
+            self._display.close(self._status.last_line())
+            self._notes(*filter(None, (event.run.failed, event.unsaved)))
+
+    def close(self) -> None:
+        """Show no more."""
+        self._display.close()
+
+    def _notes(self, *notes: str) -> None:
+        for words in notes:
+            self._display.note(in_python(words))

@@ -1,0 +1,114 @@
+"""How far a training is, folded from its events: epoch, losses, rate, time left."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import Protocol
+
+from epochal.training.events import Evaluated, Event, Progressed, RepeatEnded, RunStarted
+from epochal.training.progress.numbers import duration, figure, thousands
+
+__all__ = ["Status", "Stoppable"]
+
+RATE_SECONDS = 5.0
+"""The time over which the rate of updates is measured."""
+
+_SHOWN = (
+    ("train.loss", "training loss", "training", 0),
+    ("validation.loss", "validation loss", "validation", 0),
+    ("validation.accuracy", "accuracy", "accuracy", 3),
+    ("validation.r2", "R²", "R²", 3),
+)
+"""Column, what it is called, in short, and how soon it is left out where room is short."""
+
+
+class Stoppable(Protocol):
+    """What says whether it was asked to end."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was."""
+
+
+class Status:
+    """Takes events; says in a line how far the training is."""
+
+    def __init__(self, control: Stoppable | None = None) -> None:
+        self.control = control
+        """Says whether the training was asked to end."""
+        self.progress: Progressed | None = None
+        self._last: dict[int, Evaluated] = {}
+        self._recent: deque[tuple[float, int]] = deque()
+        self._ended = 0
+        self._begin = time.monotonic()
+        self._repeats = self._epochs = 1
+
+    def take(self, event: Event) -> None:
+        """Take one event."""
+        if isinstance(event, RunStarted):
+            self._begin = time.monotonic()
+            self._repeats, self._epochs = event.prepared.settings.repeats, event.prepared.plan.epochs
+        elif isinstance(event, Evaluated):
+            self._last[event.repeat] = event
+        elif isinstance(event, RepeatEnded):
+            self._ended += 1
+        elif isinstance(event, Progressed):
+            self.progress = event
+            self._recent.append((event.seconds, event.updates))
+            while len(self._recent) > 2 and event.seconds - self._recent[0][0] > RATE_SECONDS:
+                self._recent.popleft()
+
+    @property
+    def evaluated(self) -> bool:
+        """Whether there are figures."""
+        return bool(self._last)
+
+    @property
+    def share(self) -> float | None:
+        """How much of all updates is done, at least; None before the first."""
+        if self.progress is None or not self.progress.most_updates:
+            return None
+        return min(1.0, self.progress.updates / self.progress.most_updates)
+
+    def fitted(self, room: int) -> str:
+        """The line, of at most `room` characters if it can be."""
+        if self.control is not None and self.control.stopped:
+            return "ending: what has been learned is kept; Ctrl-C again leaves at once"
+        if self.progress is None:
+            return f"compiling for {time.monotonic() - self._begin:.0f} s"
+        tries = (self.line(long=True), *(self.line(long=False, without=n) for n in range(4)))
+        return next((one for one in tries if len(one) <= room), tries[-1])
+
+    def line(self, *, long: bool, without: int = 0) -> str:
+        """Epoch, losses, rate and remaining time; where room is short, `without` the least important ones."""
+        parts = [(0, self._epoch(long)), *self._losses(long)] if self._last else []
+        if self._repeats > 1:
+            of, many = (" of ", " repeats") if long else ("/", "")
+            parts.append((2, f"{self._ended}{of}{self._repeats}{many} done"))
+        if self.progress is not None and len(self._recent) > 1:
+            (begin, before), (now, made) = self._recent[0], self._recent[-1]
+            if made > before and now > begin:
+                rate = (made - before) / (now - begin)
+                parts.append((1, f"{rate:,.0f} updates/s" if long else f"{thousands(rate)}/s"))
+                left = self.progress.most_updates - made
+                if left > 0:
+                    parts.append((0, f"{'at most ' if long else ''}{duration(left / rate)} left"))
+        return " · ".join(text for rank, text in parts if rank <= 3 - without)
+
+    def last_line(self) -> str:
+        """What stays when the training has ended: epoch, losses and the time it took."""
+        parts = [self._epoch(True), *(text for _, text in self._losses(True))] if self._last else []
+        return " · ".join([*parts, duration(time.monotonic() - self._begin)])
+
+    def _epoch(self, long: bool) -> str:
+        epoch = sum(one.epoch for one in self._last.values()) / self._repeats
+        return f"epoch {epoch:,.0f}{' of ' if long else '/'}{self._epochs:,}"
+
+    def _losses(self, long: bool) -> list[tuple[int, str]]:
+        found = []
+        for name, label, short, rank in _SHOWN:
+            values = [one.columns[name] for one in self._last.values() if name in one.columns]
+            if values:
+                found.append((rank, f"{label if long else short} {figure(sum(values) / len(values))}"))
+        return found

@@ -1,0 +1,114 @@
+"""A terminal: a live line that moves while something trains, and lines that stay."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.live import Live
+from rich.segment import Segment
+from rich.text import Text
+
+from epochal.common.layout import folded
+from epochal.common.printable import printable
+
+if TYPE_CHECKING:
+    from epochal.training.progress.shown import Line
+
+__all__ = ["PLAIN_SECONDS", "Terminal", "live", "plain_console", "section"]
+
+PLAIN_SECONDS = 2.0
+"""Time between two lines in a pipe."""
+
+
+class _Console(Console):
+    """A console that falls silent when nobody reads it any more, such as after `| head`."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Segments whose text can't steer the terminal; the console's own control codes are no text."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+
+
+def plain_console(to_stderr: bool) -> Console:
+    """A console that prints text as it is; 80 columns wide where it is no terminal."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    terminal = stream.isatty()
+    if isinstance(stream, io.TextIOWrapper):  # a sign that an encoding lacks is no reason to fail
+        stream.reconfigure(errors="replace")
+    return _Console(
+        stderr=to_stderr, highlight=False, emoji=False, markup=False, width=None if terminal else 80
+    )
+
+
+def section(
+    console: Console, title: str, lines: Iterable[str], width: int, *, fold: bool = True, apart: bool = True
+) -> None:
+    """Print lines under a title, folded to the width unless they are to stay whole.
+
+    An empty line sets it `apart` from what stands before.
+    """
+    text = folded(lines, width) if fold else "\n".join(f"  {line}".rstrip() for line in lines)
+    if apart:
+        console.print()
+    console.print(Text(title, style="bold"))
+    console.print(Text(text), soft_wrap=True)
+
+
+def live(console: Console, render: Callable[[], Text]) -> Live:
+    """A line that is drawn anew about ten times a second, and is gone at the end."""
+    return Live(console=console, refresh_per_second=8, transient=True, get_renderable=render)
+
+
+class Terminal:
+    """Shows a training of Python's on stderr: live where that is a terminal, else a plain line at times."""
+
+    def __init__(self) -> None:
+        self.console = plain_console(to_stderr=True)
+        self.width = min(100, self.console.width)
+        self._live: Live | None = None
+        self._line: Line | None = None
+        self._said = 0.0
+
+    def opening(self, sections: Sequence[tuple[str, Sequence[str]]]) -> None:
+        """Print what is known before the first update."""
+        for number, (title, lines) in enumerate(sections):
+            section(self.console, title, lines, self.width, apart=number > 0)
+
+    def show(self, line: Line) -> None:
+        """Show how far it is."""
+        self._line = line
+        if self.console.is_terminal and self._live is None:
+            self._live = live(self.console, self._render)
+            self._live.start()
+        now = time.monotonic()
+        if self._live is None and line.share is not None and now - self._said >= PLAIN_SECONDS:
+            self._said = now
+            self.console.print(Text("  " + line.fitted(self.width - 2)), soft_wrap=True)
+
+    def note(self, words: str) -> None:
+        """Print a sentence that stays."""
+        self.console.print(Text(folded([words], self.width)), soft_wrap=True)
+
+    def close(self, last: str = "") -> None:
+        """End the live line; `last` stays."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+        if last:
+            words = folded([last], self.width) if self.console.is_terminal else f"  {last}"
+            self.console.print(Text(words), soft_wrap=True)
+
+    def _render(self) -> Text:
+        room = self.console.width - 1
+        words = "" if self._line is None else self._line.fitted(room)
+        return Text(words, no_wrap=True, overflow="ellipsis", end="")

@@ -1,0 +1,226 @@
+"""How is a training asked again, in another process, with nothing said?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from epochal.data import Dataset, load
+from epochal.data.recipe import EXAMPLE, Recipe
+from epochal.engine.schedules import Schedule
+from epochal.errors import Refusal
+from epochal.settings import Settings
+from epochal.training.describe import conditions
+from epochal.training.differences import differences
+from epochal.training.identity import identity
+from epochal.training.json_settings import (
+    damaged,
+    given_in_words,
+    read_model,
+    read_settings,
+    write_model,
+    write_settings,
+)
+from epochal.training.json_values import WRONG, shown
+from epochal.training.prepared import Prepared
+
+__all__ = [
+    "FORMAT",
+    "ask_again",
+    "changed_conditions",
+    "conditions_of",
+    "document",
+    "with_epochs",
+]
+
+FORMAT = 1
+"""Of the document: another one is not read."""
+
+_PARTS = ("format", "model", "data", "settings", "identity", "conditions")
+
+
+_FILES = {"validation": "validation data", "test": "test data", "initial": "first parameters"}
+"""Settings that may name a file."""
+
+
+def document(prepared: Prepared) -> dict[str, Any]:
+    """What was asked of a training, as JSON holds it: `ask_again` makes of it what `prepare` takes.
+
+    Args:
+        prepared: the training, with its micro-batch chosen.
+
+    Returns:
+        model, data and settings, each what it was given as or {"given": words}; `identity`; and under which
+        conditions it was first asked: versions, device.
+    """
+    settings = prepared.settings
+    if settings.micro_batch == "auto":
+        settings = replace(settings, micro_batch=prepared.spec.micro_batch)
+    if settings.stream is None:
+        # What memory decided is decided: another machine must make the same program.
+        settings = replace(settings, stream=prepared.fed)
+    recipe = prepared.dataset.recipe
+    return {
+        "format": FORMAT,
+        "model": write_model(prepared.given),
+        "data": {"given": prepared.dataset.source} if recipe is None else recipe.to_dict(),
+        "settings": write_settings(settings),
+        "identity": identity(prepared),
+        "conditions": conditions_of(prepared),
+    }
+
+
+def conditions_of(prepared: Prepared) -> dict[str, Any]:
+    """What figures are measured under, and when a file was written that is streamed, and its size."""
+    stamp, recipe = None, prepared.dataset.recipe
+    if prepared.fed and recipe is not None and Path(recipe.source).is_file():
+        stat = Path(recipe.source).stat()
+        stamp = {"bytes": stat.st_size, "modified_ns": stat.st_mtime_ns}
+    return conditions(deterministic=prepared.settings.deterministic) | {"data": stamp}
+
+
+def ask_again(
+    document: Any,
+    *,
+    model: Any = None,
+    data: Any = None,
+    options: Mapping[str, Any] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> tuple[Any, Any, Settings]:
+    """The model, the data and the settings that `prepare` takes, as they were asked.
+
+    Args:
+        document: what `document` gave. It may be damaged, or a stranger's: nothing is imported.
+        model: in place of the model; "module:function" for one that is named.
+        data: in place of the data: a path to which it has been moved is read as it was, anything else is
+            what `fit` takes.
+        options: in place of settings.
+        progress: called with (what, done, of how many) while reading takes long.
+
+    Raises:
+        Refusal: the document can't be read, the data isn't there any more, or what it can't hold is not
+            given; the sentence names all of it.
+
+    >>> from epochal.models import MLP
+    >>> from epochal.training.prepare import prepare
+    >>> asked = document(prepare(MLP(8), "example:iris", Settings(epochs=5)))
+    >>> model, data, settings = ask_again(asked)
+    >>> model.hidden, data.samples, settings.epochs
+    ((8,), 150, 5)
+    """
+    if not isinstance(document, Mapping) or not set(_PARTS) <= set(document):
+        raise damaged(f"it must have {', '.join(_PARTS)}")
+    if document["format"] != FORMAT:
+        raise Refusal(
+            f"request.json must be of format {FORMAT}; got {shown(document['format'])}. "
+            "Go on with the version of epochal that wrote it."
+        )
+    asked, lacking = read_settings(document["settings"], options or {})
+    if data is None and given_in_words(document["data"]) is not None:
+        lacking["data"] = given_in_words(document["data"]) or ""
+    if model is None and given_in_words(document["model"]) is not None:
+        lacking["model"] = given_in_words(document["model"]) or ""
+    if lacking:
+        what = ", ".join(f"{name} ({words})" for name, words in lacking.items())
+        again = ", ".join(f"{name}=..." for name in lacking)
+        raise Refusal(
+            f"a file can't hold all that the run was given; give it again: {what}: "
+            f"epochal.resume(folder, {again})."
+        )
+    for name, what in _FILES.items():
+        path = getattr(asked.get(name), "path", asked.get(name))
+        if name not in (options or {}) and isinstance(path, str) and not _there(path):
+            raise Refusal(
+                f'the {what} of the run must be where they were, "{shown(path)}"; nothing is there. '
+                f"Say where they are now: epochal.resume(folder, {name}=path)."
+            )
+    settings = Settings.of(asked)
+    chosen = model if model is not None else read_model(document["model"])
+    samples = _read_data(document["data"], data, settings, progress)
+    if isinstance(chosen, str):
+        from epochal.models.imported import NamedModel
+
+        samples = samples if isinstance(samples, Dataset) else load(samples, task=settings.task)
+        if samples.task is None:
+            raise Refusal("the training data has no target; name the target column.")
+        chosen = NamedModel.of(chosen, samples.shape, samples.task.outputs)
+    return chosen, samples, settings
+
+
+def _read_data(
+    written: Any, given: Any, settings: Settings, progress: Callable[[str, int, int], None] | None
+) -> Any:
+    if given is not None and not isinstance(given, str | Path):
+        return given
+    if given_in_words(written) is not None:
+        return given
+    try:
+        recipe = Recipe.from_dict(written)
+    except Refusal as error:
+        raise damaged(f"data: {str(error).rstrip('.')}") from None
+    except WRONG:
+        raise damaged(f"data must say how it is read; got {shown(written)}") from None
+    if given is None and not _there(recipe.source):
+        raise Refusal(
+            f'the data of the run must be where they were, "{shown(recipe.source)}"; nothing is there. Say '
+            "where they are now: --data PATH, or epochal.resume(folder, data=path)."
+        )
+    return recipe.read(given, progress)
+
+
+def _there(source: str) -> bool:
+    """Whether a file names an example, a file or a folder; a device or a pipe would never end."""
+    try:
+        return source.startswith(EXAMPLE) or Path(source).is_file() or Path(source).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def with_epochs(document: Mapping[str, Any], epochs: int) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The same request with more epochs; and what should be said about it, each a sentence.
+
+    Raises:
+        Refusal: fewer epochs than were asked for before.
+    """
+    asked, _ = read_settings(document["settings"], {})
+    before = asked.get("epochs", Settings().epochs)
+    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < before:
+        raise Refusal(
+            f"epochs must be a whole number, at least {before:,}, what the run was asked for; got "
+            f"{epochs!r}. A run that goes on can be ended earlier by Ctrl-C: what was learned is then saved."
+        )
+    settings = {**document["settings"], "epochs": epochs}
+    schedule = asked.get("schedule", Schedule())
+    notes: list[str] = []
+    kind = schedule.kind if isinstance(schedule, Schedule) else schedule
+    if kind in ("cosine", "linear") and epochs > before:
+        notes.append(
+            f"the learning rate has fallen along {before:,} epochs and goes on along {epochs:,}: this is not "
+            f"the run that {epochs:,} epochs asked for at once would have been."
+        )
+    return {**document, "settings": settings}, tuple(notes)
+
+
+def changed_conditions(then: Any, now: Mapping[str, Any]) -> list[str]:
+    """Under which other conditions a training goes on than it began, one short clause each.
+
+    They don't make it another training, but its figures may differ in their last bits: another version of
+    JAX, another device. A file that is streamed is compared by some of its samples, so it is said if it has
+    been written since.
+
+    Args:
+        then: `document["conditions"]` of the training that began.
+        now: `conditions_of` the training that goes on.
+    """
+    before: Mapping[str, Any] = then if isinstance(then, Mapping) else {}
+    versions = before.get("versions")
+    found = differences(versions, now["versions"]) if isinstance(versions, Mapping) else []
+    for name in ("device", "machine", "deterministic"):
+        found += differences({name: before.get(name)}, {name: now.get(name)})
+    if before.get("data") != now.get("data", before.get("data")):
+        found.append(
+            "the file with the data was written since; of what is streamed, some samples are compared"
+        )
+    return found

@@ -1,0 +1,313 @@
+"""What is made of the lanes when they have ended?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.curves import Curves, judge
+from epochal.data import Split
+from epochal.engine.fed import FedLane
+from epochal.engine.lane import Lane
+from epochal.engine.optimizers import averaged
+from epochal.engine.spec import Spec
+from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, Repeat
+from epochal.engine.update import packing
+from epochal.errors import DataFailed
+from epochal.models import (
+    METRICS,
+    Variables,
+    shapes_of,
+)
+from epochal.models.frozen import whole
+from epochal.runs import BrokenUpdate, Fitted, History, Outcome, Run, Scores
+from epochal.runs.concerns import concerns_of
+from epochal.runs.overlap import hashes_of
+from epochal.runs.threshold import decide
+from epochal.training.describe import conditions, describe_data, describe_settings
+from epochal.training.prepared import Prepared
+from epochal.training.scoring import forecasts_of, gains_of, scores_of
+
+__all__ = ["LaneResult", "conclude", "constant_figures"]
+
+
+class End(NamedTuple):
+    """Where a repeat was evaluated for the last time."""
+
+    epoch: float
+    update: int
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class LaneResult:
+    """The final state of a lane, on the host."""
+
+    repeats: range
+    state: Repeat
+    update: int
+    epoch: float
+    seconds: float
+    reason: str
+    """Why the host ended it; empty if the plan or a rule did."""
+    spec: Spec
+    failed: str = ""
+    """Why the data could not be read any more; empty if it could."""
+    samples: int | None = None
+    """How many samples came, where their source has no length."""
+
+    @classmethod
+    def of(cls, lane: Lane | FedLane, repeats: range, reason: str, failed: str = "") -> LaneResult:
+        """Fetch what a lane has learned."""
+        state = jax.tree.map(np.asarray, lane.progress.repeats)
+        epochs = lane.update / lane.per_epoch if lane.per_epoch else lane.plan.epochs_after(lane.update)
+        samples = lane.samples if isinstance(lane, FedLane) and lane.source.take is not None else None
+        return cls(repeats, state, lane.update, epochs, lane.seconds, reason, lane.spec, failed, samples)
+
+    def of_repeat(self, row: int) -> Repeat:
+        """The state of one repeat."""
+        one: Repeat = jax.tree.map(lambda leaf: leaf[row], self.state)
+        return one
+
+    def outcomes(self, prepared: Prepared, ends: dict[int, End] | None = None) -> list[Outcome]:
+        """How each repeat of the lane went; `ends` says where each was evaluated last."""
+        return [
+            self._outcome(prepared, row, repeat, (ends or {}).get(repeat))
+            for row, repeat in enumerate(self.repeats)
+        ]
+
+    def _outcome(self, prepared: Prepared, row: int, repeat: int, end: End | None) -> Outcome:
+        one, plan = self.of_repeat(row), prepared.plan_of(repeat)
+        passes = plan.passes
+        status, broken = int(one.status), None
+        epochs, updates = (end.epoch, end.update) if end is not None else (self.epoch, self.update)
+        if status == RULE:
+            stopped = self.spec.rule.reason(one.rule)
+        elif status == BROKEN_UPDATE:
+            update = passes.first_update(int(one.broken_epoch)) + int(one.broken_index)
+            epoch, index = plan.locate(update)
+            rows = prepared.rows_of(repeat, epoch, index)
+            rows = rows if self.samples is None else rows[rows <= self.samples]
+            broken = BrokenUpdate(update, epoch, index, tuple(int(number) for number in rows))
+            stopped = f"the loss or the parameters were not finite at {broken}"
+            epochs, updates = plan.epochs_after(update), update
+        elif status == BROKEN_EVALUATION:
+            stopped = f"the loss was not finite when evaluated after epoch {epochs:g}"
+        else:
+            stopped = self.reason or f"all {plan.epochs:,} epochs done"
+        if not np.isfinite(one.best_value):
+            stopped += f"; {self.spec.monitor} was never a number, so the first parameters count as the best"
+        best_update = passes.first_update(int(one.best_epoch)) + int(one.best_index)
+        return Outcome(
+            repeat=repeat,
+            seed=prepared.settings.seed + repeat,
+            stopped=stopped,
+            epochs=epochs,
+            updates=updates,
+            seconds=self.seconds if end is None else end.seconds,
+            best_epoch=plan.epochs_after(best_update),
+            best_update=best_update,
+            broken=broken,
+        )
+
+
+def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, interrupted: bool) -> Run:
+    """The finished run: outcomes, curves, scores of the best parameters, verdict, conditions.
+
+    `curves` has the rows of all repeats in the order in which they were heard of.
+    """
+    results = _begun(sorted(results, key=lambda result: result.repeats.start))
+    repeats = [repeat for result in results for repeat in result.repeats]
+    curves = _arranged(curves, repeats)
+    ends = {}
+    for number, repeat in enumerate(repeats):
+        own = curves.of(number)
+        if len(own):
+            ends[repeat] = End(float(own.epoch[-1]), int(own.update[-1]), float(own.seconds[-1]))
+    found = [outcome for result in results for outcome in result.outcomes(prepared, ends)]
+    outcomes = tuple(replace(outcome, repeat=number) for number, outcome in enumerate(found))
+    fitted = tuple(
+        _fitted(prepared, result.spec, result.of_repeat(row), repeat)
+        for result in results
+        for row, repeat in enumerate(result.repeats)
+    )
+    baseline = {name: [values[repeat] for repeat in repeats] for name, values in _baseline(prepared).items()}
+    settings = describe_settings(prepared)
+    data, came = describe_data(prepared), results[0].samples
+    if came is not None:
+        data["samples"] = data["sizes"]["train"] = came
+    failed = next((result.failed for result in results if result.failed), "")
+    scores: dict[str, Scores] = {}
+    for name in ("validation", "test"):
+        if prepared.part_size(name):
+            gains = gains_of(prepared, [result.state for result in results]) if name == "validation" else {}
+            try:
+                scores[name] = scores_of(prepared, dict(zip(repeats, fitted, strict=True)), name, gains)
+            except DataFailed as error:
+                failed = failed or str(error).rstrip(".")
+    threshold, asked = None, prepared.settings.threshold
+    if asked is not None and (not isinstance(asked, str) or "validation" in scores):
+        threshold, scores = decide(asked, scores, prepared.task.classes[1])
+    forecasts = forecasts_of(prepared, repeats, scores)
+    confusions = {
+        name: one.confusion if one.confusion_at_threshold is None else one.confusion_at_threshold
+        for name, one in scores.items()
+        if one.confusion is not None and prepared.task.is_classification
+    }
+    verdict = judge(
+        curves,
+        baseline=baseline or None,
+        validation_samples=prepared.part_size("validation"),
+        training_samples=data["sizes"]["train"],
+        monitor="validation.loss" if "validation" in prepared.spec.parts else prepared.spec.monitor,
+        chosen_by=prepared.spec.monitor,
+        stopped_early=2 * sum(_ruled(result) for result in results) >= len(repeats),
+        settings=settings
+        | ({"loss": "one of its own"} if callable(prepared.settings.loss) else {})
+        | {"unscaled": _unscaled(prepared)},
+        concerns=concerns_of(data["notes"], forecasts, confusions, prepared.task.classes),
+    )
+    return Run(
+        plan=prepared.plan,
+        task=prepared.task,
+        model=prepared.model,
+        settings=settings,
+        curves=curves,
+        outcomes=outcomes,
+        fitted=fitted,
+        verdict=verdict,
+        scores=scores,
+        data=data,
+        encoder=prepared.dataset.encoder,
+        conditions=conditions(prepared.lanes, prepared.settings.deterministic),
+        baseline=baseline,
+        threshold=threshold,
+        forecasts=forecasts,
+        observed=None if prepared.dataset.timeline is None else History.of(prepared.dataset.timeline),
+        order_seeds=tuple(prepared.seed(repeat, "order") for repeat in repeats),
+        rows=prepared.dataset.rows[: 0 if prepared.endless else None],
+        hashes=hashes_of(prepared.dataset),
+        names=prepared.dataset.names,
+        splits=tuple(
+            np.empty(0, np.uint8)
+            if prepared.endless
+            else _parts(prepared.splits[repeat], prepared.dataset.samples)
+            for repeat in repeats
+        ),
+        order_values=prepared.order.values,
+        interrupted=interrupted,
+        failed=failed,
+    )
+
+
+def _unscaled(prepared: Prepared) -> bool:
+    """Whether inputs that are numbers go in as they are."""
+    floating = bool(np.issubdtype(prepared.dataset.dtype, np.floating))
+    return prepared.settings.standardize is False and floating
+
+
+def _begun(results: list[LaneResult]) -> list[LaneResult]:
+    """Without the lanes that an interrupt kept from their first update, unless none has made one."""
+    return [result for result in results if result.update] or results
+
+
+def _ruled(result: LaneResult) -> int:
+    """How many repeats of a lane a stopping rule ended."""
+    return int((np.asarray(result.state.status) == RULE).sum())
+
+
+def _parts(chosen: Split, samples: int) -> NDArray[np.uint8]:
+    parts = np.zeros(samples, np.uint8)
+    for number, name in enumerate(("train", "validation", "test"), start=1):
+        parts[getattr(chosen, name)] = number
+    return parts
+
+
+def _arranged(curves: Curves, repeats: Sequence[int]) -> Curves:
+    """The rows of some repeats, numbered from 0, each repeat's together and in the order of time."""
+    numbers = np.full(max([*repeats, *curves.repeat.tolist()], default=0) + 1, -1)
+    numbers[list(repeats)] = np.arange(len(repeats))
+    number = numbers[curves.repeat]
+    rows = np.lexsort((curves.update, number))
+    rows = rows[number[rows] >= 0]
+    return Curves(
+        number[rows],
+        curves.epoch[rows],
+        curves.update[rows],
+        curves.samples[rows],
+        curves.seconds[rows],
+        {name: column[rows] for name, column in curves.columns.items()},
+    )
+
+
+def _fitted(prepared: Prepared, spec: Spec, state: Repeat, repeat: int) -> Fitted:
+    packed = packing(spec, shapes_of(spec.model, prepared.dataset.shape, prepared.dataset.dtype).params)
+
+    def variables(params: Any, model: Any) -> Variables:
+        return whole(spec.model, Variables(packed.unpack(params), model))
+
+    return Fitted(
+        best=variables(state.best_params, state.best_model),
+        last=variables(averaged(state.optimizer, state.params), state.model),
+        scaling=prepared.scalings[repeat],
+        target_scaling=prepared.target_scalings[repeat],
+    )
+
+
+def _baseline(prepared: Prepared) -> dict[str, list[float]]:
+    """What the constant prediction reaches on the validation samples of each repeat.
+
+    It is the frequencies of the classes or labels of the training samples, or the mean of their targets (the
+    median for losses that are not squared). Of a loss of one's own the best constant is not known: none is
+    given.
+    """
+    if not prepared.part_size("validation"):
+        return {}
+    figures: dict[str, list[float]] = {}
+    for repeat in range(1 if prepared.shared else prepared.settings.repeats):
+        found = constant_figures(prepared, repeat)
+        for name, value in found.items():
+            figures.setdefault(f"validation.{name}", []).append(float(value))
+    if prepared.shared:
+        figures = {name: values * prepared.settings.repeats for name, values in figures.items()}
+    return figures
+
+
+def constant_figures(prepared: Prepared, repeat: int) -> dict[str, float]:
+    """What the constant prediction reaches on the validation samples of a repeat, by loss and metric."""
+    (train, given), (targets, weights) = (prepared.labels(repeat, name) for name in ("train", "validation"))
+    ones = np.ones(len(train)) if given is None else given.astype(np.float64)
+    known = "" if callable(prepared.settings.loss) else prepared.loss_name
+    names = {metric.name for metric in prepared.spec.metrics}
+    if prepared.task.is_classification:
+        counts = np.bincount(train, weights=ones, minlength=len(prepared.task.classes))
+        losses = -np.log(np.maximum(counts / counts.sum(), 1e-9))[targets]
+        found = {"accuracy": float((targets == counts.argmax()).mean())}
+    elif prepared.task.is_multilabel:
+        shares = np.clip(np.average(train, axis=0, weights=ones), 1e-9, 1 - 1e-9)
+        losses = -np.where(targets > 0, np.log(shares), np.log(1 - shares)).mean(axis=1)
+        found = {"label_accuracy": float(((targets > 0) == (shares > 0.5)).mean())}
+    else:
+        middle = (
+            np.average(train.astype(np.float64), axis=0, weights=ones)
+            if known == "squared_error"
+            else np.median(train, axis=0)
+        )
+        targets = targets.astype(np.float64)
+        error = np.abs(targets - middle).reshape(len(targets), -1)
+        losses = {
+            "squared_error": error**2,
+            "absolute_error": error,
+            "huber": np.where(error <= 1, 0.5 * error**2, error - 0.5),
+        }.get(known, error).mean(axis=1)
+        constant = np.broadcast_to(middle, targets.shape)
+        found = {"r2": float(METRICS["r2"].function(constant, targets, 0, np))}
+        ours, true = (prepared.in_units(repeat, "validation", values) for values in (constant, targets))
+        found |= {name: float(METRICS[name].function(ours, true, 0, np)) for name in ("rmse", "mae")}
+    found = {name: value for name, value in found.items() if name in names}
+    return found | ({"loss": float(np.average(losses, weights=weights))} if known else {})

@@ -1,0 +1,196 @@
+"""How does a training go on after it was ended, by whatever it was?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from epochal.errors import Refusal
+from epochal.runs import Run, load, load_record
+from epochal.runs.checkpoints import newest
+from epochal.runs.choices import refuse_choice
+from epochal.runs.home import Home, read_request
+from epochal.training.agreement import begun, same_micro_batch
+from epochal.training.cluster.dispatch import Cluster
+from epochal.training.cluster.lanes import cluster_for
+from epochal.training.differences import differences
+from epochal.training.events import Resumed
+from epochal.training.hosts import together
+from epochal.training.identity import identity
+from epochal.training.loop import Control, micro_batched
+from epochal.training.prepare import prepare
+from epochal.training.prepared import Prepared
+from epochal.training.progress import display
+from epochal.training.request import ask_again, changed_conditions, conditions_of, with_epochs
+from epochal.training.snapshot import Remembered, read_pieces
+from epochal.training.train import Events, drained
+
+__all__ = ["resume", "resuming"]
+
+
+def resume(
+    folder: str | Path,
+    *,
+    model: Any = None,
+    data: Any = None,
+    epochs: int | None = None,
+    progress: bool | None = None,
+    ray: str | None = None,
+    **given: Any,
+) -> Run:
+    """Go on with the training in a run folder and return its finished `Run`.
+
+    It goes on from the newest checkpoint that verifies, and ends with the very bits with which it would have
+    ended without the interruption, on the same machine and versions. A finished run is returned as it is.
+
+    Args:
+        folder: what `fit(..., out=folder)` or `epochal train --out` made.
+        model: the model, if it is one of the caller's own.
+        data: the data, if it was no file, or if the file has been moved; its content must be the same.
+        epochs: more epochs than were asked for: it is trained further as if they had been asked for at once.
+        progress: whether it is shown how far the training is, as in `fit`.
+        ray: the address of a Ray cluster to whose nodes the repeats go from now on, as in `fit`.
+        **given: what JSON could not hold, such as an Optax object (`optimizer=...`).
+
+    Raises:
+        Refusal: no such folder, other data, another model, or something that has to be given again.
+        SaveFailed: a checkpoint or the run can't be written.
+
+    >>> import tempfile, epochal as ep
+    >>> from pathlib import Path
+    >>> folder = Path(tempfile.mkdtemp()) / "iris"
+    >>> run = ep.fit(ep.MLP(8), "example:iris", epochs=2, out=folder)
+    >>> longer = resume(folder, epochs=5)
+    >>> longer.plan.epochs, longer.curves.epoch[-1]
+    (5, np.float64(5.0))
+    """
+    control, shown = Control(), display(progress)
+    found = resuming(folder, model=model, data=data, epochs=epochs, ray=ray, control=control, **given)
+    return load(folder, model) if isinstance(found, Run) else drained(found, control, shown)
+
+
+def resuming(
+    folder: str | Path,
+    *,
+    model: Any = None,
+    data: Any = None,
+    epochs: int | None = None,
+    ray: str | None = None,
+    control: Control | None = None,
+    saving: Mapping[str, Any] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+    **given: Any,
+) -> Events | Run:
+    """The events of a training that goes on, as `train` yields them; its record, if it has ended.
+
+    Args:
+        folder: as in `resume`.
+        model: as in `resume`.
+        data: as in `resume`.
+        epochs: as in `resume`.
+        ray: as in `resume`.
+        control: ends it from outside.
+        saving: fields of `RunFolder` that are to be other than at the beginning.
+        progress: called with (what, done, of how many) while reading takes long.
+        **given: as in `resume`.
+    """
+    others, path = together(), Path(folder)
+    refuse_choice(path)
+    cluster: Cluster | None = None
+    held = others.first("the run folder", lambda: Home.again(path, **(saving or {})))
+    home = None if held is None else held[0]
+
+    def asked_again() -> Run | tuple[dict[str, Any], dict[str, Any], tuple[str, ...], Prepared]:
+        request = _request(path) if held is None else held[1]
+        longer, notes = (request, ()) if epochs is None else with_epochs(request, epochs)
+        notes = (*notes, *_nothing_left(path))
+        ended = _ended(path, longer)
+        if ended is not None:
+            return ended
+        chosen, samples, settings = ask_again(
+            longer, model=model, data=data, options=given, progress=progress
+        )
+        return request, longer, tuple(notes), micro_batched(prepare(chosen, samples, settings))
+
+    def learned() -> tuple[int, dict[int, Remembered], tuple[str, ...]]:
+        _check(path, request["identity"], identity(prepared))
+        if home is None:
+            kept, passed_over = newest(path)
+        else:
+            checkpoints = home.checkpoints_of(request["identity"])
+            kept, passed_over = checkpoints.newest(), checkpoints.passed_over
+        if kept is None:
+            return 0, {}, tuple(passed_over)
+        _check(kept.path, kept.identity, request["identity"])
+        return kept.updates, read_pieces(prepared, kept.pieces), tuple(passed_over)
+
+    try:
+        asked = others.each("what goes on", asked_again)
+        if isinstance(asked, Run):
+            if home is not None:
+                home.close()
+            return asked
+        request, longer, notes, prepared = asked
+        prepared = same_micro_batch(prepared)
+        updates, known, passed_over = others.each("what was learned", learned)
+        if prepared.dataset.recipe is not None:
+            longer = {**longer, "data": prepared.dataset.recipe.to_dict()}  # where it is now
+
+        cluster = cluster_for(prepared, ray, path)
+
+        def begin() -> None:
+            if home is not None and (longer != request or saving):
+                home.ask(longer)
+
+        begun(prepared, begin, path, updates)
+    except BaseException:
+        if home is not None:
+            home.close()
+        if cluster is not None:
+            cluster.close()
+        raise
+    notes = (
+        *notes,
+        *passed_over,
+        *changed_conditions(request["conditions"], conditions_of(prepared)),
+    )
+    resumed = Resumed(sum(one.updates for one in known.values()), notes)
+    return Events(prepared, control or Control(), home, known, resumed, cluster)
+
+
+def _request(path: Path) -> dict[str, Any]:
+    """What was asked for, for a process that writes nothing."""
+    request = read_request(path)
+    request.pop("saving", None)
+    return request
+
+
+def _check(path: Path, then: Any, now: Mapping[str, Any]) -> None:
+    """What goes on must be the same training."""
+    differing = differences(then, now)
+    if differing:
+        raise Refusal(f'the training in "{path}" can\'t go on: {"; ".join(differing)}.')
+
+
+def _nothing_left(path: Path) -> list[str]:
+    """A note where every repeat was ended by its rule, so that further epochs change nothing."""
+    if not (path / "run.json").is_file():
+        return []
+    run = load_record(path)
+    if run.interrupted or run.failed or any(one.epochs >= run.plan.epochs for one in run.outcomes):
+        return []
+    return [
+        f"nothing is left to train: it ended {run.ending}, and more epochs change nothing. Train anew with "
+        "another stopping rule."
+    ]
+
+
+def _ended(path: Path, request: Mapping[str, Any]) -> Run | None:
+    """The run in a folder, if it has come to its end."""
+    if not (path / "run.json").is_file():
+        return None
+    run = load_record(path)
+    if run.interrupted or run.failed or run.plan.epochs != request["settings"]["epochs"]:
+        return None
+    return run

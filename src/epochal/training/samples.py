@@ -1,0 +1,366 @@
+"""Which samples does each repeat see, how are they split, and how are they scaled?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from epochal.data import (
+    Dataset,
+    Scaling,
+    Split,
+    TargetScaling,
+    Task,
+    Timeline,
+    Vocabulary,
+    chronological,
+    encode_new,
+    fit_scaling,
+    fit_target_scaling,
+    fit_vocabulary,
+    load,
+    rising_note,
+    split,
+    split_groups,
+    time_notes,
+)
+from epochal.data.copies import whole_groups
+from epochal.data.encoders import code_sizes
+from epochal.data.rows import ArrayRows
+from epochal.data.streams.iterators import dataset_of_iterator, is_iterator
+from epochal.data.streams.large import streams_note
+from epochal.data.tables.levels import fit_levels
+from epochal.engine.memory import device_memory
+from epochal.errors import MissingExtra, Refusal
+from epochal.plan import BatchSchedule, Groups, Plan
+from epochal.plan.sizes import bounded
+from epochal.settings import Settings
+from epochal.training.held_out import (
+    class_notes,
+    copies_among,
+    copies_notes,
+    labeled,
+    undefined_notes,
+    unknown_note,
+    usual_share,
+)
+from epochal.training.hosts import together
+from epochal.training.prepared import Prepared
+from epochal.training.standardize import standardized
+
+__all__ = ["SAMPLES", "Gathered", "as_dataset", "check_endless", "endless_plan", "placed", "settled_split"]
+
+
+def as_dataset(
+    data: Any, task: str | None = None, stream: bool | None = None, workers: int | None = None
+) -> Dataset:
+    """What `fit` was given as data, as a `Dataset`; a ready one must be of that task, if any."""
+    if not isinstance(data, Dataset):
+        return load(data, task=task, stream=stream, workers=workers)
+    kind = None if data.task is None else data.task.kind
+    if task not in (None, kind) and (task != "classification" or kind == "regression"):
+        raise Refusal(
+            f'task must be that of the Dataset, {kind}; got "{task}": load the Dataset with task="{task}".'
+        )
+    return data
+
+
+def placed(dataset: Dataset, stream: bool | None, state: Callable[[Dataset], int] = lambda _: 0) -> Dataset:
+    """The data set with its inputs in memory or not, as asked; by default streamed if the device is small.
+
+    Samples may take half of what the state of one repeat leaves (`state`, in bytes); batches and what is
+    computed of them need room, too.
+    """
+    inputs = dataset.inputs
+    if not isinstance(inputs, np.ndarray):
+        return dataset if stream is not False else replace(dataset, inputs=inputs[:])
+    limit = device_memory() if stream is None else None
+    if stream or (limit is not None and inputs.nbytes > (limit - state(dataset)) / 2):
+        rows = ArrayRows(inputs, inputs.dtype)
+        return replace(dataset, inputs=rows, notes=(*dataset.notes, streams_note(rows, "host memory")))
+    return dataset
+
+
+ENDLESS_EPOCH = 100
+"""Updates that count as an epoch of a source without length, unless `updates_per_epoch` says another."""
+
+
+def endless_plan(settings: Settings) -> Plan:
+    """The plan for a source without length: one pass through all the samples that it would take."""
+    most = "between 1 and 2^31 - 1"
+    given = settings.updates_per_epoch
+    per = bounded("updates_per_epoch", ENDLESS_EPOCH if given is None else given, 1, 2**31 - 1, most)
+    assert settings.batch_size is not None
+    size = bounded("batch_size", settings.batch_size, 1, 2**31 - 1, most)
+    epochs = bounded("epochs", settings.epochs, 1, (2**31 - 1) // per, f"between 1 and 2^31 / {per}")
+    return Plan(
+        per * epochs * size,
+        size,
+        epochs,
+        seed=settings.seed,
+        order="sequential",
+        remainder=settings.remainder,
+        updates_per_epoch=per,
+    )
+
+
+def check_endless(settings: Settings) -> None:
+    """A source without length is read once, in its order, and all of it is trained on."""
+    if not together().alone:
+        raise Refusal(
+            f"a source without length is for one process; {together().count} train together. Give a file, or "
+            "an object with __getitem__ and __len__, of which each process reads its part."
+        )
+    for name, value in (("validation", settings.validation), ("test", settings.test)):
+        if isinstance(value, int | float) and (value or name == "validation"):
+            raise Refusal(
+                f"{name} must be data of its own, such as (X, y), for a source without length; got {value:g}."
+            )
+    wrong: tuple[tuple[str, bool, str], ...] = (
+        ("repeats", settings.repeats > 1, "must be 1 for a source that can be read once"),
+        (
+            "batch_size",
+            isinstance(settings.batch_size, str | Mapping | BatchSchedule),
+            "must be a number for a source without length",
+        ),
+        ("order", settings.order not in ("shuffle", "sequential"), "must be that in which samples come"),
+        ("split", settings.split == "chronological", "must be left out where nothing is held out"),
+        ("remainder", settings.remainder not in ("keep", "drop"), "must be keep or drop where none is known"),
+        ("class_weight", settings.class_weight is not None, "needs all targets, which are not known before"),
+        ("standardize", bool(settings.standardize), "needs a look at all samples; scale them in the source"),
+        ("evaluate_train", bool(settings.evaluate_train), "needs the samples again, which are gone"),
+        ("stream", settings.stream is False, "must be True or None for a source without length"),
+    )
+    for name, is_wrong, why in wrong:
+        if is_wrong:
+            raise Refusal(f"{name} {why}; got {getattr(settings, name)!r}.")
+
+
+def _other(data: Any, dataset: Dataset, name: str, finite: bool) -> tuple[float | int, Dataset | None]:
+    """A share of the samples, or data of its own, encoded as the training data is."""
+    if isinstance(data, bool) or data is None:
+        raise Refusal(f"{name} must be a share of the samples in [0, 1) or data of its own; got {data!r}.")
+    if isinstance(data, int | float):
+        return data, None
+    try:
+        other = encode_new(
+            dataset.encoder,
+            data,
+            task=dataset.task,
+            shape=dataset.shape,
+            target_name=dataset.target_name,
+            dtype=dataset.dtype,
+            finite=finite,
+        )
+    except MissingExtra:
+        raise
+    except Refusal as error:
+        raise Refusal(f"{name}: {error}") from error
+    if name == "validation" and (said := unknown_note(other)):
+        raise Refusal(f"{name}: {said.partition(': they')[0]}. Correct the labels, or leave those rows out.")
+    if other.targets is None:
+        raise Refusal(f'the {name} data has no target column "{dataset.target_name}".')
+    return 0.0, other
+
+
+def _news(**others: Dataset | None) -> list[str]:
+    """What data of its own has that the training data has not: levels, or missing values."""
+    return [
+        f"{name} data: {note}"
+        for name, other in others.items()
+        if other is not None
+        for note in other.notes
+        if "not seen in training" in note or "training had none" in note
+    ]
+
+
+SAMPLES = (
+    *("task", "validation", "test", "split", "gap"),
+    *("repeats", "seed", "vary", "standardize", "class_weight"),
+)
+"""The settings that decide which samples each repeat sees, and how they are scaled and weighed."""
+
+
+_PLAIN = (int, float, str, tuple, dict, type(None))
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The samples of all repeats, before anything is said about the training."""
+
+    dataset: Dataset
+    task: Task
+    validation: Dataset | None
+    test: Dataset | None
+    splits: tuple[Split, ...]
+    scalings: tuple[Scaling | Vocabulary | None, ...]
+    target_scalings: tuple[TargetScaling | None, ...]
+    settings: Settings
+    """With the split settled, and without varying it where that can't be."""
+
+    @classmethod
+    def like(cls, other: Prepared, settings: Settings) -> Gathered:
+        """Those of another training."""
+        pairs = {name: (getattr(settings, name), getattr(other.settings, name)) for name in SAMPLES}
+        # Data frames and arrays, given as validation data, are compared by identity.
+        differing = [
+            name
+            for name, (mine, its) in pairs.items()
+            if mine is not its and not (isinstance(mine, _PLAIN) and mine == its)
+        ]
+        assert not differing, differing
+        return cls(
+            other.dataset,
+            other.task,
+            other.validation,
+            other.test,
+            other.splits,
+            other.scalings,
+            other.target_scalings,
+            settings,
+        )
+
+    @classmethod
+    def of(
+        cls,
+        data: Any,
+        settings: Settings,
+        state: Callable[[Dataset], int] = lambda _: 0,
+        model: Any = None,
+    ) -> Gathered:
+        """Read, split and scale the data; `state` says what one repeat will take besides, in bytes."""
+        if is_iterator(data):
+            check_endless(settings)
+            dataset = dataset_of_iterator(data, settings.validation, settings.task)
+        else:
+            dataset = as_dataset(data, settings.task, settings.stream, settings.workers)
+        dataset = placed(dataset, settings.stream, state)
+        dataset = _with_groups_of(settings, dataset)
+        settings = settled_split(settings, dataset)
+        task = dataset.task
+        if task is None or dataset.targets is None:
+            raise Refusal(
+                "the training data has no target; give (inputs, targets), or name the target column."
+            )
+        targets = dataset.targets
+        scaled = standardized(settings, dataset, model)
+        standardize = scaled.inputs
+        if scaled.notes:
+            dataset = replace(dataset, notes=(*dataset.notes, *scaled.notes))
+        share, validation = _other(settings.validation, dataset, "validation", finite=not standardize)
+        test_share, test = _other(settings.test, dataset, "test", finite=not standardize)
+        unlabeled = "" if test is None else unknown_note(test)
+        test = None if test is None else labeled(test)
+        share, few = usual_share(share, test_share, settings, dataset)
+        copies = copies_among(dataset, share or test_share)
+        groups, together = dataset.groups, settings.split != "chronological"
+        if groups is not None and copies is not None and settings.split == "groups":
+            merged = whole_groups(groups, copies)
+            try:  # fewer groups may be too few for a split that these groups allow
+                together = merged is not None
+                groups = groups if merged is None else merged
+                split_groups(groups, validation=share, test=test_share, seed=settings.seed)
+            except Refusal:
+                groups, together = dataset.groups, False
+        splits: list[Split] = []
+        tokens = getattr(dataset.encoder, "vocabulary_size", None)
+        sizes = code_sizes(dataset.encoder)
+        scalings: list[Scaling | Vocabulary | None] = []
+        target_scalings: list[TargetScaling | None] = []
+        for repeat in range(settings.repeats):
+            if repeat and "split" not in settings.vary:
+                splits.append(splits[0])
+                scalings.append(scalings[0])
+                target_scalings.append(target_scalings[0])
+                continue
+            if settings.split == "chronological":
+                line = dataset.timeline or Timeline.of_rows(dataset.rows)
+                chosen = chronological(line, validation=share, test=test_share, gap=settings.gap)
+            elif settings.split == "groups":
+                assert groups is not None
+                chosen = split_groups(groups, validation=share, test=test_share, seed=settings.seed)
+            else:
+                chosen = split(
+                    dataset.samples,
+                    validation=share,
+                    test=test_share,
+                    seed=settings.seed + repeat,
+                    strata=dataset.strata,
+                    copies=copies,
+                )
+            splits.append(chosen)
+            if tokens is not None:
+                scalings.append(fit_vocabulary(dataset.inputs, tokens, chosen.train))
+            elif sizes:
+                scalings.append(
+                    fit_levels(dataset.inputs, dataset.continuous, sizes, chosen.train, bool(standardize))
+                )
+            else:
+                scalings.append(
+                    fit_scaling(dataset.inputs, dataset.continuous, chosen.train) if standardize else None
+                )
+            target_scalings.append(fit_target_scaling(targets, chosen.train) if scaled.targets else None)
+        told = (
+            *few,
+            *((f"test: {unlabeled}",) if unlabeled else ()),
+            *undefined_notes(dataset, splits),
+            *copies_notes(copies, splits[0], together, dataset, (validation, test)),
+            *class_notes(dataset, splits),
+            *time_notes(dataset.timeline, dataset.samples, splits[0], settings.split, settings.gap),
+            *rising_note(dataset.follows, settings.split, settings.validation, settings.test),
+            *_news(validation=validation, test=test),
+        )
+        if told:
+            dataset = replace(dataset, notes=(*dataset.notes, *told))
+        return cls(
+            dataset,
+            task,
+            validation,
+            test,
+            tuple(splits),
+            tuple(scalings),
+            tuple(target_scalings),
+            settings,
+        )
+
+
+def _with_groups_of(settings: Settings, dataset: Dataset) -> Dataset:
+    """The data set with the groups that an order was given, where a split is to keep them whole, too."""
+    values = settings.order.values if isinstance(settings.order, Groups) else None
+    if values is None or dataset.groups is not None or len(values) != dataset.samples:
+        return dataset  # an order of another length is refused where it is bound
+    if settings.split == "groups":
+        return replace(dataset, groups=np.asarray(values, np.int64))
+    held = any(isinstance(part, int | float) and part for part in (settings.validation, settings.test))
+    if settings.split == "chronological" or not held:
+        return dataset
+    note = (
+        "a random split puts samples of a group on both sides, so that figures may be too good: "
+        'split="groups" keeps each group of the order on one side.'
+    )
+    return replace(dataset, notes=(*dataset.notes, note))
+
+
+def settled_split(settings: Settings, dataset: Dataset) -> Settings:
+    """The settings with a kind of split; one by time or by groups is the same in all repeats."""
+    usual = "random" if dataset.groups is None else "groups"
+    kind = settings.split or (usual if dataset.timeline is None else "chronological")
+    if kind == "groups" and dataset.groups is None:
+        raise Refusal(
+            'split="groups" needs groups, and here are none: name their column with groups (--groups), find '
+            "them in file names with groups_from (--groups-from), or give order=Groups(values)."
+        )
+    if kind != "chronological" and settings.gap:
+        raise Refusal('gap belongs to a split in the order of time: use split="chronological".')
+    if kind == "random":
+        return replace(settings, split=kind)
+    vary = tuple(part for part in settings.vary if part != "split")
+    if not vary and settings.repeats > 1:
+        raise Refusal(
+            f"vary must name init or order for {settings.repeats} repeats, which share a split "
+            f"{'by groups' if kind == 'groups' else 'in the order of time'}; got split alone."
+        )
+    return replace(settings, split=kind, vary=vary)

@@ -1,0 +1,171 @@
+"""What the best parameters of each repeat reach on the samples that were held out."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.common.waiting import interruptible
+from epochal.curves.intervals import optimism
+from epochal.engine.determinism import options_for
+from epochal.engine.evaluate import forward
+from epochal.engine.fed import evaluate_in_blocks
+from epochal.engine.feed import AHEAD, Reader
+from epochal.engine.state import Repeat
+from epochal.models import (
+    Loss,
+    Model,
+    Variables,
+    computing_in,
+    evaluated,
+    label_probabilities,
+    metrics_for,
+    probabilities,
+)
+from epochal.runs import Fitted, ForecastScores, Scores, score_forecasts
+from epochal.runs.figures import Measured, blocks_of, ensemble_figures, mean_loss, measured, summaries
+from epochal.runs.overlap import hashes_of
+from epochal.runs.per_class import label_confusion
+from epochal.training.prepared import Prepared, Samples
+
+__all__ = ["forecasts_of", "gains_of", "scores_of"]
+
+_MOST_KEPT = 2**22
+"""Probabilities of several classes that are kept of one part of the samples, over all repeats (32 MB)."""
+
+
+@functools.lru_cache(maxsize=16)
+def _scoring(model: Model, loss: Loss, deterministic: bool) -> Any:
+    """The compiled function (variables, inputs, targets) -> (outputs, losses)."""
+
+    def score(variables: Variables, inputs: jax.Array, targets: jax.Array) -> tuple[jax.Array, jax.Array]:
+        outputs = forward(model, variables, inputs)
+        return outputs, loss(outputs, targets)
+
+    return jax.jit(score, compiler_options=options_for(deterministic))
+
+
+def _outputs(prepared: Prepared, learned: Fitted, part: Samples | Reader) -> tuple[Any, Any]:
+    """The outputs and losses of the best parameters for all samples of a part."""
+    model = computing_in(prepared.model, prepared.settings.precision)
+    scoring = _scoring(model, prepared.spec.loss, prepared.settings.deterministic)
+
+    def score(inputs: Any, targets: Any) -> Any:
+        return interruptible(lambda: jax.block_until_ready(scoring(learned.best, inputs, targets)))
+
+    if isinstance(part, Samples):
+        outputs, losses = score(part.inputs, part.targets)
+        return outputs, losses
+    with ThreadPoolExecutor(AHEAD) as executor:
+        return evaluate_in_blocks(part, part.part, lambda read: score(read.inputs, read.targets), executor)
+
+
+def gains_of(prepared: Prepared, states: Sequence[Repeat]) -> dict[str, float]:
+    """What choosing the epoch on the validation samples has gained, for the figures of an evaluation.
+
+    Nothing where that is not known. Of a series the metrics of an evaluation are in units of their own, so
+    that only the loss counts.
+    """
+    found = np.concatenate([np.asarray(state.halves, np.float64) for state in states])
+    if not found.shape[1]:
+        return {}
+    gained = dict(
+        zip(["loss", *(metric.name for metric in prepared.spec.metrics)], optimism(found), strict=True)
+    )
+    foreign = {metric.name for metric in prepared.spec.metrics if metric.own or prepared.dataset.timeline}
+    return {name: float(one) for name, one in gained.items() if np.isfinite(one) and name not in foreign}
+
+
+def _blocks(prepared: Prepared, name: str) -> NDArray[np.int64]:
+    """The block of each sample of a data set: groups, copies and stretches of time stay together."""
+    dataset, own = prepared.data_of(name), prepared.data_of(name) is not prepared.dataset
+    everyone = np.arange(dataset.samples)
+    if dataset.timeline is not None or (prepared.settings.split == "chronological" and not own):
+        return blocks_of(everyone, ordered=True)
+    if dataset.groups is not None:
+        return blocks_of(dataset.groups)
+    hashes = hashes_of(dataset)
+    return blocks_of(hashes if len(hashes) else everyone)
+
+
+def scores_of(
+    prepared: Prepared, fitted: Mapping[int, Fitted], name: str, gains: Mapping[str, float]
+) -> Scores:
+    """What the best parameters of each repeat reach on a part."""
+    task, spec = prepared.task, prepared.spec
+    wanted, own_metrics = metrics_for(task.kind), [metric for metric in spec.metrics if metric.own]
+    blocks, found = _blocks(prepared, name), list[Measured]()
+    held = np.unique(np.concatenate([prepared.numbers(repeat, name) for repeat in fitted]))
+    confusion, labels, shares, true, predicted = [], [], [], [], []
+    # Test samples are those of all repeats and decide nothing; a sum saves keeping all predictions.
+    together, total = name == "test" and len(fitted) > 1, np.zeros(())
+    ensemble: dict[str, float] = {}
+    columns = slice(1, 2) if task.kind == "binary" else slice(None)
+    values = len(fitted) * prepared.part_size(name) * len(task.classes)
+    kept = task.kind == "binary" or values <= _MOST_KEPT
+    for repeat, learned in fitted.items():
+        part = prepared.reader(repeat, name) if prepared.fed else prepared.part(repeat, name)
+        outputs, losses = _outputs(prepared, learned, part)
+        scores, targets = np.asarray(outputs, np.float64), part.targets
+        if task.is_classification:
+            each = probabilities(scores, np)
+            total = total + each
+            pairs = np.zeros((len(task.classes),) * 2, np.int64)
+            np.add.at(pairs, (targets, each.argmax(axis=1)), 1)
+            confusion.append(pairs)
+            if kept:
+                labels.append(targets.astype(np.int64))
+                shares.append(each[:, columns])
+        elif task.is_multilabel:
+            confusion.append(label_confusion(targets > 0, scores > 0))
+            each = label_probabilities(scores, np)
+            total = total + each
+            if kept:
+                labels.append(targets.astype(np.int64))
+                shares.append(each)
+        else:
+            scores = prepared.in_units(repeat, name, scores.reshape(targets.shape))
+            targets = prepared.truth(repeat, name)
+            true.append(targets)
+            predicted.append(scores)
+            total = total + scores
+        block = blocks[prepared.numbers(repeat, name)]
+        loss = functools.partial(mean_loss, np.asarray(losses, np.float64), part.weights)
+        one = measured(wanted, scores, targets, task, block, loss)
+        one.values.update(
+            {metric.name: evaluated(metric, scores, targets, spec.classes) for metric in own_metrics}
+        )
+        found.append(one)
+    if together:
+        known = not callable(prepared.settings.loss)
+        ensemble = ensemble_figures(total / len(fitted), targets, task, part.weights, loss=known)
+    overlap = 0.0
+    if not prepared.shared and name == "validation" and prepared.validation is None:
+        overlap = prepared.part_size(name) / prepared.part_size("train")
+    summed = summaries(found, len(held), prepared.loss_name, gains, overlap)
+    if not task.is_regression:
+        own = {"labels": np.stack(labels), "probabilities": np.stack(shares)} if kept else {}
+        return Scores(summed, np.stack(confusion), ensemble=ensemble, **own)
+    return Scores(summed, None, np.concatenate(true), np.concatenate(predicted), ensemble=ensemble)
+
+
+def forecasts_of(
+    prepared: Prepared, repeats: Sequence[int], scores: Mapping[str, Scores]
+) -> dict[str, ForecastScores]:
+    """The forecasts of each part against the naive ones; nothing for samples that are no windows."""
+    found = {}
+    for name, one in scores.items():
+        windows = [prepared.windows_of(repeat, name) for repeat in repeats]
+        lines = [window for window in windows if window is not None]
+        if not lines or one.true is None or one.predicted is None:
+            continue
+        shape = (len(repeats), len(lines[0][1]), -1)
+        true, predicted = one.true.reshape(shape), one.predicted.reshape(shape)
+        found[name] = score_forecasts(true, predicted, lines[0][0], [index for _, index in lines])
+    return found

@@ -1,0 +1,118 @@
+"""Do model, loss and optimizer work on the samples, as far as shapes tell?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from epochal.data import (
+    Task,
+)
+from epochal.engine.spec import Spec
+from epochal.errors import Refusal
+from epochal.models import (
+    Variables,
+    learned_dtype,
+    seen_dtype,
+)
+from epochal.training.prepared import Prepared
+
+__all__ = ["check_fit", "traced", "tried"]
+
+
+def tried(what: str, call: Callable[[], Any]) -> Any:
+    """What `call` returns; an error of a function that the user brought is refused with its name."""
+    try:
+        return call()
+    except Refusal:
+        raise
+    except Exception as error:
+        said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        said = (said if len(said) <= 200 else f"{said[:200]}…").rstrip(".: ")
+        raise Refusal(f"{what} must be a function that JAX can trace; it raised {said}.") from error
+
+
+def traced(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """The shapes of what a function returns; nothing is computed."""
+    return tried(what, lambda: jax.eval_shape(function, *arguments))
+
+
+def check_fit(prepared: Prepared) -> None:
+    """Model, loss and optimizer must work on abstract samples of the task, before anything runs."""
+    spec, dataset, task = prepared.spec, prepared.dataset, prepared.task
+    size = prepared.plan.batch_sizes[0]
+    scaling = prepared.scalings[0]
+    dtype = seen_dtype(dataset.dtype if scaling is None else scaling.dtype)
+    sample = jax.ShapeDtypeStruct(dataset.shape, dtype)
+    batch = jax.ShapeDtypeStruct((size, *dataset.shape), dtype)
+    assert dataset.targets is not None
+    targets = jax.ShapeDtypeStruct((size, *dataset.targets.shape[1:]), learned_dtype(dataset.targets.dtype))
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    variables = traced("the model's init", spec.model.init, key, sample)
+    outputs = _check_outputs(spec, task, variables, batch, key)
+    for length in spec.layout.order.trims:
+        _check_cut(spec, variables, jax.ShapeDtypeStruct((size, length), dtype), outputs, key)
+    losses = traced("the loss", spec.loss, outputs, targets)
+    shape = getattr(losses, "shape", type(losses).__name__)
+    if shape != (size,):
+        raise Refusal(f"the loss must give one value for each sample, shape ({size},); got {shape}.")
+
+    def mean_loss(params: Any, state: Any, inputs: Any, wanted: Any, key: Any) -> Any:
+        return spec.loss(spec.model.apply(Variables(params, state), inputs, key, True)[0], wanted).mean()
+
+    traced("the gradient of the loss", jax.grad(mean_loss), *variables, batch, targets, key)
+    _check_optimizer(spec, variables.params)
+
+
+def _check_cut(spec: Spec, variables: Variables, batch: Any, outputs: Any, key: Any) -> None:
+    """The model must take samples that were cut as it takes whole ones."""
+    try:
+        found = jax.eval_shape(lambda v, x, k: spec.model.apply(v, x, k, True)[0], variables, batch, key)
+        wrong = "" if found.shape == outputs.shape else f"gives the shape {found.shape} there"
+    except Exception as error:
+        wrong = f"raised {type(error).__name__}: {' '.join(str(error).split())}"[:200].rstrip(".: ")
+    if wrong:
+        raise Refusal(
+            f'order "{spec.layout.order.name}" needs a model that takes samples of any length, such as '
+            f"TextClassifier(); this one {wrong} (length {batch.shape[1]})."
+        )
+
+
+def _check_outputs(spec: Spec, task: Task, variables: Variables, batch: Any, key: Any) -> Any:
+    """The model's outputs for a batch, which must have the shape that the task needs."""
+    size = batch.shape[0]
+    for training in (False, True):
+        said = f"the model's apply in {'training' if training else 'evaluation'}"
+        found = traced(
+            said, lambda v, x, k, on=training: spec.model.apply(v, x, k, on), variables, batch, key
+        )
+        if not isinstance(found, tuple) or len(found) != 2:
+            raise Refusal(f"{said} must return (outputs, state); got {type(found).__name__}.")
+    wanted = [(size, task.outputs), *([(size,)] if task.outputs == 1 else [])]
+    if task.kind == "binary":
+        wanted.append((size, 2))
+    shape = getattr(found[0], "shape", type(found[0]).__name__)
+    if shape not in wanted:
+        raise Refusal(
+            f"the model's outputs must have shape (batch, {task.outputs}) for this {task.kind} task; "
+            f"got {shape} for a batch of {size}."
+        )
+    return found[0]
+
+
+def _check_optimizer(spec: Spec, params: Any) -> None:
+    """An Optax object must make its updates of gradients and parameters alone."""
+    if spec.optimizer.given is None:
+        return
+    optimizer = spec.optimizer.given
+    state = traced("the optimizer's init", optimizer.init, params)
+    try:
+        jax.eval_shape(optimizer.update, params, state, params)
+    except Exception as error:
+        said = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200].rstrip(".: ")
+        raise Refusal(
+            "optimizer must be an Optax object that updates from gradients and parameters alone; its update "
+            f"raised {said}. Choose another, or name one."
+        ) from error

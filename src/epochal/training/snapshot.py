@@ -1,0 +1,164 @@
+"""What is remembered of the repeats of a training, and how does it become arrays with names and back?
+
+A checkpoint holds repeats, however many of them went through a program in step: what was kept on a machine
+with one device goes on where all repeats share a program, and the other way round.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.curves import Curves
+from epochal.engine.program import fresh
+from epochal.engine.state import Kept, Position, Progress, Repeat
+from epochal.errors import Refusal
+from epochal.models import Variables, shapes_of
+from epochal.models.frozen import names_of
+from epochal.runs.checkpoints import Piece
+from epochal.training.prepared import Prepared
+
+__all__ = ["Remembered", "in_step", "merged", "piece_of", "read_pieces"]
+
+
+class Remembered(NamedTuple):
+    """Repeats in step at the boundary of two updates, and their curves up to there."""
+
+    repeats: range
+    kept: Kept
+    curves: Curves
+    """With the numbers of the repeats."""
+
+    @property
+    def updates(self) -> int:
+        """Updates that were made, over all its repeats."""
+        return self.kept.update * len(self.repeats)
+
+
+_COLUMNS = {"update": np.int64, "samples": np.int64, "epoch": np.float64, "seconds": np.float64}
+
+
+def piece_of(one: Remembered) -> Piece:
+    """What one lane remembers, as a checkpoint holds it."""
+    tensors: dict[str, NDArray[Any]] = {}
+    for row, repeat in enumerate(one.repeats):
+        tensors |= {f"{repeat}/state/{name}": leaf[row] for name, leaf in _named(one.kept.progress.repeats)}
+        own = one.curves.of(repeat)
+        tensors |= {f"{repeat}/curves/{name}": getattr(own, name) for name in _COLUMNS}
+        tensors |= {f"{repeat}/curves/columns/{name}": column for name, column in own.columns.items()}
+    position = {name: value.item() for name, value in one.kept.progress.position._asdict().items()}
+    lane = {
+        "repeats": [one.repeats.start, one.repeats.stop],
+        "update": one.kept.update,
+        "seconds": one.kept.seconds,
+        "samples": one.kept.samples,
+        "position": position,
+    }
+    last = f"-{one.repeats.stop - 1}" if len(one.repeats) > 1 else ""
+    return Piece(f"repeats-{one.repeats.start}{last}", tensors, {"lanes": [lane]})
+
+
+def merged(pieces: Sequence[Piece]) -> Piece:
+    """Several lanes in one file: small ones are written much faster so."""
+    tensors = {name: tensor for piece in pieces for name, tensor in piece.tensors.items()}
+    return Piece("repeats", tensors, {"lanes": [lane for piece in pieces for lane in piece.about["lanes"]]})
+
+
+def read_pieces(prepared: Prepared, pieces: Sequence[Piece]) -> dict[int, Remembered]:
+    """What is remembered of each repeat, on its own, checked against what the training needs.
+
+    Raises:
+        Refusal: a state that is not that of this model and optimizer.
+    """
+    found = {}
+    shapes = _shapes(prepared)
+    for piece in pieces:
+        for lane in piece.about["lanes"]:
+            for repeat in range(*lane["repeats"]):
+                found[repeat] = _one(prepared, piece.tensors, lane, repeat, shapes)
+    return found
+
+
+def in_step(remembered: Mapping[int, Remembered], repeats: range) -> list[tuple[range, Remembered | None]]:
+    """Lanes for repeats that would go in step: cut where they do not stand at the same place."""
+
+    def place(repeat: int) -> Any:
+        one = remembered.get(repeat)
+        if one is None:
+            return None
+        return one.kept.update, tuple(value.item() for value in one.kept.progress.position)
+
+    lanes = []
+    for _, same in itertools.groupby(repeats, key=place):
+        numbers = list(same)
+        part = range(numbers[0], numbers[-1] + 1)
+        lanes.append((part, _joined(part, remembered) if numbers[0] in remembered else None))
+    return lanes
+
+
+def _joined(repeats: range, remembered: Mapping[int, Remembered]) -> Remembered:
+    ones = [remembered[repeat] for repeat in repeats]
+    states = [one.kept.progress.repeats for one in ones]
+    state: Repeat = states[0]
+    if len(states) > 1:
+        state = jax.tree.map(lambda *leaves: np.concatenate(leaves), *states)
+    first = ones[0].kept
+    kept = Kept(
+        Progress(first.progress.position, state),
+        first.update,
+        max(one.kept.seconds for one in ones),
+        first.samples,
+    )
+    return Remembered(repeats, kept, Curves.concatenate([one.curves for one in ones]))
+
+
+def _named(state: Repeat) -> Iterator[tuple[str, Any]]:
+    yield from zip(names_of(state), jax.tree.leaves(state), strict=True)
+
+
+def _shapes(prepared: Prepared) -> Repeat:
+    """The shapes and types of what a repeat carries."""
+    spec, dataset = replace(prepared.spec, repeats=1), prepared.dataset
+    variables = shapes_of(spec.model, dataset.shape, dataset.dtype)
+
+    def begun(given: Variables) -> Repeat:
+        return fresh(spec, given)
+
+    state: Repeat = jax.eval_shape(begun, variables)
+    return state
+
+
+def _one(
+    prepared: Prepared,
+    tensors: Mapping[str, NDArray[Any]],
+    lane: Mapping[str, Any],
+    repeat: int,
+    shapes: Repeat,
+) -> Remembered:
+    leaves = []
+    for name, wanted in _named(shapes):
+        leaf = tensors.get(f"{repeat}/state/{name}")
+        if leaf is None or leaf.shape != wanted.shape or leaf.dtype != wanted.dtype:
+            got = "nothing" if leaf is None else f"{leaf.dtype} {leaf.shape}"
+            raise Refusal(
+                f"the checkpoint is of another training: {name} of repeat {repeat + 1} must be "
+                f"{wanted.dtype} {wanted.shape}; it holds {got}."
+            )
+        leaves.append(leaf[None])
+    state: Repeat = jax.tree.unflatten(jax.tree.structure(shapes), leaves)
+    given = lane["position"]
+    types = {"due": np.bool_, "counted": np.uint32}
+    position = Position(**{name: types.get(name, np.int32)(given[name]) for name in Position._fields})
+    kept = Kept(Progress(position, state), int(lane["update"]), float(lane["seconds"]), int(lane["samples"]))
+    columns = {name: tensors[f"{repeat}/curves/columns/{name}"] for name in prepared.spec.columns}
+    rows: dict[str, Any] = {
+        name: np.asarray(tensors[f"{repeat}/curves/{name}"], kind) for name, kind in _COLUMNS.items()
+    }
+    number = np.full(len(rows["update"]), repeat, np.int32)
+    return Remembered(range(repeat, repeat + 1), kept, Curves(number, columns=columns, **rows))

@@ -1,0 +1,388 @@
+"""How is a network trained?
+
+    for event in train(MLP(64, 64), X, y, batch_size=32, epochs=150): ...
+
+`train` is the one loop. It settles everything (`prepare`), sends the repeats out in lanes, each a compiled
+program (`engine`), hands on what they tell as events, and closes with a `Run`. Leave the loop to stop.
+`fit` drains it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import queue
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Unpack
+
+from epochal.common.waiting import PATIENCE_SECONDS, ended
+from epochal.curves import Curves
+from epochal.data import joined
+from epochal.errors import Refusal, SaveFailed
+from epochal.models import check_model
+from epochal.runs import Run, refuse_existing
+from epochal.runs.home import Home
+from epochal.runs.place import RunFolder
+from epochal.settings import Options, Settings
+from epochal.training.agreement import INTERRUPTED, begun, same_micro_batch
+from epochal.training.checkpointer import Saver
+from epochal.training.cluster.dispatch import Cluster
+from epochal.training.cluster.lanes import cluster_for, work_there
+from epochal.training.events import (
+    Checkpointed,
+    Evaluated,
+    Event,
+    Noted,
+    Progressed,
+    RepeatEnded,
+    Resumed,
+    RunEnded,
+    RunStarted,
+    Unsaved,
+)
+from epochal.training.hosts import together
+from epochal.training.identity import identity
+from epochal.training.loop import Control, Todo, micro_batched, work
+from epochal.training.prepare import prepare
+from epochal.training.prepared import Prepared
+from epochal.training.progress import Display, Watcher, display
+from epochal.training.request import document
+from epochal.training.result import LaneResult, conclude
+from epochal.training.signatures import takes_options
+from epochal.training.snapshot import Remembered, in_step
+
+__all__ = ["Control", "Events", "drained", "fit", "train"]
+
+
+@takes_options()
+def fit(
+    model: Any,
+    data: Any,
+    y: Any = None,
+    *,
+    sample_weight: Any = None,
+    progress: bool | None = None,
+    out: str | Path | RunFolder | None = None,
+    ray: str | None = None,
+    **options: Unpack[Options],
+) -> Run:
+    """Train `model` on `data` and return the finished `Run`.
+
+    Args:
+        model: `MLP(64, 64)`, a Flax NNX module or class, or a pair of functions (init, apply).
+        data: the inputs X: an array (n, ...), a list of rows, or a data frame; or inputs with their targets:
+            a file, "example:NAME", a data frame with its target, `(X, y)`, or a `Dataset`.
+        y: the targets: an array, list or Series with one for each sample; or, where `data` is a file or a
+            data frame, the name of their column.
+        sample_weight: how much each sample weighs, likewise.
+        progress: whether it is shown how the data was read and how far the training is: in a notebook below
+            the cell, else on stderr. By default in notebooks and terminals; False is silent (`run.notes` has
+            what was noticed).
+        out: a new run folder. The training lives there from its first moment on: what was learned is kept
+            every 60 seconds (`RunFolder` says it otherwise), and `resume` goes on after whatever happened.
+        ray: the address of a Ray cluster to whose nodes the repeats go, such as "auto" or "10.0.0.1:6379";
+            each is a training of its own there, with the result that it would have here.
+        **options: those of a training, by name:
+
+    Returns:
+        The run: curves, verdict, metrics with mean, sd and interval over the repeats, `predict`, `report`.
+        Ctrl-C ends the training early and returns what there is, with `run.interrupted` set.
+
+    Raises:
+        Refusal: what cannot work, in one sentence, before anything is trained.
+        DataFailed: the data can't be read any more and nothing was learned; else the run says so (`failed`).
+        SaveFailed: a checkpoint or the run can't be written; what was kept before is intact. Where training
+            was at its end, the error's `run` is what came out.
+        HostLost: no worker is left on the cluster; repeats that are finished are kept where `out` is.
+
+    >>> from epochal.models import MLP
+    >>> run = fit(MLP(8), "example:iris", epochs=60, batch_size=16, learning_rate=0.02, repeats=2)
+    >>> run.plan.updates, run.repeats
+    (480, 2)
+    >>> run.metrics["validation"]["accuracy"].mean > 0.85
+    True
+    >>> X, y = [[0.0], [1.0], [2.0], [3.0]] * 10, [0.5, 1.0, 4.0, 9.0] * 10
+    >>> fit(MLP(4), X, y, epochs=2).task.kind
+    'regression'
+    """
+    control, shown = Control(), display(progress)
+    events = train(model, data, y, sample_weight=sample_weight, control=control, out=out, ray=ray, **options)
+    return drained(events, control, shown)
+
+
+def drained(events: Events, control: Control, shown: Display | None = None) -> Run:
+    """The run at the end of the events; Ctrl-C ends it early, a second one leaves."""
+    watcher = None if shown is None else Watcher(shown, control)
+    ended: RunEnded | None = None
+    try:
+        while ended is None:
+            try:
+                for event in events:
+                    if isinstance(event, RunEnded):
+                        ended = event
+                    if watcher is not None:
+                        watcher.take(event)
+            except KeyboardInterrupt:
+                if control.stopped:
+                    events.leave()
+                    raise
+                control.stop()
+    finally:
+        if watcher is not None:
+            watcher.close()
+    if ended.unsaved:
+        raise SaveFailed(ended.unsaved, ended.run)
+    return ended.run
+
+
+@takes_options()
+def train(
+    model: Any,
+    data: Any,
+    y: Any = None,
+    *,
+    sample_weight: Any = None,
+    control: Control | None = None,
+    out: str | Path | RunFolder | None = None,
+    ray: str | None = None,
+    **options: Unpack[Options],
+) -> Events:
+    """Train and yield events: `RunStarted`, then `Evaluated`, `Progressed`, `RepeatEnded`, last `RunEnded`.
+
+    Takes what `fit` takes; with `out` there are `Checkpointed`, with `ray` there may be `Noted`. All is
+    checked at the call, before the first event is asked for. Closing the iterator ends the training.
+
+    Args:
+        model: as in `fit`.
+        data: as in `fit`.
+        y: as in `fit`.
+        sample_weight: as in `fit`.
+        control: ends it from outside (`Control.stop`).
+        out: as in `fit`.
+        ray: as in `fit`.
+        **options: those of a training, by name:
+    """
+    place = None if out is None else out if isinstance(out, RunFolder) else RunFolder(out)
+
+    def settled() -> Prepared:
+        if place is not None and together().leads:
+            refuse_existing(place.path)
+        check_model(model)
+        settings = Settings.of(options, ("sample_weight", "out", "ray", "progress"))
+        reading = {"task": settings.task, "stream": settings.stream, "workers": settings.workers}
+        return micro_batched(prepare(model, joined(data, y, sample_weight, **reading), settings))
+
+    prepared = same_micro_batch(together().each("whether it can be trained", settled))
+
+    def begin() -> Home | None:
+        return None if place is None else Home.begin(place, document(prepared), identity(prepared))
+
+    folder = None if place is None else Path(place.path)
+    cluster = cluster_for(prepared, ray, folder)
+    try:
+        home = begun(prepared, begin, folder)
+    except BaseException:
+        if cluster is not None:
+            cluster.close()
+        raise
+    return Events(prepared, control or Control(), home, cluster=cluster)
+
+
+class Events(Iterator[Event]):
+    """The events of one training. An interrupt while waiting for the next one loses none of them.
+
+    The threads that drive lanes know the queue and the control, not this object: when it is no longer
+    wanted, or the process ends, they are told to stop, and do at the end of their call.
+    """
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        control: Control,
+        home: Home | None = None,
+        known: Mapping[int, Remembered] | None = None,
+        resumed: Resumed | None = None,
+        cluster: Cluster | None = None,
+    ) -> None:
+        self._prepared, self._control, self._home = prepared, control, home
+        self._cluster = cluster
+        self._known = known or {}
+        self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._waiting: deque[Event] = deque([RunStarted(prepared)])
+        if resumed is not None:
+            self._waiting.append(resumed)
+        self._expected: int | None = None
+        self._results: list[LaneResult] = []
+        self._curves: list[Curves] = [one.curves for one in self._known.values()]
+        self._done: dict[int, int] = {repeat: one.updates for repeat, one in self._known.items()}
+        self._begin = 0.0
+        self._ended = False
+        self._saver: Saver | None = None
+        self._end = weakref.finalize(self, _stop, control, (), None, home, cluster)
+
+    def __iter__(self) -> Iterator[Event]:
+        return self
+
+    def __next__(self) -> Event:
+        while not self._waiting:
+            if self._ended:
+                raise StopIteration
+            if self._expected is None:
+                self._start()
+            elif len(self._results) == self._expected:
+                # Nothing is taken from the queue here, so an interrupt may come again and again.
+                self._waiting.append(self._conclude())
+                self._ended = True
+            else:
+                self._take(self._queue.get())
+        return self._waiting.popleft()
+
+    def _conclude(self) -> RunEnded:
+        """What the lanes have learned as a run, in its folder if it has one."""
+        unsaved = ""
+        try:
+            if self._saver is not None:
+                self._saver.close()
+        except SaveFailed as error:
+            unsaved = str(error)
+        while not self._queue.empty():
+            self._take(self._queue.get())  # the last checkpoints
+        curves = Curves.concatenate(self._curves)
+        run = conclude(self._prepared, self._results, curves, self._cut_short())
+        self._prepared.close()
+        if self._cluster is not None:
+            run = replace(run, conditions=run.conditions | {"trained_on": self._cluster.told()})
+            self._cluster.close()
+        if self._home is not None:
+            try:
+                run = self._home.publish(run)
+            except (Refusal, SaveFailed) as error:
+                unsaved = unsaved or str(error)
+            self._home.close()
+        return RunEnded(run, unsaved)
+
+    def _cut_short(self) -> bool:
+        """Whether a repeat was asked to end before its end: at the last moment, none may have been."""
+        begun = sum(len(result.repeats) for result in self._results)
+        stopped = any(result.reason == INTERRUPTED for result in self._results)
+        return stopped or begun < self._prepared.settings.repeats
+
+    def close(self) -> None:
+        """End the training now."""
+        self._ended = True
+        self._waiting.clear()
+        self._control.stop()
+        self._prepared.close()  # first, too: a process that hangs while it reads would hold up its lane
+        self._end()
+        self._prepared.close()
+
+    def leave(self) -> None:
+        """End the training now; where a call of a device hangs, within seconds, and what was kept stays.
+
+        Its threads close the folder if they get so far, or the process does at its end.
+        """
+        closing = threading.Thread(target=self.close, daemon=True)
+        closing.start()
+        if not ended([closing], PATIENCE_SECONDS) and self._home is not None:
+            atexit.register(self._home.close)
+
+    def abandon(self) -> None:
+        """Leave at once: what was kept stays, and a folder in which nothing was goes."""
+        self._end.detach()  # first: or whoever lets go of this object waits for its threads
+        self._control.stop()
+        if self._home is not None:
+            self._home.close()
+
+    def _start(self) -> None:
+        self._begin = time.perf_counter()
+        cluster, teams = self._cluster, self._prepared.lanes.teams
+        repeats = self._prepared.lanes.repeats
+        if cluster is not None:
+            repeats = tuple(range(one, one + 1) for one in range(self._prepared.settings.repeats))
+        lanes = [lane for group in repeats for lane in in_step(self._known, group)]
+        if self._home is not None:
+            known = [one for _, one in lanes if one is not None]
+            spec, told = self._prepared.spec, self._queue
+            self._saver = Saver(
+                self._home.checkpoints,
+                self._home.place,
+                spec,
+                known,
+                lambda updates, what: told.put(
+                    Unsaved(updates, what) if isinstance(what, str) else Checkpointed(updates, what)
+                ),
+            )
+        todo: Todo = queue.SimpleQueue()
+        for lane in lanes:
+            todo.put(lane)
+        self._known = {}  # a lane that has gone on needs it no more, and it may be large
+        job = (self._prepared, self._control, todo, self._queue, self._saver)
+        if cluster is None:
+            threads = [threading.Thread(target=work, args=(*job, team), daemon=True) for team in teams]
+        else:
+            threads = [threading.Thread(target=work_there, args=(cluster, *job), daemon=True)]
+        self._end.detach()
+        self._end = weakref.finalize(self, _stop, self._control, threads, self._saver, self._home, cluster)
+        self._expected = len(lanes)
+        for thread in threads:
+            thread.start()
+
+    def _take(self, news: Any) -> None:
+        """Turn what a lane says into events."""
+        if isinstance(news, BaseException):
+            self.close()
+            raise news
+        if isinstance(news, Checkpointed | Unsaved | Noted):
+            self._waiting.append(news)
+            return
+        if news is None:
+            assert self._expected is not None
+            self._expected -= 1
+            return
+        if isinstance(news, LaneResult):
+            self._results.append(news)
+            for outcome in news.outcomes(self._prepared):
+                self._waiting.append(RepeatEnded(outcome.repeat, outcome.epochs, outcome.stopped))
+            return
+        repeats, rows, updates, most, seconds = news
+        if len(rows):
+            self._curves.append(rows)
+            self._waiting.extend(_events_of(rows))
+        self._done |= dict.fromkeys(repeats, updates)
+        clock = time.perf_counter() - self._begin
+        count = self._prepared.settings.repeats
+        self._waiting.append(Progressed(sum(self._done.values()), most * count, clock, seconds))
+
+
+def _stop(
+    control: Control,
+    threads: Sequence[threading.Thread],
+    saver: Saver | None,
+    home: Home | None,
+    cluster: Cluster | None,
+) -> None:
+    """End the threads; what they have learned is kept, if the training has a folder."""
+    control.stop()
+    ended(threads)
+    if saver is not None:
+        with suppress(SaveFailed):
+            saver.close()
+    if home is not None:
+        home.close()
+    if cluster is not None:
+        cluster.close()
+
+
+def _events_of(rows: Curves) -> Iterator[Evaluated]:
+    names = list(rows.columns)
+    figures = zip(*(column.tolist() for column in rows.columns.values()), strict=True)
+    coordinates = (rows.repeat, rows.epoch, rows.update, rows.samples, rows.seconds)
+    at = zip(*(column.tolist() for column in coordinates), strict=True)
+    for (repeat, epoch, update, samples, seconds), found in zip(at, figures, strict=True):
+        yield Evaluated(repeat, epoch, update, samples, seconds, dict(zip(names, found, strict=True)))
