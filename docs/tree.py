@@ -11,14 +11,8 @@ SOURCE = ROOT / "src" / "epochal"
 PAGE = ROOT / "docs" / "architecture.md"
 BEGIN, END = "<!-- tree: written by docs/tree.py -->", "<!-- end of tree -->"
 LAYERS = (
-    "printable",
-    "faces",
-    "html_view",
-    "layout",
+    "common",
     "errors",
-    "waiting",
-    "directions",
-    "hosts",
     "plan",
     "data",
     "models",
@@ -27,33 +21,11 @@ LAYERS = (
     "curves",
     "stopping",
     "settings",
-    "signatures",
-    "events",
-    "run",
-    "ordering",
-    "weighing",
-    "standardizing",
-    "lanes",
-    "prepared",
-    "held_out",
-    "gathered",
-    "fitting",
-    "prepare",
-    "describe",
-    "asked",
-    "agreed",
-    "scoring",
-    "conclude",
-    "remembered",
-    "saving",
-    "driving",
-    "cluster",
-    "progress",
+    "runs",
     "training",
-    "resuming",
-    "words",
     "choose",
     "report",
+    "applications",
     "cli",
 )
 """From the first to the last: a layer imports only layers before it."""
@@ -70,13 +42,21 @@ def tree() -> str:
     lines = ["```"]
     for layer in LAYERS:
         package = SOURCE / layer
-        if package.is_dir():
-            lines.append(f"{layer + '/':<22}{question(package / '__init__.py')}")
-            paths = [path for path in sorted(package.glob("*.py")) if path.name != "__init__.py"]
-            lines += [f"  {path.name:<20}{question(path)}" for path in paths]
-        else:
-            lines.append(f"{layer + '.py':<22}{question(package.with_suffix('.py'))}")
+        lines += _folder(package, 0) if package.is_dir() else [_line(package.with_suffix(".py"), 0)]
     return "\n".join([*lines, "```"])
+
+
+def _folder(package: Path, depth: int) -> list[str]:
+    """A package, its modules, and the packages in it."""
+    inside = sorted(path for path in package.glob("*.py") if path.name != "__init__.py")
+    packages = sorted(path.parent for path in package.glob("*/__init__.py"))
+    lines = [_line(package, depth), *(_line(path, depth + 1) for path in inside)]
+    return lines + [line for one in packages for line in _folder(one, depth + 1)]
+
+
+def _line(path: Path, depth: int) -> str:
+    name = path.name + "/" * path.is_dir()
+    return f"{'  ' * depth + name:<24}{question(path / '__init__.py' if path.is_dir() else path)}"
 
 
 def page() -> str:

@@ -16,6 +16,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from epochal.common.version import VERSION
+from epochal.common.views import register
+from epochal.report import VIEWS
+
 _HOMES = {
     "BatchSchedule": "epochal.plan",
     "Plan": "epochal.plan",
@@ -98,7 +102,9 @@ _HOMES = {
 
 __all__ = [*sorted(_HOMES), "__version__"]
 
-__version__ = "0.1.0"
+__version__ = VERSION
+
+register(VIEWS)
 
 if TYPE_CHECKING:
     from epochal import nn

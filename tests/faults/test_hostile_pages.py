@@ -17,9 +17,10 @@ import pytest
 
 import choice_fixtures as made
 from epochal.curves import judge
-from epochal.report import Confusion, ReportDocument, Residuals, page
+from epochal.report.document import Confusion, ReportDocument, Residuals
 from epochal.report.forecast import Forecasts
 from epochal.report.of_choice import advice_page, comparison_page
+from epochal.report.page import page
 
 pytestmark = pytest.mark.slow
 

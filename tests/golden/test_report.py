@@ -12,7 +12,8 @@ import pytest
 
 from epochal.curves import Curves, judge, picture, summarize
 from epochal.errors import Refusal
-from epochal.report import Confusion, ReportDocument, Residuals, page, write_page
+from epochal.report.document import Confusion, ReportDocument, Residuals
+from epochal.report.page import page, write_page
 
 EVIL = "<script>alert(1)</script>"
 

@@ -14,6 +14,7 @@ from epochal.choose.noise import NoiseOverTraining
 from epochal.choose.reached import Effort
 from epochal.choose.timing import TimingCurve
 from epochal.common.faces import in_python
+from epochal.common.views import view
 from epochal.curves import Curves, Summary
 from epochal.runs.folder import plain
 
@@ -258,15 +259,11 @@ class Advice:
 
     def plot(self, path: str | Path | None = None) -> Figure:
         """Draw price and update time against the batch size, the best epochs and the curve."""
-        from epochal.report.paper.advice import plot
-
-        return plot(self, path)
+        return view("plot_advice")(self, path)
 
     def report(self, path: str | Path = "advice.html", *, command: str = "") -> Path:
         """Write a self-contained page about the advice; `command` is the command that trains with it."""
-        from epochal.report.of_choice import write_advice
-
-        return write_advice(self, path, command=command)
+        return view("write_advice")(self, path, command=command)
 
     def summary(self) -> str:
         """A few lines for a reader in a hurry."""
@@ -276,9 +273,7 @@ class Advice:
         return self.summary()
 
     def _repr_html_(self) -> str:
-        from epochal.report.notebook.choices import advice_html
-
-        return advice_html(self)
+        return view("advice_html")(self)
 
     def __repr__(self) -> str:
         if not self.recommended:

@@ -17,7 +17,6 @@ from typing import Any
 
 import jax
 
-import epochal
 from epochal.choose.bench import Bench
 from epochal.choose.cluster import going_to
 from epochal.choose.comparison import Comparison, Tuned
@@ -35,6 +34,7 @@ from epochal.choose.timing import TimingCurve, measure
 from epochal.choose.trial import Job, Trial
 from epochal.choose.words import said_time
 from epochal.common.metric_names import higher_is_better
+from epochal.common.version import VERSION
 from epochal.common.waiting import side_by_side
 from epochal.data import joined
 from epochal.errors import Refusal
@@ -245,7 +245,7 @@ class _Race:
         return {
             "kind": "comparison",
             "algorithm": ALGORITHM,
-            "epochal": epochal.__version__,
+            "epochal": VERSION,
             "data": base.dataset.fingerprint,
             "at": [self.at.unit, self.at.amount],
             "target": target,

@@ -15,6 +15,7 @@ from epochal.choose.reached import Effort
 from epochal.choose.timing import TimingCurve
 from epochal.choose.words import said_time
 from epochal.common.faces import in_python
+from epochal.common.views import view
 from epochal.curves import Curves, Summary
 from epochal.errors import Refusal, did_you_mean, require
 from epochal.runs.folder import plain
@@ -211,9 +212,7 @@ class Comparison:
         return f"<Comparison of {len(self.rows)} settings at {self.at}: {self.answer}>"
 
     def _repr_html_(self) -> str:
-        from epochal.report.notebook.choices import comparison_html
-
-        return comparison_html(self)
+        return view("comparison_html")(self)
 
     @property
     def table(self) -> list[dict[str, Any]]:
@@ -271,22 +270,18 @@ class Comparison:
         return dict(plain(found))
 
     def plot(self, path: str | Path | None = None, *, style: str = "light") -> Figure:
-        """Draw curves, quality against time, and updates to the target; see `epochal.report.paper.comparison`.
+        """Draw curves, quality against time, and updates to the target.
 
         Args:
             path: also save there, in the format of the suffix.
             style: "light", "dark", or "auto" (transparent, for either background).
         """
-        from epochal.report.paper.comparison import plot
-
-        return plot(self, path, style=style)
+        return view("plot_comparison")(self, path, style=style)
 
     def report(self, path: str | Path = "compare.html") -> Path:
         """Write one page that a colleague can open offline."""
         # Late: reports lie above this layer.
-        from epochal.report.of_choice import write_comparison
-
-        return Path(write_comparison(self, path))
+        return Path(view("write_comparison")(self, path))
 
 
 def _flat(row: Row, tied: bool) -> dict[str, Any]:

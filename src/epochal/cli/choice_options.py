@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-import epochal
 from epochal.cli.command import under
 from epochal.cli.hosts_options import ray_option
 from epochal.cli.network_options import network_options, network_parts
@@ -22,6 +21,7 @@ from epochal.cli.train_options import (
     output_options,
     pace_options,
 )
+from epochal.common.version import VERSION
 from epochal.errors import Refusal
 
 if TYPE_CHECKING:
@@ -325,4 +325,4 @@ def advised(given: dict[str, Any], dataset: Any) -> dict[str, Any]:
 def request(dataset: Any, given: dict[str, Any]) -> dict[str, Any]:
     """What makes two calls the same: the samples and all options that decide which trainings are made."""
     asked = {name: value for name, value in given.items() if name not in UNASKED}
-    return {"version": epochal.__version__, "data": dataset.fingerprint, "options": asked}
+    return {"version": VERSION, "data": dataset.fingerprint, "options": asked}

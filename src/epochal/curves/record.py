@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from epochal.common.metric_names import higher_is_better
+from epochal.common.views import view
 from epochal.curves.smoothing import carried
 from epochal.curves.statistics import t_factor
 from epochal.errors import Refusal, did_you_mean
@@ -306,10 +307,10 @@ class Curves:
         baseline: Mapping[str, ArrayLike] | None = None,
         log: bool | None = None,
     ) -> Figure:
-        """Draw the curves with Matplotlib: losses, and the main metric below; see `epochal.report.paper.curves`."""
-        from epochal.report.paper.curves import plot
-
-        return plot(self, names, x, ax, path, style=style, verdict=verdict, baseline=baseline, log=log)
+        """Draw the curves with Matplotlib: losses, and the main metric below; see `epochal.report.paper`."""
+        return view("plot_curves")(
+            self, names, x, ax, path, style=style, verdict=verdict, baseline=baseline, log=log
+        )
 
     def _everything(self) -> list[NDArray[Any]]:
         return [*(getattr(self, name) for name in _COORDINATES), *self.columns.values()]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.printable import one_line
+from epochal.common.views import view
 from epochal.data.images.pixel_arrays import in_fractions
 from epochal.data.labels import LABEL_TYPES, label_values
 from epochal.data.rows import is_array
@@ -228,9 +229,7 @@ class Dataset:
         return np.where(there.any(axis=1), last, 0)
 
     def _repr_html_(self) -> str:
-        from epochal.report.notebook.dataset import dataset_html
-
-        return dataset_html(self)
+        return view("dataset_html")(self)
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON object that describes it, without the samples."""

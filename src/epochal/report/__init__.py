@@ -1,14 +1,23 @@
-"""SAY it: pictures and pages from a run.
-
-document  what a report needs to know
-html      how its parts read
-figures   the numbers of its interactive figures
-page      the whole as one file
-"""
+"""Pictures on paper, views in a notebook and pages, made of records that know nothing of them."""
 
 from __future__ import annotations
 
-from epochal.report.document import Confusion, ReportDocument, Residuals
-from epochal.report.page import page, write_page
+__all__ = ["VIEWS"]
 
-__all__ = ["Confusion", "ReportDocument", "Residuals", "page", "write_page"]
+VIEWS = {
+    "advice_html": "epochal.report.notebook.choices:advice_html",
+    "comparison_html": "epochal.report.notebook.choices:comparison_html",
+    "dataset_html": "epochal.report.notebook.dataset:dataset_html",
+    "evaluation_html": "epochal.report.notebook.runs:evaluation_html",
+    "plot_advice": "epochal.report.paper.advice:plot",
+    "plot_comparison": "epochal.report.paper.comparison:plot",
+    "plot_curves": "epochal.report.paper.curves:plot",
+    "plot_forecast": "epochal.report.paper.forecast:plot_forecast",
+    "plot_precision_recall": "epochal.report.paper.precision_recall:plot_precision_recall",
+    "prediction_html": "epochal.report.notebook.runs:prediction_html",
+    "run_html": "epochal.report.notebook.runs:run_html",
+    "write_advice": "epochal.report.of_choice:write_advice",
+    "write_comparison": "epochal.report.of_choice:write_comparison",
+    "write_run": "epochal.report.of_run:write_report",
+}
+"""What draws each record: "module:function"."""

@@ -17,6 +17,7 @@ from epochal.runs.forecast import ForecastScores
 from epochal.runs.overlap import Overlap
 from epochal.runs.per_class import ClassFigures, Confused, most_confused
 from epochal.runs.saving import plain
+from epochal.common.views import view
 from epochal.runs.threshold import Threshold
 
 __all__ = ["Bin", "Calibration", "Evaluation", "Residuals"]
@@ -220,6 +221,4 @@ class Evaluation:
         return f"<Evaluation of {self.rows:,} rows of {self.source}: {name} {summary}>"
 
     def _repr_html_(self) -> str:
-        from epochal.report.notebook.runs import evaluation_html
-
-        return evaluation_html(self)
+        return view("evaluation_html")(self)

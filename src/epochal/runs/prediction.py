@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from epochal.errors import require
 from epochal.common.faces import of_new_data
 from epochal.runs.csv_file import write_table
+from epochal.common.views import view
 from epochal.runs.overlap import Overlap
 
 if TYPE_CHECKING:
@@ -120,9 +121,7 @@ class Prediction:
         return f"Prediction({len(self)} samples, the mean of {repeats} repeat{'s' if repeats > 1 else ''})"
 
     def _repr_html_(self) -> str:
-        from epochal.report.notebook.runs import prediction_html
-
-        return prediction_html(self)
+        return view("prediction_html")(self)
 
     def __len__(self) -> int:
         return len(self.values)

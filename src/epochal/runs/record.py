@@ -24,6 +24,7 @@ from epochal.runs.forecast import ForecastScores, History
 from epochal.runs.per_class import ClassFigures, Confused, decided, most_confused, per_class
 from epochal.runs.predict import predict
 from epochal.runs.prediction import Prediction
+from epochal.common.views import view
 from epochal.runs.threshold import Threshold
 
 if TYPE_CHECKING:
@@ -277,11 +278,9 @@ class Run:
             style: "light", "dark", or "auto" (transparent).
             ax: where to draw: one Axes a panel. A new figure without.
         """
-        from epochal.report.paper.precision_recall import plot_precision_recall
-
         parts = [name for name, one in self.scores.items() if one.labels is not None]
         chosen = [part] if part is not None else parts or ["validation"]
-        return plot_precision_recall(
+        return view("plot_precision_recall")(
             {name: self.precision_recall(name) for name in chosen}, path, style=style, ax=ax
         )
 
@@ -402,9 +401,7 @@ class Run:
         Raises:
             Refusal: the run was not trained on windows of a series, or has no such step or series.
         """
-        from epochal.report.paper.forecast import plot_forecast
-
-        return plot_forecast(self, path, step, series, style)
+        return view("plot_forecast")(self, path, step, series, style)
 
     def rank(self, data: Any, *, by: Any = None, parameters: str = "best") -> Ranking:
         """Score items with the mean of the repeats, and put those of a group in order.
@@ -423,9 +420,7 @@ class Run:
 
     def report(self, path: str | Path = "report.html") -> Path:
         """Write a self-contained page about the run."""
-        from epochal.report.of_run import write_report
-
-        return write_report(self, path)
+        return view("write_run")(self, path)
 
     def save(self, folder: str | Path) -> Path:
         """Write a run folder; it must not exist yet."""
@@ -459,6 +454,4 @@ class Run:
         return self.summary()
 
     def _repr_html_(self) -> str:
-        from epochal.report.notebook.runs import run_html
-
-        return run_html(self)
+        return view("run_html")(self)

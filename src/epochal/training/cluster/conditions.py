@@ -19,9 +19,9 @@ def conditions() -> dict[str, str]:
     """What must be the same in all processes, so that a training gives the same figures in each."""
     import jax
 
-    import epochal
+    from epochal.common.version import VERSION
 
-    found = {"Python": ".".join(platform.python_version_tuple()[:2]), "epochal": epochal.__version__}
+    found = {"Python": ".".join(platform.python_version_tuple()[:2]), "epochal": VERSION}
     for name in PACKAGES:
         try:
             found[name] = version(name)

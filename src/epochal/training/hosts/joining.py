@@ -69,11 +69,11 @@ def join(
         return
     import jax
 
-    import epochal
+    from epochal.common.version import VERSION
 
     if jax.distributed.is_initialized():
         raise Refusal("epochal.join takes the place of jax.distributed.initialize; leave that out.")
-    version = f"{epochal.__version__} with JAX {jax.__version__}"
+    version = f"{VERSION} with JAX {jax.__version__}"
     from epochal.training.hosts.hub import Hub
     from epochal.training.hosts.member import Member
 

@@ -1,0 +1,27 @@
+"""Where a record finds what draws it: functions by name, which the layer above lists."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+__all__ = ["register", "view"]
+
+_VIEWS: dict[str, str] = {}
+
+
+def register(views: Mapping[str, str]) -> None:
+    """List functions that draw records, each as "module:function"; none is imported before it is used."""
+    _VIEWS.update(views)
+
+
+def view(name: str) -> Callable[..., Any]:
+    """The function that draws a record, by its name.
+
+    >>> view("plot_curves").__module__
+    'epochal.report.paper.curves'
+    """
+    module, _, function = _VIEWS[name].partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return found
