@@ -32,6 +32,13 @@ def test_figures_are_quoted_as_they_were_measured():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_no_section_stands_twice_on_a_page(page):
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    titles = re.findall(r"^## .*$", text, re.MULTILINE)
+    assert len(titles) == len(set(titles))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_links_lead_somewhere(page):
     text = page.read_text(encoding="utf-8")
     for link in re.findall(r"\]\(([^)#:]+)\)", text) + re.findall(r'src(?:set)?="([^":]+)"', text):
