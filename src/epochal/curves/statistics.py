@@ -61,7 +61,9 @@ class Summary:
         >>> summarize([0.1 + 0.2, 0.3]).written(0.3)  # rounding of the machine is no spread
         '0.300'
         """
-        return f"{value:,.{self.decimals}f}" if self.decimals <= 6 and abs(value) < 1e15 else f"{value:.4g}"
+        if self.decimals > 6 or not abs(value) < 1e15:
+            return f"{value:.4g}"
+        return f"{round(value, self.decimals) + 0.0:,.{self.decimals}f}"  # and no minus before a zero
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON: what is not finite becomes None."""
