@@ -101,7 +101,7 @@
     seen.sort((a, b) => a - b);
     if (!seen.length) seen.push(0, 1);
     // The first steps of a diverging training would hide all the rest.
-    const inner = seen.slice(Math.floor(seen.length * 0.004), Math.max(1, Math.ceil(seen.length * 0.985)));
+    const inner = seen.slice(Math.floor(seen.length * 0.004), Math.max(1, Math.ceil(seen.length * 0.96)));
     if (known(which.target)) inner.push(which.target);
     const shapes = [], notes = [], mid = wide();
     if (known(which.target)) {
