@@ -99,6 +99,14 @@ def test_an_unsteady_setting_gives_way_to_a_steadier_one_that_is_nearly_as_good(
     assert found.recommended == "batch 1" and "steadier than 8" in found.answer
 
 
+def test_a_best_mean_by_luck_gives_way_though_no_other_is_within_one_standard_error() -> None:
+    values = columns(0, 0.003, 0.5, sd=0.004, seed=1)
+    assert compared(values).recommended == "batch 1", "negative control: nothing is unsteady"
+    found = compared(values, noise={"batch 1": 0.03})
+    assert found.best == "batch 1" and found.recommended == "batch 8"
+    assert "Batch size 1 has the best mean" in found.answer
+
+
 @pytest.mark.parametrize("repeats", [1, 2])
 def test_with_too_few_repeats_the_best_mean_is_named_as_no_more_than_that(repeats: int) -> None:
     found = compared(columns(0, 0.01, 0.02, repeats=repeats))

@@ -76,10 +76,9 @@ def advice_html(found: Advice) -> str:
 
 def _expected(found: Advice) -> list[tuple[str, str]]:
     """What to expect, beside the defaults, and for what target."""
-    rows = [
-        (label_of(found.column), str(found.quality)),
-        ("the defaults", f"{found.defaults.quality}; {found.defaults.words}"),
-    ]
+    rows = [(label_of(found.column), str(found.quality))]
+    if found.defaults.difference is not None:  # else it is the same number
+        rows.append(("the defaults", f"{found.defaults.quality}; {found.defaults.words}"))
     if found.goal != "quality":
         rows.append(("target", f"{found.target:.3g} on average: {found.target_words}"))
     return rows

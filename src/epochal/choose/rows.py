@@ -276,7 +276,7 @@ def _notes(found: Measured, rows: Sequence[Row], remark: str) -> tuple[str, ...]
         for row in rows
         if row.broken
     ]
-    notes += _lucky(rows, found.outcome.best)
+    notes += _lucky(rows, found.outcome.best, found.outcome.tied)
     if found.tuned and any(row.effort is not None and row.effort.reached for row in rows):
         notes.append(
             f"learning rates were tuned for the best {label_of(found.column)}, not for few updates "
@@ -287,10 +287,10 @@ def _notes(found: Measured, rows: Sequence[Row], remark: str) -> tuple[str, ...]
     return tuple(notes)
 
 
-def _lucky(rows: Sequence[Row], best: str) -> list[str]:
+def _lucky(rows: Sequence[Row], best: str, tied: Sequence[str]) -> list[str]:
     """Whether the best one may owe its place to the best moment of an unsteady curve."""
     first = next(row for row in rows if row.name == best)
-    if not lucky(first, rows):
+    if not lucky(first, [row for row in rows if row.name in tied]):
         return []
     return [
         f"{first.name}: the curve is unsteady (it scatters by {first.noise:.2g} between evaluations), "

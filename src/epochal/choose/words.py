@@ -95,20 +95,18 @@ def _standing(found: Comparison, row: Row) -> list[str]:
     same = [other for other in finite if other.name in found.same]
     unclear = [other for other in finite if other.name in found.tied and other not in same]
     worse = [other for other in finite if other not in same and other not in unclear]
-    parts = []
+    best = found.row(found.best)
+    parts = ["the best mean"] if row is best and (same or unclear) else []
     if same:
         parts.append(f"as good as {_those(found, same)} (within {found.margin:.2g})")
     if unclear:
         parts.append(
             f"no significant difference from {_those(found, unclear)} with {repeats_of(row.repeats)}"
         )
-    best = found.row(found.best)
     if row is not best and row.seconds < best.seconds:
         parts.append(f"{_times(best.seconds / row.seconds)} times faster than {_those(found, [best])}")
     elif row is not best:
         parts.append(f"steadier than {_those(found, [best])}")
-    elif same or unclear:
-        parts.append("the best mean")
     if worse and row is best:
         parts.append(f"significantly better than {_those(found, worse, of=finite)}")
     elif worse:

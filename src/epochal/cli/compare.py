@@ -116,9 +116,9 @@ def _conclude(screen: ChoiceScreen, found: Comparison, words: str) -> None:
     screen.section("Read it like this", _legend(found))
     screen.section("The three regimes of gradient descent", _regimes(found, screen.width - 2), fold=False)
     if found.hyperbola is not None:
-        meaning = (
-            "critical: above it, larger batches save few updates; fewest: with very large or small batches"
-        )
+        meaning = "critical: above it, larger batches save few updates"
+        if found.hyperbola.estimated:
+            meaning += "; fewest: with very large or small batches"
         screen.section("Updates to the target against the batch size", [str(found.hyperbola), meaning])
     screen.section("Notes", found.notes)
     cost = found.cost
