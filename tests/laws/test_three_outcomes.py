@@ -12,6 +12,7 @@ from scipy import stats
 
 import epochal as ep
 from epochal.curves import Curves, Verdict, judge
+from epochal.curves.smoothing import line
 from epochal.errors import Refusal
 from epochal.run.concerns import concerns_of
 
@@ -186,6 +187,36 @@ def test_where_little_was_learned_nothing_is_good(monkeypatch: pytest.MonkeyPatc
     assert found.kind == "leveled off" and "little was learned" in found.sentence
     monkeypatch.setattr(verdict, "EXPLAINED", 0.0)
     assert judge(curves, **more).kind == "good fit"  # type: ignore[arg-type]
+
+
+def falling(falls: tuple[float, ...], scatter: float = 0.003) -> Curves:
+    """Fifteen epochs in which repeats fall to the end, by so much over the last four."""
+    t, rng = np.arange(16.0), np.random.default_rng(0)
+    rows = np.array([0.3 + fall / 4 * (15 - t) for fall in falls]) + 0.02 * np.exp(-t / 2)
+    rows += rng.normal(0, scatter, rows.shape)
+    repeat, at = np.repeat(np.arange(len(falls)), t.size), np.tile(np.arange(t.size), len(falls))
+    columns = {"validation.loss": rows.ravel(), "train.loss": (rows - 0.05).ravel()}
+    return Curves(repeat, at, at * 10, at * 100, at * 0.1, columns)
+
+
+def test_repeats_that_all_fall_at_very_different_paces_are_still_improving(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Negative control: an interval of their mean fall holds zero, and reassured."""
+    curves = falling((0.01, 0.03, 0.02, 0.60, 0.02), 0.0005)
+    known = KNOWN | {"baseline": {"validation.loss": 1.0, "train.loss": 1.0}}
+    assert judge(curves, **known).kind == "still improving"  # type: ignore[arg-type]
+    assert judge(falling((0.0, 0.0, 0.0, 0.0, 0.0)), **known).kind != "still improving"  # type: ignore[arg-type]
+    monkeypatch.setattr(evidence, "line", lambda x, y: (line(x, y)[0], np.inf))
+    assert judge(curves, **known).kind != "still improving"  # type: ignore[arg-type]
+
+
+def test_a_probable_fall_is_no_good_fit() -> None:
+    known = KNOWN | {"baseline": {"validation.loss": 1.0, "train.loss": 1.0}}
+    curves = falling((0.06, -0.01, 0.05, 0.07, -0.01), 0.001)
+    found = judge(curves, **known)  # type: ignore[arg-type]
+    assert found.kind == "leveled off" and "Perhaps it was still falling" in found.sentence
+    assert "--epochs 30" in found.sentence
 
 
 @pytest.mark.parametrize("repeats", [3, 10])

@@ -224,11 +224,18 @@ def falling_to_the_end(case: Case, curve: Floats) -> Difference:
     size = float(falls.mean())
     worth = FALL * case.yardstick
     if len(slopes) >= FEWEST_REPEATS:
-        low = case.lower_bound(falls)
-        how = f"the slope is below zero by its one-sided 95 % bound over {len(slopes)} repeats"
+        # Repeats that all fall, but at very different paces, have an interval that may hold zero.
+        each = float((falls - t_quantile(1 - ALPHA, 6) * span * np.array(errors)).min())
+        low = max(case.lower_bound(falls), each)
+        likely = case.lower_bound(falls, PROBABLE) > 0
+        how = (
+            f"the slope is below zero by its one-sided 95 % bound over {len(slopes)} repeats, or in each of "
+            "them by its own error"
+        )
     else:
         error = span * math.sqrt(float(np.square(errors).sum())) / len(errors)
         low = size - t_quantile(1 - ALPHA, 6) * error
+        likely = size > t_quantile((1 + PROBABLE) / 2, 6) * error
         middle = smoothed(majority_mean(curve), case.window)
         if int(np.nanargmin(middle)) < 0.8 * (last_known(middle) + 1):
             low = min(low, 0.0)  # it was lower before
@@ -240,7 +247,8 @@ def falling_to_the_end(case: Case, curve: Floats) -> Difference:
         "last_epochs": plain(span),
         "fall_worth_a_word": plain(worth),
     }
-    return Difference(bool(low > 0 and size > worth), size, span, figures, how)
+    holds = bool(low > 0 and size > worth)
+    return Difference(holds, size, span, figures, how, bool(likely and size > worth and not holds))
 
 
 @dataclass(frozen=True)

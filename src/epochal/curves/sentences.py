@@ -221,9 +221,17 @@ def say_underfitting(case: Case, explained: float, sure: bool, figures: dict[str
 
 
 def say_plateau(
-    case: Case, rise: Difference, stopped: bool, figures: dict[str, object], good: bool
+    case: Case,
+    rise: Difference,
+    fall: Difference | None,
+    stopped: bool,
+    figures: dict[str, object],
+    good: bool,
 ) -> Verdict:
-    """Leveled off without a sign of overfitting; good where a rise that matters would have been seen."""
+    """Leveled off without a sign of overfitting; good where a rise that matters would have been seen.
+
+    `fall` is one at the end that is probable.
+    """
     verb = "fall" if case.flipped else "rise"
     relative = rise.seen / abs(rise.figures["value_there"] or math.inf)
     share = "" if case.flipped or relative < 0.005 else f", {relative:.0%} of its least,"
@@ -263,8 +271,14 @@ def say_plateau(
         )
         sentence += _near(case)
         tip = f"{_more(case, rise.repeats, 'a smaller one')} {tip}".strip()
+    if fall is not None:
+        sentence += (
+            f" Perhaps it was still {'rising' if case.flipped else 'falling'} (by {digits(fall.size)} over "
+            f"the last {fall.epoch:,.3g} epochs, which scatter could explain): --epochs "
+            f"{max(1, round(2 * case.horizon))} would tell."
+        )
     sentence += little
-    if late and not stopped:
+    if late and not stopped and fall is None:
         sentence += " The best epoch is among the last, so a few more may lower it a little."
     rule = (
         f"Good fit when the {case.called} beats the baseline (where that is known), ends at most "

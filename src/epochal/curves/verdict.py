@@ -138,8 +138,9 @@ def _level(
     least = abs(rise.figures["value_there"] or 0.0)
     sensitive = rise.seen <= max((ABOVE_LEAST - 1) * least, RISE * case.yardstick)
     learned = explained is None or explained >= EXPLAINED
-    good = sensitive and learned and not concerned and not case.above_own > ABOVE_LEAST
-    return say_plateau(case, rise, stopped, figures, good)
+    falling = fall.probable and not stopped
+    good = sensitive and learned and not (concerned or falling or case.above_own > ABOVE_LEAST)
+    return say_plateau(case, rise, fall if falling else None, stopped, figures, good)
 
 
 def _surely_underfit(case: Case) -> bool:
