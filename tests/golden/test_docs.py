@@ -32,6 +32,16 @@ def test_figures_are_quoted_as_they_were_measured():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_nothing_is_said_twice(page):
+    """No second copy of a section, and none of a paragraph: the stale one is read, too."""
+    text = re.sub(r"(?s)```.*?```", "", page.read_text(encoding="utf-8"))
+    headings = re.findall(r"^#+ .*", text, re.MULTILINE)
+    paragraphs = [part for part in text.split("\n\n") if len(part) > 160]
+    for parts in [paragraphs] if page.name == "log.md" else [headings, paragraphs]:
+        assert len(parts) == len(set(parts)), sorted(part for part in parts if parts.count(part) > 1)[0]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_links_lead_somewhere(page):
     text = page.read_text(encoding="utf-8")
     for link in re.findall(r"\]\(([^)#:]+)\)", text) + re.findall(r'src(?:set)?="([^":]+)"', text):
