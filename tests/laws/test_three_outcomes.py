@@ -119,7 +119,10 @@ def test_one_value_for_one_thing() -> None:
 def test_stopped_by_patience_is_in_time_and_not_without_overfitting() -> None:
     found = [judged(known) for known in some("good fit, stopped", 5, 20)]
     assert sum(verdict.kind == "stopped in time" for verdict in found) >= 16
-    assert all("no sign of overfitting" not in verdict.sentence.lower() for verdict in found)
+    in_time = [verdict.sentence.lower() for verdict in found if verdict.kind == "stopped in time"]
+    assert all("no sign of overfitting" not in sentence for sentence in in_time)
+    others = [verdict.sentence for verdict in found if verdict.kind != "stopped in time"]
+    assert all("could have gone unseen" in sentence for sentence in others)
 
 
 def test_patience_is_advised_only_where_it_saves_and_keeps_the_weights() -> None:
