@@ -32,12 +32,12 @@ RIGHT = {
 }
 SOURCES = ("drawn", "trained", "varied, numbers", "varied, classes")
 ASKED = (
-    ("varied, numbers", "overfitting", ("overfitting", "probably overfitting"), 0.9),
-    ("varied, classes", "overfitting", ("overfitting", "probably overfitting"), 0.95),
-    ("varied", "noise", RIGHT["noise"], 159 / 160),
-    ("varied", "still improving", RIGHT["still improving"], 1.0),
+    ("varied, numbers", "overfitting", 0.9),
+    ("varied, classes", "overfitting", 1.0),
+    ("varied", "noise", 159 / 160),
+    ("varied", "still improving", 1.0),
 )
-"""What is asked of the verdict on varied tables: which verdicts, in what share."""
+"""In what share of varied tables the truth is to be said."""
 OPEN = ("leveled off", "not judged", "no detectable difference from chance")
 """Kinds that claim nothing, beside those that are probable; on noise the last is the answer."""
 SHORT = {"no detectable difference from chance": "no difference from chance"}
@@ -66,6 +66,12 @@ class Case(NamedTuple):
         """Whether it claims something."""
         kind = self.verdict.kind
         return self.right or not (kind in OPEN or kind.startswith("probably"))
+
+    @property
+    def says_so(self) -> bool:
+        """Whether a reader is told the truth: of overfitting also as probable, or beside another answer."""
+        rose = self.verdict.kind == "probably overfitting" or "rose to" in self.verdict.sentence
+        return self.right or (self.truth == "overfitting" and rose)
 
     @property
     def wrongly_green(self) -> bool:
@@ -151,11 +157,11 @@ def table(cases: Iterable[Case]) -> Table:
         if some:
             share = sum(case.right for case in some) / len(some)
             found.aims.append(Aim(f"right where it commits, {source}", share, 0.95))
-    for source, truth, kinds, bound in ASKED:
+    for source, truth, bound in ASKED:
         some = [case for case in cases if case.source.startswith(source) and case.truth == truth]
         if some:
-            share = sum(case.verdict.kind in kinds for case in some) / len(some)
-            found.aims.append(Aim(f"{source}, {truth}: called so", share, bound))
+            share = sum(case.says_so for case in some) / len(some)
+            found.aims.append(Aim(f"{source}: {truth} is said", share, bound))
     least = min(
         sum(case.right for case in some) / len(some)
         for truth in TRUTHS
@@ -166,9 +172,10 @@ def table(cases: Iterable[Case]) -> Table:
     found.aims.append(Aim("green on an end above 1.2 times the least", green, 0, at_most=True))
     found.notes.append(
         "1, 3, 5 and 10 repeats in equal parts; varied tables differ in size, signal and scatter and have "
-        "5. “Commits”: not probably, leveled off, not judged or, except on noise, no detectable difference "
-        "from chance. Slight overfitting (a rise of 4 to 15 % of the least loss) is also right where the "
-        "verdict says that a rise of that size could have gone unseen."
+        "5; overfitting is said there also where it is probable, or where the loss is said to have risen "
+        "after no detectable gain on the baseline. “Commits”: not probably, leveled off, not judged or, "
+        "except on noise, no detectable difference from chance. Slight overfitting (a rise of 4 to 15 % of "
+        "the least loss) is also right where the verdict says that a rise of its size could go unseen."
     )
     return found
 
