@@ -124,9 +124,8 @@ def _standing(found: Comparison, row: Row) -> list[str]:
     if early:
         were = "was" if len(early) == 1 else "were"
         ahead = [found.row(name) for name in {other.dropped.than: 0 for other in early if other.dropped}]
-        tails.append(
-            f"{_those(found, early)} {were} dropped early, significantly worse than {_those(found, ahead)}"
-        )
+        behind = f"significantly worse than {_those(found, ahead)}"
+        tails.append(f"{_those(found, early)} {were} dropped early, {behind}")
     if tails:
         return ["; ".join([", ".join(parts), *tails] if parts else tails)]
     return parts or ["the only one whose loss stayed finite"]

@@ -174,9 +174,8 @@ def _legend(found: Comparison) -> list[str]:
             f"{max(repeats)} other repeats"
         )
     if found.target is not None:
-        some = any(
-            row.effort is not None and 0 < row.effort.reached < row.effort.repeats for row in found.rows
-        )
+        efforts = [row.effort for row in found.rows if row.effort is not None]
+        some = any(0 < one.reached < one.repeats for one in efforts)
         counted = "; in brackets, in how many repeats it was reached" if some else ""
         lines.append(f"to target: updates until {found.target:.4g} ({found.target_words}){counted}")
     return lines
