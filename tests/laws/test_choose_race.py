@@ -140,6 +140,20 @@ def test_each_correction_that_is_taken_out_is_found_out() -> None:
     assert count[""] <= most < min(count["looks"], count["pairs"])
 
 
+@pytest.mark.parametrize(("count", "repeats", "times"), [(5, 3, 3), (5, 10, 10), (10, 3, 10)])
+def test_a_setting_that_is_as_good_but_noisier_is_not_called_different(
+    count: int, repeats: int, times: int
+) -> None:
+    """At most 3 %; the negative control judges the noisy one with the degrees of freedom of the calm ones."""
+    trials = 1000
+    most = stats.binom.isf(0.01 / 3, trials, 0.03)
+    name = f"normal, one setting {times} times as noisy"
+    assert equal(simulated(name, count, repeats, trials))[0] <= most
+    if count == 10:
+        with without("own"):
+            assert equal(simulated(name, count, repeats, trials))[0] > most
+
+
 @pytest.mark.parametrize("looks", range(1, 9))
 def test_the_looks_spend_the_level_once(looks: int) -> None:
     assert len(shares(looks)) == looks and sum(shares(looks)) == pytest.approx(1)
