@@ -24,7 +24,7 @@ _LARGE = 50
 
 
 def influences(figures: Callable[[Bools], Floats], block: Ints, blocks: int = BLOCKS) -> Floats:
-    """What each block of samples adds to a figure of all of them, (blocks,).
+    """What each block of samples adds to a figure of all of them, (blocks,), or to several, (blocks, ...).
 
     Of a mean over samples it is the sum of a block's deviations over the number of all samples, exactly; of
     other figures, what leaving the block out says, times the share that is left (the jackknife: Efron 1982,
@@ -32,7 +32,7 @@ def influences(figures: Callable[[Bools], Floats], block: Ints, blocks: int = BL
     looked at alone instead, which costs as much as the figure itself.
 
     Args:
-        figures: of each of the subsets (subsets, n) of the samples.
+        figures: of each of the subsets (subsets, n) of the samples, (subsets,) or (subsets, ...).
         block: (n,) which block each sample is in.
         blocks: how many there are; those without samples add nothing.
 
@@ -40,19 +40,23 @@ def influences(figures: Callable[[Bools], Floats], block: Ints, blocks: int = BL
     >>> influences(lambda kept: kept @ values / kept.sum(axis=1), np.array([0, 0, 1, 2]), 4).tolist()
     [-0.75, 0.0, 0.75, 0.0]
     """
-    sizes, found = np.bincount(block, minlength=blocks), np.zeros(blocks)
+    sizes = np.bincount(block, minlength=blocks)
     there = np.flatnonzero(sizes)
     if len(there) < 2:
-        return found
+        return np.zeros_like(figures(np.ones((blocks, len(block)), bool)))
     own, share = block == there[:, None], sizes[there] / len(block)
     if sizes[there].min() >= _LARGE:
         alone = figures(own)
         if np.isfinite(alone).all():
-            found[there] = share * (alone - np.average(alone, weights=share))
-            return found
-    whole, *without = figures(np.concatenate([np.ones_like(own[:1]), ~own]))
-    found[there] = (1 - share) * (whole - np.array(without))
-    return np.where(np.isfinite(found), found, 0.0)
+            return _placed((share * (alone - np.average(alone, weights=share, axis=0)).T).T, there, blocks)
+    each = figures(np.concatenate([np.ones_like(own[:1]), ~own]))
+    return _placed(((1 - share) * (each[0] - each[1:]).T).T, there, blocks)
+
+
+def _placed(values: Floats, there: Ints, blocks: int) -> Floats:
+    found = np.zeros((blocks, *values.shape[1:]))
+    found[there] = np.where(np.isfinite(values), values, 0.0)
+    return found
 
 
 def optimism(halves: Floats) -> Floats:

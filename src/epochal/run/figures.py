@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -119,7 +119,7 @@ def summaries(
                 column, added[name], samples=samples, gained=known[name], overlap=overlap, bounds=bounds
             )
             if name in added
-            else replace(summarize(column), ci95=None)
+            else summarize(column, interval=False)
         )
     return summed
 
