@@ -85,7 +85,7 @@ def lines_of(found: Comparison) -> list[str]:
     table = cells_of(found)
     lines = aligned(table, right=range(2, len(table[0])))
     if len(found.rows) > 1:
-        lines.append(f"{marks_of(found)}.")
+        lines += [f"{marks_of(found)}."] if marks_of(found) else []
     return lines
 
 

@@ -29,7 +29,7 @@ def comparison_html(found: Comparison) -> str:
         heading("Comparison", f"{len(found.rows)} settings, {found.at}"),
         said(found.answer),
         table(head, rows[:MOST_ROWS], words=(0, 1, 5)),
-        said(f"{marks_of(found)}." if len(rows) > 1 else ""),
+        said(f"{marks_of(found)}." if len(rows) > 1 and marks_of(found) else ""),
         said(f"{len(rows) - MOST_ROWS} more settings" if len(rows) > MOST_ROWS else ""),
         said("" if found.hyperbola is None else f"Updates to the target: {found.hyperbola}."),
         code(f"fit(model, X, y, {_chosen(found)})") if found.recommended else "",

@@ -42,6 +42,12 @@ MARGIN = 0.2
 Cohen (1988, section 2.2) calls it a small effect. Whoever trains once with the better of two settings that
 differ by so much, and once with the other, gets the better result from the better one in 56 of 100 cases.
 """
+LOUDER = 1.5
+"""From how many times the variance of all on two settings are judged by their own.
+
+Arbitrary, between the power among settings that scatter alike and the level among those that don't: see
+`benchmarks/equal_settings.py`.
+"""
 MOST_REPEATS = 10_000
 """Beyond this a difference is not worth the repeats that would show it."""
 _SAME = 1e-6
@@ -148,8 +154,8 @@ def shared_test(own: Summary, spread: Spread, two: tuple[int, int]) -> tuple[Sum
 
     Three repeats say little about the spread of one difference; those of all settings say much more. But a
     noisy setting must not be judged by calm ones. So the largest of three estimates counts, with its degrees
-    of freedom: that of all settings, that of this pair's differences, and that of the two settings by
-    themselves (Satterthwaite 1946).
+    of freedom: that of all settings, that of this pair's differences, and, where its variance is `LOUDER`
+    times that of all, that of the two settings by themselves (Satterthwaite 1946).
 
     Args:
         own: of the differences of this pair, at least two and all finite.
@@ -162,7 +168,8 @@ def shared_test(own: Summary, spread: Spread, two: tuple[int, int]) -> tuple[Sum
     if spread.variances:
         one, other = (spread.variances[place] for place in two)
         alike = (one + other) ** 2 / ((one**2 + other**2) or 1.0)
-        estimates.append((math.sqrt(one + other), min(alike * (own.repeats - 1), spread.freedom)))
+        if one + other > LOUDER * spread.sd**2:
+            estimates.append((math.sqrt(one + other), min(alike * (own.repeats - 1), spread.freedom)))
     sd, freedom = max(estimates, key=lambda estimate: estimate[0])
     error = sd / math.sqrt(own.repeats)
     low, high = interval_of(own.mean, sd, own.repeats, freedom, 0.05)

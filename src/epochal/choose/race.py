@@ -8,7 +8,7 @@ quarter, evenly, and the last one keeps the rest. The shares add up, whatever th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -152,8 +152,9 @@ def _ended(
     found = against(
         values, leader, higher_is_better=higher_is_better, share=share, margin=margin, comparisons=comparisons
     )
-    then = {name: one for name, one in apart.items() if one.a == leader}
-    differences = {one.b: then.get(one.b, one) for one in found}
+    # What was dropped behind another one was not tested against this leader: the correction leaves it out.
+    differences = {one.b: replace(one, better=None) if one.b in apart else one for one in found}
+    differences |= {name: one for name, one in apart.items() if one.a == leader}
     tied = tuple(
         name
         for name in live

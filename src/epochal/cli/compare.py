@@ -160,7 +160,7 @@ def _legend(found: Comparison) -> list[str]:
     from epochal.choose.pairs import ALPHA
 
     lines = [
-        marks_of(found),
+        *filter(None, [marks_of(found)]),
         f"±: standard deviation of one repeat; in brackets: interval of the difference, {confidence(ALPHA)} "
         "for all comparisons together",
         "time: of one training, without evaluations",
