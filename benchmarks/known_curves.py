@@ -32,7 +32,7 @@ TRUTHS = (
     "good fit, stopped",
     "overfitting, stopped",
 )
-"""What a curve may be; those "stopped" were ended by patience, "slowly improving" is a power of the epochs."""
+"""What a curve may be: "slowly improving" is a power of the epochs, and those "stopped" patience ended."""
 
 
 @dataclass(frozen=True)

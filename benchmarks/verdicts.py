@@ -150,11 +150,11 @@ def table(cases: Iterable[Case]) -> Table:
         Aim("green on an end above 1.2 times the least, or on a falling curve", green, 0, at_most=True)
     )
     found.notes.append(
-        "1, 3, 5 and 10 repeats in equal parts. “Commits”: not probably, undecided, leveled off, not judged or, "
-        "except on noise, no detectable difference from chance. Slight overfitting (a rise of 4 to 15 % of the "
-        "least loss) is also right where the verdict leaves room for a rise of that size. Slowly improving: "
-        "powers of the epochs, of which twice as many lower the loss by more than a fourth. Where scatter made "
-        "patience stop before the loss was level, still improving is right."
+        "1, 3, 5 and 10 repeats in equal parts. “Commits”: not probably, undecided, leveled off, not judged "
+        "or, except on noise, no detectable difference from chance. Slight overfitting (a rise of 4 to 15 % "
+        "of the least loss) is also right where the verdict leaves room for a rise of that size. Slowly "
+        "improving: powers of the epochs, of which twice as many lower the loss by more than a fourth. Where "
+        "scatter made patience stop before the loss was level, still improving is right."
     )
     return found
 

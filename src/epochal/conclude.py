@@ -175,7 +175,13 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         effective_samples=effective_samples(prepared, repeats)
         if "validation" in prepared.spec.parts
         else None,
-        concerns=concerns_of(data["notes"], forecasts, confusions, prepared.task.classes),
+        concerns=concerns_of(
+            data["notes"],
+            forecasts,
+            confusions,
+            prepared.task.classes,
+            prepared.settings.class_weight is not None,
+        ),
     )
     return Run(
         plan=prepared.plan,

@@ -176,11 +176,12 @@ def risen(case: Case) -> Difference:
     figures |= {"rise_at_most": plain(most), "rise_that_was_taken_back": plain(swings)}
     steady = swings < _SWING * size
     holds = bool(sure and size > worth and falling and steady)
+    sure = bool(sure) and k <= last_known(middle) - case.window  # else it is at its lowest at the end
     # A curve that was still lowest at its end has not risen, however far a single evaluation lies above.
     above = case.above_least > ABOVE_LEAST
     probable = not holds and bool(drop > 0) and ((likely and size > worth) or above)
     return Difference(
-        holds, size, float(case.epochs[k]), figures, how, probable, bool(sure), most, limit, least, needed,
+        holds, size, float(case.epochs[k]), figures, how, probable, sure, most, limit, least, needed,
         bounding, 0.0 if steady else swings,
     )  # fmt: skip
 

@@ -191,7 +191,7 @@ def say_still_improving(case: Case, fall: Difference, chance: Chance | None, sto
     ended = "a rule ended training" if stopped else "training ended"
     doubt = "" if fall.holds else ", which scatter could still explain"
     sentence = (
-        f"{kind.capitalize()}: the {case.called} was {verb} when {ended} at epoch "
+        f"{kind.capitalize()}: the {case.shown_as} was {verb} when {ended} at epoch "
         f"{epochs_in_words(case.horizon)}, by {_fallen(case, fall)} over the last {fall.epoch:,.3g} "
         f"epochs{doubt}.{yet}"
     )
@@ -289,16 +289,19 @@ def say_level(
     room = _room(case, rise, fall)
     if not level:
         kind = "undecided"
-        sentence = f"Undecided: the {case.called} shows no sign of overfitting, but {room}. "
+        shows = f"the {case.shown_as} shows no sign of overfitting, but"
+        if stopped:
+            shows = f"a rule ended training, and of the {case.shown_as}"
+        sentence = f"Undecided: {shows} {room}. "
         tip = _tell(case, rise, fall)
     elif stopped:
         kind = "stopped in time" if good else "leveled off"
-        sentence = f"{kind.capitalize()}: a rule ended training when the {case.called} was level ({room}). "
+        sentence = f"{kind.capitalize()}: a rule ended training when the {case.shown_as} was level ({room}). "
         tip = "What a longer training would have done is not known."
     else:
         kind = "good fit" if good else "leveled off"
         sentence = (
-            f"{kind.capitalize()}: the {case.called} leveled off {within}, with no sign of overfitting "
+            f"{kind.capitalize()}: the {case.shown_as} leveled off {within}, with no sign of overfitting "
             f"({room}). "
         )
     if not known:
@@ -313,8 +316,8 @@ def say_level(
         fifth += f" ({math.sqrt(1 + LEVEL) - 1:.0%} of the typical error)"
     rule = (
         f"Good fit when the {case.called} beats a known baseline, ends at most {ABOVE_LEAST} times above its "
-        f"least, and one-sided 95 % bounds rule out a rise from it by more than {fifth} and a fall by as much "
-        f"in twice the epochs; undecided where they don't. {_COUNTS} Leveled off where they do, but no "
+        f"least, and one-sided 95 % bounds rule out a rise from it by more than {fifth} and a fall by as "
+        f"much in twice the epochs; undecided where they don't. {_COUNTS} Leveled off where they do, but no "
         f"baseline is known, or something else is the matter. Nothing is said about epochs beyond these."
     )
     return Verdict(kind, sentence, rule, figures, tip)
@@ -329,20 +332,23 @@ def _room(case: Case, rise: Difference, fall: Difference) -> str:
     if rise.sure and rise.size > 0:
         verb = "fell" if case.flipped else "rose"
         said = f"it {verb} by {case.in_words(rise.size, rise.level)}, which is small; "
+    elif fall.sure and fall.size > 0:
+        verb = "rose" if case.flipped else "fell"
+        said = f"it {verb} by {_fallen(case, fall)} over the last {fall.epoch:,.3g} epochs, which is small; "
     if not math.isfinite(rise.most):
         first = f"a {up} of any size"
     else:
-        first = f"a {up} of up to {case.in_words(max(rise.most, 0.0), rise.level)}"
+        first = f"a {up} of up to {case.in_words(abs(max(rise.most, 0.0)), rise.level)}"
     if rise.swings > rise.limit:
         first = f"swings of {case.in_words(rise.swings, rise.level)}, and {first}"
     if not math.isfinite(fall.most):
         second = f"a {down} of any size"
     elif case.flipped or fall.level <= 0:
-        second = f"a {down} of up to {digits(max(fall.most, 0.0))} in twice the epochs"
+        second = f"a {down} of up to {digits(abs(max(fall.most, 0.0)))} in twice the epochs at this pace"
     else:
         share = min(max(fall.most / fall.level, 0.0), 1.0)
         share = 1 - math.sqrt(1 - share) if case.shown != case.name else share
-        second = f"a {down} of up to {percent(share)} in twice the epochs"
+        second = f"a {down} of up to {percent(share)} in twice the epochs at this pace"
     return f"{said}{some} {leave} room for {first}, and for {second}"
 
 
