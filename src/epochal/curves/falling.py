@@ -76,8 +76,8 @@ def falling_to_the_end(case: Case, curve: Floats) -> Difference:
     worth = FALL * case.yardstick * (1 if paired else 2)
     if ratios:
         doublings = math.log2(case.horizon / (case.horizon - span)) if case.horizon > span else 1.0
-        worth = min(worth, level * (1 - (1 + LEVEL) ** -doublings))
-        low, most, limit = -level * math.expm1(-low), -level * math.expm1(-most), level - level / (1 + LEVEL)
+        worth = min(worth, level * (1 - (1 - LEVEL) ** doublings))
+        low, most = -level * math.expm1(-low), -level * math.expm1(-most * math.log(2))
     figures = {
         "fall_over_last_epochs": plain(size),
         "fall_at_least": plain(low),

@@ -290,10 +290,9 @@ def say_level(
     if not level:
         kind = "undecided"
         shows = f"the {case.shown_as} shows no sign of overfitting, but"
-        if stopped:
-            shows = f"a rule ended training, and of the {case.shown_as}"
+        shows = "a rule ended training, and" if stopped else shows
         sentence = f"Undecided: {shows} {room}. "
-        tip = _tell(case, rise, fall)
+        tip = _tell(case, rise, fall, stopped)
     elif stopped:
         kind = "stopped in time" if good else "leveled off"
         sentence = f"{kind.capitalize()}: a rule ended training when the {case.shown_as} was level ({room}). "
@@ -311,14 +310,16 @@ def say_level(
     sentence += _near(case)
     if stopped:
         sentence += " Predictions use the weights from the best epoch."
-    fifth = f"{LEVEL:.0%} of the least loss"
+    up, down = f"{LEVEL:.0%} of the least loss", f"{LEVEL:.0%}"
     if case.shown != case.name:
-        fifth += f" ({math.sqrt(1 + LEVEL) - 1:.0%} of the typical error)"
+        up += f" ({percent(math.sqrt(1 + LEVEL) - 1)} of the typical error)"
+        down += f" ({percent(1 - math.sqrt(1 - LEVEL))})"
     rule = (
         f"Good fit when the {case.called} beats a known baseline, ends at most {ABOVE_LEAST} times above its "
-        f"least, and one-sided 95 % bounds rule out a rise from it by more than {fifth} and a fall by as "
-        f"much in twice the epochs; undecided where they don't. {_COUNTS} Leveled off where they do, but no "
-        f"baseline is known, or something else is the matter. Nothing is said about epochs beyond these."
+        f"least, and one-sided 95 % bounds rule out a rise by more than {up} and a fall by more than {down} "
+        f"in twice the epochs at the pace of the last third; undecided where they don't. {_COUNTS} Leveled "
+        f"off where they do, but no baseline is known, or something else is the matter. Nothing is said "
+        f"about epochs beyond these."
     )
     return Verdict(kind, sentence, rule, figures, tip)
 
@@ -352,14 +353,16 @@ def _room(case: Case, rise: Difference, fall: Difference) -> str:
     return f"{said}{some} {leave} room for {first}, and for {second}"
 
 
-def _tell(case: Case, rise: Difference, fall: Difference) -> str:
+def _tell(case: Case, rise: Difference, fall: Difference, stopped: bool) -> str:
     """What would decide: repeats for a rise, epochs for a fall."""
     found = []
     if not rise.bounded:
         found.append(_more(case, rise.bounding, "a smaller rise"))
     if not fall.bounded:
-        twice = max(1, round(2 * case.horizon))
-        found.append(f"A longer training would show whether it goes on falling (--epochs {twice}).")
+        longer, ended_by = f"--epochs {max(1, round(2 * case.horizon))}", case.settings.get("ended_by")
+        if stopped or ended_by:
+            longer = "a larger --patience" if stopped else f"this time {ended_by}"
+        found.append(f"A longer training would show whether it goes on falling ({longer}).")
     return " ".join(filter(None, found))
 
 
