@@ -162,7 +162,7 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
     }
     verdict = judge(
         curves,
-        baseline=baseline or None,
+        baseline=baseline | _training_baseline(prepared, repeats) if baseline else None,
         validation_samples=prepared.part_size("validation"),
         training_samples=data["sizes"]["train"],
         monitor="validation.loss",
@@ -296,9 +296,21 @@ def _baseline(prepared: Prepared) -> dict[str, list[float]]:
     return figures
 
 
-def constant_figures(prepared: Prepared, repeat: int) -> dict[str, float]:
-    """What the constant prediction reaches on the validation samples of a repeat, by loss and metric."""
-    (train, given), (targets, weights) = (prepared.labels(repeat, name) for name in ("train", "validation"))
+def _training_baseline(prepared: Prepared, repeats: Sequence[int]) -> dict[str, list[float]]:
+    """The loss of the constant prediction on the training samples of each repeat, where one is known."""
+    known: dict[int, list[float]] = {}
+    for repeat in repeats:
+        place = 0 if prepared.shared else repeat
+        if place not in known:
+            found = constant_figures(prepared, place, "train")
+            known[place] = [found["loss"]] if "loss" in found else []
+    levels = [known[0 if prepared.shared else repeat] for repeat in repeats]
+    return {"train.loss": [level for one in levels for level in one]} if all(levels) else {}
+
+
+def constant_figures(prepared: Prepared, repeat: int, on: str = "validation") -> dict[str, float]:
+    """What the constant prediction reaches on a part of the samples of a repeat, by loss and metric."""
+    (train, given), (targets, weights) = (prepared.labels(repeat, name) for name in ("train", on))
     ones = np.ones(len(train)) if given is None else given.astype(np.float64)
     known = "" if callable(prepared.settings.loss) else prepared.loss_name
     names = {metric.name for metric in prepared.spec.metrics}
@@ -325,7 +337,7 @@ def constant_figures(prepared: Prepared, repeat: int) -> dict[str, float]:
         }.get(known, error).mean(axis=1)
         constant = np.broadcast_to(middle, targets.shape)
         found = {"r2": float(METRICS["r2"].function(constant, targets, 0, np))}
-        ours, true = (prepared.in_units(repeat, "validation", values) for values in (constant, targets))
+        ours, true = (prepared.in_units(repeat, on, values) for values in (constant, targets))
         found |= {name: float(METRICS[name].function(ours, true, 0, np)) for name in ("rmse", "mae")}
     found = {name: value for name, value in found.items() if name in names}
     return found | ({"loss": float(np.average(losses, weights=weights))} if known else {})

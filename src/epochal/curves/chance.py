@@ -55,7 +55,7 @@ def beats_chance(case: Case) -> Chance | None:
         (
             name
             for name in case.baseline
-            if name not in (case.name, case.shown) and name in case.curves.columns
+            if name not in (case.name, case.shown, "train.loss") and name in case.curves.columns
         ),
         None,
     )

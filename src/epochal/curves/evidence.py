@@ -142,6 +142,7 @@ def risen(case: Case) -> Difference:
         name = "rise_by_a_factor_of_at_least" if ratios else "rise_at_least"
         figures[name] = plain(math.exp(case.lower_bound(growth)) if ratios else case.lower_bound(growth))
         falling = fall.size > 0 and case.lower_bound(fall) > 0
+        perhaps = fall.size > 0 and case.lower_bound(fall, PROBABLE) > 0
         how = (
             f"the rise in {len(rows)} repeats, from the lowest epoch of the others to the last "
             f"{counted(case.window, 'evaluation')}, is above zero by its one-sided 95 % bound"
@@ -164,7 +165,7 @@ def risen(case: Case) -> Difference:
         }
         sure = size > bound and nats > asked
         likely = size > bound / 2 and (nats > math.log(4) or nats == -math.inf)
-        falling = fall.size > 0 and drop > 0
+        perhaps = falling = fall.size > 0 and drop > 0
         most, needed = size + max(bound, case.rise_of(asked, low_value)), None
         how = (
             f"with {counted(len(rows), 'repeat')}, the rise of the smoothed curve exceeds its own "
@@ -179,7 +180,7 @@ def risen(case: Case) -> Difference:
     sure = bool(sure) and k <= last_known(middle) - case.window  # else it is at its lowest at the end
     # A curve that was still lowest at its end has not risen, however far a single evaluation lies above.
     above = case.above_least > ABOVE_LEAST
-    probable = not holds and bool(drop > 0) and ((likely and size > worth) or above)
+    probable = not holds and perhaps and ((likely and size > worth) or above)
     return Difference(
         holds, size, float(case.epochs[k]), figures, how, probable, sure, most, limit, least, needed,
         bounding, 0.0 if steady else swings,

@@ -244,11 +244,10 @@ def say_underfitting(case: Case, explained: float, sure: bool, figures: dict[str
         "small from inputs that say no more."
     )
     rule = (
-        f"Underfitting when neither loss falls any more, the gap between them is under {GAP:.0%} of the "
-        f"baseline, and the training loss explains less than {EXPLAINED:.0%} of it (arbitrary shares), "
-        f"each by "
-        f"its one-sided 95 % bound over at least {FEWEST_REPEATS} repeats; probably, where only the "
-        f"means say so."
+        f"Underfitting when neither loss falls any more, the gap between them (each less its baseline on the "
+        f"same samples) is under {GAP:.0%} of the baseline, and the training loss explains less than "
+        f"{EXPLAINED:.0%} of it (arbitrary shares), each by its one-sided 95 % bound over at least "
+        f"{FEWEST_REPEATS} repeats; probably, where only the means say so."
     )
     rate = case.settings.get("learning_rate")
     faster = (
@@ -308,6 +307,10 @@ def say_level(
     elif level and case.above_own > ABOVE_LEAST:
         sentence += f"Single repeats end at {case.above_own:.2g} times their least: evaluations scatter. "
     sentence += _near(case)
+    explained = case.training_share()
+    if explained is not None and explained < EXPLAINED:
+        share = f"{max(explained, 0.0):.0%}"
+        sentence += f" The training loss is only {share} below its baseline: little was learned."
     if stopped:
         sentence += " Predictions use the weights from the best epoch."
     up, down = f"{LEVEL:.0%} of the least loss", f"{LEVEL:.0%}"
@@ -318,8 +321,8 @@ def say_level(
         f"Good fit when the {case.called} beats a known baseline, ends at most {ABOVE_LEAST} times above its "
         f"least, and one-sided 95 % bounds rule out a rise by more than {up} and a fall by more than {down} "
         f"in twice the epochs at the pace of the last third; undecided where they don't. {_COUNTS} Leveled "
-        f"off where they do, but no baseline is known, or something else is the matter. Nothing is said "
-        f"about epochs beyond these."
+        f"off where they do, but no baseline is known, the training loss is less than {EXPLAINED:.0%} below "
+        f"its own, or something else is the matter. Nothing is said about epochs beyond these."
     )
     return Verdict(kind, sentence, rule, figures, tip)
 

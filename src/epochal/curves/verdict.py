@@ -24,7 +24,7 @@ from epochal.curves.sentences import (
     say_underfitting,
     say_without_validation,
 )
-from epochal.curves.smoothing import counted, ending, plain, tail
+from epochal.curves.smoothing import counted, plain
 from epochal.curves.stability import say_end_above, unstable
 
 __all__ = ["judge"]
@@ -50,9 +50,9 @@ def judge(
 
     Args:
         curves: with `monitor` and, to tell overfitting from drift, `train.loss` at fixed parameters.
-        baseline: what the best constant prediction reaches on the validation samples, by curve name: a
-            number, or one a repeat (`validation.loss`, `validation.accuracy` of the majority class). Without
-            it, the loss at epoch 0 is the yardstick, and nothing is said about chance.
+        baseline: what the best constant prediction reaches on the same samples, by curve name: a number, or
+            one a repeat (`validation.loss`, `train.loss`, `validation.accuracy` of the majority class).
+            Without it, the loss at epoch 0 is the yardstick, and nothing is said about chance.
         validation_samples: how many samples the validation figures rest on, in one repeat.
         training_samples: how many were trained on, for the overlap of random splits.
         monitor: the curve that is judged; one of training says nothing about new samples, and is not.
@@ -80,7 +80,8 @@ def judge(
     10. undecided: none of these, though a rise by a fifth of the least loss is not ruled out, or a fall by
     as much in twice the epochs.
     11. good fit, or, where a rule ended the repeats after their best epoch, stopped in time: these are ruled
-    out, and the baseline is beaten. Leveled off: likewise, with a concern or without a known baseline.
+    out, the baseline is beaten, and the training loss explains a fifth of its own. Leveled off: likewise,
+    with a concern, without a known baseline, or where little was learned.
 
     With four or more repeats, differences are paired by repeat and tested by a t interval that is widened for
     overlapping random splits (Nadeau & Bengio 2003). The epoch of the minimum is chosen, for each repeat, on
@@ -135,15 +136,16 @@ def _level(
     figures = case.figures() | rise.figures | fall.figures | (chance.figures if chance else {})
     explained = case.training_share()
     if explained is not None and case.training is not None and case.monitored is not None:
-        gap = ending(case.monitored, case.window) - ending(case.training, case.window)
+        gap = float(case.ends()[1].mean())
         figures |= {"gap_at_the_end": plain(gap), "explained_share_of_training_loss": plain(explained)}
         flat = falling_to_the_end(case, case.training).bounded
         if case.name in case.baseline and explained < EXPLAINED and abs(gap) < GAP * case.yardstick:
             return say_underfitting(case, explained, flat and _surely_underfit(case), figures)
     scattered = case.above_own > ABOVE_LEAST
     known = chance is not None and chance.better
+    learned = explained is None or explained >= EXPLAINED
     level = rise.bounded and fall.bounded and rise.swings <= rise.limit
-    good = level and known and not concerned and not scattered
+    good = level and known and learned and not concerned and not scattered
     return say_level(case, rise, fall, stopped, figures, level=level, good=good, known=known)
 
 
@@ -156,12 +158,9 @@ def _training_falls(case: Case) -> bool:
 
 def _surely_underfit(case: Case) -> bool:
     """Whether both gap and explained share lie below their bounds over the repeats."""
-    assert case.training is not None and case.monitored is not None
     if case.repeats < FEWEST_REPEATS:
         return False
-    last = [int(np.flatnonzero(np.isfinite(row))[-1]) for row in case.monitored]
-    train = np.array([tail(row, k, case.window) for row, k in zip(case.training, last, strict=True)])
-    gaps = np.array([tail(row, k, case.window) for row, k in zip(case.monitored, last, strict=True)]) - train
+    train, gaps = case.ends()
     room = GAP * case.yardstick - gaps
-    unexplained = train - (1 - EXPLAINED) * case.yardstick
+    unexplained = train - (1 - EXPLAINED) * case.training_yardstick
     return case.lower_bound(room) > 0 and case.lower_bound(unexplained) > 0
