@@ -46,7 +46,7 @@ class Known:
     training_samples: int
     loss: str
     rise: float
-    """The expected end less the expected least, in the units of the loss."""
+    """The end of these repeats' mean less its least, but for scatter, in the units of the loss."""
     left: float
     """By which share of itself the expected end would still fall in the epochs that were planned."""
 
@@ -119,9 +119,9 @@ def drawn(truth: str, repeats: int, rng: np.random.Generator) -> Known:
     columns = {"train.loss": training[keep], "validation.loss": validation[keep]}
     curves = Curves(repeat, at, at * 10, at * 100, at * 0.01, columns)
     after = np.minimum.accumulate(expected[:, ::-1], axis=1)[:, ::-1]
-    last = np.arange(repeats), ends - 1
+    last, mean = (np.arange(repeats), ends - 1), expected.mean(axis=0)
     left = 1 - float(after[last].mean() / expected[last].mean())
-    return Known(truth, curves, known, samples, 4 * samples, loss, rise * least, left)
+    return Known(truth, curves, known, samples, 4 * samples, loss, float(mean[-1] - mean.min()), left)
 
 
 def _correlated(rng: np.random.Generator, shape: tuple[int, int], sd: float) -> Floats:
