@@ -22,6 +22,7 @@ from epochal.models.model import (
 from epochal.models.own import OwnMetric, evaluated, metric, metrics_asked, metrics_of
 from epochal.models.pairwise import Pairwise
 from epochal.models.precision import PRECISIONS, Mixed, checked_precision, computing_in
+from epochal.models.subsets import of_subsets, weighted_means
 from epochal.models.threshold import best_threshold, checked_threshold, confusion_at
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "metrics_asked",
     "metrics_for",
     "metrics_of",
+    "of_subsets",
     "probabilities",
     "refuse_ids",
     "seen",
@@ -68,5 +70,6 @@ __all__ = [
     "settled",
     "shapes_of",
     "smoothed",
+    "weighted_means",
     "without_embeddings",
 ]

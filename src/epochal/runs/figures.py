@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from epochal.curves import Summary, summarize
 from epochal.curves.intervals import BLOCKS, influences, new_samples
 from epochal.data import Task
-from epochal.models import Metric, bounds_of, metrics_for
+from epochal.models import Metric, bounds_of, metrics_for, of_subsets, weighted_means
 
 __all__ = [
     "Measured",
@@ -20,7 +21,6 @@ __all__ = [
     "ensemble_figures",
     "figures",
     "logits_of",
-    "mean_loss",
     "measured",
     "summaries",
 ]
@@ -60,74 +60,79 @@ def measured(
     targets: NDArray[Any],
     task: Task,
     block: Ints,
-    loss: Callable[[Any], float] | None = None,
+    losses: tuple[Floats, NDArray[Any] | None] | None = None,
 ) -> Measured:
-    """The metrics of some samples, none of one's own, and the loss if it is given as a function of rows."""
-    classes, everyone = len(task.classes), slice(None)
-    functions: dict[str, Callable[[Any], float]] = {} if loss is None else {"loss": loss}
+    """The metrics of some samples, none of one's own, and the mean of their losses, if those are given.
+
+    Args:
+        metrics: none of the user's own.
+        scores: (n, ...) logits, or numbers in the target's units.
+        targets: (n, ...).
+        task: what is predicted.
+        block: (n,) of each sample.
+        losses: of each sample, and their weights.
+    """
+    classes, values, functions = len(task.classes), dict[str, float](), dict[str, Any]()
+    if losses is not None:
+        values["loss"] = mean_loss(*losses)
+        functions["loss"] = functools.partial(weighted_means, *losses)
     for metric in metrics:
-
-        def of(rows: Any, metric: Metric = metric) -> float:
-            return float(metric.function(scores[rows], targets[rows], classes, np))
-
-        functions[metric.name] = of
-    return Measured(
-        {name: function(everyone) for name, function in functions.items()},
-        {name: influences(function, block) for name, function in functions.items()},
-    )
+        values[metric.name] = float(metric.function(scores, targets, classes, np))
+        functions[metric.name] = functools.partial(of_subsets, metric, scores, targets, classes)
+    return Measured(values, {name: influences(figures, block) for name, figures in functions.items()})
 
 
-def mean_loss(losses: Floats, weights: NDArray[Any] | None, rows: Any) -> float:
+def mean_loss(losses: Floats, weights: NDArray[Any] | None) -> float:
     """The weighted mean of the losses of some samples; NaN where none of them counts."""
-    own = None if weights is None else weights[rows]
-    return float(np.average(losses[rows], weights=own)) if own is None or own.any() else float("nan")
+    return float(np.average(losses, weights=weights)) if weights is None or weights.any() else float("nan")
 
 
 def summaries(
     found: Sequence[Measured],
     samples: int,
     loss: str,
-    gains: Mapping[str, float] | None = None,
+    gains: Mapping[str, Floats] | None = None,
     overlap: float = 0.0,
 ) -> dict[str, Summary]:
     """Each figure over the repeats, with the interval of what new samples will show.
 
     Args:
-        found: of each repeat; a figure without influences, such as one of the user's own, gets Student's
-            interval with the `overlap`.
+        found: of each repeat; a figure without influences, such as one of the user's own, gets no interval.
         samples: how many different ones were held out.
         loss: the name of the loss.
-        gains: what choosing the epoch on the same samples has gained, of the figures for which it is known.
-            What others have gained is told by that of the known one that goes along with them most closely
-            over the samples.
-        overlap: the ratio of held-out to training samples where repeats hold others out (`t_factor`).
+        gains: what choosing the epoch on the same samples has gained in each repeat, of the figures for which
+            it is known; what others have gained follows from it.
+        overlap: the ratio of held-out to training samples where repeats hold others out (`new_samples`).
     """
-    known = {name: np.mean([one.added[name] for one in found], axis=0) for name in gains or {}}
-    summed = {}
-    for name in found[0].values:
-        values, bounds = [one.values[name] for one in found], bounds_of(name, loss)
-        if name not in found[0].added:
-            summed[name] = summarize(values, bounds, overlap=overlap)
-            continue
-        added = np.stack([one.added[name] for one in found])
-        gained = (gains or {}).get(name)
-        if gained is None:
-            gained = _carried(added.mean(axis=0), known, gains or {})
-        summed[name] = new_samples(values, added, samples=samples, gained=gained, bounds=bounds)
+    known, summed = dict(gains or {}), dict[str, Summary]()
+    added = {name: np.stack([one.added[name] for one in found]) for name in found[0].added}
+    values = {name: np.array([one.values[name] for one in found]) for name in found[0].values}
+    for name in added:
+        known.setdefault(name, _carried(name, added, gains or {}))
+    if "r2" in added and "r2" not in (gains or {}):
+        with np.errstate(all="ignore"):  # 1 - R² is in proportion to the square of the RMSE
+            known["r2"] = -2 * (1 - values["r2"]) * known["rmse"] / values["rmse"]
+    for name, column in values.items():
+        bounds = bounds_of(name, loss)
+        summed[name] = (
+            new_samples(
+                column, added[name], samples=samples, gained=known[name], overlap=overlap, bounds=bounds
+            )
+            if name in added
+            else summarize(column, interval=False)
+        )
     return summed
 
 
-def _carried(added: Floats, known: Mapping[str, Floats], gains: Mapping[str, float]) -> float:
-    """The gain of a figure by regression on that of the one with the largest correlation."""
-    fits = {
-        name: (float(added @ other) ** 2 / float(other @ other), float(added @ other) / float(other @ other))
-        for name, other in known.items()
-        if other.any()
-    }
-    if not fits:
-        return 0.0
-    name = max(fits, key=lambda one: fits[one][0])
-    return fits[name][1] * gains[name]
+def _carried(name: str, added: Mapping[str, Floats], gains: Mapping[str, Floats]) -> Floats:
+    """The gain of a figure by regression over the samples on that of the one with the largest correlation."""
+    own, best, gained = added[name].mean(axis=0), 0.0, np.zeros(len(added[name]))
+    for other, known in gains.items():
+        influence = added[other].mean(axis=0)
+        together, square = float(own @ influence), float(influence @ influence)
+        if square and together**2 / square > best:
+            best, gained = together**2 / square, together / square * known
+    return gained
 
 
 def figures(outputs: Floats, targets: NDArray[Any], task: Task) -> dict[str, float]:
