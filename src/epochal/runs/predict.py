@@ -15,9 +15,8 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.data import WindowEncoder, encode_new
+from epochal.data import encode_new
 from epochal.data.tables.beside import columns_beside
-from epochal.data.images.images import ImageEncoder
 from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.engine.determinism import options_for
 from epochal.engine.evaluate import forward
@@ -152,11 +151,13 @@ def read_samples(
         partial: whether targets may be missing in some rows of a table, and are then -1 or NaN there.
         reading: what is said about how a file is read; the rest is recognized.
     """
-    encoder = run.encoder.looking_ahead() if ahead and isinstance(run.encoder, WindowEncoder) else run.encoder
+    encoder = run.encoder
+    if ahead and encoder is not None:
+        encoder = encoder.looking_ahead()
     if skip_bad:
-        if not isinstance(encoder, ImageEncoder):
+        if encoder is None or not encoder.are_images:
             raise Refusal("skip_bad is about images; the run was trained on other data. Leave it out.")
-        encoder = replace(encoder, skip_bad=True)
+        encoder = encoder.skipping_bad()
     return encode_new(
         encoder,
         data,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from epochal.data import PairEncoder, encode_new
+from epochal.data.rankings.ranking import items_of
 from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.errors import Refusal
 from epochal.common.faces import of_new_data
@@ -109,7 +110,7 @@ def rank(
     groups: NDArray[np.int64] | None = None
     names: list[str] = []
     if isinstance(run.encoder, PairEncoder):
-        items, groups, names = run.encoder.items(data, reading)
+        items, groups, names = items_of(run.encoder, data, reading)
     else:
         shape = tuple(run.data["shape"])[1:]
         items = encode_new(None, data, task=run.task, shape=shape, dtype=run.data["dtype"])

@@ -6,7 +6,7 @@ files that are mapped into memory, so any of them can be read at any time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,13 @@ from epochal.data.arrays.arrays import TARGET_KEYS, dataset_of_arrays
 from epochal.data.columns import called, resolve, resolve_all
 from epochal.data.dataset import Dataset
 from epochal.data.rows import Rows, kept_dtype
+from epochal.data.source import Progress
 from epochal.data.streams.items import dataset_of_items
 from epochal.data.tables.table import TableOptions
 from epochal.errors import DataFailed, Refusal
 
 __all__ = ["HuggingRows", "dataset_of_hugging", "is_hugging"]
 
-Progress = Callable[[str, int, int], None]
 _LABELS = (*TARGET_KEYS, "label")
 
 

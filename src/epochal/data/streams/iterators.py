@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from epochal.data.arrays.arrays import dataset_of_arrays
 from epochal.data.columns import default_name
-from epochal.data.dataset import Dataset, Task
+from epochal.data.dataset import Dataset
 from epochal.data.rows import Rows, kept_dtype
 from epochal.data.streams.items import pair_of
 from epochal.data.tables.target import class_words
+from epochal.data.task import Task
 from epochal.errors import DataFailed, Refusal
 
 __all__ = ["EndlessRows", "dataset_of_iterator", "is_iterator"]

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from epochal.data.files.npy import npy_header, read_array
 from epochal.data.files.read import open_parquet, parquet_in
 from epochal.data.files.tidy import shrink_batches, tidy
 from epochal.data.rows import FileRows, Watch, sampled
+from epochal.data.source import Progress
 from epochal.data.streams.large import streams, streams_note
 from epochal.data.tables.association import goal_of
 from epochal.data.tables.encode import encode, encoded_dtype
@@ -48,8 +49,6 @@ _SEEN_ROWS = 100_000
 """Rows, spread over all files, by which the columns are recognized."""
 _SEEN_GROUPS = 32
 _DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
-
-Progress = Callable[[str, int, int], None]
 
 
 def is_large(path: Path, stream: bool | None) -> bool:

@@ -1,14 +1,14 @@
-"""Which samples do the texts of a table hold, and how are new texts read in the same way?"""
+"""The data set of the texts of a table, and how new texts are read in the same way."""
 
 from __future__ import annotations
 
 import json
 import operator
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 
 from epochal.data.columns import ColumnReference, called, default_name, resolve
 from epochal.data.dataset import Dataset, fingerprint
+from epochal.data.encoder import SampleEncoder
 from epochal.data.examples import example
 from epochal.data.files.read import existing, read_table
-from epochal.data.files.reading import AS_FOUND, Reading
+from epochal.data.files.reading import Reading
 from epochal.data.grouping import with_groups
-from epochal.data.recipe import Recipe
+from epochal.data.recipe import FILE, Check, Recipe, column, flag, whole, word
 from epochal.data.tables.frames import is_frame, is_pair, table_of_frame
+from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.schema import Column, Encoder, LeftOut
 from epochal.data.tables.table import groups_of, weights_of, with_targets
 from epochal.data.tables.target import class_ids, recognize_task, target_numbers
@@ -32,7 +34,16 @@ from epochal.data.typed import Damaged, built
 from epochal.data.values.scripts import writing_of
 from epochal.errors import Refusal
 
-__all__ = ["TextEncoder", "text"]
+__all__ = ["OPTIONS", "TextEncoder", "new_texts", "text"]
+
+OPTIONS: Mapping[str, Check] = {
+    **dict.fromkeys(("text", "target", "groups", "sample_weight"), column),
+    **dict.fromkeys(("tokenizer", "task", "groups_from"), word),
+    **dict.fromkeys(("vocabulary", "max_length"), whole),
+    "lowercase": flag,
+    **FILE,
+}
+"""What may be said to `text`."""
 
 _SHARE = 99
 """The percentile of the lengths to which texts are kept by default."""
@@ -40,12 +51,14 @@ _LONGEST = 2**16
 
 
 @dataclass(frozen=True)
-class TextEncoder:
+class TextEncoder(SampleEncoder):
     """Reads texts as those that a network was trained on: the columns, the tokenizer, the length.
 
     The tokenizer has seen all the texts that were given for training, without their targets. What of its
     vocabulary a repeat knows is fitted to that repeat's training samples alone (`Vocabulary`).
     """
+
+    kind: ClassVar[str] = "texts"
 
     table: Encoder
     """The columns; its only input is the one with the texts."""
@@ -68,33 +81,10 @@ class TextEncoder:
         ids, lengths = encode_texts(self._tokenizer, texts)
         return padded(ids, lengths, self.length), _length_notes(lengths, self.length)
 
-    def encode_new(self, source: Any, reading: Reading = AS_FOUND) -> Dataset:
-        """The texts of a new table with the text column, or a sequence of strings."""
-        from epochal.data.tables.new import new_rows, read_new  # which knows of all kinds of data
-
-        column = self.table.columns[0]
-        if _are_texts(source):
-            source = pa.table({column.name: pa.array([str(one) for one in source], pa.string())})
-        elif isinstance(source, tuple) and len(source) == 2 and _are_texts(source[0]):
-            source = _pair(*source, column.name, self.table.target_name)
-        elif not isinstance(source, (str, Path)) and not is_frame(source) and not is_pair(source):
-            raise Refusal(
-                "new texts must be a path, a data frame or a sequence of strings; "
-                f"got {type(source).__name__}."
-            )
-        read = read_new(self.table, source, reading)
-
-        def encoded(table: pa.Table, _: Encoder, positions: Sequence[int]) -> tuple[Any, list[str]]:
-            said = called(table.column_names, positions[0])
-            return self.encode(_texts_of(table.column(positions[0]), said))
-
-        found = new_rows(read, self.table, encoded)
-        return replace(found, encoder=self, features=(), continuous=np.zeros(1, bool))
-
     def to_dict(self) -> dict[str, Any]:
         """A JSON object of it."""
         return {
-            "kind": "texts",
+            "kind": self.kind,
             "table": self.table.to_dict(),
             "tokenizer": json.loads(self.tokenizer),
             "vocabulary_size": self.vocabulary_size,
@@ -254,7 +244,7 @@ def text(
         rows=rows,
         sample_weight=weights,
         fingerprint=fingerprint((names[at], names[goal]), inputs, targets, weights),
-        recipe=Recipe.of("text", source, asked),
+        recipe=Recipe.of("text", OPTIONS, source, asked),
     )
     if by is not None:
         values = groups_of(table.column(by), called(names, by), groups_from)
@@ -262,6 +252,27 @@ def text(
     if groups is None or isinstance(groups, str | int):
         return dataset
     return with_groups(dataset, groups, "told by groups")
+
+
+def new_texts(encoder: TextEncoder, source: Any, reading: Reading) -> Dataset:
+    """The texts of a new table with the text column, or a sequence of strings."""
+    column = encoder.table.columns[0]
+    if _are_texts(source):
+        source = pa.table({column.name: pa.array([str(one) for one in source], pa.string())})
+    elif isinstance(source, tuple) and len(source) == 2 and _are_texts(source[0]):
+        source = _pair(*source, column.name, encoder.table.target_name)
+    elif not isinstance(source, (str, Path)) and not is_frame(source) and not is_pair(source):
+        raise Refusal(
+            f"new texts must be a path, a data frame or a sequence of strings; got {type(source).__name__}."
+        )
+    read = read_new(encoder.table, source, reading)
+
+    def encoded(table: pa.Table, _: Encoder, positions: Sequence[int]) -> tuple[Any, list[str]]:
+        said = called(table.column_names, positions[0])
+        return encoder.encode(_texts_of(table.column(positions[0]), said))
+
+    found = new_rows(read, encoder.table, encoded)
+    return replace(found, encoder=encoder, features=(), continuous=np.zeros(1, bool))
 
 
 def _length_notes(lengths: NDArray[np.int64], length: int) -> list[str]:
