@@ -40,6 +40,15 @@ class SampleEncoder(ABC):
         """The same, leaving out images that can't be read."""
         return self
 
+    @staticmethod
+    @abstractmethod
+    def from_dict(value: Any) -> SampleEncoder:
+        """The inverse of `to_dict`; nothing that it names is imported.
+
+        Raises:
+            Refusal: a value that no encoder of this kind has written.
+        """
+
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """A JSON object with its "kind", and all that is needed to encode other data in the same way."""

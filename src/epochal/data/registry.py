@@ -9,21 +9,23 @@ from typing import Any
 import numpy as np
 
 from epochal.data.arrays.host import parts_on_host
-from epochal.data.arrays.source import ArraySource
+from epochal.data.arrays.source import ARRAYS
 from epochal.data.dataset import Dataset
 from epochal.data.encoder import SampleEncoder
 from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.grouping import grouped
-from epochal.data.images.source import ImageSource
-from epochal.data.rankings.source import RankingSource
+from epochal.data.images.images import IMAGES
+from epochal.data.rankings.ranking import RANKINGS
 from epochal.data.recipe import Check, Recipe
-from epochal.data.series.source import SeriesSource
+from epochal.data.series.windows import SERIES
 from epochal.data.source import Known, Progress, Source
-from epochal.data.standardize import first_missing
-from epochal.data.streams.sources import HuggingFaceSource, ItemSource, IteratorSource
-from epochal.data.tables.source import TableSource
+from epochal.data.standardize import refuse_missing_values
+from epochal.data.streams.hugging_face import HUGGING_FACE
+from epochal.data.streams.items import ITEMS
+from epochal.data.streams.iterators import ITERATORS
+from epochal.data.tables.source import TABLES
 from epochal.data.task import Task
-from epochal.data.texts.source import TextSource
+from epochal.data.texts.texts import TEXTS
 from epochal.errors import Refusal
 
 __all__ = [
@@ -38,15 +40,15 @@ __all__ = [
 ]
 
 SOURCES: tuple[Source, ...] = (
-    ImageSource(),
-    HuggingFaceSource(),
-    ArraySource(),
-    TableSource(),
-    ItemSource(),
-    IteratorSource(),
-    SeriesSource(),
-    TextSource(),
-    RankingSource(),
+    IMAGES,
+    HUGGING_FACE,
+    ARRAYS,
+    TABLES,
+    ITEMS,
+    ITERATORS,
+    SERIES,
+    TEXTS,
+    RANKINGS,
 )
 """All sources; the first that recognizes an object reads it."""
 
@@ -153,30 +155,28 @@ def encode_new(
         encoder: the training data's; None if it was trained on plain arrays.
         source: as for `load`, with or without the target and sample weights.
         task, shape, target_name, dtype, reading, partial, stream: see `Known`.
-        finite: whether missing values are refused, since no scaling of the training samples fills them.
+        finite: whether missing values are refused, since no scaling of the training samples fills them; those
+            of inputs that stay where they are have to be looked at when they are read.
 
     Raises:
         Refusal: a column is missing or holds another kind of value (with its row); or no rows.
     """
     known = Known(task, shape, target_name, dtype, reading, partial, stream)
-    kind = ArraySource.kind if encoder is None else encoder.kind
-    found = _of_kind(kind).encode_new(encoder, parts_on_host(source), known)
-    row = first_missing(found.inputs) if finite else None
-    if row is not None:
-        raise Refusal(
-            "the inputs must have no missing values (NaN), which only a training that standardizes them can "
-            f"fill; got one in row {row + 1:,}."
-        )
+    encode = (ARRAYS if encoder is None else _of_kind(encoder.kind)).encode_new
+    assert encode is not None
+    found = encode(encoder, parts_on_host(source), known)
+    if finite and isinstance(found.inputs, np.ndarray):
+        refuse_missing_values(found.inputs)
     return found
 
 
 def encoder_from_dict(value: Any) -> SampleEncoder:
     """The inverse of an encoder's `to_dict`; nothing that it names is imported."""
     kind = value.get("kind") if isinstance(value, dict) else None
-    kinds = [one.kind for one in SOURCES if one.kind not in ("", ArraySource.kind)]
-    if not isinstance(kind, str) or kind not in kinds:
-        raise Refusal(f"the kind of data must be one of {', '.join(kinds)}; got {kind!r}.")
-    return _of_kind(kind).encoder(value)
+    known = {one.kind: one.encoder for one in SOURCES if one.encoder is not None}
+    if not isinstance(kind, str) or kind not in known:
+        raise Refusal(f"the kind of data must be one of {', '.join(known)}; got {kind!r}.")
+    return known[kind].from_dict(value)
 
 
 def loader_of(encoder: SampleEncoder | None) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, TypeVar
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
 
 from epochal.data.dataset import Dataset
 from epochal.data.encoder import SampleEncoder
@@ -46,45 +45,33 @@ class Known:
     stream: bool | None = False
 
 
-class Source(ABC):
-    """One kind of data. The registry lists one of each; the first that recognizes an object reads it."""
+@dataclass(frozen=True)
+class Source:
+    """One kind of data. The registry lists them; the first that recognizes an object reads it.
 
-    reader: ClassVar[str] = "load"
-    """The function that reads it, as a recipe names it: `load`, or one that is asked for by name."""
-    kind: ClassVar[str] = ""
-    """The kind of its encoder, by which new samples come back here; empty if they come as arrays."""
-    options: ClassVar[Mapping[str, Check]] = {}
-    """What may be said to its reader in words, with what checks a value; the rest can't be read again."""
-    endless: ClassVar[bool] = False
-    """Whether it has no length, and is read once."""
+    Args:
+        recognizes: whether the reader takes this object to be of this kind.
+        load: the training samples of (an object, the arguments of the reader that were given, what hears how
+            far it is). Refuses what cannot work, in one sentence.
+        options: what may be said to the reader in words, each with a check, so that it can be read again.
+        reader: the function that reads it, as a recipe names it: "load", or one that is asked for by name.
+        encoder: what it keeps to encode new samples; None if they come as arrays.
+        encode_new: new samples, with their targets if any, of (the encoder, an object, what else is known).
+        endless: whether it has no length, and is read once.
+    """
 
-    @abstractmethod
-    def recognizes(self, source: Any) -> bool:
-        """Whether its reader takes this object to be of this kind."""
+    recognizes: Callable[[Any], bool]
+    load: Callable[[Any, Mapping[str, Any], Progress | None], Dataset]
+    options: Mapping[str, Check] = field(default_factory=dict)
+    reader: str = "load"
+    encoder: type[SampleEncoder] | None = None
+    encode_new: Callable[[Any, Any, Known], Dataset] | None = None
+    endless: bool = False
 
-    @abstractmethod
-    def load(self, source: Any, asked: Mapping[str, Any], progress: Progress | None) -> Dataset:
-        """The training samples; `asked` has the arguments of the reader that were given.
-
-        Raises:
-            Refusal: anything that cannot work, in one sentence.
-        """
-
-    def encode_new(self, encoder: Any, source: Any, known: Known) -> Dataset:
-        """New samples, encoded as those of the training were; with targets if they have any.
-
-        Raises:
-            Refusal: they can't be, as a column that is missing.
-        """
-        raise NotImplementedError(f"{type(self).__name__} has no encoder")
-
-    def encoder(self, value: Any) -> SampleEncoder:
-        """The inverse of `to_dict` of its encoder; nothing that it names is imported.
-
-        Raises:
-            Refusal: a value that no encoder of this kind has written.
-        """
-        raise NotImplementedError(f"{type(self).__name__} has no encoder")
+    @property
+    def kind(self) -> str:
+        """The kind of its encoder, by which new samples come back here."""
+        return "" if self.encoder is None else self.encoder.kind
 
 
 def chosen(kind: type[T], asked: Mapping[str, Any], **given: Any) -> T:

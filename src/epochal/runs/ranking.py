@@ -15,6 +15,7 @@ from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.errors import Refusal
 from epochal.common.faces import of_new_data
 from epochal.models import Pairwise
+from epochal.runs.blocks import block_rows, blocks, padded_call
 from epochal.runs.csv_file import write_table
 from epochal.runs.predict import compiled_forward, inputs_beside, pointed
 from epochal.runs.prediction import table_beside
@@ -123,9 +124,15 @@ def rank(
             )
     call = compiled_forward(run, run.model.model)
     scores = []
+    most = block_rows(run.model.model, items.inputs[:1].nbytes)
     for fitted in run.fitted:
         inputs = items.inputs if fitted.scaling is None else fitted.scaling.apply(items.inputs)
-        scores.append(np.asarray(call(getattr(fitted, parameters), inputs), np.float64).reshape(-1))
+        variables = getattr(fitted, parameters)
+        found = [
+            padded_call(call, variables, inputs[block], most)
+            for block in blocks(np.arange(items.samples), most)
+        ]
+        scores.append(np.concatenate(found).reshape(-1))
     own = np.zeros(items.samples, np.int64) if groups is None else groups
     per_repeat = np.stack([each - _mean_of_group(each, own) for each in scores])
     mean = per_repeat.mean(axis=0)

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from epochal.data.arrays.arrays import arrays_of_file, dataset_of_arrays, inputs_of_array
 from epochal.data.columns import called
 from epochal.data.dataset import Dataset
-from epochal.data.files.npy import ARRAY_SUFFIXES
+from epochal.data.files.npy import ARRAY_SUFFIXES, npy_header
 from epochal.data.files.read import existing, read_table
 from epochal.data.files.reading import Reading
 from epochal.data.images.pixel_arrays import as_kept
+from epochal.data.rows import FileRows
 from epochal.data.source import Known
+from epochal.data.streams.large import streams
 from epochal.data.tables.encode import to_numbers
 from epochal.data.tables.frames import is_frame, is_pair, table_of_frame
 from epochal.data.tables.new import frame_beside
@@ -29,6 +31,9 @@ __all__ = ["new_arrays"]
 
 def new_arrays(source: Any, known: Known) -> Dataset:
     """New samples of arrays or their files, kept as `known.dtype` as the training samples are."""
+    rows = _rows_of_file(source, known)
+    if rows is not None:
+        return rows
     task, shape, dtype = known.task, known.shape, known.dtype
     name, inputs, targets, weights = _beside(source, known.reading)
     notes: tuple[str, ...] = ()
@@ -51,6 +56,26 @@ def new_arrays(source: Any, known: Known) -> Dataset:
         dtype=dtype,
     )
     return replace(made, notes=(*notes, *made.notes))
+
+
+def _rows_of_file(source: Any, known: Known) -> Dataset | None:
+    """The rows of an `.npy` file that stay in it; None where it is small, or must be looked at as a whole."""
+    if not isinstance(source, str | Path) or Path(source).suffix.lower() != ".npy" or known.stream is False:
+        return None
+    path, shape = existing(source), known.shape
+    held, at = npy_header(path), _column_of(known.target_name)
+    if shape is None or held.fortran or held.dtype.kind not in "buif" or not held.shape[0]:
+        return None
+    kept = np.dtype(np.float32 if known.dtype is None else known.dtype)
+    without = at if at is not None and held.shape[1:] == (shape[0] + 1,) else None
+    if (without is None and held.shape[1:] != shape) or (kept == np.uint8) != (held.dtype == np.uint8):
+        return None
+    rows = FileRows(path, held.shape, held.dtype, held.offset, without=without, kept=kept)
+    if not streams(len(rows) * rows.sample_bytes, known.stream):
+        return None
+    targets = None if without is None or known.task is None else rows.column(without)
+    name = known.target_name or "target"
+    return dataset_of_arrays(rows, targets, task=known.task, source=path.name, target_name=name, least=1)
 
 
 def _beside(source: Any, reading: Reading) -> tuple[str, Any, Any, Any]:

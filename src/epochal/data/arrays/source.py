@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -14,43 +14,33 @@ from epochal.data.dataset import Dataset
 from epochal.data.files.npy import ARRAY_SUFFIXES
 from epochal.data.files.read import existing
 from epochal.data.images.pixel_arrays import channels_last
-from epochal.data.recipe import Check, column, flag, word
+from epochal.data.recipe import column, flag, word
 from epochal.data.rows import FileRows
-from epochal.data.source import Known, Progress, Source, refuse_columns
+from epochal.data.source import Progress, Source, refuse_columns
 from epochal.data.streams.large import rows_of_array, streams, streams_note
 from epochal.data.tables.frames import is_frame
 
-__all__ = ["ArraySource"]
+__all__ = ["ARRAYS"]
 
 
-class ArraySource(Source):
-    """`(X, y)`, `(X, y, sample_weight)` and files of NumPy's; what they become has no encoder."""
+def _is_arrays(source: Any) -> bool:
+    """Files of NumPy's, `(X, y)` and `(X, y, sample_weight)`."""
+    if isinstance(source, str | Path):
+        return Path(source).suffix.lower() in ARRAY_SUFFIXES
+    several = isinstance(source, tuple | list) and 2 <= len(source) <= 3 and not is_frame(source[0])
+    return several and all(hasattr(part, "__len__") for part in source)
 
-    kind = "arrays"
-    options: ClassVar[Mapping[str, Check]] = {"target": column, "task": word, "stream": flag}
 
-    def recognizes(self, source: Any) -> bool:
-        """See `Source`."""
-        if isinstance(source, str | Path):
-            return Path(source).suffix.lower() in ARRAY_SUFFIXES
-        several = isinstance(source, tuple | list) and 2 <= len(source) <= 3 and not is_frame(source[0])
-        return several and all(hasattr(part, "__len__") for part in source)
-
-    def load(self, source: Any, asked: Mapping[str, Any], progress: Progress | None) -> Dataset:
-        """See `Source`."""
-        if not isinstance(source, str | Path):
-            refuse_columns(asked, "arrays")
-            return _of_arrays(source, asked.get("task"), asked.get("stream"))
-        path = existing(source)
-        packed = path.suffix.lower() == ".npz"
-        refuse_columns(asked, path.name, target=packed)
-        if packed:
-            return read_npz(path, asked.get("task"))
-        return read_npy(path, asked.get("target"), asked.get("task"), asked.get("stream"))
-
-    def encode_new(self, encoder: None, source: Any, known: Known) -> Dataset:
-        """See `Source`."""
-        return new_arrays(source, known)
+def _load(source: Any, asked: Mapping[str, Any], progress: Progress | None) -> Dataset:
+    if not isinstance(source, str | Path):
+        refuse_columns(asked, "arrays")
+        return _of_arrays(source, asked.get("task"), asked.get("stream"))
+    path = existing(source)
+    packed = path.suffix.lower() == ".npz"
+    refuse_columns(asked, path.name, target=packed)
+    if packed:
+        return read_npz(path, asked.get("task"))
+    return read_npy(path, asked.get("target"), asked.get("task"), asked.get("stream"))
 
 
 def _of_arrays(source: Sequence[Any], task: str | None, stream: bool | None) -> Dataset:
@@ -66,3 +56,11 @@ def _of_arrays(source: Sequence[Any], task: str | None, stream: bool | None) -> 
     where = rows.path.name if isinstance(rows, FileRows) else "the array"
     said = (*moved, streams_note(rows, where))
     return dataset_of_arrays(rows, *source[1:], task=task, source=where, said=said)
+
+
+ARRAYS = Source(
+    recognizes=_is_arrays,
+    load=_load,
+    options={"target": column, "task": word, "stream": flag},
+    encode_new=lambda _, source, known: new_arrays(source, known),
+)

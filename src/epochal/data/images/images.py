@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,16 +15,18 @@ from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.encoder import SampleEncoder
 from epochal.data.files.npy import ARRAY_SUFFIXES
 from epochal.data.grouping import by_pattern, subjects_note, with_groups
-from epochal.data.images.folder import Listing, classes_in, images_in, shown
+from epochal.data.images.folder import Listing, classes_in, holds_images, images_in, shown
 from epochal.data.images.levels import Levels
 from epochal.data.images.pixels import SUFFIXES
 from epochal.data.images.read import ImageOptions, Images, read_images
-from epochal.data.source import Known, Progress
+from epochal.data.recipe import flag, size, word
+from epochal.data.source import Known, Progress, Source, chosen, refuse_columns
+from epochal.data.streams.large import streams_note
 from epochal.data.task import Task
 from epochal.data.typed import Damaged, built
 from epochal.errors import Refusal
 
-__all__ = ["ImageEncoder", "is_image", "new_images", "read_folder"]
+__all__ = ["IMAGES", "ImageEncoder", "is_image", "new_images", "read_folder"]
 
 _TARGET = "class"
 
@@ -66,7 +68,8 @@ def read_folder(
     )
     each = ", ".join(f"{name}: {count:,}" for name, count in list(zip(classes, counts, strict=True))[:10])
     said = f"{len(classes)} classes, a folder each ({each}{', …' if len(classes) > 10 else ''})."
-    notes = (said, *read.notes, *_repeated(read, labels, classes))
+    stays = () if isinstance(read.inputs, np.ndarray) else (streams_note(read.inputs, "their files"),)
+    notes = (said, *read.notes, *stays, *_repeated(read, labels, classes))
     found = _dataset(read, encoder, labels, f"{folder.name or folder}", notes)
     if groups_from is not None:
         values = by_pattern(read.listing.names, groups_from)
@@ -188,3 +191,23 @@ def _dataset(
         fingerprint=fingerprint((*read.listing.names, *encoder.task.classes, read.digest), labels),
         names=read.listing.names,
     )
+
+
+def _load(source: str | Path, asked: Mapping[str, Any], progress: Progress | None) -> Dataset:
+    refuse_columns(asked, f'"{source}", a folder of images,')
+    task, stream, groups_from = map(asked.get, ("task", "stream", "groups_from"))
+    folder = Path(source).expanduser()
+    return read_folder(folder, chosen(ImageOptions, asked), task, progress, stream, groups_from)
+
+
+IMAGES = Source(
+    recognizes=lambda source: isinstance(source, str | Path) and holds_images(Path(source).expanduser()),
+    load=_load,
+    options={
+        **dict.fromkeys(("task", "groups_from", "groups_table"), word),
+        **dict.fromkeys(("color", "skip_bad", "stream"), flag),
+        "resize": size,
+    },
+    encoder=ImageEncoder,
+    encode_new=new_images,
+)

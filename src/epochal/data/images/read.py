@@ -20,7 +20,7 @@ from epochal.data.images.levels import Counts, Levels
 from epochal.data.images.pixels import Header, Unreadable, believing_no_bombs, counts, header
 from epochal.data.source import Progress
 from epochal.data.streams.items import ItemRows
-from epochal.data.streams.large import streams, streams_note
+from epochal.data.streams.large import streams
 from epochal.errors import Refusal
 
 __all__ = ["ImageOptions", "Images", "read_images"]
@@ -178,7 +178,6 @@ def read_images(
     if streamed:
         items = ImageFiles(rest.files, rest.names, replace(decode, keep=True))
         inputs = ItemRows(items, shape, np.dtype(np.uint8), cores())
-        notes += (streams_note(inputs, "their files"),)
     digest = hashlib.sha256(b"".join(marks)).hexdigest()
     return Images(rest, inputs, digest, (*notes, *bad.notes, *listing.notes), levels, tuple(marks))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,7 +20,8 @@ from epochal.data.examples import example
 from epochal.data.files.read import existing, read_table
 from epochal.data.files.reading import Reading
 from epochal.data.rankings.pairs import Pairing, Pairs, pairs_of
-from epochal.data.recipe import COLUMNS, FILE, Check, Recipe, column, flag, whole, word
+from epochal.data.recipe import COLUMNS, FILE, Recipe, column, flag, whole, word
+from epochal.data.source import Known, Source
 from epochal.data.tables.frames import is_frame, table_of_frame
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.schema import Encoder
@@ -29,17 +30,7 @@ from epochal.data.task import Task
 from epochal.data.typed import Damaged, built
 from epochal.errors import Refusal
 
-__all__ = ["OPTIONS", "PairEncoder", "items_of", "new_pairs", "rank_pairs"]
-
-OPTIONS: Mapping[str, Check] = {
-    **dict.fromkeys(("by", "target"), column),
-    "best": word,
-    **dict.fromkeys(("most", "seed"), whole),
-    "per_group": flag,
-    **COLUMNS,
-    **FILE,
-}
-"""What may be said to `rank_pairs`."""
+__all__ = ["RANKINGS", "PairEncoder", "items_of", "new_pairs", "rank_pairs"]
 
 _TASK = Task("binary", ("behind", "ahead"))
 """Of the first item of a pair, seen from the second."""
@@ -159,7 +150,7 @@ def rank_pairs(
     said = tuple(note for note in items.notes if not note.startswith(roles))
     encoder = PairEncoder(replace(items.encoder, missing=reading.marks), names[at], pairing)
     found = _dataset(encoder, pairing, replace(items, notes=said), groups)
-    return replace(found, recipe=Recipe.of("rank_pairs", OPTIONS, source, asked))
+    return replace(found, recipe=Recipe.of("rank_pairs", RANKINGS.options, source, asked))
 
 
 def items_of(
@@ -176,9 +167,9 @@ def items_of(
     return found, groups, names
 
 
-def new_pairs(encoder: PairEncoder, source: Any, reading: Reading) -> Dataset:
+def new_pairs(encoder: PairEncoder, source: Any, known: Known) -> Dataset:
     """The pairs of a new table with ranks and groups."""
-    found, groups, _ = items_of(encoder, source, reading)
+    found, groups, _ = items_of(encoder, source, known.reading)
     if groups is None:
         raise Refusal(f'{found.source} must have the column "{encoder.by}", whose groups are ranked.')
     if found.targets is None:
@@ -283,3 +274,20 @@ def _table(source: Any, reading: Reading) -> tuple[pa.Table, str, tuple[str, ...
     raise Refusal(
         f"rank_pairs needs a path, a data frame, or arrays (inputs, ranks); got {type(source).__name__}."
     )
+
+
+RANKINGS = Source(
+    recognizes=lambda source: True,
+    load=lambda source, asked, progress: rank_pairs(source, **asked),
+    options={
+        **dict.fromkeys(("by", "target"), column),
+        "best": word,
+        **dict.fromkeys(("most", "seed"), whole),
+        "per_group": flag,
+        **COLUMNS,
+        **FILE,
+    },
+    reader="rank_pairs",
+    encoder=PairEncoder,
+    encode_new=new_pairs,
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,27 +12,17 @@ import numpy as np
 from epochal.data.columns import ColumnReference
 from epochal.data.dataset import Dataset
 from epochal.data.files.reading import Reading
-from epochal.data.recipe import COLUMNS, FILE, Check, Recipe, column, columns, flag, whole, word
+from epochal.data.recipe import COLUMNS, FILE, Recipe, column, columns, flag, whole, word
 from epochal.data.series.cut import cut
 from epochal.data.series.encoder import FILLS, RELATIVE, WindowEncoder
 from epochal.data.series.ordered import series_columns, series_table
+from epochal.data.source import Known, Source
 from epochal.data.tables.match import match_columns
 from epochal.data.tables.new import read_new
 from epochal.data.tables.schema import Column
 from epochal.errors import Refusal, did_you_mean
 
-__all__ = ["OPTIONS", "new_windows", "windows"]
-
-OPTIONS: Mapping[str, Check] = {
-    **dict.fromkeys(("target", "time", "by"), column),
-    **dict.fromkeys(("lags", "horizon", "stride", "period"), whole),
-    "inputs": columns,
-    **dict.fromkeys(("relative", "fill", "time_zone"), word),
-    "across_gaps": flag,
-    **COLUMNS,
-    **FILE,
-}
-"""What may be said to `windows`."""
+__all__ = ["SERIES", "new_windows", "windows"]
 
 
 def windows(
@@ -149,10 +139,10 @@ def windows(
     )
     own = {index: index for index in range(table.num_columns)}
     dataset = cut(encoder, table, own, name, (*notes, *found.notes), least=2)
-    return replace(dataset, recipe=Recipe.of("windows", OPTIONS, source, asked))
+    return replace(dataset, recipe=Recipe.of("windows", SERIES.options, source, asked))
 
 
-def new_windows(encoder: WindowEncoder, source: Any, reading: Reading) -> Dataset:
+def new_windows(encoder: WindowEncoder, source: Any, known: Known) -> Dataset:
     """The windows of a new table, which must have the columns of the training table."""
     extra = [
         Column(encoder.table.names[index], index, "category", text=text)
@@ -162,7 +152,7 @@ def new_windows(encoder: WindowEncoder, source: Any, reading: Reading) -> Datase
     wanted = replace(encoder.table, columns=(*encoder.table.columns, *extra))
     if isinstance(source, np.ndarray) and source.ndim == 1:
         source = source[:, None]
-    read = read_new(wanted, source, reading)
+    read = read_new(wanted, source, known.reading)
     positions, _, _, notes = match_columns(wanted, read.table.column_names)
     own = dict(zip([column.index for column in wanted.columns], positions, strict=True))
     return cut(encoder, read.table, own, read.name, (*read.notes, *notes), least=1)
@@ -176,3 +166,21 @@ def _whole(name: str, value: Any, least: int = 1) -> int:
     if number < least:
         raise Refusal(f"{name} must be a whole number of rows, at least {least}; got {value!r}.")
     return number
+
+
+SERIES = Source(
+    recognizes=lambda source: True,
+    load=lambda source, asked, progress: windows(source, **asked),
+    options={
+        **dict.fromkeys(("target", "time", "by"), column),
+        **dict.fromkeys(("lags", "horizon", "stride", "period"), whole),
+        "inputs": columns,
+        **dict.fromkeys(("relative", "fill", "time_zone"), word),
+        "across_gaps": flag,
+        **COLUMNS,
+        **FILE,
+    },
+    reader="windows",
+    encoder=WindowEncoder,
+    encode_new=new_windows,
+)

@@ -21,11 +21,11 @@ from epochal.common.machine import cores
 from epochal.data.arrays.arrays import INPUT_KEYS, TARGET_KEYS, dataset_of_arrays
 from epochal.data.dataset import Dataset
 from epochal.data.rows import Rows, kept_dtype
-from epochal.data.source import Progress
+from epochal.data.source import Progress, Source, refuse_columns
 from epochal.data.streams.workers import Workers, can_be_sent
 from epochal.errors import DataFailed, Refusal
 
-__all__ = ["ItemRows", "dataset_of_items", "is_items", "pair_of"]
+__all__ = ["ITEMS", "ItemRows", "dataset_of_items", "is_items", "pair_of"]
 
 _SLOW_SECONDS = 2e-4
 """From this time for a sample on, processes are worth what it costs to send samples between them."""
@@ -295,3 +295,12 @@ def _read_targets(rows: ItemRows, progress: Progress | None) -> NDArray[Any]:
                 f"the target of sample {sample + 1:,} must have the shape {wanted}; got {one.shape}."
             )
     return np.stack(targets)
+
+
+def _load(source: Any, asked: Mapping[str, Any], progress: Progress | None) -> Dataset:
+    refuse_columns(asked, type(source).__name__)
+    task, workers, stream = map(asked.get, ("task", "workers", "stream"))
+    return dataset_of_items(source, task=task, workers=workers, progress=progress, stream=stream)
+
+
+ITEMS = Source(recognizes=is_items, load=_load)

@@ -34,7 +34,7 @@ from epochal.data.tables.target import target_numbers
 from epochal.data.tables.target_text import plain_target
 from epochal.errors import Refusal
 
-__all__ = ["NewTable", "frame_beside", "new_rows", "read_new"]
+__all__ = ["NewTable", "frame_beside", "new_rows", "newly_missing", "read_new", "targets_of_new"]
 
 Encoded = Callable[[pa.Table, Encoder, Sequence[int]], tuple[NDArray[Any], Sequence[str]]]
 
@@ -66,11 +66,11 @@ def new_rows(read: NewTable, encoder: Encoder, encoded: Encoded = encode, partia
     table, otherwise = as_in_training(table, encoder, positions)
     said += otherwise
     inputs, unseen = encoded(table, encoder, positions)
-    lacking = _newly_missing(table, encoder, positions)
+    lacking = newly_missing(table, encoder, positions)
     targets, weight = None, None
     column = read.target if read.target is not None or target_at is None else table.column(target_at)
     if column is not None:
-        targets, note = _targets(encoder, column, partial)
+        targets, note = targets_of_new(encoder, column, partial)
         said += note
     column = read.weight if read.weight is not None or weight_at is None else table.column(weight_at)
     if column is not None and targets is not None:
@@ -95,7 +95,7 @@ def new_rows(read: NewTable, encoder: Encoder, encoded: Encoded = encode, partia
     )
 
 
-def _newly_missing(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -> list[str]:
+def newly_missing(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -> list[str]:
     """What is said of cells that are missing here, and never were in training."""
     said = []
     for position, column in zip(positions, encoder.columns, strict=True):
@@ -227,13 +227,13 @@ def _read_arrays(encoder: Encoder, source: Sequence[Any], name: str) -> NewTable
     return NewTable(table, name, (), target, weight)
 
 
-def _targets(
+def targets_of_new(
     encoder: Encoder, column: pa.ChunkedArray, partial: bool = False
 ) -> tuple[NDArray[Any] | None, list[str]]:
     """The targets of new rows with notes; where some are missing, none, or -1 and NaN there if `partial`."""
     said = called(encoder.names, encoder.target or 0)
     if partial and 0 < column.null_count < len(column):
-        known, notes = _targets(encoder, column.drop_null())
+        known, notes = targets_of_new(encoder, column.drop_null())
         if known is None:
             return None, notes
         targets = np.full(

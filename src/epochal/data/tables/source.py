@@ -6,7 +6,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pyarrow as pa
 
@@ -15,8 +15,9 @@ from epochal.data.dataset import Dataset
 from epochal.data.examples import example
 from epochal.data.files.read import existing, is_parquet, read_table
 from epochal.data.files.reading import Reading
-from epochal.data.recipe import COLUMNS, EXAMPLE, FILE, Check, column, flag, word
+from epochal.data.recipe import COLUMNS, EXAMPLE, FILE, column, flag, word
 from epochal.data.source import Known, Progress, Source, chosen
+from epochal.data.streams.new_parquet import new_rows_of_parquet
 from epochal.data.streams.parquet import converted, is_large
 from epochal.data.tables.encode import encode
 from epochal.data.tables.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
@@ -25,45 +26,34 @@ from epochal.data.tables.schema import Encoder
 from epochal.data.tables.table import TableOptions, dataset_of_table
 from epochal.errors import Refusal
 
-__all__ = ["TableSource"]
+__all__ = ["TABLES"]
 
 
-class TableSource(Source):
+def _is_table(source: Any) -> bool:
     """Any path that no other source takes, and anything that is a data frame."""
+    return isinstance(source, str | Path) or is_frame(source) or is_pair(source)
 
-    kind = Encoder.kind
-    options: ClassVar[Mapping[str, Check]] = {
-        **dict.fromkeys(("target", "sample_weight", "groups"), column),
-        **dict.fromkeys(("task", "groups_from"), word),
-        "stream": flag,
-        **COLUMNS,
-        **FILE,
-    }
 
-    def recognizes(self, source: Any) -> bool:
-        """See `Source`."""
-        return isinstance(source, str | Path) or is_frame(source) or is_pair(source)
+def _load(source: Any, asked: Mapping[str, Any], progress: Progress | None) -> Dataset:
+    options, reading = chosen(TableOptions, asked), chosen(Reading, asked)
+    if options.groups_from is not None and options.groups is None:
+        raise Refusal(
+            "groups_from finds groups in the names of files, or in a column of a table; name it: groups "
+            "(--groups COLUMN)."
+        )
+    if isinstance(source, str | Path):
+        return _of_path(source, options, reading, asked.get("stream"), progress)
+    return _of_pair(source, options) if is_pair(source) else _of_frame(source, options)
 
-    def load(self, source: Any, asked: Mapping[str, Any], progress: Progress | None) -> Dataset:
-        """See `Source`."""
-        options, reading = chosen(TableOptions, asked), chosen(Reading, asked)
-        if options.groups_from is not None and options.groups is None:
-            raise Refusal(
-                "groups_from finds groups in the names of files, or in a column of a table; name it: groups "
-                "(--groups COLUMN)."
-            )
-        if isinstance(source, str | Path):
-            return _of_path(source, options, reading, asked.get("stream"), progress)
-        return _of_pair(source, options) if is_pair(source) else _of_frame(source, options)
 
-    def encode_new(self, encoder: Encoder, source: Any, known: Known) -> Dataset:
-        """See `Source`. Columns may come in another order; those that were no input are ignored."""
-        as_kept_in_training = functools.partial(encode, dtype=known.dtype)
-        return new_rows(read_new(encoder, source, known.reading), encoder, as_kept_in_training, known.partial)
-
-    def encoder(self, value: Any) -> Encoder:
-        """See `Source`."""
-        return Encoder.from_dict(value)
+def _encode_new(encoder: Encoder, source: Any, known: Known) -> Dataset:
+    """Columns may come in another order; those that were no input are ignored."""
+    if isinstance(source, str | Path) and known.stream is not False and not str(source).startswith(EXAMPLE):
+        path = existing(source)
+        if is_parquet(path) and is_large(path, known.stream):
+            return new_rows_of_parquet(path, encoder, known)
+    as_kept_in_training = functools.partial(encode, dtype=known.dtype)
+    return new_rows(read_new(encoder, source, known.reading), encoder, as_kept_in_training, known.partial)
 
 
 def _of_path(
@@ -122,3 +112,18 @@ def _frame_table(frame: Any, options: TableOptions) -> tuple[pa.Table, tuple[str
         str(one) for one in (options.target, options.sample_weight, options.groups) if isinstance(one, str)
     }
     return table_of_frame(frame, lambda names: resolve_all(options.drop, names, "drop"), index=roles)
+
+
+TABLES = Source(
+    recognizes=_is_table,
+    load=_load,
+    options={
+        **dict.fromkeys(("target", "sample_weight", "groups"), column),
+        **dict.fromkeys(("task", "groups_from"), word),
+        "stream": flag,
+        **COLUMNS,
+        **FILE,
+    },
+    encoder=Encoder,
+    encode_new=_encode_new,
+)

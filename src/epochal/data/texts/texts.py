@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import operator
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,8 @@ from epochal.data.examples import example
 from epochal.data.files.read import existing, read_table
 from epochal.data.files.reading import Reading
 from epochal.data.grouping import with_groups
-from epochal.data.recipe import FILE, Check, Recipe, column, flag, whole, word
+from epochal.data.recipe import FILE, Recipe, column, flag, whole, word
+from epochal.data.source import Known, Source
 from epochal.data.tables.frames import is_frame, is_pair, table_of_frame
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.schema import Column, Encoder, LeftOut
@@ -34,16 +35,7 @@ from epochal.data.typed import Damaged, built
 from epochal.data.values.scripts import writing_of
 from epochal.errors import Refusal
 
-__all__ = ["OPTIONS", "TextEncoder", "new_texts", "text"]
-
-OPTIONS: Mapping[str, Check] = {
-    **dict.fromkeys(("text", "target", "groups", "sample_weight"), column),
-    **dict.fromkeys(("tokenizer", "task", "groups_from"), word),
-    **dict.fromkeys(("vocabulary", "max_length"), whole),
-    "lowercase": flag,
-    **FILE,
-}
-"""What may be said to `text`."""
+__all__ = ["TEXTS", "TextEncoder", "new_texts", "text"]
 
 _SHARE = 99
 """The percentile of the lengths to which texts are kept by default."""
@@ -244,7 +236,7 @@ def text(
         rows=rows,
         sample_weight=weights,
         fingerprint=fingerprint((names[at], names[goal]), inputs, targets, weights),
-        recipe=Recipe.of("text", OPTIONS, source, asked),
+        recipe=Recipe.of("text", TEXTS.options, source, asked),
     )
     if by is not None:
         values = groups_of(table.column(by), called(names, by), groups_from)
@@ -254,7 +246,7 @@ def text(
     return with_groups(dataset, groups, "told by groups")
 
 
-def new_texts(encoder: TextEncoder, source: Any, reading: Reading) -> Dataset:
+def new_texts(encoder: TextEncoder, source: Any, known: Known) -> Dataset:
     """The texts of a new table with the text column, or a sequence of strings."""
     column = encoder.table.columns[0]
     if _are_texts(source):
@@ -265,7 +257,7 @@ def new_texts(encoder: TextEncoder, source: Any, reading: Reading) -> Dataset:
         raise Refusal(
             f"new texts must be a path, a data frame or a sequence of strings; got {type(source).__name__}."
         )
-    read = read_new(encoder.table, source, reading)
+    read = read_new(encoder.table, source, known.reading)
 
     def encoded(table: pa.Table, _: Encoder, positions: Sequence[int]) -> tuple[Any, list[str]]:
         said = called(table.column_names, positions[0])
@@ -376,3 +368,19 @@ def _whole(name: str, value: Any, least: int, most: int) -> int:
     if not least <= number <= most:
         raise Refusal(f"{name} must be a whole number of tokens between {least} and {most:,}; got {value!r}.")
     return number
+
+
+TEXTS = Source(
+    recognizes=lambda source: True,
+    load=lambda source, asked, progress: text(source, **asked),
+    options={
+        **dict.fromkeys(("text", "target", "groups", "sample_weight"), column),
+        **dict.fromkeys(("tokenizer", "task", "groups_from"), word),
+        **dict.fromkeys(("vocabulary", "max_length"), whole),
+        "lowercase": flag,
+        **FILE,
+    },
+    reader="text",
+    encoder=TextEncoder,
+    encode_new=new_texts,
+)
