@@ -152,6 +152,13 @@ def test_what_is_free_is_known(tmp_path: Path) -> None:
     assert machine._of_group(groups, tmp_path / "sys") == 10
 
 
+def test_there_is_one_reader_of_free_memory_and_one_counter_of_cores() -> None:
+    source = Path(ep.__file__).parent
+    for word in ("MemAvailable", "sched_getaffinity", "cpu_count"):
+        found = [path.name for path in source.rglob("*.py") if word in path.read_text(encoding="utf-8")]
+        assert found == ["machine.py"], word
+
+
 def test_a_device_tells_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
     class Device:
         platform = "gpu"

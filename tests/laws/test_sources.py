@@ -17,7 +17,6 @@ import pytest
 
 import epochal as ep
 from epochal.data import Dataset, Encoder, SampleEncoder, encoder_from_dict, loader_of, registry
-from epochal.data.recipe import column, word
 from epochal.data.source import Known, Progress, Source, chosen
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.table import TableOptions, dataset_of_table
@@ -67,7 +66,7 @@ def new_rows_of_database(encoder: DatabaseEncoder, source: Any, known: Known) ->
 DATABASE = Source(
     recognizes=is_database,
     load=load_database,
-    options={"target": column, "task": word},
+    options={"target": str | int, "task": str},
     encoder=DatabaseEncoder,
     encode_new=new_rows_of_database,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -105,6 +106,11 @@ class Dataset:
     def dtype(self) -> np.dtype[Any]:
         """What the inputs are kept as: float32, float64, uint8 or int32."""
         return self.inputs.dtype
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of one sample's inputs."""
+        return math.prod(self.shape) * self.dtype.itemsize
 
     @property
     def standardize(self) -> bool:

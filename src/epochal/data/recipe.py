@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin
 
 from epochal.common.printable import one_line
+from epochal.data.columns import ColumnReference
 from epochal.data.files.container import is_stream
 from epochal.errors import Refusal, did_you_mean
 
-__all__ = [
-    "COLUMNS",
-    "EXAMPLE",
-    "FILE",
-    "Check",
-    "Recipe",
-    "absolute",
-    "column",
-    "columns",
-    "flag",
-    "size",
-    "whole",
-    "word",
-    "words",
-]
+__all__ = ["COLUMNS", "EXAMPLE", "FILE", "Recipe", "absolute", "fits"]
 
 EXAMPLE = "example:"
 _MOST = 10_000
@@ -33,58 +21,42 @@ _MOST = 10_000
 _LONGEST = 4096
 """Characters of a path or a name."""
 
-Check = Callable[[Any], bool]
-"""Whether a value is one that an option takes."""
+
+def fits(value: Any, kind: Any) -> bool:
+    """Whether a value of JSON is of a type: bool, int, str, one of several, a list, or a tuple of so many.
+
+    >>> fits([8, 8], tuple[int, int]), fits(["a", 2], list[ColumnReference]), fits(True, int)
+    (True, True, False)
+    """
+    if kind is bool:
+        return isinstance(value, bool)
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if kind is str:
+        return isinstance(value, str) and len(value) <= _LONGEST and "\0" not in value
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is UnionType:
+        return any(fits(value, one) for one in inner)
+    if not isinstance(value, list | tuple) or len(value) > _MOST:
+        return False
+    if origin is tuple:
+        return len(value) == len(inner) and all(map(fits, value, inner))
+    return all(fits(one, inner[0]) for one in value)
 
 
-def flag(value: Any) -> bool:
-    """Whether it is true or false."""
-    return isinstance(value, bool)
-
-
-def whole(value: Any) -> bool:
-    """Whether it is a whole number."""
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def word(value: Any) -> bool:
-    """Whether it is text."""
-    return isinstance(value, str) and len(value) <= _LONGEST and "\0" not in value
-
-
-def column(value: Any) -> bool:
-    """Whether it names or numbers a column."""
-    return word(value) or whole(value)
-
-
-def columns(value: Any) -> bool:
-    """Whether it lists columns."""
-    return isinstance(value, list | tuple) and len(value) <= _MOST and all(map(column, value))
-
-
-def words(value: Any) -> bool:
-    """Whether it lists texts."""
-    return isinstance(value, list | tuple) and len(value) <= _MOST and all(map(word, value))
-
-
-def size(value: Any) -> bool:
-    """Whether it is a height and a width."""
-    return isinstance(value, list | tuple) and len(value) == 2 and all(map(whole, value))
-
-
-FILE: Mapping[str, Check] = {
-    "header": flag,
-    "delimiter": word,
-    "missing": words,
-    "encoding": word,
-    "skip_rows": whole,
-    "comment": word,
-    "sheet": column,
+FILE: Mapping[str, Any] = {
+    "header": bool,
+    "delimiter": str,
+    "missing": list[str],
+    "encoding": str,
+    "skip_rows": int,
+    "comment": str,
+    "sheet": ColumnReference,
 }
 """The options of `Reading`, about how a file is written."""
-COLUMNS: Mapping[str, Check] = {
-    **dict.fromkeys(("keep", "drop", "categorical", "numeric"), columns),
-    **dict.fromkeys(("decimal", "date_format"), word),
+COLUMNS: Mapping[str, Any] = {
+    **dict.fromkeys(("keep", "drop", "categorical", "numeric"), list[ColumnReference]),
+    **dict.fromkeys(("decimal", "date_format"), str),
 }
 """Options that choose columns of a table, or say how their cells are written."""
 
@@ -95,7 +67,8 @@ class Recipe:
 
     Arrays, frames and other objects have none.
 
-    >>> recipe = Recipe.of("load", {"target": column}, "example:iris", {"target": "species", "task": None})
+    >>> asked = {"target": "species", "task": None}
+    >>> recipe = Recipe.of("load", {"target": ColumnReference}, "example:iris", asked)
     >>> recipe.to_dict()
     {'reader': 'load', 'source': 'example:iris', 'options': {'target': 'species'}}
     """
@@ -106,20 +79,22 @@ class Recipe:
 
     @classmethod
     def of(
-        cls, reader: str, known: Mapping[str, Check], source: Any, options: Mapping[str, Any]
+        cls, reader: str, known: Mapping[str, Any], source: Any, options: Mapping[str, Any]
     ) -> Recipe | None:
         """What this reader was asked; None for what no words can say, such as arrays.
 
         Args:
             reader: its name.
-            known: its options.
+            known: its options, each with its type.
             source: what it read.
             options: what it was told, or all of its arguments, `source` included.
         """
         where = absolute(source)
         given = {name: value for name, value in options.items() if name != "source" and value is not None}
         said = {name: _plain(value) for name, value in given.items()}
-        if where is None or not all(name in known and known[name](value) for name, value in said.items()):
+        if where is None or not all(
+            name in known and fits(value, known[name]) for name, value in said.items()
+        ):
             return None
         return cls(reader, where, said)
 
@@ -132,7 +107,7 @@ class Recipe:
         return {"reader": self.reader, "source": self.source, "options": dict(self.options)}
 
     @classmethod
-    def from_dict(cls, value: Any, readers: Mapping[str, Mapping[str, Check]]) -> Recipe:
+    def from_dict(cls, value: Any, readers: Mapping[str, Mapping[str, Any]]) -> Recipe:
         """From what `to_dict` gave. A file may be a stranger's: only what a reader is known to take is read.
 
         Args:
@@ -147,7 +122,7 @@ class Recipe:
         reader, source, options = value["reader"], value["source"], value["options"]
         if not isinstance(reader, str) or reader not in readers:
             raise Refusal(did_you_mean("reader of data", one_line(reader), readers))
-        if not word(source) or not (source.startswith(EXAMPLE) or Path(source).is_absolute()):
+        if not fits(source, str) or not (source.startswith(EXAMPLE) or Path(source).is_absolute()):
             raise Refusal(
                 f'the source of a recipe must be an absolute path or "example:NAME"; got {one_line(source)}.'
             )
@@ -156,7 +131,7 @@ class Recipe:
         for name, one in options.items():
             if name not in readers[reader]:
                 raise Refusal(did_you_mean(f"option of {reader}", one_line(name), readers[reader]))
-            if not readers[reader][name](one):
+            if not fits(one, readers[reader][name]):
                 raise Refusal(
                     f"the option {name} of {reader} has a value of another type; got {one_line(one)}."
                 )

@@ -16,7 +16,7 @@ from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.grouping import grouped
 from epochal.data.images.images import IMAGES
 from epochal.data.rankings.ranking import RANKINGS
-from epochal.data.recipe import Check, Recipe
+from epochal.data.recipe import Recipe
 from epochal.data.series.windows import SERIES
 from epochal.data.source import Known, Progress, Source
 from epochal.data.standardize import refuse_missing_values
@@ -101,9 +101,9 @@ def read(reader: str, source: Any, asked: Mapping[str, Any], progress: Progress 
 _OF_IMAGES = ("resize", "color", "skip_bad")
 
 
-def _readers() -> dict[str, dict[str, Check]]:
+def _readers() -> dict[str, dict[str, Any]]:
     """The options of each reader: those of all its sources."""
-    found: dict[str, dict[str, Check]] = {}
+    found: dict[str, dict[str, Any]] = {}
     for source in SOURCES:
         found.setdefault(source.reader, {}).update(source.options)
     return found

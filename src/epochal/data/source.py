@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from epochal.data.dataset import Dataset
 from epochal.data.encoder import SampleEncoder
 from epochal.data.files.reading import AS_FOUND, Reading
-from epochal.data.recipe import Check
 from epochal.data.task import Task
 from epochal.errors import Refusal
 
@@ -53,7 +52,7 @@ class Source:
         recognizes: whether the reader takes this object to be of this kind.
         load: the training samples of (an object, the arguments of the reader that were given, what hears how
             far it is). Refuses what cannot work, in one sentence.
-        options: what may be said to the reader in words, each with a check, so that it can be read again.
+        options: what may be said to the reader in words, each with its type, so that it can be read again.
         reader: the function that reads it, as a recipe names it: "load", or one that is asked for by name.
         encoder: what it keeps to encode new samples; None if they come as arrays.
         encode_new: new samples, with their targets if any, of (the encoder, an object, what else is known).
@@ -62,7 +61,7 @@ class Source:
 
     recognizes: Callable[[Any], bool]
     load: Callable[[Any, Mapping[str, Any], Progress | None], Dataset]
-    options: Mapping[str, Check] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     reader: str = "load"
     encoder: type[SampleEncoder] | None = None
     encode_new: Callable[[Any, Any, Known], Dataset] | None = None

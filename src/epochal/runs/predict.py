@@ -101,7 +101,7 @@ def outputs_of(run: Run, dataset: Dataset, parameters: str = "best") -> list[NDA
     assert run.model is not None
     inputs, model = dataset.inputs, run.model
     streamed = not isinstance(inputs, np.ndarray)
-    call, most = compiled_forward(run, model), block_rows(model, inputs[:1].nbytes)
+    call, most = compiled_forward(run, model), block_rows(model, dataset.sample_bytes)
     found: list[list[NDArray[np.float64]]] = [[] for _ in run.fitted]
 
     def compute(samples: NDArray[np.int64]) -> None:
@@ -120,6 +120,8 @@ def outputs_of(run: Run, dataset: Dataset, parameters: str = "best") -> list[NDA
     for part in _parts(run, dataset):
         for samples in blocks(part, most):
             interruptible(functools.partial(compute, samples))
+    if not isinstance(inputs, np.ndarray):
+        inputs.close()
     return [np.concatenate(outputs) for outputs in found]
 
 

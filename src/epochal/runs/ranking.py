@@ -124,7 +124,7 @@ def rank(
             )
     call = compiled_forward(run, run.model.model)
     scores = []
-    most = block_rows(run.model.model, items.inputs[:1].nbytes)
+    most = block_rows(run.model.model, items.sample_bytes)
     for fitted in run.fitted:
         inputs = items.inputs if fitted.scaling is None else fitted.scaling.apply(items.inputs)
         variables = getattr(fitted, parameters)

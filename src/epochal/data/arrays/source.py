@@ -10,11 +10,11 @@ import numpy as np
 
 from epochal.data.arrays.arrays import dataset_of_arrays, read_npy, read_npz
 from epochal.data.arrays.new import new_arrays
+from epochal.data.columns import ColumnReference
 from epochal.data.dataset import Dataset
 from epochal.data.files.npy import ARRAY_SUFFIXES
 from epochal.data.files.read import existing
 from epochal.data.images.pixel_arrays import channels_last
-from epochal.data.recipe import column, flag, word
 from epochal.data.rows import FileRows
 from epochal.data.source import Progress, Source, refuse_columns
 from epochal.data.streams.large import rows_of_array, streams, streams_note
@@ -61,6 +61,6 @@ def _of_arrays(source: Sequence[Any], task: str | None, stream: bool | None) -> 
 ARRAYS = Source(
     recognizes=_is_arrays,
     load=_load,
-    options={"target": column, "task": word, "stream": flag},
+    options={"target": ColumnReference, "task": str, "stream": bool},
     encode_new=lambda _, source, known: new_arrays(source, known),
 )

@@ -19,7 +19,6 @@ from epochal.data.images.folder import Listing, classes_in, holds_images, images
 from epochal.data.images.levels import Levels
 from epochal.data.images.pixels import SUFFIXES
 from epochal.data.images.read import ImageOptions, Images, read_images
-from epochal.data.recipe import flag, size, word
 from epochal.data.source import Known, Progress, Source, chosen, refuse_columns
 from epochal.data.streams.large import streams_note
 from epochal.data.task import Task
@@ -168,7 +167,8 @@ def new_images(encoder: ImageEncoder, source: Any, known: Known) -> Dataset:
     size = (height, width)
     options = ImageOptions(size if encoder.resized else None, channels == 3, encoder.skip_bad)
     wanted = None if encoder.resized else size
-    read = read_images(listing, options, None, wanted=wanted, stream=known.stream, levels=encoder.levels)
+    stream = False if known.stream is False else None  # a few images are not worth other processes
+    read = read_images(listing, options, None, wanted=wanted, stream=stream, levels=encoder.levels)
     labels = None if read.listing.labels is None else read.labels(encoder.task.classes)
     return _dataset(read, encoder, labels, path.name or str(path), read.notes)
 
@@ -204,9 +204,9 @@ IMAGES = Source(
     recognizes=lambda source: isinstance(source, str | Path) and holds_images(Path(source).expanduser()),
     load=_load,
     options={
-        **dict.fromkeys(("task", "groups_from", "groups_table"), word),
-        **dict.fromkeys(("color", "skip_bad", "stream"), flag),
-        "resize": size,
+        **dict.fromkeys(("task", "groups_from", "groups_table"), str),
+        **dict.fromkeys(("color", "skip_bad", "stream"), bool),
+        "resize": tuple[int, int],
     },
     encoder=ImageEncoder,
     encode_new=new_images,

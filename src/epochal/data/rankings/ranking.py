@@ -16,13 +16,14 @@ from epochal.data.arrays.arrays import inputs_of_array
 from epochal.data.columns import ColumnReference, called, default_name, resolve
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.encoder import SampleEncoder
-from epochal.data.examples import example
-from epochal.data.files.read import existing, read_table
+from epochal.data.files.npy import ARRAY_SUFFIXES
+from epochal.data.files.read import existing
 from epochal.data.files.reading import Reading
 from epochal.data.rankings.pairs import Pairing, Pairs, pairs_of
-from epochal.data.recipe import COLUMNS, FILE, Recipe, column, flag, whole, word
+from epochal.data.recipe import COLUMNS, FILE, Recipe
 from epochal.data.source import Known, Source
-from epochal.data.tables.frames import is_frame, table_of_frame
+from epochal.data.tables.frames import is_frame
+from epochal.data.tables.named import NamedTable, named_table
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.schema import Encoder
 from epochal.data.tables.table import TableOptions, dataset_of_table
@@ -256,34 +257,26 @@ def _groups_of(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], list[str]]:
     return numbers, [str(name) for name in coded.dictionary.to_pylist()]
 
 
-def _table(source: Any, reading: Reading) -> tuple[pa.Table, str, tuple[str, ...]]:
-    if isinstance(source, (str, Path)):
-        if str(source).startswith("example:"):
-            table, notes = example(str(source).removeprefix("example:"))
-            return table, str(source), notes
-        path = existing(source)
-        if path.suffix.lower() in (".npy", ".npz"):
-            raise Refusal(
-                f"pairs are made of a table; {path.name} has no named columns: give (inputs, ranks)."
-            )
-        table, notes = read_table(path, reading)
-        return table, path.name, notes
-    if is_frame(source):
-        table, notes = table_of_frame(source)
-        return table, "data frame", notes
-    raise Refusal(
-        f"rank_pairs needs a path, a data frame, or arrays (inputs, ranks); got {type(source).__name__}."
-    )
+def _table(source: Any, reading: Reading) -> NamedTable:
+    if isinstance(source, str | Path) and Path(source).suffix.lower() in ARRAY_SUFFIXES:
+        name = existing(source).name
+        raise Refusal(f"pairs are made of a table; {name} has no named columns: give (inputs, ranks).")
+    found = named_table(source, reading)
+    if found is None:
+        raise Refusal(
+            f"rank_pairs needs a path, a data frame, or arrays (inputs, ranks); got {type(source).__name__}."
+        )
+    return found
 
 
 RANKINGS = Source(
     recognizes=lambda source: True,
     load=lambda source, asked, progress: rank_pairs(source, **asked),
     options={
-        **dict.fromkeys(("by", "target"), column),
-        "best": word,
-        **dict.fromkeys(("most", "seed"), whole),
-        "per_group": flag,
+        **dict.fromkeys(("by", "target"), ColumnReference),
+        "best": str,
+        **dict.fromkeys(("most", "seed"), int),
+        "per_group": bool,
         **COLUMNS,
         **FILE,
     },

@@ -12,7 +12,7 @@ import numpy as np
 from epochal.data.columns import ColumnReference
 from epochal.data.dataset import Dataset
 from epochal.data.files.reading import Reading
-from epochal.data.recipe import COLUMNS, FILE, Recipe, column, columns, flag, whole, word
+from epochal.data.recipe import COLUMNS, FILE, Recipe
 from epochal.data.series.cut import cut
 from epochal.data.series.encoder import FILLS, RELATIVE, WindowEncoder
 from epochal.data.series.ordered import series_columns, series_table
@@ -172,11 +172,11 @@ SERIES = Source(
     recognizes=lambda source: True,
     load=lambda source, asked, progress: windows(source, **asked),
     options={
-        **dict.fromkeys(("target", "time", "by"), column),
-        **dict.fromkeys(("lags", "horizon", "stride", "period"), whole),
-        "inputs": columns,
-        **dict.fromkeys(("relative", "fill", "time_zone"), word),
-        "across_gaps": flag,
+        **dict.fromkeys(("target", "time", "by"), ColumnReference),
+        **dict.fromkeys(("lags", "horizon", "stride", "period"), int),
+        "inputs": list[ColumnReference],
+        **dict.fromkeys(("relative", "fill", "time_zone"), str),
+        "across_gaps": bool,
         **COLUMNS,
         **FILE,
     },

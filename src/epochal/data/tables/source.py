@@ -10,17 +10,17 @@ from typing import Any
 
 import pyarrow as pa
 
-from epochal.data.columns import resolve_all
+from epochal.data.columns import ColumnReference, resolve_all
 from epochal.data.dataset import Dataset
-from epochal.data.examples import example
-from epochal.data.files.read import existing, is_parquet, read_table
+from epochal.data.files.read import existing, is_parquet
 from epochal.data.files.reading import Reading
-from epochal.data.recipe import COLUMNS, EXAMPLE, FILE, column, flag, word
+from epochal.data.recipe import COLUMNS, EXAMPLE, FILE
 from epochal.data.source import Known, Progress, Source, chosen
 from epochal.data.streams.new_parquet import new_rows_of_parquet
 from epochal.data.streams.parquet import converted, is_large
 from epochal.data.tables.encode import encode
 from epochal.data.tables.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
+from epochal.data.tables.named import named_table
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.schema import Encoder
 from epochal.data.tables.table import TableOptions, dataset_of_table
@@ -63,18 +63,16 @@ def _of_path(
     stream: bool | None,
     progress: Progress | None,
 ) -> Dataset:
-    name = str(source)
-    if name.startswith(EXAMPLE):
-        table, notes = example(name.removeprefix(EXAMPLE))
-        return dataset_of_table(table, options, name, notes)
-    path = existing(source)
-    if is_parquet(path) and is_large(path, stream):
-        return converted(path, options, progress)
-    table, notes = read_table(path, reading, drop=lambda names: resolve_all(options.drop, names, "drop"))
-    named = table.column_names != [f"column {index + 1}" for index in range(table.num_columns)]
-    held = [table]
-    del table
-    found = dataset_of_table(held.pop(), options, path.name, notes, header=named)
+    if not str(source).startswith(EXAMPLE):
+        path = existing(source)
+        if is_parquet(path) and is_large(path, stream):
+            return converted(path, options, progress)
+    read = named_table(source, reading, drop=lambda names: resolve_all(options.drop, names, "drop"))
+    assert read is not None
+    named = read.table.column_names != [f"column {index + 1}" for index in range(read.table.num_columns)]
+    held, name, notes = [read.table], read.name, read.notes
+    del read
+    found = dataset_of_table(held.pop(), options, name, notes, header=named)
     assert isinstance(found.encoder, Encoder)
     return replace(found, encoder=replace(found.encoder, missing=reading.marks))
 
@@ -118,9 +116,9 @@ TABLES = Source(
     recognizes=_is_table,
     load=_load,
     options={
-        **dict.fromkeys(("target", "sample_weight", "groups"), column),
-        **dict.fromkeys(("task", "groups_from"), word),
-        "stream": flag,
+        **dict.fromkeys(("target", "sample_weight", "groups"), ColumnReference),
+        **dict.fromkeys(("task", "groups_from"), str),
+        "stream": bool,
         **COLUMNS,
         **FILE,
     },

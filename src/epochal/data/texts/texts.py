@@ -18,13 +18,12 @@ from numpy.typing import NDArray
 from epochal.data.columns import ColumnReference, called, default_name, resolve
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.encoder import SampleEncoder
-from epochal.data.examples import example
-from epochal.data.files.read import existing, read_table
 from epochal.data.files.reading import Reading
 from epochal.data.grouping import with_groups
-from epochal.data.recipe import FILE, Recipe, column, flag, whole, word
+from epochal.data.recipe import FILE, Recipe
 from epochal.data.source import Known, Source
-from epochal.data.tables.frames import is_frame, is_pair, table_of_frame
+from epochal.data.tables.frames import is_frame, is_pair
+from epochal.data.tables.named import named_table
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.schema import Column, Encoder, LeftOut
 from epochal.data.tables.table import groups_of, weights_of, with_targets
@@ -284,26 +283,17 @@ def _table_of(
     reading: Reading,
 ) -> tuple[pa.Table, str, tuple[str, ...], int, int]:
     """The table, what it is called, notes, and where the texts and the targets are."""
-    notes: tuple[str, ...] = ()
     if isinstance(source, tuple) and len(source) == 2 and _are_texts(source[0]):
-        return _pair(*source, "text", "target"), "texts", notes, 0, 1
+        return _pair(*source, "text", "target"), "texts", (), 0, 1
     if is_pair(source) and len(source) == 2 and isinstance(source[1], (str, int)) and target is None:
         source, target = source
-    if isinstance(source, (str, Path)):
-        name = str(source)
-        if name.startswith("example:"):
-            table, notes = example(name.removeprefix("example:"))
-        else:
-            path = existing(source)
-            name = path.name
-            table, notes = read_table(path, reading, lambda names: [names[_text_column(text, names)]])
-    elif is_frame(source):
-        (table, notes), name = table_of_frame(source), "data frame"
-    else:
+    found = named_table(source, reading, text=lambda names: [names[_text_column(text, names)]])
+    if found is None:
         raise Refusal(
             "texts must be a path, a data frame, or a pair of sequences (texts, labels); "
             f"got {type(source).__name__}."
         )
+    table, name, notes = found
     names = table.column_names
     at = _text_column(text, names)
     if len(names) < 2:
@@ -374,10 +364,10 @@ TEXTS = Source(
     recognizes=lambda source: True,
     load=lambda source, asked, progress: text(source, **asked),
     options={
-        **dict.fromkeys(("text", "target", "groups", "sample_weight"), column),
-        **dict.fromkeys(("tokenizer", "task", "groups_from"), word),
-        **dict.fromkeys(("vocabulary", "max_length"), whole),
-        "lowercase": flag,
+        **dict.fromkeys(("text", "target", "groups", "sample_weight"), ColumnReference),
+        **dict.fromkeys(("tokenizer", "task", "groups_from"), str),
+        **dict.fromkeys(("vocabulary", "max_length"), int),
+        "lowercase": bool,
         **FILE,
     },
     reader="text",
