@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import epochal as ep
 from epochal.data.recipe import Recipe
+from epochal.data.registry import recipe_from_dict
 from epochal.settings import Settings
 from epochal.training.differences import differences
 from epochal.training.identity import identity
@@ -268,8 +269,8 @@ def test_other_versions_and_a_file_written_since_are_said(tmp_path: Path) -> Non
 def test_arrays_and_frames_have_no_recipe(table: Path) -> None:
     """Nor has a source that no words can say; a path is made absolute."""
     assert ep.load_data(([[1.0], [2.0], [3.0]], [0, 1, 0])).recipe is None
-    assert Recipe.of("load", table, {"target": object()}) is None
+    assert Recipe.of("load", {"target": str | int}, table, {"target": object()}) is None
     found = ep.load_data(table, drop=("x",)).recipe
     assert found is not None
     assert Path(found.source).is_absolute()
-    assert Recipe.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+    assert recipe_from_dict(json.loads(json.dumps(found.to_dict()))) == found

@@ -23,7 +23,7 @@ from epochal.choose.trial import Trial
 from epochal.curves import Curves
 from epochal.data import encode_new, encoder_from_dict, load, windows
 from epochal.data.rankings.ranking import rank_pairs
-from epochal.data.recipe import Recipe
+from epochal.data.registry import read_again, recipe_from_dict
 from epochal.data.texts.texts import text
 from epochal.models import Variables, shapes_of
 from epochal.models.starts import Initial, start_of
@@ -354,7 +354,7 @@ register(Kind("request", _request, _bad_request))
 
 def _bad_recipe(random: Random, good: dict[str, Any], work: Path) -> Case:
     value = mutated_json(random, good["data"].get("recipe", good["data"]))
-    return Case(lambda: summary(Recipe.from_dict(value).read()))
+    return Case(lambda: summary(read_again(recipe_from_dict(value))))
 
 
 register(Kind("recipe", _request, _bad_recipe))

@@ -13,6 +13,7 @@ from PIL import Image
 
 import epochal as ep
 from epochal.data import encode_new, encoder_from_dict
+from epochal.data.registry import read_again
 
 TRIALS = Path(__file__).parents[1] / "trials"
 RANDOM = np.random.default_rng(3)
@@ -248,7 +249,7 @@ def test_people_in_file_names_stay_on_one_side(people, tmp_path):
     for given in (pattern, r"s(\d+)_", r"^s\d+"):
         data = ep.load_data(people, groups_from=given)
         assert data.groups.tolist() == [*np.repeat(range(6), 2)] * 2
-        assert data.recipe.read().groups.tolist() == data.groups.tolist()
+        assert read_again(data.recipe).groups.tolist() == data.groups.tolist()
     assert not any("subjects" in note for note in data.notes)
     run = ep.fit(ep.MLP(2), data, epochs=1, batch_size=4, validation=0.3)
     assert apart(run, data.groups) and run.settings["split"] == "groups"
@@ -256,7 +257,7 @@ def test_people_in_file_names_stay_on_one_side(people, tmp_path):
     table.write_text("file,group\n" + "".join(f"{name},p{k % 5}\n" for k, name in enumerate(plain.names)))
     data = ep.load_data(people, groups_table=table)
     assert data.groups.tolist() == [k % 5 for k in range(24)]
-    assert data.recipe.read().groups.tolist() == data.groups.tolist()
+    assert read_again(data.recipe).groups.tolist() == data.groups.tolist()
     data = ep.load_data(people, groups_table={name: k // 6 for k, name in enumerate(plain.names)})
     assert data.groups.tolist() == [k // 6 for k in range(24)] and data.recipe is None
     with pytest.raises(ep.Refusal, match=r"matches 0 of 24, and not ill/s00_000\.png"):

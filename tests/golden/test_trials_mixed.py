@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from epochal import load_data as load
-from epochal.data.tables.new import encode_new
+from epochal.data import encode_new
 from epochal.data.values.date_forms import written_dates
 from epochal.errors import Refusal
 

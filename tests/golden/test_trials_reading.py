@@ -457,7 +457,7 @@ def test_standard_input_pipes_and_plans_of_tables(tmp_path):
     assert "96 of the 120 samples of pipe train" in run("plan", "pipe", "-b", 8).stdout
     thread.join()
     assert load(TRIALS / "collide.csv").recipe is not None
-    assert Recipe.of("load", "-", {}) is None
+    assert Recipe.of("load", {}, "-", {}) is None
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from epochal.choose import memory as choosing
 from epochal.choose.bench import Bench
 from epochal.choose.setting import Setting
 from epochal.choose.trial import Job
+from epochal.common import machine
 from epochal.engine import memory
 from epochal.settings import Settings
 
@@ -135,20 +136,27 @@ def test_what_is_free_is_known(tmp_path: Path) -> None:
     assert 2**20 < memory.bytes_available() < 2**50
     groups = tmp_path / "cgroup"
     groups.write_text("9:name=systemd:/\n4:memory:/a/b\n0::/c\n")
-    assert memory._of_group(groups, tmp_path / "sys") > 2**60
+    assert machine._of_group(groups, tmp_path / "sys") > 2**60
     first, second = tmp_path / "sys" / "memory" / "a", tmp_path / "sys" / "c"
     first.mkdir(parents=True)
     second.mkdir()
     (second / "memory.max").write_text("max\n")
     (second / "memory.current").write_text("7\n")
-    assert memory._of_group(groups, tmp_path / "sys") > 2**60
+    assert machine._of_group(groups, tmp_path / "sys") > 2**60
     (first / "memory.limit_in_bytes").write_text("1000\n")
     (first / "memory.usage_in_bytes").write_text("900\n")
     (first / "memory.stat").write_text("cache 300\ntotal_inactive_file 50\n")
-    assert memory._of_group(groups, tmp_path / "sys") == 150
+    assert machine._of_group(groups, tmp_path / "sys") == 150
     (second / "memory.max").write_text("500\n")
     (second / "memory.current").write_text("490\n")
-    assert memory._of_group(groups, tmp_path / "sys") == 10
+    assert machine._of_group(groups, tmp_path / "sys") == 10
+
+
+def test_there_is_one_reader_of_free_memory_and_one_counter_of_cores() -> None:
+    source = Path(ep.__file__).parent
+    for word in ("MemAvailable", "sched_getaffinity", "cpu_count"):
+        found = [path.name for path in source.rglob("*.py") if word in path.read_text(encoding="utf-8")]
+        assert found == ["machine.py"], word
 
 
 def test_a_device_tells_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,10 +44,10 @@ from epochal.choose.setting import Setting
 from epochal.choose.timing import Timer
 from epochal.choose.trial import Job, Trial
 from epochal.choose.words import said_time
+from epochal.common.machine import cores
 from epochal.common.metric_names import higher_is_better
 from epochal.common.waiting import side_by_side
 from epochal.errors import Refusal
-from epochal.training.lanes import cores
 
 __all__ = ["Adviser"]
 

@@ -24,6 +24,7 @@ from epochal.choose.setting import Setting
 from epochal.choose.store import Store
 from epochal.choose.trial import BROKEN, Interrupted, Job, Trial
 from epochal.choose.until import Until
+from epochal.common.machine import cores
 from epochal.common.waiting import PATIENCE_SECONDS, ended
 from epochal.curves import Curves
 from epochal.engine.lane import Evaluation, Lane, Source
@@ -34,7 +35,6 @@ from epochal.plan.column import Column
 from epochal.settings import Settings
 from epochal.training.describe import describe_settings
 from epochal.training.hosts import together
-from epochal.training.lanes import cores
 from epochal.training.loop import Control, curves_of
 from epochal.training.prepare import prepare
 from epochal.training.prepared import Prepared

@@ -33,6 +33,7 @@ from epochal.choose.store import Store
 from epochal.choose.timing import TimingCurve, measure
 from epochal.choose.trial import Job, Trial
 from epochal.choose.words import said_time
+from epochal.common.machine import cores
 from epochal.common.metric_names import higher_is_better
 from epochal.common.version import VERSION
 from epochal.common.waiting import side_by_side
@@ -42,7 +43,6 @@ from epochal.plan import Plan
 from epochal.runs.choices import keep_choice
 from epochal.settings import Settings
 from epochal.stopping import budgets
-from epochal.training.lanes import cores
 from epochal.training.loop import Control
 from epochal.training.program import program_digest
 from epochal.training.signatures import takes_options

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from epochal.common.faces import in_python
-from epochal.data.encoders import loader_of
+from epochal.data.registry import loader_of
 from epochal.training.progress import Display, display
 from epochal.training.progress.numbers import duration, thousands
 from epochal.training.progress.opening import dataset_lines

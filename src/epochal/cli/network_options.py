@@ -77,9 +77,7 @@ def _is_given(value: Any) -> bool:
 
 def _are_images(dataset: Dataset) -> bool:
     """Whether the axes of a sample are those of an image: of plain arrays that is assumed."""
-    from epochal.data.images.images import ImageEncoder
-
-    images = dataset.encoder is None or isinstance(dataset.encoder, ImageEncoder)
+    images = dataset.encoder is None or dataset.encoder.are_images
     return images and len(dataset.shape) in (2, 3)
 
 
@@ -175,7 +173,7 @@ def _layers(units: str) -> str:
 
 
 def _chosen(given: dict[str, Any], dataset: Dataset) -> Any:
-    from epochal.data.encoders import code_sizes
+    from epochal.data.encoder import code_sizes
     from epochal.models import embedded_shape
     from epochal.models.imported import NamedModel
 

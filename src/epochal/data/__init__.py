@@ -1,16 +1,18 @@
-"""Where do the samples live? Tables, arrays, examples, splits and scaling."""
+"""Samples: tables, arrays, images, series, texts, rankings and streams; splits and scaling."""
 
-from epochal.data.dataset import Dataset, Task
-from epochal.data.encoders import SampleEncoder, encoder_from_dict
+from epochal.data.dataset import Dataset
+from epochal.data.encoder import SampleEncoder, code_sizes
 from epochal.data.examples import EXAMPLES, example, write_example
 from epochal.data.files.read import read_table
 from epochal.data.files.reading import Reading
 from epochal.data.joined import joined
 from epochal.data.load import load
 from epochal.data.rankings.ranking import PairEncoder, rank_pairs
+from epochal.data.registry import encode_new, encoder_from_dict, loader_of
 from epochal.data.series.clock import Clock
+from epochal.data.series.encoder import WindowEncoder
 from epochal.data.series.timeline import Timeline, chronological, time_notes
-from epochal.data.series.windows import WindowEncoder, windows
+from epochal.data.series.windows import windows
 from epochal.data.split import Split, split, split_groups
 from epochal.data.standardize import (
     Scaling,
@@ -19,10 +21,10 @@ from epochal.data.standardize import (
     fit_scaling,
     fit_target_scaling,
 )
-from epochal.data.tables.new import encode_new
 from epochal.data.tables.rising import rising_note
 from epochal.data.tables.schema import Column, Encoder, LeftOut
 from epochal.data.tables.target import TASKS, class_words
+from epochal.data.task import Task
 from epochal.data.texts.texts import TextEncoder
 from epochal.data.texts.vocabulary import Vocabulary, fit_vocabulary
 from epochal.data.values.marks import MISSING
@@ -49,6 +51,7 @@ __all__ = [
     "WindowEncoder",
     "chronological",
     "class_words",
+    "code_sizes",
     "encode_new",
     "encoder_from_dict",
     "example",
@@ -58,6 +61,7 @@ __all__ = [
     "fit_vocabulary",
     "joined",
     "load",
+    "loader_of",
     "rank_pairs",
     "read_table",
     "rising_note",

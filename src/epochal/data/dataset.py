@@ -1,112 +1,29 @@
-"""What is a dataset: which samples, which task, and where did they come from?"""
+"""Samples in memory or where they can be read, with what was recognized about them."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.printable import one_line
 from epochal.common.views import view
+from epochal.data.encoder import SampleEncoder
 from epochal.data.images.pixel_arrays import in_fractions
-from epochal.data.labels import LABEL_TYPES, label_values
-from epochal.data.rows import is_array
-from epochal.data.typed import Damaged, built
+from epochal.data.recipe import Recipe
+from epochal.data.rows import Rows, is_array
+from epochal.data.task import Task
 
 if TYPE_CHECKING:
-    from epochal.data.encoders import SampleEncoder
-    from epochal.data.recipe import Recipe
-    from epochal.data.rows import Rows
     from epochal.data.series.timeline import Timeline
-    from epochal.data.tables.schema import Encoder
 
 
-__all__ = ["Dataset", "Task", "fingerprint"]
-
-TaskKind = Literal["binary", "multiclass", "multilabel", "regression"]
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is to be predicted: one of two classes, one of several, any number of labels, or numbers.
-
-    `classes` are the names of the classes, in the order of the class ids, or of the labels, in the order of
-    their columns; empty for regression.
-    `targets` is the number of target columns (more than one only for regression and labels).
-    `label_type` is NumPy's name of the type that the labels had, such as "int64" or "bool"; empty for text.
-
-    >>> Task("binary", ("no", "yes")).outputs, Task("multiclass", ("a", "b", "c")).outputs
-    (1, 3)
-    >>> Task("regression").outputs, Task("multilabel", ("a", "b"), 2).outputs
-    (1, 2)
-    >>> Task("binary", ("0", "1"), label_type="int64").labels
-    array([0, 1])
-    """
-
-    kind: TaskKind
-    classes: tuple[str, ...] = ()
-    targets: int = 1
-    label_type: str = ""
-
-    @property
-    def outputs(self) -> int:
-        """How many outputs the network has: one logit for two classes, one per class, or one per target."""
-        if self.kind in ("regression", "multilabel"):
-            return self.targets
-        return 1 if self.kind == "binary" else len(self.classes)
-
-    @property
-    def is_classification(self) -> bool:
-        """Whether targets are class ids."""
-        return self.kind in ("binary", "multiclass")
-
-    @property
-    def is_multilabel(self) -> bool:
-        """Whether targets are rows of 0 and 1, one for each label."""
-        return self.kind == "multilabel"
-
-    @property
-    def is_regression(self) -> bool:
-        """Whether targets are numbers."""
-        return self.kind == "regression"
-
-    @property
-    def labels(self) -> NDArray[Any]:
-        """The classes in the order of their ids, as values of the type that the target had."""
-        return label_values(self.classes, self.label_type)
-
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON object of it."""
-        return {
-            "kind": self.kind,
-            "classes": list(self.classes),
-            "targets": self.targets,
-            "label_type": self.label_type,
-        }
-
-    @staticmethod
-    def from_dict(value: Any) -> Task:
-        """The inverse of `to_dict`."""
-        task = built(Task, value)
-        names, least = task.classes, 0 if task.kind == "regression" else 2
-        most = {"regression": 2**31, "multilabel": len(names)}.get(task.kind, 1)
-        if (
-            not (most if task.is_multilabel else 1) <= task.targets <= most
-            or not least <= len(names) <= {"regression": 0, "binary": 2}.get(task.kind, len(names))
-            or len(set(names)) < len(names)
-        ):
-            raise Damaged(f"{task.kind} has {len(names):,} classes and {task.targets:,} targets")
-        if task.label_type not in LABEL_TYPES:
-            raise Damaged("task.label_type is none that there is")
-        try:
-            label_values(names, task.label_type)
-        except ValueError as error:
-            raise Damaged(f"its classes are not all of the type {task.label_type}") from error
-        return task
+__all__ = ["Dataset", "fingerprint"]
 
 
 @dataclass(frozen=True)
@@ -145,7 +62,7 @@ class Dataset:
     task: Task | None
     features: tuple[str, ...]
     continuous: NDArray[np.bool_]
-    encoder: Encoder | SampleEncoder | None
+    encoder: SampleEncoder | None
     target_name: str
     source: str
     notes: tuple[str, ...]
@@ -189,6 +106,11 @@ class Dataset:
     def dtype(self) -> np.dtype[Any]:
         """What the inputs are kept as: float32, float64, uint8 or int32."""
         return self.inputs.dtype
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of one sample's inputs."""
+        return math.prod(self.shape) * self.dtype.itemsize
 
     @property
     def standardize(self) -> bool:

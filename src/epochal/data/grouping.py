@@ -16,15 +16,37 @@ from numpy.typing import NDArray
 from epochal.data.dataset import Dataset
 from epochal.data.files.read import existing, read_table
 from epochal.data.files.reading import AS_FOUND
+from epochal.data.recipe import absolute
 from epochal.data.tables.frames import is_frame, table_of_frame
 from epochal.data.tables.pandas_columns import is_missing
 from epochal.errors import Refusal
 
-__all__ = ["by_pattern", "by_table", "numbered", "subjects_note", "with_groups"]
+__all__ = ["by_pattern", "by_table", "grouped", "numbered", "subjects_note", "with_groups"]
 
 _SUBJECT = re.compile(r"([A-Za-z]{1,10}[-_ ]?\d+)(?=[-_. /])")
 """What looks like a person, a device or a place that several samples come from: s01 in s01_003.png."""
 _SHOWN = 3
+
+
+def grouped(dataset: Dataset, table: Any = None, groups: Any = None) -> Dataset:
+    """The data set with groups that are told by a table of names, or by an array.
+
+    Raises:
+        Refusal: both of them, or a table for samples without names.
+    """
+    if table is None:
+        return replace(with_groups(dataset, groups, "told by groups"), recipe=None)
+    if groups is not None or dataset.groups is not None:
+        raise Refusal("groups_table tells the groups; leave groups and groups_from out.")
+    if not dataset.names:
+        raise Refusal(
+            "groups_table is for samples with names, the images of a folder; name a column with groups "
+            "(--groups), or give an array."
+        )
+    recipe, where = dataset.recipe, absolute(table)
+    if recipe is not None:
+        recipe = None if where is None else recipe.with_option("groups_table", where)
+    return replace(with_groups(dataset, by_table(dataset.names, table), "told by a table"), recipe=recipe)
 
 
 def with_groups(dataset: Dataset, values: Sequence[Any] | NDArray[Any], said: str) -> Dataset:

@@ -1,41 +1,19 @@
-"""Which dataset does a source hold: a path, an example's name, arrays or a frame?"""
+"""The data set that a path, arrays, a frame or another object holds."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from epochal.data.arrays.arrays import dataset_of_arrays, read_npy, read_npz
-from epochal.data.arrays.host import parts_on_host
-from epochal.data.columns import ColumnReference, resolve_all
+from epochal.data.columns import ColumnReference
 from epochal.data.dataset import Dataset
-from epochal.data.examples import example
-from epochal.data.files.read import existing, is_parquet, read_table
-from epochal.data.files.reading import Reading
-from epochal.data.grouping import by_table, with_groups
-from epochal.data.images.folder import holds_images
-from epochal.data.images.images import ImageOptions, Progress, read_folder
-from epochal.data.images.pixel_arrays import channels_last
-from epochal.data.recipe import Recipe, absolute
-from epochal.data.rows import FileRows
-from epochal.data.streams.hugging_face import dataset_of_hugging, is_hugging
-from epochal.data.streams.items import dataset_of_items, is_items
-from epochal.data.streams.large import rows_of_array, streams, streams_note
-from epochal.data.streams.parquet import converted, is_large
-from epochal.data.tables.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
-from epochal.data.tables.schema import Encoder
-from epochal.data.tables.table import TableOptions, dataset_of_table
-from epochal.errors import Refusal
+from epochal.data.grouping import grouped
+from epochal.data.registry import read
+from epochal.data.source import Progress
 
 __all__ = ["load"]
-
-ARRAY_SUFFIXES = (".npy", ".npz")
 
 
 def load(
@@ -112,189 +90,9 @@ def load(
     >>> load("example:iris").task.classes
     ('setosa', 'versicolor', 'virginica')
     """
-    if groups_table is not None or not isinstance(groups, str | int | None):
-        given = {name: value for name, value in locals().items() if name not in ("groups", "groups_table")}
-        return _grouped(load(**given), source, groups, groups_table)
-    source = parts_on_host(source)
-    options = TableOptions(
-        target,
-        task,
-        tuple(keep),
-        tuple(drop),
-        tuple(categorical),
-        tuple(numeric),
-        sample_weight,
-        groups,
-        decimal,
-        date_format,
-        groups_from,
-    )
-    if isinstance(source, Dataset):
-        return source
-    images = ImageOptions(resize, color, skip_bad)
-    reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet, decimal)
-    asked = {
-        **vars(options),
-        **vars(reading),
-        "resize": resize,
-        "color": color,
-        "skip_bad": skip_bad,
-    }
-    if isinstance(source, (str, Path)) and holds_images(Path(source).expanduser()):
-        folder = Path(source).expanduser()
-        _refuse_table_options(options, f'"{source}", a folder of images,', target=True)
-        return _again(read_folder(folder, images, task, progress, stream, groups_from), source, asked)
-    if images != ImageOptions():
-        raise Refusal(
-            "resize, color and skip_bad are about a folder of images; leave them out for other data."
-        )
-    if groups_from is not None and groups is None:
-        raise Refusal(
-            "groups_from finds groups in the names of files, or in a column of a table; name it: groups "
-            "(--groups COLUMN)."
-        )
-    if isinstance(source, (str, Path)):
-        found = _load_path(source, options, reading, stream, progress)
-        return _again(found, source, asked)
-    if is_hugging(source):
-        return dataset_of_hugging(source, options, workers=workers, progress=progress, stream=stream)
-    if is_frame(source):
-        return _load_frame(source, options)
-    if is_pair(source):
-        return _load_pair(source, options)
-    if (
-        isinstance(source, (tuple, list))
-        and 2 <= len(source) <= 3
-        and all(hasattr(a, "__len__") for a in source)
-    ):
-        _refuse_table_options(options, "arrays", target=True)
-        return _load_arrays(source, task, stream)
-    if is_items(source):
-        _refuse_table_options(options, type(source).__name__, target=True)
-        return dataset_of_items(source, task=task, workers=workers, progress=progress, stream=stream)
-    raise Refusal(
-        "data must be a path, example:NAME, arrays (X, y), a data frame with a target, or an object that "
-        "gives (inputs, target) by number; "
-        f"got {type(source).__name__}."
-    )
-
-
-def _grouped(found: Dataset, source: Any, groups: Any, table: Any) -> Dataset:
-    """The data set with groups that are told by a table of names or by an array."""
-    if table is None:
-        return with_groups(found, groups, "told by groups")
-    if groups is not None or found.groups is not None:
-        raise Refusal("groups_table tells the groups; leave groups and groups_from out.")
-    if not found.names:
-        raise Refusal(
-            "groups_table is for samples with names, the images of a folder; name a column with groups "
-            "(--groups), or give an array."
-        )
-    grouped = with_groups(found, by_table(found.names, table), "told by a table")
-    recipe, where = found.recipe, absolute(table)
-    if recipe is not None:
-        told = None if where is None else {**recipe.options, "groups_table": where}
-        recipe = None if told is None else replace(recipe, options=told)
-    return replace(grouped, recipe=recipe)
-
-
-def _again(found: Dataset, source: str | Path, asked: dict[str, Any]) -> Dataset:
-    """The data set with its recipe; another machine with another memory shall keep it where it is here."""
-    asked["stream"] = not isinstance(found.inputs, np.ndarray)
-    return replace(found, recipe=Recipe.of("load", source, asked))
-
-
-def _load_path(
-    source: str | Path,
-    options: TableOptions,
-    reading: Reading,
-    stream: bool | None,
-    progress: Progress | None,
-) -> Dataset:
-    name = str(source)
-    if name.startswith("example:"):
-        table, notes = example(name.removeprefix("example:"))
-        return dataset_of_table(table, options, name, notes)
-    path = existing(source)
-    if is_parquet(path) and is_large(path, stream):
-        return converted(path, options, progress)
-    suffix = path.suffix.lower()
-    if suffix in ARRAY_SUFFIXES:
-        _refuse_table_options(options, path.name, target=suffix == ".npz")
-        if suffix == ".npz":
-            return read_npz(path, options.task)
-        return read_npy(path, options.target, options.task, stream)
-    table, notes = read_table(path, reading, drop=lambda names: resolve_all(options.drop, names, "drop"))
-    named = table.column_names != [f"column {index + 1}" for index in range(table.num_columns)]
-    held = [table]
-    del table
-    found = dataset_of_table(held.pop(), options, path.name, notes, header=named)
-    assert isinstance(found.encoder, Encoder)
-    return replace(found, encoder=replace(found.encoder, missing=reading.marks))
-
-
-def _load_arrays(source: Sequence[Any], task: str | None, stream: bool | None) -> Dataset:
-    """`(X, y)` or `(X, y, sample_weight)`; a large X, or one that is mapped from a file, may be streamed."""
-    inputs = source[0]
-    if not isinstance(inputs, np.ndarray) or inputs.ndim < 2 or inputs.dtype.kind not in "buif":
-        return dataset_of_arrays(*source, task=task)
-    values = 1 if inputs.dtype == np.uint8 and inputs.ndim > 2 else 4
-    if not streams(inputs.size * values, stream):
-        return dataset_of_arrays(*source, task=task)
-    inputs, moved = channels_last(inputs)
-    rows = rows_of_array(inputs)
-    where = rows.path.name if isinstance(rows, FileRows) else "the array"
-    said = (*moved, streams_note(rows, where))
-    return dataset_of_arrays(rows, *source[1:], task=task, source=where, said=said)
-
-
-def _load_pair(source: tuple[Any, ...], options: TableOptions) -> Dataset:
-    """`(frame, "target")` or `(frame, y)`, and perhaps sample weights in the same ways."""
-    table, notes = _frame_table(source[0], options)
-    chosen: dict[str, Any] = {}
-    beside: list[str] = []
-    for role, values in zip(ROLES, source[1:], strict=False):
-        if values is None and role == "sample_weight":
-            continue
-        if isinstance(values, (str, int)):
-            chosen[role] = values
-            continue
-        name, column = column_beside(table, role, values)
-        while name in table.column_names:
-            name = f"{name}_"
-        table = table.append_column(name, column)
-        chosen[role] = name
-        beside.append(name)
-    return dataset_of_table(table, replace(options, **chosen), "data frame", notes, beside=beside)
-
-
-def _load_frame(frame: Any, options: TableOptions) -> Dataset:
-    """A frame with its target among the columns: the last one by default, whatever the index adds."""
-    table, notes = _frame_table(frame, options)
-    among = frame.shape[1] if getattr(frame, "ndim", 0) == 2 and frame.shape[1] else None
-    return dataset_of_table(table, options, "data frame", notes, among=among)
-
-
-def _frame_table(frame: Any, options: TableOptions) -> tuple[pa.Table, tuple[str, ...]]:
-    """The table of a frame, with the levels of its index that have a role."""
-    roles = {
-        str(one) for one in (options.target, options.sample_weight, options.groups) if isinstance(one, str)
-    }
-    return table_of_frame(frame, lambda names: resolve_all(options.drop, names, "drop"), index=roles)
-
-
-def _refuse_table_options(options: TableOptions, source: str, *, target: bool) -> None:
-    """Arrays are taken as they are, so options that choose columns can't do anything."""
-    for role in (
-        "keep",
-        "drop",
-        "categorical",
-        "numeric",
-        "sample_weight",
-        "groups",
-        "decimal",
-        "date_format",
-        *(("target",) if target else ()),
-    ):
-        if getattr(options, role):
-            raise Refusal(f"{role} chooses columns of a table; {source} is taken as it is. Use a data frame.")
+    asked = locals().copy()
+    for name in ("source", "progress", "groups_table"):
+        asked.pop(name)
+    if groups_table is None and isinstance(groups, str | int | None):
+        return read("load", source, asked, progress)
+    return grouped(read("load", source, {**asked, "groups": None}, progress), groups_table, groups)

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from epochal.data.rows import Rows
 from epochal.errors import Refusal
 
-__all__ = ["Scaling", "TargetScaling", "first_missing", "fit_scaling", "fit_target_scaling"]
+__all__ = [
+    "Scaling",
+    "TargetScaling",
+    "first_missing",
+    "fit_scaling",
+    "fit_target_scaling",
+    "refuse_missing_values",
+]
 
 _BLOCK_VALUES = 1 << 20
 
@@ -221,6 +228,16 @@ def first_missing(inputs: NDArray[Any] | Rows) -> int | None:
         if missing.any():
             return int(rows.start) + int(np.argmax(missing))
     return None
+
+
+def refuse_missing_values(inputs: NDArray[Any] | Rows, first: int = 0) -> None:
+    """Refuse missing values, which no scaling fills; `first` samples came before."""
+    row = first_missing(inputs)
+    if row is not None:
+        raise Refusal(
+            "the inputs must have no missing values (NaN), which only a training that standardizes them can "
+            f"fill; got one in row {first + row + 1:,}."
+        )
 
 
 def _blocks(inputs: NDArray[Any] | Rows) -> Iterator[slice]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import jax
 
+from epochal.common.machine import cores
 from epochal.errors import Refusal
 
 __all__ = ["factorizations", "in_turn"]
@@ -64,7 +65,7 @@ def _threads() -> int:
     for name in ("PJRT_NPROC", "NPROC"):
         if os.environ.get(name, "").isdigit():
             return int(os.environ[name])
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores()
 
 
 @dataclass(frozen=True)

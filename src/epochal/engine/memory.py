@@ -7,13 +7,12 @@ gathered samples) is a straight line once it outweighs all else, so few compilat
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jax
 
+from epochal.common.machine import ENDLESS, free_memory
 from epochal.engine.optimizers import Optimizer
 from epochal.models import Variables
 
@@ -41,8 +40,6 @@ SMALL = 256
 SAFE = 20.0
 """How many times the estimate from a small batch must fit, so that it is enough."""
 
-_ENDLESS = 2**62
-
 
 def bytes_needed(lane: Lane) -> int:
     """The memory that a lane's program takes while it runs: arguments, results and what lies between.
@@ -62,16 +59,13 @@ def bytes_needed(lane: Lane) -> int:
 
 
 def bytes_available() -> int:
-    """The free memory of the device that trains; without a figure from it, the device counts as endless.
-
-    On a CPU it is what the system calls available, or what is left of the limit of a control group.
-    """
+    """The free memory of the device that trains; without a figure from it, the device counts as endless."""
     device = jax.local_devices()[0]
     if device.platform == "cpu":
-        return min(_of_system(), _of_group(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")))
+        return free_memory()
     stats = device.memory_stats() or {}
     if "bytes_limit" not in stats:
-        return _ENDLESS
+        return ENDLESS
     return max(0, int(stats["bytes_limit"]) - int(stats.get("bytes_in_use", 0)))
 
 
@@ -159,64 +153,6 @@ def besides(lane: Lane) -> int:
     """What a lane needs besides its arguments, which are on the device before it runs."""
     stats = _stats(lane)
     return 0 if stats is None else bytes_needed(lane) - int(stats.argument_size_in_bytes)
-
-
-def _of_system() -> int:
-    """The memory that Linux calls available, elsewhere the free pages."""
-    try:
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return 1024 * int(line.split()[1])
-    except (OSError, ValueError, IndexError):
-        pass
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return _ENDLESS
-
-
-def _of_group(membership: Path, root: Path) -> int:
-    """What the control groups of this process (version 1 or 2) and those above them leave; else endless."""
-    try:
-        lines = membership.read_text(encoding="ascii").splitlines()
-    except (OSError, ValueError):
-        return _ENDLESS
-    left = _ENDLESS
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers == "":
-            folder, names = root / path.lstrip("/"), ("memory.max", "memory.current", "inactive_file")
-        elif "memory" in controllers.split(","):
-            folder, names = root / "memory" / path.lstrip("/"), _FIRST_VERSION
-        else:
-            continue
-        for place in (folder, *folder.parents):
-            limit, used = _number(place / names[0]), _number(place / names[1])
-            if limit is not None and used is not None:
-                left = min(left, max(0, limit - used + _reclaimable(place / "memory.stat", names[2])))
-            if place == root:
-                break
-    return left
-
-
-_FIRST_VERSION = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-
-
-def _number(path: Path) -> int | None:
-    """The number in a file; None if there is none ("max")."""
-    try:
-        return int(path.read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return None
-
-
-def _reclaimable(path: Path, name: str) -> int:
-    """Bytes of files that are held in memory, counted as used and given up where they are in the way."""
-    try:
-        rows = dict(line.split() for line in path.read_text(encoding="ascii").splitlines())
-        return int(rows.get(name, 0))
-    except (OSError, ValueError):
-        return 0
 
 
 def bytes_said(count: float) -> str:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.data.streams.large import free_memory
+from epochal.common.machine import free_memory
 from epochal.errors import Refusal, require
 
 __all__ = ["Stored", "opened_keras"]

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from epochal.curves import Curves
 from epochal.data import Scaling, TargetScaling, Vocabulary, encoder_from_dict
-from epochal.data.encoders import code_sizes
+from epochal.data.encoder import code_sizes
 from epochal.data.tables.levels import LevelScaling
 from epochal.data.typed import Damaged
 from epochal.common.metric_names import declare

@@ -15,14 +15,15 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.data import WindowEncoder, encode_new
+from epochal.data import encode_new
+from epochal.data.standardize import refuse_missing_values
 from epochal.data.tables.beside import columns_beside
-from epochal.data.images.images import ImageEncoder
 from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.engine.determinism import options_for
 from epochal.engine.evaluate import forward
 from epochal.errors import Refusal
 from epochal.models import Model, Variables, computing_in, label_probabilities, probabilities, settled
+from epochal.runs.blocks import block_rows, blocks, padded_call
 from epochal.runs.overlap import overlap_of
 from epochal.runs.prediction import Prediction
 from epochal.common.waiting import interruptible
@@ -100,19 +101,30 @@ def pointed(beside: Any) -> list[str]:
 def outputs_of(run: Run, dataset: Dataset, parameters: str = "best") -> list[NDArray[np.float64]]:
     """What the network of each repeat puts out for samples that were encoded for it."""
     assert run.model is not None
-    settled(run.model, [dataset.inputs])
-    call, parts = compiled_forward(run, run.model), _parts(run, dataset)
-    found = []
-    for fitted in run.fitted:
-        inputs = dataset.inputs if fitted.scaling is None else fitted.scaling.apply(dataset.inputs)
-        if inputs.dtype == np.float64:
-            inputs = np.asarray(inputs[:], np.float32)
-        variables: Variables = getattr(fitted, parameters)
-        outputs = interruptible(
-            lambda: [np.asarray(call(variables, inputs[part]), np.float64) for part in parts]  # noqa: B023
-        )
-        found.append(np.concatenate(outputs))
-    return found
+    inputs, model = dataset.inputs, run.model
+    streamed = not isinstance(inputs, np.ndarray)
+    call, most = compiled_forward(run, model), block_rows(model, dataset.sample_bytes)
+    found: list[list[NDArray[np.float64]]] = [[] for _ in run.fitted]
+
+    def compute(samples: NDArray[np.int64]) -> None:
+        block = inputs[samples]
+        if streamed:
+            settled(model, [block])
+            if any(fitted.scaling is None for fitted in run.fitted):
+                refuse_missing_values(block, int(samples[0]))
+        for outputs, fitted in zip(found, run.fitted, strict=True):
+            scaled = block if fitted.scaling is None else fitted.scaling.apply(block)
+            scaled = scaled.astype(np.float32, copy=False) if scaled.dtype == np.float64 else scaled
+            outputs.append(padded_call(call, getattr(fitted, parameters), scaled, most))
+
+    if not streamed:
+        settled(model, [inputs])
+    for part in _parts(run, dataset):
+        for samples in blocks(part, most):
+            interruptible(functools.partial(compute, samples))
+    if not isinstance(inputs, np.ndarray):
+        inputs.close()
+    return [np.concatenate(outputs) for outputs in found]
 
 
 def _parts(run: Run, dataset: Dataset) -> list[NDArray[np.int64]]:
@@ -154,11 +166,13 @@ def read_samples(
         partial: whether targets may be missing in some rows of a table, and are then -1 or NaN there.
         reading: what is said about how a file is read; the rest is recognized.
     """
-    encoder = run.encoder.looking_ahead() if ahead and isinstance(run.encoder, WindowEncoder) else run.encoder
+    encoder = run.encoder
+    if ahead and encoder is not None:
+        encoder = encoder.looking_ahead()
     if skip_bad:
-        if not isinstance(encoder, ImageEncoder):
+        if encoder is None or not encoder.are_images:
             raise Refusal("skip_bad is about images; the run was trained on other data. Leave it out.")
-        encoder = replace(encoder, skip_bad=True)
+        encoder = encoder.skipping_bad()
     return encode_new(
         encoder,
         data,
@@ -169,6 +183,7 @@ def read_samples(
         finite=any(fitted.scaling is None for fitted in run.fitted),
         partial=partial,
         reading=reading,
+        stream=True if run.settings.get("stream") is True else None,
     )
 
 

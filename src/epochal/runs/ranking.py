@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from epochal.data import PairEncoder, encode_new
+from epochal.data.rankings.ranking import items_of
 from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.errors import Refusal
 from epochal.common.faces import of_new_data
 from epochal.models import Pairwise
+from epochal.runs.blocks import block_rows, blocks, padded_call
 from epochal.runs.csv_file import write_table
 from epochal.runs.predict import compiled_forward, inputs_beside, pointed
 from epochal.runs.prediction import table_beside
@@ -109,7 +111,7 @@ def rank(
     groups: NDArray[np.int64] | None = None
     names: list[str] = []
     if isinstance(run.encoder, PairEncoder):
-        items, groups, names = run.encoder.items(data, reading)
+        items, groups, names = items_of(run.encoder, data, reading)
     else:
         shape = tuple(run.data["shape"])[1:]
         items = encode_new(None, data, task=run.task, shape=shape, dtype=run.data["dtype"])
@@ -122,9 +124,15 @@ def rank(
             )
     call = compiled_forward(run, run.model.model)
     scores = []
+    most = block_rows(run.model.model, items.sample_bytes)
     for fitted in run.fitted:
         inputs = items.inputs if fitted.scaling is None else fitted.scaling.apply(items.inputs)
-        scores.append(np.asarray(call(getattr(fitted, parameters), inputs), np.float64).reshape(-1))
+        variables = getattr(fitted, parameters)
+        found = [
+            padded_call(call, variables, inputs[block], most)
+            for block in blocks(np.arange(items.samples), most)
+        ]
+        scores.append(np.concatenate(found).reshape(-1))
     own = np.zeros(items.samples, np.int64) if groups is None else groups
     per_repeat = np.stack([each - _mean_of_group(each, own) for each in scores])
     mean = per_repeat.mean(axis=0)

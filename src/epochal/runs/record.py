@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.curves import Curves, PrecisionRecall, Summary, Verdict, precision_recall, summarize
-from epochal.data import Encoder, SampleEncoder, Scaling, TargetScaling, Task, Vocabulary
-from epochal.data.encoders import loader_of
+from epochal.data import SampleEncoder, Scaling, TargetScaling, Task, Vocabulary
+from epochal.data.registry import loader_of
 from epochal.common.metric_names import label_of
 from epochal.errors import Refusal
 from epochal.common.faces import in_python
@@ -120,7 +120,7 @@ class Run:
     """By part: "validation" and "test", where there are any."""
     data: dict[str, Any]
     """A description of the data: source, features, notes, fingerprint."""
-    encoder: Encoder | SampleEncoder | None
+    encoder: SampleEncoder | None
     conditions: dict[str, Any]
     """Versions, device, date: what the figures were measured under."""
     baseline: dict[str, list[float]] = field(default_factory=dict)

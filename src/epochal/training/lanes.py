@@ -7,7 +7,6 @@ side, none of which waits for another. The devices of a group share each batch.
 from __future__ import annotations
 
 import functools
-import os
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -15,11 +14,12 @@ from typing import Any
 import jax
 import numpy as np
 
+from epochal.common.machine import cores
 from epochal.errors import Refusal
 from epochal.models import Model, shapes_of
 from epochal.training.hosts import together
 
-__all__ = ["Lanes", "check_devices", "cores", "lanes_for", "parameters_of"]
+__all__ = ["Lanes", "check_devices", "lanes_for", "parameters_of"]
 
 SMALL_UPDATE = 2**20
 """Multiplications of an update (batch times parameters) up to which one core is enough for a program."""
@@ -135,10 +135,3 @@ def groups_of(repeats: int, devices: int) -> tuple[int, int]:
 def parameters_of(model: Model, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
     """How many parameters a model has for samples of that shape."""
     return sum(leaf.size for leaf in jax.tree.leaves(shapes_of(model, shape, dtype)))
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

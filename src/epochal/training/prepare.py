@@ -20,7 +20,7 @@ from epochal.data import (
     Dataset,
     Task,
 )
-from epochal.data.encoders import code_sizes
+from epochal.data.encoder import code_sizes
 from epochal.data.streams.iterators import EndlessRows
 from epochal.engine.memory import state_bytes
 from epochal.engine.rules import Never, Rule

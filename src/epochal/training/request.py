@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from epochal.data import Dataset, load
-from epochal.data.recipe import EXAMPLE, Recipe
+from epochal.data.recipe import EXAMPLE
+from epochal.data.registry import read_again, recipe_from_dict
 from epochal.engine.schedules import Schedule
 from epochal.errors import Refusal
 from epochal.settings import Settings
@@ -157,7 +158,7 @@ def _read_data(
     if given_in_words(written) is not None:
         return given
     try:
-        recipe = Recipe.from_dict(written)
+        recipe = recipe_from_dict(written)
     except Refusal as error:
         raise damaged(f"data: {str(error).rstrip('.')}") from None
     except WRONG:
@@ -167,7 +168,7 @@ def _read_data(
             f'the data of the run must be where they were, "{shown(recipe.source)}"; nothing is there. Say '
             "where they are now: --data PATH, or epochal.resume(folder, data=path)."
         )
-    return recipe.read(given, progress)
+    return read_again(recipe, given, progress)
 
 
 def _there(source: str) -> bool:

@@ -28,9 +28,9 @@ from epochal.data import (
     time_notes,
 )
 from epochal.data.copies import whole_groups
-from epochal.data.encoders import code_sizes
+from epochal.data.encoder import code_sizes
+from epochal.data.registry import read, recognized
 from epochal.data.rows import ArrayRows
-from epochal.data.streams.iterators import dataset_of_iterator, is_iterator
 from epochal.data.streams.large import streams_note
 from epochal.data.tables.levels import fit_levels
 from epochal.engine.memory import device_memory
@@ -232,9 +232,10 @@ class Gathered:
         model: Any = None,
     ) -> Gathered:
         """Read, split and scale the data; `state` says what one repeat will take besides, in bytes."""
-        if is_iterator(data):
+        if not isinstance(data, Dataset) and recognized(data).endless:
             check_endless(settings)
-            dataset = dataset_of_iterator(data, settings.validation, settings.task)
+            asked = {"task": settings.task, "validation": settings.validation}
+            dataset = read("load", data, asked)
         else:
             dataset = as_dataset(data, settings.task, settings.stream, settings.workers)
         dataset = placed(dataset, settings.stream, state)

@@ -1,4 +1,4 @@
-"""Which samples do plain arrays hold, in memory or in .npy and .npz files?"""
+"""The samples of plain arrays, in memory or in .npy and .npz files."""
 
 from __future__ import annotations
 
@@ -15,16 +15,25 @@ from numpy.typing import NDArray
 from epochal.data.arrays.objects import of_objects
 from epochal.data.arrays.targets import array_targets, check_numbers, label_names, same_length
 from epochal.data.columns import ColumnReference, default_name, resolve
-from epochal.data.dataset import Dataset, Task, fingerprint
+from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.files.npy import Archive, npy_header, open_npz, read_array
 from epochal.data.images.pixel_arrays import channels_last, channels_of, described
 from epochal.data.rows import FileRows, Rows, sampled
 from epochal.data.streams.large import streams, streams_note
 from epochal.data.tables.table import weights_of
+from epochal.data.task import Task
 from epochal.data.values.rounding import FEW_VALUES, LARGEST, kept_float
 from epochal.errors import Refusal
 
-__all__ = ["dataset_of_arrays", "inputs_of_array", "read_npy", "read_npz"]
+__all__ = [
+    "INPUT_KEYS",
+    "TARGET_KEYS",
+    "arrays_of_file",
+    "dataset_of_arrays",
+    "inputs_of_array",
+    "read_npy",
+    "read_npz",
+]
 
 _BLOCK_VALUES = 1 << 20
 INPUT_KEYS = ("X", "x", "inputs", "data")
@@ -278,3 +287,19 @@ def _member(held: Archive, keys: tuple[str, ...], path: Path, role: str) -> NDAr
     raise Refusal(
         f"{path.name} must have the {role} as {' or '.join(keys)}; got {', '.join(held.names) or 'nothing'}."
     )
+
+
+def arrays_of_file(path: Path) -> tuple[Any, Any, Any]:
+    """Inputs, and targets and sample weights where the file has them."""
+    if path.suffix.lower() == ".npy":
+        return read_array(path), None, None
+    with open_npz(path) as held:
+        inputs, targets, weights = (
+            next((held[key] for key in keys if key in held), None)
+            for keys in (INPUT_KEYS, TARGET_KEYS, WEIGHT_KEYS)
+        )
+        if inputs is None:
+            raise Refusal(
+                f"{path.name} must have the inputs as {' or '.join(INPUT_KEYS)}; got {', '.join(held.names)}."
+            )
+    return inputs, targets, weights

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from epochal.data.streams.large import MEMORY_SHARE, free_memory
+from epochal.common.machine import free_memory
+from epochal.data.streams.large import MEMORY_SHARE
 from epochal.errors import Refusal
 
 __all__ = ["on_host", "parts_on_host"]

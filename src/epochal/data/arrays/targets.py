@@ -9,10 +9,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from epochal.data.arrays.objects import of_objects
-from epochal.data.dataset import Task
 from epochal.data.tables.known_labels import known_ids
 from epochal.data.tables.pandas_columns import is_missing
 from epochal.data.tables.target import class_ids, recognize_task, target_numbers
+from epochal.data.task import Task
 from epochal.errors import Refusal
 
 __all__ = ["array_targets", "check_numbers", "label_names", "same_length"]

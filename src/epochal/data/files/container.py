@@ -11,15 +11,16 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
 
+from epochal.data.files.content import Content
+from epochal.data.files.workbook import text_of_sheet
 from epochal.errors import Refusal
 
-__all__ = ["PACKING_ERRORS", "Content", "head_of", "is_stream", "kept_stream", "unpack"]
+__all__ = ["PACKING_ERRORS", "head_of", "is_stream", "kept_stream", "unpack"]
 
 PACKING_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, pa.ArrowException)
 """What a damaged file raises while it is unpacked."""
@@ -78,22 +79,6 @@ _ZIP_PARTS = (
     ("ppt/", "a presentation"),
     ("META-INF/MANIFEST.MF", "a Java archive"),
 )
-
-
-@dataclass(frozen=True)
-class Content:
-    """A text that may be opened again and again, however it is packed.
-
-    `plain` is the path where the bytes lie as they are; `size` counts the bytes on the disk.
-    """
-
-    name: str
-    size: int
-    open: Callable[[], IO[bytes]]
-    plain: Path | None = None
-    notes: tuple[str, ...] = ()
-    encoding: str | None = None
-    """Known where the text was made here."""
 
 
 _STREAMS: dict[str, Path] = {}
@@ -165,8 +150,6 @@ def unpack(path: Path, sheet: str | int | None = None) -> Content:
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _of_zip(path, sheet)
     if head.startswith(_OLE):
-        from epochal.data.files.workbook import text_of_sheet
-
         return text_of_sheet(path, sheet)
     if sheet is not None:
         raise Refusal(f"sheet is about workbooks (.xlsx, .xls, .ods); {name} is none. Leave it out.")
@@ -212,8 +195,6 @@ def _of_zip(path: Path, sheet: str | int | None) -> Content:
     except (*PACKING_ERRORS, RuntimeError, NotImplementedError, KeyError) as error:
         raise unreadable(path.name, error) from error
     if any(part in names for part in _BOOK_PARTS) or "opendocument.spreadsheet" in kind:
-        from epochal.data.files.workbook import text_of_sheet
-
         return text_of_sheet(path, sheet)
     for part, said in _ZIP_PARTS:
         if any(one.startswith(part) for one in names):

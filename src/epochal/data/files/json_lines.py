@@ -8,7 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.json as pa_json
 
-from epochal.data.files.container import PACKING_ERRORS, Content, unreadable
+from epochal.data.files.container import PACKING_ERRORS, unreadable
+from epochal.data.files.content import Content
 from epochal.errors import Refusal
 
 __all__ = ["is_json", "read_json"]

@@ -17,10 +17,12 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.data.streams.large import free_memory
+from epochal.common.machine import free_memory
 from epochal.errors import Refusal
 
-__all__ = ["Archive", "Header", "npy_header", "open_npz", "read_array"]
+__all__ = ["ARRAY_SUFFIXES", "Archive", "Header", "npy_header", "open_npz", "read_array"]
+
+ARRAY_SUFFIXES = (".npy", ".npz")
 
 _BLOCK_BYTES = 1 << 22
 _DIMENSIONS = 32

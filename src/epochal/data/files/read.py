@@ -9,7 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from epochal.data.files.container import Content, head_of, is_stream, kept_stream, unpack
+from epochal.data.files.container import head_of, is_stream, kept_stream, unpack
+from epochal.data.files.content import Content
 from epochal.data.files.json_lines import is_json, read_json
 from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.files.sniff import Dialect, sniff

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from epochal.data.columns import default_name, unique_names
-from epochal.data.files.container import Content
+from epochal.data.files.content import Content
 from epochal.data.files.header import is_number, is_title, is_total, is_units, looks_like_header, marks_names
 from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.files.survey import SAMPLE_BYTES, survey

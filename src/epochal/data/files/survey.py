@@ -6,7 +6,8 @@ import codecs
 import re
 from dataclasses import dataclass
 
-from epochal.data.files.container import PACKING_ERRORS, Content, unreadable
+from epochal.data.files.container import PACKING_ERRORS, unreadable
+from epochal.data.files.content import Content
 from epochal.data.files.encodings import ASSUMED, guess, marked, wide
 from epochal.errors import Refusal
 

@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pc_csv
 
-from epochal.data.files.container import PACKING_ERRORS, Content
+from epochal.data.files.container import PACKING_ERRORS
+from epochal.data.files.content import Content
 from epochal.data.files.reading import Reading
 from epochal.data.files.sniff import DELIMITERS, Dialect
 from epochal.data.files.tidy import shrink_batches

@@ -8,7 +8,7 @@ import io
 from pathlib import Path
 from typing import Any
 
-from epochal.data.files.container import Content
+from epochal.data.files.content import Content
 from epochal.errors import Refusal, did_you_mean, require
 
 __all__ = ["text_of_sheet"]

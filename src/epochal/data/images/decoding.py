@@ -13,15 +13,13 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.common.machine import cores
 from epochal.data.images.levels import Levels
 from epochal.data.images.pixels import Unreadable, believing_no_bombs, pixels
-from epochal.data.streams.items import cores
+from epochal.data.source import Progress
 from epochal.data.streams.workers import Workers
 
-__all__ = ["Decoding", "ImageFiles", "Progress", "decoded_images", "digest_of", "in_threads"]
-
-Progress = Callable[[str, int, int], None]
-"""What hears how far something is that takes long: (what, done, of how many)."""
+__all__ = ["Decoding", "ImageFiles", "decoded_images", "digest_of", "in_threads"]
 
 _BLOCK = 256
 """Images between two words about progress."""

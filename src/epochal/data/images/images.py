@@ -1,72 +1,33 @@
-"""The samples of a folder of images, and how new images are read in the same way."""
+"""The data set of a folder of images, and how new images are read in the same way."""
 
 from __future__ import annotations
 
-import hashlib
-import math
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.data.dataset import Dataset, Task, fingerprint
-from epochal.data.files.reading import AS_FOUND, Reading
+from epochal.data.arrays.new import new_arrays
+from epochal.data.dataset import Dataset, fingerprint
+from epochal.data.encoder import SampleEncoder
+from epochal.data.files.npy import ARRAY_SUFFIXES
 from epochal.data.grouping import by_pattern, subjects_note, with_groups
-from epochal.data.images.decoding import Decoding, ImageFiles, Progress, decoded_images, digest_of, in_threads
-from epochal.data.images.folder import Listing, classes_in, images_in, shown
-from epochal.data.images.levels import Counts, Levels
-from epochal.data.images.pixels import SUFFIXES, Header, Unreadable, believing_no_bombs, counts, header
-from epochal.data.streams.items import ItemRows, cores
-from epochal.data.streams.large import streams, streams_note
+from epochal.data.images.folder import Listing, classes_in, holds_images, images_in, shown
+from epochal.data.images.levels import Levels
+from epochal.data.images.pixels import SUFFIXES
+from epochal.data.images.read import ImageOptions, Images, read_images
+from epochal.data.source import Known, Progress, Source, chosen, refuse_columns
+from epochal.data.streams.large import streams_note
+from epochal.data.task import Task
 from epochal.data.typed import Damaged, built
 from epochal.errors import Refusal
 
-__all__ = ["ImageEncoder", "ImageOptions", "Progress", "is_image", "read_folder"]
+__all__ = ["IMAGES", "ImageEncoder", "is_image", "new_images", "read_folder"]
 
 _TARGET = "class"
-_LARGEST_SUGGESTED = 128
-_NAMED = 3
-"""How many bad images are named."""
-
-_T = TypeVar("_T")
-
-
-_MOST_PIXELS = 2**24
-"""Pixels to which an image may be brought: 4096 × 4096. One is held in memory many times over."""
-
-
-@dataclass(frozen=True)
-class ImageOptions:
-    """How images are read.
-
-    Args:
-        resize: the height and width to which all are brought; their own by default.
-        color: whether they are read as RGB; by default if at least one has colors.
-        skip_bad: whether images that can't be read are left out, and counted, instead of being refused.
-    """
-
-    resize: tuple[int, int] | None = None
-    color: bool | None = None
-    skip_bad: bool = False
-
-    def __post_init__(self) -> None:
-        if self.resize is None:
-            return
-        size = self.resize
-        if (
-            not isinstance(size, tuple)
-            or len(size) != 2
-            or not all(isinstance(side, int) and not isinstance(side, bool) and side >= 1 for side in size)
-        ):
-            raise Refusal(f"resize must be (height, width) in whole pixels, at least 1 each; got {size!r}.")
-        if size[0] * size[1] > _MOST_PIXELS:
-            raise Refusal(
-                f"resize must make images of at most {_MOST_PIXELS:,} pixels; got {size[0]:,} × {size[1]:,}."
-            )
 
 
 def is_image(path: Path) -> bool:
@@ -94,7 +55,7 @@ def read_folder(
     if task not in (None, "classification", kind):
         raise Refusal(f'task must be "{kind}" for {len(classes)} folders, each a class; got "{task}".')
     known = Task(kind, classes)
-    read = _read(listing, options, progress, stream=stream)
+    read = read_images(listing, options, progress, stream=stream)
     labels = read.labels(classes)
     counts = np.bincount(labels, minlength=len(classes))
     if not counts.all():
@@ -106,7 +67,8 @@ def read_folder(
     )
     each = ", ".join(f"{name}: {count:,}" for name, count in list(zip(classes, counts, strict=True))[:10])
     said = f"{len(classes)} classes, a folder each ({each}{', …' if len(classes) > 10 else ''})."
-    notes = (said, *read.notes, *_repeated(read, labels, classes))
+    stays = () if isinstance(read.inputs, np.ndarray) else (streams_note(read.inputs, "their files"),)
+    notes = (said, *read.notes, *stays, *_repeated(read, labels, classes))
     found = _dataset(read, encoder, labels, f"{folder.name or folder}", notes)
     if groups_from is not None:
         values = by_pattern(read.listing.names, groups_from)
@@ -114,7 +76,7 @@ def read_folder(
     return replace(found, notes=(*found.notes, *subjects_note(read.listing.names)))
 
 
-def _repeated(read: _Images, labels: NDArray[np.int32], classes: Sequence[str]) -> tuple[str, ...]:
+def _repeated(read: Images, labels: NDArray[np.int32], classes: Sequence[str]) -> tuple[str, ...]:
     """A note on images whose pixels are those of another one, above all of another class."""
     members: dict[bytes, list[int]] = {}
     for index, mark in enumerate(read.marks):
@@ -138,8 +100,11 @@ def _repeated(read: _Images, labels: NDArray[np.int32], classes: Sequence[str]) 
 
 
 @dataclass(frozen=True)
-class ImageEncoder:
-    """Reads new images as those that a network was trained on."""
+class ImageEncoder(SampleEncoder):
+    """How images are read, for new ones as for those that a network was trained on."""
+
+    kind: ClassVar[str] = "images"
+    are_images: ClassVar[bool] = True
 
     shape: tuple[int, int, int]
     """Height, width and channels."""
@@ -155,41 +120,14 @@ class ImageEncoder:
         """Pixels are seen as 0 to 1, and not standardized unless the user says."""
         return False
 
-    def encode_new(
-        self,
-        source: Any,
-        reading: Reading = AS_FOUND,
-    ) -> Dataset:
-        """The images of a folder (with or without a folder for each class), of one file, or of arrays."""
-        if not isinstance(source, (str, Path)):
-            return self._of_arrays(source)
-        path = Path(source).expanduser()
-        if path.is_dir():
-            listing = images_in(path, self.task.classes)
-        elif is_image(path):
-            listing = Listing((path,), (shown(path.name),), None)
-        elif path.suffix.lower() in (".npy", ".npz"):
-            return self._of_arrays(path)
-        else:
-            raise Refusal(f"new images must be a folder, an image file or an array; got {path.name}.")
-        height, width, channels = self.shape
-        size = (height, width)
-        options = ImageOptions(size if self.resized else None, channels == 3, self.skip_bad)
-        read = _read(listing, options, None, wanted=None if self.resized else size, levels=self.levels)
-        labels = None if read.listing.labels is None else read.labels(self.task.classes)
-        name = path.name or str(path)
-        return _dataset(read, self, labels, name, read.notes)
-
-    def _of_arrays(self, source: Any) -> Dataset:
-        from epochal.data.tables.new import new_arrays
-
-        found = new_arrays(source, self.task, self.shape, np.dtype(np.uint8), _TARGET)
-        return replace(found, encoder=self)
+    def skipping_bad(self) -> ImageEncoder:
+        """See `SampleEncoder`."""
+        return replace(self, skip_bad=True)
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON object of it."""
         return {
-            "kind": "images",
+            "kind": self.kind,
             "shape": list(self.shape),
             "resized": self.resized,
             "skip_bad": self.skip_bad,
@@ -211,28 +149,32 @@ class ImageEncoder:
         return encoder
 
 
-@dataclass(frozen=True)
-class _Images:
-    """Images that were read: those of a listing that are not bad."""
-
-    listing: Listing
-    inputs: Any
-    """Bytes (n, height, width, channels), or `Rows` of them."""
-    digest: str
-    notes: tuple[str, ...]
-    levels: Levels | None
-    marks: tuple[bytes, ...]
-    """What tells the pixels of each apart from others."""
-
-    def labels(self, classes: Sequence[str]) -> NDArray[np.int32]:
-        """The class ids."""
-        at = {name: index for index, name in enumerate(classes)}
-        assert self.listing.labels is not None
-        return np.array([at[name] for name in self.listing.labels], np.int32)
+def new_images(encoder: ImageEncoder, source: Any, known: Known) -> Dataset:
+    """The images of a folder (with or without a folder for each class), of one file, or of arrays."""
+    arrays = replace(known, task=encoder.task, shape=encoder.shape, dtype=np.uint8, target_name=_TARGET)
+    if not isinstance(source, (str, Path)):
+        return replace(new_arrays(source, arrays), encoder=encoder)
+    path = Path(source).expanduser()
+    if path.is_dir():
+        listing = images_in(path, encoder.task.classes)
+    elif is_image(path):
+        listing = Listing((path,), (shown(path.name),), None)
+    elif path.suffix.lower() in ARRAY_SUFFIXES:
+        return replace(new_arrays(path, arrays), encoder=encoder)
+    else:
+        raise Refusal(f"new images must be a folder, an image file or an array; got {path.name}.")
+    height, width, channels = encoder.shape
+    size = (height, width)
+    options = ImageOptions(size if encoder.resized else None, channels == 3, encoder.skip_bad)
+    wanted = None if encoder.resized else size
+    stream = False if known.stream is False else None  # a few images are not worth other processes
+    read = read_images(listing, options, None, wanted=wanted, stream=stream, levels=encoder.levels)
+    labels = None if read.listing.labels is None else read.labels(encoder.task.classes)
+    return _dataset(read, encoder, labels, path.name or str(path), read.notes)
 
 
 def _dataset(
-    read: _Images, encoder: ImageEncoder, labels: NDArray[np.int32] | None, source: str, notes: Sequence[str]
+    read: Images, encoder: ImageEncoder, labels: NDArray[np.int32] | None, source: str, notes: Sequence[str]
 ) -> Dataset:
     return Dataset(
         inputs=read.inputs,
@@ -251,182 +193,21 @@ def _dataset(
     )
 
 
-class _Bad:
-    """Images that can't be read: the first is refused, or all are left out and counted."""
-
-    def __init__(self, names: Sequence[str], skip: bool) -> None:
-        self._names, self._skip = names, skip
-        self.reasons: dict[int, str] = {}
-
-    def without(self, items: Iterable[tuple[int, _T | str]]) -> Iterator[tuple[int, _T]]:
-        """Numbers of images and what was found in each, without those for which that is a reason."""
-        for index, found in items:
-            if not isinstance(found, str):
-                yield index, found
-                continue
-            if not self._skip:
-                raise Refusal(
-                    f"every image must be one that can be read; {self._names[index]} can't: {found}. "
-                    "Repair or remove it, or leave such images out with --skip-bad (skip_bad=True)."
-                )
-            self.reasons[index] = found
-        if len(self.reasons) == len(self._names):
-            first = min(self.reasons)
-            raise Refusal(
-                f"at least 1 image must be one that can be read; got {len(self._names):,} that can't, "
-                f"the first of them {self._names[first]}: {self.reasons[first]}."
-            )
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """How many were left out, and the first of them with their reasons."""
-        if not self.reasons:
-            return ()
-        first = sorted(self.reasons)[:_NAMED]
-        named = "; ".join(f"{self._names[index]}: {self.reasons[index]}" for index in first)
-        more = "; …" if len(self.reasons) > _NAMED else ""
-        count, of = len(self.reasons), len(self._names)
-        verb = "is" if count == 1 else "are"
-        return (f"{count:,} of {of:,} images can't be read and {verb} left out ({named}{more}).",)
+def _load(source: str | Path, asked: Mapping[str, Any], progress: Progress | None) -> Dataset:
+    refuse_columns(asked, f'"{source}", a folder of images,')
+    task, stream, groups_from = map(asked.get, ("task", "stream", "groups_from"))
+    folder = Path(source).expanduser()
+    return read_folder(folder, chosen(ImageOptions, asked), task, progress, stream, groups_from)
 
 
-def _read(
-    listing: Listing,
-    options: ImageOptions,
-    progress: Progress | None,
-    wanted: tuple[int, int] | None = None,
-    stream: bool | None = False,
-    levels: Levels | None = None,
-) -> _Images:
-    """All images as bytes in memory, or each read once and left where it is.
-
-    First comes what they say of themselves, so that little is done in vain.
-    """
-    bad = _Bad(listing.names, options.skip_bad)
-    with believing_no_bombs():
-        told = in_threads(_header_or_reason, listing.files, "images looked at", progress)
-        headers = dict(bad.without(enumerate(told)))
-    size = options.resize or _one_size(listing, headers, wanted)
-    channels, notes = _channels(headers, options.color)
-    deep = [index for index in headers if headers[index].deep]
-    if deep:
-        levels, more = _levels([listing.files[index] for index in deep], levels, progress)
-        notes += more
-    shape = (*size, channels)
-    streamed = streams(len(headers) * math.prod(shape), stream)
-    decode = Decoding(channels, options.resize, size, levels, keep=not streamed)
-    decoded = decoded_images(decode, [listing.files[index] for index in headers], progress)
-    values = np.empty((0 if streamed else len(headers), *shape), np.uint8)
-    marks: list[bytes] = []
-    kept: list[int] = []
-    for index, image in bad.without(zip(headers, decoded, strict=True)):
-        if not streamed:
-            values[len(kept)] = image
-        marks.append(image if streamed else digest_of(image))
-        kept.append(index)
-    sizes = {(headers[index].height, headers[index].width) for index in kept}
-    if options.resize is not None and sizes != {size}:
-        notes += (f"images of {_many(sizes)} are resized to {size[0]}×{size[1]}.",)
-    if any(headers[index].transparent for index in kept):
-        notes += ("transparent pixels lie over white.",)
-    several = sum(headers[index].several for index in kept)
-    if several:
-        what = "1 image has" if several == 1 else f"{several:,} images have"
-        notes += (f"{what} several frames or pages: the first is read.",)
-    rest = Listing(
-        tuple(listing.files[index] for index in kept),
-        tuple(listing.names[index] for index in kept),
-        None if listing.labels is None else tuple(listing.labels[index] for index in kept),
-    )
-    inputs: Any = values[: len(kept)]
-    if channels == 3 and options.color is None and len(inputs) and (inputs == inputs[..., :1]).all():
-        notes += ("all images are gray, though in files of colors; --gray reads 1 channel in place of 3.",)
-    if streamed:
-        items = ImageFiles(rest.files, rest.names, replace(decode, keep=True))
-        inputs = ItemRows(items, shape, np.dtype(np.uint8), cores())
-        notes += (streams_note(inputs, "their files"),)
-    digest = hashlib.sha256(b"".join(marks)).hexdigest()
-    return _Images(rest, inputs, digest, (*notes, *bad.notes, *listing.notes), levels, tuple(marks))
-
-
-def _levels(
-    files: Sequence[Path], known: Levels | None, progress: Progress | None
-) -> tuple[Levels, tuple[str, ...]]:
-    """What is black and white in images of more than 8 bits, with a note: as was known, or as they are."""
-    with believing_no_bombs():
-        total = Counts.sum(in_threads(_counts_or_none, files, "images measured", progress))
-    if known is None:
-        levels = total.levels()
-        return levels, (total.note(levels),)
-    if known.black <= total.least and total.most <= known.white:
-        return known, ()
-    return known, (
-        f"new images have values from {total.least:g} to {total.most:g}; those outside {known.black:g} to "
-        f"{known.white:g}, the range of the training images, are cut.",
-    )
-
-
-def _counts_or_none(path: Path) -> Counts:
-    """What an image holds; nothing where it can't be read, which is said when it is decoded."""
-    try:
-        return counts(path)
-    except Unreadable:
-        return Counts()
-
-
-def _header_or_reason(path: Path) -> Header | str:
-    try:
-        return header(path)
-    except Unreadable as reason:
-        return str(reason)
-
-
-def _one_size(
-    listing: Listing, headers: dict[int, Header], wanted: tuple[int, int] | None
-) -> tuple[int, int]:
-    """The height and width of all images, which must be the same where they are not resized."""
-    sizes = {index: (one.height, one.width) for index, one in headers.items()}
-    first = next(iter(sizes)) if wanted is None else None
-    size = wanted if first is None else sizes[first]
-    assert size is not None
-    other = next((index for index in sizes if sizes[index] != size), None)
-    if other is None:
-        return size
-    got = f"{listing.names[other]} has {_said(sizes[other])}"
-    if first is None:
-        raise Refusal(
-            f"new images must have {_said(size)} as the training images had; {got}. Resize it, or train with "
-            f"--resize {size[0]}x{size[1]}, which new images then are brought to as well."
-        )
-    common = Counter(sizes.values()).most_common(1)[0][0]
-    share = min(1.0, _LARGEST_SUGGESTED / max(common))
-    suggested = tuple(max(1, round(side * share)) for side in common)
-    raise Refusal(
-        f"images must have one size; {listing.names[first]} has {_said(size)} and {got} (height × width; "
-        f"{len(set(sizes.values())):,} sizes). Bring all to one with --resize {suggested[0]}x{suggested[1]} "
-        f"(resize={suggested})."
-    )
-
-
-def _said(size: tuple[int, int]) -> str:
-    return f"{size[0]}×{size[1]}"
-
-
-def _many(sizes: set[tuple[int, int]]) -> str:
-    return _said(next(iter(sizes))) if len(sizes) == 1 else f"{len(sizes):,} sizes"
-
-
-def _channels(headers: dict[int, Header], color: bool | None) -> tuple[int, tuple[str, ...]]:
-    """1 for gray or 3 for RGB, and how that was decided."""
-    gray = sum(one.gray for one in headers.values())
-    rest = len(headers) - gray
-    if color is not None:
-        turned = gray if color else rest
-        kind = "RGB" if color else "gray"
-        return (3 if color else 1), (f"{turned:,} of {len(headers):,} images are made {kind}.",) * (
-            turned > 0
-        )
-    if rest == 0:
-        return 1, ("all images are gray: 1 channel; --color reads them as RGB.",)
-    which = "all images have" if gray == 0 else f"{rest:,} of {len(headers):,} images have"
-    return 3, (f"{which} colors: 3 channels (RGB); --gray reads gray.",)
+IMAGES = Source(
+    recognizes=lambda source: isinstance(source, str | Path) and holds_images(Path(source).expanduser()),
+    load=_load,
+    options={
+        **dict.fromkeys(("task", "groups_from", "groups_table"), str),
+        **dict.fromkeys(("color", "skip_bad", "stream"), bool),
+        "resize": tuple[int, int],
+    },
+    encoder=ImageEncoder,
+    encode_new=new_images,
+)

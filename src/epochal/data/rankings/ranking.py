@@ -1,11 +1,11 @@
-"""How does a table with ranks become samples that are pairs of its rows?"""
+"""The data set of a table with ranks: its samples are pairs of rows."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -14,67 +14,48 @@ from numpy.typing import NDArray
 
 from epochal.data.arrays.arrays import inputs_of_array
 from epochal.data.columns import ColumnReference, called, default_name, resolve
-from epochal.data.dataset import Dataset, Task, fingerprint
-from epochal.data.examples import example
-from epochal.data.files.read import existing, read_table
-from epochal.data.files.reading import AS_FOUND, Reading
+from epochal.data.dataset import Dataset, fingerprint
+from epochal.data.encoder import SampleEncoder
+from epochal.data.files.npy import ARRAY_SUFFIXES
+from epochal.data.files.read import existing
+from epochal.data.files.reading import Reading
 from epochal.data.rankings.pairs import Pairing, Pairs, pairs_of
-from epochal.data.recipe import Recipe
-from epochal.data.tables.frames import is_frame, table_of_frame
+from epochal.data.recipe import COLUMNS, FILE, Recipe
+from epochal.data.source import Known, Source
+from epochal.data.tables.frames import is_frame
+from epochal.data.tables.named import NamedTable, named_table
+from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.schema import Encoder
 from epochal.data.tables.table import TableOptions, dataset_of_table
+from epochal.data.task import Task
 from epochal.data.typed import Damaged, built
 from epochal.errors import Refusal
 
-__all__ = ["PairEncoder", "rank_pairs"]
+__all__ = ["RANKINGS", "PairEncoder", "items_of", "new_pairs", "rank_pairs"]
 
 _TASK = Task("binary", ("behind", "ahead"))
 """Of the first item of a pair, seen from the second."""
 
 
 @dataclass(frozen=True)
-class PairEncoder:
+class PairEncoder(SampleEncoder):
     """How pairs are made of a table: `table` encodes one row, `by` names the column of the groups."""
+
+    kind: ClassVar[str] = "pairs"
 
     table: Encoder
     by: str
     pairing: Pairing
 
     @property
-    def standardize(self) -> bool:
-        """As tables are, unless the user says."""
-        return True
-
-    def items(
-        self, source: Any, reading: Reading = AS_FOUND
-    ) -> tuple[Dataset, NDArray[np.int64] | None, list[str]]:
-        """The rows of a new table as items; if it has groups, that of each (-1: none), and their names."""
-        from epochal.data.tables.new import encode_new, read_new  # which knows of all kinds of data
-
-        read = read_new(self.table, source, reading)
-        found = encode_new(self.table, read.table)
-        notes = tuple(note for note in found.notes if f'"{self.by}"' not in note)
-        found = replace(found, source=read.name, notes=(*read.notes, *notes))
-        if self.by not in read.table.column_names:
-            return found, None, []
-        groups, names = _groups_of(read.table.column(self.by))
-        return found, groups, names
-
-    def encode_new(self, source: Any, reading: Reading = AS_FOUND) -> Dataset:
-        """The pairs of a new table with ranks and groups."""
-        found, groups, _ = self.items(source, reading)
-        if groups is None:
-            raise Refusal(f'{found.source} must have the column "{self.by}", whose groups are ranked.')
-        if found.targets is None:
-            raise Refusal(
-                f'{found.source} must have the column "{self.table.target_name}" with all its ranks.'
-            )
-        return _dataset(self, self.pairing, found, groups)
+    def code_sizes(self) -> tuple[int, ...]:
+        """See `SampleEncoder`."""
+        return self.table.code_sizes
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON object of it."""
         return {
-            "kind": "pairs",
+            "kind": self.kind,
             "table": self.table.to_dict(),
             "by": self.by,
             "pairing": dict(vars(self.pairing)),
@@ -170,7 +151,33 @@ def rank_pairs(
     said = tuple(note for note in items.notes if not note.startswith(roles))
     encoder = PairEncoder(replace(items.encoder, missing=reading.marks), names[at], pairing)
     found = _dataset(encoder, pairing, replace(items, notes=said), groups)
-    return replace(found, recipe=Recipe.of("rank_pairs", source, asked))
+    return replace(found, recipe=Recipe.of("rank_pairs", RANKINGS.options, source, asked))
+
+
+def items_of(
+    encoder: PairEncoder, source: Any, reading: Reading
+) -> tuple[Dataset, NDArray[np.int64] | None, list[str]]:
+    """The rows of a new table as items; if it has groups, that of each (-1: none), and their names."""
+    read = read_new(encoder.table, source, reading)
+    found = new_rows(replace(read, notes=()), encoder.table)
+    notes = tuple(note for note in found.notes if f'"{encoder.by}"' not in note)
+    found = replace(found, source=read.name, notes=(*read.notes, *notes))
+    if encoder.by not in read.table.column_names:
+        return found, None, []
+    groups, names = _groups_of(read.table.column(encoder.by))
+    return found, groups, names
+
+
+def new_pairs(encoder: PairEncoder, source: Any, known: Known) -> Dataset:
+    """The pairs of a new table with ranks and groups."""
+    found, groups, _ = items_of(encoder, source, known.reading)
+    if groups is None:
+        raise Refusal(f'{found.source} must have the column "{encoder.by}", whose groups are ranked.')
+    if found.targets is None:
+        raise Refusal(
+            f'{found.source} must have the column "{encoder.table.target_name}" with all its ranks.'
+        )
+    return _dataset(encoder, encoder.pairing, found, groups)
 
 
 def _dataset(
@@ -250,21 +257,30 @@ def _groups_of(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], list[str]]:
     return numbers, [str(name) for name in coded.dictionary.to_pylist()]
 
 
-def _table(source: Any, reading: Reading) -> tuple[pa.Table, str, tuple[str, ...]]:
-    if isinstance(source, (str, Path)):
-        if str(source).startswith("example:"):
-            table, notes = example(str(source).removeprefix("example:"))
-            return table, str(source), notes
-        path = existing(source)
-        if path.suffix.lower() in (".npy", ".npz"):
-            raise Refusal(
-                f"pairs are made of a table; {path.name} has no named columns: give (inputs, ranks)."
-            )
-        table, notes = read_table(path, reading)
-        return table, path.name, notes
-    if is_frame(source):
-        table, notes = table_of_frame(source)
-        return table, "data frame", notes
-    raise Refusal(
-        f"rank_pairs needs a path, a data frame, or arrays (inputs, ranks); got {type(source).__name__}."
-    )
+def _table(source: Any, reading: Reading) -> NamedTable:
+    if isinstance(source, str | Path) and Path(source).suffix.lower() in ARRAY_SUFFIXES:
+        name = existing(source).name
+        raise Refusal(f"pairs are made of a table; {name} has no named columns: give (inputs, ranks).")
+    found = named_table(source, reading)
+    if found is None:
+        raise Refusal(
+            f"rank_pairs needs a path, a data frame, or arrays (inputs, ranks); got {type(source).__name__}."
+        )
+    return found
+
+
+RANKINGS = Source(
+    recognizes=lambda source: True,
+    load=lambda source, asked, progress: rank_pairs(source, **asked),
+    options={
+        **dict.fromkeys(("by", "target"), ColumnReference),
+        "best": str,
+        **dict.fromkeys(("most", "seed"), int),
+        "per_group": bool,
+        **COLUMNS,
+        **FILE,
+    },
+    reader="rank_pairs",
+    encoder=PairEncoder,
+    encode_new=new_pairs,
+)

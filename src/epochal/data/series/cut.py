@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -13,14 +12,12 @@ from numpy.typing import NDArray
 from epochal.data.columns import called
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.series.clock import Times, as_utc, in_order
+from epochal.data.series.encoder import WindowEncoder
 from epochal.data.series.steps import Step, usual_step
 from epochal.data.series.timeline import Timeline, gap_notes
 from epochal.data.tables.encode import as_text, encode, plain_numbers
 from epochal.data.tables.target import target_numbers
 from epochal.errors import Refusal
-
-if TYPE_CHECKING:
-    from epochal.data.series.windows import WindowEncoder
 
 __all__ = ["cut"]
 

@@ -14,15 +14,15 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.data.columns import ColumnReference, called, default_name, flag_value, resolve, resolve_all
-from epochal.data.examples import example
-from epochal.data.files.npy import read_array
-from epochal.data.files.read import existing, read_table
+from epochal.data.files.npy import ARRAY_SUFFIXES, read_array
+from epochal.data.files.read import existing
 from epochal.data.files.reading import Reading
 from epochal.data.files.tidy import column_of
 from epochal.data.series.clock import Clock, zone_named
 from epochal.data.series.steps import usual_step
 from epochal.data.tables.encode import to_dates, to_numbers
-from epochal.data.tables.frames import is_frame, is_pair, table_of_frame
+from epochal.data.tables.frames import is_pair
+from epochal.data.tables.named import named_table
 from epochal.data.tables.recognize import Hints, recognize
 from epochal.data.tables.schema import Column, Encoder, LeftOut
 from epochal.data.tables.table import TableOptions, hints_of
@@ -56,27 +56,20 @@ def series_table(
     reading: Reading,
 ) -> tuple[pa.Table, str, tuple[str, ...], ColumnReference | None]:
     """The table of a source, what it is called, notes on how it was read, and the target named beside it."""
-    if isinstance(source, (str, Path)):
-        name = str(source)
-        if name.startswith("example:"):
-            return *_named(example(name.removeprefix("example:")), name), target
+    suffix = Path(source).suffix.lower() if isinstance(source, str | Path) else ""
+    if suffix in ARRAY_SUFFIXES:
         path = existing(source)
-        if path.suffix.lower() == ".npy":
-            return _of_numbers(read_array(path)), path.name, (), target
-        if path.suffix.lower() == ".npz":
+        if suffix == ".npz":
             raise Refusal(f"windows are cut from a table or one array; {path.name} has several: use .npy.")
-        return *_named(read_table(path, reading), path.name), target
-    if is_frame(source):
-        return *_named(table_of_frame(source, time=True), "data frame"), target
+        return _of_numbers(read_array(path)), path.name, (), target
     if is_pair(source) and len(source) == 2 and isinstance(source[1], (str, int)):
-        return *_named(table_of_frame(source[0], time=True), "data frame"), source[1]
+        source, target = source
+    found = named_table(source, reading, time=True)
+    if found is not None:
+        return *found, target
     if isinstance(source, (tuple, list)) and len(source) == 2 and np.ndim(source[0]) > 0:
         raise Refusal("windows make their own targets; give the ordered numbers alone, without targets.")
     return _of_numbers(source), "array", (), target
-
-
-def _named(read: tuple[pa.Table, tuple[str, ...]], name: str) -> tuple[pa.Table, str, tuple[str, ...]]:
-    return read[0], name, read[1]
 
 
 def _of_numbers(source: Any) -> pa.Table:

@@ -4,133 +4,25 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from epochal.data.columns import ColumnReference
-from epochal.data.dataset import Dataset, Task
-from epochal.data.files.reading import AS_FOUND, Reading
-from epochal.data.recipe import Recipe
-from epochal.data.series.clock import Clock
+from epochal.data.dataset import Dataset
+from epochal.data.files.reading import Reading
+from epochal.data.recipe import COLUMNS, FILE, Recipe
 from epochal.data.series.cut import cut
+from epochal.data.series.encoder import FILLS, RELATIVE, WindowEncoder
 from epochal.data.series.ordered import series_columns, series_table
-from epochal.data.series.steps import Step
-from epochal.data.tables.schema import Column, Encoder
-from epochal.data.typed import Damaged, built
+from epochal.data.source import Known, Source
+from epochal.data.tables.match import match_columns
+from epochal.data.tables.new import read_new
+from epochal.data.tables.schema import Column
 from epochal.errors import Refusal, did_you_mean
 
-__all__ = ["FILLS", "RELATIVE", "WindowEncoder", "windows"]
-
-RELATIVE = ("difference", "ratio")
-"""What a window may be seen relative to its last value by."""
-FILLS = ("forward",)
-
-
-@dataclass(frozen=True)
-class WindowEncoder:
-    """How windows are cut from a table: it does so with any table that has these columns.
-
-    `table` encodes one row; its first feature is the forecast column. Nothing in it is a statistic of the
-    data, so no split can leak.
-    """
-
-    table: Encoder
-    lags: int
-    horizon: int
-    stride: int
-    relative: str | None
-    fill: str | None
-    period: int
-    clock: Clock
-    time: int | None
-    """The column that tells the time, from 0."""
-    by: int | None
-    """The column that tells several series apart, from 0."""
-    across_gaps: bool = False
-    """Whether windows count rows, whatever time lies between them."""
-    step: Step | None = None
-    """How far apart the rows of the training table usually are."""
-    ahead: bool = False
-    """Whether windows whose targets lie beyond the end of their series are among the samples."""
-
-    @property
-    def standardize(self) -> bool:
-        """As tables are, unless the user says."""
-        return True
-
-    @property
-    def target(self) -> int:
-        """The forecast column, from 0."""
-        return self.table.columns[0].index
-
-    @property
-    def target_name(self) -> str:
-        """The name of the forecast column."""
-        return self.table.names[self.target]
-
-    @property
-    def task(self) -> Task:
-        """One number for each step ahead."""
-        return Task("regression", targets=self.horizon)
-
-    def looking_ahead(self) -> WindowEncoder:
-        """The same with the windows whose targets are not known yet."""
-        return replace(self, ahead=True)
-
-    def encode_new(self, source: Any, reading: Reading = AS_FOUND) -> Dataset:
-        """The windows of a new table, which must have the columns of the training table."""
-        from epochal.data.tables.new import match_columns, read_new  # which knows of all kinds of data
-
-        extra = [
-            Column(self.table.names[index], index, "category", text=text)
-            for index, text in ((self.time, bool(self.clock.form)), (self.by, True))
-            if index is not None
-        ]
-        wanted = replace(self.table, columns=(*self.table.columns, *extra))
-        if isinstance(source, np.ndarray) and source.ndim == 1:
-            source = source[:, None]
-        read = read_new(wanted, source, reading)
-        positions, _, _, notes = match_columns(wanted, read.table.column_names)
-        own = dict(zip([column.index for column in wanted.columns], positions, strict=True))
-        return cut(self, read.table, own, read.name, (*read.notes, *notes), least=1)
-
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON object of it."""
-        named = ("lags", "horizon", "stride", "relative", "fill", "period", "time", "by", "across_gaps")
-        return {
-            "kind": "windows",
-            "table": self.table.to_dict(),
-            **{name: getattr(self, name) for name in named},
-            "clock": dict(vars(self.clock)),
-            "step": None if self.step is None else {**vars(self.step), "slots": list(self.step.slots)},
-        }
-
-    @staticmethod
-    def from_dict(value: Any) -> WindowEncoder:
-        """The inverse of `to_dict`."""
-        encoder = built(
-            WindowEncoder,
-            {name: item for name, item in value.items() if name not in ("kind", "table", "clock", "step")},
-            table=Encoder.from_dict(value.get("table")),
-            clock=built(Clock, value.get("clock")),
-            step=None if value.get("step") is None else built(Step, value["step"]),
-        )
-        size, told = len(encoder.table.names), (encoder.time, encoder.by)
-        if (
-            min(encoder.lags, encoder.horizon, encoder.stride) < 1
-            or max(encoder.lags, encoder.horizon, encoder.stride, encoder.period) > 2**31
-            or encoder.period < 0
-            or any(index is not None and not 0 <= index < size for index in told)
-            or (encoder.clock.kind != "row" and encoder.time is None)
-            or encoder.relative not in (None, *RELATIVE)
-            or encoder.fill not in (None, *FILLS)
-            or encoder.table.columns[0].kind != "numeric"
-            or (encoder.step is not None and not encoder.step.sound)
-        ):
-            raise Damaged("no windows can be cut as it says")
-        return encoder
+__all__ = ["SERIES", "new_windows", "windows"]
 
 
 def windows(
@@ -247,7 +139,23 @@ def windows(
     )
     own = {index: index for index in range(table.num_columns)}
     dataset = cut(encoder, table, own, name, (*notes, *found.notes), least=2)
-    return replace(dataset, recipe=Recipe.of("windows", source, asked))
+    return replace(dataset, recipe=Recipe.of("windows", SERIES.options, source, asked))
+
+
+def new_windows(encoder: WindowEncoder, source: Any, known: Known) -> Dataset:
+    """The windows of a new table, which must have the columns of the training table."""
+    extra = [
+        Column(encoder.table.names[index], index, "category", text=text)
+        for index, text in ((encoder.time, bool(encoder.clock.form)), (encoder.by, True))
+        if index is not None
+    ]
+    wanted = replace(encoder.table, columns=(*encoder.table.columns, *extra))
+    if isinstance(source, np.ndarray) and source.ndim == 1:
+        source = source[:, None]
+    read = read_new(wanted, source, known.reading)
+    positions, _, _, notes = match_columns(wanted, read.table.column_names)
+    own = dict(zip([column.index for column in wanted.columns], positions, strict=True))
+    return cut(encoder, read.table, own, read.name, (*read.notes, *notes), least=1)
 
 
 def _whole(name: str, value: Any, least: int = 1) -> int:
@@ -258,3 +166,21 @@ def _whole(name: str, value: Any, least: int = 1) -> int:
     if number < least:
         raise Refusal(f"{name} must be a whole number of rows, at least {least}; got {value!r}.")
     return number
+
+
+SERIES = Source(
+    recognizes=lambda source: True,
+    load=lambda source, asked, progress: windows(source, **asked),
+    options={
+        **dict.fromkeys(("target", "time", "by"), ColumnReference),
+        **dict.fromkeys(("lags", "horizon", "stride", "period"), int),
+        "inputs": list[ColumnReference],
+        **dict.fromkeys(("relative", "fill", "time_zone"), str),
+        "across_gaps": bool,
+        **COLUMNS,
+        **FILE,
+    },
+    reader="windows",
+    encoder=WindowEncoder,
+    encode_new=new_windows,
+)

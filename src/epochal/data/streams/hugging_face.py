@@ -6,7 +6,7 @@ files that are mapped into memory, so any of them can be read at any time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,13 @@ from epochal.data.arrays.arrays import TARGET_KEYS, dataset_of_arrays
 from epochal.data.columns import called, resolve, resolve_all
 from epochal.data.dataset import Dataset
 from epochal.data.rows import Rows, kept_dtype
+from epochal.data.source import Progress, Source, chosen
 from epochal.data.streams.items import dataset_of_items
 from epochal.data.tables.table import TableOptions
 from epochal.errors import DataFailed, Refusal
 
-__all__ = ["HuggingRows", "dataset_of_hugging", "is_hugging"]
+__all__ = ["HUGGING_FACE", "HuggingRows", "dataset_of_hugging", "is_hugging"]
 
-Progress = Callable[[str, int, int], None]
 _LABELS = (*TARGET_KEYS, "label")
 
 
@@ -206,3 +206,15 @@ class _Pairs:
         return (image if image.ndim > 2 else image[..., None]), (
             target if self._known is None else self._known[target]
         )
+
+
+HUGGING_FACE = Source(
+    recognizes=is_hugging,
+    load=lambda source, asked, progress: dataset_of_hugging(
+        source,
+        chosen(TableOptions, asked),
+        workers=asked.get("workers"),
+        progress=progress,
+        stream=asked.get("stream"),
+    ),
+)

@@ -10,20 +10,22 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.common.machine import cores
 from epochal.data.arrays.arrays import INPUT_KEYS, TARGET_KEYS, dataset_of_arrays
 from epochal.data.dataset import Dataset
 from epochal.data.rows import Rows, kept_dtype
+from epochal.data.source import Progress, Source, refuse_columns
 from epochal.data.streams.workers import Workers, can_be_sent
 from epochal.errors import DataFailed, Refusal
 
-__all__ = ["ItemRows", "cores", "dataset_of_items", "is_items", "pair_of"]
+__all__ = ["ITEMS", "ItemRows", "dataset_of_items", "is_items", "pair_of"]
 
 _SLOW_SECONDS = 2e-4
 """From this time for a sample on, processes are worth what it costs to send samples between them."""
@@ -31,8 +33,6 @@ _SLOW_SECONDS = 2e-4
 _PROBED = 8
 _TARGETS = ("targets", "labels", "y")
 """Where objects keep the targets of all their samples, by custom."""
-
-Progress = Callable[[str, int, int], None]
 
 
 def is_items(source: Any) -> bool:
@@ -181,13 +181,6 @@ class ItemRows(Rows):
         self._workers.close()
 
 
-def cores() -> int:
-    """How many cores this process may use."""
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def dataset_of_items(
     items: Any,
     *,
@@ -302,3 +295,12 @@ def _read_targets(rows: ItemRows, progress: Progress | None) -> NDArray[Any]:
                 f"the target of sample {sample + 1:,} must have the shape {wanted}; got {one.shape}."
             )
     return np.stack(targets)
+
+
+def _load(source: Any, asked: Mapping[str, Any], progress: Progress | None) -> Dataset:
+    refuse_columns(asked, type(source).__name__)
+    task, workers, stream = map(asked.get, ("task", "workers", "stream"))
+    return dataset_of_items(source, task=task, workers=workers, progress=progress, stream=stream)
+
+
+ITEMS = Source(recognizes=is_items, load=_load)

@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 
 from epochal.data.arrays.arrays import dataset_of_arrays
 from epochal.data.columns import default_name
-from epochal.data.dataset import Dataset, Task
+from epochal.data.dataset import Dataset
 from epochal.data.rows import Rows, kept_dtype
+from epochal.data.source import Progress, Source, refuse_columns
 from epochal.data.streams.items import pair_of
 from epochal.data.tables.target import class_words
+from epochal.data.task import Task
 from epochal.errors import DataFailed, Refusal
 
-__all__ = ["EndlessRows", "dataset_of_iterator", "is_iterator"]
+__all__ = ["ITERATORS", "EndlessRows", "dataset_of_iterator", "is_iterator"]
 
 HEAD = 1024
 """Samples that are read before training, at most."""
@@ -183,3 +185,11 @@ def _targets_of(data: Any) -> NDArray[Any] | None:
     if isinstance(data, Mapping) or not isinstance(data, (tuple, list)) or len(data) < 2:
         return None
     return np.asarray(data[1])
+
+
+def _load(source: Any, asked: Mapping[str, Any], progress: Progress | None) -> Dataset:
+    refuse_columns(asked, type(source).__name__)
+    return dataset_of_iterator(source, asked.get("validation"), asked.get("task"))
+
+
+ITERATORS = Source(recognizes=is_iterator, load=_load, endless=True)

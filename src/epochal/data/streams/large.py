@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import mmap
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.common.machine import free_memory
 from epochal.data.rows import ArrayRows, FileRows, Rows
 from epochal.data.values.rounding import FEW_VALUES, kept_float
 
-__all__ = ["MEMORY_SHARE", "free_memory", "rows_of_array", "streams", "streams_note"]
+__all__ = ["MEMORY_SHARE", "rows_of_array", "streams", "streams_note"]
 
 MEMORY_SHARE = 0.25
 """Data of more than this share of the free memory is streamed: a training in memory holds it about twice."""
-
-
-def free_memory() -> int:
-    """Bytes of memory that can be had without swapping; as much as there is where the system doesn't say."""
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return 1 << 62
 
 
 def streams(size: int, stream: bool | None) -> bool:

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from epochal.data.files.npy import npy_header, read_array
 from epochal.data.files.read import open_parquet, parquet_in
 from epochal.data.files.tidy import shrink_batches, tidy
 from epochal.data.rows import FileRows, Watch, sampled
+from epochal.data.source import Progress
 from epochal.data.streams.large import streams, streams_note
 from epochal.data.tables.association import goal_of
 from epochal.data.tables.encode import encode, encoded_dtype
@@ -40,7 +41,7 @@ from epochal.data.tables.target_text import plain_target
 from epochal.data.values.decimal_mark import mark_of_columns
 from epochal.errors import DataFailed, Refusal
 
-__all__ = ["converted", "is_large"]
+__all__ = ["batches_of", "check_space", "columns_of", "converted", "files_of", "is_large", "whole_column"]
 
 _FORMAT = 2
 _BLOCK_ROWS = 1 << 15
@@ -49,14 +50,12 @@ _SEEN_ROWS = 100_000
 _SEEN_GROUPS = 32
 _DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
-Progress = Callable[[str, int, int], None]
-
 
 def is_large(path: Path, stream: bool | None) -> bool:
     """Whether Parquet files are converted and streamed: as asked, or if their cells would fill the memory."""
     if stream is not None:
         return stream
-    cells = sum(one.metadata.num_rows * one.metadata.num_columns for one in _opened(_files(path)))
+    cells = sum(one.metadata.num_rows * one.metadata.num_columns for one in _opened(files_of(path)))
     return streams(4 * cells, None)
 
 
@@ -69,7 +68,7 @@ def converted(path: Path, options: TableOptions, progress: Progress | None = Non
     Raises:
         Refusal: files that differ in their columns, values that can't be used, or no space for the rows.
     """
-    files = _files(path)
+    files = files_of(path)
     how = hashlib.sha256(json.dumps([_FORMAT, asdict(options)]).encode()).hexdigest()[:8]
     what = _state(path, files)
     for home in _homes(path):
@@ -104,7 +103,8 @@ def converted(path: Path, options: TableOptions, progress: Progress | None = Non
     return _open(home / f"{how}-{what}", path, files)
 
 
-def _files(path: Path) -> list[Path]:
+def files_of(path: Path) -> list[Path]:
+    """The Parquet files of a path: itself, or those in a folder."""
     return parquet_in(path) if path.is_dir() else [path]
 
 
@@ -115,6 +115,13 @@ def _opened(files: Sequence[Path]) -> Iterator[Any]:
         except (pa.ArrowException, OSError, UnicodeError) as error:
             said = str(error).splitlines()[0].rstrip(".")
             raise Refusal(f"{file.name} can't be read as Parquet: {said}.") from error
+
+
+def batches_of(files: Sequence[Path], names: Sequence[str]) -> Iterator[pa.Table]:
+    """Some columns of all rows, in tidy tables of as many rows as are encoded at once."""
+    for opened in _opened(files):
+        for batch in opened.iter_batches(batch_size=_BLOCK_ROWS, columns=list(names)):
+            yield tidy(shrink_batches(batch.schema, [batch]))
 
 
 def _state(path: Path, files: Sequence[Path]) -> str:
@@ -164,16 +171,16 @@ def _convert(
     progress: Progress | None,
 ) -> None:
     """Write the rows of the files, their targets and what was recognized into a folder."""
-    names = _columns_of(files)
+    names = columns_of(files)
     instead = ""
     if options.target is None:
-        target, instead = usual_target(names, lambda at: _whole_column(files, names[at]))
+        target, instead = usual_target(names, lambda at: whole_column(files, names[at]))
     else:
         target = resolve(options.target, names, "target")
     weight = None if options.sample_weight is None else resolve(options.sample_weight, names, "sample_weight")
     if weight == target:
         raise Refusal(f"sample_weight must be another column than the target; got {called(names, target)}.")
-    column = _whole_column(files, names[target])
+    column = whole_column(files, names[target])
     if len(column) < 2:
         raise Refusal(f"{path.name} must have at least 2 rows to train on; got {len(column)}.")
     seen = _some_rows(files, names)
@@ -202,7 +209,7 @@ def _convert(
     )
     shape = (int(present.sum()), len(encoder.features))
     kept = encoded_dtype(seen, encoder, [column.index for column in columns])
-    _check_space(place, kept.itemsize * shape[0] * shape[1])
+    check_space(place, kept.itemsize * shape[0] * shape[1])
     if shape[0] < 2:
         raise Refusal(f"{path.name} must have at least 2 rows with a target to train on; got {shape[0]}.")
     unseen = _write_rows(files, names, encoder, present, place / "inputs.npy", shape, kept, progress)
@@ -211,7 +218,7 @@ def _convert(
     np.save(place / "targets.npy", targets)
     np.save(place / "rows.npy", np.flatnonzero(present).astype(np.int64) + 1)
     if weight is not None:
-        weights = _whole_column(files, names[weight]).filter(pa.array(present))
+        weights = whole_column(files, names[weight]).filter(pa.array(present))
         np.save(place / "weights.npy", weights_of(weights, called(names, weight)))
         said.append(f"{called(names, weight)} weighs the samples.")
     if len(present) > seen.num_rows:
@@ -256,7 +263,7 @@ def _open(place: Path, path: Path, files: Sequence[Path]) -> Dataset:
     )
 
 
-def _columns_of(files: Sequence[Path]) -> tuple[str, ...]:
+def columns_of(files: Sequence[Path]) -> tuple[str, ...]:
     """The columns, which all files must have, of the same types."""
     first: Any = None
     for file, opened in zip(files, _opened(files), strict=True):
@@ -278,7 +285,8 @@ def _columns_of(files: Sequence[Path]) -> tuple[str, ...]:
     return names
 
 
-def _whole_column(files: Sequence[Path], name: str) -> pa.ChunkedArray:
+def whole_column(files: Sequence[Path], name: str) -> pa.ChunkedArray:
+    """One column of all rows."""
     tables = [opened.read(columns=[name]).replace_schema_metadata(None) for opened in _opened(files)]
     return tidy(pa.concat_tables(tables, promote_options="permissive")).column(0)
 
@@ -338,17 +346,15 @@ def _write_rows(
         stored = kept.newbyteorder("<")
         header = {"descr": stored.str, "fortran_order": False, "shape": shape}
         write_array_header_1_0(out, header)
-        for opened in _opened(files):
-            for batch in opened.iter_batches(batch_size=_BLOCK_ROWS, columns=list(names)):
-                table = tidy(shrink_batches(batch.schema, [batch]))
-                at = [column.index for column in encoder.columns]
-                values, notes = encode(table, encoder, at, done, kept)
-                chosen = present[done : done + len(values)]
-                out.write((values if chosen.all() else values[chosen]).astype(stored, copy=False).data)
-                unseen |= dict.fromkeys(note.partition(" has ")[0] for note in notes)
-                done += len(values)
-                if progress is not None:
-                    progress("converting Parquet", done, len(present))
+        at = [column.index for column in encoder.columns]
+        for table in batches_of(files, names):
+            values, notes = encode(table, encoder, at, done, kept)
+            chosen = present[done : done + len(values)]
+            out.write((values if chosen.all() else values[chosen]).astype(stored, copy=False).data)
+            unseen |= dict.fromkeys(note.partition(" has ")[0] for note in notes)
+            done += len(values)
+            if progress is not None:
+                progress("converting Parquet", done, len(present))
         out.flush()
         os.fsync(out.fileno())
     return [
@@ -357,7 +363,8 @@ def _write_rows(
     ]
 
 
-def _check_space(place: Path, needed: int) -> None:
+def check_space(place: Path, needed: int) -> None:
+    """Refuse what needs more bytes than are free where they are to be written."""
     free = shutil.disk_usage(place).free
     if needed > free:
         raise Refusal(

@@ -13,10 +13,9 @@ import pyarrow.compute as pc
 
 from epochal.data.columns import ColumnReference, default_name, resolve, resolve_all
 from epochal.data.examples import example
-from epochal.data.files.npy import open_npz, read_array
+from epochal.data.files.npy import ARRAY_SUFFIXES, open_npz, read_array
 from epochal.data.files.read import existing, is_parquet, parquet_table, read_table
 from epochal.data.files.reading import AS_FOUND, Reading
-from epochal.data.load import ARRAY_SUFFIXES
 from epochal.data.tables.frames import is_frame, is_pair, table_of_frame
 from epochal.errors import Refusal
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from epochal.data.dataset import Task
 from epochal.data.tables.encode import as_text
+from epochal.data.task import Task
 
 __all__ = ["UNKNOWN", "known_ids", "spellings"]
 

@@ -1,9 +1,7 @@
-"""How are new rows encoded as the training table was?"""
+"""The rows of a new table, encoded as those of the training table were."""
 
 from __future__ import annotations
 
-import functools
-import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,29 +12,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from epochal.data.arrays.arrays import (
-    INPUT_KEYS,
-    TARGET_KEYS,
-    WEIGHT_KEYS,
-    dataset_of_arrays,
-    inputs_of_array,
-)
-from epochal.data.arrays.host import parts_on_host
+from epochal.data.arrays.arrays import arrays_of_file
 from epochal.data.columns import called, default_name, plain_name, resolve
-from epochal.data.dataset import Dataset, Task, fingerprint
-from epochal.data.encoders import SampleEncoder
+from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.examples import example
 from epochal.data.files.container import unpack
 from epochal.data.files.json_lines import is_json
-from epochal.data.files.npy import open_npz, read_array
+from epochal.data.files.npy import ARRAY_SUFFIXES
 from epochal.data.files.read import existing, is_parquet, parquet_table, read_table, table_of
 from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.files.sniff import sniff
 from epochal.data.files.tidy import column_of
-from epochal.data.images.pixel_arrays import as_kept
-from epochal.data.load import ARRAY_SUFFIXES
-from epochal.data.standardize import first_missing
-from epochal.data.tables.encode import encode, plain_numbers, to_numbers, without_marks
+from epochal.data.tables.encode import encode, plain_numbers, without_marks
 from epochal.data.tables.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
 from epochal.data.tables.known_labels import known_ids
 from epochal.data.tables.match import match_columns
@@ -47,62 +34,13 @@ from epochal.data.tables.target import target_numbers
 from epochal.data.tables.target_text import plain_target
 from epochal.errors import Refusal
 
-__all__ = ["encode_new", "match_columns", "new_arrays", "new_rows", "read_new"]
+__all__ = ["NewTable", "frame_beside", "new_rows", "newly_missing", "read_new", "targets_of_new"]
 
 Encoded = Callable[[pa.Table, Encoder, Sequence[int]], tuple[NDArray[Any], Sequence[str]]]
 
 
-def encode_new(
-    encoder: Encoder | SampleEncoder | None,
-    source: Any,
-    *,
-    task: Task | None = None,
-    shape: tuple[int, ...] | None = None,
-    target_name: str = "",
-    dtype: Any = None,
-    reading: Reading = AS_FOUND,
-    finite: bool = False,
-    partial: bool = False,
-) -> Dataset:
-    """New samples, encoded as those that the network was trained on; with targets if they have any.
-
-    Columns may come in another order; columns that were no input are ignored. Rows are never left out: a
-    missing target makes all of them unlabeled.
-
-    Args:
-        encoder: the training data's; None if it was trained on plain arrays.
-        source: as for `load`, with or without the target and sample weights.
-        task: what is predicted, where `encoder` is None.
-        shape: the shape of one sample's inputs, where `encoder` is None.
-        target_name: what the target was called, where `encoder` is None: "column 3" of an `.npy` file.
-        dtype: what the training inputs were kept as.
-        reading: what is said about how a file is read; the rest is recognized in it anew.
-        finite: whether missing values are refused, since no scaling of the training samples fills them.
-        partial: whether the targets of a table may be missing in some rows, where they are then -1 or NaN;
-            else none of them are used.
-
-    Raises:
-        Refusal: a column is missing or holds another kind of value (with its row); or no rows.
-    """
-    source = parts_on_host(source)
-    if encoder is None:
-        found = _new_arrays(_beside(source, reading), task, shape, target_name, dtype)
-    elif not isinstance(encoder, Encoder):
-        found = encoder.encode_new(source, reading)
-    else:
-        as_kept_in_training = functools.partial(encode, dtype=dtype)
-        found = new_rows(read_new(encoder, source, reading), encoder, as_kept_in_training, partial)
-    row = first_missing(found.inputs) if finite else None
-    if row is not None:
-        raise Refusal(
-            "the inputs must have no missing values (NaN), which only a training that standardizes them can "
-            f"fill; got one in row {row + 1:,}."
-        )
-    return found
-
-
 @dataclass(frozen=True)
-class _Read:
+class NewTable:
     """A new table, with the target and the sample weights that were handed over beside it."""
 
     table: pa.Table
@@ -119,7 +57,7 @@ class _Read:
         )
 
 
-def new_rows(read: _Read, encoder: Encoder, encoded: Encoded = encode, partial: bool = False) -> Dataset:
+def new_rows(read: NewTable, encoder: Encoder, encoded: Encoded = encode, partial: bool = False) -> Dataset:
     """The samples of a new table; `encoded` makes inputs and notes of (table, encoder, positions)."""
     table, name, notes = read.table, read.name, read.notes
     positions, target_at, weight_at, said = match_columns(encoder, table.column_names, read.beside)
@@ -128,11 +66,11 @@ def new_rows(read: _Read, encoder: Encoder, encoded: Encoded = encode, partial: 
     table, otherwise = as_in_training(table, encoder, positions)
     said += otherwise
     inputs, unseen = encoded(table, encoder, positions)
-    lacking = _newly_missing(table, encoder, positions)
+    lacking = newly_missing(table, encoder, positions)
     targets, weight = None, None
     column = read.target if read.target is not None or target_at is None else table.column(target_at)
     if column is not None:
-        targets, note = _targets(encoder, column, partial)
+        targets, note = targets_of_new(encoder, column, partial)
         said += note
     column = read.weight if read.weight is not None or weight_at is None else table.column(weight_at)
     if column is not None and targets is not None:
@@ -157,7 +95,7 @@ def new_rows(read: _Read, encoder: Encoder, encoded: Encoded = encode, partial: 
     )
 
 
-def _newly_missing(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -> list[str]:
+def newly_missing(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -> list[str]:
     """What is said of cells that are missing here, and never were in training."""
     said = []
     for position, column in zip(positions, encoder.columns, strict=True):
@@ -179,18 +117,18 @@ def _newly_missing(table: pa.Table, encoder: Encoder, positions: Sequence[int]) 
     return said
 
 
-def read_new(encoder: Encoder, source: Any, reading: Reading = AS_FOUND) -> _Read:
+def read_new(encoder: Encoder, source: Any, reading: Reading = AS_FOUND) -> NewTable:
     """The table of a new source, with text where the training table had text, and what is beside it."""
     if isinstance(source, (str, Path)):
         name = str(source)
         if name.startswith("example:"):
             table, notes = example(name.removeprefix("example:"))
-            return _Read(table, name, notes)
+            return NewTable(table, name, notes)
         path = existing(source)
         if path.suffix.lower() in ARRAY_SUFFIXES:
-            return _read_arrays(encoder, _arrays_of_file(path), path.name)
+            return _read_arrays(encoder, arrays_of_file(path), path.name)
         table, notes = _read_file(encoder, path, reading)
-        return _Read(table, path.name, notes)
+        return NewTable(table, path.name, notes)
     if is_frame(source):
         if getattr(source, "ndim", 2) == 1 and set(encoder.names) & set(
             map(str, getattr(source, "index", ()))
@@ -199,9 +137,9 @@ def read_new(encoder: Encoder, source: Any, reading: Reading = AS_FOUND) -> _Rea
                 "new rows must be a data frame; got one row of it. Use frame.iloc[[0]], not frame.iloc[0]."
             )
         table, notes = table_of_frame(source, _unused(encoder))
-        return _Read(table, "data frame", notes)
+        return NewTable(table, "data frame", notes)
     if is_pair(source):
-        return _read_pair(encoder, source)
+        return frame_beside(encoder, source)
     if isinstance(source, tuple) and len(source) in (2, 3):
         return _read_arrays(encoder, source, "arrays")
     return _read_arrays(encoder, (source,), "array")
@@ -249,7 +187,7 @@ def _unused(encoder: Encoder) -> Callable[[Sequence[str]], Collection[int]]:
     return unused
 
 
-def _read_pair(encoder: Encoder | None, source: tuple[Any, ...]) -> _Read:
+def frame_beside(encoder: Encoder | None, source: tuple[Any, ...]) -> NewTable:
     """A frame with its target and sample weights beside it, or named among its columns."""
     named = {plain_name(one) for one in source[1:] if isinstance(one, str)}
     numbered = any(isinstance(one, int) for one in source[1:])  # numbers count the columns that are there
@@ -269,10 +207,10 @@ def _read_pair(encoder: Encoder | None, source: tuple[Any, ...]) -> _Read:
             beside[role] = column_beside(table, role, values)[1]
     taken = {names[resolve(values, names, "")] for values in source[1:] if isinstance(values, (str, int))}
     table = table.drop_columns(sorted(taken))
-    return _Read(table, "data frame", notes, beside.get("target"), beside.get("sample_weight"))
+    return NewTable(table, "data frame", notes, beside.get("target"), beside.get("sample_weight"))
 
 
-def _read_arrays(encoder: Encoder, source: Sequence[Any], name: str) -> _Read:
+def _read_arrays(encoder: Encoder, source: Sequence[Any], name: str) -> NewTable:
     """Arrays as columns by count, as a file without a header has them."""
     inputs = np.asarray(source[0])
     if inputs.ndim != 2 or inputs.dtype.kind not in "buif":
@@ -286,16 +224,16 @@ def _read_arrays(encoder: Encoder, source: Sequence[Any], name: str) -> _Read:
         None if values is None else column_beside(table, role, values)[1]
         for role, values in zip(ROLES, [*source[1:], None, None][:2], strict=True)
     )
-    return _Read(table, name, (), target, weight)
+    return NewTable(table, name, (), target, weight)
 
 
-def _targets(
+def targets_of_new(
     encoder: Encoder, column: pa.ChunkedArray, partial: bool = False
 ) -> tuple[NDArray[Any] | None, list[str]]:
     """The targets of new rows with notes; where some are missing, none, or -1 and NaN there if `partial`."""
     said = called(encoder.names, encoder.target or 0)
     if partial and 0 < column.null_count < len(column):
-        known, notes = _targets(encoder, column.drop_null())
+        known, notes = targets_of_new(encoder, column.drop_null())
         if known is None:
             return None, notes
         targets = np.full(
@@ -322,88 +260,3 @@ def _targets(
             pa.chunked_array([plain_numbers(column.combine_chunks(), form, said)]), said
         ), []
     return target_numbers(plain_target(column, said, "regression")[0], said), []
-
-
-def _arrays_of_file(path: Path) -> tuple[Any, Any, Any]:
-    """Inputs, and targets and sample weights where the file has them."""
-    if path.suffix.lower() == ".npy":
-        return read_array(path), None, None
-    with open_npz(path) as held:
-        inputs, targets, weights = (
-            next((held[key] for key in keys if key in held), None)
-            for keys in (INPUT_KEYS, TARGET_KEYS, WEIGHT_KEYS)
-        )
-        if inputs is None:
-            raise Refusal(
-                f"{path.name} must have the inputs as {' or '.join(INPUT_KEYS)}; got {', '.join(held.names)}."
-            )
-    return inputs, targets, weights
-
-
-def _beside(source: Any, reading: Reading) -> tuple[str, Any, Any, Any]:
-    """What it is called, inputs, and targets and sample weights where there are any."""
-    if isinstance(source, (str, Path)):
-        path = existing(source)
-        if path.suffix.lower() in ARRAY_SUFFIXES:
-            return path.name, *_arrays_of_file(path)
-        return path.name, _matrix(read_table(path, reading)[0]), None, None
-    if is_frame(source):
-        return "data frame", _matrix(table_of_frame(source)[0]), None, None
-    if is_pair(source):
-        read = _read_pair(None, source)
-        target, weight = (
-            None if column is None else np.asarray(column.to_numpy()) for column in (read.target, read.weight)
-        )
-        return "data frame", _matrix(read.table), target, weight
-    if isinstance(source, tuple) and len(source) in (2, 3):
-        return "arrays", *source, *[None] * (3 - len(source))
-    return "array", source, None, None
-
-
-def new_arrays(source: Any, task: Task, shape: tuple[int, ...], dtype: Any, target_name: str) -> Dataset:
-    """New samples of arrays, of an `.npy` or an `.npz` file, kept as `dtype` as the training samples are."""
-    return _new_arrays(_beside(source, AS_FOUND), task, shape, target_name, dtype)
-
-
-def _new_arrays(
-    given: tuple[str, Any, Any, Any],
-    task: Task | None,
-    shape: tuple[int, ...] | None,
-    target_name: str,
-    dtype: Any,
-) -> Dataset:
-    name, inputs, targets, weights = given
-    notes: tuple[str, ...] = ()
-    if shape is not None and dtype is not None:
-        inputs, notes = as_kept(np.asarray(inputs), shape, np.dtype(dtype))
-    inputs, at = np.asarray(inputs), _column_of(target_name)
-    if targets is None and at is not None and shape is not None and inputs.shape[1:] == (shape[0] + 1,):
-        inputs, targets = np.delete(inputs, at, axis=1), inputs[:, at]
-    values = inputs_of_array(inputs, least=1, dtype=dtype)
-    if shape is not None and values.shape[1:] != tuple(shape):
-        raise Refusal(f"new samples must have the shape {tuple(shape)} each; got {values.shape[1:]}.")
-    made = dataset_of_arrays(
-        values,
-        None if task is None else targets,
-        weights,
-        task=task,
-        source=name,
-        target_name=target_name or "target",
-        least=1,
-        dtype=dtype,
-    )
-    return replace(made, notes=(*notes, *made.notes))
-
-
-def _column_of(target_name: str) -> int | None:
-    """Where a numbered target column is, from 0; None for a target that was no column."""
-    found = re.fullmatch(r"column (\d+)", target_name)
-    return None if found is None else int(found[1]) - 1
-
-
-def _matrix(table: pa.Table) -> NDArray[Any]:
-    columns = []
-    for index, column in enumerate(table.columns):
-        said = called(table.column_names, index)
-        columns.append(np.concatenate([to_numbers(chunk, said) for chunk in column.chunks]))
-    return np.column_stack(columns)

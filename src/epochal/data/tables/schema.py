@@ -1,15 +1,16 @@
-"""How is a table encoded: which columns, of which kind, and which are left out?"""
+"""The schema of a table: which columns are inputs, of which kind, and which are left out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.data.dataset import Task
+from epochal.data.encoder import SampleEncoder
+from epochal.data.task import Task
 from epochal.data.typed import Damaged, built
 
 __all__ = ["DATE_PARTS", "MISSING_LEVEL", "ONE_HOT_LEVELS", "Column", "Encoder", "LeftOut"]
@@ -74,7 +75,7 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
-class Encoder:
+class Encoder(SampleEncoder):
     """The frozen schema of a table: it encodes any table with these columns, without any statistics.
 
     A table becomes raw numbers first (`raw_names`: a number, a boolean as 0 or 1, a category as the
@@ -82,6 +83,8 @@ class Encoder:
     then one 0/1 column per level, one 0/1 column per column with missing values, and last one column of codes
     for each category of many levels. Since nothing in it depends on other rows, no split can leak.
     """
+
+    kind: ClassVar[str] = "table"
 
     names: tuple[str, ...]
     header: bool
@@ -95,11 +98,6 @@ class Encoder:
     """The cells that mean a missing value in a text table, where the training was told."""
     target_written: tuple[str, ...] = ()
     """How the target's numbers are written where they are text, as in `Column.written`."""
-
-    @property
-    def standardize(self) -> bool:
-        """Tables are standardized unless the user says otherwise."""
-        return True
 
     @property
     def target_name(self) -> str:
@@ -201,7 +199,7 @@ class Encoder:
     def to_dict(self) -> dict[str, Any]:
         """A JSON object with everything that is needed to encode other tables in the same way."""
         return {
-            "kind": "table",
+            "kind": self.kind,
             "names": list(self.names),
             "header": self.header,
             "columns": [

@@ -1,4 +1,4 @@
-"""Which dataset does a table hold, and how is it recognized?"""
+"""The data set of a table, and how its columns are recognized."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.data.columns import ColumnReference, called, flag_value, resolve, resolve_all
-from epochal.data.dataset import Dataset, Task, fingerprint
+from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.grouping import by_pattern
 from epochal.data.tables.association import DETERMINES, Goal, goal_of
 from epochal.data.tables.encode import as_text, encode, plain_numbers, without_marks
@@ -23,6 +23,7 @@ from epochal.data.tables.rising import rising_column
 from epochal.data.tables.schema import Column, Encoder, LeftOut
 from epochal.data.tables.target import class_ids, recognize_task, refuse_missing, target_numbers
 from epochal.data.tables.target_text import with_plain_target
+from epochal.data.task import Task
 from epochal.data.values.date_forms import check_format, written_dates
 from epochal.data.values.decimal_mark import mark_of_columns
 from epochal.errors import Refusal, several
@@ -57,6 +58,8 @@ class TableOptions:
     """A regular expression that finds the group in that column."""
 
     def __post_init__(self) -> None:
+        for name in ("keep", "drop", "categorical", "numeric"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         if self.date_format is not None:
             check_format(self.date_format)
 

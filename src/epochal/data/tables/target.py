@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from epochal.data.dataset import Task
 from epochal.data.labels import label_type_of
 from epochal.data.tables.encode import as_text, to_numbers
 from epochal.data.tables.recognize import MOST_LEVELS, natural, stray_marks
+from epochal.data.task import Task
 from epochal.data.values.odd_cells import flag_word
 from epochal.data.values.rounding import LARGEST, number_word
 from epochal.errors import Refusal, did_you_mean

@@ -1,4 +1,4 @@
-"""Which samples do the texts of a table hold, and how are new texts read in the same way?"""
+"""The data set of the texts of a table, and how new texts are read in the same way."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 
 from epochal.data.columns import ColumnReference, called, default_name, resolve
 from epochal.data.dataset import Dataset, fingerprint
-from epochal.data.examples import example
-from epochal.data.files.read import existing, read_table
-from epochal.data.files.reading import AS_FOUND, Reading
+from epochal.data.encoder import SampleEncoder
+from epochal.data.files.reading import Reading
 from epochal.data.grouping import with_groups
-from epochal.data.recipe import Recipe
-from epochal.data.tables.frames import is_frame, is_pair, table_of_frame
+from epochal.data.recipe import FILE, Recipe
+from epochal.data.source import Known, Source
+from epochal.data.tables.frames import is_frame, is_pair
+from epochal.data.tables.named import named_table
+from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.schema import Column, Encoder, LeftOut
 from epochal.data.tables.table import groups_of, weights_of, with_targets
 from epochal.data.tables.target import class_ids, recognize_task, target_numbers
@@ -32,7 +34,7 @@ from epochal.data.typed import Damaged, built
 from epochal.data.values.scripts import writing_of
 from epochal.errors import Refusal
 
-__all__ = ["TextEncoder", "text"]
+__all__ = ["TEXTS", "TextEncoder", "new_texts", "text"]
 
 _SHARE = 99
 """The percentile of the lengths to which texts are kept by default."""
@@ -40,12 +42,14 @@ _LONGEST = 2**16
 
 
 @dataclass(frozen=True)
-class TextEncoder:
+class TextEncoder(SampleEncoder):
     """Reads texts as those that a network was trained on: the columns, the tokenizer, the length.
 
     The tokenizer has seen all the texts that were given for training, without their targets. What of its
     vocabulary a repeat knows is fitted to that repeat's training samples alone (`Vocabulary`).
     """
+
+    kind: ClassVar[str] = "texts"
 
     table: Encoder
     """The columns; its only input is the one with the texts."""
@@ -68,33 +72,10 @@ class TextEncoder:
         ids, lengths = encode_texts(self._tokenizer, texts)
         return padded(ids, lengths, self.length), _length_notes(lengths, self.length)
 
-    def encode_new(self, source: Any, reading: Reading = AS_FOUND) -> Dataset:
-        """The texts of a new table with the text column, or a sequence of strings."""
-        from epochal.data.tables.new import new_rows, read_new  # which knows of all kinds of data
-
-        column = self.table.columns[0]
-        if _are_texts(source):
-            source = pa.table({column.name: pa.array([str(one) for one in source], pa.string())})
-        elif isinstance(source, tuple) and len(source) == 2 and _are_texts(source[0]):
-            source = _pair(*source, column.name, self.table.target_name)
-        elif not isinstance(source, (str, Path)) and not is_frame(source) and not is_pair(source):
-            raise Refusal(
-                "new texts must be a path, a data frame or a sequence of strings; "
-                f"got {type(source).__name__}."
-            )
-        read = read_new(self.table, source, reading)
-
-        def encoded(table: pa.Table, _: Encoder, positions: Sequence[int]) -> tuple[Any, list[str]]:
-            said = called(table.column_names, positions[0])
-            return self.encode(_texts_of(table.column(positions[0]), said))
-
-        found = new_rows(read, self.table, encoded)
-        return replace(found, encoder=self, features=(), continuous=np.zeros(1, bool))
-
     def to_dict(self) -> dict[str, Any]:
         """A JSON object of it."""
         return {
-            "kind": "texts",
+            "kind": self.kind,
             "table": self.table.to_dict(),
             "tokenizer": json.loads(self.tokenizer),
             "vocabulary_size": self.vocabulary_size,
@@ -254,7 +235,7 @@ def text(
         rows=rows,
         sample_weight=weights,
         fingerprint=fingerprint((names[at], names[goal]), inputs, targets, weights),
-        recipe=Recipe.of("text", source, asked),
+        recipe=Recipe.of("text", TEXTS.options, source, asked),
     )
     if by is not None:
         values = groups_of(table.column(by), called(names, by), groups_from)
@@ -262,6 +243,27 @@ def text(
     if groups is None or isinstance(groups, str | int):
         return dataset
     return with_groups(dataset, groups, "told by groups")
+
+
+def new_texts(encoder: TextEncoder, source: Any, known: Known) -> Dataset:
+    """The texts of a new table with the text column, or a sequence of strings."""
+    column = encoder.table.columns[0]
+    if _are_texts(source):
+        source = pa.table({column.name: pa.array([str(one) for one in source], pa.string())})
+    elif isinstance(source, tuple) and len(source) == 2 and _are_texts(source[0]):
+        source = _pair(*source, column.name, encoder.table.target_name)
+    elif not isinstance(source, (str, Path)) and not is_frame(source) and not is_pair(source):
+        raise Refusal(
+            f"new texts must be a path, a data frame or a sequence of strings; got {type(source).__name__}."
+        )
+    read = read_new(encoder.table, source, known.reading)
+
+    def encoded(table: pa.Table, _: Encoder, positions: Sequence[int]) -> tuple[Any, list[str]]:
+        said = called(table.column_names, positions[0])
+        return encoder.encode(_texts_of(table.column(positions[0]), said))
+
+    found = new_rows(read, encoder.table, encoded)
+    return replace(found, encoder=encoder, features=(), continuous=np.zeros(1, bool))
 
 
 def _length_notes(lengths: NDArray[np.int64], length: int) -> list[str]:
@@ -281,26 +283,17 @@ def _table_of(
     reading: Reading,
 ) -> tuple[pa.Table, str, tuple[str, ...], int, int]:
     """The table, what it is called, notes, and where the texts and the targets are."""
-    notes: tuple[str, ...] = ()
     if isinstance(source, tuple) and len(source) == 2 and _are_texts(source[0]):
-        return _pair(*source, "text", "target"), "texts", notes, 0, 1
+        return _pair(*source, "text", "target"), "texts", (), 0, 1
     if is_pair(source) and len(source) == 2 and isinstance(source[1], (str, int)) and target is None:
         source, target = source
-    if isinstance(source, (str, Path)):
-        name = str(source)
-        if name.startswith("example:"):
-            table, notes = example(name.removeprefix("example:"))
-        else:
-            path = existing(source)
-            name = path.name
-            table, notes = read_table(path, reading, lambda names: [names[_text_column(text, names)]])
-    elif is_frame(source):
-        (table, notes), name = table_of_frame(source), "data frame"
-    else:
+    found = named_table(source, reading, text=lambda names: [names[_text_column(text, names)]])
+    if found is None:
         raise Refusal(
             "texts must be a path, a data frame, or a pair of sequences (texts, labels); "
             f"got {type(source).__name__}."
         )
+    table, name, notes = found
     names = table.column_names
     at = _text_column(text, names)
     if len(names) < 2:
@@ -365,3 +358,19 @@ def _whole(name: str, value: Any, least: int, most: int) -> int:
     if not least <= number <= most:
         raise Refusal(f"{name} must be a whole number of tokens between {least} and {most:,}; got {value!r}.")
     return number
+
+
+TEXTS = Source(
+    recognizes=lambda source: True,
+    load=lambda source, asked, progress: text(source, **asked),
+    options={
+        **dict.fromkeys(("text", "target", "groups", "sample_weight"), ColumnReference),
+        **dict.fromkeys(("tokenizer", "task", "groups_from"), str),
+        **dict.fromkeys(("vocabulary", "max_length"), int),
+        "lowercase": bool,
+        **FILE,
+    },
+    reader="text",
+    encoder=TextEncoder,
+    encode_new=new_texts,
+)

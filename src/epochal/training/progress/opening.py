@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from epochal.data import Encoder
 from epochal.training.describe import describe_model
 
 if TYPE_CHECKING:
@@ -50,10 +49,9 @@ def dataset_lines(dataset: Dataset, beside: Sequence[str] = ()) -> list[str]:
 
 def _from_columns(dataset: Dataset) -> str:
     """Which columns of a table became how many inputs, where that is more than one each."""
-    encoder = dataset.encoder
-    if not isinstance(encoder, Encoder) or len(encoder.features) == len(encoder.columns):
+    sizes = {} if dataset.encoder is None else dataset.encoder.sizes
+    if all(size == 1 for size in sizes.values()):
         return ""
-    sizes = encoder.sizes
     shown = [f"{name} {size}" if size > 1 else name for name, size in list(sizes.items())[:_MOST_COLUMNS]]
     more = f" and {len(sizes) - len(shown):,} more columns" if len(sizes) > len(shown) else ""
     return f" ({', '.join(shown)}{more})"

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from epochal.common.faces import in_python
-from epochal.data.encoders import loader_of
+from epochal.data.registry import loader_of
 from epochal.errors import Refusal
 from epochal.training.events import Event, Noted, Progressed, Resumed, RunEnded, RunStarted, Unsaved
 from epochal.training.progress.display import Display

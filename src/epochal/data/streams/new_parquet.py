@@ -1,0 +1,100 @@
+"""New rows in Parquet files that are too large for memory, encoded once, block by block, into a file."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from epochal.data.columns import called
+from epochal.data.dataset import Dataset, fingerprint
+from epochal.data.rows import FileRows, sampled
+from epochal.data.source import Known
+from epochal.data.streams.parquet import batches_of, check_space, columns_of, files_of, whole_column
+from epochal.data.tables.encode import encode
+from epochal.data.tables.match import match_columns
+from epochal.data.tables.new import newly_missing, targets_of_new
+from epochal.data.tables.rewritten import as_in_training
+from epochal.data.tables.schema import Encoder
+from epochal.data.tables.table import weights_of
+from epochal.errors import Refusal
+
+__all__ = ["new_rows_of_parquet"]
+
+
+def new_rows_of_parquet(path: Path, encoder: Encoder, known: Known) -> Dataset:
+    """The samples of Parquet files; their inputs lie in a file of their own as long as they are needed.
+
+    Raises:
+        Refusal: as `new_rows`, or no space for the file.
+    """
+    files = files_of(path)
+    names = columns_of(files)
+    positions, target_at, weight_at, said = match_columns(encoder, names)
+    dtype = np.dtype(np.float32 if known.dtype is None else known.dtype)
+    folder = Path(tempfile.mkdtemp(prefix="epochal-"))
+    try:
+        rows, notes = _encoded(files, [names[at] for at in positions], encoder, folder, dtype)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    weakref.finalize(rows, shutil.rmtree, folder, ignore_errors=True)
+    targets, weight = None, None
+    if target_at is not None:
+        targets, note = targets_of_new(encoder, whole_column(files, names[target_at]), known.partial)
+        said += note
+    if weight_at is not None and targets is not None:
+        weight = weights_of(whole_column(files, names[weight_at]), called(names, weight_at))
+    name = encoder.target_name if targets is not None else ""
+    return Dataset(
+        inputs=rows,
+        targets=targets,
+        task=None if targets is None else encoder.task,
+        features=encoder.features,
+        continuous=encoder.continuous,
+        encoder=encoder,
+        target_name=name,
+        source=path.name,
+        notes=(*said, *notes),
+        rows=np.arange(1, len(rows) + 1, dtype=np.int64),
+        sample_weight=weight,
+        fingerprint=fingerprint((*encoder.features, encoder.target_name), sampled(rows), targets, weight),
+    )
+
+
+def _encoded(
+    files: Sequence[Path], names: Sequence[str], encoder: Encoder, folder: Path, dtype: np.dtype[np.float64]
+) -> tuple[FileRows, list[str]]:
+    """The inputs in a file of a folder, and what is said of them."""
+    width, done = len(encoder.features), 0
+    positions = range(len(names))
+    said: dict[str, None] = {}
+    with (folder / "inputs").open("wb") as out:
+        for table in batches_of(files, names):
+            check_space(folder, dtype.itemsize * width * table.num_rows)
+            table, otherwise = as_in_training(table.select(list(names)), encoder, positions)
+            values, unseen = encode(table, encoder, positions, done, dtype)
+            lacking = newly_missing(table, encoder, positions)
+            said |= dict.fromkeys((*otherwise, *map(_without_count, (*unseen, *lacking))))
+            out.write(values.data)
+            done += len(values)
+    if not done:
+        raise Refusal(f"{files[0].name} must have at least 1 row to predict; got 0.")
+    return FileRows(folder / "inputs", (done, width), dtype, 0, kept=dtype), list(said)
+
+
+def _without_count(note: str) -> str:
+    """A note on some cells of one block, as one that may be true of several.
+
+    >>> _without_count('"a" has 1 missing value (row 3), training had none: treated as unknown.')
+    '"a" has missing values, training had none: treated as unknown.'
+    >>> _without_count('"b" has 2 values not seen in training ("x", …): treated as unknown.')
+    '"b" has values not seen in training: treated as unknown.'
+    """
+    column, _, rest = note.partition(" has ")
+    what = "missing values, training had none" if " missing " in rest else "values not seen in training"
+    return f"{column} has {what}: {rest.rpartition(': ')[2]}"

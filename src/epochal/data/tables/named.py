@@ -1,0 +1,51 @@
+"""The table of a path, an example or a data frame, with what it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from epochal.data.examples import example
+from epochal.data.files.read import existing, read_table
+from epochal.data.files.reading import Reading
+from epochal.data.recipe import EXAMPLE
+from epochal.data.tables.frames import is_frame, table_of_frame
+
+__all__ = ["NamedTable", "named_table"]
+
+
+class NamedTable(NamedTuple):
+    """A table, what it is called in sentences, and notes on how it was read."""
+
+    table: pa.Table
+    name: str
+    notes: tuple[str, ...]
+
+
+def named_table(
+    source: Any,
+    reading: Reading,
+    *,
+    text: Callable[[Sequence[str]], Collection[str]] = lambda names: (),
+    drop: Callable[[Sequence[str]], Collection[int]] = lambda names: (),
+    time: bool = False,
+) -> NamedTable | None:
+    """The table of a source, or None if it is none; `text` and `drop` as for `read_table`.
+
+    `time` says whether the index of a data frame is a column if it holds times.
+    """
+    if is_frame(source):
+        table, notes = table_of_frame(source, time=time)
+        return NamedTable(table, "data frame", notes)
+    if not isinstance(source, str | Path):
+        return None
+    name = str(source)
+    if name.startswith(EXAMPLE):
+        table, notes = example(name.removeprefix(EXAMPLE))
+        return NamedTable(table, name, notes)
+    path = existing(source)
+    table, notes = read_table(path, reading, text, drop)
+    return NamedTable(table, path.name, notes)

@@ -1,0 +1,127 @@
+"""Tables as a source of samples: files, examples, data frames, and Parquet that stays on the disk."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from epochal.data.columns import ColumnReference, resolve_all
+from epochal.data.dataset import Dataset
+from epochal.data.files.read import existing, is_parquet
+from epochal.data.files.reading import Reading
+from epochal.data.recipe import COLUMNS, EXAMPLE, FILE
+from epochal.data.source import Known, Progress, Source, chosen
+from epochal.data.streams.new_parquet import new_rows_of_parquet
+from epochal.data.streams.parquet import converted, is_large
+from epochal.data.tables.encode import encode
+from epochal.data.tables.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
+from epochal.data.tables.named import named_table
+from epochal.data.tables.new import new_rows, read_new
+from epochal.data.tables.schema import Encoder
+from epochal.data.tables.table import TableOptions, dataset_of_table
+from epochal.errors import Refusal
+
+__all__ = ["TABLES"]
+
+
+def _is_table(source: Any) -> bool:
+    """Any path that no other source takes, and anything that is a data frame."""
+    return isinstance(source, str | Path) or is_frame(source) or is_pair(source)
+
+
+def _load(source: Any, asked: Mapping[str, Any], progress: Progress | None) -> Dataset:
+    options, reading = chosen(TableOptions, asked), chosen(Reading, asked)
+    if options.groups_from is not None and options.groups is None:
+        raise Refusal(
+            "groups_from finds groups in the names of files, or in a column of a table; name it: groups "
+            "(--groups COLUMN)."
+        )
+    if isinstance(source, str | Path):
+        return _of_path(source, options, reading, asked.get("stream"), progress)
+    return _of_pair(source, options) if is_pair(source) else _of_frame(source, options)
+
+
+def _encode_new(encoder: Encoder, source: Any, known: Known) -> Dataset:
+    """Columns may come in another order; those that were no input are ignored."""
+    if isinstance(source, str | Path) and known.stream is not False and not str(source).startswith(EXAMPLE):
+        path = existing(source)
+        if is_parquet(path) and is_large(path, known.stream):
+            return new_rows_of_parquet(path, encoder, known)
+    as_kept_in_training = functools.partial(encode, dtype=known.dtype)
+    return new_rows(read_new(encoder, source, known.reading), encoder, as_kept_in_training, known.partial)
+
+
+def _of_path(
+    source: str | Path,
+    options: TableOptions,
+    reading: Reading,
+    stream: bool | None,
+    progress: Progress | None,
+) -> Dataset:
+    if not str(source).startswith(EXAMPLE):
+        path = existing(source)
+        if is_parquet(path) and is_large(path, stream):
+            return converted(path, options, progress)
+    read = named_table(source, reading, drop=lambda names: resolve_all(options.drop, names, "drop"))
+    assert read is not None
+    named = read.table.column_names != [f"column {index + 1}" for index in range(read.table.num_columns)]
+    held, name, notes = [read.table], read.name, read.notes
+    del read
+    found = dataset_of_table(held.pop(), options, name, notes, header=named)
+    assert isinstance(found.encoder, Encoder)
+    return replace(found, encoder=replace(found.encoder, missing=reading.marks))
+
+
+def _of_pair(source: tuple[Any, ...], options: TableOptions) -> Dataset:
+    """`(frame, "target")` or `(frame, y)`, and perhaps sample weights in the same ways."""
+    table, notes = _frame_table(source[0], options)
+    chosen: dict[str, Any] = {}
+    beside: list[str] = []
+    for role, values in zip(ROLES, source[1:], strict=False):
+        if values is None and role == "sample_weight":
+            continue
+        if isinstance(values, (str, int)):
+            chosen[role] = values
+            continue
+        name, column = column_beside(table, role, values)
+        while name in table.column_names:
+            name = f"{name}_"
+        table = table.append_column(name, column)
+        chosen[role] = name
+        beside.append(name)
+    return dataset_of_table(table, replace(options, **chosen), "data frame", notes, beside=beside)
+
+
+def _of_frame(frame: Any, options: TableOptions) -> Dataset:
+    """A frame with its target among the columns: the last one by default, whatever the index adds."""
+    table, notes = _frame_table(frame, options)
+    among = frame.shape[1] if getattr(frame, "ndim", 0) == 2 and frame.shape[1] else None
+    return dataset_of_table(table, options, "data frame", notes, among=among)
+
+
+def _frame_table(frame: Any, options: TableOptions) -> tuple[pa.Table, tuple[str, ...]]:
+    """The table of a frame, with the levels of its index that have a role."""
+    roles = {
+        str(one) for one in (options.target, options.sample_weight, options.groups) if isinstance(one, str)
+    }
+    return table_of_frame(frame, lambda names: resolve_all(options.drop, names, "drop"), index=roles)
+
+
+TABLES = Source(
+    recognizes=_is_table,
+    load=_load,
+    options={
+        **dict.fromkeys(("target", "sample_weight", "groups"), ColumnReference),
+        **dict.fromkeys(("task", "groups_from"), str),
+        "stream": bool,
+        **COLUMNS,
+        **FILE,
+    },
+    encoder=Encoder,
+    encode_new=_encode_new,
+)
