@@ -1,0 +1,176 @@
+"""The link of a training process to its watcher: whether training together is over, and why."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from typing import IO, cast
+
+from epochal.common.printable import one_line
+from epochal.errors import HostLost, Refusal
+from epochal.training.hosts import watcher
+from epochal.training.hosts.launch import Place
+
+__all__ = ["Watch"]
+
+GRACE_SECONDS = 5.0
+"""What a training has to end by itself when a process is gone, before the process is ended: a collective
+operation of an accelerator may wait for ever."""
+
+
+class Watch:
+    """A watcher that has been started, and has found those of all other processes.
+
+    Args:
+        place: of this process.
+        silence: seconds without a heartbeat after which a machine is taken for gone.
+        patience: seconds in which all must have joined.
+
+    Raises:
+        Refusal: they have not, or this process does not fit.
+    """
+
+    def __init__(self, place: Place, silence: int, patience: int) -> None:
+        self.lost, self.remedy, self.silence = "", "", silence
+        self._place, self._news, self._told, self._closed = place, threading.Condition(), False, False
+        if place.index == 0:
+            _check_port(place)
+        task = {"index": place.index, "count": place.count, "host": place.host, "port": place.port}
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-P", watcher.__file__),
+                json.dumps({**task, "silence": silence, "patience": patience}),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for the training process
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
+        )
+        self._stdin, self._stdout = cast(IO[str], self.process.stdin), cast(IO[str], self.process.stdout)
+        self.jax_port = self._joined(patience)
+        """Where JAX's coordination service listens, on the machine of process 0."""
+        self._who = f"process {place.index} of {place.count}"
+        self.lose(f"{self._who} (host {socket.gethostname()}, pid {os.getpid()})")
+        threading.Thread(target=self._listen, name="epochal-hosts", daemon=True).start()
+
+    def check(self, seconds: float = 0.0) -> None:
+        """Raise `HostLost` if a process is gone, or is found to be within so many seconds."""
+        with self._news:
+            self._news.wait_for(lambda: bool(self.lost), seconds)
+            if self.lost:
+                self._told = True
+                raise HostLost(self._words)
+
+    def fail(self, sentence: str) -> None:
+        """Tell the others that this process has failed, before it ends."""
+        self._told = True
+        self.lose(f"{self._who} failed: {sentence}")
+
+    def lose(self, sentence: str) -> None:
+        """Tell all, this process included, that training together is over."""
+        with suppress(OSError, ValueError):
+            self._stdin.write(f"{one_line(sentence)}\n")
+            self._stdin.flush()
+
+    def leave(self) -> None:
+        """Say that this process is no longer missed if it goes."""
+        self.lose("leave")
+
+    def close(self) -> None:
+        """Have the watcher end, which reports a death unless this process leaves."""
+        self._closed = True
+        with suppress(OSError):
+            self._stdin.close()
+
+    @property
+    def _words(self) -> str:
+        remedy = "" if "epochal resume" in self.lost else self.remedy
+        return one_line(f"{self.lost} {remedy}".strip())
+
+    def _joined(self, patience: int) -> int:
+        log = ""
+        for line in self._stdout:
+            if line.startswith("joined "):
+                return int(line.split()[1])
+            log += line
+        self.close()
+        self._stdout.close()
+        self.process.wait()
+        raise _refusal(self._place, patience, log)
+
+    def _listen(self) -> None:
+        """Hear what the watcher says; JAX aborts it where it has lost the service."""
+        for line in self._stdout:
+            if line.startswith("lost "):
+                self._lose(line[5:].strip())
+        status, place = self.process.wait(), self._place
+        if status == -signal.SIGABRT:
+            first = f"process 0 of {place.count} (at {place.coordinator})"
+            self._lose(f"{first} is gone: its coordination service does not answer.")
+        self._lose(f"{self._who} is cut off from the others: its watcher has ended with status {status}.")
+
+    def _lose(self, sentence: str) -> None:
+        if self.lost or self._closed:
+            return
+        with self._news:
+            self.lost = sentence
+            self._news.notify_all()
+        threading.Thread(target=self._end, name="epochal-leave", daemon=True).start()
+
+    def _end(self) -> None:
+        """End the process if the training does not: it waits for one that will never come."""
+        time.sleep(GRACE_SECONDS)
+        if self._told or self._closed:
+            return
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError, RuntimeError):
+                stream.flush()
+        with suppress(OSError):
+            os.write(2, f"epochal: {self._words}\n".encode())
+        os._exit(1)
+
+
+def _check_port(place: Place) -> None:
+    """Refuse a port that is taken; that of a training that has just ended is free again soon."""
+    end = time.monotonic() + watcher.LINGER_SECONDS
+    while True:
+        try:
+            socket.create_server(("", place.port)).close()
+            return
+        except OSError as error:
+            if time.monotonic() > end:
+                raise Refusal(
+                    f"the coordinator must be an address of process 0 with a free port; "
+                    f"got {place.coordinator}: {error.strerror}."
+                ) from error
+        time.sleep(0.1)
+
+
+def _refusal(place: Place, patience: int, log: str) -> Refusal:
+    """Why not all have joined, from the last words of JAX's client."""
+    count, index = place.count, place.index
+    if "newer incarnation" in log:
+        return Refusal(f"each process must have a number of its own; another one has {index}, too.")
+    if "Unexpected task registered" in log:
+        return Refusal(
+            f"all processes must have the same number of processes; process 0 does not have {count}."
+        )
+    missing = re.search(r"timed out task names:\s*([\d\s,]+)", log)
+    if missing:
+        return Refusal(
+            f"all {count} processes must join within {patience} s; missing: "
+            f"{', '.join(re.findall('[0-9]+', missing[1]))}. Start them, or give another number of processes."
+        )
+    return Refusal(
+        f"process 0 must listen at {place.coordinator} within {patience} s. Start it, or give its address."
+    )
