@@ -19,7 +19,7 @@ from epochal.choose.setting import Setting, shown
 from epochal.engine.optimizers import OPTIMIZERS
 from epochal.errors import Refusal, did_you_mean
 from epochal.plan import Order
-from epochal.plan.plan import Full
+from epochal.plan.sizes import Full
 from epochal.settings import Settings, plain_number
 
 __all__ = ["AXES", "BATCH_SIZES", "TUNE", "Axis", "Entry", "axes_of", "entries", "said"]

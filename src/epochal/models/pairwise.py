@@ -8,6 +8,7 @@ from typing import Any
 import jax
 
 from epochal.errors import Refusal
+from epochal.models.given import as_model
 from epochal.models.model import Model, PyTree, Variables
 
 __all__ = ["Pairwise"]
@@ -39,8 +40,6 @@ class Pairwise:
 
     def with_outputs(self, outputs: int) -> Pairwise:
         """With the scorer settled: it has one output, whatever the task says."""
-        from epochal.models import as_model  # which knows of all models
-
         return Pairwise(as_model(self.model, 1))
 
     def refuse_inputs(self, values: Any) -> None:

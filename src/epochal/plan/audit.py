@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from epochal.errors import Refusal
+from epochal.plan.batches import Batches
 from epochal.plan.column import identified
-from epochal.plan.plan import Plan
 from epochal.plan.summary import counted
 
 __all__ = ["USUAL_EPOCHS", "Audit", "ClassCounts", "audit"]
@@ -70,7 +70,7 @@ class Audit:
 
 
 def audit(
-    plan: Plan,
+    plan: Batches,
     labels: npt.ArrayLike | None = None,
     epochs: int | None = None,
     names: Sequence[str] = (),
@@ -83,7 +83,7 @@ def audit(
         epochs: how many of the plan's, the first 10 by default.
         names: of the classes in sorted order, for the table.
 
-    >>> print(audit(Plan(10, 4, 3, order="sequential", remainder="drop")))
+    >>> print(audit(Batches(10, 4, 3, order="sequential", remainder="drop")))
     3 epochs, 6 updates: 6 batches of 4
       uses per sample  2 to 3 (6 × 2, 4 × 3)
       left out          2 samples in each epoch, none in all of them

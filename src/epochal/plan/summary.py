@@ -8,7 +8,7 @@ from typing import Any
 
 from epochal.common.notebook_view import facts, heading, view
 from epochal.common.notebook_view import table as html_table
-from epochal.plan.plan import Plan
+from epochal.plan.batches import Batches
 from epochal.plan.remainder import Segments
 
 __all__ = ["counted", "document", "html", "sizes", "summary"]
@@ -22,11 +22,11 @@ _REGIMES = {
 }
 
 
-def sizes(plan: Plan) -> str:
+def sizes(plan: Batches) -> str:
     """The batch sizes of an epoch: written out where they are few, counted where they are many.
 
-    >>> sizes(Plan(1000, 400, 1)), sizes(Plan(614, 32, 1)), sizes(Plan(1000, 400, 2, remainder="carry"))
-    ('400, 400, 200', '19 × 32, 1 × 6', '2 or 3 × 400')
+    >>> sizes(Batches(1000, 400, 1)), sizes(Batches(1000, 400, 2, remainder="carry"))
+    ('400, 400, 200', '2 or 3 × 400')
     """
     if plan.remainder == "carry" and plan.epochs > 1 and plan.turns % plan.batch_size:
         most = plan.batches_per_epoch
@@ -40,7 +40,7 @@ def _sizes(segments: Segments) -> str:
     return ", ".join(f"{count:,} × {size:,}" for count, size in segments)
 
 
-def _phases(plan: Plan) -> list[tuple[str, str]]:
+def _phases(plan: Batches) -> list[tuple[str, str]]:
     """The batches of a pass, in each phase."""
     whole = "epoch" if plan.updates_per_epoch is None else "pass"
     if plan.batch_schedule is None:
@@ -68,7 +68,7 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {plural}"
 
 
-def _updates(plan: Plan) -> str:
+def _updates(plan: Batches) -> str:
     if plan.updates_per_epoch is not None:
         passes = plan.passes.epochs_after(plan.updates)
         how = f"{counted(plan.epochs, 'epoch')} × {counted(plan.updates_per_epoch, 'update')}; that is "
@@ -94,12 +94,12 @@ def _rows(rows: Iterable[tuple[str, str]]) -> list[str]:
     return lines
 
 
-def _divided(plan: Plan) -> bool:
+def _divided(plan: Batches) -> bool:
     """Whether there is no remainder to treat in another way."""
     return plan.divides or plan.batch_schedule is not None
 
 
-def _others(plan: Plan) -> tuple[str, list[tuple[str, str, str, str]]]:
+def _others(plan: Batches) -> tuple[str, list[tuple[str, str, str, str]]]:
     """What other policies would make of the remainder: a title, and a table with its head."""
     others = [other for name, other in plan.by_remainder().items() if name != plan.remainder]
     whole = "epoch" if plan.updates_per_epoch is None else "pass"
@@ -108,7 +108,7 @@ def _others(plan: Plan) -> tuple[str, list[tuple[str, str, str, str]]]:
     return f"{plan.batch_size:,} does not divide {plan.turns:,}. Other ways to treat the remainder:", table
 
 
-def _lines_of_others(plan: Plan) -> list[str]:
+def _lines_of_others(plan: Batches) -> list[str]:
     title, table = _others(plan)
     width = [max(len(row[column]) for row in table) for column in range(4)]
     if 2 + sum(width) + 6 <= _WIDTH:
@@ -124,7 +124,7 @@ def _lines_of_others(plan: Plan) -> list[str]:
     return ["", *textwrap.wrap(title, _WIDTH), "", *lines]
 
 
-def _facts(plan: Plan) -> list[tuple[str, str]]:
+def _facts(plan: Batches) -> list[tuple[str, str]]:
     """The plan in figures, by name."""
     every = "samples" if plan.order.once else "uses"
     size = f"{plan.batch_size:,}" + (f", all {every} (full)" if plan.is_full else "")
@@ -145,10 +145,10 @@ def _facts(plan: Plan) -> list[tuple[str, str]]:
     ]
 
 
-def summary(plan: Plan) -> str:
+def summary(plan: Batches) -> str:
     """The pre-flight summary, plain text of at most 80 columns.
 
-    >>> print(summary(Plan(200, 5, 1000)))
+    >>> print(summary(Batches(200, 5, 1000)))
     Mini-batch gradient descent: every update sees some of the samples
     <BLANKLINE>
       samples            200
@@ -164,10 +164,10 @@ def summary(plan: Plan) -> str:
     return "\n".join(lines if _divided(plan) else lines + _lines_of_others(plan))
 
 
-def html(plan: Plan) -> str:
+def html(plan: Batches) -> str:
     """The same as a view in a notebook.
 
-    >>> "40 × 5" in html(Plan(200, 5, 1000))
+    >>> "40 × 5" in html(Batches(200, 5, 1000))
     True
     """
     title, _, rest = _REGIMES[plan.regime].capitalize().partition(":")
@@ -178,7 +178,7 @@ def html(plan: Plan) -> str:
     return view(*parts)
 
 
-def document(plan: Plan) -> dict[str, Any]:
+def document(plan: Batches) -> dict[str, Any]:
     """The plan as JSON can hold it, and what each remainder policy would do."""
     return {
         "samples": plan.samples,

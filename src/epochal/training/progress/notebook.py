@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from epochal.common.printable import printable
 
 if TYPE_CHECKING:
-    from epochal.training.progress.shown import Line
+    from epochal.training.progress.display import Line
 
 __all__ = ["Notebook", "in_notebook"]
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from epochal.common.faces import in_python
 from epochal.data.encoders import loader_of
 from epochal.errors import Refusal
 from epochal.training.events import Event, Noted, Progressed, Resumed, RunEnded, RunStarted, Unsaved
+from epochal.training.progress.display import Display
 from epochal.training.progress.notebook import Notebook, in_notebook
 from epochal.training.progress.opening import data_lines, training_lines
 from epochal.training.progress.status import Status
@@ -17,34 +17,7 @@ from epochal.training.progress.status import Status
 if TYPE_CHECKING:
     from epochal.training.loop import Control
 
-__all__ = ["Display", "Line", "Watcher", "display"]
-
-
-class Line(Protocol):
-    """How far something is."""
-
-    @property
-    def share(self) -> float | None:
-        """How much of it is done, in [0, 1]; None where that is not known yet."""
-
-    def fitted(self, room: int) -> str:
-        """A line of at most `room` characters."""
-
-
-class Display(Protocol):
-    """Where a training is shown."""
-
-    def opening(self, sections: Sequence[tuple[str, Sequence[str]]]) -> None:
-        """Show what is known before the first update: titles with their lines."""
-
-    def show(self, line: Line) -> None:
-        """Show how far it is; called about ten times a second."""
-
-    def note(self, words: str) -> None:
-        """Show a sentence that stays."""
-
-    def close(self, last: str = "") -> None:
-        """Show no more; `last` stays."""
+__all__ = ["Watcher", "display"]
 
 
 def display(progress: bool | None) -> Display | None:

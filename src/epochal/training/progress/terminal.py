@@ -18,7 +18,7 @@ from epochal.common.layout import folded
 from epochal.common.printable import printable
 
 if TYPE_CHECKING:
-    from epochal.training.progress.shown import Line
+    from epochal.training.progress.display import Line
 
 __all__ = ["PLAIN_SECONDS", "Terminal", "live", "plain_console", "section"]
 
