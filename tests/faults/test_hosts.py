@@ -28,7 +28,7 @@ def ended(monkeypatch):
     """A process that waits in vain would be ended; here that is only noted."""
     statuses = []
     monkeypatch.setattr(watch, "GRACE_SECONDS", 0.3)
-    monkeypatch.setattr(watch.watcher, "LINGER_SECONDS", 0.3)
+    monkeypatch.setattr(watch, "PORT_SECONDS", 0.3)
     monkeypatch.setattr(watch.os, "_exit", statuses.append)
     return statuses
 
@@ -36,6 +36,11 @@ def ended(monkeypatch):
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return probe.getsockname()[1]
+
+
+def listening(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture
@@ -175,6 +180,16 @@ def test_a_process_0_that_does_not_come_is_refused(watched, port):
 def test_a_process_that_does_not_come_is_named_to_all_others(watched):
     sentence = "all 3 processes must join within 10 s; missing: 1. Start"
     assert [str(one)[: len(sentence)] for one in watched((0, 3), (2, 3), patience=10)] == [sentence] * 2
+
+
+def test_a_process_that_is_interrupted_while_others_are_missing_leaves_nothing_behind(port):
+    code = f"from epochal.training.hosts import join; join('127.0.0.1:{port}', 0, 2)"
+    waiting = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    while not listening(port):
+        time.sleep(0.1)
+    waiting.kill()
+    waiting.wait()
+    watch._check_port(Place(f"127.0.0.1:{port}", 0, 2))
 
 
 def test_a_process_with_a_number_that_there_is_not_is_refused(watched):

@@ -21,6 +21,9 @@ from epochal.training.hosts.launch import Place
 
 __all__ = ["Watch"]
 
+PORT_SECONDS = 10.0
+"""How long the port of a training that has just ended is waited for."""
+
 GRACE_SECONDS = 5.0
 """What a training has to end by itself when a process is gone, before the process is ended: a collective
 operation of an accelerator may wait for ever."""
@@ -43,12 +46,18 @@ class Watch:
         self._place, self._news, self._told, self._closed = place, threading.Condition(), False, False
         if place.index == 0:
             _check_port(place)
-        task = {"index": place.index, "count": place.count, "host": place.host, "port": place.port}
+        self._who = f"process {place.index} of {place.count}"
+        task = {
+            "index": place.index,
+            "count": place.count,
+            "host": place.host,
+            "port": place.port,
+            "silence": silence,
+            "patience": patience,
+            "name": f"{self._who} (host {socket.gethostname()}, pid {os.getpid()})",
+        }
         self.process = subprocess.Popen(
-            [
-                *(sys.executable, "-P", watcher.__file__),
-                json.dumps({**task, "silence": silence, "patience": patience}),
-            ],
+            [sys.executable, "-P", watcher.__file__, json.dumps(task)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -59,8 +68,6 @@ class Watch:
         self._stdin, self._stdout = cast(IO[str], self.process.stdin), cast(IO[str], self.process.stdout)
         self.jax_port = self._joined(patience)
         """Where JAX's coordination service listens, on the machine of process 0."""
-        self._who = f"process {place.index} of {place.count}"
-        self.lose(f"{self._who} (host {socket.gethostname()}, pid {os.getpid()})")
         threading.Thread(target=self._listen, name="epochal-hosts", daemon=True).start()
 
     def check(self, seconds: float = 0.0) -> None:
@@ -142,7 +149,7 @@ class Watch:
 
 def _check_port(place: Place) -> None:
     """Refuse a port that is taken; that of a training that has just ended is free again soon."""
-    end = time.monotonic() + watcher.LINGER_SECONDS
+    end = time.monotonic() + PORT_SECONDS
     while True:
         try:
             socket.create_server(("", place.port)).close()
@@ -171,6 +178,8 @@ def _refusal(place: Place, patience: int, log: str) -> Refusal:
             f"all {count} processes must join within {patience} s; missing: "
             f"{', '.join(re.findall('[0-9]+', missing[1]))}. Start them, or give another number of processes."
         )
+    if index == 0:
+        return Refusal(f"JAX can't serve the others at {place.coordinator}: {one_line(log, 300)}")
     return Refusal(
         f"process 0 must listen at {place.coordinator} within {patience} s. Start it, or give its address."
     )
