@@ -1,4 +1,4 @@
-"""What do processes that train together with this one hear of its end?"""
+"""The end of this process, as the processes that train together with it learn of it."""
 
 from __future__ import annotations
 

@@ -21,13 +21,13 @@ from epochal.training.hosts.watch import Watch
 __all__ = ["ALONE", "Together", "together"]
 
 CAUSE_SECONDS = 2.0
-"""How long after an error it is waited for that a process is found to be gone."""
+"""How long to wait after an error for the notice of a death, which may be its cause."""
 
 COLLECTIVE = re.compile("gloo|nccl|collective|connection|peer", re.IGNORECASE)
-"""Words of an error that mostly is another process's: there, a missed heartbeat is waited for."""
+"""Words of an error that another process has mostly caused; then a missed heartbeat is waited for, too."""
 
 WAIT_MILLISECONDS = 500
-"""How long a value is waited for before it is asked whether a process is gone."""
+"""How long to wait for a value before looking for a death again."""
 
 Wish = TypeVar("Wish")
 Decision = TypeVar("Decision")

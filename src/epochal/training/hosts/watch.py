@@ -22,15 +22,14 @@ from epochal.training.hosts.launch import Place
 __all__ = ["Watch"]
 
 PORT_SECONDS = 10.0
-"""How long the port of a training that has just ended is waited for."""
+"""How long to wait for the port of a training that has just ended."""
 
 GRACE_SECONDS = 5.0
-"""What a training has to end by itself when a process is gone, before the process is ended: a collective
-operation of an accelerator may wait for ever."""
+"""How long a training has to end by itself after a death; a collective operation may wait for ever."""
 
 
 class Watch:
-    """A watcher that has been started, and has found those of all other processes.
+    """A watcher that has been started, and has joined those of all other processes.
 
     Args:
         place: of this process.
@@ -61,9 +60,10 @@ class Watch:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             start_new_session=True,  # Ctrl-C is for the training process
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONUTF8": "1"},
         )
         self._stdin, self._stdout = cast(IO[str], self.process.stdin), cast(IO[str], self.process.stdout)
         self.jax_port = self._joined(patience)
