@@ -9,17 +9,18 @@ among them. Without it nothing is different.
 from __future__ import annotations
 
 import atexit
+import ctypes
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from epochal.common.version import VERSION
 from epochal.errors import HostLost, Refusal
 from epochal.training.hosts.launch import Place, place_of
 from epochal.training.hosts.together import ALONE, Together, together, use
-from epochal.training.hosts.watch import Watch
+from epochal.training.hosts.watch import Watch, end_process
 
 __all__ = ["SILENCE", "join", "part"]
 
@@ -90,6 +91,7 @@ def _initialized(place: Place, watch: Watch, patience: int) -> Any:
     if jax.config.values["jax_cpu_collectives_implementation"] in (None, "none"):
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
     jax.config.update("jax_enable_preemption_service", False)  # it would swallow SIGTERM
+    _delay_abort()
     try:
         jax.distributed.initialize(
             f"{place.host}:{watch.jax_port}",
@@ -110,6 +112,17 @@ def _initialized(place: Place, watch: Watch, patience: int) -> Any:
     return global_state.client
 
 
+def _delay_abort() -> None:
+    """Leave the watch time for its sentence where JAX aborts this process, having lost its service.
+
+    The handler of the signal is `sleep` of C, which takes the number of the signal, 6, for seconds, and needs
+    nothing of Python; then the abort goes on.
+    """
+    if os.name == "posix":
+        libc = ctypes.CDLL(None)
+        libc.signal(int(signal.SIGABRT), ctypes.cast(libc.sleep, ctypes.c_void_p))
+
+
 def _check_alike(wishes: Sequence[Mapping[str, Any]]) -> None:
     """All processes must run the same versions, and know of the same number of processes."""
     for index, other in enumerate(wishes):
@@ -122,21 +135,14 @@ def _check_alike(wishes: Sequence[Mapping[str, Any]]) -> None:
 
 
 def part() -> None:
-    """Wait until all processes are at their end, and leave them.
-
-    Raises:
-        HostLost: a process has failed, or process 0 is gone, which may not have written all.
-    """
+    """Wait until all processes are at their end, and leave them; see `Together.end`."""
     import jax
 
     others = together()
-    if others.alone:
-        return
-    try:
-        others.end()
-    finally:
-        use(ALONE)
-    jax.distributed.shutdown()
+    use(ALONE)
+    others.end()
+    if not others.alone:
+        jax.distributed.shutdown()
     others.close()
 
 
@@ -151,13 +157,9 @@ def _farewell() -> None:
     try:
         if not others.over:
             part()
-            return
-        if failed is None:
+        elif failed is None:
             others.check()
     except HostLost as lost:
-        with suppress(OSError):
-            os.write(2, f"epochal: {lost}\n".encode())
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, RuntimeError):
-            stream.flush()
-    os._exit(1)  # a thread may wait in a collective operation for ever
+        end_process(str(lost))
+    if others.over:
+        end_process()

@@ -176,7 +176,7 @@ class Together:
             raise cause from error
 
     def end(self) -> None:
-        """Wait until all processes are at their end.
+        """Wait until all processes are at their end, and leave them.
 
         From here on, process 0 does not mind if another one goes: it may have something to write.
 

@@ -12,14 +12,14 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from typing import IO, cast
+from typing import IO, NoReturn, cast
 
 from epochal.common.printable import one_line
 from epochal.errors import HostLost, Refusal
 from epochal.training.hosts import watcher
 from epochal.training.hosts.launch import Place
 
-__all__ = ["Watch"]
+__all__ = ["Watch", "end_process"]
 
 PORT_SECONDS = 10.0
 """How long to wait for the port of a training that has just ended."""
@@ -76,7 +76,7 @@ class Watch:
             self._news.wait_for(lambda: bool(self.lost), seconds)
             if self.lost:
                 self._told = True
-                raise HostLost(self._words)
+                raise HostLost(self.lost)
 
     def fail(self, sentence: str) -> None:
         """Tell the others that this process has failed, before it ends."""
@@ -99,11 +99,6 @@ class Watch:
         with suppress(OSError):
             self._stdin.close()
 
-    @property
-    def _words(self) -> str:
-        remedy = "" if "epochal resume" in self.lost else self.remedy
-        return one_line(f"{self.lost} {remedy}".strip())
-
     def _joined(self, patience: int) -> int:
         log = ""
         for line in self._stdout:
@@ -122,64 +117,66 @@ class Watch:
                 self._lose(line[5:].strip())
         status, place = self.process.wait(), self._place
         if status == -signal.SIGABRT:
-            first = f"process 0 of {place.count} (at {place.coordinator})"
-            self._lose(f"{first} is gone: its coordination service does not answer.")
-        self._lose(f"{self._who} is cut off from the others: its watcher has ended with status {status}.")
+            who = f"process 0 of {place.count} (at {place.coordinator})"
+            self._lose(f"{who} is gone: its coordination service does not answer.")
+        self._lose(f"{self._who} is cut off from the others: its watcher ended with status {status}.")
 
     def _lose(self, sentence: str) -> None:
         if self.lost or self._closed:
             return
         with self._news:
-            self.lost = sentence
+            self.lost = sentence if "epochal resume" in sentence else f"{sentence} {self.remedy}".strip()
             self._news.notify_all()
         threading.Thread(target=self._end, name="epochal-leave", daemon=True).start()
 
     def _end(self) -> None:
         """End the process if the training does not: it waits for one that will never come."""
         time.sleep(GRACE_SECONDS)
-        if self._told or self._closed:
-            return
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError, RuntimeError):
-                stream.flush()
+        if not self._told and not self._closed:
+            end_process(self.lost)
+
+
+def end_process(words: str = "") -> NoReturn:
+    """End the process with status 1, whatever its threads wait for."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, RuntimeError):
+            stream.flush()
+    if words:
         with suppress(OSError):
-            os.write(2, f"epochal: {self._words}\n".encode())
-        os._exit(1)
+            os.write(2, f"epochal: {words}\n".encode())
+    os._exit(1)
 
 
 def _check_port(place: Place) -> None:
-    """Refuse a port that is taken; that of a training that has just ended is free again soon."""
+    """Refuse a port that is taken, which JAX would share; that of an ended training is free again soon."""
     end = time.monotonic() + PORT_SECONDS
     while True:
         try:
             socket.create_server(("", place.port)).close()
             return
         except OSError as error:
-            if time.monotonic() > end:
-                raise Refusal(
-                    f"the coordinator must be an address of process 0 with a free port; "
-                    f"got {place.coordinator}: {error.strerror}."
-                ) from error
+            why, cause = error.strerror, error
+        if time.monotonic() > end:
+            need = "the coordinator must be an address of process 0 with a free port"
+            raise Refusal(f"{need}; got {place.coordinator}: {why}.") from cause
         time.sleep(0.1)
 
 
 def _refusal(place: Place, patience: int, log: str) -> Refusal:
     """Why not all have joined, from the last words of JAX's client."""
-    count, index = place.count, place.index
+    address, missing = place.coordinator, re.search(r"timed out task names:\s*([\d\s,]+)", log)
     if "newer incarnation" in log:
-        return Refusal(f"each process must have a number of its own; another one has {index}, too.")
-    if "Unexpected task registered" in log:
-        return Refusal(
-            f"all processes must have the same number of processes; process 0 does not have {count}."
+        why = f"each process must have a number of its own; another one has {place.index}, too."
+    elif "Unexpected task registered" in log:
+        why = f"all processes must have the same number of processes; process 0 does not have {place.count}."
+    elif missing:
+        names = ", ".join(re.findall("[0-9]+", missing[1]))
+        why = (
+            f"all {place.count} processes must join within {patience} s; missing: {names}. "
+            "Start them, or give another number of processes."
         )
-    missing = re.search(r"timed out task names:\s*([\d\s,]+)", log)
-    if missing:
-        return Refusal(
-            f"all {count} processes must join within {patience} s; missing: "
-            f"{', '.join(re.findall('[0-9]+', missing[1]))}. Start them, or give another number of processes."
-        )
-    if index == 0:
-        return Refusal(f"JAX can't serve the others at {place.coordinator}: {one_line(log, 300)}")
-    return Refusal(
-        f"process 0 must listen at {place.coordinator} within {patience} s. Start it, or give its address."
-    )
+    elif place.index == 0:
+        why = f"JAX can't serve the others at {address}: {one_line(log, 300)}"
+    else:
+        why = f"process 0 must listen at {address} within {patience} s. Start it, or give its address."
+    return Refusal(why)

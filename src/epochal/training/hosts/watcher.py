@@ -36,7 +36,9 @@ class Watcher:
         index, count, silence = self._index, len(self._everyone), self._silence
         try:
             if index == 0:
-                jax_port, at = _free_port(), host if host in ("localhost", "127.0.0.1") else "[::]"
+                with socket.create_server(("", 0)) as free:
+                    jax_port = free.getsockname()[1]
+                at = host if host in ("localhost", "127.0.0.1") else "[::]"
                 options = {"cluster_register_timeout": patience, "shutdown_timeout": 60, "recoverable": True}
                 self._services = [
                     make.get_distributed_runtime_service(
@@ -51,12 +53,12 @@ class Watcher:
             if index == 0:
                 self._client.key_value_set("jax", str(jax_port))
             self._client.key_value_set(f"name/{index}", self._name)
-            said = self._client.blocking_key_value_get("jax", 60_000)
+            found = self._client.blocking_key_value_get("jax", 60_000)
         except Exception as error:
             say("failed", str(error))
             os._exit(1)
         self._joined.set()
-        say("joined", said)
+        say("joined", found)
         threading.Thread(target=self._count_the_living, daemon=True).start()
         self._hear()
 
@@ -105,12 +107,6 @@ class Watcher:
 def say(what: str, words: str) -> None:
     """Tell the training process something."""
     print(what, words, flush=True)
-
-
-def _free_port() -> int:
-    with socket.create_server(("", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def main(index: int, count: int, name: str, host: str, port: int, silence: int, patience: int) -> None:
