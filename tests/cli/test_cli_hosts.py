@@ -135,7 +135,7 @@ def test_a_signal_to_terminate_ends_a_process_that_has_joined(found):
 
 def test_a_death_is_an_exception_in_python(found):
     assert re.fullmatch(
-        r"process 1 of 2 \(host .*, pid \d+\) is gone: its connection has ended\.", found["lost"]
+        r"process 1 of 2 \(host .*, pid \d+\) is gone: it was killed or has crashed\.", found["lost"]
     )
 
 
@@ -180,8 +180,8 @@ def test_a_run_moves_from_four_processes_to_one_and_on_to_two(table, monkeypatch
         ended = two.ends()
     assert time.monotonic() - begin < 15
     assert [status for status, _, _ in ended] == [-signal.SIGKILL, 1]
-    assert ended[1][2].startswith("epochal: process 0 of 2 (at 127.0.0.1:")
-    assert "is gone: its connection has ended. `epochal resume run` goes on from its last" in ended[1][2]
+    assert ended[1][2].startswith("epochal: process 0 of 2 (host ")
+    assert "is gone: it was killed or has crashed. `epochal resume run` goes on from its last" in ended[1][2]
     assert ended[1][2].count("\n") == 1
 
     moved = ended_at_once(run)
@@ -202,3 +202,22 @@ def test_a_run_moves_from_four_processes_to_one_and_on_to_two(table, monkeypatch
     there, here = moved.fitted[0].last, unmoved.fitted[0].last
     assert int(there.state["seen"]) == int(here.state["seen"])
     assert np.abs(there.params["kernel"] - here.params["kernel"]).max() < 1e-5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="children of a process are read from /proc")
+def test_where_a_container_ends_with_its_watcher_the_sentence_comes_last(table, monkeypatch):
+    """JAX aborts the others from C++ where its service is gone, but not before they have said why."""
+    monkeypatch.chdir(table)
+    with Processes(2, "train", "table.npz", *OPTIONS, *LONG, "--out", "run", cwd=table) as two:
+        wait_for_checkpoint(table / "run")
+        first = two.all[0].pid
+        for child in Path(f"/proc/{first}/task/{first}/children").read_text().split():
+            os.kill(int(child), signal.SIGKILL)
+        two.all[0].kill()
+        begin = time.monotonic()
+        ended = two.ends()
+    assert time.monotonic() - begin < 15
+    assert [status for status, _, _ in ended] == [-signal.SIGKILL, 1]
+    last = ended[1][2].splitlines()[-1]
+    assert last.startswith("epochal: process 0 of 2 (at 127.0.0.1:")
+    assert "its coordination service does not answer. `epochal resume run` goes on from its last" in last

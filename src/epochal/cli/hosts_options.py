@@ -1,4 +1,4 @@
-"""What can be said on the command line about processes that train together, and who of them speaks?"""
+"""The options of processes that train together, and which of them prints."""
 
 from __future__ import annotations
 

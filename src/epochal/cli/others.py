@@ -1,4 +1,4 @@
-"""What do processes that train together with this one hear of its end?"""
+"""The end of this process, as the processes that train together with it learn of it."""
 
 from __future__ import annotations
 
@@ -29,4 +29,7 @@ def ended_together(status: int) -> bool:
     hosts = _hosts()
     if hosts is None or hosts.together().alone:
         return status <= 128
-    return not hosts.together().over and hosts.part() and status <= 128
+    if hosts.together().over:
+        return False
+    hosts.part()
+    return status <= 128

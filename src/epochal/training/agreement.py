@@ -1,7 +1,6 @@
-"""What do processes that train together have to agree on?
+"""What processes that train together agree on: what is trained, how long a call is, and when it is the last.
 
-Every process makes the same calls of the same programs, or all wait for ever. So they must train the same,
-and whatever is no function of the data is decided for all: how long a call is, and when it is the last.
+Every process makes the same calls of the same programs, or all wait for ever.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""MANY processes that train together: how they find each other, agree, and notice that one is gone."""
+"""Processes that train together on `jax.distributed`: joining, agreeing, and noticing a death."""
 
 from epochal.training.hosts.joining import join, part
 from epochal.training.hosts.launch import Place, place_of

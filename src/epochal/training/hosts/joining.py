@@ -1,4 +1,4 @@
-"""Which processes train together?
+"""Joining the processes that train together, and leaving them.
 
     ep.join("10.0.0.1:1234", process_id=0, processes=4)     # in each process, before anything else of JAX
 
@@ -9,20 +9,23 @@ among them. Without it nothing is different.
 from __future__ import annotations
 
 import atexit
+import ctypes
 import os
-import socket
+import signal
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from epochal.common.version import VERSION
 from epochal.errors import HostLost, Refusal
 from epochal.training.hosts.launch import Place, place_of
 from epochal.training.hosts.together import ALONE, Together, together, use
+from epochal.training.hosts.watch import Watch, end_process
 
 __all__ = ["SILENCE", "join", "part"]
 
-SILENCE = 60.0
-"""Seconds without a sign of life after which a process is taken for gone, unless another number is given."""
+SILENCE = 30.0
+"""Seconds without a heartbeat after which a machine is taken for gone, unless another number is given."""
 
 PATIENCE = 300.0
 """Seconds in which all processes must join."""
@@ -48,7 +51,8 @@ def join(
         coordinator: HOST:PORT at which process 0 can be reached by the others.
         process_id: 0 to `processes` - 1.
         processes: how many there are; with 1 nothing is different.
-        silence: seconds without a sign of life after which a process that hangs is taken for gone.
+        silence: seconds without a heartbeat after which a machine that has lost power or its network is taken
+            for gone.
         patience: seconds in which all must have joined.
         names: what the first three are called where they were asked for.
 
@@ -62,84 +66,88 @@ def join(
     if not together().alone:
         raise Refusal("join must be called once in a process, which has joined others already.")
     for name, seconds in (("silence", silence), ("patience", patience)):
-        if not 0.1 <= seconds <= 86400:
-            raise Refusal(f"{name} must be between 0.1 and 86400 seconds; got {seconds:g}.")
+        if not 1 <= seconds <= 86400:
+            raise Refusal(f"{name} must be between 1 and 86400 seconds; got {seconds:g}.")
     place = place_of(coordinator, process_id, processes, names)
     if place.count == 1:
         return
     import jax
 
-    from epochal.common.version import VERSION
-
     if jax.distributed.is_initialized():
         raise Refusal("epochal.join takes the place of jax.distributed.initialize; leave that out.")
-    version = f"{VERSION} with JAX {jax.__version__}"
-    from epochal.training.hosts.hub import Hub
-    from epochal.training.hosts.member import Member
-
-    if place.index == 0:
-        service = _free_port()
-        hub = Hub(place, version, service, silence)
-        hub.gather(patience)
-        use(Together(0, place.count, hub))
-    else:
-        member = Member(place, version, silence, patience)
-        service = member.service
-        use(Together(place.index, place.count, member))
+    watch = Watch(place, int(silence), int(patience))
+    others = Together(place.index, place.count, watch, _initialized(place, watch, int(patience)))
+    use(others)
     atexit.register(_farewell)
-    _start(place, service, silence, patience)
+    mine = {"version": f"{VERSION} with JAX {jax.__version__}", "number of processes": place.count}
+    others.decide("joining", mine, _check_alike)
 
 
-def _start(place: Place, service: int, silence: float, patience: float) -> None:
-    """Have JAX know the devices of all processes."""
+def _initialized(place: Place, watch: Watch, patience: int) -> Any:
+    """Have JAX know the devices of all processes; its key-value store."""
     import jax
+    from jax._src.distributed import global_state  # no public name leads to the store
 
     if jax.config.values["jax_cpu_collectives_implementation"] in (None, "none"):
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
     jax.config.update("jax_enable_preemption_service", False)  # it would swallow SIGTERM
+    _delay_abort()
     try:
         jax.distributed.initialize(
-            f"127.0.0.1:{service}",
+            f"{place.host}:{watch.jax_port}",
             place.count,
             place.index,
             local_device_ids=place.local_devices,
             cluster_detection_method="deactivate",
-            coordinator_bind_address=f"127.0.0.1:{service}",
-            initialization_timeout=int(patience),
-            # A death is noticed over our own connections; JAX's notice ends the process, so it comes later.
-            heartbeat_timeout_seconds=int(max(100, 4 * silence)),
-            shutdown_timeout_seconds=60,
+            # JAX starts a service in process 0, which nobody uses: that of the watcher outlives process 0.
+            coordinator_bind_address="127.0.0.1:0",
+            initialization_timeout=patience,
+            heartbeat_timeout_seconds=3600,  # the watchers notice a death
         )
     except RuntimeError as error:
-        together().check(1.0)
+        watch.check(1.0)
         why = "join must come before anything that touches a device"
-        together().fail(f"{why}.")
+        watch.fail(f"{why}.")
         raise Refusal(f"{why}: {str(error).rstrip('.')}.") from error
+    return global_state.client
 
 
-def part() -> bool:
-    """Wait until all processes are at their end, and leave them; whether all of them were still there.
+def _delay_abort() -> None:
+    """Leave the watch time for its sentence where JAX aborts this process, having lost its service.
 
-    Raises:
-        HostLost: a process has failed, or process 0 is gone, which may not have written all.
+    The handler of the signal is `sleep` of C, which takes the number of the signal, 6, for seconds, and needs
+    nothing of Python; then the abort goes on.
     """
+    if os.name == "posix":
+        libc = ctypes.CDLL(None)
+        libc.signal(int(signal.SIGABRT), ctypes.cast(libc.sleep, ctypes.c_void_p))
+
+
+def _check_alike(wishes: Sequence[Mapping[str, Any]]) -> None:
+    """All processes must run the same versions, and know of the same number of processes."""
+    for index, other in enumerate(wishes):
+        for name, value in wishes[0].items():
+            if other[name] != value:
+                raise Refusal(
+                    f"all processes must have the same {name}; process 0 has {value}, "
+                    f"process {index} has {other[name]}."
+                )
+
+
+def part() -> None:
+    """Wait until all processes are at their end, and leave them; see `Together.end`."""
     import jax
 
     others = together()
-    if others.alone:
-        return True
-    try:
-        complete = others.end()
-    finally:
-        use(ALONE)
-    if complete:
+    use(ALONE)
+    others.end()
+    if not others.alone:
         jax.distributed.shutdown()
-        others.close()  # else it stays open: JAX would end the process from C++ before it has left
-    return complete
+    others.close()
 
 
 def _farewell() -> None:
-    """At the end of the process: JAX would wait for those that are gone, and end in a stack trace."""
+    """At the end of the process: JAX knows nothing of a death, and others may wait for this process."""
     others = together()
     failed = getattr(sys, "last_value", None)
     if others.alone:
@@ -147,25 +155,11 @@ def _farewell() -> None:
     if failed is not None:
         others.fail(f"{type(failed).__name__}: {failed}".rstrip(".") + ".")
     try:
-        if failed is None:
+        if not others.over:
+            part()
+        elif failed is None:
             others.check()
-        if not others.over and part():
-            return
     except HostLost as lost:
-        with suppress(OSError):
-            os.write(2, f"epochal: {lost}\n".encode())
-    _leave(1 if others.over else 0)
-
-
-def _leave(status: int) -> None:
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, RuntimeError):
-            stream.flush()
-    os._exit(status)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        end_process(str(lost))
+    if others.over:
+        end_process()

@@ -1,4 +1,4 @@
-"""What does a training ask of the processes that train together?
+"""What processes that train together decide alike, through JAX's key-value store.
 
     decision = together().decide("call", wish, rule)
 
@@ -9,29 +9,42 @@ that is the rule of one wish, and costs nothing.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from epochal.errors import HostLost, Refusal
-
-if TYPE_CHECKING:
-    from epochal.training.hosts.node import Node
+from epochal.training.hosts.watch import Watch
 
 __all__ = ["ALONE", "Together", "together"]
 
-CAUSE_SECONDS = 1.0
-"""How long after an error it is waited for that a process is found to be gone."""
+CAUSE_SECONDS = 2.0
+"""How long to wait after an error for the notice of a death, which may be its cause."""
+
+COLLECTIVE = re.compile("gloo|nccl|collective|connection|peer", re.IGNORECASE)
+"""Words of an error that another process has mostly caused; then a missed heartbeat is waited for, too."""
+
+WAIT_MILLISECONDS = 500
+"""How long to wait for a value before looking for a death again."""
 
 Wish = TypeVar("Wish")
 Decision = TypeVar("Decision")
 
 
 class Together:
-    """The processes that train together, seen from one of them."""
+    """The processes that train together, seen from one of them.
 
-    def __init__(self, index: int = 0, count: int = 1, node: Node | None = None) -> None:
-        self.index, self.count, self._node = index, count, node
+    Args:
+        index: which one.
+        count: how many there are.
+        watch: what notices a death, if there are several.
+        store: JAX's key-value store (`DistributedRuntimeClient`).
+    """
+
+    def __init__(self, index: int = 0, count: int = 1, watch: Watch | None = None, store: Any = None) -> None:
+        self.index, self.count, self._watch, self._store = index, count, watch, store
         self._failed, self._decisions = False, 0
 
     @property
@@ -47,7 +60,7 @@ class Together:
     @property
     def over(self) -> bool:
         """Whether this process has failed or lost another one, so that none trains with it any more."""
-        return self._failed or (self._node is not None and bool(self._node.lost))
+        return self._failed or (self._watch is not None and bool(self._watch.lost))
 
     def decide(self, what: str, wish: Wish, rule: Callable[[list[Wish]], Decision]) -> Decision:
         """What process 0 decides by the rule from the wishes of all, in the order of the processes.
@@ -58,15 +71,51 @@ class Together:
         Raises:
             HostLost: a process is gone.
         """
-        if self._node is None:
+        if self._watch is None:
             return rule([wish])
         self._decisions += 1
         with self._telling():
-            return cast(Decision, self._node.decide(what, self._decisions, wish, rule))
+            return cast(Decision, self._lead(what, wish, rule) if self.leads else self._follow(what, wish))
+
+    def _follow(self, what: str, wish: Any, sent: Callable[[], None] = lambda: None) -> Any:
+        here = f"epochal/{self._decisions}"
+        self._put(f"{here}/{self.index}", [what, wish])
+        sent()
+        refused, decision = self._get(f"{here}/decision")
+        if refused:
+            raise Refusal(refused)
+        return decision
+
+    def _lead(self, what: str, wish: Any, rule: Callable[[list[Any]], Any]) -> Any:
+        here = f"epochal/{self._decisions}"
+        found = [self._get(f"{here}/{index}") for index in range(1, self.count)]
+        self._store.key_value_delete(f"epochal/{self._decisions - 1}/")  # which all have read
+        for index, (other, _) in enumerate(found, start=1):
+            if other != what:
+                raise RuntimeError(f"process 0 decides about {what}, process {index} about {other}")
+        try:
+            decision = rule([wish, *(wish for _, wish in found)])
+        except Refusal as refusal:
+            self._put(f"{here}/decision", [str(refusal), None])
+            raise
+        self._put(f"{here}/decision", ["", decision])
+        return decision
+
+    def _put(self, key: str, value: Any) -> None:
+        self._store.key_value_set(key, json.dumps(value))
+
+    def _get(self, key: str) -> Any:
+        while True:
+            self.check()
+            try:
+                return json.loads(self._store.blocking_key_value_get(key, WAIT_MILLISECONDS))
+            except RuntimeError as error:
+                if "DEADLINE_EXCEEDED" not in str(error):
+                    raise
 
     def each(self, what: str, work: Callable[[], Decision]) -> Decision:
         """Have every process do something by itself: what this one found; all refuse if one refuses."""
-        if self._node is None:
+        if self._watch is None:
             return work()
         found: list[Decision] = []
         refused = ""
@@ -86,26 +135,27 @@ class Together:
 
     def remember(self, remedy: str) -> None:
         """Say what can be done if a process is lost, as a sentence."""
-        if self._node is not None:
-            self._node.remedy = remedy
+        if self._watch is not None:
+            self._watch.remedy = remedy
 
     def check(self, seconds: float = 0.0) -> None:
         """Raise `HostLost` if a process is gone, or is found to be within so many seconds."""
-        if self._node is not None:
-            self._node.check(seconds)
+        if self._watch is not None:
+            self._watch.check(seconds)
 
     def fail(self, sentence: str) -> None:
         """Tell the others that this process has failed, so that they end as well."""
         self._failed = True
-        if self._node is not None and not self._node.lost:
-            self._node.fail(sentence)
+        if self._watch is not None and not self._watch.lost:
+            self._watch.fail(sentence)
 
     def cause(self, error: BaseException) -> BaseException:
         """What is behind an error: a process that is gone, or else the error itself, which is told to all."""
-        if self._node is None or isinstance(error, HostLost):
+        if self._watch is None or isinstance(error, HostLost):
             return error
+        late = self._watch.silence + 5 if COLLECTIVE.search(str(error)) else 0
         try:
-            self.check(CAUSE_SECONDS)
+            self.check(CAUSE_SECONDS + late)
         except HostLost as lost:
             lost.__cause__ = error
             return lost
@@ -125,21 +175,28 @@ class Together:
                 raise
             raise cause from error
 
-    def end(self) -> bool:
-        """Wait until all processes are at their end; whether all of them are still there.
+    def end(self) -> None:
+        """Wait until all processes are at their end, and leave them.
 
         From here on, process 0 does not mind if another one goes: it may have something to write.
+
+        Raises:
+            HostLost: process 0 is gone, or one that was not at its end.
         """
-        if self._node is None:
-            return True
-        node = self._node
-        node.leave()
-        return self.decide("the end", None, lambda wishes: node.complete)
+        if self._watch is None:
+            return
+        self._decisions += 1
+        with self._telling():
+            if self.leads:
+                self._lead("the end", None, len)
+            else:
+                self._follow("the end", None, self._watch.leave)
+        self._watch.leave()
 
     def close(self) -> None:
         """Hear and say nothing any more."""
-        if self._node is not None:
-            self._node.close()
+        if self._watch is not None:
+            self._watch.close()
 
 
 def _refuse(sentences: Sequence[str]) -> None:

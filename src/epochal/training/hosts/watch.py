@@ -1,0 +1,182 @@
+"""The link of a training process to its watcher: whether training together is over, and why."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from typing import IO, NoReturn, cast
+
+from epochal.common.printable import one_line
+from epochal.errors import HostLost, Refusal
+from epochal.training.hosts import watcher
+from epochal.training.hosts.launch import Place
+
+__all__ = ["Watch", "end_process"]
+
+PORT_SECONDS = 10.0
+"""How long to wait for the port of a training that has just ended."""
+
+GRACE_SECONDS = 5.0
+"""How long a training has to end by itself after a death; a collective operation may wait for ever."""
+
+
+class Watch:
+    """A watcher that has been started, and has joined those of all other processes.
+
+    Args:
+        place: of this process.
+        silence: seconds without a heartbeat after which a machine is taken for gone.
+        patience: seconds in which all must have joined.
+
+    Raises:
+        Refusal: they have not, or this process does not fit.
+    """
+
+    def __init__(self, place: Place, silence: int, patience: int) -> None:
+        self.lost, self.remedy, self.silence = "", "", silence
+        self._place, self._news, self._told, self._closed = place, threading.Condition(), False, False
+        if place.index == 0:
+            _check_port(place)
+        self._who = f"process {place.index} of {place.count}"
+        task = {
+            "index": place.index,
+            "count": place.count,
+            "host": place.host,
+            "port": place.port,
+            "silence": silence,
+            "patience": patience,
+            "name": f"{self._who} (host {socket.gethostname()}, pid {os.getpid()})",
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", watcher.__file__, json.dumps(task)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,  # Ctrl-C is for the training process
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONUTF8": "1"},
+        )
+        self._stdin, self._stdout = cast(IO[str], self.process.stdin), cast(IO[str], self.process.stdout)
+        self.jax_port = self._joined(patience)
+        """Where JAX's coordination service listens, on the machine of process 0."""
+        threading.Thread(target=self._listen, name="epochal-hosts", daemon=True).start()
+
+    def check(self, seconds: float = 0.0) -> None:
+        """Raise `HostLost` if a process is gone, or is found to be within so many seconds."""
+        with self._news:
+            self._news.wait_for(lambda: bool(self.lost), seconds)
+            if self.lost:
+                self._told = True
+                raise HostLost(self.lost)
+
+    def fail(self, sentence: str) -> None:
+        """Tell the others that this process has failed, before it ends."""
+        self._told = True
+        self.lose(f"{self._who} failed: {sentence}")
+
+    def lose(self, sentence: str) -> None:
+        """Tell all, this process included, that training together is over."""
+        with suppress(OSError, ValueError):
+            self._stdin.write(f"{one_line(sentence)}\n")
+            self._stdin.flush()
+
+    def leave(self) -> None:
+        """Say that this process is no longer missed if it goes."""
+        self.lose("leave")
+
+    def close(self) -> None:
+        """Have the watcher end, which reports a death unless this process leaves."""
+        self._closed = True
+        with suppress(OSError):
+            self._stdin.close()
+
+    def _joined(self, patience: int) -> int:
+        log = ""
+        for line in self._stdout:
+            if line.startswith("joined "):
+                return int(line.split()[1])
+            log += line
+        self.close()
+        self._stdout.close()
+        self.process.wait()
+        raise _refusal(self._place, patience, log)
+
+    def _listen(self) -> None:
+        """Hear what the watcher says; JAX aborts it where it has lost the service."""
+        for line in self._stdout:
+            if line.startswith("lost "):
+                self._lose(line[5:].strip())
+        status, place = self.process.wait(), self._place
+        if status == -signal.SIGABRT:
+            who = f"process 0 of {place.count} (at {place.coordinator})"
+            self._lose(f"{who} is gone: its coordination service does not answer.")
+        self._lose(f"{self._who} is cut off from the others: its watcher ended with status {status}.")
+
+    def _lose(self, sentence: str) -> None:
+        if self.lost or self._closed:
+            return
+        with self._news:
+            self.lost = sentence if "epochal resume" in sentence else f"{sentence} {self.remedy}".strip()
+            self._news.notify_all()
+        threading.Thread(target=self._end, name="epochal-leave", daemon=True).start()
+
+    def _end(self) -> None:
+        """End the process if the training does not: it waits for one that will never come."""
+        time.sleep(GRACE_SECONDS)
+        if not self._told and not self._closed:
+            end_process(self.lost)
+
+
+def end_process(words: str = "") -> NoReturn:
+    """End the process with status 1, whatever its threads wait for."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, RuntimeError):
+            stream.flush()
+    if words:
+        with suppress(OSError):
+            os.write(2, f"epochal: {words}\n".encode())
+    os._exit(1)
+
+
+def _check_port(place: Place) -> None:
+    """Refuse a port that is taken, which JAX would share; that of an ended training is free again soon."""
+    end = time.monotonic() + PORT_SECONDS
+    while True:
+        try:
+            socket.create_server(("", place.port)).close()
+            return
+        except OSError as error:
+            why, cause = error.strerror, error
+        if time.monotonic() > end:
+            need = "the coordinator must be an address of process 0 with a free port"
+            raise Refusal(f"{need}; got {place.coordinator}: {why}.") from cause
+        time.sleep(0.1)
+
+
+def _refusal(place: Place, patience: int, log: str) -> Refusal:
+    """Why not all have joined, from the last words of JAX's client."""
+    address, missing = place.coordinator, re.search(r"timed out task names:\s*([\d\s,]+)", log)
+    if "newer incarnation" in log:
+        why = f"each process must have a number of its own; another one has {place.index}, too."
+    elif "Unexpected task registered" in log:
+        why = f"all processes must have the same number of processes; process 0 does not have {place.count}."
+    elif missing:
+        names = ", ".join(re.findall("[0-9]+", missing[1]))
+        why = (
+            f"all {place.count} processes must join within {patience} s; missing: {names}. "
+            "Start them, or give another number of processes."
+        )
+    elif place.index == 0:
+        why = f"JAX can't serve the others at {address}: {one_line(log, 300)}"
+    else:
+        why = f"process 0 must listen at {address} within {patience} s. Start it, or give its address."
+    return Refusal(why)

@@ -1,0 +1,121 @@
+"""The small process beside each training process: it reports a death through JAX's key-value store.
+
+It runs as a script and ends with its training process. That of process 0 hosts JAX's coordination services,
+which so outlive process 0: a client of JAX that loses its service ends its process from C++.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import threading
+import time
+from contextlib import suppress
+from typing import Any
+
+LINGER_SECONDS = 60.0
+"""How long the services outlive process 0 at most, so that the others can end with a sentence."""
+
+
+class Watcher:
+    """A client of a coordination service among watchers."""
+
+    def __init__(self, index: int, count: int, name: str, silence: int) -> None:
+        self._index, self._name, self._silence = index, name, silence
+        self._everyone = set(range(count))
+        self._living = self._everyone
+        self._joined = threading.Event()
+
+    def join(self, host: str, port: int, patience: int) -> None:
+        """Meet the watchers of all other processes; JAX aborts this one if they don't come."""
+        from jaxlib import _jax
+
+        make: Any = _jax
+        index, count, silence = self._index, len(self._everyone), self._silence
+        try:
+            if index == 0:
+                with socket.create_server(("", 0)) as free:
+                    jax_port = free.getsockname()[1]
+                at = host if host in ("localhost", "127.0.0.1") else "[::]"
+                options = {"cluster_register_timeout": patience, "shutdown_timeout": 60, "recoverable": True}
+                self._services = [
+                    make.get_distributed_runtime_service(
+                        f"{at}:{one}", count, heartbeat_timeout=beat, **options
+                    )
+                    for one, beat in ((port, silence), (jax_port, 86400))
+                ]
+            self._client = make.get_distributed_runtime_client(
+                f"{host}:{port}", index, init_timeout=patience + 5, heartbeat_timeout=silence
+            )
+            self._client.connect()
+            if index == 0:
+                self._client.key_value_set("jax", str(jax_port))
+            self._client.key_value_set(f"name/{index}", self._name)
+            found = self._client.blocking_key_value_get("jax", 60_000)
+        except Exception as error:
+            say("failed", str(error))
+            os._exit(1)
+        self._joined.set()
+        say("joined", found)
+        threading.Thread(target=self._count_the_living, daemon=True).start()
+        self._hear()
+
+    def report(self) -> None:
+        """Hand on what the training process says, and report its death."""
+        leaving = False
+        for line in sys.stdin:
+            leaving = leaving or line == "leave\n"
+            if not leaving:
+                self._lose(line.strip())
+        if not self._joined.is_set():
+            return
+        if not leaving:
+            self._lose(f"{self._name} is gone: it was killed or has crashed.")
+        self._client.key_value_set(f"ended/{self._index}", "")
+        end = time.monotonic() + LINGER_SECONDS
+        while self._index == 0 and not self._living <= self._ended() and time.monotonic() < end:
+            time.sleep(0.1)
+        self._client.shutdown()
+
+    def _lose(self, sentence: str) -> None:
+        """Tell all that training together is over; the first to say why is right."""
+        with suppress(RuntimeError):
+            self._client.key_value_set("lost", sentence)
+
+    def _hear(self) -> None:
+        while True:
+            with suppress(RuntimeError):  # nothing for a minute
+                say("lost", self._client.blocking_key_value_get("lost", 60_000))
+                return
+
+    def _count_the_living(self) -> None:
+        """Report a watcher whose heartbeats JAX misses: its machine is gone."""
+        while True:
+            with suppress(RuntimeError):
+                self._living = set(self._client.get_live_nodes(sorted(self._everyone)))
+                for index in self._everyone - self._living - self._ended():
+                    name = self._client.key_value_try_get(f"name/{index}")
+                    self._lose(f"{name} is gone: no heartbeat for {self._silence} s.")
+            time.sleep(max(1.0, self._silence / 20))
+
+    def _ended(self) -> set[int]:
+        return {int(key.rpartition("/")[2]) for key, _ in self._client.key_value_dir_get("ended/")}
+
+
+def say(what: str, words: str) -> None:
+    """Tell the training process something."""
+    print(what, words, flush=True)
+
+
+def main(index: int, count: int, name: str, host: str, port: int, silence: int, patience: int) -> None:
+    """Watch one training process until it has ended."""
+    watcher = Watcher(index, count, name, silence)
+    threading.Thread(target=watcher.join, args=(host, port, patience), daemon=True).start()
+    watcher.report()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(**json.loads(sys.argv[1]))
