@@ -187,9 +187,9 @@ def table(cases: Iterable[Case]) -> Table:
         "5; overfitting is said there also where it is probable, or where the loss is said to have risen "
         "after no detectable gain on the baseline. “Commits”: not probably, undecided, leveled off, not "
         "judged or, except on noise, no detectable difference from chance. Slight overfitting (a rise of 4 "
-        "to 15 % of the least loss) is also right where the verdict leaves room for a rise of that size. Slowly "
-        "improving: powers of the epochs, of which twice as many lower the loss by more than a fourth. Where "
-        "scatter made patience stop before the loss was level, still improving is right."
+        "to 15 % of the least loss) is also right where the verdict leaves room for a rise of that size. "
+        "Slowly improving: powers of the epochs, of which twice as many lower the loss by more than a "
+        "fourth. Where scatter made patience stop before the loss was level, still improving is right."
     )
     return found
 
