@@ -114,6 +114,8 @@ class Bench:
         """Trials handed out so far."""
         self.trained = 0
         """Updates made for this bench, here or elsewhere."""
+        self.baselines: dict[int, float] = {}
+        """What a constant prediction reaches in the judged column, by repeat, as far as it was looked up."""
         self._prepared: dict[str, Prepared] = {}
         self._known: list[tuple[Setting, Prepared]] = []
         self._sources: OrderedDict[int, Source] = OrderedDict()

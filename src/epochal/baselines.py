@@ -1,0 +1,216 @@
+"""What the best constant prediction reaches: the baseline that whatever was learned has to beat."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.engine.evaluate import forward
+from epochal.models import METRICS, Loss, Metric, evaluated, shapes_of
+from epochal.prepared import Prepared
+
+__all__ = ["best_constant", "constant_figures"]
+
+Floats = NDArray[np.float64]
+
+QUANTILES = (0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0)
+"""Those of the training targets that are tried as a constant prediction, beside their mean."""
+
+MOST_CLASSES = 20
+"""Classes that are tried as a constant prediction, the most frequent ones."""
+
+MOST_ROWS = 10_000
+"""Training samples that choose among constants, at most."""
+
+
+def constant_figures(
+    prepared: Prepared, repeat: int, names: Collection[str] | None = None
+) -> dict[str, float]:
+    """What the constant prediction reaches on the validation samples of a repeat, by loss and metric.
+
+    Of the usual losses it is the frequencies of the classes or labels of the training samples, or the mean of
+    their targets (the median for losses that are not squared). Of a loss of one's own it is the constant with
+    the least mean loss over the training samples (`best_constant`). Of a metric it is the constant that is
+    best for it on the training samples, of those, quantiles of the targets, and each class by itself. A
+    constant has no ranks, so that its ROC AUC is 0.5; what always says the second class has the recall 1.
+
+    Args:
+        prepared: the training.
+        repeat: whose split.
+        names: the metrics, or "loss", that are wanted; all by default.
+
+    Returns:
+        The figures that are known: without those of functions that fail on constant outputs.
+    """
+    wanted = {"loss", *(metric.name for metric in prepared.spec.metrics)}
+    wanted = wanted if names is None else wanted & set(names)
+    found = _usual(prepared, repeat, wanted)
+    rest = [metric for metric in prepared.spec.metrics if metric.name in wanted - set(found)]
+    own_loss = callable(prepared.settings.loss)
+    constants = _candidates(prepared, repeat) if rest or ("loss" in wanted and own_loss) else []
+    if own_loss:
+        best = best_constant(prepared, repeat, constants)
+        constants = constants if best is None else [best, *constants]
+        if best is not None and "loss" in wanted:
+            targets, weights = prepared.labels(repeat, "validation")
+            found["loss"] = float(
+                _mean_loss(prepared.spec.loss)(jnp.asarray(best, np.float32), targets, _ones(targets, weights))
+            )
+    found |= {metric.name: _by_metric(prepared, repeat, metric, constants) for metric in rest}
+    return {name: value for name, value in found.items() if math.isfinite(value)}
+
+
+def best_constant(prepared: Prepared, repeat: int, starts: Sequence[Floats]) -> Floats | None:
+    """The constant output with the least mean loss over the training samples of a repeat.
+
+    It is searched from the best of `starts` and of zeros with the gradient of the loss (L-BFGS: Liu & Nocedal
+    1989, On the limited memory BFGS method for large scale optimization). None where the loss has no finite
+    value on constant outputs.
+    """
+    from scipy.optimize import minimize  # late: importing SciPy costs more than most calls need
+
+    targets, weights = prepared.labels(repeat, "train")
+    rows = _some(len(targets))
+    targets, given = targets[rows], None if weights is None else weights[rows]
+    shape = _output_shape(prepared)
+    counted = _ones(targets, given)
+    slope = _mean_loss_and_slope(prepared.spec.loss)
+
+    def at(flat: Floats) -> tuple[float, Floats]:
+        value, gradient = slope(jnp.asarray(flat.reshape(shape), np.float32), targets, counted)
+        return float(value), np.asarray(gradient, np.float64).ravel()
+
+    begin = [np.zeros(shape), *(one.reshape(shape) for one in starts if one.size == math.prod(shape))]
+    try:
+        values = [at(one.ravel())[0] for one in begin]
+        if not np.isfinite(values).any():
+            return None
+        best = int(np.nanargmin(values))
+        found = minimize(at, begin[best].ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 50})
+        if np.isfinite(found.x).all() and at(found.x)[0] <= values[best]:
+            return np.asarray(found.x.reshape(shape))
+        return begin[best]
+    except Exception:  # a function of the user's own may raise anything on outputs that no network gives
+        return None
+
+
+@functools.lru_cache(maxsize=16)
+def _mean_loss(loss: Loss) -> Callable[..., jax.Array]:
+    """The compiled function (constant, targets, weights) -> the weighted mean loss of the constant output."""
+
+    def mean(constant: jax.Array, targets: jax.Array, weights: jax.Array) -> jax.Array:
+        outputs = jnp.broadcast_to(constant, (targets.shape[0], *constant.shape))
+        return (loss(outputs, targets) * weights).sum() / weights.sum()
+
+    return jax.jit(mean)
+
+
+@functools.lru_cache(maxsize=16)
+def _mean_loss_and_slope(loss: Loss) -> Callable[..., tuple[jax.Array, jax.Array]]:
+    return jax.jit(jax.value_and_grad(_mean_loss(loss)))
+
+
+def _ones(targets: NDArray[Any], weights: NDArray[Any] | None) -> NDArray[np.float32]:
+    return np.ones(len(targets), np.float32) if weights is None else weights.astype(np.float32)
+
+
+def _some(samples: int) -> NDArray[np.int64]:
+    """Samples that choose, evenly spread."""
+    return np.unique(np.linspace(0, samples - 1, min(samples, MOST_ROWS)).astype(np.int64))
+
+
+def _output_shape(prepared: Prepared) -> tuple[int, ...]:
+    """The shape of the output for one sample."""
+    dataset, model = prepared.dataset, prepared.model
+    variables = shapes_of(model, dataset.shape, dataset.dtype)
+    one = jax.ShapeDtypeStruct((1, *dataset.shape), dataset.dtype)
+    outputs = jax.eval_shape(lambda variables, inputs: forward(model, variables, inputs), variables, one)
+    return tuple(outputs.shape[1:])
+
+
+def _candidates(prepared: Prepared, repeat: int) -> list[Floats]:
+    """Constant outputs that are worth a try, each (outputs,) as the loss sees them."""
+    train, weights = prepared.labels(repeat, "train")
+    ones = _ones(train, weights).astype(np.float64)
+    task = prepared.task
+    if task.is_classification:
+        counts = np.bincount(train, weights=ones, minlength=len(task.classes))
+        logs = np.log(np.maximum(counts / counts.sum(), 1e-9))
+        each = np.eye(len(counts))[np.argsort(-counts, kind="stable")[:MOST_CLASSES]]
+        return [one[1:] - one[:1] if task.outputs == 1 else one for one in (logs, *each)]
+    if task.is_multilabel:
+        shares = np.clip(np.average(train, axis=0, weights=ones), 1e-9, 1 - 1e-9)
+        return [np.log(shares / (1 - shares)), np.ones_like(shares), -np.ones_like(shares)]
+    numbers = train.astype(np.float64).reshape(len(train), -1)
+    return [np.average(numbers, axis=0, weights=ones), *np.quantile(numbers, QUANTILES, axis=0)]
+
+
+def _by_metric(prepared: Prepared, repeat: int, metric: Metric, constants: Sequence[Floats]) -> float:
+    """The metric on the validation samples, of the constant for which it is best on training samples."""
+    if metric.greater_is_better is None:
+        return math.nan
+    targets, _ = prepared.labels(repeat, "train")
+    rows = _some(len(targets))
+
+    def of(constant: Floats, name: str, rows: NDArray[np.int64] | slice) -> float:
+        true, _ = prepared.labels(repeat, name)
+        regression = prepared.task.is_regression
+        if regression and constant.size == math.prod(true.shape[1:]):
+            outputs = np.broadcast_to(constant.reshape(true.shape[1:]), true.shape).astype(np.float64)
+        else:
+            outputs = np.broadcast_to(constant, (len(true), *constant.shape)).astype(np.float64)
+        outputs, true = (prepared.restored(repeat, name, one) for one in (outputs, true))
+        return evaluated(metric, outputs[rows], true[rows], prepared.spec.classes)
+
+    sign = 1.0 if metric.greater_is_better else -1.0
+    try:
+        values = np.array([sign * of(one, "train", rows) for one in constants])
+        known = np.flatnonzero(np.isfinite(values))
+        best = [constants[known[values[known].argmax()]]] if len(known) else []
+        return of(best[0], "validation", slice(None)) if best else math.nan
+    except Exception:  # outputs of a network of the user's own may have another shape than the metric takes
+        return math.nan
+
+
+def _usual(prepared: Prepared, repeat: int, names: Collection[str]) -> dict[str, float]:
+    """The figures whose best constant is known without a search."""
+    (train, given), (targets, weights) = (prepared.labels(repeat, name) for name in ("train", "validation"))
+    ones = _ones(train, given).astype(np.float64)
+    known, found = "" if callable(prepared.settings.loss) else prepared.loss_name, dict[str, float]()
+    if prepared.task.is_classification:
+        counts = np.bincount(train, weights=ones, minlength=len(prepared.task.classes))
+        losses = -np.log(np.maximum(counts / counts.sum(), 1e-9))[targets]
+        if given is None:
+            found["accuracy"] = float((targets == counts.argmax()).mean())
+    elif prepared.task.is_multilabel:
+        shares = np.clip(np.average(train, axis=0, weights=ones), 1e-9, 1 - 1e-9)
+        losses = -np.where(targets > 0, np.log(shares), np.log(1 - shares)).mean(axis=1)
+        if given is None:
+            found["label_accuracy"] = float(((targets > 0) == (shares > 0.5)).mean())
+    else:
+        numbers, targets = train.astype(np.float64), targets.astype(np.float64)
+        squared = known == "squared_error"
+        middle = np.average(numbers, axis=0, weights=ones) if squared else np.median(numbers, axis=0)
+        error = np.abs(targets - middle).reshape(len(targets), -1)
+        losses = {
+            "squared_error": error**2,
+            "absolute_error": error,
+            "huber": np.where(error <= 1, 0.5 * error**2, error - 0.5),
+        }.get(known, error).mean(axis=1)
+        constant = np.broadcast_to(middle, targets.shape)
+        ours, true = (prepared.in_units(repeat, "validation", values) for values in (constant, targets))
+        if squared:
+            found["r2"] = float(METRICS["r2"].function(constant, targets, 0, np))
+            found["rmse"] = float(METRICS["rmse"].function(ours, true, 0, np))
+        elif known == "absolute_error":
+            found["mae"] = float(METRICS["mae"].function(ours, true, 0, np))
+    if known:
+        found["loss"] = float(np.average(losses, weights=weights))
+    return {name: value for name, value in found.items() if name in names}
