@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import warnings
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -15,10 +16,14 @@ from numpy.typing import NDArray
 from epochal.engine.evaluate import forward
 from epochal.models import METRICS, Loss, Metric, evaluated, shapes_of
 from epochal.prepared import Prepared
+from epochal.run.figures import mean_loss
 
-__all__ = ["best_constant", "constant_figures"]
+__all__ = ["best_constant", "constant_figures", "constant_functions"]
 
 Floats = NDArray[np.float64]
+Rows = NDArray[np.int64] | slice
+Figure = Callable[[Any], float]
+"""A figure of some samples, by their numbers."""
 
 QUANTILES = (0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0)
 """Those of the training targets that are tried as a constant prediction, beside their mean."""
@@ -33,7 +38,18 @@ MOST_ROWS = 10_000
 def constant_figures(
     prepared: Prepared, repeat: int, names: Collection[str] | None = None
 ) -> dict[str, float]:
-    """What the constant prediction reaches on the validation samples of a repeat, by loss and metric.
+    """What the constant prediction reaches on all validation samples of a repeat, by loss and metric.
+
+    Only the figures that are known (`constant_functions`).
+    """
+    values = {name: of(slice(None)) for name, of in constant_functions(prepared, repeat, names).items()}
+    return {name: value for name, value in values.items() if math.isfinite(value)}
+
+
+def constant_functions(
+    prepared: Prepared, repeat: int, names: Collection[str] | None = None
+) -> dict[str, Figure]:
+    """What the constant prediction reaches on some of the validation samples of a repeat: functions of rows.
 
     Of the usual losses it is the frequencies of the classes or labels of the training samples, or the mean of
     their targets (the median for losses that are not squared). Of a loss of one's own it is the constant with
@@ -47,7 +63,7 @@ def constant_figures(
         names: the metrics, or "loss", that are wanted; all by default.
 
     Returns:
-        The figures that are known: without those of functions that fail on constant outputs.
+        By loss and metric; without functions that fail on constant outputs.
     """
     wanted = {"loss", *(metric.name for metric in prepared.spec.metrics)}
     wanted = wanted if names is None else wanted & set(names)
@@ -60,11 +76,13 @@ def constant_figures(
         constants = constants if best is None else [best, *constants]
         if best is not None and "loss" in wanted:
             targets, weights = prepared.labels(repeat, "validation")
-            found["loss"] = float(
-                _mean_loss(prepared.spec.loss)(jnp.asarray(best, np.float32), targets, _ones(targets, weights))
-            )
-    found |= {metric.name: _by_metric(prepared, repeat, metric, constants) for metric in rest}
-    return {name: value for name, value in found.items() if math.isfinite(value)}
+            outputs = jnp.broadcast_to(jnp.asarray(best, np.float32), (len(targets), *best.shape))
+            losses = np.asarray(prepared.spec.loss(outputs, jnp.asarray(targets)), np.float64)
+            found["loss"] = functools.partial(mean_loss, losses, weights)
+    for metric in rest:
+        figure = _by_metric(prepared, repeat, metric, constants)
+        found |= {} if figure is None else {metric.name: figure}
+    return found
 
 
 def best_constant(prepared: Prepared, repeat: int, starts: Sequence[Floats]) -> Floats | None:
@@ -152,65 +170,73 @@ def _candidates(prepared: Prepared, repeat: int) -> list[Floats]:
     return [np.average(numbers, axis=0, weights=ones), *np.quantile(numbers, QUANTILES, axis=0)]
 
 
-def _by_metric(prepared: Prepared, repeat: int, metric: Metric, constants: Sequence[Floats]) -> float:
-    """The metric on the validation samples, of the constant for which it is best on training samples."""
+def _by_metric(prepared: Prepared, repeat: int, metric: Metric, constants: Sequence[Floats]) -> Figure | None:
+    """The metric on validation samples of the constant for which it is best on training samples."""
     if metric.greater_is_better is None:
-        return math.nan
-    targets, _ = prepared.labels(repeat, "train")
-    rows = _some(len(targets))
-
-    def of(constant: Floats, name: str, rows: NDArray[np.int64] | slice) -> float:
-        true, _ = prepared.labels(repeat, name)
-        regression = prepared.task.is_regression
-        if regression and constant.size == math.prod(true.shape[1:]):
-            outputs = np.broadcast_to(constant.reshape(true.shape[1:]), true.shape).astype(np.float64)
-        else:
-            outputs = np.broadcast_to(constant, (len(true), *constant.shape)).astype(np.float64)
-        outputs, true = (prepared.restored(repeat, name, one) for one in (outputs, true))
-        return evaluated(metric, outputs[rows], true[rows], prepared.spec.classes)
-
+        return None
     sign = 1.0 if metric.greater_is_better else -1.0
     try:
-        values = np.array([sign * of(one, "train", rows) for one in constants])
-        known = np.flatnonzero(np.isfinite(values))
-        best = [constants[known[values[known].argmax()]]] if len(known) else []
-        return of(best[0], "validation", slice(None)) if best else math.nan
+        train = [_metric_of(prepared, repeat, metric, one, "train") for one in constants]
+        rows = _some(prepared.part_size("train"))
+        values = np.array([sign * of(rows) for of in train])
+        if not np.isfinite(values).any():
+            return None
+        return _metric_of(prepared, repeat, metric, constants[int(np.nanargmax(values))], "validation")
     except Exception:  # outputs of a network of the user's own may have another shape than the metric takes
-        return math.nan
+        return None
 
 
-def _usual(prepared: Prepared, repeat: int, names: Collection[str]) -> dict[str, float]:
+def _metric_of(prepared: Prepared, repeat: int, metric: Metric, constant: Floats, part: str) -> Figure:
+    """A metric of a constant output on samples of a part, in the units of the target."""
+    true, _ = prepared.labels(repeat, part)
+    shape = constant.shape
+    if prepared.task.is_regression and constant.size == math.prod(true.shape[1:]):
+        shape = true.shape[1:]
+    outputs = np.broadcast_to(constant.reshape(shape), (len(true), *shape)).astype(np.float64)
+    outputs, true = (prepared.restored(repeat, part, one) for one in (outputs, true))
+
+    def figure(rows: Rows) -> float:
+        with warnings.catch_warnings():  # what a metric says about constants is nothing that its user did
+            warnings.simplefilter("ignore")
+            return evaluated(metric, outputs[rows], true[rows], prepared.spec.classes)
+
+    return figure
+
+
+def _usual(prepared: Prepared, repeat: int, names: Collection[str]) -> dict[str, Figure]:
     """The figures whose best constant is known without a search."""
     (train, given), (targets, weights) = (prepared.labels(repeat, name) for name in ("train", "validation"))
     ones = _ones(train, given).astype(np.float64)
-    known, found = "" if callable(prepared.settings.loss) else prepared.loss_name, dict[str, float]()
+    known, found = "" if callable(prepared.settings.loss) else prepared.loss_name, dict[str, Figure]()
     if prepared.task.is_classification:
         counts = np.bincount(train, weights=ones, minlength=len(prepared.task.classes))
         losses = -np.log(np.maximum(counts / counts.sum(), 1e-9))[targets]
         if given is None:
-            found["accuracy"] = float((targets == counts.argmax()).mean())
+            found["accuracy"] = functools.partial(_mean, targets == counts.argmax())
     elif prepared.task.is_multilabel:
         shares = np.clip(np.average(train, axis=0, weights=ones), 1e-9, 1 - 1e-9)
         losses = -np.where(targets > 0, np.log(shares), np.log(1 - shares)).mean(axis=1)
         if given is None:
-            found["label_accuracy"] = float(((targets > 0) == (shares > 0.5)).mean())
+            found["label_accuracy"] = functools.partial(_mean, (targets > 0) == (shares > 0.5))
     else:
-        numbers, targets = train.astype(np.float64), targets.astype(np.float64)
+        numbers, truth = train.astype(np.float64), targets.astype(np.float64)
         squared = known == "squared_error"
         middle = np.average(numbers, axis=0, weights=ones) if squared else np.median(numbers, axis=0)
-        error = np.abs(targets - middle).reshape(len(targets), -1)
+        error = np.abs(truth - middle).reshape(len(truth), -1)
         losses = {
             "squared_error": error**2,
             "absolute_error": error,
             "huber": np.where(error <= 1, 0.5 * error**2, error - 0.5),
         }.get(known, error).mean(axis=1)
-        constant = np.broadcast_to(middle, targets.shape)
-        ours, true = (prepared.in_units(repeat, "validation", values) for values in (constant, targets))
-        if squared:
-            found["r2"] = float(METRICS["r2"].function(constant, targets, 0, np))
-            found["rmse"] = float(METRICS["rmse"].function(ours, true, 0, np))
-        elif known == "absolute_error":
-            found["mae"] = float(METRICS["mae"].function(ours, true, 0, np))
+        best_for = {"squared_error": ("r2", "rmse"), "absolute_error": ("mae",)}.get(known, ())
+        found = {
+            name: _metric_of(prepared, repeat, METRICS[name], np.asarray(middle), "validation")
+            for name in best_for
+        }
     if known:
-        found["loss"] = float(np.average(losses, weights=weights))
-    return {name: value for name, value in found.items() if name in names}
+        found["loss"] = functools.partial(mean_loss, losses, weights)
+    return {name: figure for name, figure in found.items() if name in names}
+
+
+def _mean(values: NDArray[Any], rows: Rows) -> float:
+    return float(values[rows].mean())

@@ -30,7 +30,7 @@ from epochal.run.overlap import hashes_of
 from epochal.run.threshold import decide
 from epochal.scoring import forecasts_of, gains_of, scores_of
 
-__all__ = ["LaneResult", "conclude"]
+__all__ = ["LaneResult", "conclude", "fitted_of"]
 
 
 class End(NamedTuple):
@@ -129,7 +129,7 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
     found = [outcome for result in results for outcome in result.outcomes(prepared, ends)]
     outcomes = tuple(replace(outcome, repeat=number) for number, outcome in enumerate(found))
     fitted = tuple(
-        _fitted(prepared, result.spec, result.of_repeat(row), repeat)
+        fitted_of(prepared, result.spec, result.of_repeat(row), repeat)
         for result in results
         for row, repeat in enumerate(result.repeats)
     )
@@ -242,7 +242,8 @@ def _arranged(curves: Curves, repeats: Sequence[int]) -> Curves:
     )
 
 
-def _fitted(prepared: Prepared, spec: Spec, state: Repeat, repeat: int) -> Fitted:
+def fitted_of(prepared: Prepared, spec: Spec, state: Repeat, repeat: int) -> Fitted:
+    """What one repeat has learned, by its state."""
     packed = packing(spec, shapes_of(spec.model, prepared.dataset.shape, prepared.dataset.dtype).params)
 
     def variables(params: Any, model: Any) -> Variables:

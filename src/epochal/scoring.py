@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.curves.intervals import optimism
+from epochal.curves.intervals import influences, optimism
 from epochal.engine.determinism import options_for
 from epochal.engine.evaluate import forward
 from epochal.engine.fed import evaluate_in_blocks
@@ -19,6 +19,7 @@ from epochal.engine.feed import AHEAD, Reader
 from epochal.engine.state import Repeat
 from epochal.models import (
     Loss,
+    Metric,
     Model,
     Variables,
     computing_in,
@@ -34,7 +35,7 @@ from epochal.run.overlap import hashes_of
 from epochal.run.per_class import label_confusion
 from epochal.waiting import interruptible
 
-__all__ = ["forecasts_of", "gains_of", "scores_of"]
+__all__ = ["added_by_blocks", "blocks_of_part", "forecasts_of", "gains_of", "scores_of"]
 
 _MOST_KEPT = 2**22
 """Probabilities of several classes that are kept of one part of the samples, over all repeats (32 MB)."""
@@ -82,7 +83,7 @@ def gains_of(prepared: Prepared, states: Sequence[Repeat]) -> dict[str, float]:
     return {name: float(one) for name, one in gained.items() if np.isfinite(one) and name not in foreign}
 
 
-def _blocks(prepared: Prepared, name: str) -> NDArray[np.int64]:
+def blocks_of_part(prepared: Prepared, name: str) -> NDArray[np.int64]:
     """The block of each sample of a data set: groups, copies and stretches of time stay together."""
     dataset, own = prepared.data_of(name), prepared.data_of(name) is not prepared.dataset
     everyone = np.arange(dataset.samples)
@@ -100,7 +101,7 @@ def scores_of(
     """What the best parameters of each repeat reach on a part."""
     task, spec = prepared.task, prepared.spec
     wanted, own_metrics = metrics_for(task.kind), [metric for metric in spec.metrics if metric.own]
-    blocks, found = _blocks(prepared, name), list[Measured]()
+    blocks, found = blocks_of_part(prepared, name), list[Measured]()
     held = np.unique(np.concatenate([prepared.numbers(repeat, name) for repeat in fitted]))
     confusion, labels, shares, true, predicted = [], [], [], [], []
     # Test samples are those of all repeats and decide nothing; a sum saves keeping all predictions.
@@ -153,6 +154,27 @@ def scores_of(
         own = {"labels": np.stack(labels), "probabilities": np.stack(shares)} if kept else {}
         return Scores(summed, np.stack(confusion), ensemble=ensemble, **own)
     return Scores(summed, None, np.concatenate(true), np.concatenate(predicted), ensemble=ensemble)
+
+
+def added_by_blocks(prepared: Prepared, learned: Fitted, repeat: int) -> dict[str, NDArray[np.float64]]:
+    """What each block of the validation samples adds to the figures of an evaluation, by column."""
+    part = prepared.part(repeat, "validation")
+    outputs, losses = _outputs(prepared, learned, part)
+    scores, targets = np.asarray(outputs, np.float64), part.targets
+    if prepared.task.is_regression:
+        scores = prepared.in_units(repeat, "validation", scores.reshape(targets.shape))
+        targets = prepared.truth(repeat, "validation")
+    block = blocks_of_part(prepared, "validation")[prepared.numbers(repeat, "validation")]
+    figures: dict[str, Callable[[Any], float]] = {
+        "loss": functools.partial(mean_loss, np.asarray(losses, np.float64), part.weights)
+    }
+    for metric in prepared.spec.metrics:
+
+        def of(rows: Any, metric: Metric = metric) -> float:
+            return evaluated(metric, scores[rows], targets[rows], prepared.spec.classes)
+
+        figures[metric.name] = of
+    return {f"validation.{name}": influences(figure, block) for name, figure in figures.items()}
 
 
 def forecasts_of(

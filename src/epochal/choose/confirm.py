@@ -8,13 +8,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from epochal.baselines import constant_functions
 from epochal.choose.bench import Bench
 from epochal.choose.finals import Final, Rules, chosen, final_of, steady
 from epochal.choose.goal import baseline, best_epoch, negligible
 from epochal.choose.search import Point, Search
 from epochal.choose.trial import Job, Trial
+from epochal.curves.intervals import influences
 from epochal.models import bounds_of
 from epochal.prepare import USUAL_BATCH
+from epochal.prepared import Prepared
+from epochal.scoring import blocks_of_part
 from epochal.settings import Settings
 
 __all__ = ["Confirmed", "Lengths", "confirm", "lengths_of", "usual_point"]
@@ -120,7 +124,7 @@ def confirm(
     compared = repeats[: max(FEWEST, -(-len(repeats) // 2))]
 
     def tested(point: Point, many: int, these: Sequence[int]) -> Final:
-        trials = _trained(search, point, many, these, run)
+        trials = _trained(search, point, many, these, run, blocks="last" if rules.samples else "")
         return final_of(point, many, trials, _baselines(search.bench, these), rules)
 
     finals: list[Final] = []
@@ -142,7 +146,7 @@ def confirm(
             break
     winner = steady(finals)
     most = min(USUAL_EPOCHS, epochs)
-    trials = _trained(search, usual, most, compared, run)
+    trials = _trained(search, usual, most, compared, run, blocks="best" if rules.samples else "")
     defaults = final_of(usual, most, trials, _baselines(search.bench, compared), rules, kept=True)
     best = chosen(winner, defaults, for_quality=search.goal.kind == "quality")
     final = best or winner or defaults
@@ -216,12 +220,12 @@ def _usual_lengths(search: Search, defaults: Final) -> Lengths:
 
 
 def _trained(
-    search: Search, point: Point, epochs: int, repeats: Sequence[int], run: Send
+    search: Search, point: Point, epochs: int, repeats: Sequence[int], run: Send, *, blocks: str
 ) -> dict[int, Trial]:
     """Trainings of exactly so many epochs, evaluated after each of them."""
     batches = _batches(search, point.batch_size)
     setting = search.setting_of(point)
-    jobs = [Job(setting, repeat, epochs * batches, batches) for repeat in repeats]
+    jobs = [Job(setting, repeat, epochs * batches, batches, blocks=blocks) for repeat in repeats]
     return {trial.repeat: trial for trial in run("checking with fresh seeds", jobs)}
 
 
@@ -234,8 +238,22 @@ def _baselines(bench: Bench, repeats: Sequence[int]) -> dict[int, float]:
 
 
 def _rules(bench: Bench) -> Rules:
-    base = bench.base
+    """How finals are judged, by where their validation samples come from."""
+    base, column = bench.base, bench.monitor
+    part, _, name = column.partition(".")
     held_out, trained_on = base.part_size("validation"), base.part_size("train")
-    overlap = 0.0 if base.shared else held_out / trained_on
-    bounds = bounds_of(bench.monitor.partition(".")[2], base.loss_name)
-    return Rules(bench.monitor, overlap, bounds)
+    bounds = bounds_of(name, base.loss_name)
+    if not _same_rows(base):
+        return Rules(column, held_out / trained_on, bounds)
+    functions = constant_functions(base, 0, {name}) if part == "validation" else {}
+    block = blocks_of_part(base, "validation")[base.numbers(0, "validation")]
+    added = influences(functions[name], block) if name in functions else None
+    return Rules(column, 0.0, bounds, held_out, added)
+
+
+def _same_rows(base: Prepared) -> bool:
+    """Whether all repeats validate on the same samples."""
+    if base.shared or base.validation is not None:
+        return True
+    first, *others = (base.numbers(repeat, "validation") for repeat in range(base.settings.repeats))
+    return all(np.array_equal(first, one) for one in others)
