@@ -17,11 +17,12 @@ from epochal.engine.evaluate import forward
 from epochal.models import METRICS, Loss, Metric, evaluated, shapes_of
 from epochal.prepared import Prepared
 from epochal.run.figures import mean_loss
+from epochal.scoring import evaluated_as
 
 __all__ = ["best_constant", "constant_figures", "constant_functions"]
 
 Floats = NDArray[np.float64]
-Rows = NDArray[np.int64] | slice
+Rows = NDArray[Any] | slice
 Figure = Callable[[Any], float]
 """A figure of some samples, by their numbers."""
 
@@ -78,7 +79,7 @@ def constant_functions(
             targets, weights = prepared.labels(repeat, "validation")
             outputs = jnp.broadcast_to(jnp.asarray(best, np.float32), (len(targets), *best.shape))
             losses = np.asarray(prepared.spec.loss(outputs, jnp.asarray(targets)), np.float64)
-            found["loss"] = functools.partial(mean_loss, losses, weights)
+            found["loss"] = functools.partial(_mean_loss_of, losses, weights)
     for metric in rest:
         figure = _by_metric(prepared, repeat, metric, constants)
         found |= {} if figure is None else {metric.name: figure}
@@ -187,13 +188,15 @@ def _by_metric(prepared: Prepared, repeat: int, metric: Metric, constants: Seque
 
 
 def _metric_of(prepared: Prepared, repeat: int, metric: Metric, constant: Floats, part: str) -> Figure:
-    """A metric of a constant output on samples of a part, in the units of the target."""
+    """A metric of a constant output on samples of a part, as evaluations have it."""
     true, _ = prepared.labels(repeat, part)
     shape = constant.shape
     if prepared.task.is_regression and constant.size == math.prod(true.shape[1:]):
         shape = true.shape[1:]
     outputs = np.broadcast_to(constant.reshape(shape), (len(true), *shape)).astype(np.float64)
-    outputs, true = (prepared.restored(repeat, part, one) for one in (outputs, true))
+    if prepared.task.is_regression:
+        true = true.astype(np.float64)
+    outputs, true = (evaluated_as(prepared, repeat, part, one, metric) for one in (outputs, true))
 
     def figure(rows: Rows) -> float:
         with warnings.catch_warnings():  # what a metric says about constants is nothing that its user did
@@ -234,9 +237,13 @@ def _usual(prepared: Prepared, repeat: int, names: Collection[str]) -> dict[str,
             for name in best_for
         }
     if known:
-        found["loss"] = functools.partial(mean_loss, losses, weights)
+        found["loss"] = functools.partial(_mean_loss_of, losses, weights)
     return {name: figure for name, figure in found.items() if name in names}
 
 
 def _mean(values: NDArray[Any], rows: Rows) -> float:
     return float(values[rows].mean())
+
+
+def _mean_loss_of(losses: Floats, weights: NDArray[Any] | None, rows: Rows) -> float:
+    return mean_loss(losses[rows], None if weights is None else weights[rows])

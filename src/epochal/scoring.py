@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -28,6 +28,7 @@ from epochal.models import (
     metrics_for,
     probabilities,
 )
+from epochal.models.subsets import one_by_one
 from epochal.prepared import Prepared, Samples
 from epochal.run import Fitted, ForecastScores, Scores, score_forecasts
 from epochal.run.figures import Measured, blocks_of, ensemble_figures, measured, summaries
@@ -35,7 +36,7 @@ from epochal.run.overlap import hashes_of
 from epochal.run.per_class import label_confusion
 from epochal.waiting import interruptible
 
-__all__ = ["added_by_blocks", "blocks_of_part", "forecasts_of", "gains_of", "scores_of"]
+__all__ = ["added_by_blocks", "blocks_of_part", "evaluated_as", "forecasts_of", "gains_of", "scores_of"]
 
 _MOST_KEPT = 2**22
 """Probabilities of several classes that are kept of one part of the samples, over all repeats (32 MB)."""
@@ -153,25 +154,41 @@ def scores_of(
     return Scores(summed, None, np.concatenate(true), np.concatenate(predicted), ensemble=ensemble)
 
 
+def evaluated_as(
+    prepared: Prepared, repeat: int, name: str, values: NDArray[Any], metric: Metric
+) -> NDArray[Any]:
+    """Targets or outputs of a part in the units in which evaluations have a metric.
+
+    One that the host evaluates has the target's own; the program knows the scaling of the target, and not the
+    levels of a series.
+    """
+    if metric.host:
+        return prepared.restored(repeat, name, values)
+    scaling = prepared.target_scalings[repeat]
+    return scaling.restore(values) if scaling is not None and metric.in_target_units else values
+
+
 def added_by_blocks(prepared: Prepared, learned: Fitted, repeat: int) -> dict[str, NDArray[np.float64]]:
     """What each block of the validation samples adds to the figures of an evaluation, by column."""
     part = prepared.part(repeat, "validation")
     outputs, losses = _outputs(prepared, learned, part)
     scores, targets = np.asarray(outputs, np.float64), part.targets
     if prepared.task.is_regression:
-        scores = prepared.in_units(repeat, "validation", scores.reshape(targets.shape))
-        targets = prepared.truth(repeat, "validation")
+        scores, targets = scores.reshape(targets.shape), targets.astype(np.float64)
     block = blocks_of_part(prepared, "validation")[prepared.numbers(repeat, "validation")]
-    figures: dict[str, Callable[[Any], float]] = {
-        "loss": functools.partial(mean_loss, np.asarray(losses, np.float64), part.weights)
-    }
+    own_losses = (np.asarray(losses, np.float64), part.weights)
+    added = measured([], scores, targets, prepared.task, block, own_losses).added
     for metric in prepared.spec.metrics:
+        ours, true = (evaluated_as(prepared, repeat, "validation", one, metric) for one in (scores, targets))
+        if not metric.own:
+            added |= measured([metric], ours, true, prepared.task, block).added
+            continue
 
-        def of(rows: Any, metric: Metric = metric) -> float:
-            return evaluated(metric, scores[rows], targets[rows], prepared.spec.classes)
+        def of(rows: Any, metric: Metric = metric, ours: Any = ours, true: Any = true) -> float:
+            return evaluated(metric, ours[rows], true[rows], prepared.spec.classes)
 
-        figures[metric.name] = of
-    return {f"validation.{name}": influences(figure, block) for name, figure in figures.items()}
+        added[metric.name] = influences(one_by_one(of), block)
+    return {f"validation.{name}": values for name, values in added.items()}
 
 
 def forecasts_of(

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from epochal.baselines import constant_functions
+from epochal.baselines import constant_figures, constant_functions
 from epochal.choose.bench import Bench
 from epochal.choose.finals import Final, Rules, chosen, final_of, steady
 from epochal.choose.goal import baseline, best_epoch, negligible
 from epochal.choose.search import Point, Search
 from epochal.choose.trial import Job, Trial
+from epochal.curves import Summary
 from epochal.curves.intervals import influences
 from epochal.models import bounds_of
+from epochal.models.subsets import one_by_one
 from epochal.prepare import USUAL_BATCH
 from epochal.prepared import Prepared
+from epochal.run.forecast import rivals
 from epochal.scoring import blocks_of_part
 from epochal.settings import Settings
 
@@ -62,6 +65,15 @@ class Lengths:
         return 2 * sum(self.improving) >= len(self.improving)
 
 
+@dataclass(frozen=True)
+class Headline:
+    """A column in the target's units, its bounds, and what a constant prediction reaches in it."""
+
+    column: str
+    bounds: tuple[float, float]
+    baseline: float
+
+
 @dataclass(frozen=True, eq=False)
 class Confirmed:
     """What the fresh seeds said.
@@ -72,6 +84,9 @@ class Confirmed:
     lengths   how long to train `final`.
     nothing   whether nothing beats the baseline.
     left_out  settings that broke or ended worse than the baseline on some of these seeds.
+    headline  a metric in the target's units that is shown in place of the loss; None where the judged column
+              is shown itself.
+    naive     the root mean squared errors of naive forecasts of the same windows, by name.
     """
 
     final: Final
@@ -80,6 +95,20 @@ class Confirmed:
     lengths: Lengths
     nothing: bool
     left_out: tuple[Final, ...] = ()
+    headline: Headline | None = None
+    naive: Mapping[str, float] = field(default_factory=dict)
+
+    def shown(self, final: Final) -> tuple[str, Summary]:
+        """A column to be shown of a final, and its values: in the target's units, where there are some."""
+        if self.headline is None or self.headline.column not in final.figures:
+            return final.rules.column, final.quality
+        return self.headline.column, final.figure(self.headline.column, self.headline.bounds)
+
+    @property
+    def baseline(self) -> float:
+        """What a constant prediction reaches in the shown column, the mean over the seeds."""
+        judged = float(self.final.baseline.mean())
+        return judged if self.headline is None else self.headline.baseline
 
     @property
     def usual(self) -> bool:
@@ -158,6 +187,8 @@ def confirm(
         lengths=_usual_lengths(search, defaults) if lengths is None else lengths,
         nothing=best is None,
         left_out=tuple(one for one in finals if one is not final and one.failures),
+        headline=_headline(search.bench, compared),
+        naive=_naive(search.bench, compared),
     )
 
 
@@ -247,8 +278,37 @@ def _rules(bench: Bench) -> Rules:
         return Rules(column, held_out / trained_on, bounds)
     functions = constant_functions(base, 0, {name}) if part == "validation" else {}
     block = blocks_of_part(base, "validation")[base.numbers(0, "validation")]
-    added = influences(functions[name], block) if name in functions else None
+    added = influences(one_by_one(functions[name]), block) if name in functions else None
     return Rules(column, 0.0, bounds, held_out, added)
+
+
+def _headline(bench: Bench, repeats: Sequence[int]) -> Headline | None:
+    """The typical error in the target's units, where a loss of a regression is judged."""
+    base, line = bench.base, bench.base.dataset.timeline
+    ratio = line is not None and bool((line.unit != 1).any())  # evaluations have its errors as shares
+    if not base.task.is_regression or bench.monitor != "validation.loss" or ratio:
+        return None
+    metric = next((one for one in base.spec.metrics if one.in_target_units), None)
+    if metric is None:
+        return None
+    repeats = [0] if base.shared else repeats
+    constant = [constant_figures(base, one, {metric.name}).get(metric.name, math.nan) for one in repeats]
+    return Headline(f"validation.{metric.name}", metric.bounds, float(np.mean(constant)))
+
+
+def _naive(bench: Bench, repeats: Sequence[int]) -> dict[str, float]:
+    """The root mean squared errors of naive forecasts of the validation windows, the mean over repeats."""
+    found: dict[str, list[float]] = {}
+    for repeat in repeats:
+        windows = bench.base.windows_of(repeat, "validation")
+        if windows is None:
+            return {}
+        line, samples = windows
+        true = bench.base.truth(repeat, "validation").reshape(len(samples), -1)
+        for name, period in rivals(line):
+            error = line.naive(samples, period) - true
+            found.setdefault(name, []).append(float(np.sqrt((error**2).mean())))
+    return {name: float(np.mean(values)) for name, values in found.items()}
 
 
 def _same_rows(base: Prepared) -> bool:

@@ -146,10 +146,8 @@ class Final:
     def added(self, column: str = "") -> list[Floats]:
         """What each block of validation samples adds to a column, by default the judged one, by repeat."""
         nothing = np.zeros(0)
-        trials = self.trials.values()
-        return [
-            nothing if one is None else one.added.get(column or self.rules.column, nothing) for one in trials
-        ]
+        name = column or self.rules.column
+        return [trial.added.get(name, nothing) for trial in self.trials.values()]
 
     @property
     def quality(self) -> Summary:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.baselines import constant_figures
 from epochal.choose.bench import Bench
 from epochal.choose.reached import Reached, first_reached
 from epochal.choose.trial import Trial
-from epochal.baselines import constant_figures
 from epochal.directions import higher_is_better
 from epochal.errors import Refusal
 

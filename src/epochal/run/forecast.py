@@ -119,6 +119,12 @@ def _summary(value: Mapping[str, Any], most: float = math.inf) -> Summary:
     return summarize(values, (-math.inf if most == 1.0 else 0.0, most))
 
 
+def rivals(line: Timeline) -> list[tuple[str, int]]:
+    """The naive forecasts of a series: what they are called, and how many rows before they look."""
+    seasonal = [(f"the value {line.period} rows before", line.period)] if line.period else []
+    return [("the last value", 0), *seasonal]
+
+
 def score_forecasts(
     true: Floats, predicted: Floats, line: Timeline, samples: Sequence[NDArray[np.int64]]
 ) -> ForecastScores:
@@ -131,11 +137,8 @@ def score_forecasts(
         samples: for each repeat, which of its windows are meant.
     """
     found = _rmse(true, predicted)
-    rivals = [("the last value", 0)]
-    if line.period:
-        rivals.append((f"the value {line.period} rows before", line.period))
     naive = []
-    for name, period in rivals:
+    for name, period in rivals(line):
         guesses = np.stack([line.naive(index, period) for index in samples])
         theirs = _rmse(true, guesses)
         # Where the naive forecast is without error, no share of it can be said.
