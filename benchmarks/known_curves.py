@@ -100,6 +100,7 @@ def drawn(truth: str, repeats: int, rng: np.random.Generator) -> Known:
     training = training * (1 + _correlated(rng, shape, scatter / 3))
     known = {"validation.loss": np.full(repeats, level) * _offset(rng, repeats, samples)}
     validation *= known["validation.loss"][:, None] / level
+    known["train.loss"] = np.full(repeats, level)
     ends = np.full(repeats, t.size)
     if stopped:
         patience = int(rng.choice([5, 10, 20]))

@@ -158,7 +158,7 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
     }
     verdict = judge(
         curves,
-        baseline=baseline or None,
+        baseline=baseline | _training_baseline(prepared, repeats) if baseline else None,
         validation_samples=prepared.part_size("validation"),
         training_samples=data["sizes"]["train"],
         monitor="validation.loss" if "validation" in prepared.spec.parts else prepared.spec.monitor,
@@ -274,3 +274,15 @@ def _baseline(prepared: Prepared) -> dict[str, list[float]]:
     if prepared.shared:
         figures = {name: values * prepared.settings.repeats for name, values in figures.items()}
     return figures
+
+
+def _training_baseline(prepared: Prepared, repeats: Sequence[int]) -> dict[str, list[float]]:
+    """The loss of the constant prediction on the training samples of each repeat, where one is known."""
+    known: dict[int, list[float]] = {}
+    for repeat in repeats:
+        place = 0 if prepared.shared else repeat
+        if place not in known:
+            found = constant_figures(prepared, place, {"loss"}, on="train")
+            known[place] = [found["loss"]] if "loss" in found else []
+    levels = [known[0 if prepared.shared else repeat] for repeat in repeats]
+    return {"train.loss": [level for one in levels for level in one]} if all(levels) else {}

@@ -9,8 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from benchmarks.equal_settings import called_different as equal
+from benchmarks.equal_settings import dealt, simulated, without
+from benchmarks.equal_trainings import BATCH_SIZE, HELD, KINDS, trained
 from scipy import stats
 
+import epochal as ep
 from epochal.choose import race as module
 from epochal.choose.pairs import ALPHA
 from epochal.choose.race import Outcome, race, rounds, shares, survivors
@@ -104,6 +108,36 @@ def test_a_level_that_the_last_look_spends_again_is_found_out(monkeypatch: pytes
     assert called_different("normal", 2, 100, trials) <= most
     monkeypatch.setattr(module, "shares", lambda looks: (1 / looks,) * (looks - 1) + (1.0,))
     assert called_different("normal", 2, 100, trials) > most
+
+
+def test_trainings_that_are_dealt_out_as_settings_are_those_of_compare_and_meet_once() -> None:
+    """What is measured of equal settings is measured of the losses that `compare` itself would judge."""
+    kind = KINDS["classes"]
+    inputs, targets = kind.table()
+    rows = np.random.default_rng(1).permutation(len(inputs))
+    held, rest = rows[:HELD], rows[HELD:]
+    found = ep.compare(
+        ep.MLP(kind.hidden), inputs[rest], targets[rest], validation=(inputs[held], targets[held]),
+        batch_size=[BATCH_SIZE], learning_rate=kind.learning_rate, epochs=kind.epochs, repeats=3,
+        progress=False,
+    )  # fmt: skip
+    np.testing.assert_allclose(trained(kind, 3, 1)[:, 0], found.rows[0].quality.per_repeat, rtol=1e-5)
+    for count, repeats in ((2, 3), (5, 10)):
+        tables = list(dealt(np.arange(600.0).reshape(20, 30), count, repeats, 1000))
+        assert len(tables) == 20 // count * (30 // repeats)
+        assert np.unique(np.concatenate(tables, axis=None)).size == 20 // count * count * 30
+
+
+def test_each_correction_that_is_taken_out_is_found_out() -> None:
+    """Negative controls of the measurement itself: five equal settings, four looks."""
+    trials = 400
+    most = stats.binom.isf(0.01, trials, ALPHA)
+    count = {}
+    for control in ("", "looks", "pairs"):
+        with without(*filter(None, [control])):
+            count[control], of = equal(simulated("normal", 5 if control == "pairs" else 2, 30, trials))
+        assert of == trials
+    assert count[""] <= most < min(count["looks"], count["pairs"])
 
 
 @pytest.mark.parametrize("looks", range(1, 9))

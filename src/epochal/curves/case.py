@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from epochal.curves.record import Curves
-from epochal.curves.smoothing import ending, majority_mean, plain
+from epochal.curves.smoothing import ending, last_known, majority_mean, plain, tail
 from epochal.curves.statistics import t_factor
 from epochal.directions import higher_is_better, label_of
 
@@ -270,11 +270,33 @@ class Case:
         assert self.training is not None
         return ending(self.training, 1)
 
+    @property
+    def training_yardstick(self) -> float:
+        """The loss of the baseline on the training samples; where that is not known, as on the others."""
+        level = self.baseline.get("train.loss")
+        return self.yardstick if level is None or not level.mean() > 0 else float(level.mean())
+
     def training_share(self) -> float | None:
         """The share of the baseline loss that the training loss has lost, at the end."""
-        if self.training is None or self.flipped or self.yardstick <= 0:
+        if self.training is None or self.flipped or self.training_yardstick <= 0:
             return None
-        return 1 - ending(self.training, self.window) / self.yardstick
+        return 1 - ending(self.training, self.window) / self.training_yardstick
+
+    def ends(self) -> tuple[Floats, Floats]:
+        """Where the training loss of each repeat ended, and by how much the monitored curve lay above it.
+
+        Both are less what the baseline reaches on the same samples, where that is known: few validation
+        samples that happen to be hard are as hard for the baseline, and are no gap.
+        """
+        assert self.training is not None and self.monitored is not None
+        rows = [r for r, row in enumerate(self.monitored) if np.isfinite(row).any()]
+        last = [last_known(self.monitored[r]) for r in rows]
+        train = np.array([tail(self.training[r], at, self.window) for r, at in zip(rows, last, strict=True)])
+        gaps = np.array([tail(self.monitored[r], at, self.window) for r, at in zip(rows, last, strict=True)])
+        gaps -= train
+        if self.name in self.baseline and "train.loss" in self.baseline:
+            gaps -= (self.baseline[self.name] - self.baseline["train.loss"])[rows]
+        return train, gaps
 
     def figures(self) -> dict[str, Any]:
         """The figures that every verdict has."""

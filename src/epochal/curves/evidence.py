@@ -39,7 +39,7 @@ Floats = NDArray[np.float64]
 
 PROBABLE = 0.6
 """Two-sided confidence at which a difference is probable: one-sided 80 %. (Arbitrary.)"""
-POWER = 0.8
+POWER = 0.95
 """With which a difference of the size that "would have been seen" is seen. (Arbitrary.)"""
 _MOST_REPEATS = 50
 
@@ -50,7 +50,7 @@ class Difference:
 
     `holds` at 95 %; `probable` where it does not hold and yet more speaks for it than against it; `seen`
     is the
-    size that would have been found with a probability of 80 %; `repeats` how many would probably tell, None
+    size that would have been found with a probability of 95 %; `repeats` how many would probably tell, None
     where that is more than 50.
     """
 
@@ -123,15 +123,19 @@ def risen(case: Case) -> Difference:
         "training_fall_meanwhile": plain(drop),
     }
     if paired:
-        sure, likely, seen, needed = _paired(case, growth, least, ratios, figures)
+        sure, likely, seen, more, needed = _paired(case, growth, least, ratios, figures)
         falling = fall.size > 0 and case.lower_bound(fall) > 0
+        perhaps = fall.size > 0 and case.lower_bound(fall, PROBABLE) > 0
         how = (
             f"the rise in {len(rows)} repeats, from the lowest epoch of the others to the last "
             f"{counted(case.window, 'evaluation')}, is above zero by its one-sided 95 % bound"
         )
     else:
         places = max(2.0, len(middle) / case.window)
-        bound = noise_bound(mean_over_repeats(curve[rows]), k, case.window, places, both=True)
+        mean = mean_over_repeats(curve[rows])
+        bound = noise_bound(mean, k, case.window, places, both=True)
+        # A rise as large as a bound is found in half of all cases, one larger by this in 95 %.
+        more = noise_bound(mean, k, case.window, ALPHA / (1 - POWER), both=True)
         low_value = float(
             np.mean([around(curve[r], min(k, last_known(curve[r])), case.window) for r in rows])
         )
@@ -143,20 +147,20 @@ def risen(case: Case) -> Difference:
         }
         sure = size > bound and nats > asked
         likely = size > bound / 2 and (nats > math.log(4) or nats == -math.inf)
-        falling = fall.size > 0 and drop > 0
-        seen, needed = max(bound, case.rise_of(asked, low_value)), 5
+        perhaps = falling = fall.size > 0 and drop > 0
+        seen, needed = max(bound + more, case.rise_of(asked, low_value)), 5
         how = (
             f"with {counted(len(rows), 'repeat')}, the rise of the smoothed curve exceeds its own "
             f"scatter, and "
             f"is 20 times as likely as none on {case.samples:,} validation samples, at each of "
             f"{places:.0f} places"
         )
-    seen = max(seen, worth)
+    seen = max(seen, worth + more)
     figures["rise_that_would_be_seen"] = plain(seen)
     holds = bool(sure and size > worth and falling)
     # A curve that was still lowest at its end has not risen, however far a single evaluation lies above.
     above = case.above_least > ABOVE_LEAST
-    probable = not holds and bool(drop > 0) and ((likely and size > worth) or above)
+    probable = not holds and perhaps and ((likely and size > worth) or above)
     return Difference(holds, size, float(case.epochs[k]), figures, how, probable, seen, needed)
 
 
@@ -174,16 +178,29 @@ def _worth(case: Case, least: float) -> float:
 
 def _paired(
     case: Case, growth: Floats, least: float, ratios: bool, figures: dict[str, Any]
-) -> tuple[bool, bool, float, int | None]:
-    """Whether a rise is sure, whether likely, what would be seen, and how many repeats would tell."""
+) -> tuple[bool, bool, float, float, int | None]:
+    """Whether a rise is sure, whether likely, what would be seen, and how many repeats would tell.
+
+    A rise as large as a bound is found in half of all cases; the fourth is by how much one must be larger.
+    """
     low = case.lower_bound(growth)
     name = "rise_by_a_factor_of_at_least" if ratios else "rise_at_least"
     figures[name] = plain(math.exp(low) if ratios else low)
     error = math.sqrt(1 / growth.size + case.overlap) * float(growth.std(ddof=1))
     free = growth.size - 1
-    span = (t_quantile(0.95, free) + t_quantile(POWER, free)) * error
-    seen = least * math.expm1(min(span, 50.0)) if ratios else span
-    return low > 0, case.lower_bound(growth, PROBABLE) > 0, seen, repeats_needed(growth, case.overlap)
+
+    def rise(errors: float) -> float:
+        return least * math.expm1(min(errors * error, 50.0)) if ratios else errors * error
+
+    more = t_quantile(POWER, free)
+    likely = case.lower_bound(growth, PROBABLE) > 0
+    return (
+        low > 0,
+        likely,
+        rise(t_quantile(0.95, free) + more),
+        rise(more),
+        repeats_needed(growth, case.overlap),
+    )
 
 
 def falling_to_the_end(case: Case, curve: Floats) -> Difference:
@@ -207,11 +224,18 @@ def falling_to_the_end(case: Case, curve: Floats) -> Difference:
     size = float(falls.mean())
     worth = FALL * case.yardstick
     if len(slopes) >= FEWEST_REPEATS:
-        low = case.lower_bound(falls)
-        how = f"the slope is below zero by its one-sided 95 % bound over {len(slopes)} repeats"
+        # Repeats that all fall, but at very different paces, have an interval that may hold zero.
+        each = float((falls - t_quantile(1 - ALPHA, 6) * span * np.array(errors)).min())
+        low = max(case.lower_bound(falls), each)
+        likely = case.lower_bound(falls, PROBABLE) > 0
+        how = (
+            f"the slope is below zero by its one-sided 95 % bound over {len(slopes)} repeats, or in each of "
+            "them by its own error"
+        )
     else:
         error = span * math.sqrt(float(np.square(errors).sum())) / len(errors)
         low = size - t_quantile(1 - ALPHA, 6) * error
+        likely = size > t_quantile((1 + PROBABLE) / 2, 6) * error
         middle = smoothed(majority_mean(curve), case.window)
         if int(np.nanargmin(middle)) < 0.8 * (last_known(middle) + 1):
             low = min(low, 0.0)  # it was lower before
@@ -223,7 +247,8 @@ def falling_to_the_end(case: Case, curve: Floats) -> Difference:
         "last_epochs": plain(span),
         "fall_worth_a_word": plain(worth),
     }
-    return Difference(bool(low > 0 and size > worth), size, span, figures, how)
+    holds = bool(low > 0 and size > worth)
+    return Difference(holds, size, span, figures, how, bool(likely and size > worth and not holds))
 
 
 @dataclass(frozen=True)
@@ -255,7 +280,7 @@ def beats_chance(case: Case) -> Chance | None:
         return None
     paired = len(rows) >= FEWEST_REPEATS
     gains, extra_gains = [], []
-    extra = next((name for name in case.baseline if name not in (case.name, case.told)
+    extra = next((name for name in case.baseline if name not in (case.name, case.told, "train.loss")
                   and name in case.curves.columns), None)  # fmt: skip
     extra_curve = case.curves.values(extra)[1] if extra is not None else None
     for r in rows:

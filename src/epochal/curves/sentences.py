@@ -205,11 +205,10 @@ def say_underfitting(case: Case, explained: float, sure: bool, figures: dict[str
         "small from inputs that say no more."
     )
     rule = (
-        f"Underfitting when neither loss falls any more, the gap between them is under {GAP:.0%} of the "
-        f"baseline, and the training loss explains less than {EXPLAINED:.0%} of it (arbitrary shares), "
-        f"each by "
-        f"its one-sided 95 % bound over at least {FEWEST_REPEATS} repeats; probably, where only the "
-        f"means say so."
+        f"Underfitting when neither loss falls any more, the gap between them (each less its baseline on the "
+        f"same samples) is under {GAP:.0%} of the baseline, and the training loss explains less than "
+        f"{EXPLAINED:.0%} of it (arbitrary shares), each by its one-sided 95 % bound over at least "
+        f"{FEWEST_REPEATS} repeats; probably, where only the means say so."
     )
     rate = case.settings.get("learning_rate")
     faster = (
@@ -222,9 +221,17 @@ def say_underfitting(case: Case, explained: float, sure: bool, figures: dict[str
 
 
 def say_plateau(
-    case: Case, rise: Difference, stopped: bool, figures: dict[str, object], good: bool
+    case: Case,
+    rise: Difference,
+    fall: Difference | None,
+    stopped: bool,
+    figures: dict[str, object],
+    good: bool,
 ) -> Verdict:
-    """Leveled off without a sign of overfitting; good where a rise that matters would have been seen."""
+    """Leveled off without a sign of overfitting; good where a rise that matters would have been seen.
+
+    `fall` is one at the end that is probable.
+    """
     verb = "fall" if case.flipped else "rise"
     relative = rise.seen / abs(rise.figures["value_there"] or math.inf)
     share = "" if case.flipped or relative < 0.005 else f", {relative:.0%} of its least,"
@@ -237,6 +244,12 @@ def say_plateau(
     saving = _patience(case)
     tip = f"To spend less time: {saving}." if saving else ""
     late = case.curves.best(case.name).median_epoch >= 0.95 * case.horizon
+    explained = case.training_share()
+    little = ""
+    if not good and explained is not None and explained < EXPLAINED:
+        little = (
+            f" The training loss is only {max(explained, 0.0):.0%} below its baseline: little was learned."
+        )
     if stopped and not late:
         kind = "stopped in time" if good else "leveled off"
         aside = "" if good else f" No sign of overfitting before, but {unseen}."
@@ -258,16 +271,21 @@ def say_plateau(
         )
         sentence += _near(case)
         tip = f"{_more(case, rise.repeats, 'a smaller one')} {tip}".strip()
-    if late and not stopped:
+    if fall is not None:
+        sentence += (
+            f" Perhaps it was still {'rising' if case.flipped else 'falling'} (by {digits(fall.size)} over "
+            f"the last {fall.epoch:,.3g} epochs, which scatter could explain): --epochs "
+            f"{max(1, round(2 * case.horizon))} would tell."
+        )
+    sentence += little
+    if late and not stopped and fall is None:
         sentence += " The best epoch is among the last, so a few more may lower it a little."
     rule = (
         f"Good fit when the {case.called} beats the baseline (where that is known), ends at most "
-        f"{ABOVE_LEAST} "
-        f"times above its least, shows no fall at the end (of more than {FALL:.0%} of the baseline) and "
-        f"no rise "
-        f"from its minimum: {rise.how}. {_COUNTS} Leveled off where a rise of a fifth of the least loss "
-        f"could "
-        "have gone unseen. Nothing is said about epochs beyond these."
+        f"{ABOVE_LEAST} times above its least, shows no fall at the end (of more than {FALL:.0%} of the "
+        f"baseline) and no rise from its minimum: {rise.how}; and the training loss is at least "
+        f"{EXPLAINED:.0%} below its baseline. {_COUNTS} Leveled off where a rise of a fifth of the least "
+        "loss could have gone unseen, or little was learned. Nothing is said about epochs beyond these."
     )
     return Verdict(kind, sentence, rule, figures, tip)
 

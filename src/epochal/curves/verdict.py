@@ -30,7 +30,7 @@ from epochal.curves.sentences import (
     say_too_short,
     say_underfitting,
 )
-from epochal.curves.smoothing import counted, ending, plain, tail
+from epochal.curves.smoothing import counted, plain
 from epochal.curves.stability import say_end_above, unstable
 
 __all__ = ["judge"]
@@ -54,9 +54,9 @@ def judge(
 
     Args:
         curves: with `monitor` and, to tell overfitting from drift, `train.loss` at fixed parameters.
-        baseline: what the best constant prediction reaches on the validation samples, by curve name: a
-            number, or one a repeat (`validation.loss`, `validation.accuracy` of the majority class). Without
-            it, the loss at epoch 0 is the yardstick, and nothing is said about chance.
+        baseline: what the best constant prediction reaches on the same samples, by curve name: a number, or
+            one a repeat (`validation.loss`, `train.loss`, `validation.accuracy` of the majority class).
+            Without it, the loss at epoch 0 is the yardstick, and nothing is said about chance.
         validation_samples: how many samples the validation figures rest on, in one repeat.
         training_samples: how many were trained on, for the overlap of random splits.
         monitor: the curve that is judged.
@@ -76,8 +76,8 @@ def judge(
     7. probably unstable: jumps in some repeats, or such an end without a falling training loss.
     8. underfitting, or probably: flat, without a gap to validation, and little explained.
     9. stopped in time: a rule ended the repeats after their best epoch.
-    10. good fit: none of these, where a rise of a fifth of the least loss would have been seen; else
-    leveled off.
+    10. good fit: none of these, where a rise of a fifth of the least loss would have been seen and the
+    training loss explains a fifth of its baseline; else leveled off.
 
     With four or more repeats, differences are paired by repeat and tested by a t interval that is widened for
     overlapping random splits (Nadeau & Bengio 2003). The epoch of the minimum is chosen, for each repeat, on
@@ -130,25 +130,24 @@ def _level(
     figures = case.figures() | rise.figures | fall.figures | (chance.figures if chance else {})
     explained = case.training_share()
     if explained is not None and case.training is not None and case.monitored is not None:
-        gap = ending(case.monitored, case.window) - ending(case.training, case.window)
+        gap = float(case.ends()[1].mean())
         figures |= {"gap_at_the_end": plain(gap), "explained_share_of_training_loss": plain(explained)}
         flat = not falling_to_the_end(case, case.training).holds
         if case.name in case.baseline and explained < EXPLAINED and abs(gap) < GAP * case.yardstick:
             return say_underfitting(case, explained, flat and _surely_underfit(case), figures)
     least = abs(rise.figures["value_there"] or 0.0)
     sensitive = rise.seen <= max((ABOVE_LEAST - 1) * least, RISE * case.yardstick)
-    good = sensitive and not concerned and not case.above_own > ABOVE_LEAST
-    return say_plateau(case, rise, stopped, figures, good)
+    learned = explained is None or explained >= EXPLAINED
+    falling = fall.probable and not stopped
+    good = sensitive and learned and not (concerned or falling or case.above_own > ABOVE_LEAST)
+    return say_plateau(case, rise, fall if falling else None, stopped, figures, good)
 
 
 def _surely_underfit(case: Case) -> bool:
     """Whether both gap and explained share lie below their bounds over the repeats."""
-    assert case.training is not None and case.monitored is not None
     if case.repeats < FEWEST_REPEATS:
         return False
-    last = [int(np.flatnonzero(np.isfinite(row))[-1]) for row in case.monitored]
-    train = np.array([tail(row, k, case.window) for row, k in zip(case.training, last, strict=True)])
-    gaps = np.array([tail(row, k, case.window) for row, k in zip(case.monitored, last, strict=True)]) - train
+    train, gaps = case.ends()
     room = GAP * case.yardstick - gaps
-    unexplained = train - (1 - EXPLAINED) * case.yardstick
+    unexplained = train - (1 - EXPLAINED) * case.training_yardstick
     return case.lower_bound(room) > 0 and case.lower_bound(unexplained) > 0
