@@ -37,20 +37,22 @@ MOST_ROWS = 10_000
 
 
 def constant_figures(
-    prepared: Prepared, repeat: int, names: Collection[str] | None = None
+    prepared: Prepared, repeat: int, names: Collection[str] | None = None, *, on: str = "validation"
 ) -> dict[str, float]:
-    """What the constant prediction reaches on all validation samples of a repeat, by loss and metric.
+    """What the constant prediction reaches on all samples of a part in a repeat, by loss and metric.
 
     Only the figures that are known (`constant_functions`).
     """
-    values = {name: of(slice(None)) for name, of in constant_functions(prepared, repeat, names).items()}
+    values = {
+        name: of(slice(None)) for name, of in constant_functions(prepared, repeat, names, on=on).items()
+    }
     return {name: value for name, value in values.items() if math.isfinite(value)}
 
 
 def constant_functions(
-    prepared: Prepared, repeat: int, names: Collection[str] | None = None
+    prepared: Prepared, repeat: int, names: Collection[str] | None = None, *, on: str = "validation"
 ) -> dict[str, Figure]:
-    """What the constant prediction reaches on some of the validation samples of a repeat: functions of rows.
+    """What the constant prediction reaches on samples of a part in a repeat: functions of their rows.
 
     Of the usual losses it is the frequencies of the classes or labels of the training samples, or the mean of
     their targets (the median for losses that are not squared). Of a loss of one's own it is the constant with
@@ -62,13 +64,14 @@ def constant_functions(
         prepared: the training.
         repeat: whose split.
         names: the metrics, or "loss", that are wanted; all by default.
+        on: the part; constants are always chosen by the training samples.
 
     Returns:
         By loss and metric; without functions that fail on constant outputs.
     """
     wanted = {"loss", *(metric.name for metric in prepared.spec.metrics)}
     wanted = wanted if names is None else wanted & set(names)
-    found = _usual(prepared, repeat, wanted)
+    found = _usual(prepared, repeat, wanted, on)
     rest = [metric for metric in prepared.spec.metrics if metric.name in wanted - set(found)]
     own_loss = callable(prepared.settings.loss)
     constants = _candidates(prepared, repeat) if rest or ("loss" in wanted and own_loss) else []
@@ -76,12 +79,12 @@ def constant_functions(
         best = best_constant(prepared, repeat, constants)
         constants = constants if best is None else [best, *constants]
         if best is not None and "loss" in wanted:
-            targets, weights = prepared.labels(repeat, "validation")
+            targets, weights = prepared.labels(repeat, on)
             outputs = jnp.broadcast_to(jnp.asarray(best, np.float32), (len(targets), *best.shape))
             losses = np.asarray(prepared.spec.loss(outputs, jnp.asarray(targets)), np.float64)
             found["loss"] = functools.partial(_mean_loss_of, losses, weights)
     for metric in rest:
-        figure = _by_metric(prepared, repeat, metric, constants)
+        figure = _by_metric(prepared, repeat, metric, constants, on)
         found |= {} if figure is None else {metric.name: figure}
     return found
 
@@ -171,8 +174,10 @@ def _candidates(prepared: Prepared, repeat: int) -> list[Floats]:
     return [np.average(numbers, axis=0, weights=ones), *np.quantile(numbers, QUANTILES, axis=0)]
 
 
-def _by_metric(prepared: Prepared, repeat: int, metric: Metric, constants: Sequence[Floats]) -> Figure | None:
-    """The metric on validation samples of the constant for which it is best on training samples."""
+def _by_metric(
+    prepared: Prepared, repeat: int, metric: Metric, constants: Sequence[Floats], on: str
+) -> Figure | None:
+    """The metric on samples of a part of the constant for which it is best on training samples."""
     if metric.greater_is_better is None:
         return None
     sign = 1.0 if metric.greater_is_better else -1.0
@@ -182,7 +187,7 @@ def _by_metric(prepared: Prepared, repeat: int, metric: Metric, constants: Seque
         values = np.array([sign * of(rows) for of in train])
         if not np.isfinite(values).any():
             return None
-        return _metric_of(prepared, repeat, metric, constants[int(np.nanargmax(values))], "validation")
+        return _metric_of(prepared, repeat, metric, constants[int(np.nanargmax(values))], on)
     except Exception:  # outputs of a network of the user's own may have another shape than the metric takes
         return None
 
@@ -206,9 +211,9 @@ def _metric_of(prepared: Prepared, repeat: int, metric: Metric, constant: Floats
     return figure
 
 
-def _usual(prepared: Prepared, repeat: int, names: Collection[str]) -> dict[str, Figure]:
+def _usual(prepared: Prepared, repeat: int, names: Collection[str], on: str) -> dict[str, Figure]:
     """The figures whose best constant is known without a search."""
-    (train, given), (targets, weights) = (prepared.labels(repeat, name) for name in ("train", "validation"))
+    (train, given), (targets, weights) = (prepared.labels(repeat, name) for name in ("train", on))
     ones = _ones(train, given).astype(np.float64)
     known, found = "" if callable(prepared.settings.loss) else prepared.loss_name, dict[str, Figure]()
     if prepared.task.is_classification:
@@ -233,8 +238,7 @@ def _usual(prepared: Prepared, repeat: int, names: Collection[str]) -> dict[str,
         }.get(known, error).mean(axis=1)
         best_for = {"squared_error": ("r2", "rmse"), "absolute_error": ("mae",)}.get(known, ())
         found = {
-            name: _metric_of(prepared, repeat, METRICS[name], np.asarray(middle), "validation")
-            for name in best_for
+            name: _metric_of(prepared, repeat, METRICS[name], np.asarray(middle), on) for name in best_for
         }
     if known:
         found["loss"] = functools.partial(_mean_loss_of, losses, weights)
