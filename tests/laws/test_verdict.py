@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -174,7 +175,13 @@ def test_not_judged() -> None:
         curves.repeat[few], curves.epoch[few], curves.update[few], curves.samples[few], curves.seconds[few],
         {name: column[few] for name, column in curves.columns.items()},
     )  # fmt: skip
-    assert judged(short).kind == "not judged" and "6 evaluations" in judged(short).sentence
+    assert (
+        judged(short).kind == "not judged"
+        and "at least 10 evaluations; there were 6" in judged(short).sentence
+    )
+    told = judged(short)
+    assert "epochs that were advised need no verdict" in told.remedy and "--epochs" not in told.remedy
+    assert not re.search(r",[.)]", str(told)), "a sentence that breaks"
     bare = Curves(
         curves.repeat, curves.epoch, curves.update, curves.samples, curves.seconds,
         {"train.loss": curves.columns["train.loss"]},

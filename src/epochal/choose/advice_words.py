@@ -28,9 +28,9 @@ def answer(found: Confirmed, rate: float | None, whole: bool) -> str:
                 f"one of {seeds}."
             )
         return (
-            "No recommendation: no setting that was tried beats the baseline by more than chance on "
-            f"{seeds}: {label_of(column)} {quality.written(quality.mean)}, and "
-            f"{quality.written(found.baseline)} for a constant prediction."
+            "No recommendation: no setting that was tried beats the baseline by more than chance. The "
+            f"nearest has {label_of(column)} {_figure(quality)} on {seeds}; the baseline, a constant prediction, has "
+            f"{quality.written(found.baseline)}."
         )
     at = "" if rate is None else f", learning rate {rate:g}"
     epochs = f"{found.lengths.epochs:,} epoch{'' if found.lengths.epochs == 1 else 's'}"

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from epochal.curves.record import Curves
 from epochal.curves.smoothing import ending, last_known, majority_mean, plain, tail
-from epochal.curves.statistics import t_factor
+from epochal.curves.statistics import digits, t_factor
 from epochal.directions import higher_is_better, label_of
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
     "LEARNED",
     "RISE",
     "Case",
-    "digits",
 ]
 
 Floats = NDArray[np.float64]
@@ -135,7 +134,7 @@ class Case:
             "squared_error": "always predicting the mean",
             "absolute_error": "always predicting the median",
         }
-        return said.get(str(self.settings.get("loss")), "the baseline, a constant prediction,")
+        return said.get(str(self.settings.get("loss")), "always predicting the same")
 
     @property
     def flipped(self) -> bool:
@@ -315,11 +314,6 @@ class Case:
         if level is not None:
             found["baseline"] = plain(float(level.mean()))
         return found
-
-
-def digits(number: Any) -> str:
-    """A figure in three digits."""
-    return "unknown" if number is None or not math.isfinite(number) else f"{number:.3g}"
 
 
 def _yardstick(level: Floats | None, monitored: Floats | None, training: Floats | None) -> float:

@@ -17,11 +17,11 @@ from epochal.curves.case import (
     LEARNED,
     RISE,
     Case,
-    digits,
 )
 from epochal.curves.evidence import Chance, Difference
 from epochal.curves.judgment import Verdict, epochs_in_words
 from epochal.curves.smoothing import counted
+from epochal.curves.statistics import digits
 
 __all__ = [
     "say_chance",
@@ -50,20 +50,16 @@ def say_not_judged(sentence: str, remedy: str) -> Verdict:
 
 def say_too_short(case: Case, chance: Chance | None) -> Verdict:
     """Where the shape can't be told; whether the baseline is beaten can."""
-    some = counted(case.evaluations, "evaluation")
-    sentence = f"Not judged: {some} cannot tell a trend from noise. {_near(case)}"
+    known = f"at least {FEWEST_EVALUATIONS} evaluations"
+    sentence = f"Not judged: the shape of a curve needs {known}; there were {case.evaluations}. {_near(case)}"
     if chance is not None and not chance.better:
         sentence += f" It is not yet surely better than {case.always}."
-    known = f"at least {FEWEST_EVALUATIONS} evaluations"
     if case.exhausted:
         remedy = _EXHAUSTED.format(digits(case.training_end()))
     else:
         remedy = (
-            f"The shape of a curve needs {known}: evaluate more often in the same epochs "
-            f'(--evaluate-every "{_often(case)} updates"), or compare with a longer training '
-            f"(--epochs {max(2 * FEWEST_EVALUATIONS, 2 * round(case.horizon))}). Epochs that advice "
-            f"chose need "
-            "no such check."
+            "Whether more epochs would help can't be told from so few; epochs that were advised need no "
+            f'verdict. For one on these, evaluate more often (--evaluate-every "{_often(case)} updates").'
         )
     figures = case.figures() | (chance.figures if chance else {})
     return Verdict("not judged", sentence, f"The shape of a curve needs {known}.", figures, remedy)

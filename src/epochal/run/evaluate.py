@@ -14,14 +14,14 @@ from epochal.curves import Summary, summarize
 from epochal.data import Dataset
 from epochal.data.reading import AS_FOUND, Reading
 from epochal.errors import Refusal
-from epochal.models import METRICS, bounds_of, metrics_for
+from epochal.models import METRICS, metrics_for
 from epochal.models.losses import LOSSES, loss_for
 from epochal.run.evaluation import Bin, Calibration, Evaluation, Residuals
 from epochal.run.figures import blocks_of, ensemble_figures, logits_of, measured, summaries
 from epochal.run.forecast import ForecastScores, score_forecasts
 from epochal.run.overlap import hashes_of, overlap_of
 from epochal.run.per_class import decided, label_confusion, per_class
-from epochal.run.predict import in_units, outputs_of, read_samples
+from epochal.run.predict import in_units, outputs_of, read_samples, with_target, without_target
 
 if TYPE_CHECKING:
     from epochal.run.record import Run
@@ -83,9 +83,7 @@ def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
             else f'to evaluate, {dataset.source} must have the target "{name}"; it has none. '
             "Predictions need no target: use predict."
         )
-    targets: NDArray[Any] = np.asarray(dataset.targets).reshape(dataset.samples, -1)
-    there = np.isfinite(targets) if run.task.is_regression else targets >= 0
-    known: NDArray[np.bool_] = np.asarray(there.all(axis=1))
+    known = with_target(run, dataset)
     if known.all():
         return dataset, []
     if not known.any():
@@ -96,11 +94,7 @@ def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
         )
     if dataset.timeline is not None:
         raise Refusal(f'"{name}" must have no missing values where windows are evaluated.')
-    left = int((~known).sum())
-    return dataset.only(np.flatnonzero(known)), [
-        f"{left:,} of {len(known):,} rows are left out: they have no {name}, or one that training did "
-        "not have."
-    ]
+    return dataset.only(np.flatnonzero(known)), [f"{without_target(run, known)}, and are left out."]
 
 
 def _left_out(run: Run) -> list[str]:
@@ -152,9 +146,7 @@ def _of_classes(
     )
     at, ensemble_at = {}, {}
     if run.threshold is not None:
-        at = {
-            name: summarize(values, bounds_of(name, "log_loss")) for name, values in decided(counts).items()
-        }
+        at = {name: summarize(values, interval=False) for name, values in decided(counts).items()}
         ensemble_at = {name: float(values[0]) for name, values in decided(together[None]).items()}
     return replace(
         found,
@@ -199,7 +191,7 @@ def calibrate(each: Floats, targets: NDArray[Any], classes: Sequence[str]) -> Ca
     of = (
         f'the probability of "{classes[1]}"' if len(classes) == 2 else "the confidence in the predicted class"
     )
-    errors = summarize([_error(_binned(*pairs(shares))) for shares in each], (0.0, 1.0))
+    errors = summarize([_error(_binned(*pairs(shares))) for shares in each], interval=False)
     return Calibration(of, bins, _error(bins), errors)
 
 

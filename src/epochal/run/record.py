@@ -18,7 +18,7 @@ from epochal.data.encoders import loader_of
 from epochal.directions import label_of
 from epochal.errors import Refusal
 from epochal.faces import in_python
-from epochal.models import Model, Variables, bounds_of
+from epochal.models import Model, Variables
 from epochal.plan import Plan
 from epochal.run.forecast import ForecastScores, History
 from epochal.run.per_class import ClassFigures, Confused, decided, most_confused, per_class
@@ -223,7 +223,7 @@ class Run:
         """
         return {
             part: {
-                name: summarize(values, bounds_of(name, "log_loss"))
+                name: summarize(values, interval=False)
                 for name, values in decided(scores.confusion_at_threshold).items()
             }
             for part, scores in self.scores.items()
@@ -329,7 +329,7 @@ class Run:
 
     @property
     def remarks(self) -> list[str]:
-        """What has to be known to read the figures, one sentence each: their units, or their class."""
+        """What has to be known to read the figures, one sentence each."""
         said = []
         if self.task.is_regression and any(one.target_scaling is not None for one in self.fitted):
             said.append(
@@ -337,6 +337,8 @@ class Run:
             )
         if self.task.kind == "binary":
             said.append(f'F1, average precision, precision and recall are of "{self.task.classes[1]}".')
+        if self.ensemble:
+            said.append(f"Ensemble: the mean prediction of the {self.repeats} repeats, which new rows get.")
         return said
 
     @property
