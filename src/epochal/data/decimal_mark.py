@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from epochal.data.number_forms import written_numbers
 from epochal.errors import Refusal
@@ -56,26 +57,38 @@ def decimal_mark(rows: Sequence[Sequence[str]], delimiter: str) -> tuple[str, fr
     return ".", frozenset(at for at in range(width) if _open(rows, at))
 
 
-def mark_of_columns(table: pa.Table, usual: str = ".") -> str:
-    """The decimal mark of a table that is read: that of its file, else the one that its text columns prove.
+def mark_of_columns(table: pa.Table) -> str:
+    """The decimal mark of a table that is read: a comma of its file, else the one that its columns prove.
 
-    It is `usual` where they prove none.
+    It is empty where they prove none, or both.
 
     >>> mark_of_columns(pa.table({"far": ["2,5 km", "12,1 km"], "price": ["504.879 €", "86.625 €"]}))
     ','
+    >>> mark_of_columns(pa.table({"length": ["39.9 ft", "31.9 ft"], "price": ["$268,358", "$14,000"]}))
+    '.'
+    >>> mark_of_columns(pa.table({"price": ["$268,358", "$14,000"]}))
+    ''
     """
-    known = (table.schema.metadata or {}).get(b"decimal", b".").decode()
-    if known != ".":
+    known = (table.schema.metadata or {}).get(b"decimal", b"").decode()
+    if known == ",":
         return known
     proved = set()
     for column in table.columns:
+        if known and pa.types.is_floating(column.type) and _has_fractions(column.slice(0, _ROWS)):
+            proved.add(known)  # text of a file that was read with this mark
+            continue
         try:
             found = written_numbers(column.slice(0, _ROWS), "")
         except Refusal:
             continue  # mixed units: refused where the column is used
-        if found is not None and not found.doubt and (found.form.decimal == "," or found.form.group == ","):
-            proved.add(found.form.decimal)
-    return proved.pop() if len(proved) == 1 else usual
+        if found is not None and found.proves:
+            proved.add(found.proves)
+    return proved.pop() if len(proved) == 1 else ""
+
+
+def _has_fractions(column: pa.ChunkedArray) -> bool:
+    finite = column.filter(pc.fill_null(pc.is_finite(column), False))
+    return bool(pc.any(pc.not_equal(pc.floor(finite), finite)).as_py())
 
 
 def _open(rows: Sequence[Sequence[str]], at: int) -> bool:
