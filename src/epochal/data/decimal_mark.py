@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from epochal.data.number_forms import written_numbers
 from epochal.errors import Refusal
 
-__all__ = ["decimal_mark", "mark_of_columns"]
+__all__ = ["codes", "decimal_mark", "mark_of_columns"]
 
 _ROWS = 2000
 
@@ -89,6 +89,29 @@ def mark_of_columns(table: pa.Table) -> str:
 def _has_fractions(column: pa.ChunkedArray) -> bool:
     finite = column.filter(pc.fill_null(pc.is_finite(column), False))
     return bool(pc.any(pc.not_equal(pc.floor(finite), finite)).as_py())
+
+
+def codes(rows: Sequence[Sequence[str]]) -> frozenset[int]:
+    """The columns of digits of one width, of at least 2, some of which begin with a zero.
+
+    They are codes, as those of departments and ZIP areas, whose zero a number would lose.
+
+    >>> codes([["75", "1", "07:30"], ["01", "0", "08:00"], ["", "1", "09:10"]])
+    frozenset({0})
+    """
+    width = max(map(len, rows), default=0)
+    found = set()
+    for at in range(width):
+        cells = [row[at] for row in rows if at < len(row) and row[at].isdigit() and row[at].isascii()]
+        others = [row[at] for row in rows if at < len(row) and row[at] and any(map(str.isdigit, row[at]))]
+        if (
+            len(cells) == len(others) > 0
+            and len(set(map(len, cells))) == 1 < len(cells[0])
+            and any(cell[0] == "0" for cell in cells)
+            and len(set(cells)) > 1
+        ):
+            found.add(at)
+    return frozenset(found)
 
 
 def _open(rows: Sequence[Sequence[str]], at: int) -> bool:

@@ -112,9 +112,7 @@ def encoded_dtype(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -
     return np.dtype(np.float32)
 
 
-def _fill(
-    raw: NDArray[Any], array: pa.Array, column: Column, encoder: Encoder, start: int
-) -> list[str]:
+def _fill(raw: NDArray[Any], array: pa.Array, column: Column, encoder: Encoder, start: int) -> list[str]:
     """Write one column's numbers into `raw` `(rows, width)`; the values that training did not have."""
     name = called(encoder.names, column.index)
     if column.kind == "category":

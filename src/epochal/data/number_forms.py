@@ -406,7 +406,11 @@ def _remarks(units: dict[str, int], form: NumberForm) -> tuple[str, ...]:
         [f"{', '.join(other)} {'is' if len(other) == 1 else 'are'} converted to {form.unit}"] if other else []
     )
     if units.get(""):
-        said.append(f"{units['']:,} values without a unit are taken as {form.unit}")
+        one = units[""] == 1
+        said.append(
+            f"{units['']:,} {'value' if one else 'values'} without a unit {'is' if one else 'are'} taken as "
+            f"{form.unit}"
+        )
     return tuple(said)
 
 

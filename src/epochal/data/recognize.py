@@ -186,6 +186,8 @@ def _kind(column: pa.ChunkedArray, named: _Named) -> tuple[Column, str]:
         )
     found, note = _category(column, named)
     if _share_of_numbers(column) == 1:
+        if pc.any(pc.match_substring_regex(column, r"^0[0-9]")).as_py():
+            note = note.replace("is a category", "holds codes with leading zeros: it is a category", 1)
         note += f" --numeric {named.flag} reads it as numbers."
     return found, note
 

@@ -11,8 +11,8 @@ from epochal.data.columns import called
 from epochal.data.date_forms import compact_form, parse_dates, written_dates
 from epochal.data.decimal_mark import mark_of_columns
 from epochal.data.number_forms import NumberForm, say, unit_remarks, written_numbers
-from epochal.data.opposites import OPPOSITES
 from epochal.data.odd_cells import Odd, known_marks, odd_cells, quoted
+from epochal.data.opposites import OPPOSITES
 from epochal.data.schema import Column, Encoder
 from epochal.data.units import factor
 from epochal.errors import Refusal

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from epochal.curves import Summary, summarize
 from epochal.data import Clock, Timeline
 from epochal.data.typed import built, converted
+from epochal.run.figures import blocks_of
 
-__all__ = ["ForecastScores", "History", "Naive", "score_forecasts"]
+__all__ = ["ForecastScores", "History", "Naive", "Together", "score_forecasts"]
 
 Floats = NDArray[np.float64]
 
@@ -33,9 +34,15 @@ class Naive:
     rmse_by_step: tuple[Summary, ...]
     gain: Summary
     gain_by_step: tuple[Summary, ...]
+    together: Together | None = None
 
     def sentence(self, rmse: Summary) -> str:
-        """Whether the network, whose RMSE is given, beats it; no winner where the repeats can't tell."""
+        """Whether the network, whose RMSE is given, beats it; no winner where the data can't tell.
+
+        It is about the ensemble where that is scored, which is what `predict` gives.
+        """
+        if self.together is not None and math.isfinite(self.together.gain):
+            return self.together.sentence(self, rmse)
         against = f"RMSE {rmse.written(rmse.mean)} against {rmse.written(self.rmse.mean)}"
         gain = self.gain
         if rmse.repeats == 0:
@@ -63,7 +70,76 @@ class Naive:
             "rmse_by_step": [one.to_dict() for one in self.rmse_by_step],
             "gain": self.gain.to_dict(),
             "gain_by_step": [one.to_dict() for one in self.gain_by_step],
+            "ensemble": None if self.together is None else vars(self.together),
         }
+
+
+@dataclass(frozen=True)
+class Together:
+    """The mean of the repeats' forecasts, the ensemble, against a naive forecast on the same windows.
+
+    `gain` is by which share its RMSE is below the naive one. The interval is of other windows like these: by
+    the jackknife over stretches of them (Künsch 1989), as neighboring windows depend on one another; None for
+    fewer than 3 stretches.
+    """
+
+    rmse: float
+    gain: float
+    ci95: tuple[float, float] | None
+
+    @staticmethod
+    def of(true: Floats, predicted: Floats, guesses: Floats) -> Together:
+        """From targets, the ensemble's forecasts and naive ones, each `(windows, steps)`.
+
+        >>> rng = np.random.default_rng(0)
+        >>> true = rng.normal(size=(200, 1))
+        >>> mine, naive = (true + error * rng.normal(size=(200, 1)) for error in (0.5, 1.0))
+        >>> found = Together.of(true, mine, naive)
+        >>> round(found.gain, 1), found.ci95[0] > 0.3
+        (0.5, True)
+        """
+        from scipy.special import stdtrit  # late: importing SciPy costs more than most calls need
+
+        squares = np.stack([np.square(one - true).mean(axis=1) for one in (predicted, guesses)])
+        block = blocks_of(np.arange(len(true)), ordered=True)
+
+        def gain(mine: Floats, theirs: Floats) -> Floats:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                return 1 - np.sqrt(mine / theirs)
+
+        sums = np.stack([np.bincount(block, one) for one in squares])
+        sizes = np.bincount(block)
+        left = (sums.sum(axis=1, keepdims=True) - sums) / (sizes.sum() - sizes)
+        whole = squares.mean(axis=1)
+        found, without = float(gain(whole[0], whole[1])), gain(left[0], left[1])
+        blocks = len(sizes)
+        ends = None
+        if blocks > 2 and np.isfinite(without).all():
+            error = math.sqrt((blocks - 1) / blocks * float(np.square(without - without.mean()).sum()))
+            reach = float(stdtrit(blocks - 1, 0.975)) * error
+            ends = (found - reach, min(1.0, found + reach))
+        return Together(math.sqrt(whole[0]), found if math.isfinite(found) else math.nan, ends)
+
+    def sentence(self, naive: Naive, rmse: Summary) -> str:
+        """Whether the ensemble beats a naive forecast, with the mean of its members beside it."""
+        several = rmse.repeats > 1
+        members = f"; {rmse.written(rmse.mean)} is the mean of its {rmse.repeats} members" if several else ""
+        who = "the ensemble" if several else "it"
+        against = f"RMSE {rmse.written(self.rmse)} against {rmse.written(naive.rmse.mean)}{members}"
+        if self.ci95 is None:
+            word = "lower" if self.gain >= 0 else "higher"
+            return (
+                f"{who} has an RMSE {100 * abs(self.gain):.0f} % {word} than {naive.name} (too few windows "
+                f"for an interval; {against})"
+            )
+        low, high = self.ci95
+        if low > 0:
+            return f"{who} beats {naive.name} by {_share(self.gain, low, high, against)}"
+        if high < 0:
+            return f"{who} is worse than {naive.name} by {_share(-self.gain, -high, -low, against)}"
+        word, ends = ("lower", (low, high)) if self.gain >= 0 else ("higher", (-high, -low))
+        share = _share(abs(self.gain), *ends, against)
+        return f"no detectable difference from {naive.name}: {who} is {word} by {share}"
 
 
 def _share(mean: float, low: float, high: float, aside: str) -> str:
@@ -120,7 +196,11 @@ def _summary(value: Mapping[str, Any], most: float = math.inf) -> Summary:
 
 
 def score_forecasts(
-    true: Floats, predicted: Floats, line: Timeline, samples: Sequence[NDArray[np.int64]]
+    true: Floats,
+    predicted: Floats,
+    line: Timeline,
+    samples: Sequence[NDArray[np.int64]],
+    ensemble: bool = False,
 ) -> ForecastScores:
     """Score the forecasts of a part, and the naive ones on the same windows.
 
@@ -129,6 +209,7 @@ def score_forecasts(
         predicted: likewise.
         line: where the windows lie.
         samples: for each repeat, which of its windows are meant.
+        ensemble: whether the mean of the repeats' forecasts is judged, where all have the same windows.
     """
     found = _rmse(true, predicted)
     rivals = [("the last value", 0)]
@@ -140,7 +221,8 @@ def score_forecasts(
         theirs = _rmse(true, guesses)
         # Where the naive forecast is without error, no share of it can be said.
         gains = np.where(theirs > 0, 1 - found / np.where(theirs > 0, theirs, 1.0), np.nan)
-        naive.append(Naive(name, *_summaries(theirs, 0.0), *_summaries(gains, -math.inf, 1.0)))
+        mean = Together.of(true[0], predicted.mean(axis=0), guesses[0]) if ensemble else None
+        naive.append(Naive(name, *_summaries(theirs, 0.0), *_summaries(gains, -math.inf, 1.0), mean))
     return ForecastScores(true.shape[1], *_summaries(found, 0.0), tuple(naive))
 
 
