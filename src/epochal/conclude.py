@@ -142,18 +142,22 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
     if came is not None:
         data["samples"] = data["sizes"]["train"] = came
     failed = next((result.failed for result in results if result.failed), "")
-    scores: dict[str, Scores] = {}
+    gains, scores = gains_of(prepared, [result.state for result in results]), dict[str, Scores]()
     for name in ("validation", "test"):
         if prepared.part_size(name):
-            gains = gains_of(prepared, [result.state for result in results]) if name == "validation" else {}
             try:
-                scores[name] = scores_of(prepared, dict(zip(repeats, fitted, strict=True)), name, gains)
+                scores[name] = scores_of(
+                    prepared,
+                    dict(zip(repeats, fitted, strict=True)),
+                    name,
+                    gains if name == "validation" else {},
+                )
             except DataFailed as error:
                 failed = failed or str(error).rstrip(".")
     threshold, asked = None, prepared.settings.threshold
     if asked is not None and (not isinstance(asked, str) or "validation" in scores):
         threshold, scores = decide(asked, scores, prepared.task.classes[1])
-    forecasts = forecasts_of(prepared, repeats, scores)
+    forecasts = forecasts_of(prepared, repeats, scores, gains)
     confusions = {
         name: one.confusion if one.confusion_at_threshold is None else one.confusion_at_threshold
         for name, one in scores.items()

@@ -66,8 +66,8 @@ def _outputs(prepared: Prepared, learned: Fitted, part: Samples | Reader) -> tup
         return evaluate_in_blocks(part, part.part, lambda read: score(read.inputs, read.targets), executor)
 
 
-def gains_of(prepared: Prepared, states: Sequence[Repeat]) -> dict[str, float]:
-    """What choosing the epoch on the validation samples has gained, for the figure that chose it.
+def gains_of(prepared: Prepared, states: Sequence[Repeat]) -> dict[str, NDArray[np.float64]]:
+    """What choosing the epoch on the validation samples has gained the figure that chose it, in each repeat.
 
     Nothing where that is not known, or where evaluations have it in units of their own.
     """
@@ -77,7 +77,7 @@ def gains_of(prepared: Prepared, states: Sequence[Repeat]) -> dict[str, float]:
     name, gained = spec.monitor.partition(".")[2], optimism(found)
     metric = next((one for one in spec.metrics if one.name == name), None)
     foreign = metric is not None and (metric.own or prepared.dataset.timeline is not None)
-    return {} if foreign or not np.isfinite(gained) else {name: gained}
+    return {} if foreign else {name: gained}
 
 
 def _blocks(prepared: Prepared, name: str) -> NDArray[np.int64]:
@@ -93,7 +93,7 @@ def _blocks(prepared: Prepared, name: str) -> NDArray[np.int64]:
 
 
 def scores_of(
-    prepared: Prepared, fitted: Mapping[int, Fitted], name: str, gains: Mapping[str, float]
+    prepared: Prepared, fitted: Mapping[int, Fitted], name: str, gains: Mapping[str, NDArray[np.float64]]
 ) -> Scores:
     """What the best parameters of each repeat reach on a part."""
     task, spec = prepared.task, prepared.spec
@@ -153,9 +153,16 @@ def scores_of(
 
 
 def forecasts_of(
-    prepared: Prepared, repeats: Sequence[int], scores: Mapping[str, Scores]
+    prepared: Prepared,
+    repeats: Sequence[int],
+    scores: Mapping[str, Scores],
+    gains: Mapping[str, NDArray[np.float64]],
 ) -> dict[str, ForecastScores]:
-    """The forecasts of each part against the naive ones; nothing for samples that are no windows."""
+    """The forecasts of each part against the naive ones; nothing for samples that are no windows.
+
+    Of the choice of the epoch the RMSE has gained as much as the loss, in proportion, or half as much as its
+    square.
+    """
     found = {}
     for name, one in scores.items():
         windows = [prepared.windows_of(repeat, name) for repeat in repeats]
@@ -164,5 +171,10 @@ def forecasts_of(
             continue
         shape = (len(repeats), len(lines[0][1]), -1)
         true, predicted = one.true.reshape(shape), one.predicted.reshape(shape)
-        found[name] = score_forecasts(true, predicted, lines[0][0], [index for _, index in lines])
+        flattered: Any = 0.0
+        if name == "validation" and "loss" in gains:
+            power = 2 if prepared.loss_name == "squared_error" else 1
+            flattered = -gains["loss"] / np.array(one.metrics["loss"].per_repeat) / power
+        indices = [index for _, index in lines]
+        found[name] = score_forecasts(true, predicted, lines[0][0], indices, flattered)
     return found
