@@ -110,7 +110,7 @@ def _of_this_command(refusal: Refusal, command: click.Command | None) -> Refusal
     if command is None or command.name not in _OF_RUNS or re.search(r"\btrain\b", words):
         return refusal
     training: click.Command = importlib.import_module("epochal.cli.train").command
-    names = of_other_commands(words, command, training)
+    names = of_other_commands(re.sub(r"`[^`]*`", "", words), command, training)
     if not names:
         return refusal
     which = f"{' and '.join(names)} {'is an option' if len(names) == 1 else 'are options'}"
