@@ -29,7 +29,7 @@ from epochal.models import (
 )
 from epochal.prepared import Prepared, Samples
 from epochal.run import Fitted, ForecastScores, Scores, score_forecasts
-from epochal.run.figures import Measured, blocks_of, ensemble_figures, mean_loss, measured, summaries
+from epochal.run.figures import Measured, blocks_of, ensemble_figures, measured, summaries
 from epochal.run.overlap import hashes_of
 from epochal.run.per_class import label_confusion
 from epochal.waiting import interruptible
@@ -67,19 +67,17 @@ def _outputs(prepared: Prepared, learned: Fitted, part: Samples | Reader) -> tup
 
 
 def gains_of(prepared: Prepared, states: Sequence[Repeat]) -> dict[str, float]:
-    """What choosing the epoch on the validation samples has gained, for the figures of an evaluation.
+    """What choosing the epoch on the validation samples has gained, for the figure that chose it.
 
-    Nothing where that is not known. Of a series the metrics of an evaluation are in units of their own, so
-    that only the loss counts.
+    Nothing where that is not known, or where evaluations have it in units of their own.
     """
-    found = np.concatenate([np.asarray(state.halves, np.float64) for state in states])
+    spec, found = prepared.spec, np.concatenate([np.asarray(state.halves, np.float64) for state in states])
     if not found.shape[1]:
         return {}
-    gained = dict(
-        zip(["loss", *(metric.name for metric in prepared.spec.metrics)], optimism(found), strict=True)
-    )
-    foreign = {metric.name for metric in prepared.spec.metrics if metric.own or prepared.dataset.timeline}
-    return {name: float(one) for name, one in gained.items() if np.isfinite(one) and name not in foreign}
+    name, gained = spec.monitor.partition(".")[2], optimism(found)
+    metric = next((one for one in spec.metrics if one.name == name), None)
+    foreign = metric is not None and (metric.own or prepared.dataset.timeline is not None)
+    return {} if foreign or not np.isfinite(gained) else {name: gained}
 
 
 def _blocks(prepared: Prepared, name: str) -> NDArray[np.int64]:
@@ -136,8 +134,7 @@ def scores_of(
             predicted.append(scores)
             total = total + scores
         block = blocks[prepared.numbers(repeat, name)]
-        loss = functools.partial(mean_loss, np.asarray(losses, np.float64), part.weights)
-        one = measured(wanted, scores, targets, task, block, loss)
+        one = measured(wanted, scores, targets, task, block, (np.asarray(losses, np.float64), part.weights))
         one.values.update(
             {metric.name: evaluated(metric, scores, targets, spec.classes) for metric in own_metrics}
         )

@@ -11,6 +11,11 @@ from epochal.run.figures import blocks_of
 ROWS, REPEATS, EPOCHS, TABLES = 200, 5, 12, 300
 
 
+def means(values):
+    """The means of subsets."""
+    return lambda kept: kept @ values / kept.sum(axis=1)
+
+
 def noise_table(random):
     """Repeats that guess, each validated on 40 of the same 200 rows: (values, influences, halves, rows held).
 
@@ -27,10 +32,10 @@ def noise_table(random):
         epoch = hits.argmax()
         own = right[:, epoch].astype(float)
         values.append(own.mean())
-        added.append(influences(lambda rows, own=own: float(own[rows].mean()), rows % 30, 30))
+        added.append(influences(means(own), rows % 30, 30))
         first, second = right[:20].mean(axis=0), right[20:].mean(axis=0)
         chosen = first.argmax(), second.argmax()
-        halves.append([[[first[one]], [second[one]]] for one in chosen])
+        halves.append([[first[one], second[one]] for one in chosen])
         held.append(rows)
     return np.array(values), np.stack(added), np.array(halves), len(np.unique(np.concatenate(held)))
 
@@ -42,7 +47,7 @@ def coverage():
     held = dict.fromkeys(("all", "no optimism", "samples of each repeat alone", "Student"), 0)
     for _ in range(TABLES):
         values, added, halves, samples = noise_table(random)
-        gained = float(optimism(halves)[0])
+        gained = optimism(halves)
         options = {"samples": samples, "bounds": (0.0, 1.0)}
         apart = np.stack(
             [np.concatenate([row * (n == k) for k in range(REPEATS)]) for n, row in enumerate(added)]
@@ -75,12 +80,7 @@ def test_samples_that_repeats_share_and_repeats_that_differ_are_both_counted(rep
     for _ in range(400):
         hard, good = random.normal(size=(1, 60)), 3 * apart * random.normal(size=(repeats, 1))
         losses = 1 + hard + good + 0.5 * random.normal(size=(repeats, 60))
-        added = np.stack(
-            [
-                influences(lambda rows, one=one: float(one[rows].mean()), np.arange(60) % 30, 30)
-                for one in losses
-            ]
-        )
+        added = np.stack([influences(means(one), np.arange(60) % 30, 30) for one in losses])
         low, high = new_samples(losses.mean(axis=1), added, samples=60).ci95
         held["all"] += low <= 1 <= high
         low, high = summarize(losses.mean(axis=1)).ci95
@@ -94,9 +94,11 @@ def test_the_influences_of_a_mean_are_its_deviations_and_of_large_blocks_nearly_
     random = np.random.default_rng(2)
     values, block = random.normal(size=300), np.arange(300) % 7
     exact = [(values[block == one] - values.mean()).sum() / 300 for one in range(7)]
-    assert influences(lambda rows: values[rows].mean(), block, 7) == pytest.approx(exact, abs=1e-12)
-    assert influences(lambda rows: values[rows].mean(), block[:20], 7)[6] != 0
-    few = influences(lambda rows: values[rows].std(), np.arange(300) % 6, 6)  # blocks of 50, alone
+    assert influences(means(values), block, 7) == pytest.approx(exact, abs=1e-12)
+    assert influences(means(values[:20]), block[:20], 7)[6] != 0
+    few = influences(
+        lambda kept: np.array([values[one].std() for one in kept]), np.arange(300) % 6, 6
+    )  # blocks of 50, alone
     left = [(1 - 1 / 6) * (values.std() - values[np.arange(300) % 6 != one].std()) for one in range(6)]
     assert few == pytest.approx(left, abs=0.01)
 
@@ -104,9 +106,7 @@ def test_the_influences_of_a_mean_are_its_deviations_and_of_large_blocks_nearly_
 def test_the_variance_of_a_mean_of_independent_samples_is_the_textbook_one():
     random = np.random.default_rng(3)
     values = random.normal(size=(4, 900))
-    added = np.stack(
-        [influences(lambda rows, one=one: one[rows].mean(), np.arange(900) % 30, 30) for one in values]
-    )
+    added = np.stack([influences(means(one), np.arange(900) % 30, 30) for one in values])
     apart = np.stack([np.concatenate([row * (n == k) for k in range(4)]) for n, row in enumerate(added)])
     found, _ = variance(values.mean(axis=1), apart)
     assert found == pytest.approx(1 / 3600, rel=0.6)

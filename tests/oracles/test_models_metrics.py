@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as oracle
 
-from epochal.models import METRICS, default_metrics, metrics_for, probabilities
+from epochal.models import METRICS, default_metrics, metrics_for, of_subsets, probabilities, weighted_means
 
 RANDOM = np.random.default_rng(1)
 BOTH = pytest.mark.parametrize("xp", [np, jnp], ids=["numpy", "jax"])
@@ -142,3 +142,35 @@ def test_each_task_has_its_metrics_and_the_first_default_is_the_main_one():
     assert [metric.name for metric in default_metrics("binary")] == ["accuracy"]
     assert next(metric.name for metric in default_metrics("regression")) == "r2"
     assert {metric.name for kind in KINDS for metric in metrics_for(kind)} == set(METRICS)
+
+
+def of_kind(metric, samples=24):
+    """Outputs and targets of a kind of task for which a metric is, with ties, and how many classes."""
+    if "multilabel" in metric.tasks:
+        return np.round(RANDOM.normal(size=(samples, 3)), 1), RANDOM.integers(0, 2, (samples, 3)), 3
+    if "regression" in metric.tasks:
+        return RANDOM.normal(size=(samples, 2)), RANDOM.normal(10, 1, (samples, 2)), 0
+    classes = int(RANDOM.integers(2, 4))
+    outputs = np.round(RANDOM.normal(size=(samples, classes)), 1)
+    return outputs, RANDOM.integers(0, classes, samples), classes
+
+
+@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("most", [0, 2**20])
+def test_metrics_of_subsets_are_those_of_their_samples_alone(name, most, monkeypatch):
+    monkeypatch.setattr("epochal.models.subsets._MOST", most)
+    for _ in range(8):
+        outputs, targets, classes = of_kind(METRICS[name])
+        kept = RANDOM.random((12, len(targets))) < RANDOM.uniform(0.1, 1, (12, 1))
+        kept[:, 0] = True
+        alone = [METRICS[name].function(outputs[one], targets[one], classes, np) for one in kept]
+        found = of_subsets(METRICS[name], outputs, targets, classes, kept)
+        assert found == pytest.approx(np.array(alone, float), abs=1e-9, nan_ok=True)
+
+
+def test_weighted_means_of_subsets():
+    values, weights = RANDOM.normal(size=20), RANDOM.integers(0, 3, 20)
+    kept = RANDOM.random((9, 20)) < 0.7
+    alone = [np.average(values[one], weights=weights[one]) for one in kept]
+    assert weighted_means(values, weights, kept) == pytest.approx(alone)
+    assert weighted_means(values, None, kept) == pytest.approx([values[one].mean() for one in kept])

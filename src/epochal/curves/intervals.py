@@ -15,6 +15,7 @@ __all__ = ["BLOCKS", "influences", "new_samples", "optimism", "variance"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 BLOCKS = 30
 """Sets of samples that are left out one after the other, at most."""
@@ -22,7 +23,7 @@ _LARGE = 50
 """Samples of a block whose figure says as much as that of all others without it."""
 
 
-def influences(figure: Callable[[Ints], float], block: Ints, blocks: int = BLOCKS) -> Floats:
+def influences(figures: Callable[[Bools], Floats], block: Ints, blocks: int = BLOCKS) -> Floats:
     """What each block of samples adds to a figure of all of them, (blocks,).
 
     Of a mean over samples it is the sum of a block's deviations over the number of all samples, exactly; of
@@ -31,32 +32,31 @@ def influences(figure: Callable[[Ints], float], block: Ints, blocks: int = BLOCK
     looked at alone instead, which costs as much as the figure itself.
 
     Args:
-        figure: of the samples with these numbers.
+        figures: of each of the subsets (subsets, n) of the samples.
         block: (n,) which block each sample is in.
         blocks: how many there are; those without samples add nothing.
 
     >>> values = np.array([1.0, 2.0, 3.0, 6.0])
-    >>> influences(lambda rows: values[rows].mean(), np.array([0, 0, 1, 2]), 4).tolist()
+    >>> influences(lambda kept: kept @ values / kept.sum(axis=1), np.array([0, 0, 1, 2]), 4).tolist()
     [-0.75, 0.0, 0.75, 0.0]
     """
-    sizes = np.bincount(block, minlength=blocks)
-    everyone, found = np.arange(len(block)), np.zeros(blocks)
+    sizes, found = np.bincount(block, minlength=blocks), np.zeros(blocks)
     there = np.flatnonzero(sizes)
     if len(there) < 2:
         return found
-    whole = figure(everyone)
+    own, share = block == there[:, None], sizes[there] / len(block)
     if sizes[there].min() >= _LARGE:
-        alone = np.array([figure(np.flatnonzero(block == one)) for one in there])
+        alone = figures(own)
         if np.isfinite(alone).all():
-            found[there] = sizes[there] / len(block) * (alone - np.average(alone, weights=sizes[there]))
+            found[there] = share * (alone - np.average(alone, weights=share))
             return found
-    for one in there:
-        found[one] = (1 - sizes[one] / len(block)) * (whole - figure(np.flatnonzero(block != one)))
+    whole, *without = figures(np.concatenate([np.ones_like(own[:1]), ~own]))
+    found[there] = (1 - share) * (whole - np.array(without))
     return np.where(np.isfinite(found), found, 0.0)
 
 
-def optimism(halves: Floats) -> Floats:
-    """By how much figures are better for having chosen the epoch on the same samples, (figures,).
+def optimism(halves: Floats) -> float:
+    """By how much a figure is better for having chosen the epoch on the same samples.
 
     By cross-fitting: each half of the samples chooses an epoch, and looks better there than where the other
     half is best, which is the optimism of a choice on half of the samples. Of a choice among neighbors of the
@@ -65,16 +65,14 @@ def optimism(halves: Floats) -> Floats:
     that differ by chance alone it falls with the root of their number, and 0.7 of it would be right.
 
     Args:
-        halves: (repeats, 2, 2, figures) of both halves, where the first was best and where the second was.
+        halves: (repeats, 2, 2) of both halves, where the first was best and where the second was.
 
-    >>> optimism(np.array([[[[0.9], [0.7]], [[0.8], [0.8]]]])).round(3).tolist()
-    [0.05]
+    >>> round(optimism(np.array([[[0.9, 0.8], [0.7, 0.8]]])), 3)
+    0.05
     """
-    by_first, by_second = halves[:, 0], halves[:, 1]
-    gained = ((by_first - by_second)[:, 0] + (by_second - by_first)[:, 1]) / 4
-    known = np.isfinite(gained)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(known, gained, 0.0).sum(axis=0) / known.sum(axis=0))
+    gained = (halves[:, 0, 0] - halves[:, 1, 0] + halves[:, 1, 1] - halves[:, 0, 1]) / 4
+    known = gained[np.isfinite(gained)]
+    return float(known.mean()) if known.size else float("nan")
 
 
 def variance(values: Floats, added: Floats) -> tuple[float, float]:
@@ -94,7 +92,7 @@ def variance(values: Floats, added: Floats) -> tuple[float, float]:
     >>> random = np.random.default_rng(2)
     >>> hits = random.random((3, 400)) < 0.8
     >>> block = np.arange(400) % 30
-    >>> added = np.stack([influences(lambda rows: float(one[rows].mean()), block) for one in hits])
+    >>> added = np.stack([influences(lambda kept: kept @ one / kept.sum(axis=1), block) for one in hits])
     >>> found, freedom = variance(hits.mean(axis=1), added)
     >>> bool(0.5 < found / (0.8 * 0.2 / 1200) < 2)
     True

@@ -66,15 +66,21 @@ def halved(samples: int, how: str) -> tuple[NDArray[np.int64], NDArray[np.int64]
 
 
 def _halves(spec: Spec, part: Part, outputs: jax.Array, units: jax.Array) -> jax.Array:
-    """The figures of both halves of the validation samples, (2, figures)."""
-    losses = spec.loss(outputs, part.targets)
+    """The monitored figure of both halves of the validation samples, (2,)."""
+    losses, halves = spec.loss(outputs, part.targets), halved(part.targets.shape[0], spec.halves)
+    if spec.decisive:
 
-    def of(rows: NDArray[np.int64]) -> jax.Array:
-        weights = None if part.weights is None else part.weights[rows]
-        half = Part(None, part.targets[rows], weights)
-        return jnp.stack(_figures(spec, outputs[rows], losses[rows], half, units))
+        def of(rows: NDArray[np.int64]) -> jax.Array:
+            weights = None if part.weights is None else part.weights[rows]
+            half = Part(None, part.targets[rows], weights)
+            return _figures(spec, outputs[rows], losses[rows], half, units)[spec.decisive]
 
-    return jnp.stack([of(rows) for rows in halved(part.targets.shape[0], spec.halves)])
+        return jnp.stack([of(rows) for rows in halves])
+    # One more sum: the second half is what the first leaves of all.
+    weights = jnp.ones_like(losses) if part.weights is None else part.weights
+    first = weights * np.isin(np.arange(losses.shape[0]), halves[0]).astype(np.float32)
+    summed, weighed = (losses * first).sum(), first.sum()
+    return jnp.stack([summed / weighed, ((losses * weights).sum() - summed) / (weights.sum() - weighed)])
 
 
 def _figures(
@@ -129,7 +135,7 @@ def decide(
     """What follows from the figures of the parts: (repeat, all figures of the row, was it running).
 
     The monitored column decides which parameters are the best; a repeat that has stopped is left as it is.
-    `halves` has the figures of both halves of the validation samples, where `spec.halves` asks for them.
+    `halves` is the monitored figure of both halves of the validation samples, where that is asked for.
     """
     running = repeat.status == RUNNING
     broken = repeat.broken_index >= 0
@@ -145,10 +151,9 @@ def decide(
 
     kept = repeat.halves
     if spec.halves and halves is not None:
-        place = spec.columns.index(spec.monitor) - spec.columns.index("validation.loss")
-        values, best = spec.sign * halves[:, place], spec.sign * kept[np.arange(2), np.arange(2), place]
+        values, best = spec.sign * halves, spec.sign * kept.diagonal()
         chosen = running & ~broken & finite & jnp.isfinite(values) & ~(values >= best)  # NaN before the first
-        kept = jnp.where(chosen[:, None, None], halves, kept)
+        kept = jnp.where(chosen[:, None], halves, kept)
 
     status = jnp.where(wants_to_stop, RULE, RUNNING)
     status = jnp.where(finite, status, BROKEN_EVALUATION)

@@ -266,7 +266,7 @@ class FedLane:
         """Evaluate the parts in blocks and decide what follows: (row of figures, was it running)."""
         spec, position = self.spec, self.progress.position
         figures: list[float] = []
-        halves = np.zeros((2, spec.figures), np.float32)
+        halves = np.zeros(2, np.float32)
         for name in spec.parts:
             reader = self.source.readers[name]
             read = functools.partial(deal, reader, spec.team)
@@ -277,7 +277,8 @@ class FedLane:
             figures += figures_of(spec, reader, outputs, losses, units, own)
             if name == "validation" and spec.halves:
                 rows = halved(len(reader), spec.halves)
-                halves[:] = [figures_of(spec, reader, outputs, losses, units, own, half) for half in rows]
+                each = [figures_of(spec, reader, outputs, losses, units, own, half) for half in rows]
+                halves[:] = [one[spec.decisive] for one in each]
         epoch = self.update / self.per_epoch if self.per_epoch else self.plan.epochs_after(self.update)
         arguments = (
             self.progress.repeats,

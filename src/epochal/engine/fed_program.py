@@ -76,7 +76,7 @@ def scoring(spec: Spec, shapes: Variables) -> Any:
 def deciding(spec: Spec, shapes: Variables) -> Any:
     """The function (repeats, figures, halves, position, epoch) -> (repeats, rows, running), as `decide`.
 
-    `halves` is (repeats, 2, figures), and not looked at without `spec.halves`.
+    `halves` is (repeats, 2), and not looked at without `spec.halves`.
     """
 
     def one(

@@ -189,7 +189,7 @@ class Lane:
         status = np.asarray(progress.repeats.status)
         figures = filled(spec, figures, outputs, targets, source.restore, status)
         epoch = self.update / self.per_epoch if self.per_epoch else self.plan.epochs_after(self.update)
-        none = np.zeros((spec.repeats, 2, spec.figures), np.float32)
+        none = np.zeros((spec.repeats, 2), np.float32)
         decided = (progress.repeats, figures, none, progress.position, np.float32(epoch))
         repeats, row, active = self._compiled(deciding, decided)
         position = progress.position._replace(due=np.bool_(False), counted=np.uint32(0))

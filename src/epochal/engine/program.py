@@ -56,7 +56,7 @@ def fresh(spec: Spec, variables: Variables) -> Repeat:
         best_value=jnp.float32(jnp.inf),
         best_epoch=jnp.int32(0),
         best_index=jnp.int32(0),
-        halves=jnp.full((2 if spec.halves else 0, 2, spec.figures), jnp.nan, jnp.float32),
+        halves=jnp.full((2 if spec.halves else 0, 2), jnp.nan, jnp.float32),
         rule=spec.rule.init(),
         running_loss=jnp.float32(0),
         running_rest=jnp.float32(0),

@@ -100,9 +100,10 @@ class Spec:
     "ordered" for the first and the last of them; empty if that is not asked."""
 
     @property
-    def figures(self) -> int:
-        """How many figures each part has: the loss and the metrics."""
-        return 1 + len(self.metrics)
+    def decisive(self) -> int:
+        """Which figure of its part is monitored: 0 for the loss, then the metrics."""
+        name = self.monitor.partition(".")[2]
+        return ["loss", *(metric.name for metric in self.metrics)].index(name)
 
     @property
     def hosted(self) -> bool:

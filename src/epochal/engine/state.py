@@ -62,8 +62,8 @@ class Repeat(NamedTuple):
     best_epoch: Array
     best_index: Array
     halves: Array
-    """(2, 2, figures) of both halves of the validation samples, where the first half was best and where the
-    second was (`spec.halves`); NaN before, and (0, 2, figures) without."""
+    """(2, 2): the monitored figure of both halves of the validation samples, where the first half was best
+    and where the second was (`spec.halves`); NaN before, and (0, 2) without."""
     rule: PyTree
     running_loss: Array
     """Sum of the losses of the samples seen since the last evaluation."""

@@ -26,6 +26,7 @@ from epochal.models.model import (
 from epochal.models.own import OwnMetric, evaluated, metric, metrics_asked, metrics_of
 from epochal.models.pairwise import Pairwise
 from epochal.models.precision import PRECISIONS, Mixed, checked_precision, computing_in
+from epochal.models.subsets import of_subsets, weighted_means
 from epochal.models.threshold import best_threshold, checked_threshold, confusion_at
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "metrics_asked",
     "metrics_for",
     "metrics_of",
+    "of_subsets",
     "probabilities",
     "refuse_ids",
     "seen",
@@ -72,6 +74,7 @@ __all__ = [
     "settled",
     "shapes_of",
     "smoothed",
+    "weighted_means",
     "without_embeddings",
 ]
 

@@ -15,9 +15,11 @@ from typing import Any
 from epochal.errors import Refusal, did_you_mean
 from epochal.models.losses import LOSSES, probabilities
 
-__all__ = ["METRICS", "RESERVED", "Metric", "bounds_of", "default_metrics", "metrics_for"]
+__all__ = ["METRICS", "RESERVED", "Metric", "bounds_of", "default_metrics", "hits_of", "metrics_for"]
 
 Array = Any
+OfCounts = Callable[[Array, Array, Array, Array, Any], Array]
+"""(true positives, predicted and true counts (..., classes), samples, xp) -> (...)."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Metric:
     """Whether it is evaluated outside of the compiled program."""
     greater_is_better: bool | None = True
     """None where the user did not say it."""
+    of_counts: OfCounts | None = None
+    """The same of counts, if it rests on these alone."""
 
 
 def _classes_of(outputs: Array, xp: Any) -> Array:
@@ -47,10 +51,17 @@ def _classes_of(outputs: Array, xp: Any) -> Array:
 
 
 def _counts(outputs: Array, targets: Array, classes: int, xp: Any) -> tuple[Array, Array, Array]:
-    """True positives, predicted and true counts of each class."""
-    predicted = _classes_of(outputs, xp)[:, None] == xp.arange(classes)[None]
-    true = targets[:, None] == xp.arange(classes)[None]
+    """True positives, predicted and true counts of each class or label."""
+    predicted, true = hits_of(outputs, targets, classes, xp)
     return (predicted & true).sum(axis=0), predicted.sum(axis=0), true.sum(axis=0)
+
+
+def hits_of(outputs: Array, targets: Array, classes: int, xp: Any) -> tuple[Array, Array]:
+    """Which classes or labels are predicted for each sample, and which are true, both (n, classes)."""
+    if targets.ndim > 1:
+        return outputs.reshape(targets.shape) > 0, targets > 0
+    every = xp.arange(classes)[None]
+    return _classes_of(outputs, xp)[:, None] == every, targets[:, None] == every
 
 
 def accuracy(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
@@ -58,59 +69,67 @@ def accuracy(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
     return (_classes_of(outputs, xp) == targets).sum() / targets.shape[0]
 
 
-def balanced_accuracy(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
+def _counted(figure: OfCounts) -> Callable[[Array, Array, int, Any], Array]:
+    """The figure of the counts of outputs and targets."""
+
+    def function(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
+        return figure(*_counts(outputs, targets, classes, xp), targets.shape[0], xp)
+
+    return function
+
+
+def _accuracy(hits: Array, predicted: Array, true: Array, samples: Array, xp: Any) -> Array:
+    return hits.sum(axis=-1) / true.sum(axis=-1)
+
+
+def _balanced_accuracy(hits: Array, predicted: Array, true: Array, samples: Array, xp: Any) -> Array:
     """The mean over the classes that occur of the share of their samples that is found."""
-    hits, _, true = _counts(outputs, targets, classes, xp)
     present = true > 0
-    return xp.where(present, hits / xp.maximum(true, 1), 0.0).sum() / xp.maximum(present.sum(), 1)
+    found = xp.where(present, hits / xp.maximum(true, 1), 0.0).sum(axis=-1)
+    return found / xp.maximum(present.sum(axis=-1), 1)
 
 
-def f1(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
+def _f1(hits: Array, predicted: Array, true: Array, samples: Array, xp: Any) -> Array:
     """2 TP / (2 TP + FP + FN): of the second class where there are two, else the mean of those that occur."""
-    hits, predicted, true = _counts(outputs, targets, classes, xp)
-    total = predicted + true
-    return _of_classes(_share(2 * hits, total, xp), true, classes, xp)
+    return _of_classes(_share(2 * hits, predicted + true, xp), true, xp)
 
 
-def precision(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
+def _precision(hits: Array, predicted: Array, true: Array, samples: Array, xp: Any) -> Array:
     """TP / (TP + FP), 0 of none: of the second class of two, else the mean of those that occur."""
-    hits, predicted, true = _counts(outputs, targets, classes, xp)
-    return _of_classes(_share(hits, predicted, xp), true, classes, xp)
+    return _of_classes(_share(hits, predicted, xp), true, xp)
 
 
-def recall(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
+def _recall(hits: Array, predicted: Array, true: Array, samples: Array, xp: Any) -> Array:
     """TP / (TP + FN): of the second class where there are two, else the mean over those that occur."""
-    hits, _, true = _counts(outputs, targets, classes, xp)
-    return _of_classes(_share(hits, true, xp), true, classes, xp)
+    return _of_classes(_share(hits, true, xp), true, xp)
 
 
 def _share(part: Array, whole: Array, xp: Any) -> Array:
     return xp.where(whole > 0, part / xp.maximum(whole, 1), 0.0)
 
 
-def _of_classes(figures: Array, true: Array, classes: int, xp: Any) -> Array:
+def _of_classes(figures: Array, true: Array, xp: Any) -> Array:
     """The figure of the second class where there are two, else the mean: of classes that occur, else NaN."""
     present = true > 0
-    if classes == 2:
-        return xp.where(present[1], figures[1], xp.nan)
-    return xp.where(present, figures, 0.0).sum() / xp.maximum(present.sum(), 1)
+    if true.shape[-1] == 2:
+        return xp.where(present[..., 1], figures[..., 1], xp.nan)
+    return xp.where(present, figures, 0.0).sum(axis=-1) / xp.maximum(present.sum(axis=-1), 1)
 
 
-def mcc(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
+def _mcc(hits: Array, predicted: Array, true: Array, samples: Array, xp: Any) -> Array:
     """Matthews' correlation of predicted and true classes, for several classes that of Gorodkin (2004).
 
     1 is perfect, 0 what chance or a constant reaches. A common class is counted by the samples without it,
     so that 32-bit floats are enough for a rare one beside it.
     """
-    samples = targets.shape[0]
-    hits, predicted, true = _counts(outputs, targets, classes, xp)
     common = predicted + true > samples
     hits = xp.where(common, samples - predicted - true + hits, hits) / samples
     variances = [(count / samples) * ((samples - count) / samples) for count in (predicted, true)]
     predicted, true = (xp.where(common, samples - count, count) / samples for count in (predicted, true))
-    spread = variances[0].sum() * variances[1].sum()
+    spread = variances[0].sum(axis=-1) * variances[1].sum(axis=-1)
     known = spread > 0
-    return xp.where(known, (hits - predicted * true).sum() / xp.sqrt(xp.where(known, spread, 1.0)), 0.0)
+    together = (hits - predicted * true).sum(axis=-1)
+    return xp.where(known, together / xp.sqrt(xp.where(known, spread, 1.0)), 0.0)
 
 
 def _area(scores: Array, positive: Array, xp: Any) -> Array:
@@ -176,12 +195,6 @@ def r2(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
     return xp.where(total > 0, 1 - error / xp.where(total > 0, total, 1.0), xp.nan).mean()
 
 
-def _label_counts(outputs: Array, targets: Array, xp: Any) -> tuple[Array, Array, Array]:
-    """True positives, predicted and true counts of each label."""
-    predicted, true = outputs.reshape(targets.shape) > 0, targets > 0
-    return (predicted & true).sum(axis=0), predicted.sum(axis=0), true.sum(axis=0)
-
-
 def label_accuracy(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
     """The share of labels that are right, over all samples and labels: 1 less the Hamming loss."""
     return ((outputs.reshape(targets.shape) > 0) == (targets > 0)).mean()
@@ -192,16 +205,14 @@ def exact_match(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
     return ((outputs.reshape(targets.shape) > 0) == (targets > 0)).all(axis=1).mean()
 
 
-def f1_micro(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
+def _f1_micro(hits: Array, predicted: Array, true: Array, samples: Array, xp: Any) -> Array:
     """2 TP / (2 TP + FP + FN), counted over all samples and labels together."""
-    hits, predicted, true = _label_counts(outputs, targets, xp)
-    return _share(2 * hits.sum(), (predicted + true).sum(), xp)
+    return _share(2 * hits.sum(axis=-1), (predicted + true).sum(axis=-1), xp)
 
 
-def f1_macro(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
+def _f1_macro(hits: Array, predicted: Array, true: Array, samples: Array, xp: Any) -> Array:
     """2 TP / (2 TP + FP + FN) of each label, 0 of none, and the mean over the labels."""
-    hits, predicted, true = _label_counts(outputs, targets, xp)
-    return _share(2 * hits, predicted + true, xp).mean()
+    return _share(2 * hits, predicted + true, xp).mean(axis=-1)
 
 
 def _of_each_label(area: Callable[[Array, Array, Any], Array]) -> Callable[..., Array]:
@@ -222,18 +233,20 @@ _LABELS = ("multilabel",)
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", accuracy, _CLASSIFICATION),
-        Metric("balanced_accuracy", balanced_accuracy, _CLASSIFICATION),
+        Metric("accuracy", accuracy, _CLASSIFICATION, of_counts=_accuracy),
+        Metric(
+            "balanced_accuracy", _counted(_balanced_accuracy), _CLASSIFICATION, of_counts=_balanced_accuracy
+        ),
         Metric("roc_auc", _against_the_rest(_area), _CLASSIFICATION),
         Metric("average_precision", _against_the_rest(_average_precision), _CLASSIFICATION),
-        Metric("f1", f1, _CLASSIFICATION),
-        Metric("precision", precision, _CLASSIFICATION),
-        Metric("recall", recall, _CLASSIFICATION),
-        Metric("mcc", mcc, _CLASSIFICATION, bounds=(-1.0, 1.0)),
+        Metric("f1", _counted(_f1), _CLASSIFICATION, of_counts=_f1),
+        Metric("precision", _counted(_precision), _CLASSIFICATION, of_counts=_precision),
+        Metric("recall", _counted(_recall), _CLASSIFICATION, of_counts=_recall),
+        Metric("mcc", _counted(_mcc), _CLASSIFICATION, bounds=(-1.0, 1.0), of_counts=_mcc),
         Metric("label_accuracy", label_accuracy, _LABELS),
         Metric("exact_match", exact_match, _LABELS),
-        Metric("f1_micro", f1_micro, _LABELS),
-        Metric("f1_macro", f1_macro, _LABELS),
+        Metric("f1_micro", _counted(_f1_micro), _LABELS, of_counts=_f1_micro),
+        Metric("f1_macro", _counted(_f1_macro), _LABELS, of_counts=_f1_macro),
         Metric("roc_auc_macro", _of_each_label(_area), _LABELS),
         Metric("average_precision_macro", _of_each_label(_average_precision), _LABELS),
         Metric("r2", r2, ("regression",), bounds=(-inf, 1.0)),

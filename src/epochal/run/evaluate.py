@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from epochal.errors import Refusal
 from epochal.models import METRICS, bounds_of, metrics_for
 from epochal.models.losses import LOSSES, loss_for
 from epochal.run.evaluation import Bin, Calibration, Evaluation, Residuals
-from epochal.run.figures import blocks_of, ensemble_figures, logits_of, mean_loss, measured, summaries
+from epochal.run.figures import blocks_of, ensemble_figures, logits_of, measured, summaries
 from epochal.run.forecast import ForecastScores, score_forecasts
 from epochal.run.overlap import hashes_of, overlap_of
 from epochal.run.per_class import decided, label_confusion, per_class
@@ -126,7 +125,7 @@ def _over_repeats(
     block = blocks_of(hashes if len(hashes) and not ordered else np.arange(dataset.samples), ordered)
     metrics, found = metrics_for(run.task.kind), []
     for number, one in enumerate(scores):
-        loss = functools.partial(mean_loss, losses[number], dataset.sample_weight) if losses else None
+        loss = (losses[number], dataset.sample_weight) if losses else None
         found.append(measured(metrics, one, targets, run.task, block, loss))
     return summaries(found, dataset.samples, run.settings["loss"])
 

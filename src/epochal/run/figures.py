@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from epochal.curves import Summary, summarize
 from epochal.curves.intervals import BLOCKS, influences, new_samples
 from epochal.data import Task
-from epochal.models import Metric, bounds_of, metrics_for
+from epochal.models import Metric, bounds_of, metrics_for, of_subsets, weighted_means
 
 __all__ = [
     "Measured",
@@ -20,7 +21,6 @@ __all__ = [
     "ensemble_figures",
     "figures",
     "logits_of",
-    "mean_loss",
     "measured",
     "summaries",
 ]
@@ -60,27 +60,31 @@ def measured(
     targets: NDArray[Any],
     task: Task,
     block: Ints,
-    loss: Callable[[Any], float] | None = None,
+    losses: tuple[Floats, NDArray[Any] | None] | None = None,
 ) -> Measured:
-    """The metrics of some samples, none of one's own, and the loss if it is given as a function of rows."""
-    classes, everyone = len(task.classes), slice(None)
-    functions: dict[str, Callable[[Any], float]] = {} if loss is None else {"loss": loss}
+    """The metrics of some samples, none of one's own, and the mean of their losses, if those are given.
+
+    Args:
+        metrics: none of the user's own.
+        scores: (n, ...) logits, or numbers in the target's units.
+        targets: (n, ...).
+        task: what is predicted.
+        block: (n,) of each sample.
+        losses: of each sample, and their weights.
+    """
+    classes, values, functions = len(task.classes), dict[str, float](), dict[str, Any]()
+    if losses is not None:
+        values["loss"] = mean_loss(*losses)
+        functions["loss"] = functools.partial(weighted_means, *losses)
     for metric in metrics:
-
-        def of(rows: Any, metric: Metric = metric) -> float:
-            return float(metric.function(scores[rows], targets[rows], classes, np))
-
-        functions[metric.name] = of
-    return Measured(
-        {name: function(everyone) for name, function in functions.items()},
-        {name: influences(function, block) for name, function in functions.items()},
-    )
+        values[metric.name] = float(metric.function(scores, targets, classes, np))
+        functions[metric.name] = functools.partial(of_subsets, metric, scores, targets, classes)
+    return Measured(values, {name: influences(figures, block) for name, figures in functions.items()})
 
 
-def mean_loss(losses: Floats, weights: NDArray[Any] | None, rows: Any) -> float:
+def mean_loss(losses: Floats, weights: NDArray[Any] | None) -> float:
     """The weighted mean of the losses of some samples; NaN where none of them counts."""
-    own = None if weights is None else weights[rows]
-    return float(np.average(losses[rows], weights=own)) if own is None or own.any() else float("nan")
+    return float(np.average(losses, weights=weights)) if weights is None or weights.any() else float("nan")
 
 
 def summaries(
