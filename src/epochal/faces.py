@@ -28,6 +28,7 @@ _TAKE_WORDS = _LISTS | {
     "batch-size",
     "time-zone",
     "groups-from",
+    "relative",
     "text",
 }
 """Flags whose value may be a bare word."""
@@ -43,7 +44,6 @@ _SWITCHES = {
     "across-gaps": "across_gaps=True",
     "color": "color=True",
     "gray": "color=False",
-    "relative": "relative=True",
     "evaluate-train": "evaluate_train=True",
     "deterministic": "deterministic=True",
     "yes": "yes=True",
@@ -65,9 +65,12 @@ _NO_VALUES = (
 )
 """Words that follow a flag and are no value of it."""
 
+_BARE = r"""(?:[^\s,;()'"]|,(?=\w))*[^\s.,;:()'"]"""
+"""A value without quotes, such as a,b: not what ends a sentence."""
+
 _FLAG = re.compile(
     rf"""(?<![\w=-])--(?P<name>[a-z][a-z-]*)
-    (?:[ =](?P<value>"[^"]*"|'[^']*'|\d[\w.,]*(?<![.,])|(?!(?:{_NO_VALUES})\b)[^\s,;()'"]*[^\s.,;:()'"]))?""",
+    (?:[ =](?P<value>"[^"]*"|'[^']*'|\d[\w.,]*(?<![.,])|(?!(?:{_NO_VALUES})\b){_BARE}))?""",
     re.VERBOSE,
 )
 _BOTH = re.compile(
@@ -75,6 +78,7 @@ _BOTH = re.compile(
     [ ]\((?P<python>\w+=[^()]*?|[\w.]+\([^)]*\)+)(?:[ ]in[ ]Python)?\)""",
     re.VERBOSE,
 )
+_SHOWN = re.compile(r"(?P<python>\b\w+ = \w+) \(--[a-z][^()]*\)")
 _OR_FLAG = re.compile(r"(?P<python>\b(?P<name>\w+)=\S*|\b\w+) \(--(?P<flag>[a-z-]+)(?: [^()]*)?\)")
 
 
@@ -113,6 +117,7 @@ def in_python(sentence: str, loader: str = "") -> str:
     if "--" not in sentence:
         return sentence
     sentence = _BOTH.sub(lambda found: found["python"], sentence)
+    sentence = _SHOWN.sub(lambda found: found["python"], sentence)
     sentence = _OR_FLAG.sub(_same, sentence)
     return _FLAG.sub(lambda found: _loading(found, loader), sentence)
 
