@@ -31,7 +31,8 @@ from epochal.run import BrokenUpdate, Fitted, History, Outcome, Run, Scores
 from epochal.run.concerns import concerns_of
 from epochal.run.overlap import hashes_of
 from epochal.run.threshold import decide
-from epochal.scoring import forecasts_of, gains_of, scores_of
+from epochal.scoring import effective_samples, forecasts_of, gains_of, scores_of
+from epochal.stopping.rules import waited
 
 __all__ = ["LaneResult", "conclude", "constant_figures"]
 
@@ -142,18 +143,22 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
     if came is not None:
         data["samples"] = data["sizes"]["train"] = came
     failed = next((result.failed for result in results if result.failed), "")
-    scores: dict[str, Scores] = {}
+    gains, scores = gains_of(prepared, [result.state for result in results]), dict[str, Scores]()
     for name in ("validation", "test"):
         if prepared.part_size(name):
-            gains = gains_of(prepared, [result.state for result in results]) if name == "validation" else {}
             try:
-                scores[name] = scores_of(prepared, dict(zip(repeats, fitted, strict=True)), name, gains)
+                scores[name] = scores_of(
+                    prepared,
+                    dict(zip(repeats, fitted, strict=True)),
+                    name,
+                    gains if name == "validation" else {},
+                )
             except DataFailed as error:
                 failed = failed or error.sentence.rstrip(".")
     threshold, asked = None, prepared.settings.threshold
     if asked is not None and (not isinstance(asked, str) or "validation" in scores):
         threshold, scores = decide(asked, scores, prepared.task.classes[1])
-    forecasts = forecasts_of(prepared, repeats, scores)
+    forecasts = forecasts_of(prepared, repeats, scores, gains)
     confusions = {
         name: one.confusion if one.confusion_at_threshold is None else one.confusion_at_threshold
         for name, one in scores.items()
@@ -161,16 +166,26 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
     }
     verdict = judge(
         curves,
-        baseline=baseline or None,
+        baseline=baseline | _training_baseline(prepared, repeats) if baseline else None,
         validation_samples=prepared.part_size("validation"),
         training_samples=data["sizes"]["train"],
-        monitor="validation.loss" if "validation" in prepared.spec.parts else prepared.spec.monitor,
+        monitor="validation.loss",
         chosen_by=prepared.spec.monitor,
-        stopped_early=2 * sum(_ruled(result) for result in results) >= len(repeats),
+        stopped_early=2 * sum(_waited(result) for result in results) >= len(repeats),
         settings=settings
         | ({"loss": "one of its own"} if callable(prepared.settings.loss) else {})
-        | {"unscaled": _unscaled(prepared)},
-        concerns=concerns_of(data["notes"], forecasts, confusions, prepared.task.classes),
+        | {"unscaled": _unscaled(prepared), "ended_by": _ended_by(prepared, found)},
+        same_samples=prepared.shared or prepared.validation is not None,
+        effective_samples=effective_samples(prepared, repeats)
+        if "validation" in prepared.spec.parts
+        else None,
+        concerns=concerns_of(
+            data["notes"],
+            forecasts,
+            confusions,
+            prepared.task.classes,
+            prepared.settings.class_weight is not None,
+        ),
     )
     return Run(
         plan=prepared.plan,
@@ -216,9 +231,16 @@ def _begun(results: list[LaneResult]) -> list[LaneResult]:
     return [result for result in results if result.update] or results
 
 
-def _ruled(result: LaneResult) -> int:
-    """How many repeats of a lane a stopping rule ended."""
-    return int((np.asarray(result.state.status) == RULE).sum())
+def _waited(result: LaneResult) -> int:
+    """How many repeats of a lane a rule ended that waits for the validation loss to stop improving."""
+    ended = np.flatnonzero(np.asarray(result.state.status) == RULE)
+    return sum(waited(result.spec.rule, result.of_repeat(int(row)).rule) for row in ended)
+
+
+def _ended_by(prepared: Prepared, outcomes: Sequence[Outcome]) -> str:
+    """What ended most repeats before the planned epochs, in words; empty if nothing did."""
+    early = [one.stopped for one in outcomes if one.epochs < float(prepared.plan.epochs)]
+    return early[0] if 2 * len(early) >= len(outcomes) and early else ""
 
 
 def _parts(chosen: Split, samples: int) -> NDArray[np.uint8]:
@@ -278,9 +300,21 @@ def _baseline(prepared: Prepared) -> dict[str, list[float]]:
     return figures
 
 
-def constant_figures(prepared: Prepared, repeat: int) -> dict[str, float]:
-    """What the constant prediction reaches on the validation samples of a repeat, by loss and metric."""
-    (train, given), (targets, weights) = (prepared.labels(repeat, name) for name in ("train", "validation"))
+def _training_baseline(prepared: Prepared, repeats: Sequence[int]) -> dict[str, list[float]]:
+    """The loss of the constant prediction on the training samples of each repeat, where one is known."""
+    known: dict[int, list[float]] = {}
+    for repeat in repeats:
+        place = 0 if prepared.shared else repeat
+        if place not in known:
+            found = constant_figures(prepared, place, "train")
+            known[place] = [found["loss"]] if "loss" in found else []
+    levels = [known[0 if prepared.shared else repeat] for repeat in repeats]
+    return {"train.loss": [level for one in levels for level in one]} if all(levels) else {}
+
+
+def constant_figures(prepared: Prepared, repeat: int, on: str = "validation") -> dict[str, float]:
+    """What the constant prediction reaches on a part of the samples of a repeat, by loss and metric."""
+    (train, given), (targets, weights) = (prepared.labels(repeat, name) for name in ("train", on))
     ones = np.ones(len(train)) if given is None else given.astype(np.float64)
     known = "" if callable(prepared.settings.loss) else prepared.loss_name
     names = {metric.name for metric in prepared.spec.metrics}
@@ -307,7 +341,7 @@ def constant_figures(prepared: Prepared, repeat: int) -> dict[str, float]:
         }.get(known, error).mean(axis=1)
         constant = np.broadcast_to(middle, targets.shape)
         found = {"r2": float(METRICS["r2"].function(constant, targets, 0, np))}
-        ours, true = (prepared.in_units(repeat, "validation", values) for values in (constant, targets))
+        ours, true = (prepared.in_units(repeat, on, values) for values in (constant, targets))
         found |= {name: float(METRICS[name].function(ours, true, 0, np)) for name in ("rmse", "mae")}
     found = {name: value for name, value in found.items() if name in names}
     return found | ({"loss": float(np.average(losses, weights=weights))} if known else {})

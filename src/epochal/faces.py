@@ -26,6 +26,7 @@ _TAKE_WORDS = _LISTS | {
     "model",
     "target",
     "batch-size",
+    "class-weight",
     "time-zone",
     "groups-from",
     "relative",

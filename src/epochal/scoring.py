@@ -34,7 +34,7 @@ from epochal.run.overlap import hashes_of
 from epochal.run.per_class import label_confusion
 from epochal.waiting import interruptible
 
-__all__ = ["forecasts_of", "gains_of", "scores_of"]
+__all__ = ["effective_samples", "forecasts_of", "gains_of", "scores_of"]
 
 _MOST_KEPT = 2**22
 """Probabilities of several classes that are kept of one part of the samples, over all repeats (32 MB)."""
@@ -66,8 +66,8 @@ def _outputs(prepared: Prepared, learned: Fitted, part: Samples | Reader) -> tup
         return evaluate_in_blocks(part, part.part, lambda read: score(read.inputs, read.targets), executor)
 
 
-def gains_of(prepared: Prepared, states: Sequence[Repeat]) -> dict[str, float]:
-    """What choosing the epoch on the validation samples has gained, for the figure that chose it.
+def gains_of(prepared: Prepared, states: Sequence[Repeat]) -> dict[str, NDArray[np.float64]]:
+    """What choosing the epoch on the validation samples has gained the figure that chose it, in each repeat.
 
     Nothing where that is not known, or where evaluations have it in units of their own.
     """
@@ -77,23 +77,44 @@ def gains_of(prepared: Prepared, states: Sequence[Repeat]) -> dict[str, float]:
     name, gained = spec.monitor.partition(".")[2], optimism(found)
     metric = next((one for one in spec.metrics if one.name == name), None)
     foreign = metric is not None and (metric.own or prepared.dataset.timeline is not None)
-    return {} if foreign or not np.isfinite(gained) else {name: gained}
+    return {} if foreign else {name: gained}
 
 
 def _blocks(prepared: Prepared, name: str) -> NDArray[np.int64]:
     """The block of each sample of a data set: groups, copies and stretches of time stay together."""
     dataset, own = prepared.data_of(name), prepared.data_of(name) is not prepared.dataset
-    everyone = np.arange(dataset.samples)
     if dataset.timeline is not None or (prepared.settings.split == "chronological" and not own):
-        return blocks_of(everyone, ordered=True)
+        return blocks_of(np.arange(dataset.samples), ordered=True)
+    return blocks_of(_units(prepared, name))
+
+
+def _units(prepared: Prepared, name: str) -> NDArray[Any]:
+    """What belongs together among the samples of a data set: its group, or its copies."""
+    dataset = prepared.data_of(name)
     if dataset.groups is not None:
-        return blocks_of(dataset.groups)
+        return dataset.groups
     hashes = hashes_of(dataset)
-    return blocks_of(hashes if len(hashes) else everyone)
+    return hashes if len(hashes) else np.arange(dataset.samples)
+
+
+def effective_samples(prepared: Prepared, repeats: Sequence[int]) -> float:
+    """How many independent validation samples carry as much evidence as there is, the least of the repeats.
+
+    Kish's (1965, Survey Sampling, section 11.7): the square of the sum of the weights over the sum of their
+    squares, where copies, and samples of one group, count as one with their weights added.
+    """
+    units = _units(prepared, "validation")
+    found = []
+    for repeat in repeats:
+        _, of = np.unique(units[prepared.numbers(repeat, "validation")], return_inverse=True)
+        weights = prepared.labels(repeat, "validation")[1]
+        sums = np.bincount(of, None if weights is None else weights.astype(np.float64))
+        found.append(float(sums.sum() ** 2 / np.square(sums).sum()) if sums.any() else 1.0)
+    return min(found)
 
 
 def scores_of(
-    prepared: Prepared, fitted: Mapping[int, Fitted], name: str, gains: Mapping[str, float]
+    prepared: Prepared, fitted: Mapping[int, Fitted], name: str, gains: Mapping[str, NDArray[np.float64]]
 ) -> Scores:
     """What the best parameters of each repeat reach on a part."""
     task, spec = prepared.task, prepared.spec
@@ -153,9 +174,16 @@ def scores_of(
 
 
 def forecasts_of(
-    prepared: Prepared, repeats: Sequence[int], scores: Mapping[str, Scores]
+    prepared: Prepared,
+    repeats: Sequence[int],
+    scores: Mapping[str, Scores],
+    gains: Mapping[str, NDArray[np.float64]],
 ) -> dict[str, ForecastScores]:
-    """The forecasts of each part against the naive ones; nothing for samples that are no windows."""
+    """The forecasts of each part against the naive ones; nothing for samples that are no windows.
+
+    Of the choice of the epoch the RMSE has gained as much as the loss, in proportion, or half as much as its
+    square.
+    """
     found = {}
     for name, one in scores.items():
         windows = [prepared.windows_of(repeat, name) for repeat in repeats]
@@ -164,5 +192,10 @@ def forecasts_of(
             continue
         shape = (len(repeats), len(lines[0][1]), -1)
         true, predicted = one.true.reshape(shape), one.predicted.reshape(shape)
-        found[name] = score_forecasts(true, predicted, lines[0][0], [index for _, index in lines])
+        flattered: Any = 0.0
+        if name == "validation" and "loss" in gains:
+            power = 2 if prepared.loss_name == "squared_error" else 1
+            flattered = -gains["loss"] / np.array(one.metrics["loss"].per_repeat) / power
+        indices = [index for _, index in lines]
+        found[name] = score_forecasts(true, predicted, lines[0][0], indices, flattered)
     return found

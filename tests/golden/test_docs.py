@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 
@@ -15,20 +16,48 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 
 
+def script(name):
+    """A module of the docs folder."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
 def test_the_tree_of_modules_is_the_one_in_the_sources():
-    spec = importlib.util.spec_from_file_location("tree", ROOT / "docs" / "tree.py")
-    tree = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tree)
+    tree = script("tree")
     assert tree.PAGE.read_text(encoding="utf-8") == tree.page(), "python docs/tree.py writes it anew"
 
 
 def test_figures_are_quoted_as_they_were_measured():
-    spec = importlib.util.spec_from_file_location("quote", ROOT / "docs" / "quote.py")
-    quote = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(quote)
+    quote = script("quote")
     assert any("<!-- quoted: " in page.read_text(encoding="utf-8") for page in quote.PAGES)
     for page in quote.PAGES:
         assert page.read_text(encoding="utf-8") == quote.page(page), "python docs/quote.py writes it anew"
+
+
+def test_every_sentence_is_on_a_page_and_follows_its_results():
+    """A sentence with figures of its own would not change with the file."""
+    quote = script("quote")
+    text = "".join(page.read_text(encoding="utf-8") for page in quote.PAGES)
+    for name in quote.SENTENCES:
+        assert f"<!-- said: {name} -->" in text
+        found = json.loads((quote.RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+        assert quote.said(name) == quote.said(name, found) and found["conditions"]["date"] in quote.said(name)
+        assert numbers(quote.said(name, doubled(found))) != numbers(quote.said(name))
+
+
+def numbers(text):
+    return re.findall(r"\d[\d.,]*", text.partition("(Measured")[0])
+
+
+def doubled(found):
+    """The same document with every figure twice as large, those in words left alone."""
+    if isinstance(found, dict):
+        return {key: doubled(value) if key != "conditions" else value for key, value in found.items()}
+    if isinstance(found, list):
+        return [doubled(value) for value in found]
+    return 2 * found if isinstance(found, int | float) and not isinstance(found, bool) else found
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)

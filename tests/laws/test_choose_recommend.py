@@ -135,3 +135,17 @@ def test_the_table_says_the_same_as_the_answer() -> None:
         assert row.difference is not None and row.difference.interval is not None
         low, high = row.difference.interval
         assert (low > 0) == (row.name not in found.tied) and math.isfinite(high)
+
+
+def test_what_was_dropped_behind_another_than_the_best_is_not_said_to_be_worse_than_the_best() -> None:
+    """The leader of the first look, 1, falls back later: 8 was compared with it alone."""
+    values = {
+        "batch 1": [0.33, 0.27, 0.305, 0.42, 0.36, 0.41, 0.40, 0.35, 0.41, 0.38],
+        "batch 8": [9.0, 9.1, 9.05] + [9.0] * 7,
+        "batch 32": [0.28, 0.36, 0.33, 0.33, 0.34, 0.335, 0.33, 0.34, 0.33, 0.335],
+    }
+    found = compared(values)
+    assert found.best == "batch 32" and found.rows[-1].dropped.than == "batch 1"
+    assert "8 was dropped early, significantly worse than 1" in found.answer
+    for row in found.rows[1:]:
+        assert row.difference.a == found.best, "what is shown is the difference from the best"

@@ -17,6 +17,7 @@ import pytest
 import epochal as ep
 from epochal.driving import make_lane
 from epochal.engine import compiler
+from epochal.engine.evaluate import halved
 from epochal.engine.update import packing
 from epochal.models import loss_for
 from epochal.prepare import prepare
@@ -423,3 +424,27 @@ def test_the_running_loss_of_very_many_updates_does_not_drift():
     run = ep.fit(ep.MLP(), (inputs, targets), validation=0, evaluate_every=10, **options)
     found = run.curves.columns
     np.testing.assert_allclose(found["train.running_loss"][-1], found["train.loss"][-1], rtol=2e-6)
+
+
+@pytest.mark.parametrize("monitor", ["validation.loss", "validation.accuracy"])
+@pytest.mark.parametrize("data", [(X, Y), (X, Y, WEIGHTS)], ids=["plain", "weighted"])
+def test_the_halves_of_the_validation_samples_are_judged_where_either_is_best(monitor, data):
+    """Each epoch by itself, and the halves by NumPy, as the engine has them at the end."""
+    options = {"epochs": 5, "batch_size": 4, "validation": 13, "learning_rate": 0.1, "metrics": ("accuracy",)}
+    prepared = prepared_for(ep.MLP(4), data, monitor=monitor, **options)
+    part, sign = prepared.part(0, "validation"), -1 if "accuracy" in monitor else 1
+    of = np.ones(13) if part.weights is None else np.asarray(part.weights, np.float64)
+    lane, found = make_lane(prepared, range(1), fixed_budget=7), []  # 7 updates a call
+    while True:
+        variables = variables_of(prepared, lane)
+        outputs = prepared.model.apply(variables, jnp.asarray(part.inputs), jax.random.key(0), False)[0]
+        each, weighed = np.asarray(LOSS(outputs, jnp.asarray(part.targets)), np.float64), of
+        if sign < 0:
+            each, weighed = (np.asarray(outputs)[:, 0] > 0) == part.targets, np.ones(13)
+        if int(lane.update) % 7 == 0 and int(lane.update) <= 35:
+            found.append([np.average(each[rows], weights=weighed[rows]) for rows in halved(13, "mixed")])
+        if lane.done:
+            break
+        lane.advance()
+    best = [found[int(np.argmin(sign * np.array(found)[:, half]))] for half in (0, 1)]
+    np.testing.assert_allclose(np.asarray(lane.progress.repeats.halves)[0], best, rtol=2e-5)

@@ -11,7 +11,7 @@ import pytest
 
 import epochal as ep
 from epochal.curves import summarize
-from epochal.run.forecast import ForecastScores, Naive
+from epochal.run.forecast import ForecastScores, Naive, score_forecasts
 
 LAGS, HORIZON = 8, 3
 
@@ -152,3 +152,44 @@ def test_a_small_network_beats_the_last_value_on_the_airline_table(tables):
     assert found.naive[0].rmse.mean == pytest.approx(50.9, abs=0.05)
     assert found.naive[0].gain.ci95[0] > 0.2
     assert found.sentences[0].startswith("beats the last value by")
+
+
+class Shifted:
+    """Naive forecasts with errors of their own."""
+
+    period = 0
+
+    def __init__(self, guesses):
+        self.guesses = guesses
+
+    def naive(self, index, period):
+        return self.guesses[index]
+
+
+def test_the_interval_of_a_gain_counts_that_windows_are_few_and_shared():
+    """Forecasts as good as the naive ones, with errors that repeats have in common: zero is the truth."""
+    random, held = np.random.default_rng(3), {"windows": 0, "repeats alone": 0}
+    for _ in range(200):
+        true, naive, common = random.normal(size=(3, 60, 2))
+        errors = np.sqrt(0.99) * common + 0.1 * random.normal(size=(4, 60, 2))
+        line = Shifted(true + naive)
+        found = score_forecasts(np.stack([true] * 4), true + errors, line, [np.arange(60)] * 4)
+        gain = found.naive[0].gain
+        low, high = gain.ci95
+        held["windows"] += low <= 0 <= high
+        low, high = summarize(gain.per_repeat).ci95
+        held["repeats alone"] += low <= 0 <= high
+    assert held["windows"] / 200 >= 0.9, held  # 3 standard errors below 0.95
+    assert held["repeats alone"] / 200 < 0.5, held
+
+
+def test_what_the_choice_of_the_epoch_has_gained_is_taken_off_the_interval(sold):
+    true, errors = np.zeros((3, 40, 1)), np.random.default_rng(4).normal(size=(3, 40, 1))
+    line = Shifted(2 * np.ones((40, 1)))
+    plain, flattered = (
+        score_forecasts(true, errors, line, [np.arange(40)] * 3, share) for share in (0.0, 0.1)
+    )
+    pairs = ((plain.rmse, flattered.rmse, 0.098), (plain.naive[0].gain, flattered.naive[0].gain, -0.049))
+    for one, other, wanted in pairs:
+        assert one.mean == other.mean
+        assert np.subtract(other.ci95, one.ci95) == pytest.approx(wanted, abs=0.012)

@@ -64,3 +64,10 @@ def test_a_run_folder_gives_the_same_figures(tmp_path, binary_run):
     assert kept.most_confused("test") == binary_run.most_confused("test")
     with pytest.raises(Refusal, match="part must be one with classes"):
         kept.most_confused("train")
+
+
+def test_figures_of_classes_have_a_spread_and_no_interval():
+    """Student's would be of the repeats, which share rows, and not of new rows."""
+    found = per_class(np.array([[[8, 2], [1, 4]], [[7, 3], [2, 3]]]), ("no", "yes"))["yes"]
+    assert found.recall.sd == pytest.approx(np.std([0.8, 0.6], ddof=1)) and found.recall.ci95 is None
+    assert str(found.recall) == "0.70 ± 0.14 (sd of 2 repeats)"

@@ -124,12 +124,14 @@ class Comparison:
     column      the judged column, such as "validation.loss"; `higher_is_better` its direction.
     at          at what all settings are equal, in words: "50 epochs each".
     rows        one for each setting, the recommended one first.
-    recommended the name of the setting to use: the fastest of those that are about as good as the best.
+    recommended the name of the setting to use: the fastest of those that are about as good as the best; None
+                where no loss was finite.
     same        the settings that are practically the same as the recommended one, itself included.
     best        the name of the setting with the best mean.
     tied        the settings that are not detectably worse than the best, itself included: practically the
                 same, or without a significant difference.
     margin      the smallest difference of the judged column that matters.
+    unbeaten    what a constant prediction reaches, if no setting is shown to be better than that; else None.
     target      the value of the judged column that counts as reached, or None; `target_words` how it was set.
     hyperbola   updates to the target against the batch size, fitted; None with fewer than three sizes.
     critical    95 % interval of its critical batch size, (low, high); None without a fit.
@@ -149,11 +151,12 @@ class Comparison:
     higher_is_better: bool
     at: str
     rows: tuple[Row, ...]
-    recommended: str
+    recommended: str | None
     same: tuple[str, ...]
     best: str
     tied: tuple[str, ...]
     margin: float
+    unbeaten: float | None
     target: float | None
     target_words: str
     hyperbola: Hyperbola | None
@@ -175,12 +178,19 @@ class Comparison:
 
         `fit(comparison.model, data, **comparison.options)` trains it once, on the first seed; add `repeats`.
         """
-        return dict(self.row(self.recommended).options)
+        return dict(self.chosen.options)
 
     @property
     def model(self) -> Any:
         """The model of the recommended setting, as `fit` takes it."""
-        return self.row(self.recommended).model
+        return self.chosen.model
+
+    @property
+    def chosen(self) -> Row:
+        """The row of the recommended setting; refused where none could be trained."""
+        if self.recommended is None:
+            raise Refusal("nothing is recommended: the loss was not finite in any training.")
+        return self.row(self.recommended)
 
     def row(self, name: str) -> Row:
         """The row of a setting; an unknown one is refused with the nearest name."""
@@ -252,6 +262,7 @@ class Comparison:
             "best": self.best,
             "tied": self.tied,
             "margin": self.margin,
+            "unbeaten": self.unbeaten,
             "target": self.target,
             "target_words": self.target_words,
             "hyperbola": None if self.hyperbola is None else asdict(self.hyperbola),

@@ -16,14 +16,12 @@ from epochal.choose.difference import PairedDifference
 from epochal.choose.paired import against
 from epochal.choose.pairs import FEWEST
 from epochal.choose.race import Outcome
+from epochal.choose.words import FASTER
 
 __all__ = ["lucky", "recommended"]
 
 LUCK = 2.0
 """How far below its mean the best of many evaluations lies, at least, in units of their scatter."""
-
-FASTER = 0.95
-"""A setting must take less than this share of the time to be preferred for it."""
 
 
 def recommended(

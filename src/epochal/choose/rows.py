@@ -26,6 +26,7 @@ from epochal.choose.timing import TimingCurve
 from epochal.choose.trial import Trial
 from epochal.choose.words import answer, called, repeats_of, too_few
 from epochal.curves import Curves, summarize
+from epochal.curves.statistics import t_factor
 from epochal.describe import conditions, describe_data, describe_settings
 from epochal.directions import higher_is_better, label_of
 from epochal.errors import Refusal
@@ -90,7 +91,10 @@ def concluded(found: Measured, folder: Path | None, seconds: float) -> Compariso
     ]
     if per_repeat:
         rows = [replace(row, effort=effort(reached[row.name])) for row in rows]
-    chosen, same = recommended({row.name: row for row in rows}, outcome, values, higher)
+    chosen: str | None = None
+    same: tuple[str, ...] = ()
+    if any(math.isfinite(row.quality.mean) for row in rows):
+        chosen, same = recommended({row.name: row for row in rows}, outcome, values, higher)
     rows = _sorted(rows, chosen, outcome.tied, higher)
     hyperbola, remark = _hyperbola(rows, reached) if per_repeat else (None, "")
     target = float(np.mean(list(per_repeat.values()))) if per_repeat else None
@@ -105,6 +109,7 @@ def concluded(found: Measured, folder: Path | None, seconds: float) -> Compariso
         best=outcome.best,
         tied=outcome.tied,
         margin=outcome.margin,
+        unbeaten=_unbeaten(found, values[outcome.best]),
         target=target,
         target_words=target_words,
         hyperbola=hyperbola,
@@ -179,7 +184,7 @@ def _bounds(found: Measured, column: str) -> tuple[float, float]:
     return bounds_of(column.partition(".")[2], found.bench.base.loss_name)
 
 
-def _sorted(rows: Sequence[Row], first: str, tied: Sequence[str], higher: bool) -> list[Row]:
+def _sorted(rows: Sequence[Row], first: str | None, tied: Sequence[str], higher: bool) -> list[Row]:
     """The recommended one first, then those that are tied with it, then the others by their means."""
 
     def key(row: Row) -> tuple[bool, bool, float]:
@@ -209,6 +214,23 @@ def _targets(found: Measured, values: Mapping[str, Sequence[float]]) -> tuple[di
     if any(math.isnan(value) for value in constant.values()):
         words = f"in each repeat within {SHARE:.0%}".replace("%", " %") + " of the best value of any setting"
     return targets(reached, constant, SHARE, higher_is_better(found.column)), words if reached else ""
+
+
+def _unbeaten(found: Measured, values: Sequence[float]) -> float | None:
+    """What a constant prediction reaches, if the best setting is not shown to be better.
+
+    By Student's t over the repeats; where they split the samples at random, with the correction of Nadeau
+    and Bengio (2003) for the samples that they share.
+    """
+    base, sign = found.bench.base, 1.0 if higher_is_better(found.column) else -1.0
+    constant = [baseline(found.bench, repeat) for repeat in range(len(values))]
+    gains = sign * (np.asarray(values) - np.asarray(constant))
+    gains = gains[np.isfinite(gains)]
+    if gains.size < FEWEST:
+        return None
+    overlap = 0.0 if base.shared else base.part_size("validation") / base.part_size("train")
+    shown = gains.mean() > t_factor(gains.size, overlap=overlap) * gains.std(ddof=1)
+    return None if shown else float(np.nanmean(constant))
 
 
 def _hyperbola(rows: Sequence[Row], reached: Mapping[str, Sequence[Reached]]) -> tuple[Hyperbola | None, str]:

@@ -24,7 +24,7 @@ _LARGE = 50
 
 
 def influences(figures: Callable[[Bools], Floats], block: Ints, blocks: int = BLOCKS) -> Floats:
-    """What each block of samples adds to a figure of all of them, (blocks,).
+    """What each block of samples adds to a figure of all of them, (blocks,), or to several, (blocks, ...).
 
     Of a mean over samples it is the sum of a block's deviations over the number of all samples, exactly; of
     other figures, what leaving the block out says, times the share that is left (the jackknife: Efron 1982,
@@ -32,7 +32,7 @@ def influences(figures: Callable[[Bools], Floats], block: Ints, blocks: int = BL
     looked at alone instead, which costs as much as the figure itself.
 
     Args:
-        figures: of each of the subsets (subsets, n) of the samples.
+        figures: of each of the subsets (subsets, n) of the samples, (subsets,) or (subsets, ...).
         block: (n,) which block each sample is in.
         blocks: how many there are; those without samples add nothing.
 
@@ -40,39 +40,43 @@ def influences(figures: Callable[[Bools], Floats], block: Ints, blocks: int = BL
     >>> influences(lambda kept: kept @ values / kept.sum(axis=1), np.array([0, 0, 1, 2]), 4).tolist()
     [-0.75, 0.0, 0.75, 0.0]
     """
-    sizes, found = np.bincount(block, minlength=blocks), np.zeros(blocks)
+    sizes = np.bincount(block, minlength=blocks)
     there = np.flatnonzero(sizes)
     if len(there) < 2:
-        return found
+        return np.zeros_like(figures(np.ones((blocks, len(block)), bool)))
     own, share = block == there[:, None], sizes[there] / len(block)
     if sizes[there].min() >= _LARGE:
         alone = figures(own)
         if np.isfinite(alone).all():
-            found[there] = share * (alone - np.average(alone, weights=share))
-            return found
-    whole, *without = figures(np.concatenate([np.ones_like(own[:1]), ~own]))
-    found[there] = (1 - share) * (whole - np.array(without))
-    return np.where(np.isfinite(found), found, 0.0)
+            return _placed((share * (alone - np.average(alone, weights=share, axis=0)).T).T, there, blocks)
+    each = figures(np.concatenate([np.ones_like(own[:1]), ~own]))
+    return _placed(((1 - share) * (each[0] - each[1:]).T).T, there, blocks)
 
 
-def optimism(halves: Floats) -> float:
-    """By how much a figure is better for having chosen the epoch on the same samples.
+def _placed(values: Floats, there: Ints, blocks: int) -> Floats:
+    found = np.zeros((blocks, *values.shape[1:]))
+    found[there] = np.where(np.isfinite(values), values, 0.0)
+    return found
+
+
+def optimism(halves: Floats) -> Floats:
+    """By how much a figure is better for having chosen the epoch on the same samples, (repeats,).
 
     By cross-fitting: each half of the samples chooses an epoch, and looks better there than where the other
     half is best, which is the optimism of a choice on half of the samples. Of a choice among neighbors of the
     best epoch it falls with their number (Efron 2004, The estimation of prediction error: covariance
     penalties and cross-validation, section 2), so that all samples gain half as much. Of one among epochs
-    that differ by chance alone it falls with the root of their number, and 0.7 of it would be right.
+    that differ by chance alone it falls with the root of their number. Trainings are in between, and so is
+    the share that is taken here, 2^(-3/4).
 
     Args:
         halves: (repeats, 2, 2) of both halves, where the first was best and where the second was.
 
-    >>> round(optimism(np.array([[[0.9, 0.8], [0.7, 0.8]]])), 3)
-    0.05
+    >>> optimism(np.array([[[0.9, 0.8], [0.7, 0.8]]])).round(3).tolist()
+    [0.059]
     """
-    gained = (halves[:, 0, 0] - halves[:, 1, 0] + halves[:, 1, 1] - halves[:, 0, 1]) / 4
-    known = gained[np.isfinite(gained)]
-    return float(known.mean()) if known.size else float("nan")
+    gained = (halves[:, 0, 0] - halves[:, 1, 0] + halves[:, 1, 1] - halves[:, 0, 1]) / 2
+    return np.asarray(gained * 2**-0.75)
 
 
 def variance(values: Floats, added: Floats) -> tuple[float, float]:
@@ -115,25 +119,32 @@ def new_samples(
     added: Floats,
     *,
     samples: int,
-    gained: float = 0.0,
+    gained: Floats | float = 0.0,
+    overlap: float = 0.0,
     bounds: tuple[float, float] = (-math.inf, math.inf),
 ) -> Summary:
     """Mean and sd over repeats, with a 95 % interval of what new samples will show.
 
     The interval holds the expected figure, on new samples of the same kind, of a network that is trained
     this way on this data: the mean over all repeats that could be made, of which these are some. It counts
-    that the held-out samples are few and that repeats share them, and it takes off what choosing the epoch on
-    them has `gained`; mean, sd and the values of the repeats stay as they were measured.
+    that the held-out samples are few and that repeats share them. It takes off what choosing the epoch on
+    them has `gained`, and the bias that figures of few samples have, such as R², where a mean is divided by
+    another: minus the sum of the influences (the jackknife: Efron 1982, chapter 2). Mean, sd and the values
+    of the repeats stay as they were measured.
 
     It lies within the bounds: of shares it is Wilson's (1927) for as many independent samples as have the
-    same variance, of errors it is one of their logarithm, of other figures it is cut off there.
+    same variance, of errors it is one of their logarithm, and of R² one of that of 1 - R².
 
     Args:
         values: the figure of each repeat.
         added: (repeats, blocks) `influences` of the held-out samples on it.
         samples: how many different ones were held out.
-        gained: by how much figures are larger (or smaller, negative) for having chosen the epoch on the same
-            samples.
+        gained: by how much the figure of each repeat is larger (or smaller, negative) for having chosen the
+            epoch on the same samples (`optimism`). Known from halves of few samples, it adds to the variance.
+        overlap: the ratio of held-out to training samples, where a sample is held out in one repeat and
+            trains in another. What all repeats learned alike from the samples that they share is no
+            difference between them; the variance is larger by that ratio (Nadeau & Bengio 2003, Inference for
+            the generalization error, section 3).
         bounds: what no value can lie beyond.
 
     >>> values = np.array([0.8, 0.9, 0.85])
@@ -144,11 +155,17 @@ def new_samples(
     plain = summarize(values, bounds)
     column = np.asarray(plain.per_repeat)
     known = np.isfinite(column)
-    if plain.ci95 is None or not math.isfinite(gained):
+    if plain.ci95 is None:
         return plain
     found, freedom = variance(column[known], added[known])
-    low, high = _ends(plain.mean - gained, found, freedom, samples, bounds)
-    return replace(plain, ci95=(low, high))
+    found *= 1 + overlap
+    center = plain.mean + float(added[known].sum(axis=1).mean())
+    gains = np.broadcast_to(np.asarray(gained, np.float64), column.shape)[known]
+    gains = gains[np.isfinite(gains)]
+    if gains.size:
+        center -= float(gains.mean())
+        found += float(gains.var()) / max(gains.size - 1, 1)
+    return replace(plain, ci95=_ends(center, found, freedom, samples, bounds))
 
 
 def _ends(
@@ -171,4 +188,7 @@ def _ends(
     if math.isfinite(low) and center > low:
         ratio = math.exp(min(half / (center - low), 700.0))
         return low + (center - low) / ratio, low + (center - low) * ratio
+    if math.isfinite(high) and center < high:
+        ratio = math.exp(min(half / (high - center), 700.0))
+        return high - (high - center) * ratio, high - (high - center) / ratio
     return max(center - half, low), min(center + half, high)

@@ -125,7 +125,7 @@ def precision_recall(
     return PrecisionRecall(
         name,
         curves,
-        summarize([curve.area for curve in curves], (0.0, 1.0)),
+        summarize([curve.area for curve in curves], interval=False),
         float(np.mean([true.mean() for _, true in pairs])),
         places,
         mean,

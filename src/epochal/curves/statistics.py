@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,9 +19,9 @@ Floats = NDArray[np.float64]
 class Summary:
     """A quantity over repeats: mean, spread, interval, and the values themselves.
 
-    `sd` is the standard deviation of one repeat (n - 1 in the denominator); `ci95` is the 95 % interval
-    of the mean by Student's t. Both are None with a single repeat: one value has no spread. Values that
-    are not finite (a repeat that diverged) stay in `per_repeat` and take no part in the figures.
+    `sd` is the standard deviation of one repeat (n - 1 in the denominator); `ci95` is a 95 % interval, None
+    where none is known that holds. Both are None with a single repeat: one value has no spread. Values
+    that are not finite (a repeat that diverged) stay in `per_repeat` and take no part in the figures.
 
     >>> print(summarize([0.75, 0.78, 0.77]))
     0.767 ± 0.015 (sd of 3 repeats; 95 % interval 0.729–0.805)
@@ -74,14 +74,23 @@ class Summary:
             "per_repeat": [_json(value) for value in self.per_repeat],
         }
 
+    @staticmethod
+    def from_dict(value: Mapping[str, Any]) -> Summary:
+        """The inverse of `to_dict`."""
+        plain = summarize([math.nan if one is None else float(one) for one in value["per_repeat"]])
+        low, high = value["ci95"] or (None, None)
+        return replace(plain, ci95=None if low is None or high is None else (float(low), float(high)))
+
     def __str__(self) -> str:
         finite = self.repeats
         left_out = len(self.per_repeat) - finite
         if finite == 0:
             return f"not finite in any of {_count(left_out, 'repeat')}"
         aside = f"; {left_out} not finite, left out" if left_out else ""
-        if self.sd is None or self.ci95 is None:
+        if self.sd is None:
             return f"{digits(self.mean)} (1 repeat: no interval{aside})"
+        if self.ci95 is None:
+            return f"{self.written(self.mean)} ± {self.written(self.sd)} (sd of {finite} repeats{aside})"
         low, high = self.ci95
         dash = "–" if low >= 0 else " to "
         return (
@@ -94,13 +103,13 @@ def summarize(
     values: Iterable[float] | ArrayLike,
     bounds: tuple[float, float] = (-math.inf, math.inf),
     *,
-    overlap: float = 0.0,
+    interval: bool = True,
 ) -> Summary:
     """Mean, standard deviation and 95 % Student t interval of one value a repeat.
 
     The interval is mean ± t(0.975, n - 1) · sd / √n over the n finite values, cut off at the `bounds` that
-    no value can lie beyond (0 and 1 for an accuracy). `overlap` makes it wider where repeats share samples
-    (`t_factor`).
+    no value can lie beyond (0 and 1 for an accuracy). It takes the values for independent, as those of
+    repeats that share samples are not: for such, say that no `interval` is wanted.
 
     >>> summary = summarize([1.0, 2.0, 3.0])
     >>> summary.mean, summary.sd
@@ -118,7 +127,9 @@ def summarize(
     if count == 1:
         return Summary(mean, None, None, per_repeat)
     sd = float(finite.std(ddof=1))
-    half = t_factor(count, overlap=overlap) * sd
+    if not interval:
+        return Summary(mean, sd, None, per_repeat)
+    half = t_factor(count) * sd
     return Summary(mean, sd, (max(mean - half, bounds[0]), min(mean + half, bounds[1])), per_repeat)
 
 

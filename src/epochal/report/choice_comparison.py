@@ -113,7 +113,7 @@ def _done(comparison: Comparison) -> str:
 def _to_do(comparison: Comparison, measured: Sequence[Row]) -> str:
     if not measured:
         return "Scale the inputs or try smaller learning rates: with these, the training breaks."
-    row = comparison.row(comparison.recommended)
+    row = comparison.chosen
     if len(measured) == 1:
         words = f"Nothing to choose: only {row.name} trained."
     else:
@@ -137,7 +137,7 @@ def _headline(comparison: Comparison, measured: Sequence[Row]) -> str:
     """The chosen batch size in large digits, or that there is none to choose."""
     if not measured:
         return ""
-    best = comparison.row(comparison.recommended)
+    best = comparison.chosen
     if all(set(row.axes) <= {"batch_size"} for row in comparison.rows):
         name, figure, small = "batch size", f"{best.batch_size:,}", best.batch_size >= 10**6
     else:

@@ -102,11 +102,11 @@ def _row(name: str, figures: ClassFigures) -> str:
 
 
 def _cell(summary: Summary) -> str:
-    if summary.sd is None or summary.ci95 is None:
+    if summary.sd is None:
         return f"<td class=number>{summary.mean:.3f}</td>"
     digits = min(max(summary.decimals, 2), 4)
-    low, high = summary.ci95
+    ends = "" if summary.ci95 is None else " to ".join(f"{end:.{digits}f}" for end in summary.ci95)
     return (
         f"<td class=number>{summary.mean:.{digits}f} ± {summary.sd:.{digits}f}"
-        f"<small>{low:.{digits}f} to {high:.{digits}f}</small></td>"
+        f"{ends and f'<small>{ends}</small>'}</td>"
     )

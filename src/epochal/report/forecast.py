@@ -114,7 +114,7 @@ def forecast_section(forecasts: Forecasts) -> str:
         f'aria-label="Forecasts beside the truth"></div>'
         f'<p class="note">{band}Dotted lines stand where a part begins to be forecast; rows between two '
         f"parts are inputs of the later one only. Shares are of the root mean squared error on equal windows"
-        f"{', with 95 % intervals over the repeats' if several else ''}.</p>{_steps(forecasts)}"
+        f"{', with 95 % intervals' if several else ''}.</p>{_steps(forecasts)}"
     )
 
 

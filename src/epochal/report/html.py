@@ -26,7 +26,9 @@ _SIGNS = {  # a sign beside the color: no meaning rests on color alone
     "good fit": ("✓", "good"),
     "stopped in time": ("✓", "good"),
     "leveled off": ("→", "open"),
+    "undecided": ("?", "open"),
     "still improving": ("↘", "open"),
+    "probably still improving": ("↘", "open"),
     "unstable": ("⚡", "bad"),
     "probably unstable": ("⚡", "warn"),
     "no detectable difference from chance": ("≈", "bad"),
@@ -133,10 +135,11 @@ def _headline(document: ReportDocument) -> str:
         return ""
     name = document.headline_name
     notes = []
-    if summary.sd is not None and summary.ci95 is not None:
+    if summary.sd is not None:
         notes.append(f"± sd of {summary.repeats} repeats")
-        low, high = (_fixed(end, summary) for end in summary.ci95)
-        notes.append(f"95 % interval of the mean {low} to {high}")
+        if summary.ci95 is not None:
+            low, high = (_fixed(end, summary) for end in summary.ci95)
+            notes.append(f"95 % interval of the mean {low} to {high}")
     elif summary.repeats:
         notes.append("1 repeat: no interval")
     if document.ensemble is not None:

@@ -14,7 +14,7 @@ from epochal.curves import Summary, summarize
 from epochal.data import Dataset
 from epochal.data.reading import AS_FOUND, Reading
 from epochal.errors import Refusal
-from epochal.models import METRICS, bounds_of, metrics_for
+from epochal.models import METRICS, metrics_for
 from epochal.models.losses import LOSSES, loss_for
 from epochal.run.evaluation import Bin, Calibration, Evaluation, Residuals
 from epochal.run.figures import blocks_of, ensemble_figures, logits_of, measured, summaries
@@ -146,9 +146,7 @@ def _of_classes(
     )
     at, ensemble_at = {}, {}
     if run.threshold is not None:
-        at = {
-            name: summarize(values, bounds_of(name, "log_loss")) for name, values in decided(counts).items()
-        }
+        at = {name: summarize(values, interval=False) for name, values in decided(counts).items()}
         ensemble_at = {name: float(values[0]) for name, values in decided(together[None]).items()}
     return replace(
         found,
@@ -193,7 +191,7 @@ def calibrate(each: Floats, targets: NDArray[Any], classes: Sequence[str]) -> Ca
     of = (
         f'the probability of "{classes[1]}"' if len(classes) == 2 else "the confidence in the predicted class"
     )
-    errors = summarize([_error(_binned(*pairs(shares))) for shares in each], (0.0, 1.0))
+    errors = summarize([_error(_binned(*pairs(shares))) for shares in each], interval=False)
     return Calibration(of, bins, _error(bins), errors)
 
 

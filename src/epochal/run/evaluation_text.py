@@ -79,13 +79,15 @@ def _said(name: str) -> str:
 
 def cells(summary: Summary) -> tuple[str, str]:
     """Mean and standard deviation over repeats, and the interval; in words where there is no spread."""
-    if summary.sd is None or summary.ci95 is None:
+    if summary.sd is None:
         return str(summary), ""
-    low, high = (summary.written(end) for end in summary.ci95)
-    dash = "–" if summary.ci95[0] >= 0 else " to "
+    ends = ""
+    if summary.ci95 is not None:
+        dash = "–" if summary.ci95[0] >= 0 else " to "
+        ends = dash.join(summary.written(end) for end in summary.ci95)
     left_out = len(summary.per_repeat) - summary.repeats
     aside = f" ({left_out} not finite, left out)" if left_out else ""
-    return f"{summary.written(summary.mean)} ± {summary.written(summary.sd)}", f"{low}{dash}{high}{aside}"
+    return f"{summary.written(summary.mean)} ± {summary.written(summary.sd)}", f"{ends}{aside}"
 
 
 def _value(value: float, like: Summary) -> str:

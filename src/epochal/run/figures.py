@@ -91,47 +91,48 @@ def summaries(
     found: Sequence[Measured],
     samples: int,
     loss: str,
-    gains: Mapping[str, float] | None = None,
+    gains: Mapping[str, Floats] | None = None,
     overlap: float = 0.0,
 ) -> dict[str, Summary]:
     """Each figure over the repeats, with the interval of what new samples will show.
 
     Args:
-        found: of each repeat; a figure without influences, such as one of the user's own, gets Student's
-            interval with the `overlap`.
+        found: of each repeat; a figure without influences, such as one of the user's own, gets no interval.
         samples: how many different ones were held out.
         loss: the name of the loss.
-        gains: what choosing the epoch on the same samples has gained, of the figures for which it is known.
-            What others have gained is told by that of the known one that goes along with them most closely
-            over the samples.
-        overlap: the ratio of held-out to training samples where repeats hold others out (`t_factor`).
+        gains: what choosing the epoch on the same samples has gained in each repeat, of the figures for which
+            it is known; what others have gained follows from it.
+        overlap: the ratio of held-out to training samples where repeats hold others out (`new_samples`).
     """
-    known = {name: np.mean([one.added[name] for one in found], axis=0) for name in gains or {}}
-    summed = {}
-    for name in found[0].values:
-        values, bounds = [one.values[name] for one in found], bounds_of(name, loss)
-        if name not in found[0].added:
-            summed[name] = summarize(values, bounds, overlap=overlap)
-            continue
-        added = np.stack([one.added[name] for one in found])
-        gained = (gains or {}).get(name)
-        if gained is None:
-            gained = _carried(added.mean(axis=0), known, gains or {})
-        summed[name] = new_samples(values, added, samples=samples, gained=gained, bounds=bounds)
+    known, summed = dict(gains or {}), dict[str, Summary]()
+    added = {name: np.stack([one.added[name] for one in found]) for name in found[0].added}
+    values = {name: np.array([one.values[name] for one in found]) for name in found[0].values}
+    for name in added:
+        known.setdefault(name, _carried(name, added, gains or {}))
+    if "r2" in added and "r2" not in (gains or {}):
+        with np.errstate(all="ignore"):  # 1 - R² is in proportion to the square of the RMSE
+            known["r2"] = -2 * (1 - values["r2"]) * known["rmse"] / values["rmse"]
+    for name, column in values.items():
+        bounds = bounds_of(name, loss)
+        summed[name] = (
+            new_samples(
+                column, added[name], samples=samples, gained=known[name], overlap=overlap, bounds=bounds
+            )
+            if name in added
+            else summarize(column, interval=False)
+        )
     return summed
 
 
-def _carried(added: Floats, known: Mapping[str, Floats], gains: Mapping[str, float]) -> float:
-    """The gain of a figure by regression on that of the one with the largest correlation."""
-    fits = {
-        name: (float(added @ other) ** 2 / float(other @ other), float(added @ other) / float(other @ other))
-        for name, other in known.items()
-        if other.any()
-    }
-    if not fits:
-        return 0.0
-    name = max(fits, key=lambda one: fits[one][0])
-    return fits[name][1] * gains[name]
+def _carried(name: str, added: Mapping[str, Floats], gains: Mapping[str, Floats]) -> Floats:
+    """The gain of a figure by regression over the samples on that of the one with the largest correlation."""
+    own, best, gained = added[name].mean(axis=0), 0.0, np.zeros(len(added[name]))
+    for other, known in gains.items():
+        influence = added[other].mean(axis=0)
+        together, square = float(own @ influence), float(influence @ influence)
+        if square and together**2 / square > best:
+            best, gained = together**2 / square, together / square * known
+    return gained
 
 
 def figures(outputs: Floats, targets: NDArray[Any], task: Task) -> dict[str, float]:

@@ -147,10 +147,7 @@ def _record(path: Path, document: dict[str, Any], parameters: bool) -> Run:
         # Curves of the run are read that way, unless this process knows the name otherwise.
         if said and name not in RESERVED:
             declare(name, str(said).startswith("higher"))
-    scores = {
-        part: read_scores(path, part, value, document["settings"]["loss"])
-        for part, value in document["scores"].items()
-    }
+    scores = {part: read_scores(path, part, value) for part, value in document["scores"].items()}
     run = Run(
         plan=plan,
         task=task,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.curves import Summary, summarize
+from epochal.curves import Summary
+from epochal.curves.intervals import influences, new_samples
 from epochal.data import Clock, Timeline
 from epochal.data.typed import built, converted
+from epochal.run.figures import blocks_of
 
 __all__ = ["ForecastScores", "History", "Naive", "score_forecasts"]
 
@@ -103,57 +105,96 @@ class ForecastScores:
         naive = tuple(
             Naive(
                 str(one["name"]),
-                _summary(one["rmse"]),
-                tuple(_summary(step) for step in one["rmse_by_step"]),
-                _summary(one["gain"], most=1.0),
-                tuple(_summary(step, most=1.0) for step in one["gain_by_step"]),
+                Summary.from_dict(one["rmse"]),
+                tuple(Summary.from_dict(step) for step in one["rmse_by_step"]),
+                Summary.from_dict(one["gain"]),
+                tuple(Summary.from_dict(step) for step in one["gain_by_step"]),
             )
             for one in value["naive"]
         )
-        steps = tuple(_summary(step) for step in value["rmse_by_step"])
-        return ForecastScores(int(value["windows"]), _summary(value["rmse"]), steps, naive)
-
-
-def _summary(value: Mapping[str, Any], most: float = math.inf) -> Summary:
-    values = [math.nan if one is None else float(one) for one in value["per_repeat"]]
-    return summarize(values, (-math.inf if most == 1.0 else 0.0, most))
+        steps = tuple(Summary.from_dict(step) for step in value["rmse_by_step"])
+        return ForecastScores(int(value["windows"]), Summary.from_dict(value["rmse"]), steps, naive)
 
 
 def score_forecasts(
-    true: Floats, predicted: Floats, line: Timeline, samples: Sequence[NDArray[np.int64]]
+    true: Floats,
+    predicted: Floats,
+    line: Timeline,
+    samples: Sequence[NDArray[np.int64]],
+    flattered: Floats | float = 0.0,
 ) -> ForecastScores:
     """Score the forecasts of a part, and the naive ones on the same windows.
+
+    Intervals are of what new windows will show (`curves.intervals`), those of a stretch of time together.
 
     Args:
         true: `(repeats, windows, steps)`, in the target's units.
         predicted: likewise.
         line: where the windows lie.
         samples: for each repeat, which of its windows are meant.
+        flattered: for each repeat, by which share the RMSE is too small for having chosen the epoch on the
+            same windows.
     """
-    found = _rmse(true, predicted)
+    windows = np.unique(np.concatenate(list(samples)))
+    block = blocks_of(windows, ordered=True)
+    places = [block[np.searchsorted(windows, index)] for index in samples]
+    errors = _squares(true, predicted)
     rivals = [("the last value", 0)]
     if line.period:
         rivals.append((f"the value {line.period} rows before", line.period))
+
+    def summed(
+        figure: Callable[..., Floats], *squares: Floats, least: float, most: float, gained: Any = 0.0
+    ) -> tuple[Summary, tuple[Summary, ...]]:
+        """The figure of all steps, and of each, from squared errors (repeats, windows, 1 + steps)."""
+        whole, added = [], []
+        for number, place in enumerate(places):
+            own = [one[number] for one in squares]
+
+            def figures(kept: NDArray[np.bool_], own: list[Floats] = own) -> Floats:
+                return figure(*(np.sqrt(kept @ one / kept.sum(axis=1, keepdims=True)) for one in own))
+
+            whole.append(figures(np.ones((1, len(place)), bool))[0])
+            added.append(influences(figures, place))
+        first, *steps = (
+            new_samples(column, blocks.T, samples=len(windows), gained=gain, bounds=(least, most))
+            for column, blocks, gain in zip(
+                np.transpose(whole),
+                np.transpose(added),
+                np.transpose(np.broadcast_to(gained, np.shape(whole))),
+                strict=True,
+            )
+        )
+        return first, tuple(steps)
+
+    share = np.broadcast_to(np.asarray(flattered, np.float64), len(places))[:, None]
+    ours = np.sqrt(errors.mean(axis=1))
     naive = []
     for name, period in rivals:
-        guesses = np.stack([line.naive(index, period) for index in samples])
-        theirs = _rmse(true, guesses)
-        # Where the naive forecast is without error, no share of it can be said.
-        gains = np.where(theirs > 0, 1 - found / np.where(theirs > 0, theirs, 1.0), np.nan)
-        naive.append(Naive(name, *_summaries(theirs, 0.0), *_summaries(gains, -math.inf, 1.0)))
-    return ForecastScores(true.shape[1], *_summaries(found, 0.0), tuple(naive))
+        guesses = _squares(true, np.stack([line.naive(index, period) for index in samples]))
+        theirs = np.sqrt(guesses.mean(axis=1))
+        with np.errstate(all="ignore"):
+            gained = np.where(theirs > 0, share * ours / theirs, 0.0)
+        naive.append(
+            Naive(
+                name,
+                *summed(lambda one: one, guesses, least=0.0, most=math.inf),
+                *summed(_gain, errors, guesses, least=-math.inf, most=1.0, gained=gained),
+            )
+        )
+    found = summed(lambda one: one, errors, least=0.0, most=math.inf, gained=-share * ours)
+    return ForecastScores(true.shape[1], *found, tuple(naive))
 
 
-def _rmse(true: Floats, predicted: Floats) -> Floats:
-    """Root mean squared errors (repeats, 1 + steps): of all steps together, then of each."""
+def _gain(ours: Floats, theirs: Floats) -> Floats:
+    """By which share errors are smaller; NaN where there are none to be smaller than."""
+    return np.where(theirs > 0, 1 - ours / np.where(theirs > 0, theirs, 1.0), np.nan)
+
+
+def _squares(true: Floats, predicted: Floats) -> Floats:
+    """Squared errors (repeats, windows, 1 + steps): the mean over the steps, then each."""
     squares = np.square(predicted - true)
-    together: Floats = np.sqrt(np.column_stack([squares.mean(axis=(1, 2)), squares.mean(axis=1)]))
-    return together
-
-
-def _summaries(values: Floats, low: float, high: float = math.inf) -> tuple[Summary, tuple[Summary, ...]]:
-    first, *steps = (summarize(column, (low, high)) for column in values.T)
-    return first, tuple(steps)
+    return np.concatenate([squares.mean(axis=2, keepdims=True), squares], axis=2)
 
 
 @dataclass(frozen=True, eq=False)

@@ -81,8 +81,8 @@ def per_class(confusion: Counts, classes: Sequence[str]) -> dict[str, ClassFigur
     }
     return {
         name: ClassFigures(
-            **{figure: summarize(values[:, k], (0.0, 1.0)) for figure, values in figures.items()},
-            support=summarize(true[:, k].astype(np.float64)),
+            **{figure: summarize(values[:, k], interval=False) for figure, values in figures.items()},
+            support=summarize(true[:, k], interval=False),
         )
         for k, name in enumerate(classes)
     }
@@ -143,7 +143,7 @@ def most_confused(confusion: Counts, classes: Sequence[str], most: int = 10) -> 
     for flat in np.argsort(-mean, axis=None, kind="stable")[:most]:
         i, j = divmod(int(flat), len(classes))
         if mean[i, j] > 0:
-            count = summarize(confusion[:, i, j].astype(np.float64))
+            count = summarize(confusion[:, i, j], interval=False)
             found.append(Confused(classes[i], classes[j], count, float(mean[i, j] / total[i])))
     return found
 

@@ -17,7 +17,7 @@ from epochal.data import Encoder, SampleEncoder, Scaling, TargetScaling, Task, V
 from epochal.directions import label_of
 from epochal.errors import Refusal
 from epochal.faces import in_python
-from epochal.models import Model, Variables, bounds_of
+from epochal.models import Model, Variables
 from epochal.plan import Plan
 from epochal.run.forecast import ForecastScores, History
 from epochal.run.per_class import ClassFigures, Confused, decided, most_confused, per_class
@@ -222,7 +222,7 @@ class Run:
         """
         return {
             part: {
-                name: summarize(values, bounds_of(name, "log_loss"))
+                name: summarize(values, interval=False)
                 for name, values in decided(scores.confusion_at_threshold).items()
             }
             for part, scores in self.scores.items()

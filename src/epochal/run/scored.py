@@ -7,15 +7,13 @@ predictions-{part}.parquet.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.curves import Summary, summarize
-from epochal.models import bounds_of
+from epochal.curves import Summary
 from epochal.run.checks import Tensors, damaged, predictions_file, read_table
 from epochal.run.per_class import ClassFigures
 from epochal.run.record import Scores
@@ -53,9 +51,9 @@ def predictions_table(scores: Scores, part: str) -> Any:
     return pa.table(columns) if columns else None
 
 
-def read_scores(path: Path, part: str, value: dict[str, Any], loss: str) -> Scores:
+def read_scores(path: Path, part: str, value: dict[str, Any]) -> Scores:
     """What was kept of a part; `value` is what `figures_of` gave."""
-    metrics = {name: _summary(one, bounds_of(name, loss)) for name, one in value["metrics"].items()}
+    metrics = {name: Summary.from_dict(one) for name, one in value["metrics"].items()}
     counts = {name: value.get(name) for name in ("confusion", "confusion_at_threshold")}
     found: dict[str, Any] = {
         name: None if count is None else np.asarray(count, np.int64) for name, count in counts.items()
@@ -69,14 +67,6 @@ def read_scores(path: Path, part: str, value: dict[str, Any], loss: str) -> Scor
             found |= {name: _uncolumns(table, f"{part} {name}") for name in ("true", "predicted")}
     ensemble = {name: float("nan") if x is None else float(x) for name, x in value["ensemble"].items()}
     return Scores(metrics, ensemble=ensemble, **found)
-
-
-def _summary(value: dict[str, Any], bounds: tuple[float, float]) -> Summary:
-    """What was kept of a figure: its values, and the interval that the predictions gave."""
-    found = summarize([float("nan") if x is None else x for x in value["per_repeat"]], bounds)
-    low, high = value["ci95"] or (None, None)
-    kept = found.ci95 if low is None or high is None else (float(low), float(high))
-    return replace(found, ci95=kept)
 
 
 def _probabilities(path: Path, table: Any, part: str, repeats: int) -> dict[str, NDArray[Any]]:

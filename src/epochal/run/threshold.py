@@ -62,7 +62,7 @@ class Threshold:
             raise Refusal(
                 "threshold must be between 0 and 1 in each repeat. Save the run again with epochal."
             )
-        return Threshold(str(value["rule"]), str(value["positive"]), summarize(values, (0.0, 1.0)))
+        return Threshold(str(value["rule"]), str(value["positive"]), summarize(values, interval=False))
 
     def __str__(self) -> str:
         if self.rule == "given":
@@ -104,5 +104,5 @@ def decide(
         each = zip(values, one.probabilities[..., 0], one.labels, strict=True)
         done[part] = replace(one, confusion_at_threshold=np.stack([confusion_at(*these) for these in each]))
     return Threshold(
-        rule if isinstance(rule, str) else "given", positive, summarize(values, (0.0, 1.0))
+        rule if isinstance(rule, str) else "given", positive, summarize(values, interval=False)
     ), done
