@@ -81,7 +81,7 @@ def placed(dataset: Dataset, stream: bool | None, state: Callable[[Dataset], int
     limit = device_memory() if stream is None else None
     if stream or (limit is not None and inputs.nbytes > (limit - state(dataset)) / 2):
         rows = ArrayRows(inputs, inputs.dtype)
-        return replace(dataset, inputs=rows, notes=(*dataset.notes, streams_note(rows, "host memory")))
+        return replace(dataset, inputs=rows, noticed=(*dataset.noticed, streams_note(rows, "host memory")))
     return dataset
 
 
@@ -159,7 +159,7 @@ def _other(data: Any, dataset: Dataset, name: str, finite: bool) -> tuple[float 
     except MissingExtra:
         raise
     except Refusal as error:
-        raise Refusal(f"{name}: {error}") from error
+        raise Refusal(f"{name}: {error.sentence}") from error
     if name == "validation" and (said := unknown_note(other)):
         raise Refusal(f"{name}: {said.partition(': they')[0]}. Correct the labels, or leave those rows out.")
     if other.targets is None:
@@ -173,7 +173,7 @@ def _news(**others: Dataset | None) -> list[str]:
         f"{name} data: {note}"
         for name, other in others.items()
         if other is not None
-        for note in other.notes
+        for note in other.noticed
         if "not seen in training" in note or "training had none" in note
     ]
 
@@ -250,7 +250,7 @@ class Gathered:
         scaled = standardized(settings, dataset, model)
         standardize = scaled.inputs
         if scaled.notes:
-            dataset = replace(dataset, notes=(*dataset.notes, *scaled.notes))
+            dataset = replace(dataset, noticed=(*dataset.noticed, *scaled.notes))
         share, validation = _other(settings.validation, dataset, "validation", finite=not standardize)
         test_share, test = _other(settings.test, dataset, "test", finite=not standardize)
         unlabeled = "" if test is None else unknown_note(test)
@@ -315,7 +315,7 @@ class Gathered:
             *_news(validation=validation, test=test),
         )
         if told:
-            dataset = replace(dataset, notes=(*dataset.notes, *told))
+            dataset = replace(dataset, noticed=(*dataset.noticed, *told))
         return cls(
             dataset,
             task,
@@ -342,7 +342,7 @@ def _with_groups_of(settings: Settings, dataset: Dataset) -> Dataset:
         f"the order has groups, which {SCATTERED}, so that figures may be too good: "
         'split="groups" keeps each on one.'
     )
-    return replace(dataset, notes=(*dataset.notes, note))
+    return replace(dataset, noticed=(*dataset.noticed, note))
 
 
 def settled_split(settings: Settings, dataset: Dataset) -> Settings:

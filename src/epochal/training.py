@@ -42,6 +42,7 @@ from epochal.events import (
     RunStarted,
     Unsaved,
 )
+from epochal.faces import named
 from epochal.hosts import together
 from epochal.models import check_model
 from epochal.prepare import prepare
@@ -59,6 +60,7 @@ from epochal.waiting import PATIENCE_SECONDS, ended
 __all__ = ["Control", "Events", "drained", "fit", "train"]
 
 
+@named("ep.fit")
 @takes_options()
 def fit(
     model: Any,
@@ -264,7 +266,7 @@ class Events(Iterator[Event]):
             if self._saver is not None:
                 self._saver.close()
         except SaveFailed as error:
-            unsaved = str(error)
+            unsaved = error.sentence
         while not self._queue.empty():
             self._take(self._queue.get())  # the last checkpoints
         curves = Curves.concatenate(self._curves)
@@ -277,7 +279,7 @@ class Events(Iterator[Event]):
             try:
                 run = self._home.publish(run)
             except (Refusal, SaveFailed) as error:
-                unsaved = unsaved or str(error)
+                unsaved = unsaved or error.sentence
             self._home.close()
         return RunEnded(run, unsaved)
 

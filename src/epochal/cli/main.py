@@ -106,7 +106,7 @@ def app(ctx: click.Context) -> None:
 
 def _of_this_command(refusal: Refusal, command: click.Command | None) -> Refusal:
     """The refusal, which says so where it names options that only a new training takes."""
-    words = str(refusal)
+    words = refusal.sentence
     if command is None or command.name not in _OF_RUNS or re.search(r"\btrain\b", words):
         return refusal
     training: click.Command = importlib.import_module("epochal.cli.train").command
@@ -126,7 +126,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
         return found if isinstance(found, int) else 0
     except Refusal as refusal:
-        return _say(str(refusal), 2)
+        return _say(refusal.sentence, 2)
     except click.ClickException as error:
         return _say(sentence(error), 2)
     except (KeyboardInterrupt, click.Abort, _Interrupted):
@@ -139,7 +139,7 @@ def main(arguments: list[str] | None = None) -> int:
         if os.environ.get("EPOCHAL_DEBUG"):
             raise
         if isinstance(error, DataFailed | HostLost | SaveFailed):
-            return _say(str(error), 1)
+            return _say(error.sentence, 1)
         if isinstance(error, OSError):
             where = f": {error.filename}" if error.filename else ""
             _let_go()
@@ -159,7 +159,7 @@ def run() -> None:
         try:
             usual = ended_together(found)
         except HostLost as lost:
-            found, usual = found or _say(str(lost), 1), False
+            found, usual = found or _say(lost.sentence, 1), False
         if not usual:
             leave(found)
     sys.exit(found)

@@ -48,7 +48,7 @@ def with_groups(dataset: Dataset, values: Sequence[Any] | NDArray[Any], said: st
         raise Refusal(f"groups must be at least 2; got 1 ({said}).")
     largest = int(np.bincount(ids).max())
     note = f"{count:,} groups, {said}, the largest of {largest:,} samples: a split keeps each whole."
-    return replace(dataset, groups=ids, notes=(*dataset.notes, note))
+    return replace(dataset, groups=ids, noticed=(*dataset.noticed, note))
 
 
 def numbered(values: Sequence[Any] | NDArray[Any]) -> NDArray[np.int64]:

@@ -144,7 +144,7 @@ def new_rows(read: _Read, encoder: Encoder, encoded: Encoded = encode, partial: 
         encoder=encoder,
         target_name=encoder.target_name if targets is not None else "",
         source=name,
-        notes=(*notes, *said, *unseen, *lacking),
+        noticed=(*notes, *said, *unseen, *lacking),
         rows=np.arange(1, rows + 1, dtype=np.int64),
         sample_weight=weight,
         fingerprint=fingerprint((*encoder.features, encoder.target_name), inputs, targets, weight),
@@ -388,7 +388,7 @@ def _new_arrays(
         least=1,
         dtype=dtype,
     )
-    return replace(made, notes=(*notes, *made.notes))
+    return replace(made, noticed=(*notes, *made.noticed))
 
 
 def _column_of(target_name: str) -> int | None:

@@ -153,7 +153,7 @@ def dataset_of_table(
         encoder=encoder,
         target_name=names[target],
         source=source,
-        notes=tuple(said),
+        noticed=tuple(said),
         rows=rows,
         sample_weight=sample_weight,
         fingerprint=fingerprint((*encoder.features, names[target]), inputs, targets, sample_weight),
@@ -255,7 +255,7 @@ def input_columns(
                 hints=hints,
             )
         except Refusal as error:
-            problems.append(str(error))
+            problems.append(error.sentence)
             continue
         if note:
             notes.append(note)

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from epochal.curves import Curves, PrecisionRecall, Summary, Verdict, precision_recall, summarize
 from epochal.data import Encoder, SampleEncoder, Scaling, TargetScaling, Task, Vocabulary
-from epochal.data.encoders import loader_of
 from epochal.directions import label_of
 from epochal.errors import Refusal
 from epochal.faces import in_python
@@ -166,7 +165,7 @@ class Run:
     def notes(self) -> tuple[str, ...]:
         """What was noticed before training: how the data was read, and what was adjusted."""
         noticed = [*self.data.get("notes", ()), *self.data.get("training_notes", ())]
-        loader = loader_of(self.encoder)
+        loader = "" if self.encoder is None else self.encoder.loader
         return tuple(dict.fromkeys(in_python(note, loader) for note in noticed))
 
     @property
