@@ -18,22 +18,32 @@ from unittest import mock
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtr
 from scipy.stats import binomtest, kurtosis, skew
 
 from benchmarks.equal_trainings import KINDS, trained
 from benchmarks.measure import Aim, Table
 from epochal.choose import paired, race
+from epochal.choose.pairs import Spread
+from epochal.curves import Summary
 
 Floats = NDArray[np.float64]
 
 COMPARISONS = 1000
 REPEATS = (3, 10, 30)
-SETTINGS = (2, 5)
+SETTINGS = (2, 5, 10)
 NOISE: dict[str, Callable[[np.random.Generator, tuple[int, int]], Floats]] = {
     "normal": lambda random, shape: random.normal(size=shape),
     "heavy tails (t, 3 degrees)": lambda random, shape: random.standard_t(3, size=shape),
     "skewed (lognormal)": lambda random, shape: random.lognormal(size=shape),
+    "normal, one setting 3 times as noisy": lambda random, shape: louder(random.normal(size=shape), 3),
+    "normal, one setting 10 times as noisy": lambda random, shape: louder(random.normal(size=shape), 10),
 }
+
+
+def louder(table: Floats, times: float) -> Floats:
+    """The same with one setting that scatters more, as a batch size of 1 or a high rate does."""
+    return np.concatenate([times * table[:1], table[1:]])
 
 
 def called_different(tables: Iterator[Floats], margin: float | None = 0.0) -> tuple[int, int]:
@@ -56,7 +66,7 @@ def twice(looks: int) -> tuple[float, ...]:
 
 
 def without(*corrections: str) -> ExitStack:
-    """Negative controls: takes corrections out while it is open; of "once", "looks", "pairs"."""
+    """Negative controls: takes corrections out while it is open; of "once", "looks", "pairs", "own"."""
     stack = ExitStack()
     if "once" in corrections:
         stack.enter_context(mock.patch.object(race, "shares", twice))
@@ -65,7 +75,16 @@ def without(*corrections: str) -> ExitStack:
     if "pairs" in corrections:
         for module in (race, paired):
             stack.enter_context(mock.patch.object(module, "comparisons_of", return_value=1))
+    if "own" in corrections:
+        stack.enter_context(mock.patch.object(paired, "shared_test", by_all_alone))
     return stack
+
+
+def by_all_alone(own: Summary, spread: Spread, two: tuple[int, int]) -> tuple[Summary, float, float]:
+    """A negative control: the spread of all settings, or the pair's own, with the freedom of all settings."""
+    sd = max(spread.sd, own.sd or 0.0)
+    chance = 2 * stdtr(spread.freedom, -abs(own.mean) / (sd / own.repeats**0.5))
+    return Summary(own.mean, sd, own.ci95, own.per_repeat), spread.freedom, float(chance)
 
 
 def simulated(noise: str, settings: int, repeats: int, comparisons: int) -> Iterator[Floats]:
@@ -124,10 +143,10 @@ def rows(values: str, comparisons: int) -> tuple[list[dict[str, Any]], str]:
                 "margin": share(*called_different(tables(), None)),
                 "count": called,
             }
-            for control in ("once", "looks", "pairs"):
-                if control == "pairs" and settings == 2:
+            for control in ("once", "looks", "pairs", "own"):
+                if control in ("pairs", "own") and settings == 2:
                     continue
-                if control != "pairs" and repeats == min(REPEATS):
+                if control in ("once", "looks") and repeats == min(REPEATS):
                     continue  # one look, one pair: there is nothing to correct
                 with without(control):
                     row[control] = share(*called_different(tables()))
@@ -149,6 +168,7 @@ def main(comparisons: int = COMPARISONS) -> None:
             "once": "if the last look spent the level again",
             "looks": "if every look spent the whole level",
             "pairs": "if pairs were not corrected for",
+            "own": "if noisy settings were judged by calm ones",
         },
         timed=False,
     )

@@ -40,7 +40,8 @@ def resume(
     """Go on with the training in a run folder and return its finished `Run`.
 
     It goes on from the newest checkpoint that verifies, and ends with the very bits with which it would have
-    ended without the interruption, on the same machine and versions. A finished run is returned as it is.
+    ended without the interruption, on the same machine and versions. A finished run is returned as it is, and
+    so is one whose repeats were all ended by a rule: more epochs change nothing of it.
 
     Args:
         folder: what `fit(..., out=folder)` or `epochal train --out` made.
@@ -102,7 +103,6 @@ def resuming(
     def asked_again() -> Run | tuple[dict[str, Any], dict[str, Any], tuple[str, ...], Prepared]:
         request = _request(path) if held is None else held[1]
         longer, notes = (request, ()) if epochs is None else with_epochs(request, epochs)
-        notes = (*notes, *_nothing_left(path))
         ended = _ended(path, longer)
         if ended is not None:
             return ended
@@ -171,24 +171,12 @@ def _check(path: Path, then: Any, now: Mapping[str, Any]) -> None:
         raise Refusal(f'the training in "{path}" can\'t go on: {"; ".join(differing)}.')
 
 
-def _nothing_left(path: Path) -> list[str]:
-    """A note where every repeat was ended by its rule, so that further epochs change nothing."""
-    if not (path / "run.json").is_file():
-        return []
-    run = load_record(path)
-    if run.interrupted or run.failed or any(one.epochs >= run.plan.epochs for one in run.outcomes):
-        return []
-    return [
-        f"nothing is left to train: it ended {run.ending}, and more epochs change nothing. Train anew with "
-        "another stopping rule."
-    ]
-
-
 def _ended(path: Path, request: Mapping[str, Any]) -> Run | None:
-    """The run in a folder, if it has come to its end."""
+    """The run in a folder, if nothing is left to train: it has these epochs, or a rule ended each repeat."""
     if not (path / "run.json").is_file():
         return None
     run = load_record(path)
-    if run.interrupted or run.failed or run.plan.epochs != request["settings"]["epochs"]:
+    if run.interrupted or run.failed:
         return None
-    return run
+    by_rule = all(one.epochs < run.plan.epochs for one in run.outcomes)
+    return run if by_rule or run.plan.epochs == request["settings"]["epochs"] else None

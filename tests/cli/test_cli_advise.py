@@ -85,7 +85,8 @@ def test_a_search_names_what_it_measured(call, tmp_path):
     assert document["batch_size"]["low"] <= document["batch_size"]["value"] <= document["batch_size"]["high"]
     assert len(document["tried"]) >= 1
     if len(document["tried"]) > 1:
-        assert f"  * batch {document['batch_size']['value']:,.0f}" in result.err
+        mark = "*" if document["recommended"] else "+"
+        assert f"  {mark} batch {document['batch_size']['value']:,.0f}" in result.err
 
 
 def test_the_command_trains_as_advised_with_the_same_options(call, tmp_path):

@@ -223,7 +223,9 @@ def test_resuming_a_run_that_stopped_early_says_where_and_that_nothing_is_left(
     assert f"has ended after {ended:g} of 300 epochs: no improvement" in out
     assert "Nothing is left to train" in out
     _, out, _ = called(capsys, "resume", tmp_path / "run", "--epochs", "400")
-    assert "nothing is left to train" in out
+    assert len(out.splitlines()) == 1 and "Nothing is left to train, and more --epochs change nothing" in out
+    assert ep.load(tmp_path / "run").plan.epochs == 300, "and nothing was trained or written"
+    assert ep.resume(tmp_path / "run", epochs=400).outcomes == ep.load(tmp_path / "run").outcomes
     status, _, err = called(capsys, "resume", tmp_path / "run", "--epochs", "3")
     assert status == 2
     assert "can be ended earlier by Ctrl-C" in err
@@ -314,3 +316,25 @@ def test_no_held_out_rows_are_spoken_of_where_there_are_none(place: Path) -> Non
     run = ep.fit(ep.MLP(4), customers(), "churned", epochs=1, validation=0)
     notes = " ".join(run.predict(customers()).notes)
     assert "were used in training" in notes and "held-out" not in notes
+
+
+def test_predicting_the_training_file_says_so_though_some_targets_are_missing(
+    tmp_path: Path, capsys: Any
+) -> None:
+    frame = customers()
+    frame.loc[frame.index % 10 == 3, "churned"] = None
+    frame.to_csv(tmp_path / "c.csv", index=False)
+    options = ["--target", "churned", "--epochs", "2", "--hidden", "4", "-q", "--out", tmp_path / "run"]
+    assert called(capsys, "train", tmp_path / "c.csv", *options)[0] == 0
+    run = ep.load(tmp_path / "run")
+    known, trained = int(frame["churned"].notna().sum()), run.plan.samples
+    _, _, err = called(capsys, "predict", tmp_path / "run", tmp_path / "c.csv")
+    said = " ".join(err.split())
+    assert f"{trained:,} of {len(frame):,} rows were used in training" in said
+    assert f"on {known:,} labeled rows, of which {trained:,} were trained on" in said
+    assert f"{len(frame) - known:,} of {len(frame):,} rows have no churned" in said
+    found = run.evaluate(tmp_path / "c.csv")
+    assert found.rows == known and sum("have no churned" in note for note in found.notes) == 1
+    assert run.predict(frame).overlap.trained == trained, "and of a frame"
+    unlabeled = run.predict(frame.drop(columns="churned"))
+    assert unlabeled.overlap is None and unlabeled.accuracy is None, "negative control"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from html.parser import HTMLParser
@@ -9,10 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+import epochal as ep
+from epochal.cli.conclusion import conclude
 from epochal.curves import Curves, judge, picture, summarize
+from epochal.directions import label_of
 from epochal.errors import Refusal
 from epochal.report import Confusion, ReportDocument, Residuals, page, write_page
+from epochal.run.results_table import results_table
 
 EVIL = "<script>alert(1)</script>"
 
@@ -41,6 +47,9 @@ def document(**more: object) -> ReportDocument:
         "curves": happened,
         "headline": summarize([0.97, 0.96, 0.95]),
         "headline_name": "validation.accuracy",
+        "ensemble": 0.971,
+        "results": [("", "mean ± sd", "95 % interval"), (EVIL, "0.960 ± 0.010", "0.935–0.985")],
+        "remarks": [EVIL],
         "plan_text": f"40 samples, {EVIL}",
         "plan": {"samples": 40, "segments": [[4, 10]]},
         "per_repeat": [
@@ -90,7 +99,17 @@ def text() -> str:
 
 def test_sections_are_present_and_the_answer_is_first(text: str) -> None:
     ids = [attrs["id"] for tag, attrs in parsed(text).tags if tag == "section"]
-    assert ids == ["answer", "curves", "repeats", "errors", "plan", "data", "settings", "conditions"]
+    assert ids == [
+        "answer",
+        "curves",
+        "results",
+        "repeats",
+        "errors",
+        "plan",
+        "data",
+        "settings",
+        "conditions",
+    ]
 
 
 def test_only_the_three_scripts_of_the_page_are_scripts(text: str) -> None:
@@ -127,9 +146,42 @@ def test_the_figures_are_json_and_know_the_curves(text: str) -> None:
 
 def test_headline_table_and_confusion_are_said(text: str) -> None:
     said = " ".join("".join(parsed(text).said).split())
-    for words in ("0.960", "± 0.010", "95 % interval of the mean 0.935 to 0.985", "mean ± sd", "1.5 ± 1.0"):
+    for words in (
+        "0.960",
+        "± 0.010",
+        "95 % interval of the mean 0.935 to 0.985",
+        "mean ± sd",
+        "0.960 ± 0.010",
+    ):
         assert words in said, words
+    assert "ensemble 0.971" in said, "not that of the mean of the members alone"
     assert "± sd of 3 repeats" in said and "stopping · patience" in said
+
+
+@pytest.mark.parametrize("classes", [True, False])
+def test_one_table_of_results_in_terminal_page_and_notebook(classes: bool, tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    inputs = rng.normal(size=(90, 3))
+    targets = inputs[:, 0] > 0 if classes else 20_000 * inputs[:, 0] + 90_000
+    run = ep.fit(ep.MLP(4), inputs, targets, epochs=3, repeats=3, test=0.3, batch_size=16, progress=False)
+    rows = results_table(run)
+    assert rows[0] == ("", "mean ± sd", "95 % interval", "ensemble")
+    name = "accuracy" if classes else "rmse"
+    summary, together = run.metrics["test"][name], run.ensemble["test"][name]
+    own = next(row for row in rows if row[0] == f"test {label_of(name)}")
+    assert own[1].startswith(summary.written(summary.mean)) and own[3] == summary.written(together)
+    console = Console(file=io.StringIO(), width=80)
+    conclude(console, run, None, None)
+    terminal = console.file.getvalue()  # type: ignore[attr-defined]
+    html = run.report(tmp_path / "report.html").read_text(encoding="utf-8")
+    page_said = "".join(parsed(html).said).replace("\N{NO-BREAK SPACE}", " ")
+    for said in (page_said, "".join(parsed(run._repr_html_()).said), terminal):
+        assert all(
+            cell in said for row in rows if not row[0].endswith(("precision", "recall")) for cell in row
+        )
+        assert "Ensemble: the mean prediction of the 3 repeats" in " ".join(said.split())
+    assert f"ensemble {summary.written(together)}" in html, "beside the headline, too"
+    assert not re.search(r"\de\+\d", terminal + run._repr_html_() + "".join(parsed(html).said)), "an exponent"
 
 
 def test_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -243,7 +243,7 @@ def test_rows_without_a_known_label_are_left_out_and_said(tmp_path):
     found = run.evaluate(str(tmp_path / "mixed.csv"))
     assert found.rows == 38 and found.ensemble_confusion.sum() == 38
     assert any('the label "unknown" in 1 of 39 rows' in note for note in found.notes)
-    assert "2 of 40 rows are left out: they have no income, or one that training did not have." in found.notes
+    assert "2 of 40 rows have no income, or one that training did not have, and are left out." in found.notes
 
 
 def test_large_targets_are_evaluated_with_all_their_digits():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import optax
@@ -408,3 +410,17 @@ def test_a_named_optimizer_is_compared_with_an_optax_object(rate):
     assert any(note.startswith("optax: an Optax object keeps its own learning rate") for note in found.notes)
     with pytest.raises(ep.Refusal, match="has no effect on an Optax object"):
         compare(MODEL, "example:iris", batch_size=32, optimizer=optax.sgd(0.05), learning_rate=0.01, epochs=2)
+
+
+def test_nothing_is_recommended_where_no_loss_was_finite():
+    data = (np.random.default_rng(0).normal(size=(60, 3)), np.arange(60) % 2)
+    options = {"batch_size": 16, "optimizer": "sgd", "learning_rate": [1e8, 1e7], "epochs": 4, "repeats": 3}
+    found = ep.compare(ep.MLP(4), *data, **options, progress=False)
+    assert found.recommended is None and found.to_dict()["recommended"] is None
+    assert "No setting can be trained" in found.answer
+    assert not any(line.startswith("*") for line in str(found).splitlines())
+    assert "recommended" not in str(found) and str(found).count("best mean") == 1, "in the head alone"
+    assert "fit(" not in found._repr_html_()
+    with pytest.raises(ep.Refusal, match="nothing is recommended"):
+        _ = found.options
+    assert found.report(Path(tempfile.mkdtemp()) / "page.html").exists()

@@ -70,7 +70,7 @@ def test_clear_differences_are_dropped_at_the_first_look_and_save_half() -> None
     means = np.r_[0, 0.5, np.linspace(6, 40, SETTINGS - 2)]
     trials = [raced(settings(random, means, 1.0, 10)) for _ in range(50)]
     first = [sum(one.after == 3 for one in outcome.dropped.values()) for outcome, _ in trials]
-    assert np.mean(first) > 9
+    assert np.mean(first) > 6.5  # of 10: three repeats say little about how noisy each of them is
     assert np.mean([cost for _, cost in trials]) < 0.5 * SETTINGS * 10
     assert all("0" in outcome.tied or "1" in outcome.tied for outcome, _ in trials)
 
@@ -140,6 +140,20 @@ def test_each_correction_that_is_taken_out_is_found_out() -> None:
     assert count[""] <= most < min(count["looks"], count["pairs"])
 
 
+@pytest.mark.parametrize(("count", "repeats", "times"), [(5, 3, 3), (5, 10, 10), (10, 3, 10)])
+def test_a_setting_that_is_as_good_but_noisier_is_not_called_different(
+    count: int, repeats: int, times: int
+) -> None:
+    """At most 3 %; the negative control judges the noisy one with the degrees of freedom of the calm ones."""
+    trials = 1000
+    most = stats.binom.isf(0.01 / 3, trials, 0.03)
+    name = f"normal, one setting {times} times as noisy"
+    assert equal(simulated(name, count, repeats, trials))[0] <= most
+    if count == 10:
+        with without("own"):
+            assert equal(simulated(name, count, repeats, trials))[0] > most
+
+
 @pytest.mark.parametrize("looks", range(1, 9))
 def test_the_looks_spend_the_level_once(looks: int) -> None:
     assert len(shares(looks)) == looks and sum(shares(looks)) == pytest.approx(1)
@@ -154,14 +168,18 @@ def test_the_intervals_are_those_of_the_test() -> None:
         outcome, _ = raced(table, margin=0.0)
         for name, found in outcome.differences.items():
             low, high = found.interval or (0, 0)
+            behind_another = name in outcome.dropped and outcome.dropped[name].than != found.a
+            if behind_another:
+                assert found.better is None and name not in outcome.tied
+                continue
             assert (low > 0) == (found.better == found.a) == (name not in outcome.tied) and high > 0
             assert found.p_adjusted < ALPHA if low > 0 else found.p_adjusted >= ALPHA
 
 
 def test_at_most_half_go_at_one_look_unless_overwhelming() -> None:
     random = np.random.default_rng(3)
-    for gap, gone in ((9.0, 2), (300.0, 3)):
-        noise = np.round(random.normal(size=(4, 3)), 3)
+    noise = np.round(random.normal(size=(4, 3)), 3)
+    for gap, gone in ((300.0, 2), (3000.0, 3)):
         values = {str(i): column + gap * (i > 0) + 0.1 * i for i, column in enumerate(noise)}
         kept, dropped = survivors(values, share=0.25)
         assert "0" in kept and len(dropped) == gone

@@ -99,6 +99,14 @@ def test_an_unsteady_setting_gives_way_to_a_steadier_one_that_is_nearly_as_good(
     assert found.recommended == "batch 1" and "steadier than 8" in found.answer
 
 
+def test_a_best_mean_by_luck_gives_way_though_no_other_is_within_one_standard_error() -> None:
+    values = columns(0, 0.003, 0.5, sd=0.004, seed=1)
+    assert compared(values).recommended == "batch 1", "negative control: nothing is unsteady"
+    found = compared(values, noise={"batch 1": 0.03})
+    assert found.best == "batch 1" and found.recommended == "batch 8"
+    assert "Batch size 1 has the best mean" in found.answer
+
+
 @pytest.mark.parametrize("repeats", [1, 2])
 def test_with_too_few_repeats_the_best_mean_is_named_as_no_more_than_that(repeats: int) -> None:
     found = compared(columns(0, 0.01, 0.02, repeats=repeats))
@@ -127,3 +135,17 @@ def test_the_table_says_the_same_as_the_answer() -> None:
         assert row.difference is not None and row.difference.interval is not None
         low, high = row.difference.interval
         assert (low > 0) == (row.name not in found.tied) and math.isfinite(high)
+
+
+def test_what_was_dropped_behind_another_than_the_best_is_not_said_to_be_worse_than_the_best() -> None:
+    """The leader of the first look, 1, falls back later: 8 was compared with it alone."""
+    values = {
+        "batch 1": [0.33, 0.27, 0.305, 0.42, 0.36, 0.41, 0.40, 0.35, 0.41, 0.38],
+        "batch 8": [9.0, 9.1, 9.05] + [9.0] * 7,
+        "batch 32": [0.28, 0.36, 0.33, 0.33, 0.34, 0.335, 0.33, 0.34, 0.33, 0.335],
+    }
+    found = compared(values)
+    assert found.best == "batch 32" and found.rows[-1].dropped.than == "batch 1"
+    assert "8 was dropped early, significantly worse than 1" in found.answer
+    for row in found.rows[1:]:
+        assert row.difference.a == found.best, "what is shown is the difference from the best"

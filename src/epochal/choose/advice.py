@@ -55,6 +55,7 @@ class Tried:
     tied                       whether it can't be told apart from the advised one, with as many repeats.
     given_up                   whether it seemed worse on a few repeats and was tried on no more.
     epochs                     for "quality" the epochs that are best for it, after which it is judged.
+    reference                  whether it is what the others are compared with, which need not be advised.
     """
 
     batch_size: int
@@ -66,6 +67,7 @@ class Tried:
     tied: bool
     given_up: bool = False
     epochs: int | None = None
+    reference: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,6 +171,12 @@ class Advice:
     conditions: Mapping[str, Any]
     folder: Path | None = None
     asked: Mapping[str, Any] = field(default_factory=dict)
+
+    def advises(self, one: Tried) -> bool:
+        """Whether a setting that was measured is the advised one."""
+        rate = None if self.learning_rate is None else self.learning_rate.value
+        same = one.batch_size == self.batch_size.value and rate in (None, one.learning_rate)
+        return self.recommended and same
 
     @property
     def options(self) -> dict[str, Any]:

@@ -82,7 +82,8 @@ def _prices(advice: Advice, ax: Axes, look: Style) -> None:
     quality = advice.goal == "quality"
     shown = [one for one in advice.tried if math.isfinite(one.price[0])]
     hidden = len(advice.tried) - len(shown)
-    remark = ["ring: advised; filled: no significant difference"]
+    ring = "ring: advised; " if any(map(advice.advises, advice.tried)) else ""
+    remark = [f"{ring}filled: no significant difference"]
     if hidden:
         remark.append(f"{hidden} never got there")
     if quality:
@@ -95,7 +96,7 @@ def _prices(advice: Advice, ax: Axes, look: Style) -> None:
         beside.sort(key=lambda one: one.learning_rate or 0.0)
         for place, one in enumerate(beside):
             at = size * 1.07 ** (place - (len(beside) - 1) / 2)
-            _price(one, at, _advised(advice, one), ax, look)
+            _price(one, at, advice.advises(one), ax, look)
     sizes = [one.batch_size for one in advice.tried]
     _size_axis(ax, sizes)
     unit = f"best {label_of(advice.column)}" if quality else _PRICES[advice.goal]
@@ -148,11 +149,6 @@ def _price(one: Tried, at: float, advised: bool, ax: Axes, look: Style) -> None:
         )
 
 
-def _advised(advice: Advice, one: Tried) -> bool:
-    rate = None if advice.learning_rate is None else advice.learning_rate.value
-    return one.batch_size == advice.batch_size.value and one.learning_rate in (None, rate)
-
-
 def _times(advice: Advice, ax: Axes, look: Style) -> None:
     """The measured times of an update, with the line between them that the advice used."""
     points = advice.timing.points
@@ -194,7 +190,8 @@ def _epochs(advice: Advice, ax: Axes, look: Style) -> None:
     furthest = max(float(epochs.max(initial=1)), advice.epochs.value)
     end = high if math.isfinite(high) else furthest * 1.15
     ax.axvspan(advice.epochs.low, end, color=look.validation, alpha=0.12, linewidth=0, zorder=0)
-    ax.axvline(advice.epochs.value, color=look.training, linewidth=1.4, zorder=1)
+    if advice.recommended:
+        ax.axvline(advice.epochs.value, color=look.training, linewidth=1.4, zorder=1)
     ax.plot(epochs[~late], rows[~late], "o", color=look.validation, markersize=5.5, zorder=4)
     ax.plot(epochs[late], rows[late], ">", color=look.validation, markersize=7, zorder=4)
     ax.set_xlim(0, furthest * 1.15)
@@ -204,7 +201,7 @@ def _epochs(advice: Advice, ax: Axes, look: Style) -> None:
     at_least = "at least " if math.isinf(high) else ""
     left = advice.epochs.value > 0.55 * furthest * 1.15
     ax.annotate(
-        f"advised: {at_least}{advice.epochs.value:,.0f}",
+        f"advised: {at_least}{advice.epochs.value:,.0f}" if advice.recommended else "",
         (advice.epochs.value, 1),
         xycoords=("data", "axes fraction"),
         xytext=(-5 if left else 5, -3),

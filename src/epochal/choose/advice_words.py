@@ -26,9 +26,9 @@ def answer(found: Confirmed, rate: float | None, whole: bool) -> str:
                 f"one of {seeds}."
             )
         return (
-            "No recommendation: no setting that was tried beats the baseline by more than chance on "
-            f"{seeds}: {column} {quality.written(quality.mean)}, and "
-            f"{quality.written(float(final.baseline.mean()))} for a constant prediction."
+            "No recommendation: no setting that was tried beats the baseline by more than chance. The "
+            f"nearest has {column} {_figure(found)} on {seeds}; the baseline, a constant prediction, has "
+            f"{quality.written(float(final.baseline.mean()))}."
         )
     at = "" if rate is None else f", learning rate {rate:g}"
     epochs = f"{found.lengths.epochs:,} epoch{'' if found.lengths.epochs == 1 else 's'}"

@@ -154,6 +154,7 @@ def _by_price(evidence: Evidence, point: Point) -> Tried:
         ratio=(middle, against.low, against.high),
         tied=bool(level and not few),
         given_up=bool(level and few),
+        reference=point == best,
     )
 
 
@@ -191,6 +192,7 @@ def _by_quality(evidence: Evidence, levels: Levels, point: Point) -> Tried:
         tied=bool(level and not few),
         given_up=bool(level and few),
         epochs=epochs,
+        reference=point == best,
     )
 
 
@@ -271,8 +273,8 @@ def _target_words(evidence: Evidence) -> str:
     share = evidence.share or SHARE
     why = "" if share == SHARE else ", since luck alone makes that much of a difference"
     return (
-        f"{column} within {100 * share:.2g} % of the best{why}: on the scale from the best value of tuned "
-        "trainings (0 %) to the baseline (100 %); each repeat has a split and a target of its own"
+        f"{column} within {100 * share:.2g} % of the best{why} (0 % is the best value of tuned trainings, "
+        "100 % the baseline; each repeat has a split and a target of its own)"
     )
 
 

@@ -125,7 +125,7 @@ class Adviser:
             self.timer.seconds(size)
         start = self._start()
         self._refuse_long(start)
-        self._say("piloting", f"The advice takes roughly {said_time(self._expected(start))}.")
+        self._say("piloting", f"The advice takes about {said_time(float(f'{self._expected(start):.2g}'))}.")
         piloted = pilot(self.search, start, self._first_guess(), self.first, self._run)
         self.search.targets |= self._targets([piloted.trials[point] for point in piloted.reference])
         noise, noise_words, theory = None, "It is not measured where quality is the goal.", None

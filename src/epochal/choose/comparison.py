@@ -124,7 +124,8 @@ class Comparison:
     column      the judged column, such as "validation.loss"; `higher_is_better` its direction.
     at          at what all settings are equal, in words: "50 epochs each".
     rows        one for each setting, the recommended one first.
-    recommended the name of the setting to use: the fastest of those that are about as good as the best.
+    recommended the name of the setting to use: the fastest of those that are about as good as the best; None
+                where no loss was finite.
     same        the settings that are practically the same as the recommended one, itself included.
     best        the name of the setting with the best mean.
     tied        the settings that are not detectably worse than the best, itself included: practically the
@@ -149,7 +150,7 @@ class Comparison:
     higher_is_better: bool
     at: str
     rows: tuple[Row, ...]
-    recommended: str
+    recommended: str | None
     same: tuple[str, ...]
     best: str
     tied: tuple[str, ...]
@@ -175,12 +176,19 @@ class Comparison:
 
         `fit(comparison.model, data, **comparison.options)` trains it once, on the first seed; add `repeats`.
         """
-        return dict(self.row(self.recommended).options)
+        return dict(self.chosen.options)
 
     @property
     def model(self) -> Any:
         """The model of the recommended setting, as `fit` takes it."""
-        return self.row(self.recommended).model
+        return self.chosen.model
+
+    @property
+    def chosen(self) -> Row:
+        """The row of the recommended setting; refused where none could be trained."""
+        if self.recommended is None:
+            raise Refusal("nothing is recommended: the loss was not finite in any training.")
+        return self.row(self.recommended)
 
     def row(self, name: str) -> Row:
         """The row of a setting; an unknown one is refused with the nearest name."""

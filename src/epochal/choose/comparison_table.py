@@ -52,7 +52,7 @@ def mark_of(found: Comparison, row: Row) -> str:
     """The mark of a setting: see `MARKS`."""
     if row.name == found.recommended:
         return "*"
-    if row.name not in found.tied:
+    if row.name not in found.tied or found.recommended is None:
         return ""
     return "=" if row.name in found.same else "~"
 
@@ -66,7 +66,7 @@ def marks_of(found: Comparison) -> str:
 def behind(found: Comparison, row: Row) -> str:
     """By how much a setting is behind the best mean, in the unit of the judged column, with its interval."""
     paired = row.difference
-    if row.name == found.best and len(found.rows) > 1:
+    if row.name == found.best and len(found.rows) > 1 and row.quality.repeats:
         return "best mean"
     if paired is None or not math.isfinite(paired.mean):
         return ""
@@ -85,7 +85,7 @@ def lines_of(found: Comparison) -> list[str]:
     table = cells_of(found)
     lines = aligned(table, right=range(2, len(table[0])))
     if len(found.rows) > 1:
-        lines.append(f"{marks_of(found)}.")
+        lines += [f"{marks_of(found)}."] if marks_of(found) else []
     return lines
 
 

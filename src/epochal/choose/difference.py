@@ -40,7 +40,7 @@ class PairedDifference:
     b: str
     differences: Summary
     """Of the improvement of a over b in each repeat, NaN where one of them is not finite."""
-    freedom: int
+    freedom: float
     """The degrees of freedom of the standard deviation."""
     probability: float
     """P(a better than b): the share of repeats that a wins, ties counting half."""
@@ -73,7 +73,7 @@ class PairedDifference:
     def sd(self) -> float | None:
         """The standard deviation of the differences, at least that of rounding where differences tie.
 
-        Among several settings it is the one they share, or the pair's own where that is larger.
+        Among several settings it is the largest of three estimates: see `pairs.shared_test`.
         """
         return self.differences.sd
 

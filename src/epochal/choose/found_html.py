@@ -24,25 +24,30 @@ def comparison_html(found: Comparison) -> str:
 
     head, *rows = cells_of(found)
     head = tuple(map(label_of, head))
-    cost, row = found.cost, found.row(found.recommended)
-    chosen = {"batch_size": found.options.get("batch_size", row.batch_size)}
-    chosen |= {name: found.options[name] for name in ("optimizer", "epochs") if name in found.options}
-    if row.learning_rate is not None:
-        chosen["learning_rate"] = row.learning_rate
-    options = ", ".join(f"{name}={_python(value)}" for name, value in chosen.items())
+    cost = found.cost
     return view(
         heading("Comparison", f"{len(found.rows)} settings, {found.at}"),
         said(found.answer),
         table(head, rows[:MOST_ROWS], words=(0, 1, 5)),
-        said(f"{marks_of(found)}." if len(rows) > 1 else ""),
+        said(f"{marks_of(found)}." if len(rows) > 1 and marks_of(found) else ""),
         said(f"{len(rows) - MOST_ROWS} more settings" if len(rows) > MOST_ROWS else ""),
         said("" if found.hyperbola is None else f"Updates to the target: {found.hyperbola}."),
-        code(f"fit(model, X, y, {options})"),
+        code(f"fit(model, X, y, {_chosen(found)})") if found.recommended else "",
         items("Notes", found.notes),
         facts(
             [("cost", f"{cost.trainings:,} trainings, {cost.updates:,} updates, {said_time(cost.seconds)}")]
         ),
     )
+
+
+def _chosen(found: Comparison) -> str:
+    """The values of the recommended setting as keyword arguments."""
+    row, options = found.chosen, found.options
+    chosen = {"batch_size": options.get("batch_size", row.batch_size)}
+    chosen |= {name: options[name] for name in ("optimizer", "epochs") if name in options}
+    if row.learning_rate is not None:
+        chosen["learning_rate"] = row.learning_rate
+    return ", ".join(f"{name}={_python(value)}" for name, value in chosen.items())
 
 
 def advice_html(found: Advice) -> str:
@@ -76,10 +81,9 @@ def advice_html(found: Advice) -> str:
 
 def _expected(found: Advice) -> list[tuple[str, str]]:
     """What to expect, beside the defaults, and for what target."""
-    rows = [
-        (label_of(found.column), str(found.quality)),
-        ("the defaults", f"{found.defaults.quality}; {found.defaults.words}"),
-    ]
+    rows = [(label_of(found.column), str(found.quality))]
+    if found.defaults.difference is not None:  # else it is the same number
+        rows.append(("the defaults", f"{found.defaults.quality}; {found.defaults.words}"))
     if found.goal != "quality":
         rows.append(("target", f"{found.target:.3g} on average: {found.target_words}"))
     return rows

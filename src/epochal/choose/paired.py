@@ -15,6 +15,7 @@ from epochal.choose.pairs import (
     ALPHA,
     FEWEST,
     Floats,
+    Spread,
     improvement_of,
     paired_test,
     probability_interval,
@@ -154,8 +155,9 @@ def against(
             continue
         one = _paired(columns[leader], columns[name], leader, name, higher_is_better, margin)
         if one.pairs >= FEWEST and not any(one.unfinished):
-            spread, freedom = spread_over(one.pairs)
-            differences, p_value = shared_test(one.differences, spread, freedom)
+            spread, places = spread_over(one.pairs)
+            two = places[leader], places[name]
+            differences, freedom, p_value = shared_test(one.differences, spread, two)
             one = replace(one, differences=differences, p_value=p_value, freedom=freedom)
         found.append(_judged(one, alpha, alpha * share / max(1, comparisons)))
     return tuple(found)
@@ -206,10 +208,11 @@ def best(values: Mapping[str, ArrayLike], *, higher_is_better: bool = False) -> 
     return max(means, key=lambda name: means[name])
 
 
-def _spread_over(columns: Mapping[str, Floats], repeats: int) -> tuple[float, int]:
-    """The spread that all settings share that ran so many repeats to their end."""
-    firsts = [column[:repeats] for column in columns.values() if column.size >= repeats]
-    return shared_spread(np.array([column for column in firsts if np.isfinite(column).all()]))
+def _spread_over(columns: Mapping[str, Floats], repeats: int) -> tuple[Spread, dict[str, int]]:
+    """The spread of all settings that ran so many repeats to their end, and the place of each in it."""
+    firsts = {name: column[:repeats] for name, column in columns.items() if column.size >= repeats}
+    finite = {name: column for name, column in firsts.items() if np.isfinite(column).all()}
+    return shared_spread(np.array(list(finite.values()))), {name: place for place, name in enumerate(finite)}
 
 
 def _judged(found: PairedDifference, alpha: float, level: float) -> PairedDifference:

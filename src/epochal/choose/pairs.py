@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ __all__ = [
     "MARGIN",
     "MOST_REPEATS",
     "Floats",
+    "Spread",
     "improvement_of",
     "interval_of",
     "paired_test",
@@ -39,6 +41,12 @@ MARGIN = 0.2
 
 Cohen (1988, section 2.2) calls it a small effect. Whoever trains once with the better of two settings that
 differ by so much, and once with the other, gets the better result from the better one in 56 of 100 cases.
+"""
+LOUDER = 1.5
+"""From how many times the variance of all on two settings are judged by their own.
+
+Arbitrary, between the power among settings that scatter alike and the level among those that don't: see
+`benchmarks/equal_settings.py`.
 """
 MOST_REPEATS = 10_000
 """Beyond this a difference is not worth the repeats that would show it."""
@@ -103,48 +111,75 @@ def summary_of(improvement: Floats, one: Floats, two: Floats) -> Summary:
     return Summary(plain.mean, sd, (plain.mean - half, plain.mean + half), plain.per_repeat)
 
 
-def shared_spread(table: Floats) -> tuple[float, int]:
-    """The standard deviation of paired differences that all settings share, and its degrees of freedom.
+class Spread(NamedTuple):
+    """The spread of the values of several settings over the same repeats.
 
-    The residual of a two-way analysis of variance, settings by repeats (Fisher's randomized blocks), times
-    √2 for the difference of two. With two settings it is the standard deviation of their differences.
+    Of a two-way analysis of variance, settings by repeats (Fisher's randomized blocks): what is left when the
+    means of settings and of repeats are taken out.
+    """
+
+    sd: float
+    """Of the difference of two settings, as if all settings scattered alike."""
+    freedom: int
+    """Its degrees of freedom."""
+    variances: tuple[float, ...]
+    """Of each setting by itself (Grubbs 1948); empty for two settings, which can't be told apart in this."""
+
+
+def shared_spread(table: Floats) -> Spread:
+    """How settings scatter over repeats, together and each.
 
     Args:
         table: (settings, repeats) finite values; at least two of both.
 
-    >>> spread, freedom = shared_spread(np.array([[1.0, 2.0, 3.0], [1.5, 2.0, 4.0]]))
-    >>> round(spread, 6), freedom
+    >>> found = shared_spread(np.array([[1.0, 2.0, 3.0], [1.5, 2.0, 4.0]]))
+    >>> round(found.sd, 6), found.freedom
     (0.5, 2)
     """
     settings, repeats = table.shape
     residual = table - table.mean(axis=1, keepdims=True) - table.mean(axis=0) + table.mean()
     freedom = (settings - 1) * (repeats - 1)
-    return math.sqrt(2 * float((residual**2).sum()) / freedom), freedom
+    squares = (residual**2).sum(axis=1)
+    variances: tuple[float, ...] = ()
+    if settings > 2:
+        # Of a sum of squares the expectation is (repeats - 1) ((1 - 2 / k) own + sum of all / k^2).
+        both = squares.sum() / (repeats - 1) / (settings - 1)
+        own = (squares / (repeats - 1) - both / settings) / (1 - 2 / settings)
+        variances = tuple(float(one) for one in np.maximum(own, 0.0))
+    return Spread(math.sqrt(2 * float(squares.sum()) / freedom), freedom, variances)
 
 
-def shared_test(own: Summary, spread: float, freedom: int) -> tuple[Summary, float]:
-    """A paired difference seen with the spread that all settings share: its figures, and the p-value.
+def shared_test(own: Summary, spread: Spread, two: tuple[int, int]) -> tuple[Summary, float, float]:
+    """A paired difference seen with the spread of all settings: its figures, degrees of freedom, p-value.
 
-    Three repeats say little about the spread of one difference; those of all settings say much more. Its
-    own spread takes precedence where it is larger, so that a noisy setting is not judged by calm ones.
+    Three repeats say little about the spread of one difference; those of all settings say much more. But a
+    noisy setting must not be judged by calm ones. So the largest of three estimates counts, with its degrees
+    of freedom: that of all settings, that of this pair's differences, and, where its variance is `LOUDER`
+    times that of all, that of the two settings by themselves (Satterthwaite 1946).
 
     Args:
         own: of the differences of this pair, at least two and all finite.
         spread: as `shared_spread` gives it.
-        freedom: its degrees of freedom.
+        two: the places of the two settings in `spread.variances`.
     """
     from scipy.special import stdtr  # late: importing SciPy costs more than most calls need
 
-    sd = max(spread, own.sd or 0.0)
+    estimates = [(spread.sd, float(spread.freedom)), (own.sd or 0.0, own.repeats - 1.0)]
+    if spread.variances:
+        one, other = (spread.variances[place] for place in two)
+        alike = (one + other) ** 2 / ((one**2 + other**2) or 1.0)
+        if one + other > LOUDER * spread.sd**2:
+            estimates.append((math.sqrt(one + other), min(alike * (own.repeats - 1), spread.freedom)))
+    sd, freedom = max(estimates, key=lambda estimate: estimate[0])
     error = sd / math.sqrt(own.repeats)
     low, high = interval_of(own.mean, sd, own.repeats, freedom, 0.05)
     summary = Summary(own.mean, sd, (low, high), own.per_repeat)
     if error == 0:
-        return summary, 1.0 if own.mean == 0 else 0.0
-    return summary, float(2 * stdtr(freedom, -abs(own.mean) / error))
+        return summary, freedom, 1.0 if own.mean == 0 else 0.0
+    return summary, freedom, float(2 * stdtr(freedom, -abs(own.mean) / error))
 
 
-def interval_of(mean: float, sd: float, repeats: int, freedom: int, level: float) -> tuple[float, float]:
+def interval_of(mean: float, sd: float, repeats: int, freedom: float, level: float) -> tuple[float, float]:
     """The values that a two-sided t test at a level does not reject as the mean.
 
     >>> low, high = interval_of(1.0, 1.0, 10, 9, 0.05)

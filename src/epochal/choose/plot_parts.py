@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 
-def label_ends(ax: Axes, ends: Sequence[tuple[float, str, str]], best: str) -> None:
+def label_ends(ax: Axes, ends: Sequence[tuple[float, str, str]], best: str | None) -> None:
     """Name each line at its end, to the right of the panel, none over another."""
     figure: Any = ax.figure
     figure.draw_without_rendering()

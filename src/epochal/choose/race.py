@@ -8,7 +8,7 @@ quarter, evenly, and the last one keeps the rest. The shares add up, whatever th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,11 +28,15 @@ _OVERWHELMING = 0.01
 
 @dataclass(frozen=True)
 class Dropped:
-    """A setting that gets no more repeats: its name, after how many repeats, and why."""
+    """A setting that gets no more repeats: its name, after how many repeats, and why.
+
+    `than` is the leader of that moment, than which it is worse; empty where it has no finite value.
+    """
 
     name: str
     after: int
     reason: str
+    than: str = ""
 
     def __str__(self) -> str:
         return f"{self.name} was dropped after {_repeats(self.after)}: {self.reason}"
@@ -44,7 +48,7 @@ class Outcome:
 
     best         the setting with the best mean, among those with all repeats.
     tied         those that were not detectably worse, itself included; nothing that was dropped.
-    differences  of the best from each other setting; of one that was dropped, from the leader of that moment.
+    differences  of the best from each other setting; of one that was dropped behind the best, at that look.
     dropped      by name.
     margin       the smallest difference that matters.
     comparisons  that the correction at the last look covers; `share` is that look's share of the level.
@@ -148,7 +152,9 @@ def _ended(
     found = against(
         values, leader, higher_is_better=higher_is_better, share=share, margin=margin, comparisons=comparisons
     )
-    differences = {one.b: apart.get(one.b, one) for one in found}
+    # What was dropped behind another one was not tested against this leader: the correction leaves it out.
+    differences = {one.b: replace(one, better=None) if one.b in apart else one for one in found}
+    differences |= {name: one for name, one in apart.items() if one.a == leader}
     tied = tuple(
         name
         for name in live
@@ -217,7 +223,8 @@ def survivors(
         sure = sum(found.p_adjusted < _OVERWHELMING * alpha for found in behind)
         most = min(max(sure, len(running) // 2), len(running) - keep_at_least)
         gone |= {
-            found.b: (Dropped(found.b, after, _reason(found, len(running))), found) for found in behind[:most]
+            found.b: (Dropped(found.b, after, _reason(found, len(running)), found.a), found)
+            for found in behind[:most]
         }
     return tuple(name for name in columns if name not in gone), tuple(
         gone[name] for name in columns if name in gone

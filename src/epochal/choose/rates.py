@@ -22,7 +22,7 @@ from epochal.choose.setting import Setting
 from epochal.choose.trial import Job
 from epochal.engine.optimizers import OPTIMIZERS
 
-__all__ = ["MOST_TRAININGS", "REPEATS", "first_guess", "tune"]
+__all__ = ["MOST_TRAININGS", "REPEATS", "first_guess", "short", "tune"]
 
 REPEATS = 5
 """Repeats of the tuning, after those of the comparison."""
@@ -43,6 +43,15 @@ _LINEAR = ("sgd", "momentum", "nesterov", "lars")
 _REFERENCE = 32
 
 
+def short(rate: float) -> float:
+    """A rate with three digits, so that the one that is printed is the one that was tried.
+
+    >>> short(0.0905096679918781), short(0.001)
+    (0.0905, 0.001)
+    """
+    return float(f"{rate:.3g}")
+
+
 def first_guess(optimizer: str, batch_size: int) -> float:
     """Where a search begins: the optimizer's usual rate at batch size 32, scaled with the batch size.
 
@@ -50,12 +59,12 @@ def first_guess(optimizer: str, batch_size: int) -> float:
     (Krizhevsky 2014, Hoffer et al. 2017); neither holds everywhere, which is why it is only where the search
     begins.
 
-    >>> first_guess("sgd", 32), first_guess("adam", 128)
-    (0.01, 0.002)
+    >>> first_guess("sgd", 32), first_guess("adam", 128), first_guess("adam", 1)
+    (0.01, 0.002, 0.000177)
     """
     ratio = batch_size / _REFERENCE
     power = 1.0 if optimizer in _LINEAR else 0.5
-    return float(min(OPTIMIZERS[optimizer].learning_rate * ratio**power, 0.5))
+    return short(min(OPTIMIZERS[optimizer].learning_rate * ratio**power, 0.5))
 
 
 class _Search:
@@ -130,13 +139,15 @@ class _Search:
         """The next rate where the best one is at an end; nothing where it is bracketed."""
         best, tried = self.best(), sorted(self.found)
         if math.isinf(self.loss(best)) or best == tried[0]:
-            return [tried[0] / FACTOR]
-        return [best * FACTOR] if best == tried[-1] else []
+            return [short(tried[0] / FACTOR)]
+        return [short(best * FACTOR)] if best == tried[-1] else []
 
     def around(self) -> list[float]:
         """The two rates at half the distance from the best."""
         best = self.best()
-        return [] if math.isinf(self.loss(best)) else [best / math.sqrt(FACTOR), best * math.sqrt(FACTOR)]
+        if math.isinf(self.loss(best)):
+            return []
+        return [short(best / math.sqrt(FACTOR)), short(best * math.sqrt(FACTOR))]
 
     def tuned(self, sign: float) -> Tuned:
         """What was found."""
@@ -209,7 +220,7 @@ def tune(
 
     first, rest = repeats[:1], repeats[1:]
     powers = [FACTOR**power for power in (-2, -1, 0, 1, 2)]
-    wave([(one, [one.guess * power for power in powers]) for one in searches], first, "five rates")
+    wave([(one, [short(one.guess * power) for power in powers]) for one in searches], first, "five rates")
     for _ in range(EXTENSIONS):
         wave([(one, one.beyond()) for one in searches], first, "rates beyond the ends")
     wave([(one, one.around()) for one in searches], first, "rates around the best")

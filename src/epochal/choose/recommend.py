@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from epochal.choose.comparison import Row
+from epochal.choose.difference import PairedDifference
 from epochal.choose.paired import against
 from epochal.choose.pairs import FEWEST
 from epochal.choose.race import Outcome
+from epochal.choose.words import FASTER
 
 __all__ = ["lucky", "recommended"]
 
 LUCK = 2.0
 """How far below its mean the best of many evaluations lies, at least, in units of their scatter."""
-
-FASTER = 0.95
-"""A setting must take less than this share of the time to be preferred for it."""
 
 
 def recommended(
@@ -38,33 +38,45 @@ def recommended(
         values: of each setting, one for each repeat.
         higher_is_better: the direction of the values.
     """
-    best = rows[outcome.best]
+    best, tied = rows[outcome.best], [rows[name] for name in outcome.tied]
+    compared_with = partial(
+        against,
+        values,
+        higher_is_better=higher_is_better,
+        share=outcome.share,
+        margin=outcome.margin,
+        comparisons=outcome.comparisons,
+    )
     near = [best]
     if best.repeats >= FEWEST:
-        near = [row for row in rows.values() if row.name in outcome.tied and _near(row, best)] or near
+        lead = _steadiest(best, tied, higher_is_better)
+        apart = {row.name: row.difference for row in tied}
+        if lead is not best:
+            apart = {one.b: one for one in compared_with(lead.name)}
+        near = [row for row in tied if row is lead or _near(apart.get(row.name))] or near
     steady = [row for row in near if not lucky(row, near)]
     chosen = best
     for row in sorted(steady or near, key=lambda row: row.seconds):
         if row.seconds < FASTER * best.seconds or best not in steady:
             chosen = row
             break
-    found = against(
-        values,
-        chosen.name,
-        higher_is_better=higher_is_better,
-        share=outcome.share,
-        margin=outcome.margin,
-        comparisons=outcome.comparisons,
-    )
-    same = {one.b for one in found if one.equivalent} | {chosen.name}
+    same = {one.b for one in compared_with(chosen.name) if one.equivalent} | {chosen.name}
     return chosen.name, tuple(name for name in outcome.tied if name in same)
 
 
-def _near(row: Row, best: Row) -> bool:
-    """Whether a setting is practically as good as the best, or within one standard error of it."""
-    if row is best or row.difference is None:
-        return row is best
-    found = row.difference
+def _steadiest(best: Row, tied: Sequence[Row], higher_is_better: bool) -> Row:
+    """The best one, or the best of those by whose steadier curves its mean may be luck."""
+    sign = -1.0 if higher_is_better else 1.0
+    lead = best
+    while rivals := [row for row in tied if row is not lead and lucky(lead, [row])]:  # each twice as steady
+        lead = min(rivals, key=lambda row: sign * row.quality.mean)
+    return lead
+
+
+def _near(found: PairedDifference | None) -> bool:
+    """Whether a setting is practically as good as another one, or within one standard error of it."""
+    if found is None:
+        return False
     if found.equivalent:
         return True
     return (

@@ -90,7 +90,10 @@ def concluded(found: Measured, folder: Path | None, seconds: float) -> Compariso
     ]
     if per_repeat:
         rows = [replace(row, effort=effort(reached[row.name])) for row in rows]
-    chosen, same = recommended({row.name: row for row in rows}, outcome, values, higher)
+    chosen: str | None = None
+    same: tuple[str, ...] = ()
+    if any(math.isfinite(row.quality.mean) for row in rows):
+        chosen, same = recommended({row.name: row for row in rows}, outcome, values, higher)
     rows = _sorted(rows, chosen, outcome.tied, higher)
     hyperbola, remark = _hyperbola(rows, reached) if per_repeat else (None, "")
     target = float(np.mean(list(per_repeat.values()))) if per_repeat else None
@@ -179,7 +182,7 @@ def _bounds(found: Measured, column: str) -> tuple[float, float]:
     return bounds_of(column.partition(".")[2], found.bench.base.loss_name)
 
 
-def _sorted(rows: Sequence[Row], first: str, tied: Sequence[str], higher: bool) -> list[Row]:
+def _sorted(rows: Sequence[Row], first: str | None, tied: Sequence[str], higher: bool) -> list[Row]:
     """The recommended one first, then those that are tied with it, then the others by their means."""
 
     def key(row: Row) -> tuple[bool, bool, float]:
@@ -276,7 +279,7 @@ def _notes(found: Measured, rows: Sequence[Row], remark: str) -> tuple[str, ...]
         for row in rows
         if row.broken
     ]
-    notes += _lucky(rows, found.outcome.best)
+    notes += _lucky(rows, found.outcome.best, found.outcome.tied)
     if found.tuned and any(row.effort is not None and row.effort.reached for row in rows):
         notes.append(
             f"learning rates were tuned for the best {label_of(found.column)}, not for few updates "
@@ -287,10 +290,10 @@ def _notes(found: Measured, rows: Sequence[Row], remark: str) -> tuple[str, ...]
     return tuple(notes)
 
 
-def _lucky(rows: Sequence[Row], best: str) -> list[str]:
+def _lucky(rows: Sequence[Row], best: str, tied: Sequence[str]) -> list[str]:
     """Whether the best one may owe its place to the best moment of an unsteady curve."""
     first = next(row for row in rows if row.name == best)
-    if not lucky(first, rows):
+    if not lucky(first, [row for row in rows if row.name in tied]):
         return []
     return [
         f"{first.name}: the curve is unsteady (it scatters by {first.noise:.2g} between evaluations), "

@@ -14,8 +14,14 @@ from epochal.directions import label_of
 if TYPE_CHECKING:
     from epochal.choose.comparison import Comparison, Row
 
-__all__ = ["answer", "at_best", "called", "ranged", "repeats_of", "said_time", "too_few", "use"]
+__all__ = ["FASTER", "answer", "at_best", "called", "ranged", "repeats_of", "said_time", "too_few", "use"]
 
+
+FASTER = 2 / 3
+"""A setting must take less than this share of the time to be called faster, and preferred for it.
+
+Arbitrary: on a busy machine the times of equal work differ by less.
+"""
 
 MOST_NAMES = 5
 """Settings that a sentence names one by one."""
@@ -47,7 +53,7 @@ def answer(found: Comparison) -> str:
 
 def use(found: Comparison) -> str:
     """Which setting to use, in a few words: the same on every face."""
-    return f"Use {_titled(found, found.recommended)}"
+    return f"Use {_titled(found, found.chosen.name)}"
 
 
 def at_best(row: Row) -> str:
@@ -74,7 +80,7 @@ def _single(found: Comparison) -> str:
 
 
 def _told(found: Comparison) -> str:
-    row = found.row(found.recommended)
+    row = found.chosen
     if row.repeats < FEWEST and len(found.tied) > 1:
         level = "mean" if row.repeats > 1 else "value"
         return f"{too_few(row.repeats)}. {_start(row.name)} has the best {level}: {_figure(found, row)}."
@@ -95,26 +101,33 @@ def _standing(found: Comparison, row: Row) -> list[str]:
     same = [other for other in finite if other.name in found.same]
     unclear = [other for other in finite if other.name in found.tied and other not in same]
     worse = [other for other in finite if other not in same and other not in unclear]
-    parts = []
+    best = found.row(found.best)
+    early = [other for other in worse if other.difference and other.difference.better != best.name]
+    worse = [other for other in worse if other not in early]
+    parts = ["the best mean"] if row is best and (same or unclear) else []
     if same:
         parts.append(f"as good as {_those(found, same)} (within {found.margin:.2g})")
     if unclear:
         parts.append(
             f"no significant difference from {_those(found, unclear)} with {repeats_of(row.repeats)}"
         )
-    best = found.row(found.best)
-    if row is not best and row.seconds < best.seconds:
+    if row is not best and row.seconds < FASTER * best.seconds:
         parts.append(f"{_times(best.seconds / row.seconds)} times faster than {_those(found, [best])}")
     elif row is not best:
         parts.append(f"steadier than {_those(found, [best])}")
-    elif same or unclear:
-        parts.append("the best mean")
+    tails: list[str] = []
     if worse and row is best:
         parts.append(f"significantly better than {_those(found, worse, of=finite)}")
     elif worse:
         are = "is" if len(worse) == 1 else "are"
-        tail = f"{_those(found, worse)} {are} significantly worse than {_those(found, [best])}"
-        return [f"{', '.join(parts)}; {tail}"] if parts else [tail]
+        tails.append(f"{_those(found, worse)} {are} significantly worse than {_those(found, [best])}")
+    if early:
+        were = "was" if len(early) == 1 else "were"
+        ahead = [found.row(name) for name in {other.dropped.than: 0 for other in early if other.dropped}]
+        behind = f"significantly worse than {_those(found, ahead)}"
+        tails.append(f"{_those(found, early)} {were} dropped early, {behind}")
+    if tails:
+        return ["; ".join([", ".join(parts), *tails] if parts else tails)]
     return parts or ["the only one whose loss stayed finite"]
 
 

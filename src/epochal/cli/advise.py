@@ -128,12 +128,13 @@ def _conclude(screen: ChoiceScreen, found: Advice, words: str) -> None:
     if found.recommended:
         screen.section("Advice", _choices(found))
     target = (
-        "" if found.goal == "quality" else f"Target: {found.target:.3g} on average: {found.target_words}."
+        "" if found.goal == "quality" else f"Target: {found.target_words}; {found.target:.3g} on average."
     )
     sure = (found.told_apart, target, found.decided_by) if found.recommended else ()
     screen.section("How sure", [line for line in sure if line])
     screen.section("Measured", _tried(found, screen.width - 2), fold=False)
-    screen.section("What to expect", _expected(found))
+    screen.section("Read it like this", _legend(found))
+    screen.section("What to expect" if found.recommended else "On fresh seeds", _expected(found))
     screen.section("Notes", found.notes)
     screen.section("Cost", _cost(found))
     if found.recommended:
@@ -151,7 +152,7 @@ def _choices(found: Advice) -> list[str]:
     ]
     return [
         *aligned(rows),
-        "range: all rows marked = below; of the epochs, where four fifths of the repeats are best",
+        "range: with all rows marked = below; of the epochs, where four fifths of the repeats are best",
     ]
 
 
@@ -178,32 +179,54 @@ def _tried(found: Advice, width: int) -> list[str]:
     if found.goal == "quality":
         cost = Column(label_of(found.column), [digits(one.price[0]) for one in rows])
         apart = [f"{digits(one.ratio[0])} ({ranged(*map(digits, one.ratio[1:]))})" for one in rows]
-        title = "less the advised (95 %)"
+        title = "difference (95 %)"
     else:
         say = said_time if found.goal == "time" else written
         words = [say(one.price[0]) if math.isfinite(one.price[0]) else "not reached" for one in rows]
         cost = Column(f"{found.goal} to target", words)
         apart = [f"{written(one.ratio[0])} ({written_range(*one.ratio[1:])})" for one in rows]
         title = f"relative {'time' if found.goal == 'time' else found.goal} (95 %)"
-    apart = ["" if name.startswith("*") else words for name, words in zip(names, apart, strict=True)]
-    legend = ["* advised; = no significant difference; - given up early, on few repeats"]
+    apart = ["" if one.reference else words for one, words in zip(rows, apart, strict=True)]
     if found.goal == "quality":
         first = [
             Column("repeats", [f"{one.repeats}" for one in rows]),
             Column("epochs", [f"{one.epochs:,}" if one.epochs else "broke" for one in rows]),
         ]
-        legend.append("after so many epochs, which the other repeats choose; on the seeds that chose")
     else:
         first = [Column("reached", [f"{one.effort.reached} of {one.repeats}" for one in rows])]
-        legend.append("reached: repeats that reached the target")
-    return [*set_in_columns(names, [*first, cost, Column(title, apart, right=False)], width), *legend]
+    return set_in_columns(names, [*first, cost, Column(title, apart, right=False)], width)
+
+
+MARKS = {
+    "*": "advised",
+    "+": "reference of the differences, not advised",
+    "=": "no significant difference",
+    "-": "given up early, on few repeats",
+}
+"""How a setting stands; none for one that is worse."""
 
 
 def _mark(found: Advice, one: Tried) -> str:
-    rate = None if found.learning_rate is None else found.learning_rate.value
-    if one.batch_size == found.batch_size.value and one.learning_rate in (None, rate):
+    if found.advises(one):
         return "*"
-    return "=" if one.tied else "-" if one.given_up else " "
+    return "+" if one.reference else "=" if one.tied else "-" if one.given_up else " "
+
+
+def _legend(found: Advice) -> list[str]:
+    """What the marks that occur, and the columns, mean."""
+    if len(found.tried) < 2:
+        return []
+    used = {_mark(found, one) for one in found.tried}
+    marks = "; ".join(f"{mark} {words}" for mark, words in MARKS.items() if mark in used)
+    lines = [marks] if marks else []
+    reference = next((one for one in found.tried if one.reference), None)
+    against = "the advised" if reference is None or found.advises(reference) else _name(reference)
+    if found.goal == "quality":
+        lines.append(f"difference: from {against}, on the same seeds; these seeds chose the setting")
+        lines.append("epochs: a setting is judged after so many, which its other repeats choose")
+    else:
+        lines.append(f"reached: repeats that reached the target; relative: to {against}")
+    return lines
 
 
 def _name(one: Tried) -> str:
@@ -219,12 +242,23 @@ def _expected(found: Advice) -> list[str]:
 
     figures = {found.column: found.quality, **found.figures}
     rows = [(label_of(name), str(summary)) for name, summary in figures.items()]
-    return [
-        *aligned([*rows, ("the defaults", str(found.defaults.quality))]),
-        f"the defaults: {found.defaults.words}; {label_of(found.column)} on the same seeds",
-        "the intervals are those of the mean on new rows; these seeds chose nothing",
-        *([f"one training as advised takes about {said_time(found.seconds)}"] if found.recommended else []),
-    ]
+    usual = found.defaults
+    lines = [] if found.recommended else [f"of the setting that came nearest: {_final(found)}"]
+    if usual.difference is None:  # the same numbers once
+        lines += aligned(rows)
+    else:
+        lines += aligned([*rows, ("the defaults", str(usual.quality))])
+        lines.append(f"the defaults: {usual.words}; {label_of(found.column)} on the same seeds")
+    lines.append("the intervals are those of the mean on new rows; these seeds chose nothing")
+    if found.recommended:
+        lines.append(f"one training as advised takes about {said_time(found.seconds)}")
+    return lines
+
+
+def _final(found: Advice) -> str:
+    """The setting that the fresh seeds speak of."""
+    rate = "" if found.learning_rate is None else f", learning rate {found.learning_rate.value:.3g}"
+    return f"batch size {found.batch_size.value:,.0f}{rate}, {found.epochs.value:,.0f} epochs"
 
 
 def _cost(found: Advice) -> list[str]:
@@ -236,6 +270,6 @@ def _cost(found: Advice) -> list[str]:
     share = f"{100 * cost.of_grid:.2g} %"
     return [
         f"{cost.trainings:,} trainings, {cost.updates:,} updates; {said_time(cost.seconds)} for this call",
-        f"{times} times the updates of one training as advised",
+        *([f"{times} times the updates of one training as advised"] if found.recommended else []),
         f"{share} of the exhaustive grid ({cost.grid})" if cost.grid else f"{share} of the exhaustive grid",
     ]

@@ -60,9 +60,9 @@ def command(
     folder = folder_for("compare", folder_name(data), out, request(dataset, given))
     command_line = same_command(ctx, data)
     found = _compare(dataset, given, folder, screen, command_line)
-    arguments = _arguments(ctx, data, found)
-    words = shlex.join(["epochal", "train", *arguments])
-    keep_choice(folder, command=command_line, train=["epochal", "train", *arguments])
+    arguments = ["epochal", "train", *_arguments(ctx, data, found)] if found.recommended else []
+    words = shlex.join(arguments)
+    keep_choice(folder, command=command_line, train=arguments)
     report = None if given["no_report"] else write_report(folder, found.report)
     if as_json:
         paths = {"folder": str(folder), "report": None if report is None else str(report)}
@@ -88,7 +88,7 @@ def _compare(
 
 def _arguments(ctx: click.Context, data: str, found: Comparison) -> list[str]:
     """What `epochal train` is given to train with the recommended setting, on the same samples and seed."""
-    row = found.row(found.recommended)
+    row = found.chosen
     options = row.options
     words = [data, "--batch-size", str(options["batch_size"]), "--epochs", str(options["epochs"])]
     if row.learning_rate is not None:
@@ -116,16 +116,17 @@ def _conclude(screen: ChoiceScreen, found: Comparison, words: str) -> None:
     screen.section("Read it like this", _legend(found))
     screen.section("The three regimes of gradient descent", _regimes(found, screen.width - 2), fold=False)
     if found.hyperbola is not None:
-        meaning = (
-            "critical: above it, larger batches save few updates; fewest: with very large or small batches"
-        )
+        meaning = "critical: above it, larger batches save few updates"
+        if found.hyperbola.estimated:
+            meaning += "; fewest: with very large or small batches"
         screen.section("Updates to the target against the batch size", [str(found.hyperbola), meaning])
     screen.section("Notes", found.notes)
     cost = found.cost
     spent = f"{cost.trainings:,} trainings, {cost.updates:,} updates; {said_time(cost.seconds)} for this call"
     screen.section("Cost", [spent])
-    lines = copyable(shlex.split(words), screen.width - 2)
-    row = found.row(found.recommended)
+    if found.recommended is None:
+        return
+    lines, row = copyable(shlex.split(words), screen.width - 2), found.chosen
     when = f", at its best {at_best(row)}" if row.quality.repeats else ""
     screen.section(f"To train with {row.name}{when}", lines, fold=False)
 
@@ -159,7 +160,7 @@ def _legend(found: Comparison) -> list[str]:
     from epochal.choose.pairs import ALPHA
 
     lines = [
-        marks_of(found),
+        *filter(None, [marks_of(found)]),
         f"±: standard deviation of one repeat; in brackets: interval of the difference, {confidence(ALPHA)} "
         "for all comparisons together",
         "time: of one training, without evaluations",
@@ -173,7 +174,10 @@ def _legend(found: Comparison) -> list[str]:
             f"{max(repeats)} other repeats"
         )
     if found.target is not None:
-        lines.append(f"to target: updates until {found.target:.4g} ({found.target_words})")
+        efforts = [row.effort for row in found.rows if row.effort is not None]
+        some = any(0 < one.reached < one.repeats for one in efforts)
+        counted = "; in brackets, in how many repeats it was reached" if some else ""
+        lines.append(f"to target: updates until {found.target:.4g} ({found.target_words}){counted}")
     return lines
 
 

@@ -10,11 +10,11 @@ from rich.text import Text
 
 from epochal.cli.classes import class_sections, threshold_section
 from epochal.curves import picture
-from epochal.directions import label_of
 from epochal.layout import aligned
 from epochal.progress.terminal import section
 from epochal.run import Run
 from epochal.run.evaluation_text import cells
+from epochal.run.results_table import results_table
 
 __all__ = ["conclude"]
 
@@ -61,28 +61,10 @@ def _drawing(console: Console, run: Run, width: int) -> str:
 
 def _figures(run: Run) -> tuple[str, list[str]]:
     """The results at the best epoch, one a line; what holds for all of them is said in the title."""
-    named = [
-        (f"{part} {label_of(name)}", summary)
-        for part, metrics in run.metrics.items()
-        for name, summary in metrics.items()
-        if name not in _OF_CLASSES
-    ]
-    best = sorted(run.best_epoch.per_repeat)
     title = "Results at the best epoch"
-    if run.repeats == 1:
-        return f"{title} (1 repeat: no interval)", aligned(
-            [*((name, _single(summary.mean)) for name, summary in named), ("best epoch", _epoch(best[0]))]
-        )
-    rows = [("", "mean ± sd", "95 % interval"), *((name, *cells(summary)) for name, summary in named)]
-    rows += [
-        (f"{part} {label_of(name)} of the ensemble", run.metrics[part][name].written(value), "")
-        for part, figures in run.ensemble.items()
-        for name, value in figures.items()
-        if name in (run.main_metric, "loss")
-    ]
-    middle = _epoch(best[(len(best) - 1) // 2])
-    rows.append(("best epoch", f"{middle} (median)", f"{_epoch(best[0])}–{_epoch(best[-1])} (all repeats)"))
-    return f"{title}, over {run.repeats} repeats", aligned(rows)
+    over = f", over {run.repeats} repeats" if run.repeats > 1 else " (1 repeat: no interval)"
+    rows = results_table(run, without=_OF_CLASSES)
+    return title + over, aligned(rows if run.repeats > 1 else rows[1:])
 
 
 def _forecasts(run: Run) -> list[str]:
@@ -105,10 +87,6 @@ def _forecasts(run: Run) -> list[str]:
                 f"and {len(found.rmse_by_step) - _MOST_STEPS} more steps, in run.json and the report"
             )
     return lines
-
-
-def _epoch(epoch: float) -> str:
-    return f"{epoch:.4g}"
 
 
 def _single(value: float) -> str:

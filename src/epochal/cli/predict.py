@@ -115,7 +115,8 @@ def command(
 
 def _accuracy(prediction: Prediction, accuracy: float) -> str:
     """The accuracy, and how many of the rows it says little about."""
-    words = f"Accuracy {accuracy:.3f} on {len(prediction):,} labeled rows"
+    labeled = 0 if prediction.truth is None else int((prediction.truth >= 0).sum())
+    words = f"Accuracy {accuracy:.3f} on {labeled:,} labeled rows"
     overlap = prediction.overlap
     if overlap is None or overlap.trained == 0 or not overlap.sentence:
         return words

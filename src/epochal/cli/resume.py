@@ -51,7 +51,10 @@ _options = decorate(
 def _further(run: Run) -> str:
     """What trains a run further that has ended; nothing does if each of its repeats stopped early."""
     if all(one.epochs < run.plan.epochs for one in run.outcomes):
-        return "Nothing is left to train: train anew with another stopping rule."
+        return (
+            "Nothing is left to train, and more --epochs change nothing; a new training with another "
+            "stopping rule goes further."
+        )
     return "--epochs with a larger number trains it further."
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Summary", "summarize", "t_factor"]
+__all__ = ["Summary", "digits", "summarize", "t_factor"]
 
 Floats = NDArray[np.float64]
 
@@ -45,7 +45,7 @@ class Summary:
     @property
     def decimals(self) -> int:
         """How many decimals are worth printing: two digits of the spread, or three of the mean."""
-        if self.sd is not None and self.sd > 0 and math.isfinite(self.sd):
+        if self.sd is not None and self.sd > 1e-12 * abs(self.mean) and math.isfinite(self.sd):
             return min(12, max(0, 1 - math.floor(math.log10(self.sd))))
         if self.mean == 0 or not math.isfinite(self.mean):
             return 3
@@ -56,8 +56,14 @@ class Summary:
 
         >>> summarize([0.75, 0.78, 0.77]).written(0.7)
         '0.700'
+        >>> summarize([72_737.4, 76_130.2]).written(72_737.4)
+        '72,737'
+        >>> summarize([0.1 + 0.2, 0.3]).written(0.3)  # rounding of the machine is no spread
+        '0.300'
         """
-        return f"{value:.{self.decimals}f}" if self.decimals <= 6 else f"{value:.4g}"
+        if self.decimals > 6 or not abs(value) < 1e15:
+            return f"{value:.4g}"
+        return f"{round(value, self.decimals) + 0.0:,.{self.decimals}f}"  # and no minus before a zero
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON: what is not finite becomes None."""
@@ -82,7 +88,7 @@ class Summary:
             return f"not finite in any of {_count(left_out, 'repeat')}"
         aside = f"; {left_out} not finite, left out" if left_out else ""
         if self.sd is None:
-            return f"{self.mean:.3g} (1 repeat: no interval{aside})"
+            return f"{digits(self.mean)} (1 repeat: no interval{aside})"
         if self.ci95 is None:
             return f"{self.written(self.mean)} ± {self.written(self.sd)} (sd of {finite} repeats{aside})"
         low, high = self.ci95
@@ -125,6 +131,17 @@ def summarize(
         return Summary(mean, sd, None, per_repeat)
     half = t_factor(count) * sd
     return Summary(mean, sd, (max(mean - half, bounds[0]), min(mean + half, bounds[1])), per_repeat)
+
+
+def digits(number: float | None) -> str:
+    """A figure in three digits; large ones without an exponent, as a table of them is read.
+
+    >>> digits(0.08284), digits(69_278.3), digits(1e-7), digits(None)
+    ('0.0828', '69,300', '1e-07', 'unknown')
+    """
+    if number is None or not math.isfinite(number):
+        return "unknown"
+    return f"{float(f'{number:.3g}'):,.0f}" if 1000 <= abs(number) < 1e15 else f"{number:.3g}"
 
 
 def t_factor(count: int, *, overlap: float = 0.0, confidence: float = 0.95) -> float:

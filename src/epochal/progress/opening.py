@@ -22,7 +22,11 @@ def data_lines(prepared: Prepared) -> list[str]:
     """The source, its parts and its notes."""
     sizes = [(prepared.part_size(name), name) for name in ("train", "validation", "test")]
     words = [f"{size:,} {_PARTS[name]}" for size, name in sizes if size]
-    own = " (each repeat its own split)" if not prepared.shared else ""
+    own = ""
+    if not prepared.shared:
+        own = " (each repeat splits them anew)"
+        if sizes[2][0]:
+            own = " (all repeats share the test samples; each splits the others anew)"
     return dataset_lines(prepared.dataset, [f"{', '.join(words)}{own}", *_counted(prepared)])
 
 

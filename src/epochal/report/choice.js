@@ -90,7 +90,7 @@
       const x = all.x[line.source][along].map((v) => (logx && v <= 0 ? null : v));
       const y = line.mean.map((v, k) => (known(x[k]) ? positive(v) : null));
       if (bands) {
-        const [bx, by] = closed(x, line.low.map(positive), line.high.map(positive));
+        const [bx, by] = closed(x, line.low.map((v) => (logy && known(v) && v <= 0 ? Number.MIN_VALUE ** 0.5 : v)), line.high.map(positive));
         if (bx.length) traces.push({ x: bx, y: by, mode: "lines", fill: "toself", fillcolor: tint(color, 0.13), line: { width: 0 }, hoverinfo: "skip" });
       }
       const text = y.map((v, k) => `${value(v)}${known(line.low[k]) ? ` (${range(line.low[k], line.high[k], value)})` : ""}`);
@@ -101,7 +101,7 @@
     seen.sort((a, b) => a - b);
     if (!seen.length) seen.push(0, 1);
     // The first steps of a diverging training would hide all the rest.
-    const inner = seen.slice(Math.floor(seen.length * 0.004), Math.max(1, Math.ceil(seen.length * 0.985)));
+    const inner = seen.slice(Math.floor(seen.length * 0.004), Math.max(1, Math.ceil(seen.length * 0.96)));
     if (known(which.target)) inner.push(which.target);
     const shapes = [], notes = [], mid = wide();
     if (known(which.target)) {
@@ -111,7 +111,7 @@
     if (all.best && known(all.best[along])) {
       const at = all.best[along];
       shapes.push({ type: "line", x0: at, x1: at, yref: "paper", y0: 0, y1: 1, line: { color: colors.ink, width: 1.6, dash: "dot" } });
-      notes.push({ x: logx ? Math.log10(at) : at, xanchor: at > 0.6 * xs.reduce((most, v) => Math.max(most, v), 0) ? "right" : "left", yref: "paper", y: 1, yanchor: "top", text: " advised: stop here ", showarrow: false, font: { color: colors.ink } });
+      notes.push({ x: logx ? Math.log10(at) : at, xanchor: at > 0.6 * xs.reduce((most, v) => Math.max(most, v), 0) ? "right" : "left", yref: "paper", y: 1, yanchor: "top", text: mid ? " advised: stop here " : " advised ", showarrow: false, font: { color: colors.ink } });
     }
     key(box, which, colors);
     const end = xs.reduce((most, v) => Math.max(most, v), 0);
@@ -169,10 +169,11 @@
     const most = Math.max(...middle) * 5, least = Math.min(...middle) / 5;
     const heights = [...middle, ...there.flatMap((p) => [known(p.low) ? Math.max(p.low, least) : null, known(p.high) ? Math.min(p.high, most) : null])];
     const x = logAxis(colors, "batch size (samples per update)", sizes, { at: sizes, pad: 0.1, pixels: room(box) });
-    const y = logAxis(colors, "", heights, { upright: true, pad: 0.1, room: effort.curve ? 0.14 : 0, pixels: 400 });
+    const y = logAxis(colors, "", heights, { upright: true, pad: 0.1, room: effort.turns ? 0.14 : 0, pixels: 400 });
     const inside = (v) => Math.min(Math.max(v, 10 ** y.range[0]), 10 ** y.range[1]);
     const shapes = [], notes = [], traces = [];
-    if (effort.curve) {
+    const dashed = { mode: "lines", line: { color: colors.soft, width: 1.1, dash: "dash" }, hoverinfo: "skip" };
+    if (effort.curve && effort.turns) {
       const [left, right] = x.range.map((v) => 10 ** v);
       const turn = effort.endless ? right : Math.min(Math.max(effort.critical || left, left), right);
       const share = (Math.log10(turn) - x.range[0]) / (x.range[1] - x.range[0]);
@@ -186,11 +187,10 @@
         shapes.push({ type: "line", x0: turn, x1: turn, yref: "paper", y0: 0, y1: 1, line: { color: colors.soft, width: 1.3, dash: "dot" } });
         notes.push({ x: Math.log10(turn), xanchor: share > 0.6 ? "right" : "left", yref: "paper", y: 1, yanchor: "bottom", text: ` critical batch size ${value(turn)} `, showarrow: false, font: { size: 12.5, color: colors.ink } });
       }
-      const dashed = { mode: "lines", line: { color: colors.soft, width: 1.1, dash: "dash" }, hoverinfo: "skip" };
       const falls = effort.falling.map((v) => (known(v) && v >= 10 ** y.range[0] && v <= 10 ** y.range[1] ? v : null));
       traces.push({ x: effort.curve.x, y: falls, ...dashed }, { x: [left, right], y: [effort.fewest, effort.fewest].map((v) => (v > 10 ** y.range[0] ? v : null)), ...dashed });
-      traces.push({ x: effort.curve.x, y: effort.curve.y, mode: "lines", line: { color: colors.ink, width: 2 }, hoverinfo: "skip" });
     }
+    if (effort.curve) traces.push({ x: effort.curve.x, y: effort.curve.y, mode: "lines", line: { color: colors.ink, width: 2 }, hoverinfo: "skip" });
     const drawn = ends(there, 10 ** y.range[1]);
     for (const standing of ORDER) traces.push(bars(drawn.filter((p) => p.standing === standing), { at: (p) => p.batch, low: (p) => (known(p.low) ? inside(p.low) : null), high: (p) => (known(p.high) ? inside(p.high) : null), upright: true, color: mark(colors, standing).color }));
     traces.push(...marks(there, colors, (p) => [p.batch, p.at], (p) => `<b>${escape(p.name)}</b><br>${escape(p.said).replaceAll("; ", "<br>")}`));

@@ -37,8 +37,8 @@ def advice_body(advice: Advice, said: str = "") -> str:
     `said` is the command that trains with the advice; by default what `command` makes of it.
     """
     cost = {
-        "what is to be least": GOALS[advice.goal][1],
-        "target": advice.target_words,
+        "goal": GOALS[advice.goal][1],
+        "target": "" if advice.goal == "quality" else advice.target_words,
         "cost": cost_words(advice.cost),
         "exhaustive grid": advice.cost.grid,
     }
@@ -70,12 +70,13 @@ def _answer(advice: Advice, said: str) -> str:
     apart = f'<p class="apart">≈ {escape(_sentence(advice.told_apart))}</p>' if advice.told_apart else ""
     tone = "good" if advice.recommended else "open"
     cards = f'<div class="cards">{figures}</div>{apart}' if advice.recommended else ""
+    reached = "What to expect" if advice.recommended else "On fresh seeds"
     train = f"<h3>Train with it</h3>{_command(said)}" if advice.recommended else ""
     return (
         f'<section id="answer" class="answer advice {tone}" aria-label="The answer"><div class="words">'
         f'<p class="sentence">{escape(advice.answer)}</p></div>\n'
         f"{cards}"
-        f'<div class="pair plain"><div><h3>What to expect</h3>{_expected(advice)}</div>'
+        f'<div class="pair plain"><div><h3>{reached}</h3>{_expected(advice)}</div>'
         f"<div><h3>What this advice cost</h3>{_cost(advice)}</div></div>"
         f"{train}</section>\n"
     )
@@ -142,10 +143,11 @@ def _expected(advice: Advice) -> str:
         said = escape(": ".join(filter(None, (label_of(name), meaning_of(name)))))
         rows.append(f"<b>{escape(quality(summary))}</b> {said} ({_ends(summary)})")
     usual = advice.defaults
-    rows.append(
-        f"<b>{escape(quality(usual.quality))}</b> the defaults would give on the same seeds: "
-        f"{escape(label_of(advice.column))} ({_ends(usual.quality)}; {escape(usual.words)})"
-    )
+    if usual.difference is not None:  # else it is the same number
+        rows.append(
+            f"<b>{escape(quality(usual.quality))}</b> the defaults would give on the same seeds: "
+            f"{escape(label_of(advice.column))} ({_ends(usual.quality)}; {escape(usual.words)})"
+        )
     if advice.recommended:
         rows.append(f"<b>{duration(advice.seconds)}</b> for one training as advised")
     return f"<ul>{''.join(f'<li>{row}</li>' for row in rows)}</ul>"
@@ -160,14 +162,14 @@ def _cost(advice: Advice) -> str:
     rows = [
         f"<b>{duration(cost.seconds)}</b> by the clock, {count(cost.updates, 'update')} in "
         f"{count(cost.trainings, 'training')}",
-        f"as much as <b>{_times(cost.of_one_training)}</b> with the advised numbers",
+        f"as many updates as <b>{_times(cost.of_one_training)}</b> as advised" if advice.recommended else "",
         f"<b>{_share(cost.of_grid)}</b> of trying everything ({escape(cost.grid)})" if cost.grid else "",
     ]
     return f"<ul>{''.join(f'<li>{row}</li>' for row in rows if row)}</ul>"
 
 
 def _times(share: float) -> str:
-    return "1 training" if round(share, 1) == 1 else f"{number(float(f'{share:.2g}'))} trainings"
+    return "1 training" if round(share, 1) == 1 else f"{number(share)} trainings"
 
 
 def _share(share: float) -> str:
@@ -214,20 +216,24 @@ def _command(said: str) -> str:
 def _price(advice: Advice) -> str:
     if not advice.tried:
         return ""
-    price, least, best = GOALS[advice.goal]
-    what = f"Wanted: as little as possible of {escape(least)}."
+    price, wanted, best = GOALS[advice.goal]
+    what = f"Goal: {escape(wanted)}."
     if advice.target_words and advice.goal != "quality":
         what += f" As good as the best means: {escape(advice.target_words)}."
+    among = any(map(advice.advises, advice.tried))
     note = (
-        "<b>◆</b> advised · <b>●</b> no significant difference from it · <b>○</b> worse, or given up early · "
-        "<b>△</b> "
-        "target not "
-        "reached (the true number lies above). Bars are 95 % intervals; the line joins the best learning "
-        "rate of each batch size."
+        f"{'<b>◆</b> advised · ' if among else ''}<b>●</b> no significant difference from "
+        f"{'it' if among else 'the best'} · "
+        "<b>○</b> worse, or given up early"
     )
+    if any(not one.effort.reached for one in advice.tried) and advice.goal != "quality":
+        note += " · <b>△</b> target not reached (the true number lies above)"
+    note += ". Bars are 95 % intervals; the line joins the best learning rate of each batch size."
+    if advice.recommended and not among:
+        note += " The advised setting is not among these: it was measured on the fresh seeds."
     return block(
         "price",
-        f"Which batch size is the {best}?",
+        f"Which batch size is the {best}?" if advice.recommended else "What did the batch sizes reach?",
         f"<p>{what}</p>" + chart("prices", f"{price} against batch size", note, "", 420),
     )
 
@@ -248,7 +254,7 @@ def _timing(advice: Advice) -> str:
 
 def _epochs(advice: Advice) -> str:
     known = [epoch for epoch in advice.best_epochs if math.isfinite(epoch)]
-    if not known:
+    if not (known and advice.recommended):
         return ""
     late = sum(advice.improving)
     note = (
@@ -274,11 +280,13 @@ def _curves(advice: Advice) -> str:
         + '<label class="check"><input type="checkbox" name="logx"> log x</label>'
         + '<label class="check"><input type="checkbox" name="logy"> log y</label>'
     )
+    setting, mark = "the setting that came nearest", ""
+    if advice.recommended:
+        setting, mark = "the advised setting", "The dotted line marks the advised number of epochs. "
     note = (
-        "Lines are means over the repeats at the advised setting, as far as all of them were trained; bands "
-        "are 95 % intervals of the mean. The "
-        "dotted line marks the advised number of epochs. Where the curve of held-out (validation) samples "
-        "turns back, the network begins to learn its own samples by heart."
+        f"Lines are means over the repeats at {setting}, as far as all of them were trained; bands are 95 % "
+        f"intervals of the mean. {mark}Where the curve of held-out (validation) samples turns back, the "
+        "network begins to learn its own samples by heart."
     )
     return block("curves", "How does it learn?", chart("lines", "Learning curves", note, controls, 440))
 
@@ -290,15 +298,19 @@ def _tried(advice: Advice) -> str:
     if not advice.tried:
         return ""
     relative = advice.goal != "quality"
+    reference = next((one for one in advice.tried if one.reference), None)
+    against = "the advised setting"
+    if reference is not None and not advice.advises(reference):
+        against = "the reference"
     heads = [
         ("batch size", "samples per update"),
         ("learning rate", "how far one update goes"),
-        ("standing", "against the advised setting"),
-        (GOALS[advice.goal][0], "expected, with 95 % interval"),
+        ("standing", f"against {against}"),
+        (label_of(advice.column) if not relative else GOALS[advice.goal][0], "expected, with 95 % interval"),
         (
-            ("relative time", "over that of the advised setting, with 95 % interval")
+            (f"relative {advice.goal}", f"over that of {against}, with 95 % interval")
             if relative
-            else ("apart from the advised", "mean of the paired differences, with 95 % interval")
+            else ("difference", f"from {against}: mean of the paired differences, with 95 % interval")
         ),
         ("updates to the target", "expected, with 95 % interval")
         if relative
@@ -306,7 +318,11 @@ def _tried(advice: Advice) -> str:
         ("repeats", "trainings with seeds of their own"),
     ]
     rows = [_one_tried(one, advice) for one in advice.tried]
-    note = "Click a heading to sort by it."
+    column = f"relative {advice.goal}" if relative else "difference"
+    note = (
+        f"Click a heading to sort by it. The {column} is {'to' if relative else 'from'} {against}, on the "
+        "same seeds; these seeds chose the setting, so what to expect stands above."
+    )
     return block(
         "tried",
         "What was tried",
@@ -315,13 +331,14 @@ def _tried(advice: Advice) -> str:
 
 
 def _one_tried(one: Tried, advice: Advice) -> list[Cell]:
-    advised = one.batch_size == advice.batch_size.value and (
-        advice.learning_rate is None or one.learning_rate == advice.learning_rate.value
-    )
+    advised = advice.advises(one)
     stands = "best" if advised else "tied" if one.tied else "dropped" if one.given_up else "worse"
     shape, words = STANDINGS[stands]
-    words = "advised" if advised else words
-    write = duration if advice.goal == "time" else number
+    words = "advised" if advised else "reference, not advised" if one.reference else words
+    write = (
+        duration if advice.goal == "time" else advice.quality.written if advice.goal == "quality" else number
+    )
+    apart = advice.quality.written if advice.goal == "quality" else number
     order = ("best", "tied", "dropped", "worse").index(stands)
     work = one.effort
     if work.reached:
@@ -335,7 +352,7 @@ def _one_tried(one: Tried, advice: Advice) -> list[Cell]:
         Cell("–" if one.learning_rate is None else f"{one.learning_rate:.3g}", one.learning_rate),
         Cell(f'<span class="stand">{shape} {escape(words)}</span>', str(order)),
         _ranged(one.price, write),
-        Cell("1", 1.0) if advised and advice.goal != "quality" else _ranged(one.ratio, number),
+        Cell("", 0.0) if one.reference else _ranged(one.ratio, apart),
         Cell(updates, work.expected if work.reached else None),
         Cell(str(one.repeats), one.repeats),
     ]

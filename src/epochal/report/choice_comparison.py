@@ -69,12 +69,18 @@ def _answer(comparison: Comparison) -> str:
     return (
         f'<section id="answer" class="answer {tone}" aria-label="The answer"><div class="words">'
         f'<p class="kind"><span class="sign" aria-hidden="true">{sign}</span>{escape(kind)}</p>'
-        f'<p class="sentence">{escape(comparison.answer)}</p>'
+        f'<p class="sentence">{escape(_without(comparison.answer, f"{kind}: "))}</p>'
         f"<p><b>What was done.</b> {escape(_done(comparison))}</p>"
         f'<p class="remedy"><b>What to do.</b> {escape(_to_do(comparison, measured))}</p></div>'
         f"{_headline(comparison, measured)}"
         f"{details('How this was judged', explained(JUDGED))}</section>\n"
     )
+
+
+def _without(answer: str, heading: str) -> str:
+    """The answer without what stands above it."""
+    rest = answer.removeprefix(heading)
+    return rest[:1].upper() + rest[1:]
 
 
 def _done(comparison: Comparison) -> str:
@@ -107,7 +113,7 @@ def _done(comparison: Comparison) -> str:
 def _to_do(comparison: Comparison, measured: Sequence[Row]) -> str:
     if not measured:
         return "Scale the inputs or try smaller learning rates: with these, the training breaks."
-    row = comparison.row(comparison.recommended)
+    row = comparison.chosen
     if len(measured) == 1:
         words = f"Nothing to choose: only {row.name} trained."
     else:
@@ -131,7 +137,7 @@ def _headline(comparison: Comparison, measured: Sequence[Row]) -> str:
     """The chosen batch size in large digits, or that there is none to choose."""
     if not measured:
         return ""
-    best = comparison.row(comparison.recommended)
+    best = comparison.chosen
     if all(set(row.axes) <= {"batch_size"} for row in comparison.rows):
         name, figure, small = "batch size", f"{best.batch_size:,}", best.batch_size >= 10**6
     else:
@@ -249,6 +255,11 @@ def _hyperbola_words(comparison: Comparison) -> str:
     curve = comparison.hyperbola
     if curve is None:
         return "No curve was fitted: that takes three batch sizes that reached the target."
+    if not curve.estimated:
+        return (
+            "With small batches, twice the batch halves the updates; with large ones it buys nothing. The "
+            "turn between the two, the critical batch size, could not be estimated from these trainings."
+        )
     meaning = (
         "Two forces shape the curve. With small batches (left, blue), each update follows a rough guess of "
         "the right direction, and twice the batch halves the updates. With large batches (right, orange) "
@@ -260,8 +271,6 @@ def _hyperbola_words(comparison: Comparison) -> str:
         return f"{meaning}; it lies beyond the sizes that were tried: larger batches go on saving updates."
     if critical <= 0:
         return f"{meaning}; it lies below the sizes that were tried: none of them saves updates by its size."
-    if not curve.estimated:
-        return f"{meaning}; it could not be estimated from these trainings."
     if comparison.critical is None:
         return f"{meaning}: here about <b>{number(critical)}</b> samples."
     low, high = comparison.critical

@@ -84,7 +84,7 @@ def advice_figures(advice: Advice) -> dict[str, Any]:
             "advised": _number(advice.batch_size.value),
             "points": [_tried(one, advice) for one in advice.tried],
         },
-        "timing": _timing(advice.timing, advice.batch_size.value),
+        "timing": _timing(advice.timing, advice.batch_size.value if advice.recommended else math.nan),
         "epochs": {
             "advised": _number(advice.epochs.value),
             "low": _number(advice.epochs.low),
@@ -155,12 +155,12 @@ def _advice_curves(advice: Advice) -> dict[str, Any]:
             for one in both
             if one in curves.columns
         ]
-        level = advice.target if column == advice.column else None
+        level = advice.target if column == advice.column and advice.goal != "quality" else None
         quantities.append({"name": metric.replace("_", " "), "lines": lines, "target": _finite(level)})
     x = _along(curves, kept)
     epochs, advised = [one or 0.0 for one in x["epochs"]], advice.epochs.value
     best = None
-    if math.isfinite(advised) and epochs:
+    if advice.recommended and math.isfinite(advised) and epochs:
         best = {axis: _number(float(np.interp(advised, epochs, _filled(x[axis])))) for axis in AXES}
     return {"x": [x], "quantities": quantities, "best": best}
 
@@ -245,7 +245,10 @@ def _fit(
         return {"curve": None}
     sizes = np.geomspace(low / 2 if low > 1 else low, high * 2, _CURVE_POINTS)
     ends = critical if critical is not None else (math.nan, math.nan)
+    if not curve.estimated:  # a curve through the points, which turns nowhere in particular
+        return {"curve": {"x": _numbers(sizes), "y": _numbers(curve.steps(sizes))}, "turns": False}
     return {
+        "turns": True,
         "curve": {"x": _numbers(sizes), "y": _numbers(curve.steps(sizes))},
         "fewest": _number(curve.minimal_steps),
         "falling": _numbers(curve.minimal_samples / sizes),
@@ -257,14 +260,11 @@ def _fit(
 
 def _tried(one: Tried, advice: Advice) -> dict[str, Any]:
     price, low, high = one.price
-    advised = one.batch_size == advice.batch_size.value and (
-        advice.learning_rate is None or one.learning_rate == advice.learning_rate.value
-    )
     missed = one.effort.reached == 0 and advice.goal != "quality"
     return {
         "batch": one.batch_size,
         "rate": _finite(one.learning_rate),
-        "standing": "best" if advised else "tied" if one.tied else "worse",
+        "standing": "best" if advice.advises(one) else "tied" if one.tied else "worse",
         "at": _number(low if missed else price),
         "low": None if missed else _number(low),
         "high": None if missed else _number(high),

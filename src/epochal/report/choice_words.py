@@ -90,20 +90,20 @@ NOISE = (
 )
 
 GOALS = {
-    "time": ("time to the target", "the time until the network is as good as the best", "fastest"),
+    "time": ("time to the target", "least time until the network is as good as the best", "fastest"),
     "samples": (
         "samples to the target",
-        "the samples seen until the network is as good as the best",
-        "thriftiest with samples",
+        "fewest samples until the network is as good as the best",
+        "one with the fewest samples",
     ),
     "updates": (
         "updates to the target",
-        "the updates until the network is as good as the best",
-        "thriftiest with updates",
+        "fewest updates until the network is as good as the best",
+        "one with the fewest updates",
     ),
-    "quality": ("quality reached", "the error on held-out samples", "best"),
+    "quality": ("quality reached", "best quality on held-out samples", "best"),
 }
-"""For each goal: what its price is called, what is to be least, and what the advised one is."""
+"""For each goal: what its price is called, what is wanted, and what the advised one is."""
 
 
 _MEANINGS = {

@@ -72,6 +72,9 @@ class ReportDocument:
     verdict        what the curves say.
     curves         the curves of the run.
     headline       the main metric over repeats, at the best parameters; None without validation.
+    ensemble       the main metric of the mean prediction of the repeats, where it is known.
+    results        all figures at the best parameters as rows of text, the first with the heads.
+    remarks        what has to be known to read them, one sentence each.
     caution        what the figures are not, in a sentence.
     headline_name  its curve name: `validation.accuracy`.
     plan_text      the pre-flight summary, `str(plan)`.
@@ -97,6 +100,9 @@ class ReportDocument:
     curves: Curves
     headline: Summary | None = None
     headline_name: str = "validation.loss"
+    ensemble: float | None = None
+    results: Sequence[Sequence[str]] = ()
+    remarks: Sequence[str] = ()
     caution: str = ""
     plan_text: str = ""
     plan: Mapping[str, Any] = field(default_factory=dict)

@@ -12,7 +12,8 @@ import numpy as np
 from epochal.curves import KINDS, Summary, figure_label
 from epochal.directions import label_of
 from epochal.report.classes import class_tables, tradeoff
-from epochal.report.document import Confusion, ReportDocument
+from epochal.report.confusion import confusion_table
+from epochal.report.document import ReportDocument
 from epochal.report.forecast import forecast_section
 
 __all__ = ["body", "conditions_said", "text"]
@@ -25,7 +26,9 @@ _SIGNS = {  # a sign beside the color: no meaning rests on color alone
     "good fit": ("✓", "good"),
     "stopped in time": ("✓", "good"),
     "leveled off": ("→", "open"),
+    "undecided": ("?", "open"),
     "still improving": ("↘", "open"),
+    "probably still improving": ("↘", "open"),
     "unstable": ("⚡", "bad"),
     "probably unstable": ("⚡", "warn"),
     "no detectable difference from chance": ("≈", "bad"),
@@ -44,7 +47,6 @@ _WORDS = {
     "devices_a_batch": "devices per batch",
     "turns": "uses per epoch",
 }
-_MOST_CLASSES = 20
 
 
 def text(value: Any) -> str:
@@ -66,6 +68,7 @@ def body(document: ReportDocument) -> str:
         if document.forecasts is None
         else _block("forecasts", "Forecasts", forecast_section(document.forecasts)),
         _curves(document),
+        _results(document),
         _repeats(document),
         _errors(document),
         _block("tradeoff", "Precision and recall", tradeoff(document)),
@@ -139,6 +142,8 @@ def _headline(document: ReportDocument) -> str:
             notes.append(f"95 % interval of the mean {low} to {high}")
     elif summary.repeats:
         notes.append("1 repeat: no interval")
+    if document.ensemble is not None:
+        notes.append(f"ensemble {_fixed(document.ensemble, summary)} (the mean prediction of the repeats)")
     left_out = len(summary.per_repeat) - summary.repeats
     if left_out:
         notes.append(f"{left_out} not finite, left out")
@@ -179,6 +184,26 @@ def _strip(document: ReportDocument, summary: Summary) -> str:
         f'<svg class="strip" viewBox="0 0 280 32" role="img" aria-label="The values of the repeats">'
         f'<line class="axis" x1="4" x2="276" y1="16" y2="16"/>{mark}'
         f'<rect x="{left:.1f}" y="8" width="{max(right - left, 1):.1f}" height="16" rx="4"/>{dots}</svg>'
+    )
+
+
+def _results(document: ReportDocument) -> str:
+    """The table of results, as it stands on the terminal and in a notebook."""
+    if len(document.results) < 2:
+        return ""
+    head, *rows = document.results
+    heads = "".join(
+        f"<th scope=col{' class=number' if i else ''}>{escape(one)}</th>" for i, one in enumerate(head)
+    )
+    lines = "".join(
+        f"<tr><th scope=row>{escape(name)}</th>"
+        f"{''.join(f'<td class=number>{_unbroken(one)}</td>' for one in cells)}</tr>"
+        for name, *cells in rows
+    )
+    table = f"<table class=rows><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
+    note = f'<p class="note">{_flags(" ".join(document.remarks))}</p>' if document.remarks else ""
+    return _block(
+        "results", "Results at the best epoch", f'<div class="scroll" tabindex="0">{table}</div>{note}'
     )
 
 
@@ -240,22 +265,7 @@ def _repeats(document: ReportDocument) -> str:
         + "</tr>"
         for row in rows
     )
-    foot = ""
-    if len(rows) > 1:
-        cells = []
-        for i, name in enumerate(names):
-            values = [row[name] for row in rows if name in numeric and _is_number(row.get(name))]
-            values = [float(value) for value in values if math.isfinite(value)]
-            if name in numeric and name not in ("repeat", "seed") and len(values) > 1:
-                sd = float(np.std(values, ddof=1))
-                shown = Summary(float(np.mean(values)), sd, None, tuple(values))
-                cells.append(
-                    f"<td class=number>{_fixed(shown.mean, shown)} <small>± {_fixed(sd, shown)}</small></td>"
-                )
-            else:
-                cells.append("<th scope=row>mean <small>± sd</small></th>" if i == 0 else "<td></td>")
-        foot = f"<tfoot><tr>{''.join(cells)}</tr></tfoot>"
-    table = f"<table class=rows><thead><tr>{head}</tr></thead><tbody>{lines}</tbody>{foot}</table>"
+    table = f"<table class=rows><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
     return _block("repeats", "Individual runs", f'<div class="scroll" tabindex="0">{table}</div>')
 
 
@@ -263,7 +273,7 @@ def _errors(document: ReportDocument) -> str:
     labels = document.data.get("task") == "multilabel"
     tables = class_tables(document.per_class, "label" if labels else "class")
     if document.confusion is not None or tables:
-        pairs = "" if document.confusion is None else _confusion(document.confusion)
+        pairs = "" if document.confusion is None else confusion_table(document.confusion)
         return _block("errors", "Errors", pairs + tables)
     if document.residuals is not None:
         note = (
@@ -278,36 +288,6 @@ def _errors(document: ReportDocument) -> str:
             f'</div><p class="note">{note}</p>',
         )
     return ""
-
-
-def _confusion(confusion: Confusion) -> str:
-    mean = confusion.counts.mean(axis=0)
-    repeats = len(confusion.counts)
-    totals = mean.sum(axis=1, keepdims=True)
-    share = np.divide(mean, totals, out=np.zeros_like(mean), where=totals > 0)
-    over = f", mean of {repeats} repeats" if repeats > 1 else ""
-    note = (
-        f'<p class="note">Validation samples at the best epoch{over}. Rows are the true classes, '
-        f"columns the "
-        "predicted ones; the share is of the row.</p>"
-    )
-    if len(confusion.classes) > _MOST_CLASSES:
-        return '<div id="confusion" class="figure-box tall"></div>' + note
-    names = [str(name) for name in confusion.classes]
-    kind = "confusion many" if len(names) > 6 else "confusion"
-    head = "".join(f"<th scope=col>{escape(name)}</th>" for name in names)
-    rows = []
-    for i, name in enumerate(names):
-        cells = "".join(
-            f'<td class="{"right" if i == j else "wrong"}" style="--share:{share[i, j]:.3f}">'
-            f"<b>{_count(mean[i, j])}</b><small>{share[i, j]:.0%}</small></td>"
-            for j in range(len(names))
-        )
-        rows.append(f"<tr><th scope=row>{escape(name)}</th>{cells}</tr>")
-    return (
-        f'<div class="scroll" tabindex="0"><table class="{kind}"><thead><tr><td class="corner">true ↓ &nbsp; '
-        f"predicted →</td>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>{note}"
-    )
 
 
 def _plan(document: ReportDocument) -> str:
@@ -345,6 +325,11 @@ def _block(name: str, title: str, inside: str) -> str:
     return f'<section id="{name}"><h2>{escape(title)}</h2>{inside}</section>' if inside else ""
 
 
+def _unbroken(cell: str) -> str:
+    """A cell that may break before its parenthesis only."""
+    return escape(cell).replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
+
+
 def _flags(sentence: str) -> str:
     """Command-line flags in the remedy set as code."""
     parts = []
@@ -379,14 +364,16 @@ def _is_number(value: Any) -> bool:
 
 
 def _plain(value: Any) -> str:
-    if value is None:
+    if value is None or value == {}:
         return "–"
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     if isinstance(value, int | np.integer):
         return f"{int(value):,}" if abs(int(value)) >= 100_000 else str(int(value))
     if isinstance(value, float | np.floating):
-        return f"{float(value):.4g}" if math.isfinite(value) else "not finite"
+        if not math.isfinite(value):
+            return "not finite"
+        return f"{value:,.0f}" if 1000 <= abs(float(value)) < 1e15 else f"{float(value):.4g}"
     if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes):
         return ", ".join(_plain(one) for one in value) or "–"
     return str(value)
@@ -394,7 +381,3 @@ def _plain(value: Any) -> str:
 
 def _fixed(value: float, summary: Summary) -> str:
     return summary.written(value) if math.isfinite(value) else "not finite"
-
-
-def _count(value: float) -> str:
-    return f"{value:,.0f}" if value == round(value) or value >= 100 else f"{value:.1f}"

@@ -14,6 +14,7 @@ from epochal.report.forecast import forecasts_of
 from epochal.report.html import conditions_said
 from epochal.report.page import write_page
 from epochal.run import Run
+from epochal.run.results_table import results_table
 
 __all__ = ["document_of", "write_report"]
 
@@ -39,6 +40,9 @@ def document_of(run: Run) -> ReportDocument:
         curves=run.curves,
         headline=None if headline is None else headline[1],
         headline_name="validation.loss" if headline is None else headline[0],
+        ensemble=None if headline is None else _ensemble(run, headline[0]),
+        results=results_table(run),
+        remarks=run.remarks,
         caution=run.caution,
         plan_text=str(plan),
         plan=plan.to_dict(),
@@ -79,6 +83,11 @@ def document_of(run: Run) -> ReportDocument:
         },
         baseline=run.baseline,
     )
+
+
+def _ensemble(run: Run, name: str) -> float | None:
+    part, _, metric = name.partition(".")
+    return run.ensemble.get(part, {}).get(metric)
 
 
 def _plan_of(run: Run) -> Plan:

@@ -85,7 +85,9 @@
         traces.push({ x, y: row.map(positive), mode: "lines", line: { color: tint(color, 0.24), width: 0.8 }, hoverinfo: "skip" });
       for (const row of line.repeats) for (const v of row) if (v !== null) bounds.push(v);
       if (line.low) {
-        const [xs, ys] = closed(x, line.low.map(positive), line.high.map(positive));
+        // On a logarithmic axis an interval that reaches below 0 goes on to the lower edge.
+        const low = line.low.map((v) => (log && v !== null && v <= 0 ? Number.MIN_VALUE ** 0.5 : v));
+        const [xs, ys] = closed(x, low, line.high.map(positive));
         if (line.role !== "running") traces.push({ x: xs, y: ys, mode: "lines", fill: "toself", fillcolor: tint(color, 0.17), line: { width: 0 }, hoverinfo: "skip" });
       }
     }
@@ -191,8 +193,8 @@
         notes.push({ xref: "paper", x: 0, xanchor: "left", yref: "paper", y: 1, yanchor: "bottom", xshift: -4, yshift: 4 + 18 * (panel.lines.length - 1 - row), showarrow: false,
           text: `${escape(ROLES[line.role] || line.role)}: average precision <b>${escape(line.average)}</b>`, font: { size: wide() ? 12.5 : 11, color } });
       });
-      notes.push({ xref: "paper", x: 0, xanchor: "left", yref: "paper", y: 1, yanchor: "bottom", xshift: -4, yshift: 4 + 18 * panel.lines.length, showarrow: false, text: `<b>class ${escape(panel.name)}</b>`, font: { size: 14, color: colors.text } });
-      notes.push({ xref: "paper", x: 1, xanchor: "right", yref: "paper", y: 1, yanchor: "bottom", yshift: 4 + 18 * panel.lines.length, showarrow: false, text: `base rate ${value(panel.base)}`, font: { size: 12, color: colors.soft } });
+      notes.push({ xref: "paper", x: 0, xanchor: "left", yref: "paper", y: 1, yanchor: "bottom", xshift: -4, yshift: 4 + 18 * panel.lines.length, showarrow: false, text: `<b>class ${short(panel.name, wide() ? 44 : 26)}</b>`, font: { size: 14, color: colors.text } });
+      notes.push({ xref: "paper", x: 0, xanchor: "left", y: panel.base, yanchor: panel.base > 0.85 ? "top" : "bottom", showarrow: false, bgcolor: tint(colors.card, 0.7), text: ` base rate ${value(panel.base)}`, font: { size: 12, color: colors.soft } });
       Plotly.react("tradeoff-" + i, traces, base(colors, { margin: { l: 52, r: 8, t: 30 + 18 * panel.lines.length, b: 46 }, annotations: notes, hovermode: "x unified",
         shapes: [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: panel.base, y1: panel.base, line: { color: colors.soft, width: 1.2, dash: "dash" }, layer: "below" }],
         xaxis: axis(colors, { range: [0, 1.004], showgrid: false, showline: true, hoverformat: ".3~f", unifiedhovertitle: { text: "recall %{x}" }, title: { text: "recall" } }), yaxis: axis(colors, { range: [0, 1.02], title: { text: "precision" } }) }), config);

@@ -21,7 +21,7 @@ from epochal.run.figures import blocks_of, ensemble_figures, logits_of, measured
 from epochal.run.forecast import ForecastScores, score_forecasts
 from epochal.run.overlap import hashes_of, overlap_of
 from epochal.run.per_class import decided, label_confusion, per_class
-from epochal.run.predict import in_units, outputs_of, read_samples
+from epochal.run.predict import in_units, outputs_of, read_samples, with_target, without_target
 
 if TYPE_CHECKING:
     from epochal.run.record import Run
@@ -83,9 +83,7 @@ def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
             else f'to evaluate, {dataset.source} must have the target "{name}"; it has none. '
             "Predictions need no target: use predict."
         )
-    targets: NDArray[Any] = np.asarray(dataset.targets).reshape(dataset.samples, -1)
-    there = np.isfinite(targets) if run.task.is_regression else targets >= 0
-    known: NDArray[np.bool_] = np.asarray(there.all(axis=1))
+    known = with_target(run, dataset)
     if known.all():
         return dataset, []
     if not known.any():
@@ -96,11 +94,7 @@ def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
         )
     if dataset.timeline is not None:
         raise Refusal(f'"{name}" must have no missing values where windows are evaluated.')
-    left = int((~known).sum())
-    return dataset.only(np.flatnonzero(known)), [
-        f"{left:,} of {len(known):,} rows are left out: they have no {name}, or one that training did "
-        "not have."
-    ]
+    return dataset.only(np.flatnonzero(known)), [f"{without_target(run, known)}, and are left out."]
 
 
 def _left_out(run: Run) -> list[str]:

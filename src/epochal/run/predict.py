@@ -39,6 +39,8 @@ __all__ = [
     "pointed",
     "predict",
     "read_samples",
+    "with_target",
+    "without_target",
 ]
 
 
@@ -170,6 +172,19 @@ def read_samples(
     )
 
 
+def with_target(run: Run, dataset: Dataset) -> NDArray[np.bool_]:
+    """Which samples have a target that the run can be judged by: neither missing nor unknown."""
+    targets: NDArray[Any] = np.asarray(dataset.targets).reshape(dataset.samples, -1)
+    there = np.isfinite(targets) if run.task.is_regression else targets >= 0
+    return np.asarray(there.all(axis=1))
+
+
+def without_target(run: Run, known: NDArray[np.bool_]) -> str:
+    """How many samples have none, as the beginning of a note."""
+    left = f"{int((~known).sum()):,} of {len(known):,} rows"
+    return f"{left} have no {run.data['target']}, or one that training did not have"
+
+
 def predict(
     run: Run,
     data: Any,
@@ -183,7 +198,7 @@ def predict(
     """See `Run.predict`; `reading` says how a file is read."""
     if parameters not in ("best", "last"):
         raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
-    dataset = read_samples(run, data, skip_bad, ahead=True, reading=reading)
+    dataset = read_samples(run, data, skip_bad, ahead=True, partial=True, reading=reading)
     each = [
         in_units(run, fitted, outputs, dataset)
         for fitted, outputs in zip(run.fitted, outputs_of(run, dataset, parameters), strict=True)
@@ -205,6 +220,9 @@ def predict(
         again = " and again after each gap" if len(_parts(run, dataset)) > 1 else ""
         notes = (*notes, f"the state is zero before the first row{again}, and carried from window to window.")
     labeled = dataset.targets is not None and line is None
+    said = any("count in no figure" in note for note in dataset.notes)  # of labels that are unknown
+    if labeled and not said and not (known := with_target(run, dataset)).all() and known.any():
+        notes = (*notes, f"{without_target(run, known)}: they count in no figure.")
     overlap = overlap_of(run, dataset) if labeled else None
     if overlap is not None and overlap.trained != 0 and overlap.sentence:
         notes = (*notes, overlap.sentence)

@@ -329,7 +329,7 @@ class Run:
 
     @property
     def remarks(self) -> list[str]:
-        """What has to be known to read the figures, one sentence each: their units, or their class."""
+        """What has to be known to read the figures, one sentence each."""
         said = []
         if self.task.is_regression and any(one.target_scaling is not None for one in self.fitted):
             said.append(
@@ -337,6 +337,8 @@ class Run:
             )
         if self.task.kind == "binary":
             said.append(f'F1, average precision, precision and recall are of "{self.task.classes[1]}".')
+        if self.ensemble:
+            said.append(f"Ensemble: the mean prediction of the {self.repeats} repeats, which new rows get.")
         return said
 
     @property

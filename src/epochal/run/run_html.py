@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from epochal.directions import label_of
 from epochal.html_view import block, chart, heading, items, said, table, view
 
 if TYPE_CHECKING:
@@ -22,28 +21,16 @@ MOST_COLUMNS = 12
 
 def run_html(run: Run) -> str:
     """The verdict, the figures at the best epoch, the curve, and what was noticed."""
-    from epochal.run.evaluation_text import cells
+    from epochal.run.results_table import results_table
 
     repeats = "1 repeat" if run.repeats == 1 else f"{run.repeats} repeats"
-    rows = [
-        (
-            f"{part} {label_of(name)}",
-            *(cells(summary) if summary.repeats > 1 else (summary.written(summary.mean),)),
-        )
-        for part, metrics in run.metrics.items()
-        for name, summary in metrics.items()
-    ]
-    head = ("", "value") if run.repeats == 1 else ("", "mean ± sd", "95 % interval")
-    best = sorted(run.best_epoch.per_repeat)
-    if best:
-        ends = (f"{best[0]:.4g}–{best[-1]:.4g} (all repeats)",) if run.repeats > 1 else ()
-        rows.append(("best epoch", f"{best[(len(best) - 1) // 2]:.4g}", *ends))
+    head, *rows = results_table(run)
     return view(
         heading("Run", f"{run.data['source']}, {repeats}, {run.plan.epochs:,} epochs"),
         items("", run.verdict.concerns),
         said(run.verdict.sentence, run.verdict.remedy, run.failed),
-        table(head, [row[: len(head)] for row in rows], words=(0,)),
-        said(run.caution),
+        table(head, rows, words=(0,)),
+        said(*run.remarks, run.caution),
         _curves(run.curves),
         items("Notes", run.notes, folded=True),
     )

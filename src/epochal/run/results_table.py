@@ -1,0 +1,45 @@
+"""The results of a run as a table: one for the terminal, the page and the notebook."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from epochal.directions import label_of
+from epochal.run.evaluation_text import cells
+
+if TYPE_CHECKING:
+    from epochal.run.record import Run
+
+__all__ = ["results_table"]
+
+
+def results_table(run: Run, without: Sequence[str] = ()) -> list[tuple[str, ...]]:
+    """Every figure at the best epoch, and where that was; the first row holds the heads.
+
+    With several repeats a row is the name, mean ± sd and the interval, and, where any is known, the figure
+    of the ensemble; with one repeat, the name and the value.
+
+    Args:
+        run: a run.
+        without: metrics that are said elsewhere.
+    """
+    several, together = run.repeats > 1, bool(run.ensemble)
+    head = ("", "mean ± sd", "95 % interval") if several else ("", "value")
+    rows = [(*head, "ensemble") if together else head]
+    for part, metrics in run.metrics.items():
+        for name, summary in metrics.items():
+            if name in without:
+                continue
+            row = cells(summary) if several else (summary.written(summary.mean),)
+            if together:
+                value = run.ensemble.get(part, {}).get(name, math.nan)
+                row = (*row, summary.written(value) if math.isfinite(value) else "")
+            rows.append((f"{part} {label_of(name)}", *row))
+    best = sorted(run.best_epoch.per_repeat)
+    if best:
+        middle = f"{best[(len(best) - 1) // 2]:.4g}"
+        ends = (f"{middle} (median)", f"{best[0]:.4g}–{best[-1]:.4g} (all repeats)") if several else (middle,)
+        rows.append(("best epoch", *ends, *([""] * together)))
+    return rows
