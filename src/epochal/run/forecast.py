@@ -191,6 +191,12 @@ class ForecastScores:
         return ForecastScores(int(value["windows"]), Summary.from_dict(value["rmse"]), steps, naive)
 
 
+def rivals(line: Timeline) -> list[tuple[str, int]]:
+    """The naive forecasts of a series: what they are called, and how many rows before they look."""
+    seasonal = [(f"the value {line.period} rows before", line.period)] if line.period else []
+    return [("the last value", 0), *seasonal]
+
+
 def score_forecasts(
     true: Floats,
     predicted: Floats,
@@ -216,9 +222,6 @@ def score_forecasts(
     block = blocks_of(windows, ordered=True)
     places = [block[np.searchsorted(windows, index)] for index in samples]
     errors = _squares(true, predicted)
-    rivals = [("the last value", 0)]
-    if line.period:
-        rivals.append((f"the value {line.period} rows before", line.period))
 
     def summed(
         figure: Callable[..., Floats], *squares: Floats, least: float, most: float, gained: Any = 0.0
@@ -247,7 +250,7 @@ def score_forecasts(
     share = np.broadcast_to(np.asarray(flattered, np.float64), len(places))[:, None]
     ours = np.sqrt(errors.mean(axis=1))
     naive = []
-    for name, period in rivals:
+    for name, period in rivals(line):
         values = np.stack([line.naive(index, period) for index in samples])
         guesses = _squares(true, values)
         theirs = np.sqrt(guesses.mean(axis=1))
