@@ -19,7 +19,7 @@ from typing import Any
 import click
 
 from epochal.cli.command import of_other_commands, sentence
-from epochal.cli.interrupts import leave, leaving, status, told
+from epochal.cli.interrupts import NOTHING_KEPT, leave, leaving, status, told
 from epochal.cli.others import ended_together, tell_others
 from epochal.cli.say import say
 from epochal.errors import DataFailed, HostLost, Refusal, SaveFailed, did_you_mean
@@ -131,7 +131,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _say(sentence(error), 2)
     except (KeyboardInterrupt, click.Abort, _Interrupted):
         told()
-        return _say("interrupted.", status())
+        return _say(NOTHING_KEPT, status())
     except (_Gone, BrokenPipeError):
         _let_go()
         return 0
