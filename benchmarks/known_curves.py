@@ -25,13 +25,14 @@ TRUTHS = (
     "slight overfitting",
     "good fit",
     "still improving",
+    "slowly improving",
     "underfitting",
     "noise",
     "unstable",
     "good fit, stopped",
     "overfitting, stopped",
 )
-"""What a curve may be; those "stopped" were ended by patience."""
+"""What a curve may be: "slowly improving" is a power of the epochs, and those "stopped" patience ended."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,9 @@ class Known:
     training_samples: int
     loss: str
     rise: float
-    """The expected end less the expected least, in the units of the loss."""
+    """The end of these repeats' mean less its least, but for scatter, in the units of the loss."""
+    left: float
+    """By which share of itself the expected end would still fall in the epochs that were planned."""
 
 
 def drawn(truth: str, repeats: int, rng: np.random.Generator) -> Known:
@@ -84,9 +87,15 @@ def drawn(truth: str, repeats: int, rng: np.random.Generator) -> Known:
     scale = effect(0.03 if kind in ("underfitting", "noise") else rng.uniform(0.03, 0.2))
     paces = effect(0.15)
     fall = np.exp(-t / (speed * paces))
+    if kind == "slowly improving":
+        power, floor = rng.uniform(0.45, 1.5), 1e-3 * level
+        fall, least = (1 + t / (epochs * rng.uniform(0.01, 0.05) * paces)) ** -power, floor
     validation = scale * (least * factor + (start - least) * fall)
+    expected = validation.copy()
     if kind in ("underfitting", "still improving"):
         training = validation - 0.01 * level
+    elif kind == "slowly improving":
+        training = 0.9 * validation
     elif kind == "noise" and factor.max() == 1:
         training = level * (0.97 + 0.2 * np.exp(-t / speed)) * np.ones(shape)
     else:
@@ -109,7 +118,10 @@ def drawn(truth: str, repeats: int, rng: np.random.Generator) -> Known:
     repeat, at = np.nonzero(keep)
     columns = {"train.loss": training[keep], "validation.loss": validation[keep]}
     curves = Curves(repeat, at, at * 10, at * 100, at * 0.01, columns)
-    return Known(truth, curves, known, samples, 4 * samples, loss, rise * least)
+    after = np.minimum.accumulate(expected[:, ::-1], axis=1)[:, ::-1]
+    last, mean = (np.arange(repeats), ends - 1), expected.mean(axis=0)
+    left = 1 - float(after[last].mean() / expected[last].mean())
+    return Known(truth, curves, known, samples, 4 * samples, loss, float(mean[-1] - mean.min()), left)
 
 
 def _correlated(rng: np.random.Generator, shape: tuple[int, int], sd: float) -> Floats:

@@ -28,7 +28,8 @@ from epochal.run import BrokenUpdate, Fitted, History, Outcome, Run, Scores
 from epochal.run.concerns import concerns_of
 from epochal.run.overlap import hashes_of
 from epochal.run.threshold import decide
-from epochal.scoring import forecasts_of, gains_of, scores_of
+from epochal.scoring import effective_samples, forecasts_of, gains_of, scores_of
+from epochal.stopping.rules import waited
 
 __all__ = ["LaneResult", "conclude", "fitted_of"]
 
@@ -165,13 +166,23 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         baseline=baseline | _training_baseline(prepared, repeats) if baseline else None,
         validation_samples=prepared.part_size("validation"),
         training_samples=data["sizes"]["train"],
-        monitor="validation.loss" if "validation" in prepared.spec.parts else prepared.spec.monitor,
+        monitor="validation.loss",
         chosen_by=prepared.spec.monitor,
-        stopped_early=2 * sum(_ruled(result) for result in results) >= len(repeats),
+        stopped_early=2 * sum(_waited(result) for result in results) >= len(repeats),
         settings=settings
         | ({"loss": "one of its own"} if callable(prepared.settings.loss) else {})
-        | {"unscaled": _unscaled(prepared)},
-        concerns=concerns_of(data["notes"], forecasts, confusions, prepared.task.classes),
+        | {"unscaled": _unscaled(prepared), "ended_by": _ended_by(prepared, found)},
+        same_samples=prepared.shared or prepared.validation is not None,
+        effective_samples=effective_samples(prepared, repeats)
+        if "validation" in prepared.spec.parts
+        else None,
+        concerns=concerns_of(
+            data["notes"],
+            forecasts,
+            confusions,
+            prepared.task.classes,
+            prepared.settings.class_weight is not None,
+        ),
     )
     return Run(
         plan=prepared.plan,
@@ -217,9 +228,16 @@ def _begun(results: list[LaneResult]) -> list[LaneResult]:
     return [result for result in results if result.update] or results
 
 
-def _ruled(result: LaneResult) -> int:
-    """How many repeats of a lane a stopping rule ended."""
-    return int((np.asarray(result.state.status) == RULE).sum())
+def _waited(result: LaneResult) -> int:
+    """How many repeats of a lane a rule ended that waits for the validation loss to stop improving."""
+    ended = np.flatnonzero(np.asarray(result.state.status) == RULE)
+    return sum(waited(result.spec.rule, result.of_repeat(int(row)).rule) for row in ended)
+
+
+def _ended_by(prepared: Prepared, outcomes: Sequence[Outcome]) -> str:
+    """What ended most repeats before the planned epochs, in words; empty if nothing did."""
+    early = [one.stopped for one in outcomes if one.epochs < float(prepared.plan.epochs)]
+    return early[0] if 2 * len(early) >= len(outcomes) and early else ""
 
 
 def _parts(chosen: Split, samples: int) -> NDArray[np.uint8]:

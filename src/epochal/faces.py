@@ -21,6 +21,7 @@ _TAKE_WORDS = _LISTS | {
     "model",
     "target",
     "batch-size",
+    "class-weight",
     "time-zone",
     "groups-from",
 }

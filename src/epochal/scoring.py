@@ -36,7 +36,15 @@ from epochal.run.overlap import hashes_of
 from epochal.run.per_class import label_confusion
 from epochal.waiting import interruptible
 
-__all__ = ["added_by_blocks", "blocks_of_part", "evaluated_as", "forecasts_of", "gains_of", "scores_of"]
+__all__ = [
+    "added_by_blocks",
+    "blocks_of_part",
+    "effective_samples",
+    "evaluated_as",
+    "forecasts_of",
+    "gains_of",
+    "scores_of",
+]
 
 _MOST_KEPT = 2**22
 """Probabilities of several classes that are kept of one part of the samples, over all repeats (32 MB)."""
@@ -85,13 +93,34 @@ def gains_of(prepared: Prepared, states: Sequence[Repeat]) -> dict[str, NDArray[
 def blocks_of_part(prepared: Prepared, name: str) -> NDArray[np.int64]:
     """The block of each sample of a data set: groups, copies and stretches of time stay together."""
     dataset, own = prepared.data_of(name), prepared.data_of(name) is not prepared.dataset
-    everyone = np.arange(dataset.samples)
     if dataset.timeline is not None or (prepared.settings.split == "chronological" and not own):
-        return blocks_of(everyone, ordered=True)
+        return blocks_of(np.arange(dataset.samples), ordered=True)
+    return blocks_of(_units(prepared, name))
+
+
+def _units(prepared: Prepared, name: str) -> NDArray[Any]:
+    """What belongs together among the samples of a data set: its group, or its copies."""
+    dataset = prepared.data_of(name)
     if dataset.groups is not None:
-        return blocks_of(dataset.groups)
+        return dataset.groups
     hashes = hashes_of(dataset)
-    return blocks_of(hashes if len(hashes) else everyone)
+    return hashes if len(hashes) else np.arange(dataset.samples)
+
+
+def effective_samples(prepared: Prepared, repeats: Sequence[int]) -> float:
+    """How many independent validation samples carry as much evidence as there is, the least of the repeats.
+
+    Kish's (1965, Survey Sampling, section 11.7): the square of the sum of the weights over the sum of their
+    squares, where copies, and samples of one group, count as one with their weights added.
+    """
+    units = _units(prepared, "validation")
+    found = []
+    for repeat in repeats:
+        _, of = np.unique(units[prepared.numbers(repeat, "validation")], return_inverse=True)
+        weights = prepared.labels(repeat, "validation")[1]
+        sums = np.bincount(of, None if weights is None else weights.astype(np.float64))
+        found.append(float(sums.sum() ** 2 / np.square(sums).sum()) if sums.any() else 1.0)
+    return min(found)
 
 
 def scores_of(

@@ -195,7 +195,8 @@ def test_all_nan_validation_and_no_baseline() -> None:
     blank = dict(curves.columns) | {"validation.loss": np.full(len(curves), np.nan)}
     none = Curves(curves.repeat, curves.epoch, curves.update, curves.samples, curves.seconds, blank)
     assert judged(none).kind == "not judged"
-    assert judged(curves, baseline=None).kind == "good fit"
+    unknown = judged(curves, baseline=None)
+    assert unknown.kind == "leveled off" and "No baseline is known" in unknown.sentence
 
 
 def test_repeats_that_stopped_early() -> None:
@@ -251,11 +252,14 @@ def test_what_decided_about_the_parameters_is_not_claimed_to_come_from_before() 
     assert "where train.loss was best" in later.sentence
 
 
-def test_repeats_that_a_rule_ended_are_not_advised_to_train_longer() -> None:
+def test_repeats_that_a_rule_ended_are_not_told_of_more_epochs() -> None:
     curves = case("still improving", 6)
-    assert judged(curves).kind == "still improving"
+    assert "--epochs" in judged(curves).remedy
     stopped = judged(curves, stopped_early=True)
-    assert stopped.kind != "still improving" and "Train longer" not in stopped.remedy
+    assert stopped.kind == "still improving" and "a rule ended training" in stopped.sentence
+    assert "--epochs" not in stopped.remedy and "--patience" in stopped.remedy
+    spent = judged(curves, settings={"ended_by": "the budget of 400 updates is spent"})
+    assert "--epochs" not in spent.remedy and "budget of 400 updates" in spent.remedy
 
 
 def test_the_first_descent_of_a_short_curve_is_no_improvement_at_its_end() -> None:

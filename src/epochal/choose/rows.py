@@ -26,6 +26,7 @@ from epochal.choose.timing import TimingCurve
 from epochal.choose.trial import Trial
 from epochal.choose.words import answer, called, repeats_of, too_few
 from epochal.curves import Curves, summarize
+from epochal.curves.statistics import t_factor
 from epochal.describe import conditions, describe_data, describe_settings
 from epochal.directions import higher_is_better, label_of
 from epochal.errors import Refusal
@@ -108,6 +109,7 @@ def concluded(found: Measured, folder: Path | None, seconds: float) -> Compariso
         best=outcome.best,
         tied=outcome.tied,
         margin=outcome.margin,
+        unbeaten=_unbeaten(found, values[outcome.best]),
         target=target,
         target_words=target_words,
         hyperbola=hyperbola,
@@ -212,6 +214,23 @@ def _targets(found: Measured, values: Mapping[str, Sequence[float]]) -> tuple[di
     if any(math.isnan(value) for value in constant.values()):
         words = f"in each repeat within {SHARE:.0%}".replace("%", " %") + " of the best value of any setting"
     return targets(reached, constant, SHARE, higher_is_better(found.column)), words if reached else ""
+
+
+def _unbeaten(found: Measured, values: Sequence[float]) -> float | None:
+    """What a constant prediction reaches, if the best setting is not shown to be better.
+
+    By Student's t over the repeats; where they split the samples at random, with the correction of Nadeau
+    and Bengio (2003) for the samples that they share.
+    """
+    base, sign = found.bench.base, 1.0 if higher_is_better(found.column) else -1.0
+    constant = [baseline(found.bench, repeat) for repeat in range(len(values))]
+    gains = sign * (np.asarray(values) - np.asarray(constant))
+    gains = gains[np.isfinite(gains)]
+    if gains.size < FEWEST:
+        return None
+    overlap = 0.0 if base.shared else base.part_size("validation") / base.part_size("train")
+    shown = gains.mean() > t_factor(gains.size, overlap=overlap) * gains.std(ddof=1)
+    return None if shown else float(np.nanmean(constant))
 
 
 def _hyperbola(rows: Sequence[Row], reached: Mapping[str, Sequence[Reached]]) -> tuple[Hyperbola | None, str]:

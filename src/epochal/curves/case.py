@@ -25,8 +25,10 @@ __all__ = [
     "GAP",
     "JUMP",
     "LEARNED",
+    "LEVEL",
     "RISE",
     "Case",
+    "percent",
 ]
 
 Floats = NDArray[np.float64]
@@ -38,10 +40,12 @@ RISE = 0.02  # of the baseline loss: a rise of the validation loss that is worth
 LEARNED = 0.05  # of what was learned, the baseline less the least validation loss: likewise
 ABOVE_LEAST = 1.2  # times the least validation loss: an end above it is never called a good fit
 FALL = 0.01  # of the baseline loss, over the last fifth of the run: a fall that is worth waiting for
+LEVEL = 0.20  # of the least loss: what is level rises by no more, nor would it fall in twice the epochs
 EXPLAINED = 0.20  # of the baseline loss: a training loss that explains less has learned little
 GAP = 0.05  # of the baseline loss: a smaller gap between validation and training is no gap
 JUMP = 0.10  # of the baseline loss, within one evaluation: a jump of the training loss
 COLLAPSE = 0.50  # of the baseline loss, within one evaluation: a collapse
+_POWERS = {"squared_error": 0.5, "huber": 0.5, "absolute_error": 1.0}  # of a likelihood, by loss
 _OVERLAP = 0.25  # validation to training samples, where the training samples are not known
 
 
@@ -57,6 +61,8 @@ class Case:
     yardstick: float  # a loss worth 100 %
     baseline: dict[str, Floats]
     samples: int
+    effective: float  # independent samples that carry as much evidence
+    shared: bool  # whether all repeats are validated on the same samples
     overlap: float
     settings: Mapping[str, Any]
     window: int
@@ -71,10 +77,13 @@ class Case:
         training_samples: int | None,
         monitor: str,
         settings: Mapping[str, Any],
+        effective: float | None = None,
+        shared: bool = False,
     ) -> Case:
         """The case that `judge` is asked about."""
         monitored = None
-        if monitor in curves.columns and np.isfinite(curves.columns[monitor]).any():
+        held_out = not monitor.startswith("train.")
+        if held_out and monitor in curves.columns and np.isfinite(curves.columns[monitor]).any():
             monitored = curves.values(monitor)[1]
             monitored = -monitored if higher_is_better(monitor) else monitored
         training, epochs = None, np.empty(0)
@@ -91,7 +100,9 @@ class Case:
         }
         yardstick = _yardstick(known.get(monitor), monitored, training)
         points = epochs.size
-        overlap = samples / training_samples if training_samples else _OVERLAP
+        # Repeats that share the held-out samples differ by seeds alone: what those samples may hide is
+        # asked of their number (`nats`).
+        overlap = 0.0 if shared else samples / training_samples if training_samples else _OVERLAP
         window = max(1, min(max(3, points // 20), points // 3))
         return cls(
             curves,
@@ -102,6 +113,8 @@ class Case:
             yardstick,
             known,
             samples,
+            samples if effective is None else effective,
+            shared,
             overlap,
             settings,
             window,
@@ -161,37 +174,63 @@ class Case:
         """The log likelihood ratio of two predictors on the validation samples, from their mean losses.
 
         For a log loss it is samples · (worse - better), exactly; for a squared loss, with normal errors,
-        samples / 2 · log(worse / better). If the worse predictor were the true one, a ratio of 20 would have
-        a probability of at most 1/20 (Markov's inequality), whatever the spread of single losses.
+        samples / 2 · log(worse / better), and for a Huber loss no less; for an absolute one, with Laplace's,
+        samples · log(worse / better). If the worse predictor were the true one, a ratio of 20 would have
+        a probability of at most 1/20 (Markov's inequality), whatever the spread of single losses. Samples are
+        the effective ones: copies, and weights that few samples carry, are no evidence.
         """
-        if not self.samples:
+        if not self.effective:
             return math.inf if worse > better else -math.inf
         if self.flipped:  # an accuracy or the like: a normal approximation of the difference of two shares
             share = min(max(-(worse + better) / 2, 0.0), 1.0)
-            variance = max(2 * share * (1 - share), 1e-3) / self.samples
+            variance = max(2 * share * (1 - share), 1e-3) / self.effective
             return math.copysign((worse - better) ** 2 / (2 * variance), worse - better)
         if self.loss == "log_loss":
-            return self.samples * (worse - better)
-        if self.loss != "squared_error":  # no likelihood belongs to it, and none is claimed
+            return self.effective * (worse - better)
+        if self.loss not in _POWERS:  # no likelihood belongs to it, and none is claimed
             return -math.inf
         if min(worse, better) <= 0:
             return math.inf if worse > better else -math.inf
-        return self.samples / 2 * math.log(worse / better)
+        return self.effective * _POWERS[self.loss] * math.log(worse / better)
 
     def rise_of(self, nats: float, least: float) -> float:
         """The rise above a loss that has this log likelihood ratio: the inverse of `nats`."""
-        if not self.samples:
+        if not self.effective:
             return 0.0
         if self.flipped:
             share = min(max(-least, 0.0), 1.0)
-            return math.sqrt(2 * nats * max(2 * share * (1 - share), 1e-3) / self.samples)
+            return math.sqrt(2 * nats * max(2 * share * (1 - share), 1e-3) / self.effective)
         if self.loss == "log_loss":
-            return nats / self.samples
-        return (
-            least * math.expm1(min(2 * nats / self.samples, 50.0))
-            if self.loss == "squared_error"
-            else math.inf
-        )
+            return nats / self.effective
+        if self.loss not in _POWERS:
+            return math.inf
+        return least * math.expm1(min(nats / self.effective / _POWERS[self.loss], 50.0))
+
+    @property
+    def known_likelihood(self) -> bool:
+        """Whether losses of samples are evidence by themselves (`nats`)."""
+        return self.flipped or self.loss == "log_loss" or self.loss in _POWERS
+
+    def limit(self, least: float) -> float:
+        """How far a level curve may rise: a fifth of its least, or, of scores, of what was learned."""
+        if not self.flipped and least > 0:
+            return LEVEL * least
+        level = self.baseline.get(self.name)
+        if level is None:
+            return RISE * self.yardstick
+        return LEVEL * abs(float(np.mean(level)) - (-least if self.flipped else least))
+
+    def in_words(self, change: float, least: float) -> str:
+        """A change of the loss from its least, in the unit and as a share of what sentences speak of.
+
+        Of squared errors that is the typical error: a tenth of it where the loss changes by a fifth.
+        """
+        if self.flipped or least <= 0:
+            return digits(abs(change))
+        share, level = change / least, least
+        if self.shown != self.name:
+            share, level = math.sqrt(max(0.0, 1 + share)) - 1, self.shown_at_best()
+        return f"{digits(abs(share) * level)} ({percent(abs(share))})"
 
     @property
     def loss(self) -> str:
@@ -200,35 +239,35 @@ class Case:
         return str(self.settings.get("loss") or ("log_loss" if usual else "squared_error"))
 
     @property
-    def told(self) -> str:
+    def shown(self) -> str:
         """The curve that sentences speak of: of squared errors the typical error, in units of the target."""
         error = self.name.replace(".loss", ".rmse")
         known = error in self.curves.columns and np.isfinite(self.curves.columns[error]).any()
         return error if known and self.name.endswith(".loss") and self.loss == "squared_error" else self.name
 
     @property
-    def told_as(self) -> str:
+    def shown_as(self) -> str:
         """That curve in words."""
         typical = f"typical {self.name.partition('.')[0]} error (RMSE)"
-        return label_of(self.told) if self.told == self.name else typical
+        return label_of(self.shown) if self.shown == self.name else typical
 
     @property
-    def told_baseline(self) -> str:
+    def baseline_in_words(self) -> str:
         """What the baseline reaches there, in parentheses; empty where it is not known."""
-        level = self.baseline.get(self.told)
+        level = self.baseline.get(self.shown)
         return "" if level is None else f" ({self.always} gives {digits(float(np.mean(level)))})"
 
-    def told_at_best(self) -> float:
-        """The mean over repeats of the told curve at the best evaluation of each."""
+    def shown_at_best(self) -> float:
+        """The mean over repeats of the shown curve at the best evaluation of each."""
         best = self.curves.best(self.name)
-        updates, array = self.curves.values(self.told, "updates")
+        updates, array = self.curves.values(self.shown, "updates")
         at = np.searchsorted(updates, best.update[best.update >= 0])
         values = array[best.update >= 0][np.arange(at.size), at]
         return float(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else math.nan
 
-    def told_at_end(self) -> tuple[float, float]:
-        """Where the mean of the told curve ends, and its value there: what a picture shows."""
-        mean = self.curves.summary(self.told).mean
+    def shown_at_end(self) -> tuple[float, float]:
+        """Where the mean of the shown curve ends, and its value there: what a picture shows."""
+        mean = self.curves.summary(self.shown).mean
         last = int(np.flatnonzero(np.isfinite(mean))[-1])
         return float(self.epochs[last]), float(mean[last])
 
@@ -314,6 +353,15 @@ class Case:
         if level is not None:
             found["baseline"] = plain(float(level.mean()))
         return found
+
+
+def percent(share: float) -> str:
+    """A share in two digits.
+
+    >>> percent(0.0731), percent(1.2), percent(0.0004)
+    ('7.3%', '120%', '0.04%')
+    """
+    return f"{share:.0%}" if share >= 0.1 else f"{100 * share:.2g}%"
 
 
 def _yardstick(level: Floats | None, monitored: Floats | None, training: Floats | None) -> float:

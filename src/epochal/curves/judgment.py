@@ -19,13 +19,16 @@ KINDS = (
     "good fit",
     "stopped in time",
     "leveled off",
+    "undecided",
     "still improving",
+    "probably still improving",
     "unstable",
     "probably unstable",
     "no detectable difference from chance",
     "not judged",
 )
-"""Every kind of verdict. "leveled off" is flat to the eye, and a rise that matters could have gone unseen."""
+"""Every kind of verdict. "undecided" is flat to the eye, and a rise or fall that matters is not ruled out;
+"leveled off" rules it out, and yet the run is not good: a concern, or no known baseline."""
 
 GOOD = ("good fit", "stopped in time")
 """Kinds that reassure."""
@@ -35,20 +38,22 @@ _LABELS = {
     "best_value": "validation loss at the best epochs",
     "fair_best_value": "the same, each epoch chosen on the other repeats",
     "gain_at_least": "gain over the baseline, lower 95 % bound",
-    "gain_that_would_be_seen": "gain that would have been seen",
+    "gain_at_most": "largest gain that is not ruled out",
     "lowest_epoch": "epoch where the smoothed mean is lowest",
     "value_there": "smoothed loss there",
     "value_at_the_end": "smoothed loss at the end",
     "rise_to_the_end": "rise between them",
     "end_over_least": "end of the mean, times its least",
     "rise_worth_a_word": "smallest rise that counts",
-    "rise_that_would_be_seen": "rise that would have been seen",
+    "rise_at_most": "largest rise that is not ruled out",
+    "rise_that_was_taken_back": "largest rise before that was taken back",
     "rise_by_a_factor_of_at_least": "rise as a factor, lower 95 % bound",
     "rise_at_least": "rise, lower 95 % bound",
     "training_fall_meanwhile": "fall of the training loss meanwhile",
     "fall_over_last_epochs": "fall over the last epochs",
     "fall_at_least": "fall over the last epochs, lower 95 % bound",
     "fall_worth_a_word": "smallest fall that counts",
+    "fall_in_twice_the_epochs_at_most": "largest fall in twice the epochs that is not ruled out",
     "scatter_bound": "what scatter alone can do",
     "log_likelihood_ratio": "evidence of the samples (log likelihood ratio)",
     "log_likelihood_ratio_needed": "evidence that is needed",

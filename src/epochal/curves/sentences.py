@@ -15,22 +15,25 @@ from epochal.curves.case import (
     FEWEST_REPEATS,
     GAP,
     LEARNED,
+    LEVEL,
     RISE,
     Case,
+    percent,
 )
-from epochal.curves.evidence import Chance, Difference
+from epochal.curves.chance import Chance
+from epochal.curves.evidence import Difference
 from epochal.curves.judgment import Verdict, epochs_in_words
 from epochal.curves.smoothing import counted
 from epochal.curves.statistics import digits
 
 __all__ = [
     "say_chance",
-    "say_not_judged",
+    "say_level",
     "say_overfitting",
-    "say_plateau",
     "say_still_improving",
     "say_too_short",
     "say_underfitting",
+    "say_without_validation",
 ]
 
 Floats = NDArray[np.float64]
@@ -42,10 +45,17 @@ _COUNTS = (
 _EXHAUSTED = "The training loss is already {}: more epochs have nothing left to learn from these samples."
 
 
-def say_not_judged(sentence: str, remedy: str) -> Verdict:
-    """Where there is no validation curve."""
+def say_without_validation(case: Case, falling: bool) -> Verdict:
+    """Where nothing was held out: a training loss says nothing about new samples."""
+    sentence = "Not judged: no samples were held out for validation"
+    if case.training is not None:
+        sentence += (
+            f", and the training loss ({digits(case.training_end())} at the end"
+            f"{', still falling' if falling else ''}) does not say what new samples will show"
+        )
     rule = f"A verdict needs a validation curve with at least {FEWEST_EVALUATIONS} evaluations."
-    return Verdict("not judged", sentence, rule, {}, remedy)
+    remedy = "Hold samples back for validation: --validation 0.2."
+    return Verdict("not judged", f"{sentence}.", rule, {}, remedy)
 
 
 def say_too_short(case: Case, chance: Chance | None) -> Verdict:
@@ -80,15 +90,10 @@ def say_chance(case: Case, chance: Chance, rise: Difference) -> Verdict:
         else "No detectable difference from chance"
     )
     sentence = f"{head}: {_near(case, capital=False)}"
-    if math.isfinite(chance.seen):
-        seen = (
-            f"{chance.seen / case.yardstick:.0%} of the baseline"
-            if case.yardstick > 0
-            else digits(chance.seen)
-        )
-        sentence += f" A gain of less than {seen} could have gone unseen."
+    if math.isfinite(chance.most) and chance.most > 0:
+        sentence += f" A gain of up to {_gain(case, chance.most)} is not ruled out."
     if rise.holds or rise.probable:
-        epoch, end = case.told_at_end()
+        epoch, end = case.shown_at_end()
         verb = "fell" if case.flipped else "rose"
         sentence += f" From there it {verb} to {digits(end)} at epoch {epochs_in_words(epoch)}."
     if chance.probable:
@@ -97,7 +102,8 @@ def say_chance(case: Case, chance: Chance, rise: Difference) -> Verdict:
         sentence += f" The training loss did fall ({fall:.0%} below): what was learned does not carry over."
         remedy = (
             "The inputs may say nothing about the target: check the target column and what was left out. "
-            "More samples, or more repeats (--repeats 10), may show a smaller effect."
+            f"More samples{', or more repeats (--repeats 10),' if case.repeats < 10 else ''} may show a "
+            "smaller effect."
         )
     else:
         rate = case.settings.get("learning_rate")
@@ -121,12 +127,12 @@ def say_overfitting(case: Case, rise: Difference, chosen_by: str, stopped: bool)
     """A rise that holds, or one that is probable."""
     verb = "fell" if case.flipped else "rose"
     best = case.curves.best(case.name)
-    epoch, end = case.told_at_end()
+    epoch, end = case.shown_at_end()
     k = epochs_in_words(best.median_epoch)
     moved = (
-        f"the {case.told_as} {verb} from {digits(case.told_at_best())} at the best epoch"
+        f"the {case.shown_as} {verb} from {digits(case.shown_at_best())} at the best epoch"
         f"{'s' if case.repeats > 1 else ''} to {digits(end)} at epoch "
-        f"{epochs_in_words(epoch)}{case.told_baseline}"
+        f"{epochs_in_words(epoch)}{case.baseline_in_words}"
     )
     if rise.holds:
         kind, again = "overfitting", ""
@@ -135,10 +141,8 @@ def say_overfitting(case: Case, rise: Difference, chosen_by: str, stopped: bool)
         )
     else:
         kind = "probably overfitting"
-        sentence = (
-            f"Probably overfitting from around epoch {k} on: {moved}, which scatter could still explain."
-        )
-        again = f"{_more(case, rise.repeats, 'it')} ".lstrip()
+        sentence = f"Probably overfitting from around epoch {k} on: {moved}, {_doubt(case, rise)}."
+        again = "" if rise.swings else f"{_more(case, rise.repeats, 'it')} ".lstrip()
     chosen = case.curves.best(chosen_by) if chosen_by in case.curves.columns else None
     if chosen is not None and chosen.median_epoch <= max(rise.epoch, best.median_epoch) + 0.1 * case.horizon:
         sentence += " Predictions use the weights from the best epoch."
@@ -150,9 +154,8 @@ def say_overfitting(case: Case, rise: Difference, chosen_by: str, stopped: bool)
         f"Overfitting when {rise.how}, and the training loss at fixed parameters fell meanwhile. {_COUNTS} "
     )
     rule += (
-        f"Probably overfitting when that holds at one-sided 80 %, or the mean ends above {ABOVE_LEAST} "
-        f"times its "
-        "least."
+        f"Probably overfitting when that holds at one-sided 80 %, the mean ends above {ABOVE_LEAST} times "
+        "its least, or the loss had already risen by half as much and come back."
     )
     known = best.epoch[np.isfinite(best.epoch)]
     last = max(1, math.ceil(float(known.max())))
@@ -169,26 +172,62 @@ def say_overfitting(case: Case, rise: Difference, chosen_by: str, stopped: bool)
     return Verdict(kind, sentence, rule, case.figures() | rise.figures, remedy)
 
 
-def say_still_improving(case: Case, fall: Difference, chance: Chance | None) -> Verdict:
-    """Falling at the end."""
+def _doubt(case: Case, rise: Difference) -> str:
+    """Why a rise is no more than probable."""
+    if rise.swings:
+        return f"but it had already risen by {case.in_words(rise.swings, rise.level)} and come back"
+    return "which scatter could still explain"
+
+
+def say_still_improving(case: Case, fall: Difference, chance: Chance | None, stopped: bool) -> Verdict:
+    """Falling at the end, or probably."""
     verb = "rising" if case.flipped else "falling"
     yet = "" if chance is None or chance.better else f" It is not yet better than {case.always}."
+    kind = "still improving" if fall.holds else "probably still improving"
+    ended = "a rule ended training" if stopped else "training ended"
+    doubt = "" if fall.holds else ", which scatter could still explain"
     sentence = (
-        f"Still improving: the {case.called} was {verb} when training ended at epoch "
-        f"{epochs_in_words(case.horizon)}, by {fall.size:.3g} over the last {fall.epoch:,.3g} epochs.{yet}"
+        f"{kind.capitalize()}: the {case.shown_as} was {verb} when {ended} at epoch "
+        f"{epochs_in_words(case.horizon)}, by {_fallen(case, fall)} over the last {fall.epoch:,.3g} "
+        f"epochs{doubt}.{yet}"
     )
     rule = (
         f"Still improving when, over the last fifth of the evaluations (10, where that is at most a third), "
-        f"{fall.how}, and the change is more than {fall.figures['fall_worth_a_word']:.3g} ({FALL:.0%} of the "
-        f"baseline, twice that with fewer than {FEWEST_REPEATS} repeats; arbitrary shares). Where it "
-        f"would end "
-        "is not claimed."
+        f"{fall.how}, and the change is more than {fall.figures['fall_worth_a_word']:.3g}: {FALL:.0%} of the "
+        f"baseline (twice that with fewer than {FEWEST_REPEATS} repeats), or the pace that would lower the "
+        f"loss by a fifth in twice the epochs, whichever is smaller (arbitrary shares). Probably, when that "
+        f"holds at one-sided 80 %. Where it would end is not claimed."
     )
-    remedy = f"Train longer: --epochs {max(1, round(2 * case.horizon))}."
+    ended_by = case.settings.get("ended_by")
     if case.exhausted:
         remedy = _EXHAUSTED.format(digits(case.training_end()))
+    elif stopped:
+        remedy = (
+            "Let the rule wait longer (a larger --patience, a smaller change that counts), or leave it out."
+        )
+    elif ended_by:
+        remedy = f"Train longer; this time {ended_by}."
+    else:
+        remedy = f"Train longer: --epochs {max(1, round(2 * case.horizon))}."
     figures = case.figures() | fall.figures | (chance.figures if chance else {})
-    return Verdict("still improving", sentence, rule, figures, remedy)
+    return Verdict(kind, sentence, rule, figures, remedy)
+
+
+def _fallen(case: Case, fall: Difference) -> str:
+    """How far it fell over the last epochs, as a share of where it was, in the unit sentences speak of."""
+    before = fall.level + fall.size
+    if case.flipped or fall.level <= 0:
+        return f"{fall.size:.3g}"
+    share = fall.size / before
+    return percent(1 - math.sqrt(1 - share) if case.shown != case.name else share)
+
+
+def _gain(case: Case, gain: float) -> str:
+    """A gain over the baseline, as a share of it in the unit that sentences speak of."""
+    share = gain / case.yardstick
+    if case.shown != case.name:
+        share = 1 - math.sqrt(max(0.0, 1 - share))
+    return f"{percent(share)} of the baseline"
 
 
 def say_underfitting(case: Case, explained: float, sure: bool, figures: dict[str, object]) -> Verdict:
@@ -216,81 +255,121 @@ def say_underfitting(case: Case, explained: float, sure: bool, figures: dict[str
     return Verdict("underfitting" if sure else "probably underfitting", sentence, rule, figures, remedy)
 
 
-def say_plateau(
+def say_level(
     case: Case,
     rise: Difference,
-    fall: Difference | None,
+    fall: Difference,
     stopped: bool,
     figures: dict[str, object],
+    *,
+    level: bool,
     good: bool,
+    known: bool,
 ) -> Verdict:
-    """Leveled off without a sign of overfitting; good where a rise that matters would have been seen.
+    """No sign of a rise or a fall that matters: ruled out, or undecided.
 
-    `fall` is one at the end that is probable.
+    Args:
+        case: what is judged.
+        rise: from the least to the end.
+        fall: at the end.
+        stopped: whether a rule ended training.
+        figures: those of the verdict.
+        level: whether both are ruled out.
+        good: whether nothing else speaks against it.
+        known: whether the baseline is known, and beaten.
     """
-    verb = "fall" if case.flipped else "rise"
-    relative = rise.seen / abs(rise.figures["value_there"] or math.inf)
-    share = "" if case.flipped or relative < 0.005 else f", {relative:.0%} of its least,"
-    unseen = (
-        f"a {verb} of less than {digits(rise.seen)}{share} could have gone unseen"
-        if math.isfinite(rise.seen)
-        else f"whether it began to {verb} can't be told from {counted(case.repeats, 'repeat')}"
-    )
     within = f"within {epochs_in_words(case.horizon)} epochs"
     saving = _patience(case)
     tip = f"To spend less time: {saving}." if saving else ""
-    late = case.curves.best(case.name).median_epoch >= 0.95 * case.horizon
-    explained = case.training_share()
-    little = ""
-    if not good and explained is not None and explained < EXPLAINED:
-        little = (
-            f" The training loss is only {max(explained, 0.0):.0%} below its baseline: little was learned."
-        )
-    if stopped and not late:
+    room = _room(case, rise, fall)
+    if not level:
+        kind = "undecided"
+        shows = f"the {case.shown_as} shows no sign of overfitting, but"
+        shows = "a rule ended training, and" if stopped else shows
+        sentence = f"Undecided: {shows} {room}. "
+        tip = _tell(case, rise, fall, stopped)
+    elif stopped:
         kind = "stopped in time" if good else "leveled off"
-        aside = "" if good else f" No sign of overfitting before, but {unseen}."
-        sentence = (
-            f"{kind[0].upper()}{kind[1:]}: a rule ended training when the {case.called} no longer improved. "
-            f"{_near(case)}{aside} Predictions use the weights from the best epoch."
-        )
+        sentence = f"{kind.capitalize()}: a rule ended training when the {case.shown_as} was level ({room}). "
         tip = "What a longer training would have done is not known."
-    elif good:
-        kind = "good fit"
-        sentence = (
-            f"Good fit: the {case.called} leveled off {within}, with no sign of overfitting ({unseen}). "
-        )
-        sentence += _near(case)
     else:
-        kind = "leveled off"
+        kind = "good fit" if good else "leveled off"
         sentence = (
-            f"Leveled off: the {case.called} leveled off {within}. No sign of overfitting, but {unseen}. "
+            f"{kind.capitalize()}: the {case.shown_as} leveled off {within}, with no sign of overfitting "
+            f"({room}). "
         )
-        sentence += _near(case)
-        tip = f"{_more(case, rise.repeats, 'a smaller one')} {tip}".strip()
-    if fall is not None:
-        sentence += (
-            f" Perhaps it was still {'rising' if case.flipped else 'falling'} (by {digits(fall.size)} over "
-            f"the last {fall.epoch:,.3g} epochs, which scatter could explain): --epochs "
-            f"{max(1, round(2 * case.horizon))} would tell."
-        )
-    sentence += little
-    if late and not stopped and fall is None:
-        sentence += " The best epoch is among the last, so a few more may lower it a little."
+    if not known:
+        sentence += "No baseline is known for this loss, so whether anything was learned can't be said. "
+    elif level and case.above_own > ABOVE_LEAST:
+        sentence += f"Single repeats end at {case.above_own:.2g} times their least: evaluations scatter. "
+    sentence += _near(case)
+    explained = case.training_share()
+    if explained is not None and explained < EXPLAINED:
+        share = f"{max(explained, 0.0):.0%}"
+        sentence += f" The training loss is only {share} below its baseline: little was learned."
+    if stopped:
+        sentence += " Predictions use the weights from the best epoch."
+    up, down = f"{LEVEL:.0%} of the least loss", f"{LEVEL:.0%}"
+    if case.shown != case.name:
+        up += f" ({percent(math.sqrt(1 + LEVEL) - 1)} of the typical error)"
+        down += f" ({percent(1 - math.sqrt(1 - LEVEL))})"
     rule = (
-        f"Good fit when the {case.called} beats the baseline (where that is known), ends at most "
-        f"{ABOVE_LEAST} times above its least, shows no fall at the end (of more than {FALL:.0%} of the "
-        f"baseline) and no rise from its minimum: {rise.how}; and the training loss is at least "
-        f"{EXPLAINED:.0%} below its baseline. {_COUNTS} Leveled off where a rise of a fifth of the least "
-        "loss could have gone unseen, or little was learned. Nothing is said about epochs beyond these."
+        f"Good fit when the {case.called} beats a known baseline, ends at most {ABOVE_LEAST} times above its "
+        f"least, and one-sided 95 % bounds rule out a rise by more than {up} and a fall by more than {down} "
+        f"in twice the epochs at the pace of the last third; undecided where they don't. {_COUNTS} Leveled "
+        f"off where they do, but no baseline is known, the training loss is less than {EXPLAINED:.0%} below "
+        f"its own, or something else is the matter. Nothing is said about epochs beyond these."
     )
     return Verdict(kind, sentence, rule, figures, tip)
+
+
+def _room(case: Case, rise: Difference, fall: Difference) -> str:
+    """What the repeats leave room for, after a rise that is sure and small."""
+    up, down = ("fall", "rise") if case.flipped else ("rise", "fall")
+    some = counted(case.repeats, "repeat")
+    leave = "leaves" if case.repeats == 1 else "leave"
+    said = ""
+    if rise.sure and rise.size > 0:
+        verb = "fell" if case.flipped else "rose"
+        said = f"it {verb} by {case.in_words(rise.size, rise.level)}, which is small; "
+    elif fall.sure and fall.size > 0:
+        verb = "rose" if case.flipped else "fell"
+        said = f"it {verb} by {_fallen(case, fall)} over the last {fall.epoch:,.3g} epochs, which is small; "
+    if not math.isfinite(rise.most):
+        first = f"a {up} of any size"
+    else:
+        first = f"a {up} of up to {case.in_words(abs(max(rise.most, 0.0)), rise.level)}"
+    if rise.swings > rise.limit:
+        first = f"swings of {case.in_words(rise.swings, rise.level)}, and {first}"
+    if not math.isfinite(fall.most):
+        second = f"a {down} of any size"
+    elif case.flipped or fall.level <= 0:
+        second = f"a {down} of up to {digits(abs(max(fall.most, 0.0)))} in twice the epochs at this pace"
+    else:
+        share = min(max(fall.most / fall.level, 0.0), 1.0)
+        share = 1 - math.sqrt(1 - share) if case.shown != case.name else share
+        second = f"a {down} of up to {percent(share)} in twice the epochs at this pace"
+    return f"{said}{some} {leave} room for {first}, and for {second}"
+
+
+def _tell(case: Case, rise: Difference, fall: Difference, stopped: bool) -> str:
+    """What would decide: repeats for a rise, epochs for a fall."""
+    found = []
+    if not rise.bounded:
+        found.append(_more(case, rise.bounding, "a smaller rise"))
+    if not fall.bounded:
+        longer, ended_by = f"--epochs {max(1, round(2 * case.horizon))}", case.settings.get("ended_by")
+        if stopped or ended_by:
+            longer = "a larger --patience" if stopped else f"this time {ended_by}"
+        found.append(f"A longer training would show whether it goes on falling ({longer}).")
+    return " ".join(filter(None, found))
 
 
 def _near(case: Case, *, capital: bool = True) -> str:
     """Where the curve was best, and its value there: those of the table of results."""
     best = epochs_in_words(case.curves.best(case.name).median_epoch)
     where = f"epoch {best}" if case.repeats == 1 else f"the best epochs (median {best})"
-    words = f"at {where}, the {case.told_as} is {digits(case.told_at_best())}{case.told_baseline}."
+    words = f"at {where}, the {case.shown_as} is {digits(case.shown_at_best())}{case.baseline_in_words}."
     return words[0].upper() + words[1:] if capital else words
 
 
@@ -298,9 +377,11 @@ def _more(case: Case, repeats: int | None, what: str) -> str:
     """How many repeats would tell, or that samples would; of few repeats the verdict itself says so."""
     if case.repeats < FEWEST_REPEATS:
         return ""
-    if repeats is not None and repeats > case.repeats:
-        return f"About {repeats} repeats would tell {what} (--repeats {repeats})."
-    return f"More repeats of this table would hardly tell {what}; more validation samples would."
+    if repeats is None:
+        return f"More repeats of this table would hardly tell {what}; more validation samples would."
+    return (
+        f"About {repeats} repeats would tell {what} (--repeats {repeats})." if repeats > case.repeats else ""
+    )
 
 
 def _patience(case: Case) -> str:

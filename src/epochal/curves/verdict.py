@@ -9,26 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from epochal.curves.case import (
-    ABOVE_LEAST,
-    EXPLAINED,
-    FEWEST_EVALUATIONS,
-    FEWEST_REPEATS,
-    GAP,
-    RISE,
-    Case,
-)
-from epochal.curves.evidence import Chance, Difference, beats_chance, falling_to_the_end, risen
+from epochal.curves.case import ABOVE_LEAST, EXPLAINED, FEWEST_EVALUATIONS, FEWEST_REPEATS, GAP, Case
+from epochal.curves.chance import Chance, beats_chance
+from epochal.curves.evidence import Difference, risen
+from epochal.curves.falling import falling_to_the_end
 from epochal.curves.judgment import Verdict
 from epochal.curves.record import Curves
 from epochal.curves.sentences import (
     say_chance,
-    say_not_judged,
+    say_level,
     say_overfitting,
-    say_plateau,
     say_still_improving,
     say_too_short,
     say_underfitting,
+    say_without_validation,
 )
 from epochal.curves.smoothing import counted, plain
 from epochal.curves.stability import say_end_above, unstable
@@ -49,6 +43,8 @@ def judge(
     stopped_early: bool = False,
     settings: Mapping[str, Any] | None = None,
     concerns: Sequence[str] = (),
+    same_samples: bool = False,
+    effective_samples: float | None = None,
 ) -> Verdict:
     """Judge a run by its curves, within the epochs that it ran: nothing is claimed beyond them.
 
@@ -59,11 +55,15 @@ def judge(
             Without it, the loss at epoch 0 is the yardstick, and nothing is said about chance.
         validation_samples: how many samples the validation figures rest on, in one repeat.
         training_samples: how many were trained on, for the overlap of random splits.
-        monitor: the curve that is judged.
+        monitor: the curve that is judged; one of training says nothing about new samples, and is not.
         chosen_by: the curve whose best evaluation decided which parameters are kept; `monitor` by default.
-        stopped_early: whether a rule ended the repeats, so that more epochs would change nothing.
-        settings: `epochs`, `learning_rate`, `batch_size`, `loss`, `standardize`: for a remedy in numbers.
+        stopped_early: whether a rule ended the repeats that waits for the validation loss to stop improving.
+        settings: `epochs`, `learning_rate`, `batch_size`, `loss`, `standardize`: for a remedy in numbers;
+            `ended_by`, what ended training before its last epoch.
         concerns: what matters more than the shape of the curve; nothing is called a good fit beside it.
+        same_samples: whether all repeats are validated on the same samples, so that they differ by seeds.
+        effective_samples: how many independent samples carry as much evidence, where some are copies or
+            weights differ (Kish 1965, Survey Sampling); all of them by default.
 
     The checks, in this order; the first that holds is the verdict:
 
@@ -72,20 +72,27 @@ def judge(
     3. no detectable difference from chance: not better than the baseline, and not improving either.
     4. overfitting: the validation loss ended above its minimum while the training loss went on falling.
     5. still improving: the validation loss was falling at the end.
-    6. probably overfitting: a rise that is more likely than not, or an end above 1.2 times the least loss.
-    7. probably unstable: jumps in some repeats, or such an end without a falling training loss.
-    8. underfitting, or probably: flat, without a gap to validation, and little explained.
-    9. stopped in time: a rule ended the repeats after their best epoch.
-    10. good fit: none of these, where a rise of a fifth of the least loss would have been seen and the
-    training loss explains a fifth of its baseline; else leveled off.
+    6. probably overfitting: a rise that is more likely than not, an end above 1.2 times the least loss, or
+    a rise of a curve that swung as far before.
+    7. probably still improving: a fall at the end that is more likely than not.
+    8. probably unstable: jumps in some repeats, or such an end without a falling training loss.
+    9. underfitting, or probably: flat, without a gap to validation, and little explained.
+    10. undecided: none of these, though a rise by a fifth of the least loss is not ruled out, or a fall by
+    as much in twice the epochs.
+    11. good fit, or, where a rule ended the repeats after their best epoch, stopped in time: these are ruled
+    out, the baseline is beaten, and the training loss explains a fifth of its own. Leveled off: likewise,
+    with a concern, without a known baseline, or where little was learned.
 
     With four or more repeats, differences are paired by repeat and tested by a t interval that is widened for
     overlapping random splits (Nadeau & Bengio 2003). The epoch of the minimum is chosen, for each repeat, on
     the other repeats: a minimum over noise is lower than the truth, and this choice is not. With fewer
     repeats, a difference must exceed the curve's own scatter and amount to a likelihood ratio of 20 on
-    the validation samples.
+    the validation samples. With samples that all repeats share, both are asked for.
     """
-    case = Case.of(curves, baseline, validation_samples, training_samples, monitor, settings or {})
+    case = Case.of(
+        curves, baseline, validation_samples, training_samples, monitor, settings or {}, effective_samples,
+        same_samples,
+    )  # fmt: skip
     verdict = _judged(case, chosen_by or monitor, stopped_early, bool(concerns))
     return replace(verdict, concerns=tuple(concerns))
 
@@ -95,10 +102,7 @@ def _judged(case: Case, chosen_by: str, stopped_early: bool, concerned: bool) ->
     if shaken is not None and shaken.kind == "unstable":
         return shaken
     if case.monitored is None:
-        return say_not_judged(
-            f'Not judged: there is no "{case.name}" curve.',
-            "Hold samples back for validation: --validation 0.2.",
-        )
+        return say_without_validation(case, _training_falls(case))
     chance = beats_chance(case)
     if case.evaluations < FEWEST_EVALUATIONS:
         return say_too_short(case, chance)
@@ -107,10 +111,12 @@ def _judged(case: Case, chosen_by: str, stopped_early: bool, concerned: bool) ->
         verdict = say_chance(case, chance, rise)
     elif rise.holds:
         verdict = say_overfitting(case, rise, chosen_by, stopped_early)
-    elif fall.holds and not stopped_early:
-        verdict = say_still_improving(case, fall, chance)
+    elif fall.holds:
+        verdict = say_still_improving(case, fall, chance, stopped_early)
     elif rise.probable and not (stopped_early and case.above_least <= ABOVE_LEAST):  # rules wait for a rise
         verdict = say_overfitting(case, rise, chosen_by, stopped_early)
+    elif fall.probable and not stopped_early:
+        verdict = say_still_improving(case, fall, chance, stopped_early)
     elif shaken is not None:
         verdict = shaken
     elif case.above_least > ABOVE_LEAST:
@@ -132,15 +138,22 @@ def _level(
     if explained is not None and case.training is not None and case.monitored is not None:
         gap = float(case.ends()[1].mean())
         figures |= {"gap_at_the_end": plain(gap), "explained_share_of_training_loss": plain(explained)}
-        flat = not falling_to_the_end(case, case.training).holds
+        flat = falling_to_the_end(case, case.training).bounded
         if case.name in case.baseline and explained < EXPLAINED and abs(gap) < GAP * case.yardstick:
             return say_underfitting(case, explained, flat and _surely_underfit(case), figures)
-    least = abs(rise.figures["value_there"] or 0.0)
-    sensitive = rise.seen <= max((ABOVE_LEAST - 1) * least, RISE * case.yardstick)
+    scattered = case.above_own > ABOVE_LEAST
+    known = chance is not None and chance.better
     learned = explained is None or explained >= EXPLAINED
-    falling = fall.probable and not stopped
-    good = sensitive and learned and not (concerned or falling or case.above_own > ABOVE_LEAST)
-    return say_plateau(case, rise, fall if falling else None, stopped, figures, good)
+    level = rise.bounded and fall.bounded and rise.swings <= rise.limit
+    good = level and known and learned and not concerned and not scattered
+    return say_level(case, rise, fall, stopped, figures, level=level, good=good, known=known)
+
+
+def _training_falls(case: Case) -> bool:
+    """Whether the training loss falls at the end, where there is nothing else to say."""
+    if case.training is None or np.isfinite(case.training).sum(axis=1).max() < FEWEST_EVALUATIONS:
+        return False
+    return falling_to_the_end(case, case.training).holds
 
 
 def _surely_underfit(case: Case) -> bool:

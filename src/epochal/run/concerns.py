@@ -20,6 +20,7 @@ def concerns_of(
     forecasts: Mapping[str, ForecastScores],
     confusion: Mapping[str, NDArray[np.int64]],
     classes: Sequence[str],
+    weighted: bool = False,
 ) -> tuple[str, ...]:
     """Sentences to be said first, the most important first; none where nothing is the matter.
 
@@ -28,8 +29,9 @@ def concerns_of(
         forecasts: by part, of windows of a series.
         confusion: by part, (repeats, true, predicted) counts of classes.
         classes: their names.
+        weighted: whether classes have weights.
 
-    >>> concerns_of((), {}, {"validation": np.array([[[9, 0], [3, 0]]])}, ("no", "yes"))
+    >>> concerns_of((), {}, {"validation": np.array([[[9, 0], [3, 0]]])}, ("no", "yes"), weighted=True)
     ('"yes" is never predicted, though 3 of 12 validation samples are of it.',)
     """
     leaks = [note for note in notes if DETERMINES in note]
@@ -41,7 +43,7 @@ def concerns_of(
         if beaten:
             found.append(f"The forecast does not surely beat {' or '.join(beaten)} on the {part} windows.")
     for part, counts in list(confusion.items())[-1:]:
-        found += _never_predicted(part, counts, classes)
+        found += _never_predicted(part, counts, classes, weighted)
     return tuple(found)
 
 
@@ -50,15 +52,28 @@ def _beats(interval: tuple[float, float] | None, mean: float) -> bool:
     return (mean if interval is None else interval[0]) > 0
 
 
-def _never_predicted(part: str, counts: NDArray[np.int64], classes: Sequence[str]) -> list[str]:
-    true, predicted = counts.sum(axis=(0, 2)), counts.sum(axis=(0, 1))
-    never = [k for k in range(len(classes)) if true[k] and not predicted[k]]
+def _never_predicted(
+    part: str, counts: NDArray[np.int64], classes: Sequence[str], weighted: bool
+) -> list[str]:
+    """Classes that half of the repeats never predict, or more, of those that hold samples of them."""
+    true, predicted = counts.sum(axis=2), counts.sum(axis=1)
+    silent = ((true > 0) & (predicted == 0)).sum(axis=0)
+    never = [k for k in range(len(classes)) if silent[k] and 2 * silent[k] >= (true[:, k] > 0).sum()]
     if not never:
         return []
-    repeats = len(counts)
-    some, all_ = round(true[never].sum() / repeats), round(true.sum() / repeats)
+    repeats, total = len(counts), true.sum(axis=0)
+    some, all_ = round(total[never].sum() / repeats), round(total.sum() / repeats)
     names = ", ".join(f'"{classes[k]}"' for k in never[:_MOST_NAMED])
     more = f" and {len(never) - _MOST_NAMED} more classes" if len(never) > _MOST_NAMED else ""
     verb = "is" if len(never) == 1 else "are"
     it = "it" if len(never) == 1 else "them"
-    return [f"{names}{more} {verb} never predicted, though {some:,} of {all_:,} {part} samples are of {it}."]
+    where = ""
+    if predicted[:, never].any():
+        least = "" if len(never) == 1 else "at least "
+        where = f" in {least}{silent[never].min()} of {repeats} repeats"
+    remedy = "" if weighted else f" --class-weight balanced makes {it} count as much as the others."
+    are = "is" if some == 1 else "are"
+    return [
+        f"{names}{more} {verb} never predicted{where}, though {some:,} of {all_:,} {part} samples {are} of "
+        f"{it}.{remedy}"
+    ]

@@ -30,6 +30,7 @@ __all__ = [
     "Target",
     "all_of",
     "any_of",
+    "waited",
 ]
 
 
@@ -339,6 +340,21 @@ class Joined:
 
     def columns(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(column for rule in self.rules for column in rule.columns()))
+
+
+def waited(rule: Any, state: Any) -> bool:
+    """Whether a rule ended training since the validation loss no longer improved, and for no other reason.
+
+    Not where a target was reached, or where training figures decided.
+    """
+    if isinstance(rule, Joined):
+        fired = [bool(one) for one in state.fired]
+        return any(
+            waited(part, own) for part, own, one in zip(rule.rules, state.states, fired, strict=True) if one
+        )
+    if isinstance(rule, Patience):
+        return rule.monitor.startswith("validation.")
+    return isinstance(rule, GeneralizationLoss | Productivity | RisingStrips)
 
 
 def any_of(*rules: Rule) -> Any:

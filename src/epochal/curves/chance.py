@@ -1,0 +1,164 @@
+"""Is what was learned better than a constant prediction?"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.curves.case import FEWEST_REPEATS, Case
+from epochal.curves.evidence import PROBABLE, repeats_needed
+from epochal.curves.smoothing import (
+    ALPHA,
+    around,
+    carried,
+    mean_over_repeats,
+    noise_bound,
+    normal_quantile,
+    plain,
+    smoothed,
+)
+from epochal.directions import higher_is_better
+
+__all__ = ["Chance", "beats_chance"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Chance:
+    """Whether a run is better than the baseline, with the figures and words for it.
+
+    `probable`: not surely better, and yet probably; `repeats` as in `Difference`; `most` is the largest gain
+    in the monitored curve that is not ruled out.
+    """
+
+    better: bool
+    figures: dict[str, Any]
+    how: str
+    probable: bool = False
+    most: float = math.inf
+    repeats: int | None = None
+
+
+def beats_chance(case: Case) -> Chance | None:
+    """Is the best evaluation better than the baseline? None where no baseline says.
+
+    A second metric with a known baseline may say that it is. Of a loss of one's own, where it does not, the
+    question stays open: what such a loss learns need not be what the metric measures.
+    """
+    curve, level = case.monitored, case.baseline.get(case.name)
+    extra = next(
+        (
+            name
+            for name in case.baseline
+            if name not in (case.name, case.shown, "train.loss") and name in case.curves.columns
+        ),
+        None,
+    )
+    if curve is None or (level is None and extra is None):
+        return None
+    held = carried(np.stack([smoothed(row, case.window) for row in curve]))[0]
+    rows = [r for r in range(len(curve)) if np.isfinite(curve[r]).any()]
+    if level is not None:
+        level = -level if case.flipped else level
+        rows = [r for r in rows if np.isfinite(level[r])]
+    if not rows:
+        return None
+    places = [_best_by_others(case, curve, held, r, len(rows) >= FEWEST_REPEATS) for r in rows]
+    better, figures = _by_metric(case, extra, rows, places)
+    if level is None:
+        how = f"the 95 % interval of {extra}"
+        return Chance(True, figures, how) if better else None
+    reached = np.array([around(curve[r], at, case.window) for r, at in zip(rows, places, strict=True)])
+    return _by_loss(case, curve, held, rows, level[rows], reached, better, figures)
+
+
+def _best_by_others(case: Case, curve: Floats, held: Floats, row: int, paired: bool) -> int:
+    """Where a repeat is looked at: the best evaluation of the others, of which its own scatter is no part."""
+    others = mean_over_repeats(np.delete(held, row, axis=0)) if paired else mean_over_repeats(held)
+    usable = np.isfinite(others) & np.isfinite(curve[row])
+    return int(np.argmin(np.where(usable, others, np.inf)))
+
+
+def _by_loss(
+    case: Case,
+    curve: Floats,
+    held: Floats,
+    rows: list[int],
+    level: Floats,
+    values: Floats,
+    by_metric: bool,
+    figures: dict[str, Any],
+) -> Chance:
+    gain = level - values
+    size = float(gain.mean())
+    reached = float(level.mean() - size)
+    nats = case.nats(float(level.mean()), reached)
+    looked_at = max(2.0, len(case.epochs) / case.window)
+    needed: int | None = None
+    if len(rows) >= FEWEST_REPEATS:
+        low = case.lower_bound(gain, 0.95)
+        asked = math.log((looked_at if case.shared else 2) / ALPHA)
+        by_samples = size > 0 and nats > asked
+        # Samples that all repeats share may favor all of them alike: then both have to say so.
+        better = (low > 0 and (by_samples or not case.known_likelihood)) if case.shared else (
+            low > 0 or by_samples
+        )  # fmt: skip
+        likely = case.lower_bound(gain, PROBABLE) > 0
+        most = -case.lower_bound(-gain)
+        if case.shared and case.known_likelihood:
+            most = max(most, size + case.rise_of(asked, max(reached, 1e-12)))
+        needed = repeats_needed(gain, case.overlap) if likely and not case.shared else None
+        figures = {"gain_at_least": plain(low)} | figures
+        how = (
+            f"the 95 % interval over {len(rows)} repeats, {'and' if case.shared else 'or'} a likelihood "
+            f"ratio on the validation samples"
+        )
+    else:
+        asked = math.log(looked_at / ALPHA)
+        lowest = int(np.nanargmin(mean_over_repeats(held[rows])))
+        bound = noise_bound(mean_over_repeats(curve[rows]), lowest, case.window, looked_at, both=False)
+        better = nats > asked and size > bound
+        likely = nats > math.log(4) and size > bound / 2
+        most = max(size, 0.0) + max(bound, case.rise_of(asked, max(reached, 1e-12)))
+        figures = {"scatter_bound": plain(bound)} | figures
+        how = f"a likelihood ratio on {case.samples:,} validation samples and the scatter of the curve"
+    figures = {
+        "fair_best_value": plain(-reached if case.flipped else reached),
+        "gain_over_baseline": plain(size),
+        "gain_at_most": plain(most),
+        "log_likelihood_ratio": plain(nats),
+        "log_likelihood_ratio_needed": plain(asked),
+    } | figures
+    better = bool(better or by_metric)
+    return Chance(better, figures, how, bool(likely and not better), most, needed)
+
+
+def _by_metric(
+    case: Case, name: str | None, rows: list[int], places: list[int]
+) -> tuple[bool, dict[str, Any]]:
+    """Whether a second metric is surely better than its baseline, and by how much."""
+    if name is None:
+        return False, {}
+    column, sign = case.curves.values(name)[1], 1.0 if higher_is_better(name) else -1.0
+    gain = np.array(
+        [
+            sign * (around(column[r], at, case.window) - case.baseline[name][r])
+            for r, at in zip(rows, places, strict=True)
+        ]
+    )
+    if not np.isfinite(gain).all():
+        return False, {}
+    paired = len(rows) >= FEWEST_REPEATS
+    better = paired and case.lower_bound(gain, 0.95) > 0
+    if (not paired or case.shared) and case.effective:
+        better = False
+        if name.endswith("accuracy"):
+            share = float(np.mean(case.baseline[name]))
+            error = math.sqrt(max(share * (1 - share), 1 / case.effective) / case.effective)
+            better = float(gain.mean()) > normal_quantile(1 - ALPHA / 2) * error
+    return bool(better), {f"{name}_gain_over_baseline": plain(float(gain.mean()))}
