@@ -117,6 +117,7 @@ def comparison(**more: Any) -> Comparison:
         "best": "batch 32",
         "tied": ("batch 32", "batch 8"),
         "margin": 0.004,
+        "unbeaten": None,
         "target": 0.26,
         "target_words": f"90 % of the way {EVIL}",
         "hyperbola": hyperbola(),

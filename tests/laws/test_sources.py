@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 
 import epochal as ep
-from epochal.data import Dataset, Encoder, SampleEncoder, encoder_from_dict, loader_of, registry
+from epochal.data import Dataset, Encoder, SampleEncoder, encoder_from_dict, registry
 from epochal.data.source import Known, Progress, Source, chosen
 from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.table import TableOptions, dataset_of_table
@@ -94,6 +94,13 @@ def test_a_file_that_no_source_knows_is_refused(path: Path) -> None:
         ep.load_data(path)
 
 
+def test_an_encoder_names_the_function_that_reads_its_data() -> None:
+    for source in registry.SOURCES:
+        if source.encoder is not None:
+            reader = "load_data" if source.reader == "load" else source.reader
+            assert source.encoder.loader == f"ep.{reader}"
+
+
 @pytest.mark.usefixtures("registered")
 def test_a_registered_source_is_loaded(path: Path) -> None:
     data = ep.load_data(path, target="kind")
@@ -101,10 +108,7 @@ def test_a_registered_source_is_loaded(path: Path) -> None:
     assert data.recipe is not None and data.recipe.options == {"target": "kind"}
     again = registry.read_again(registry.recipe_from_dict(data.recipe.to_dict()))
     assert again.fingerprint == data.fingerprint and again.recipe == data.recipe
-    assert (
-        encoder_from_dict(data.encoder.to_dict()) == data.encoder
-        and loader_of(data.encoder) == "ep.load_data"
-    )
+    assert encoder_from_dict(data.encoder.to_dict()) == data.encoder and data.loader == "ep.load_data"
     with pytest.raises(Refusal, match="resize, color and skip_bad are about a folder of images"):
         ep.load_data(path, resize=(8, 8))
 

@@ -132,6 +132,7 @@ class Comparison:
     tied        the settings that are not detectably worse than the best, itself included: practically the
                 same, or without a significant difference.
     margin      the smallest difference of the judged column that matters.
+    unbeaten    what a constant prediction reaches, if no setting is shown to be better than that; else None.
     target      the value of the judged column that counts as reached, or None; `target_words` how it was set.
     hyperbola   updates to the target against the batch size, fitted; None with fewer than three sizes.
     critical    95 % interval of its critical batch size, (low, high); None without a fit.
@@ -156,6 +157,7 @@ class Comparison:
     best: str
     tied: tuple[str, ...]
     margin: float
+    unbeaten: float | None
     target: float | None
     target_words: str
     hyperbola: Hyperbola | None
@@ -259,6 +261,7 @@ class Comparison:
             "best": self.best,
             "tied": self.tied,
             "margin": self.margin,
+            "unbeaten": self.unbeaten,
             "target": self.target,
             "target_words": self.target_words,
             "hyperbola": None if self.hyperbola is None else asdict(self.hyperbola),

@@ -18,7 +18,7 @@ from epochal.choose.reached import Reached, first_reached
 from epochal.choose.trial import Trial
 from epochal.common.metric_names import higher_is_better
 from epochal.errors import Refusal
-from epochal.training.result import constant_figures
+from epochal.training.baselines import constant_figures
 
 __all__ = [
     "NEGLIGIBLE",
@@ -82,7 +82,10 @@ def baseline(bench: Bench, repeat: int) -> float:
     part, _, name = bench.monitor.partition(".")
     if part != "validation":
         return math.nan
-    return float(constant_figures(bench.base, repeat).get(name, math.nan))
+    repeat = 0 if bench.base.shared else repeat
+    if repeat not in bench.baselines:
+        bench.baselines[repeat] = constant_figures(bench.base, repeat, {name}).get(name, math.nan)
+    return bench.baselines[repeat]
 
 
 def refuse_easy_target(bench: Bench, target: float | None, repeats: Sequence[int]) -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from epochal.common.faces import in_python
-from epochal.data.registry import loader_of
 from epochal.training.progress import Display, display
 from epochal.training.progress.numbers import duration, thousands
 from epochal.training.progress.opening import dataset_lines
@@ -140,7 +139,7 @@ class Steps:
         """Show what is known of the samples."""
         if self._display is not None:
             self._display.opening(
-                [("Data", [in_python(line, loader_of(dataset.encoder)) for line in dataset_lines(dataset)])]
+                [("Data", [in_python(line, dataset.loader) for line in dataset_lines(dataset)])]
             )
 
     def close(self) -> None:

@@ -27,6 +27,7 @@ from epochal.choose.trial import Trial
 from epochal.choose.words import answer, called, repeats_of, too_few
 from epochal.common.metric_names import higher_is_better, label_of
 from epochal.curves import Curves, summarize
+from epochal.curves.statistics import t_factor
 from epochal.errors import Refusal
 from epochal.models import bounds_of
 from epochal.plan import Plan
@@ -108,6 +109,7 @@ def concluded(found: Measured, folder: Path | None, seconds: float) -> Compariso
         best=outcome.best,
         tied=outcome.tied,
         margin=outcome.margin,
+        unbeaten=_unbeaten(found, values[outcome.best]),
         target=target,
         target_words=target_words,
         hyperbola=hyperbola,
@@ -214,6 +216,23 @@ def _targets(found: Measured, values: Mapping[str, Sequence[float]]) -> tuple[di
     return targets(reached, constant, SHARE, higher_is_better(found.column)), words if reached else ""
 
 
+def _unbeaten(found: Measured, values: Sequence[float]) -> float | None:
+    """What a constant prediction reaches, if the best setting is not shown to be better.
+
+    By Student's t over the repeats; where they split the samples at random, with the correction of Nadeau
+    and Bengio (2003) for the samples that they share.
+    """
+    base, sign = found.bench.base, 1.0 if higher_is_better(found.column) else -1.0
+    constant = [baseline(found.bench, repeat) for repeat in range(len(values))]
+    gains = sign * (np.asarray(values) - np.asarray(constant))
+    gains = gains[np.isfinite(gains)]
+    if gains.size < FEWEST:
+        return None
+    overlap = 0.0 if base.shared else base.part_size("validation") / base.part_size("train")
+    shown = gains.mean() > t_factor(gains.size, overlap=overlap) * gains.std(ddof=1)
+    return None if shown else float(np.nanmean(constant))
+
+
 def _hyperbola(rows: Sequence[Row], reached: Mapping[str, Sequence[Reached]]) -> tuple[Hyperbola | None, str]:
     """The updates to the target against the batch size, where nothing but rate and batch size varies."""
     if any(axis not in ("batch_size", "learning_rate") for row in rows for axis in row.axes):
@@ -238,7 +257,7 @@ def _hyperbola(rows: Sequence[Row], reached: Mapping[str, Sequence[Reached]]) ->
             curve, used, [effort([line[place] for line in table]) for place in range(len(used))]
         )
     except Refusal as refusal:
-        return None, f"no curve was fitted to the updates to the target: {refusal}"
+        return None, f"no curve was fitted to the updates to the target: {refusal.sentence}"
     left_out = [row.name for row in sizes.values() if row not in used]
     if left_out:
         return curve, f"the fit of updates to the target leaves out {called(left_out)}, with fewer repeats."

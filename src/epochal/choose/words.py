@@ -41,6 +41,9 @@ def answer(found: Comparison) -> str:
             "cannot tell the settings apart. Judge them by another column (monitor), or train longer."
         )
     sentence = _single(found) if len(found.rows) == 1 else _told(found)
+    if found.unbeaten is not None:
+        level = found.chosen.quality.written(found.unbeaten)
+        sentence = f"No setting is shown to beat the baseline: a constant prediction has {level}. {sentence}"
     missed = [row for row in found.rows if row.effort is not None]
     if missed and all(row.effort is not None and row.effort.reached == 0 for row in missed):
         first = found.rows[0]

@@ -5,10 +5,10 @@ from epochal.data.encoder import SampleEncoder, code_sizes
 from epochal.data.examples import EXAMPLES, example, write_example
 from epochal.data.files.read import read_table
 from epochal.data.files.reading import Reading
-from epochal.data.joined import joined
+from epochal.data.joined import joined, y_or_target
 from epochal.data.load import load
 from epochal.data.rankings.ranking import PairEncoder, rank_pairs
-from epochal.data.registry import encode_new, encoder_from_dict, loader_of
+from epochal.data.registry import encode_new, encoder_from_dict
 from epochal.data.series.clock import Clock
 from epochal.data.series.encoder import WindowEncoder
 from epochal.data.series.timeline import Timeline, chronological, time_notes
@@ -61,7 +61,6 @@ __all__ = [
     "fit_vocabulary",
     "joined",
     "load",
-    "loader_of",
     "rank_pairs",
     "read_table",
     "rising_note",
@@ -70,4 +69,5 @@ __all__ = [
     "time_notes",
     "windows",
     "write_example",
+    "y_or_target",
 ]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.common.faces import in_python
 from epochal.common.printable import one_line
 from epochal.common.views import view
 from epochal.data.encoder import SampleEncoder
@@ -45,7 +46,7 @@ class Dataset:
         encoder: what encodes new samples the same way, a table's schema for one; None for plain arrays.
         target_name: the name of the target column.
         source: where the samples came from, in words.
-        notes: what was recognized, each a sentence with the flag that overrides it.
+        noticed: what was recognized, each a sentence with the flag that overrides it.
         rows: int64 `(n,)`, the data row of each sample in its source, counted from 1 without the header.
         sample_weight: float32 `(n,)` or None.
         fingerprint: SHA-256 of the content, as hexadecimal digits.
@@ -65,7 +66,7 @@ class Dataset:
     encoder: SampleEncoder | None
     target_name: str
     source: str
-    notes: tuple[str, ...]
+    noticed: tuple[str, ...]
     rows: NDArray[np.int64]
     sample_weight: NDArray[np.float32] | None
     fingerprint: str
@@ -91,6 +92,21 @@ class Dataset:
             known = f"{count:,} {word}" if count else self.task.kind
             what = f'target "{one_line(self.target_name, 60)}": {known}' if self.target_name else known
         return f'Dataset("{one_line(self.source, 60)}", {shape}, {what})'
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was recognized, each a sentence with the argument that overrides it.
+
+        >>> from epochal.data import load
+        >>> load("example:digits").notes[2]
+        'column 1 ("pixel_0_0") is constant (0): left out; ep.load_data(..., keep=["pixel_0_0"]) keeps it.'
+        """
+        return tuple(in_python(note, self.loader) for note in self.noticed)
+
+    @property
+    def loader(self) -> str:
+        """The function that reads such data, as Python code calls it; empty for plain arrays."""
+        return "" if self.encoder is None else self.encoder.loader
 
     @property
     def samples(self) -> int:
@@ -164,7 +180,7 @@ class Dataset:
             "target": self.target_name,
             "task": None if self.task is None else self.task.to_dict(),
             "encoder": None if self.encoder is None else self.encoder.to_dict(),
-            "notes": list(self.notes),
+            "notes": list(self.noticed),
             "fingerprint": self.fingerprint,
         }
 

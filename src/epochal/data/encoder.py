@@ -14,6 +14,9 @@ class SampleEncoder(ABC):
     kind: ClassVar[str]
     """What a run folder calls it, by which its source is found."""
 
+    loader: ClassVar[str] = "ep.load_data"
+    """The function that reads such data, as Python code calls it."""
+
     are_images: ClassVar[bool] = False
     """Whether the axes of a sample are those of an image."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from epochal.common.faces import named
 from epochal.data.columns import ColumnReference
 from epochal.data.dataset import Dataset
 from epochal.data.grouping import grouped
@@ -16,6 +17,7 @@ from epochal.data.source import Progress
 __all__ = ["load"]
 
 
+@named("ep.load_data")
 def load(
     source: Any,
     *,

@@ -32,7 +32,6 @@ __all__ = [
     "SOURCES",
     "encode_new",
     "encoder_from_dict",
-    "loader_of",
     "read",
     "read_again",
     "recipe_from_dict",
@@ -177,14 +176,6 @@ def encoder_from_dict(value: Any) -> SampleEncoder:
     if not isinstance(kind, str) or kind not in known:
         raise Refusal(f"the kind of data must be one of {', '.join(known)}; got {kind!r}.")
     return known[kind].from_dict(value)
-
-
-def loader_of(encoder: SampleEncoder | None) -> str:
-    """The function whose arguments say how such data is read, as Python code calls it; empty for arrays."""
-    if encoder is None:
-        return ""
-    reader = _of_kind(encoder.kind).reader
-    return "ep.load_data" if reader == "load" else f"ep.{reader}"
 
 
 def _of_kind(kind: str) -> Source:

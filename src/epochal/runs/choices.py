@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from epochal.errors import Refusal
 from epochal.common.printable import one_line
+from epochal.errors import Refusal
 from epochal.runs import disk
 from epochal.runs.sealed import read_sealed, seal
 

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.common.faces import of_new_data
+from epochal.common.views import view
 from epochal.curves import Summary
 from epochal.data import Task
 from epochal.errors import require
-from epochal.common.faces import of_new_data
 from epochal.runs.forecast import ForecastScores
 from epochal.runs.overlap import Overlap
 from epochal.runs.per_class import ClassFigures, Confused, most_confused
 from epochal.runs.saving import plain
-from epochal.common.views import view
 from epochal.runs.threshold import Threshold
 
 __all__ = ["Bin", "Calibration", "Evaluation", "Residuals"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from epochal.curves import Summary
-from epochal.common.metric_names import label_of
 from epochal.common.layout import aligned, folded
+from epochal.common.metric_names import label_of
 from epochal.common.printable import one_line
+from epochal.curves import Summary
 from epochal.runs.evaluation import Calibration, Evaluation, Residuals
 from epochal.runs.threshold import Threshold
 

@@ -28,12 +28,12 @@ from typing import Any
 import jax
 from numpy.typing import NDArray
 
+from epochal.common.metric_names import declare
 from epochal.curves import Curves
 from epochal.data import Scaling, TargetScaling, Vocabulary, encoder_from_dict
 from epochal.data.encoder import code_sizes
 from epochal.data.tables.levels import LevelScaling
 from epochal.data.typed import Damaged
-from epochal.common.metric_names import declare
 from epochal.errors import Refusal
 from epochal.models import Pairwise, Variables, embedded, embedded_shape, shapes_of
 from epochal.models.frozen import names_of

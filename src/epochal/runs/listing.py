@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from epochal.curves import summarize
 from epochal.common.metric_names import label_of
-from epochal.errors import Refusal
 from epochal.common.printable import one_line
+from epochal.curves import summarize
+from epochal.errors import Refusal
 from epochal.runs.choices import ChoiceFolder, read_choice
 from epochal.runs.contents import REQUEST, RUN, read_run
 from epochal.runs.lock import NAME as LOCK

@@ -8,25 +8,24 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.common.waiting import interruptible
 from epochal.data import encode_new
+from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.standardize import refuse_missing_values
 from epochal.data.tables.beside import columns_beside
-from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.engine.determinism import options_for
 from epochal.engine.evaluate import forward
 from epochal.errors import Refusal
-from epochal.models import Model, Variables, computing_in, label_probabilities, probabilities, settled
+from epochal.models import Model, computing_in, label_probabilities, probabilities, settled
 from epochal.runs.blocks import block_rows, blocks, padded_call
 from epochal.runs.overlap import overlap_of
 from epochal.runs.prediction import Prediction
-from epochal.common.waiting import interruptible
 
 if TYPE_CHECKING:
     from epochal.data import Dataset
@@ -228,14 +227,14 @@ def predict(
         data, dataset.samples if line is None else None, with_inputs, id, places.get("row"), reading
     )
     notes, threshold = (
-        (*dataset.notes, *pointed(beside)),
+        (*dataset.noticed, *pointed(beside)),
         None if run.threshold is None else run.threshold.value,
     )
     if getattr(run.model, "carries", False):
         again = " and again after each gap" if len(_parts(run, dataset)) > 1 else ""
         notes = (*notes, f"the state is zero before the first row{again}, and carried from window to window.")
     labeled = dataset.targets is not None and line is None
-    said = any("count in no figure" in note for note in dataset.notes)  # of labels that are unknown
+    said = any("count in no figure" in note for note in dataset.noticed)  # of labels that are unknown
     if labeled and not said and not (known := with_target(run, dataset)).all() and known.any():
         notes = (*notes, f"{without_target(run, known)}: they count in no figure.")
     overlap = overlap_of(run, dataset) if labeled else None

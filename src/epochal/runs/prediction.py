@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.errors import require
 from epochal.common.faces import of_new_data
-from epochal.runs.csv_file import write_table
 from epochal.common.views import view
+from epochal.errors import require
+from epochal.runs.csv_file import write_table
 from epochal.runs.overlap import Overlap
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from epochal.data import PairEncoder, encode_new
-from epochal.data.rankings.ranking import items_of
-from epochal.data.files.reading import AS_FOUND, Reading
-from epochal.errors import Refusal
 from epochal.common.faces import of_new_data
+from epochal.data import PairEncoder, encode_new
+from epochal.data.files.reading import AS_FOUND, Reading
+from epochal.data.rankings.ranking import items_of
+from epochal.errors import Refusal
 from epochal.models import Pairwise
 from epochal.runs.blocks import block_rows, blocks, padded_call
 from epochal.runs.csv_file import write_table
@@ -139,7 +139,7 @@ def rank(
     spread = per_repeat.std(axis=0, ddof=1) if len(scores) > 1 else np.full(len(mean), np.nan)
     named = None if groups is None else np.asarray([*names, ""], object)[groups]
     name = run.encoder.by if isinstance(run.encoder, PairEncoder) else "group"
-    notes = tuple(note for note in items.notes if not note.endswith("the targets are not used."))
+    notes = tuple(note for note in items.noticed if not note.endswith("the targets are not used."))
     beside = inputs_beside(data, items.samples, with_inputs, id, None, reading)
     return Ranking(
         mean, spread, per_repeat, _places(mean, own), named, name, (*notes, *pointed(beside)), beside

@@ -12,19 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.common.faces import in_python
+from epochal.common.metric_names import label_of
+from epochal.common.views import view
 from epochal.curves import Curves, PrecisionRecall, Summary, Verdict, precision_recall, summarize
 from epochal.data import SampleEncoder, Scaling, TargetScaling, Task, Vocabulary
-from epochal.data.registry import loader_of
-from epochal.common.metric_names import label_of
 from epochal.errors import Refusal
-from epochal.common.faces import in_python
 from epochal.models import Model, Variables
 from epochal.plan import Plan
 from epochal.runs.forecast import ForecastScores, History
 from epochal.runs.per_class import ClassFigures, Confused, decided, most_confused, per_class
 from epochal.runs.predict import predict
 from epochal.runs.prediction import Prediction
-from epochal.common.views import view
 from epochal.runs.threshold import Threshold
 
 if TYPE_CHECKING:
@@ -98,6 +97,8 @@ class Scores:
     """(repeats, true, predicted) counts with the threshold of each repeat, if the run has one."""
     ensemble: dict[str, float] = field(default_factory=dict)
     """The metrics of the mean prediction of the repeats, where they share samples that decide nothing."""
+    corrected: bool = False
+    """Whether the intervals allow for the choice of the epoch on the same samples."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +166,7 @@ class Run:
     def notes(self) -> tuple[str, ...]:
         """What was noticed before training: how the data was read, and what was adjusted."""
         noticed = [*self.data.get("notes", ()), *self.data.get("training_notes", ())]
-        loader = loader_of(self.encoder)
+        loader = "" if self.encoder is None else self.encoder.loader
         return tuple(dict.fromkeys(in_python(note, loader) for note in noticed))
 
     @property
@@ -307,7 +308,7 @@ class Run:
         chosen_there = str(self.settings.get("monitor", "")).startswith("validation.")
         if "validation" not in self.scores or "test" in self.scores or not chosen_there:
             return ""
-        allowed = "; the intervals allow for that" if self.repeats > 1 else ""
+        allowed = "; the intervals allow for that" if self.scores["validation"].corrected else ""
         return (
             "The epoch was chosen on the same validation rows, so the figures are slightly optimistic"
             f"{allowed}. Use --test 0.2 for an unbiased estimate."

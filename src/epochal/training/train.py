@@ -21,9 +21,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
+from epochal.common.faces import named
 from epochal.common.waiting import PATIENCE_SECONDS, ended
 from epochal.curves import Curves
-from epochal.data import joined
+from epochal.data import joined, y_or_target
 from epochal.errors import Refusal, SaveFailed
 from epochal.models import check_model
 from epochal.runs import Run, refuse_existing
@@ -60,12 +61,14 @@ from epochal.training.snapshot import Remembered, in_step
 __all__ = ["Control", "Events", "drained", "fit", "train"]
 
 
+@named("ep.fit")
 @takes_options()
 def fit(
     model: Any,
     data: Any,
     y: Any = None,
     *,
+    target: str | int | None = None,
     sample_weight: Any = None,
     progress: bool | None = None,
     out: str | Path | RunFolder | None = None,
@@ -80,6 +83,7 @@ def fit(
             a file, "example:NAME", a data frame with its target, `(X, y)`, or a `Dataset`.
         y: the targets: an array, list or Series with one for each sample; or, where `data` is a file or a
             data frame, the name of their column.
+        target: the name of that column, too: `target="price"` is `y="price"`.
         sample_weight: how much each sample weighs, likewise.
         progress: whether it is shown how the data was read and how far the training is: in a notebook below
             the cell, else on stderr. By default in notebooks and terminals; False is silent (`run.notes` has
@@ -112,7 +116,17 @@ def fit(
     'regression'
     """
     control, shown = Control(), display(progress)
-    events = train(model, data, y, sample_weight=sample_weight, control=control, out=out, ray=ray, **options)
+    events = train(
+        model,
+        data,
+        y,
+        target=target,
+        sample_weight=sample_weight,
+        control=control,
+        out=out,
+        ray=ray,
+        **options,
+    )
     return drained(events, control, shown)
 
 
@@ -147,6 +161,7 @@ def train(
     data: Any,
     y: Any = None,
     *,
+    target: str | int | None = None,
     sample_weight: Any = None,
     control: Control | None = None,
     out: str | Path | RunFolder | None = None,
@@ -162,12 +177,14 @@ def train(
         model: as in `fit`.
         data: as in `fit`.
         y: as in `fit`.
+        target: as in `fit`.
         sample_weight: as in `fit`.
         control: ends it from outside (`Control.stop`).
         out: as in `fit`.
         ray: as in `fit`.
         **options: those of a training, by name:
     """
+    y = y_or_target(y, target)
     place = None if out is None else out if isinstance(out, RunFolder) else RunFolder(out)
 
     def settled() -> Prepared:
@@ -250,7 +267,7 @@ class Events(Iterator[Event]):
             if self._saver is not None:
                 self._saver.close()
         except SaveFailed as error:
-            unsaved = str(error)
+            unsaved = error.sentence
         while not self._queue.empty():
             self._take(self._queue.get())  # the last checkpoints
         curves = Curves.concatenate(self._curves)
@@ -263,7 +280,7 @@ class Events(Iterator[Event]):
             try:
                 run = self._home.publish(run)
             except (Refusal, SaveFailed) as error:
-                unsaved = unsaved or str(error)
+                unsaved = unsaved or error.sentence
             self._home.close()
         return RunEnded(run, unsaved)
 

@@ -55,7 +55,7 @@ def new_arrays(source: Any, known: Known) -> Dataset:
         least=1,
         dtype=dtype,
     )
-    return replace(made, notes=(*notes, *made.notes))
+    return replace(made, noticed=(*notes, *made.noticed))
 
 
 def _rows_of_file(source: Any, known: Known) -> Dataset | None:

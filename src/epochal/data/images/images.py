@@ -73,7 +73,7 @@ def read_folder(
     if groups_from is not None:
         values = by_pattern(read.listing.names, groups_from)
         return with_groups(found, values, f"as {groups_from} finds them in file names")
-    return replace(found, notes=(*found.notes, *subjects_note(read.listing.names)))
+    return replace(found, noticed=(*found.noticed, *subjects_note(read.listing.names)))
 
 
 def _repeated(read: Images, labels: NDArray[np.int32], classes: Sequence[str]) -> tuple[str, ...]:
@@ -185,7 +185,7 @@ def _dataset(
         encoder=encoder,
         target_name="" if labels is None else _TARGET,
         source=source,
-        notes=tuple(notes),
+        noticed=tuple(notes),
         rows=np.arange(1, len(read.inputs) + 1, dtype=np.int64),
         sample_weight=None,
         fingerprint=fingerprint((*read.listing.names, *encoder.task.classes, read.digest), labels),

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from epochal.common.faces import named
 from epochal.data.arrays.arrays import inputs_of_array
 from epochal.data.columns import ColumnReference, called, default_name, resolve
 from epochal.data.dataset import Dataset, fingerprint
@@ -42,6 +43,7 @@ class PairEncoder(SampleEncoder):
     """How pairs are made of a table: `table` encodes one row, `by` names the column of the groups."""
 
     kind: ClassVar[str] = "pairs"
+    loader: ClassVar[str] = "ep.rank_pairs"
 
     table: Encoder
     by: str
@@ -70,6 +72,7 @@ class PairEncoder(SampleEncoder):
         return PairEncoder(table, by, built(Pairing, value.get("pairing")))
 
 
+@named("ep.rank_pairs")
 def rank_pairs(
     source: Any,
     *,
@@ -148,9 +151,9 @@ def rank_pairs(
     groups = _groups_of(table.column(at))[0][items.rows - 1]
     assert isinstance(items.encoder, Encoder)
     roles = (called(names, at), f"target {called(names, chosen)}")
-    said = tuple(note for note in items.notes if not note.startswith(roles))
+    said = tuple(note for note in items.noticed if not note.startswith(roles))
     encoder = PairEncoder(replace(items.encoder, missing=reading.marks), names[at], pairing)
-    found = _dataset(encoder, pairing, replace(items, notes=said), groups)
+    found = _dataset(encoder, pairing, replace(items, noticed=said), groups)
     return replace(found, recipe=Recipe.of("rank_pairs", RANKINGS.options, source, asked))
 
 
@@ -160,8 +163,8 @@ def items_of(
     """The rows of a new table as items; if it has groups, that of each (-1: none), and their names."""
     read = read_new(encoder.table, source, reading)
     found = new_rows(replace(read, notes=()), encoder.table)
-    notes = tuple(note for note in found.notes if f'"{encoder.by}"' not in note)
-    found = replace(found, source=read.name, notes=(*read.notes, *notes))
+    notes = tuple(note for note in found.noticed if f'"{encoder.by}"' not in note)
+    found = replace(found, source=read.name, noticed=(*read.notes, *notes))
     if encoder.by not in read.table.column_names:
         return found, None, []
     groups, names = _groups_of(read.table.column(encoder.by))
@@ -200,7 +203,7 @@ def _dataset(
         task=_TASK,
         features=(),
         encoder=encoder,
-        notes=(*items.notes, *found.notes, _said(found, by, items.target_name, pairing.best)),
+        noticed=(*items.noticed, *found.notes, _said(found, by, items.target_name, pairing.best)),
         rows=items.rows[index[:, 0]],
         sample_weight=weights,
         groups=np.repeat(np.unique(found.group, return_inverse=True)[1], 2),
@@ -242,7 +245,7 @@ def _of_arrays(inputs: Any, targets: Any, by: Any) -> tuple[Dataset, NDArray[np.
         encoder=None,
         target_name="",
         source="arrays",
-        notes=(),
+        noticed=(),
         rows=np.arange(1, len(values) + 1, dtype=np.int64),
         sample_weight=None,
         fingerprint=fingerprint((), values, ranks),

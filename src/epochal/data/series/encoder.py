@@ -28,6 +28,7 @@ class WindowEncoder(SampleEncoder):
     """
 
     kind: ClassVar[str] = "windows"
+    loader: ClassVar[str] = "ep.windows"
 
     table: Encoder
     lags: int

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from epochal.common.faces import named
 from epochal.data.columns import ColumnReference
 from epochal.data.dataset import Dataset
 from epochal.data.files.reading import Reading
@@ -25,6 +26,7 @@ from epochal.errors import Refusal, did_you_mean
 __all__ = ["SERIES", "new_windows", "windows"]
 
 
+@named("ep.windows")
 def windows(
     source: Any,
     *,

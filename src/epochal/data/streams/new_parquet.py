@@ -59,7 +59,7 @@ def new_rows_of_parquet(path: Path, encoder: Encoder, known: Known) -> Dataset:
         encoder=encoder,
         target_name=name,
         source=path.name,
-        notes=(*said, *notes),
+        noticed=(*said, *notes),
         rows=np.arange(1, len(rows) + 1, dtype=np.int64),
         sample_weight=weight,
         fingerprint=fingerprint((*encoder.features, encoder.target_name), sampled(rows), targets, weight),
@@ -92,9 +92,13 @@ def _without_count(note: str) -> str:
 
     >>> _without_count('"a" has 1 missing value (row 3), training had none: treated as unknown.')
     '"a" has missing values, training had none: treated as unknown.'
-    >>> _without_count('"b" has 2 values not seen in training ("x", …): treated as unknown.')
+    >>> _without_count('"b" has 2 values not seen in training ("x", "y") in 9 rows: treated as unknown.')
     '"b" has values not seen in training: treated as unknown.'
     """
     column, _, rest = note.partition(" has ")
-    what = "missing values, training had none" if " missing " in rest else "values not seen in training"
+    what = (
+        "missing values, training had none"
+        if rest.split(" ")[1] == "missing"
+        else "values not seen in training"
+    )
     return f"{column} has {what}: {rest.rpartition(': ')[2]}"

@@ -26,7 +26,7 @@ from epochal.data.files.tidy import column_of
 from epochal.data.tables.encode import encode, plain_numbers, without_marks
 from epochal.data.tables.frames import ROLES, column_beside, is_frame, is_pair, table_of_frame
 from epochal.data.tables.known_labels import known_ids
-from epochal.data.tables.match import match_columns
+from epochal.data.tables.match import match_columns, refuse_other_table
 from epochal.data.tables.rewritten import as_in_training
 from epochal.data.tables.schema import Column, Encoder
 from epochal.data.tables.table import release_memory, weights_of
@@ -88,7 +88,7 @@ def new_rows(read: NewTable, encoder: Encoder, encoded: Encoded = encode, partia
         encoder=encoder,
         target_name=encoder.target_name if targets is not None else "",
         source=name,
-        notes=(*notes, *said, *unseen, *lacking),
+        noticed=(*notes, *said, *unseen, *lacking),
         rows=np.arange(1, rows + 1, dtype=np.int64),
         sample_weight=weight,
         fingerprint=fingerprint((*encoder.features, encoder.target_name), inputs, targets, weight),
@@ -162,6 +162,8 @@ def _read_file(encoder: Encoder, path: Path, reading: Reading) -> tuple[pa.Table
         header = (encoder.header and bool(known & set(map(plain_name, first.names)))) or (
             dialect.header and not encoder.header
         )
+        if encoder.header and dialect.header and not header:
+            refuse_other_table(encoder, dialect.names, path.name)
         if encoder.header and not header and len(first.names) - len(encoder.names) not in (0, -1):
             header = dialect.header
         if header != dialect.header:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from epochal.common.faces import named
 from epochal.data.columns import ColumnReference, called, default_name, resolve
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.encoder import SampleEncoder
@@ -50,6 +51,7 @@ class TextEncoder(SampleEncoder):
     """
 
     kind: ClassVar[str] = "texts"
+    loader: ClassVar[str] = "ep.text"
 
     table: Encoder
     """The columns; its only input is the one with the texts."""
@@ -102,6 +104,7 @@ class TextEncoder(SampleEncoder):
         return encoder
 
 
+@named("ep.text")
 def text(
     source: Any,
     *,
@@ -231,7 +234,7 @@ def text(
         encoder=encoder,
         target_name=names[goal],
         source=name,
-        notes=tuple(said),
+        noticed=tuple(said),
         rows=rows,
         sample_weight=weights,
         fingerprint=fingerprint((names[at], names[goal]), inputs, targets, weights),

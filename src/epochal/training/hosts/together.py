@@ -96,7 +96,7 @@ class Together:
         try:
             decision = rule([wish, *(wish for _, wish in found)])
         except Refusal as refusal:
-            self._put(f"{here}/decision", [str(refusal), None])
+            self._put(f"{here}/decision", [refusal.sentence, None])
             raise
         self._put(f"{here}/decision", ["", decision])
         return decision
@@ -123,7 +123,7 @@ class Together:
             with self._telling():
                 found.append(work())
         except Refusal as refusal:
-            refused = str(refusal)
+            refused = refusal.sentence
         self.decide(what, refused, _refuse)
         return found[0]
 
@@ -159,7 +159,12 @@ class Together:
         except HostLost as lost:
             lost.__cause__ = error
             return lost
-        self.fail(": ".join(filter(None, (type(error).__name__, str(error).rstrip(".")))) + ".")
+        self.fail(
+            ": ".join(
+                filter(None, (type(error).__name__, str(getattr(error, "sentence", error)).rstrip(".")))
+            )
+            + "."
+        )
         return error
 
     @contextmanager

@@ -6,7 +6,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from epochal.common.faces import in_python
-from epochal.data.registry import loader_of
 from epochal.errors import Refusal
 from epochal.training.events import Event, Noted, Progressed, Resumed, RunEnded, RunStarted, Unsaved
 from epochal.training.progress.display import Display
@@ -49,7 +48,7 @@ class Watcher:
         """Show one event."""
         if isinstance(event, RunStarted):
             parts = [("Data", data_lines(event.prepared)), ("Training", training_lines(event.prepared))]
-            loader = loader_of(event.prepared.dataset.encoder)
+            loader = event.prepared.dataset.loader
             self._display.opening(
                 [(title, [in_python(line, loader) for line in lines]) for title, lines in parts]
             )
