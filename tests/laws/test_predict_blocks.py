@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from epochal.runs.blocks import block_rows, padded_call
 from PIL import Image
 
 import epochal as ep
@@ -21,6 +20,7 @@ from epochal.data.streams.items import ItemRows
 from epochal.engine.evaluate import forward
 from epochal.errors import Refusal
 from epochal.runs import predict as predicting
+from epochal.runs.blocks import block_rows, padded_call
 from epochal.runs.predict import read_samples
 
 RANDOM = np.random.default_rng(8)
