@@ -151,7 +151,7 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
                     gains if name == "validation" else {},
                 )
             except DataFailed as error:
-                failed = failed or str(error).rstrip(".")
+                failed = failed or error.sentence.rstrip(".")
     threshold, asked = None, prepared.settings.threshold
     if asked is not None and (not isinstance(asked, str) or "validation" in scores):
         threshold, scores = decide(asked, scores, prepared.task.classes[1])

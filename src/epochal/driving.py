@@ -135,7 +135,7 @@ class _Drive:
             except DataFailed as error:
                 if not lane.update or not together().alone:
                     raise
-                reason = failed = str(error).rstrip(".")
+                reason = failed = error.sentence.rstrip(".")
                 break
             if saver is not None and saver.due(lane, repeats) and not lane.done:
                 saver.hand_over(lane, repeats, self._remembered)

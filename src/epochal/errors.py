@@ -40,8 +40,16 @@ __all__ = [
 class _OneSentence(Exception):
     """An error that says all in its sentence: a notebook shows that, and not where it was raised."""
 
+    @property
+    def sentence(self) -> str:
+        """What it says on the command line, with flags; `str` names the arguments of Python."""
+        return str(self.args[0]) if self.args else ""
+
+    def __str__(self) -> str:
+        return in_python(self.sentence)
+
     def _render_traceback_(self) -> list[str]:
-        return [f"{type(self).__name__}: {in_python(str(self))}"]
+        return [f"{type(self).__name__}: {self}"]
 
 
 class Refusal(_OneSentence, ValueError):
@@ -50,6 +58,13 @@ class Refusal(_OneSentence, ValueError):
     >>> raise Refusal("epochs must be at least 1; got 0.")
     Traceback (most recent call last):
     epochal.errors.Refusal: epochs must be at least 1; got 0.
+
+    It is written for the command line, and speaks of arguments in Python.
+
+    >>> found = Refusal("row 3 has no time; --drop when leaves the column out.")
+    >>> print(found, found.sentence, sep="\n")
+    row 3 has no time; drop=["when"] leaves the column out.
+    row 3 has no time; --drop when leaves the column out.
 
     What a sentence cites from a file can't break it: it is one line, without control characters.
 

@@ -30,6 +30,7 @@ from epochal.data import (
 from epochal.data.copies import whole_groups
 from epochal.data.encoders import code_sizes
 from epochal.data.endless import dataset_of_iterator, is_iterator
+from epochal.data.grouping import SCATTERED
 from epochal.data.large import streams_note
 from epochal.data.levels import fit_levels
 from epochal.data.rows import ArrayRows
@@ -80,7 +81,7 @@ def placed(dataset: Dataset, stream: bool | None, state: Callable[[Dataset], int
     limit = device_memory() if stream is None else None
     if stream or (limit is not None and inputs.nbytes > (limit - state(dataset)) / 2):
         rows = ArrayRows(inputs, inputs.dtype)
-        return replace(dataset, inputs=rows, notes=(*dataset.notes, streams_note(rows, "host memory")))
+        return replace(dataset, inputs=rows, noticed=(*dataset.noticed, streams_note(rows, "host memory")))
     return dataset
 
 
@@ -158,7 +159,7 @@ def _other(data: Any, dataset: Dataset, name: str, finite: bool) -> tuple[float 
     except MissingExtra:
         raise
     except Refusal as error:
-        raise Refusal(f"{name}: {error}") from error
+        raise Refusal(f"{name}: {error.sentence}") from error
     if name == "validation" and (said := unknown_note(other)):
         raise Refusal(f"{name}: {said.partition(': they')[0]}. Correct the labels, or leave those rows out.")
     if other.targets is None:
@@ -172,7 +173,7 @@ def _news(**others: Dataset | None) -> list[str]:
         f"{name} data: {note}"
         for name, other in others.items()
         if other is not None
-        for note in other.notes
+        for note in other.noticed
         if "not seen in training" in note or "training had none" in note
     ]
 
@@ -249,7 +250,7 @@ class Gathered:
         scaled = standardized(settings, dataset, model)
         standardize = scaled.inputs
         if scaled.notes:
-            dataset = replace(dataset, notes=(*dataset.notes, *scaled.notes))
+            dataset = replace(dataset, noticed=(*dataset.noticed, *scaled.notes))
         share, validation = _other(settings.validation, dataset, "validation", finite=not standardize)
         test_share, test = _other(settings.test, dataset, "test", finite=not standardize)
         unlabeled = "" if test is None else unknown_note(test)
@@ -314,7 +315,7 @@ class Gathered:
             *_news(validation=validation, test=test),
         )
         if told:
-            dataset = replace(dataset, notes=(*dataset.notes, *told))
+            dataset = replace(dataset, noticed=(*dataset.noticed, *told))
         return cls(
             dataset,
             task,
@@ -338,10 +339,10 @@ def _with_groups_of(settings: Settings, dataset: Dataset) -> Dataset:
     if settings.split == "chronological" or not held:
         return dataset
     note = (
-        "a random split puts samples of a group on both sides, so that figures may be too good: "
-        'split="groups" keeps each group of the order on one side.'
+        f"the order has groups, which {SCATTERED}, so that figures may be too good: "
+        'split="groups" keeps each on one.'
     )
-    return replace(dataset, notes=(*dataset.notes, note))
+    return replace(dataset, noticed=(*dataset.noticed, note))
 
 
 def settled_split(settings: Settings, dataset: Dataset) -> Settings:

@@ -92,7 +92,7 @@ def unknown_note(dataset: Dataset) -> str:
         return ""
     if not (np.asarray(dataset.targets) == UNKNOWN).any():
         return ""
-    return next(note for note in dataset.notes if "training did not have" in note)
+    return next(note for note in dataset.noticed if "training did not have" in note)
 
 
 def labeled(dataset: Dataset) -> Dataset | None:

@@ -178,7 +178,7 @@ class Saver:
         try:
             self._checkpoints.save(updates, self._as_pieces(latest), self._value(latest))
         except Exception as error:  # lanes wait for this thread: whatever happens, it is said and none hangs
-            words = str(error) if isinstance(error, SaveFailed) else self._unforeseen(updates, error)
+            words = error.sentence if isinstance(error, SaveFailed) else self._unforeseen(updates, error)
             hint = (
                 f" `epochal resume {self._place.path}` goes on from the last."
                 if find(self._checkpoints.folder)

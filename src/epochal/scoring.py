@@ -177,10 +177,12 @@ def scores_of(
     if not prepared.shared and name == "validation" and prepared.validation is None:
         overlap = prepared.part_size(name) / prepared.part_size("train")
     summed = summaries(found, len(held), prepared.loss_name, gains, overlap)
+    allowed = bool(gains) and len(fitted) > 1
     if not task.is_regression:
         own = {"labels": np.stack(labels), "probabilities": np.stack(shares)} if kept else {}
-        return Scores(summed, np.stack(confusion), ensemble=ensemble, **own)
-    return Scores(summed, None, np.concatenate(true), np.concatenate(predicted), ensemble=ensemble)
+        return Scores(summed, np.stack(confusion), ensemble=ensemble, corrected=allowed, **own)
+    numbers = np.concatenate(true), np.concatenate(predicted)
+    return Scores(summed, None, *numbers, ensemble=ensemble, corrected=allowed)
 
 
 def evaluated_as(

@@ -18,7 +18,7 @@ def refused(*words):
     """A Refusal must be raised whose one sentence has all these words."""
     with pytest.raises(Refusal) as caught:
         yield
-    sentence = str(caught.value)
+    sentence = caught.value.sentence
     assert "\n" not in sentence
     assert sentence.endswith((".", "?")), sentence
     for word in words:

@@ -81,8 +81,8 @@ REFUSED = [
 def test_a_table_that_makes_no_windows_is_refused_in_a_sentence(options, changes, said):
     with pytest.raises(ep.Refusal) as refused:
         ep.windows(table(**changes), **options)
-    assert said in str(refused.value)
-    assert "\n" not in str(refused.value)
+    assert said in refused.value.sentence
+    assert "\n" not in refused.value.sentence
 
 
 def test_a_time_that_is_no_date_is_refused():
@@ -100,7 +100,7 @@ def test_targets_beside_the_numbers_are_refused():
 def test_a_series_that_is_too_short_is_named_and_left_out():
     shops = ["a"] * 40 + ["b"] * 5 + ["c"] * 15
     data = ep.windows(pa.table({"shop": shops, "sold": SOLD}), by="shop", lags=10)
-    assert '1 series is shorter than the 11 rows of a window and left out: "b" (5).' in data.notes
+    assert '1 series is shorter than the 11 rows of a window and left out: "b" (5).' in data.noticed
     assert data.timeline.names == ("a", "c")
     assert data.samples == 30 + 5
     with pytest.raises(ep.Refusal, match=r"a series of data frame must have at least 42 rows .* got 40"):
@@ -112,7 +112,7 @@ def test_gaps_are_told_and_missing_values_filled_from_the_past_alone():
     data = ep.windows(pa.table({"month": months, "sold": SOLD[:58]}), lags=3)
     assert any(
         "1 gap in time, between 1990-10 and 1991-01 (row 11): no window crosses it; --across-gaps" in n
-        for n in data.notes
+        for n in data.noticed
     )
     filled = ep.windows(table(sold=but(SOLD, _9=None, _10=None)), lags=3, fill="forward")
     assert filled.timeline.values[0][8:12].tolist() == [SOLD[8], SOLD[8], SOLD[8], SOLD[11]]
@@ -133,7 +133,7 @@ def test_a_split_that_cannot_be_is_refused_before_training(options, said):
     data = ep.windows(table())
     with pytest.raises(ep.Refusal) as refused:
         ep.fit(ep.MLP(2), data, epochs=1, **options)
-    assert said in str(refused.value)
+    assert said in refused.value.sentence
 
 
 def test_a_random_split_of_windows_is_told_to_be_too_good():

@@ -17,17 +17,22 @@ needs_tables = pytest.mark.skipif(not (SHARED / "horse-colic.csv").exists(), rea
 @needs_tables
 def test_horse_colic():
     found = load(SHARED / "horse-colic.csv", target=23)
-    assert found.notes == (
+    assert found.noticed == (
         "no header: columns are numbered from 1; --header reads the first row as one.",
         'read as missing: "?" (1 in column 1, 60 in column 4, 24 in column 5 and more in 18 other columns; '
         "1,605 in all); --missing replaces the marks.",
         "column 23 is the target; 1 sample has none (first in row 133): left out.",
         "target column 23: 3 classes (1: 178, 2: 77, 3: 44), multi-class classification; "
         "--task regression takes the numbers as they are.",
+        "column 25 holds codes with leading zeros: it is a category of 61 levels, more than 50: the network "
+        "learns an embedding of each; those that few training samples have share one; --drop 25 leaves it out. "
+        "--numeric 25 reads it as numbers.",
+        "column 26 holds codes with leading zeros: it is a category of 6 levels; --drop 26 leaves it out. "
+        "--numeric 26 reads it as numbers.",
         "columns 4, 5, 6, 7, 8, 9, 10, 11, 12, 13 and 9 more have missing values (1,602 cells): numbers are "
         "filled with the median of the training samples, and an indicator column says where.",
     )
-    assert (found.samples, found.shape) == (299, (46,))
+    assert (found.samples, found.shape) == (299, (51,))
     assert found.rows[131:133].tolist() == [132, 134]
 
 
@@ -54,7 +59,7 @@ def test_each_left_out_column_is_said_with_the_flag_that_keeps_it(tmp_path):
     ]
     text = "row,hospital number,price,code,remark,one,nothing,kind,y\n" + "\n".join(rows) + "\n"
     found = notes_of(text, tmp_path)
-    assert found.notes[2:] == (
+    assert found.noticed[2:] == (
         'column 1 ("row") looks like a row number (consecutive integers): left out; --keep row keeps it.',
         'column 2 ("hospital number") looks like an identifier (60 of 60 values differ) and says nothing '
         'about the target: left out; --keep "hospital number" keeps it.',
@@ -91,28 +96,28 @@ def test_headers_of_text_tables_and_decimal_commas(tmp_path):
     assert notes_of("red,good\nblue,bad\nred,good\nblue,bad\n", tmp_path).samples == 4
     found = notes_of("a;b;y\n1,5;2,25;0\n2,5;3;1\n3,5;4;0\n", tmp_path)
     assert found.inputs.tolist() == [[1.5, 2.25], [2.5, 3], [3.5, 4]]
-    assert 'a comma is the decimal mark; --decimal "." changes that.' in found.notes
+    assert 'a comma is the decimal mark; --decimal "." changes that.' in found.noticed
     assert notes_of("1,2\n3,4\n5,6\n", tmp_path, header=True).features == ("1",)
 
 
 def test_few_missing_targets_are_left_out_aloud(tmp_path):
     text = "a,y\n" + "".join(f"{i}.5,{i % 2}\n" for i in range(50)) + "1.25,\n"
     found = notes_of(text, tmp_path)
-    assert 'column 2 ("y") is the target; 1 sample has none (first in row 51): left out.' in found.notes
+    assert 'column 2 ("y") is the target; 1 sample has none (first in row 51): left out.' in found.noticed
     assert found.samples == 50
 
 
 def test_stray_marks_in_a_small_category_are_said(tmp_path):
     text = "a,y\n" + "".join(f"{i % 9},{i % 2}\n" for i in range(90)) + "K,1\n" * 3
     found = notes_of(text, tmp_path)
-    assert any("--missing K makes numbers of it" in note for note in found.notes)
+    assert any("--missing K makes numbers of it" in note for note in found.noticed)
     assert notes_of(text, tmp_path, missing=("K",)).features == ("a", "a is missing")
 
 
 def test_whole_numbers_beyond_float32_are_kept_until_they_are_scaled(tmp_path):
     found = notes_of("a,y\n" + "".join(f"{10**9 + i % 3},{i % 2}\n" for i in range(30)), tmp_path)
     assert found.dtype == np.float64 and sorted(set(found.inputs[:, 0] - 10**9)) == [0, 1, 2]
-    assert not any("float32" in note for note in found.notes)
+    assert not any("float32" in note for note in found.noticed)
 
 
 @pytest.mark.parametrize(

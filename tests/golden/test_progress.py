@@ -242,3 +242,23 @@ def test_without_pandas_the_history_is_an_arrow_table(monkeypatch):
 def test_an_argument_of_load_data_is_named_as_one(name):
     with pytest.raises(ep.Refusal, match=rf'option "{name}" is one of load_data.*{name}=\.\.\.'):
         ep.fit(ep.MLP(4), FRAME, "t", **{name: "id"})
+
+
+def test_notes_and_refusals_in_python_name_calls_that_can_be_made() -> None:
+    """An argument of reading stands in a call of the function that takes it, by its own signature."""
+    header = in_python("the first row is a header; --no-header reads it as data.", "ep.windows")
+    assert header == "the first row is a header; ep.windows(..., header=False) reads it as data."
+    assert in_python("--task regression takes numbers.", "ep.load_data") == (
+        'ep.load_data(..., task="regression") takes numbers.'
+    ), "fit takes none of a data set that is ready"
+    assert in_python("give --text review.", "ep.load_data") == 'give ep.text(..., text="review").'
+    assert in_python("--no-stream keeps it in memory.", "ep.load_data") == "stream=False keeps it in memory."
+    assert in_python("pass --missing low,high to go on.") == 'pass missing=["low", "high"] to go on.'
+    assert in_python("Use --relative difference.") == 'Use relative="difference".'
+    table = pd.DataFrame({"x": np.arange(40.0) % 7, "kind": ["a", "b"] * 20, "y": [0, 1] * 20})
+    data = ep.load_data((table, "y"))
+    assert any(note.startswith("--") or " --" in note for note in data.noticed), "as the command line says it"
+    assert data.notes and not any("--" in note for note in data.notes)
+    with pytest.raises(ep.Refusal) as refused:
+        ep.load_data(table.assign(y=["yes"] * 40), target="y", task="binary")
+    assert "--" not in str(refused.value) and "--" in refused.value.sentence

@@ -29,8 +29,8 @@ def read(tmp_path, text, **options):
 
 def said(data, *words):
     """The one note that has all of the words."""
-    found = [note for note in data.notes if all(word in note for word in words)]
-    assert len(found) == 1, (words, data.notes)
+    found = [note for note in data.noticed if all(word in note for word in words)]
+    assert len(found) == 1, (words, data.noticed)
     return found[0]
 
 
@@ -63,7 +63,7 @@ def test_german_numbers_are_numbers():
 def test_a_column_that_determines_the_target_is_named():
     data = load(TRIALS / "leak.csv")
     said(data, 'column 3 ("status_code") determines the target', "--drop status_code")
-    assert sum("determines" in note for note in data.notes) == 1
+    assert sum("determines" in note for note in data.noticed) == 1
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_copies_of_a_number_are_named(columns, named):
     y = np.random.default_rng(0).uniform(1000, 9000, 120).round(2)
     made = {name: make(y) for name, make in columns.items()}
     data = load((pa.table({"x": y[::-1] % 7, **made, "y": y}), "y"))
-    found = [note for note in data.notes if "determines the target" in note]
+    found = [note for note in data.noticed if "determines the target" in note]
     assert (len(found) == 1 and named in found[0]) if named else not found
 
 
@@ -320,7 +320,9 @@ def test_dates_in_several_ways_are_dates():
 
 def test_several_words_among_numbers_may_mean_something_of_their_own(tmp_path):
     good = "".join(f"{i / 7:.4f},{i % 2}\n" for i in range(100))
-    with pytest.raises(Refusal, match=r'"low" \(3 values, first in row 101\), "high".*--missing low,high'):
+    with pytest.raises(
+        Refusal, match=r'"low" \(3 values, first in row 101\), "high".*missing=\["low", "high"\]'
+    ):
         read(tmp_path, f"a,y\n{good}" + "low,1\n" * 3 + "high,0\n" * 2)
 
 
@@ -333,7 +335,7 @@ def test_whole_numbers_may_be_dates_and_seconds_are_numbers():
 
 def test_a_series_whose_time_is_not_understood_is_asked_about():
     rows = pa.table({"when": [f"day {chr(97 + k)}{k}" for k in range(26)], "value": np.arange(26.0)})
-    with pytest.raises(Refusal, match=r'column 1 \("when"\) may be the time.*--date-format.*--drop when'):
+    with pytest.raises(Refusal, match=r'column 1 \("when"\) may be the time.*date_format.*drop=\["when"\]'):
         ep.windows(rows, lags=3)
     assert ep.windows(rows, lags=3, drop=["when"]).samples == 23
 

@@ -58,7 +58,7 @@ def test_no_window_crosses_the_gap_of_the_trial():
     assert any(
         "1 gap in time, between 2021-03-01 and 2021-04-01 (row 61): no window crosses it; --across-gaps"
         in note
-        for note in data.notes
+        for note in data.noticed
     )
     assert ep.windows(TRIALS / "gap.csv", lags=7, across_gaps=True).samples == 113
 
@@ -117,7 +117,7 @@ def test_gaps_are_rows_that_are_missing_and_nothing_else(when, windows, said):
     data = ep.windows(series(when), lags=3)
     assert data.samples == windows
     assert data.timeline.clock.name == "when"
-    assert any(said in note for note in data.notes), data.notes
+    assert any(said in note for note in data.noticed), data.noticed
     assert (np.diff(data.timeline.times[0]) > 0).all()
 
 
@@ -196,7 +196,7 @@ def test_repeated_hours_of_finer_rows_are_named_and_read_by_their_zone(half):
 
 
 def test_other_times_that_come_twice_are_no_matter_of_clocks():
-    with pytest.raises(ep.Refusal, match=r"must have each time once.*--series"):
+    with pytest.raises(ep.Refusal, match=r"must have each time once.*with by, or"):
         ep.windows(series(np.insert(HOURS, 5, HOURS[5])), lags=3)
     with pytest.raises(ep.Refusal, match=r'unknown time_zone "Europe/Berln"; did you mean "Europe/Berlin"'):
         ep.windows(series(HOURS), lags=3, time_zone="Europe/Berln")
@@ -205,7 +205,9 @@ def test_other_times_that_come_twice_are_no_matter_of_clocks():
 
 
 def test_a_window_longer_than_any_stretch_is_refused_with_a_remedy():
-    with pytest.raises(ep.Refusal, match=r"at least 41 rows without a gap in time .* got 36.*--across-gaps"):
+    with pytest.raises(
+        ep.Refusal, match=r"at least 41 rows without a gap in time .* got 36.*across_gaps=True"
+    ):
         ep.windows(series(np.delete(HOURS, [35])), lags=40)
 
 
@@ -221,7 +223,9 @@ def test_a_state_is_zero_again_after_a_gap():
     both = [run.predict(gone.slice(0, 41)), run.predict(gone.slice(41))]
     assert len(both[1]) == 5
     np.testing.assert_allclose(found.values[-5:], both[1].values, atol=1e-6)
-    with pytest.raises(ep.Refusal, match=r"stateful needs windows .* across the gaps|--across-gaps"):
+    with pytest.raises(
+        ep.Refusal, match=r"stateful needs windows .* stride = lags, and let windows cross .*across_gaps=True"
+    ):
         ep.fit(
             ep.LSTM(3),
             ep.windows(gone, lags=4, stride=4),

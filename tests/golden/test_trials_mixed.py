@@ -20,7 +20,7 @@ def read(folder, text, encoding="utf-8", **options):
 
 
 def said(data, *words):
-    text = "\n".join(map(str, data.notes))
+    text = "\n".join(map(str, data.noticed))
     assert all(word in text for word in words), text
 
 
@@ -52,7 +52,7 @@ def test_headers_of_files_put_together_are_no_rows(spelling, tmp_path):
 
 def test_a_mark_that_may_be_a_class_is_named(tmp_path):
     body = "country,x,y\n" + lines(lambda i: f"{i % 3},{i / 7:.3f},{('NA', 'ZA')[i % 2]}")
-    with pytest.raises(Refusal, match=r"\"NA\" is read as missing\).* pass --missing ''"):
+    with pytest.raises(Refusal, match=r"\"NA\" is read as missing\).* pass missing=\[\]"):
         read(tmp_path, body)
     assert read(tmp_path, body, missing=[""]).task.classes == ("NA", "ZA")
 

@@ -41,7 +41,7 @@ def names_of(data):
 
 def said(data, *parts):
     """A note has all these words."""
-    return any(all(part in note for part in parts) for note in data.notes)
+    return any(all(part in note for part in parts) for note in data.noticed)
 
 
 @pytest.mark.parametrize(
@@ -490,7 +490,7 @@ def test_a_first_line_that_is_too_short_is_left_out_or_refused_with_a_remedy(tmp
     assert names_of(found) == ABCY
     assert said(found, "made, today", "--skip-rows 0")
     (tmp_path / "t.csv").write_text("1,2,x\n" + BODY)
-    with pytest.raises(Refusal, match=r"line 1 of t.csv has 3 fields and most others have 4.*--skip-rows 1"):
+    with pytest.raises(Refusal, match=r"line 1 of t.csv has 3 fields and most others have 4.*skip_rows=1"):
         load(tmp_path / "t.csv")
     assert load(tmp_path / "t.csv", skip_rows=1).samples == 30
 
@@ -508,7 +508,7 @@ def test_a_run_on_hard_names_is_saved_loaded_and_predicts_frames_and_files(tmp_p
     np.testing.assert_allclose(back.predict(tmp_path / "new.csv").values, expected, rtol=1e-5)
     lower = back.predict(frame.rename(columns={"b, c": "B, C", 'say "d"': ' Say "D"'}))
     np.testing.assert_array_equal(lower.values, expected)
-    assert sum("capitals or blanks" in note for note in lower.notes) == 1
+    assert sum("capitals or blanks" in note for note in lower.noticed) == 1
 
 
 def test_marks_of_missing_values_in_a_frame_are_those_of_a_file(tmp_path):

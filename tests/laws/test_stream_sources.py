@@ -61,7 +61,7 @@ def test_parquet_files_become_the_rows_that_the_table_has(tmp_path: Path) -> Non
     np.testing.assert_array_equal(streamed.rows, within.rows)
     assert streamed.task == within.task
     assert heard[-1] == ("converting Parquet", ROWS, ROWS)
-    assert any("stay in" in note for note in streamed.notes)
+    assert any("stay in" in note for note in streamed.noticed)
 
     run = ep.fit(ep.MLP(4), streamed, epochs=2, batch_size=50)
     assert run.settings["stream"]
@@ -116,7 +116,9 @@ def test_a_conversion_is_used_again_until_a_file_changes(tmp_path: Path) -> None
     pq.write_table(whole.slice(0, 300), path)
     changed = load(path, stream=True)
     assert changed.samples < first.samples
-    assert any("has changed since it was converted: it was converted anew" in note for note in changed.notes)
+    assert any(
+        "has changed since it was converted: it was converted anew" in note for note in changed.noticed
+    )
     assert len([place for place in (tmp_path / ".data.parquet.epochal").iterdir() if place.is_dir()]) == 2
 
 

@@ -127,7 +127,7 @@ def test_arrays_keep_their_units(tmp_path: Path):
     first = np.stack([np.moveaxis(COLOR, -1, 0)] * 12)
     dataset = ep.load_data((first, np.arange(12) % 2))
     np.testing.assert_array_equal(dataset.inputs[0], COLOR)
-    assert any("channels first: moved last" in note for note in dataset.notes)
+    assert any("channels first: moved last" in note for note in dataset.noticed)
     run = ep.fit(ep.MLP(2), (np.stack([COLOR] * 12), np.arange(12) % 2), epochs=1, batch_size=4)
     wanted = run.predict(COLOR[None]).values
     for new in (

@@ -159,7 +159,7 @@ def _read_data(
     try:
         recipe = Recipe.from_dict(written)
     except Refusal as error:
-        raise damaged(f"data: {str(error).rstrip('.')}") from None
+        raise damaged(f"data: {error.sentence.rstrip('.')}") from None
     except WRONG:
         raise damaged(f"data must say how it is read; got {shown(written)}") from None
     if given is None and not _there(recipe.source):

@@ -274,7 +274,7 @@ class Adviser:
         try:
             check_separable(model, self.bench.base.dataset.shape, self.bench.base.dataset.dtype)
         except Refusal as refusal:
-            return None, str(refusal)
+            return None, refusal.sentence
         found = [one.reached for one in self.search.found[tuned].values()]
         reached = [one.updates for one in found if one.reached]
         if not reached:

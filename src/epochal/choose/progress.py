@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from epochal.data.encoders import loader_of
 from epochal.faces import in_python
 from epochal.progress import Display, display
 from epochal.progress.numbers import duration, thousands
@@ -140,7 +139,7 @@ class Steps:
         """Show what is known of the samples."""
         if self._display is not None:
             self._display.opening(
-                [("Data", [in_python(line, loader_of(dataset.encoder)) for line in dataset_lines(dataset)])]
+                [("Data", [in_python(line, dataset.loader) for line in dataset_lines(dataset)])]
             )
 
     def close(self) -> None:

@@ -257,7 +257,7 @@ def _hyperbola(rows: Sequence[Row], reached: Mapping[str, Sequence[Reached]]) ->
             curve, used, [effort([line[place] for line in table]) for place in range(len(used))]
         )
     except Refusal as refusal:
-        return None, f"no curve was fitted to the updates to the target: {refusal}"
+        return None, f"no curve was fitted to the updates to the target: {refusal.sentence}"
     left_out = [row.name for row in sizes.values() if row not in used]
     if left_out:
         return curve, f"the fit of updates to the target leaves out {called(left_out)}, with fewer repeats."

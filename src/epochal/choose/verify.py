@@ -71,7 +71,9 @@ def verify_choice(choice: ChoiceFolder) -> VerifiedChoice:
             read_sealed(path / CHOICE)
             findings.append(Finding(CHOICE))
         except Refusal as refusal:
-            findings.append(Finding(CHOICE, str(refusal).partition(" is damaged: ")[2] or str(refusal)))
+            findings.append(
+                Finding(CHOICE, refusal.sentence.partition(" is damaged: ")[2] or refusal.sentence)
+            )
     notes = tuple(
         f"{one.name} is not epochal's, and is never read."
         for one in sorted(path.iterdir())

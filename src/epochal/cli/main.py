@@ -19,7 +19,7 @@ from typing import Any
 import click
 
 from epochal.cli.command import of_other_commands, sentence
-from epochal.cli.interrupts import leave, leaving, status, told
+from epochal.cli.interrupts import NOTHING_KEPT, leave, leaving, status, told
 from epochal.cli.others import ended_together, tell_others
 from epochal.cli.say import say
 from epochal.errors import DataFailed, HostLost, Refusal, SaveFailed, did_you_mean
@@ -106,11 +106,11 @@ def app(ctx: click.Context) -> None:
 
 def _of_this_command(refusal: Refusal, command: click.Command | None) -> Refusal:
     """The refusal, which says so where it names options that only a new training takes."""
-    words = str(refusal)
+    words = refusal.sentence
     if command is None or command.name not in _OF_RUNS or re.search(r"\btrain\b", words):
         return refusal
     training: click.Command = importlib.import_module("epochal.cli.train").command
-    names = of_other_commands(words, command, training)
+    names = of_other_commands(re.sub(r"`[^`]*`", "", words), command, training)
     if not names:
         return refusal
     which = f"{' and '.join(names)} {'is an option' if len(names) == 1 else 'are options'}"
@@ -126,12 +126,12 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
         return found if isinstance(found, int) else 0
     except Refusal as refusal:
-        return _say(str(refusal), 2)
+        return _say(refusal.sentence, 2)
     except click.ClickException as error:
         return _say(sentence(error), 2)
     except (KeyboardInterrupt, click.Abort, _Interrupted):
         told()
-        return _say("interrupted.", status())
+        return _say(NOTHING_KEPT, status())
     except (_Gone, BrokenPipeError):
         _let_go()
         return 0
@@ -139,7 +139,7 @@ def main(arguments: list[str] | None = None) -> int:
         if os.environ.get("EPOCHAL_DEBUG"):
             raise
         if isinstance(error, DataFailed | HostLost | SaveFailed):
-            return _say(str(error), 1)
+            return _say(error.sentence, 1)
         if isinstance(error, OSError):
             where = f": {error.filename}" if error.filename else ""
             _let_go()
@@ -159,7 +159,7 @@ def run() -> None:
         try:
             usual = ended_together(found)
         except HostLost as lost:
-            found, usual = found or _say(str(lost), 1), False
+            found, usual = found or _say(lost.sentence, 1), False
         if not usual:
             leave(found)
     sys.exit(found)

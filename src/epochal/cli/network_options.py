@@ -107,7 +107,7 @@ def told(dataset: Dataset, given: dict[str, Any]) -> Dataset:
         return dataset
     what = "tokens" if name == "text" else f"of shape {' x '.join(map(str, dataset.shape))}"
     note = f"the samples are {what}: network {name}; --network takes another."
-    return replace(dataset, notes=(*dataset.notes, note))
+    return replace(dataset, noticed=(*dataset.noticed, note))
 
 
 def model(given: dict[str, Any], dataset: Dataset) -> Any:

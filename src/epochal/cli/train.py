@@ -87,7 +87,7 @@ def _prepare(source: str, given: dict[str, Any], folder: Path, quiet: bool) -> t
     from epochal.training import train
 
     dataset = load_data(source, given, quiet)
-    for note in dataset.notes:
+    for note in dataset.noticed:
         if quiet and " is the target; " in note:  # rows that were left out: no result goes without that
             say_note(note)
     control = Control()

@@ -105,7 +105,7 @@ def dataset_of_arrays(
         encoder=None,
         target_name=target_name if labels is not None else "",
         source=source,
-        notes=(*notes, *said),
+        noticed=(*notes, *said),
         rows=np.arange(1, len(values) + 1, dtype=np.int64),
         sample_weight=weights,
         fingerprint=fingerprint((*names, target_name), sampled(values) if large else values, labels, weights),

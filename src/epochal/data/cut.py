@@ -95,7 +95,7 @@ def cut(
         encoder=replace(encoder, ahead=False),
         target_name=encoder.target_name,
         source=source,
-        notes=tuple(told),
+        noticed=tuple(told),
         rows=numbers[offsets + first],
         sample_weight=None,
         fingerprint=fingerprint((*encoder.table.features, encoder.target_name), inputs, targets, line.level),

@@ -14,6 +14,7 @@ from epochal.data.labels import LABEL_TYPES, label_values
 from epochal.data.pixel_arrays import in_fractions
 from epochal.data.rows import is_array
 from epochal.data.typed import Damaged, built
+from epochal.faces import in_python
 from epochal.printable import one_line
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class Dataset:
         encoder: what encodes new samples the same way, a table's schema for one; None for plain arrays.
         target_name: the name of the target column.
         source: where the samples came from, in words.
-        notes: what was recognized, each a sentence with the flag that overrides it.
+        noticed: what was recognized, each a sentence with the flag that overrides it.
         rows: int64 `(n,)`, the data row of each sample in its source, counted from 1 without the header.
         sample_weight: float32 `(n,)` or None.
         fingerprint: SHA-256 of the content, as hexadecimal digits.
@@ -147,7 +148,7 @@ class Dataset:
     encoder: Encoder | SampleEncoder | None
     target_name: str
     source: str
-    notes: tuple[str, ...]
+    noticed: tuple[str, ...]
     rows: NDArray[np.int64]
     sample_weight: NDArray[np.float32] | None
     fingerprint: str
@@ -173,6 +174,21 @@ class Dataset:
             known = f"{count:,} {word}" if count else self.task.kind
             what = f'target "{one_line(self.target_name, 60)}": {known}' if self.target_name else known
         return f'Dataset("{one_line(self.source, 60)}", {shape}, {what})'
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was recognized, each a sentence with the argument that overrides it.
+
+        >>> from epochal.data import load
+        >>> load("example:iris").notes[1]
+        'target column 5 ("species"): 3 classes (50 samples each), multi-class classification.'
+        """
+        return tuple(in_python(note, self.loader) for note in self.noticed)
+
+    @property
+    def loader(self) -> str:
+        """The function that reads such data, as Python code calls it; empty for plain arrays."""
+        return "" if self.encoder is None else self.encoder.loader
 
     @property
     def samples(self) -> int:
@@ -243,7 +259,7 @@ class Dataset:
             "target": self.target_name,
             "task": None if self.task is None else self.task.to_dict(),
             "encoder": None if self.encoder is None else self.encoder.to_dict(),
-            "notes": list(self.notes),
+            "notes": list(self.noticed),
             "fingerprint": self.fingerprint,
         }
 

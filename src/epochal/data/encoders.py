@@ -18,11 +18,16 @@ from epochal.data.texts import TextEncoder
 from epochal.data.windows import WindowEncoder
 from epochal.errors import Refusal
 
-__all__ = ["SampleEncoder", "code_sizes", "encoder_from_dict", "loader_of"]
+__all__ = ["SampleEncoder", "code_sizes", "encoder_from_dict"]
 
 
 class SampleEncoder(Protocol):
     """Encodes new samples of one kind of data, without any statistics of them."""
+
+    @property
+    def loader(self) -> str:
+        """The function that reads such data, as Python code calls it."""
+        ...
 
     @property
     def standardize(self) -> bool:
@@ -46,22 +51,6 @@ def code_sizes(encoder: Any) -> tuple[int, ...]:
     """How many codes each of the last columns of the inputs has, which a model has embeddings for."""
     table = getattr(encoder, "table", encoder)
     return table.code_sizes if isinstance(table, Encoder) else ()
-
-
-def loader_of(encoder: Encoder | SampleEncoder | None) -> str:
-    """The function whose arguments say how such data is read, as Python code calls it; empty for arrays.
-
-    >>> loader_of(None)
-    ''
-    """
-    loaders: tuple[tuple[type, str], ...] = (
-        (WindowEncoder, "ep.windows"),
-        (PairEncoder, "ep.rank_pairs"),
-        (TextEncoder, "ep.text"),
-        (Encoder, "ep.load_data"),
-        (ImageEncoder, "ep.load_data"),
-    )
-    return next((name for kind, name in loaders if isinstance(encoder, kind)), "")
 
 
 _KINDS: dict[str, Callable[[dict[str, Any]], Any]] = {

@@ -67,7 +67,7 @@ class EndlessRows(Rows):
                 try:
                     found = next(self._rest, None)
                 except Refusal as error:
-                    raise DataFailed(str(error)) from error
+                    raise DataFailed(error.sentence) from error
                 if found is None:
                     break
                 with np.errstate(over="ignore"):

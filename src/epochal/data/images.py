@@ -111,7 +111,7 @@ def read_folder(
     if groups_from is not None:
         values = by_pattern(read.listing.names, groups_from)
         return with_groups(found, values, f"as {groups_from} finds them in file names")
-    return replace(found, notes=(*found.notes, *subjects_note(read.listing.names)))
+    return replace(found, noticed=(*found.noticed, *subjects_note(read.listing.names)))
 
 
 def _repeated(read: _Images, labels: NDArray[np.int32], classes: Sequence[str]) -> tuple[str, ...]:
@@ -149,6 +149,11 @@ class ImageEncoder:
     task: Task
     levels: Levels | None = None
     """What of images of more than 8 bits is black and white; None where there was none in training."""
+
+    @property
+    def loader(self) -> str:
+        """The function that reads such data, as Python code calls it."""
+        return "ep.load_data"
 
     @property
     def standardize(self) -> bool:
@@ -243,7 +248,7 @@ def _dataset(
         encoder=encoder,
         target_name="" if labels is None else _TARGET,
         source=source,
-        notes=tuple(notes),
+        noticed=tuple(notes),
         rows=np.arange(1, len(read.inputs) + 1, dtype=np.int64),
         sample_weight=None,
         fingerprint=fingerprint((*read.listing.names, *encoder.task.classes, read.digest), labels),

@@ -294,7 +294,7 @@ def _read_targets(rows: ItemRows, progress: Progress | None) -> NDArray[Any]:
         targets = rows.targets(progress)
     except DataFailed as error:
         rows.close()
-        raise Refusal(str(error)) from error
+        raise Refusal(error.sentence) from error
     for sample, one in enumerate(targets):
         if one.shape != targets[0].shape:
             wanted = targets[0].shape

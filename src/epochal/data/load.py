@@ -32,12 +32,14 @@ from epochal.data.rows import FileRows
 from epochal.data.schema import Encoder
 from epochal.data.table import TableOptions, dataset_of_table
 from epochal.errors import Refusal
+from epochal.faces import named
 
 __all__ = ["load"]
 
 ARRAY_SUFFIXES = (".npy", ".npz")
 
 
+@named("ep.load_data")
 def load(
     source: Any,
     *,

@@ -95,7 +95,7 @@ def converted(path: Path, options: TableOptions, progress: Progress | None = Non
             if not (home / f"{how}-{what}" / "dataset.json").is_file():  # another process was first
                 raise
     except DataFailed as error:
-        raise Refusal(f"{path.name} changed while it was converted: {error}") from error
+        raise Refusal(f"{path.name} changed while it was converted: {error.sentence}") from error
     except (OSError, pa.ArrowException) as error:
         said = str(getattr(error, "strerror", None) or error).rstrip(".")
         raise Refusal(f"{path.name} can't be converted: {said}.") from error
@@ -249,7 +249,7 @@ def _open(place: Path, path: Path, files: Sequence[Path]) -> Dataset:
         encoder=encoder,
         target_name=name,
         source=path.name,
-        notes=(*document["notes"], streams_note(rows, str(place.parent))),
+        noticed=(*document["notes"], streams_note(rows, str(place.parent))),
         rows=numbers,
         sample_weight=weights,
         fingerprint=fingerprint((*encoder.features, name), sampled(rows), targets, weights),

@@ -25,6 +25,7 @@ from epochal.data.schema import Encoder
 from epochal.data.table import TableOptions, dataset_of_table
 from epochal.data.typed import Damaged, built
 from epochal.errors import Refusal
+from epochal.faces import named
 
 __all__ = ["PairEncoder", "rank_pairs"]
 
@@ -41,6 +42,11 @@ class PairEncoder:
     pairing: Pairing
 
     @property
+    def loader(self) -> str:
+        """The function that reads such data, as Python code calls it."""
+        return "ep.rank_pairs"
+
+    @property
     def standardize(self) -> bool:
         """As tables are, unless the user says."""
         return True
@@ -53,8 +59,8 @@ class PairEncoder:
 
         read = read_new(self.table, source, reading)
         found = encode_new(self.table, read.table)
-        notes = tuple(note for note in found.notes if f'"{self.by}"' not in note)
-        found = replace(found, source=read.name, notes=(*read.notes, *notes))
+        notes = tuple(note for note in found.noticed if f'"{self.by}"' not in note)
+        found = replace(found, source=read.name, noticed=(*read.notes, *notes))
         if self.by not in read.table.column_names:
             return found, None, []
         groups, names = _groups_of(read.table.column(self.by))
@@ -89,6 +95,7 @@ class PairEncoder:
         return PairEncoder(table, by, built(Pairing, value.get("pairing")))
 
 
+@named("ep.rank_pairs")
 def rank_pairs(
     source: Any,
     *,
@@ -167,9 +174,9 @@ def rank_pairs(
     groups = _groups_of(table.column(at))[0][items.rows - 1]
     assert isinstance(items.encoder, Encoder)
     roles = (called(names, at), f"target {called(names, chosen)}")
-    said = tuple(note for note in items.notes if not note.startswith(roles))
+    said = tuple(note for note in items.noticed if not note.startswith(roles))
     encoder = PairEncoder(replace(items.encoder, missing=reading.marks), names[at], pairing)
-    found = _dataset(encoder, pairing, replace(items, notes=said), groups)
+    found = _dataset(encoder, pairing, replace(items, noticed=said), groups)
     return replace(found, recipe=Recipe.of("rank_pairs", source, asked))
 
 
@@ -193,7 +200,7 @@ def _dataset(
         task=_TASK,
         features=(),
         encoder=encoder,
-        notes=(*items.notes, *found.notes, _said(found, by, items.target_name, pairing.best)),
+        noticed=(*items.noticed, *found.notes, _said(found, by, items.target_name, pairing.best)),
         rows=items.rows[index[:, 0]],
         sample_weight=weights,
         groups=np.repeat(np.unique(found.group, return_inverse=True)[1], 2),
@@ -235,7 +242,7 @@ def _of_arrays(inputs: Any, targets: Any, by: Any) -> tuple[Dataset, NDArray[np.
         encoder=None,
         target_name="",
         source="arrays",
-        notes=(),
+        noticed=(),
         rows=np.arange(1, len(values) + 1, dtype=np.int64),
         sample_weight=None,
         fingerprint=fingerprint((), values, ranks),

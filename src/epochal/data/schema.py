@@ -97,6 +97,11 @@ class Encoder:
     """How the target's numbers are written where they are text, as in `Column.written`."""
 
     @property
+    def loader(self) -> str:
+        """The function that reads such data, as Python code calls it."""
+        return "ep.load_data"
+
+    @property
     def standardize(self) -> bool:
         """Tables are standardized unless the user says otherwise."""
         return True

@@ -202,7 +202,9 @@ def split_groups(
     try:
         chosen = split(len(ids), validation=validation, test=test, seed=seed)
     except Refusal as error:
-        raise Refusal(f"the split keeps groups whole, and here a sample is a group: {error}") from error
+        raise Refusal(
+            f"the split keeps groups whole, and here a sample is a group: {error.sentence}"
+        ) from error
     parts = []
     for part in (chosen.train, chosen.validation, chosen.test):
         within = np.zeros(len(ids), bool)

@@ -153,7 +153,7 @@ def dataset_of_table(
         encoder=encoder,
         target_name=names[target],
         source=source,
-        notes=tuple(said),
+        noticed=tuple(said),
         rows=rows,
         sample_weight=sample_weight,
         fingerprint=fingerprint((*encoder.features, names[target]), inputs, targets, sample_weight),
@@ -255,7 +255,7 @@ def input_columns(
                 hints=hints,
             )
         except Refusal as error:
-            problems.append(str(error))
+            problems.append(error.sentence)
             continue
         if note:
             notes.append(note)
@@ -317,7 +317,7 @@ def hints_of(
 ) -> Hints:
     """What the file and its other columns say about how numbers and dates are written."""
     mark = mark_of_columns(table)
-    day_first: bool | None = None if mark == "." else True
+    day_first: bool | None = True if mark == "," else None
     for index, column in enumerate(table.columns):
         if index in aside or options.date_format is not None or not pa.types.is_string(column.type):
             continue

@@ -31,6 +31,7 @@ from epochal.data.target_text import with_plain_target
 from epochal.data.tokens import encode_texts, learn_tokenizer, padded, read_tokenizer
 from epochal.data.typed import Damaged, built
 from epochal.errors import Refusal
+from epochal.faces import named
 
 __all__ = ["TextEncoder", "text"]
 
@@ -53,6 +54,11 @@ class TextEncoder:
     """JSON, as the library `tokenizers` writes it."""
     vocabulary_size: int
     length: int
+
+    @property
+    def loader(self) -> str:
+        """The function that reads such data, as Python code calls it."""
+        return "ep.text"
 
     @property
     def standardize(self) -> bool:
@@ -121,6 +127,7 @@ class TextEncoder:
         return encoder
 
 
+@named("ep.text")
 def text(
     source: Any,
     *,
@@ -250,7 +257,7 @@ def text(
         encoder=encoder,
         target_name=names[goal],
         source=name,
-        notes=tuple(said),
+        noticed=tuple(said),
         rows=rows,
         sample_weight=weights,
         fingerprint=fingerprint((names[at], names[goal]), inputs, targets, weights),

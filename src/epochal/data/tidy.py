@@ -113,7 +113,7 @@ def tidy(
         try:
             arrays.append(_tidied(column, called(names, index), missing))
         except Refusal as error:
-            problems.append(str(error))
+            problems.append(error.sentence)
     if problems:
         raise several(problems)
     return pa.Table.from_arrays(arrays, names=names)

@@ -20,6 +20,7 @@ from epochal.data.schema import Column, Encoder
 from epochal.data.steps import Step
 from epochal.data.typed import Damaged, built
 from epochal.errors import Refusal, did_you_mean
+from epochal.faces import named
 
 __all__ = ["FILLS", "RELATIVE", "WindowEncoder", "windows"]
 
@@ -54,6 +55,11 @@ class WindowEncoder:
     """How far apart the rows of the training table usually are."""
     ahead: bool = False
     """Whether windows whose targets lie beyond the end of their series are among the samples."""
+
+    @property
+    def loader(self) -> str:
+        """The function that reads such data, as Python code calls it."""
+        return "ep.windows"
 
     @property
     def standardize(self) -> bool:
@@ -133,6 +139,7 @@ class WindowEncoder:
         return encoder
 
 
+@named("ep.windows")
 def windows(
     source: Any,
     *,

@@ -83,7 +83,7 @@ class Hub(Node):
         try:
             decision = rule([wish, *(wishes[index][1] for index in others)])
         except Refusal as refusal:
-            self.soon(self._tell, {"say": "decided", "number": number, "refused": str(refusal)})
+            self.soon(self._tell, {"say": "decided", "number": number, "refused": refusal.sentence})
             raise
         self.soon(self._tell, {"say": "decided", "number": number, "decision": decision})
         return decision

@@ -153,7 +153,7 @@ def _farewell() -> None:
             return
     except HostLost as lost:
         with suppress(OSError):
-            os.write(2, f"epochal: {lost}\n".encode())
+            os.write(2, f"epochal: {lost.sentence}\n".encode())
     _leave(1 if others.over else 0)
 
 

@@ -74,7 +74,7 @@ class Together:
             with self._telling():
                 found.append(work())
         except Refusal as refusal:
-            refused = str(refusal)
+            refused = refusal.sentence
         self.decide(what, refused, _refuse)
         return found[0]
 
@@ -109,7 +109,12 @@ class Together:
         except HostLost as lost:
             lost.__cause__ = error
             return lost
-        self.fail(": ".join(filter(None, (type(error).__name__, str(error).rstrip(".")))) + ".")
+        self.fail(
+            ": ".join(
+                filter(None, (type(error).__name__, str(getattr(error, "sentence", error)).rstrip(".")))
+            )
+            + "."
+        )
         return error
 
     @contextmanager

@@ -166,7 +166,7 @@ class CNN(Network):
 
 
 def _lower(error: Refusal) -> str:
-    return str(error)[:1].lower() + str(error)[1:]
+    return error.sentence[:1].lower() + error.sentence[1:]
 
 
 def _slid(sizes: list[int], window: int, stride: int, padding: str) -> list[int]:

@@ -45,7 +45,7 @@ def dataset_lines(dataset: Dataset, beside: Sequence[str] = ()) -> list[str]:
     """The source, what is said beside it, and its notes."""
     shape = " × ".join(f"{size:,}" for size in dataset.shape)
     first = f"{dataset.source}: {dataset.samples:,} samples, {shape} inputs{_from_columns(dataset)}"
-    return [first, *beside, *dataset.notes]
+    return [first, *beside, *dataset.noticed]
 
 
 def _from_columns(dataset: Dataset) -> str:

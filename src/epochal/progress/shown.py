@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from epochal.data.encoders import loader_of
 from epochal.errors import Refusal
 from epochal.events import Event, Noted, Progressed, Resumed, RunEnded, RunStarted, Unsaved
 from epochal.faces import in_python
@@ -76,7 +75,7 @@ class Watcher:
         """Show one event."""
         if isinstance(event, RunStarted):
             parts = [("Data", data_lines(event.prepared)), ("Training", training_lines(event.prepared))]
-            loader = loader_of(event.prepared.dataset.encoder)
+            loader = event.prepared.dataset.loader
             self._display.opening(
                 [(title, [in_python(line, loader) for line in lines]) for title, lines in parts]
             )

@@ -160,7 +160,7 @@ class Checkpoints:
         except Refusal as refusal:
             self._discard([path])
             raise SaveFailed(
-                f"checkpoint {updates} can't be read back as it was written ({refusal}) "
+                f"checkpoint {updates} can't be read back as it was written ({refusal.sentence}) "
                 f"The disk may be failing; {self.left}."
             ) from refusal
         self._manifests[updates], self._sound[updates] = manifest, True
@@ -306,7 +306,7 @@ def newest(folder: Path) -> tuple[Loaded | None, tuple[str, ...]]:
         try:
             manifest, pieces = load(path)
         except Refusal as refusal:
-            passed_over.append(f"checkpoint {path.name} is passed over: {refusal}")
+            passed_over.append(f"checkpoint {path.name} is passed over: {refusal.sentence}")
             continue
         said = tuple(passed_over)
         return Loaded(path, manifest.updates, manifest.identity, pieces, said), said

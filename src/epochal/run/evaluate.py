@@ -62,7 +62,7 @@ def evaluate(
         overlap=overlap_of(run, dataset),
         parameters=parameters,
         threshold=run.threshold,
-        noticed=(*dataset.notes, *notes, *_left_out(run), *run.remarks),
+        noticed=(*dataset.noticed, *notes, *_left_out(run), *run.remarks),
     )
     losses = _losses(run, outputs, dataset)
     if run.task.is_multilabel:
@@ -76,7 +76,7 @@ def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
     """The samples whose target is known, and a note on the others."""
     name = run.data["target"]
     if dataset.targets is None:
-        why = [note for note in dataset.notes if "targets are not used" in note]
+        why = [note for note in dataset.noticed if "targets are not used" in note]
         raise Refusal(
             why[0].replace("the targets are not used", "fill them in, or leave those rows out")
             if why
@@ -87,7 +87,7 @@ def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
     if known.all():
         return dataset, []
     if not known.any():
-        why = [note for note in dataset.notes if "training did not have" in note]
+        why = [note for note in dataset.noticed if "training did not have" in note]
         none = f'no row of {dataset.source} has a target "{name}" that the run was trained for.'
         raise Refusal(
             why[0].replace("they count in no figure", "nothing is left to evaluate") if why else none
@@ -253,7 +253,7 @@ def _of_numbers(
         names = [f"{k + 1} ahead" for k in range(width)]
         index = np.arange(len(targets))
         true = np.broadcast_to(targets, each.shape)
-        forecasts = score_forecasts(true, each, line, [index] * len(each))
+        forecasts = score_forecasts(true, each, line, [index] * len(each), ensemble=True)
     return replace(
         found,
         metrics=_over_repeats(run, list(each), targets, dataset, losses),

@@ -213,14 +213,14 @@ def predict(
         data, dataset.samples if line is None else None, with_inputs, id, places.get("row"), reading
     )
     notes, threshold = (
-        (*dataset.notes, *pointed(beside)),
+        (*dataset.noticed, *pointed(beside)),
         None if run.threshold is None else run.threshold.value,
     )
     if getattr(run.model, "carries", False):
         again = " and again after each gap" if len(_parts(run, dataset)) > 1 else ""
         notes = (*notes, f"the state is zero before the first row{again}, and carried from window to window.")
     labeled = dataset.targets is not None and line is None
-    said = any("count in no figure" in note for note in dataset.notes)  # of labels that are unknown
+    said = any("count in no figure" in note for note in dataset.noticed)  # of labels that are unknown
     if labeled and not said and not (known := with_target(run, dataset)).all() and known.any():
         notes = (*notes, f"{without_target(run, known)}: they count in no figure.")
     overlap = overlap_of(run, dataset) if labeled else None

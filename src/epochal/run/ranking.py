@@ -131,7 +131,7 @@ def rank(
     spread = per_repeat.std(axis=0, ddof=1) if len(scores) > 1 else np.full(len(mean), np.nan)
     named = None if groups is None else np.asarray([*names, ""], object)[groups]
     name = run.encoder.by if isinstance(run.encoder, PairEncoder) else "group"
-    notes = tuple(note for note in items.notes if not note.endswith("the targets are not used."))
+    notes = tuple(note for note in items.noticed if not note.endswith("the targets are not used."))
     beside = inputs_beside(data, items.samples, with_inputs, id, None, reading)
     return Ranking(
         mean, spread, per_repeat, _places(mean, own), named, name, (*notes, *pointed(beside)), beside

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from epochal.curves import Curves, PrecisionRecall, Summary, Verdict, precision_recall, summarize
 from epochal.data import Encoder, SampleEncoder, Scaling, TargetScaling, Task, Vocabulary
-from epochal.data.encoders import loader_of
 from epochal.directions import label_of
 from epochal.errors import Refusal
 from epochal.faces import in_python
@@ -97,6 +96,8 @@ class Scores:
     """(repeats, true, predicted) counts with the threshold of each repeat, if the run has one."""
     ensemble: dict[str, float] = field(default_factory=dict)
     """The metrics of the mean prediction of the repeats, where they share samples that decide nothing."""
+    corrected: bool = False
+    """Whether the intervals allow for the choice of the epoch on the same samples."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +165,7 @@ class Run:
     def notes(self) -> tuple[str, ...]:
         """What was noticed before training: how the data was read, and what was adjusted."""
         noticed = [*self.data.get("notes", ()), *self.data.get("training_notes", ())]
-        loader = loader_of(self.encoder)
+        loader = "" if self.encoder is None else self.encoder.loader
         return tuple(dict.fromkeys(in_python(note, loader) for note in noticed))
 
     @property
@@ -308,7 +309,7 @@ class Run:
         chosen_there = str(self.settings.get("monitor", "")).startswith("validation.")
         if "validation" not in self.scores or "test" in self.scores or not chosen_there:
             return ""
-        allowed = "; the intervals allow for that" if self.repeats > 1 else ""
+        allowed = "; the intervals allow for that" if self.scores["validation"].corrected else ""
         return (
             "The epoch was chosen on the same validation rows, so the figures are slightly optimistic"
             f"{allowed}. Use --test 0.2 for an unbiased estimate."

@@ -142,7 +142,7 @@ def _finding(name: str, look: Callable[[], object]) -> Finding:
     try:
         look()
     except Refusal as refusal:
-        words = str(refusal)
+        words = refusal.sentence
         return Finding(name, words.partition(" is damaged: ")[2] or words)
     return Finding(name)
 
@@ -152,7 +152,7 @@ def _results(path: Path) -> tuple[list[Finding], list[str]]:
     try:
         files = listed(path, read_run(path))
     except Refusal as refusal:
-        return [Finding(RUN, str(refusal))], []
+        return [Finding(RUN, refusal.sentence)], []
     notes = []
     findings = [
         _finding(name, partial(disk.check, path / name, written))

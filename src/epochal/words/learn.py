@@ -176,7 +176,7 @@ class Learning:
             encoder=None,
             target_name="context",
             source=text.source,
-            notes=tuple(notes),
+            noticed=tuple(notes),
             rows=np.arange(1, len(pairs) + 1, dtype=np.int64),
             sample_weight=None,
             fingerprint=fingerprint(text.words, pairs),
