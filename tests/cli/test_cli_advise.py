@@ -10,6 +10,7 @@ from processes import process, start
 
 from epochal.cli.train import command as train_command
 from epochal.errors import Refusal
+from epochal.runs.listing import listing
 
 FIXED = ("--hidden", "4", "--batch-size", "35", "--learning-rate", "0.05", "--epochs", "4", "--repeats", "3")
 FIXED = (*FIXED, "--validation", "0.3")
@@ -136,6 +137,9 @@ def test_on_noise_there_is_no_command(call, tmp_path):
     document = call("advise", "noise.csv", *FIXED, "--out", "here", "--json", "--train").json
     assert (document["recommended"], document["command"], document["run"]) == (False, None, None)
     assert "recommends nothing" in call("predict", "here", "noise.csv").err
+    (entry,) = [one for one in listing(tmp_path) if one.kind == "advice"]
+    assert entry.verdict == "no recommendation" and entry.batch_size == entry.epochs == 0
+    assert entry.cells()[3:7] == ("", "", "", "")
 
 
 def test_train_trains_at_once_on_all_data(call, tmp_path):

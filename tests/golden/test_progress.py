@@ -13,8 +13,9 @@ import pytest
 import epochal as ep
 from epochal.choose.progress import Step, Steps
 from epochal.common.faces import in_python
-from epochal.training.events import Unsaved
+from epochal.training.events import Evaluated, RepeatEnded, Unsaved
 from epochal.training.progress import Watcher, display
+from epochal.training.progress.status import Status
 
 RANDOM = np.random.default_rng(7)
 FRAME = pd.DataFrame(
@@ -262,3 +263,21 @@ def test_notes_and_refusals_in_python_name_calls_that_can_be_made() -> None:
     with pytest.raises(ep.Refusal) as refused:
         ep.load_data(table.assign(y=["yes"] * 40), target="y", task="binary")
     assert "--" not in str(refused.value) and "--" in refused.value.sentence
+
+
+def test_epoch_and_losses_are_of_the_same_repeats():
+    """Those that still run: one that is over does not lend its loss to the epoch of others."""
+
+    def evaluated(repeat, epoch, loss):
+        return Evaluated(repeat, epoch, 10 * epoch, 80 * epoch, 0.1, {"train.loss": loss})
+
+    status = Status()
+    status._repeats, status._epochs = 10, 100
+    status.take(evaluated(0, 5, 0.4))
+    assert status.line(long=True).startswith("epoch 5 of 100 · training loss 0.4")
+    status.take(evaluated(1, 7, 0.2))
+    assert status.line(long=True).startswith("epoch 6 of 100 · training loss 0.3")
+    status.take(RepeatEnded(1, 7.0, ""))
+    assert status.line(long=True).startswith("epoch 5 of 100 · training loss 0.4")
+    status.take(RepeatEnded(0, 5.0, ""))
+    assert status.last_line().startswith("epoch 6 of 100 · training loss 0.3")

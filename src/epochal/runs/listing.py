@@ -24,7 +24,8 @@ _WRONG = (OSError, ValueError, LookupError, TypeError, AttributeError, Recursion
 class Entry:
     """A run in a line, or a comparison or an advice; `problem` says why one can't be read, or how it goes on.
 
-    Of those, `batch_size` and `epochs` are of the best setting, and `settings` says how many there were.
+    Of those, `batch_size` and `epochs` are of the best setting, and `settings` says how many there were; an
+    advice that recommends nothing has no numbers.
     """
 
     run: str
@@ -48,7 +49,7 @@ class Entry:
         run = one_line(self.run)
         if self.problem:
             return (run, "", "", "", "", "", "", one_line(self.problem))
-        numbers = (f"{self.batch_size:,}", f"{self.epochs:,}", f"{self.repeats:,}")
+        numbers = (f"{one:,}" if one else "" for one in (self.batch_size, self.epochs, self.repeats))
         return (run, self.date[:16].replace("T", " "), self.source, *numbers, self.figure, self.verdict)
 
 
@@ -120,6 +121,8 @@ def _chosen(choice: ChoiceFolder) -> Entry:
     column = _words(found["column"])
     if choice.kind == "advice":
         tried = {(one["batch_size"], one["learning_rate"]) for one in found["tried"]}
+        if found["recommended"] is False:  # what came nearest is no advice
+            return Entry(**common, verdict="no recommendation", settings=len(tried))
         return Entry(
             **common,
             batch_size=round(found["batch_size"]["value"]),
