@@ -128,6 +128,20 @@ def test_without_a_baseline_nothing_is_good_unless_a_metric_says_so() -> None:
         assert found.kind == kind
 
 
+def test_a_loss_without_a_likelihood_needs_repeats() -> None:
+    """One repeat of a loss of one's own is not called chance, however much it learned; five are good."""
+    rng = np.random.default_rng(0)
+    own = {"loss": "one of its own"}
+    one = judge(made(FLAT * scatter(rng, 1, T.size, 0.01)), **KNOWN, settings=own)
+    assert one.kind == "undecided" and "can't tell of this loss" in one.sentence
+    five = judge(made(FLAT * scatter(rng, 5, T.size, 0.01)), **KNOWN, settings=own)
+    assert five.kind == "good fit"
+    noise = 0.99 + 0.02 * rng.normal(size=(5, 1)) + 0.002 * rng.normal(size=(5, T.size))
+    for shared in (True, False):
+        verdict = judge(made(noise), **KNOWN, settings=own, same_samples=shared)
+        assert verdict.kind == "no detectable difference from chance"
+
+
 def test_samples_that_are_few_in_effect_are_little_evidence() -> None:
     """A gain of 0.06 in log loss on 200 samples is evidence; on 10, each copied 20 times, it is none."""
     rng = np.random.default_rng(0)

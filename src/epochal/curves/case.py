@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -100,11 +100,9 @@ class Case:
         }
         yardstick = _yardstick(known.get(monitor), monitored, training)
         points = epochs.size
-        # Repeats that share the held-out samples differ by seeds alone: what those samples may hide is
-        # asked of their number (`nats`).
-        overlap = 0.0 if shared else samples / training_samples if training_samples else _OVERLAP
+        overlap = samples / training_samples if training_samples else _OVERLAP
         window = max(1, min(max(3, points // 20), points // 3))
-        return cls(
+        case = cls(
             curves,
             monitor,
             epochs,
@@ -120,6 +118,9 @@ class Case:
             window,
             training_samples,
         )
+        # Repeats that share the held-out samples differ by seeds alone: what those samples may hide is asked
+        # of their number (`nats`), or, of losses that have no likelihood, allowed for as in a usual split.
+        return replace(case, overlap=_shared_overlap(case)) if shared else case
 
     @property
     def repeats(self) -> int:
@@ -353,6 +354,10 @@ class Case:
         if level is not None:
             found["baseline"] = plain(float(level.mean()))
         return found
+
+
+def _shared_overlap(case: Case) -> float:
+    return 0.0 if case.known_likelihood else min(case.overlap, _OVERLAP)
 
 
 def percent(share: float) -> str:

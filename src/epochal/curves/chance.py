@@ -48,7 +48,8 @@ def beats_chance(case: Case) -> Chance | None:
     """Is the best evaluation better than the baseline? None where no baseline says.
 
     A second metric with a known baseline may say that it is. Of a loss of one's own, where it does not, the
-    question stays open: what such a loss learns need not be what the metric measures.
+    question stays open: what such a loss learns need not be what the metric measures. So it does where few
+    repeats have a loss without a likelihood.
     """
     curve, level = case.monitored, case.baseline.get(case.name)
     extra = next(
@@ -73,6 +74,8 @@ def beats_chance(case: Case) -> Chance | None:
     if level is None:
         how = f"the 95 % interval of {extra}"
         return Chance(True, figures, how) if better else None
+    if not case.known_likelihood and len(rows) < FEWEST_REPEATS and not better:
+        return None
     reached = np.array([around(curve[r], at, case.window) for r, at in zip(rows, places, strict=True)])
     return _by_loss(case, curve, held, rows, level[rows], reached, better, figures)
 

@@ -298,7 +298,10 @@ def say_level(
             f"{kind.capitalize()}: the {case.shown_as} leveled off {within}, with no sign of overfitting "
             f"({room}). "
         )
-    if not known:
+    if not known and case.name in case.baseline:
+        some = counted(case.repeats, "repeat")
+        sentence += f"Whether it is better than a constant prediction, {some} can't tell of this loss. "
+    elif not known:
         sentence += "No baseline is known for this loss, so whether anything was learned can't be said. "
     elif level and case.above_own > ABOVE_LEAST:
         sentence += f"Single repeats end at {case.above_own:.2g} times their least: evaluations scatter. "
