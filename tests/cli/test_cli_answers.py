@@ -120,8 +120,8 @@ def test_flags_that_a_command_lacks_are_said_to_be_those_of_train() -> None:
 
     lacking = _of_this_command(Refusal("x must be 1. Use --fill forward."), command)
     own = _of_this_command(Refusal("x must be 1. Use --delimiter."), command)
-    assert str(lacking).endswith("--fill is an option of epochal train: train anew with it.")
-    assert str(own) == "x must be 1. Use --delimiter."
+    assert lacking.sentence.endswith("--fill is an option of epochal train: train anew with it.")
+    assert own.sentence == "x must be 1. Use --delimiter."
     assert isinstance(command, click.Command)
 
 
