@@ -43,6 +43,7 @@ LAYERS = (
     "asked",
     "agreed",
     "scoring",
+    "baselines",
     "conclude",
     "remembered",
     "saving",

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.baselines import constant_figures
 from epochal.curves import Curves, judge
 from epochal.data import Split
 from epochal.describe import conditions, describe_data, describe_settings
@@ -20,11 +21,7 @@ from epochal.engine.spec import Spec
 from epochal.engine.state import BROKEN_EVALUATION, BROKEN_UPDATE, RULE, Repeat
 from epochal.engine.update import packing
 from epochal.errors import DataFailed
-from epochal.models import (
-    METRICS,
-    Variables,
-    shapes_of,
-)
+from epochal.models import Variables, shapes_of
 from epochal.models.frozen import whole
 from epochal.prepared import Prepared
 from epochal.run import BrokenUpdate, Fitted, History, Outcome, Run, Scores
@@ -34,7 +31,7 @@ from epochal.run.threshold import decide
 from epochal.scoring import effective_samples, forecasts_of, gains_of, scores_of
 from epochal.stopping.rules import waited
 
-__all__ = ["LaneResult", "conclude", "constant_figures"]
+__all__ = ["LaneResult", "conclude", "fitted_of"]
 
 
 class End(NamedTuple):
@@ -133,7 +130,7 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
     found = [outcome for result in results for outcome in result.outcomes(prepared, ends)]
     outcomes = tuple(replace(outcome, repeat=number) for number, outcome in enumerate(found))
     fitted = tuple(
-        _fitted(prepared, result.spec, result.of_repeat(row), repeat)
+        fitted_of(prepared, result.spec, result.of_repeat(row), repeat)
         for result in results
         for row, repeat in enumerate(result.repeats)
     )
@@ -267,7 +264,8 @@ def _arranged(curves: Curves, repeats: Sequence[int]) -> Curves:
     )
 
 
-def _fitted(prepared: Prepared, spec: Spec, state: Repeat, repeat: int) -> Fitted:
+def fitted_of(prepared: Prepared, spec: Spec, state: Repeat, repeat: int) -> Fitted:
+    """What one repeat has learned, by its state."""
     packed = packing(spec, shapes_of(spec.model, prepared.dataset.shape, prepared.dataset.dtype).params)
 
     def variables(params: Any, model: Any) -> Variables:
@@ -284,17 +282,17 @@ def _fitted(prepared: Prepared, spec: Spec, state: Repeat, repeat: int) -> Fitte
 def _baseline(prepared: Prepared) -> dict[str, list[float]]:
     """What the constant prediction reaches on the validation samples of each repeat.
 
-    It is the frequencies of the classes or labels of the training samples, or the mean of their targets (the
-    median for losses that are not squared). Of a loss of one's own the best constant is not known: none is
-    given.
+    Of a figure that is not known in every repeat none is given.
     """
     if not prepared.part_size("validation"):
         return {}
     figures: dict[str, list[float]] = {}
-    for repeat in range(1 if prepared.shared else prepared.settings.repeats):
+    repeats = 1 if prepared.shared else prepared.settings.repeats
+    for repeat in range(repeats):
         found = constant_figures(prepared, repeat)
         for name, value in found.items():
             figures.setdefault(f"validation.{name}", []).append(float(value))
+    figures = {name: values for name, values in figures.items() if len(values) == repeats}
     if prepared.shared:
         figures = {name: values * prepared.settings.repeats for name, values in figures.items()}
     return figures
@@ -306,42 +304,7 @@ def _training_baseline(prepared: Prepared, repeats: Sequence[int]) -> dict[str, 
     for repeat in repeats:
         place = 0 if prepared.shared else repeat
         if place not in known:
-            found = constant_figures(prepared, place, "train")
+            found = constant_figures(prepared, place, {"loss"}, on="train")
             known[place] = [found["loss"]] if "loss" in found else []
     levels = [known[0 if prepared.shared else repeat] for repeat in repeats]
     return {"train.loss": [level for one in levels for level in one]} if all(levels) else {}
-
-
-def constant_figures(prepared: Prepared, repeat: int, on: str = "validation") -> dict[str, float]:
-    """What the constant prediction reaches on a part of the samples of a repeat, by loss and metric."""
-    (train, given), (targets, weights) = (prepared.labels(repeat, name) for name in ("train", on))
-    ones = np.ones(len(train)) if given is None else given.astype(np.float64)
-    known = "" if callable(prepared.settings.loss) else prepared.loss_name
-    names = {metric.name for metric in prepared.spec.metrics}
-    if prepared.task.is_classification:
-        counts = np.bincount(train, weights=ones, minlength=len(prepared.task.classes))
-        losses = -np.log(np.maximum(counts / counts.sum(), 1e-9))[targets]
-        found = {"accuracy": float((targets == counts.argmax()).mean())}
-    elif prepared.task.is_multilabel:
-        shares = np.clip(np.average(train, axis=0, weights=ones), 1e-9, 1 - 1e-9)
-        losses = -np.where(targets > 0, np.log(shares), np.log(1 - shares)).mean(axis=1)
-        found = {"label_accuracy": float(((targets > 0) == (shares > 0.5)).mean())}
-    else:
-        middle = (
-            np.average(train.astype(np.float64), axis=0, weights=ones)
-            if known == "squared_error"
-            else np.median(train, axis=0)
-        )
-        targets = targets.astype(np.float64)
-        error = np.abs(targets - middle).reshape(len(targets), -1)
-        losses = {
-            "squared_error": error**2,
-            "absolute_error": error,
-            "huber": np.where(error <= 1, 0.5 * error**2, error - 0.5),
-        }.get(known, error).mean(axis=1)
-        constant = np.broadcast_to(middle, targets.shape)
-        found = {"r2": float(METRICS["r2"].function(constant, targets, 0, np))}
-        ours, true = (prepared.in_units(repeat, on, values) for values in (constant, targets))
-        found |= {name: float(METRICS[name].function(ours, true, 0, np)) for name in ("rmse", "mae")}
-    found = {name: value for name, value in found.items() if name in names}
-    return found | ({"loss": float(np.average(losses, weights=weights))} if known else {})

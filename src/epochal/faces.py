@@ -79,6 +79,8 @@ _BOTH = re.compile(
     [ ]\((?P<python>\w+=[^()]*?|[\w.]+\([^)]*\)+)(?:[ ]in[ ]Python)?\)""",
     re.VERBOSE,
 )
+_COMMAND = re.compile("`epochal [^`]*`")
+"""A command line stays what it is."""
 _SHOWN = re.compile(r"(?P<python>\b\w+ = \w+) \(--[a-z][^()]*\)")
 _OR_FLAG = re.compile(r"(?P<python>\b(?P<name>\w+)=\S*|\b\w+) \(--(?P<flag>[a-z-]+)(?: [^()]*)?\)")
 
@@ -111,12 +113,20 @@ def in_python(sentence: str, loader: str = "") -> str:
     'the first row is a header; header=False reads it as data.'
     >>> in_python("Stop early with --patience 20; leave bad images out with --skip-bad (skip_bad=True).")
     'Stop early with stop=ep.Patience(20); leave bad images out with skip_bad=True.'
+    >>> in_python("`epochal train a.csv --epochs 5` trains.")
+    '`epochal train a.csv --epochs 5` trains.'
     >>> import epochal.data  # its functions say what they take
     >>> in_python("row numbers: left out; --keep id keeps it.", "ep.load_data")
     'row numbers: left out; ep.load_data(..., keep=["id"]) keeps it.'
     """
     if "--" not in sentence:
         return sentence
+    command = _COMMAND.search(sentence)
+    if command:
+        before, after = (
+            in_python(part, loader) for part in (sentence[: command.start()], sentence[command.end() :])
+        )
+        return before + command[0] + after
     sentence = _BOTH.sub(lambda found: found["python"], sentence)
     sentence = _SHOWN.sub(lambda found: found["python"], sentence)
     sentence = _OR_FLAG.sub(_same, sentence)

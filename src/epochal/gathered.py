@@ -30,6 +30,7 @@ from epochal.data import (
 from epochal.data.copies import whole_groups
 from epochal.data.encoders import code_sizes
 from epochal.data.endless import dataset_of_iterator, is_iterator
+from epochal.data.grouping import SCATTERED
 from epochal.data.large import streams_note
 from epochal.data.levels import fit_levels
 from epochal.data.rows import ArrayRows
@@ -338,8 +339,8 @@ def _with_groups_of(settings: Settings, dataset: Dataset) -> Dataset:
     if settings.split == "chronological" or not held:
         return dataset
     note = (
-        "a random split puts samples of a group on both sides, so that figures may be too good: "
-        'split="groups" keeps each group of the order on one side.'
+        f"the order has groups, which {SCATTERED}, so that figures may be too good: "
+        'split="groups" keeps each on one.'
     )
     return replace(dataset, noticed=(*dataset.noticed, note))
 

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.curves.intervals import optimism
+from epochal.curves.intervals import influences, optimism
 from epochal.engine.determinism import options_for
 from epochal.engine.evaluate import forward
 from epochal.engine.fed import evaluate_in_blocks
@@ -19,6 +19,7 @@ from epochal.engine.feed import AHEAD, Reader
 from epochal.engine.state import Repeat
 from epochal.models import (
     Loss,
+    Metric,
     Model,
     Variables,
     computing_in,
@@ -27,6 +28,7 @@ from epochal.models import (
     metrics_for,
     probabilities,
 )
+from epochal.models.subsets import one_by_one
 from epochal.prepared import Prepared, Samples
 from epochal.run import Fitted, ForecastScores, Scores, score_forecasts
 from epochal.run.figures import Measured, blocks_of, ensemble_figures, measured, summaries
@@ -34,7 +36,15 @@ from epochal.run.overlap import hashes_of
 from epochal.run.per_class import label_confusion
 from epochal.waiting import interruptible
 
-__all__ = ["effective_samples", "forecasts_of", "gains_of", "scores_of"]
+__all__ = [
+    "added_by_blocks",
+    "blocks_of_part",
+    "effective_samples",
+    "evaluated_as",
+    "forecasts_of",
+    "gains_of",
+    "scores_of",
+]
 
 _MOST_KEPT = 2**22
 """Probabilities of several classes that are kept of one part of the samples, over all repeats (32 MB)."""
@@ -80,7 +90,7 @@ def gains_of(prepared: Prepared, states: Sequence[Repeat]) -> dict[str, NDArray[
     return {} if foreign else {name: gained}
 
 
-def _blocks(prepared: Prepared, name: str) -> NDArray[np.int64]:
+def blocks_of_part(prepared: Prepared, name: str) -> NDArray[np.int64]:
     """The block of each sample of a data set: groups, copies and stretches of time stay together."""
     dataset, own = prepared.data_of(name), prepared.data_of(name) is not prepared.dataset
     if dataset.timeline is not None or (prepared.settings.split == "chronological" and not own):
@@ -119,7 +129,7 @@ def scores_of(
     """What the best parameters of each repeat reach on a part."""
     task, spec = prepared.task, prepared.spec
     wanted, own_metrics = metrics_for(task.kind), [metric for metric in spec.metrics if metric.own]
-    blocks, found = _blocks(prepared, name), list[Measured]()
+    blocks, found = blocks_of_part(prepared, name), list[Measured]()
     held = np.unique(np.concatenate([prepared.numbers(repeat, name) for repeat in fitted]))
     confusion, labels, shares, true, predicted = [], [], [], [], []
     # Test samples are those of all repeats and decide nothing; a sum saves keeping all predictions.
@@ -167,10 +177,49 @@ def scores_of(
     if not prepared.shared and name == "validation" and prepared.validation is None:
         overlap = prepared.part_size(name) / prepared.part_size("train")
     summed = summaries(found, len(held), prepared.loss_name, gains, overlap)
+    allowed = bool(gains) and len(fitted) > 1
     if not task.is_regression:
         own = {"labels": np.stack(labels), "probabilities": np.stack(shares)} if kept else {}
-        return Scores(summed, np.stack(confusion), ensemble=ensemble, **own)
-    return Scores(summed, None, np.concatenate(true), np.concatenate(predicted), ensemble=ensemble)
+        return Scores(summed, np.stack(confusion), ensemble=ensemble, corrected=allowed, **own)
+    numbers = np.concatenate(true), np.concatenate(predicted)
+    return Scores(summed, None, *numbers, ensemble=ensemble, corrected=allowed)
+
+
+def evaluated_as(
+    prepared: Prepared, repeat: int, name: str, values: NDArray[Any], metric: Metric
+) -> NDArray[Any]:
+    """Targets or outputs of a part in the units in which evaluations have a metric.
+
+    One that the host evaluates has the target's own; the program knows the scaling of the target, and not the
+    levels of a series.
+    """
+    if metric.host:
+        return prepared.restored(repeat, name, values)
+    scaling = prepared.target_scalings[repeat]
+    return scaling.restore(values) if scaling is not None and metric.in_target_units else values
+
+
+def added_by_blocks(prepared: Prepared, learned: Fitted, repeat: int) -> dict[str, NDArray[np.float64]]:
+    """What each block of the validation samples adds to the figures of an evaluation, by column."""
+    part = prepared.part(repeat, "validation")
+    outputs, losses = _outputs(prepared, learned, part)
+    scores, targets = np.asarray(outputs, np.float64), part.targets
+    if prepared.task.is_regression:
+        scores, targets = scores.reshape(targets.shape), targets.astype(np.float64)
+    block = blocks_of_part(prepared, "validation")[prepared.numbers(repeat, "validation")]
+    own_losses = (np.asarray(losses, np.float64), part.weights)
+    added = measured([], scores, targets, prepared.task, block, own_losses).added
+    for metric in prepared.spec.metrics:
+        ours, true = (evaluated_as(prepared, repeat, "validation", one, metric) for one in (scores, targets))
+        if not metric.own:
+            added |= measured([metric], ours, true, prepared.task, block).added
+            continue
+
+        def of(rows: Any, metric: Metric = metric, ours: Any = ours, true: Any = true) -> float:
+            return evaluated(metric, ours[rows], true[rows], prepared.spec.classes)
+
+        added[metric.name] = influences(one_by_one(of), block)
+    return {f"validation.{name}": values for name, values in added.items()}
 
 
 def forecasts_of(

@@ -27,7 +27,7 @@ from epochal.cluster.dispatch import Cluster
 from epochal.cluster.lanes import cluster_for, work_there
 from epochal.conclude import LaneResult, conclude
 from epochal.curves import Curves
-from epochal.data import joined
+from epochal.data import joined, y_or_target
 from epochal.driving import Control, Todo, micro_batched, work
 from epochal.errors import Refusal, SaveFailed
 from epochal.events import (
@@ -67,6 +67,7 @@ def fit(
     data: Any,
     y: Any = None,
     *,
+    target: str | int | None = None,
     sample_weight: Any = None,
     progress: bool | None = None,
     out: str | Path | RunFolder | None = None,
@@ -81,6 +82,7 @@ def fit(
             a file, "example:NAME", a data frame with its target, `(X, y)`, or a `Dataset`.
         y: the targets: an array, list or Series with one for each sample; or, where `data` is a file or a
             data frame, the name of their column.
+        target: the name of that column, too: `target="price"` is `y="price"`.
         sample_weight: how much each sample weighs, likewise.
         progress: whether it is shown how the data was read and how far the training is: in a notebook below
             the cell, else on stderr. By default in notebooks and terminals; False is silent (`run.notes` has
@@ -113,7 +115,17 @@ def fit(
     'regression'
     """
     control, shown = Control(), display(progress)
-    events = train(model, data, y, sample_weight=sample_weight, control=control, out=out, ray=ray, **options)
+    events = train(
+        model,
+        data,
+        y,
+        target=target,
+        sample_weight=sample_weight,
+        control=control,
+        out=out,
+        ray=ray,
+        **options,
+    )
     return drained(events, control, shown)
 
 
@@ -148,6 +160,7 @@ def train(
     data: Any,
     y: Any = None,
     *,
+    target: str | int | None = None,
     sample_weight: Any = None,
     control: Control | None = None,
     out: str | Path | RunFolder | None = None,
@@ -163,12 +176,14 @@ def train(
         model: as in `fit`.
         data: as in `fit`.
         y: as in `fit`.
+        target: as in `fit`.
         sample_weight: as in `fit`.
         control: ends it from outside (`Control.stop`).
         out: as in `fit`.
         ray: as in `fit`.
         **options: those of a training, by name:
     """
+    y = y_or_target(y, target)
     place = None if out is None else out if isinstance(out, RunFolder) else RunFolder(out)
 
     def settled() -> Prepared:

@@ -16,6 +16,7 @@ from epochal.cli.choice_folder import folder_for
 from epochal.cli.choice_options import request
 from epochal.cli.choice_screen import ChoiceScreen, Column, set_in_columns
 from epochal.cli.compare import command
+from epochal.cli.interrupts import NOTHING_KEPT
 from epochal.cli.train import load_data
 from epochal.errors import Refusal
 
@@ -199,7 +200,7 @@ def test_a_signal_before_the_first_training_leaves_nothing(tmp_path):
         assert running.stdout.readline() == "Data\n"
         running.send_signal(signal.SIGINT)
         _, err = running.communicate(timeout=PATIENCE)
-    assert (running.returncode, err) == (130, "epochal: interrupted.\n")
+    assert (running.returncode, err) == (130, f"epochal: {NOTHING_KEPT}\n")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -69,7 +69,7 @@ def test_unseen_categories_are_said(call, trained, tmp_path):
     result = call("predict", run, new)
     assert result.status == 0
     assert '"color"' in result.err
-    assert "20 values not seen in training" in result.err
+    assert '1 value not seen in training ("pink") in 20 rows' in result.err
 
 
 def test_rows_that_do_not_fit_are_refused(refuse, trained, tmp_path):

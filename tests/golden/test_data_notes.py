@@ -24,10 +24,15 @@ def test_horse_colic():
         "column 23 is the target; 1 sample has none (first in row 133): left out.",
         "target column 23: 3 classes (1: 178, 2: 77, 3: 44), multi-class classification; "
         "--task regression takes the numbers as they are.",
+        "column 25 holds codes with leading zeros: it is a category of 61 levels, more than 50: the network "
+        "learns an embedding of each; those that few training samples have share one; --drop 25 leaves it out. "
+        "--numeric 25 reads it as numbers.",
+        "column 26 holds codes with leading zeros: it is a category of 6 levels; --drop 26 leaves it out. "
+        "--numeric 26 reads it as numbers.",
         "columns 4, 5, 6, 7, 8, 9, 10, 11, 12, 13 and 9 more have missing values (1,602 cells): numbers are "
         "filled with the median of the training samples, and an indicator column says where.",
     )
-    assert (found.samples, found.shape) == (299, (46,))
+    assert (found.samples, found.shape) == (299, (51,))
     assert found.rows[131:133].tolist() == [132, 134]
 
 

@@ -96,7 +96,7 @@ def test_samples_in_the_place_of_the_model_are_refused_as_that() -> None:
 
 @pytest.mark.parametrize(
     ("option", "instead"),
-    [("lr", "learning_rate"), ("random_state", "seed"), ("verbose", "progress"), ("target", 'y="column"')],
+    [("lr", "learning_rate"), ("random_state", "seed"), ("verbose", "progress")],
 )
 def test_an_option_of_another_library_is_refused_with_its_name_here(option: str, instead: str) -> None:
     with pytest.raises(ep.Refusal, match=f'unknown option "{option}"; use {instead}'):

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import epochal as ep
+from epochal.baselines import best_constant, constant_figures, constant_functions
+from epochal.data import joined
+from epochal.gathered import as_dataset
+from epochal.prepare import prepare
+from epochal.prepared import Prepared
+from epochal.settings import Settings
 
 X = np.random.default_rng(0).normal(size=(80, 3)).astype(np.float32)
 Y = (X[:, 0] > 0.4).astype(np.int32)
@@ -31,7 +40,105 @@ def test_the_baseline_of_classes_is_their_frequency(outputs, class_weight):
         assert found == pytest.approx(wanted, abs=1e-5)
 
 
-def test_of_a_loss_of_ones_own_no_baseline_is_claimed():
+def test_a_run_has_the_baseline_of_its_own_loss():
+    """Of the squared error it is the share of the second class among the training samples."""
     run = ep.fit(ep.MLP(4), (X, Y), loss=lambda outputs, targets: (outputs[:, 0] - targets) ** 2, **KW)
-    assert "validation.loss" not in run.baseline and "validation.accuracy" in run.baseline
-    assert "always predicting" not in run.verdict.sentence
+    for repeat, found in enumerate(run.baseline["validation.loss"]):
+        train, held = (Y[run.splits[repeat] == part] for part in (1, 2))
+        assert found == pytest.approx(((held - train.mean()) ** 2).mean(), rel=1e-3)
+    assert "validation.accuracy" in run.baseline
+
+
+# Any loss and metric --------------------------------------------------------------------------------------
+
+RANDOM = np.random.default_rng(0)
+INPUTS = RANDOM.normal(size=(200, 3)).astype(np.float32)
+NUMBERS = np.exp(RANDOM.normal(size=200))
+CLASSES = np.where(RANDOM.random(200) < 0.2, "b", "a")
+
+
+def prepared(targets: Any, **options: Any) -> Prepared:
+    settings = Settings.of({"batch_size": 20, "repeats": 1, **options})
+    return prepare(ep.MLP(2), as_dataset(joined(INPUTS, targets, None, task=None), None), settings)
+
+
+def pinball(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+    """The loss whose best constant is the quantile 0.9 (Koenker & Bassett 1978)."""
+    error = targets.reshape(-1) - outputs.reshape(-1)
+    return jnp.maximum(0.9 * error, -0.1 * error)
+
+
+def power(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+    return jnp.abs(outputs.reshape(-1) - targets.reshape(-1)) ** 1.5
+
+
+def logistic(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+    """The log loss, as a loss of one's own."""
+    return jnp.logaddexp(0.0, (1 - 2 * targets) * outputs.reshape(-1))
+
+
+def worst(outputs: Any, targets: Any) -> Any:
+    return abs(outputs.reshape(-1) - targets.reshape(-1)).max()
+
+
+@pytest.mark.parametrize("loss", [pinball, power])
+def test_no_constant_of_a_fine_grid_has_a_smaller_own_loss(loss: Any) -> None:
+    base = prepared(NUMBERS, loss=loss)
+    best = best_constant(base, 0, [np.zeros(1)])
+    assert best is not None
+    train, _ = base.labels(0, "train")
+    grid = np.linspace(train.min(), train.max(), 2000)
+    losses = [float(loss(jnp.full(len(train), one), train).mean()) for one in grid]
+    assert float(loss(jnp.full(len(train), best[0]), train).mean()) <= min(losses) * 1.001
+    held, _ = base.labels(0, "validation")
+    found = constant_figures(base, 0)["loss"]
+    assert found == pytest.approx(float(loss(jnp.full(len(held), best[0]), held).mean()), rel=0.01)
+
+
+def test_an_own_loss_has_the_baseline_of_the_same_loss_by_name() -> None:
+    own, known = (constant_figures(prepared(CLASSES, **one), 0)["loss"] for one in ({"loss": logistic}, {}))
+    assert own == pytest.approx(known, rel=1e-3)
+
+
+def test_metrics_of_classes_have_their_constant() -> None:
+    names = ["accuracy", "roc_auc", "average_precision", "f1", "balanced_accuracy", "recall", "mcc"]
+    base = prepared(CLASSES, metrics=names)
+    share = float((base.labels(0, "validation")[0] == 1).mean())
+    found = constant_figures(base, 0)
+    assert found["roc_auc"] == found["balanced_accuracy"] == 0.5 and found["mcc"] == 0
+    assert found["average_precision"] == pytest.approx(share) and found["accuracy"] == 1 - share
+    assert found["recall"] == 1.0, "of always saying the second class"
+    assert found["f1"] == pytest.approx(2 * share / (1 + share)), "likewise"
+
+
+def test_weights_of_classes_do_not_make_accuracy_easy() -> None:
+    """With balanced weights the classes are equally frequent for the loss, and not for the accuracy."""
+    base = prepared(CLASSES, class_weight="balanced")
+    assert constant_figures(base, 0)["accuracy"] == float((base.labels(0, "validation")[0] == 0).mean())
+
+
+def test_errors_are_of_the_constant_that_is_best_for_each() -> None:
+    base = prepared(NUMBERS, metrics=["rmse", "mae", ep.metric(worst, greater_is_better=False)])
+    train, held = (base.truth(0, name).ravel() for name in ("train", "validation"))
+    found = constant_figures(base, 0)
+    assert found["rmse"] == pytest.approx(np.sqrt(((held - train.mean()) ** 2).mean()), rel=1e-5)
+    assert found["mae"] == pytest.approx(np.abs(held - np.median(train)).mean(), rel=1e-3)
+    assert np.isfinite(found["worst"])
+
+
+def test_functions_of_rows_agree_with_the_figures_of_all() -> None:
+    base = prepared(CLASSES, metrics=["accuracy", "roc_auc"])
+    figures = constant_figures(base, 0)
+    everyone = np.arange(base.part_size("validation"))
+    for name, figure in constant_functions(base, 0).items():
+        assert figure(everyone) == figure(slice(None)) == figures[name]
+
+
+def test_what_fails_on_constants_has_no_baseline() -> None:
+    def picky(outputs: Any, targets: Any) -> float:
+        if np.ptp(outputs) == 0:
+            raise ValueError("all the same")
+        return 0.5
+
+    base = prepared(NUMBERS, metrics=[ep.metric(picky, greater_is_better=True)])
+    assert "picky" not in constant_figures(base, 0)

@@ -18,8 +18,10 @@ import epochal as ep
 from epochal.choose.advice import Advice
 from epochal.choose.advice_plot import plot
 from epochal.choose.advise import advise
+from epochal.choose.finals import widened
 from epochal.choose.progress import Step
 from epochal.choose.trial import Interrupted
+from epochal.curves import summarize
 from epochal.driving import Control
 from epochal.errors import Refusal
 
@@ -237,6 +239,72 @@ def test_regression_with_a_metric_that_grows() -> None:
     assert given.noise is not None and given.noise.value is not None
     assert given.theory is None
     assert "not tuned" in given.decided_by and "short trainings" in given.decided_by
+
+
+def test_the_promise_of_random_splits_is_that_of_new_rows(advice: Advice) -> None:
+    """By Nadeau & Bengio's correction with the overlap of these splits: 20 of 100 rows are held out."""
+    expected = widened(advice.quality.per_repeat, 20 / 80, (0.0, math.inf))
+    assert advice.quality == expected and advice.quality != summarize(advice.quality.per_repeat)
+    accuracy = advice.figures["validation.accuracy"]
+    assert accuracy == widened(accuracy.per_repeat, 20 / 80, (0.0, 1.0))
+    assert advice.defaults.difference is None or advice.defaults.difference == widened(
+        advice.defaults.difference.per_repeat, 20 / 80
+    )
+
+
+@pytest.mark.parametrize("shared", ["file", "chronological"])
+def test_the_promise_on_shared_rows_counts_them(shared: str) -> None:
+    """Where a training is evaluated by itself on the same rows, the interval is that of those rows."""
+    inputs, classes = samples()
+    more: dict[str, Any] = {"split": "chronological"}
+    if shared == "file":
+        inputs, classes, more = inputs[:80], classes[:80], {"validation": (inputs[80:], classes[80:])}
+    found = advise(NET, (inputs, classes), batch_size=16, learning_rate=0.3, **FAST, **more)
+    plain = summarize(found.quality.per_repeat, (0.0, math.inf))
+    assert found.quality.per_repeat == plain.per_repeat and found.quality.ci95 is not None
+    run = ep.fit(NET, inputs, classes, **{**found.options, **more, "repeats": 5}, progress=False)
+    whole = run.metrics["validation"]["loss"].ci95
+    assert whole is not None and plain.ci95 is not None
+    widths = [high - low for low, high in (found.quality.ci95, whole, plain.ci95)]
+    assert widths[0] == pytest.approx(widths[1], rel=0.6) and widths[0] > 2 * widths[2]
+    assert any("the same 20 samples" in note for note in found.notes)
+
+
+def test_where_no_baseline_is_known_the_answer_says_so_first() -> None:
+    def picky(outputs: Any, targets: Any) -> float:
+        return float(np.nan if np.ptp(outputs) == 0 else np.mean((outputs.reshape(-1) > 0) == targets))
+
+    metric = ep.metric(picky, greater_is_better=True)
+    found = advise(
+        NET, samples(), batch_size=16, learning_rate=0.3, **FAST, metrics=[metric], monitor="validation.picky"
+    )
+    assert found.recommended
+    assert found.answer.startswith("What a constant prediction reaches in validation picky is not known")
+
+
+@pytest.mark.parametrize("what", ["loss", "roc_auc"])
+def test_noise_is_no_advice_whatever_is_judged(what: str) -> None:
+    random = np.random.default_rng(3)
+    inputs = random.normal(size=(ROWS, 2)).astype(np.float32)
+    options: dict[str, Any] = {"metrics": ["roc_auc"], "monitor": "validation.roc_auc"}
+    targets: Any = random.integers(2, size=ROWS)
+    if what == "loss":
+        targets, options = random.normal(size=ROWS), {"loss": cubed}
+    found = advise(NET, (inputs, targets), batch_size=16, learning_rate=0.1, **FAST, **options)
+    assert not found.recommended and found.answer.startswith("No recommendation")
+
+
+def cubed(outputs: Any, targets: Any) -> Any:
+    return abs(outputs.reshape(-1) - targets.reshape(-1)) ** 1.5
+
+
+def test_a_regression_speaks_in_units_of_the_target() -> None:
+    inputs, _ = samples()
+    data = inputs, 1000 * (inputs[:, 0] + 0.3 * np.random.default_rng(1).normal(size=ROWS))
+    found = advise(NET, data, batch_size=16, learning_rate=0.1, **FAST)
+    rmse = found.figures["validation.rmse"]
+    assert f"validation RMSE {rmse.written(rmse.mean)}" in found.answer and rmse.mean > 100
+    assert "the defaults in 20 epochs would give" in found.answer or "Keep the defaults" in found.answer
 
 
 # Pictures -------------------------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,8 @@ from epochal.choose.finals import Final, Rules, chosen, epochs_of_others, final_
 from epochal.choose.search import Point
 from epochal.choose.trial import BROKEN, Trial
 from epochal.curves import Curves, summarize
+from epochal.curves.intervals import BLOCKS, influences
+from epochal.models.subsets import weighted_means
 
 LOSS = Rules("validation.loss", overlap=0.25)
 NAN = math.nan
@@ -24,7 +28,7 @@ NAN = math.nan
 def final(values: Sequence[float], baseline: float = 1.0, rules: Rules = LOSS, size: int = 32) -> Final:
     """What trainings of 10 epochs gave."""
     array = np.array(values)
-    trials: Any = dict.fromkeys(range(len(array)))
+    trials: Any = {repeat: trial(repeat, [1.0]) for repeat in range(len(array))}
     return Final(Point(size, -6), 10, 10, trials, array, {}, np.full(len(array), baseline), rules)
 
 
@@ -115,6 +119,42 @@ def test_the_promise_holds_for_new_rows(overlap: float) -> None:
         assert 0.93 <= held <= 0.98
     else:
         assert held < 0.7, "negative control"
+
+
+def on_shared_rows(random: np.random.Generator, counted: bool, rows: int = 40) -> Final:
+    """Ten seeds of a setting that is as good as a constant, validated on the same rows."""
+    constant = random.normal(1, 0.5, rows)
+    shared = constant + random.normal(0, 0.3, rows)
+    losses = shared + random.normal(0, 0.1, (10, rows))
+    block = np.arange(rows) % BLOCKS
+    added = [influences(partial(weighted_means, one, None), block) for one in losses]
+    trials = {r: replace(trial(r, [1.0]), added={LOSS.column: one}) for r, one in enumerate(added)}
+    of_constant = influences(partial(weighted_means, constant, None), block)
+    rules = Rules(LOSS.column, 0.0, samples=rows if counted else 0, added=of_constant)
+    baseline = np.full(10, constant.mean())
+    return Final(Point(32, -6), 10, 10, trials, losses.mean(axis=1), {}, baseline, rules)
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_seeds_that_share_their_validation_rows_say_nothing_about_other_rows(counted: bool) -> None:
+    """Negative control: by the seeds alone most promises are broken, and noise is recommended."""
+    random = np.random.default_rng(5)
+    finals = [on_shared_rows(random, counted) for _ in range(300)]
+    ends = [one.quality.ci95 or (0.0, 0.0) for one in finals]
+    held = np.mean([low <= 1.0 <= high for low, high in ends])
+    recommended = np.mean([one.beats_baseline for one in finals])
+    if counted:
+        assert 0.92 <= held <= 0.98 and recommended <= 0.05
+    else:
+        assert held < 0.6 and recommended > 0.2
+
+
+def test_a_difference_counts_the_rows_that_both_share() -> None:
+    random = np.random.default_rng(6)
+    one = on_shared_rows(random, True)
+    assert one.less(one).ci95 == (0.0, 0.0), "on any rows"
+    low, high = one.less(on_shared_rows(random, True)).ci95 or (0.0, 0.0)
+    assert high - low > 0.1
 
 
 def test_the_best_of_many_promises_too_much_on_the_seeds_that_chose_it() -> None:

@@ -113,7 +113,7 @@ def test_unseen_categories_are_counted_and_say_nothing(frame):
     encoded = encode_new(found.encoder, new)
     at = [i for i, name in enumerate(found.features) if name.startswith("color=")]
     assert encoded.inputs[0, at].tolist() == [0, 0, 0, 0]
-    assert 'column 3 ("color") has 2 values not seen in training' in encoded.noticed[0]
+    assert 'column 3 ("color") has 1 value not seen in training ("pink") in 2 rows' in encoded.noticed[0]
 
 
 def test_new_files_without_header_match_by_count(tmp_path):

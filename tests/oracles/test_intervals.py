@@ -5,6 +5,7 @@ import functools
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from epochal.curves import summarize
 from epochal.curves.intervals import influences, new_samples, optimism, variance
@@ -174,3 +175,41 @@ def test_copies_groups_and_neighbors_in_time_are_in_one_block():
     block = blocks_of(units)
     assert block[0] == block[2] and block[1] == block[4] == block[5]
     assert (np.diff(blocks_of(np.arange(500), ordered=True)) >= 0).all()
+
+
+@pytest.mark.parametrize("samples", [20, 100, 1000])
+def test_a_share_of_all_or_none_has_wilsons_interval(samples):
+    """No sample moves the figure, and yet there are as many blocks of samples as there are."""
+    added, wilson = np.zeros((5, 30)), stats.binomtest(samples, samples).proportion_ci(method="wilson")
+    low, high = new_samples(np.ones(5), added, samples=samples, bounds=(0.0, 1.0)).ci95
+    assert high == 1.0 and low == pytest.approx(wilson.low, abs=0.02)
+    low, high = new_samples(np.zeros(5), added, samples=samples, bounds=(0.0, 1.0)).ci95
+    assert low == 0.0 and high == pytest.approx(1 - wilson.low, abs=0.02)
+
+
+def test_one_sample_has_no_interval():
+    """However well the repeats agree on it."""
+    found = new_samples(np.array([0.49, 0.5, 0.51]), np.zeros((3, 30)), samples=1)
+    assert found.ci95 is None and found.sd == pytest.approx(0.01)
+
+
+def test_the_interval_reaches_the_mean():
+    values, added = np.array([0.9, 0.95, 1.0]), np.zeros((3, 30))
+    found = new_samples(values, added, samples=400, gained=np.array([0.1, 0.1, 0.1]), bounds=(0.0, 1.0))
+    assert found.ci95[0] < 0.85 and found.ci95[1] == found.mean
+
+
+def test_which_samples_share_a_block_hardly_matters():
+    """Two and three repeats, each on 40 of 200 rows: no width is 2.5 times another one."""
+    random = np.random.default_rng(6)
+    for repeats in (2, 3, 5):
+        rows = [random.permutation(200)[:40] for _ in range(repeats)]
+        hits = [(random.random(40) < 0.85).astype(float) for _ in range(repeats)]
+        values, samples = np.array([one.mean() for one in hits]), len(set(np.concatenate(rows)))
+        widths = []
+        for _ in range(60):
+            block = random.permutation(np.arange(200) % 30)
+            each = [influences(means(one), block[row]) for one, row in zip(hits, rows, strict=True)]
+            low, high = new_samples(values, np.stack(each), samples=samples, bounds=(0, 1)).ci95
+            widths.append(high - low)
+        assert max(widths) < 2.5 * min(widths), (repeats, min(widths), max(widths))

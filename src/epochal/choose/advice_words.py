@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
-from epochal.choose.confirm import Confirmed
+from epochal.choose.confirm import USUAL_EPOCHS, Confirmed
+from epochal.choose.finals import Final
 from epochal.choose.search import rate_at
+from epochal.curves import Summary
 from epochal.directions import label_of
 
 __all__ = ["answer", "remarks"]
@@ -16,9 +18,9 @@ def answer(found: Confirmed, rate: float | None, whole: bool) -> str:
 
     `whole` is whether the batch holds all training samples.
     """
-    final, defaults = found.final, found.defaults
-    quality = final.quality
-    column, seeds = label_of(final.rules.column), _seeds(len(final.values))
+    final = found.final
+    column, quality = found.shown(final)
+    seeds = _seeds(len(final.values))
     if found.nothing:
         if final.broken:
             return (
@@ -27,29 +29,66 @@ def answer(found: Confirmed, rate: float | None, whole: bool) -> str:
             )
         return (
             "No recommendation: no setting that was tried beats the baseline by more than chance. The "
-            f"nearest has {column} {_figure(found)} on {seeds}; the baseline, a constant prediction, has "
-            f"{quality.written(float(final.baseline.mean()))}."
+            f"nearest has {label_of(column)} {_figure(quality)} on {seeds}; the baseline, a constant "
+            f"prediction, has {quality.written(found.baseline)}."
         )
     at = "" if rate is None else f", learning rate {rate:g}"
     epochs = f"{found.lengths.epochs:,} epoch{'' if found.lengths.epochs == 1 else 's'}"
     if math.isinf(found.lengths.high):
         epochs = f"at least {epochs}"
     size = f"{final.point.batch_size:,}{' (all training samples)' if whole else ''}"
-    figure = f"{column} {_figure(found)} on {seeds}"
+    figure = f"{label_of(column)} {_figure(quality)} on {seeds}"
+    first = _unjudged(final)
     if found.usual:
-        return (
+        last = (
             f"Keep the defaults (batch size {size}{at}) and take {epochs}: {figure}. No other setting "
             "that was tried does better there."
         )
-    shared = defaults.quality
+    else:
+        last = f"Take batch size {size}{at} and {epochs}: {figure}; {_of_defaults(found)}."
+    return " ".join(filter(None, (first, last, _failed(final), _naive(found))))
+
+
+def _unjudged(final: Final) -> str:
+    """That no baseline was held against a setting, where none is known."""
+    if final.baseline_known:
+        return ""
     return (
-        f"Take batch size {size}{at} and {epochs}: {figure}; the defaults would give "
-        f"{shared.written(shared.mean)}."
+        f"What a constant prediction reaches in {label_of(final.rules.column)} is not known, so nothing "
+        "shows that anything is learned."
     )
 
 
-def _figure(found: Confirmed) -> str:
-    quality = found.final.quality
+def _of_defaults(found: Confirmed) -> str:
+    """What the defaults give on the same seeds."""
+    defaults = found.defaults
+    many = len(defaults.values)
+    if defaults.broken:
+        return f"the defaults diverged on {defaults.broken} of {_seeds(many)}"
+    _, quality = found.shown(defaults)
+    within = "" if defaults.trained == USUAL_EPOCHS else f" in {defaults.trained:,} epochs"
+    return f"the defaults{within} would give {quality.written(quality.mean)}"
+
+
+def _failed(final: Final) -> str:
+    """On how many seeds the advised setting failed."""
+    if not final.failures:
+        return ""
+    return f"But {final.failures} of {_seeds(final.looked_at)} diverged or ended worse than the baseline."
+
+
+def _naive(found: Confirmed) -> str:
+    """How the advised setting stands against the best naive forecast of a series."""
+    column, quality = found.shown(found.final)
+    if not found.naive or not column.endswith("rmse"):
+        return ""
+    name = min(found.naive, key=lambda one: found.naive[one])
+    high = quality.mean if quality.ci95 is None else quality.ci95[1]
+    says = f"{name} (RMSE {quality.written(found.naive[name])} on the same windows)"
+    return f"It {'beats' if high < found.naive[name] else 'does not surely beat'} {says}."
+
+
+def _figure(quality: Summary) -> str:
     if quality.ci95 is None:
         return quality.written(quality.mean)
     low, high = map(quality.written, quality.ci95)
@@ -71,7 +110,13 @@ def remarks(found: Confirmed) -> list[str]:
     elif final.failures:
         notes.append(
             f"{final.failures} of {_seeds(final.looked_at)} diverged or ended worse than the baseline: what "
-            "the inputs say about the target is little, or the training is not reliable."
+            "the inputs say about the target is little, or the training is not reliable. More validation "
+            "samples would tell."
+        )
+    if final.rules.samples and not found.nothing:
+        notes.append(
+            f"All repeats validate on the same {final.rules.samples:,} samples, which chose the setting, "
+            "too: its figure is slightly optimistic for new rows."
         )
     for one in found.left_out:
         rate = "" if one.point.step is None else f", learning rate {rate_at(one.point.step):g}"

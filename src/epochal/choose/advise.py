@@ -24,7 +24,7 @@ from epochal.choose.goal import Goal
 from epochal.choose.progress import Steps, Watch
 from epochal.choose.setting import Setting
 from epochal.choose.store import Store
-from epochal.data import joined
+from epochal.data import joined, y_or_target
 from epochal.driving import Control
 from epochal.errors import Refusal, did_you_mean
 from epochal.gathered import as_dataset
@@ -62,7 +62,7 @@ def advise(
     *,
     sample_weight: Any = None,
     goal: str = "quality",
-    target: float | None = None,
+    target: float | str | None = None,
     folder: str | Path | None = None,
     control: Control | None = None,
     watch: Watch | None = None,
@@ -79,7 +79,8 @@ def advise(
         sample_weight: what `fit` takes.
         goal: "quality", the least validated error, and of settings that are as good the fastest; or what is
             to be least, "time", "samples" or "updates", until the quality is nearly as good as the best.
-        target: a value of the judged column that counts as reached, instead of one measured in each repeat.
+        target: a value of the judged column that counts as reached, instead of one measured in each repeat;
+            or the name of the column of the targets, which is then `y`.
         folder: where finished trainings are kept; a second call goes on where the first ended.
         control: ends it from outside (`Control.stop`).
         watch: called with a `Step` after each training.
@@ -103,6 +104,8 @@ def advise(
     if goal not in GOALS:
         meant = _OTHER_GOALS.get(str(goal).lower(), str(goal))
         raise Refusal(did_you_mean("goal", meant, GOALS, given=str(goal)))
+    if isinstance(target, str):
+        y, target = y_or_target(y, target), None
     if target is not None and not (isinstance(target, int | float) and math.isfinite(target)):
         raise Refusal(f"target must be a finite number; got {target!r}. Leave it out to have one measured.")
     given: dict[str, Any] = dict(options)

@@ -13,7 +13,6 @@ from epochal.choose.advice import Advice, Choice, Defaults, Price, Tried
 from epochal.choose.advice_words import answer, remarks
 from epochal.choose.bench import Bench
 from epochal.choose.confirm import Confirmed
-from epochal.choose.finals import widened
 from epochal.choose.goal import SHARE
 from epochal.choose.levels import MARGIN, Levels
 from epochal.choose.noise import NoiseOverTraining
@@ -230,10 +229,7 @@ def _whole(evidence: Evidence) -> bool:
 def _figures(evidence: Evidence) -> dict[str, Summary]:
     """The other columns, where the judged one is read."""
     final, loss_name = evidence.confirmed.final, evidence.bench.base.loss_name
-    return {
-        name: widened(values, final.rules.overlap, bounds_of(name.partition(".")[2], loss_name))
-        for name, values in final.figures.items()
-    }
+    return {name: final.figure(name, bounds_of(name.partition(".")[2], loss_name)) for name in final.figures}
 
 
 def _defaults(evidence: Evidence) -> Defaults:

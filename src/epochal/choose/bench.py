@@ -25,6 +25,7 @@ from epochal.choose.setting import Setting
 from epochal.choose.store import Store
 from epochal.choose.trial import BROKEN, Interrupted, Job, Trial
 from epochal.choose.until import Until
+from epochal.conclude import fitted_of
 from epochal.curves import Curves
 from epochal.describe import describe_settings
 from epochal.driving import Control, curves_of
@@ -37,6 +38,7 @@ from epochal.lanes import cores
 from epochal.plan.column import Column
 from epochal.prepare import prepare
 from epochal.prepared import Prepared
+from epochal.scoring import added_by_blocks
 from epochal.settings import Settings
 from epochal.waiting import PATIENCE_SECONDS, ended
 
@@ -114,6 +116,8 @@ class Bench:
         """Trials handed out so far."""
         self.trained = 0
         """Updates made for this bench, here or elsewhere."""
+        self.baselines: dict[int, float] = {}
+        """What a constant prediction reaches in the judged column, by repeat, as far as it was looked up."""
         self._prepared: dict[str, Prepared] = {}
         self._known: list[tuple[Setting, Prepared]] = []
         self._sources: OrderedDict[int, Source] = OrderedDict()
@@ -329,7 +333,14 @@ class Bench:
             last = int(curves.update[-1]) if len(curves) else 0
             reason = _REASONS[int(status[place])]
             seconds = float(curves.seconds[-1]) if len(curves) else 0.0
-            found.append((job, Trial(job.setting.name, job.repeat, curves, last, seconds, reason)))
+            added = {}
+            if job.blocks and reason != BROKEN:
+                prepared, state = self.prepared(job.setting), lane.progress.repeats
+                one = jax.tree.map(lambda leaf, place=place: np.asarray(leaf[place]), state)
+                learned = fitted_of(prepared, lane.spec, one, job.repeat)
+                learned = replace(learned, best=learned.last) if job.blocks == "last" else learned
+                added = added_by_blocks(prepared, learned, job.repeat)
+            found.append((job, Trial(job.setting.name, job.repeat, curves, last, seconds, reason, added)))
         return found
 
     def lane(self, group: Sequence[Job], fixed_budget: int | None = None) -> Lane:

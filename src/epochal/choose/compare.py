@@ -35,7 +35,7 @@ from epochal.choose.store import Store
 from epochal.choose.timing import TimingCurve, measure
 from epochal.choose.trial import Job, Trial
 from epochal.choose.words import said_time
-from epochal.data import joined
+from epochal.data import joined, y_or_target
 from epochal.directions import higher_is_better
 from epochal.driving import Control
 from epochal.errors import Refusal
@@ -70,7 +70,7 @@ def compare(
     *,
     sample_weight: Any = None,
     at: str = "epochs",
-    target: float | None = None,
+    target: float | str | None = None,
     margin: float | None = None,
     folder: str | Path | None = None,
     control: Control | None = None,
@@ -97,7 +97,8 @@ def compare(
         sample_weight: what `fit` takes.
         at: in what settings are equal: "epochs", "samples", "updates" or "seconds", with an amount such as
             "50epochs" or "2s". Without one it is what batch size 32 takes for the given epochs.
-        target: the value of the monitored column that counts as reached. By default each repeat has its own:
+        target: the value of the monitored column that counts as reached; or the name of the column of the
+            targets, which is then `y`. By default each repeat has its own value:
             90 % of the way from the baseline to the best value that any setting reached there.
         margin: the smallest difference of the monitored column that matters: settings that are shown to
             differ by less are called practically the same. By default a fifth of the standard deviation over
@@ -128,6 +129,8 @@ def compare(
     begin, control = time.perf_counter(), control or Control()
     steps = Steps(watch, progress, control)
     asked = parse_at(at)
+    if isinstance(target, str):
+        y, target = y_or_target(y, target), None
     if target is not None and not (isinstance(target, int | float) and math.isfinite(target)):
         raise Refusal(f"target must be a finite number; got {target!r}. Leave it out to have one chosen.")
     if margin is not None and not (isinstance(margin, int | float) and math.isfinite(margin) and margin >= 0):

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from epochal.baselines import constant_figures, constant_functions
 from epochal.choose.bench import Bench
 from epochal.choose.finals import Final, Rules, chosen, final_of, steady
 from epochal.choose.goal import baseline, best_epoch, negligible
 from epochal.choose.search import Point, Search
 from epochal.choose.trial import Job, Trial
+from epochal.curves import Summary
+from epochal.curves.intervals import influences
 from epochal.models import bounds_of
+from epochal.models.subsets import one_by_one
 from epochal.prepare import USUAL_BATCH
+from epochal.prepared import Prepared
+from epochal.run.forecast import rivals
+from epochal.scoring import blocks_of_part
 from epochal.settings import Settings
 
 __all__ = ["Confirmed", "Lengths", "confirm", "lengths_of", "usual_point"]
@@ -58,6 +65,15 @@ class Lengths:
         return 2 * sum(self.improving) >= len(self.improving)
 
 
+@dataclass(frozen=True)
+class Headline:
+    """A column in the target's units, its bounds, and what a constant prediction reaches in it."""
+
+    column: str
+    bounds: tuple[float, float]
+    baseline: float
+
+
 @dataclass(frozen=True, eq=False)
 class Confirmed:
     """What the fresh seeds said.
@@ -68,6 +84,9 @@ class Confirmed:
     lengths   how long to train `final`.
     nothing   whether nothing beats the baseline.
     left_out  settings that broke or ended worse than the baseline on some of these seeds.
+    headline  a metric in the target's units that is shown in place of the loss; None where the judged column
+              is shown itself.
+    naive     the root mean squared errors of naive forecasts of the same windows, by name.
     """
 
     final: Final
@@ -76,6 +95,20 @@ class Confirmed:
     lengths: Lengths
     nothing: bool
     left_out: tuple[Final, ...] = ()
+    headline: Headline | None = None
+    naive: Mapping[str, float] = field(default_factory=dict)
+
+    def shown(self, final: Final) -> tuple[str, Summary]:
+        """A column to be shown of a final, and its values: in the target's units, where there are some."""
+        if self.headline is None or self.headline.column not in final.figures:
+            return final.rules.column, final.quality
+        return self.headline.column, final.figure(self.headline.column, self.headline.bounds)
+
+    @property
+    def baseline(self) -> float:
+        """What a constant prediction reaches in the shown column, the mean over the seeds."""
+        judged = float(self.final.baseline.mean())
+        return judged if self.headline is None else self.headline.baseline
 
     @property
     def usual(self) -> bool:
@@ -120,7 +153,7 @@ def confirm(
     compared = repeats[: max(FEWEST, -(-len(repeats) // 2))]
 
     def tested(point: Point, many: int, these: Sequence[int]) -> Final:
-        trials = _trained(search, point, many, these, run)
+        trials = _trained(search, point, many, these, run, blocks="last" if rules.samples else "")
         return final_of(point, many, trials, _baselines(search.bench, these), rules)
 
     finals: list[Final] = []
@@ -142,7 +175,7 @@ def confirm(
             break
     winner = steady(finals)
     most = min(USUAL_EPOCHS, epochs)
-    trials = _trained(search, usual, most, compared, run)
+    trials = _trained(search, usual, most, compared, run, blocks="best" if rules.samples else "")
     defaults = final_of(usual, most, trials, _baselines(search.bench, compared), rules, kept=True)
     best = chosen(winner, defaults, for_quality=search.goal.kind == "quality")
     final = best or winner or defaults
@@ -154,6 +187,8 @@ def confirm(
         lengths=_usual_lengths(search, defaults) if lengths is None else lengths,
         nothing=best is None,
         left_out=tuple(one for one in finals if one is not final and one.failures),
+        headline=_headline(search.bench, compared),
+        naive=_naive(search.bench, compared),
     )
 
 
@@ -216,12 +251,12 @@ def _usual_lengths(search: Search, defaults: Final) -> Lengths:
 
 
 def _trained(
-    search: Search, point: Point, epochs: int, repeats: Sequence[int], run: Send
+    search: Search, point: Point, epochs: int, repeats: Sequence[int], run: Send, *, blocks: str
 ) -> dict[int, Trial]:
     """Trainings of exactly so many epochs, evaluated after each of them."""
     batches = _batches(search, point.batch_size)
     setting = search.setting_of(point)
-    jobs = [Job(setting, repeat, epochs * batches, batches) for repeat in repeats]
+    jobs = [Job(setting, repeat, epochs * batches, batches, blocks=blocks) for repeat in repeats]
     return {trial.repeat: trial for trial in run("checking with fresh seeds", jobs)}
 
 
@@ -234,8 +269,51 @@ def _baselines(bench: Bench, repeats: Sequence[int]) -> dict[int, float]:
 
 
 def _rules(bench: Bench) -> Rules:
-    base = bench.base
+    """How finals are judged, by where their validation samples come from."""
+    base, column = bench.base, bench.monitor
+    part, _, name = column.partition(".")
     held_out, trained_on = base.part_size("validation"), base.part_size("train")
-    overlap = 0.0 if base.shared else held_out / trained_on
-    bounds = bounds_of(bench.monitor.partition(".")[2], base.loss_name)
-    return Rules(bench.monitor, overlap, bounds)
+    bounds = bounds_of(name, base.loss_name)
+    if not _same_rows(base):
+        return Rules(column, held_out / trained_on, bounds)
+    functions = constant_functions(base, 0, {name}) if part == "validation" else {}
+    block = blocks_of_part(base, "validation")[base.numbers(0, "validation")]
+    added = influences(one_by_one(functions[name]), block) if name in functions else None
+    return Rules(column, 0.0, bounds, held_out, added)
+
+
+def _headline(bench: Bench, repeats: Sequence[int]) -> Headline | None:
+    """The typical error in the target's units, where a loss of a regression is judged."""
+    base, line = bench.base, bench.base.dataset.timeline
+    ratio = line is not None and bool((line.unit != 1).any())  # evaluations have its errors as shares
+    if not base.task.is_regression or bench.monitor != "validation.loss" or ratio:
+        return None
+    metric = next((one for one in base.spec.metrics if one.in_target_units), None)
+    if metric is None:
+        return None
+    repeats = [0] if base.shared else repeats
+    constant = [constant_figures(base, one, {metric.name}).get(metric.name, math.nan) for one in repeats]
+    return Headline(f"validation.{metric.name}", metric.bounds, float(np.mean(constant)))
+
+
+def _naive(bench: Bench, repeats: Sequence[int]) -> dict[str, float]:
+    """The root mean squared errors of naive forecasts of the validation windows, the mean over repeats."""
+    found: dict[str, list[float]] = {}
+    for repeat in repeats:
+        windows = bench.base.windows_of(repeat, "validation")
+        if windows is None:
+            return {}
+        line, samples = windows
+        true = bench.base.truth(repeat, "validation").reshape(len(samples), -1)
+        for name, period in rivals(line):
+            error = line.naive(samples, period) - true
+            found.setdefault(name, []).append(float(np.sqrt((error**2).mean())))
+    return {name: float(np.mean(values)) for name, values in found.items()}
+
+
+def _same_rows(base: Prepared) -> bool:
+    """Whether all repeats validate on the same samples."""
+    if base.shared or base.validation is not None:
+        return True
+    first, *others = (base.numbers(repeat, "validation") for repeat in range(base.settings.repeats))
+    return all(np.array_equal(first, one) for one in others)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from epochal.choose.search import Point
 from epochal.choose.trial import Trial
 from epochal.curves import Summary, summarize
+from epochal.curves.intervals import new_samples
 from epochal.curves.statistics import t_factor
 from epochal.directions import higher_is_better
 
@@ -29,18 +30,42 @@ class Rules:
     """What the values of finals are judged by.
 
     column   the judged one.
-    overlap  validation over training samples where splits are drawn at random; 0 where all repeats share one.
+    overlap  validation over training samples, where each repeat draws its validation samples anew: random
+             splits share most of their training samples, so their values vary less than those of new rows
+             would (Nadeau & Bengio 2003, Inference for the generalization error, section 3).
     bounds   what no value can lie beyond.
+    samples  the validation samples, where all repeats have the same: repeats then tell nothing about other
+             rows, and the intervals count what each block of these adds; 0 where repeats draw them.
+    added    what each block of these adds to the baseline.
     """
 
     column: str
     overlap: float
     bounds: tuple[float, float] = (-math.inf, math.inf)
+    samples: int = 0
+    added: Floats | None = None
 
     @property
     def sign(self) -> float:
         """What makes of a value one that is better the lower it is."""
         return -1.0 if higher_is_better(self.column) else 1.0
+
+    def summary(
+        self,
+        values: Sequence[float] | Floats,
+        added: Sequence[Floats],
+        bounds: tuple[float, float] = (-math.inf, math.inf),
+    ) -> Summary:
+        """A mean with the 95 % interval for new rows of the same kind, not only for other seeds.
+
+        Args:
+            values: by repeat.
+            added: what each block of validation samples adds to each, where all repeats share them.
+            bounds: what no value can lie beyond.
+        """
+        if not self.samples or not all(map(len, added)):
+            return widened(values, self.overlap, bounds)
+        return new_samples(values, np.array(added), samples=self.samples, bounds=bounds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,25 +129,46 @@ class Final:
         """Whether it is better than the baseline by more than chance, and never broke.
 
         The lower end of the 95 % interval of the mean gain lies above 0; where no baseline is known, nothing
-        can be said against it.
+        can be said against it, which the answer says first.
         """
         if self.broken:
             return False
-        if not np.isfinite(self.baseline).all():
+        if not self.baseline_known:
             return True
-        gain = widened(self.gains, self.rules.overlap)
+        constant = 0.0 if self.rules.added is None else self.rules.added
+        gain = self.rules.summary(self.gains, [self.rules.sign * (constant - one) for one in self.added()])
         return gain.ci95 is not None and gain.ci95[0] > 0
+
+    @property
+    def baseline_known(self) -> bool:
+        """Whether it is known what a constant prediction reaches."""
+        return bool(np.isfinite(self.baseline).all())
+
+    def added(self, column: str = "") -> list[Floats]:
+        """What each block of validation samples adds to a column, by default the judged one, by repeat."""
+        nothing = np.zeros(0)
+        name = column or self.rules.column
+        return [trial.added.get(name, nothing) for trial in self.trials.values()]
 
     @property
     def quality(self) -> Summary:
         """The judged column with the interval of its mean on new rows."""
-        return widened(self.values, self.rules.overlap, self.rules.bounds)
+        return self.rules.summary(self.values, self.added(), self.rules.bounds)
+
+    def figure(self, name: str, bounds: tuple[float, float]) -> Summary:
+        """Another column, likewise."""
+        return self.rules.summary(self.figures[name], self.added(name), bounds)
 
     def less(self, other: Final) -> Summary:
         """The paired differences of the judged column from another final, over the repeats of both."""
         mine, its = self.by_repeat, other.by_repeat
         both = [repeat for repeat in mine if repeat in its]
-        return widened([mine[repeat] - its[repeat] for repeat in both], self.rules.overlap)
+        blocks, others = (dict(zip(one.trials, one.added(), strict=True)) for one in (self, other))
+        added = [
+            blocks[repeat] - others[repeat] if len(blocks[repeat]) == len(others[repeat]) else np.zeros(0)
+            for repeat in both
+        ]
+        return self.rules.summary([mine[repeat] - its[repeat] for repeat in both], added)
 
     @property
     def by_repeat(self) -> dict[int, float]:
@@ -135,25 +181,16 @@ def widened(
     overlap: float,
     bounds: tuple[float, float] = (-math.inf, math.inf),
 ) -> Summary:
-    """A mean with the 95 % interval for other rows of the same kind, not only for other seeds.
-
-    Random splits of the same rows share most of their training samples, so their values vary less than those
-    of new rows would: the variance of the mean counts 1/n + overlap instead of 1/n (Nadeau & Bengio 2003,
-    Inference for the generalization error, section 3).
+    """A mean over random splits with the 95 % interval for other rows: its variance counts 1/n + overlap.
 
     >>> widened([0.2, 0.3, 0.1, 0.2], overlap=0.25).ci95 == summarize([0.2, 0.3, 0.1, 0.2]).ci95
     False
     """
     plain = summarize(values, bounds)
-    if plain.sd is None or not overlap:
+    if plain.sd is None:
         return plain
     half = t_factor(plain.repeats, overlap=overlap) * plain.sd
-    return Summary(
-        plain.mean,
-        plain.sd,
-        (max(plain.mean - half, bounds[0]), min(plain.mean + half, bounds[1])),
-        plain.per_repeat,
-    )
+    return replace(plain, ci95=(max(plain.mean - half, bounds[0]), min(plain.mean + half, bounds[1])))
 
 
 def epochs_of_others(values: Floats) -> NDArray[np.int64]:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.baselines import constant_figures
 from epochal.choose.bench import Bench
 from epochal.choose.reached import Reached, first_reached
 from epochal.choose.trial import Trial
-from epochal.conclude import constant_figures
 from epochal.directions import higher_is_better
 from epochal.errors import Refusal
 
@@ -82,7 +82,10 @@ def baseline(bench: Bench, repeat: int) -> float:
     part, _, name = bench.monitor.partition(".")
     if part != "validation":
         return math.nan
-    return float(constant_figures(bench.base, repeat).get(name, math.nan))
+    repeat = 0 if bench.base.shared else repeat
+    if repeat not in bench.baselines:
+        bench.baselines[repeat] = constant_figures(bench.base, repeat, {name}).get(name, math.nan)
+    return bench.baselines[repeat]
 
 
 def refuse_easy_target(bench: Bench, target: float | None, repeats: Sequence[int]) -> None:

@@ -80,6 +80,7 @@ class Store:
             "samples": curves.samples.tolist(),
             "seconds": [round(value, 6) for value in curves.seconds.tolist()],
             "columns": {name: _json(values) for name, values in curves.columns.items()},
+            "added": {name: values.tolist() for name, values in trial.added.items()},
         }
         self._keep(self._trials, "trials.jsonl", row)
 
@@ -111,7 +112,7 @@ class Store:
                 raise _unwritable(self.folder, error) from error
 
 
-_TRIAL = {"key", "updates", "took", "reason", "epoch", "update", "samples", "seconds", "columns"}
+_TRIAL = {"key", "updates", "took", "reason", "epoch", "update", "samples", "seconds", "columns", "added"}
 """What the line of a trial must have."""
 _SUM = "sum"
 """Under which name a line has the digest of the rest."""
@@ -139,7 +140,8 @@ def _trial(row: dict[str, Any], setting: str, repeat: int) -> Trial:
     lengths = {len(one) for one in (curves.epoch, update, curves.samples, curves.seconds, *columns.values())}
     if len(lengths) > 1 or not isinstance(row["reason"], str):
         raise ValueError("its columns are not equally long")
-    return Trial(setting, repeat, curves, int(row["updates"]), float(row["took"]), row["reason"])
+    added = {str(name): _numbers(values) for name, values in row["added"].items()}
+    return Trial(setting, repeat, curves, int(row["updates"]), float(row["took"]), row["reason"], added)
 
 
 _PARTIAL = "request.json.partial"

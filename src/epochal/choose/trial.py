@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from epochal.choose.setting import Setting
 from epochal.curves import Curves
@@ -30,6 +32,8 @@ class Job:
     patience  stop after so many epochs without improvement.
     change    by how much a value must be better to be an improvement.
     draw      the repeat whose initial parameters and order it takes, if not its own; its split is its own.
+    blocks    of which weights the influences of blocks of validation samples are wanted: "last", "best", or
+              "" for none.
     """
 
     setting: Setting
@@ -40,6 +44,7 @@ class Job:
     patience: float | None = None
     change: float = 0.0
     draw: int | None = None
+    blocks: str = ""
 
     @property
     def key(self) -> str:
@@ -48,7 +53,8 @@ class Job:
         patience = "" if self.patience is None else f"{self.patience:.9g}"
         draw = "" if self.draw is None else self.draw
         limits = f"{target}|{patience}|{self.change:.9g}|{draw}"
-        return f"{self.setting.name}|{self.repeat}|{self.updates}|{self.every}|{limits}"
+        blocks = f"|{self.blocks}" if self.blocks else ""
+        return f"{self.setting.name}|{self.repeat}|{self.updates}|{self.every}|{limits}{blocks}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +65,8 @@ class Trial:
     updates   how many it made.
     seconds   training time, evaluations included and compilation not; on a CPU of one core among others.
     reason    why it stopped before its last update; empty if it did not.
+    added     what each block of validation samples adds to a column (`curves.intervals.influences`), where
+              the job wants it.
     """
 
     setting: str
@@ -67,6 +75,7 @@ class Trial:
     updates: int
     seconds: float
     reason: str
+    added: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def broken(self) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from epochal.cli.files import check_folder, replacing
-from epochal.cli.interrupts import status, stopping
+from epochal.cli.interrupts import NOTHING_KEPT, status, stopping
 from epochal.cli.say import say
 from epochal.errors import Refusal
 
@@ -62,8 +62,8 @@ def interruptible(folder: Path, screen: ChoiceScreen, command: Sequence[str]) ->
             yield control
     except KeyboardInterrupt:
         kept = _kept(folder)
-        words = f"; {_trainings(kept)} kept; the same command goes on from there" if kept else ""
-        say(f"epochal: interrupted{words}.", err=True)
+        way_on = f"interrupted; {_trainings(kept)} kept; the same command goes on from there."
+        say(f"epochal: {way_on if kept else NOTHING_KEPT}", err=True)
         raise click.exceptions.Exit(status()) from None
     finally:
         if new and not _kept(folder):

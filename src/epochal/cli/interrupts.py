@@ -16,8 +16,19 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn, Protocol
 
-__all__ = ["Stoppable", "heard", "leave", "leaving", "status", "stopping", "told", "unwinding"]
+__all__ = [
+    "NOTHING_KEPT",
+    "Stoppable",
+    "heard",
+    "leave",
+    "leaving",
+    "status",
+    "stopping",
+    "told",
+    "unwinding",
+]
 
+NOTHING_KEPT = "interrupted before anything was kept; the same command starts again."
 INTERRUPTED = 128 + signal.SIGINT
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -75,7 +86,7 @@ def told() -> None:
 def leaving() -> Any:
     """Within, a signal ends the process where it stands: there is nothing to tidy up."""
     _told.clear()
-    return _handling(lambda number, frame: leave(128 + number, "" if _told.is_set() else "interrupted."))
+    return _handling(lambda number, frame: leave(128 + number, "" if _told.is_set() else NOTHING_KEPT))
 
 
 def unwinding() -> Any:

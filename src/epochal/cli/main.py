@@ -19,7 +19,7 @@ from typing import Any
 import click
 
 from epochal.cli.command import of_other_commands, sentence
-from epochal.cli.interrupts import leave, leaving, status, told
+from epochal.cli.interrupts import NOTHING_KEPT, leave, leaving, status, told
 from epochal.cli.others import ended_together, tell_others
 from epochal.cli.say import say
 from epochal.errors import DataFailed, HostLost, Refusal, SaveFailed, did_you_mean
@@ -110,7 +110,7 @@ def _of_this_command(refusal: Refusal, command: click.Command | None) -> Refusal
     if command is None or command.name not in _OF_RUNS or re.search(r"\btrain\b", words):
         return refusal
     training: click.Command = importlib.import_module("epochal.cli.train").command
-    names = of_other_commands(words, command, training)
+    names = of_other_commands(re.sub(r"`[^`]*`", "", words), command, training)
     if not names:
         return refusal
     which = f"{' and '.join(names)} {'is an option' if len(names) == 1 else 'are options'}"
@@ -131,7 +131,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _say(sentence(error), 2)
     except (KeyboardInterrupt, click.Abort, _Interrupted):
         told()
-        return _say("interrupted.", status())
+        return _say(NOTHING_KEPT, status())
     except (_Gone, BrokenPipeError):
         _let_go()
         return 0

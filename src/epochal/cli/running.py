@@ -6,6 +6,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from epochal.cli import interrupts
 from epochal.cli.say import say
 from epochal.directions import label_of
@@ -35,7 +37,11 @@ def watched(events: Events, control: Control, screen: Screen) -> Run:
             _conclude(ended, screen)
         except KeyboardInterrupt:
             events.abandon()
-            raise
+            if not screen.anything_learned():
+                raise
+            interrupts.told()
+            say("epochal: interrupted.", err=True)
+            raise click.exceptions.Exit(interrupts.status()) from None
     if ended.unsaved:
         raise SaveFailed(ended.unsaved)
     return ended.run

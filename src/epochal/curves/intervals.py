@@ -79,7 +79,7 @@ def optimism(halves: Floats) -> Floats:
     return np.asarray(gained * 2**-0.75)
 
 
-def variance(values: Floats, added: Floats) -> tuple[float, float]:
+def variance(values: Floats, added: Floats, blocks: int | None = None) -> tuple[float, float]:
     """The variance of a mean over repeats, and its degrees of freedom.
 
     Repeats and samples are both drawn: the variance is that of the samples, which repeats may share, and that
@@ -87,11 +87,12 @@ def variance(values: Floats, added: Floats) -> tuple[float, float]:
     design (Searle, Casella & McCulloch 1992, Variance Components, section 4.3), with samples in blocks, and a
     sample in several repeats counted together (Bayle et al. 2020, Cross-validation confidence intervals for
     test error, has the case of one repeat for each sample).
-    The degrees of freedom are Satterthwaite's (1946) of both parts.
+    The degrees of freedom are Satterthwaite's (1946) of what both parts add.
 
     Args:
         values: (repeats,) the figure of each.
         added: (repeats, blocks) `influences`.
+        blocks: how many of them hold samples; all by default.
 
     >>> random = np.random.default_rng(2)
     >>> hits = random.random((3, 400)) < 0.8
@@ -101,17 +102,16 @@ def variance(values: Floats, added: Floats) -> tuple[float, float]:
     >>> bool(0.5 < found / (0.8 * 0.2 / 1200) < 2)
     True
     """
-    repeats, used = len(values), added[:, (added != 0).any(axis=0)]
-    blocks = max(used.shape[1], 2)
+    repeats, blocks = len(values), max(blocks or added.shape[1], 2)
     more = blocks / (blocks - 1)
-    together = used.mean(axis=0)
+    together = added.mean(axis=0)
     of_samples = more * float((together**2).sum())
-    apart = more * float(((used - together) ** 2).sum()) / (repeats - 1) / repeats
-    of_repeats = float(values.var(ddof=1)) / repeats
-    if of_repeats <= apart:
-        return of_samples, blocks - 1.0
-    total = of_samples + of_repeats - apart
-    return total, max(1.0, total**2 / (of_samples**2 / (blocks - 1) + of_repeats**2 / (repeats - 1)))
+    apart = more * float(((added - together) ** 2).sum()) / (repeats - 1) / repeats
+    beyond = max(float(values.var(ddof=1)) / repeats - apart, 0.0)
+    total = of_samples + beyond
+    if not total:
+        return 0.0, blocks - 1.0
+    return total, total**2 / (of_samples**2 / (blocks - 1) + beyond**2 / (repeats - 1))
 
 
 def new_samples(
@@ -130,7 +130,7 @@ def new_samples(
     that the held-out samples are few and that repeats share them. It takes off what choosing the epoch on
     them has `gained`, and the bias that figures of few samples have, such as R², where a mean is divided by
     another: minus the sum of the influences (the jackknife: Efron 1982, chapter 2). Mean, sd and the values
-    of the repeats stay as they were measured.
+    of the repeats stay as they were measured, and the interval reaches the mean in any case.
 
     It lies within the bounds: of shares it is Wilson's (1927) for as many independent samples as have the
     same variance, of errors it is one of their logarithm, and of R² one of that of 1 - R².
@@ -154,10 +154,10 @@ def new_samples(
     """
     plain = summarize(values, bounds)
     column = np.asarray(plain.per_repeat)
-    known = np.isfinite(column)
-    if plain.ci95 is None:
-        return plain
-    found, freedom = variance(column[known], added[known])
+    known, blocks = np.isfinite(column), min(added.shape[1], samples)
+    if plain.ci95 is None or blocks < 2:
+        return replace(plain, ci95=None)
+    found, freedom = variance(column[known], added[known], blocks)
     found *= 1 + overlap
     center = plain.mean + float(added[known].sum(axis=1).mean())
     gains = np.broadcast_to(np.asarray(gained, np.float64), column.shape)[known]
@@ -165,7 +165,8 @@ def new_samples(
     if gains.size:
         center -= float(gains.mean())
         found += float(gains.var()) / max(gains.size - 1, 1)
-    return replace(plain, ci95=_ends(center, found, freedom, samples, bounds))
+    low, high = _ends(center, found, freedom, samples, bounds)
+    return replace(plain, ci95=(min(low, plain.mean), max(high, plain.mean)))
 
 
 def _ends(

@@ -4,7 +4,7 @@ from epochal.data.clock import Clock
 from epochal.data.dataset import Dataset, Task
 from epochal.data.encoders import SampleEncoder, encoder_from_dict
 from epochal.data.examples import EXAMPLES, example, write_example
-from epochal.data.joined import joined
+from epochal.data.joined import joined, y_or_target
 from epochal.data.load import load
 from epochal.data.marks import MISSING
 from epochal.data.new import encode_new
@@ -66,4 +66,5 @@ __all__ = [
     "time_notes",
     "windows",
     "write_example",
+    "y_or_target",
 ]

@@ -6,11 +6,12 @@ import re
 from collections.abc import Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from epochal.data.number_forms import written_numbers
 from epochal.errors import Refusal
 
-__all__ = ["decimal_mark", "mark_of_columns"]
+__all__ = ["codes", "decimal_mark", "mark_of_columns"]
 
 _ROWS = 2000
 
@@ -56,26 +57,61 @@ def decimal_mark(rows: Sequence[Sequence[str]], delimiter: str) -> tuple[str, fr
     return ".", frozenset(at for at in range(width) if _open(rows, at))
 
 
-def mark_of_columns(table: pa.Table, usual: str = ".") -> str:
-    """The decimal mark of a table that is read: that of its file, else the one that its text columns prove.
+def mark_of_columns(table: pa.Table) -> str:
+    """The decimal mark of a table that is read: a comma of its file, else the one that its columns prove.
 
-    It is `usual` where they prove none.
+    It is empty where they prove none, or both.
 
     >>> mark_of_columns(pa.table({"far": ["2,5 km", "12,1 km"], "price": ["504.879 €", "86.625 €"]}))
     ','
+    >>> mark_of_columns(pa.table({"length": ["39.9 ft", "31.9 ft"], "price": ["$268,358", "$14,000"]}))
+    '.'
+    >>> mark_of_columns(pa.table({"price": ["$268,358", "$14,000"]}))
+    ''
     """
-    known = (table.schema.metadata or {}).get(b"decimal", b".").decode()
-    if known != ".":
+    known = (table.schema.metadata or {}).get(b"decimal", b"").decode()
+    if known == ",":
         return known
     proved = set()
     for column in table.columns:
+        if known and pa.types.is_floating(column.type) and _has_fractions(column.slice(0, _ROWS)):
+            proved.add(known)  # text of a file that was read with this mark
+            continue
         try:
             found = written_numbers(column.slice(0, _ROWS), "")
         except Refusal:
             continue  # mixed units: refused where the column is used
-        if found is not None and not found.doubt and (found.form.decimal == "," or found.form.group == ","):
-            proved.add(found.form.decimal)
-    return proved.pop() if len(proved) == 1 else usual
+        if found is not None and found.proves:
+            proved.add(found.proves)
+    return proved.pop() if len(proved) == 1 else ""
+
+
+def _has_fractions(column: pa.ChunkedArray) -> bool:
+    finite = column.filter(pc.fill_null(pc.is_finite(column), False))
+    return bool(pc.any(pc.not_equal(pc.floor(finite), finite)).as_py())
+
+
+def codes(rows: Sequence[Sequence[str]]) -> frozenset[int]:
+    """The columns of digits of one width, of at least 2, some of which begin with a zero.
+
+    They are codes, as those of departments and ZIP areas, whose zero a number would lose.
+
+    >>> codes([["75", "1", "07:30"], ["01", "0", "08:00"], ["", "1", "09:10"]])
+    frozenset({0})
+    """
+    width = max(map(len, rows), default=0)
+    found = set()
+    for at in range(width):
+        cells = [row[at] for row in rows if at < len(row) and row[at].isdigit() and row[at].isascii()]
+        others = [row[at] for row in rows if at < len(row) and row[at] and any(map(str.isdigit, row[at]))]
+        if (
+            len(cells) == len(others) > 0
+            and len(set(map(len, cells))) == 1 < len(cells[0])
+            and any(cell[0] == "0" for cell in cells)
+            and len(set(cells)) > 1
+        ):
+            found.add(at)
+    return frozenset(found)
 
 
 def _open(rows: Sequence[Sequence[str]], at: int) -> bool:

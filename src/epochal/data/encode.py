@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 _ROWS = 1 << 14
+_SHOWN = 3
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 
 
@@ -52,8 +53,7 @@ def encode(
     dtype = encoded_dtype(table, encoder, positions) if dtype is None else np.dtype(dtype)
     out = np.empty((table.num_rows, len(encoder.features)), dtype)
     direct = encoder.plain and len(passed) == len(encoder.raw_names)
-    unseen: Counter[int] = Counter()
-    examples: dict[int, str] = {}
+    unseen: dict[int, Counter[str]] = {}
     start = 0
     chosen = table.select(list(positions))
     for batch in chosen.to_batches(max_chunksize=_ROWS):
@@ -64,10 +64,9 @@ def encode(
         arrays = batch.columns
         for number, column in enumerate(encoder.columns):
             width = len(column.raw_names)
-            count, example = _fill(raw[:, at : at + width], arrays[number], column, encoder, first + start)
-            unseen[number] += count
-            if count:
-                examples.setdefault(number, example)
+            found = _fill(raw[:, at : at + width], arrays[number], column, encoder, first + start)
+            if found:
+                unseen.setdefault(number, Counter()).update(found)
             at += width
         if encoder.plain:
             if not direct:
@@ -80,13 +79,22 @@ def encode(
             block[:] = encoder.transformer.transform(raw)
         start += rows
     notes = [
-        f"{called(encoder.names, encoder.columns[number].index)} has {count:,} "
-        f"{'value' if count == 1 else 'values'} not seen in training "
-        f'("{examples[number]}"{", …" if count > 1 else ""}): treated as unknown.'
-        for number, count in unseen.items()
-        if count
+        f"{called(encoder.names, encoder.columns[number].index)} has {_unseen(words)}: treated as unknown."
+        for number, words in unseen.items()
     ]
     return out, notes
+
+
+def _unseen(words: Counter[str]) -> str:
+    """How many different values are new, the most frequent of them, and in how many rows they are.
+
+    >>> _unseen(Counter({"n.c.": 18})), _unseen(Counter(["Tokyo"]))
+    ('1 value not seen in training ("n.c.") in 18 rows', '1 value not seen in training ("Tokyo")')
+    """
+    several, rows = len(words) > 1, words.total()
+    shown = ", ".join(f'"{word}"' for word, _ in words.most_common(_SHOWN)) + ", …" * (len(words) > _SHOWN)
+    values = f"{len(words):,} value{'s' if several else ''} not seen in training ({shown})"
+    return f"{values} in {rows:,} rows" if rows > 1 else values
 
 
 def encoded_dtype(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -> np.dtype[Any]:
@@ -104,23 +112,21 @@ def encoded_dtype(table: pa.Table, encoder: Encoder, positions: Sequence[int]) -
     return np.dtype(np.float32)
 
 
-def _fill(
-    raw: NDArray[Any], array: pa.Array, column: Column, encoder: Encoder, start: int
-) -> tuple[int, str]:
-    """Write one column's numbers into `raw` `(rows, width)`; how many values are unseen, and the first."""
+def _fill(raw: NDArray[Any], array: pa.Array, column: Column, encoder: Encoder, start: int) -> list[str]:
+    """Write one column's numbers into `raw` `(rows, width)`; the values that training did not have."""
     name = called(encoder.names, column.index)
     if column.kind == "category":
         codes, unseen = _codes(array, column)
         raw[:, 0] = codes
-        return len(unseen), unseen[0].as_py() if len(unseen) else ""
+        return list(unseen.to_pylist())
     array = without_marks(array, column)
     if column.kind == "date":
         for slot, values in enumerate(date_parts(to_dates(array, column.format, name, start), column.parts)):
             raw[:, slot] = values
-        return 0, ""
+        return []
     if column.kind == "boolean":
         raw[:, 0] = _booleans(array, name, start)
-        return 0, ""
+        return []
     values = column_numbers(array, column, name, start)
     with np.errstate(over="ignore"):
         raw[:, 0] = values
@@ -131,7 +137,7 @@ def _fill(
             f"{name} must hold finite numbers up to 3.4e38 (float32); got {values[row]:g} in row "
             f"{start + row + 1:,}. Correct the value, or leave it empty to mark it as missing."
         )
-    return 0, ""
+    return []
 
 
 def without_marks(array: Any, column: Column) -> Any:

@@ -20,11 +20,13 @@ from epochal.data.read import existing, read_table
 from epochal.data.reading import AS_FOUND
 from epochal.errors import Refusal
 
-__all__ = ["by_pattern", "by_table", "numbered", "subjects_note", "with_groups"]
+__all__ = ["SCATTERED", "by_pattern", "by_table", "numbered", "subjects_note", "with_groups"]
 
 _SUBJECT = re.compile(r"([A-Za-z]{1,10}[-_ ]?\d+)(?=[-_. /])")
 """What looks like a person, a device or a place that several samples come from: s01 in s01_003.png."""
 _SHOWN = 3
+SCATTERED = "a random split puts on both sides"
+"""What a note says where samples of a group train, and others of it are held out."""
 
 
 def with_groups(dataset: Dataset, values: Sequence[Any] | NDArray[Any], said: str) -> Dataset:
@@ -170,7 +172,7 @@ def subjects_note(names: Sequence[str]) -> tuple[str, ...]:
     numbers = re.sub("[0-9]+", r"\\d+", re.escape(first))
     pattern = f"/({numbers})/" if inside[0][len(first)] == "/" else f"^({numbers})"
     return (
-        f"file names look as if {len(subjects):,} subjects had several samples each ({first}, …), which a "
-        f"random split puts on both sides, so that figures are too good: --groups-from '{pattern}' keeps "
+        f"file names look as if {len(subjects):,} subjects had several samples each ({first}, …), which "
+        f"{SCATTERED}, so that figures are too good: --groups-from '{pattern}' keeps "
         "each on one.",
     )

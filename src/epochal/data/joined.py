@@ -16,7 +16,7 @@ from epochal.data.items import is_items
 from epochal.data.load import load
 from epochal.errors import Refusal
 
-__all__ = ["joined"]
+__all__ = ["joined", "y_or_target"]
 
 
 def joined(data: Any, y: Any = None, sample_weight: Any = None, **reading: Any) -> Any:
@@ -74,6 +74,22 @@ def joined(data: Any, y: Any = None, sample_weight: Any = None, **reading: Any) 
                 "named where X is a data frame or a file."
             )
     return (inputs, *(_array(name, value) for name, value in given.items()))
+
+
+def y_or_target(y: Any, target: Any) -> Any:
+    """The targets as `y`, or the name of their column as `target`, which means the same.
+
+    Raises:
+        Refusal: both are given.
+
+    >>> y_or_target(None, "price"), y_or_target("price", None)
+    ('price', 'price')
+    """
+    if y is not None and target is not None:
+        raise Refusal(
+            f"target names the column of the targets, as y does; give one of them, not {target!r} too."
+        )
+    return target if y is None else y
 
 
 def _complete(data: Any) -> Any:

@@ -10,7 +10,7 @@ from epochal.data.frames import ROLES
 from epochal.data.schema import Column, Encoder
 from epochal.errors import Refusal
 
-__all__ = ["match_columns"]
+__all__ = ["match_columns", "refuse_other_table"]
 
 
 def match_columns(
@@ -107,4 +107,29 @@ def _refuse_lacking(encoder: Encoder, lacking: Sequence[Column], names: Sequence
     raise Refusal(
         f"the new table must have the {len(encoder.columns):,} input columns of the training table; "
         f"it lacks {shown}{more}.{hint}"
+    )
+
+
+def refuse_other_table(encoder: Encoder, names: Sequence[str], source: str) -> None:
+    """A first row of names, none of which training knew, is no row of numbers: it is another table.
+
+    The first row of a file without a header may look like one; then it holds what the columns hold.
+    """
+    numbers = [column.index for column in encoder.columns if column.kind == "numeric"]
+    without = [index for index in range(len(encoder.names)) if index != encoder.target]
+    if len(names) == len(encoder.names):
+        cells = {index: names[index] for index in numbers}
+    elif len(names) == len(without):
+        cells = {index: names[without.index(index)] for index in numbers}
+    else:
+        return
+    if not cells or any(cell[:1].isdigit() or cell[-1:].isdigit() for cell in cells.values()):
+        return
+    lacking, there = (
+        ", ".join(f'"{name}"' for name in some[:5]) + ", …" * (len(some) > 5)
+        for some in ([column.name for column in encoder.columns], list(names))
+    )
+    raise Refusal(
+        f"{source} must have the {len(encoder.columns):,} input columns of the training table ({lacking}); "
+        f"it has none of them, but {there}. Give the table that belongs to this run, or rename its columns."
     )

@@ -26,7 +26,7 @@ from epochal.data.host import parts_on_host
 from epochal.data.json_lines import is_json
 from epochal.data.known_labels import known_ids
 from epochal.data.load import ARRAY_SUFFIXES
-from epochal.data.match import match_columns
+from epochal.data.match import match_columns, refuse_other_table
 from epochal.data.npy import open_npz, read_array
 from epochal.data.pixel_arrays import as_kept
 from epochal.data.read import existing, is_parquet, parquet_table, read_table, table_of
@@ -218,6 +218,8 @@ def _read_file(encoder: Encoder, path: Path, reading: Reading) -> tuple[pa.Table
         header = (encoder.header and bool(known & set(map(plain_name, first.names)))) or (
             dialect.header and not encoder.header
         )
+        if encoder.header and dialect.header and not header:
+            refuse_other_table(encoder, dialect.names, path.name)
         if encoder.header and not header and len(first.names) - len(encoder.names) not in (0, -1):
             header = dialect.header
         if header != dialect.header:

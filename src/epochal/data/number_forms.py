@@ -16,7 +16,7 @@ from epochal.data.opposites import OPPOSITES, opposites_in, with_signs
 from epochal.data.units import factor, is_known, is_money, normal_money, normal_unit
 from epochal.errors import Refusal
 
-__all__ = ["NumberForm", "Written", "as_numbers", "say", "written_numbers"]
+__all__ = ["NumberForm", "Written", "as_numbers", "say", "unit_remarks", "written_numbers"]
 
 MOST = 0.9
 """A text column with this share of numbers is one of numbers, whose other cells are odd."""
@@ -116,12 +116,14 @@ class Written:
     example: str
     doubt: str = ""
     """The decimal mark that would give other numbers, where the cells alone don't tell."""
+    proves: str = ""
+    """The decimal mark, where a cell leaves no doubt about it: it has that mark, or another for thousands."""
     remarks: tuple[str, ...] = ()
     """What became of cells with another unit than most, or none."""
 
 
 def as_numbers(
-    column: pa.ChunkedArray, said: str, flag: str = "", decimal: str | None = None, hint: str = "."
+    column: pa.ChunkedArray, said: str, flag: str = "", decimal: str | None = None, hint: str = ""
 ) -> tuple[pa.ChunkedArray, str, tuple[str, ...]] | None:
     """A text column as float64, a sentence on how it was read, and its form; None if it holds other things.
 
@@ -130,7 +132,8 @@ def as_numbers(
         said: the column as a sentence calls it.
         flag: the column as an option names it; empty where no option would take it.
         decimal: the decimal mark, "." or ",", where it was given.
-        hint: the decimal mark of the file, which decides where the cells alone can't.
+        hint: the decimal mark that the file or other columns prove, which decides where the cells alone
+            can't; empty where they prove none.
 
     Raises:
         Refusal: most cells are numbers and the others are not, or units that do not convert are mixed.
@@ -174,7 +177,7 @@ def _shown(found: Written) -> str:
 
 
 def written_numbers(
-    column: pa.ChunkedArray, said: str, flag: str = "", decimal: str | None = None, hint: str = "."
+    column: pa.ChunkedArray, said: str, flag: str = "", decimal: str | None = None, hint: str = ""
 ) -> Written | None:
     """How a text column writes numbers, if most of its cells are some; see `as_numbers`.
 
@@ -218,7 +221,9 @@ def written_numbers(
     if len(filled) - sum(one.count for one in odd) < MOST * len(filled) and not are_marks(odd, len(filled)):
         return None
     example = _example(column, values, form)
-    return Written(values, form, odd, example, doubt, _remarks(units, form))
+    marked = group in (".", ",") or pc.any(pc.match_substring(pc.drop_null(body), mark)).as_py()
+    proves = mark if marked and not doubt else ""
+    return Written(values, form, odd, example, doubt, proves, _remarks(units, form))
 
 
 def _joint(column: pa.ChunkedArray, filled: pa.ChunkedArray, unit: str) -> Written | None:
@@ -337,7 +342,9 @@ def _by_the_column(body: Any, mark: str, hint: str) -> tuple[str, str, str]:
         return mark, "", ""
     if some(rf"{dot}[0-9]{{3}}{dot}"):
         return other, mark, ""
-    if hint == other or (mark == "," and hint == "."):
+    if hint:
+        return (mark, "", "") if hint == mark else (other, mark, "")
+    if mark == ",":
         return other, mark, "" if some(r"^[0-9]{1,3}$") else mark
     if some(r"^[0-9]{1,3}$"):
         return other, mark, mark
@@ -374,6 +381,18 @@ def _mixed(said: tuple[str, str], found: dict[str, int], what: str) -> str:
     )
 
 
+def unit_remarks(words: pa.ChunkedArray, form: NumberForm) -> tuple[str, ...]:
+    """What becomes of cells with another unit than that of the form, or none, where it has a unit.
+
+    >>> unit_remarks(pa.chunked_array([["12.5 m", "40 ft", "x"]]), NumberForm(unit="ft"))
+    ('m (1) is converted to ft',)
+    """
+    if not form.unit or form.joint or form.unit in OPPOSITES:
+        return ()
+    _, unit, _, body, _ = _parts(words.combine_chunks())
+    return _remarks(counted(pc.filter(unit, pc.is_valid(body))), form)
+
+
 def _remarks(units: dict[str, int], form: NumberForm) -> tuple[str, ...]:
     """What became of units other than the one that is read, and of cells without one."""
     if not form.unit:
@@ -387,7 +406,11 @@ def _remarks(units: dict[str, int], form: NumberForm) -> tuple[str, ...]:
         [f"{', '.join(other)} {'is' if len(other) == 1 else 'are'} converted to {form.unit}"] if other else []
     )
     if units.get(""):
-        said.append(f"{units['']:,} values without a unit are taken as {form.unit}")
+        one = units[""] == 1
+        said.append(
+            f"{units['']:,} {'value' if one else 'values'} without a unit {'is' if one else 'are'} taken as "
+            f"{form.unit}"
+        )
     return tuple(said)
 
 

@@ -34,13 +34,13 @@ _FEW_LEVELS = 20
 class Hints:
     """What is known of a table beyond one column.
 
-    `decimal` and `date_format` are as given, `decimal_mark` is that of the file, `day_first` whether other
-    columns write the day before the month, and `goal` the target to which columns are compared.
+    `decimal` and `date_format` are as given, `decimal_mark` is what file and columns prove, `day_first`
+    whether other columns write the day before the month, and `goal` the target to which columns are compared.
     """
 
     decimal: str | None = None
     date_format: str | None = None
-    decimal_mark: str = "."
+    decimal_mark: str = ""
     day_first: bool | None = None
     goal: Goal | None = None
 
@@ -186,6 +186,8 @@ def _kind(column: pa.ChunkedArray, named: _Named) -> tuple[Column, str]:
         )
     found, note = _category(column, named)
     if _share_of_numbers(column) == 1:
+        if pc.any(pc.match_substring_regex(column, r"^0[0-9]")).as_py():
+            note = note.replace("is a category", "holds codes with leading zeros: it is a category", 1)
         note += f" --numeric {named.flag} reads it as numbers."
     return found, note
 

@@ -10,8 +10,9 @@ import pyarrow.compute as pc
 from epochal.data.columns import called
 from epochal.data.date_forms import compact_form, parse_dates, written_dates
 from epochal.data.decimal_mark import mark_of_columns
-from epochal.data.number_forms import NumberForm, say, written_numbers
+from epochal.data.number_forms import NumberForm, say, unit_remarks, written_numbers
 from epochal.data.odd_cells import Odd, known_marks, odd_cells, quoted
+from epochal.data.opposites import OPPOSITES
 from epochal.data.schema import Column, Encoder
 from epochal.data.units import factor
 from epochal.errors import Refusal
@@ -27,13 +28,17 @@ def as_in_training(table: pa.Table, encoder: Encoder, positions: Sequence[int]) 
     """
     notes: list[str] = []
     told = (table.schema.metadata or {}).get(b"decimal", b"").decode()
-    mark = mark_of_columns(table, usual=told)
+    mark = mark_of_columns(table)
     for position, column in zip(positions, encoder.columns, strict=True):
         cells = table.column(position)
         said = called(encoder.names, column.index)
         found = None
-        if column.kind == "numeric" and pa.types.is_string(cells.type):
-            found = _numbers(cells, column, said, mark)
+        if column.kind == "numeric" and column.written and not pa.types.is_string(cells.type):
+            unit = NumberForm(*column.written).unit
+            if unit and unit not in OPPOSITES and not pa.types.is_null(cells.type):
+                notes.append(f"{said}: numbers without a unit are taken as {unit}.")
+        elif column.kind == "numeric" and pa.types.is_string(cells.type):
+            found = _numbers(cells, column, said, mark, told)
         elif column.kind == "date":
             found = _dates(cells, column, said)
         if found is not None:
@@ -44,22 +49,23 @@ def as_in_training(table: pa.Table, encoder: Encoder, positions: Sequence[int]) 
 
 
 def _numbers(
-    cells: pa.ChunkedArray, column: Column, said: str, mark: str
+    cells: pa.ChunkedArray, column: Column, said: str, mark: str, told: str
 ) -> tuple[pa.ChunkedArray, str] | None:
     form = NumberForm(*column.written) if column.written else NumberForm()
     values = pa.chunked_array([form.read(cells.combine_chunks())], pa.float64())
     odd = _odd(cells, values, column)
+    units = "; ".join(unit_remarks(cells, form))
     if not odd:
-        return None
+        return (values, f"{said}: {units}.") if units else None
     if known_marks(odd):
-        return values, f"{said}: {_are_missing(odd)}."
+        return values, f"{said}: {'; '.join(one for one in (units, _are_missing(odd)) if one)}."
     try:
-        found = written_numbers(cells, said, hint=mark or form.decimal)
+        found = written_numbers(cells, said, hint=mark)
     except Refusal:  # it mixes units; encoding names the first cell that does not fit
         return None
     if found is None or not known_marks(_odd(cells, found.values, column)):
         return None
-    if found.doubt and found.form.decimal != mark:
+    if found.doubt and found.form.decimal != (mark or told):
         return None
     size = _fits(found.form, form)
     if size is None:
@@ -67,6 +73,8 @@ def _numbers(
     how = say(found, cells)
     if column.written and found.form != form:
         how = f"is written in another way than in training: it {how}"
+    if form.unit and found.form.unit != form.unit:
+        how += f"; {'converted to' if found.form.unit else 'taken as'} {form.unit}"
     return pc.multiply(found.values, size), f"{said} {how}."
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from epochal.data.columns import default_name, unique_names
 from epochal.data.container import Content
-from epochal.data.decimal_mark import decimal_mark
+from epochal.data.decimal_mark import codes, decimal_mark
 from epochal.data.header import is_number, is_title, is_total, is_units, looks_like_header, marks_names
 from epochal.data.reading import AS_FOUND, Reading
 from epochal.data.survey import SAMPLE_BYTES, survey
@@ -50,7 +50,7 @@ class Dialect:
     given: bool = False
     tail: int = 0
     unclear: frozenset[int] = frozenset()
-    """Columns of numbers whose decimal mark the file leaves open, to be read as text."""
+    """Columns of digits to be read as text: their decimal mark is open, or they are codes such as 01."""
     spaced: bool = False
     """Whether quotes follow a delimiter and a blank, as in `1, "a, b"`."""
     first: str = ""
@@ -102,6 +102,7 @@ def sniff(content: Content, reading: Reading = AS_FOUND) -> Dialect:
     decimal, unclear = decimal_mark([row.cells for row in layout.body], delimiter)
     if reading.decimal is not None:
         decimal, unclear = reading.decimal, frozenset()
+    unclear |= codes([row.cells for row in layout.body])
     if decimal == ",":
         layout.notes.append('a comma is the decimal mark; --decimal "." changes that.')
     if layout.header and seen.whole and not layout.body:

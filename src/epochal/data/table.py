@@ -317,7 +317,7 @@ def hints_of(
 ) -> Hints:
     """What the file and its other columns say about how numbers and dates are written."""
     mark = mark_of_columns(table)
-    day_first: bool | None = None if mark == "." else True
+    day_first: bool | None = True if mark == "," else None
     for index, column in enumerate(table.columns):
         if index in aside or options.date_format is not None or not pa.types.is_string(column.type):
             continue

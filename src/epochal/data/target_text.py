@@ -14,13 +14,13 @@ __all__ = ["plain_target", "with_plain_target"]
 
 
 def plain_target(
-    column: pa.ChunkedArray, said: str, task: str | None, decimal: str | None = None, hint: str = "."
+    column: pa.ChunkedArray, said: str, task: str | None, decimal: str | None = None, hint: str = ""
 ) -> tuple[pa.ChunkedArray, str, tuple[str, ...]]:
     """A text target as numbers where it holds many, else with one spelling for each class.
 
     Beside it a note, empty where nothing changed, and how its numbers are written, empty where it holds none
     (`Column.written`). Few different numbers are classes, called as they are written. Other columns stay as
-    they are. `hint` is the decimal mark of the file.
+    they are. `hint` is the decimal mark that the table proves.
 
     Raises:
         Refusal: most cells are numbers, and the others neither are nor mean a missing value.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from epochal.models.losses import probabilities
 from epochal.models.metrics import Metric, hits_of
 
-__all__ = ["of_subsets", "weighted_means"]
+__all__ = ["of_subsets", "one_by_one", "weighted_means"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -48,6 +48,15 @@ def of_subsets(metric: Metric, outputs: Floats, targets: NDArray[Any], classes: 
             of_each = each.sum(axis=1, keepdims=True)
             return np.asarray(metric.of_counts(*counts, of_each, np), np.float64)
         return np.asarray(_FIGURES[metric.name](outputs, targets, each), np.float64)
+
+
+def one_by_one(figure: Callable[[Any], float]) -> Callable[[Bools], Floats]:
+    """Any figure of rows, of each subset: with a call for each.
+
+    >>> one_by_one(lambda rows: float(np.arange(3)[rows].sum()))(np.array([[True, False, True]])).tolist()
+    [2.0]
+    """
+    return lambda kept: np.array([figure(rows) for rows in kept], np.float64)
 
 
 def weighted_means(values: Floats, weights: NDArray[Any] | None, kept: Bools) -> Floats:

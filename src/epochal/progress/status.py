@@ -39,8 +39,8 @@ class Status:
         """Says whether the training was asked to end."""
         self.progress: Progressed | None = None
         self._last: dict[int, Evaluated] = {}
+        self._over: set[int] = set()
         self._recent: deque[tuple[float, int]] = deque()
-        self._ended = 0
         self._begin = time.monotonic()
         self._repeats = self._epochs = 1
 
@@ -52,7 +52,7 @@ class Status:
         elif isinstance(event, Evaluated):
             self._last[event.repeat] = event
         elif isinstance(event, RepeatEnded):
-            self._ended += 1
+            self._over.add(event.repeat)
         elif isinstance(event, Progressed):
             self.progress = event
             self._recent.append((event.seconds, event.updates))
@@ -85,7 +85,7 @@ class Status:
         parts = [(0, self._epoch(long)), *self._losses(long)] if self._last else []
         if self._repeats > 1:
             of, many = (" of ", " repeats") if long else ("/", "")
-            parts.append((2, f"{self._ended}{of}{self._repeats}{many} done"))
+            parts.append((2, f"{len(self._over)}{of}{self._repeats}{many} done"))
         if self.progress is not None and len(self._recent) > 1:
             (begin, before), (now, made) = self._recent[0], self._recent[-1]
             if made > before and now > begin:
@@ -101,14 +101,21 @@ class Status:
         parts = [self._epoch(True), *(text for _, text in self._losses(True))] if self._last else []
         return " · ".join([*parts, duration(time.monotonic() - self._begin)])
 
+    @property
+    def _shown(self) -> list[Evaluated]:
+        """The last evaluations of the repeats that still run, or of all where none does: epoch and losses
+        are of the same ones."""
+        running = [one for repeat, one in self._last.items() if repeat not in self._over]
+        return running or list(self._last.values())
+
     def _epoch(self, long: bool) -> str:
-        epoch = sum(one.epoch for one in self._last.values()) / self._repeats
+        epoch = sum(one.epoch for one in self._shown) / len(self._shown)
         return f"epoch {epoch:,.0f}{' of ' if long else '/'}{self._epochs:,}"
 
     def _losses(self, long: bool) -> list[tuple[int, str]]:
         found = []
         for name, label, short, rank in _SHOWN:
-            values = [one.columns[name] for one in self._last.values() if name in one.columns]
+            values = [one.columns[name] for one in self._shown if name in one.columns]
             if values:
                 found.append((rank, f"{label if long else short} {figure(sum(values) / len(values))}"))
         return found

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.data.association import DETERMINES
+from epochal.data.grouping import SCATTERED
 from epochal.run.forecast import ForecastScores
 
 __all__ = ["concerns_of"]
@@ -34,7 +35,7 @@ def concerns_of(
     >>> concerns_of((), {}, {"validation": np.array([[[9, 0], [3, 0]]])}, ("no", "yes"), weighted=True)
     ('"yes" is never predicted, though 3 of 12 validation samples are of it.',)
     """
-    leaks = [note for note in notes if DETERMINES in note]
+    leaks = [note for note in notes if DETERMINES in note or SCATTERED in note]
     found = [f"Leakage suspected: {note}" for note in leaks]
     for part, scores in list(forecasts.items())[-1:]:  # test, where there is one
         beaten = [

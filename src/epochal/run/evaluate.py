@@ -253,7 +253,7 @@ def _of_numbers(
         names = [f"{k + 1} ahead" for k in range(width)]
         index = np.arange(len(targets))
         true = np.broadcast_to(targets, each.shape)
-        forecasts = score_forecasts(true, each, line, [index] * len(each))
+        forecasts = score_forecasts(true, each, line, [index] * len(each), ensemble=True)
     return replace(
         found,
         metrics=_over_repeats(run, list(each), targets, dataset, losses),

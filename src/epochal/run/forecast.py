@@ -16,7 +16,7 @@ from epochal.data import Clock, Timeline
 from epochal.data.typed import built, converted
 from epochal.run.figures import blocks_of
 
-__all__ = ["ForecastScores", "History", "Naive", "score_forecasts"]
+__all__ = ["ForecastScores", "History", "Naive", "Together", "score_forecasts"]
 
 Floats = NDArray[np.float64]
 
@@ -35,9 +35,15 @@ class Naive:
     rmse_by_step: tuple[Summary, ...]
     gain: Summary
     gain_by_step: tuple[Summary, ...]
+    together: Together | None = None
 
     def sentence(self, rmse: Summary) -> str:
-        """Whether the network, whose RMSE is given, beats it; no winner where the repeats can't tell."""
+        """Whether the network, whose RMSE is given, beats it; no winner where the data can't tell.
+
+        It is about the ensemble where that is scored, which is what `predict` gives.
+        """
+        if self.together is not None and math.isfinite(self.together.gain):
+            return self.together.sentence(self, rmse)
         against = f"RMSE {rmse.written(rmse.mean)} against {rmse.written(self.rmse.mean)}"
         gain = self.gain
         if rmse.repeats == 0:
@@ -65,7 +71,76 @@ class Naive:
             "rmse_by_step": [one.to_dict() for one in self.rmse_by_step],
             "gain": self.gain.to_dict(),
             "gain_by_step": [one.to_dict() for one in self.gain_by_step],
+            "ensemble": None if self.together is None else vars(self.together),
         }
+
+
+@dataclass(frozen=True)
+class Together:
+    """The mean of the repeats' forecasts, the ensemble, against a naive forecast on the same windows.
+
+    `gain` is by which share its RMSE is below the naive one. The interval is of other windows like these: by
+    the jackknife over stretches of them (Künsch 1989), as neighboring windows depend on one another; None for
+    fewer than 3 stretches.
+    """
+
+    rmse: float
+    gain: float
+    ci95: tuple[float, float] | None
+
+    @staticmethod
+    def of(true: Floats, predicted: Floats, guesses: Floats) -> Together:
+        """From targets, the ensemble's forecasts and naive ones, each `(windows, steps)`.
+
+        >>> rng = np.random.default_rng(0)
+        >>> true = rng.normal(size=(200, 1))
+        >>> mine, naive = (true + error * rng.normal(size=(200, 1)) for error in (0.5, 1.0))
+        >>> found = Together.of(true, mine, naive)
+        >>> round(found.gain, 1), found.ci95[0] > 0.3
+        (0.5, True)
+        """
+        from scipy.special import stdtrit  # late: importing SciPy costs more than most calls need
+
+        squares = np.stack([np.square(one - true).mean(axis=1) for one in (predicted, guesses)])
+        block = blocks_of(np.arange(len(true)), ordered=True)
+
+        def gain(mine: Floats, theirs: Floats) -> Floats:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                return 1 - np.sqrt(mine / theirs)
+
+        sums = np.stack([np.bincount(block, one) for one in squares])
+        sizes = np.bincount(block)
+        left = (sums.sum(axis=1, keepdims=True) - sums) / (sizes.sum() - sizes)
+        whole = squares.mean(axis=1)
+        found, without = float(gain(whole[0], whole[1])), gain(left[0], left[1])
+        blocks = len(sizes)
+        ends = None
+        if blocks > 2 and np.isfinite(without).all():
+            error = math.sqrt((blocks - 1) / blocks * float(np.square(without - without.mean()).sum()))
+            reach = float(stdtrit(blocks - 1, 0.975)) * error
+            ends = (found - reach, min(1.0, found + reach))
+        return Together(math.sqrt(whole[0]), found if math.isfinite(found) else math.nan, ends)
+
+    def sentence(self, naive: Naive, rmse: Summary) -> str:
+        """Whether the ensemble beats a naive forecast, with the mean of its members beside it."""
+        several = rmse.repeats > 1
+        members = f"; {rmse.written(rmse.mean)} is the mean of its {rmse.repeats} members" if several else ""
+        who = "the ensemble" if several else "it"
+        against = f"RMSE {rmse.written(self.rmse)} against {rmse.written(naive.rmse.mean)}{members}"
+        if self.ci95 is None:
+            word = "lower" if self.gain >= 0 else "higher"
+            return (
+                f"{who} has an RMSE {100 * abs(self.gain):.0f} % {word} than {naive.name} (too few windows "
+                f"for an interval; {against})"
+            )
+        low, high = self.ci95
+        if low > 0:
+            return f"{who} beats {naive.name} by {_share(self.gain, low, high, against)}"
+        if high < 0:
+            return f"{who} is worse than {naive.name} by {_share(-self.gain, -high, -low, against)}"
+        word, ends = ("lower", (low, high)) if self.gain >= 0 else ("higher", (-high, -low))
+        share = _share(abs(self.gain), *ends, against)
+        return f"no detectable difference from {naive.name}: {who} is {word} by {share}"
 
 
 def _share(mean: float, low: float, high: float, aside: str) -> str:
@@ -116,12 +191,19 @@ class ForecastScores:
         return ForecastScores(int(value["windows"]), Summary.from_dict(value["rmse"]), steps, naive)
 
 
+def rivals(line: Timeline) -> list[tuple[str, int]]:
+    """The naive forecasts of a series: what they are called, and how many rows before they look."""
+    seasonal = [(f"the value {line.period} rows before", line.period)] if line.period else []
+    return [("the last value", 0), *seasonal]
+
+
 def score_forecasts(
     true: Floats,
     predicted: Floats,
     line: Timeline,
     samples: Sequence[NDArray[np.int64]],
     flattered: Floats | float = 0.0,
+    ensemble: bool = False,
 ) -> ForecastScores:
     """Score the forecasts of a part, and the naive ones on the same windows.
 
@@ -134,14 +216,12 @@ def score_forecasts(
         samples: for each repeat, which of its windows are meant.
         flattered: for each repeat, by which share the RMSE is too small for having chosen the epoch on the
             same windows.
+        ensemble: whether the mean of the repeats' forecasts is judged, where all have the same windows.
     """
     windows = np.unique(np.concatenate(list(samples)))
     block = blocks_of(windows, ordered=True)
     places = [block[np.searchsorted(windows, index)] for index in samples]
     errors = _squares(true, predicted)
-    rivals = [("the last value", 0)]
-    if line.period:
-        rivals.append((f"the value {line.period} rows before", line.period))
 
     def summed(
         figure: Callable[..., Floats], *squares: Floats, least: float, most: float, gained: Any = 0.0
@@ -170,8 +250,9 @@ def score_forecasts(
     share = np.broadcast_to(np.asarray(flattered, np.float64), len(places))[:, None]
     ours = np.sqrt(errors.mean(axis=1))
     naive = []
-    for name, period in rivals:
-        guesses = _squares(true, np.stack([line.naive(index, period) for index in samples]))
+    for name, period in rivals(line):
+        values = np.stack([line.naive(index, period) for index in samples])
+        guesses = _squares(true, values)
         theirs = np.sqrt(guesses.mean(axis=1))
         with np.errstate(all="ignore"):
             gained = np.where(theirs > 0, share * ours / theirs, 0.0)
@@ -180,6 +261,7 @@ def score_forecasts(
                 name,
                 *summed(lambda one: one, guesses, least=0.0, most=math.inf),
                 *summed(_gain, errors, guesses, least=-math.inf, most=1.0, gained=gained),
+                Together.of(true[0], predicted.mean(axis=0), values[0]) if ensemble else None,
             )
         )
     found = summed(lambda one: one, errors, least=0.0, most=math.inf, gained=-share * ours)

@@ -96,6 +96,8 @@ class Scores:
     """(repeats, true, predicted) counts with the threshold of each repeat, if the run has one."""
     ensemble: dict[str, float] = field(default_factory=dict)
     """The metrics of the mean prediction of the repeats, where they share samples that decide nothing."""
+    corrected: bool = False
+    """Whether the intervals allow for the choice of the epoch on the same samples."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -307,7 +309,7 @@ class Run:
         chosen_there = str(self.settings.get("monitor", "")).startswith("validation.")
         if "validation" not in self.scores or "test" in self.scores or not chosen_there:
             return ""
-        allowed = "; the intervals allow for that" if self.repeats > 1 else ""
+        allowed = "; the intervals allow for that" if self.scores["validation"].corrected else ""
         return (
             "The epoch was chosen on the same validation rows, so the figures are slightly optimistic"
             f"{allowed}. Use --test 0.2 for an unbiased estimate."

@@ -26,6 +26,7 @@ def figures_of(scores: Scores, per_class: Mapping[str, ClassFigures]) -> dict[st
     return {
         "metrics": {name: summary.to_dict() for name, summary in scores.metrics.items()},
         "ensemble": scores.ensemble,
+        "corrected": scores.corrected,
         "confusion": None if scores.confusion is None else scores.confusion.tolist(),
         "confusion_at_threshold": None
         if scores.confusion_at_threshold is None
@@ -66,7 +67,7 @@ def read_scores(path: Path, part: str, value: dict[str, Any]) -> Scores:
         else:
             found |= {name: _uncolumns(table, f"{part} {name}") for name in ("true", "predicted")}
     ensemble = {name: float("nan") if x is None else float(x) for name, x in value["ensemble"].items()}
-    return Scores(metrics, ensemble=ensemble, **found)
+    return Scores(metrics, ensemble=ensemble, corrected=value["corrected"] is True, **found)
 
 
 def _probabilities(path: Path, table: Any, part: str, repeats: int) -> dict[str, NDArray[Any]]:

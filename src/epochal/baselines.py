@@ -1,0 +1,253 @@
+"""What the best constant prediction reaches: the baseline that whatever was learned has to beat."""
+
+from __future__ import annotations
+
+import functools
+import math
+import warnings
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.engine.evaluate import forward
+from epochal.models import METRICS, Loss, Metric, evaluated, shapes_of
+from epochal.prepared import Prepared
+from epochal.run.figures import mean_loss
+from epochal.scoring import evaluated_as
+
+__all__ = ["best_constant", "constant_figures", "constant_functions"]
+
+Floats = NDArray[np.float64]
+Rows = NDArray[Any] | slice
+Figure = Callable[[Any], float]
+"""A figure of some samples, by their numbers."""
+
+QUANTILES = (0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0)
+"""Those of the training targets that are tried as a constant prediction, beside their mean."""
+
+MOST_CLASSES = 20
+"""Classes that are tried as a constant prediction, the most frequent ones."""
+
+MOST_ROWS = 10_000
+"""Training samples that choose among constants, at most."""
+
+
+def constant_figures(
+    prepared: Prepared, repeat: int, names: Collection[str] | None = None, *, on: str = "validation"
+) -> dict[str, float]:
+    """What the constant prediction reaches on all samples of a part in a repeat, by loss and metric.
+
+    Only the figures that are known (`constant_functions`).
+    """
+    values = {
+        name: of(slice(None)) for name, of in constant_functions(prepared, repeat, names, on=on).items()
+    }
+    return {name: value for name, value in values.items() if math.isfinite(value)}
+
+
+def constant_functions(
+    prepared: Prepared, repeat: int, names: Collection[str] | None = None, *, on: str = "validation"
+) -> dict[str, Figure]:
+    """What the constant prediction reaches on samples of a part in a repeat: functions of their rows.
+
+    Of the usual losses it is the frequencies of the classes or labels of the training samples, or the mean of
+    their targets (the median for losses that are not squared). Of a loss of one's own it is the constant with
+    the least mean loss over the training samples (`best_constant`). Of a metric it is the constant that is
+    best for it on the training samples, of those, quantiles of the targets, and each class by itself. A
+    constant has no ranks, so that its ROC AUC is 0.5; what always says the second class has the recall 1.
+
+    Args:
+        prepared: the training.
+        repeat: whose split.
+        names: the metrics, or "loss", that are wanted; all by default.
+        on: the part; constants are always chosen by the training samples.
+
+    Returns:
+        By loss and metric; without functions that fail on constant outputs.
+    """
+    wanted = {"loss", *(metric.name for metric in prepared.spec.metrics)}
+    wanted = wanted if names is None else wanted & set(names)
+    found = _usual(prepared, repeat, wanted, on)
+    rest = [metric for metric in prepared.spec.metrics if metric.name in wanted - set(found)]
+    own_loss = callable(prepared.settings.loss)
+    constants = _candidates(prepared, repeat) if rest or ("loss" in wanted and own_loss) else []
+    if own_loss:
+        best = best_constant(prepared, repeat, constants)
+        constants = constants if best is None else [best, *constants]
+        if best is not None and "loss" in wanted:
+            targets, weights = prepared.labels(repeat, on)
+            outputs = jnp.broadcast_to(jnp.asarray(best, np.float32), (len(targets), *best.shape))
+            losses = np.asarray(prepared.spec.loss(outputs, jnp.asarray(targets)), np.float64)
+            found["loss"] = functools.partial(_mean_loss_of, losses, weights)
+    for metric in rest:
+        figure = _by_metric(prepared, repeat, metric, constants, on)
+        found |= {} if figure is None else {metric.name: figure}
+    return found
+
+
+def best_constant(prepared: Prepared, repeat: int, starts: Sequence[Floats]) -> Floats | None:
+    """The constant output with the least mean loss over the training samples of a repeat.
+
+    It is searched from the best of `starts` and of zeros with the gradient of the loss (L-BFGS: Liu & Nocedal
+    1989, On the limited memory BFGS method for large scale optimization). None where the loss has no finite
+    value on constant outputs.
+    """
+    from scipy.optimize import minimize  # late: importing SciPy costs more than most calls need
+
+    targets, weights = prepared.labels(repeat, "train")
+    rows = _some(len(targets))
+    targets, given = targets[rows], None if weights is None else weights[rows]
+    shape = _output_shape(prepared)
+    counted = _ones(targets, given)
+    slope = _mean_loss_and_slope(prepared.spec.loss)
+
+    def at(flat: Floats) -> tuple[float, Floats]:
+        value, gradient = slope(jnp.asarray(flat.reshape(shape), np.float32), targets, counted)
+        return float(value), np.asarray(gradient, np.float64).ravel()
+
+    begin = [np.zeros(shape), *(one.reshape(shape) for one in starts if one.size == math.prod(shape))]
+    try:
+        values = [at(one.ravel())[0] for one in begin]
+        if not np.isfinite(values).any():
+            return None
+        best = int(np.nanargmin(values))
+        found = minimize(at, begin[best].ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 50})
+        if np.isfinite(found.x).all() and at(found.x)[0] <= values[best]:
+            return np.asarray(found.x.reshape(shape))
+        return begin[best]
+    except Exception:  # a function of the user's own may raise anything on outputs that no network gives
+        return None
+
+
+@functools.lru_cache(maxsize=16)
+def _mean_loss(loss: Loss) -> Callable[..., jax.Array]:
+    """The compiled function (constant, targets, weights) -> the weighted mean loss of the constant output."""
+
+    def mean(constant: jax.Array, targets: jax.Array, weights: jax.Array) -> jax.Array:
+        outputs = jnp.broadcast_to(constant, (targets.shape[0], *constant.shape))
+        return (loss(outputs, targets) * weights).sum() / weights.sum()
+
+    return jax.jit(mean)
+
+
+@functools.lru_cache(maxsize=16)
+def _mean_loss_and_slope(loss: Loss) -> Callable[..., tuple[jax.Array, jax.Array]]:
+    return jax.jit(jax.value_and_grad(_mean_loss(loss)))
+
+
+def _ones(targets: NDArray[Any], weights: NDArray[Any] | None) -> NDArray[np.float32]:
+    return np.ones(len(targets), np.float32) if weights is None else weights.astype(np.float32)
+
+
+def _some(samples: int) -> NDArray[np.int64]:
+    """Samples that choose, evenly spread."""
+    return np.unique(np.linspace(0, samples - 1, min(samples, MOST_ROWS)).astype(np.int64))
+
+
+def _output_shape(prepared: Prepared) -> tuple[int, ...]:
+    """The shape of the output for one sample."""
+    dataset, model = prepared.dataset, prepared.model
+    variables = shapes_of(model, dataset.shape, dataset.dtype)
+    one = jax.ShapeDtypeStruct((1, *dataset.shape), dataset.dtype)
+    outputs = jax.eval_shape(lambda variables, inputs: forward(model, variables, inputs), variables, one)
+    return tuple(outputs.shape[1:])
+
+
+def _candidates(prepared: Prepared, repeat: int) -> list[Floats]:
+    """Constant outputs that are worth a try, each (outputs,) as the loss sees them."""
+    train, weights = prepared.labels(repeat, "train")
+    ones = _ones(train, weights).astype(np.float64)
+    task = prepared.task
+    if task.is_classification:
+        counts = np.bincount(train, weights=ones, minlength=len(task.classes))
+        logs = np.log(np.maximum(counts / counts.sum(), 1e-9))
+        each = np.eye(len(counts))[np.argsort(-counts, kind="stable")[:MOST_CLASSES]]
+        return [one[1:] - one[:1] if task.outputs == 1 else one for one in (logs, *each)]
+    if task.is_multilabel:
+        shares = np.clip(np.average(train, axis=0, weights=ones), 1e-9, 1 - 1e-9)
+        return [np.log(shares / (1 - shares)), np.ones_like(shares), -np.ones_like(shares)]
+    numbers = train.astype(np.float64).reshape(len(train), -1)
+    return [np.average(numbers, axis=0, weights=ones), *np.quantile(numbers, QUANTILES, axis=0)]
+
+
+def _by_metric(
+    prepared: Prepared, repeat: int, metric: Metric, constants: Sequence[Floats], on: str
+) -> Figure | None:
+    """The metric on samples of a part of the constant for which it is best on training samples."""
+    if metric.greater_is_better is None:
+        return None
+    sign = 1.0 if metric.greater_is_better else -1.0
+    try:
+        train = [_metric_of(prepared, repeat, metric, one, "train") for one in constants]
+        rows = _some(prepared.part_size("train"))
+        values = np.array([sign * of(rows) for of in train])
+        if not np.isfinite(values).any():
+            return None
+        return _metric_of(prepared, repeat, metric, constants[int(np.nanargmax(values))], on)
+    except Exception:  # outputs of a network of the user's own may have another shape than the metric takes
+        return None
+
+
+def _metric_of(prepared: Prepared, repeat: int, metric: Metric, constant: Floats, part: str) -> Figure:
+    """A metric of a constant output on samples of a part, as evaluations have it."""
+    true, _ = prepared.labels(repeat, part)
+    shape = constant.shape
+    if prepared.task.is_regression and constant.size == math.prod(true.shape[1:]):
+        shape = true.shape[1:]
+    outputs = np.broadcast_to(constant.reshape(shape), (len(true), *shape)).astype(np.float64)
+    if prepared.task.is_regression:
+        true = true.astype(np.float64)
+    outputs, true = (evaluated_as(prepared, repeat, part, one, metric) for one in (outputs, true))
+
+    def figure(rows: Rows) -> float:
+        with warnings.catch_warnings():  # what a metric says about constants is nothing that its user did
+            warnings.simplefilter("ignore")
+            return evaluated(metric, outputs[rows], true[rows], prepared.spec.classes)
+
+    return figure
+
+
+def _usual(prepared: Prepared, repeat: int, names: Collection[str], on: str) -> dict[str, Figure]:
+    """The figures whose best constant is known without a search."""
+    (train, given), (targets, weights) = (prepared.labels(repeat, name) for name in ("train", on))
+    ones = _ones(train, given).astype(np.float64)
+    known, found = "" if callable(prepared.settings.loss) else prepared.loss_name, dict[str, Figure]()
+    if prepared.task.is_classification:
+        counts = np.bincount(train, weights=ones, minlength=len(prepared.task.classes))
+        losses = -np.log(np.maximum(counts / counts.sum(), 1e-9))[targets]
+        if given is None:
+            found["accuracy"] = functools.partial(_mean, targets == counts.argmax())
+    elif prepared.task.is_multilabel:
+        shares = np.clip(np.average(train, axis=0, weights=ones), 1e-9, 1 - 1e-9)
+        losses = -np.where(targets > 0, np.log(shares), np.log(1 - shares)).mean(axis=1)
+        if given is None:
+            found["label_accuracy"] = functools.partial(_mean, (targets > 0) == (shares > 0.5))
+    else:
+        numbers, truth = train.astype(np.float64), targets.astype(np.float64)
+        squared = known == "squared_error"
+        middle = np.average(numbers, axis=0, weights=ones) if squared else np.median(numbers, axis=0)
+        error = np.abs(truth - middle).reshape(len(truth), -1)
+        losses = {
+            "squared_error": error**2,
+            "absolute_error": error,
+            "huber": np.where(error <= 1, 0.5 * error**2, error - 0.5),
+        }.get(known, error).mean(axis=1)
+        best_for = {"squared_error": ("r2", "rmse"), "absolute_error": ("mae",)}.get(known, ())
+        found = {
+            name: _metric_of(prepared, repeat, METRICS[name], np.asarray(middle), on) for name in best_for
+        }
+    if known:
+        found["loss"] = functools.partial(_mean_loss_of, losses, weights)
+    return {name: figure for name, figure in found.items() if name in names}
+
+
+def _mean(values: NDArray[Any], rows: Rows) -> float:
+    return float(values[rows].mean())
+
+
+def _mean_loss_of(losses: Floats, weights: NDArray[Any] | None, rows: Rows) -> float:
+    return mean_loss(losses[rows], None if weights is None else weights[rows])

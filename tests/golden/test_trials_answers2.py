@@ -1,0 +1,138 @@
+"""Golden: tables of a fresh reader, and what evaluating, predicting and reading them says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import numpy as np
+import pandas as pd
+import pytest
+
+import epochal as ep
+from epochal.cli.main import _of_this_command, app
+from epochal.run.choices import ChoiceFolder
+
+LENGTHS = [31.9, 39.9, 42.6, 35.2] * 15
+PRICES = ["$268,358", "$14,000", "$104,250", "$99,975"] * 15
+
+
+def boats(folder: Path, lengths: list[str], name: str = "boats.csv") -> Path:
+    """Boats with lengths in a unit and prices with commas before three digits in every cell."""
+    path = folder / name
+    frame = pd.DataFrame({"Length": lengths, "Built": range(1960, 1960 + len(lengths))})
+    frame.assign(Price=PRICES[: len(lengths)]).to_csv(path, index=False)
+    return path
+
+
+def test_numbers_with_units_settle_the_decimal_mark_of_all_columns(tmp_path: Path) -> None:
+    found = ep.load_data(boats(tmp_path, [f"{one} ft" for one in LENGTHS]), target="Price", task="regression")
+    assert "ambiguous" not in " ".join(found.notes)
+    assert found.targets.max() == 268_358
+    alone = ep.load_data(
+        boats(tmp_path, [f"{one:.0f} ft" for one in LENGTHS]), target="Price", task="regression"
+    )
+    assert "ambiguous" in " ".join(alone.notes)
+
+
+def test_a_comma_proved_elsewhere_makes_dots_thousands_without_a_doubt() -> None:
+    table = {"far": ["2,5 km", "12,1 km", "7,3 km"] * 10, "price": ["504.879", "86.625", "91.250"] * 10}
+    found = ep.load_data(pd.DataFrame(table), target="price", task="regression")
+    assert found.targets.max() == 504_879 and "ambiguous" not in " ".join(found.notes)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("boats")
+    table = boats(folder, [f"{one} ft" for one in LENGTHS])
+    ep.fit(ep.MLP(4), table, target="Price", task="regression", epochs=2, progress=False, out=folder / "run")
+    return folder / "run"
+
+
+@pytest.mark.parametrize(
+    ("lengths", "said"),
+    [
+        (["12.98 m", "39.9 ft"], "m (1) is converted to ft"),
+        (["39.9", "12.98 m"], "1 value without a unit is taken as ft"),
+        ([39.9, 41.2], "numbers without a unit are taken as ft"),
+        (["39.9 ft", "41.2 ft"], ""),
+    ],
+)
+def test_predicting_says_which_units_were_converted(trained: Path, lengths: list[str], said: str) -> None:
+    new = pd.DataFrame({"Length": lengths, "Built": [1980, 1990]})
+    notes = " ".join(ep.load(trained).predict(new).notes)
+    assert said in notes and (said or " ft" not in notes)
+
+
+def test_another_table_of_as_many_columns_is_refused_as_such(trained: Path, tmp_path: Path) -> None:
+    other = tmp_path / "contracts.csv"
+    other.write_text("contract,channel\n" + "17,2\n18,1\n19,1\n20,2\n")
+    with pytest.raises(ep.Refusal, match=r'has none of them, but "contract", "channel"'):
+        ep.load(trained).predict(other)
+    headless = tmp_path / "headless.csv"
+    headless.write_text("39.9 ft,1980\n35.2 ft,1990\n")
+    assert ep.load(trained).predict(headless).values.shape[0] == 2
+
+
+def test_codes_with_leading_zeros_stay_text_and_are_said(tmp_path: Path) -> None:
+    path, rng = tmp_path / "codes.csv", np.random.default_rng(0)
+    codes = [["01", "13", "33", "75"][k] for k in rng.integers(0, 4, 80)]
+    years = rng.integers(10, 99, 80)
+    rows = [f"{code},{year},{k % 2}" for k, (code, year) in enumerate(zip(codes, years, strict=True))]
+    path.write_text("department,size,y\n" + "\n".join(rows) + "\n")
+    found = ep.load_data(path, target="y")
+    assert {name for name in found.features if name.startswith("department")} == {
+        f"department={code}" for code in ("01", "13", "33", "75")
+    }
+    assert "leading zeros" in " ".join(found.notes) and "size" in found.features
+    numbers = ep.load_data(path, target="y", numeric=["department"])
+    assert "department" in numbers.features and set(numbers.inputs[:, 0]) == {1, 13, 33, 75}
+
+
+@pytest.mark.parametrize("function", [ep.fit, ep.compare, ep.advise])
+def test_target_and_y_together_are_refused(function: object) -> None:
+    frame = pd.DataFrame({"a": np.arange(20.0), "t": np.arange(20) % 2})
+    with pytest.raises(ep.Refusal, match="target names the column of the targets, as y does"):
+        function(ep.MLP(4), frame, "t", target="a")  # type: ignore[operator]
+
+
+def test_target_names_the_column_in_compare_as_in_fit() -> None:
+    frame = pd.DataFrame({"t": np.arange(60) % 2, "a": np.arange(60.0), "b": np.arange(60.0) % 7})
+    found = ep.compare(ep.MLP(4), frame, target="t", batch_size=[8, 32], repeats=2, epochs=2, progress=False)
+    assert found.to_dict()["rows"]
+
+
+def series(folder: Path) -> Path:
+    rng, path = np.random.default_rng(2), folder / "series.csv"
+    values = 100 + 10 * np.sin(np.arange(260) / 5) + rng.normal(0, 3, 260)
+    days = pd.date_range("2024-01-01", periods=260).strftime("%Y-%m-%d")
+    pd.DataFrame({"day": days, "value": values.round(2)}).to_csv(path, index=False)
+    return path
+
+
+def test_what_is_concluded_of_forecasts_is_of_what_predict_gives(tmp_path: Path) -> None:
+    data = ep.windows(series(tmp_path), target="value", lags=8)
+    run = ep.fit(ep.MLP(8), data, epochs=5, repeats=3, progress=False)
+    found = run.evaluate(series(tmp_path))
+    assert found.forecasts is not None
+    naive = found.forecasts.naive[0]
+    assert naive.together is not None
+    assert naive.together.rmse == pytest.approx(found.ensemble["rmse"])
+    assert naive.together.gain == pytest.approx(1 - found.ensemble["rmse"] / naive.rmse.mean)
+    sentence = found.forecasts.sentences[0]
+    assert "the ensemble" in sentence and "is the mean of its 3 members" in sentence
+    assert found.to_dict()["forecasts"]["naive"][0]["ensemble"]["gain"] == pytest.approx(naive.together.gain)
+
+
+def test_an_unfinished_comparison_names_its_command_and_no_option_of_train(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "comparison"
+    folder.mkdir()
+    words = ["epochal", "compare", "boats.csv", "--target", "Price", "--batch-size", "1,4"]
+
+    sentence = ChoiceFolder(folder, "comparison", tuple(words), (), None, 3).sentence
+    assert "--batch-size" in sentence
+    for name in ("resume", "report", "predict"):
+        found = _of_this_command(ep.Refusal(sentence), app.get_command(click.Context(app), name))
+        assert str(found) == sentence

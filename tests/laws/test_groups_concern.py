@@ -1,0 +1,22 @@
+"""Law 6, Evidence: groups that are known and yet scattered by a random split are said first."""
+
+import numpy as np
+
+import epochal as ep
+
+GROUPS = np.repeat(np.arange(12), 10)
+
+
+def trained(**options):
+    random = np.random.default_rng(0)
+    data = random.normal(size=(120, 3)), random.normal(size=120)
+    return ep.fit(ep.MLP(2), *data, order=ep.Groups(GROUPS), epochs=2, repeats=2, progress=False, **options)
+
+
+def test_groups_on_both_sides_of_a_random_split_are_the_first_concern():
+    (concern,) = trained().verdict.concerns
+    assert concern.startswith(
+        "Leakage suspected: the order has groups, which a random split puts on both sides"
+    )
+    assert 'split="groups" keeps each on one' in concern
+    assert not trained(split="groups").verdict.concerns
