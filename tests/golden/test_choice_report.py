@@ -18,7 +18,7 @@ import choice_fixtures as made
 from choice_fixtures import EVIL
 from epochal.choose.advice import Choice
 from epochal.choose.comparison import Comparison
-from epochal.choose.words import at_best, use
+from epochal.choose.words import UNBEATEN, at_best, use
 from epochal.cli.choice_screen import ChoiceScreen
 from epochal.cli.compare import _conclude
 from epochal.curves import summarize
@@ -336,3 +336,32 @@ def test_pages_are_written_whole(tmp_path: Path) -> None:
     for path in (one, two):
         assert path.read_text(encoding="utf-8").endswith("</html>\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["advice.html", "comparison.html"]
+
+
+def test_where_nothing_beats_the_baseline_the_page_says_so_first_and_without_a_tick() -> None:
+    shown = comparison_page(replace(made.comparison(), unbeaten=0.69, answer=f"{UNBEATEN}: 0.69. Use it."))
+    head = "".join(re.findall(r'<p class="kind">.*?</p>', shown))
+    assert UNBEATEN in head and "Use" not in head and "✓" not in head
+    assert 'class="answer bad"' in shown
+    assert UNBEATEN not in comparison_page(made.comparison()), "negative control"
+
+
+def test_what_is_not_recommended_is_marked_nowhere_as_advised() -> None:
+    recommended, refused = advice_page(made.advice()), advice_page(made.advice(recommended=False))
+    found = figures(refused)
+    recommended, refused = (page.partition("</main>")[0] for page in (recommended, refused))
+    assert "◆ advised" in recommended and "<b>◆</b>" in recommended and "◆" not in refused
+    assert found["curves"]["best"] is None and found["timing"]["advised"] is None
+    assert "best" not in {one["standing"] for one in found["price"]["points"]}
+    assert 'id="epochs"' in recommended and 'id="epochs"' not in refused
+    assert "trainings</b> as advised" in recommended and "trainings</b> as advised" not in refused
+
+
+def test_a_critical_batch_size_that_could_not_be_estimated_is_not_drawn() -> None:
+    drawn = figures(comparison_page(made.comparison()))["effort"]
+    assert drawn["turns"] and drawn["critical"] > 0
+    vague = made.hyperbola(critical_ci95=(2.2, 660.0))
+    assert not vague.estimated
+    shown = comparison_page(made.comparison(hyperbola=vague, critical=(2.2, 660.0)))
+    assert not figures(shown)["effort"]["turns"] and "critical" not in figures(shown)["effort"]
+    assert "could not be estimated" in shown

@@ -435,3 +435,11 @@ def test_on_noise_the_answer_begins_with_the_baseline_that_nothing_beats():
     inputs = random.normal(size=(120, 3))
     learned = ep.compare(ep.MLP(4), inputs, (inputs[:, 0] > 0).astype(int), **options)
     assert learned.unbeaten is None and "baseline" not in learned.answer
+
+
+def test_tuned_rates_are_short_so_that_a_printed_command_repeats_what_was_tried() -> None:
+    found = compare(MODEL, "example:iris", epochs=2, repeats=3, batch_size=[3, 24])
+    for row in found.rows:
+        for rate, _, _ in row.tuned.tried:
+            assert float(f"{rate:.3g}") == rate, rate
+        assert row.options["learning_rate"] == row.tuned.rate and len(repr(row.tuned.rate)) <= 9

@@ -23,6 +23,8 @@ FASTER = 2 / 3
 Arbitrary: on a busy machine the times of equal work differ by less.
 """
 
+UNBEATEN = "No setting is shown to beat the baseline"
+
 MOST_NAMES = 5
 """Settings that a sentence names one by one."""
 
@@ -43,7 +45,7 @@ def answer(found: Comparison) -> str:
     sentence = _single(found) if len(found.rows) == 1 else _told(found)
     if found.unbeaten is not None:
         level = found.chosen.quality.written(found.unbeaten)
-        sentence = f"No setting is shown to beat the baseline: a constant prediction has {level}. {sentence}"
+        sentence = f"{UNBEATEN}: a constant prediction has {level}. {sentence}"
     missed = [row for row in found.rows if row.effort is not None]
     if missed and all(row.effort is not None and row.effort.reached == 0 for row in missed):
         first = found.rows[0]

@@ -8,7 +8,7 @@ from html import escape
 
 from epochal.choose.comparison import Comparison, Row
 from epochal.choose.pairs import FEWEST
-from epochal.choose.words import at_best, use
+from epochal.choose.words import UNBEATEN, at_best, use
 from epochal.common.metric_names import label_of
 from epochal.report.choice_frame import around, conditions, cost_words, notes
 from epochal.report.choice_html import (
@@ -64,12 +64,15 @@ def _answer(comparison: Comparison) -> str:
     else:
         sign, tone = ("✓", "good") if clear else ("≈", "open")
         kind = use(comparison)
+    if measured and comparison.unbeaten is not None:  # before what is best among them
+        sign, tone, kind = "≈", "bad", UNBEATEN
+    said = _without(comparison.answer, f"{kind}: ")
     if comparison.interrupted:
         kind += " (ended early)"
     return (
         f'<section id="answer" class="answer {tone}" aria-label="The answer"><div class="words">'
         f'<p class="kind"><span class="sign" aria-hidden="true">{sign}</span>{escape(kind)}</p>'
-        f'<p class="sentence">{escape(_without(comparison.answer, f"{kind}: "))}</p>'
+        f'<p class="sentence">{escape(said)}</p>'
         f"<p><b>What was done.</b> {escape(_done(comparison))}</p>"
         f'<p class="remedy"><b>What to do.</b> {escape(_to_do(comparison, measured))}</p></div>'
         f"{_headline(comparison, measured)}"
