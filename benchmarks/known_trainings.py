@@ -4,8 +4,8 @@ The answer does not rest on a verdict. Tables made to overfit, or to be learned,
 rows, on which one training in ten repeats is validated: the fresh loss must end more (or less) than a tenth
 above its least, and where it is a good fit twice the epochs must lower it by less than a tenth. Of varied
 ones it must end a fifth above, and its least be a tenth below the baseline; those that need more epochs are
-trained twice as long there, and must gain a tenth of the baseline by it. Trainings made to diverge must end with a training loss that is not finite, or no lower than it began. A table that
-fails is left out.
+trained twice as long there, and must gain a tenth of the baseline by it. Trainings made to diverge must end
+with a training loss that is not finite, or no lower than it began. A table that fails is left out.
 """
 
 from __future__ import annotations
