@@ -25,7 +25,8 @@ def test_horse_colic():
         "target column 23: 3 classes (1: 178, 2: 77, 3: 44), multi-class classification; "
         "--task regression takes the numbers as they are.",
         "column 25 holds codes with leading zeros: it is a category of 61 levels, more than 50: the network "
-        "learns an embedding of each; those that few training samples have share one; --drop 25 leaves it out. "
+        "learns an embedding of each; those that few training samples have share one; --drop 25 leaves "
+        "it out. "
         "--numeric 25 reads it as numbers.",
         "column 26 holds codes with leading zeros: it is a category of 6 levels; --drop 26 leaves it out. "
         "--numeric 26 reads it as numbers.",
