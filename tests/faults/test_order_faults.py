@@ -16,7 +16,7 @@ LABELS = [0] * 6 + [1] * 4
 
 REFUSED = [
     (lambda: Plan(10, 2, 1, order="stratified"), 'order "stratified" needs the class of each sample'),
-    (lambda: Plan(10, 2, 1, order="blocks"), "--block-length 12"),
+    (lambda: Plan(10, 2, 1, order="blocks"), "block_length=12"),
     (lambda: Plan(10, 2, 1, order=Blocks(11)), r"between 1 and 10 \(the training samples\); got 11"),
     (lambda: Blocks(0), "whole number, at least 1; got 0"),
     (lambda: Blocks(2.5), "whole number, at least 1; got 2.5"),
@@ -61,7 +61,7 @@ Y = np.arange(12) % 2
         ("weighted", (X, Y), {}, "needs sample weights"),
         ("weighted", (X, Y, np.ones(12)), {"class_weight": "balanced"}, "class_weight must be left out"),
         (Weighted(np.ones(12)), (X, Y, np.arange(12)), {}, "the data has sample weights besides"),
-        ("groups", (X, Y), {}, "--groups COLUMN"),
+        ("groups", (X, Y), {}, "name their column with groups"),
         # Classes that the split does not hold in proportion: an epoch would be longer in some repeats.
         (
             Balanced([0] * 8 + [1] * 4),

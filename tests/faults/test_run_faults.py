@@ -43,7 +43,7 @@ def copy(kept, tmp_path):
 
 
 def sentence(refused):
-    text = str(refused.value)
+    text = refused.value.sentence
     assert text.endswith(".") and "\n" not in text, text
     assert "Traceback" not in text
     return text

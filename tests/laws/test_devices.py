@@ -108,7 +108,7 @@ def test_groups_of_devices_divide_them_and_have_a_repeat_each() -> None:
 
 
 def test_more_devices_than_there_are_are_refused() -> None:
-    found = r"devices must be between 1 and (\d+) .*; got 9999\. --devices \1 takes all there are; XLA_FLAGS="
+    found = r"devices must be between 1 and (\d+) .*; got 9999\. devices=\1 takes all there are; XLA_FLAGS="
     with pytest.raises(ep.Refusal, match=found):
         ep.fit(ep.MLP(), "example:iris", devices=9999)
     with pytest.raises(ep.Refusal, match=r"devices must be a whole number, at least 1, or None; got 0\."):

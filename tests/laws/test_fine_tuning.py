@@ -174,7 +174,10 @@ def nothing_alike(values: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (another_shape, 'must have 2/kernel of shape (4, 3); it is (4, 7). Draw it anew with --fresh "2"'),
+        (
+            another_shape,
+            'must have 2/kernel of shape (4, 3); it is (4, 7). Draw it anew with Initial(path, fresh=("2",))',
+        ),
         (a_missing_array, "must have 1/bias (4,); it has"),
         (not_finite, "must hold finite numbers; 1/bias has others"),
         (of_torch, 'seems to be of PyTorch ("fc1/weight")'),

@@ -50,7 +50,8 @@ def influences(figures: Callable[[Bools], Floats], block: Ints, blocks: int = BL
         if np.isfinite(alone).all():
             return _placed((share * (alone - np.average(alone, weights=share, axis=0)).T).T, there, blocks)
     each = figures(np.concatenate([np.ones_like(own[:1]), ~own]))
-    return _placed(((1 - share) * (each[0] - each[1:]).T).T, there, blocks)
+    with np.errstate(invalid="ignore"):  # a figure that is not finite has no influences
+        return _placed(((1 - share) * (each[0] - each[1:]).T).T, there, blocks)
 
 
 def _placed(values: Floats, there: Ints, blocks: int) -> Floats:
