@@ -30,7 +30,7 @@ from epochal.engine.update import packing, update
 from epochal.settings import Settings
 from epochal.training.lanes import Lanes
 from epochal.training.prepare import prepare
-from epochal.training.train import loop as driving
+from epochal.training import loop as driving
 from helpers import assert_close, assert_same_bits
 
 POOL, BATCH, MICRO, UPDATES = 64, 53, 8, 4

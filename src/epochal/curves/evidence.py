@@ -80,7 +80,7 @@ def repeats_needed(differences: Floats, overlap: float) -> int | None:
     of one table overlap, so that the error of a mean has a floor that no number of repeats goes below
     (Nadeau & Bengio 2003): then the answer is more samples.
 
-    >>> repeats_needed(np.array([0.01, 0.02, 0.06, 0.03]), overlap=0.0)
+    >>> repeats_needed(np.array([0.01, 0.02, 0.07, 0.02]), overlap=0.0)
     10
     """
     mean, sd = float(differences.mean()), float(differences.std(ddof=1))

@@ -151,7 +151,7 @@ def new_samples(
     >>> values = np.array([0.8, 0.9, 0.85])
     >>> added = np.stack([np.where(np.arange(20) < 20 * one, 1 - one, -one) / 20 for one in values])
     >>> [round(end, 2) for end in new_samples(values, added, samples=20, bounds=(0, 1)).ci95]
-    [0.63, 0.95]
+    [0.64, 0.95]
     """
     plain = summarize(values, bounds)
     column = np.asarray(plain.per_repeat)
