@@ -28,9 +28,9 @@ from epochal.engine.schedules import Schedule
 from epochal.engine.state import Part
 from epochal.engine.update import packing, update
 from epochal.settings import Settings
+from epochal.training import loop as driving
 from epochal.training.lanes import Lanes
 from epochal.training.prepare import prepare
-from epochal.training import loop as driving
 from helpers import assert_close, assert_same_bits
 
 POOL, BATCH, MICRO, UPDATES = 64, 53, 8, 4
