@@ -150,7 +150,7 @@ def test_headline_table_and_confusion_are_said(text: str) -> None:
     for words in (
         "0.960",
         "± 0.010",
-        "95 % interval of the mean 0.935 to 0.985",
+        "95 % interval for new samples 0.935 to 0.985",
         "mean ± sd",
         "0.960 ± 0.010",
     ):

@@ -139,7 +139,7 @@ def _headline(document: ReportDocument) -> str:
         notes.append(f"± sd of {summary.repeats} repeats")
         if summary.ci95 is not None:
             low, high = (_fixed(end, summary) for end in summary.ci95)
-            notes.append(f"95 % interval of the mean {low} to {high}")
+            notes.append(f"95 % interval for new samples {low} to {high}")
     elif summary.repeats:
         notes.append("1 repeat: no interval")
     if document.ensemble is not None:
