@@ -89,8 +89,8 @@ def _coverage(found: Document) -> str:
     student = [row["student"] for row in found["rows"] if row["kind"] == "all"]
     return (
         "On generated tables of noise, classes and numbers whose truth is known, the 95 % interval of the "
-        f"accuracy or R² holds it on validation samples in {ours[0]:.1f} %, on test samples in {ours[1]:.1f} %; "
-        f"Student's interval over the repeats in {' and '.join(student)}."
+        f"accuracy or R² holds it on validation samples in {ours[0]:.1f} %, on test samples in {ours[1]:.1f} "
+        f"%; Student's interval over the repeats in {' and '.join(student)}."
     )
 
 
