@@ -279,7 +279,9 @@ def test_where_no_baseline_is_known_the_answer_says_so_first() -> None:
         NET, samples(), batch_size=16, learning_rate=0.3, **FAST, metrics=[metric], monitor="validation.picky"
     )
     assert found.recommended
-    assert found.answer.startswith("What a constant prediction reaches in validation picky is not known")
+    assert found.answer.startswith(
+        "What the baseline (always predicting the same) reaches in validation picky"
+    )
 
 
 @pytest.mark.parametrize("what", ["loss", "roc_auc"])

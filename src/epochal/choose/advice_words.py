@@ -29,8 +29,8 @@ def answer(found: Confirmed, rate: float | None, whole: bool) -> str:
             )
         return (
             "No recommendation: no setting that was tried beats the baseline by more than chance. The "
-            f"nearest has {label_of(column)} {_figure(quality)} on {seeds}; the baseline, a constant "
-            f"prediction, has {quality.written(found.baseline)}."
+            f"nearest has {label_of(column)} {_figure(quality)} on {seeds}; the baseline (always "
+            f"predicting the same) has {quality.written(found.baseline)}."
         )
     at = "" if rate is None else f", learning rate {rate:g}"
     epochs = f"{found.lengths.epochs:,} epoch{'' if found.lengths.epochs == 1 else 's'}"
@@ -54,8 +54,8 @@ def _unjudged(final: Final) -> str:
     if final.baseline_known:
         return ""
     return (
-        f"What a constant prediction reaches in {label_of(final.rules.column)} is not known, so nothing "
-        "shows that anything is learned."
+        f"What the baseline (always predicting the same) reaches in {label_of(final.rules.column)} is not "
+        "known, so nothing shows that anything is learned."
     )
 
 

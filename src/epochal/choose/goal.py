@@ -96,7 +96,7 @@ def refuse_easy_target(bench: Bench, target: float | None, repeats: Sequence[int
     constant = [baseline(bench, repeat) for repeat in repeats]
     if all(value >= target if up else value <= target for value in constant):
         raise Refusal(
-            f"target {target:g} must be better than the baseline (a constant prediction), which has "
+            f"target {target:g} must be better than the baseline (always predicting the same), which has "
             f"{np.mean(constant):.3g} ({bench.monitor}); give a {'higher' if up else 'lower'} one."
         )
 

@@ -45,7 +45,7 @@ def answer(found: Comparison) -> str:
     sentence = _single(found) if len(found.rows) == 1 else _told(found)
     if found.unbeaten is not None:
         level = found.chosen.quality.written(found.unbeaten)
-        sentence = f"{UNBEATEN}: a constant prediction has {level}. {sentence}"
+        sentence = f"{UNBEATEN} (always predicting the same), which has {level}. {sentence}"
     missed = [row for row in found.rows if row.effort is not None]
     if missed and all(row.effort is not None and row.effort.reached == 0 for row in missed):
         first = found.rows[0]

@@ -300,7 +300,7 @@ def say_level(
         )
     if not known and case.name in case.baseline:
         some = counted(case.repeats, "repeat")
-        sentence += f"Whether it is better than a constant prediction, {some} can't tell of this loss. "
+        sentence += f"Whether it is better than always predicting the same, {some} can't tell of this loss. "
     elif not known:
         sentence += "No baseline is known for this loss, so whether anything was learned can't be said. "
     elif level and case.above_own > ABOVE_LEAST:

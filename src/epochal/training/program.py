@@ -1,4 +1,4 @@
-"""How are two optimizers, losses or models told apart that have no name?
+"""Digests that identify optimizers, losses and models without a name.
 
 By the program that they make: the traced update of a training, with the numbers that are written into it. A
 folder of trials is continued only by a call that would train the same.

@@ -13,7 +13,7 @@ import numpy as np
 from epochal.choose.reached import written
 from epochal.common.metric_names import label_of
 from epochal.errors import Refusal, did_you_mean
-from epochal.report.paper.curves import STYLES, Style
+from epochal.report.paper.curves import STYLES, Style, dress, name_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,7 +53,7 @@ def plot(advice: Advice, path: str | Path | None = None, *, style: str = "light"
     engine.set(hspace=0.07, wspace=0.06)
     (price, time), (epochs, curve) = figure.subplots(2, 2, height_ratios=[1.15, 1.0])
     for panel in (price, time, epochs, curve):
-        _dress(panel, look)
+        dress(panel, look)
     _prices(advice, price, look)
     _times(advice, time, look)
     _epochs(advice, epochs, look)
@@ -63,18 +63,6 @@ def plot(advice: Advice, path: str | Path | None = None, *, style: str = "light"
     if path is not None:
         figure.savefig(path, dpi=160, transparent=style == "auto", facecolor=figure.get_facecolor())
     return figure
-
-
-def _dress(ax: Axes, look: Style) -> None:
-    ax.set_facecolor(look.background)
-    for side in ("top", "right", "left"):
-        ax.spines[side].set_visible(False)
-    ax.spines["bottom"].set_color(look.muted)
-    ax.tick_params(which="both", colors=look.muted, labelsize=9, length=0, axis="y")
-    ax.tick_params(colors=look.muted, labelsize=9, length=3, axis="x")
-    ax.grid(axis="y", color=look.grid, linewidth=0.8)
-    ax.set_axisbelow(True)
-    ax.xaxis.label.set_color(look.muted)
 
 
 def _prices(advice: Advice, ax: Axes, look: Style) -> None:
@@ -108,7 +96,7 @@ def _prices(advice: Advice, ax: Axes, look: Style) -> None:
         _fit_log(ax, [min(value, furthest) for one in shown for value in one.price], 1.4)
         _log_ticks(ax, _said_seconds if advice.goal == "time" else _said_count)
     words = f"{unit}: mean and 95 % interval" if quality else f"{unit}: 95 % interval"
-    _name(ax, words, look)
+    name_axis(ax, words, look)
     _remark(ax, "\n".join(remark), look)
 
 
@@ -175,7 +163,7 @@ def _times(advice: Advice, ax: Axes, look: Style) -> None:
     ax.set_yscale("log")
     _fit_log(ax, seconds, 1.5)
     _log_ticks(ax, _said_seconds)
-    _name(ax, "time of an update on this machine (log scale)", look)
+    name_axis(ax, "time of an update on this machine (log scale)", look)
     _remark(ax, f"ring: batch size {size:,.0f}, {_said_seconds(took)}", look)
 
 
@@ -212,7 +200,7 @@ def _epochs(advice: Advice, ax: Axes, look: Style) -> None:
         color=look.training,
         zorder=6,
     )
-    _name(ax, f"best epoch of each of {len(epochs)} repeats", look)
+    name_axis(ax, f"best epoch of each of {len(epochs)} repeats", look)
     interval = f"{advice.epochs.low:,.0f} {'or more' if math.isinf(high) else f'to {high:,.0f}'}"
     remark = [f"shaded: {interval}", *(["arrow: was still improving at the end"] if late.any() else [])]
     _remark(ax, "; ".join(remark), look)
@@ -241,7 +229,7 @@ def _curve(advice: Advice, ax: Axes, look: Style) -> None:
     ax.set_xlim(0, max(float(along.max(initial=1)), advice.epochs.value) * 1.02)
     _epoch_axis(ax)
     log = " (log scale)" if ax.get_yscale() == "log" else ""
-    _name(ax, f"{label_of(advice.column)}: mean and 95 % interval{log}", look)
+    name_axis(ax, f"{label_of(advice.column)}: mean and 95 % interval{log}", look)
     _remark(ax, f"dashed: mean target, {advice.target:.3g}", look)
 
 
@@ -320,22 +308,6 @@ def _formatter(function: Any) -> Any:
     from matplotlib.ticker import FuncFormatter
 
     return FuncFormatter(function)
-
-
-def _name(ax: Axes, words: str, look: Style) -> None:
-    """What the y-axis shows, written above it where it is read at once."""
-    ax.annotate(
-        words,
-        (0, 1),
-        xycoords="axes fraction",
-        xytext=(-2, 7),
-        textcoords="offset points",
-        fontsize=9.5,
-        color=look.text,
-        fontweight="bold",
-        ha="left",
-        va="bottom",
-    )
 
 
 def _remark(ax: Axes, words: str, look: Style) -> None:

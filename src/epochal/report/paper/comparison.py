@@ -14,7 +14,7 @@ from epochal.choose.reached import written, written_range
 from epochal.choose.words import said_time
 from epochal.common.metric_names import label_of
 from epochal.errors import Refusal, did_you_mean
-from epochal.report.paper.curves import STYLES, Style
+from epochal.report.paper.curves import STYLES, Style, dress, name_axis
 from epochal.report.paper.parts import (
     beside,
     formatter,
@@ -78,7 +78,7 @@ def plot(found: Comparison, path: str | Path | None = None, *, style: str = "lig
     if steps:
         panels.append(figure.add_subplot(grid[1, 1]))
     for panel in panels:
-        _dress(panel, look)
+        dress(panel, look)
     _curves(found, above, look, inks)
     _costs(found, panels[1], look, inks)
     if steps:
@@ -94,34 +94,6 @@ def _inks(found: Comparison, style: str) -> dict[str, tuple[str, str]]:
     """(color, marker) of the settings that are drawn in color, the others stay gray: by batch size."""
     shown = sorted(found.rows[: len(INKS[style])], key=lambda row: (row.batch_size, row.name))
     return {row.name: (ink, marker) for row, ink, marker in zip(shown, INKS[style], MARKERS, strict=False)}
-
-
-def _dress(ax: Axes, look: Style) -> None:
-    ax.set_facecolor(look.background)
-    for side in ("top", "right", "left"):
-        ax.spines[side].set_visible(False)
-    ax.spines["bottom"].set_color(look.muted)
-    ax.tick_params(which="both", colors=look.muted, labelsize=9, length=0, axis="y")
-    ax.tick_params(colors=look.muted, labelsize=9, length=3, axis="x")
-    ax.grid(axis="y", color=look.grid, linewidth=0.8)
-    ax.set_axisbelow(True)
-    ax.xaxis.label.set_color(look.muted)
-
-
-def _name(ax: Axes, words: str, look: Style) -> None:
-    """What the y-axis shows, written above it where it is read at once."""
-    ax.annotate(
-        words,
-        (0, 1),
-        xycoords="axes fraction",
-        xytext=(-2, 6),
-        textcoords="offset points",
-        fontsize=9.5,
-        color=look.text,
-        fontweight="bold",
-        ha="left",
-        va="bottom",
-    )
 
 
 def _unit(found: Comparison) -> str:
@@ -172,7 +144,7 @@ def _curves(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[s
     ax.xaxis.set_major_formatter(plain_numbers())
     words = f"{label_of(found.column)}: mean and 95 % interval" + _log(ax)
     hidden = len(found.rows) - len(inks)
-    _name(ax, words + (f" (gray: {hidden} other settings)" if hidden > 0 else ""), look)
+    name_axis(ax, words + (f" (gray: {hidden} other settings)" if hidden > 0 else ""), look)
     label_ends(ax, ends, found.recommended)
 
 
@@ -233,7 +205,7 @@ def _costs(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[st
         if max(times) < 12 * min(times):
             ax.set_xticks(ticks(min(times) / 1.4, max(times) * 1.4))
     ax.minorticks_off()
-    _name(ax, f"best {label_of(found.column)}: mean and 95 % interval", look)
+    name_axis(ax, f"best {label_of(found.column)}: mean and 95 % interval", look)
     scatter_labels(ax, labels)
     if len(found.tied) < len(found.rows):
         _remark(ax, "filled: no significant difference from the best", look)
@@ -288,7 +260,7 @@ def _steps(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[st
     ax.minorticks_off()
     ax.set_xlabel("batch size (log scale)")
     scatter_labels(ax, labels)
-    _name(ax, "updates to the target (log scale)", look)
+    name_axis(ax, "updates to the target (log scale)", look)
     if missed:
         _remark(ax, "triangle: so many repeats got there", look)
 

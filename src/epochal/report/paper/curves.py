@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from epochal.curves.judgment import Verdict
 
-__all__ = ["LABELS", "STYLES", "Style", "dress", "main_metric", "plot"]
+__all__ = ["LABELS", "STYLES", "Style", "dress", "main_metric", "name_axis", "plot"]
 
 Floats = NDArray[np.float64]
 
@@ -181,12 +181,28 @@ def dress(ax: Axes, look: Style) -> None:
     for side in ("top", "right", "left"):
         ax.spines[side].set_visible(False)
     ax.spines["bottom"].set_color(look.muted)
-    ax.tick_params(colors=look.muted, labelsize=9, length=0, axis="y")
+    ax.tick_params(which="both", colors=look.muted, labelsize=9, length=0, axis="y")
     ax.tick_params(colors=look.muted, labelsize=9, length=3, axis="x")
     ax.grid(axis="y", color=look.grid, linewidth=0.8)
     ax.set_axisbelow(True)
     ax.xaxis.label.set_color(look.muted)
     ax.yaxis.label.set_color(look.muted)
+
+
+def name_axis(ax: Axes, words: str, look: Style) -> None:
+    """What the y-axis shows, written above it where it is read at once."""
+    ax.annotate(
+        words,
+        (0, 1),
+        xycoords="axes fraction",
+        xytext=(-2, 6),
+        textcoords="offset points",
+        fontsize=9.5,
+        color=look.text,
+        fontweight="bold",
+        ha="left",
+        va="bottom",
+    )
 
 
 def _draw_panel(
@@ -268,18 +284,7 @@ def _draw_panel(
     what = "loss" if loss else _kind(names[0]).replace("_", " ")
     if logarithmic:
         what += " (log scale)"
-    ax.annotate(
-        what,
-        (0, 1),
-        xycoords="axes fraction",
-        xytext=(-2, 5),
-        textcoords="offset points",
-        fontsize=9.5,
-        color=look.text,
-        fontweight="bold",
-        ha="left",
-        va="bottom",
-    )
+    name_axis(ax, what, look)
     _mark_best(curves, names, x, ax, look, loss=loss)
     _label_ends(ax, ends, loss=loss)
 
