@@ -95,6 +95,21 @@ def test_no_constant_of_a_fine_grid_has_a_smaller_own_loss(loss: Any) -> None:
     assert found == pytest.approx(float(loss(jnp.full(len(held), best[0]), held).mean()), rel=0.01)
 
 
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_no_constant_of_a_fine_grid_has_a_smaller_loss_by_name(loss: str, weighted: bool) -> None:
+    """On the training samples, by their weights: noise must not beat the baseline of a skewed target."""
+    weights = np.where(NUMBERS > 1.5, 10.0, 1.0) if weighted else None
+    settings = Settings.of({"batch_size": 20, "repeats": 1, "loss": loss})
+    data = as_dataset(joined(INPUTS, NUMBERS, weights, task=None), None)
+    base = prepare(ep.MLP(2), data, settings)
+    targets, given = base.labels(0, "train")
+    grid = np.linspace(targets.min(), targets.max(), 4000)
+    each = np.asarray(base.spec.loss(jnp.asarray(grid.repeat(len(targets))[:, None]), np.tile(targets, 4000)))
+    least = np.average(each.reshape(4000, -1), axis=1, weights=given).min()
+    assert constant_figures(base, 0, on="train")["loss"] <= least * 1.001
+
+
 def test_an_own_loss_has_the_baseline_of_the_same_loss_by_name() -> None:
     own, known = (constant_figures(prepared(CLASSES, **one), 0)["loss"] for one in ({"loss": logistic}, {}))
     assert own == pytest.approx(known, rel=1e-3)

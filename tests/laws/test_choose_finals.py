@@ -130,7 +130,7 @@ def on_shared_rows(random: np.random.Generator, counted: bool, rows: int = 40) -
     added = [influences(partial(weighted_means, one, None), block) for one in losses]
     trials = {r: replace(trial(r, [1.0]), added={LOSS.column: one}) for r, one in enumerate(added)}
     of_constant = influences(partial(weighted_means, constant, None), block)
-    rules = Rules(LOSS.column, 0.0, samples=rows if counted else 0, added=of_constant)
+    rules = Rules(LOSS.column, 0.0, samples=rows if counted else 0, blocks=30, added=of_constant)
     baseline = np.full(10, constant.mean())
     return Final(Point(32, -6), 10, 10, trials, losses.mean(axis=1), {}, baseline, rules)
 

@@ -204,6 +204,21 @@ def test_more_samples_of_a_validation_file_make_no_verdict_blind() -> None:
     assert found(8, True) <= 2  # eight rows that all repeats share are no evidence of a rise
 
 
+def test_few_samples_that_all_repeats_share_leave_room_for_a_fall() -> None:
+    """Level curves: 100 rows that every repeat is judged by may hide what still falls; 4,000 hardly can."""
+    curves = made(FLAT * scatter(np.random.default_rng(0), 5, T.size, 0.01))
+    known: dict[str, Any] = {
+        "baseline": {"validation.loss": 1.0},
+        "training_samples": 160,
+        "settings": SQUARES,
+        "same_samples": True,
+    }
+    few, many = (judge(curves, **known, validation_samples=samples) for samples in (100, 4000))
+    most = "fall_in_twice_the_epochs_at_most"
+    assert few.figures[most] > many.figures[most] + 0.04 * FLAT.min()
+    assert many.kind == "good fit"
+
+
 def test_noise_on_samples_that_all_repeats_share_is_not_better_than_chance() -> None:
     """By chance alone the best epoch on 40 shared rows is below the baseline in every repeat."""
     rng = np.random.default_rng(1)

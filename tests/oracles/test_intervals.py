@@ -52,14 +52,16 @@ def coverage():
     for _ in range(TABLES):
         values, added, halves, samples = noise_table(random)
         gained = optimism(halves)
-        options = {"samples": samples, "bounds": (0.0, 1.0)}
+        options = {"samples": samples, "blocks": 30, "bounds": (0.0, 1.0)}
         apart = np.stack(
             [np.concatenate([row * (n == k) for k in range(REPEATS)]) for n, row in enumerate(added)]
         )
         found = {
             "all": new_samples(values, added, gained=gained, **options),
             "no optimism": new_samples(values, added, **options),
-            "samples of each repeat alone": new_samples(values, apart, gained=gained, **options),
+            "samples of each repeat alone": new_samples(
+                values, apart, gained=gained, **options | {"blocks": apart.shape[1]}
+            ),
             "Student": summarize(values),
         }
         for name, one in found.items():
@@ -85,7 +87,7 @@ def test_samples_that_repeats_share_and_repeats_that_differ_are_both_counted(rep
         hard, good = random.normal(size=(1, 60)), 3 * apart * random.normal(size=(repeats, 1))
         losses = 1 + hard + good + 0.5 * random.normal(size=(repeats, 60))
         added = np.stack([influences(means(one), np.arange(60) % 30, 30) for one in losses])
-        low, high = new_samples(losses.mean(axis=1), added, samples=60).ci95
+        low, high = new_samples(losses.mean(axis=1), added, samples=60, blocks=30).ci95
         held["all"] += low <= 1 <= high
         low, high = summarize(losses.mean(axis=1)).ci95
         held["repeats alone"] += low <= 1 <= high
@@ -132,7 +134,7 @@ def r2_tables(random, tables, rows=24, repeats=3):
 def test_a_ratio_of_means_on_few_rows_is_biased_and_its_interval_is_not():
     random, centers, held = np.random.default_rng(4), [], dict.fromkeys(("all", "biased"), 0)
     for values, added in r2_tables(random, 400):
-        options = {"samples": 72, "bounds": (-np.inf, 1.0)}
+        options = {"samples": 72, "blocks": 72, "bounds": (-np.inf, 1.0)}
         centers.append((values.mean(), values.mean() + added.sum(axis=1).mean()))
         unbiased = added - added.mean(axis=1, keepdims=True)  # sums to 0: nothing is taken off
         found = {
@@ -152,7 +154,7 @@ def test_what_a_choice_gained_adds_to_the_variance_and_samples_that_repeats_swap
     values, added = np.array([0.7, 0.8, 0.75]), np.tile([[0.01, -0.01] * 10], (3, 1))
 
     def ends(**options):
-        return np.array(new_samples(values, added, samples=40, **options).ci95)
+        return np.array(new_samples(values, added, samples=40, blocks=30, **options).ci95)
 
     plain, sure, unsure = ends(), ends(gained=0.05), ends(gained=np.array([0.0, 0.05, 0.1]))
     assert sure == pytest.approx(plain - 0.05)
@@ -165,7 +167,7 @@ def test_what_a_choice_gained_adds_to_the_variance_and_samples_that_repeats_swap
     ("values", "bounds"), [([1.0, 1.0, 1.0], (0, 1)), ([0.0, 0.0], (0, 1)), ([-0.9, -1.0], (-1, 1))]
 )
 def test_a_share_of_all_or_none_is_not_certain(values, bounds):
-    low, high = new_samples(values, np.zeros((len(values), 30)), samples=20, bounds=bounds).ci95
+    low, high = new_samples(values, np.zeros((len(values), 30)), samples=20, blocks=20, bounds=bounds).ci95
     assert bounds[0] <= low < high <= bounds[1]
     assert high - low > 0.1 * (bounds[1] - bounds[0]), "20 samples can't tell a share to a tenth"
 
@@ -181,21 +183,27 @@ def test_copies_groups_and_neighbors_in_time_are_in_one_block():
 def test_a_share_of_all_or_none_has_wilsons_interval(samples):
     """No sample moves the figure, and yet there are as many blocks of samples as there are."""
     added, wilson = np.zeros((5, 30)), stats.binomtest(samples, samples).proportion_ci(method="wilson")
-    low, high = new_samples(np.ones(5), added, samples=samples, bounds=(0.0, 1.0)).ci95
+    low, high = new_samples(
+        np.ones(5), added, samples=samples, blocks=min(samples, 30), bounds=(0.0, 1.0)
+    ).ci95
     assert high == 1.0 and low == pytest.approx(wilson.low, abs=0.02)
-    low, high = new_samples(np.zeros(5), added, samples=samples, bounds=(0.0, 1.0)).ci95
+    low, high = new_samples(
+        np.zeros(5), added, samples=samples, blocks=min(samples, 30), bounds=(0.0, 1.0)
+    ).ci95
     assert low == 0.0 and high == pytest.approx(1 - wilson.low, abs=0.02)
 
 
 def test_one_sample_has_no_interval():
     """However well the repeats agree on it."""
-    found = new_samples(np.array([0.49, 0.5, 0.51]), np.zeros((3, 30)), samples=1)
+    found = new_samples(np.array([0.49, 0.5, 0.51]), np.zeros((3, 30)), samples=1, blocks=1)
     assert found.ci95 is None and found.sd == pytest.approx(0.01)
 
 
 def test_the_interval_reaches_the_mean():
     values, added = np.array([0.9, 0.95, 1.0]), np.zeros((3, 30))
-    found = new_samples(values, added, samples=400, gained=np.array([0.1, 0.1, 0.1]), bounds=(0.0, 1.0))
+    found = new_samples(
+        values, added, samples=400, blocks=30, gained=np.array([0.1, 0.1, 0.1]), bounds=(0.0, 1.0)
+    )
     assert found.ci95[0] < 0.85 and found.ci95[1] == found.mean
 
 
@@ -210,6 +218,27 @@ def test_which_samples_share_a_block_hardly_matters():
         for _ in range(60):
             block = random.permutation(np.arange(200) % 30)
             each = [influences(means(one), block[row]) for one, row in zip(hits, rows, strict=True)]
-            low, high = new_samples(values, np.stack(each), samples=samples, bounds=(0, 1)).ci95
+            low, high = new_samples(values, np.stack(each), samples=samples, blocks=30, bounds=(0, 1)).ci95
             widths.append(high - low)
         assert max(widths) < 2.5 * min(widths), (repeats, min(widths), max(widths))
+
+
+@pytest.mark.parametrize("blocks", [2, 3, 6])
+def test_few_groups_are_few_however_many_samples_they_have(blocks):
+    """Groups of 20 samples that share a level: as many degrees of freedom as there are groups, less one."""
+    random, held, control = np.random.default_rng(7), 0, 0
+    for _ in range(300):
+        losses = np.repeat(random.normal(size=blocks), 20) + 0.1 * random.normal(size=(3, 20 * blocks))
+        block = np.repeat(random.permutation(30)[:blocks], 20)
+        added = np.stack([influences(means(one), block, 30) for one in losses])
+        low, high = new_samples(losses.mean(axis=1), added, samples=blocks, blocks=blocks).ci95
+        held += low <= 0 <= high
+        low, high = new_samples(losses.mean(axis=1), added, samples=20 * blocks, blocks=30).ci95
+        control += low <= 0 <= high
+    assert held >= 0.91 * 300 and control < 0.9 * 300, (held, control)
+
+
+def test_one_group_has_no_interval():
+    losses = np.random.default_rng(8).normal(size=(3, 40))
+    added = np.stack([influences(means(one), np.full(40, 4), 30) for one in losses])
+    assert new_samples(losses.mean(axis=1), added, samples=1, blocks=1).ci95 is None

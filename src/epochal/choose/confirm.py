@@ -279,7 +279,7 @@ def _rules(bench: Bench) -> Rules:
     functions = constant_functions(base, 0, {name}) if part == "validation" else {}
     block = blocks_of_part(base, "validation")[base.numbers(0, "validation")]
     added = influences(one_by_one(functions[name]), block) if name in functions else None
-    return Rules(column, 0.0, bounds, held_out, added)
+    return Rules(column, 0.0, bounds, held_out, len(np.unique(block)), added)
 
 
 def _headline(bench: Bench, repeats: Sequence[int]) -> Headline | None:

@@ -36,6 +36,7 @@ class Rules:
     bounds   what no value can lie beyond.
     samples  the validation samples, where all repeats have the same: repeats then tell nothing about other
              rows, and the intervals count what each block of these adds; 0 where repeats draw them.
+    blocks   how many of the blocks hold any of these.
     added    what each block of these adds to the baseline.
     """
 
@@ -43,6 +44,7 @@ class Rules:
     overlap: float
     bounds: tuple[float, float] = (-math.inf, math.inf)
     samples: int = 0
+    blocks: int = 0
     added: Floats | None = None
 
     @property
@@ -65,7 +67,7 @@ class Rules:
         """
         if not self.samples or not all(map(len, added)):
             return widened(values, self.overlap, bounds)
-        return new_samples(values, np.array(added), samples=self.samples, bounds=bounds)
+        return new_samples(values, np.array(added), samples=self.samples, blocks=self.blocks, bounds=bounds)
 
 
 @dataclass(frozen=True, eq=False)

@@ -83,6 +83,10 @@ def falling_to_the_end(case: Case, curve: Floats) -> Difference:
         doublings = math.log2(case.horizon / (case.horizon - span)) if case.horizon > span else 1.0
         worth = min(worth, level * (1 - (1 - LEVEL) ** doublings))
         low, most = -level * math.expm1(-low), -level * math.expm1(-most * math.log(2))
+    if curve is case.monitored and case.shared and case.known_likelihood:
+        # Samples that all repeats share may hide the fall from all of them alike.
+        expected = -level * math.expm1(-float(pace.mean()) * math.log(2)) if ratios else float(pace.mean())
+        most = max(most, expected + case.rise_of(math.log(20), abs(level)))
     figures = {
         "fall_over_last_epochs": plain(size),
         "fall_at_least": plain(low),

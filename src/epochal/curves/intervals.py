@@ -120,6 +120,7 @@ def new_samples(
     added: Floats,
     *,
     samples: int,
+    blocks: int,
     gained: Floats | float = 0.0,
     overlap: float = 0.0,
     bounds: tuple[float, float] = (-math.inf, math.inf),
@@ -139,7 +140,8 @@ def new_samples(
     Args:
         values: the figure of each repeat.
         added: (repeats, blocks) `influences` of the held-out samples on it.
-        samples: how many different ones were held out.
+        samples: how many different ones were held out: copies of one, and those of a group, count once.
+        blocks: how many of the blocks hold any of them. With fewer than two there is no interval.
         gained: by how much the figure of each repeat is larger (or smaller, negative) for having chosen the
             epoch on the same samples (`optimism`). Known from halves of few samples, it adds to the variance.
         overlap: the ratio of held-out to training samples, where a sample is held out in one repeat and
@@ -150,12 +152,12 @@ def new_samples(
 
     >>> values = np.array([0.8, 0.9, 0.85])
     >>> added = np.stack([np.where(np.arange(20) < 20 * one, 1 - one, -one) / 20 for one in values])
-    >>> [round(end, 2) for end in new_samples(values, added, samples=20, bounds=(0, 1)).ci95]
+    >>> [round(end, 2) for end in new_samples(values, added, samples=20, blocks=20, bounds=(0, 1)).ci95]
     [0.64, 0.95]
     """
     plain = summarize(values, bounds)
     column = np.asarray(plain.per_repeat)
-    known, blocks = np.isfinite(column), min(added.shape[1], samples)
+    known = np.isfinite(column)
     if plain.ci95 is None or blocks < 2:
         return replace(plain, ci95=None)
     found, freedom = variance(column[known], added[known], blocks)

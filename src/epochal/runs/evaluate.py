@@ -122,12 +122,13 @@ def _over_repeats(
 ) -> dict[str, Summary]:
     """Each figure over the repeats, which share the samples."""
     hashes, ordered = hashes_of(dataset), dataset.timeline is not None
-    block = blocks_of(hashes if len(hashes) and not ordered else np.arange(dataset.samples), ordered)
+    units = hashes if len(hashes) and not ordered else np.arange(dataset.samples)
+    block = blocks_of(units, ordered)
     metrics, found = metrics_for(run.task.kind), []
     for number, one in enumerate(scores):
         loss = (losses[number], dataset.sample_weight) if losses else None
         found.append(measured(metrics, one, targets, run.task, block, loss))
-    return summaries(found, dataset.samples, run.settings["loss"])
+    return summaries(found, len(np.unique(units)), len(np.unique(block)), run.settings["loss"])
 
 
 def _of_classes(

@@ -90,6 +90,7 @@ def mean_loss(losses: Floats, weights: NDArray[Any] | None) -> float:
 def summaries(
     found: Sequence[Measured],
     samples: int,
+    blocks: int,
     loss: str,
     gains: Mapping[str, Floats] | None = None,
     overlap: float = 0.0,
@@ -98,7 +99,7 @@ def summaries(
 
     Args:
         found: of each repeat; a figure without influences, such as one of the user's own, gets no interval.
-        samples: how many different ones were held out.
+        samples: how many different ones were held out, and in how many `blocks` (`new_samples`).
         loss: the name of the loss.
         gains: what choosing the epoch on the same samples has gained in each repeat, of the figures for which
             it is known; what others have gained follows from it.
@@ -116,7 +117,13 @@ def summaries(
         bounds = bounds_of(name, loss)
         summed[name] = (
             new_samples(
-                column, added[name], samples=samples, gained=known[name], overlap=overlap, bounds=bounds
+                column,
+                added[name],
+                samples=samples,
+                blocks=blocks,
+                gained=known[name],
+                overlap=overlap,
+                bounds=bounds,
             )
             if name in added
             else summarize(column, interval=False)

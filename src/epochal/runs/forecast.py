@@ -220,6 +220,7 @@ def score_forecasts(
     """
     windows = np.unique(np.concatenate(list(samples)))
     block = blocks_of(windows, ordered=True)
+    held = len(np.unique(block))
     places = [block[np.searchsorted(windows, index)] for index in samples]
     errors = _squares(true, predicted)
 
@@ -237,7 +238,9 @@ def score_forecasts(
             whole.append(figures(np.ones((1, len(place)), bool))[0])
             added.append(influences(figures, place))
         first, *steps = (
-            new_samples(column, blocks.T, samples=len(windows), gained=gain, bounds=(least, most))
+            new_samples(
+                column, blocks.T, samples=len(windows), blocks=held, gained=gain, bounds=(least, most)
+            )
             for column, blocks, gain in zip(
                 np.transpose(whole),
                 np.transpose(added),

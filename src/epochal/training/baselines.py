@@ -54,11 +54,11 @@ def constant_functions(
 ) -> dict[str, Figure]:
     """What the constant prediction reaches on samples of a part in a repeat: functions of their rows.
 
-    Of the usual losses it is the frequencies of the classes or labels of the training samples, or the mean of
-    their targets (the median for losses that are not squared). Of a loss of one's own it is the constant with
-    the least mean loss over the training samples (`best_constant`). Of a metric it is the constant that is
-    best for it on the training samples, of those, quantiles of the targets, and each class by itself. A
-    constant has no ranks, so that its ROC AUC is 0.5; what always says the second class has the recall 1.
+    Of the log loss it is the frequencies of the classes or labels of the training samples, of the squared
+    error the mean of their targets. Of any other loss it is the constant with the least mean loss over the
+    training samples, weighted as they are (`best_constant`). Of a metric it is the constant that is best for
+    it on the training samples, of those, quantiles of the targets, and each class by itself. A constant has
+    no ranks, so that its ROC AUC is 0.5; what always says the second class has the recall 1.
 
     Args:
         prepared: the training.
@@ -73,9 +73,9 @@ def constant_functions(
     wanted = wanted if names is None else wanted & set(names)
     found = _usual(prepared, repeat, wanted, on)
     rest = [metric for metric in prepared.spec.metrics if metric.name in wanted - set(found)]
-    own_loss = callable(prepared.settings.loss)
-    constants = _candidates(prepared, repeat) if rest or ("loss" in wanted and own_loss) else []
-    if own_loss:
+    searched = callable(prepared.settings.loss) or prepared.loss_name not in ("log_loss", "squared_error")
+    constants = _candidates(prepared, repeat) if rest or ("loss" in wanted and searched) else []
+    if searched:
         best = best_constant(prepared, repeat, constants)
         constants = constants if best is None else [best, *constants]
         if best is not None and "loss" in wanted:
@@ -171,7 +171,12 @@ def _candidates(prepared: Prepared, repeat: int) -> list[Floats]:
         shares = np.clip(np.average(train, axis=0, weights=ones), 1e-9, 1 - 1e-9)
         return [np.log(shares / (1 - shares)), np.ones_like(shares), -np.ones_like(shares)]
     numbers = train.astype(np.float64).reshape(len(train), -1)
-    return [np.average(numbers, axis=0, weights=ones), *np.quantile(numbers, QUANTILES, axis=0)]
+    if weights is None:
+        spread = np.quantile(numbers, QUANTILES, axis=0)
+    else:
+        counted = np.broadcast_to(ones[:, None], numbers.shape)
+        spread = np.quantile(numbers, QUANTILES, axis=0, weights=counted, method="inverted_cdf")
+    return [np.average(numbers, axis=0, weights=ones), *spread]
 
 
 def _by_metric(
@@ -227,19 +232,11 @@ def _usual(prepared: Prepared, repeat: int, names: Collection[str], on: str) -> 
         if given is None:
             found["label_accuracy"] = functools.partial(_mean, (targets > 0) == (shares > 0.5))
     else:
-        numbers, truth = train.astype(np.float64), targets.astype(np.float64)
-        squared = known == "squared_error"
-        middle = np.average(numbers, axis=0, weights=ones) if squared else np.median(numbers, axis=0)
-        error = np.abs(truth - middle).reshape(len(truth), -1)
-        losses = {
-            "squared_error": error**2,
-            "absolute_error": error,
-            "huber": np.where(error <= 1, 0.5 * error**2, error - 0.5),
-        }.get(known, error).mean(axis=1)
-        best_for = {"squared_error": ("r2", "rmse"), "absolute_error": ("mae",)}.get(known, ())
-        found = {
-            name: _metric_of(prepared, repeat, METRICS[name], np.asarray(middle), on) for name in best_for
-        }
+        if known != "squared_error":
+            return {}
+        mean = np.asarray(np.average(train.astype(np.float64), axis=0, weights=ones))
+        losses = ((targets.astype(np.float64) - mean) ** 2).reshape(len(targets), -1).mean(axis=1)
+        found = {name: _metric_of(prepared, repeat, METRICS[name], mean, on) for name in ("r2", "rmse")}
     if known:
         found["loss"] = functools.partial(_mean_loss_of, losses, weights)
     return {name: figure for name, figure in found.items() if name in names}

@@ -94,7 +94,11 @@ def blocks_of_part(prepared: Prepared, name: str) -> NDArray[np.int64]:
     """The block of each sample of a data set: groups, copies and stretches of time stay together."""
     dataset, own = prepared.data_of(name), prepared.data_of(name) is not prepared.dataset
     if dataset.timeline is not None or (prepared.settings.split == "chronological" and not own):
-        return blocks_of(np.arange(dataset.samples), ordered=True)
+        everyone = np.arange(dataset.samples)
+        # Repeats that share a split: the stretches are those of the samples that are held out.
+        held = np.sort(prepared.numbers(0, name)) if prepared.shared else everyone
+        everyone[held] = blocks_of(held, ordered=True)
+        return everyone
     return blocks_of(_units(prepared, name))
 
 
@@ -176,7 +180,8 @@ def scores_of(
     overlap = 0.0
     if not prepared.shared and name == "validation" and prepared.validation is None:
         overlap = prepared.part_size(name) / prepared.part_size("train")
-    summed = summaries(found, len(held), prepared.loss_name, gains, overlap)
+    units = len(np.unique(_units(prepared, name)[held]))
+    summed = summaries(found, units, len(np.unique(blocks[held])), prepared.loss_name, gains, overlap)
     allowed = bool(gains) and len(fitted) > 1
     if not task.is_regression:
         own = {"labels": np.stack(labels), "probabilities": np.stack(shares)} if kept else {}

@@ -1,4 +1,4 @@
-"""Law 6, Evidence: groups that are known and yet scattered by a random split are said first."""
+"""Law 6, Evidence: what matters more than the shape of a curve is said first."""
 
 import numpy as np
 
@@ -20,3 +20,12 @@ def test_groups_on_both_sides_of_a_random_split_are_the_first_concern():
     )
     assert 'split="groups" keeps each on one' in concern
     assert not trained(split="groups").verdict.concerns
+
+
+def test_one_repeat_never_surely_beats_a_naive_forecast():
+    """It has no interval: a gain above zero may be luck, in which it is in half of all cases."""
+    random = np.random.default_rng(1)
+    for seed in range(3):
+        data = ep.windows(random.normal(size=(120, 1)), lags=4)
+        verdict = ep.fit(ep.MLP(4), data, epochs=5, seed=seed, progress=False).verdict
+        assert any("does not surely beat" in concern for concern in verdict.concerns)
