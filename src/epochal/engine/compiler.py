@@ -1,7 +1,7 @@
-"""How is a program compiled once, and found again?
+"""Compilation of programs, and caches of what was compiled.
 
-Within a process by its `Spec` and shapes; between processes by JAX's persistent cache, in the user's cache
-folder (`EPOCHAL_CACHE` names another; empty turns it off). Neither changes a bit of any result.
+Within a process by `Spec` and shapes; between processes by JAX's persistent cache in the user's cache folder
+(`EPOCHAL_CACHE` names another; empty turns it off). Neither changes a bit of any result.
 """
 
 from __future__ import annotations

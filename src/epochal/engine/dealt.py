@@ -1,9 +1,8 @@
-"""Which samples of a batch does each device get, where the host deals them out?
+"""Sharding of fed batches: the samples of a batch that each device gets.
 
-Samples that are fed go to the device that computes with them, and to no other. Each piece of a batch (the
-batch, or a micro-batch) is cut into consecutive shares, one a device, as XLA divides a shared axis: all of
-one width but for the last, which may be smaller or empty. What fills up the smaller ones is cut off before
-anything is computed.
+Each piece of a batch (the batch, or a micro-batch) is cut into consecutive shares, one a device, as XLA
+divides a sharded axis: all of one width but for the last, which may be smaller or empty. Padding of smaller
+shares is cut off before anything is computed.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""How does a GPU come to the same bits every time?
+"""Deterministic compilation on GPUs.
 
-Some of its operations add numbers up in whatever order threads arrive, and which kernel computes a product
-is decided by a race at every compilation. XLA has an option against both. It is passed with each program, so
-that no environment has to be set before JAX starts, and programs with and without it live side by side. Other
-devices need none.
+By default a GPU adds numbers in the order in which threads arrive, and picks kernels by a race at every
+compilation. XLA's options against both are passed with each program, so no environment variable is needed,
+and programs with and without them can run in one process. Other devices need none.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How do samples that come one after the other, from a source without length, become chunks of batches?"""
+"""Feed of batches from an iterator without length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How good are parameters that stand still?"""
+"""Evaluation of parameters inside the compiled program."""
 
 from __future__ import annotations
 

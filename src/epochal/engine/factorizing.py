@@ -1,8 +1,8 @@
-"""Factorizations of batches of matrices on a CPU, which older JAX can leave waiting for each other forever.
+"""Guard against deadlocks of batched factorizations on a CPU, before JAX 0.11.2.
 
-Before version 0.11.2, JAX shares a batch of factorizations (QR, Cholesky, LU, solves) out over the threads in
-which the factorizations themselves run, and each waits there for its parts. As many at a time as there are
-threads wait forever: in one program, in those of repeats side by side, or on several devices of one CPU.
+Older JAX splits a batch of factorizations (QR, Cholesky, LU, solves) over the same threads that run the
+factorizations, and each waits there for its parts. As many at a time as there are threads wait forever: in
+one program, in those of parallel repeats, or on several devices of one CPU.
 """
 
 from __future__ import annotations

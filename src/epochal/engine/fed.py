@@ -1,7 +1,7 @@
-"""Who drives a training whose samples are fed to the device chunk by chunk?
+"""Training whose samples are fed to the device in chunks.
 
-To the outside it is a `Lane` of one repeat: the same updates in the same order, the same evaluations at the
-same places. The host decides where a call ends, and that has no influence on the result.
+It has the interface of a `Lane` of one repeat: the same updates in the same order, the same evaluations. The
+host decides where a call ends, which has no influence on the result.
 """
 
 from __future__ import annotations

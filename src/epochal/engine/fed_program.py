@@ -1,6 +1,6 @@
-"""Which compiled programs does a training use whose samples are fed?
+"""Compiled programs of a fed training.
 
-The very same `update` as in memory, scanned over the batches of a chunk; a block of an evaluation; and the
+The same `update` as in memory, scanned over the batches of a chunk; the evaluation of a block; and the
 decision that follows an evaluation.
 """
 

@@ -1,8 +1,8 @@
-"""How do the batches of a plan reach the device when the samples don't fit there?
+"""Feed of a plan's batches to the device, read ahead in chunks.
 
 The plan is the sampler: the batches after update u are a pure function of u, so a feed can begin anywhere. It
-reads *chunks*, equally sized batches side by side, in threads that are a few chunks ahead of the device, and
-takes the memory of a chunk back when its updates are done. Nothing in it grows with the data.
+reads chunks of equally sized batches in threads, a few chunks ahead of the device, and frees the memory of a
+chunk when its updates are done. Nothing in it grows with the data.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What is the gradient of a batch, taken whole or in micro-batches?
+"""The gradient of a batch, whole or in micro-batches.
 
-It is that of the mean of weight times loss over exactly the samples of the batch. In micro-batches, sums are
-added up, of losses and of gradients, and divided once by the size of the batch: a ragged end counts by its
-samples, and nothing but the order of float additions changes. What depends on who shares a forward pass does
-change: batch normalization sees micro-batches, and for each of them dropout and augmentation draw anew.
+It is that of the mean of weight times loss over exactly the samples of the batch. Micro-batches sum losses
+and gradients and divide once by the batch size, so a smaller last one counts by its samples, and only the
+order of float additions changes. What depends on the samples of a forward pass does change: batch
+normalization sees micro-batches, and dropout and augmentation draw anew for each.
 """
 
 from __future__ import annotations

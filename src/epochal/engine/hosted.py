@@ -1,4 +1,4 @@
-"""Evaluations with metrics that the host computes, between two calls of a compiled program."""
+"""Evaluation with metrics computed on the host, between two calls of a compiled program."""
 
 from __future__ import annotations
 

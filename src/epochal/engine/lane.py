@@ -1,8 +1,7 @@
-"""Who drives a compiled program from outside?
+"""`Lane`: one or several repeats in one compiled program, advanced call by call.
 
-A lane is one or several repeats that go through one program in step. It is advanced call by call; each call
-does as many updates as fit in about a tenth of a second, so that the host hears back often enough for
-progress, files and an interrupt.
+Each call does as many updates as fit in about a tenth of a second, so that the host can report progress, save
+and handle an interrupt.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""How much memory does a lane's program take, and how large may a batch be?
+"""Memory that a program needs, and the largest batch size that fits.
 
-A compiled program says how much memory it will take before it is run. What grows with the batch (activations,
-gathered samples) is a straight line once it outweighs all else, so few compilations are enough.
+A compiled program reports its memory before it runs. What grows with the batch (activations, gathered
+samples) is linear once it dominates, so few compilations are enough.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Which rule turns a gradient into a change of the parameters?
+"""Optimizers by name, and Optax objects.
 
-Optimizers are Optax's. A named one is built inside the compiled program around the learning rate of the
-update, so that the rate is a number and not a part of the program; an Optax object is taken as it is.
+A named one is built inside the compiled program around the learning rate of the update, so the rate is an
+argument, not part of the program. An Optax object is used unchanged.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""How do many updates become one compiled program?
+"""The compiled training loop.
 
-The whole fold is one `while` loop. Each turn of it evaluates if that is due, then runs a *leg*: the updates
-up to the next evaluation, the end of the epoch or the limit of the call, one inner loop for each segment of
+The whole fold is one `while` loop. Each iteration evaluates if that is due, then runs a *leg*: the updates up
+to the next evaluation, the end of the epoch or the limit of the call, one inner loop for each segment of
 equally sized batches. Where a call ends has no influence on what is computed.
 """
 

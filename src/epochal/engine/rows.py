@@ -1,9 +1,8 @@
-"""How are only the rows of a table moved that a batch touches?
+"""Sparse updates: only the embedding rows that a batch reads.
 
 A model of tables (embeddings) may say which rows a batch reads. Where the optimizer moves nothing without a
-gradient (`sgd`, `adagrad`), only those rows, and only their part of its state, have to be read and written:
-the parameters are those of the whole gradient, and an update costs as much for a large vocabulary as for a
-small one.
+gradient (`sgd`, `adagrad`), only those rows, and their part of its state, are read and written: the
+parameters are those of the whole gradient, and the cost does not grow with the vocabulary.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What does the engine show to a stopping rule, and what does it want back?"""
+"""The interface between the engine and stopping rules."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What is the learning rate of each update?
+"""Learning rate schedules, as a function of the update.
 
-A schedule is a kind, which is compiled in, and a few numbers, which are not: another number of epochs or
-another rate runs the same program. Time is counted in updates.
+The kind of a schedule is compiled in, its numbers are not: another number of epochs or another rate runs the
+same program.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What is compiled into a training program, and what stays a number?
+"""`Spec`: everything that is compiled into a training program.
 
-A `Spec` holds all that shapes the program; two trainings with equal specs and equally shaped data share one
-compilation. The number of epochs, the learning rate, seeds, data and the limits of a call are arguments.
+Trainings with equal specs and equally shaped data share one compilation. The number of epochs, the learning
+rate, seeds, data and the limits of a call are arguments.
 """
 
 from __future__ import annotations

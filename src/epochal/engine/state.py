@@ -1,7 +1,7 @@
-"""What does a training remember between two updates?
+"""The state of a training between two updates.
 
-Everything, in one value: stop after any update, keep the `Progress`, and going on from it is the same as
-never having stopped. The order needs no memory; keys are derived from coordinates.
+`Progress` is all of it: stopping after any update and going on from it is the same as never having stopped.
+The order is stateless, and keys are derived from (seed, epoch, update).
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
-"""How do several devices share each batch?
+"""The mesh of devices that share each batch.
 
-The program stays the one that trains on a single device: samples, state and order lie on every device of a
-team, and an annotation says that the gathered samples of a batch are divided among them. XLA partitions the
-program by it (GSPMD, Xu et al. 2021, arXiv:2105.04663): every sum over samples becomes a sum over devices, in
-losses, gradients and batch normalization alike, and what it adds where a batch does not divide evenly counts
-in none of them.
+The program stays the one of a single device: samples, state and order are replicated, and a sharding
+constraint divides the gathered samples of a batch. XLA partitions the program by it (GSPMD, Xu et al. 2021,
+arXiv:2105.04663): every sum over samples becomes a sum over devices, in losses, gradients and batch
+normalization alike, and padding of an uneven batch counts in none of them.
 """
 
 from __future__ import annotations

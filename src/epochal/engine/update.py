@@ -1,9 +1,8 @@
-"""How does one batch move the parameters?
+"""One update: gradient, clipping, noise, optimizer.
 
-The gradient of an update is that of the mean of weight times loss over exactly the samples of its batch
-(`engine.gradient`). Weights have mean one over the training samples, so a sample counts the same whoever
-shares its batch, and the learning rate keeps its meaning. The mean is clipped, then noise is added, then the
-optimizer takes it.
+The gradient is that of the mean of weight times loss over exactly the samples of the batch
+(`engine.gradient`). Weights have mean one over the training samples, so a sample counts the same in any
+batch, and the learning rate keeps its meaning.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""How are images varied while a network trains, so that it does not rely on where and how bright they are?
+"""Image augmentation during training.
 
-The key of what is drawn is that of the update, so an image is varied in the same way whenever that update is
-made, wherever a call ends.
+The random key is that of the update, so augmentation does not depend on where a call ends.
 """
 
 from __future__ import annotations

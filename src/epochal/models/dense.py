@@ -1,9 +1,9 @@
-"""How is a small matrix product made cheap inside a compiled loop?
+"""A dense layer lowered by size inside a compiled loop.
 
 On a CPU, XLA pays a fixed price for each library call. A product of a thousand multiplications costs less
-when it is written as multiply-and-sum, which fuses with what is around it; a larger one belongs to the
-vendor's matrix product, the more so as XLA splits larger loops over threads. The limit was measured
-(docs/log.md); accelerators always take the product, and so do kernels of fewer bits.
+as multiply-and-sum, which fuses with its surroundings; a larger one belongs to the vendor's matrix product,
+the more so as XLA splits larger loops over threads. The limit was measured (docs/log.md). Accelerators, and
+kernels of fewer bits, always take the product.
 """
 
 from __future__ import annotations

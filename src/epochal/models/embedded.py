@@ -1,4 +1,4 @@
-"""A model whose last inputs are codes of levels, each code a row of learned numbers: an embedding."""
+"""Embeddings of categorical inputs in front of a model."""
 
 from __future__ import annotations
 

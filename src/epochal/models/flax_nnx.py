@@ -1,4 +1,4 @@
-"""How does a Flax NNX module become a pair of pure functions?"""
+"""Flax NNX modules as pure functions."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""How are layers kept from learning?
+"""Models with frozen parameters.
 
-Frozen parameters move from what the optimizer moves into the state of the model. So no gradient is taken of
-them, no optimizer knows them, and no weight decay can touch them. A state of the model itself, such as the
-running moments of batch normalization, goes on as before.
+Frozen parameters move from what the optimizer moves into the state of the model, so they get no gradient, no
+optimizer state and no weight decay. The model's own state, such as the running moments of batch
+normalization, is updated as before.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What `fit` is given as a model, made a `Model`."""
+"""Conversion of the `model` argument of `fit` to a `Model`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How is a model of one's own named on the command line?"""
+"""Models named as `package.module:function` on the command line."""
 
 from __future__ import annotations
 

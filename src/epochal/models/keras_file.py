@@ -1,8 +1,8 @@
-"""Which arrays does a Keras file hold, as the layers here have them?
+"""Weights of Keras files as arrays of the layers here.
 
 A `.weights.h5` file is HDF5: the variables of each layer are numbered in a group that is named after the
-layer's class. A `.keras` file is an archive with such a file in it. Keras itself is not needed, its settings
-of the model are not read, and nothing of a file is executed.
+layer's class. A `.keras` file is an archive with such a file in it. Keras is not needed, its model settings
+are not read, and nothing of a file is executed.
 """
 
 from __future__ import annotations

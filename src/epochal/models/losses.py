@@ -1,7 +1,6 @@
-"""How wrong is the model about each sample?
+"""Losses per sample: `(outputs, targets) -> (batch,)`.
 
-A loss is per sample: `(outputs, targets) -> (batch,)`. Means, and the weights of samples and classes, are
-the engine's, so that they are exact whatever the batch.
+The engine takes means and applies weights of samples and classes, exactly for any batch.
 """
 
 from __future__ import annotations

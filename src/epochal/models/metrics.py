@@ -1,8 +1,7 @@
-"""How good is the model, in figures that people read?
+"""Built-in metrics, computed over all samples of a part at once.
 
-A metric looks at all the samples of a part at once. Each is written once, in operations that NumPy and
-jax.numpy share: the engine computes it inside the compiled program at every evaluation, and the final
-figures come from the same code in 64-bit floats.
+Each is written once, in operations that NumPy and jax.numpy share: the engine computes it inside the compiled
+program at every evaluation, and the final figures come from the same code in 64-bit floats.
 """
 
 from __future__ import annotations

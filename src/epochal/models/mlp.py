@@ -1,4 +1,4 @@
-"""What is the built-in network for tables?"""
+"""`MLP`, the built-in network for tables."""
 
 from __future__ import annotations
 

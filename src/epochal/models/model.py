@@ -1,8 +1,8 @@
-"""What must something be, to be trained?
+"""The `Model` interface: a pair of pure functions.
 
-A model is a pair of pure functions. `init` draws variables for one sample's shape; `apply` maps a batch of
-inputs to outputs. Parameters are what the optimizer moves; state is what the model itself keeps from update
-to update (the running means of batch normalization), and is empty for most models.
+`init` draws variables for one sample's shape; `apply` maps a batch of inputs to outputs. Parameters are what
+the optimizer moves; state is what the model itself keeps from update to update (the running means of batch
+normalization), and is empty for most models.
 """
 
 from __future__ import annotations

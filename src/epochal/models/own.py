@@ -1,4 +1,4 @@
-"""Metrics of one's own: functions, and scikit-learn's scorers, as the engine takes them."""
+"""Custom metrics: functions, and scikit-learn's scorers."""
 
 from __future__ import annotations
 

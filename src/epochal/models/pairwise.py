@@ -1,4 +1,4 @@
-"""How does a network that scores one item learn from pairs of items?"""
+"""Pairwise training of a network that scores single items."""
 
 from __future__ import annotations
 

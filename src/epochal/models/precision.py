@@ -1,8 +1,8 @@
-"""In how many bits does a model compute?
+"""Mixed precision: the type that a model computes in.
 
-Mixed precision (Micikevicius et al. 2018) in bfloat16, whose range is that of float32, so that no loss has to
-be scaled: parameters are kept in float32 and rounded where they are used. Gradients come back in float32, and
-so the optimizer, its state, sums over micro-batches and losses know nothing of it.
+Mixed precision (Micikevicius et al. 2018) in bfloat16, whose range is that of float32, so no loss scaling is
+needed: parameters are kept in float32 and rounded where they are used. Gradients come back in float32, so the
+optimizer, its state, sums over micro-batches and losses are unaffected.
 """
 
 from __future__ import annotations

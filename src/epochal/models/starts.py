@@ -1,8 +1,7 @@
-"""From which parameters does a training start?
+"""Initial parameters: drawn, given as arrays, or read from a file.
 
-Drawn ones, given ones, or those of a file. From a file comes every parameter of the model but those that are
-to be drawn anew, and nothing is guessed: names must be the same, or, where no name is, each layer must have
-one counterpart with the same shapes.
+A file must hold every parameter of the model but those that are to be drawn, and nothing is guessed: names
+must match, or, without names, each layer must have exactly one counterpart with the same shapes.
 """
 
 from __future__ import annotations

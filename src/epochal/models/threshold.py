@@ -1,7 +1,7 @@
-"""From which probability on is a sample taken for the second of two classes?
+"""The decision threshold of binary classification.
 
-One half is right where the probabilities are, and where both kinds of mistakes cost the same. With few
-samples of a class, or with weights or an order that favor it, another threshold often serves better.
+One half is right where probabilities are calibrated and both kinds of errors cost the same. With a rare
+class, or with class weights or a balanced order, another threshold often serves better.
 """
 
 from __future__ import annotations

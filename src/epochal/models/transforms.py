@@ -1,7 +1,7 @@
-"""What can be done to an image so that it still shows the same?
+"""Image transforms that keep the label valid.
 
-Each transform is a pair of pure functions: `draw` takes from a key what happens to each image of a batch, and
-`move` does it to one image. Coordinates of pixels are (row, column), from 0 at the top left.
+Each is a pair of pure functions: `draw` takes from a key what happens to each image of a batch, and `move`
+does it to one image. Pixel coordinates are (row, column), from 0 at the top left.
 """
 
 from __future__ import annotations

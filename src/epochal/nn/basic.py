@@ -1,4 +1,4 @@
-"""Which small layers do networks have besides convolutions and recurrences?"""
+"""Dense and embedding layers, and the masked mean."""
 
 from __future__ import annotations
 

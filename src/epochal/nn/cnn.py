@@ -1,4 +1,4 @@
-"""What is the built-in network for images and for sequences that are searched for patterns?"""
+"""`CNN`, the built-in convolutional network."""
 
 from __future__ import annotations
 

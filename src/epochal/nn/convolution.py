@@ -1,4 +1,4 @@
-"""How is a convolution made of shifted slices and one matrix product?
+"""Convolution as shifted slices and one matrix product.
 
     patches[b, y, x] = the kernel's window of inputs at (y, x), as one row
     outputs          = patches @ kernel

@@ -1,7 +1,7 @@
-"""What do the built-in networks of Flax modules share?
+"""`Network`, the base of the built-in networks.
 
-A network is a value: its settings, frozen and hashable. Its module is built when the shape of a sample is
-known and goes through the adapter for Flax modules, once for each shape.
+A network is its settings, frozen and hashable. Its Flax module is built when the shape of a sample is known,
+once for each shape.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""How is the largest value of each window found, and its gradient returned to it?
+"""Max pooling with a fast, deterministic gradient.
 
-The maximum is taken over shifted slices, and the number of the slice that had it is kept: the gradient goes
-back to that slice, the first one among equals, as in PyTorch and XLA. The inputs need not be kept. It is the
-form for every device: the gradient of XLA's own is slow on a CPU, and has no deterministic form on a GPU.
+The maximum is taken over shifted slices, and the index of the winning slice is kept: the gradient goes back
+to that slice, the first one among equals, as in PyTorch and XLA. The inputs need not be kept. Used on every
+device: XLA's own gradient is slow on a CPU, and has no deterministic form on a GPU.
 """
 
 from __future__ import annotations

@@ -1,17 +1,18 @@
-"""How does a recurrent layer keep everything out of its time loop that need not be in it?
+"""LSTM and GRU layers with hand-written gradients.
 
-The projection of all inputs is one product before the loop. The gradient is written by hand: the loop back
-in time computes the gradients of the gates only, and the recurrent kernel's is one product after it,
+The projection of all inputs is one product before the time loop. The gradient loop computes the gradients of
+the gates only, and the recurrent kernel's is one product after it,
 
     ∂loss/∂kernel = Σ_t h_{t-1}ᵀ · ∂loss/∂gates_t = H_previousᵀ @ G,
 
 with the steps of all samples as rows of H and G. Inside the loop it would be one small product a step, and a
 sum as large as the kernel.
 
-Products are in the type of the kernel. Where that has fewer than 32 bits, gates, memories and gradients along
-time are float32 all the same: a memory is a sum over many steps, which rounding would stop from growing.
+Products are in the type of the kernel. Where that has fewer than 32 bits, gates, cell states and gradients
+along time are float32 all the same: a cell state is a sum over many steps, which rounding would stop from
+growing.
 
-A masked step leaves the state as it was, so the output after the end of a sequence is the last one of it.
+A masked step leaves the state unchanged, so the output after the end of a sequence is its last one.
 Shapes: T steps of time, B batch, U units.
 """
 

@@ -1,4 +1,4 @@
-"""What are the built-in networks for sequences of numbers?"""
+"""`LSTM` and `GRU`, the built-in networks for numeric sequences."""
 
 from __future__ import annotations
 

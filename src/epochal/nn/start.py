@@ -1,7 +1,8 @@
-"""Where do kernels start?
+"""Initializers of kernels.
 
-A start maps standard normal numbers to a kernel. A parameter keeps its start beside its value, so that all
-kernels of a network can be made of one draw: compiling a random generator costs more than a small network.
+An initializer maps standard normal numbers to a kernel. A parameter keeps its initializer beside its value,
+so that all kernels of a network come from one draw: compiling a random generator costs more than a small
+network.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How does a recurrent network carry its state from one batch to the next?"""
+"""Stateful recurrent networks, which carry their state from batch to batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is the built-in network for texts?"""
+"""`TextClassifier`, the built-in network for texts."""
 
 from __future__ import annotations
 

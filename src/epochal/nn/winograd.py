@@ -1,4 +1,4 @@
-"""How does a 3 x 3 convolution need less than half of its multiplications?
+"""Winograd's 3 x 3 convolution, with less than half of the multiplications.
 
 Winograd's minimal filtering F(2 x 2, 3 x 3) (Lavin and Gray 2016): two outputs of a filter of three taps need
 four multiplications instead of six, and in two dimensions 16 instead of 36,

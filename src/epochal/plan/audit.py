@@ -1,4 +1,4 @@
-"""What did a plan do, counted: classes in its batches, turns of its samples, and what was left out?"""
+"""Audit of a plan: classes per batch, uses per sample, samples left out."""
 
 from __future__ import annotations
 

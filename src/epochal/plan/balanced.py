@@ -1,4 +1,4 @@
-"""How has every class equally many turns, and no sample of a class more than another?"""
+"""Balanced order: every class, and every sample of a class, is used equally often."""
 
 from __future__ import annotations
 

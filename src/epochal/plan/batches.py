@@ -1,7 +1,4 @@
-"""Exact batches: an epoch is an order of the samples, a batch is a slice of it.
-
-`batch` is a pure function that stores nothing, `find` its inverse.
-"""
+"""The batches of a plan: `batch` is a pure function without state, `find` its inverse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How are chunks of consecutive samples shuffled, so that each stays whole and in order?"""
+"""Block order: consecutive samples stay together and in order; the blocks are shuffled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How do samples of like length come into the same batch, without anybody losing a turn?"""
+"""Bucketed order: samples of similar length share a batch, each sample once per epoch."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""Which orders hold the classes of every batch in fixed proportions?
+"""Class-wise orders: stratified, and the base that it shares with the balanced one.
 
-Both deal turns of classes to batches in the same exact way (`dealing`) and hide the pattern by keyed
-permutations, members of one `family`: of the batches of a segment, of the slots of each batch, and of the
-samples of each class. They differ in how many turns a class has: as many as it has samples (`Stratified`), or
-all the same (`Balanced`).
+Both assign the classes to batches exactly (`dealing`) and hide the pattern by keyed permutations, members of
+one `family`: of the batches of a segment, of the slots of each batch, and of the samples of each class. They
+differ in how often a class is used: once per sample (`Stratified`), or equally often (`Balanced`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How is a value for each sample compared by its content?"""
+"""Read-only per-sample values, hashed and compared by content."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How many updates has each epoch, and of which sizes?
+"""Counts of a plan: batches, batch sizes and updates of each epoch.
 
-What a plan knows without looking at any sample. A pass through the samples is cut into segments of equally
-sized batches (`epochal.plan.walk`); an epoch is a pass, or a number of updates across passes.
+They need no samples. A pass through the samples is cut into segments of equally sized batches
+(`epochal.plan.walk`); an epoch is a pass, or a number of updates across passes.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""How many of each class come into each batch, and which turn of a class is where?
+"""Exact class counts of each batch, and the class at each position of an epoch.
 
-Exact whole numbers, the same in every epoch. A segment of M batches of b samples gets of each class its quota
-by largest remainder, whole in the sum over the segment. Each of its batches gets floor(quota / M) of the
-class; what is left over, fewer than M of each class, is laid end to end, class after class, and dealt to the
+Whole numbers, the same in every epoch. A segment of M batches of b samples gets of each class its quota by
+largest remainder, whole in the sum over the segment. Each of its batches gets floor(quota / M) of the class;
+what is left over, fewer than M of each class, is laid end to end, class after class, and assigned to the
 batches in turn: so each batch has the same number of extras and no class twice among them. Within a segment
 the counts of a class differ by at most one, and each is the floor or the ceiling of quota / M.
 
-Which batch of the segment is where in an epoch, and which sample a turn of a class is, is not said here.
+`classwise` then permutes batches, slots and the samples of a class.
 """
 
 from __future__ import annotations

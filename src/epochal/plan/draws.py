@@ -1,8 +1,8 @@
-"""Which sample does each turn draw, where turns are independent of one another?
+"""Orders that draw with replacement: uniform and weighted.
 
-A turn's draw is a word of a Threefry stream, keyed by (seed, epoch) and counted by the position, so that any
-turn can be asked for on its own. There is no inverse in closed form: `positions` looks through the epoch, a
-chunk at a time.
+Each draw is a word of a Threefry stream, keyed by (seed, epoch) and counted by the position, so any position
+can be computed on its own. There is no closed-form inverse: `positions` searches the epoch, a chunk at a
+time.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
-"""How are many small sets permuted at once, each by a key of its own?
+"""Families of keyed permutations: many small sets permuted at once, each by its own key.
 
 An order of classes, batches and slots needs a permutation of each class, of the batches, and of the slots of
 each batch. They are members of one family: [0, n) of every member lies over two halves as in `permutation`,
-all members go through one alternating Feistel network in one pass, and what tells them apart is two words
-that are mixed into the round keys, drawn by Threefry for (member, epoch). 24 rounds for all sizes; one more
-key bit per member is the parity, as for the shuffle.
+all members go through one alternating Feistel network in one pass, and members differ by two words mixed
+into the round keys, drawn by Threefry for (member, epoch). 24 rounds for all sizes; one more key bit per
+member is the parity, as for the shuffle.
 
 A table lays the domains of all members end to end: member p owns the elements from `base[p]`, as many as
-2^bits[p], of which the first last[p] + 1 are in its set. A member or an element that is all zeros stands for
-nothing and is never asked for, so that tables can be padded.
+2^bits[p], of which the first last[p] + 1 are in its set. An all-zero member or element is padding and is
+never read.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How do the samples of a group stay together in a shuffled epoch?"""
+"""Grouped order: the samples of a group stay together; the groups are shuffled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which orders go by a name?"""
+"""Orders by name, and the names of their options."""
 
 from __future__ import annotations
 

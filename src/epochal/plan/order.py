@@ -1,12 +1,12 @@
-"""Which orders can an epoch have?
+"""The `Order` interface, and the shuffled and sequential orders.
 
 An order maps positions of an epoch to samples and back, as a pure function of (seed, epoch, samples). The
 family is open: anything with these methods can be given to `Plan(order=...)`; `plan.named.ORDERS` has those
 that go by name.
 
-An order may lack something when it is named: a length, or a value for each sample (its class, its weight, its
-group). Then `lacks` says what, `bind` gives it, and what depends on the samples reaches a compiled program as
-`arrays`, an argument, so that another split of the same shape does not compile again.
+An order may need a length, or a value per sample (its class, weight or group). `lacks` names what is missing
+and `bind` supplies it. What depends on the samples reaches a compiled program as `arrays`, an argument, so
+that another split of the same shape does not compile again.
 """
 
 from __future__ import annotations

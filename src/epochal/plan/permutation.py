@@ -1,21 +1,21 @@
-"""Which sample comes at which position of a shuffled epoch?
+"""The keyed permutation behind the shuffle: position to sample, and back.
 
-A bijection of [0, n), keyed by (seed, epoch), for n from 1 to 2^62, without a table: any position can be
-asked for on its own, in constant memory, and any sample for its position. It is an alternating Feistel
-network with cycle-walking on uint32 words, one code for NumPy and JAX, the same bits on both:
+A bijection of [0, n), keyed by (seed, epoch), for n from 1 to 2^62, without a table: any position and any
+sample can be computed on its own, in constant memory. It is an alternating Feistel network with cycle-walking
+on uint32 words, one code for NumPy and JAX, the same bits on both:
 
 - the 64-bit seed keys the 64-bit epoch (Threefry), the result keys n, and the round keys are successive
   words of the stream under that key, so no two (seed, epoch, n) share a sum;
 - a number below 2^bits is a left half of `left` bits and a right half of `right` bits; even rounds change
-  the left half, odd ones the right, by the finaliser lowbias32 (C. Wellons) of the other half and a key;
+  the left half, odd ones the right, by the finalizer lowbias32 (C. Wellons) of the other half and a key;
 - a value that is not below n goes through the network again until it is;
 - every round is an even permutation once both halves have two bits, so one more key bit says whether the
   images 0 and 1 change places.
 
 24 rounds up to n = 65,536 and 12 above: with fewer, small n fail chi-square over all n! permutations
 (Mitchell et al. 2021, arXiv 2106.06161, arrive at 24 too). Up to n = 8 it is 32, because there millions of
-draws still tell 24 from uniform. The design is a statistical one, not a cryptographic one. `ALGORITHM`
-names it; the bits under that name never change.
+draws still distinguish 24 from uniform. The design is a statistical one, not a cryptographic one.
+`ALGORITHM` names it; the bits under that name never change.
 """
 
 from __future__ import annotations

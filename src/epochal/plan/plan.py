@@ -1,4 +1,4 @@
-"""The plan of a training: which samples form which update."""
+"""`Plan`: which samples form which update of a training."""
 
 from __future__ import annotations
 

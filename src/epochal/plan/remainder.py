@@ -1,8 +1,8 @@
-"""What becomes of the samples that do not fill a batch?
+"""Remainder policies: keep, drop, spread or carry the samples that do not fill a batch.
 
-Four policies, as pure functions of (samples, batch size, epoch). In all of them the batches of an epoch
-are a run of consecutive positions that starts at `start`; a position past the end of the epoch is one of
-the next epoch, which only `carry` and `drop` with a fixed order reach.
+Pure functions of (samples, batch size, epoch). The batches of an epoch are consecutive positions from `start`
+on; a position past the end of the epoch is one of the next epoch, which only `carry` and `drop` with a fixed
+order reach.
 """
 
 from __future__ import annotations

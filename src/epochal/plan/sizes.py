@@ -1,4 +1,4 @@
-"""How large is a batch: a number, all samples, or sizes that change along the training?"""
+"""Batch sizes: a number, "full", or a schedule."""
 
 from __future__ import annotations
 

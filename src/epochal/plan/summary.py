@@ -1,4 +1,4 @@
-"""What will the plan do, said before it does it?"""
+"""The summary of a plan as text, HTML and JSON."""
 
 from __future__ import annotations
 

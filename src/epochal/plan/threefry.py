@@ -1,10 +1,8 @@
-"""Where do the round keys come from?
+"""Threefry-2x32-20, the counter-based random function that derives all keys.
 
-Threefry-2x32-20, the counter-based random function of Salmon, Moraes, Dror and Shaw, "Parallel Random
-Numbers: As Easy as 1, 2, 3" (SC 2011). It is written with the operators that NumPy and JAX arrays share,
-on uint32 words only, so that both give the same bits and JAX needs no 64-bit mode.
-
-Words come in pairs, the high one first, as in `jax.random.key_data`.
+Salmon, Moraes, Dror and Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3" (SC 2011). It uses only operators
+that NumPy and JAX arrays share, on uint32 words, so that both give the same bits and JAX needs no 64-bit
+mode. Words come in pairs, the high one first, as in `jax.random.key_data`.
 """
 
 from __future__ import annotations

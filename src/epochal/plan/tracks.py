@@ -1,4 +1,4 @@
-"""How does each slot of a batch go on, in the next batch, with the sample that follows?"""
+"""Order for stateful training: consecutive samples keep their slot in the batch."""
 
 from __future__ import annotations
 

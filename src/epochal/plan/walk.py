@@ -1,8 +1,7 @@
-"""How do passes through the samples follow one another, cut into batches?
+"""Consecutive passes through the samples, cut into batches.
 
-A walk knows positions and numbers of updates, no samples. Most consist of passes that are all cut alike
-(`Even`); where the batch size changes there are phases, and a change amid a pass makes that pass a phase of
-its own (`Phased`).
+A walk knows positions and numbers of updates, no samples. In most, all passes are cut alike (`Even`); a
+change of the batch size starts a new phase, and a change within a pass makes that pass a phase (`Phased`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What would a rule have said about a finished curve?"""
+"""Stopping rules applied to a finished curve."""
 
 from __future__ import annotations
 

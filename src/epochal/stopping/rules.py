@@ -1,4 +1,4 @@
-"""When does a training stop before its planned epochs?
+"""Stopping rules: patience, target, Prechelt's criteria, budget, and their combinations.
 
 A rule is a fold over the evaluations of one repeat. It is traced into the compiled program, so that each
 repeat stops on its own without the host; the same rule applied to a finished curve gives the same answer:
