@@ -1,4 +1,4 @@
-"""The curves of a run as a verdict reads them: oriented, with their yardsticks."""
+"""The curves of a run as a verdict reads them: oriented, with reference values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is what was learned better than a constant prediction?"""
+"""Comparison of a run with the baseline."""
 
 from __future__ import annotations
 

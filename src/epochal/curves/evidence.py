@@ -1,7 +1,7 @@
-"""Which differences between curves are more than noise?
+"""Tests for differences between curves that exceed the noise.
 
-Each question has three answers: it holds, it is probable, or there is no sign of it; and with the last the
-largest difference that is not ruled out.
+Each has three outcomes: detected, probable, or not detected; the last comes with the largest difference that
+is not ruled out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Is a curve still falling at its end, and by how much might twice the epochs lower it?"""
+"""Whether a curve still falls at its end, and how much twice the epochs might gain."""
 
 from __future__ import annotations
 

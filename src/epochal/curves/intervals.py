@@ -1,4 +1,4 @@
-"""How far is a figure on held-out samples from what new samples will show?"""
+"""Confidence intervals of held-out figures for new samples."""
 
 from __future__ import annotations
 

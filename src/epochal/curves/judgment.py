@@ -1,4 +1,4 @@
-"""What a verdict is, and how its figures are called."""
+"""`Verdict`, and the labels of its figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much precision is left when more of a class is to be found?"""
+"""Precision against recall."""
 
 from __future__ import annotations
 

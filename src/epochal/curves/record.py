@@ -1,4 +1,4 @@
-"""What happened, evaluation by evaluation?"""
+"""`Curves`: the evaluations of a run, in columns."""
 
 from __future__ import annotations
 

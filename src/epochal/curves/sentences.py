@@ -1,4 +1,4 @@
-"""What a verdict says, and advises, in words."""
+"""The sentences of a verdict and its advice."""
 
 from __future__ import annotations
 

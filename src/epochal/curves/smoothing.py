@@ -1,4 +1,4 @@
-"""What is signal in one curve, and what is scatter?"""
+"""Smoothing and noise estimates of curves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is a training stable, and what would calm it?"""
+"""Unstable training: detection and advice."""
 
 from __future__ import annotations
 

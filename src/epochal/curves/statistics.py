@@ -1,4 +1,4 @@
-"""How sure is a mean over repeats?"""
+"""Mean, spread and interval over repeats."""
 
 from __future__ import annotations
 

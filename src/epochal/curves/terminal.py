@@ -1,4 +1,4 @@
-"""How do the curves look in a terminal?"""
+"""Plots of the curves in a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What do the curves say, and what should be done?"""
+"""`judge`: the verdict on the curves of a run, and advice."""
 
 from __future__ import annotations
 
