@@ -24,14 +24,14 @@ Int64s = npt.NDArray[np.int64]
 
 
 class Dealt(NamedTuple):
-    """The class of each place of an epoch, and which turn of its class that is; both (turns,)."""
+    """The class at each place of an epoch, and which turn of the class it is; both (turns,)."""
 
     classes: Int64s
     turns: Int64s
 
 
 def whole(segments: Segments, turns: int) -> Segments:
-    """The segments with what they leave out of an epoch as one more batch.
+    """The segments, with the left-out samples as one more batch.
 
     >>> whole(((2, 400),), 1000)
     ((2, 400), (1, 200))
@@ -41,7 +41,7 @@ def whole(segments: Segments, turns: int) -> Segments:
 
 
 def apportioned(total: int, left: Int64s) -> Int64s:
-    """Whole shares of `total` in proportion to `left`, by largest remainder, the first of equal ones.
+    """Whole shares of `total` in proportion to `left`, by largest remainder; ties go to the first.
 
     >>> apportioned(5, np.array([6, 3, 1])).tolist()
     [3, 2, 0]
@@ -52,7 +52,7 @@ def apportioned(total: int, left: Int64s) -> Int64s:
 
 
 def deal(totals: Int64s, segments: Segments) -> Dealt:
-    """Which class, and which of its turns from 0, is at each place of an epoch that is cut like this.
+    """Assign classes, and their turns from 0, to the places of an epoch that is cut into these segments.
 
     Args:
         totals: turns of each class in an epoch.

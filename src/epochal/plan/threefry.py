@@ -15,12 +15,12 @@ import numpy.typing as npt
 
 __all__ = ["Array", "Purpose", "stream_key", "threefry2x32", "words"]
 
-# A NumPy array or a JAX array (traced or not): there is no common static type for the two.
+# A NumPy or JAX array (traced or not); there is no common static type.
 Array = Any
 
 
 class Purpose(IntEnum):
-    """What a stream beside the shuffle's is for; a number never changes its meaning."""
+    """The use of a stream besides the shuffle; a number never changes its meaning."""
 
     REPLACEMENT = 1
     STRATIFIED = 2
@@ -46,7 +46,7 @@ def words(value: int) -> npt.NDArray[np.uint32]:
 def threefry2x32(key: tuple[Array, Array], counter: tuple[Array, Array]) -> tuple[Array, Array]:
     """Two random words from two key words and two counter words: Threefry-2x32 with 20 rounds.
 
-    All four are uint32 arrays of one or more dimensions (NumPy warns of the wanted overflow for those
+    All four are uint32 arrays of one or more dimensions (NumPy warns of the intended overflow for those
     without any) whose shapes broadcast.
 
     >>> zero = np.zeros(1, dtype=np.uint32)
@@ -69,7 +69,7 @@ def threefry2x32(key: tuple[Array, Array], counter: tuple[Array, Array]) -> tupl
 def stream_key(
     seed_words: Array, epoch_words: tuple[Array, Array], purpose: Purpose, samples: int
 ) -> tuple[Array, Array]:
-    """The key of a stream for something else than shuffling: seed keys epoch, then purpose and samples.
+    """The key of a stream for another purpose: seed keys epoch, then purpose and samples.
 
     The shuffle of n samples takes n itself (below 2^62) where this has a word with the highest bit set, so no
     stream is another's. `samples` is at most 2^32.
