@@ -14,13 +14,13 @@ import jax.numpy as jnp
 __all__ = ["FUSED_LIMIT", "dense"]
 
 FUSED_LIMIT = 2048
-"""Multiplications (batch * inputs * outputs) up to which multiply-and-sum is the faster form on a CPU."""
+"""Most multiplications (batch * inputs * outputs) at which multiply-and-sum is faster on a CPU."""
 
 
 def dense(inputs: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
     """`inputs @ kernel + bias` for shapes (batch, i), (i, o), (o,), lowered by size.
 
-    The product is in the type of the kernel, to which the inputs are rounded.
+    Computed in the dtype of the kernel.
     """
     batch, features = inputs.shape
     small = batch * features * kernel.shape[1] <= FUSED_LIMIT and kernel.dtype == jnp.float32

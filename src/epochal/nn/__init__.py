@@ -17,7 +17,7 @@ from epochal.nn.text import TextClassifier
 NETWORKS: dict[str, type[Network]] = {
     network.kind: network for network in (CNN, LSTM, GRU, TextClassifier, Stateful)
 }
-"""The built-in networks by the kind that settings name."""
+"""The built-in networks by kind."""
 
 __all__ = [
     "CNN",

@@ -43,20 +43,20 @@ def _previous(first: jax.Array, states: jax.Array) -> jax.Array:
 
 
 def _wide(values: jax.Array) -> jax.Array:
-    """In float32 at least."""
+    """At least float32."""
     return values.astype(jnp.promote_types(values.dtype, jnp.float32))
 
 
 def _of_product(inputs: jax.Array, slopes: jax.Array) -> jax.Array:
-    """The gradient of a kernel that all samples of all steps were multiplied with: (T, B, a), (T, B, b)."""
-    # Axes that are merged by hand could not be shared by devices: what is one product stays one. In the order
-    # in which they lie in memory; `einsum` would have both copied for another one.
+    """The gradient of a kernel shared by all samples and steps: (T, B, a), (T, B, b)."""
+    # Axes that are merged by hand can't be sharded, so this stays one product, in memory order; `einsum`
+    # would copy both into another order.
     return jnp.tensordot(inputs, slopes, axes=((0, 1), (0, 1)))
 
 
 @jax.custom_vjp
 def _product(inputs: jax.Array, kernel: jax.Array) -> jax.Array:
-    """The inputs of all steps times a kernel, (T, B, b); JAX's own gradient multiplies in a slower order."""
+    """The inputs of all steps times a kernel, (T, B, b); JAX's own gradient uses a slower order."""
     return inputs @ kernel
 
 
@@ -82,14 +82,14 @@ def lstm(
 
     Args:
         projected: (T, B, 4 U), the inputs times their kernel, with the bias: gates i, f, g, o; as the kernel,
-            float32 or shorter.
+            float32 or fewer bits.
         kernel: (U, 4 U), the recurrent one.
         h: (B, U), the state before the first step.
-        c: (B, U), the memory before the first step.
+        c: (B, U), the cell state before the first step.
         mask: (T, B, 1), true where a step counts.
 
     Returns:
-        The states (T, B, U) and the last memory (B, U).
+        The states (T, B, U) and the last cell state (B, U).
     """
     states, last, _ = _lstm_steps(projected, kernel, h, c, mask)
     return states, last
@@ -164,7 +164,7 @@ def gru(
 
     Args:
         projected: (T, B, 3 U), the inputs times their kernel, with the bias: gates r, z, n; as the kernel,
-            float32 or shorter.
+            float32 or fewer bits.
         kernel: (U, 3 U), the recurrent one.
         bias: (U,), of the candidate n, inside the reset.
         h: (B, U), the state before the first step.
@@ -211,7 +211,7 @@ def _gru_backward(kept: Any, of_states: jax.Array) -> Any:
         dh = dh + of_state
         of_n = dh * (1 - z) * (1 - n * n)
         of_r, of_z = of_n * inner * r * (1 - r), dh * (previous - n) * z * (1 - z)
-        # The candidate's gate has two slopes: to the inputs, and inside the reset to the state.
+        # The candidate gate has two gradients: to the inputs, and inside the reset to the state.
         both = jnp.concatenate([of_r, of_z, of_n * r, of_n], axis=-1)
         both = _hold(on, both, jnp.zeros_like(both)).astype(back.dtype)
         return _hold(on, dh * z + both[:, : 3 * units] @ back, dh), both
@@ -233,8 +233,8 @@ CELLS = {"lstm": 4, "gru": 3}
 class Recurrent(nnx.Module):
     """A recurrent layer over (batch, time, features).
 
-    The kernel of each gate starts as Glorot and Bengio (2010) say, its recurrent kernel orthogonal (Saxe et
-    al. 2014), biases at zero but that of the forget gate at one (Jozefowicz et al. 2015).
+    Initializers: kernels Glorot's (2010) for each gate, recurrent kernels orthogonal (Saxe et
+    al. 2014), biases zero but one for the forget gate (Jozefowicz et al. 2015).
 
     Args:
         features: of the inputs.
@@ -261,7 +261,7 @@ class Recurrent(nnx.Module):
         self.inner_bias = nnx.Param(jnp.zeros(units)) if cell == "gru" else nnx.data(None)
 
     def start(self, batch: int) -> Carry:
-        """The state before the first step: zeros."""
+        """The initial state: zeros."""
         return (jnp.zeros((batch, self.units)),) * (2 if self.cell == "lstm" else 1)
 
     def __call__(
