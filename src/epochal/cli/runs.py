@@ -1,4 +1,4 @@
-"""epochal runs: which runs are here?"""
+"""epochal runs: the runs in a folder."""
 
 from __future__ import annotations
 

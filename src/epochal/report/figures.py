@@ -1,4 +1,4 @@
-"""Which numbers do the interactive figures of a page show?"""
+"""Data of the interactive figures about a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How does a run become one page that a colleague can open offline?"""
+"""The self-contained HTML page."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What the trained repeats say about new samples, together and each.
-
-The repeats are an ensemble: the prediction is the mean of theirs, and their spread says how far they differ.
-"""
+"""Predictions of a run: the mean of its repeats, and their spread."""
 
 from __future__ import annotations
 

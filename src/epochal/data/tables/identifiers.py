@@ -1,4 +1,4 @@
-"""Columns that tell rows apart and say nothing else: row numbers, identifiers, free text."""
+"""Identifier columns: row numbers, IDs, free text."""
 
 from __future__ import annotations
 
