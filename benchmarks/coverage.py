@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -145,27 +145,22 @@ def share(count: int, tables: int) -> str:
     return f"{100 * part:.1f} ± {100 * math.sqrt(part * (1 - part) / tables):.1f} %"
 
 
-def main(tables: int = TABLES) -> None:
-    cases = [
-        Case(kind, rows, repeats, part, tables)
-        for part in ("validation", "test")
-        for kind in KINDS
-        for rows, repeats in SIZES
-    ] + [
-        Case(kind, rows, 5, part, tables, split)
-        for part in ("validation", "test")
-        for split in ("chronological", "groups")
-        for kind in KINDS[1:]
-        for rows in (200, 1000)
-    ]
+def found_of(cases: Sequence[Case]) -> list[Found]:
+    """All cases, measured side by side."""
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        found = list(pool.map(measured, cases))
+        return list(pool.map(measured, cases))
+
+
+def table_of(name: str, title: str, found: Sequence[Found], notes: Sequence[str]) -> Table:
+    """A row for each case, and one for each part and split together."""
+    tables = found[0].case.tables
+    splits = list(dict.fromkeys(one.case.split for one in found))
     table = Table(
-        "coverage",
-        "How often 95 % intervals of the accuracy, R² or RMSE hold what new rows show",
+        name,
+        title,
         {
             "part": "figure on",
-            "split": "split",
+            **({} if splits == ["random"] else {"split": "split"}),
             "kind": "tables of",
             "rows": "rows",
             "repeats": "repeats",
@@ -179,47 +174,46 @@ def main(tables: int = TABLES) -> None:
             f"{tables} generated tables a row (± one standard error), from number {FIRST:,} on: nobody "
             "looked at these when the intervals were chosen; 6 inputs, MLP(16), Adam at 0.01, "
             f"batches of 16, {EPOCHS} epochs, a fifth validates, a quarter tests.",
-            f"The truth is the mean of {OTHERS} other repeats on {NEW:,} new rows; of noise it is 0.5.",
-            f"By time, a row keeps {KEPT:g} of the one before; {GROUP} rows of a group share half of their "
-            "variance; both noise included. Numbers are judged by R² in random splits, by RMSE in others.",
+            *notes,
         ],
         timed=False,
     )
+
+    def counts(several: Sequence[Found]) -> dict[str, str]:
+        of = sum(one.case.tables for one in several)
+        return {
+            name: share(sum(getattr(one, name) for one in several), of)
+            for name in ("covered", "above", "student")
+        }
+
     for one in found:
         case = one.case
-        table.rows.append(
-            {
-                "part": case.part,
-                "split": case.split,
-                "kind": case.kind,
-                "rows": case.rows,
-                "repeats": case.repeats,
-                "covered": share(one.covered, case.tables),
-                "above": share(one.above, case.tables),
-                "student": share(one.student, case.tables),
-                "bias": f"{one.bias:+.3f}",
-                "width": f"{one.width:.3f}",
-            }
-        )
-    for part, split in itertools.product(("validation", "test"), ("random", "chronological", "groups")):
-        of = [one for one in found if (one.case.part, one.case.split) == (part, split)]
-        all_of = 100 * sum(one.covered for one in of) / sum(one.case.tables for one in of)
-        table.rows.append(
-            {
-                "part": part,
-                "split": split,
-                "kind": "all",
-                "covered": share(sum(one.covered for one in of), sum(one.case.tables for one in of)),
-                "above": share(sum(one.above for one in of), sum(one.case.tables for one in of)),
-                "student": share(sum(one.student for one in of), sum(one.case.tables for one in of)),
-            }
-        )
-        of_split = "" if split == "random" else f" of {split} splits"
-        name = f"% of all tables covered, on {part} rows{of_split}"
+        row = {name: getattr(case, name) for name in ("part", "split", "kind", "rows", "repeats")}
+        table.rows.append(row | counts([one]) | {"bias": f"{one.bias:+.3f}", "width": f"{one.width:.3f}"})
+    for part, split in itertools.product(("validation", "test"), splits):
+        several = [one for one in found if (one.case.part, one.case.split) == (part, split)]
+        table.rows.append({"part": part, "split": split, "kind": "all"} | counts(several))
+        all_of = 100 * sum(one.covered for one in several) / sum(one.case.tables for one in several)
+        name = f"% of all tables covered, on {part} rows{'' if split == 'random' else f', {split}'}"
         table.aims.append(Aim(f"{name}, at least", all_of, 93))
         if split == "random":
             table.aims.append(Aim(f"{name}, at most", all_of, 97, at_most=True))
-    table.publish()
+    return table
+
+
+def main(tables: int = TABLES) -> None:
+    cases = [
+        Case(kind, rows, repeats, part, tables)
+        for part in ("validation", "test")
+        for kind in KINDS
+        for rows, repeats in SIZES
+    ]
+    table_of(
+        "coverage",
+        "How often 95 % intervals of the accuracy, or R², hold what new rows show",
+        found_of(cases),
+        [f"The truth is the mean of {OTHERS} other repeats on {NEW:,} new rows; of noise it is 0.5."],
+    ).publish()
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ NOISE = {
 
 @pytest.mark.parametrize("samples", [100, 200, 1000])
 def test_few_samples_that_make_half_of_the_error_are_found_and_others_are_not(samples):
-    """Of 1,000 tables: never of normal or uniform noise, in 1 % of Laplace's, by a binomial at 1 %."""
+    """Of 1,000 tables: never of normal or uniform noise, in 4 % of Laplace's, by a binomial at 1 %."""
     random, count = np.random.default_rng(samples), {}
     for kind, noise in NOISE.items():
         tables = (noise(random, (samples, 1)) for _ in range(1000))
@@ -52,18 +52,19 @@ def test_few_samples_that_make_half_of_the_error_are_found_and_others_are_not(sa
             few_samples(one, np.full((samples, 1), one.mean()), 1) is not None for one in tables
         )
     assert count["normal"] == count["uniform"] == 0, count
-    assert count["Laplace"] <= stats.binom.isf(0.01, 1000, 0.01), count
-    assert count["lognormal"] >= 500, count
+    assert count["Laplace"] <= stats.binom.isf(0.01, 1000, 0.04), count
+    assert count["lognormal"] >= 680, count
 
 
 def test_a_run_says_that_few_samples_make_its_error():
     """Five tables of each kind, whose targets are half signal."""
+    options = {"epochs": 10, "learning_rate": 0.01, "repeats": 2, "progress": False}
     said = dict.fromkeys(("normal", "lognormal"), 0)
     for kind in said:
         for table in range(5):
             random = np.random.default_rng(table)
             inputs = random.normal(size=(1000, 2))
             targets = inputs[:, 0] + NOISE[kind](random, 1000)
-            run = ep.fit(ep.MLP(4), inputs, targets, epochs=3, repeats=2, progress=False)
+            run = ep.fit(ep.MLP(4), inputs, targets, **options)
             said[kind] += "of 200 validation samples make half of the squared error: the" in run.caution
     assert said["normal"] == 0 and said["lognormal"] >= 4, said

@@ -6,6 +6,7 @@ The oracle is logistic regression by gradient descent in NumPy, fed with `plan.b
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -195,9 +196,9 @@ def test_a_setting_of_a_comparison_traces_no_functions_that_worked_before(monkey
     base = prepare(ep.MLP(4), (X, Y), Settings.of(COMMON))
     heard, traced = [], shapes.traced
     monkeypatch.setattr(shapes, "traced", lambda what, *given: heard.append(what) or traced(what, *given))
-    assert prepare(ep.MLP(4), None, Settings.of(COMMON | {"batch_size": 8}), like=base)
+    assert prepare(ep.MLP(4), None, replace(base.settings, batch_size=8), like=base)
     assert "the gradient of the loss" not in heard and "the model's apply in training" in heard
-    assert prepare(ep.MLP(5), None, Settings.of(COMMON), like=base)
+    assert prepare(ep.MLP(5), None, base.settings, like=base)
     assert "the gradient of the loss" in heard
 
 
