@@ -306,4 +306,5 @@ def _forecasts(base: Prepared, final: Final) -> ForecastScores | None:
     predicted = np.stack([one.forecasts for one in trials.values()])
     true = [base.truth(repeat, "validation").reshape(predicted.shape[1:]) for repeat in trials]
     line, samples = windows[0][0], [index for _, index in windows]
-    return score_forecasts(np.stack(true), predicted, line, samples, final.flattered("validation.rmse"))
+    flattered = [final.flattered("validation.rmse", repeat) for repeat in trials]
+    return score_forecasts(np.stack(true), predicted, line, samples, np.array(flattered))

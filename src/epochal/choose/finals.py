@@ -163,17 +163,13 @@ class Final:
         """Another column, likewise."""
         return self.rules.summary(self.figures[name], self.added(name), bounds)
 
-    def flattered(self, name: str) -> Floats:
-        """By which share an error is smaller at each repeat's own best epoch than where it is read."""
-        found = np.zeros(len(self.values))
-        if name not in self.figures:
-            return found
-        for place, trial in enumerate(self.trials.values()):
-            columns = trial.curves.columns
-            if self.kept and not trial.broken:
-                best = columns[name][int(np.nanargmin(self.rules.sign * columns[self.rules.column]))]
-                found[place] = self.figures[name][place] / best - 1
-        return found
+    def flattered(self, name: str, repeat: int) -> float:
+        """By which share an error is smaller at the repeat's own best epoch than where it is read."""
+        if not self.kept or name not in self.figures:
+            return 0.0
+        columns = self.trials[repeat].curves.columns
+        best = columns[name][int(np.nanargmin(self.rules.sign * columns[self.rules.column]))]
+        return float(self.figures[name][list(self.trials).index(repeat)] / best - 1)
 
     def less(self, other: Final) -> Summary:
         """The paired differences of the judged column from another final, over the repeats of both."""
