@@ -1,6 +1,6 @@
-"""How often do the 95 % intervals of `run.metrics` hold what new rows show, where rows depend on one another?
+"""Coverage of the 95 % intervals of `run.metrics` where rows depend on one another, by time and by groups.
 
-As in `coverage`, of tables that are split by time, where a row keeps some of the one before, and by groups.
+As in `coverage`, of tables that are split by time, where a row keeps some of the one before, or by groups.
 """
 
 from __future__ import annotations
