@@ -90,7 +90,6 @@ def test_with_a_window_that_is_a_share_of_the_whole_curve_it_would_depend(
 
     for module in (chance, evidence):
         monkeypatch.setattr(module, "smoothed", smoothed)
-        monkeypatch.setattr(module, "around", lambda row, at: float(smoothed(row)[at]))
     said = list(kinds("overfitting", 5, 4))
     assert all(each[0] == "overfitting" for each in said)
     assert CHANCE in [each[-1] for each in said]

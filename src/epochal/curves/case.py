@@ -123,7 +123,8 @@ class Case:
         )
         # Repeats with the same held-out samples differ by seeds alone: the error due to these samples is
         # judged by their number (`nats`) or, for losses without a likelihood, as for a usual split.
-        return replace(case, overlap=_shared_overlap(case)) if shared else case
+        shared_overlap = 0.0 if case.known_likelihood else min(overlap, _OVERLAP)
+        return replace(case, overlap=shared_overlap) if shared else case
 
     @property
     def repeats(self) -> int:
@@ -359,10 +360,6 @@ class Case:
         if level is not None:
             found["baseline"] = plain(float(level.mean()))
         return found
-
-
-def _shared_overlap(case: Case) -> float:
-    return 0.0 if case.known_likelihood else min(case.overlap, _OVERLAP)
 
 
 def percent(share: float) -> str:

@@ -14,7 +14,6 @@ from epochal.curves.case import FEWEST_REPEATS, Case
 from epochal.curves.evidence import PROBABLE, repeats_needed
 from epochal.curves.smoothing import (
     ALPHA,
-    around,
     carried,
     mean_over_repeats,
     noise_bound,
@@ -70,22 +69,18 @@ def beats_chance(case: Case) -> Chance | None:
         rows = [r for r in rows if np.isfinite(level[r])]
     if not rows:
         return None
-    chosen = [_best_by_others(case, curve, held, r, len(rows) >= FEWEST_REPEATS) for r in rows]
+    chosen = []
+    for r in rows:  # a repeat is judged where the others are best, independent of its own scatter
+        others = mean_over_repeats(np.delete(held, r, axis=0) if len(rows) >= FEWEST_REPEATS else held)
+        usable = np.isfinite(others) & np.isfinite(curve[r])
+        chosen.append(int(np.argmin(np.where(usable, others, np.inf))))
     better, figures = _by_metric(case, extra, rows, chosen)
     if level is None:
         how = f"the 95 % interval of {extra}"
         return Chance(True, figures, how) if better else None
     if not case.known_likelihood and len(rows) < FEWEST_REPEATS and not better:
         return None
-    reached = np.array([around(curve[r], at) for r, at in zip(rows, chosen, strict=True)])
-    return _by_loss(case, curve, held, rows, level[rows], reached, better, figures)
-
-
-def _best_by_others(case: Case, curve: Floats, held: Floats, row: int, paired: bool) -> int:
-    """The evaluation at which a repeat is judged: the best of the others, independent of its scatter."""
-    others = mean_over_repeats(np.delete(held, row, axis=0)) if paired else mean_over_repeats(held)
-    usable = np.isfinite(others) & np.isfinite(curve[row])
-    return int(np.argmin(np.where(usable, others, np.inf)))
+    return _by_loss(case, curve, held, rows, level[rows], held[rows, chosen], better, figures)
 
 
 def _by_loss(
@@ -153,7 +148,10 @@ def _by_metric(
         return False, {}
     column, sign = case.curves.values(name)[1], 1.0 if higher_is_better(name) else -1.0
     gain = np.array(
-        [sign * (around(column[r], at) - case.baseline[name][r]) for r, at in zip(rows, chosen, strict=True)]
+        [
+            sign * (float(smoothed(column[r])[at]) - case.baseline[name][r])
+            for r, at in zip(rows, chosen, strict=True)
+        ]
     )
     if not np.isfinite(gain).all():
         return False, {}

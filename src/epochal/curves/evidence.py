@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from epochal.curves.case import ABOVE_LEAST, FEWEST_REPEATS, LEARNED, LEVEL, RISE, Case
 from epochal.curves.smoothing import (
-    around,
     carried,
     counted,
     last_known,
@@ -115,13 +114,13 @@ def risen(case: Case) -> Difference:
             others = mean_over_repeats(np.delete(held, i, axis=0))[: last + 1]
             at = int(np.nanargmin(np.where(everywhere[: last + 1], others, np.nan)))
         at = min(at, last)
-        low, end = around(curve[r], at), tail(curve[r], last, case.window)
+        low, end = float(smooth[i, at]), tail(curve[r], last, case.window)
         lows.append(low)
         ends.append(end)
         grown.append(math.log(end / low) if ratios and min(low, end) > 0 else end - low)
         if case.training is not None:
             after = tail(case.training[r], last, case.window)
-            falls.append(around(case.training[r], at) - after)
+            falls.append(float(smoothed(case.training[r])[at]) - after)
     rise, fall, growth = np.array(ends) - np.array(lows), np.array(falls), np.array(grown)
     sign = -1.0 if case.flipped else 1.0
     size, drop = float(rise.mean()), float(fall.mean()) if fall.size else math.nan
@@ -154,9 +153,8 @@ def risen(case: Case) -> Difference:
             how += f", and 20 times as likely as none on the {case.samples:,} samples that they share"
     else:
         bound = noise_bound(mean_over_repeats(curve[rows]), k, window=case.window)
-        low_value = float(np.mean([around(curve[r], min(k, last_known(curve[r]))) for r in rows]))
         looked_at = max(2.0, places(middle.size))
-        nats, asked = case.nats(low_value + size, low_value), math.log(20 * looked_at)
+        nats, asked = case.nats(least + size, least), math.log(20 * looked_at)
         figures |= {
             "scatter_bound": plain(bound),
             "log_likelihood_ratio": plain(nats),
@@ -165,7 +163,7 @@ def risen(case: Case) -> Difference:
         sure = size > bound and nats > asked
         likely = size > bound / 2 and (nats > math.log(4) or nats == -math.inf)
         perhaps = falling = fall.size > 0 and drop > 0
-        most, needed = size + max(bound, case.rise_of(asked, low_value)), None
+        most, needed = size + max(bound, case.rise_of(asked, least)), None
         how = (
             f"with {counted(len(rows), 'repeat')}, the rise of the smoothed curve exceeds its own "
             f"scatter, and "

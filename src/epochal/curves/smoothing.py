@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 __all__ = [
     "ALPHA",
-    "around",
     "carried",
     "counted",
     "ending",
@@ -69,13 +68,13 @@ def _measured(array: Floats) -> int:
     return int(np.isfinite(array).any(axis=1).sum())
 
 
-def _half(at: Ints | int) -> Ints:
+def _half(at: Ints) -> Ints:
     """How many neighbors on either side are averaged with a place: a twentieth of the way to it.
 
     Losses change on the scale of the epochs so far: with a window that is a share of the whole training, one
     that goes on for long after its minimum would average the minimum away.
     """
-    return np.minimum(np.floor_divide(at, 2), np.maximum(1, np.floor_divide(at, 20)))
+    return np.minimum(at // 2, np.maximum(1, at // 20))
 
 
 def places(points: int) -> float:
@@ -100,14 +99,6 @@ def smoothed(row: Floats) -> Floats:
     low, high = at - _half(at), np.minimum(at + _half(at) + 1, row.size)
     number = count[high] - count[low]
     return np.where(finite, (total[high] - total[low]) / np.maximum(number, 1), np.nan)
-
-
-def around(row: Floats, at: int) -> float:
-    """The mean of what is finite in the window around a place."""
-    half = int(_half(at))
-    part = row[at - half : at + half + 1]
-    part = part[np.isfinite(part)]
-    return float(part.mean()) if part.size else math.nan
 
 
 def tail(row: Floats, last: int, window: int) -> float:
@@ -136,7 +127,9 @@ def noise_bound(row: Floats, k: int, *, window: int = 0) -> float:
     """
     known = np.flatnonzero(np.isfinite(row))
     last = int(known[-1])
-    error, freedom = _scatter(row, known[(known >= k) & (known <= max(2 * k, k + 30))], 2 * int(_half(k)) + 1)
+    error, freedom = _scatter(
+        row, known[(known >= k) & (known <= max(2 * k, k + 30))], 2 * int(_half(np.array(k))) + 1
+    )
     if window:
         end, fewest = _scatter(row, known[known >= max(k, min(last // 2, last - 30))], window)
         error, freedom = math.hypot(error, end), min(freedom, fewest)
