@@ -30,7 +30,7 @@ __all__ = ["new_arrays"]
 
 
 def new_arrays(source: Any, known: Known) -> Dataset:
-    """New samples of arrays or their files, kept as `known.dtype` as the training samples are."""
+    """New samples from arrays or their files, as `known.dtype` like the training samples."""
     rows = _rows_of_file(source, known)
     if rows is not None:
         return rows
@@ -59,7 +59,7 @@ def new_arrays(source: Any, known: Known) -> Dataset:
 
 
 def _rows_of_file(source: Any, known: Known) -> Dataset | None:
-    """The rows of an `.npy` file that stay in it; None where it is small, or must be looked at as a whole."""
+    """The rows of an `.npy` file that stay in it; None if it is small or must be read as a whole."""
     if not isinstance(source, str | Path) or Path(source).suffix.lower() != ".npy" or known.stream is False:
         return None
     path, shape = existing(source), known.shape
@@ -79,7 +79,7 @@ def _rows_of_file(source: Any, known: Known) -> Dataset | None:
 
 
 def _beside(source: Any, reading: Reading) -> tuple[str, Any, Any, Any]:
-    """What it is called, inputs, and targets and sample weights where there are any."""
+    """The source's name, its inputs, and targets and sample weights if there are any."""
     if isinstance(source, (str, Path)):
         path = existing(source)
         if path.suffix.lower() in ARRAY_SUFFIXES:
@@ -99,7 +99,7 @@ def _beside(source: Any, reading: Reading) -> tuple[str, Any, Any, Any]:
 
 
 def _column_of(target_name: str) -> int | None:
-    """Where a numbered target column is, from 0; None for a target that was no column."""
+    """The index of a numbered target column; None for a target that was no column."""
     found = re.fullmatch(r"column (\d+)", target_name)
     return None if found is None else int(found[1]) - 1
 
