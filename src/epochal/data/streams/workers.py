@@ -31,7 +31,7 @@ Result = TypeVar("Result")
 
 
 class WorkFailed(DataFailed):
-    """The function raised for an item: `index` counts the items of the call, `error` says what it raised."""
+    """The function raised for an item: `index` counts the items of the call, `error` describes it."""
 
     def __init__(self, index: int, item: Any, error: str, details: str = "") -> None:
         super().__init__(f"item {index:,} ({_short(item)}) could not be read: {error}.")
@@ -40,7 +40,7 @@ class WorkFailed(DataFailed):
 
 @dataclass(frozen=True)
 class _Failure:
-    """What a worker sends back where the function raised; the exception itself may not be sendable."""
+    """Sent by a worker when the function raised; the exception itself may not be picklable."""
 
     place: int
     error: str
@@ -51,11 +51,11 @@ class Workers(Generic[Item, Result]):
     """Processes that apply one function to items, in order.
 
     Args:
-        function: what is applied to each item; sent to each process once.
-        count: how many processes; 0 applies it in this one.
+        function: applied to each item; sent to each process once.
+        count: number of processes; 0 for this one.
 
     Raises:
-        Refusal: a count below 0, or a function that can't be sent to another process.
+        Refusal: a count below 0, or a function that can't be pickled.
 
     >>> with Workers(abs, count=0) as workers:
     ...     list(workers.map([-1, 2, -3]))
@@ -77,7 +77,7 @@ class Workers(Generic[Item, Result]):
             self._sent = sent
 
     def submit(self, items: Sequence[Item]) -> Future[list[Result]]:
-        """Apply the function to some items in one worker; `resolve` takes what comes back."""
+        """Apply the function to items in one worker; `resolve` takes the future."""
         if not self.count:
             done: Future[Any] = Future()
             done.set_result(_apply(self._function, items))
@@ -107,7 +107,7 @@ class Workers(Generic[Item, Result]):
             return self._executor
 
     def _lost(self, executor: Any) -> None:
-        """A process of this executor has died, so it takes no more work: the next call starts others."""
+        """Replace an executor after a process died: the next call starts others."""
         with self._lock:
             if self._executor is executor:
                 self._executor = None
