@@ -113,7 +113,7 @@ class Workers(Generic[Item, Result]):
                 self._executor = None
 
     def resolve(self, future: Future[list[Result]], items: Sequence[Item], first: int = 0) -> list[Result]:
-        """The results of `submit`, waited for; `first` is the number of the first item.
+        """The results of `submit`, waiting for them; `first` is the index of the first item.
 
         Raises:
             WorkFailed: the function raised, with the item's number.
@@ -132,11 +132,11 @@ class Workers(Generic[Item, Result]):
         return found
 
     def map(self, items: Iterable[Item], *, together: int = 1) -> Iterator[Result]:
-        """The function of each item, in order; a bounded number of items is under way at any time.
+        """The function of each item, in order, with a bounded number of items in progress.
 
         Args:
-            items: read as they are needed.
-            together: how many items go to a worker at once.
+            items: read on demand.
+            together: items per task.
         """
         waiting: deque[tuple[int, list[Item], Future[list[Result]]]] = deque()
         source, number = iter(items), 0
@@ -157,7 +157,7 @@ class Workers(Generic[Item, Result]):
                 future.cancel()
 
     def close(self) -> None:
-        """End the processes; another call starts them anew."""
+        """End the processes; another call restarts them."""
         with self._lock:
             executor, self._executor = self._executor, None
         if executor is not None:
@@ -186,7 +186,7 @@ def can_be_sent(function: Any) -> str:
 
 
 def _pickled(function: Any) -> bytes | str:
-    """It as bytes, or why that can't be."""
+    """The pickled object, or why it can't be pickled."""
     import cloudpickle
 
     try:
@@ -225,7 +225,7 @@ _held: dict[str, Any] = {}
 
 
 def _begin(parent: int, sent: bytes) -> None:
-    """An interrupt of the keyboard is the parent's to handle, and no worker outlives it."""
+    """Ignore keyboard interrupts, and exit with the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _held["sent"] = sent
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
@@ -249,7 +249,7 @@ def _work(items: Sequence[Any]) -> list[Any]:
 
 
 def _apply(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
-    """The results up to the first failure, which comes last."""
+    """The results up to and including the first failure."""
     results: list[Any] = []
     for place, item in enumerate(items):
         try:
