@@ -16,7 +16,7 @@ __all__ = ["match_columns", "refuse_other_table"]
 def match_columns(
     encoder: Encoder, names: Sequence[str], beside: frozenset[str] = frozenset()
 ) -> tuple[list[int], int | None, int | None, list[str]]:
-    """Where the new table has each input column, the target and the weights; and what was ignored."""
+    """Indices of the inputs, the target and the weights in the new table, and notes on ignored columns."""
     numbered = list(names) == [default_name(index) for index in range(len(names))]
     if numbered:
         found = _match_by_count(encoder, len(names), beside)

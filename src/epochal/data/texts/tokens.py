@@ -105,7 +105,7 @@ _STEPS = {"NFKC", "Lowercase"}
 
 
 def _check(value: Any) -> None:
-    """Refuse what `learn_tokenizer` does not make: other steps may run patterns of a stranger, or draw."""
+    """Refuse other tokenizers than `learn_tokenizer` makes: they may run untrusted patterns, or be random."""
     try:
         model = value["model"]
         vocabulary = model["vocab"]
