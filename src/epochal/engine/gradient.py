@@ -129,14 +129,14 @@ def gradient(
         if cut == ((1, size),):
             batch = batch_of(spec, part, samples)
             return cut_short(jax.value_and_grad(mean, has_aux=True))(params, state, batch, key)
-        slope = cut_short(jax.value_and_grad(total, has_aux=True))
+        gradient_of = cut_short(jax.value_and_grad(total, has_aux=True))
         most = cut[0][1]
 
         def add(number: jax.Array | int, sums: PyTree, count: int = most) -> PyTree:
             loss, state, summed = sums
             batch = batch_of(spec, part, samples, number, count, most)
             own = jax.random.fold_in(key, number)
-            (more, state), found = slope(params, state, batch, own)
+            (more, state), found = gradient_of(params, state, batch, own)
             return loss + more, state, jax.tree.map(jnp.add, summed, found)
 
         sums = (jnp.float32(0), state, jax.tree.map(_zeros, params))

@@ -142,9 +142,9 @@ class Classwise(Order):
         at = np.array(positions, np.int64, ndmin=1)
         segment, batch, slot, number = self._cut(at)
         counts, sizes, begins = self._cut_arrays
-        moved = Family.of(keys, _BATCHES + segment, epoch, counts[segment]).permute(batch)
-        kept = Family.of(keys, _SLOTS + number, epoch, sizes[segment], FEW_ROUNDS).permute(slot)
-        place = begins[segment] + moved * sizes[segment] + kept
+        moved_batch = Family.of(keys, _BATCHES + segment, epoch, counts[segment]).permute(batch)
+        moved_slot = Family.of(keys, _SLOTS + number, epoch, sizes[segment], FEW_ROUNDS).permute(slot)
+        place = begins[segment] + moved_batch * sizes[segment] + moved_slot
         of, turn = self._dealt.classes[place], self._dealt.turns[place]
         lap, within = self._lap(epoch, of, turn)
         one = Family.of(keys, CLASSES + of, lap, self._counts[of]).permute(within)
@@ -156,10 +156,10 @@ class Classwise(Order):
         place = self._place[(np.cumsum(self._totals) - self._totals)[of] + turn]
         counts, sizes, begins = self._cut_arrays
         segment = np.searchsorted(begins, place, side="right") - 1
-        moved, kept = np.divmod(place - begins[segment], sizes[segment])
-        batch = Family.of(keys, _BATCHES + segment, epoch, counts[segment]).inverse(moved)
+        moved_batch, moved_slot = np.divmod(place - begins[segment], sizes[segment])
+        batch = Family.of(keys, _BATCHES + segment, epoch, counts[segment]).inverse(moved_batch)
         number = (np.cumsum(counts) - counts)[segment] + batch
-        slot = Family.of(keys, _SLOTS + number, epoch, sizes[segment], FEW_ROUNDS).inverse(kept)
+        slot = Family.of(keys, _SLOTS + number, epoch, sizes[segment], FEW_ROUNDS).inverse(moved_slot)
         found = begins[segment] + batch * sizes[segment] + slot
         return np.asarray(found[np.lexsort((found, owner))])
 

@@ -101,26 +101,28 @@ def read_corpus(source: Any, min_count: int | None = None, lowercase: bool = Tru
         lengths.append(len(tokens) - before)
     if not tokens:
         raise Refusal(f"{name} must have at least 2 different words; got none.")
-    return _kept(list(numbers), np.asarray(tokens, np.int32), np.asarray(lengths), min_count, name)
+    return _without_rare_words(
+        list(numbers), np.asarray(tokens, np.int32), np.asarray(lengths), min_count, name
+    )
 
 
-def _kept(
-    words: list[str], tokens: NDArray[np.int32], lengths: NDArray[np.int64], asked: int | None, name: str
+def _without_rare_words(
+    words: list[str], tokens: NDArray[np.int32], lengths: NDArray[np.int64], requested: int | None, name: str
 ) -> Corpus:
     """The corpus without rare words."""
     counts = np.bincount(tokens, minlength=len(words))
     order = np.argsort(-counts, kind="stable")
-    min_count, lowered = MIN_COUNT if asked is None else asked, False
-    if asked is None and (counts >= min_count).sum() < 2:
+    min_count, lowered = MIN_COUNT if requested is None else requested, False
+    if requested is None and (counts >= min_count).sum() < 2:
         min_count, lowered = 1, True
     order = order[counts[order] >= min_count]
     if len(order) < 2:
         if len(words) == 1:
             raise Refusal(f'{name} must have at least 2 different words; got only "{words[0]}".')
-        said = "none" if not len(order) else f'only "{words[order[0]]}"'
+        left = "none" if not len(order) else f'only "{words[order[0]]}"'
         raise Refusal(
             f"min_count must be at most {np.sort(counts)[-2]:,}, so that {name} keeps at least 2 words; "
-            f"got {min_count:,}, which leaves {said}."
+            f"got {min_count:,}, which leaves {left}."
         )
     rank = np.full(len(words), -1, np.int32)
     rank[order] = np.arange(len(order), dtype=np.int32)

@@ -189,18 +189,18 @@ def read_npy(
         return _split_columns(read_array(path), target, task, path.name)
     at = _target_of(shape, target, path.name)
     keep = [index for index in range(shape[1]) if index != at]
-    looked_at = FileRows(path, shape, dtype, offset, without=at, kept=dtype)
-    kept = kept_float(sampled(looked_at, max(64, FEW_VALUES // shape[1])))
+    every = FileRows(path, shape, dtype, offset, without=at, kept=dtype)
+    kept = kept_float(sampled(every, max(64, FEW_VALUES // shape[1])))
     if streams(shape[0] * (shape[1] - 1) * kept.itemsize, stream):
-        held = FileRows(path, shape, dtype, offset, without=at, kept=kept)
+        rows = FileRows(path, shape, dtype, offset, without=at, kept=kept)
         return dataset_of_arrays(
-            held,
-            held.column(at),
+            rows,
+            rows.column(at),
             task=task,
             source=path.name,
             target_name=default_name(at),
             features=tuple(map(default_name, keep)),
-            said=(streams_note(held, path.name),),
+            said=(streams_note(rows, path.name),),
         )
     inputs = np.empty((shape[0], shape[1] - 1), kept)
     targets = np.empty(shape[0], dtype)
@@ -273,19 +273,19 @@ def read_npz(path: Path, task: str | None) -> Dataset:
     if not zipfile.is_zipfile(path):
         npy_header(path)  # refuses other formats by name
         raise Refusal(f"{path.name} must be an archive of arrays; got a single one. Call it .npy.")
-    with open_npz(path) as held:
-        inputs = _member(held, INPUT_KEYS, path, "inputs")
-        targets = _member(held, TARGET_KEYS, path, "targets")
-        weights = next((held[key] for key in WEIGHT_KEYS if key in held), None)
+    with open_npz(path) as file:
+        inputs = _member(file, INPUT_KEYS, path, "inputs")
+        targets = _member(file, TARGET_KEYS, path, "targets")
+        weights = next((file[key] for key in WEIGHT_KEYS if key in file), None)
     return dataset_of_arrays(inputs, targets, weights, task=task, source=path.name, owned=True)
 
 
-def _member(held: Archive, keys: tuple[str, ...], path: Path, role: str) -> NDArray[Any]:
+def _member(file: Archive, keys: tuple[str, ...], path: Path, role: str) -> NDArray[Any]:
     for key in keys:
-        if key in held:
-            return held[key]
+        if key in file:
+            return file[key]
     raise Refusal(
-        f"{path.name} must have the {role} as {' or '.join(keys)}; got {', '.join(held.names) or 'nothing'}."
+        f"{path.name} must have the {role} as {' or '.join(keys)}; got {', '.join(file.names) or 'nothing'}."
     )
 
 
@@ -293,13 +293,13 @@ def arrays_of_file(path: Path) -> tuple[Any, Any, Any]:
     """Inputs, and targets and sample weights if the file has them."""
     if path.suffix.lower() == ".npy":
         return read_array(path), None, None
-    with open_npz(path) as held:
+    with open_npz(path) as file:
         inputs, targets, weights = (
-            next((held[key] for key in keys if key in held), None)
+            next((file[key] for key in keys if key in file), None)
             for keys in (INPUT_KEYS, TARGET_KEYS, WEIGHT_KEYS)
         )
         if inputs is None:
             raise Refusal(
-                f"{path.name} must have the inputs as {' or '.join(INPUT_KEYS)}; got {', '.join(held.names)}."
+                f"{path.name} must have the inputs as {' or '.join(INPUT_KEYS)}; got {', '.join(file.names)}."
             )
     return inputs, targets, weights

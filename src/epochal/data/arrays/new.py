@@ -35,7 +35,7 @@ def new_arrays(source: Any, known: Known) -> Dataset:
     if rows is not None:
         return rows
     task, shape, dtype = known.task, known.shape, known.dtype
-    name, inputs, targets, weights = _beside(source, known.reading)
+    name, inputs, targets, weights = _parts(source, known.reading)
     notes: tuple[str, ...] = ()
     if shape is not None and dtype is not None:
         inputs, notes = as_kept(np.asarray(inputs), shape, np.dtype(dtype))
@@ -63,14 +63,14 @@ def _rows_of_file(source: Any, known: Known) -> Dataset | None:
     if not isinstance(source, str | Path) or Path(source).suffix.lower() != ".npy" or known.stream is False:
         return None
     path, shape = existing(source), known.shape
-    held, at = npy_header(path), _column_of(known.target_name)
-    if shape is None or held.fortran or held.dtype.kind not in "buif" or not held.shape[0]:
+    header, at = npy_header(path), _column_of(known.target_name)
+    if shape is None or header.fortran or header.dtype.kind not in "buif" or not header.shape[0]:
         return None
     kept = np.dtype(np.float32 if known.dtype is None else known.dtype)
-    without = at if at is not None and held.shape[1:] == (shape[0] + 1,) else None
-    if (without is None and held.shape[1:] != shape) or (kept == np.uint8) != (held.dtype == np.uint8):
+    without = at if at is not None and header.shape[1:] == (shape[0] + 1,) else None
+    if (without is None and header.shape[1:] != shape) or (kept == np.uint8) != (header.dtype == np.uint8):
         return None
-    rows = FileRows(path, held.shape, held.dtype, held.offset, without=without, kept=kept)
+    rows = FileRows(path, header.shape, header.dtype, header.offset, without=without, kept=kept)
     if not streams(len(rows) * rows.sample_bytes, known.stream):
         return None
     targets = None if without is None or known.task is None else rows.column(without)
@@ -78,7 +78,7 @@ def _rows_of_file(source: Any, known: Known) -> Dataset | None:
     return dataset_of_arrays(rows, targets, task=known.task, source=path.name, target_name=name, least=1)
 
 
-def _beside(source: Any, reading: Reading) -> tuple[str, Any, Any, Any]:
+def _parts(source: Any, reading: Reading) -> tuple[str, Any, Any, Any]:
     """The source's name, its inputs, and targets and sample weights if there are any."""
     if isinstance(source, (str, Path)):
         path = existing(source)

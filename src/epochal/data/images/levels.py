@@ -99,9 +99,9 @@ class Counts:
         """A note on the levels."""
         what = "1 image has" if self.images == 1 else f"{self.images:,} images have"
         kind = "values of more than 8 bits" if self.whole else "numbers without a fixed range"
-        said = (
+        levels_text = (
             f"{what} {kind}, from {self.least:g} to {self.most:g}: {levels.black:g} is seen as black and "
             f"{levels.white:g} as white"
         )
         outside = self.least < levels.black or self.most > levels.white
-        return f"{said}{', values outside as these' if outside else ''}; new images likewise."
+        return f"{levels_text}{', values outside as these' if outside else ''}; new images likewise."

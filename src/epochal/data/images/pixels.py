@@ -141,8 +141,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except MemoryError as error:
         raise Unreadable("its pixels do not fit into memory") from error
     except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, zlib.error and more
-        said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-        raise Unreadable(said[:1].lower() + said[1:160]) from error
+        message = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise Unreadable(message[:1].lower() + message[1:160]) from error
 
 
 def _what_else(path: Path) -> str:

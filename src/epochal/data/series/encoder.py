@@ -94,12 +94,12 @@ class WindowEncoder(SampleEncoder):
             clock=built(Clock, value.get("clock")),
             step=None if value.get("step") is None else built(Step, value["step"]),
         )
-        size, told = len(encoder.table.names), (encoder.time, encoder.by)
+        size, roles = len(encoder.table.names), (encoder.time, encoder.by)
         if (
             min(encoder.lags, encoder.horizon, encoder.stride) < 1
             or max(encoder.lags, encoder.horizon, encoder.stride, encoder.period) > 2**31
             or encoder.period < 0
-            or any(index is not None and not 0 <= index < size for index in told)
+            or any(index is not None and not 0 <= index < size for index in roles)
             or (encoder.clock.kind != "row" and encoder.time is None)
             or encoder.relative not in (None, *RELATIVE)
             or encoder.fill not in (None, *FILLS)

@@ -86,9 +86,9 @@ class Workers(Generic[Item, Result]):
         try:
             future: Future[list[Result]] = executor.submit(_work, list(items))
         except RuntimeError as error:
-            self._lost(executor)
+            self._replace(executor)
             raise _dead(error) from error
-        future.add_done_callback(lambda done: self._lost(executor) if _broken(done) else None)
+        future.add_done_callback(lambda done: self._replace(executor) if _broken(done) else None)
         return future
 
     def _started(self) -> Any:
@@ -106,7 +106,7 @@ class Workers(Generic[Item, Result]):
                 )
             return self._executor
 
-    def _lost(self, executor: Any) -> None:
+    def _replace(self, executor: Any) -> None:
         """Replace an executor after a process died: the next call starts others."""
         with self._lock:
             if self._executor is executor:
@@ -192,7 +192,7 @@ def _pickled(function: Any) -> bytes | str:
     try:
         return bytes(cloudpickle.dumps(function))
     except Exception as error:
-        return _said(error)
+        return _describe(error)
 
 
 def _broken(future: Future[Any]) -> bool:
@@ -210,7 +210,7 @@ def _dead(error: BaseException) -> DataFailed:
     )
 
 
-def _said(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".: ")
 
 
@@ -221,13 +221,13 @@ def _short(item: Any) -> str:
 
 # In the worker ---------------------------------------------------------------------------------------------
 
-_held: dict[str, Any] = {}
+_state: dict[str, Any] = {}
 
 
 def _begin(parent: int, sent: bytes) -> None:
     """Ignore keyboard interrupts, and exit with the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _held["sent"] = sent
+    _state["sent"] = sent
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 
@@ -238,14 +238,14 @@ def _watch(parent: int) -> None:
 
 
 def _work(items: Sequence[Any]) -> list[Any]:
-    if "function" not in _held:
+    if "function" not in _state:
         import cloudpickle
 
         try:
-            _held["function"] = cloudpickle.loads(_held["sent"])
+            _state["function"] = cloudpickle.loads(_state["sent"])
         except Exception as error:
-            return [_Failure(0, f"it can't be built in a worker process: {_said(error)}", "")]
-    return _apply(_held["function"], items)
+            return [_Failure(0, f"it can't be built in a worker process: {_describe(error)}", "")]
+    return _apply(_state["function"], items)
 
 
 def _apply(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
@@ -255,6 +255,6 @@ def _apply(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
         try:
             results.append(function(item))
         except Exception as error:
-            results.append(_Failure(place, _said(error), traceback.format_exc()))
+            results.append(_Failure(place, _describe(error), traceback.format_exc()))
             break
     return results
