@@ -193,7 +193,8 @@ def with_target(run: Run, dataset: Dataset) -> NDArray[np.bool_]:
 def without_target(run: Run, known: NDArray[np.bool_]) -> str:
     """How many samples have none, as the beginning of a note."""
     left = f"{int((~known).sum()):,} of {len(known):,} rows"
-    return f"{left} have no {run.data['target']}, or one that training did not have"
+    unknown = "" if run.task.is_regression else ", or one that training did not have"
+    return f"{left} have no {run.data['target']}{unknown}"
 
 
 def predict(
