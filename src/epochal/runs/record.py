@@ -306,11 +306,7 @@ class Run:
 
     @property
     def caution(self) -> str:
-<<<<<<< HEAD
-        """What the figures are not, in a sentence or two; empty where test samples speak for themselves."""
-=======
         """A caveat of the figures, in a sentence; empty with test samples."""
->>>>>>> words-late
         chosen_there = str(self.settings.get("monitor", "")).startswith("validation.")
         part, found = ("test" if "test" in self.scores else "validation"), list[str]()
         if part in self.scores and part == "validation" and chosen_there:

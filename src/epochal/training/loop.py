@@ -181,25 +181,8 @@ class _Drive:
 def curves_of(
     plan: Plan, names: Sequence[str], repeats: Sequence[int], evaluations: Sequence[Evaluation]
 ) -> Curves:
-<<<<<<< HEAD
     """Evaluations of a lane as rows of the curves: compact, since there may be millions of them."""
     if not any(one.running.any() for one in evaluations):
-=======
-    """Evaluations of a lane as compact rows, since there may be millions."""
-    rows = [
-        (
-            repeat,
-            plan.epochs_after(one.update),
-            one.update,
-            plan.samples_after(one.update) if one.samples is None else one.samples,
-            one.seconds,
-        )
-        for one in evaluations
-        for repeat, running in zip(repeats, one.running, strict=True)
-        if running
-    ]
-    if not rows:
->>>>>>> words-late
         return Curves.empty(names)
     at, place = np.nonzero([one.running for one in evaluations])
     updates = tuple(one.update for one in evaluations)

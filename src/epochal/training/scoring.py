@@ -204,7 +204,6 @@ def evaluated_as(
     return scaling.restore(values) if scaling is not None and metric.in_target_units else values
 
 
-<<<<<<< HEAD
 def added_by_blocks(
     prepared: Prepared, learned: Fitted, repeat: int
 ) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
@@ -212,10 +211,6 @@ def added_by_blocks(
 
     With it come the forecasts (windows, steps) of windows of a series, in the target's units; none of others.
     """
-=======
-def added_by_blocks(prepared: Prepared, learned: Fitted, repeat: int) -> dict[str, NDArray[np.float64]]:
-    """The influence of each block of validation samples on the metrics of an evaluation, by column."""
->>>>>>> words-late
     part = prepared.part(repeat, "validation")
     outputs, losses = _outputs(prepared, learned, part)
     scores, targets = np.asarray(outputs, np.float64), part.targets

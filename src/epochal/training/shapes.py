@@ -39,16 +39,11 @@ def traced(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
     return tried(what, lambda: jax.eval_shape(function, *arguments))
 
 
-<<<<<<< HEAD
 def check_fit(prepared: Prepared, like: Prepared | None = None) -> None:
     """Model, loss and optimizer must work on abstract samples of the task, before anything runs.
 
     With functions that worked for `like`, only the outputs for this batch size are looked at.
     """
-=======
-def check_fit(prepared: Prepared) -> None:
-    """Check model, loss and optimizer on abstract samples of the task."""
->>>>>>> words-late
     spec, dataset, task = prepared.spec, prepared.dataset, prepared.task
     size = prepared.plan.batch_sizes[0]
     scaling = prepared.scalings[0]
