@@ -62,7 +62,7 @@ def beats_chance(case: Case) -> Chance | None:
     )
     if curve is None or (level is None and extra is None):
         return None
-    held = carried(np.stack([smoothed(row) for row in curve]))[0]
+    continued = carried(np.stack([smoothed(row) for row in curve]))[0]
     rows = [r for r in range(len(curve)) if np.isfinite(curve[r]).any()]
     if level is not None:
         level = -level if case.flipped else level
@@ -71,7 +71,9 @@ def beats_chance(case: Case) -> Chance | None:
         return None
     chosen = []
     for r in rows:  # a repeat is judged where the others are best, independent of its own scatter
-        others = mean_over_repeats(np.delete(held, r, axis=0) if len(rows) >= FEWEST_REPEATS else held)
+        others = mean_over_repeats(
+            np.delete(continued, r, axis=0) if len(rows) >= FEWEST_REPEATS else continued
+        )
         usable = np.isfinite(others) & np.isfinite(curve[r])
         chosen.append(int(np.argmin(np.where(usable, others, np.inf))))
     better, figures = _by_metric(case, extra, rows, chosen)
@@ -80,13 +82,13 @@ def beats_chance(case: Case) -> Chance | None:
         return Chance(True, figures, how) if better else None
     if not case.known_likelihood and len(rows) < FEWEST_REPEATS and not better:
         return None
-    return _by_loss(case, curve, held, rows, level[rows], held[rows, chosen], better, figures)
+    return _by_loss(case, curve, continued, rows, level[rows], continued[rows, chosen], better, figures)
 
 
 def _by_loss(
     case: Case,
     curve: Floats,
-    held: Floats,
+    continued: Floats,
     rows: list[int],
     level: Floats,
     values: Floats,
@@ -101,8 +103,8 @@ def _by_loss(
     needed: int | None = None
     if len(rows) >= FEWEST_REPEATS:
         low = case.lower_bound(gain, 0.95)
-        asked = math.log((looked_at if case.shared else 2) / ALPHA)
-        by_samples = size > 0 and nats > asked
+        required = math.log((looked_at if case.shared else 2) / ALPHA)
+        by_samples = size > 0 and nats > required
         # Samples that all repeats share may favor all of them alike: then both tests must agree.
         better = (low > 0 and (by_samples or not case.known_likelihood)) if case.shared else (
             low > 0 or by_samples
@@ -110,7 +112,7 @@ def _by_loss(
         likely = case.lower_bound(gain, PROBABLE) > 0
         most = -case.lower_bound(-gain)
         if case.shared and case.known_likelihood:
-            most = max(most, size + case.rise_of(asked, max(reached, 1e-12)))
+            most = max(most, size + case.rise_of(required, max(reached, 1e-12)))
         needed = repeats_needed(gain, case.overlap) if likely and not case.shared else None
         figures = {"gain_at_least": plain(low)} | figures
         how = (
@@ -118,12 +120,12 @@ def _by_loss(
             f"ratio on the validation samples"
         )
     else:
-        asked = math.log(looked_at / ALPHA)
-        lowest = int(np.nanargmin(mean_over_repeats(held[rows])))
+        required = math.log(looked_at / ALPHA)
+        lowest = int(np.nanargmin(mean_over_repeats(continued[rows])))
         bound = noise_bound(mean_over_repeats(curve[rows]), lowest)
-        better = nats > asked and size > bound
+        better = nats > required and size > bound
         likely = nats > math.log(4) and size > bound / 2
-        most = max(size, 0.0) + max(bound, case.rise_of(asked, max(reached, 1e-12)))
+        most = max(size, 0.0) + max(bound, case.rise_of(required, max(reached, 1e-12)))
         figures = {"scatter_bound": plain(bound)} | figures
         how = f"a likelihood ratio on {case.samples:,} validation samples and the scatter of the curve"
     figures = {
@@ -131,7 +133,7 @@ def _by_loss(
         "gain_over_baseline": plain(size),
         "gain_at_most": plain(most),
         "log_likelihood_ratio": plain(nats),
-        "log_likelihood_ratio_needed": plain(asked),
+        "log_likelihood_ratio_needed": plain(required),
     } | figures
     if case.interval is not None:
         better = better or case.interval[1] < level.mean()
