@@ -120,7 +120,8 @@ def risen(case: Case) -> Difference:
         grown.append(math.log(end / low) if ratios and min(low, end) > 0 else end - low)
         if case.training is not None:
             after = tail(case.training[r], last, case.window)
-            falls.append(float(smoothed(case.training[r])[at]) - after)
+            # A running loss begins after epoch 0.
+            falls.append(float(smoothed(case.training[r])[max(at, 1)]) - after)
     rise, fall, growth = np.array(ends) - np.array(lows), np.array(falls), np.array(grown)
     sign = -1.0 if case.flipped else 1.0
     size, drop = float(rise.mean()), float(fall.mean()) if fall.size else math.nan
