@@ -21,7 +21,7 @@ from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
-from epochal.common.faces import in_python
+from epochal.common.faces import spoken
 from epochal.common.printable import one_line
 
 __all__ = [
@@ -42,11 +42,11 @@ class _OneSentence(Exception):
 
     @property
     def sentence(self) -> str:
-        """What it says on the command line, with flags; `str` names the arguments of Python."""
+        """What it says, with options as code between backticks; `str` is as the face in use says it."""
         return str(self.args[0]) if self.args else ""
 
     def __str__(self) -> str:
-        return in_python(self.sentence)
+        return spoken(self.sentence)
 
     def _render_traceback_(self) -> list[str]:
         return [f"{type(self).__name__}: {self}"]
@@ -59,12 +59,10 @@ class Refusal(_OneSentence, ValueError):
     Traceback (most recent call last):
     epochal.errors.Refusal: epochs must be at least 1; got 0.
 
-    It is written for the command line, and speaks of arguments in Python.
+    Options in it are code between backticks, which the command line says as flags.
 
-    >>> found = Refusal("row 3 has no time; --drop when leaves the column out.")
-    >>> print(found, found.sentence, sep="\n")
+    >>> print(Refusal('row 3 has no time; `drop=["when"]` leaves the column out.'))
     row 3 has no time; drop=["when"] leaves the column out.
-    row 3 has no time; --drop when leaves the column out.
 
     What a sentence cites from a file can't break it: it is one line, without control characters.
 

@@ -323,8 +323,8 @@ class _Race:
         if seconds > LONG:
             raise Refusal(
                 f"the comparison would take about {said_time(seconds)} ({trainings:,} trainings, "
-                f"{updates:,} updates, {said_time(seconds / updates)} each on average); give --yes (yes=True "
-                "in Python) to start it, or fewer batch sizes, epochs or repeats."
+                f"{updates:,} updates, {said_time(seconds / updates)} each on average); give "
+                "`yes=True` to start it, or fewer batch sizes, epochs or repeats."
             )
 
     def tune(self) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from epochal.common.faces import option
 from epochal.data.dataset import Dataset
 from epochal.data.files.read import existing, read_table
 from epochal.data.files.reading import AS_FOUND
@@ -39,11 +40,11 @@ def grouped(dataset: Dataset, table: Any = None, groups: Any = None) -> Dataset:
     if table is None:
         return replace(with_groups(dataset, groups, "told by groups"), recipe=None)
     if groups is not None or dataset.groups is not None:
-        raise Refusal("groups_table tells the groups; leave groups and groups_from out.")
+        raise Refusal("`groups_table` tells the groups; leave `groups` and `groups_from` out.")
     if not dataset.names:
         raise Refusal(
-            "groups_table is for samples with names, the images of a folder; name a column with groups "
-            "(--groups), or give an array."
+            "`groups_table` is for samples with names, the images of a folder; name a column with "
+            "`groups=COLUMN`, or give an array."
         )
     recipe, where = dataset.recipe, absolute(table)
     if recipe is not None:
@@ -195,6 +196,6 @@ def subjects_note(names: Sequence[str]) -> tuple[str, ...]:
     pattern = f"/({numbers})/" if inside[0][len(first)] == "/" else f"^({numbers})"
     return (
         f"file names look as if {len(subjects):,} subjects had several samples each ({first}, …), which "
-        f"{SCATTERED}, so that figures are too good: --groups-from '{pattern}' keeps "
-        "each on one.",
+        f"{SCATTERED}, so that figures are too good: {option('groups_from', pattern)} "
+        "keeps each on one.",
     )

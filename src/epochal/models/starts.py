@@ -20,6 +20,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.common.faces import option
 from epochal.errors import Refusal
 from epochal.models.frozen import matching, names_of
 from epochal.models.keras_file import Stored, opened_keras
@@ -178,7 +179,7 @@ def _taken(initial: Initial, said: str, stored: dict[str, Stored], shapes: Varia
     pairs = {name: name for name in needed if name in stored} if by_name else _by_shape(needed, stored, said)
     for name, shape in needed.items():
         layer = name.rpartition("/")[0] or name
-        remedy = f'Draw it anew with --fresh "{layer}" (Initial(path, fresh=("{layer}",)))'
+        remedy = f"Draw it anew with {option('fresh', [layer], of='ep.Initial')}"
         if name not in pairs:
             there = ", ".join(list(stored)[:8]) + (", …" if len(stored) > 8 else "")
             raise Refusal(f"{said} must have {name} {shape}; it has {there}. {remedy}, or rename it.")

@@ -17,10 +17,9 @@ __all__ = ["order_for", "stacked"]
 _LACKING = {
     "classes": "classes, and this is a {kind} task: use shuffle, or blocks or groups",
     "lengths": "texts, whose padding it saves: use shuffle",
-    "weights": "sample weights: name their column with sample_weight (--sample-weight COLUMN), or give "
+    "weights": "sample weights: name their column with `sample_weight=COLUMN`, or give "
     "data=(inputs, targets, weights)",
-    "groups": "groups of samples: name their column with groups (--groups COLUMN), or give "
-    "order=Groups(values)",
+    "groups": "groups of samples: name their column with `groups=COLUMN`, or give order=Groups(values)",
 }
 
 

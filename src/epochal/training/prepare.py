@@ -277,9 +277,9 @@ def _stateful(settings: Settings, samples: Gathered) -> Settings:
     if line is None or len(line.names) > 1 or max(pieces) > 1:
         gaps = line is not None and line.step is not None and bool(line.step.gaps(line.times[0]).any())
         raise Refusal(
-            "stateful needs windows of one series that follow one another, split in the order of time: cut "
-            "them with stride = lags (--stride as --window)"
-            + (", and let windows cross the gaps in time (--across-gaps)." if gaps else ".")
+            "`stateful` needs windows of one series that follow one another, split in the order of time: cut "
+            "them with a `stride` as long as the window (`lags`)"
+            + (", and let windows cross the gaps in time (`across_gaps=True`)." if gaps else ".")
         )
     return replace(settings, order="tracks", remainder="drop")
 

@@ -166,7 +166,7 @@ def _read_data(
     if given is None and not _there(recipe.source):
         raise Refusal(
             f'the data of the run must be where they were, "{shown(recipe.source)}"; nothing is there. Say '
-            "where they are now: --data PATH, or epochal.resume(folder, data=path)."
+            "where they are now: `ep.resume(..., data=PATH)`."
         )
     return read_again(recipe, given, progress)
 

@@ -352,11 +352,11 @@ def settled_split(settings: Settings, dataset: Dataset) -> Settings:
     kind = settings.split or (usual if dataset.timeline is None else "chronological")
     if kind == "groups" and dataset.groups is None:
         raise Refusal(
-            'split="groups" needs groups, and here are none: name their column with groups (--groups), find '
-            "them in file names with groups_from (--groups-from), or give order=Groups(values)."
+            '`split="groups"` needs groups, and here are none: name their column with `groups=...`, find '
+            "them in file names with `groups_from=...`, or give order=Groups(values)."
         )
     if kind != "chronological" and settings.gap:
-        raise Refusal('gap belongs to a split in the order of time: use split="chronological".')
+        raise Refusal('`gap` belongs to a split in the order of time: use `split="chronological"`.')
     if kind == "random":
         return replace(settings, split=kind)
     vary = tuple(part for part in settings.vary if part != "split")

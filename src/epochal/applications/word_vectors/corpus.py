@@ -133,12 +133,12 @@ def _kept(
     ]
     if lowered:
         notes.append(
-            f"words are kept however rare they are: fewer than 2 occur {MIN_COUNT} times (--min-count)."
+            f"words are kept however rare they are: fewer than 2 occur {MIN_COUNT} times (`min_count`)."
         )
     if len(order) < len(words):
         notes.append(
             f"{len(words) - len(order):,} words that occur fewer than {min_count:,} times are left out "
-            f"({int((~there).sum()):,} of the running text; --min-count)."
+            f"({int((~there).sum()):,} of the running text; `min_count`)."
         )
     return Corpus(
         words=tuple(words[at] for at in order),

@@ -154,18 +154,18 @@ class Learning:
         classes = ("context", *(f"noise {number + 1}" for number in range(negatives)))
         notes = [*text.notes, f"{len(pairs):,} pairs (word, context) within {window} words: the samples."]
         if kept:
-            notes.insert(-1, "no word is thinned out, which would leave fewer than 2 pairs (--subsample).")
+            notes.insert(-1, "no word is thinned out, which would leave fewer than 2 pairs (`subsample`).")
         if share and (shares := text.counts / text.counts.sum()).max() > share:
             notes.insert(
                 -1,
                 f"{int((shares > share).sum()):,} frequent words are thinned out "
-                f"(shares above {share:g}; --subsample).",
+                f"(shares above {share:g}; `subsample`).",
             )
         if batch_size is None:
             batch_size = _usual_batch(len(pairs))
             if batch_size < BATCH_SIZE:
                 notes.append(
-                    f"batch size {batch_size:,}, so that an epoch has several updates (--batch-size)."
+                    f"batch size {batch_size:,}, so that an epoch has several updates (`batch_size`)."
                 )
         dataset = Dataset(
             inputs=pairs,

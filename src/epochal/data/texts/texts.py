@@ -169,7 +169,7 @@ def text(
     if by in (at, goal, weight) and by is not None:
         raise Refusal(f"groups must be a column of its own; got {called(names, by)}.")
     if groups_from is not None and by is None:
-        raise Refusal("groups_from finds groups in a column; name it: groups (--groups COLUMN).")
+        raise Refusal("`groups_from` finds groups in a column; name it: `groups=COLUMN`.")
     table, rows, left = with_targets(table, goal, called(names, goal), named=target is not None)
     left = [*read, *left]
     found, note = recognize_task(table.column(goal), called(names, goal), task)
@@ -183,7 +183,8 @@ def text(
     texts = _texts_of(table.column(at), called(names, at))
     if not any(map(str.strip, texts)):
         raise Refusal(
-            f"{called(names, at)} must hold texts; all {len(texts):,} are empty. Name another with --text."
+            f"{called(names, at)} must hold texts; all {len(texts):,} are empty. "
+            "Name another with `text=...`."
         )
     writing = writing_of(texts)
     tokenizer = writing.tokenizer if tokenizer is None else tokenizer
@@ -224,7 +225,7 @@ def text(
         *_length_notes(lengths, longest),
     ]
     if others:
-        said.append(f"{len(others):,} other column{'s are' if len(others) > 1 else ' is'} no input (--text).")
+        said.append(f"{len(others):,} other column{'s are' if len(others) > 1 else ' is'} no input (`text`).")
     dataset = Dataset(
         inputs=inputs,
         targets=targets,
@@ -273,7 +274,7 @@ def _length_notes(lengths: NDArray[np.int64], length: int) -> list[str]:
     cut, empty = int((lengths > length).sum()), int((lengths == 0).sum())
     least, most = int(lengths.min()), int(lengths.max())
     notes = [f"all have {most:,} tokens" if least == most else f"texts have {least:,} to {most:,} tokens"]
-    notes[0] += f"; {cut:,} are cut to {length:,} (--max-length)." if cut else "."
+    notes[0] += f"; {cut:,} are cut to {length:,} (`max_length`)." if cut else "."
     if empty:
         notes.append(f"{empty:,} texts are empty: the network sees nothing of them.")
     return notes
@@ -335,11 +336,13 @@ def _texts_of(column: pa.ChunkedArray, said: str) -> list[str]:
             if pa.types.is_boolean(kind)
             else "numbers"
         )
-        raise Refusal(f"{said} must hold texts; got {got}. Name another with --text.")
+        raise Refusal(f"{said} must hold texts; got {got}. Name another with `text=...`.")
     try:
         if column.null_count < len(column):
             pc.cast(column, pa.float64(), safe=False)
-            raise Refusal(f"{said} must hold texts; all its values are numbers. Name another with --text.")
+            raise Refusal(
+                f"{said} must hold texts; all its values are numbers. Name another with `text=...`."
+            )
     except pa.ArrowInvalid:
         pass
     texts: list[str] = pc.fill_null(column, "").to_pylist()

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from epochal.common.faces import option
 from epochal.data.values.date_words import ZONE, is_afternoon, is_weekday, month_number, seconds_ahead
 from epochal.data.values.odd_cells import Odd, are_marks, odd_cells
 from epochal.errors import Refusal
@@ -101,7 +102,7 @@ class WrittenDates:
         """What a form leaves to be said, starting with a comma; empty where there is nothing."""
         said = ""
         if self.doubt:
-            said += f", though {self.doubt} fits as well (--date-format '{self.doubt}')"
+            said += f", though {self.doubt} fits as well ({option('date_format', self.doubt)})"
         if "%y" in self.form:
             said += ", years 69 to 99 being 1969 to 1999, and 00 to 68 2000 to 2068"
         if "%z" in self.form:

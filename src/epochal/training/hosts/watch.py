@@ -125,7 +125,7 @@ class Watch:
         if self.lost or self._closed:
             return
         with self._news:
-            self.lost = sentence if "epochal resume" in sentence else f"{sentence} {self.remedy}".strip()
+            self.lost = sentence if "resume" in sentence else f"{sentence} {self.remedy}".strip()
             self._news.notify_all()
         threading.Thread(target=self._end, name="epochal-leave", daemon=True).start()
 

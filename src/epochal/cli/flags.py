@@ -1,0 +1,108 @@
+"""Options that sentences name as Python code, said as flags."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+
+__all__ = ["flags"]
+
+_NAMES = {"lags": "window", "by": "series", "id_columns": "id"}
+"""Arguments whose flag has another name."""
+
+_OF_RANKS = {"by": "rank-by", "best": "rank-best", "most": "most-pairs"}
+"""Arguments of `rank_pairs` whose flag has another name."""
+
+_CALLS = {"MLP": "hidden", "Patience": "patience", "Blocks": "block-length"}
+"""Objects that a flag makes from its value."""
+
+_WHOLE = {"TextClassifier": "--network text", "to_dict": "--json"}
+"""Calls that are a flag, whatever they take."""
+
+_VALUES = {"model": "MODULE:FUNCTION"}
+"""What stands for a value where none is known, and the flag alone would not say enough."""
+
+
+def flags(code: str) -> str:
+    """An option or a call, as the command line has it.
+
+    >>> print(flags('keep=["blood type"]'), flags('drop=["a, b", 3]'))
+    --keep "blood type" --drop '"a, b",3'
+    >>> print(flags("header=False"), flags("color=False"), flags("skip_bad=True"))
+    --no-header --gray --skip-bad
+    >>> print(flags("epochs"), flags("epochs=20"), flags("out=..."), flags("resize=(28, 32)"))
+    --epochs --epochs 20 --out --resize 28x32
+    >>> print(flags("ep.MLP(128, 64)"), flags("stop=ep.Patience(20)"))
+    --hidden 128,64 --patience 20
+    >>> print(flags('ep.windows(..., lags=9, by="shop")'))
+    --window 9 --series shop
+    >>> print(flags('ep.resume("a b", epochs=9)'))
+    `epochal resume 'a b' --epochs 9`
+    """
+    source = f"_({code})"
+    try:
+        whole = ast.parse(source, mode="eval").body
+    except SyntaxError:
+        return code
+    assert isinstance(whole, ast.Call)
+    first = whole.args[0] if whole.args else None
+    if isinstance(first, ast.Name):
+        return f"--{_NAMES.get(first.id, first.id).replace('_', '-')}"
+    return _of_call(first if isinstance(first, ast.Call) else whole, source)
+
+
+def _of_call(call: ast.Call, source: str) -> str:
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    if name in _WHOLE:
+        return _WHOLE[name]
+    if name in _CALLS:
+        values = "" if _open(call.args[0]) else ",".join(_text(one, source) for one in call.args)
+        return f"--{_CALLS[name]} {values}".rstrip()
+    names = _NAMES | (_OF_RANKS if name == "rank_pairs" else {})
+    said = [_option(one, names, source) for one in call.keywords]
+    if name == "resume" and not _open(call.args[0]):
+        return f"`epochal resume {' '.join([shlex.quote(_text(call.args[0], source)), *said])}`"
+    return " ".join(said)
+
+
+def _option(given: ast.keyword, names: dict[str, str], source: str) -> str:
+    name, value = given.arg or "", given.value
+    flag = names.get(name, name).replace("_", "-")
+    if isinstance(value, ast.Call):
+        return _of_call(value, source)
+    if isinstance(value, ast.Constant) and isinstance(value.value, bool):
+        return (
+            "--gray" if (name, value.value) == ("color", False) else f"--{'' if value.value else 'no-'}{flag}"
+        )
+    if _open(value):
+        return " ".join(filter(None, (f"--{flag}", _VALUES.get(name, ""))))
+    if name == "resize" and isinstance(value, ast.Tuple):
+        return f"--{flag} {'x'.join(_text(one, source) for one in value.elts)}"
+    return f"--{flag} {_value(value, source)}"
+
+
+def _value(value: ast.expr, source: str) -> str:
+    """A value as one word of a shell; parts of a list that have commas stand in quotes, as in CSV."""
+    if isinstance(value, ast.List | ast.Tuple):
+        words = [_text(one, source) for one in value.elts]
+        quotes = isinstance(value, ast.List)
+        text = ",".join(
+            '"' + one.replace('"', '""') + '"' if quotes and set(one) & set(',"') else one for one in words
+        )
+    else:
+        text = _text(value, source)
+    if re.fullmatch(r"[\w./+,:%…-]+", text):
+        return text
+    return shlex.quote(text) if not text or set(text) & set('$`!\\"') else f'"{text}"'
+
+
+def _text(value: ast.expr, source: str) -> str:
+    """Text and numbers as they are written; a placeholder is its name."""
+    if isinstance(value, ast.Constant) and isinstance(value.value, str):
+        return value.value
+    return ast.get_source_segment(source, value) or ""
+
+
+def _open(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and value.value is ...
