@@ -55,7 +55,7 @@ class _OneSentence(Exception):
 class Refusal(_OneSentence, ValueError):
     r"""What cannot work, refused before training: name, bound, value, remedy in one sentence.
 
-    >>> raise Refusal("epochs must be at least 1; got 0.")
+    >>> raise Refusal("`epochs` must be at least 1; got 0.")
     Traceback (most recent call last):
     epochal.errors.Refusal: epochs must be at least 1; got 0.
 

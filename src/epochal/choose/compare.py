@@ -135,7 +135,7 @@ def compare(
         raise Refusal(f"target must be a finite number; got {target!r}. Leave it out to have one chosen.")
     if margin is not None and not (isinstance(margin, int | float) and math.isfinite(margin) and margin >= 0):
         raise Refusal(
-            f"margin must be a finite number, at least 0; got {margin!r}. Leave it out to have one chosen."
+            f"`margin` must be a finite number, at least 0; got {margin!r}. Leave it out to have one chosen."
         )
     axes, common = axes_of(model, options)
     reading = {name: options[name] for name in ("task", "stream", "workers") if name in options}
@@ -181,7 +181,7 @@ def _settle(
     )
     if isinstance(base.validation, int | float) and base.validation == 0:
         raise Refusal(
-            "validation must be greater than 0 to compare settings; got 0, and the training loss says "
+            "`validation` must be greater than 0 to compare settings; got 0, and the training loss says "
             "nothing about new samples. Give a share such as 0.2, or data of its own."
         )
     if base.stop is not None and budgets(base.stop):
@@ -200,7 +200,7 @@ def _epochs(axis: Axis, at: At) -> Axis:
     """The epochs, which `at` may give as well."""
     if at.unit != "epochs" and axis.varies:
         raise Refusal(
-            f"epochs must be one number where settings are equal in {at.unit}; "
+            f"`epochs` must be one number where settings are equal in {at.unit}; "
             f'got {len(axis.values)} values. Use at="epochs".'
         )
     if at.unit == "epochs" and at.amount is not None:

@@ -19,7 +19,7 @@ from typing import Any
 import click
 
 from epochal.cli.command import of_other_commands, sentence
-from epochal.cli.flags import flags
+from epochal.cli.face import in_flags
 from epochal.cli.interrupts import NOTHING_KEPT, leave, leaving, status, told
 from epochal.cli.others import ended_together, tell_others
 from epochal.cli.say import say
@@ -123,7 +123,7 @@ def _of_this_command(refusal: Refusal, command: click.Command | None) -> Refusal
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command line and return its exit status; what cannot work is one sentence on standard error."""
-    with speaking(flags):
+    with speaking(in_flags):
         return _main(arguments)
 
 
@@ -161,7 +161,7 @@ def _main(arguments: list[str] | None) -> int:
 
 def run() -> None:
     """Run the command line and exit."""
-    speaking(flags).__enter__()  # what is said while the process ends is said in flags, too
+    speaking(in_flags).__enter__()  # what is said while the process ends is said in flags, too
     with leaving():
         found = main()
         try:

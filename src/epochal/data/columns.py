@@ -92,7 +92,7 @@ def resolve(reference: ColumnReference, names: Sequence[str], role: str) -> int:
         text = " ".join(text.split())
     if text in names:
         return list(names).index(text)
-    bound = f"{role} must name one of the {len(names):,} columns"
+    bound = f"`{role}` must name one of the {len(names):,} columns"
     try:
         number = int(text)
     except ValueError:
@@ -103,7 +103,7 @@ def resolve(reference: ColumnReference, names: Sequence[str], role: str) -> int:
         hint = f'Did you mean "{near[0]}"?' if near else f"They are: {_listed(names)}."
         raise Refusal(f'{bound}; got "{text}". {hint}') from None
     if not 1 <= number <= len(names):
-        raise Refusal(f"{role} must be a column's name or its number from 1 to {len(names):,}; got {text}.")
+        raise Refusal(f"`{role}` must be a column's name or its number from 1 to {len(names):,}; got {text}.")
     return number - 1
 
 

@@ -64,11 +64,13 @@ def with_groups(dataset: Dataset, values: Sequence[Any] | NDArray[Any], said: st
         Refusal: not one for each sample, a missing one, or one group.
     """
     if len(values) != dataset.samples:
-        raise Refusal(f"groups must be one for each of the {dataset.samples:,} samples; got {len(values):,}.")
+        raise Refusal(
+            f"`groups` must be one for each of the {dataset.samples:,} samples; got {len(values):,}."
+        )
     ids = numbered(values)
     count = int(ids.max()) + 1
     if count < 2:
-        raise Refusal(f"groups must be at least 2; got 1 ({said}).")
+        raise Refusal(f"`groups` must be at least 2; got 1 ({said}).")
     largest = int(np.bincount(ids).max())
     note = f"{count:,} groups, {said}, the largest of {largest:,} samples: a split keeps each whole."
     return replace(dataset, groups=ids, noticed=(*dataset.noticed, note))
@@ -87,12 +89,12 @@ def numbered(values: Sequence[Any] | NDArray[Any]) -> NDArray[np.int64]:
     found: dict[Any, int] = {}
     for place, value in enumerate(listed):
         if is_missing(value):
-            raise Refusal(f"groups may miss no value; got none for sample {place + 1:,}.")
+            raise Refusal(f"`groups` may miss no value; got none for sample {place + 1:,}.")
         try:
             found.setdefault(value, len(found))
         except TypeError:
             raise Refusal(
-                f"groups must be a name or a number for each sample; got {type(value).__name__}."
+                f"`groups` must be a name or a number for each sample; got {type(value).__name__}."
             ) from None
     return np.array([found[value] for value in listed], np.int64)
 
@@ -112,7 +114,7 @@ def by_pattern(names: Sequence[str], pattern: str) -> list[str]:
         expression = re.compile(pattern)
     except re.error as error:
         raise Refusal(
-            f'groups_from must be a regular expression, such as "s(\\d+)_"; got "{pattern}": {error}.'
+            f'`groups_from` must be a regular expression, such as "s(\\d+)_"; got "{pattern}": {error}.'
         ) from error
     found = [expression.search(name.rpartition("/")[2]) for name in names]
     if None in found:
@@ -121,7 +123,7 @@ def by_pattern(names: Sequence[str], pattern: str) -> list[str]:
     if lost:
         shown = ", ".join(lost[:_SHOWN]) + (", …" if len(lost) > _SHOWN else "")
         raise Refusal(
-            f'groups_from must match every name; "{pattern}" matches {len(names) - len(lost):,} of '
+            f'`groups_from` must match every name; "{pattern}" matches {len(names) - len(lost):,} of '
             f"{len(names):,}, and not {shown}."
         )
     return [str(match[1 if expression.groups else 0]) for match in found if match is not None]
@@ -163,7 +165,9 @@ def _pairs(source: Any) -> tuple[dict[str, Any], str]:
         path = existing(source)
         table, said = read_table(path, AS_FOUND)[0], path.name
     else:
-        raise Refusal(f"groups_table must be a path, a data frame or a mapping; got {type(source).__name__}.")
+        raise Refusal(
+            f"`groups_table` must be a path, a data frame or a mapping; got {type(source).__name__}."
+        )
     if table.num_columns < 2:
         raise Refusal(f"{said} must have 2 columns, names and groups; got {table.num_columns}.")
     name, group = (

@@ -50,7 +50,7 @@ class Initial:
         fresh = (self.fresh,) if isinstance(self.fresh, str) else tuple(self.fresh)
         object.__setattr__(self, "fresh", fresh)
         if isinstance(self.repeat, bool) or not isinstance(self.repeat, int) or self.repeat < 0:
-            raise Refusal(f"repeat must be a whole number, at least 0; got {self.repeat!r}.")
+            raise Refusal(f"`repeat` must be a whole number, at least 0; got {self.repeat!r}.")
 
 
 class Start(NamedTuple):
@@ -75,7 +75,7 @@ def start_of(initial: Any, shapes: Variables) -> Start:
         initial = Initial(initial)
     if not isinstance(initial, Initial):
         raise Refusal(
-            "initial must be Variables(params, state), a path or Initial(path, ...); "
+            "`initial` must be Variables(params, state), a path or Initial(path, ...); "
             f"got {type(initial).__name__}."
         )
     with _opened(initial) as (said, stored):
@@ -86,16 +86,16 @@ def _check(initial: Variables, wanted: Variables) -> None:
     """Variables to start from must be those of the model."""
     found, shapes = str(jax.tree.structure(initial)), str(jax.tree.structure(wanted))
     if found != shapes:
-        raise Refusal(f"initial must be built as the variables of the model are, {shapes}; got {found}.")
+        raise Refusal(f"`initial` must be built as the variables of the model are, {shapes}; got {found}.")
     for (path, leaf), shape in zip(
         jax.tree_util.tree_leaves_with_path(initial), jax.tree.leaves(wanted), strict=True
     ):
         name = jax.tree_util.keystr(path, simple=True, separator="/")
         if np.shape(leaf) != shape.shape:
-            raise Refusal(f"initial must have {name} of shape {shape.shape}; got {np.shape(leaf)}.")
+            raise Refusal(f"`initial` must have {name} of shape {shape.shape}; got {np.shape(leaf)}.")
         if jax.eval_shape(jax.numpy.asarray, leaf).dtype != shape.dtype:
             got = getattr(leaf, "dtype", type(leaf).__name__)
-            raise Refusal(f"initial must have {name} of type {shape.dtype}; got {got}.")
+            raise Refusal(f"`initial` must have {name} of type {shape.dtype}; got {got}.")
 
 
 @contextmanager
@@ -106,14 +106,14 @@ def _opened(initial: Initial) -> Iterator[tuple[str, dict[str, Stored]]]:
         path = path / "best.safetensors"
     if not path.is_file():
         raise Refusal(
-            f'initial must be a run folder, a .safetensors or a Keras file; there is no file "{path}".'
+            f'`initial` must be a run folder, a .safetensors or a Keras file; there is no file "{path}".'
         )
     if _of_keras(path):
         with opened_keras(path) as stored:
             yield path.name, stored
         return
     if path.suffix.lower() != ".safetensors":
-        raise Refusal(f'initial must be a run folder, a .safetensors or a Keras file; got "{path}".')
+        raise Refusal(f'`initial` must be a run folder, a .safetensors or a Keras file; got "{path}".')
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -124,7 +124,8 @@ def _opened(initial: Initial) -> Iterator[tuple[str, dict[str, Stored]]]:
             if repeats:
                 if str(initial.repeat) not in repeats:
                     raise Refusal(
-                        f'repeat must be between 0 and {len(repeats) - 1} for "{path}"; got {initial.repeat}.'
+                        f'`repeat` must be between 0 and {len(repeats) - 1} for "{path}"; '
+                        f"got {initial.repeat}."
                     )
                 before = f"{initial.repeat}/"
                 said = f"{path.parent.name or path.parent} (repeat {initial.repeat + 1})"
@@ -172,7 +173,7 @@ def _taken(initial: Initial, said: str, stored: dict[str, Stored], shapes: Varia
     fresh = matching(initial.fresh, list(wanted), "fresh")
     needed = {name: shape for name, shape in wanted.items() if name not in fresh}
     if not needed:
-        raise Refusal(f"fresh must leave parameters that are taken from {said}; it names all of them.")
+        raise Refusal(f"`fresh` must leave parameters that are taken from {said}; it names all of them.")
     found = [name in stored for name in needed]
     # A Keras file calls layers "dense" or "conv2d" where nobody named them: some equal names say nothing.
     by_name = all(found) if _of_keras(Path(initial.path)) else any(found)
@@ -224,7 +225,7 @@ def _by_shape(needed: Mapping[str, tuple[int, ...]], stored: dict[str, Stored], 
         together = len({re.sub(r"\d+$", "", layer.way) for layer in layers}) == 1
         if others and (len(others) != len(layers) or not together):
             raise Refusal(
-                f"initial must be of one meaning; {', '.join(layer.way for layer in layers)} could each be "
+                f"`initial` must be of one meaning; {', '.join(layer.way for layer in layers)} could each be "
                 f"any of {', '.join(layer.way for layer in others)} in {said}, with the same shapes. Say "
                 "which with Initial(path, rename={...})."
             )

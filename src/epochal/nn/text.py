@@ -117,7 +117,7 @@ class TextClassifier(Network):
         if len(shape) != 1:
             raise Refusal(f"a TextClassifier needs samples of shape (length,), token ids; got {shape}.")
         if self.vocabulary is None:
-            raise Refusal("vocabulary must be given where it can't be counted; got None.")
+            raise Refusal("`vocabulary` must be given where it can't be counted; got None.")
         return self.vocabulary
 
     @property

@@ -127,7 +127,7 @@ class Buckets(Order):
     def check_batches(self, batch_size: int, remainder: str) -> None:
         """See `Order`."""
         if remainder not in ("keep", "drop"):
-            raise Refusal(f'remainder must be keep or drop with order "buckets"; got "{remainder}".')
+            raise Refusal(f'`remainder` must be keep or drop with order "buckets"; got "{remainder}".')
 
     def within(self, segments: Segments) -> Buckets:
         """See `Order`."""

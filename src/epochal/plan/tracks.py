@@ -50,7 +50,7 @@ class Tracks(Order):
         """See `Order`."""
         if remainder == "carry":
             raise Refusal(
-                'remainder must be keep, drop or spread with order "tracks", whose batches are filled from '
+                '`remainder` must be keep, drop or spread with order "tracks", whose batches are filled from '
                 'one epoch; got "carry".'
             )
 

@@ -31,8 +31,8 @@ def order_for(given: Any, dataset: Dataset, class_weight: Any) -> Order:
     order = given if isinstance(given, Order) else order_named(str(given))
     if order.needs == "weights" and class_weight is not None:
         raise Refusal(
-            f'class_weight must be left out with order "{order.name}", which draws samples by their weights '
-            "and does not weigh their losses; multiply the sample weights by those of the classes."
+            f'`class_weight` must be left out with order "{order.name}", which draws samples by their '
+            "weights and does not weigh their losses; multiply the sample weights by those of the classes."
         )
     if order.needs == "weights" and order.values is not None and dataset.sample_weight is not None:
         raise Refusal(

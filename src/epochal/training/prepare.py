@@ -109,7 +109,7 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     metrics = _own_metrics(settings, samples) if settings.metrics is not None else default_metrics(task.kind)
     if settings.label_smoothing and (callable(settings.loss) or task.is_regression):
         what = "a loss of your own" if callable(settings.loss) else f'the loss "{loss_name}"'
-        raise Refusal(f"label_smoothing belongs to log_loss; got {settings.label_smoothing:g} for {what}.")
+        raise Refusal(f"`label_smoothing` belongs to log_loss; got {settings.label_smoothing:g} for {what}.")
     evaluate_train = settings.evaluate_train
     if evaluate_train is None:
         evaluate_train = isinstance(dataset.inputs, np.ndarray) or not has_validation
@@ -121,7 +121,7 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
     monitor = settings.monitor or ("validation.loss" if has_validation else "train.loss")
     if monitor == "train.running_loss":
         raise Refusal(
-            "monitor can't be train.running_loss, whose value is older than the parameters that would "
+            "`monitor` can't be train.running_loss, whose value is older than the parameters that would "
             "be kept "
             "for it; use train.loss, the loss at fixed parameters (evaluate_train=True)."
         )
@@ -266,11 +266,11 @@ def _stateful(settings: Settings, samples: Gathered) -> Settings:
         ("remainder", settings.remainder, "keep", "drop"),
     ):
         if given not in (usual, needed):
-            raise Refusal(f'{name} must be "{needed}" to carry a state; got "{given}". Leave it out.')
+            raise Refusal(f'`{name}` must be "{needed}" to carry a state; got "{given}". Leave it out.')
     if settings.micro_batch is not None:
-        raise Refusal("micro_batch would cut the batch whose state is carried; leave it out, or stateful.")
+        raise Refusal("`micro_batch` would cut the batch whose state is carried; leave it out, or stateful.")
     if isinstance(settings.batch_size, Mapping | BatchSchedule):
-        raise Refusal("batch_size must stay the same where a state is carried from batch to batch.")
+        raise Refusal("`batch_size` must stay the same where a state is carried from batch to batch.")
     line = samples.dataset.timeline
     parts = [part for split in samples.splits for part in (split.train, split.validation, split.test)]
     pieces = [] if line is None else [len(line.stretches(part)) for part in parts]
@@ -287,7 +287,7 @@ def _stateful(settings: Settings, samples: Gathered) -> Settings:
 def _check_length(plan: Plan) -> None:
     """What the compiled program counts must fit into 31 bits."""
     if plan.epochs >= 2**31:
-        raise Refusal(f"epochs must be less than 2^31 in a training; got {plan.epochs}.")
+        raise Refusal(f"`epochs` must be less than 2^31 in a training; got {plan.epochs}.")
     if plan.updates_per_epoch is None:
         return
     if plan.updates >= 2**31:
@@ -308,7 +308,7 @@ def _check_threshold(threshold: Any, task: Task, has_validation: bool) -> None:
     if task.kind != "binary":
         several = "labels" if task.is_multilabel else "classes"
         what = "a regression" if task.is_regression else f"{len(task.classes)} {several}"
-        raise Refusal(f"threshold must be left out except for two classes; got {threshold!r} for {what}.")
+        raise Refusal(f"`threshold` must be left out except for two classes; got {threshold!r} for {what}.")
     if isinstance(threshold, str) and not has_validation:
         raise Refusal(
             f'threshold "{threshold}" is chosen on validation samples, and validation=0 leaves none. '
@@ -359,7 +359,7 @@ def _varied(plain: Model, settings: Settings, dataset: Dataset, standardized: bo
         other = "pairs" if isinstance(plain, Pairwise) else windows
         if other or len(dataset.shape) not in (2, 3) or dataset.dtype == np.int32:
             raise Refusal(
-                "augment varies images (height, width) or (height, width, channels); the inputs "
+                "`augment` varies images (height, width) or (height, width, channels); the inputs "
                 f"{f'are {other}' if other else f'have the shape {dataset.shape}'}. Leave it out."
             )
         for transform in settings.augment:
@@ -369,7 +369,7 @@ def _varied(plain: Model, settings: Settings, dataset: Dataset, standardized: bo
         names = names_of(shapes.params)
         frozen = matching(settings.freeze, names, "freeze")
         if len(frozen) == len(names):
-            raise Refusal("freeze must leave parameters to be trained; it names all of them.")
+            raise Refusal("`freeze` must leave parameters to be trained; it names all of them.")
         part = Frozen(model, frozen)
         model, start = (
             part,

@@ -189,7 +189,7 @@ def with_epochs(document: Mapping[str, Any], epochs: int) -> tuple[dict[str, Any
     before = asked.get("epochs", Settings().epochs)
     if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < before:
         raise Refusal(
-            f"epochs must be a whole number, at least {before:,}, what the run was asked for; got "
+            f"`epochs` must be a whole number, at least {before:,}, what the run was asked for; got "
             f"{epochs!r}. A run that goes on can be ended earlier by Ctrl-C: what was learned is then saved."
         )
     settings = {**document["settings"], "epochs": epochs}

@@ -119,7 +119,7 @@ def _kept(
             raise Refusal(f'{name} must have at least 2 different words; got only "{words[0]}".')
         said = "none" if not len(order) else f'only "{words[order[0]]}"'
         raise Refusal(
-            f"min_count must be at most {np.sort(counts)[-2]:,}, so that {name} keeps at least 2 words; "
+            f"`min_count` must be at most {np.sort(counts)[-2]:,}, so that {name} keeps at least 2 words; "
             f"got {min_count:,}, which leaves {said}."
         )
     rank = np.full(len(words), -1, np.int32)

@@ -139,7 +139,7 @@ class Learning:
         _whole("seed", seed, 0, 2**64 - 1)
         share = SUBSAMPLE if subsample is None else subsample
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
-            raise Refusal(f"subsample must be a share between 0 (keep all words) and 1; got {subsample!r}.")
+            raise Refusal(f"`subsample` must be a share between 0 (keep all words) and 1; got {subsample!r}.")
         text = read_corpus(corpus, min_count, lowercase)
         pairs = make_pairs(text, window, share, seed)
         kept = len(pairs) < 2 and subsample is None
@@ -223,4 +223,4 @@ def _whole(name: str, value: Any, least: int, most: int) -> None:
     except TypeError:
         whole = None
     if whole is None or not least <= whole <= most:
-        raise Refusal(f"{name} must be a whole number between {least} and {most:,}; got {value!r}.")
+        raise Refusal(f"`{name}` must be a whole number between {least} and {most:,}; got {value!r}.")

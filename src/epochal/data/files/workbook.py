@@ -62,7 +62,7 @@ def _chosen(sheet: str | int, names: list[str]) -> str:
     except ValueError:
         raise Refusal(did_you_mean("sheet", str(sheet), names)) from None
     if not 1 <= number <= len(names):
-        raise Refusal(f"sheet must be a name or a number from 1 to {len(names):,}; got {number}.")
+        raise Refusal(f"`sheet` must be a name or a number from 1 to {len(names):,}; got {number}.")
     return names[number - 1]
 
 

@@ -58,10 +58,11 @@ class ImageOptions:
             or len(size) != 2
             or not all(isinstance(side, int) and not isinstance(side, bool) and side >= 1 for side in size)
         ):
-            raise Refusal(f"resize must be (height, width) in whole pixels, at least 1 each; got {size!r}.")
+            raise Refusal(f"`resize` must be (height, width) in whole pixels, at least 1 each; got {size!r}.")
         if size[0] * size[1] > _MOST_PIXELS:
             raise Refusal(
-                f"resize must make images of at most {_MOST_PIXELS:,} pixels; got {size[0]:,} × {size[1]:,}."
+                f"`resize` must make images of at most {_MOST_PIXELS:,} pixels; "
+                f"got {size[0]:,} × {size[1]:,}."
             )
 
 

@@ -132,7 +132,7 @@ def rank_pairs(
         return _dataset(None, pairing, items, groups)
     table, name, notes = _table(source, reading)
     names = tuple(table.column_names)
-    at = resolve(by, names, "by")
+    at = resolve(by, names, "ep.rank_pairs(..., by=...)")
     chosen = len(names) - 1 if target is None else resolve(target, names, "target")
     if at == chosen:
         raise Refusal(f"by must be another column than the target; got {called(names, at)} for both.")

@@ -109,7 +109,7 @@ def series_columns(
     """
     names = tuple(table.column_names)
     dropped = resolve_all(drop, names, "drop")
-    series = None if by is None else resolve(by, names, "series")
+    series = None if by is None else resolve(by, names, "by")
     when = None if time is None else resolve(time, names, "time")
     chosen = _target(table, target, {series, when} | dropped)
     for role, index in (("series", series), ("time", when), ("drop", next(iter(dropped & {chosen}), None))):
@@ -334,7 +334,7 @@ def _in_zone(clock: Clock, zone: str, table: pa.Table, when: int | None) -> Cloc
     zone_named(zone)
     if when is None or clock.kind != "date" or not clock.hours:
         raise Refusal(
-            f'time_zone is for a column of dates with hours; got "{zone}" for '
+            f'`time_zone` is for a column of dates with hours; got "{zone}" for '
             f"{'rows without a time' if when is None else called(table.column_names, when)}. Leave it out."
         )
     kind = table.column(when).type

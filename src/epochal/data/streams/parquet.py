@@ -179,7 +179,7 @@ def _convert(
         target = resolve(options.target, names, "target")
     weight = None if options.sample_weight is None else resolve(options.sample_weight, names, "sample_weight")
     if weight == target:
-        raise Refusal(f"sample_weight must be another column than the target; got {called(names, target)}.")
+        raise Refusal(f"`sample_weight` must be another column than the target; got {called(names, target)}.")
     column = whole_column(files, names[target])
     if len(column) < 2:
         raise Refusal(f"{path.name} must have at least 2 rows to train on; got {len(column)}.")

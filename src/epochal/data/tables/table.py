@@ -106,7 +106,7 @@ def dataset_of_table(
         target = resolve(options.target, names, "target")
     weight = None if options.sample_weight is None else resolve(options.sample_weight, names, "sample_weight")
     if weight == target:
-        raise Refusal(f"sample_weight must be another column than the target; got {known_as(target)}.")
+        raise Refusal(f"`sample_weight` must be another column than the target; got {known_as(target)}.")
     text = pa.types.is_string(table.column(target).type)
     table, read, written = with_plain_target(table, target, known_as(target), options.task, options.decimal)
     table, rows, left = with_targets(table, target, known_as(target), named=options.target is not None)
@@ -117,7 +117,7 @@ def dataset_of_table(
     if options.groups is not None:
         at = resolve(options.groups, names, "groups")
         if at in (target, weight):
-            raise Refusal(f"groups must be no column that has another role; got {called(names, at)}.")
+            raise Refusal(f"`groups` must be no column that has another role; got {called(names, at)}.")
         groups = groups_of(table.column(at), called(names, at), options.groups_from)
         options = replace(options, drop=(*options.drop, at + 1))
         said.append(f"{called(names, at)} tells {int(groups.max()) + 1:,} groups apart, and is no input.")

@@ -163,11 +163,11 @@ def text(
         raise Refusal(f"{name} must have at least 2 texts to train on; got {table.num_rows}.")
     weight = None if sample_weight is None else resolve(sample_weight, names, "sample_weight")
     if weight in (at, goal):
-        raise Refusal(f"sample_weight must be a column of its own; got {called(names, weight or 0)}.")
+        raise Refusal(f"`sample_weight` must be a column of its own; got {called(names, weight or 0)}.")
     table, read, written = with_plain_target(table, goal, called(names, goal), task)
     by = resolve(groups, names, "groups") if isinstance(groups, str | int) else None
     if by in (at, goal, weight) and by is not None:
-        raise Refusal(f"groups must be a column of its own; got {called(names, by)}.")
+        raise Refusal(f"`groups` must be a column of its own; got {called(names, by)}.")
     if groups_from is not None and by is None:
         raise Refusal("`groups_from` finds groups in a column; name it: `groups=COLUMN`.")
     table, rows, left = with_targets(table, goal, called(names, goal), named=target is not None)
@@ -305,7 +305,7 @@ def _table_of(
     last = len(names) - 1 - (at == len(names) - 1)
     goal = last if target is None else resolve(target, names, "target")
     if goal == at:
-        raise Refusal(f"target must be another column than the text; got {called(names, at)}.")
+        raise Refusal(f"`target` must be another column than the text; got {called(names, at)}.")
     return table, name, notes, at, goal
 
 
@@ -320,7 +320,7 @@ def _pair(texts: Sequence[str], labels: Any, text: str, target: str) -> pa.Table
 def _text_column(text: ColumnReference | None, names: Sequence[str]) -> int:
     if text is None:
         raise Refusal(
-            f"text must name the column with the texts; got none. Columns: {', '.join(names[:10])}."
+            f"`text` must name the column with the texts; got none. Columns: {', '.join(names[:10])}."
         )
     return resolve(text, names, "text")
 
@@ -362,7 +362,9 @@ def _whole(name: str, value: Any, least: int, most: int) -> int:
     except TypeError:
         number = -1
     if not least <= number <= most:
-        raise Refusal(f"{name} must be a whole number of tokens between {least} and {most:,}; got {value!r}.")
+        raise Refusal(
+            f"`{name}` must be a whole number of tokens between {least} and {most:,}; got {value!r}."
+        )
     return number
 
 

@@ -122,7 +122,7 @@ def check_format(form: str) -> str:
     for one in form.split(OR):
         _pattern(one)
     if not all(re.search("%[YyG]", _expanded(one)) for one in form.split(OR)):
-        raise Refusal(f'date_format must have a year, %Y or %y; got "{form}".')
+        raise Refusal(f'`date_format` must have a year, %Y or %y; got "{form}".')
     return form
 
 
@@ -142,8 +142,8 @@ def _pattern(form: str) -> str:
             part = rest[1]
             if part not in _PARTS or f"(?P<{part}>" in found:
                 raise Refusal(
-                    f"date_format must be made of {', '.join(f'%{one}' for one in _PARTS)}, each once, as in "
-                    f'"%d.%m.%Y"; got "{form}".'
+                    f"`date_format` must be made of {', '.join(f'%{one}' for one in _PARTS)}, each once, as "
+                    f'in "%d.%m.%Y"; got "{form}".'
                 )
             inner, tight = _PARTS[part], before or rest[2:3] == "%"
             if tight and inner.startswith("[0-9]{1,2}"):

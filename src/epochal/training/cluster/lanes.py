@@ -46,7 +46,7 @@ def cluster_for(prepared: Prepared, address: str | None, folder: str | Path | No
     others = together()
     if not others.alone:
         raise Refusal(
-            f"ray is for a training of one process, which sends its repeats; {others.count} train together "
+            f"`ray` is for a training of one process, which sends its repeats; {others.count} train together "
             "here. Leave one of both out."
         )
     if prepared.fed:

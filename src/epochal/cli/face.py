@@ -6,7 +6,7 @@ import ast
 import re
 import shlex
 
-__all__ = ["flags"]
+__all__ = ["in_flags"]
 
 _NAMES = {"lags": "window", "by": "series", "id_columns": "id"}
 """Arguments whose flag has another name."""
@@ -24,20 +24,20 @@ _VALUES = {"model": "MODULE:FUNCTION"}
 """What stands for a value where none is known, and the flag alone would not say enough."""
 
 
-def flags(code: str) -> str:
+def in_flags(code: str) -> str:
     """An option or a call, as the command line has it.
 
-    >>> print(flags('keep=["blood type"]'), flags('drop=["a, b", 3]'))
+    >>> print(in_flags('keep=["blood type"]'), in_flags('drop=["a, b", 3]'))
     --keep "blood type" --drop '"a, b",3'
-    >>> print(flags("header=False"), flags("color=False"), flags("skip_bad=True"))
+    >>> print(in_flags("header=False"), in_flags("color=False"), in_flags("skip_bad=True"))
     --no-header --gray --skip-bad
-    >>> print(flags("epochs"), flags("epochs=20"), flags("out=..."), flags("resize=(28, 32)"))
+    >>> print(in_flags("epochs"), in_flags("epochs=20"), in_flags("out=..."), in_flags("resize=(28, 32)"))
     --epochs --epochs 20 --out --resize 28x32
-    >>> print(flags("ep.MLP(128, 64)"), flags("stop=ep.Patience(20)"))
+    >>> print(in_flags("ep.MLP(128, 64)"), in_flags("stop=ep.Patience(20)"))
     --hidden 128,64 --patience 20
-    >>> print(flags('ep.windows(..., lags=9, by="shop")'))
+    >>> print(in_flags('ep.windows(..., lags=9, by="shop")'))
     --window 9 --series shop
-    >>> print(flags('ep.resume("a b", epochs=9)'))
+    >>> print(in_flags('ep.resume("a b", epochs=9)'))
     `epochal resume 'a b' --epochs 9`
     """
     source = f"_({code})"
