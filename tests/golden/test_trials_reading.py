@@ -22,9 +22,11 @@ import pytest
 import scipy.sparse
 
 import epochal as ep
+from epochal.cli.face import in_flags
 from epochal.cli.options import column, columns
+from epochal.common.faces import option
 from epochal.data import Reading, encode_new, load
-from epochal.data.columns import flag_value
+from epochal.data.columns import reference
 from epochal.data.recipe import Recipe
 from epochal.errors import MissingExtra, Refusal
 
@@ -238,11 +240,11 @@ def test_marks_of_missing_values_are_said_and_values_are_kept(tmp_path):
     rows = "".join(f"{('-', 'NULL', '#N/A', '3.5', '4.5', '5.5')[i % 6]},{i % 2}\n" for i in range(60))
     found = read("a,y\n" + rows)
     assert found.features == ("a", "a is missing")
-    assert said(found, '"-" (10 in column 1 ("a"))', '"NULL"', '"#N/A"', "--missing")
+    assert said(found, '"-" (10 in column 1 ("a"))', '"NULL"', '"#N/A"', "`missing=...`")
     codes = "".join(f"{('NA', 'DE', 'FR', 'US', 'AT')[i % 5]},{i % 2}\n" for i in range(60))
     found = read("country,y\n" + codes)
     assert "country=NA" in found.features
-    assert said(found, '"NA"', "two letters", "--missing NA")
+    assert said(found, '"NA"', "two letters", '`missing=["NA"]`')
     assert "country=(missing)" in read("country,y\n" + codes, missing=["NA"]).features
     grades = "".join(f"{i % 7}.5,{('None', 'mild', 'severe')[i % 3]}\n" for i in range(60))
     assert read("a,pain\n" + grades).task.classes == ("None", "mild", "severe")
@@ -440,7 +442,8 @@ def test_names_with_commas_can_be_dropped(tmp_path):
 
 def flag(index):
     """What a shell hands over for the flag that a note proposes."""
-    return shlex.split(flag_value(["a, b", 'say "c"', "d", "y"], index))[0]
+    names = ["a, b", 'say "c"', "d", "y"]
+    return shlex.split(in_flags(option("drop", [reference(names, index)]).strip("`")))[1]
 
 
 def test_standard_input_pipes_and_plans_of_tables(tmp_path):
@@ -488,7 +491,7 @@ def test_a_first_line_that_is_too_short_is_left_out_or_refused_with_a_remedy(tmp
     (tmp_path / "t.csv").write_text("made, today\na,b,c,y\n" + BODY)
     found = load(tmp_path / "t.csv")
     assert names_of(found) == ABCY
-    assert said(found, "made, today", "--skip-rows 0")
+    assert said(found, "made, today", "`skip_rows=0`")
     (tmp_path / "t.csv").write_text("1,2,x\n" + BODY)
     with pytest.raises(Refusal, match=r"line 1 of t.csv has 3 fields and most others have 4.*skip_rows=1"):
         load(tmp_path / "t.csv")

@@ -107,7 +107,7 @@ def test_without_validation_there_is_no_verdict() -> None:
     curves = made(training)
     for monitor in ("train.loss", "train.running_loss"):
         verdict = judge(curves, **KNOWN, monitor=monitor)
-        assert verdict.kind == "not judged" and "--validation 0.2" in verdict.remedy
+        assert verdict.kind == "not judged" and "`validation=0.2`" in verdict.remedy
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(60, 4)), rng.integers(0, 2, 60)
     run = ep.fit(

@@ -219,7 +219,7 @@ def test_a_probable_fall_is_no_good_fit() -> None:
     known = KNOWN | {"baseline": {"validation.loss": 1.0, "train.loss": 1.0}}
     curves = falling((0.06, -0.01, 0.05, 0.07, -0.01), 0.001)
     found = judge(curves, **known)  # type: ignore[arg-type]
-    assert found.kind == "probably still improving" and "--epochs 30" in found.remedy
+    assert found.kind == "probably still improving" and "`epochs=30`" in found.remedy
 
 
 @pytest.mark.parametrize("repeats", [3, 10])

@@ -17,7 +17,7 @@ __all__ = ["call", "named", "of_new_data", "option", "parts", "speaking", "spoke
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_CODE = re.compile(r"`((?:ep\.)?[A-Za-z_]+(?:=[^`]+|\([^`]*\))?)`")
+_CODE = re.compile(r"`([A-Za-z_]+(?:=[^`]+)?|(?:ep\.\w+|to_dict)\([^`]*\))`")
 """A name, with a value or as a call; what else stands between backticks is a command and stays."""
 
 _OTHERWISE = re.compile(r"(?:; `(?P<option>\w+)\b[^;]*| \(`\w+`\))\.?$")

@@ -48,7 +48,7 @@ def standardized(settings: Settings, dataset: Dataset, model: Any) -> Standardiz
     """
     chosen, notes = _inputs(settings, dataset, model)
     if chosen and dataset.dtype == np.int32:
-        raise Refusal("`standardize` must be False for tokens, which are no quantities; got True.")
+        raise Refusal("standardize must be False for tokens, which are no quantities; got True.")
     if not chosen and isinstance(dataset.inputs, np.ndarray) and first_missing(dataset.inputs) is not None:
         raise Refusal(
             "the inputs have missing values (NaN), which standardizing fills: leave out `standardize=False`."
