@@ -88,7 +88,7 @@ class Verdict:
     sentence  the judgment of the curves, in one or two sentences.
     rule      how it was reached, thresholds included.
     figures   the numbers behind it.
-    remedy    what to do, with the flags of the command line.
+    remedy    what to do, with options as code between backticks.
     concerns  warnings that outrank the curve, one sentence each, shown first.
     """
 

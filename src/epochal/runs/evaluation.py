@@ -96,8 +96,8 @@ class Evaluation:
         overlap: which rows the run was trained on.
         parameters: "best" or "last".
         threshold: what decides between two classes, if not a probability of one half.
-        noticed: what was noticed about the data, one sentence each, in the words of the command line;
-            `notes` has those of Python.
+        noticed: what was noticed about the data, one sentence each, with options as code; `notes` has them
+            as the face in use says them.
     """
 
     task: Task
@@ -121,7 +121,7 @@ class Evaluation:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was noticed about the data, one sentence each, in the words of Python."""
+        """What was noticed about the data, one sentence each."""
         return tuple(map(of_new_data, self.noticed))
 
     @property

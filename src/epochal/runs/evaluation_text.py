@@ -26,7 +26,7 @@ Section = tuple[str, list[str]]
 def text(found: Evaluation, width: int) -> str:
     """The whole evaluation as one text."""
     lines = [heading(found)]
-    for title, rows in sections(found, width - 2, found.notes):
+    for title, rows in sections(found, width - 2):
         lines += ["", title, folded(rows, width)]
     return "\n".join(lines)
 
@@ -39,11 +39,8 @@ def heading(found: Evaluation) -> str:
     return f'{found.rows:,} {noun} of {found.source}, target "{found.target}", {over}{which}'
 
 
-def sections(found: Evaluation, width: int, notes: Sequence[str]) -> list[Section]:
-    """Titles with their lines; those of tables are at most `width` wide as far as that is possible.
-
-    `notes` are those of the evaluation, in the words of the face that shows them.
-    """
+def sections(found: Evaluation, width: int) -> list[Section]:
+    """Titles with their lines; those of tables are at most `width` wide as far as that is possible."""
     made = [
         ("Overlap with the training data", [found.overlap.sentence] if found.overlap.sentence else []),
         _metrics(found),
@@ -53,7 +50,7 @@ def sections(found: Evaluation, width: int, notes: Sequence[str]) -> list[Sectio
         _confusion(found, width),
         _calibration(found.calibration),
         _residuals(found.residuals, width),
-        ("Notes", list(notes)),
+        ("Notes", list(found.notes)),
     ]
     return [(title, lines) for title, lines in made if lines]
 

@@ -36,8 +36,8 @@ class Prediction:
             predicted numbers (n, targets), the mean over repeats.
         spread: their standard deviation over repeats, the same shape; NaN with one repeat.
         per_repeat: (repeats, n, ...), what each repeat says.
-        noticed: what was noticed about the data, in the words of the command line; `notes` has
-            those of Python.
+        noticed: what was noticed about the data, with options as code; `notes` has it as the face in use
+            says it.
         target: the name of the target.
         names: what each sample is called, such as the file of an image; empty where rows have numbers only.
         truth: the true class ids, or numbers, where the data has them.
@@ -67,7 +67,7 @@ class Prediction:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was noticed about the data, one sentence each, in the words of Python."""
+        """What was noticed about the data, one sentence each."""
         return tuple(map(of_new_data, self.noticed))
 
     @property

@@ -39,8 +39,8 @@ class Ranking:
         groups: (n,) the group of each item by name, "" for none; None where the data names no groups, so
             that all items are ranked together.
         by: what the groups are called.
-        noticed: what was noticed about the data, in the words of the command line; `notes` has
-            those of Python.
+        noticed: what was noticed about the data, with options as code; `notes` has it as the face in use
+            says it.
         inputs: an Arrow table with columns of the source that stand beside the scores, if asked for.
     """
 
@@ -55,7 +55,7 @@ class Ranking:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was noticed about the data, one sentence each, in the words of Python."""
+        """What was noticed about the data, one sentence each."""
         return tuple(map(of_new_data, self.noticed))
 
     def __len__(self) -> int:

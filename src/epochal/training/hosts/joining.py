@@ -160,6 +160,6 @@ def _farewell() -> None:
         elif failed is None:
             others.check()
     except HostLost as lost:
-        end_process(str(lost))
+        end_process(lost.sentence)
     if others.over:
         end_process()

@@ -14,6 +14,7 @@ import time
 from contextlib import suppress
 from typing import IO, NoReturn, cast
 
+from epochal.common.faces import spoken
 from epochal.common.printable import one_line
 from epochal.errors import HostLost, Refusal
 from epochal.training.hosts import watcher
@@ -143,7 +144,7 @@ def end_process(words: str = "") -> NoReturn:
             stream.flush()
     if words:
         with suppress(OSError):
-            os.write(2, f"epochal: {words}\n".encode())
+            os.write(2, f"epochal: {spoken(words)}\n".encode())
     os._exit(1)
 
 
