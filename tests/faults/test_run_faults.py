@@ -95,7 +95,7 @@ def test_a_folder_that_exists_is_refused_and_left_alone(tmp_path):
         save(run(), path)
     assert (
         sentence(refused)
-        == f'the run folder "{path}" exists already; name another one with out=..., or remove it.'
+        == f'the run folder "{path}" exists already; name another one with out=PATH, or remove it.'
     )
     assert [file.name for file in path.iterdir()] == ["mine.txt"]
     assert list(tmp_path.iterdir()) == [path]

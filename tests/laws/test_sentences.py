@@ -95,9 +95,9 @@ def test_notes_and_refusals_in_python_name_calls_that_can_be_made() -> None:
     assert data.notes and not any("--" in note or "`" in note for note in data.notes)
     with pytest.raises(ep.Refusal) as refused:
         ep.load_data(table.assign(y=["yes"] * 40), target="y", task="binary")
-    assert str(refused.value).endswith("Name another column with target=....")
+    assert str(refused.value).endswith("Name another column with target=COLUMN.")
     with speaking(in_flags):
-        assert str(refused.value).endswith("Name another column with --target.")
+        assert str(refused.value).endswith("Name another column with --target COLUMN.")
 
 
 def test_no_module_of_the_library_speaks_of_flags() -> None:

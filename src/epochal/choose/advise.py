@@ -119,7 +119,9 @@ def advise(
         raise Refusal("stop has no place in an advice, whose trainings end by themselves; leave it out.")
     held_out = plain_number(given.get("validation", 0.2))
     if isinstance(held_out, int | float) and held_out == 0:
-        raise Refusal("advice needs validation samples to judge by; got validation=0. Use validation=0.2.")
+        raise Refusal(
+            "advice needs validation samples to judge by; got `validation=0`. Use `validation=0.2`."
+        )
     dataset = as_dataset(joined(data, y, sample_weight, task=given.get("task")), given.get("task"))
     small = dataset.samples <= SMALL
     promised = PROMISED * repeats if small else max(FEWEST, repeats)

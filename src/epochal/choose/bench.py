@@ -94,7 +94,7 @@ class Bench:
         if base.fed:
             raise Refusal(
                 "comparing and advising train many times over and need the data in memory; got "
-                f"{base.dataset.source}, which is streamed: give some of its rows, or stream=False."
+                f"{base.dataset.source}, which is streamed: give some of its rows, or `stream=False`."
             )
         self._begin(base, store, control)
 

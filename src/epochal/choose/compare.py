@@ -187,7 +187,7 @@ def _settle(
     if base.stop is not None and budgets(base.stop):
         raise Refusal(
             "stop must not hold a Budget in a comparison, where at= says how far each setting trains; "
-            'use at="2s" or at="1000updates".'
+            'use `at="2s"` or `at="1000updates"`.'
         )
     base = replace(base, optimizer=first["optimizer"])
     bench = Bench(first["model"], data, base, control=control)
@@ -201,13 +201,14 @@ def _epochs(axis: Axis, at: At) -> Axis:
     if at.unit != "epochs" and axis.varies:
         raise Refusal(
             f"`epochs` must be one number where settings are equal in {at.unit}; "
-            f'got {len(axis.values)} values. Use at="epochs".'
+            f'got {len(axis.values)} values. Use `at="epochs"`.'
         )
     if at.unit == "epochs" and at.amount is not None:
         wanted = int(at.amount)
         if any(value not in (wanted, Settings().epochs) for _, value in axis.values):
             raise Refusal(
-                f'at="{wanted}epochs" and epochs={axis.values[0][1]} contradict each other; give one of them.'
+                f'`at="{wanted}epochs"` and `epochs={axis.values[0][1]}` contradict each other; give one of '
+                "them."
             )
         return Axis("epochs", (("", wanted),))
     return axis

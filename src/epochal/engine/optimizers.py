@@ -145,7 +145,7 @@ def optimizer_for(
     if isinstance(optimizer, optax.GradientTransformation):
         if learning_rate is not None:
             raise Refusal(
-                f"learning_rate={learning_rate:g} has no effect on an Optax object, which has its own; "
+                f"`learning_rate={learning_rate:g}` has no effect on an Optax object, which has its own; "
                 "leave it out, or name the optimizer."
             )
         if options:
@@ -155,7 +155,7 @@ def optimizer_for(
             )
         if weight_decay is not None:
             raise Refusal(
-                f"weight_decay={weight_decay:g} has no effect on an Optax object, which has its own; leave "
+                f"`weight_decay={weight_decay:g}` has no effect on an Optax object, which has its own; leave "
                 "it out, or name the optimizer."
             )
         return Optimizer("optax", given=optimizer)

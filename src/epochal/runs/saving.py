@@ -40,7 +40,7 @@ def refuse_existing(folder: str | Path) -> Path:
     path = Path(folder)
     if path.exists():
         raise Refusal(
-            f'the run folder "{path}" exists already; name another one with `out=...`, or remove it.'
+            f'the run folder "{path}" exists already; name another one with `out=PATH`, or remove it.'
         )
     return path
 

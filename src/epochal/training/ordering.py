@@ -37,7 +37,7 @@ def order_for(given: Any, dataset: Dataset, class_weight: Any) -> Order:
     if order.needs == "weights" and order.values is not None and dataset.sample_weight is not None:
         raise Refusal(
             f'order "{order.name}" must draw by one set of weights, and the data has sample weights besides; '
-            f'give order="{order.name}" to draw by those, or data without them.'
+            f'give `order="{order.name}"` to draw by those, or data without them.'
         )
     if order == Blocks() and dataset.timeline is not None:
         # Blocks of windows are as long as a window sees back, unless one says.

@@ -116,13 +116,13 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         name for name, wanted in (("train", evaluate_train), ("validation", has_validation)) if wanted
     )
     if not parts:
-        raise Refusal("nothing would be evaluated: give validation samples or keep evaluate_train=True.")
+        raise Refusal("nothing would be evaluated: give validation samples or keep `evaluate_train=True`.")
     monitor = settings.monitor or ("validation.loss" if has_validation else "train.loss")
     if monitor == "train.running_loss":
         raise Refusal(
             "`monitor` can't be train.running_loss, whose value is older than the parameters that would "
             "be kept "
-            "for it; use train.loss, the loss at fixed parameters (evaluate_train=True)."
+            "for it; use train.loss, the loss at fixed parameters (`evaluate_train=True`)."
         )
     rule = settings.stop if settings.stop is not None else Never()
     if isinstance(rule, type) or not isinstance(rule, Rule):
@@ -310,7 +310,7 @@ def _check_threshold(threshold: Any, task: Task, has_validation: bool) -> None:
         raise Refusal(f"`threshold` must be left out except for two classes; got {threshold!r} for {what}.")
     if isinstance(threshold, str) and not has_validation:
         raise Refusal(
-            f'threshold "{threshold}" is chosen on validation samples, and validation=0 leaves none. '
+            f'threshold "{threshold}" is chosen on validation samples, and `validation=0` leaves none. '
             "Hold some out, or give a number between 0 and 1."
         )
 

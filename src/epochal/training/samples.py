@@ -64,7 +64,7 @@ def as_dataset(
     kind = None if data.task is None else data.task.kind
     if task not in (None, kind) and (task != "classification" or kind == "regression"):
         raise Refusal(
-            f'`task` must be that of the Dataset, {kind}; got "{task}": load the Dataset with task="{task}".'
+            f'`task` must be that of the Dataset, {kind}; got "{task}": load it with `task="{task}"`.'
         )
     return data
 
@@ -342,7 +342,7 @@ def _with_groups_of(settings: Settings, dataset: Dataset) -> Dataset:
         return dataset
     note = (
         f"the order has groups, which {SCATTERED}, so that figures may be too good: "
-        'split="groups" keeps each on one.'
+        '`split="groups"` keeps each on one.'
     )
     return replace(dataset, noticed=(*dataset.noticed, note))
 
@@ -353,7 +353,7 @@ def settled_split(settings: Settings, dataset: Dataset) -> Settings:
     kind = settings.split or (usual if dataset.timeline is None else "chronological")
     if kind == "groups" and dataset.groups is None:
         raise Refusal(
-            '`split="groups"` needs groups, and here are none: name their column with `groups=...`, find '
+            '`split="groups"` needs groups, and here are none: name their column with `groups=COLUMN`, find '
             "them in file names with `groups_from=...`, or give order=Groups(values)."
         )
     if kind != "chronological" and settings.gap:

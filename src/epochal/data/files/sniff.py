@@ -245,7 +245,7 @@ class _Layout:
             raise Refusal(
                 f"line {first.start + 1:,} of {self.name} has {len(cells):,} fields and most others have "
                 f"{self.fields:,}. Correct it; or, if the table begins below it, say so with "
-                f"`skip_rows={first.end}`; or give the delimiter with `delimiter=...`."
+                f"`skip_rows={first.end}`; or give the delimiter with `delimiter=MARK`."
             )
         found = told if told is not None else looks_like_header(cells, below)
         if not found and told is None and remark is not None:

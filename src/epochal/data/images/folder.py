@@ -181,7 +181,7 @@ def _refuse_parts(folder: Path, folders: Sequence[Path]) -> None:
         for name in words
         if name in parts
     )
-    also = f" with{held}" if held else ", and other parts with `validation=...` and `test=...`"
+    also = f" with{held}" if held else ", and other parts with `validation=PATH` and `test=PATH`"
     named = _listed([one.name for one in parts.values()])
     are = "is a part" if len(parts) == 1 else "are parts"
     remedy = f'"{shown(training.name)}" holds folders of images. Give "{training}"{also}'

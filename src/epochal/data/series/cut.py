@@ -334,7 +334,7 @@ def _told(encoder: WindowEncoder, line: Timeline, step: Step | None) -> list[str
         every = "" if step is None else f", {step} apart" if even else f", usually {step} apart"
         told.append(
             f"{called(names, encoder.time)} is the time, {clock.say(first)} to {clock.say(last)}{every}; "
-            "`time=...` names another column."
+            "`time=COLUMN` names another column."
         )
         told += gap_notes(line, step, encoder.across_gaps)
     if encoder.by is not None:

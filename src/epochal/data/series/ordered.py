@@ -221,7 +221,7 @@ def _refuse_unread_time(
             raise Refusal(
                 f'{called(names, index)} may be the time, but is not understood: got "{filled[0]}". Say how '
                 "it is written with `date_format=...`, such as %d.%m.%Y; name the column that is the time "
-                f"with `time=...`; or leave it out with {drop}: the rows then count in their order."
+                f"with `time=COLUMN`; or leave it out with {drop}: the rows then count in their order."
             )
 
 
@@ -243,14 +243,14 @@ def _target(table: pa.Table, target: ColumnReference | None, taken: Collection[i
             raise Refusal(
                 f"{called(names, index)} is to be forecast and must hold numbers; got "
                 f"{table.column(index).type}. The next class can't be forecast: name a column of numbers "
-                "with `target=...`."
+                "with `target=COLUMN`."
             )
         return index
     for index in reversed(range(len(names))):
         if index not in taken and holds_numbers(index):
             return index
     raise Refusal(
-        "the table must have a column of numbers to forecast; it has none. Name one with `target=...`."
+        "the table must have a column of numbers to forecast; it has none. Name one with `target=COLUMN`."
     )
 
 
@@ -369,7 +369,7 @@ def _clock(
         )
         raise Refusal(
             f"{said} is the time and must hold dates{how}; "
-            f"got {shown}. Name another column with `time=...`, or drop it: "
+            f"got {shown}. Name another column with `time=COLUMN`, or drop it: "
             f"{option('drop', [reference(names, index)])}."
         )
     if found.odd:

@@ -96,7 +96,7 @@ def dataset_of_table(
             + (
                 ""
                 if source == "data frame"
-                else " If fields are separated by another character, pass it with `delimiter=...`."
+                else " If fields are separated by another character, pass it with `delimiter=MARK`."
             )
         )
     if options.target is None:
@@ -186,7 +186,7 @@ def groups_of(column: pa.ChunkedArray, said: str, pattern: str | None = None) ->
     encoded = column.combine_chunks().dictionary_encode()
     if len(encoded.dictionary) < 2:
         raise Refusal(
-            f"{said} must tell at least 2 groups apart; got 1. Name another column with `groups=...`."
+            f"{said} must tell at least 2 groups apart; got 1. Name another column with `groups=COLUMN`."
         )
     numbers: NDArray[np.int64] = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
     return numbers
@@ -288,7 +288,7 @@ def input_columns(
         )
         raise Refusal(
             f"at least 1 input column is needed; all {len(left_out):,} are left out ({reasons}{more}). "
-            f"Keep one with `keep=...`{texts}."
+            f"Keep one with `keep=COLUMN`{texts}."
         )
     if missing:
         marks = {column.index: column for column in columns if column.missing}

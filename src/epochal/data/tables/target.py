@@ -71,7 +71,7 @@ def recognize_task(column: pa.ChunkedArray, said: str, task: str | None) -> tupl
     if distinct == 1:
         raise Refusal(
             f'{said} is the target and must have at least 2 different values; got 1 ("{column[0].as_py()}"). '
-            "Name another column with `target=...`."
+            "Name another column with `target=COLUMN`."
         )
     if task == "regression":
         return Task("regression"), f"target {said}: regression, as asked."
@@ -88,7 +88,7 @@ def recognize_task(column: pa.ChunkedArray, said: str, task: str | None) -> tupl
     if len(classes) > MOST_LEVELS or (len(classes) > rows / 2 and rows > 4):
         raise Refusal(
             f"{said} is the target and must have at most {min(MOST_LEVELS, rows // 2):,} classes for "
-            f"{rows:,} samples; got {len(classes):,}. Name another column with `target=...`"
+            f"{rows:,} samples; got {len(classes):,}. Name another column with `target=COLUMN`"
             + ("." if text else ', or pass `task="regression"`.')
         )
     if task == "binary" and len(classes) != 2:
@@ -189,10 +189,10 @@ def refuse_missing(
     what = f" ({shown} {'is' if len(marks) == 1 else 'are'} read as missing)" if marks else ""
     mean = "it means" if len(marks) == 1 else "they mean"
     if marks:
-        how = f"If {mean} a class, pass `missing=[]`; if not, name another column with `target=...`, or "
+        how = f"If {mean} a class, pass `missing=[]`; if not, name another column with `target=COLUMN`, or "
         how += "remove those rows."
     elif count == rows:
-        how = "Name another column with `target=...`."
+        how = "Name another column with `target=COLUMN`."
     else:
         how = (
             "It was taken for the target unnamed, and with so many gaps it may be none: "

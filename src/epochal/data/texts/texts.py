@@ -184,7 +184,7 @@ def text(
     if not any(map(str.strip, texts)):
         raise Refusal(
             f"{called(names, at)} must hold texts; all {len(texts):,} are empty. "
-            "Name another with `text=...`."
+            "Name another with `text=COLUMN`."
         )
     writing = writing_of(texts)
     tokenizer = writing.tokenizer if tokenizer is None else tokenizer
@@ -336,12 +336,12 @@ def _texts_of(column: pa.ChunkedArray, said: str) -> list[str]:
             if pa.types.is_boolean(kind)
             else "numbers"
         )
-        raise Refusal(f"{said} must hold texts; got {got}. Name another with `text=...`.")
+        raise Refusal(f"{said} must hold texts; got {got}. Name another with `text=COLUMN`.")
     try:
         if column.null_count < len(column):
             pc.cast(column, pa.float64(), safe=False)
             raise Refusal(
-                f"{said} must hold texts; all its values are numbers. Name another with `text=...`."
+                f"{said} must hold texts; all its values are numbers. Name another with `text=COLUMN`."
             )
     except pa.ArrowInvalid:
         pass
