@@ -72,7 +72,7 @@ TEXTS = {
     ),
     "a date format without a year": (numbers(), {"date_format": "%d.%m."}, ["date_format", "%Y"]),
     "an unknown decimal mark": (numbers(), {"decimal": ";"}, ["decimal", '";"']),
-    "text as number": ("a,y\nred,0\nblue,1\nred,0\n", {"numeric": ["a"]}, ['column 1 ("a")', '"red"', "row 1", "--missing"]),  # noqa: E501
+    "text as number": ("a,y\nred,0\nblue,1\nred,0\n", {"numeric": ["a"]}, ['column 1 ("a")', '"red"', "row 1", "missing=MARKS"]),  # noqa: E501
     "text in a regression": ("a,y\n1,x\n2,y\n3,x\n4,y\n", {"task": "regression"}, ["numbers", '"x"', "row 1"]),  # noqa: E501
     "unknown task": (numbers(), {"task": "regresion"}, ['"regresion"', '"regression"']),
     "three classes for binary": ("1,a\n2,b\n3,c\n4,a\n5,b\n6,c\n", {"task": "binary"}, ["2 classes", "got 3", "multiclass"]),  # noqa: E501
@@ -210,7 +210,7 @@ def test_bad_array_files_are_refused(tmp_path):
 def test_frames_with_columns_that_are_no_column_are_refused():
     with refused('"a"', "list", "Leave it out"):
         load(pd.DataFrame({"a": [[1], [2]], "y": [0, 1]}))
-    with refused("2 problems", '(1) column 1 ("a")', '(2) column 2 ("b")', "object", "drop=['b']"):
+    with refused("2 problems", '(1) column 1 ("a")', '(2) column 2 ("b")', "object", 'drop=["b"]'):
         load(pd.DataFrame({"a": [[1], [2]], "b": [object(), object()], "y": [0, 1]}))
     with refused('column 1 ("a")', "complex numbers"):
         load(pd.DataFrame({"a": [1j, 2j], "y": [0, 1]}))
@@ -242,9 +242,9 @@ NEW = {
     "y": ["no", "yes"],
 }
 BAD_NEW = {
-    "missing columns": ({"size": None, "color": None}, ["4 input columns", '"size"', '"color"', "--drop"]),
+    "missing columns": ({"size": None, "color": None}, ["4 input columns", '"size"', '"color"', "drop=["]),
     "renamed": ({"size": None, "Sizes": [1, 2]}, ['lacks "size"', 'Is "Sizes" the first']),
-    "retyped": ({"age": ["12", "old"]}, ['column 1 ("age")', "numbers", '"old"', "row 2", "--missing"]),
+    "retyped": ({"age": ["12", "old"]}, ['column 1 ("age")', "numbers", '"old"', "row 2", "missing=MARKS"]),
     "dates for numbers": ({"age": pd.to_datetime(["2020-01-01"] * 2)}, ['column 1 ("age")', "dates"]),
     "words for dates": (
         {"day": ["2020-01-01", "monday"]},
@@ -283,7 +283,7 @@ def test_nothing_to_fit_on_is_refused():
 
 def test_writing_an_example_over_a_file_is_refused(tmp_path):
     write_example("moons", tmp_path / "moons.csv")
-    with refused("exists already", "--out"):
+    with refused("exists already", "out=PATH"):
         write_example("moons", tmp_path / "moons.csv")
     with refused("can't be written", "no folder"):
         write_example("moons", tmp_path / "no" / "moons.csv")

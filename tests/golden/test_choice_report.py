@@ -282,7 +282,7 @@ def test_the_call_can_be_copied(pages: dict[str, str]) -> None:
         'epochal.fit(epochal.MLP(16), data, batch_size=64, optimizer="sgd", learning_rate=0.12, epochs=40)'
     )
     assert command_of(advice_page(made.advice(), f"epochal train '{EVIL}'")) == f"epochal train '{EVIL}'"
-    assert "--learning-rate" not in command_of(pages["bare advice"])
+    assert "learning_rate" not in command_of(pages["bare advice"])
 
 
 def test_tables_sort_by_numbers_and_say_what_they_mean(pages: dict[str, str]) -> None:

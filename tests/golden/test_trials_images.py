@@ -303,6 +303,6 @@ def test_arrays_have_groups_and_an_order_of_groups_splits_by_them():
     run = ep.fit(ep.MLP(2), (inputs, inputs[:, 0]), split="groups", **given)
     assert apart(run, who)
     run = ep.fit(ep.MLP(2), (inputs, inputs[:, 0]), **given)
-    assert any('split="groups" keeps each on one' in note for note in run.data["notes"])
+    assert any('`split="groups"` keeps each on one' in note for note in run.data["notes"])
     with pytest.raises(ep.Refusal, match="groups must be one for each of the 40 samples; got 39"):
         ep.load_data((inputs, inputs[:, 0]), groups=who[1:])

@@ -299,7 +299,7 @@ def test_a_target_or_a_budget_is_no_sign_that_the_loss_no_longer_improved() -> N
     for stop, said in ((ep.Target(0.1), "reached"), (ep.Budget(updates=120), "budget of 120 updates")):
         run, verdict = verdict_of(stop, learning_rate=0.03)
         assert run.outcomes[0].epochs < 40 and said in run.outcomes[0].stopped
-        assert verdict.kind not in GOOD and "--epochs" not in verdict.remedy
+        assert verdict.kind not in GOOD and "epochs=" not in verdict.remedy
 
 
 def test_which_rule_waited() -> None:

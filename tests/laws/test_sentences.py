@@ -173,8 +173,8 @@ def test_the_code_in_sentences_is_taken_by_a_function_and_has_a_flag() -> None:
             "devices must be between 1 and",
         ),
         (
-            ["--label-smoothing", "0.1", "--loss", "squared_error"],
-            "--",
+            ["--label-smoothing", "2"],
+            "--label-smoothing must",
             {"label_smoothing": 2.0},
             "label_smoothing must",
         ),
@@ -194,7 +194,7 @@ def test_a_wrong_value_is_refused_by_the_name_that_it_was_given_under(
     assert words in capsys.readouterr().err
     with pytest.raises(ep.Refusal) as refused:
         ep.fit(ep.MLP(2), "example:iris", progress=False, **options)
-    assert str(refused.value).startswith(python) and "--" not in str(refused.value)
+    assert str(refused.value).startswith(python) and "--" not in OTHERS.sub("", str(refused.value))
 
 
 TAKERS = (

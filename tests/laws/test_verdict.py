@@ -180,13 +180,13 @@ def test_not_judged() -> None:
         and "at least 10 evaluations; there were 6" in judged(short).sentence
     )
     told = judged(short)
-    assert "epochs that were advised need no verdict" in told.remedy and "--epochs" not in told.remedy
+    assert "epochs that were advised need no verdict" in told.remedy and "epochs=" not in told.remedy
     assert not re.search(r",[.)]", str(told)), "a sentence that breaks"
     bare = Curves(
         curves.repeat, curves.epoch, curves.update, curves.samples, curves.seconds,
         {"train.loss": curves.columns["train.loss"]},
     )  # fmt: skip
-    assert judged(bare).kind == "not judged" and "--validation" in judged(bare).remedy
+    assert judged(bare).kind == "not judged" and "`validation=" in judged(bare).remedy
     assert judge(Curves.empty()).kind == "not judged"
 
 
@@ -254,12 +254,12 @@ def test_what_decided_about_the_parameters_is_not_claimed_to_come_from_before() 
 
 def test_repeats_that_a_rule_ended_are_not_told_of_more_epochs() -> None:
     curves = case("still improving", 6)
-    assert "--epochs" in judged(curves).remedy
+    assert "`epochs=" in judged(curves).remedy
     stopped = judged(curves, stopped_early=True)
     assert stopped.kind == "still improving" and "a rule ended training" in stopped.sentence
-    assert "--epochs" not in stopped.remedy and "`stop=ep.Patience(" in stopped.remedy
+    assert "epochs=" not in stopped.remedy and "`stop=ep.Patience(" in stopped.remedy
     spent = judged(curves, settings={"ended_by": "the budget of 400 updates is spent"})
-    assert "--epochs" not in spent.remedy and "budget of 400 updates" in spent.remedy
+    assert "epochs=" not in spent.remedy and "budget of 400 updates" in spent.remedy
 
 
 def test_the_first_descent_of_a_short_curve_is_no_improvement_at_its_end() -> None:

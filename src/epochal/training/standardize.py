@@ -82,7 +82,7 @@ def _inputs(settings: Settings, dataset: Dataset, model: Any) -> tuple[bool, tup
     if before is False:
         return False, (
             "the inputs are taken as they are, as those of the parameters to start from were; "
-            "`standardize=True` scales them.",
+            "standardize=True scales them.",
         )
     if before is None and _reads_whole_numbers(model, dataset):
         return False, (
