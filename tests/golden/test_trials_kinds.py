@@ -206,7 +206,25 @@ def test_other_times_that_come_twice_are_no_matter_of_clocks():
 
 def test_a_window_longer_than_any_stretch_is_refused_with_a_remedy():
     with pytest.raises(
-        ep.Refusal, match=r"stateful needs windows .* \(lags\), and let windows cross .*across_gaps=True"
+        ep.Refusal, match=r"at least 41 rows without a gap in time .* got 36.*across_gaps=True"
+    ):
+        ep.windows(series(np.delete(HOURS, [35])), lags=40)
+
+
+def test_a_state_is_zero_again_after_a_gap():
+    table = series(np.delete(moments("2021-01-01T00", 81, "h"), []))
+    data = ep.windows(table, lags=4, stride=4)
+    run = ep.fit(ep.LSTM(3), data, epochs=1, batch_size=3, stateful=True, validation=4)
+    gone = series(np.delete(moments("2021-01-01T00", 81, "h"), range(41, 60)))
+    found = run.predict(gone)
+    assert any(
+        "the state is zero before the first row and again after each gap" in note for note in found.notes
+    )
+    both = [run.predict(gone.slice(0, 41)), run.predict(gone.slice(41))]
+    assert len(both[1]) == 5
+    np.testing.assert_allclose(found.values[-5:], both[1].values, atol=1e-6)
+    with pytest.raises(
+        ep.Refusal, match=r"stateful needs windows .*\(lags\), and let windows cross .*across_gaps=True"
     ):
         ep.fit(
             ep.LSTM(3),

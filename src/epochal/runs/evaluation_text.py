@@ -19,7 +19,7 @@ MOST_CLASSES = 12
 _MOST_PAIRS = 8
 _MOST_STEPS = 12
 _NAME = 17
-"""Characters of a class name."""
+"""Most characters of a class name."""
 Section = tuple[str, list[str]]
 
 
@@ -76,7 +76,7 @@ def _said(name: str) -> str:
 
 
 def cells(summary: Summary) -> tuple[str, str]:
-    """Mean and standard deviation over repeats, and the interval; in words where there is no spread."""
+    """Mean and standard deviation over repeats, and the interval."""
     if summary.sd is None:
         return str(summary), ""
     ends = ""
@@ -108,12 +108,12 @@ def _classes(found: Evaluation) -> list[Section]:
 
 
 def by_threshold(threshold: Threshold | None) -> str:
-    """What a title adds where decisions are by a threshold, as those of `predict` then are."""
+    """The part of a title that names the decision threshold."""
     return "" if threshold is None else f" at the threshold {threshold.value:.3g}"
 
 
 def spread(summary: Summary) -> str:
-    """Two digits of the spread at most, four decimals at most."""
+    """The spread in two digits, at most four decimals."""
     if summary.sd is None:
         return f"{summary.mean:.3f}"
     digits = min(max(summary.decimals, 2), 4)
@@ -177,7 +177,7 @@ def _residuals(found: Sequence[Residuals], width: int) -> Section:
 
 
 def _digits(values: Sequence[float]) -> list[str]:
-    """Numbers with as many decimals as make three digits of the largest one."""
+    """Numbers with the decimals that give three digits to the largest one."""
     most = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
     decimals = 3 if most == 0 else min(9, max(0, 2 - math.floor(math.log10(most))))
     return [f"{value:,.{decimals}f}" for value in values]
@@ -202,14 +202,14 @@ def _steps(found: Evaluation) -> Section:
 
 
 def _short(name: str) -> str:
-    """A name with its middle left out if it is long: names that begin alike often end in a number."""
+    """A name shortened in the middle, since similar names often end in a number."""
     name = one_line(name)
     half = _NAME // 2
     return name if len(name) <= _NAME else f"{name[:half]}…{name[-half:]}"
 
 
 def distinct(names: Sequence[str]) -> dict[str, str]:
-    """Short forms of names, numbered where two would look alike."""
+    """Short forms of names, numbered if equal."""
     short = {name: _short(name) for name in names}
     if len(set(short.values())) == len(short):
         return short

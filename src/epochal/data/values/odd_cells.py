@@ -17,7 +17,7 @@ from epochal.data.values.marks import MISSING, NUMBER_MARKS
 __all__ = ["Odd", "are_marks", "counted", "known_marks", "odd_cells", "quoted", "refuse_odd"]
 
 MARK_SHARE = 0.2
-"""The share of cells that a word without digits may have, to be taken as missing values."""
+"""The largest share of a word without digits that is taken as missing."""
 
 _LACKING = frozenset(
     [
@@ -33,7 +33,7 @@ _LACKING = frozenset(
 
 @dataclass(frozen=True)
 class Odd:
-    """Cells of one spelling that are not what the rest of the column is; `row` is the first, from 1."""
+    """Cells of one spelling that do not fit the column; `row` is the first, from 1."""
 
     word: str
     count: int
@@ -41,7 +41,7 @@ class Odd:
 
 
 def odd_cells(column: Any, values: Any) -> tuple[Odd, ...]:
-    """The cells that have no value although they are filled, the most frequent first."""
+    """The filled cells without a value, the most frequent first."""
     odd = pc.and_(pc.is_null(values), pc.is_valid(column))
     if not pc.any(odd).as_py():
         return ()
@@ -55,14 +55,14 @@ def odd_cells(column: Any, values: Any) -> tuple[Odd, ...]:
 
 
 def known_marks(odd: Sequence[Odd]) -> bool:
-    """Whether all of them are words that say that a value is missing."""
+    """Whether all of them are known missing-value words."""
     return all(one.word.lower().replace(" ", "_") in _LACKING for one in odd)
 
 
 def are_marks(odd: Sequence[Odd], cells: int) -> bool:
     """Whether odd cells stand for missing values: known words for it, and at most one other without digits.
 
-    Of several other words each may mean something of its own, such as low and high.
+    Several other words may have distinct meanings, such as low and high.
     """
     if known_marks(odd):
         return sum(one.count for one in odd) <= cells / 2
@@ -106,6 +106,6 @@ def quoted(odd: Sequence[Odd], most: int = 5) -> str:
 
 
 def counted(words: Any) -> dict[str, int]:
-    """How often each word occurs, the most frequent first."""
+    """Counts of words, the most frequent first."""
     found = pc.value_counts(words.drop_null())
     return dict(Counter({one["values"].as_py(): one["counts"].as_py() for one in found}).most_common())
