@@ -82,6 +82,16 @@ def test_a_value_from_data_cannot_end_the_code_or_add_to_it() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["x=1)+(", "x=", "ep.MLP()", "ep.resume()", "x=" + "-" * 9999 + "1", "x=" + "(" * 999, "x=\0", "x=*a"],
+)
+def test_a_name_in_a_file_that_looks_like_code_does_no_harm(name: str) -> None:
+    for face in (in_flags, str):
+        with speaking(face):
+            assert spoken(f'column 1 ("`{name}`") is constant: left out.').startswith('column 1 ("')
+
+
 def test_notes_and_refusals_in_python_name_calls_that_can_be_made() -> None:
     """An argument of reading stands in a call of the function that takes it, by its own signature."""
     assert spoken("`header=False` reads it.", "ep.windows") == "ep.windows(..., header=False) reads it."

@@ -42,10 +42,11 @@ def in_flags(code: str) -> str:
     """
     source = f"_({code})"
     try:
-        whole = ast.parse(source, mode="eval").body
-    except SyntaxError:
+        whole: ast.expr | None = ast.parse(source, mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        whole = None
+    if not isinstance(whole, ast.Call):  # no code of ours: a name in a file is called so
         return code
-    assert isinstance(whole, ast.Call)
     first = whole.args[0] if whole.args else None
     if isinstance(first, ast.Name):
         return f"--{_NAMES.get(first.id, first.id).replace('_', '-')}"
@@ -57,12 +58,13 @@ def _of_call(call: ast.Call, source: str) -> str:
     if name in _WHOLE:
         return _WHOLE[name]
     if name in _CALLS:
-        values = "" if _open(call.args[0]) else ",".join(_text(one, source) for one in call.args)
+        values = ",".join(_text(one, source) for one in call.args if not _open(one))
         return f"--{_CALLS[name]} {values}".rstrip()
     names = _NAMES | (_OF_RANKS if name == "rank_pairs" else {})
     said = [_option(one, names, source) for one in call.keywords]
-    if name == "resume" and not _open(call.args[0]):
-        return f"`epochal resume {' '.join([shlex.quote(_text(call.args[0], source)), *said])}`"
+    folders = [shlex.quote(_text(one, source)) for one in call.args if not _open(one)]
+    if name == "resume" and folders:
+        return f"`epochal resume {' '.join([*folders, *said])}`"
     return " ".join(said)
 
 
@@ -72,9 +74,8 @@ def _option(given: ast.keyword, names: dict[str, str], source: str) -> str:
     if isinstance(value, ast.Call):
         return _of_call(value, source)
     if isinstance(value, ast.Constant) and isinstance(value.value, bool):
-        return (
-            "--gray" if (name, value.value) == ("color", False) else f"--{'' if value.value else 'no-'}{flag}"
-        )
+        off = "gray" if name == "color" else f"no-{flag}"
+        return f"--{flag if value.value else off}"
     if _open(value):
         return " ".join(filter(None, (f"--{flag}", _VALUES.get(name, ""))))
     if name == "resize" and isinstance(value, ast.Tuple):
@@ -86,10 +87,7 @@ def _value(value: ast.expr, source: str) -> str:
     """A value as one word of a shell; parts of a list that have commas stand in quotes, as in CSV."""
     if isinstance(value, ast.List | ast.Tuple):
         words = [_text(one, source) for one in value.elts]
-        quotes = isinstance(value, ast.List)
-        text = ",".join(
-            '"' + one.replace('"', '""') + '"' if quotes and set(one) & set(',"') else one for one in words
-        )
+        text = ",".join('"' + one.replace('"', '""') + '"' if set(one) & set(',"') else one for one in words)
     else:
         text = _text(value, source)
     if re.fullmatch(r"[\w./+,:%…-]+", text):

@@ -38,9 +38,9 @@ def coded(sentence: str) -> str:
     return "".join(f"<code>{escape(one)}</code>" if code else escape(one) for one, code in parts(sentence))
 
 
-def view(*pieces: str) -> str:
-    """Pieces as one view. Colors are those of the page, so that it is read in light and in dark."""
-    return f'<div style="line-height:1.5;max-width:60em">{"".join(piece for piece in pieces if piece)}</div>'
+def view(*parts: str) -> str:
+    """Parts as one view, readable in light and dark themes."""
+    return f'<div style="line-height:1.5;max-width:60em">{"".join(part for part in parts if part)}</div>'
 
 
 def heading(title: str, aside: str = "") -> str:
