@@ -70,7 +70,7 @@ OPTIONS = {
     "drop the target": (["--drop", "kind"], ["drop", "target"]),
     "delimiter": (["--delimiter", "::"], ["delimiter", "one character", "::"]),
     "model name": (["--model", "flax"], ["package.module:function", '"flax"']),
-    "model module": (["--model", "no_such_module:make"], ["--no-such-module", "can't be imported"]),
+    "model module": (["--model", "no_such_module:make"], ["no_such_module", "can't be imported"]),
     "model function": (["--model", "math:sqr"], ['"sqr"', 'mean "sqrt"']),
     "model that is none": (["--model", "math:pow"], ["--model must be", "float"]),
 }  # fmt: skip
