@@ -257,7 +257,7 @@ def test_repeats_that_a_rule_ended_are_not_told_of_more_epochs() -> None:
     assert "`epochs=" in judged(curves).remedy
     stopped = judged(curves, stopped_early=True)
     assert stopped.kind == "still improving" and "a rule ended training" in stopped.sentence
-    assert "epochs=" not in stopped.remedy and "`stop=ep.Patience(" in stopped.remedy
+    assert "epochs=" not in stopped.remedy and "larger `patience`" in stopped.remedy
     spent = judged(curves, settings={"ended_by": "the budget of 400 updates is spent"})
     assert "epochs=" not in spent.remedy and "budget of 400 updates" in spent.remedy
 
