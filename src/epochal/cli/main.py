@@ -23,7 +23,7 @@ from epochal.cli.face import in_flags
 from epochal.cli.interrupts import NOTHING_KEPT, leave, leaving, status, told
 from epochal.cli.others import ended_together, tell_others
 from epochal.cli.say import say
-from epochal.common.faces import speaking
+from epochal.common.faces import speak, speaking
 from epochal.errors import DataFailed, HostLost, Refusal, SaveFailed, did_you_mean
 
 __all__ = ["app", "main", "run"]
@@ -161,7 +161,7 @@ def _main(arguments: list[str] | None) -> int:
 
 def run() -> None:
     """Run the command line and exit."""
-    speaking(in_flags).__enter__()  # what is said while the process ends is said in flags, too
+    speak(in_flags)  # what is said while the process ends is said in flags, too
     with leaving():
         found = main()
         try:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-__all__ = ["call", "named", "of_new_data", "option", "parts", "speaking", "spoken"]
+__all__ = ["call", "named", "of_new_data", "option", "parts", "speak", "speaking", "spoken"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -74,13 +74,19 @@ def parts(sentence: str, loader: str = "") -> Iterator[tuple[str, bool]]:
 
 @contextmanager
 def speaking(face: Callable[[str], str]) -> Iterator[None]:
-    """Let another face than Python speak: it says what stands between backticks."""
-    global _face
-    before, _face = _face, face
+    """Let another face than Python say what stands between backticks, for a while."""
+    before = speak(face)
     try:
         yield
     finally:
-        _face = before
+        speak(before)
+
+
+def speak(face: Callable[[str], str] | None) -> Callable[[str], str] | None:
+    """Let a face say what stands between backticks, None for Python; returns the one before."""
+    global _face
+    before, _face = _face, face
+    return before
 
 
 def named(call: str) -> Callable[[F], F]:
