@@ -68,8 +68,10 @@ def spoken(sentence: str, loader: str = "") -> str:
 def parts(sentence: str, loader: str = "") -> Iterator[tuple[str, bool]]:
     """The pieces of a sentence as the face in use says them, each with whether it is code."""
     for place, piece in enumerate(_CODE.split(sentence)):
-        code = place % 2 == 1
-        yield (_face or (lambda code: _in_python(code, loader)))(piece) if code else piece, code
+        if place % 2 == 0:
+            yield piece, False
+        else:
+            yield _face(piece) if _face is not None else _in_python(piece, loader), True
 
 
 @contextmanager
