@@ -42,7 +42,7 @@ class _OneSentence(Exception):
 
     @property
     def sentence(self) -> str:
-        """What it says, with options as code between backticks; `str` is as the face in use says it."""
+        """The message with options as code between backticks; `str` has it as shown."""
         return str(self.args[0]) if self.args else ""
 
     def __str__(self) -> str:
@@ -59,7 +59,7 @@ class Refusal(_OneSentence, ValueError):
     Traceback (most recent call last):
     epochal.errors.Refusal: epochs must be at least 1; got 0.
 
-    Options in it are code between backticks, which the command line says as flags.
+    Options in it are code between backticks, which the command line shows as flags.
 
     >>> print(Refusal('row 3 has no time; `drop=["when"]` leaves the column out.'))
     row 3 has no time; drop=["when"] leaves the column out.

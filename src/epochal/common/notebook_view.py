@@ -93,7 +93,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]], words: Sequence
 
 
 def items(title: str, lines: Sequence[str], *, folded: bool = False) -> str:
-    """A list of sentences under a title; the end of a long one is folded away, or all of it."""
+    """A titled list of sentences; long ones are partly folded, or fully."""
     if not lines:
         return ""
     shown = [f"<li>{text(spoken(line), 3000)}</li>" for line in lines]

@@ -45,8 +45,8 @@ class Dataset:
             dimensions one flag for each entry of the last axis, or one True for all their values.
         encoder: encodes new samples in the same way, such as a table's schema; None for plain arrays.
         target_name: the name of the target column.
-        source: where the samples came from, in words.
-        noticed: what was recognized, each a sentence with the option that overrides it, as code.
+        source: a description of the source.
+        noticed: what was recognized, in sentences with the overriding option as code.
         rows: int64 `(n,)`, the data row of each sample in its source, counted from 1 without the header.
         sample_weight: float32 `(n,)` or None.
         fingerprint: SHA-256 of the content, as hexadecimal digits.

@@ -37,7 +37,7 @@ def around(choice: Comparison | Advice, kind: str, said: Sequence[str], sections
 
 
 def notes(said: Sequence[str]) -> str:
-    """What should be known, one sentence each."""
+    """Notes, one sentence each."""
     rows = "".join(f"<li>{coded(note)}</li>" for note in said)
     return block("notes", "Notes", f'<ul class="notes">{rows}</ul>' if rows else "")
 

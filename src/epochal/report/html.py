@@ -117,7 +117,7 @@ def _answer(document: ReportDocument) -> str:
         kind = head
     else:
         said_html, kind = f"<span>{coded(said)}</span>", verdict.kind.capitalize()
-    if verdict.concerns:  # they matter more than the shape of the curve
+    if verdict.concerns:  # they outrank the curves
         kind, *others = verdict.concerns
         said_html = f"<span>{coded(' '.join([*others, said]))}</span>"
     return (

@@ -95,9 +95,8 @@ class Evaluation:
         forecasts: for windows of a series, by step ahead and against naive forecasts; None for other data.
         overlap: rows that the run was trained on.
         parameters: "best" or "last".
-        threshold: what decides between two classes, if not a probability of one half.
-        noticed: what was noticed about the data, one sentence each, with options as code; `notes` has them
-            as the face in use says them.
+        threshold: the decision threshold, if not one half.
+        noticed: notes on the data, with options as code; `notes` has them as shown.
     """
 
     task: Task

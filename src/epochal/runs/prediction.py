@@ -35,9 +35,8 @@ class Prediction:
         values: probabilities (n, classes), (n, labels), which need not sum to 1, or
             predicted numbers (n, targets), the mean over repeats.
         spread: their standard deviation over repeats, the same shape; NaN with one repeat.
-        per_repeat: (repeats, n, ...), what each repeat says.
-        noticed: what was noticed about the data, with options as code; `notes` has it as the face in use
-            says it.
+        per_repeat: (repeats, n, ...), the predictions of each repeat.
+        noticed: notes on the data, with options as code; `notes` has them as shown.
         target: the name of the target.
         names: names of the samples, such as image files; empty if rows have only numbers.
         truth: the true class ids, or numbers, if the data has them.

@@ -38,10 +38,9 @@ class Ranking:
         places: (n,) the place of each item in its group by its score, from 1; equal scores share the best.
         groups: (n,) the group of each item by name, "" for none; None if the data names no groups, so
             that all items are ranked together.
-        by: what the groups are called.
-        noticed: what was noticed about the data, with options as code; `notes` has it as the face in use
-            says it.
-        inputs: an Arrow table with columns of the source that stand beside the scores, if asked for.
+        by: the name of the group column.
+        noticed: notes on the data, with options as code; `notes` has them as shown.
+        inputs: an Arrow table with requested columns of the source.
     """
 
     scores: NDArray[np.float64]

@@ -76,7 +76,7 @@ def recognize(
     """The kind of an input column, or why it is left out, and a note (or nothing).
 
     Raises:
-        Refusal: an option that does not fit, or cells that are not what the rest of the column is.
+        Refusal: an option that does not fit, or cells of another kind than the rest.
     """
     hints = hints or Hints()
     named = _Named(names[index], index, called(names, index), reference(names, index))

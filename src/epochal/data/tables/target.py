@@ -39,12 +39,12 @@ _MISSING_SHARE = 0.05
 
 
 def recognize_task(column: pa.ChunkedArray, said: str, task: str | None) -> tuple[Task, str]:
-    """The task that a target column without missing values calls for, and a note that says it.
+    """The task of a target column without missing values, and a note.
 
     Args:
         column: the target, one value per sample.
-        said: the column as a sentence calls it.
-        task: "classification", "binary", "multiclass" or "regression" overrides what is recognized.
+        said: the column in a sentence.
+        task: "classification", "binary", "multiclass" or "regression" overrides the recognized one.
 
     Raises:
         Refusal: one class, too many, or values that the given task can't use.

@@ -130,11 +130,11 @@ def as_numbers(
 
     Args:
         column: the cells, without blanks around them.
-        said: the column as a sentence calls it.
-        reference: the column as an option names it; empty where no option would take it.
-        decimal: the decimal mark, "." or ",", where it was given.
-        hint: the decimal mark that the file or other columns prove, which decides where the cells alone
-            can't; empty where they prove none.
+        said: the column in a sentence.
+        reference: the column in an option; empty if no option takes it.
+        decimal: the given decimal mark, "." or ",".
+        hint: the decimal mark of the file or other columns, which resolves ambiguous
+            cells; empty if unknown.
 
     Raises:
         Refusal: non-numbers among mostly numbers, or mixed units that do not convert.

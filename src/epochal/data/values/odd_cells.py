@@ -77,7 +77,7 @@ def are_marks(odd: Sequence[Odd], cells: int) -> bool:
 def refuse_odd(
     odd: Sequence[Odd], column: pa.ChunkedArray, said: str, reference: str | int, what: str
 ) -> str:
-    """Why the odd cells of a column can't be read as missing; empty where they can."""
+    """Why the odd cells of a column can't be read as missing; empty if they can."""
     filled = len(column) - column.null_count
     if not odd or are_marks(odd, filled):
         return ""
