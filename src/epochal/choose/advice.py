@@ -16,7 +16,7 @@ from epochal.choose.timing import TimingCurve
 from epochal.common.faces import in_python
 from epochal.common.views import view
 from epochal.curves import Curves, Summary
-from epochal.runs.folder import plain
+from epochal.runs.sealed import plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

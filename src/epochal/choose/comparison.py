@@ -1,4 +1,4 @@
-"""What came out of a comparison?"""
+"""The record of a comparison: its rows, answer, regimes and cost."""
 
 from __future__ import annotations
 
@@ -13,12 +13,10 @@ from epochal.choose.hyperbola import Hyperbola
 from epochal.choose.race import Dropped
 from epochal.choose.reached import Effort
 from epochal.choose.timing import TimingCurve
-from epochal.choose.words import said_time
-from epochal.common.faces import in_python
 from epochal.common.views import view
 from epochal.curves import Curves, Summary
 from epochal.errors import Refusal, did_you_mean, require
-from epochal.runs.folder import plain
+from epochal.runs.sealed import plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -202,18 +200,7 @@ class Comparison:
 
     def summary(self) -> str:
         """The answer, a line for each setting, and the notes."""
-        from epochal.choose.comparison_table import lines_of
-
-        lines = [self.answer, "", *lines_of(self)]
-        if self.target is not None:
-            lines += ["", f"Target: {self.column} {self.target:.4g} on average ({self.target_words})."]
-        if self.hyperbola is not None:
-            lines.append(f"Updates to the target: {self.hyperbola}.")
-        if self.notes:
-            lines += ["", *map(in_python, self.notes)]
-        cost = self.cost
-        lines += ["", f"{cost.trainings:,} trainings, {cost.updates:,} updates, {said_time(cost.seconds)}."]
-        return "\n".join(lines)
+        return str(view("comparison_text")(self))
 
     def __str__(self) -> str:
         return self.summary()

@@ -163,7 +163,7 @@ def load_data(source: str, given: dict[str, Any], quiet: bool = False) -> Datase
 
 def result(run: Run, path: Path) -> dict[str, Any]:
     """What --json prints."""
-    from epochal.runs.folder import plain
+    from epochal.runs.sealed import plain
 
     document: dict[str, Any] = plain(
         {

@@ -1,4 +1,4 @@
-"""Where a record finds what draws it: functions by name, which the layer above lists."""
+"""Where a record finds the functions of modules that import it: by name, from one list."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _VIEWS: dict[str, str] = {}
 
 
 def register(views: Mapping[str, str]) -> None:
-    """List functions that draw records, each as "module:function"; none is imported before it is used."""
+    """List functions of records, each as "module:function"; none is imported before it is used."""
     _VIEWS.update(views)
 
 
 def view(name: str) -> Callable[..., Any]:
-    """The function that draws a record, by its name.
+    """A function of a record, by its name.
 
     >>> view("plot_curves").__module__
     'epochal.report.paper.curves'

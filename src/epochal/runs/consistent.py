@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from epochal.curves import KINDS, Verdict
 from epochal.data.typed import Damaged, built, converted
 from epochal.runs.forecast import History
-from epochal.runs.record import BrokenUpdate, Outcome, Run, Scores
+from epochal.runs.outcome import BrokenUpdate, Outcome, Scores
+from epochal.runs.record import Run
 
 __all__ = ["check_document", "check_run", "outcome_of", "verdict_of"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -22,9 +22,7 @@ from epochal.runs.forecast import ForecastScores, score_forecasts
 from epochal.runs.overlap import hashes_of, overlap_of
 from epochal.runs.per_class import decided, label_confusion, per_class
 from epochal.runs.predict import in_units, outputs_of, read_samples, with_target, without_target
-
-if TYPE_CHECKING:
-    from epochal.runs.record import Run
+from epochal.runs.record import Run
 
 __all__ = ["calibrate", "evaluate"]
 
@@ -59,7 +57,7 @@ def evaluate(
         rows=dataset.samples,
         metrics={},
         ensemble={},
-        overlap=overlap_of(run, dataset),
+        overlap=overlap_of(dataset, run.data["fingerprint"], run.hashes, run.splits),
         parameters=parameters,
         threshold=run.threshold,
         noticed=(*dataset.noticed, *notes, *_left_out(run), *run.remarks),

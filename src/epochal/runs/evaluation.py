@@ -17,7 +17,7 @@ from epochal.errors import require
 from epochal.runs.forecast import ForecastScores
 from epochal.runs.overlap import Overlap
 from epochal.runs.per_class import ClassFigures, Confused, most_confused
-from epochal.runs.saving import plain
+from epochal.runs.sealed import plain
 from epochal.runs.threshold import Threshold
 
 __all__ = ["Bin", "Calibration", "Evaluation", "Residuals"]
@@ -208,9 +208,7 @@ class Evaluation:
 
     def summary(self, width: int = 100) -> str:
         """All of it as text of at most so many columns."""
-        from epochal.runs.evaluation_text import text
-
-        return text(self, width)
+        return str(view("evaluation_text")(self, width))
 
     def __str__(self) -> str:
         return self.summary()

@@ -54,12 +54,13 @@ from epochal.runs.checks import (
 from epochal.runs.consistent import check_document, check_run, outcome_of, verdict_of
 from epochal.runs.contents import FORMAT, HISTORY, check_files, read_run
 from epochal.runs.forecast import ForecastScores, History
-from epochal.runs.record import Fitted, Run
-from epochal.runs.saving import plain, publish, refuse_existing, save
+from epochal.runs.outcome import Fitted
+from epochal.runs.record import Run
+from epochal.runs.saving import publish, refuse_existing, save
 from epochal.runs.scored import read_scores
 from epochal.runs.threshold import Threshold
 
-__all__ = ["FORMAT", "PARTS", "load", "load_record", "plain", "publish", "refuse_existing", "save"]
+__all__ = ["FORMAT", "PARTS", "load", "load_record", "publish", "refuse_existing", "save"]
 
 PARTS = ("", "train", "validation", "test")
 """What the numbers in split.parquet stand for; 0 is no part."""

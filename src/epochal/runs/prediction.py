@@ -6,21 +6,19 @@ import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.faces import of_new_data
 from epochal.common.views import view
+from epochal.data import Task
 from epochal.errors import require
 from epochal.runs.csv_file import write_table
 from epochal.runs.overlap import Overlap
 
-if TYPE_CHECKING:
-    from epochal.data import Task
-
-__all__ = ["Prediction", "table_beside"]
+__all__ = ["Prediction", "Ranking"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +183,7 @@ class Prediction:
         columns |= {part: _short(self.values[:, k], units[k]) for k, part in enumerate(parts)}
         if len(self.per_repeat) > 1:
             columns |= {f"sd of {part}": _short(self.spread[:, k]) for k, part in enumerate(parts)}
-        return table_beside(rows, self.inputs, columns)
+        return _table(rows, self.inputs, columns)
 
     def to_pandas(self) -> Any:
         """`to_arrow` as a pandas data frame, with the index of the frame that was predicted."""
@@ -215,7 +213,72 @@ class Prediction:
         return write_table(self.to_arrow(), path, guard_formulas)
 
 
-def table_beside(rows: Mapping[str, Any], inputs: Any, columns: Mapping[str, Any]) -> Any:
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """Items with their scores and places.
+
+    Args:
+        scores: (n,) the mean over repeats; the difference of two items of a group is the logit that the first
+            is ahead. Only differences mean something, so that a group's mean is set to 0.
+        spread: (n,) their standard deviation over repeats; NaN with one repeat.
+        per_repeat: (repeats, n).
+        places: (n,) the place of each item in its group by its score, from 1; equal scores share the best.
+        groups: (n,) the group of each item by name, "" for none; None where the data names no groups, so
+            that all items are ranked together.
+        by: what the groups are called.
+        noticed: what was noticed about the data, in the words of the command line; `notes` has
+            those of Python.
+        inputs: an Arrow table with columns of the source that stand beside the scores, if asked for.
+    """
+
+    scores: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    per_repeat: NDArray[np.float64]
+    places: NDArray[np.int64]
+    groups: NDArray[Any] | None
+    by: str
+    noticed: tuple[str, ...] = ()
+    inputs: Any = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was noticed about the data, one sentence each, in the words of Python."""
+        return tuple(map(of_new_data, self.noticed))
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __repr__(self) -> str:
+        repeats = len(self.per_repeat)
+        return f"Ranking({len(self)} items, the mean of {repeats} repeat{'s' if repeats > 1 else ''})"
+
+    def to_arrow(self) -> Any:
+        """A table with one row an item: its row in the data, its group, place, score and spread."""
+        import pyarrow as pa
+
+        rows = {"row": pa.array(range(1, len(self) + 1), pa.int64())}
+        columns: dict[str, Any] = {}
+        if self.groups is not None:
+            columns[self.by] = pa.array(self.groups.tolist(), pa.string())
+        columns |= {"place": self.places, "score": np.round(self.scores, 6)}
+        if len(self.per_repeat) > 1:
+            columns["sd of score"] = np.round(self.spread, 6)
+        return _table(rows, self.inputs, columns)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Rows and notes as JSON holds them; the rows are those of `to_arrow`."""
+        return {"rows": self.to_arrow().to_pylist(), "notes": list(self.notes)}
+
+    def write(self, path: str | Path, guard_formulas: bool = False) -> Path:
+        """Write CSV, or Parquet where the name ends so.
+
+        With `guard_formulas`, a single quote stands before each cell of text, or name of a column, that a
+        spreadsheet would run as a formula: those that begin with = + - @, tab or line break. Numbers stay.
+        """
+        return write_table(self.to_arrow(), path, guard_formulas)
+
+
+def _table(rows: Mapping[str, Any], inputs: Any, columns: Mapping[str, Any]) -> Any:
     """An Arrow table of the rows, columns of the input if there are any, and what is predicted."""
     import pyarrow as pa
 

@@ -1,94 +1,23 @@
-"""In which order does a trained scorer put items?"""
+"""Put items in the order of the scores of a trained run."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from epochal.common.faces import of_new_data
 from epochal.data import PairEncoder, encode_new
 from epochal.data.files.reading import AS_FOUND, Reading
 from epochal.data.rankings.ranking import items_of
 from epochal.errors import Refusal
 from epochal.models import Pairwise
 from epochal.runs.blocks import block_rows, blocks, padded_call
-from epochal.runs.csv_file import write_table
 from epochal.runs.predict import compiled_forward, inputs_beside, pointed
-from epochal.runs.prediction import table_beside
+from epochal.runs.prediction import Ranking
+from epochal.runs.record import Run
 
-if TYPE_CHECKING:
-    from epochal.runs.record import Run
-
-__all__ = ["Ranking", "rank"]
-
-
-@dataclass(frozen=True, eq=False)
-class Ranking:
-    """Items with their scores and places.
-
-    Args:
-        scores: (n,) the mean over repeats; the difference of two items of a group is the logit that the first
-            is ahead. Only differences mean something, so that a group's mean is set to 0.
-        spread: (n,) their standard deviation over repeats; NaN with one repeat.
-        per_repeat: (repeats, n).
-        places: (n,) the place of each item in its group by its score, from 1; equal scores share the best.
-        groups: (n,) the group of each item by name, "" for none; None where the data names no groups, so
-            that all items are ranked together.
-        by: what the groups are called.
-        noticed: what was noticed about the data, in the words of the command line; `notes` has
-            those of Python.
-        inputs: an Arrow table with columns of the source that stand beside the scores, if asked for.
-    """
-
-    scores: NDArray[np.float64]
-    spread: NDArray[np.float64]
-    per_repeat: NDArray[np.float64]
-    places: NDArray[np.int64]
-    groups: NDArray[Any] | None
-    by: str
-    noticed: tuple[str, ...] = ()
-    inputs: Any = None
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What was noticed about the data, one sentence each, in the words of Python."""
-        return tuple(map(of_new_data, self.noticed))
-
-    def __len__(self) -> int:
-        return len(self.scores)
-
-    def __repr__(self) -> str:
-        repeats = len(self.per_repeat)
-        return f"Ranking({len(self)} items, the mean of {repeats} repeat{'s' if repeats > 1 else ''})"
-
-    def to_arrow(self) -> Any:
-        """A table with one row an item: its row in the data, its group, place, score and spread."""
-        import pyarrow as pa
-
-        rows = {"row": pa.array(range(1, len(self) + 1), pa.int64())}
-        columns: dict[str, Any] = {}
-        if self.groups is not None:
-            columns[self.by] = pa.array(self.groups.tolist(), pa.string())
-        columns |= {"place": self.places, "score": np.round(self.scores, 6)}
-        if len(self.per_repeat) > 1:
-            columns["sd of score"] = np.round(self.spread, 6)
-        return table_beside(rows, self.inputs, columns)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Rows and notes as JSON holds them; the rows are those of `to_arrow`."""
-        return {"rows": self.to_arrow().to_pylist(), "notes": list(self.notes)}
-
-    def write(self, path: str | Path, guard_formulas: bool = False) -> Path:
-        """Write CSV, or Parquet where the name ends so.
-
-        With `guard_formulas`, a single quote stands before each cell of text, or name of a column, that a
-        spreadsheet would run as a formula: those that begin with = + - @, tab or line break. Numbers stay.
-        """
-        return write_table(self.to_arrow(), path, guard_formulas)
+__all__ = ["rank"]
 
 
 def rank(

@@ -7,7 +7,6 @@ one, while there is no run.json; it comes last. So a folder with run.json is fin
 
 from __future__ import annotations
 
-import math
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
@@ -27,10 +26,10 @@ from epochal.runs.contents import FORMAT, HISTORY, PAGE, RESULTS, RUN
 from epochal.runs.disk import Written
 from epochal.runs.record import Run
 from epochal.runs.scored import figures_of, predictions_table
-from epochal.runs.sealed import seal
+from epochal.runs.sealed import plain, seal
 from epochal.runs.tensors import write_tensors
 
-__all__ = ["plain", "publish", "refuse_existing", "save"]
+__all__ = ["publish", "refuse_existing", "save"]
 
 _HIDDEN = ".result-"
 
@@ -191,19 +190,6 @@ def _document(run: Run, files: Mapping[str, Written]) -> dict[str, Any]:
         "failed": run.failed,
         "files": {name: written.to_dict() for name, written in files.items()},
     }
-
-
-def plain(value: Any) -> Any:
-    """JSON has no NaN: what is not finite becomes null."""
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, np.generic):
-        return plain(value.item())
-    return value
 
 
 def _named(tree: Any) -> dict[str, NDArray[Any]]:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from epochal.curves import Summary
 from epochal.runs.checks import Tensors, damaged, predictions_file, read_table
+from epochal.runs.outcome import Scores
 from epochal.runs.per_class import ClassFigures
-from epochal.runs.record import Scores
 
 __all__ = ["figures_of", "predictions_table", "read_scores"]
 

@@ -1,6 +1,6 @@
-"""How does a JSON document notice that it was changed?
+"""JSON documents that are sealed: a change of any bit is noticed.
 
-It carries the SHA-256 of its own content, and it must be written exactly as `seal` writes that content: so
+A document carries the SHA-256 of its own content, and must be written exactly as `seal` writes that content:
 every bit of the text counts, blanks and the case of letters included. This is a guard against accidents; who
 changes a document on purpose can seal it again.
 """
@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from epochal.errors import Refusal
 from epochal.runs import disk
 
-__all__ = ["LIMIT", "canonical", "digest", "parse", "read_sealed", "seal", "unseal"]
+__all__ = ["LIMIT", "canonical", "digest", "parse", "plain", "read_sealed", "seal", "unseal"]
 
 LIMIT = 256 << 20
 """Bytes of a sealed document, at most."""
@@ -36,6 +39,19 @@ def canonical(value: Any) -> str:
 def digest(value: Any) -> str:
     """The SHA-256 of a JSON value, whatever the order of its names."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def plain(value: Any) -> Any:
+    """JSON has no NaN: what is not finite becomes null."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    return value
 
 
 def seal(document: Mapping[str, Any]) -> str:

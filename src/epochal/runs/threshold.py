@@ -12,16 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from epochal.curves import Summary, summarize
 from epochal.errors import Refusal
 from epochal.models import best_threshold, confusion_at
-
-if TYPE_CHECKING:
-    from epochal.runs.record import Scores
+from epochal.runs.outcome import Scores
 
 __all__ = ["Threshold", "decide"]
 
