@@ -1,4 +1,4 @@
-"""How good is the model, in figures that people read?
+"""Metrics: how good a model is, in figures that people read.
 
 A metric looks at all the samples of a part at once. Each is written once, in operations that NumPy and
 jax.numpy share: the engine computes it inside the compiled program at every evaluation, and the final
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
+from epochal.common.metric_names import declare
 from epochal.errors import Refusal, did_you_mean
 from epochal.models.losses import LOSSES, probabilities
 
@@ -256,6 +257,9 @@ METRICS: dict[str, Metric] = {
         Metric("mae", mae, ("regression",), bounds=(0.0, inf), in_target_units=True, greater_is_better=False),
     )
 }
+
+for _one in METRICS.values():
+    declare(_one.name, _one.greater_is_better is not False)
 
 RESERVED = frozenset((*METRICS, "loss", "running_loss"))
 """Names that no metric of one's own may have."""

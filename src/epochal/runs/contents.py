@@ -9,6 +9,7 @@ from typing import Any
 from epochal.errors import Refusal
 from epochal.models.starts import Initial
 from epochal.runs import disk
+from epochal.runs.checkpoints import find
 from epochal.runs.checks import damaged, one_line
 from epochal.runs.choices import refuse_choice
 from epochal.runs.disk import Written
@@ -54,6 +55,9 @@ def read_run(folder: Path) -> dict[str, Any]:
             raise Refusal(
                 f'the run in "{folder}" has not ended: it has no {RUN}. '
                 f"`epochal resume {folder}` goes on with it."
+                if find(folder)
+                else f'the run in "{folder}" was ended before its first checkpoint: nothing that it learned '
+                f"is kept. `epochal resume {folder}` begins it again."
             )
         raise Refusal(f'"{folder}" is not a run folder: it has no {RUN}. `epochal runs` lists the runs here.')
     text = disk.read(file, limit=LIMIT).tobytes()
