@@ -33,8 +33,6 @@ __all__ = [
     "make",
     "make_folder",
     "measure",
-    "open_shared",
-    "overwrite",
     "read",
     "remove",
     "remove_empty",
@@ -158,7 +156,6 @@ class Writer(io.RawIOBase):
 
 
 _PLAIN = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _DONTNEED = getattr(os, "POSIX_FADV_DONTNEED", None)
 """Of pages that are not on the disk yet, Linux takes it as a reason to write them."""
 
@@ -261,19 +258,6 @@ def remove(path: Path) -> None:
         remove_empty(path)
     else:
         os.unlink(path)
-
-
-def open_shared(path: Path) -> int:
-    """The descriptor of a file that several processes may open, made if it is not there; never a link's."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | _PLAIN | _NOFOLLOW, 0o666)
-
-
-def overwrite(descriptor: int, content: bytes) -> None:
-    """Replace what an open file holds; not synced, and not whole or not at all."""
-    os.ftruncate(descriptor, 0)
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    while content:
-        content = content[os.write(descriptor, content) :]
 
 
 # Reading ----------------------------------------------------------------------------------------------------

@@ -13,7 +13,6 @@ from epochal.curves import summarize
 from epochal.errors import Refusal
 from epochal.runs.choices import ChoiceFolder, read_choice
 from epochal.runs.contents import REQUEST, RUN, read_run
-from epochal.runs.lock import NAME as LOCK
 
 __all__ = ["Entry", "listing"]
 
@@ -74,7 +73,7 @@ def _entry(path: Path) -> Entry | None:
         except _WRONG as error:
             problem = f"can't be read: {type(error).__name__}"
             return Entry(run=str(path), kind=choice.kind, problem=problem)
-    if not (path / RUN).is_file() and not (path / LOCK).is_file():
+    if not (path / RUN).is_file() and not (path / REQUEST).is_file():
         return None
     if not (path / RUN).is_file():
         return Entry(run=str(path), problem=f"has not ended: epochal resume {path}")
