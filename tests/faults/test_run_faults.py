@@ -18,7 +18,7 @@ import pytest
 
 import epochal as ep
 from epochal.errors import Refusal
-from epochal.runs import checks, disk, load, load_record, save, saving
+from epochal.runs import checks, disk, folder, load, load_record, save, saving
 from epochal.runs.contents import FORMAT
 from helpers import read_json, write_json
 
@@ -166,6 +166,16 @@ def test_any_part_of_the_document_may_be_wrong(kept, copy, value):
             changed = {**document, name: {**document[name], inner: value}}
             write_json(copy / "run.json", changed)
             assert loads_or_is_refused(copy), f"{name}.{inner}"
+
+
+@pytest.mark.parametrize("where", ["check_run", "check_files", "read_scores", "_fitted"])
+def test_an_error_of_the_program_is_no_damage(kept, monkeypatch, where):
+    def wrong(*_, **__):
+        raise TypeError("a mistake of ours")
+
+    monkeypatch.setattr(folder, where, wrong)
+    with pytest.raises(TypeError, match="a mistake of ours"):
+        load(kept)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '"text"', "{}", "\x00", '{"format": "1"}'])

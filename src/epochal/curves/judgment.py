@@ -8,6 +8,7 @@ from typing import Any
 from epochal.common.faces import in_python
 from epochal.common.metric_names import label_of
 from epochal.common.notebook_view import details, facts, heading, items, said, view
+from epochal.common.records import Record
 
 __all__ = ["GOOD", "KINDS", "Verdict", "epochs_in_words", "figure_label"]
 
@@ -80,7 +81,7 @@ def epochs_in_words(epochs: float) -> str:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verdict(Record):
     """A judgment of learning curves that can be checked: the rule and the figures travel with it.
 
     kind      one of `KINDS`.
@@ -123,17 +124,6 @@ class Verdict:
             said(self.sentence, self.remedy),
             details("How this was judged", rest),
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return {
-            "kind": self.kind,
-            "sentence": self.sentence,
-            "rule": self.rule,
-            "figures": dict(self.figures),
-            "remedy": self.remedy,
-            "concerns": list(self.concerns),
-        }
 
 
 def _shown(value: object) -> str:

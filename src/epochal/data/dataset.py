@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from epochal.common.faces import in_python
 from epochal.common.printable import one_line
+from epochal.common.records import plain
 from epochal.common.views import view
 from epochal.data.encoder import SampleEncoder
 from epochal.data.images.pixel_arrays import in_fractions
@@ -178,8 +179,8 @@ class Dataset:
             "dtype": str(self.dtype),
             "features": list(self.features),
             "target": self.target_name,
-            "task": None if self.task is None else self.task.to_dict(),
-            "encoder": None if self.encoder is None else self.encoder.to_dict(),
+            "task": plain(self.task),
+            "encoder": plain(self.encoder),
             "notes": list(self.noticed),
             "fingerprint": self.fingerprint,
         }

@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Self
 
+from epochal.common.records import Record
+
 __all__ = ["SampleEncoder", "code_sizes"]
 
 
-class SampleEncoder(ABC):
+class SampleEncoder(Record, ABC):
     """A record without statistics of the samples; the `Source` of its kind encodes new samples by it."""
 
     kind: ClassVar[str]
@@ -51,10 +53,6 @@ class SampleEncoder(ABC):
         Raises:
             Refusal: a value that no encoder of this kind has written.
         """
-
-    @abstractmethod
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON object with its "kind", and all that is needed to encode other data in the same way."""
 
 
 def code_sizes(encoder: SampleEncoder | None) -> tuple[int, ...]:

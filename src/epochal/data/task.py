@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
+from epochal.common.records import Damaged, Record, built
 from epochal.data.labels import LABEL_TYPES, label_values
-from epochal.data.typed import Damaged, built
 
 __all__ = ["Task"]
 
@@ -16,7 +16,7 @@ TaskKind = Literal["binary", "multiclass", "multilabel", "regression"]
 
 
 @dataclass(frozen=True)
-class Task:
+class Task(Record):
     """What is to be predicted: one of two classes, one of several, any number of labels, or numbers.
 
     `classes` are the names of the classes, in the order of the class ids, or of the labels, in the order of
@@ -63,15 +63,6 @@ class Task:
     def labels(self) -> NDArray[Any]:
         """The classes in the order of their ids, as values of the type that the target had."""
         return label_values(self.classes, self.label_type)
-
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON object of it."""
-        return {
-            "kind": self.kind,
-            "classes": list(self.classes),
-            "targets": self.targets,
-            "label_type": self.label_type,
-        }
 
     @staticmethod
     def from_dict(value: Any) -> Task:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Self
 import jax
 from flax import nnx
 
+from epochal.common.records import Record
 from epochal.errors import Refusal, did_you_mean
 from epochal.models import ACTIVATIONS, FlaxModel, PyTree, Variables, refuse_ids
 
@@ -22,7 +23,7 @@ __all__ = ["Network", "check_activation", "check_share", "check_whole"]
 Shape = tuple[int, ...]
 
 
-class Network(ABC):
+class Network(Record, ABC):
     """Settings from which a Flax module is built; subclasses are frozen dataclasses."""
 
     kind: ClassVar[str]
@@ -41,10 +42,6 @@ class Network(ABC):
     @abstractmethod
     def depth(self) -> int:
         """How many layers the settings ask for, each with parameters of its own."""
-
-    @abstractmethod
-    def to_dict(self) -> dict[str, Any]:
-        """The settings, as JSON holds them."""
 
     @classmethod
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Of which files does a finished run consist, and are they what was written?"""
+"""The files of a finished run, and whether they are what was written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from epochal.errors import Refusal
 from epochal.models.starts import Initial
 from epochal.runs import disk
 from epochal.runs.checkpoints import find
-from epochal.runs.checks import damaged, one_line
+from epochal.runs.checks import damaged, one_line, reading
 from epochal.runs.choices import refuse_choice
 from epochal.runs.disk import Written
 from epochal.runs.sealed import LIMIT, parse, unseal
@@ -89,10 +89,8 @@ def listed(folder: Path, document: Mapping[str, Any]) -> dict[str, Written]:
     for name in (*_TABLES, *PARAMETERS):
         if name not in files:
             raise damaged(folder, f"{RUN} does not list {name}")
-    try:
+    with reading(folder):
         return {name: Written.from_dict(value) for name, value in files.items()}
-    except ValueError as error:
-        raise damaged(folder, f"{RUN} lists files without size or hash") from error
 
 
 def check_start(initial: Any) -> None:
@@ -118,16 +116,15 @@ def check_start(initial: Any) -> None:
         disk.check(file, files[file.name])
 
 
-def check_files(folder: Path, document: Mapping[str, Any], parameters: bool) -> None:
+def check_files(folder: Path, files: Mapping[str, Written], parameters: bool) -> None:
     """Refuse a folder in which a file is missing, is another than was written, or is one too many.
 
     Args:
         folder: the run folder.
-        document: what run.json says.
+        files: those that run.json lists.
         parameters: whether those files are looked at, too, that hold parameters. The page never is: it can be
             written again.
     """
-    files = listed(folder, document)
     for name, written in files.items():
         if name == PAGE or (name in PARAMETERS and not parameters):
             continue

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.common.records import Damaged, Record, built
 from epochal.errors import Refusal, reason
 
 __all__ = [
@@ -49,23 +50,19 @@ _THREADED = 1 << 20
 
 
 @dataclass(frozen=True)
-class Written:
+class Written(Record):
     """What a file holds: its size in bytes and the SHA-256 of its bytes."""
 
     size: int
     sha256: str
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return {"size": self.size, "sha256": self.sha256}
-
     @classmethod
     def from_dict(cls, value: Any) -> Written:
-        """The inverse of `to_dict`; `ValueError` if it is something else."""
-        size, sha256 = (value.get("size"), value.get("sha256")) if isinstance(value, dict) else (None, None)
-        if not isinstance(size, int) or isinstance(size, bool) or size < 0 or not isinstance(sha256, str):
-            raise ValueError("a file must have a size and a sha256")
-        return cls(size, sha256)
+        """The inverse of `to_dict`."""
+        found = built(cls, value)
+        if found.size < 0:
+            raise Damaged(f"a file must have at least 0 bytes; got {found.size}")
+        return found
 
 
 class _Hash:

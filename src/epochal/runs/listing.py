@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from epochal.common.metric_names import label_of
 from epochal.common.printable import one_line
+from epochal.common.records import Record
 from epochal.curves import summarize
 from epochal.errors import Refusal
 from epochal.runs.choices import ChoiceFolder, read_choice
@@ -20,7 +21,7 @@ _WRONG = (OSError, ValueError, LookupError, TypeError, AttributeError, Recursion
 
 
 @dataclass(frozen=True)
-class Entry:
+class Entry(Record):
     """A run in a line, or a comparison or an advice; `problem` says why one can't be read, or how it goes on.
 
     Of those, `batch_size` and `epochs` are of the best setting, and `settings` says how many there were; an
@@ -38,10 +39,6 @@ class Entry:
     verdict: str = ""
     settings: int = 1
     problem: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return asdict(self)
 
     def cells(self) -> tuple[str, ...]:
         """The line as a table shows it."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.common.records import Measured
 from epochal.curves import Summary
 from epochal.data import Scaling, TargetScaling, Vocabulary
 from epochal.models import Variables
@@ -39,10 +40,10 @@ class Outcome:
     seed: int
     stopped: str
     """Why it ended, in words."""
-    epochs: float
+    epochs: Measured
     updates: int
-    seconds: float
-    best_epoch: float
+    seconds: Measured
+    best_epoch: Measured
     best_update: int
     broken: BrokenUpdate | None = None
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.common.records import Record
 from epochal.curves import Summary, summarize
 
 __all__ = ["ClassFigures", "Confused", "decided", "label_confusion", "most_confused", "per_class"]
@@ -22,7 +23,7 @@ Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class ClassFigures:
+class ClassFigures(Record):
     """How one class is found, over the repeats.
 
     Args:
@@ -37,10 +38,6 @@ class ClassFigures:
     recall: Summary
     f1: Summary
     support: Summary
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return {name: summary.to_dict() for name, summary in vars(self).items()}
 
 
 @dataclass(frozen=True)

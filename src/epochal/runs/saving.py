@@ -10,7 +10,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
+from epochal.common.records import plain
 from epochal.errors import Refusal, SaveFailed, reason
 from epochal.models.frozen import names_of
 from epochal.runs import disk
@@ -26,7 +26,7 @@ from epochal.runs.contents import FORMAT, HISTORY, PAGE, RESULTS, RUN
 from epochal.runs.disk import Written
 from epochal.runs.record import Run
 from epochal.runs.scored import figures_of, predictions_table
-from epochal.runs.sealed import plain, seal
+from epochal.runs.sealed import seal
 from epochal.runs.tensors import write_tensors
 
 __all__ = ["publish", "refuse_existing", "save"]
@@ -171,24 +171,24 @@ def _document(run: Run, files: Mapping[str, Written]) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "plan": run.plan.to_dict(),
-        "task": run.task.to_dict(),
+        "task": run.task,
         "settings": run.settings,
-        "outcomes": [asdict(outcome) for outcome in run.outcomes],
-        "order_seeds": list(run.order_seeds),
-        "verdict": run.verdict.to_dict(),
+        "outcomes": run.outcomes,
+        "order_seeds": run.order_seeds,
+        "verdict": run.verdict,
         "scores": {
             part: figures_of(scores, run.per_class.get(part, {})) for part, scores in run.scores.items()
         },
         "baseline": run.baseline,
-        "threshold": None if run.threshold is None else run.threshold.to_dict(),
-        "forecasts": {part: found.to_dict() for part, found in run.forecasts.items()},
-        "history": None if run.observed is None else run.observed.to_dict(),
+        "threshold": run.threshold,
+        "forecasts": run.forecasts,
+        "history": run.observed,
         "data": run.data,
-        "encoder": None if run.encoder is None else run.encoder.to_dict(),
+        "encoder": run.encoder,
         "conditions": run.conditions,
         "interrupted": run.interrupted,
         "failed": run.failed,
-        "files": {name: written.to_dict() for name, written in files.items()},
+        "files": files,
     }
 
 

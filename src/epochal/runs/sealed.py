@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from epochal.errors import Refusal
 from epochal.runs import disk
 
-__all__ = ["LIMIT", "canonical", "digest", "parse", "plain", "read_sealed", "seal", "unseal"]
+__all__ = ["LIMIT", "canonical", "digest", "parse", "read_sealed", "seal", "unseal"]
 
 LIMIT = 256 << 20
 """Bytes of a sealed document, at most."""
@@ -39,19 +36,6 @@ def canonical(value: Any) -> str:
 def digest(value: Any) -> str:
     """The SHA-256 of a JSON value, whatever the order of its names."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()
-
-
-def plain(value: Any) -> Any:
-    """JSON has no NaN: what is not finite becomes null."""
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, np.generic):
-        return plain(value.item())
-    return value
 
 
 def seal(document: Mapping[str, Any]) -> str:

@@ -124,7 +124,7 @@ def read_tensors(path: Path, expected: Written | None = None) -> tuple[Tensors, 
     try:
         tensors = {
             name: np.frombuffer(one["data"], _DTYPES[one["dtype"]]).reshape(one["shape"])
-            for name, one in deserialize(content)
+            for name, one in deserialize(content)  # type: ignore[no-untyped-call]
         }
         (length,) = struct.unpack("<Q", content[:8])
         header = parse(content[8 : 8 + length])

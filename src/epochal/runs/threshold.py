@@ -1,4 +1,4 @@
-"""Which threshold do the repeats of a run choose, and what do they decide with it?
+"""The threshold of a run: what the repeats choose, and what they decide with it.
 
 It is chosen on the validation samples, for each repeat by itself, and used unchanged on the test samples.
 
@@ -16,12 +16,23 @@ from typing import Any
 
 import numpy as np
 
+from epochal.common.records import built
 from epochal.curves import Summary, summarize
 from epochal.errors import Refusal
 from epochal.models import best_threshold, confusion_at
 from epochal.runs.outcome import Scores
 
 __all__ = ["Threshold", "decide"]
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A threshold as JSON holds it."""
+
+    rule: str
+    positive: str
+    value: float
+    per_repeat: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -53,14 +64,15 @@ class Threshold:
         }
 
     @staticmethod
-    def from_dict(value: dict[str, Any]) -> Threshold:
+    def from_dict(value: Any) -> Threshold:
         """The inverse of `to_dict`."""
-        values = [float(one) for one in value["per_repeat"]]
+        kept = built(_Kept, value)
+        values = kept.per_repeat
         if not values or not all(0 < one < 1 for one in values):
             raise Refusal(
                 "threshold must be between 0 and 1 in each repeat. Save the run again with epochal."
             )
-        return Threshold(str(value["rule"]), str(value["positive"]), summarize(values, interval=False))
+        return Threshold(kept.rule, kept.positive, summarize(values, interval=False))
 
     def __str__(self) -> str:
         if self.rule == "given":

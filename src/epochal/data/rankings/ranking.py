@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.common.faces import named
+from epochal.common.records import Damaged, built
 from epochal.data.arrays.arrays import inputs_of_array
 from epochal.data.columns import ColumnReference, called, default_name, resolve
 from epochal.data.dataset import Dataset, fingerprint
@@ -29,7 +30,6 @@ from epochal.data.tables.new import new_rows, read_new
 from epochal.data.tables.schema import Encoder
 from epochal.data.tables.table import TableOptions, dataset_of_table
 from epochal.data.task import Task
-from epochal.data.typed import Damaged, built
 from epochal.errors import Refusal
 
 __all__ = ["RANKINGS", "PairEncoder", "items_of", "new_pairs", "rank_pairs"]
@@ -54,22 +54,13 @@ class PairEncoder(SampleEncoder):
         """See `SampleEncoder`."""
         return self.table.code_sizes
 
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON object of it."""
-        return {
-            "kind": self.kind,
-            "table": self.table.to_dict(),
-            "by": self.by,
-            "pairing": dict(vars(self.pairing)),
-        }
-
     @staticmethod
     def from_dict(value: Any) -> PairEncoder:
         """The inverse of `to_dict`."""
-        table, by = Encoder.from_dict(value.get("table")), value.get("by")
-        if not isinstance(by, str) or by not in table.names:
+        encoder = built(PairEncoder, value)
+        if encoder.by not in encoder.table.names:
             raise Damaged("what tells groups apart must be a column")
-        return PairEncoder(table, by, built(Pairing, value.get("pairing")))
+        return encoder
 
 
 @named("ep.rank_pairs")
