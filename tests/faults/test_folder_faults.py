@@ -17,7 +17,7 @@ from epochal.common.metric_names import higher_is_better
 from epochal.errors import Refusal, SaveFailed
 from epochal.runs import disk, load, load_record, publish, save
 from epochal.runs.checkpoints import Checkpoints, Piece, find, newest
-from epochal.runs.contents import check_files, read_run
+from epochal.runs.contents import check_files, listed, read_run
 from epochal.runs.sealed import seal
 from helpers import read_json, write_json
 
@@ -65,7 +65,7 @@ def held(folder):
             load(folder)
         return 0
     document = read_run(folder)
-    check_files(folder, document, parameters=True)
+    check_files(folder, listed(folder, document), parameters=True)
     return document["settings"]["epochs"]
 
 

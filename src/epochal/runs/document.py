@@ -18,7 +18,7 @@ from epochal.common.records import Damaged, built, converted
 from epochal.curves import KINDS, Summary, Verdict
 from epochal.data import Task
 from epochal.runs.checks import check_shape, predictions_file, reading
-from epochal.runs.contents import read_run
+from epochal.runs.contents import listed, read_run
 from epochal.runs.disk import Written
 from epochal.runs.forecast import ForecastScores, History
 from epochal.runs.outcome import Outcome, Scores
@@ -30,7 +30,7 @@ __all__ = ["Document", "KeptScores", "check_run", "read_document"]
 
 @dataclass(frozen=True)
 class KeptScores:
-    """What the best parameters reach on a part; what each sample is, and is predicted to be, is in a table."""
+    """What the best parameters reach on a part; a table says what each sample is predicted to be."""
 
     metrics: dict[str, Summary]
     ensemble: dict[str, float | None]
@@ -103,6 +103,7 @@ def read_document(path: Path) -> Document:
         Refusal: no run folder, one whose training has not ended, damaged, or written by another version.
     """
     value = read_run(path)
+    listed(path, value)
     with reading(path):
         for part in value.get("scores") if isinstance(value.get("scores"), dict) else ():
             predictions_file(path, part)
