@@ -30,6 +30,7 @@ from epochal.engine.update import packing, update
 from epochal.settings import Settings
 from epochal.training import loop as driving
 from epochal.training.lanes import Lanes
+from epochal.training.notes import notes_of
 from epochal.training.prepare import prepare
 from helpers import assert_close, assert_same_bits
 
@@ -290,8 +291,8 @@ def test_a_comparison_wants_a_number():
 
 def test_batch_normalization_in_pieces_is_said_before_training():
     model = ep.MLP(4, batch_norm=True)
-    (note,) = prepared_for(model, batch_size=16, micro_batch=8).notes
+    (note,) = notes_of(prepared_for(model, batch_size=16, micro_batch=8))
     assert note == "batch normalization sees micro-batches of 8 samples, not whole batches"
-    ragged = prepared_for(model, batch_size=17, micro_batch=8).notes
+    ragged = notes_of(prepared_for(model, batch_size=17, micro_batch=8))
     assert ragged[1].startswith("batch normalization sees a micro-batch of 1 sample in each epoch")
-    assert prepared_for(batch_size=16, micro_batch=8).notes == ()
+    assert notes_of(prepared_for(batch_size=16, micro_batch=8)) == ()

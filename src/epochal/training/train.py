@@ -1,4 +1,4 @@
-"""How is a network trained?
+"""Training: one loop, from settings to events to a run.
 
     for event in train(MLP(64, 64), X, y, batch_size=32, epochs=150): ...
 
@@ -37,7 +37,6 @@ from epochal.training.cluster.dispatch import Cluster
 from epochal.training.cluster.lanes import cluster_for, work_there
 from epochal.training.events import (
     Checkpointed,
-    Evaluated,
     Event,
     Noted,
     Progressed,
@@ -46,6 +45,7 @@ from epochal.training.events import (
     RunEnded,
     RunStarted,
     Unsaved,
+    evaluations,
 )
 from epochal.training.hosts import together
 from epochal.training.identity import identity
@@ -370,7 +370,7 @@ class Events(Iterator[Event]):
         repeats, rows, updates, most, seconds = news
         if len(rows):
             self._curves.append(rows)
-            self._waiting.extend(_events_of(rows))
+            self._waiting.extend(evaluations(rows))
         self._done |= dict.fromkeys(repeats, updates)
         clock = time.perf_counter() - self._begin
         count = self._prepared.settings.repeats
@@ -394,12 +394,3 @@ def _stop(
         home.close()
     if cluster is not None:
         cluster.close()
-
-
-def _events_of(rows: Curves) -> Iterator[Evaluated]:
-    names = list(rows.columns)
-    figures = zip(*(column.tolist() for column in rows.columns.values()), strict=True)
-    coordinates = (rows.repeat, rows.epoch, rows.update, rows.samples, rows.seconds)
-    at = zip(*(column.tolist() for column in coordinates), strict=True)
-    for (repeat, epoch, update, samples, seconds), found in zip(at, figures, strict=True):
-        yield Evaluated(repeat, epoch, update, samples, seconds, dict(zip(names, found, strict=True)))
