@@ -21,6 +21,8 @@ DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
 
 @dataclass(frozen=True)
 class Marks:
+    """The characters that an encoding has."""
+
     braille: bool
     upright: str
     tick: str
@@ -34,6 +36,7 @@ class Marks:
 
     @classmethod
     def of(cls, encoding: str) -> Marks:
+        """Those of an encoding; without braille, plain ones."""
         wanted = cls(True, "│", "┤", "└", "─", "┬", "▲", "░", "┊", "±")
         try:
             "⣿│┤└─┬▲░┊±".encode(encoding or "ascii")
@@ -99,6 +102,7 @@ class Canvas:
             self.shaded[first:last, column] = True
 
     def upright(self, column: int) -> None:
+        """Put the rule into a column."""
         self.rule = column
 
     def row(self, row: int, inks: Sequence[tuple[str, str]], ink: Painter) -> str:

@@ -133,8 +133,10 @@ def say_overfitting(case: Case, rise: Difference, chosen_by: str, stopped: bool)
             f"Overfitting starts around epoch {k}: from there {moved}, while the training loss kept falling."
         )
     else:
-        kind = "probably overfitting"
-        sentence = f"Probably overfitting from around epoch {k} on: {moved}, {_doubt(case, rise)}."
+        kind, doubt = "probably overfitting", "which scatter could still explain"
+        if rise.swings:
+            doubt = f"but it had already risen by {case.in_words(rise.swings, rise.level)} and come back"
+        sentence = f"Probably overfitting from around epoch {k} on: {moved}, {doubt}."
         again = "" if rise.swings else f"{_more(case, rise.repeats, 'it')} ".lstrip()
     chosen = case.curves.best(chosen_by) if chosen_by in case.curves.columns else None
     if chosen is not None and chosen.median_epoch <= max(rise.epoch, best.median_epoch) + 0.1 * case.horizon:
@@ -163,13 +165,6 @@ def say_overfitting(case: Case, rise: Difference, chosen_by: str, stopped: bool)
     remedy = f"{again}{where}; {fewer}{f', {saving}' if saving else ''}. "
     remedy += "A smaller network, dropout, weight decay or more data would delay it."
     return Verdict(kind, sentence, rule, case.figures() | rise.figures, remedy)
-
-
-def _doubt(case: Case, rise: Difference) -> str:
-    """Why a rise is no more than probable."""
-    if rise.swings:
-        return f"but it had already risen by {case.in_words(rise.swings, rise.level)} and come back"
-    return "which scatter could still explain"
 
 
 def say_still_improving(case: Case, fall: Difference, chance: Chance | None, stopped: bool) -> Verdict:
