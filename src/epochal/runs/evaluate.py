@@ -63,11 +63,8 @@ def evaluate(
         noticed=(*dataset.noticed, *notes, *_left_out(run), *run.remarks),
     )
     losses = _losses(run, outputs, dataset)
-    if run.task.is_multilabel:
-        return _of_labels(run, evaluation, np.stack(each), dataset, losses)
-    if run.task.is_classification:
-        return _of_classes(run, evaluation, np.stack(each), dataset, losses)
-    return _of_numbers(run, evaluation, np.stack(each), dataset, losses)
+    of = _of_numbers if run.task.is_regression else _of_shares
+    return of(run, evaluation, np.stack(each), dataset, losses)
 
 
 def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
@@ -129,36 +126,39 @@ def _over_repeats(
     return summaries(found, len(np.unique(units)), len(np.unique(block)), run.settings["loss"])
 
 
-def _of_classes(
+def _of_shares(
     run: Run, found: Evaluation, each: Floats, dataset: Dataset, losses: Sequence[Floats]
 ) -> Evaluation:
     """Metrics, confusion, class table and calibration from probabilities `(repeats, n, classes)`."""
-    targets, classes = np.asarray(dataset.targets), run.task.classes
-    mean = each.mean(axis=0)
-    ensemble = ensemble_figures(mean, targets, run.task, dataset.sample_weight, loss=bool(losses))
-    cuts = [None] * len(each) if run.threshold is None else run.threshold.per_repeat.per_repeat
-    counts = np.stack(
-        [_counts(_decided(one, cut), targets, len(classes)) for one, cut in zip(each, cuts, strict=True)]
-    )
-    together = _counts(
-        _decided(mean, None if run.threshold is None else run.threshold.value), targets, len(classes)
-    )
+    targets, names, mean = np.asarray(dataset.targets), run.task.classes, each.mean(axis=0)
     at, ensemble_at = {}, {}
-    if run.threshold is not None:
-        at = {name: summarize(values, interval=False) for name, values in decided(counts).items()}
-        ensemble_at = {name: float(values[0]) for name, values in decided(together[None]).items()}
+    if run.task.is_multilabel:
+        counts = np.stack([label_confusion(targets > 0, shares > 0.5) for shares in each])
+        together = label_confusion(targets > 0, mean > 0.5)
+        pooled = np.stack([1 - each, each], axis=-1).reshape(len(each), -1, 2)
+        calibration = calibrate(pooled, (targets > 0).astype(np.int64).ravel(), ("", "a label"))
+        calibration = replace(calibration, of="the probabilities of all labels")
+    else:
+        cuts = [None] * len(each) if run.threshold is None else run.threshold.per_repeat.per_repeat
+        pairs = zip(each, cuts, strict=True)
+        counts = np.stack([_counts(_decided(one, cut), targets, len(names)) for one, cut in pairs])
+        cut = None if run.threshold is None else run.threshold.value
+        together = _counts(_decided(mean, cut), targets, len(names))
+        calibration = calibrate(each, targets, names)
+        if cut is not None:
+            at = {name: summarize(values, interval=False) for name, values in decided(counts).items()}
+            ensemble_at = {name: float(values[0]) for name, values in decided(together[None]).items()}
+    logits = [logits_of(shares, run.task) for shares in each]
     return replace(
         found,
-        metrics=_over_repeats(
-            run, [logits_of(shares, run.task) for shares in each], targets, dataset, losses
-        ),
-        ensemble=ensemble,
+        metrics=_over_repeats(run, logits, targets, dataset, losses),
+        ensemble=ensemble_figures(mean, targets, run.task, dataset.sample_weight, loss=bool(losses)),
         at_threshold=at,
         ensemble_at_threshold=ensemble_at,
         confusion=counts,
         ensemble_confusion=together,
-        per_class=per_class(counts, classes),
-        calibration=calibrate(each, targets, classes),
+        per_class=per_class(counts, names),
+        calibration=calibration,
     )
 
 
@@ -208,29 +208,6 @@ def _binned(shares: Floats, hits: NDArray[np.bool_]) -> tuple[Bin, ...]:
 def _error(bins: Sequence[Bin]) -> float:
     samples = sum(one.samples for one in bins)
     return sum(one.samples * abs(one.observed - one.predicted) for one in bins if one.samples) / samples
-
-
-def _of_labels(
-    run: Run, found: Evaluation, each: Floats, dataset: Dataset, losses: Sequence[Floats]
-) -> Evaluation:
-    """Metrics, the table of the labels and calibration from probabilities `(repeats, n, labels)`."""
-    targets, labels = np.asarray(dataset.targets), run.task.classes
-    mean = each.mean(axis=0)
-    ensemble = ensemble_figures(mean, targets, run.task, dataset.sample_weight, loss=bool(losses))
-    counts = np.stack([label_confusion(targets > 0, shares > 0.5) for shares in each])
-    pooled = np.stack([1 - each, each], axis=-1).reshape(len(each), -1, 2)
-    calibration = calibrate(pooled, (targets > 0).astype(np.int64).ravel(), ("", "a label"))
-    return replace(
-        found,
-        metrics=_over_repeats(
-            run, [logits_of(shares, run.task) for shares in each], targets, dataset, losses
-        ),
-        ensemble=ensemble,
-        confusion=counts,
-        ensemble_confusion=label_confusion(targets > 0, mean > 0.5),
-        per_class=per_class(counts, labels),
-        calibration=replace(calibration, of="the probabilities of all labels"),
-    )
 
 
 def _of_numbers(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,8 +22,31 @@ from epochal.runs.overlap import Overlap
 __all__ = ["Prediction", "Ranking"]
 
 
+class _Rows(ABC):
+    """What is said of new samples, row by row."""
+
+    noticed: tuple[str, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was noticed about the data, one sentence each, in the words of Python."""
+        return tuple(map(of_new_data, self.noticed))
+
+    @abstractmethod
+    def to_arrow(self) -> Any:
+        """A table with one row a sample."""
+
+    def write(self, path: str | Path, guard_formulas: bool = False) -> Path:
+        """Write CSV, or Parquet where the name ends so.
+
+        With `guard_formulas`, a single quote stands before each cell of text, or name of a column, that a
+        spreadsheet would run as a formula: those that begin with = + - @, tab or line break. Numbers stay.
+        """
+        return write_table(self.to_arrow(), path, guard_formulas)
+
+
 @dataclass(frozen=True, eq=False)
-class Prediction:
+class Prediction(_Rows):
     """Predictions for some samples.
 
     `prediction.labels` are of the type that the target had, so `(prediction.labels == y).mean()` is the
@@ -62,11 +86,6 @@ class Prediction:
     """Which of the samples the run was trained on, where their truth is known; None for a part of them."""
     units: NDArray[np.float64] | None = None
     """The standard deviation of each training target, by which numbers get their digits."""
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What was noticed about the data, one sentence each, in the words of Python."""
-        return tuple(map(of_new_data, self.noticed))
 
     @property
     def _chosen(self) -> NDArray[np.int64]:
@@ -204,17 +223,9 @@ class Prediction:
         ]
         return {"rows": rows, "notes": list(self.notes), **known}
 
-    def write(self, path: str | Path, guard_formulas: bool = False) -> Path:
-        """Write CSV, or Parquet where the name ends so.
-
-        With `guard_formulas`, a single quote stands before each cell of text, or name of a column, that a
-        spreadsheet would run as a formula: those that begin with = + - @, tab or line break. Numbers stay.
-        """
-        return write_table(self.to_arrow(), path, guard_formulas)
-
 
 @dataclass(frozen=True, eq=False)
-class Ranking:
+class Ranking(_Rows):
     """Items with their scores and places.
 
     Args:
@@ -240,11 +251,6 @@ class Ranking:
     noticed: tuple[str, ...] = ()
     inputs: Any = None
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What was noticed about the data, one sentence each, in the words of Python."""
-        return tuple(map(of_new_data, self.noticed))
-
     def __len__(self) -> int:
         return len(self.scores)
 
@@ -268,14 +274,6 @@ class Ranking:
     def to_dict(self) -> dict[str, Any]:
         """Rows and notes as JSON holds them; the rows are those of `to_arrow`."""
         return {"rows": self.to_arrow().to_pylist(), "notes": list(self.notes)}
-
-    def write(self, path: str | Path, guard_formulas: bool = False) -> Path:
-        """Write CSV, or Parquet where the name ends so.
-
-        With `guard_formulas`, a single quote stands before each cell of text, or name of a column, that a
-        spreadsheet would run as a formula: those that begin with = + - @, tab or line break. Numbers stay.
-        """
-        return write_table(self.to_arrow(), path, guard_formulas)
 
 
 def _table(rows: Mapping[str, Any], inputs: Any, columns: Mapping[str, Any]) -> Any:
