@@ -110,6 +110,7 @@ def read_document(path: Path) -> Document:
         document = built(Document, value)
         for name, kinds in _INNER.items():
             _check(name, getattr(document, name), kinds)
+        converted(dict[str, Any], document.settings.get("own_metrics", {}), "settings.own_metrics")
         if document.verdict.kind not in KINDS:
             raise Damaged("verdict.kind is none that there is")
         repeats = len(document.outcomes)

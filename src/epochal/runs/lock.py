@@ -10,6 +10,7 @@ import json
 import os
 import socket
 import uuid
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -43,7 +44,9 @@ def locked(folder: Path) -> Iterator[str]:
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     try:
-        lock.acquire()
+        with warnings.catch_warnings():  # a file system without locks gets a marker, which needs no word
+            warnings.simplefilter("ignore", UserWarning)
+            lock.acquire()
     except filelock.Timeout as error:
         raise _taken(folder) from error
     except (OSError, NotImplementedError) as error:
