@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epochal.common.records import Damaged, Measured, Record, built, plain
 from epochal.curves import Summary, summarize
+from epochal.data.records import Damaged, Measured, Record, built, plain
 from epochal.runs import Outcome
 from epochal.runs.outcome import BrokenUpdate
 from epochal.runs.threshold import Threshold

@@ -14,9 +14,9 @@ from epochal.choose.noise import NoiseOverTraining
 from epochal.choose.reached import Effort
 from epochal.choose.timing import TimingCurve
 from epochal.common.faces import in_python
-from epochal.common.records import plain
 from epochal.common.views import view
 from epochal.curves import Curves, Summary
+from epochal.data.records import plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

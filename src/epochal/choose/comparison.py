@@ -13,9 +13,9 @@ from epochal.choose.hyperbola import Hyperbola
 from epochal.choose.race import Dropped
 from epochal.choose.reached import Effort
 from epochal.choose.timing import TimingCurve
-from epochal.common.records import plain
 from epochal.common.views import view
 from epochal.curves import Curves, Summary
+from epochal.data.records import plain
 from epochal.errors import Refusal, did_you_mean, require
 
 if TYPE_CHECKING:

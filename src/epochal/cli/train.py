@@ -163,7 +163,7 @@ def load_data(source: str, given: dict[str, Any], quiet: bool = False) -> Datase
 
 def result(run: Run, path: Path) -> dict[str, Any]:
     """What --json prints."""
-    from epochal.common.records import plain
+    from epochal.data.records import plain
 
     document: dict[str, Any] = plain(
         {

@@ -8,7 +8,7 @@ from typing import Any
 from epochal.common.faces import in_python
 from epochal.common.metric_names import label_of
 from epochal.common.notebook_view import details, facts, heading, items, said, view
-from epochal.common.records import Record
+from epochal.data.records import Record
 
 __all__ = ["GOOD", "KINDS", "Verdict", "epochs_in_words", "figure_label"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from epochal.common.records import Measured, Record, built
+from epochal.data.records import Measured, Record, built
 
 __all__ = ["Summary", "digits", "summarize", "t_factor"]
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from epochal.common.faces import in_python
 from epochal.common.printable import one_line
-from epochal.common.records import plain
 from epochal.common.views import view
 from epochal.data.encoder import SampleEncoder
 from epochal.data.images.pixel_arrays import in_fractions
 from epochal.data.recipe import Recipe
+from epochal.data.records import plain
 from epochal.data.rows import Rows, is_array
 from epochal.data.task import Task
 

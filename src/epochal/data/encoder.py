@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Self
 
-from epochal.common.records import Record
+from epochal.data.records import Record
 
 __all__ = ["SampleEncoder", "code_sizes"]
 

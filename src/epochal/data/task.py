@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from epochal.common.records import Damaged, Record, built
 from epochal.data.labels import LABEL_TYPES, label_values
+from epochal.data.records import Damaged, Record, built
 
 __all__ = ["Task"]
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from epochal.common.records import Record
+from epochal.data.records import Record
 from epochal.errors import Refusal, did_you_mean
 from epochal.models.dense import dense
 from epochal.models.model import PyTree, Variables, refuse_ids

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 import jax
 from flax import nnx
 
-from epochal.common.records import Record
+from epochal.data.records import Record
 from epochal.errors import Refusal, did_you_mean
 from epochal.models import ACTIVATIONS, FlaxModel, PyTree, Variables, refuse_ids
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from epochal.common.records import Damaged
 from epochal.data import Task
+from epochal.data.records import Damaged
 from epochal.errors import Refusal
 from epochal.models import MLP, Model, Pairwise, as_model, shapes_of
 from epochal.runs import tensors as files

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.common.records import Damaged, Record, built
+from epochal.data.records import Damaged, Record, built
 from epochal.errors import Refusal, reason
 
 __all__ = [

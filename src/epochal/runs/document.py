@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.common.records import Damaged, built, converted
 from epochal.curves import KINDS, Summary, Verdict
 from epochal.data import Task
+from epochal.data.records import Damaged, built, converted
 from epochal.runs.checks import check_shape, predictions_file, reading
 from epochal.runs.contents import listed, read_run
 from epochal.runs.disk import Written

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epochal.common.faces import of_new_data
-from epochal.common.records import plain
 from epochal.common.views import view
 from epochal.curves import Summary
 from epochal.data import Task
+from epochal.data.records import plain
 from epochal.errors import require
 from epochal.runs.forecast import ForecastScores
 from epochal.runs.overlap import Overlap

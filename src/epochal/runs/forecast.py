@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.common.records import Record, built
 from epochal.curves import Summary
 from epochal.curves.intervals import influences, new_samples
 from epochal.data import Clock, Timeline
+from epochal.data.records import Record, built
 from epochal.runs.figures import blocks_of
 
 __all__ = ["ForecastScores", "History", "Naive", "Together", "score_forecasts"]

@@ -9,8 +9,8 @@ from typing import Any
 
 from epochal.common.metric_names import label_of
 from epochal.common.printable import one_line
-from epochal.common.records import Record
 from epochal.curves import Summary
+from epochal.data.records import Record
 from epochal.errors import Refusal
 from epochal.runs.choices import ChoiceFolder, read_choice
 from epochal.runs.contents import REQUEST, RUN

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from epochal.common.records import Damaged, Record, built
+from epochal.data.records import Damaged, Record, built
 from epochal.errors import Refusal
 from epochal.runs.disk import Written
 from epochal.runs.sealed import digest, read_sealed

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.common.records import Measured
 from epochal.curves import Summary
 from epochal.data import Scaling, TargetScaling, Vocabulary
+from epochal.data.records import Measured
 from epochal.models import Variables
 
 __all__ = ["BrokenUpdate", "Fitted", "Outcome", "Scores"]

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.common.records import Record
 from epochal.curves import Summary, summarize
+from epochal.data.records import Record
 
 __all__ = ["ClassFigures", "Confused", "decided", "label_confusion", "most_confused", "per_class"]
 

@@ -17,7 +17,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.common.records import plain
+from epochal.data.records import plain
 from epochal.errors import Refusal, SaveFailed, reason
 from epochal.models.frozen import names_of
 from epochal.runs import disk

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from epochal.common.records import built
 from epochal.curves import Summary, summarize
+from epochal.data.records import built
 from epochal.errors import Refusal
 from epochal.models import best_threshold, confusion_at
 from epochal.runs.outcome import Scores

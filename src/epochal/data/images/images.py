@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.common.records import Damaged, built
 from epochal.data.arrays.new import new_arrays
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.encoder import SampleEncoder
@@ -20,6 +19,7 @@ from epochal.data.images.folder import Listing, classes_in, holds_images, images
 from epochal.data.images.levels import Levels
 from epochal.data.images.pixels import SUFFIXES
 from epochal.data.images.read import ImageOptions, Images, read_images
+from epochal.data.records import Damaged, built
 from epochal.data.source import Known, Progress, Source, chosen, refuse_columns
 from epochal.data.streams.large import streams_note
 from epochal.data.task import Task

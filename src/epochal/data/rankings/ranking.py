@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.common.faces import named
-from epochal.common.records import Damaged, built
 from epochal.data.arrays.arrays import inputs_of_array
 from epochal.data.columns import ColumnReference, called, default_name, resolve
 from epochal.data.dataset import Dataset, fingerprint
@@ -23,6 +22,7 @@ from epochal.data.files.read import existing
 from epochal.data.files.reading import Reading
 from epochal.data.rankings.pairs import Pairing, Pairs, pairs_of
 from epochal.data.recipe import COLUMNS, FILE, Recipe
+from epochal.data.records import Damaged, built
 from epochal.data.source import Known, Source
 from epochal.data.tables.frames import is_frame
 from epochal.data.tables.named import NamedTable, named_table

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from epochal.common.records import Damaged, built
 from epochal.data.encoder import SampleEncoder
+from epochal.data.records import Damaged, built
 from epochal.data.series.clock import Clock
 from epochal.data.series.steps import Step
 from epochal.data.tables.schema import Encoder

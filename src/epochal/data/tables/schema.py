@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.common.records import Damaged, built
 from epochal.data.encoder import SampleEncoder
+from epochal.data.records import Damaged, built
 from epochal.data.task import Task
 
 __all__ = ["DATE_PARTS", "MISSING_LEVEL", "ONE_HOT_LEVELS", "Column", "Encoder", "LeftOut"]

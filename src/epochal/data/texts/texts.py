@@ -16,13 +16,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from epochal.common.faces import named
-from epochal.common.records import Damaged, built
 from epochal.data.columns import ColumnReference, called, default_name, resolve
 from epochal.data.dataset import Dataset, fingerprint
 from epochal.data.encoder import SampleEncoder
 from epochal.data.files.reading import Reading
 from epochal.data.grouping import with_groups
 from epochal.data.recipe import FILE, Recipe
+from epochal.data.records import Damaged, built
 from epochal.data.source import Known, Source
 from epochal.data.tables.frames import is_frame, is_pair
 from epochal.data.tables.named import named_table
