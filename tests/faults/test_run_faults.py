@@ -168,6 +168,34 @@ def test_any_part_of_the_document_may_be_wrong(kept, copy, value):
             assert loads_or_is_refused(copy), f"{name}.{inner}"
 
 
+def places(value, path=()):
+    """The way to each field of a document, of lists to the first item."""
+    yield path
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from places(inner, (*path, name))
+    elif isinstance(value, list) and value:
+        yield from places(value[0], (*path, 0))
+
+
+@pytest.mark.parametrize("wrong", [None, "text", [None]])
+def test_any_field_of_the_document_may_be_wrong(kept, copy, wrong):
+    """However deep it lies: the folder loads or is refused in a sentence."""
+    document = read_json(kept / "run.json")
+    for path in places(document):
+        changed = json.loads(json.dumps(document))
+        field = changed
+        for name in path[:-1]:
+            field = field[name]
+        if path:
+            field[path[-1]] = wrong
+            write_json(copy / "run.json", changed)
+            try:
+                load_record(copy)
+            except Refusal as refused:
+                assert str(refused).endswith(".") and "\n" not in str(refused), path
+
+
 @pytest.mark.parametrize("where", ["check_run", "check_files", "read_scores", "_fitted"])
 def test_an_error_of_the_program_is_no_damage(kept, monkeypatch, where):
     def wrong(*_, **__):

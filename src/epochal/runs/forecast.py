@@ -160,7 +160,9 @@ class ForecastScores(Record):
     @staticmethod
     def from_dict(value: Any) -> ForecastScores:
         """The inverse of `to_dict`."""
-        return built(ForecastScores, {name: one for name, one in value.items() if name != "sentences"})
+        if isinstance(value, dict):
+            value = {name: one for name, one in value.items() if name != "sentences"}
+        return built(ForecastScores, value)
 
 
 def rivals(line: Timeline) -> list[tuple[str, int]]:
