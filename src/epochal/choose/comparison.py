@@ -1,4 +1,4 @@
-"""The record of a comparison: its rows, answer, regimes and cost."""
+"""`Comparison`: the result of a comparison."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The answer of a comparison in a sentence or two."""
+"""The outcome of a comparison in sentences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a record finds the functions of modules that import it: by name, from one list."""
+"""Registry of functions that records call by name, filled by the layer above."""
 
 from __future__ import annotations
 

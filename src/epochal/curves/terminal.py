@@ -1,4 +1,4 @@
-"""The curves as a picture of characters, for a terminal."""
+"""Plots of the curves in a terminal."""
 
 from __future__ import annotations
 
@@ -33,13 +33,12 @@ def picture(
     encoding: str = "utf-8",
     log: bool | None = None,
 ) -> str:
-    """Draw training and validation loss in characters: lines of at most `width`, `height` of them.
+    """Draw training and validation loss in characters, at most `width` by `height`.
 
     Lines are means over the repeats, stopped ones at their last value, and end where most have stopped; the
     shaded cells are ± one standard deviation of the validation loss. Each line is labeled at its end. The
-    vertical axis is logarithmic, and says so, where
-    the losses span more than a factor of 30 (or as `log` says). An `encoding` without braille gets plain
-    characters. The best epoch is the median over the repeats.
+    vertical axis is logarithmic, and labeled so, if the losses span more than a factor of 30 (or as `log`
+    says). An `encoding` without braille gets plain characters. The best epoch is the median over the repeats.
     """
     if width < 40 or height < 8:
         raise Refusal(f"a picture must be at least 40 columns by 8 rows; got {width} by {height}.")
@@ -122,7 +121,7 @@ class _Line:
 
     @property
     def end(self) -> float:
-        """Where the mean ends."""
+        """The last value of the mean."""
         known = self.band.x[np.isfinite(self.band.mean)]
         return float(known[-1]) if known.size else float(self.band.x[-1])
 
@@ -133,7 +132,7 @@ class _Line:
 
 
 def _lines(curves: Curves, x: str, marks: Marks) -> list[_Line]:
-    """The losses to draw: training at fixed parameters (or else running), then validation, on top."""
+    """The losses to draw: training at fixed parameters (or else running), then validation on top."""
     found: list[_Line] = []
     for name, label, glyph, color in (
         ("train.loss", "training", ".", _TRAINING),
@@ -168,7 +167,7 @@ def _span(lines: Sequence[_Line], log: bool | None) -> tuple[float, float, bool]
 def _ticks(
     low: float, high: float, logarithmic: bool, height: int
 ) -> tuple[float, float, list[tuple[float, str]]]:
-    """Axis ends and round numbers between them, in axis units."""
+    """Axis limits and round ticks, in axis units."""
     if logarithmic:
         bottom, top = math.log10(low), math.log10(high)
         margin = 0.03 * (top - bottom)
@@ -210,7 +209,7 @@ def _legend(
     marks: Marks,
     ink: Painter,
 ) -> str:
-    """What is drawn, as long as it fits."""
+    """The legend, as far as it fits."""
     repeats = len(curves.repeats)
     scale = ", log scale" if logarithmic else ""
     of = f", mean of {repeats} repeats" if repeats > 1 else ""
@@ -236,7 +235,7 @@ def _legend(
 def _end_labels(
     lines: Sequence[_Line], down_of: _Scale, down: int, canvas: Canvas
 ) -> dict[int, tuple[str, int]]:
-    """A row for the label of each line, near its end, none on top of another."""
+    """The row of each line's label, near its end and without overlaps."""
     wanted = []
     for order, line in enumerate(lines):
         at = float(down_of(np.array([line.last]))[0]) / canvas.fine_y
@@ -318,7 +317,7 @@ def _fixed(value: float, decimals: int) -> str:
 
 
 def _short(value: float) -> str:
-    """Three digits."""
+    """A number in three digits."""
     if not math.isfinite(value):
         return str(value)
     if value and (abs(value) < 1e-3 or abs(value) >= 1e5):

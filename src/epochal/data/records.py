@@ -1,7 +1,7 @@
 """Dataclasses as JSON: written plainly, read strictly.
 
-What is read from a file may be damaged, or a stranger's: a number where a name is due would be found much
-later, in the middle of something else.
+A file may be damaged or untrusted: a number where a name is expected would otherwise fail much later, far
+from its cause.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def built(kind: type[T], value: Any, **given: Any) -> T:
     Point(x=1.0, names=('a',))
     >>> built(Point, {"x": "1"})
     Traceback (most recent call last):
-    epochal.data.typed.Damaged: what describes the data is damaged: point.x must be a number; got '1'.
+    epochal.data.records.Damaged: what describes the data is damaged: point.x must be a number; got '1'.
     """
     word = kind.__name__.lower()
     if not isinstance(value, dict):

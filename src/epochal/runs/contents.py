@@ -1,4 +1,4 @@
-"""The files of a finished run, and whether they are what was written."""
+"""The files of a finished run, checked against run.json."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run folder: what is in it, and how it is read.
+"""Reading a run folder.
 
     run.json                   settings, seeds, plan, task, schema of the table, figures, verdict, conditions
     metrics.parquet            the curves, one row a repeat and evaluation

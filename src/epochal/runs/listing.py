@@ -1,4 +1,4 @@
-"""The runs, comparisons and advices that a folder holds."""
+"""The list of runs, comparisons and advice in a folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lock of a run folder: one process at a time writes to it.
+"""The lock of a run folder: one writer at a time.
 
 The operating system holds the lock on the file `lock`, and ends it with the process, however that ends. Who
 holds it is written beside it, to be shown to a second writer.

@@ -1,4 +1,4 @@
-"""Which of some samples a run was trained on."""
+"""Rows of new data that a run was trained on."""
 
 from __future__ import annotations
 

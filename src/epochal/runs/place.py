@@ -1,4 +1,4 @@
-"""The folder in which a training lives while it runs, and how often it is kept there."""
+"""Settings of where and how often a training is saved."""
 
 from __future__ import annotations
 

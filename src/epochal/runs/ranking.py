@@ -1,4 +1,4 @@
-"""Put items in the order of the scores of a trained run."""
+"""Ranking of items by a trained scorer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A finished training: the record of its plan, curves, parameters and verdict."""
+"""`Run`: the record of a finished training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Losses and rates in the few characters that a progress line has."""
+"""Short forms of losses and rates."""
 
 from __future__ import annotations
 
