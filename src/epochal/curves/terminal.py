@@ -49,7 +49,7 @@ def picture(
     if not lines:
         return "(no losses to draw)"
     low, high, logarithmic = _span(lines, log)
-    to_axis = _log if logarithmic else _same
+    to_axis = np.log10 if logarithmic else np.asarray
     bottom, top, ticks = _ticks(low, high, logarithmic, height)
     labels = {round(place, 12): text for place, text in ticks}
     left = max(len(text) for text in labels.values()) + 2
@@ -295,14 +295,6 @@ def _x_axis(
         "".join(text).rstrip(),
         "".join(caption).rstrip(),
     ]
-
-
-def _log(value: Floats) -> Floats:
-    return np.log10(value)
-
-
-def _same(value: Floats) -> Floats:
-    return value
 
 
 def _round_step(rough: float) -> float:

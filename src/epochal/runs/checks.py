@@ -101,16 +101,12 @@ def read_tensors(path: Path, name: str) -> Tensors:
         return files.read_tensors(_there(path, f"{name}.safetensors"))[0]
 
 
-def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST
-
-
 def check_shape(path: Path, shape: object) -> tuple[int, ...]:
     """The shape of a sample, as run.json says."""
     if (
         not isinstance(shape, list)
         or not 1 <= len(shape) <= 32
-        or not all(map(_whole, shape))
+        or not all(type(one) is int and 1 <= one <= _MOST for one in shape)
         or math.prod(shape) > _MOST
     ):
         raise damaged(

@@ -6,7 +6,6 @@ each table the length, that the program expects.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,8 +107,11 @@ def read_document(path: Path) -> Document:
         for part in value.get("scores") if isinstance(value.get("scores"), dict) else ():
             predictions_file(path, part)
         document = built(Document, value)
-        for name, kinds in _INNER.items():
-            _check(name, getattr(document, name), kinds)
+        for part, kinds in _INNER.items():
+            for name, kind in kinds.items():
+                if name not in getattr(document, part):
+                    raise Damaged(f"{part} lacks {name}")
+                converted(kind, getattr(document, part)[name], f"{part}.{name}")
         converted(dict[str, Any], document.settings.get("own_metrics", {}), "settings.own_metrics")
         if document.verdict.kind not in KINDS:
             raise Damaged("verdict.kind is none that there is")
@@ -124,13 +126,6 @@ def read_document(path: Path) -> Document:
             raise Damaged("outcome.updates must be at least 0")
     check_shape(path, document.data.get("shape"))
     return document
-
-
-def _check(where: str, value: Mapping[str, Any], kinds: Mapping[str, Any]) -> None:
-    for name, kind in kinds.items():
-        if name not in value:
-            raise Damaged(f"{where} lacks {name}")
-        converted(kind, value[name], f"{where}.{name}")
 
 
 def check_run(run: Run) -> None:

@@ -48,6 +48,8 @@ def evaluate(
     dataset = read_samples(run, data, skip_bad, partial=True, reading=reading)
     dataset, notes = _labeled(run, dataset)
     assert dataset.targets is not None
+    if own := ", ".join(run.settings.get("own_metrics", {})):
+        notes.append(f"your own metrics ({own}) are not evaluated here: a run does not hold them.")
     outputs = outputs_of(run, dataset, parameters)
     each = [in_units(run, fitted, found, dataset) for fitted, found in zip(run.fitted, outputs, strict=True)]
     evaluation = Evaluation(
@@ -60,7 +62,7 @@ def evaluate(
         overlap=overlap_of(dataset, run.data["fingerprint"], run.hashes, run.splits),
         parameters=parameters,
         threshold=run.threshold,
-        noticed=(*dataset.noticed, *notes, *_left_out(run), *run.remarks),
+        noticed=(*dataset.noticed, *notes, *run.remarks),
     )
     losses = _losses(run, outputs, dataset)
     of = _of_numbers if run.task.is_regression else _of_shares
@@ -90,12 +92,6 @@ def _labeled(run: Run, dataset: Dataset) -> tuple[Dataset, list[str]]:
     if dataset.timeline is not None:
         raise Refusal(f'"{name}" must have no missing values where windows are evaluated.')
     return dataset.only(np.flatnonzero(known)), [f"{without_target(run, known)}, and are left out."]
-
-
-def _left_out(run: Run) -> list[str]:
-    """A note on metrics of the user's own, whose functions no run holds."""
-    names = ", ".join(run.settings.get("own_metrics", {}))
-    return [f"your own metrics ({names}) are not evaluated here: a run does not hold them."] if names else []
 
 
 def _losses(run: Run, outputs: Sequence[Floats], dataset: Dataset) -> list[Floats]:

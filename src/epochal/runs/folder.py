@@ -20,7 +20,6 @@ every other of these files: a folder that holds it is finished, and loads if not
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,7 +91,9 @@ def _with_parameters(path: Path, model: Any) -> Run:
     tensors = {which: read_tensors(path, which) for which in ("best", "last", "scaling")}
     sizes = code_sizes(record.encoder)
     inner = embedded_shape(shape, sizes)
-    own = _within(tensors["best"]) if sizes else tensors["best"]
+    own = tensors["best"]
+    if sizes:  # by the names that arrays have in a model without embeddings
+        own = {name.replace("/params/model/", "/params/", 1): found for name, found in own.items()}
     if model is None:
         chosen = rebuilt_model(path, record.settings["model"], inner, record.task, own)
     else:
@@ -106,11 +107,6 @@ def _with_parameters(path: Path, model: Any) -> Run:
         if sizes and (not isinstance(one.scaling, LevelScaling) or tuple(one.scaling.sizes) != sizes):
             raise damaged(path, "scaling.safetensors must know the levels of the categories in run.json")
     return replace(record, model=chosen, fitted=fitted)
-
-
-def _within(tensors: Tensors) -> Tensors:
-    """Arrays by the names that they have in a model without embeddings."""
-    return {name.replace("/params/model/", "/params/", 1): found for name, found in tensors.items()}
 
 
 def _record(path: Path, document: Document, parameters: bool) -> Run:
@@ -180,10 +176,8 @@ def _plan(value: dict[str, Any], values: NDArray[Any] | None) -> Plan:
     )
 
 
-def _kind_of_scaling(found: Tensors, repeat: int) -> Callable[..., Any]:
-    if f"{repeat}/scaling/sizes" in found:
-        return LevelScaling
-    return Vocabulary if f"{repeat}/scaling/known" in found else Scaling
+_SCALINGS = {"sizes": LevelScaling, "known": Vocabulary, "": Scaling}
+"""By an array that only this kind has."""
 
 
 def _fitted(path: Path, shapes: Variables, found: dict[str, Tensors], repeats: int) -> tuple[Fitted, ...]:
@@ -211,13 +205,14 @@ def _fitted(path: Path, shapes: Variables, found: dict[str, Tensors], repeats: i
         one: Variables = jax.tree_util.tree_unflatten(structure, leaves)
         return one
 
-    def scaling(kind: str, repeat: int, make: Callable[..., Any]) -> Any:
+    def scaling(kind: str, repeat: int, kinds: dict[str, Any]) -> Any:
         prefix = f"{repeat}/{kind}/"
         own = {
             name.removeprefix(prefix): value
             for name, value in found["scaling"].items()
             if name.startswith(prefix)
         }
+        make = next(kind for name, kind in kinds.items() if name in own or not name)
         with reading(path, TypeError):
             return make(**own) if own else None
 
@@ -225,8 +220,8 @@ def _fitted(path: Path, shapes: Variables, found: dict[str, Tensors], repeats: i
         Fitted(
             variables("best", repeat),
             variables("last", repeat),
-            scaling("scaling", repeat, _kind_of_scaling(found["scaling"], repeat)),
-            scaling("target_scaling", repeat, TargetScaling),
+            scaling("scaling", repeat, _SCALINGS),
+            scaling("target_scaling", repeat, {"": TargetScaling}),
         )
         for repeat in range(repeats)
     )

@@ -63,7 +63,8 @@ def rank(
         ]
         scores.append(np.concatenate(found).reshape(-1))
     own = np.zeros(items.samples, np.int64) if groups is None else groups
-    per_repeat = np.stack([each - _mean_of_group(each, own) for each in scores])
+    sizes = np.maximum(np.bincount(own + 1), 1)
+    per_repeat = np.stack([each - (np.bincount(own + 1, weights=each) / sizes)[own + 1] for each in scores])
     mean = per_repeat.mean(axis=0)
     spread = per_repeat.std(axis=0, ddof=1) if len(scores) > 1 else np.full(len(mean), np.nan)
     named = None if groups is None else np.asarray([*names, ""], object)[groups]
@@ -73,12 +74,6 @@ def rank(
     return Ranking(
         mean, spread, per_repeat, _places(mean, own), named, name, (*notes, *pointed(beside)), beside
     )
-
-
-def _mean_of_group(scores: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.float64]:
-    counts = np.bincount(groups + 1)
-    means: NDArray[np.float64] = np.bincount(groups + 1, weights=scores) / np.maximum(counts, 1)
-    return means[groups + 1]
 
 
 def _places(scores: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -131,7 +131,9 @@ def _write(run: Run, folder: Path, report: bool) -> dict[str, Written]:
     for which in ("best", "last"):
         tensors: dict[str, NDArray[Any]] = {}
         for repeat, fitted in enumerate(run.fitted):
-            tensors |= {f"{repeat}/{name}": value for name, value in _named(getattr(fitted, which)).items()}
+            tree = getattr(fitted, which)
+            named = zip(names_of(tree), jax.tree.leaves(tree), strict=True)
+            tensors |= {f"{repeat}/{name}": np.asarray(value) for name, value in named}
         name = f"{which}.safetensors"
         files[name] = write_tensors(folder / name, tensors)
     files["scaling.safetensors"] = write_tensors(folder / "scaling.safetensors", _scalings(run))
@@ -190,10 +192,6 @@ def _document(run: Run, files: Mapping[str, Written]) -> dict[str, Any]:
         "failed": run.failed,
         "files": files,
     }
-
-
-def _named(tree: Any) -> dict[str, NDArray[Any]]:
-    return dict(zip(names_of(tree), map(np.asarray, jax.tree.leaves(tree)), strict=True))
 
 
 def _scalings(run: Run) -> dict[str, NDArray[Any]]:
