@@ -238,7 +238,7 @@ def test_auto_is_the_largest_that_fits_in_equal_parts_and_says_why(monkeypatch, 
     most = (90_000 - 1000) // 70  # 1271, which makes 4 pieces
     assert found.spec.micro_batch == 1250 and -(-5000 // most) == 4
     assert need(1250) <= 90_000 and len(asked) <= 7
-    assert found.notes == (
+    assert notes_of(found) == (
         "micro-batches of 1,250 samples: a whole batch of 5,000 needs about 350 kB and 100 kB are free",
     )
 
