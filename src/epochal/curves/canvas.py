@@ -46,7 +46,7 @@ class Marks:
 
 
 class Canvas:
-    """Cells of 2 by 4 dots; one layer a line, a layer of shade and the rule of the best epoch below them."""
+    """Cells of 2 by 4 dots, with one layer per line, and below them layers of shade and the best epoch."""
 
     def __init__(self, across: int, down: int, marks: Marks) -> None:
         self.marks = marks
@@ -57,7 +57,7 @@ class Canvas:
         self.rule: int | None = None
 
     def draw(self, order: int, x: Floats, y: Floats, *, dashed: bool = False) -> None:
-        """Join the points by straight lines; a gap stays a gap. Dashes tell lines apart without color."""
+        """Connect the points by straight lines with gaps at NaN. Dashes distinguish lines without color."""
         layer = self.layers.setdefault(order, np.zeros((self.down, self.across), dtype=np.int64))
         wide, tall = self.across * self.fine_x, self.down * self.fine_y
         known = np.isfinite(x) & np.isfinite(y)
@@ -65,7 +65,7 @@ class Canvas:
             xs, ys = x[start:end], y[start:end]
             columns = np.arange(math.ceil(xs[0] - 0.5), math.floor(xs[-1] + 0.5) + 1)
             heights = np.interp(columns, xs, ys)
-            if xs.size > 4 * wide:  # many points to a column: their mean, not one of them
+            if xs.size > 4 * wide:  # many points per column: their mean
                 place = np.clip(np.round(xs).astype(int) - int(columns[0]), 0, columns.size - 1)
                 count = np.bincount(place, minlength=columns.size)
                 total = np.bincount(place, weights=ys, minlength=columns.size)
@@ -145,7 +145,7 @@ def no_paint(text: str, ink: str) -> str:
 
 
 def _join(cells: Sequence[tuple[str, str]], ink: Painter) -> str:
-    """Neighbors of one color in one go."""
+    """Merge neighbors of one color."""
     parts: list[str] = []
     start = 0
     for i in range(1, len(cells) + 1):

@@ -129,10 +129,10 @@ def read_document(path: Path) -> Document:
 
 
 def check_run(run: Run) -> None:
-    """Refuse tables that are not of this run: other lengths, other types, other repeats.
+    """Refuse tables with other lengths, types or repeats than the run's.
 
     Raises:
-        Damaged: it names the table.
+        Damaged: names the table.
     """
     curves = run.curves
     for name in ("repeat", "update", "samples"):

@@ -61,26 +61,26 @@ from epochal.runs.scored import read_scores
 __all__ = ["FORMAT", "PARTS", "load", "load_record", "publish", "refuse_existing", "save"]
 
 PARTS = ("", "train", "validation", "test")
-"""What the numbers in split.parquet stand for; 0 is no part."""
+"""The numbers in split.parquet; 0 is no part."""
 
 
 def load(folder: str | Path, model: Any = None) -> Run:
     """Read a run folder.
 
     Args:
-        folder: what `save` wrote.
-        model: the model of a run that was trained with one of the caller's own, as `fit` takes it: a model, a
-            Flax module or class, a pair of functions; or "package.module:function", which is imported. What
-            the folder itself names is never imported; built-in models are rebuilt from their settings.
+        folder: from `save`.
+        model: a custom model, as for `fit`: a model, a Flax module or class, a pair of functions; or
+            "package.module:function", which is imported. Names in the folder are never imported; built-in
+            models are rebuilt from their settings.
 
     Raises:
-        Refusal: no such folder, not a run, damaged, written by a later version, or the model is not known.
+        Refusal: no such folder, not a run, damaged, written by a later version, or an unknown model.
     """
     return _with_parameters(Path(folder), model)
 
 
 def load_record(folder: str | Path) -> Run:
-    """Read a run folder without its parameters: for all but predicting, and needing no model."""
+    """Read a run folder without parameters and model, for anything except predictions."""
     return _record(Path(folder), read_document(Path(folder)), parameters=False)
 
 
@@ -162,7 +162,7 @@ def _record(path: Path, document: Document, parameters: bool) -> Run:
 
 
 def _plan(value: dict[str, Any], values: NDArray[Any] | None) -> Plan:
-    """The plan of the first repeat; `values` is what its order knows of the training samples."""
+    """The plan of the first repeat; `values` are the order's per-sample values of the training samples."""
     order = order_named(value["order"], value.get("order_options"))
     schedule = value.get("batch_schedule")
     return Plan(

@@ -28,7 +28,7 @@ WRITER = "writer.json"
 
 @contextmanager
 def locked(folder: Path) -> Iterator[str]:
-    """Within, no other process writes to the folder; gives the UUID of this writer.
+    """A context in which no other process writes to the folder; yields the writer's UUID.
 
     Raises:
         Refusal: another process writes to it, named with its number, host and time; or the folder can't be

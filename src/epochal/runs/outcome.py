@@ -1,4 +1,4 @@
-"""How each repeat of a run went, what it learned, and what its best parameters reach."""
+"""Records of the repeats of a run: outcomes, parameters, scores."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["BrokenUpdate", "Fitted", "Outcome", "Scores"]
 
 @dataclass(frozen=True)
 class BrokenUpdate:
-    """The first update whose loss or parameters were not finite; counted from 0, and shown from 1."""
+    """The first update whose loss or parameters were not finite; counted from 0, shown from 1."""
 
     update: int
     epoch: int
     batch: int
     samples: tuple[int, ...]
-    """Rows of the source that formed it, counted from 1."""
+    """Its source rows, counted from 1."""
 
     def __str__(self) -> str:
         shown = ", ".join(str(row) for row in self.samples[:8])
@@ -34,7 +34,7 @@ class BrokenUpdate:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one repeat went."""
+    """The outcome of one repeat."""
 
     repeat: int
     seed: int
@@ -50,7 +50,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What one repeat learned: its variables and the scaling that goes before them."""
+    """The variables of one repeat, and its scaling."""
 
     best: Variables
     last: Variables
@@ -60,7 +60,7 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Scores:
-    """What the best parameters of each repeat reach on one part of the split."""
+    """Scores of the best parameters of each repeat on one part."""
 
     metrics: dict[str, Summary]
     confusion: NDArray[np.int64] | None = None
@@ -71,10 +71,10 @@ class Scores:
     labels: NDArray[np.int64] | None = None
     """(repeats, n) class ids, or (repeats, n, labels) of 0 and 1, where probabilities are kept."""
     probabilities: NDArray[np.float64] | None = None
-    """(repeats, n, 1) of the second of two classes, or (repeats, n, classes); not kept of too many."""
+    """(repeats, n, 1) of the second of two classes, or (repeats, n, classes); not kept if too many."""
     confusion_at_threshold: NDArray[np.int64] | None = None
     """(repeats, true, predicted) counts with the threshold of each repeat, if the run has one."""
     ensemble: dict[str, float] = field(default_factory=dict)
-    """The metrics of the mean prediction of the repeats, where they share samples that decide nothing."""
+    """The metrics of the mean prediction, if repeats share samples that decide nothing."""
     corrected: bool = False
-    """Whether the intervals allow for the choice of the epoch on the same samples."""
+    """Whether the intervals correct for choosing the epoch on the same samples."""

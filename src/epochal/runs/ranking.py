@@ -30,7 +30,7 @@ def rank(
     with_inputs: bool = False,
     id: Any = (),
 ) -> Ranking:
-    """See `Run.rank`; `reading` says how a file is read."""
+    """See `Run.rank`; `reading` has the file options."""
     if parameters not in ("best", "last"):
         raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
     if not isinstance(run.model, Pairwise):

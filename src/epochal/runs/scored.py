@@ -21,13 +21,13 @@ __all__ = ["figures_of", "predictions_table", "read_scores"]
 
 
 def figures_of(scores: Scores, per_class: Mapping[str, ClassFigures]) -> dict[str, Any]:
-    """What run.json says; `per_class` follows from the counts and is there for other readers."""
+    """The scores for run.json; `per_class` is redundant, for other readers."""
     names = ("metrics", "ensemble", "corrected", "confusion", "confusion_at_threshold")
     return {name: getattr(scores, name) for name in names} | {"per_class": per_class}
 
 
 def predictions_table(scores: Scores, part: str) -> Any:
-    """The table of a part, the samples of one repeat after another's; None if there is nothing to keep."""
+    """The table of a part, repeat by repeat; None if there is nothing to keep."""
     import pyarrow as pa
 
     columns: Tensors = {}
@@ -44,7 +44,7 @@ def predictions_table(scores: Scores, part: str) -> Any:
 
 
 def read_scores(path: Path, part: str, kept: KeptScores) -> Scores:
-    """What was kept of a part."""
+    """The scores of a part; `value` is from `figures_of`."""
     found: dict[str, Any] = {
         name: None if getattr(kept, name) is None else _counts(path, part, getattr(kept, name))
         for name in ("confusion", "confusion_at_threshold")

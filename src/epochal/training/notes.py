@@ -1,4 +1,4 @@
-"""What should be known before a training starts, one sentence each."""
+"""Notes before a training, one sentence each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["notes_of", "weight_notes"]
 
 
 def weight_notes(prepared: Prepared) -> tuple[str, ...]:
-    """What each class weighs in the first repeat, relative to the mean over its training samples."""
+    """The class weights of the first repeat, relative to their mean over the training samples."""
     train = prepared.splits[0].train
     weights = weights_of_classes(prepared.settings.class_weight, prepared.dataset, train)
     if weights is None or prepared.dataset.targets is None:
@@ -29,7 +29,7 @@ def weight_notes(prepared: Prepared) -> tuple[str, ...]:
 
 
 def notes_of(prepared: Prepared) -> tuple[str, ...]:
-    """What should be known before training."""
+    """Notes before training."""
     settings, spec, model, dataset = prepared.settings, prepared.spec, prepared.model, prepared.dataset
     most = spec.micro_batch
     notes = [*prepared.remarks, *prepared.start.notes, *weight_notes(prepared)]
