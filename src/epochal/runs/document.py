@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from epochal.curves import KINDS, Summary, Verdict
 from epochal.data import Task
-from epochal.data.records import Damaged, built, converted
+from epochal.data.records import Damaged, Measured, built, converted
 from epochal.runs.checks import check_shape, predictions_file, reading
 from epochal.runs.contents import listed, read_run
 from epochal.runs.disk import Written
@@ -52,7 +52,7 @@ class Document:
     order_seeds: tuple[int, ...]
     verdict: Verdict
     scores: dict[str, KeptScores]
-    baseline: dict[str, tuple[float | None, ...]]
+    baseline: dict[str, tuple[Measured, ...]]
     data: dict[str, Any]
     conditions: dict[str, Any]
     interrupted: bool
@@ -104,9 +104,9 @@ def read_document(path: Path) -> Document:
     value = read_run(path)
     listed(path, value)
     with reading(path):
-        for part in value.get("scores") if isinstance(value.get("scores"), dict) else ():
-            predictions_file(path, part)
         document = built(Document, value)
+        for part in document.scores:
+            predictions_file(path, part)
         for part, kinds in _INNER.items():
             for name, kind in kinds.items():
                 if name not in getattr(document, part):

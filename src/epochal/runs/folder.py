@@ -127,7 +127,7 @@ def _record(path: Path, document: Document, parameters: bool) -> Run:
         encoder = None if document.encoder is None else encoder_from_dict(document.encoder)
         found: dict[str, Any] = {
             "curves": Curves.from_arrow(curves),
-            "observed": None if history is None else History.from_arrow(document.history, history),
+            "observed": None if document.history is None else History.from_arrow(document.history, history),
             "rows": columns["row"].to_numpy(),
             "names": tuple(map(one_line, columns["name"].to_pylist())) if "name" in columns else (),
         }
