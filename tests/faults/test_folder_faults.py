@@ -59,8 +59,8 @@ def folder(tmp_path):
 def held(folder):
     """The epochs of the run that a folder holds, whole; 0 where it has not ended."""
     if not (folder / "run.json").exists():
-        goes_on = r"has not ended: it has no run.json. `epochal resume .*` goes on"
-        again = r"was ended before its first checkpoint: .* `epochal resume .*` begins it again"
+        goes_on = r"has not ended: it has no run.json. ep\.resume\(.*\) goes on"
+        again = r"was ended before its first checkpoint: .* ep\.resume\(.*\) begins it again"
         with pytest.raises(Refusal, match=goes_on if find(folder) else again):
             load(folder)
         return 0

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import epochal as ep
+from epochal.common.faces import call
 from epochal.errors import Refusal
 from epochal.training.train import Events
 
@@ -106,7 +107,7 @@ def test_a_run_killed_before_its_first_checkpoint_says_so_and_begins_again(tmp_p
         ep.load(copy)
     assert refused.value.sentence == (
         f'the run in "{copy}" was ended before its first checkpoint: nothing that it learned is kept. '
-        f"`epochal resume {copy}` begins it again."
+        f"{call('ep.resume', str(copy))} begins it again."
     )
     same_run(ep.resume(copy, data=DATA), ep.fit(model(""), DATA, **USUAL))
 

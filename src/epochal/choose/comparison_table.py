@@ -8,7 +8,7 @@ from epochal.choose.comparison import Comparison, Row
 from epochal.choose.reached import Effort
 from epochal.choose.words import ranged
 from epochal.common.durations import duration
-from epochal.common.faces import in_python
+from epochal.common.faces import spoken
 from epochal.common.layout import aligned
 
 __all__ = ["behind", "cells_of", "lines_of", "mark_of", "marks_of", "text"]
@@ -106,7 +106,7 @@ def text(found: Comparison) -> str:
     if found.hyperbola is not None:
         lines.append(f"Updates to the target: {found.hyperbola}.")
     if found.notes:
-        lines += ["", *map(in_python, found.notes)]
+        lines += ["", *map(spoken, found.notes)]
     cost = found.cost
     lines += ["", f"{cost.trainings:,} trainings, {cost.updates:,} updates, {duration(cost.seconds)}."]
     return "\n".join(lines)

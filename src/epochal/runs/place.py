@@ -45,8 +45,8 @@ class Rhythm:
             if match[1].isdecimal():
                 return cls(int(match[1]), unit)
         raise Refusal(
-            "checkpoint_every must be seconds, or a whole number, at least 1, of updates or epochs, such as "
-            f"60s, 0.5s, 500updates or 1epoch; got {text!r}."
+            "`checkpoint_every` must be seconds, or a whole number, at least 1, of updates or epochs, such "
+            f"as 60s, 0.5s, 500updates or 1epoch; got {text!r}."
         )
 
     def __str__(self) -> str:
@@ -81,7 +81,7 @@ class RunFolder:
         if every is not None and (isinstance(every, bool) or not isinstance(every, int) or every < 1):
             raise Refusal(f"keep_every must be a whole number, at least 1, or None; got {every!r}.")
         if self.if_unsaved not in ("stop", "continue"):
-            raise Refusal(f'if_unsaved must be "stop" or "continue"; got {self.if_unsaved!r}.')
+            raise Refusal(f'`if_unsaved` must be "stop" or "continue"; got {self.if_unsaved!r}.')
 
     @property
     def rhythm(self) -> Rhythm:

@@ -32,7 +32,7 @@ def rank(
 ) -> Ranking:
     """See `Run.rank`; `reading` has the file options."""
     if parameters not in ("best", "last"):
-        raise Refusal(f'parameters must be "best" or "last"; got "{parameters}".')
+        raise Refusal(f'`parameters` must be "best" or "last"; got "{parameters}".')
     if not isinstance(run.model, Pairwise):
         raise Refusal(
             "only a Pairwise model scores items: train ep.Pairwise(ep.MLP(64, 64)) on ep.rank_pairs(...)."

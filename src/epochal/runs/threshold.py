@@ -69,7 +69,7 @@ class Threshold:
         values = kept.per_repeat
         if not values or not all(0 < one < 1 for one in values):
             raise Refusal(
-                "threshold must be between 0 and 1 in each repeat. Save the run again with epochal."
+                "`threshold` must be between 0 and 1 in each repeat. Save the run again with epochal."
             )
         return Threshold(kept.rule, kept.positive, summarize(values, interval=False))
 

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from epochal.common.faces import option
 from epochal.errors import Refusal
 
 __all__ = ["column_units", "factor", "is_known", "is_money", "normal_money", "normal_unit"]
@@ -147,7 +148,7 @@ def factor(unit: str, base: str) -> float | None:
 
 
 def column_units(
-    moneys: dict[str, int], units: dict[str, int], cells: int, said: tuple[str, str], share: float
+    moneys: dict[str, int], units: dict[str, int], cells: int, said: tuple[str, str | int], share: float
 ) -> tuple[str, str] | None:
     """The currency and the unit of a column; None where what stands beside its numbers is none.
 
@@ -180,8 +181,8 @@ def column_units(
     return next(iter(moneys), ""), most
 
 
-def _mixed(said: tuple[str, str], found: dict[str, int], what: str) -> str:
+def _mixed(said: tuple[str, str | int], found: dict[str, int], what: str) -> str:
     shown = ", ".join(f"{one} ({count:,})" for one, count in list(found.items())[:5])
     return f"{said[0]} must hold numbers of one kind; it mixes {what}: {shown}. Convert them" + (
-        f", or leave the column out with --drop {said[1]}." if said[1] else "."
+        f", or leave the column out with {option('drop', [said[1]])}." if said[1] else "."
     )
