@@ -84,13 +84,12 @@ def say_chance(case: Case, chance: Chance, rise: Difference) -> Verdict:
     """The verdict "not significantly better than the baseline"."""
     figures = case.figures() | rise.figures | chance.figures
     fall = case.training_share()
-    head = "Perhaps better than chance, but not surely"
-    head = head if chance.probable else "No detectable difference from chance"
+    unsure = "Perhaps better than chance, but not surely"
+    head = unsure if chance.probable else "No detectable difference from chance"
     sentence = f"{head}: {_near(case, capital=False)}"
     if math.isfinite(chance.most) and chance.most > 0:
-        sentence += (
-            f" A gain of up to {_lower(case, chance.most / case.yardstick)} of the baseline is not ruled out."
-        )
+        gain = _lower(case, chance.most / case.yardstick)
+        sentence += f" A gain of up to {gain} of the baseline is not ruled out."
     if rise.holds or rise.probable:
         epoch, end = case.shown_at_end()
         verb = "fell" if case.flipped else "rose"
