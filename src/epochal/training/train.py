@@ -36,7 +36,6 @@ from epochal.training.cluster.dispatch import Cluster
 from epochal.training.cluster.lanes import cluster_for, work_there
 from epochal.training.events import (
     Checkpointed,
-    Evaluated,
     Event,
     Noted,
     Progressed,
@@ -45,6 +44,7 @@ from epochal.training.events import (
     RunEnded,
     RunStarted,
     Unsaved,
+    evaluations,
 )
 from epochal.training.hosts import together
 from epochal.training.identity import identity
@@ -369,7 +369,7 @@ class Events(Iterator[Event]):
         repeats, rows, updates, most, seconds = news
         if len(rows):
             self._curves.append(rows)
-            self._waiting.extend(_events_of(rows))
+            self._waiting.extend(evaluations(rows))
         self._done |= dict.fromkeys(repeats, updates)
         clock = time.perf_counter() - self._begin
         count = self._prepared.settings.repeats
@@ -393,12 +393,3 @@ def _stop(
         home.close()
     if cluster is not None:
         cluster.close()
-
-
-def _events_of(rows: Curves) -> Iterator[Evaluated]:
-    names = list(rows.columns)
-    figures = zip(*(column.tolist() for column in rows.columns.values()), strict=True)
-    coordinates = (rows.repeat, rows.epoch, rows.update, rows.samples, rows.seconds)
-    at = zip(*(column.tolist() for column in coordinates), strict=True)
-    for (repeat, epoch, update, samples, seconds), found in zip(at, figures, strict=True):
-        yield Evaluated(repeat, epoch, update, samples, seconds, dict(zip(names, found, strict=True)))
