@@ -81,6 +81,7 @@ class Final:
     figures   the other columns there.
     baseline  what a constant prediction reaches in the judged column, by repeat; NaN where not known.
     rules     how they are judged.
+    kept      whether the values are those of weights that would be kept, at a best epoch.
     further   seeds that were only looked at for failures: how many, how many broke, how many ended worse than
               the baseline.
     """
@@ -93,6 +94,7 @@ class Final:
     figures: Mapping[str, Floats]
     baseline: Floats
     rules: Rules
+    kept: bool = False
     further: tuple[int, int, int] = (0, 0, 0)
 
     @property
@@ -160,6 +162,14 @@ class Final:
     def figure(self, name: str, bounds: tuple[float, float]) -> Summary:
         """Another column, likewise."""
         return self.rules.summary(self.figures[name], self.added(name), bounds)
+
+    def flattered(self, name: str, repeat: int) -> float:
+        """By which share an error is smaller at the repeat's own best epoch than where it is read."""
+        if not self.kept or name not in self.figures:
+            return 0.0
+        columns = self.trials[repeat].curves.columns
+        best = columns[name][int(np.nanargmin(self.rules.sign * columns[self.rules.column]))]
+        return float(self.figures[name][list(self.trials).index(repeat)] / best - 1)
 
     def less(self, other: Final) -> Summary:
         """The paired differences of the judged column from another final, over the repeats of both."""
@@ -262,6 +272,7 @@ def final_of(
         figures={name: column(name) for name in names},
         baseline=np.array([baseline[repeat] for repeat in ordered]),
         rules=rules,
+        kept=kept,
     )
 
 

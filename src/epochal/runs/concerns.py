@@ -38,17 +38,10 @@ def concerns_of(
     leaks = [note for note in notes if DETERMINES in note or SCATTERED in note]
     found = [f"Leakage suspected: {note}" for note in leaks]
     for part, scores in list(forecasts.items())[-1:]:  # test, where there is one
-        beaten = [one.name for one in scores.naive if one.gain.repeats and not _beats(one.gain.ci95)]
-        if beaten:
-            found.append(f"The forecast does not surely beat {' or '.join(beaten)} on the {part} windows.")
+        found += filter(None, [scores.concern(part)])
     for part, counts in list(confusion.items())[-1:]:
         found += _never_predicted(part, counts, classes, weighted)
     return tuple(found)
-
-
-def _beats(interval: tuple[float, float] | None) -> bool:
-    """Whether a gain is above zero by its interval; one repeat has none, and shows nothing."""
-    return interval is not None and interval[0] > 0
 
 
 def _never_predicted(

@@ -19,6 +19,7 @@ __all__ = [
     "Measured",
     "blocks_of",
     "ensemble_figures",
+    "few_samples",
     "figures",
     "logits_of",
     "measured",
@@ -149,6 +150,35 @@ def figures(outputs: Floats, targets: NDArray[Any], task: Task) -> dict[str, flo
         metric.name: float(metric.function(outputs, targets, classes, np))
         for metric in metrics_for(task.kind)
     }
+
+
+FEW = 0.04
+"""The share of samples that make half of a squared error whose interval is too narrow.
+
+Of normal errors 12 % make it, of Laplace's 7 %, of lognormal ones 2 %: these intervals hold in four of five.
+"""
+
+
+def few_samples(true: Floats, predicted: Floats, repeats: int) -> tuple[int, int] | None:
+    """How many samples make half of the squared error, and of how many, where they are at most `FEW` of them.
+
+    Args:
+        true: (repeats * samples, ...) targets, those of one repeat after another's.
+        predicted: likewise.
+        repeats: how many; the median over them counts.
+
+    >>> errors = np.r_[np.ones(99), 20.0]
+    >>> few_samples(np.zeros(100), errors, 1), few_samples(np.zeros(100), np.ones(100), 1)
+    ((1, 100), None)
+    """
+    squares = np.square(predicted - true).reshape(len(true), -1)
+    spread = true.reshape(len(true), -1).var(axis=0)
+    squares = (squares / np.where(spread > 0, spread, 1)).mean(axis=1).reshape(repeats, -1)
+    if not np.isfinite(squares).all() or not squares.any(axis=1).all():
+        return None
+    sums = np.cumsum(-np.sort(-squares, axis=1), axis=1)
+    many = round(float(np.median((sums < sums[:, -1:] / 2).sum(axis=1) + 1)))
+    return (many, squares.shape[1]) if many <= FEW * squares.shape[1] else None
 
 
 def logits_of(shares: Floats, task: Task) -> Floats:

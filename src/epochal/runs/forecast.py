@@ -164,6 +164,23 @@ class ForecastScores:
         """One for each naive forecast."""
         return tuple(naive.sentence(self.rmse) for naive in self.naive)
 
+    @property
+    def unbeaten(self) -> tuple[str, ...]:
+        """The naive forecasts that it does not surely beat: the interval of its gain is not above zero.
+
+        One repeat has no interval, and shows nothing.
+        """
+        return tuple(
+            one.name
+            for one in self.naive
+            if one.gain.repeats and (one.gain.ci95 is None or one.gain.ci95[0] <= 0)
+        )
+
+    def concern(self, part: str) -> str:
+        """That it does not surely beat them, in a sentence; empty where it beats all."""
+        names = " or ".join(self.unbeaten)
+        return f"The forecast does not surely beat {names} on the {part} windows." if names else ""
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return {

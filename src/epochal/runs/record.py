@@ -20,6 +20,7 @@ from epochal.data import SampleEncoder, Scaling, TargetScaling, Task, Vocabulary
 from epochal.errors import Refusal
 from epochal.models import Model, Variables
 from epochal.plan import Plan
+from epochal.runs.figures import few_samples
 from epochal.runs.forecast import ForecastScores, History
 from epochal.runs.per_class import ClassFigures, Confused, decided, most_confused, per_class
 from epochal.runs.predict import predict
@@ -304,15 +305,24 @@ class Run:
 
     @property
     def caution(self) -> str:
-        """What the figures are not, in a sentence; empty where test samples speak for themselves."""
+        """What the figures are not, in a sentence or two; empty where test samples speak for themselves."""
         chosen_there = str(self.settings.get("monitor", "")).startswith("validation.")
-        if "validation" not in self.scores or "test" in self.scores or not chosen_there:
-            return ""
-        allowed = "; the intervals allow for that" if self.scores["validation"].corrected else ""
-        return (
-            "The epoch was chosen on the same validation rows, so the figures are slightly optimistic"
-            f"{allowed}. Use --test 0.2 for an unbiased estimate."
-        )
+        part, found = ("test" if "test" in self.scores else "validation"), list[str]()
+        if part in self.scores and part == "validation" and chosen_there:
+            allowed = "; the intervals allow for that" if self.scores[part].corrected else ""
+            found.append(
+                "The epoch was chosen on the same validation rows, so the figures are slightly optimistic"
+                f"{allowed}. Use --test 0.2 for an unbiased estimate."
+            )
+        one = self.scores.get(part)
+        if one is not None and one.true is not None and one.predicted is not None:
+            few = few_samples(one.true, one.predicted, self.repeats)
+            if few is not None:
+                found.append(
+                    f"{few[0]:,} of {few[1]:,} {part} samples make half of the squared error: the intervals "
+                    "of RMSE and R² are too narrow."
+                )
+        return " ".join(found)
 
     @property
     def ending(self) -> str:

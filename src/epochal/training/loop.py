@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeAlias, cast
 
 import jax
 import numpy as np
+from numpy.typing import NDArray
 
 from epochal.curves import Curves
 from epochal.engine.fed import FedLane
@@ -181,24 +182,34 @@ def curves_of(
     plan: Plan, names: Sequence[str], repeats: Sequence[int], evaluations: Sequence[Evaluation]
 ) -> Curves:
     """Evaluations of a lane as rows of the curves: compact, since there may be millions of them."""
-    rows = [
-        (
-            repeat,
-            plan.epochs_after(one.update),
-            one.update,
-            plan.samples_after(one.update) if one.samples is None else one.samples,
-            one.seconds,
-        )
-        for one in evaluations
-        for repeat, running in zip(repeats, one.running, strict=True)
-        if running
-    ]
-    if not rows:
+    if not any(one.running.any() for one in evaluations):
         return Curves.empty(names)
-    values = np.concatenate([one.values[one.running] for one in evaluations]).astype(np.float64)
-    repeat, epoch, update, samples, seconds = (np.array(column) for column in zip(*rows, strict=True))
-    columns = dict(zip(names, values.T, strict=True))
-    return Curves(repeat, epoch, update, samples, seconds, columns)
+    at, place = np.nonzero([one.running for one in evaluations])
+    updates = tuple(one.update for one in evaluations)
+    if evaluations[0].samples is None:
+        samples = _turns_after(plan, updates)
+    else:
+        samples = np.array([one.samples for one in evaluations])
+    values = np.array([one.values for one in evaluations])[at, place].astype(np.float64)
+    return Curves(
+        np.array(repeats)[place],
+        _epochs_after(plan, updates)[at],
+        np.array(updates)[at],
+        samples[at],
+        np.array([one.seconds for one in evaluations])[at],
+        dict(zip(names, values.T, strict=True)),
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _epochs_after(plan: Plan, updates: tuple[int, ...]) -> NDArray[np.float64]:
+    """Kept, since the trainings of a comparison are evaluated after the same updates."""
+    return np.array([plan.epochs_after(update) for update in updates])
+
+
+@functools.lru_cache(maxsize=64)
+def _turns_after(plan: Plan, updates: tuple[int, ...]) -> NDArray[np.int64]:
+    return np.array([plan.samples_after(update) for update in updates])
 
 
 def micro_batched(prepared: Prepared) -> Prepared:

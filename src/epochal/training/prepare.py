@@ -180,7 +180,7 @@ def prepare(model: Any, data: Any, settings: Settings, like: Prepared | None = N
         remarks=remarks,
     )
     _check_orders(prepared)
-    check_fit(prepared)
+    check_fit(prepared, like)
     _check_weights(prepared)
     return prepared
 

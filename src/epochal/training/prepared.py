@@ -239,6 +239,14 @@ class Prepared:
         """Whether all repeats see the same samples."""
         return self.settings.repeats == 1 or "split" not in self.settings.vary
 
+    @cached_property
+    def same_validation(self) -> bool:
+        """Whether all repeats validate on the same samples, so that they tell nothing about other ones."""
+        if self.shared or self.validation is not None:
+            return True
+        first, *others = (one.validation for one in self.splits)
+        return all(np.array_equal(first, one) for one in others)
+
     def seed(self, repeat: int, purpose: str) -> int:
         """The seed of one repeat for "split", "init" or "order"."""
         return self.settings.seed + (repeat if purpose in self.settings.vary else 0)

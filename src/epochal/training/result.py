@@ -172,7 +172,7 @@ def conclude(prepared: Prepared, results: Sequence[LaneResult], curves: Curves, 
         settings=settings
         | ({"loss": "one of its own"} if callable(prepared.settings.loss) else {})
         | {"unscaled": _unscaled(prepared), "ended_by": _ended_by(prepared, found)},
-        same_samples=prepared.shared or prepared.validation is not None,
+        same_samples=prepared.same_validation,
         effective_samples=effective_samples(prepared, repeats)
         if "validation" in prepared.spec.parts
         else None,

@@ -178,7 +178,7 @@ def scores_of(
         known = not callable(prepared.settings.loss)
         ensemble = ensemble_figures(total / len(fitted), targets, task, part.weights, loss=known)
     overlap = 0.0
-    if not prepared.shared and name == "validation" and prepared.validation is None:
+    if name == "validation" and not prepared.same_validation:
         overlap = prepared.part_size(name) / prepared.part_size("train")
     units = len(np.unique(_units(prepared, name)[held]))
     summed = summaries(found, units, len(np.unique(blocks[held])), prepared.loss_name, gains, overlap)
@@ -204,8 +204,13 @@ def evaluated_as(
     return scaling.restore(values) if scaling is not None and metric.in_target_units else values
 
 
-def added_by_blocks(prepared: Prepared, learned: Fitted, repeat: int) -> dict[str, NDArray[np.float64]]:
-    """What each block of the validation samples adds to the figures of an evaluation, by column."""
+def added_by_blocks(
+    prepared: Prepared, learned: Fitted, repeat: int
+) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
+    """What each block of the validation samples adds to the figures of an evaluation, by column.
+
+    With it come the forecasts (windows, steps) of windows of a series, in the target's units; none of others.
+    """
     part = prepared.part(repeat, "validation")
     outputs, losses = _outputs(prepared, learned, part)
     scores, targets = np.asarray(outputs, np.float64), part.targets
@@ -224,7 +229,10 @@ def added_by_blocks(prepared: Prepared, learned: Fitted, repeat: int) -> dict[st
             return evaluated(metric, ours[rows], true[rows], prepared.spec.classes)
 
         added[metric.name] = influences(one_by_one(of), block)
-    return {f"validation.{name}": values for name, values in added.items()}
+    forecasts = np.empty((0, 0))
+    if prepared.windows_of(repeat, "validation") is not None and prepared.task.is_regression:
+        forecasts = prepared.in_units(repeat, "validation", scores).reshape(len(targets), -1)
+    return {f"validation.{name}": values for name, values in added.items()}, forecasts
 
 
 def forecasts_of(
