@@ -233,3 +233,14 @@ def test_the_epoch_that_others_choose_does_not_flatter() -> None:
     assert values[np.arange(200), rows].mean() == pytest.approx(1.0, abs=0.02)
     assert values.min(axis=1).mean() < 0.85, "negative control"
     assert epochs_of_others(np.array([[3.0, 1.0, 2.0]])).tolist() == [1]
+
+
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_a_few_rows_that_make_most_of_every_loss_hide_no_gain(share: float) -> None:
+    """Losses of splits that differ a hundredfold, by whether the one large row is validated."""
+    random = np.random.default_rng(7)
+    baseline = np.where(random.random(20) < 0.2, 100.0, 1.0)
+    values = baseline * share * random.lognormal(0, 0.2, 20)
+    trials = {repeat: trial(repeat, [value]) for repeat, value in enumerate(values)}
+    found = Final(Point(32, -6), 10, 10, trials, values, {}, baseline, Rules("validation.loss", 0.25))
+    assert found.beats_baseline == (share < 1)

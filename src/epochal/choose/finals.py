@@ -132,15 +132,24 @@ class Final:
     def beats_baseline(self) -> bool:
         """Whether it is better than the baseline by more than chance, and never broke.
 
-        The lower end of the 95 % interval of the mean gain lies above 0; where no baseline is known, nothing
-        can be said against it, which the answer says first.
+        The lower end of the 95 % interval of the mean gain lies above 0. The gain in a loss is the share of
+        the baseline's that is left out (the skill): where a few samples make most of the loss they make it of
+        both, and the share says more than the difference. Where no baseline is known, nothing can be said
+        against it, which the answer says first.
         """
         if self.broken:
             return False
         if not self.baseline_known:
             return True
+        skill = self.rules.sign > 0 and bool((self.baseline > 0).all())
+        scale = self.baseline if skill else np.ones(len(self.baseline))
+        left = self.values / self.baseline if skill else np.ones(len(self.baseline))
         constant = 0.0 if self.rules.added is None else self.rules.added
-        gain = self.rules.summary(self.gains, [self.rules.sign * (constant - one) for one in self.added()])
+        added = [
+            self.rules.sign * (share * constant - one) / size
+            for one, share, size in zip(self.added(), left, scale, strict=True)
+        ]
+        gain = self.rules.summary(self.gains / scale, added)
         return gain.ci95 is not None and gain.ci95[0] > 0
 
     @property

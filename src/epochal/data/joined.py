@@ -80,16 +80,29 @@ def y_or_target(y: Any, target: Any) -> Any:
     """The one of `y` and `target` that is given; both may name a column.
 
     Raises:
-        Refusal: both are given.
+        Refusal: both are given, and differ.
 
-    >>> y_or_target(None, "price"), y_or_target("price", None)
-    ('price', 'price')
+    >>> y_or_target(None, "price"), y_or_target("price", None), y_or_target("price", "price")
+    ('price', 'price', 'price')
     """
-    if y is not None and target is not None:
+    if y is not None and target is not None and not (isinstance(y, str | int) and y == target):
         raise Refusal(
             f"target names the column of the targets, as y does; give one of them, not {target!r} too."
         )
     return target if y is None else y
+
+
+def named_columns(y: Any, sample_weight: Any) -> dict[str, Any]:
+    """The columns among the targets and weights that were given by their names, as arguments of `fit`.
+
+    >>> named_columns("price", [1.0, 2.0])
+    {'target': 'price'}
+    """
+    return {
+        name: value
+        for name, value in (("target", y), ("sample_weight", sample_weight))
+        if isinstance(value, str)
+    }
 
 
 def _complete(data: Any) -> Any:

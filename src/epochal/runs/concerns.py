@@ -23,10 +23,10 @@ def concerns_of(
     classes: Sequence[str],
     weighted: bool = False,
 ) -> tuple[str, ...]:
-    """Sentences to be said first, the most important first; none where nothing is the matter.
+    """Warnings, the most important first.
 
     Args:
-        notes: what was noticed about the data.
+        notes: notes on the data.
         forecasts: by part, of windows of a series.
         confusion: by part, (repeats, true, predicted) counts of classes.
         classes: their names.
@@ -47,7 +47,7 @@ def concerns_of(
 def _never_predicted(
     part: str, counts: NDArray[np.int64], classes: Sequence[str], weighted: bool
 ) -> list[str]:
-    """Classes that half of the repeats never predict, or more, of those that hold samples of them."""
+    """Classes that at least half of the repeats with samples of them never predict."""
     true, predicted = counts.sum(axis=2), counts.sum(axis=1)
     silent = ((true > 0) & (predicted == 0)).sum(axis=0)
     never = [k for k in range(len(classes)) if silent[k] and 2 * silent[k] >= (true[:, k] > 0).sum()]

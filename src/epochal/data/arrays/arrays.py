@@ -207,10 +207,10 @@ def read_npy(
     with np.errstate(over="ignore"):
         start = 0
         for block in _read_blocks(path, shape, dtype, offset):
-            rows = slice(start, start + len(block))
-            targets[rows] = block[:, at]
-            inputs[rows, :at] = block[:, :at]
-            inputs[rows, at:] = block[:, at + 1 :]
+            here = slice(start, start + len(block))
+            targets[here] = block[:, at]
+            inputs[here, :at] = block[:, :at]
+            inputs[here, at:] = block[:, at + 1 :]
             start += len(block)
     return dataset_of_arrays(
         inputs,

@@ -15,6 +15,7 @@ from epochal.data.labels import label_type_of
 from epochal.data.tables.encode import as_text, to_numbers
 from epochal.data.tables.recognize import MOST_LEVELS, natural, stray_marks
 from epochal.data.task import Task
+from epochal.data.values.date_forms import written_dates
 from epochal.data.values.odd_cells import flag_word
 from epochal.data.values.rounding import LARGEST, number_word
 from epochal.errors import Refusal, did_you_mean
@@ -70,6 +71,11 @@ def recognize_task(
             f"first in row {first:,}); pass --missing {flag_word(marks)} to read that as missing."
         )
     distinct = pc.count_distinct(column).as_py()
+    if text and task is None and distinct > FEW_CLASSES and written_dates(column) is not None:
+        raise Refusal(
+            f"{said} is the target and must hold numbers or classes; got dates ({distinct:,} different "
+            "ones). Name another column with --target, or pass --task classification to make classes of them."
+        )
     if distinct == 1:
         raise Refusal(
             f'{said} is the target and must have at least 2 different values; got 1 ("{column[0].as_py()}"). '

@@ -42,12 +42,13 @@ def plot(advice: Advice, path: str | Path | None = None, *, style: str = "light"
         style: "light", "dark", or "auto" (transparent, for either background).
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+
+    from epochal.report.paper.picture import Picture
 
     if style not in STYLES:
         raise Refusal(did_you_mean("style", style, STYLES))
     look = STYLES[style]
-    figure = Figure(figsize=(11.0, 8.2), layout="constrained", facecolor=look.background)
+    figure = Picture(figsize=(11.0, 8.2), layout="constrained", facecolor=look.background)
     FigureCanvasAgg(figure)
     engine: Any = figure.get_layout_engine()
     engine.set(hspace=0.07, wspace=0.06)

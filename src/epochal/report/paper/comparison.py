@@ -62,13 +62,14 @@ def plot(found: Comparison, path: str | Path | None = None, *, style: str = "lig
         style: "light", "dark", or "auto" (transparent, for either background).
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+
+    from epochal.report.paper.picture import Picture
 
     if style not in STYLES:
         raise Refusal(did_you_mean("style", style, STYLES))
     look, inks = STYLES[style], _inks(found, style)
     steps = any(row.effort is not None and 0 < row.effort.expected < math.inf for row in found.rows)
-    figure = Figure(figsize=(10.0, 8.4), layout="constrained", facecolor=look.background)
+    figure = Picture(figsize=(10.0, 8.4), layout="constrained", facecolor=look.background)
     FigureCanvasAgg(figure)
     engine: Any = figure.get_layout_engine()
     engine.set(hspace=0.08, wspace=0.06)

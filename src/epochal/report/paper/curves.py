@@ -165,10 +165,11 @@ def _axes(
         figure: Any = given[0].figure
         return figure, given
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+
+    from epochal.report.paper.picture import Picture
 
     heights = [3.0] + [1.7] * (len(panels) - 1)
-    figure = Figure(figsize=(8.6, sum(heights) + 1.2), layout="constrained", facecolor=look.background)
+    figure = Picture(figsize=(8.6, sum(heights) + 1.2), layout="constrained", facecolor=look.background)
     FigureCanvasAgg(figure)
     figure.get_layout_engine().set(hspace=0.06)
     grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=heights)

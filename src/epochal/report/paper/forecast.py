@@ -75,7 +75,7 @@ def plot_forecast(
     run: Run, path: str | Path | None, step: int, series: str | None, style: str = "auto"
 ) -> Any:
     """See `Run.plot_forecast`."""
-    from matplotlib.figure import Figure
+    from epochal.report.paper.picture import Picture
 
     if run.observed is None:
         raise Refusal("forecasts are drawn for windows of a series; this run was trained on other samples.")
@@ -89,7 +89,7 @@ def plot_forecast(
         raise Refusal(did_you_mean("style", style, STYLES))
     look = STYLES[style]
     found = drawn(run, 0 if series is None else names.index(series), step)
-    figure = Figure(figsize=(9, 4), layout="constrained", facecolor=look.background)
+    figure = Picture(figsize=(9, 4), layout="constrained", facecolor=look.background)
     axes = figure.subplots()
     axes.set_facecolor(look.background)
     axes.plot(found.x, found.truth, color=look.text, linewidth=1.3, label=f"true {run.data['target']}")

@@ -81,12 +81,13 @@ def _axes(panels: int, ax: Axes | Sequence[Axes] | None, look: Style) -> tuple[F
         figure: Any = given[0].figure
         return figure, given
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+
+    from epochal.report.paper.picture import Picture
 
     columns = _columns(panels)
     rows = math.ceil(panels / columns)
     size = (7.2, 4.8) if panels == 1 else (3.6 * columns + 0.4, 3.1 * rows)
-    figure = Figure(figsize=size, layout="constrained", facecolor=look.background)
+    figure = Picture(figsize=size, layout="constrained", facecolor=look.background)
     FigureCanvasAgg(figure)
     axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
     for empty in axes[panels:]:
