@@ -140,22 +140,22 @@ def series_columns(
         hints_of(table, TableOptions(date_format=date_format), {chosen, series, when}), decimal=decimal
     )
     for index, name in enumerate(names):
-        chosen = any(index in each for each in given.values()) or (wanted is not None and index in wanted)
+        named = any(index in each for each in given.values()) or (wanted is not None and index in wanted)
         if index in (chosen, series):
             continue
-        if index in dropped or (wanted is not None and not chosen) or (index == when and not chosen):
+        if index in dropped or (wanted is not None and not named) or (index == when and not named):
             left_out.append(LeftOut(name, index, "the time" if index == when else "not asked for"))
             continue
         found, note = recognize(
             names,
             table.column(index),
             index,
-            keep=index in given["keep"] or (chosen and index not in given["categorical"] | given["numeric"]),
+            keep=index in given["keep"] or (named and index not in given["categorical"] | given["numeric"]),
             categorical=index in given["categorical"],
             numeric=index in given["numeric"] or _measured(table.column(index)),
             hints=hints,
         )
-        if not chosen and _counts_evenly(table.column(index)):
+        if not named and _counts_evenly(table.column(index)):
             note = (
                 f"{called(names, index)} only counts the rows: left out; --keep {flag_value(names, index)}."
             )
