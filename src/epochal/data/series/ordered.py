@@ -140,22 +140,22 @@ def series_columns(
         hints_of(table, TableOptions(date_format=date_format), {chosen, series, when}), decimal=decimal
     )
     for index, name in enumerate(names):
-        named = any(index in each for each in given.values()) or (wanted is not None and index in wanted)
+        listed = any(index in each for each in given.values()) or (wanted is not None and index in wanted)
         if index in (chosen, series):
             continue
-        if index in dropped or (wanted is not None and not named) or (index == when and not named):
+        if index in dropped or (wanted is not None and not listed) or (index == when and not listed):
             left_out.append(LeftOut(name, index, "the time" if index == when else "not asked for"))
             continue
         found, note = recognize(
             names,
             table.column(index),
             index,
-            keep=index in given["keep"] or (named and index not in given["categorical"] | given["numeric"]),
+            keep=index in given["keep"] or (listed and index not in given["categorical"] | given["numeric"]),
             categorical=index in given["categorical"],
             numeric=index in given["numeric"] or _measured(table.column(index)),
             hints=hints,
         )
-        if not named and _counts_evenly(table.column(index)):
+        if not listed and _counts_evenly(table.column(index)):
             note = (
                 f"{called(names, index)} only counts the rows: left out; --keep {flag_value(names, index)}."
             )
