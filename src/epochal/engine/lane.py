@@ -18,9 +18,9 @@ from epochal.common.waiting import interruptible
 from epochal.engine.compiler import compiled, compiled_call, compiled_init, given_init
 from epochal.engine.fed_program import deciding
 from epochal.engine.hosted import Restore, filled, measuring
+from epochal.engine.mesh import DeviceMesh
 from epochal.engine.spec import PARTS, Layout, Spec
 from epochal.engine.state import Kept, Limits, Part, Position, Progress, Repeat, Seeds
-from epochal.engine.team import Team
 from epochal.plan import Plan
 from epochal.plan.walk import Phase
 
@@ -103,16 +103,16 @@ class Lane:
     """The snapshot to continue from, freed once on the device; None to start anew."""
 
     def __post_init__(self) -> None:
-        self.spec = replace(self.spec, team=Team(self.devices))
+        self.spec = replace(self.spec, mesh=DeviceMesh(self.devices))
         if self.kept is None:
             self.update, self.seconds = 0, 0.0
             position = start_position(self.plan, 0, self.every, self.spec.evaluate_unit, due=True)
             self.progress = Progress(position, self._fresh())
         else:
             progress, self.update, self.seconds, _ = self.kept
-            self.progress = Progress(progress.position, self.spec.team.put(progress.repeats))
+            self.progress = Progress(progress.position, self.spec.mesh.put(progress.repeats))
             self.kept = None
-        self.budget = self.fixed_budget or (64 if self.spec.team.local else 1)
+        self.budget = self.fixed_budget or (64 if self.spec.mesh.local else 1)
         end = (
             (self.plan.epochs, 0)
             if self.last_update >= self.plan.updates

@@ -27,10 +27,10 @@ from epochal.engine.fed import FedSource
 from epochal.engine.feed import Reader
 from epochal.engine.lane import Source
 from epochal.engine.memory import device_memory, state_bytes
+from epochal.engine.mesh import DeviceMesh
 from epochal.engine.rules import Never, Rule
 from epochal.engine.spec import Spec
 from epochal.engine.state import Part, Seeds
-from epochal.engine.team import Team
 from epochal.errors import Refusal
 from epochal.models import Model, learned_dtype, shapes_of
 from epochal.models.starts import Start
@@ -304,7 +304,7 @@ class Prepared:
                 for samples in stacked
             )
         seeds, keys = self._seeds(repeats, self.ordering(repeats)), self._keys(repeats, _INIT)
-        parts, seeds, keys = Team(devices).put((parts, seeds, keys))
+        parts, seeds, keys = DeviceMesh(devices).put((parts, seeds, keys))
         restore = tuple(functools.partial(self.restored, repeat) for repeat in repeats)
         return Source(parts, self.shared or len(repeats) == 1, seeds, keys, restore)
 
@@ -314,7 +314,7 @@ class Prepared:
             name: self.reader(repeat, name) for name in ("train", "validation") if self.part_size(name)
         }
         only = range(repeat, repeat + 1)
-        seeds, keys = Team(devices).put((self._seeds(only, {}), self._keys(only, _INIT)))
+        seeds, keys = DeviceMesh(devices).put((self._seeds(only, {}), self._keys(only, _INIT)))
         inputs = self.dataset.inputs
         take = inputs.next_samples if isinstance(inputs, EndlessRows) else None
         restore = functools.partial(self.restored, repeat)

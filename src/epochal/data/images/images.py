@@ -181,11 +181,11 @@ def _dataset(
     )
 
 
-def _load(source: str | Path, asked: Mapping[str, Any], progress: Progress | None) -> Dataset:
-    refuse_columns(asked, f'"{source}", a folder of images,')
-    task, stream, groups_from = map(asked.get, ("task", "stream", "groups_from"))
+def _load(source: str | Path, arguments: Mapping[str, Any], progress: Progress | None) -> Dataset:
+    refuse_columns(arguments, f'"{source}", a folder of images,')
+    task, stream, groups_from = map(arguments.get, ("task", "stream", "groups_from"))
     folder = Path(source).expanduser()
-    return read_folder(folder, chosen(ImageOptions, asked), task, progress, stream, groups_from)
+    return read_folder(folder, chosen(ImageOptions, arguments), task, progress, stream, groups_from)
 
 
 IMAGES = Source(

@@ -115,7 +115,7 @@ def rank_pairs(
     >>> pairs.notes
     ('1 group of one item makes no pair.', '3 pairs of 1 group, each as two opposite samples.')
     """
-    asked = locals().copy()
+    arguments = locals().copy()
     reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet, decimal)
     pairing = Pairing(best, most, per_group, seed)
     if isinstance(source, (tuple, list)) and len(source) == 2 and not is_frame(source[0]):
@@ -145,7 +145,7 @@ def rank_pairs(
     said = tuple(note for note in items.noticed if not note.startswith(roles))
     encoder = PairEncoder(replace(items.encoder, missing=reading.marks), names[at], pairing)
     found = _dataset(encoder, pairing, replace(items, noticed=said), groups)
-    return replace(found, recipe=Recipe.of("rank_pairs", RANKINGS.options, source, asked))
+    return replace(found, recipe=Recipe.of("rank_pairs", RANKINGS.options, source, arguments))
 
 
 def items_of(
@@ -265,7 +265,7 @@ def _table(source: Any, reading: Reading) -> NamedTable:
 
 RANKINGS = Source(
     recognizes=lambda source: True,
-    load=lambda source, asked, progress: rank_pairs(source, **asked),
+    load=lambda source, arguments, progress: rank_pairs(source, **arguments),
     options={
         **dict.fromkeys(("by", "target"), ColumnReference),
         "best": str,

@@ -147,7 +147,7 @@ def text(
     >>> data.inputs[:2].tolist(), data.encoder.vocabulary_size
     ([[4, 2], [3, 2]], 5)
     """
-    asked = locals().copy()
+    arguments = locals().copy()
     reading = Reading(header, delimiter, missing, encoding, skip_rows, comment, sheet)
     vocabulary = _whole("vocabulary", vocabulary, 3, 2**30)
     longest = None if max_length is None else _whole("max_length", max_length, 1, _LONGEST)
@@ -233,7 +233,7 @@ def text(
         rows=rows,
         sample_weight=weights,
         fingerprint=fingerprint((names[at], names[goal]), inputs, targets, weights),
-        recipe=Recipe.of("text", TEXTS.options, source, asked),
+        recipe=Recipe.of("text", TEXTS.options, source, arguments),
     )
     if by is not None:
         values = groups_of(table.column(by), called(names, by), groups_from)
@@ -364,7 +364,7 @@ def _whole(name: str, value: Any, least: int, most: int) -> int:
 
 TEXTS = Source(
     recognizes=lambda source: True,
-    load=lambda source, asked, progress: text(source, **asked),
+    load=lambda source, arguments, progress: text(source, **arguments),
     options={
         **dict.fromkeys(("text", "target", "groups", "sample_weight"), ColumnReference),
         **dict.fromkeys(("tokenizer", "task", "groups_from"), str),
