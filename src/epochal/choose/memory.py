@@ -1,17 +1,22 @@
-"""What is the largest batch of a comparison that fits into memory, found without running out of it?"""
+"""The batches of a comparison that fit into memory, found without running out of it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeVar
 
 from epochal.choose.setting import Setting
 from epochal.choose.trial import Job
+from epochal.common.machine import cores
 from epochal.engine.memory import SHARE, besides, bytes_available, bytes_said, largest
+from epochal.training.executor import Task, Threads
 
 if TYPE_CHECKING:
     from epochal.choose.bench import Bench
 
-__all__ = ["largest_batch", "too_large"]
+__all__ = ["largest_batch", "left_out", "too_large"]
+
+Key = TypeVar("Key")
 
 
 def largest_batch(bench: Bench, setting: Setting) -> int | None:
@@ -24,6 +29,17 @@ def largest_batch(bench: Bench, setting: Setting) -> int | None:
         setting: what is trained; its batch size has no influence.
     """
     return largest(lambda size: _need(bench, setting, size), bench.base.plan.turns, SHARE * bytes_available())
+
+
+def left_out(bench: Bench, settings: Mapping[Key, Setting]) -> dict[Key, str]:
+    """Why settings are left out that are too large; their programs are compiled side by side.
+
+    Those whose update time is known were compiled before, and fit.
+    """
+    tasks = [Task((key, one)) for key, one in settings.items() if bench.store.timing(one.name) is None]
+    threads = Threads(lambda work, devices, stopped: too_large(bench, work[1]), [()] * cores())
+    reasons = dict(threads.map_unordered(tasks))
+    return {task.work[0]: reasons[task] for task in tasks if reasons[task]}
 
 
 def too_large(bench: Bench, setting: Setting) -> str:

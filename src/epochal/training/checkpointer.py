@@ -17,6 +17,7 @@ from epochal.engine.spec import Spec
 from epochal.errors import SaveFailed
 from epochal.runs.checkpoints import Checkpoints, Piece, find
 from epochal.runs.place import RunFolder
+from epochal.training.loop import Keeper
 from epochal.training.snapshot import Remembered, merged, piece_of
 
 __all__ = ["Saver"]
@@ -31,7 +32,7 @@ SMALL_BYTES = 4 << 20
 """What all lanes remember, up to which it is one file."""
 
 
-class Saver:
+class Saver(Keeper):
     """The checkpoints of one training, while it runs.
 
     Args:
@@ -41,6 +42,8 @@ class Saver:
         known: what was remembered of repeats when the training went on.
         told: called with (updates, how long it took), or with the reason why it could not be written.
     """
+
+    keeps = True
 
     def __init__(
         self,

@@ -1,14 +1,13 @@
-"""How is a lane of repeats driven to its end, and kept on the way?"""
+"""A lane of repeats, trained to its end and kept on the way."""
 
 from __future__ import annotations
 
 import functools
-import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from typing import Any, Protocol, TypeAlias, cast
+from typing import Any, NamedTuple, cast
 
 import jax
 import numpy as np
@@ -26,29 +25,49 @@ from epochal.training.prepared import Prepared
 from epochal.training.result import LaneResult
 from epochal.training.snapshot import Remembered
 
-__all__ = ["Control", "Keeper", "Todo", "curves_of", "make_lane", "micro_batched", "work"]
-
-Todo: TypeAlias = "queue.SimpleQueue[tuple[range, Remembered | None]]"
-"""Lanes that nobody drives yet, and what is remembered of them."""
+__all__ = ["Advanced", "Control", "Keeper", "curves_of", "make_lane", "micro_batched", "train_lane"]
 
 
-class Keeper(Protocol):
-    """Whoever keeps what lanes remember, such as a `Saver`."""
+class Keeper:
+    """Keeps what lanes have learned, such as a `Saver`; this one keeps nothing."""
+
+    keeps = False
 
     def begin(self, lane: Lane | FedLane, repeats: range) -> None:
         """A lane begins, or goes on."""
 
     def most(self, lane: Lane | FedLane, repeats: range) -> int | None:
         """How many updates the lane may make until it hands over; None for as many as it likes."""
+        return None
 
     def due(self, lane: Lane | FedLane, repeats: range) -> bool:
         """Whether the lane is to hand over what it remembers now."""
+        return False
 
     def hand_over(self, lane: Lane | FedLane, repeats: range, remembered: Callable[[], Remembered]) -> None:
         """Take what a lane remembers while it goes on."""
 
     def end(self, lane: Lane | FedLane, repeats: range, remembered: Callable[[], Remembered]) -> None:
         """Take what a lane remembers that makes no more updates."""
+
+    def take(self, one: Remembered) -> None:
+        """Take what a lane remembers at its end that was trained elsewhere."""
+
+
+class Advanced(NamedTuple):
+    """What a lane reports after a call.
+
+    rows     its new evaluations.
+    updates  how many each of its repeats has made.
+    most     how many each makes at most.
+    seconds  their training time.
+    """
+
+    repeats: range
+    rows: Curves
+    updates: int
+    most: int
+    seconds: float
 
 
 class Control:
@@ -70,32 +89,45 @@ class Control:
         return self._event.is_set()
 
 
-def work(
+def train_lane(
     prepared: Prepared,
     control: Control,
-    todo: Todo,
-    told: queue.SimpleQueue[Any],
-    saver: Keeper | None,
+    report: Callable[[Advanced], object],
+    keeper: Keeper,
+    repeats: range,
+    known: Remembered | None,
     devices: tuple[jax.Device, ...],
-) -> None:
-    """Drive one lane after the other on these devices; runs in a thread of its own."""
-    while True:
-        try:
-            repeats, known = todo.get_nowait()
-        except queue.Empty:
-            return
-        try:
-            if together().decide("a lane", control.stopped, any) and repeats.start > 0 and known is None:
-                told.put(None)  # it had not begun when the training was asked to stop
-                continue
-            kept, curves = (None, []) if known is None else (known.kept, [known.curves])
-            lane = make_lane(prepared, repeats, devices=devices, kept=kept)
-            del kept, known  # they may be large, and the lane has its own
-            with closing(lane):
-                told.put(_Drive(prepared, control, repeats, lane, told, saver, curves).to_its_end())
-        except BaseException as error:
-            told.put(together().cause(error))
-            return
+    stopped: Callable[[], bool],
+) -> LaneResult | None:
+    """Train a lane to its end; None if it had not begun when the training was stopped.
+
+    Args:
+        prepared: the training.
+        control: ends it from outside.
+        report: called after each call of the program.
+        keeper: keeps what the lane has learned.
+        repeats: of the lane.
+        known: what is remembered of them, if anything.
+        devices: on which they train; none for JAX's own choice.
+        stopped: whether the executor ends it.
+    """
+
+    def asked() -> bool:
+        return control.stopped or stopped()
+
+    try:
+        if together().decide("a lane", asked(), any) and repeats.start > 0 and known is None:
+            return None
+        kept, curves = (None, []) if known is None else (known.kept, [known.curves])
+        lane = make_lane(prepared, repeats, devices=devices, kept=kept)
+        del kept, known  # they may be large, and the lane has its own
+        with closing(lane):
+            return _Drive(prepared, control, asked, repeats, lane, report, keeper, curves).to_its_end()
+    except BaseException as error:
+        cause = together().cause(error)
+        if cause is error:
+            raise
+        raise cause from error
 
 
 class _Drive:
@@ -105,14 +137,15 @@ class _Drive:
         self,
         prepared: Prepared,
         control: Control,
+        asked: Callable[[], bool],
         repeats: range,
         lane: Lane | FedLane,
-        told: queue.SimpleQueue[Any],
-        saver: Keeper | None,
+        report: Callable[[Advanced], object],
+        keeper: Keeper,
         curves: list[Curves],
     ) -> None:
-        self._prepared, self._control, self._repeats, self._lane = prepared, control, repeats, lane
-        self._told, self._saver = told, saver
+        self._prepared, self._control, self._asked = prepared, control, asked
+        self._repeats, self._lane, self._report, self._keeper = repeats, lane, report, keeper
         self._curves = curves
         self._seconds = min(
             (one.seconds for one in prepared.budgets if one.seconds is not None), default=float("inf")
@@ -120,9 +153,8 @@ class _Drive:
 
     def to_its_end(self) -> LaneResult:
         """Make the updates that are left and evaluate what came out."""
-        lane, saver, repeats, reason, failed = self._lane, self._saver, self._repeats, "", ""
-        if saver is not None:
-            saver.begin(lane, repeats)
+        lane, keeper, repeats, reason, failed = self._lane, self._keeper, self._repeats, "", ""
+        keeper.begin(lane, repeats)
         while not lane.done:
             most, reason, signal = agreed_call(self._wish())
             if reason == INTERRUPTED:
@@ -137,14 +169,14 @@ class _Drive:
                     raise
                 reason = failed = error.sentence.rstrip(".")
                 break
-            if saver is not None and saver.due(lane, repeats) and not lane.done:
-                saver.hand_over(lane, repeats, self._remembered)
+            if keeper.due(lane, repeats) and not lane.done:
+                keeper.hand_over(lane, repeats, self._remembered)
         reason = reason or lane.ended
         if not reason and lane.update >= lane.last_update < self._prepared.plan.updates:
             reason = f"the budget of {lane.last_update:,} updates is spent"
         # Kept is the place before the last evaluation, which a longer training would not make there.
-        if saver is not None and lane.update:
-            saver.end(lane, repeats, self._remembered)
+        if lane.update:
+            keeper.end(lane, repeats, self._remembered)
         try:
             self._tell(lane.finish())
         except DataFailed:
@@ -154,21 +186,21 @@ class _Drive:
 
     def _wish(self) -> Call:
         """How long this process would have the next call, and why it would have none."""
-        lane, saver, reason = self._lane, self._saver, ""
-        if self._control.stopped:
+        lane, reason = self._lane, ""
+        if self._asked():
             reason = INTERRUPTED
         elif lane.seconds >= self._seconds:
             reason = f"the budget of {self._seconds:g} seconds is spent"
-        most = None if saver is None else saver.most(lane, self._repeats)
+        most = self._keeper.most(lane, self._repeats)
         budget = lane.budget if most is None else min(lane.budget, most)
         return Call(budget, reason, self._control.signal)
 
     def _tell(self, evaluations: Sequence[Evaluation]) -> None:
         lane, prepared = self._lane, self._prepared
         rows = curves_of(prepared.plan, prepared.spec.columns, self._repeats, evaluations)
-        if self._saver is not None and len(rows):
+        if self._keeper.keeps and len(rows):
             self._curves.append(rows)
-        self._told.put((self._repeats, rows, lane.update, lane.last_update, lane.seconds))
+        self._report(Advanced(self._repeats, rows, lane.update, lane.last_update, lane.seconds))
 
     def _remembered(self) -> Remembered:
         """All that the lane knows now."""

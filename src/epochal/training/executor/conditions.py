@@ -1,4 +1,4 @@
-"""Would a process on another machine train as this one does?"""
+"""Versions and devices on which the results of a training depend."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def conditions() -> dict[str, str]:
 @cache
 def _code() -> str:
     """Eight digits of the source: a version that is being worked on keeps its number."""
-    folder, found = Path(__file__).parents[1], hashlib.sha256()
+    folder, found = Path(__file__).parents[2], hashlib.sha256()
     for path in sorted(folder.rglob("*.py")):
         found.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return found.hexdigest()[:8]
