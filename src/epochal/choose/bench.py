@@ -1,9 +1,9 @@
 """Many settings trained on the same samples with the same seeds.
 
-A `Bench` holds what all of them share: the data, the splits and scalings of each repeat, the seeds. A `Job`
-asks for one training; `Bench.run` hands jobs to an executor and yields a `Trial` for each. Jobs that differ
-in numbers only (rate, length, target, seed) run the same program. On a CPU each is a lane of its own, one on
-each core; an accelerator takes many in step.
+A `Bench` holds what all share: the data, the splits and scalings of each repeat, the seeds. A `Job` is one
+training to run; `Bench.run` hands jobs to an executor and yields a `Trial` for each. Jobs that differ in
+numbers only (rate, length, target, seed) run the same program. On a CPU each is a separate lane, one on each
+core; an accelerator runs many vmapped.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""With which settings, on which data and under which conditions was a run made, as JSON holds it?"""
+"""The description of a run as JSON: settings, data and conditions."""
 
 from __future__ import annotations
 

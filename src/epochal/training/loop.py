@@ -1,4 +1,4 @@
-"""A lane of repeats, trained to its end and kept on the way."""
+"""The loop that advances lanes to their end, and saves snapshots."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signatures and docstrings of functions that take the options of a training, made of `Settings`."""
+"""Signatures and docstrings of functions with training options, generated from `Settings`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Versions and devices on which the results of a training depend."""
+"""What must be equal on another machine for a training to give the same figures."""
 
 from __future__ import annotations
 
