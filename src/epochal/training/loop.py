@@ -6,7 +6,7 @@ import functools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, cast
 
 import jax
@@ -99,17 +99,9 @@ def train_lane(
     devices: tuple[jax.Device, ...],
     stopped: Callable[[], bool],
 ) -> LaneResult | None:
-    """Train a lane to its end; None if it had not begun when the training was stopped.
+    """Train a lane to its end, or to where `control` or the executor stops it; None if it had not begun then.
 
-    Args:
-        prepared: the training.
-        control: ends it from outside.
-        report: called after each call of the program.
-        keeper: keeps what the lane has learned.
-        repeats: of the lane.
-        known: what is remembered of them, if anything.
-        devices: on which they train; none for JAX's own choice.
-        stopped: whether the executor ends it.
+    `report` is called after each call of the program; `known` is what is remembered of its repeats.
     """
 
     def asked() -> bool:
@@ -130,35 +122,27 @@ def train_lane(
         raise cause from error
 
 
+@dataclass(eq=False)
 class _Drive:
     """One lane, driven to its end."""
 
-    def __init__(
-        self,
-        prepared: Prepared,
-        control: Control,
-        asked: Callable[[], bool],
-        repeats: range,
-        lane: Lane | FedLane,
-        report: Callable[[Advanced], object],
-        keeper: Keeper,
-        curves: list[Curves],
-    ) -> None:
-        self._prepared, self._control, self._asked = prepared, control, asked
-        self._repeats, self._lane, self._report, self._keeper = repeats, lane, report, keeper
-        self._curves = curves
-        self._seconds = min(
-            (one.seconds for one in prepared.budgets if one.seconds is not None), default=float("inf")
-        )
+    prepared: Prepared
+    control: Control
+    asked: Callable[[], bool]
+    repeats: range
+    lane: Lane | FedLane
+    report: Callable[[Advanced], object]
+    keeper: Keeper
+    curves: list[Curves]
 
     def to_its_end(self) -> LaneResult:
         """Make the updates that are left and evaluate what came out."""
-        lane, keeper, repeats, reason, failed = self._lane, self._keeper, self._repeats, "", ""
+        lane, keeper, repeats, reason, failed = self.lane, self.keeper, self.repeats, "", ""
         keeper.begin(lane, repeats)
         while not lane.done:
             most, reason, signal = agreed_call(self._wish())
             if reason == INTERRUPTED:
-                self._control.stop(signal)
+                self.control.stop(signal)
             if reason:
                 break
             try:
@@ -172,7 +156,7 @@ class _Drive:
             if keeper.due(lane, repeats) and not lane.done:
                 keeper.hand_over(lane, repeats, self._remembered)
         reason = reason or lane.ended
-        if not reason and lane.update >= lane.last_update < self._prepared.plan.updates:
+        if not reason and lane.update >= lane.last_update < self.prepared.plan.updates:
             reason = f"the budget of {lane.last_update:,} updates is spent"
         # Kept is the place before the last evaluation, which a longer training would not make there.
         if lane.update:
@@ -186,27 +170,28 @@ class _Drive:
 
     def _wish(self) -> Call:
         """How long this process would have the next call, and why it would have none."""
-        lane, reason = self._lane, ""
-        if self._asked():
+        lane, reason = self.lane, ""
+        seconds = min((one.seconds for one in self.prepared.budgets if one.seconds is not None), default=None)
+        if self.asked():
             reason = INTERRUPTED
-        elif lane.seconds >= self._seconds:
-            reason = f"the budget of {self._seconds:g} seconds is spent"
-        most = self._keeper.most(lane, self._repeats)
+        elif seconds is not None and lane.seconds >= seconds:
+            reason = f"the budget of {seconds:g} seconds is spent"
+        most = self.keeper.most(lane, self.repeats)
         budget = lane.budget if most is None else min(lane.budget, most)
-        return Call(budget, reason, self._control.signal)
+        return Call(budget, reason, self.control.signal)
 
     def _tell(self, evaluations: Sequence[Evaluation]) -> None:
-        lane, prepared = self._lane, self._prepared
-        rows = curves_of(prepared.plan, prepared.spec.columns, self._repeats, evaluations)
-        if self._keeper.keeps and len(rows):
-            self._curves.append(rows)
-        self._report(Advanced(self._repeats, rows, lane.update, lane.last_update, lane.seconds))
+        lane, prepared = self.lane, self.prepared
+        rows = curves_of(prepared.plan, prepared.spec.columns, self.repeats, evaluations)
+        if self.keeper.keeps and len(rows):
+            self.curves.append(rows)
+        self.report(Advanced(self.repeats, rows, lane.update, lane.last_update, lane.seconds))
 
     def _remembered(self) -> Remembered:
         """All that the lane knows now."""
-        curves = Curves.concatenate(self._curves)
-        self._curves = [curves]
-        return Remembered(self._repeats, self._lane.keep(), curves)
+        curves = Curves.concatenate(self.curves)
+        self.curves = [curves]
+        return Remembered(self.repeats, self.lane.keep(), curves)
 
 
 def curves_of(

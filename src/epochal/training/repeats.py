@@ -38,17 +38,10 @@ def train_repeats(
     known: dict[int, Remembered],
     cluster: RayCluster | None,
 ) -> None:
-    """Train lanes of repeats; runs in a thread of its own.
+    """Train lanes of repeats, on this machine or a cluster; runs in a thread of its own.
 
-    Args:
-        prepared: the training.
-        control: ends it from outside.
-        tell: called with what lanes report (`Advanced`) and their results (`LaneResult`), with `Noted`
-            events, and at the end with None or the error that ended it.
-        keeper: keeps what lanes have learned.
-        lanes: the repeats of each.
-        known: what is remembered of a lane by its first repeat; emptied, since it may be large.
-        cluster: where they train, if not on this machine.
+    `tell` is called with what lanes report (`Advanced`), their results (`LaneResult`) and `Noted` events, and
+    at the end with None or an error. `known` is what is remembered of lanes by their first repeats; emptied.
     """
     large = cluster is not None and not prepared.small and jax.default_backend() == "cpu"
     tasks = [Task(repeats, f"repeat {repeats.start + 1}", large=large) for repeats in lanes]
@@ -56,9 +49,10 @@ def train_repeats(
     def trained(
         repeats: range, devices: tuple[jax.Device, ...], stopped: Callable[[], bool]
     ) -> LaneResult | None:
-        remembered = known.pop(repeats.start, None)
         try:
-            return train_lane(prepared, control, tell, keeper, repeats, remembered, devices, stopped)
+            return train_lane(
+                prepared, control, tell, keeper, repeats, known.pop(repeats.start, None), devices, stopped
+            )
         except BaseException as error:
             tell(error)  # at once: another lane may hang until somebody closes what it reads
             raise
@@ -89,14 +83,9 @@ def cluster_for(
     control: Control,
     known: Mapping[int, Remembered] | None = None,
 ) -> RayCluster | None:
-    """The cluster at that address, ready to train repeats; None if there is no address.
+    """The Ray cluster at that address, ready to train repeats; None if there is no address.
 
-    Args:
-        prepared: the training.
-        address: of the cluster, such as "auto" or "10.0.0.1:6379".
-        folder: its run folder, if it has one.
-        control: ends it from outside.
-        known: what is remembered of repeats.
+    `folder` is the run folder, if there is one; `known` is what is remembered of repeats.
 
     Raises:
         Refusal: a training that can't go there, no such cluster, or one with other versions.

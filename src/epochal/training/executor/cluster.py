@@ -20,7 +20,7 @@ from epochal.errors import HostLost, Refusal
 from epochal.plan.summary import counted
 from epochal.training.executor.conditions import conditions, differences
 from epochal.training.executor.session import first_line, join
-from epochal.training.executor.task import Function, Shared, Stopped, Task
+from epochal.training.executor.task import Executor, Function, Shared, Stopped, Task
 
 __all__ = ["RayCluster"]
 
@@ -83,7 +83,7 @@ class _Member:
     programs: set[int] = field(default_factory=set)
 
 
-class RayCluster:
+class RayCluster(Executor):
     """Runs tasks on a Ray cluster.
 
     Args:

@@ -1,11 +1,11 @@
-"""A task, and the protocol of what runs tasks."""
+"""`Task`, and `Executor`, the base of what runs tasks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import jax
 
@@ -34,21 +34,25 @@ class Task:
     large: bool = False
 
 
-class Executor(Protocol):
+class Executor:
     """Runs tasks, in any order and anywhere: what comes of a task depends on the task alone."""
 
     def map_unordered(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Any]]:
         """Yield each task with its result as it ends; once stopped, only those that have ended."""
+        raise NotImplementedError
 
     @property
     def where(self) -> str:
         """How many workers on how many nodes; empty for this machine."""
+        return ""
 
     def news(self) -> str:
         """What has happened since the last call, such as that a node was lost; mostly empty."""
+        return ""
 
     def summary(self) -> str:
         """On what the tasks were run, and what was lost; empty for this machine."""
+        return ""
 
     def close(self) -> None:
         """Let the workers go."""

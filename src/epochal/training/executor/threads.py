@@ -11,12 +11,12 @@ from typing import Any
 import jax
 
 from epochal.common.waiting import PATIENCE_SECONDS, ended
-from epochal.training.executor.task import Function, Stopped, Task
+from epochal.training.executor.task import Executor, Function, Stopped, Task
 
 __all__ = ["Threads"]
 
 
-class Threads:
+class Threads(Executor):
     """Runs tasks side by side in daemon threads, which don't hold up the process when it ends.
 
     Args:
@@ -29,23 +29,10 @@ class Threads:
     [9, 16, 25]
     """
 
-    where = ""
-
     def __init__(
         self, function: Function, devices: Sequence[tuple[jax.Device, ...]], stopped: Stopped = lambda: False
     ) -> None:
         self._function, self._devices, self._stopped = function, devices, stopped
-
-    def news(self) -> str:
-        """Nothing."""
-        return ""
-
-    def summary(self) -> str:
-        """Nothing."""
-        return ""
-
-    def close(self) -> None:
-        """Nothing to do."""
 
     def map_unordered(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Any]]:
         """Yield each task with its result as it ends: small ones side by side, then large ones in turn."""
