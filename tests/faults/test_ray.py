@@ -113,10 +113,12 @@ class Doom:
         """Hold the node if it trains, see that it has not answered, and end it; if not, another time."""
         import ray
 
+        if self.lost:
+            return
         pids = processes_of(self.node)
         tell(pids, signal.SIGSTOP)
         has = {ref: task for ref, (one, task) in [*joined._running.items()] if one.node == self.node.node_id}
-        if self.lost or not has or ray.wait([*has], timeout=0.05)[0] or not {*has} <= joined._running.keys():
+        if not has or ray.wait([*has], timeout=0.05)[0] or not {*has} <= joined._running.keys():
             tell(pids, signal.SIGCONT)
             return
         self.lost.extend(has.values())
