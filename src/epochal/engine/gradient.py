@@ -82,8 +82,9 @@ def gradient(
     """The function (params, state, part, samples, key) -> ((loss, new state), gradient) of one batch.
 
     The batch is the rows `samples` of the part, or the whole part if None, in order or sharded. Rows are
-    gathered one micro-batch at a time, so memory grows with those, not with the batch. The model's state passes from one to the next; the key of each is derived from (key, its
-    number).
+    gathered one micro-batch at a time, so memory grows with those, not with the batch. The model's state
+    passes from one to the next; the key of each is derived from (key,
+    its number).
     """
 
     training_loss = spec.training_loss
