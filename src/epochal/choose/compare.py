@@ -320,7 +320,7 @@ class _Race:
                 higher_is_better(self.bench.monitor),
             )
         for entry in self.entries:
-            rate = {"learning_rate": self.tuned[entry.name].rate} if entry.tuned else {}
+            rate: dict[str, Any] = {"learning_rate": self.tuned[entry.name].rate} if entry.tuned else {}
             self.settings[entry.name] = entry.setting.with_(**rate)
 
     def run(self) -> None:
