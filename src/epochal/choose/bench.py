@@ -227,6 +227,8 @@ class Bench:
 
     def _groups(self, jobs: Sequence[Job], together: int) -> list[list[Job]]:
         """Jobs that go through one program in step: the same plan, program and limits."""
+        if together == 1:
+            return [[job] for job in jobs]
         groups: dict[Any, list[list[Job]]] = {}
         for job in jobs:
             same = groups.setdefault((self._program(job), job.updates, job.every), [[]])

@@ -280,11 +280,9 @@ class RayCluster(Executor):
         """Give workers the next tasks: those whose programs they have compiled, else the first there are."""
         for ahead in range(AHEAD):
             for member in self._members:
-                if (
-                    not member.ready
-                    or len(member.tasks) != ahead
-                    or (ahead and len(todo) < len(self._members))
-                ):
+                if ahead and len(todo) < len(self._members):
+                    return
+                if not member.ready or len(member.tasks) != ahead:
                     continue
                 neighbors = [one for one in self._members if one.node == member.node]
                 crowded = any(task.large for one in neighbors for task in one.tasks)
