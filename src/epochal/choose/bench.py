@@ -229,14 +229,15 @@ class Bench:
         """Jobs that go through one program in step: the same plan, program and limits."""
         if together == 1:
             return [[job] for job in jobs]
-        groups: dict[Any, list[list[Job]]] = {}
+        found: list[list[Job]] = []
+        latest: dict[Any, list[Job]] = {}
         for job in jobs:
-            same = groups.setdefault((self._program(job), job.updates, job.every), [[]])
-            if len(same[-1]) == together:
-                same.append([])
-            same[-1].append(job)
-        order = {id(job): place for place, job in enumerate(jobs)}
-        return sorted((one for same in groups.values() for one in same), key=lambda one: order[id(one[0])])
+            same = self._program(job), job.updates, job.every
+            if same not in latest or len(latest[same]) == together:
+                latest[same] = []
+                found.append(latest[same])
+            latest[same].append(job)
+        return found
 
     def _trials(self, group: list[Job], lane: Lane, evaluations: list[Evaluation]) -> list[Trial]:
         rows = curves_of(lane.plan, lane.spec.columns, range(len(group)), evaluations)
