@@ -21,7 +21,7 @@ from epochal.choose.progress import Steps, Watch
 from epochal.choose.remote import training_on
 from epochal.choose.setting import Setting
 from epochal.choose.store import Store
-from epochal.data import joined
+from epochal.data import joined, named_columns
 from epochal.errors import Refusal, did_you_mean
 from epochal.plan import BatchSchedule
 from epochal.runs.choices import keep_choice
@@ -135,7 +135,7 @@ def advise(
         adviser = Adviser(
             bench, setting, Goal(goal), target, size, repeats, promised, epochs, steps.watch, begin
         )
-        found = replace(adviser.advice(), asked=given)
+        found = replace(adviser.advice(), asked={**named_columns(y, sample_weight), **given})
         if folder is not None:
             keep_choice(folder, found.to_dict())
         return found

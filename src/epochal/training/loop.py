@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, cast
 
 import jax
 import numpy as np
+from numpy.typing import NDArray
 
 from epochal.curves import Curves
 from epochal.engine.fed import FedLane
@@ -29,29 +30,29 @@ __all__ = ["Advanced", "Control", "Keeper", "curves_of", "make_lane", "micro_bat
 
 
 class Keeper:
-    """Keeps what lanes have learned, such as a `Saver`; this one keeps nothing."""
+    """The interface of savers of snapshots; this one saves nothing."""
 
     keeps = False
 
     def begin(self, lane: Lane | FedLane, repeats: range) -> None:
-        """A lane begins, or goes on."""
+        """A lane begins or resumes."""
 
     def most(self, lane: Lane | FedLane, repeats: range) -> int | None:
-        """How many updates the lane may make until it hands over; None for as many as it likes."""
+        """Most updates until the next snapshot; None for any number."""
         return None
 
     def due(self, lane: Lane | FedLane, repeats: range) -> bool:
-        """Whether the lane is to hand over what it remembers now."""
+        """Whether a snapshot is due."""
         return False
 
     def hand_over(self, lane: Lane | FedLane, repeats: range, remembered: Callable[[], Remembered]) -> None:
-        """Take what a lane remembers while it goes on."""
+        """Take a snapshot of a running lane."""
 
     def end(self, lane: Lane | FedLane, repeats: range, remembered: Callable[[], Remembered]) -> None:
-        """Take what a lane remembers that makes no more updates."""
+        """Take the last snapshot of a lane."""
 
     def take(self, one: Remembered) -> None:
-        """Take what a lane remembers at its end that was trained elsewhere."""
+        """Take the last snapshot of a lane that was trained elsewhere."""
 
 
 class Advanced(NamedTuple):
@@ -71,15 +72,15 @@ class Advanced(NamedTuple):
 
 
 class Control:
-    """Ends a training from outside: `stop()` lets each repeat finish its call and keep what it has."""
+    """Stops a training: `stop()` lets each repeat finish its call and keep its results."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
         self.signal = 0
-        """The number of the signal that stopped it, in this process or in one that trains with it; else 0."""
+        """The signal that stopped it, in this or another process of the group; else 0."""
 
     def stop(self, signal: int = 0) -> None:
-        """Ask all repeats to end at the next update boundary that the host sees."""
+        """Stop all repeats at the next end of a call."""
         self.signal = self.signal or signal
         self._event.set()
 
@@ -99,9 +100,9 @@ def train_lane(
     devices: tuple[jax.Device, ...],
     stopped: Callable[[], bool],
 ) -> LaneResult | None:
-    """Train a lane to its end, or to where `control` or the executor stops it; None if it had not begun then.
+    """Train a lane until it ends or is stopped by `control` or the executor; None if it had not begun then.
 
-    `report` is called after each call of the program; `known` is what is remembered of its repeats.
+    `report` is called after each call of the program; `known` is the snapshot of its repeats, if any.
     """
 
     def asked() -> bool:
@@ -112,7 +113,7 @@ def train_lane(
             return None
         kept, curves = (None, []) if known is None else (known.kept, [known.curves])
         lane = make_lane(prepared, repeats, devices=devices, kept=kept)
-        del kept, known  # they may be large, and the lane has its own
+        del kept, known  # may be large, and the lane has its own copy
         with closing(lane):
             return _Drive(prepared, control, asked, repeats, lane, report, keeper, curves).to_its_end()
     except BaseException as error:
@@ -124,7 +125,7 @@ def train_lane(
 
 @dataclass(eq=False)
 class _Drive:
-    """One lane, driven to its end."""
+    """The loop of one lane."""
 
     prepared: Prepared
     control: Control
@@ -136,7 +137,7 @@ class _Drive:
     curves: list[Curves]
 
     def to_its_end(self) -> LaneResult:
-        """Make the updates that are left and evaluate what came out."""
+        """Make the remaining updates and evaluate."""
         lane, keeper, repeats, reason, failed = self.lane, self.keeper, self.repeats, "", ""
         keeper.begin(lane, repeats)
         while not lane.done:
@@ -169,7 +170,7 @@ class _Drive:
         return LaneResult.of(lane, repeats, reason, failed)
 
     def _wish(self) -> Call:
-        """How long this process would have the next call, and why it would have none."""
+        """The next call that this process wants, or why none."""
         lane, reason = self.lane, ""
         seconds = min((one.seconds for one in self.prepared.budgets if one.seconds is not None), default=None)
         if self.asked():
@@ -188,7 +189,7 @@ class _Drive:
         self.report(Advanced(self.repeats, rows, lane.update, lane.last_update, lane.seconds))
 
     def _remembered(self) -> Remembered:
-        """All that the lane knows now."""
+        """The snapshot of the lane."""
         curves = Curves.concatenate(self.curves)
         self.curves = [curves]
         return Remembered(self.repeats, self.lane.keep(), curves)
@@ -198,30 +199,41 @@ def curves_of(
     plan: Plan, names: Sequence[str], repeats: Sequence[int], evaluations: Sequence[Evaluation]
 ) -> Curves:
     """Evaluations of a lane as rows of the curves: compact, since there may be millions of them."""
-    rows = [
-        (
-            repeat,
-            plan.epochs_after(one.update),
-            one.update,
-            plan.samples_after(one.update) if one.samples is None else one.samples,
-            one.seconds,
-        )
-        for one in evaluations
-        for repeat, running in zip(repeats, one.running, strict=True)
-        if running
-    ]
-    if not rows:
+    if not any(one.running.any() for one in evaluations):
         return Curves.empty(names)
-    values = np.concatenate([one.values[one.running] for one in evaluations]).astype(np.float64)
-    repeat, epoch, update, samples, seconds = (np.array(column) for column in zip(*rows, strict=True))
-    columns = dict(zip(names, values.T, strict=True))
-    return Curves(repeat, epoch, update, samples, seconds, columns)
+    at, place = np.nonzero([one.running for one in evaluations])
+    updates = tuple(one.update for one in evaluations)
+    if evaluations[0].samples is None:
+        samples = _turns_after(plan, updates)
+    else:
+        samples = np.array([one.samples for one in evaluations])
+    values = np.array([one.values for one in evaluations])[at, place].astype(np.float64)
+    return Curves(
+        np.array(repeats)[place],
+        _epochs_after(plan, updates)[at],
+        np.array(updates)[at],
+        samples[at],
+        np.array([one.seconds for one in evaluations])[at],
+        dict(zip(names, values.T, strict=True)),
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _epochs_after(plan: Plan, updates: tuple[int, ...]) -> NDArray[np.float64]:
+    """Kept, since the trainings of a comparison are evaluated after the same updates."""
+    return np.array([plan.epochs_after(update) for update in updates])
+
+
+@functools.lru_cache(maxsize=64)
+def _turns_after(plan: Plan, updates: tuple[int, ...]) -> NDArray[np.int64]:
+    return np.array([plan.samples_after(update) for update in updates])
 
 
 def micro_batched(prepared: Prepared) -> Prepared:
-    """With the micro-batch chosen, where that was asked for: the whole batch, or the largest that fits.
+    """Choose an automatic micro-batch: the whole batch, or the largest that fits.
 
-    At most 7 programs are compiled, and none is run; that of a whole batch which fits is the one that trains.
+    At most 7 programs are compiled, and none is run; the program of a fitting whole batch is used for
+    training.
     """
     if prepared.settings.micro_batch != "auto":
         return prepared
@@ -252,14 +264,14 @@ def micro_batched(prepared: Prepared) -> Prepared:
             f"the model must fit into memory with one sample at a time, which needs about "
             f"{bytes_said(need(1))}; {bytes_said(free)} are free. Use a smaller model."
         )
-    even = -(-most // -(-most // found))  # as many pieces, about equal, if they need no more
+    even = -(-most // -(-most // found))  # equal pieces, if that needs no more of them
     chosen = even if need(even) <= SHARE * free else found
     why = f"a whole batch of {most:,} needs about {bytes_said(need(most))} and {bytes_said(free)} are free"
     return with_(chosen, f"micro-batches of {chosen:,} samples: {why}")
 
 
 def _needs(lane: Lane) -> Iterator[int]:
-    """The memory that the program of each phase takes besides the samples."""
+    """Memory of each phase's program besides the samples."""
     for phase in range(len(lane.plan.phases)):
         lane.enter(phase)
         yield besides(lane)
