@@ -53,7 +53,6 @@ LONG = 3600.0
 """Seconds that a comparison may take without being confirmed."""
 
 USUAL_REPEATS = 10
-
 ALGORITHM = 2
 """Of the search and the race: trainings of another one are not continued."""
 
@@ -240,12 +239,11 @@ class _Race:
 
     def request(self, target: float | None) -> dict[str, Any]:
         """All that decides the figures, as JSON holds it."""
-        base = self.bench.base
         return {
             "kind": "comparison",
             "algorithm": ALGORITHM,
             "epochal": VERSION,
-            "data": base.dataset.fingerprint,
+            "data": self.bench.base.dataset.fingerprint,
             "at": [self.at.unit, self.at.amount],
             "target": target,
             "margin": self.margin,
