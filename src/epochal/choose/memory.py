@@ -1,4 +1,4 @@
-"""The largest batch size of a comparison that fits into memory."""
+"""Settings of a comparison that do not fit into memory."""
 
 from __future__ import annotations
 
