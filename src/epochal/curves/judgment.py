@@ -37,6 +37,7 @@ GOOD = ("good fit", "stopped in time")
 _LABELS = {
     "best_epoch_range": "best epochs of the repeats",
     "best_value": "validation loss at the best epochs",
+    "best_value_interval": "95 % interval of that, for new samples",
     "fair_best_value": "the same, each epoch chosen on the other repeats",
     "gain_at_least": "gain over the baseline, lower 95 % bound",
     "gain_at_most": "largest gain that is not ruled out",

@@ -144,7 +144,7 @@ def say_overfitting(case: Case, rise: Difference, chosen_by: str, stopped: bool)
         sentence = f"Probably overfitting from around epoch {k} on: {moved}, {_doubt(case, rise)}."
         again = "" if rise.swings else f"{_more(case, rise.repeats, 'it')} ".lstrip()
     chosen = case.curves.best(chosen_by) if chosen_by in case.curves.columns else None
-    if chosen is not None and chosen.median_epoch <= max(rise.epoch, best.median_epoch) + 0.1 * case.horizon:
+    if chosen is not None and chosen.median_epoch <= 1.25 * max(rise.epoch, best.median_epoch):
         sentence += " Predictions use the weights from the best epoch."
     else:
         sentence += f" Predictions use weights from after that, where {chosen_by} was best."
@@ -205,10 +205,9 @@ def say_still_improving(case: Case, fall: Difference, chance: Chance | None, sto
         remedy = (
             "Let the rule wait longer (a larger --patience, a smaller change that counts), or leave it out."
         )
-    elif ended_by:
-        remedy = f"Train longer; this time {ended_by}."
     else:
-        remedy = f"Train longer: --epochs {max(1, round(2 * case.horizon))}."
+        longer = f"; this time {ended_by}" if ended_by else f": --epochs {max(1, round(2 * case.horizon))}"
+        remedy = f"Train longer{'' if fall.holds else ' to see whether it still improves'}{longer}."
     figures = case.figures() | fall.figures | (chance.figures if chance else {})
     return Verdict(kind, sentence, rule, figures, remedy)
 
@@ -396,10 +395,10 @@ def _patience(case: Case) -> str:
             _stopped(case.epochs[np.isfinite(row)], row[np.isfinite(row)], patience) for row in case.monitored
         ]
         if all(kept for _, kept in stops):
-            mean = float(np.mean([stop for stop, _ in stops]))
-            if mean > 0.8 * case.horizon:
+            middle = float(np.quantile([stop for stop, _ in stops], 0.5, method="lower"))
+            if middle > 0.8 * case.horizon:
                 return ""
-            after = epochs_in_words(round(mean))
+            after = epochs_in_words(round(middle))
             return f"--patience {patience} would have kept the same weights and stopped around epoch {after}"
     return ""
 
