@@ -214,8 +214,9 @@ def test_a_node_that_dies_costs_only_what_it_had_in_hand(nodes, here, seen, tmp_
             np.testing.assert_array_equal(values, there.curves[name].columns[column])
     assert max(Counter(kept).values()) == 1, "each was kept once"
     times = Counter(sent)
-    assert {key for key in times if times[key] > 1} == {*killed}, "what was lost was done again, and no more"
-    assert max(times.values()) == 2
+    again = {key for key in times if times[key] > 1}
+    assert {*killed} <= again, "what was lost was done again"
+    assert len(again) <= cluster_module.AHEAD and max(times.values()) == 2, "and no more than a worker has"
     assert steps[-1].where == "1 worker on 1 node"
     assert any(f"node {doomed.node_ip_address} was lost" in step.words for step in steps)
     assert any("1 node died on the way" in note for note in there.notes)
