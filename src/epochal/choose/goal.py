@@ -59,7 +59,7 @@ def split_target(y: Any, target: float | str | None) -> tuple[Any, float | None]
     if isinstance(target, str):
         return y_or_target(y, target), None
     if target is not None and not (isinstance(target, int | float) and math.isfinite(target)):
-        raise Refusal(f"target must be a finite number; got {target!r}. Leave it out to have one chosen.")
+        raise Refusal(f"`target` must be a finite number; got {target!r}. Leave it out to have one chosen.")
     return y, target
 
 

@@ -129,7 +129,7 @@ def _judged(case: Case, chosen_by: str, stopped_early: bool, concerned: bool) ->
         verdict = _level(case, rise, fall, chance, stopped_early, concerned)
     if case.repeats >= FEWEST_REPEATS:
         return verdict
-    few = f"Tentative: {counted(case.repeats, 'repeat')} cannot tell a trend from drift; --repeats 5 can."
+    few = f"Tentative: {counted(case.repeats, 'repeat')} cannot tell a trend from drift; `repeats=5` can."
     return replace(verdict, remedy=f"{verdict.remedy} {few}".strip())
 
 

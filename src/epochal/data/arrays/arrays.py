@@ -96,7 +96,7 @@ def dataset_of_arrays(
         given = np.asarray(sample_weight)
         same_length("sample_weight", given, len(values))
         if given.ndim != 1 or given.dtype.kind not in "buif":
-            raise Refusal(f"sample_weight must be one number per sample; got {given.dtype} {given.shape}.")
+            raise Refusal(f"`sample_weight` must be one number per sample; got {given.dtype} {given.shape}.")
         weights = weights_of(
             pa.chunked_array([pa.array(given.astype(np.float64), from_pandas=True)]), "sample_weight"
         )

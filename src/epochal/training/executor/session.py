@@ -29,7 +29,7 @@ def join(address: str) -> tuple[Any, Callable[[], None]]:
         return ray, lambda: None
     if not address or address == "local":
         raise Refusal(
-            f'ray must be the address of a running cluster, such as "auto"; got "{address}". '
+            f'`ray` must be the address of a running cluster, such as "auto"; got "{address}". '
             "`ray start --head` starts one."
         )
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -38,7 +38,7 @@ def join(address: str) -> tuple[Any, Callable[[], None]]:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR", configure_logging=False)
     except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
         raise Refusal(
-            f'ray must be the address of a running cluster; "{address}" can\'t be joined: '
+            f'`ray` must be the address of a running cluster; "{address}" can\'t be joined: '
             f"{first_line(error)}. `ray status` says where one is, `ray start --head` starts one."
         ) from error
     finally:
