@@ -44,7 +44,7 @@ from epochal.choose.search import (
 from epochal.choose.setting import Setting
 from epochal.choose.timing import Timer
 from epochal.choose.trial import Job, Trial
-from epochal.choose.words import said_time
+from epochal.common.durations import duration
 from epochal.common.machine import cores
 from epochal.common.metric_names import higher_is_better
 from epochal.errors import Refusal
@@ -125,7 +125,7 @@ class Adviser:
             self.timer.seconds(size)
         start = self._start()
         self._refuse_long(start)
-        self._say("piloting", f"The advice takes about {said_time(float(f'{self._expected(start):.2g}'))}.")
+        self._say("piloting", f"The advice takes about {duration(float(f'{self._expected(start):.2g}'))}.")
         piloted = pilot(self.search, start, self._first_guess(), self.first, self._run)
         self.search.targets |= self._targets([piloted.trials[point] for point in piloted.reference])
         noise, noise_words, theory = None, "It is not measured where quality is the goal.", None
@@ -197,8 +197,8 @@ class Adviser:
         seconds = epochs * self._batches(size) * self.timer.seconds(size) / cores()
         if seconds > LONG:
             raise Refusal(
-                f"the pilot alone would take about {said_time(seconds)} ({self._batches(size):,} updates an "
-                f"epoch, {said_time(self.timer.seconds(size))} each); give fewer epochs or repeats, or a "
+                f"the pilot alone would take about {duration(seconds)} ({self._batches(size):,} updates an "
+                f"epoch, {duration(self.timer.seconds(size))} each); give fewer epochs or repeats, or a "
                 "part of the rows."
             )
 

@@ -33,7 +33,7 @@ from epochal.choose.setting import Setting
 from epochal.choose.store import Store
 from epochal.choose.timing import TimingCurve, measure
 from epochal.choose.trial import Job, Trial
-from epochal.choose.words import said_time
+from epochal.common.durations import duration
 from epochal.common.machine import cores
 from epochal.common.metric_names import higher_is_better
 from epochal.common.version import VERSION
@@ -302,8 +302,8 @@ class _Race:
             trainings, updates = trainings + count, updates + count * each
         if seconds > LONG:
             raise Refusal(
-                f"the comparison would take about {said_time(seconds)} ({trainings:,} trainings, "
-                f"{updates:,} updates, {said_time(seconds / updates)} each on average); give "
+                f"the comparison would take about {duration(seconds)} ({trainings:,} trainings, "
+                f"{updates:,} updates, {duration(seconds / updates)} each on average); give "
                 "`yes=True` to start it, or fewer batch sizes, epochs or repeats."
             )
 

@@ -140,7 +140,7 @@ def decide(
     """
     running = repeat.status == RUNNING
     broken = repeat.broken_index >= 0
-    moving = jnp.where(broken | (position.counted == 0), jnp.nan, repeat.running_loss / position.counted)
+    moving = jnp.where(broken | (position.seen == 0), jnp.nan, repeat.running_loss / position.seen)
     figures = [moving, *figures]
     columns = dict(zip(spec.columns, figures, strict=True))
 

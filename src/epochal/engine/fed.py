@@ -185,7 +185,7 @@ class FedLane:
 
     def finish(self) -> list[Evaluation]:
         """End: a last evaluation, unless there was one after the last update."""
-        if self.update > 0 and not int(self.progress.position.counted):
+        if self.update > 0 and not self.progress.position.seen:
             return []
         self.progress = self.progress._replace(position=self.progress.position._replace(due=np.bool_(True)))
         return self.advance(0)
@@ -259,8 +259,8 @@ class FedLane:
         else:
             due = int(position.index) == 0 and int(position.epoch) % self.every == 0
         due = due or broken
-        before = int(self.progress.position.counted)
-        return position._replace(due=np.bool_(due), counted=np.uint32(before + counted))
+        high, low = divmod(int(self.progress.position.seen) + counted, 2**32)
+        return position._replace(due=np.bool_(due), counted=np.uint32(low), counted_high=np.uint32(high))
 
     def _evaluate(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Evaluate the parts in blocks and apply `decide`: (row of values, was it running)."""
@@ -288,7 +288,7 @@ class FedLane:
             np.float32(epoch),
         )
         repeats, row, active = self._program(deciding, arguments)(*arguments)
-        cleared = position._replace(due=np.bool_(False), counted=np.uint32(0))
+        cleared = position.evaluated()
         self.progress = Progress(cleared, repeats)
         return np.asarray(row), np.asarray(active)
 

@@ -68,6 +68,7 @@ def start_position(plan: Plan, update: int, every: int, unit: str, due: bool) ->
         update=np.int32(min(update, 2**31 - 1)),
         due=np.bool_(due),
         counted=np.uint32(0),
+        counted_high=np.uint32(0),
     )
 
 
@@ -190,7 +191,7 @@ class Lane:
         none = np.zeros((spec.repeats, 2), np.float32)
         decided = (progress.repeats, figures, none, progress.position, np.float32(epoch))
         repeats, row, active = self._compiled(deciding, decided)
-        position = progress.position._replace(due=np.bool_(False), counted=np.uint32(0))
+        position = progress.position.evaluated()
         self.progress = Progress(position, repeats)
         self.seconds += time.perf_counter() - begin
         at = (self.update, int(position.epoch), int(position.index), self.seconds)
@@ -231,7 +232,7 @@ class Lane:
 
     def finish(self) -> list[Evaluation]:
         """End: a last evaluation, unless there was one after the last update."""
-        if self.update == 0 or float(self.progress.position.counted) > 0:
+        if self.update == 0 or self.progress.position.seen > 0:
             position = self.progress.position._replace(due=np.bool_(True))
             self.progress = Progress(position, self.progress.repeats)
             return self.advance(0)

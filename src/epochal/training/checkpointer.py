@@ -65,7 +65,7 @@ class Saver(Keeper):
         self._waiting = self._writing = self._ended = False
         self._error: SaveFailed | None = None
         self._taken = time.monotonic()
-        self._pause = float(self._rhythm.count) if self._rhythm.unit == "seconds" else 0.0
+        self._pause = self._rhythm.count if self._rhythm.unit == "seconds" else 0.0
         self._thread = threading.Thread(target=self._write_all, daemon=True, name="epochal-save")
         self._thread.start()
 
@@ -77,7 +77,7 @@ class Saver(Keeper):
 
     def most(self, lane: Lane | FedLane, repeats: range) -> int | None:
         """Most updates until the next snapshot; None if by the clock."""
-        count, unit = self._rhythm.count, self._rhythm.unit
+        count, unit = int(self._rhythm.count), self._rhythm.unit
         if unit == "seconds":
             return None
         if unit == "updates":
@@ -97,8 +97,8 @@ class Saver(Keeper):
         if self._rhythm.unit == "seconds":
             return time.monotonic() - at >= self._pause
         if self._rhythm.unit == "updates":
-            return lane.update % self._rhythm.count == 0
-        per, count = lane.per_epoch, self._rhythm.count
+            return lane.update % int(self._rhythm.count) == 0
+        per, count = lane.per_epoch, int(self._rhythm.count)
         if per is not None:
             return lane.update % (count * per) == 0
         position = lane.progress.position
@@ -120,7 +120,7 @@ class Saver(Keeper):
             self._condition.notify_all()
         now = time.monotonic()
         if timed:
-            self._pause = max(float(self._rhythm.count), (now - begin) / SHARE)
+            self._pause = max(self._rhythm.count, (now - begin) / SHARE)
         self._before[repeats.start] = (lane.update, now)
 
     def end(self, lane: Lane | FedLane, repeats: range, remembered: Callable[[], Remembered]) -> None:

@@ -34,7 +34,6 @@ from epochal.training.agreement import INTERRUPTED, begun, same_micro_batch
 from epochal.training.checkpointer import Saver
 from epochal.training.events import (
     Checkpointed,
-    Evaluated,
     Event,
     Noted,
     Progressed,
@@ -43,6 +42,7 @@ from epochal.training.events import (
     RunEnded,
     RunStarted,
     Unsaved,
+    evaluations,
 )
 from epochal.training.executor import RayCluster
 from epochal.training.hosts import together
@@ -362,7 +362,7 @@ class Events(Iterator[Event]):
         assert isinstance(news, Advanced)
         if len(news.rows):
             self._curves.append(news.rows)
-            self._waiting.extend(_events_of(news.rows))
+            self._waiting.extend(evaluations(news.rows))
         self._done |= dict.fromkeys(news.repeats, news.updates)
         clock, most = time.perf_counter() - self._begin, news.most * self._prepared.settings.repeats
         self._waiting.append(Progressed(sum(self._done.values()), most, clock, news.seconds))
@@ -385,12 +385,3 @@ def _stop(
         home.close()
     if cluster is not None:
         cluster.close()
-
-
-def _events_of(rows: Curves) -> Iterator[Evaluated]:
-    names = list(rows.columns)
-    figures = zip(*(column.tolist() for column in rows.columns.values()), strict=True)
-    coordinates = (rows.repeat, rows.epoch, rows.update, rows.samples, rows.seconds)
-    at = zip(*(column.tolist() for column in coordinates), strict=True)
-    for (repeat, epoch, update, samples, seconds), found in zip(at, figures, strict=True):
-        yield Evaluated(repeat, epoch, update, samples, seconds, dict(zip(names, found, strict=True)))

@@ -22,6 +22,7 @@ from epochal.data.encoder import SampleEncoder
 from epochal.data.files.reading import Reading
 from epochal.data.grouping import with_groups
 from epochal.data.recipe import FILE, Recipe
+from epochal.data.records import Damaged, built
 from epochal.data.source import Known, Source
 from epochal.data.tables.frames import is_frame, is_pair
 from epochal.data.tables.named import named_table
@@ -31,7 +32,6 @@ from epochal.data.tables.table import groups_of, weights_of, with_targets
 from epochal.data.tables.target import class_ids, recognize_task, target_numbers
 from epochal.data.tables.target_text import with_plain_target
 from epochal.data.texts.tokens import encode_texts, learn_tokenizer, padded, read_tokenizer
-from epochal.data.typed import Damaged, built
 from epochal.data.values.scripts import writing_of
 from epochal.errors import Refusal
 
@@ -76,13 +76,7 @@ class TextEncoder(SampleEncoder):
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
-        return {
-            "kind": self.kind,
-            "table": self.table.to_dict(),
-            "tokenizer": json.loads(self.tokenizer),
-            "vocabulary_size": self.vocabulary_size,
-            "length": self.length,
-        }
+        return {**super().to_dict(), "tokenizer": json.loads(self.tokenizer)}
 
     @staticmethod
     def from_dict(value: Any) -> TextEncoder:
