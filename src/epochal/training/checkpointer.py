@@ -18,6 +18,7 @@ from epochal.engine.spec import Spec
 from epochal.errors import SaveFailed
 from epochal.runs.checkpoints import Checkpoints, Piece, find
 from epochal.runs.place import RunFolder
+from epochal.training.loop import Keeper
 from epochal.training.snapshot import Remembered, merged, piece_of
 
 __all__ = ["Saver"]
@@ -32,7 +33,7 @@ SMALL_BYTES = 4 << 20
 """Most bytes of all snapshots together that are written as one file."""
 
 
-class Saver:
+class Saver(Keeper):
     """The checkpoints of one training, while it runs.
 
     Args:
@@ -42,6 +43,8 @@ class Saver:
         known: snapshots of repeats from which the training was resumed.
         told: called with (updates, seconds), or with the reason of a failure.
     """
+
+    keeps = True
 
     def __init__(
         self,
