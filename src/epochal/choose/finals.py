@@ -235,7 +235,7 @@ def epochs_of_others(values: Floats) -> NDArray[np.int64]:
 
 
 FEWER = 0.75
-"""A number of epochs is advised in place of the defaults' own where it is at most this share of them: which of
+"""Fewer epochs than the defaults are advised where they are at most this share: which of
 the last epochs is best is luck, and other seeds do a little worse with fewer."""
 
 
