@@ -39,6 +39,8 @@ _TRUSTED = {
 
 SURE = 0.03
 """The detector's confidence from which guesses were right in tests on 20 languages."""
+_USUAL, _TIED = "Windows-1252", 0.999
+"""The encoding of most such tables, which is taken where no other one is likelier."""
 _NEAR = 0.95
 """A guess needs this share of the highest confidence."""
 
@@ -86,7 +88,8 @@ def guess(sample: bytes, sure: float = SURE) -> str | None:
     words = sorted({word for word in re.split(rb"[\s,;|]+", sample) if not word.isascii()})
     found = [one for one in chardet.detect_all(b"\n".join(words)) if one["encoding"] is not None]
     least = max([sure, *(_NEAR * one["confidence"] for one in found)])
-    for one in found:
+    most = max((one["confidence"] for one in found), default=0.0)
+    for one in sorted(found, key=lambda one: one["encoding"] != _USUAL or one["confidence"] < _TIED * most):
         encoding = _TRUSTED.get(one["encoding"].lower())
         if encoding is not None and one["confidence"] >= least:
             wide = encoding in _SEVERAL_BYTES
