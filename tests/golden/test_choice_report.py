@@ -22,7 +22,8 @@ from epochal.choose.words import UNBEATEN, at_best, use
 from epochal.cli.choice_screen import ChoiceScreen
 from epochal.cli.compare import _conclude
 from epochal.curves import summarize
-from epochal.report.of_choice import advice_page, comparison_page, write_advice, write_comparison
+from epochal.report.advice_page import advice_page, write_advice
+from epochal.report.comparison_page import comparison_page, write_comparison
 
 COMPARISON = [
     "answer", "quality", "curves", "cost", "target", "regimes", "settings", "tuning", "notes", "conditions",
@@ -113,7 +114,7 @@ def test_every_page_is_whole_safe_and_fetches_nothing(pages: dict[str, str], nam
     order = ADVICE if "price" in tags.sections or "theory" in tags.sections else COMPARISON
     assert tags.sections == [section for section in order if section in tags.sections]
     assert [attrs for tag, attrs in tags.tags if tag == "script"] == [
-        {"type": "application/json", "id": "figures"}, {}, {}, {}
+        {"type": "application/json", "id": "figures"}, {}, {}
     ]  # fmt: skip
     assert EVIL not in text and EVIL in tags.words
     for tag, attrs in tags.tags:
@@ -293,7 +294,9 @@ def test_tables_sort_by_numbers_and_say_what_they_mean(pages: dict[str, str]) ->
     keys = re.findall(r'<tr><th scope="row" data-sort="([^"]*)">', text)
     assert keys[1:3] == ["batch 8", "batch 32"]
     row, cost = (
-        line for line in text.splitlines() if line.startswith('<tr><th scope="row"') and "batch 128<" in line
+        line
+        for line in text.splitlines()
+        if line.startswith('<tr><th scope="row" data-sort') and "batch 128<" in line
     )
     found = made.comparison().row("batch 128").difference
     assert found is not None

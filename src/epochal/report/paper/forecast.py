@@ -1,74 +1,22 @@
-"""How do forecasts of a series look beside the truth?"""
+"""Forecasts of a series beside the truth, on paper."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from epochal.errors import Refusal, did_you_mean
+from epochal.report.forecast import drawn
 from epochal.report.paper.curves import STYLES
 
 if TYPE_CHECKING:
     from epochal.runs.record import Run
 
-__all__ = ["Drawn", "DrawnPart", "drawn", "plot_forecast"]
+__all__ = ["plot_forecast"]
 
-Floats = NDArray[np.float64]
-_CODES = {"validation": 2, "test": 3}
 _COLORS = {"validation": "validation", "test": "running"}
-
-
-@dataclass(frozen=True, eq=False)
-class DrawnPart:
-    """The forecasts of one part for one series: at which of its rows, their mean and sd over repeats."""
-
-    name: str
-    at: NDArray[np.int64]
-    mean: Floats
-    sd: Floats | None
-
-
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """One series with its forecasts: `x` is when each row was, datetime64 for dates; `truth` its values."""
-
-    name: str
-    x: NDArray[Any]
-    truth: Floats
-    parts: tuple[DrawnPart, ...]
-
-
-def drawn(run: Run, series: int = 0, step: int = 1) -> Drawn:
-    """The forecasts of a run, so many steps ahead, for one series.
-
-    Parts whose windows come from other data, or differ between repeats, have no place in it.
-    """
-    history = run.observed
-    assert history is not None
-    own = np.flatnonzero(history.series == series)
-    time = history.time[own]
-    if history.clock.kind == "date":
-        time = time.astype("datetime64[s]")
-    elif history.clock.kind == "row":
-        time = history.row[own]
-    shared = all(np.array_equal(run.splits[0], other) for other in run.splits[1:])
-    parts = []
-    for name, scores in run.scores.items():
-        samples = np.flatnonzero(run.splits[0] == _CODES[name])
-        if not shared or scores.predicted is None or not len(samples):
-            continue
-        predicted = scores.predicted.reshape(run.repeats, len(samples), -1)[:, :, step - 1]
-        at = history.places(run.rows[samples]) + step - 1
-        here = history.series[at] == series
-        values = predicted[:, here]
-        order = np.argsort(at[here])
-        sd = values.std(axis=0, ddof=1)[order] if run.repeats > 1 else None
-        parts.append(DrawnPart(name, np.searchsorted(own, at[here][order]), values.mean(axis=0)[order], sd))
-    return Drawn(history.names[series], time, history.value[own], tuple(parts))
 
 
 def plot_forecast(
