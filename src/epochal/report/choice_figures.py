@@ -18,7 +18,7 @@ from epochal.common.metric_names import label_of
 from epochal.curves import AXES, Curves
 from epochal.report.numbers import lines_of, number, numbers
 
-__all__ = ["advice_figures", "by_size", "comparison_figures", "standing"]
+__all__ = ["advice_figures", "by_size", "comparison_figures", "point_of", "standing"]
 
 Numbers = list[float | None]
 
@@ -219,12 +219,17 @@ def _comparison_effort(comparison: Comparison, rows: Sequence[Row]) -> dict[str,
     return {"points": points, **_fit(comparison.hyperbola, comparison.critical, min(sizes), max(sizes))}
 
 
-def _effort(effort: Effort) -> dict[str, Any]:
-    """The point to draw; where no repeat reached the target, `at` is what was spent in vain."""
-    none = effort.reached == 0
+def point_of(effort: Effort) -> float:
+    """The updates that one may expect to need; where no repeat reached the target, those spent in vain."""
     spent = effort.within[1] if effort.within is not None else effort.low
+    return effort.expected if effort.reached else spent
+
+
+def _effort(effort: Effort) -> dict[str, Any]:
+    """The point to draw, and its interval."""
+    none = effort.reached == 0
     return {
-        "at": number(spent if none else effort.expected),
+        "at": number(point_of(effort)),
         "low": None if none else number(effort.low),
         "high": None if none else number(effort.high),
         "open": bool(not none and math.isinf(effort.high)),

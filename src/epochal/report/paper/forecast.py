@@ -9,22 +9,18 @@ import numpy as np
 
 from epochal.errors import Refusal, did_you_mean
 from epochal.report.forecast import drawn
-from epochal.report.paper.curves import STYLES
+from epochal.report.paper.parts import blank, dress, saved, style_of
 
 if TYPE_CHECKING:
     from epochal.runs.record import Run
 
 __all__ = ["plot_forecast"]
 
-_COLORS = {"validation": "validation", "test": "running"}
-
 
 def plot_forecast(
     run: Run, path: str | Path | None, step: int, series: str | None, style: str = "auto"
 ) -> Any:
     """See `Run.plot_forecast`."""
-    from matplotlib.figure import Figure
-
     if run.observed is None:
         raise Refusal("forecasts are drawn for windows of a series; this run was trained on other samples.")
     horizon = run.task.targets
@@ -33,16 +29,14 @@ def plot_forecast(
     names = run.observed.names
     if series is not None and series not in names:
         raise Refusal(did_you_mean("series", series, names[:20]))
-    if style not in STYLES:
-        raise Refusal(did_you_mean("style", style, STYLES))
-    look = STYLES[style]
+    look = style_of(style)
     found = drawn(run, 0 if series is None else names.index(series), step)
-    figure = Figure(figsize=(9, 4), layout="constrained", facecolor=look.background)
+    figure = blank(look, 9, 4)
     axes = figure.subplots()
-    axes.set_facecolor(look.background)
+    dress(axes, look)
     axes.plot(found.x, found.truth, color=look.text, linewidth=1.3, label=f"true {run.data['target']}")
     for part in found.parts:
-        color = getattr(look, _COLORS[part.name])
+        color = getattr(look, part.name)
         x = found.x[part.at]
         label = f"{part.name} forecast" + (", mean ± sd of repeats" if part.sd is not None else "")
         joined = np.flatnonzero(np.diff(part.at) > 1) + 1
@@ -60,17 +54,9 @@ def plot_forecast(
             )
         if len(x):
             axes.axvline(x[0], color=look.muted, linewidth=1, linestyle=":")
-    axes.grid(True, color=look.grid, linewidth=0.8)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color(look.muted)
-    axes.tick_params(colors=look.muted)
     axes.set_xlabel(run.observed.clock.name or "row", color=look.muted)
     ahead = "1 step ahead" if step == 1 else f"{step} steps ahead"
     title = f"{run.data['target']}, {ahead}" + (f", {found.name}" if found.name else "")
     axes.set_title(title, color=look.text, loc="left", fontsize=11)
     axes.legend(frameon=False, labelcolor=look.text, fontsize=9)
-    if path is not None:
-        figure.savefig(path, dpi=150)
-    return figure
+    return saved(figure, path, style)
