@@ -1,8 +1,6 @@
-"""Which batch size, learning rate and number of epochs are to be taken, and how sure is that?
+"""`advise`: batch size, learning rate and number of epochs, with their uncertainty.
 
-    advice = advise(MLP(64, 64), X, y, goal="time")
-
-The steps that lead to it are those of `epochal.choose.adviser`.
+advice = advise(MLP(64, 64), X, y, goal="time")
 """
 
 from __future__ import annotations
@@ -24,7 +22,7 @@ from epochal.choose.goal import Goal
 from epochal.choose.progress import Steps, Watch
 from epochal.choose.setting import Setting
 from epochal.choose.store import Store
-from epochal.data import joined, y_or_target
+from epochal.data import joined, named_columns, y_or_target
 from epochal.errors import Refusal, did_you_mean
 from epochal.plan import BatchSchedule
 from epochal.runs.choices import keep_choice
@@ -141,7 +139,7 @@ def advise(
         adviser = Adviser(
             bench, setting, Goal(goal), target, size, repeats, promised, epochs, steps.watch, begin
         )
-        found = replace(adviser.advice(), asked=given)
+        found = replace(adviser.advice(), asked={**named_columns(y, sample_weight), **given})
         if folder is not None:
             keep_choice(folder, found.to_dict())
         return found

@@ -1,9 +1,9 @@
-"""How are many settings trained on the same samples with the same seeds?
+"""Many settings trained on the same samples with the same seeds.
 
-A `Bench` holds what all of them share: the data, the splits and scalings of each repeat, the seeds. A `Job`
-asks for one training; `Bench.run` sends jobs through compiled programs and yields a `Trial` for each. Jobs
-that differ in numbers only (rate, length, target, seed) run the same program. On a CPU each is a lane of its
-own, one on each core; an accelerator takes many in step. Where `away` is set, they train there instead.
+A `Bench` holds what all share: the data, the splits and scalings of each repeat, the seeds. A `Job` is one
+training to run; `Bench.run` sends jobs through compiled programs and yields a `Trial` for each. Jobs that
+differ in numbers only (rate, length, target, seed) run the same program. On a CPU each is a separate lane,
+one on each core; an accelerator runs many vmapped. Where `away` is set, they train there instead.
 """
 
 from __future__ import annotations
@@ -333,14 +333,14 @@ class Bench:
             last = int(curves.update[-1]) if len(curves) else 0
             reason = _REASONS[int(status[place])]
             seconds = float(curves.seconds[-1]) if len(curves) else 0.0
-            added = {}
+            outputs: tuple[Any, ...] = ()
             if job.blocks and reason != BROKEN:
                 prepared, state = self.prepared(job.setting), lane.progress.repeats
                 one = jax.tree.map(lambda leaf, place=place: np.asarray(leaf[place]), state)
                 learned = fitted_of(prepared, lane.spec, one, job.repeat)
                 learned = replace(learned, best=learned.last) if job.blocks == "last" else learned
-                added = added_by_blocks(prepared, learned, job.repeat)
-            found.append((job, Trial(job.setting.name, job.repeat, curves, last, seconds, reason, added)))
+                outputs = added_by_blocks(prepared, learned, job.repeat)
+            found.append((job, Trial(job.setting.name, job.repeat, curves, last, seconds, reason, *outputs)))
         return found
 
     def lane(self, group: Sequence[Job], fixed_budget: int | None = None) -> Lane:

@@ -1,4 +1,4 @@
-"""How far a comparison or an advice is, and how that is shown in Python."""
+"""Progress of a comparison or an advice in Python."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Pace:
         return self.step.done / self.step.total if self.step is not None and self.step.total else None
 
     def fitted(self, room: int) -> str:
-        """The line, of at most `room` characters if it can be."""
+        """The line, of at most `room` characters if possible."""
         if self.control is not None and self.control.stopped:
             return "ending: finished trainings are kept; Ctrl-C again leaves at once"
         if self.step is None:

@@ -1,4 +1,4 @@
-"""What can be asked of a comparison or an advice on the command line?"""
+"""Options of comparisons and advice."""
 
 from __future__ import annotations
 

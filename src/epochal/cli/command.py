@@ -1,4 +1,4 @@
-"""What do all commands share: help in sections, negative numbers, and one sentence for each mistake?"""
+"""The base of all commands: help in sections, negative numbers, one-sentence errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options of processes that train together, and which of them prints."""
+"""Options of processes that train together, and which one prints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which network is meant on the command line, and which options belong to it?"""
+"""Options of networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How are values on the command line read?"""
+"""Command-line value types: whole numbers, batch sizes, schedules, columns."""
 
 from __future__ import annotations
 

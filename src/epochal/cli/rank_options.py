@@ -1,4 +1,4 @@
-"""What can be said on the command line about ranked items?"""
+"""Options of rankings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often is a training kept, as said on the command line?"""
+"""Options of saving and checkpoints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be said on the command line about windows of a time series?"""
+"""Options of time series windows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be said on the command line about texts?"""
+"""Options of texts."""
 
 from __future__ import annotations
 

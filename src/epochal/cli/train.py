@@ -1,4 +1,4 @@
-"""epochal train: how does a table become a trained network with evidence?"""
+"""epochal train: a network trained on a table, images, a series or texts."""
 
 from __future__ import annotations
 

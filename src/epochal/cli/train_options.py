@@ -1,4 +1,4 @@
-"""What can be asked of a training on the command line, and how does it become settings?"""
+"""Options of a training, and their conversion to settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is what was learned better than a constant prediction?"""
+"""Comparison of a run with the baseline."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Chance:
-    """Whether a run is better than the baseline, with the figures and words for it.
+    """Whether a run is better than the baseline, with figures and words.
 
-    `probable`: not surely better, and yet probably; `repeats` as in `Difference`; `most` is the largest gain
+    `probable`: better, but not significantly; `repeats` as in `Difference`; `most` is the largest gain
     in the monitored curve that is not ruled out.
     """
 
@@ -45,11 +45,11 @@ class Chance:
 
 
 def beats_chance(case: Case) -> Chance | None:
-    """Is the best evaluation better than the baseline? None where no baseline says.
+    """Whether the best evaluation is better than the baseline; None without a baseline.
 
-    A second metric with a known baseline may say that it is. Of a loss of one's own, where it does not, the
-    question stays open: what such a loss learns need not be what the metric measures. So it does where few
-    repeats have a loss without a likelihood.
+    A second metric with a known baseline may decide it. For a custom loss, where it does not, the question
+    stays open: what such a loss learns need not be what the metric measures. Likewise for few repeats of a
+    loss without a likelihood.
     """
     curve, level = case.monitored, case.baseline.get(case.name)
     extra = next(
@@ -62,14 +62,14 @@ def beats_chance(case: Case) -> Chance | None:
     )
     if curve is None or (level is None and extra is None):
         return None
-    held = carried(np.stack([smoothed(row, case.window) for row in curve]))[0]
+    continued = carried(np.stack([smoothed(row, case.window) for row in curve]))[0]
     rows = [r for r in range(len(curve)) if np.isfinite(curve[r]).any()]
     if level is not None:
         level = -level if case.flipped else level
         rows = [r for r in rows if np.isfinite(level[r])]
     if not rows:
         return None
-    places = [_best_by_others(case, curve, held, r, len(rows) >= FEWEST_REPEATS) for r in rows]
+    places = [_best_by_others(case, curve, continued, r, len(rows) >= FEWEST_REPEATS) for r in rows]
     better, figures = _by_metric(case, extra, rows, places)
     if level is None:
         how = f"the 95 % interval of {extra}"
@@ -77,12 +77,12 @@ def beats_chance(case: Case) -> Chance | None:
     if not case.known_likelihood and len(rows) < FEWEST_REPEATS and not better:
         return None
     reached = np.array([around(curve[r], at, case.window) for r, at in zip(rows, places, strict=True)])
-    return _by_loss(case, curve, held, rows, level[rows], reached, better, figures)
+    return _by_loss(case, curve, continued, rows, level[rows], reached, better, figures)
 
 
-def _best_by_others(case: Case, curve: Floats, held: Floats, row: int, paired: bool) -> int:
-    """Where a repeat is looked at: the best evaluation of the others, of which its own scatter is no part."""
-    others = mean_over_repeats(np.delete(held, row, axis=0)) if paired else mean_over_repeats(held)
+def _best_by_others(case: Case, curve: Floats, continued: Floats, row: int, paired: bool) -> int:
+    """The evaluation at which a repeat is judged: the best of the others, independent of its scatter."""
+    others = mean_over_repeats(np.delete(continued, row, axis=0)) if paired else mean_over_repeats(continued)
     usable = np.isfinite(others) & np.isfinite(curve[row])
     return int(np.argmin(np.where(usable, others, np.inf)))
 
@@ -90,7 +90,7 @@ def _best_by_others(case: Case, curve: Floats, held: Floats, row: int, paired: b
 def _by_loss(
     case: Case,
     curve: Floats,
-    held: Floats,
+    continued: Floats,
     rows: list[int],
     level: Floats,
     values: Floats,
@@ -105,16 +105,16 @@ def _by_loss(
     needed: int | None = None
     if len(rows) >= FEWEST_REPEATS:
         low = case.lower_bound(gain, 0.95)
-        asked = math.log((looked_at if case.shared else 2) / ALPHA)
-        by_samples = size > 0 and nats > asked
-        # Samples that all repeats share may favor all of them alike: then both have to say so.
+        required = math.log((looked_at if case.shared else 2) / ALPHA)
+        by_samples = size > 0 and nats > required
+        # Samples that all repeats share may favor all of them alike: then both tests must agree.
         better = (low > 0 and (by_samples or not case.known_likelihood)) if case.shared else (
             low > 0 or by_samples
         )  # fmt: skip
         likely = case.lower_bound(gain, PROBABLE) > 0
         most = -case.lower_bound(-gain)
         if case.shared and case.known_likelihood:
-            most = max(most, size + case.rise_of(asked, max(reached, 1e-12)))
+            most = max(most, size + case.rise_of(required, max(reached, 1e-12)))
         needed = repeats_needed(gain, case.overlap) if likely and not case.shared else None
         figures = {"gain_at_least": plain(low)} | figures
         how = (
@@ -122,12 +122,12 @@ def _by_loss(
             f"ratio on the validation samples"
         )
     else:
-        asked = math.log(looked_at / ALPHA)
-        lowest = int(np.nanargmin(mean_over_repeats(held[rows])))
+        required = math.log(looked_at / ALPHA)
+        lowest = int(np.nanargmin(mean_over_repeats(continued[rows])))
         bound = noise_bound(mean_over_repeats(curve[rows]), lowest, case.window, looked_at, both=False)
-        better = nats > asked and size > bound
+        better = nats > required and size > bound
         likely = nats > math.log(4) and size > bound / 2
-        most = max(size, 0.0) + max(bound, case.rise_of(asked, max(reached, 1e-12)))
+        most = max(size, 0.0) + max(bound, case.rise_of(required, max(reached, 1e-12)))
         figures = {"scatter_bound": plain(bound)} | figures
         how = f"a likelihood ratio on {case.samples:,} validation samples and the scatter of the curve"
     figures = {
@@ -135,7 +135,7 @@ def _by_loss(
         "gain_over_baseline": plain(size),
         "gain_at_most": plain(most),
         "log_likelihood_ratio": plain(nats),
-        "log_likelihood_ratio_needed": plain(asked),
+        "log_likelihood_ratio_needed": plain(required),
     } | figures
     better = bool(better or by_metric)
     return Chance(better, figures, how, bool(likely and not better), most, needed)
@@ -144,7 +144,7 @@ def _by_loss(
 def _by_metric(
     case: Case, name: str | None, rows: list[int], places: list[int]
 ) -> tuple[bool, dict[str, Any]]:
-    """Whether a second metric is surely better than its baseline, and by how much."""
+    """Whether a second metric is significantly better than its baseline, and by how much."""
     if name is None:
         return False, {}
     column, sign = case.curves.values(name)[1], 1.0 if higher_is_better(name) else -1.0

@@ -1,7 +1,7 @@
-"""Which tables come with epochal?
+"""Example data sets.
 
-scikit-learn's bundled tables are read from its installed files: importing its loaders takes over two seconds,
-reading the file a few milliseconds. The generated ones use NumPy's frozen RandomState stream.
+scikit-learn's tables are read from its installed files: importing its loaders takes over two seconds, reading
+a file a few milliseconds. Generated ones use NumPy's frozen RandomState stream.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _DIGITS = tuple(f"pixel_{row}_{column}" for row in range(8) for column in range(
 
 
 def example(name: str) -> tuple[pa.Table, tuple[str, ...]]:
-    """The table called `name`, its target in the last column, and a note on where it comes from.
+    """The table called `name`with its target in the last column, and a note on its origin.
 
     Raises:
         Refusal: there is no such example.

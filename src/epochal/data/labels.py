@@ -1,7 +1,7 @@
-"""Class labels in the type that the target had: integers, booleans, floats or text.
+"""Class labels in the type of the original target: integers, booleans, floats or text.
 
-A task names its classes in text, in one spelling each (`encode.as_text`); a label type says which values the
-names stand for, so that predicted labels compare equal to those that were trained on.
+A task names its classes in text, in one spelling each (`encode.as_text`). A label type converts the names
+back, so that predicted labels compare equal to those of the training data.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["LABEL_TYPES", "label_type_of", "label_values"]
 
 _NUMBERS = tuple(np.dtype(code).name for code in ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"))
 LABEL_TYPES = ("", "bool", *_NUMBERS)
-"""NumPy's names of the types; empty for text."""
+"""NumPy type names; empty for text."""
 _BOOLEANS = {"true": True, "false": False}
 
 
@@ -34,10 +34,10 @@ def label_type_of(kind: pa.DataType) -> str:
 
 
 def label_values(names: Sequence[str], label_type: str) -> NDArray[Any]:
-    """The values that the names of classes stand for, `(classes,)`; objects of type `str` for text.
+    """The label values of class names, `(classes,)`; objects of type `str` for text.
 
     Raises:
-        ValueError: a name stands for no value of that type.
+        ValueError: a name is no value of that type.
 
     >>> label_values(("1", "2"), "int64"), label_values(("no", "yes"), "")
     (array([1, 2]), array(['no', 'yes'], dtype=object))

@@ -1,8 +1,8 @@
-"""How is the largest value of each window found, and its gradient returned to it?
+"""Max pooling with a fast, deterministic gradient.
 
-The maximum is taken over shifted slices, and the number of the slice that had it is kept: the gradient goes
-back to that slice, the first one among equals, as in PyTorch and XLA. The inputs need not be kept. It is the
-form for every device: the gradient of XLA's own is slow on a CPU, and has no deterministic form on a GPU.
+The maximum is taken over shifted slices, and the index of the winning slice is kept: the gradient goes back
+to that slice, the first one among equals, as in PyTorch and XLA. The inputs need not be kept. Used on every
+device: XLA's own gradient is slow on a CPU, and has no deterministic form on a GPU.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ __all__ = ["max_pool"]
 def max_pool(
     inputs: jax.Array, window: Sequence[int], strides: Sequence[int] = (), padding: Padding = "VALID"
 ) -> jax.Array:
-    """The largest value of each window.
+    """Max pooling.
 
     Args:
-        inputs: (batch, ..., channels), as many axes between as the window has.
+        inputs: (batch, ..., channels), with the axes of the window between.
         window: the size along each axis.
         strides: steps along each axis; the window's size by default.
-        padding: "VALID" (what is left at the end is left out), "SAME", or pairs (low, high).
+        padding: "VALID" (a rest at the end is dropped), "SAME", or pairs (low, high).
 
     >>> max_pool(jnp.arange(16.0).reshape(1, 4, 4, 1), (2, 2))[0, :, :, 0].tolist()
     [[5.0, 7.0], [13.0, 15.0]]
@@ -41,7 +41,7 @@ def max_pool(
 
 
 def _found(inputs: jax.Array, window: Sizes, strides: Sizes, pads: Pads) -> tuple[jax.Array, jax.Array]:
-    """The largest values, and the number of the slice that each is from."""
+    """The largest values, and the slice index of each."""
     if any(pad != (0, 0) for pad in pads):
         inputs = jnp.pad(inputs, ((0, 0), *pads, (0, 0)), constant_values=-jnp.inf)
     batch, *sizes, channels = inputs.shape
@@ -72,32 +72,32 @@ def _forward(
 
 
 def _backward(
-    sizes: Sizes, window: Sizes, strides: Sizes, pads: Pads, where: jax.Array, slope: jax.Array
+    sizes: Sizes, window: Sizes, strides: Sizes, pads: Pads, where: jax.Array, gradient: jax.Array
 ) -> tuple[jax.Array]:
     offsets = list(itertools.product(*map(range, window)))
     if window == strides and all(pad == (0, 0) for pad in pads):
-        return (_tiled(sizes, window, where, slope),)
-    of_inputs = jnp.zeros((slope.shape[0], *sizes, slope.shape[-1]), jnp.float32)
+        return (_tiled(sizes, window, where, gradient),)
+    of_inputs = jnp.zeros((gradient.shape[0], *sizes, gradient.shape[-1]), jnp.float32)
     for number, offset in enumerate(offsets):
         edges = [(0, 0, 0)]
         for at, step, (low, _), size, out in zip(
-            offset, strides, pads, sizes, slope.shape[1:-1], strict=True
+            offset, strides, pads, sizes, gradient.shape[1:-1], strict=True
         ):
             edges.append((at - low, size - (at - low) - ((out - 1) * step + 1), step - 1))
         edges.append((0, 0, 0))
-        zero = jnp.zeros((), slope.dtype)
-        of_inputs += lax.pad(jnp.where(where == number, slope, zero), zero, edges)
-    return (of_inputs.astype(slope.dtype),)
+        zero = jnp.zeros((), gradient.dtype)
+        of_inputs += lax.pad(jnp.where(where == number, gradient, zero), zero, edges)
+    return (of_inputs.astype(gradient.dtype),)
 
 
-def _tiled(sizes: Sizes, window: Sizes, where: jax.Array, slope: jax.Array) -> jax.Array:
-    """The gradient of windows that do not overlap: each input belongs to one window, or to none."""
+def _tiled(sizes: Sizes, window: Sizes, where: jax.Array, gradient: jax.Array) -> jax.Array:
+    """The gradient of windows that do not overlap: each input belongs to at most one."""
     axes = tuple(range(2, 2 + 2 * len(window), 2))
     numbers = jnp.arange(prod(window), dtype=where.dtype).reshape([n for w in window for n in (1, w)] + [1])
     mine = jnp.expand_dims(where, axes) == numbers
-    spread = jnp.where(mine, jnp.expand_dims(slope, axes), jnp.zeros((), slope.dtype))
-    covered = [out * width for out, width in zip(slope.shape[1:-1], window, strict=True)]
-    whole = spread.reshape(len(slope), *covered, -1)
+    spread = jnp.where(mine, jnp.expand_dims(gradient, axes), jnp.zeros((), gradient.dtype))
+    covered = [out * width for out, width in zip(gradient.shape[1:-1], window, strict=True)]
+    whole = spread.reshape(len(gradient), *covered, -1)
     rest = [(0, size - done) for size, done in zip(sizes, covered, strict=True)]
     return jnp.pad(whole, ((0, 0), *rest, (0, 0))) if any(high for _, high in rest) else whole
 

@@ -1,4 +1,4 @@
-"""How has every class equally many turns, and no sample of a class more than another?"""
+"""Balanced order: every class, and every sample of a class, is used equally often."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ __all__ = ["Balanced"]
 
 @dataclass(frozen=True)
 class Balanced(Classwise):
-    """Every class has equally many turns in an epoch, so samples of rare classes have several.
+    """Every class is used equally often in an epoch, so samples of rare classes are used repeatedly.
 
-    A class is gone through in passes, each a new random order; no sample of it has another turn before all of
-    the class have had theirs, over epochs too. Batches hold the classes as evenly as whole numbers allow.
+    Each class is used in passes, each a new random order, continued across epochs: no sample of a class is
+    used again before all others of it. Batches hold the classes as evenly as whole numbers allow.
 
     Args:
         labels: the class of each sample (names or whole numbers).
-        length: turns of an epoch, a multiple of the number of classes; by default as many for each class as
+        length: positions of an epoch, a multiple of the number of classes; by default as many per class as
             the largest class has samples.
 
     >>> order = Balanced([0, 0, 0, 0, 1, 1]).within(((2, 4),))
@@ -50,16 +50,13 @@ class Balanced(Classwise):
 
     @property
     def words(self) -> str:
-        """See `Order`."""
         return "every class equally often, rare ones again and again, in random passes"
 
     @property
     def options(self) -> dict[str, Any]:
-        """See `Order`."""
         return {} if self.length is None else {"length": self.length}
 
     def check(self, samples: int) -> None:
-        """See `Order`."""
         super().check(samples)
         classes = len(self._counts)
         if self.length is not None and self.length % classes:
@@ -69,11 +66,9 @@ class Balanced(Classwise):
             )
 
     def turns(self, samples: int) -> int:
-        """See `Order`."""
         return self.length or len(self._counts) * int(self._counts.max())
 
     def notes(self, samples: int, batch_size: int) -> tuple[str, ...]:
-        """See `Order`."""
         each = self.turns(samples) // len(self._counts)
         rare = int(self._counts.min())
         return (f"{each:,} turns a class, {each / rare:,.3g} for each sample of the rarest",)
@@ -85,7 +80,7 @@ class Balanced(Classwise):
 
     @cached_property
     def _stride(self) -> Int64s:
-        """By how many turns each class moves on in an epoch: those that are in a batch."""
+        """How far each class advances in an epoch: its turns that are in a batch."""
         return np.bincount(self._dealt.classes[: self.used], minlength=len(self._counts)).astype(np.int64)
 
     def _lap(self, epoch: int, of: Int64s, turn: Int64s) -> tuple[Int64s, Int64s]:
@@ -108,9 +103,8 @@ class Balanced(Classwise):
 
     @cached_property
     def arrays(self) -> Arrays:
-        """See `Order`."""
         batches = self._cut_arrays[0]
-        # In all epochs a class begins at a multiple of this in its pass.
+        # In every epoch, a class starts at a multiple of this in its pass.
         step = np.gcd(self._stride, self._counts)
         laps = (2 * self._counts - step + self._totals - 1) // self._counts
         of = np.repeat(np.arange(len(laps)), laps)
@@ -141,13 +135,12 @@ class Balanced(Classwise):
         while_loop: WhileLoop = python_while,
         arrays: Mapping[str, Array] = NOTHING,
     ) -> Array:
-        """See `Order`."""
         arrays = arrays or self.arrays
         epoch = xp.reshape(xp.asarray(epoch, dtype=xp.uint32), (1,))
         keys = round_keys(seed_words, self._purpose, samples)
         count = xp.maximum(arrays["count"], np.uint32(1))
         lap, offset = _product_divided(epoch, arrays["stride"], count, while_loop)
-        # Number 0 stands for what is no class: its pass is the epoch.
+        # Number 0 is padding: its pass is the epoch.
         take = partial(xp.take, mode="clip")
         turn = take(xp.concatenate([epoch, lap]), arrays["kind"]) + arrays["lap"]
         images = table(keys, member_words(keys, arrays["number"], turn), arrays, xp, while_loop)

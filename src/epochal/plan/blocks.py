@@ -1,4 +1,4 @@
-"""How are chunks of consecutive samples shuffled, so that each stays whole and in order?"""
+"""Block order: consecutive samples stay together and in order; the blocks are shuffled."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Blocks"]
 
 @dataclass(frozen=True)
 class Blocks(Order):
-    """Blocks of consecutive samples stay whole and in order; their sequence is shuffled in every epoch.
+    """Blocks of consecutive samples stay together and in order; the blocks are shuffled in every epoch.
 
     The sequence is that of `Shuffle` for as many samples as there are blocks. The last block is shorter where
     `length` does not divide the samples; its place is shuffled like any other's.
@@ -52,21 +52,17 @@ class Blocks(Order):
 
     @property
     def words(self) -> str:
-        """See `Order`."""
         return f"blocks of {self._length:,} consecutive samples, their sequence shuffled in every epoch"
 
     @property
     def lacks(self) -> str:
-        """See `Order`."""
         return "the length of a block: Blocks(12), or --block-length 12" if self.length is None else ""
 
     @property
     def options(self) -> dict[str, Any]:
-        """See `Order`."""
         return {"length": self.length}
 
     def check(self, samples: int) -> None:
-        """See `Order`."""
         super().check(samples)
         if self._length > samples:
             raise Refusal(
@@ -75,7 +71,6 @@ class Blocks(Order):
             )
 
     def notes(self, samples: int, batch_size: int) -> tuple[str, ...]:
-        """See `Order`."""
         if batch_size % self._length == 0 and samples % self._length == 0:
             return ()
         if batch_size % self._length == 0:
@@ -84,14 +79,12 @@ class Blocks(Order):
         return (f"batches of {batch_size:,} cut blocks of {self._length:,}; a multiple keeps them whole",)
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
-        """See `Order`."""
         blocks = _Blocks(samples, self._length)
         place, within = blocks.place(np.array(positions, np.int64, ndmin=1), blocks.short_place(seed, epoch))
         found: Int64s = permutation.permute(seed, epoch, blocks.count, place) * self._length + within
         return found
 
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
-        """See `Order`."""
         blocks = _Blocks(samples, self._length)
         block, within = np.divmod(np.array(values, np.int64, ndmin=1), self._length)
         place = permutation.inverse(seed, epoch, blocks.count, block)
@@ -108,7 +101,6 @@ class Blocks(Order):
         while_loop: WhileLoop = python_while,
         arrays: Mapping[str, Array] = NOTHING,
     ) -> Array:
-        """See `Order`."""
         blocks = _Blocks(samples, self._length)
         sequence = permutation.table(seed_words, epoch, blocks.count, xp, while_loop)
         short = xp.argmax(sequence == blocks.count - 1).astype(xp.int32)
@@ -123,7 +115,7 @@ class Blocks(Order):
 
 @dataclass(frozen=True)
 class _Blocks:
-    """[0, samples) in blocks, the last of which may be short."""
+    """[0, samples) in blocks; the last may be shorter."""
 
     samples: int
     length: int
@@ -134,18 +126,18 @@ class _Blocks:
 
     @property
     def missing(self) -> int:
-        """What the last block lacks to be full."""
+        """How many samples the last block is short of a full one."""
         return self.count * self.length - self.samples
 
     def short_place(self, seed: int, epoch: int) -> int:
-        """Where in the sequence the last block comes."""
+        """The place of the last block in the sequence."""
         return int(permutation.inverse(seed, epoch, self.count, [self.count - 1])[0])
 
     def place(self, positions: Array, short: Array, xp: ModuleType = np) -> tuple[Array, Array]:
-        """Which place in the sequence each position is at, and how far into that block."""
+        """The place in the sequence of each position, and its offset in that block."""
         if self.missing == 0:
             return positions // self.length, positions % self.length
-        # Behind the short block, positions are those of full blocks less what it lacks.
+        # Positions after the short block are those of full blocks minus `missing`.
         end = short * self.length + (self.length - self.missing)
         moved = xp.where(positions >= end, positions + self.missing, positions)
         return moved // self.length, moved % self.length

@@ -1,9 +1,8 @@
-"""Which orders hold the classes of every batch in fixed proportions?
+"""Class-wise orders: stratified, and the base that it shares with the balanced one.
 
-Both deal turns of classes to batches in the same exact way (`dealing`) and hide the pattern by keyed
-permutations, members of one `family`: of the batches of a segment, of the slots of each batch, and of the
-samples of each class. They differ in how many turns a class has: as many as it has samples (`Stratified`), or
-all the same (`Balanced`).
+Both assign the classes to batches exactly (`dealing`) and hide the pattern by keyed permutations, members of
+one `family`: of the batches of a segment, of the slots of each batch, and of the samples of each class. They
+differ in how often a class is used: once per sample (`Stratified`), or equally often (`Balanced`).
 """
 
 from __future__ import annotations
@@ -40,17 +39,17 @@ from epochal.plan.threefry import Array, Purpose
 __all__ = ["CLASSES", "Classwise", "Stratified", "numbers_of"]
 
 _BATCHES, _SLOTS, CLASSES = 0, 2**10, 2**31
-"""The numbers of the members of a family: a segment's batches, a batch's slots, a class's samples."""
+"""Member numbers in a family: a segment's batches, a batch's slots, a class's samples."""
 
 
 @dataclass(frozen=True)
 class Classwise(Order):
-    """What stratified and balanced orders share: `labels` are class ids, `cuts` the batches of an epoch."""
+    """Base of stratified and balanced orders: `labels` are class ids, `cuts` the batches of an epoch."""
 
     labels: npt.ArrayLike | Column | None = None
     cuts: Segments = ()
     used: int = 0
-    """Turns of an epoch that are in a batch: the first ones of the cuts."""
+    """Positions of an epoch that are in a batch: the first ones of the cuts."""
 
     fixed: ClassVar[bool] = False
     needs: ClassVar[str] = "classes"
@@ -62,20 +61,16 @@ class Classwise(Order):
 
     @property
     def lacks(self) -> str:
-        """See `Order`."""
         return f"the class of each sample: {type(self).__name__}(labels)" if self.labels is None else ""
 
     @property
     def values(self) -> npt.NDArray[Any] | None:
-        """See `Order`."""
         return None if self.labels is None else self._labels
 
     def bind(self, values: npt.ArrayLike) -> Self:
-        """See `Order`."""
         return replace(self, labels=values, cuts=(), used=0)
 
     def check(self, samples: int) -> None:
-        """See `Order`."""
         super().check(samples)
         if len(self._labels) != samples:
             raise Refusal(
@@ -84,7 +79,6 @@ class Classwise(Order):
             )
 
     def check_batches(self, batch_size: int, remainder: str) -> None:
-        """See `Order`."""
         if remainder == "carry":
             raise Refusal(
                 f'remainder must be keep, drop or spread with order "{self.name}", whose batches are filled '
@@ -92,7 +86,6 @@ class Classwise(Order):
             )
 
     def within(self, segments: Segments) -> Self:
-        """See `Order`."""
         used = sum(count * size for count, size in segments)
         return replace(self, cuts=whole(segments, self.turns(len(self._labels))), used=used)
 
@@ -119,7 +112,7 @@ class Classwise(Order):
 
     @cached_property
     def _rank(self) -> Int64s:
-        """Which of its class each sample is."""
+        """The index of each sample within its class."""
         rank = np.empty(len(self._labels), np.int64)
         rank[self._sorted] = np.arange(len(rank)) - np.repeat(self._first, self._counts)
         return rank
@@ -135,7 +128,7 @@ class Classwise(Order):
 
     @cached_property
     def _place(self) -> Int64s:
-        """Where each turn of each class was dealt to, class after class: the inverse of `_dealt`."""
+        """The place of each turn of each class, class after class: the inverse of `_dealt`."""
         place = np.empty(len(self._dealt.classes), np.int64)
         place[(np.cumsum(self._totals) - self._totals)[self._dealt.classes] + self._dealt.turns] = np.arange(
             len(place)
@@ -145,36 +138,34 @@ class Classwise(Order):
     # Random access -----------------------------------------------------------------------------------------
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
-        """See `Order`."""
         keys = seed_keys(seed, self._purpose, samples)
         at = np.array(positions, np.int64, ndmin=1)
         segment, batch, slot, number = self._cut(at)
         counts, sizes, begins = self._cut_arrays
-        moved = Family.of(keys, _BATCHES + segment, epoch, counts[segment]).permute(batch)
-        kept = Family.of(keys, _SLOTS + number, epoch, sizes[segment], FEW_ROUNDS).permute(slot)
-        place = begins[segment] + moved * sizes[segment] + kept
+        moved_batch = Family.of(keys, _BATCHES + segment, epoch, counts[segment]).permute(batch)
+        moved_slot = Family.of(keys, _SLOTS + number, epoch, sizes[segment], FEW_ROUNDS).permute(slot)
+        place = begins[segment] + moved_batch * sizes[segment] + moved_slot
         of, turn = self._dealt.classes[place], self._dealt.turns[place]
         lap, within = self._lap(epoch, of, turn)
         one = Family.of(keys, CLASSES + of, lap, self._counts[of]).permute(within)
         return self._sorted[self._first[of] + one]
 
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
-        """See `Order`."""
         keys = seed_keys(seed, self._purpose, samples)
         owner, of, turn = self._turns_of(keys, epoch, np.array(values, np.int64, ndmin=1))
         place = self._place[(np.cumsum(self._totals) - self._totals)[of] + turn]
         counts, sizes, begins = self._cut_arrays
         segment = np.searchsorted(begins, place, side="right") - 1
-        moved, kept = np.divmod(place - begins[segment], sizes[segment])
-        batch = Family.of(keys, _BATCHES + segment, epoch, counts[segment]).inverse(moved)
+        moved_batch, moved_slot = np.divmod(place - begins[segment], sizes[segment])
+        batch = Family.of(keys, _BATCHES + segment, epoch, counts[segment]).inverse(moved_batch)
         number = (np.cumsum(counts) - counts)[segment] + batch
-        slot = Family.of(keys, _SLOTS + number, epoch, sizes[segment], FEW_ROUNDS).inverse(kept)
+        slot = Family.of(keys, _SLOTS + number, epoch, sizes[segment], FEW_ROUNDS).inverse(moved_slot)
         found = begins[segment] + batch * sizes[segment] + slot
         return np.asarray(found[np.lexsort((found, owner))])
 
     @cached_property
     def _cut_arrays(self) -> tuple[Int64s, Int64s, Int64s]:
-        """How many batches, of which size, each segment has, and at which position it begins."""
+        """Number of batches, batch size and first position of each segment."""
         counts, sizes = np.array(self.cuts, np.int64).T
         return counts, sizes, np.cumsum(counts * sizes) - counts * sizes
 
@@ -187,23 +178,22 @@ class Classwise(Order):
 
     @abstractmethod
     def _lap(self, epoch: int, of: Int64s, turn: Int64s) -> tuple[Int64s, Int64s]:
-        """Which pass through its class each turn belongs to, and which turn of the pass it is."""
+        """The pass through its class of each turn, and the turn within that pass."""
 
     @abstractmethod
     def _turns_of(self, keys: RoundKeys, epoch: int, values: Int64s) -> tuple[Int64s, Int64s, Int64s]:
-        """Which of these samples, its class, and the turn of the class, for all their turns."""
+        """All turns of these samples: index of the sample, its class, and the turn of the class."""
 
     # The whole epoch ---------------------------------------------------------------------------------------
 
     @property
     def form(self) -> Self:
-        """See `Order`."""
         return replace(self, labels=None)
 
     def _places(
         self, keys: RoundKeys, epoch: Array, images: Array, xp: ModuleType, while_loop: WhileLoop
     ) -> Array:
-        """Where in the dealing each position of the epoch looks, int32 (turns,).
+        """The index into `dealing` of each position of the epoch, int32 (turns,).
 
         `epoch` is a uint32 array (1,); the first members of the family of `images` are the batches.
         """
@@ -233,7 +223,7 @@ def _classes(labels: npt.ArrayLike) -> Int64s:
 
 @dataclass(frozen=True)
 class Stratified(Classwise):
-    """Every batch holds the classes in the proportions of all samples; each sample has one turn in an epoch.
+    """Every batch has the class proportions of all samples; each sample is used once per epoch.
 
     In any two batches of one size the counts of a class differ by at most one; see `dealing` for which they
     are.
@@ -251,11 +241,9 @@ class Stratified(Classwise):
 
     @property
     def words(self) -> str:
-        """See `Order`."""
         return "a new random order in every epoch, the classes in proportion in every batch"
 
     def check_batches(self, batch_size: int, remainder: str) -> None:
-        """See `Order`."""
         super().check_batches(batch_size, remainder)
         if batch_size < len(self._counts):
             raise Refusal(
@@ -277,7 +265,6 @@ class Stratified(Classwise):
 
     @cached_property
     def arrays(self) -> Arrays:
-        """See `Order`."""
         batches = self._cut_arrays[0]
         family, base = laid(np.concatenate([batches, self._counts]))
         own = base[len(batches) :]
@@ -298,7 +285,6 @@ class Stratified(Classwise):
         while_loop: WhileLoop = python_while,
         arrays: Mapping[str, Array] = NOTHING,
     ) -> Array:
-        """See `Order`."""
         arrays = arrays or self.arrays
         keys = round_keys(seed_words, self._purpose, samples)
         number = arrays["number"]
@@ -310,5 +296,5 @@ class Stratified(Classwise):
 
 
 def numbers_of(batches: int, of: Int64s) -> npt.NDArray[np.uint32]:
-    """The numbers of the members: the batches of each segment, then classes."""
+    """Member numbers: the batches of each segment, then the classes."""
     return np.concatenate([_BATCHES + np.arange(batches), CLASSES + of]).astype(np.uint32)

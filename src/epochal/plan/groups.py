@@ -1,4 +1,4 @@
-"""How do the samples of a group stay together in a shuffled epoch?"""
+"""Grouped order: the samples of a group stay together; the groups are shuffled."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["Groups"]
 
 @dataclass(frozen=True)
 class Groups(Order):
-    """The samples of a group follow one another as they come; the sequence of groups is shuffled.
+    """The samples of a group stay together in their original order; the groups are shuffled.
 
     A position depends on the sizes of all groups before it, so random access takes time and memory in
     proportion to the number of groups.
@@ -48,25 +48,20 @@ class Groups(Order):
 
     @property
     def words(self) -> str:
-        """See `Order`."""
         return "the samples of a group together, the sequence of groups shuffled in every epoch"
 
     @property
     def lacks(self) -> str:
-        """See `Order`."""
         return "the group of each sample: Groups(values)" if self.groups is None else ""
 
     @property
     def values(self) -> npt.NDArray[Any] | None:
-        """See `Order`."""
         return self.groups.values if isinstance(self.groups, Column) else None
 
     def bind(self, values: npt.ArrayLike) -> Self:
-        """See `Order`."""
         return replace(self, groups=values)
 
     def check(self, samples: int) -> None:
-        """See `Order`."""
         super().check(samples)
         if len(self._groups) != samples:
             raise Refusal(
@@ -80,7 +75,6 @@ class Groups(Order):
             )
 
     def notes(self, samples: int, batch_size: int) -> tuple[str, ...]:
-        """See `Order`."""
         least, most = int(self._sizes.min()), int(self._sizes.max())
         of = f"{least:,}" if least == most else f"{least:,} to {most:,}"
         cut = "" if least == most and batch_size % most == 0 else "; batches cut some"
@@ -97,23 +91,22 @@ class Groups(Order):
 
     @cached_property
     def _sorted(self) -> Int64s:
-        """The samples, group after group."""
+        """The samples, sorted by group."""
         return np.argsort(self._groups, kind="stable").astype(np.int64)
 
     @cached_property
     def _first(self) -> Int64s:
-        """Where each group begins in `_sorted`."""
+        """The first index of each group in `_sorted`."""
         return np.cumsum(self._sizes) - self._sizes
 
     def _sequence(self, seed: int, epoch: int, samples: int) -> tuple[Int64s, Int64s]:
-        """The groups in the order in which they come, and where each ends."""
+        """The groups in order, and the end position of each."""
         keys = seed_keys(seed, Purpose.GROUPS, samples)
         places = np.arange(len(self._sizes))
         sequence = Family.of(keys, 0, epoch, np.full(len(places), len(places))).permute(places)
         return sequence, np.cumsum(self._sizes[sequence])
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
-        """See `Order`."""
         sequence, ends = self._sequence(seed, epoch, samples)
         at = np.array(positions, np.int64, ndmin=1)
         place = np.searchsorted(ends, at, side="right")
@@ -121,7 +114,6 @@ class Groups(Order):
         return self._sorted[self._first[group] + at - (ends[place] - self._sizes[group])]
 
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
-        """See `Order`."""
         sequence, ends = self._sequence(seed, epoch, samples)
         begins = np.empty_like(ends)
         begins[sequence] = ends - self._sizes[sequence]
@@ -133,12 +125,10 @@ class Groups(Order):
 
     @property
     def form(self) -> Self:
-        """See `Order`."""
         return replace(self, groups=None)
 
     @cached_property
     def arrays(self) -> Arrays:
-        """See `Order`."""
         family, _ = laid(np.array([len(self._sizes)]))
         return family | {
             "place": (family["local"] < len(self._sizes)).astype(np.int32),
@@ -156,12 +146,11 @@ class Groups(Order):
         while_loop: WhileLoop = python_while,
         arrays: Mapping[str, Array] = NOTHING,
     ) -> Array:
-        """See `Order`."""
         arrays = arrays or self.arrays
         keys = round_keys(seed_words, Purpose.GROUPS, samples)
         turn = xp.reshape(xp.asarray(epoch, dtype=xp.uint32), (1,))
         images = table(keys, member_words(keys, turn ^ turn, turn), arrays, xp, while_loop)
-        # Elements that are no place have no samples, and the search steps over them.
+        # Padding elements have no samples, so the search skips them.
         group = images.astype(xp.int32) * arrays["place"]
         size = xp.take(arrays["size"], group, mode="clip") * arrays["place"]
         ends = xp.cumsum(size, dtype=xp.int32)

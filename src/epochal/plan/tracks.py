@@ -1,4 +1,4 @@
-"""How does each slot of a batch go on, in the next batch, with the sample that follows?"""
+"""Order for stateful training: consecutive samples keep their slot in the batch."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ __all__ = ["Tracks"]
 
 @dataclass(frozen=True)
 class Tracks(Order):
-    """Slot s of a batch walks along a stretch of its own, one sample a batch.
+    """Each slot of a batch follows its own stretch of consecutive samples, one per batch.
 
-    The samples as they come are cut into as many equal stretches as a batch has slots, so that what a slot
+    The samples, in order, are cut into as many equal stretches as a batch has slots, so that what a slot
     sees in one batch is continued in the next. With k full batches, slot s of batch j holds sample
-    `offset + s * k + j`. Samples that fill no batch are left before the stretches and behind them: `offset`
-    is the epoch's number modulo one more than there are, so that over the epochs each of them has turns.
+    `offset + s * k + j`. Samples that fill no batch are left out before and after the stretches: `offset`
+    is the epoch's number modulo one more than there are, so that over the epochs each of them is used.
 
     >>> from epochal.plan import Plan
     >>> plan = Plan(13, 3, 2, order="tracks", remainder="drop")
@@ -43,11 +43,9 @@ class Tracks(Order):
 
     @property
     def words(self) -> str:
-        """See `Order`."""
         return "each slot of a batch goes on, in the next batch, with the sample that follows"
 
     def check_batches(self, batch_size: int, remainder: str) -> None:
-        """See `Order`."""
         if remainder == "carry":
             raise Refusal(
                 'remainder must be keep, drop or spread with order "tracks", whose batches are filled from '
@@ -63,13 +61,12 @@ class Tracks(Order):
         return found
 
     def _cut(self, epoch: Any, samples: int) -> tuple[int, int, Any]:
-        """Batches, samples in them, and those before the first stretch in this epoch."""
+        """Number of batches, samples in them, and the samples before the first stretch in this epoch."""
         batches = samples // self.slots if self.batches is None else self.batches
         used = batches * self.slots
         return batches, used, epoch % (samples - used + 1)
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
-        """See `Order`."""
         batches, used, offset = self._cut(epoch, samples)
         at = np.array(positions, np.int64, ndmin=1)
         inside: Int64s = offset + at % self.slots * batches + at // self.slots
@@ -78,7 +75,6 @@ class Tracks(Order):
         return found
 
     def positions(self, seed: int, epoch: int, samples: int, values: npt.ArrayLike) -> Int64s:
-        """See `Order`."""
         batches, used, offset = self._cut(epoch, samples)
         value = np.array(values, np.int64, ndmin=1)
         slot, batch = np.divmod(value - offset, max(batches, 1))
@@ -94,7 +90,6 @@ class Tracks(Order):
         while_loop: WhileLoop = python_while,
         arrays: Mapping[str, Array] = NOTHING,
     ) -> Array:
-        """See `Order`."""
         batches, used, offset = self._cut(epoch, samples)
         offset = xp.asarray(offset).astype(xp.int32)
         at = xp.arange(samples, dtype=xp.int32)

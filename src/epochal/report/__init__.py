@@ -1,4 +1,4 @@
-"""Pictures on paper, views in a notebook and pages, made of records that know nothing of them."""
+"""Reports: pictures on paper, notebook views and pages."""
 
 from __future__ import annotations
 
@@ -20,4 +20,4 @@ VIEWS = {
     "write_comparison": "epochal.report.comparison_page:write_comparison",
     "write_run": "epochal.report.run_page:write_report",
 }
-"""What draws each record: "module:function"."""
+"""The drawing function of each kind of view: "module:function"."""

@@ -1,11 +1,10 @@
-"""Which threshold do the repeats of a run choose, and what do they decide with it?
+"""The decision threshold of each repeat, and decisions with it.
 
-It is chosen on the validation samples, for each repeat by itself, and used unchanged on the test samples.
+It is chosen on each repeat's validation samples, and used unchanged on the test samples.
 
-New samples are predicted with the mean probability of the repeats. They are taken for the second class where
-the repeats exceed their own thresholds on average: mean of (p - t) > 0, and so mean p > mean t. A row that
-validates in one repeat trains in another, so that there is none on which one threshold for all could be
-chosen.
+New samples are predicted with the mean probability of the repeats. They get the second class where the
+repeats exceed their own thresholds on average: mean of (p - t) > 0, and so mean p > mean t. A row that
+validates in one repeat trains in another, so there is none on which one threshold for all could be chosen.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ __all__ = ["Threshold", "decide"]
 
 @dataclass(frozen=True)
 class Threshold:
-    """The threshold of a run.
+    """The decision threshold of a run.
 
     Args:
-        rule: what it makes greatest on the validation samples of each repeat, or "given".
-        positive: the class that samples above it are taken for.
-        per_repeat: that of each repeat; `per_repeat.mean` is what predictions are made with.
+        rule: the metric it maximizes on the validation samples of each repeat, or "given".
+        positive: the class of samples above it.
+        per_repeat: that of each repeat; `per_repeat.mean` is used for predictions.
     """
 
     rule: str
@@ -42,11 +41,11 @@ class Threshold:
 
     @property
     def value(self) -> float:
-        """What the mean probability of the repeats has to exceed."""
+        """The threshold of the mean probability of the repeats."""
         return self.per_repeat.mean
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
+        """As JSON."""
         return {
             "rule": self.rule,
             "positive": self.positive,
@@ -82,10 +81,10 @@ class Threshold:
 def decide(
     rule: str | float, scores: Mapping[str, Scores], positive: str
 ) -> tuple[Threshold, dict[str, Scores]]:
-    """The threshold of a run, and the scores of its parts with what it makes of them.
+    """The threshold of a run, and the scores of its parts with it.
 
     Args:
-        rule: what is made greatest, which needs the scores of "validation", or the threshold itself.
+        rule: the metric to maximize on "validation", or the threshold.
         scores: by part, with the probabilities of two classes.
         positive: the name of the second class.
     """

@@ -1,4 +1,4 @@
-"""Signatures and docstrings of functions that take the options of a training, made of `Settings`."""
+"""Signatures and docstrings of functions with training options, generated from `Settings`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STARRED = re.compile(r"^( *)\*\*options: .*(?:\n\1 +.*)*", re.MULTILINE)
 
 
 def described_options() -> dict[str, str]:
-    """What the docstring of `Settings` says about each option, on one line.
+    """The description of each option from the docstring of `Settings`, on one line.
 
     >>> described_options()["seed"]
     'of the first repeat.'
@@ -46,15 +46,15 @@ def takes_options(
     defaults: Mapping[str, Any] | None = None,
     several: Collection[str] = (),
 ) -> Callable[[Function], Function]:
-    """Let a function with `**options` show each option: its type and default, and a line about it.
+    """Document the options of a function with `**options`: types, defaults and descriptions.
 
-    `inspect.signature`, completion and `help()` show what `Settings` declares; the function itself is not
+    `inspect.signature`, completion and `help()` then show those of `Settings`; the function is not
     wrapped.
 
     Args:
-        without: options that the function refuses.
-        defaults: those that differ from the ones of `Settings`.
-        several: options that also take a list of values, or a mapping from labels to values.
+        without: options that the function does not take.
+        defaults: defaults other than those of `Settings`.
+        several: options that also take lists, or mappings from labels to values.
     """
 
     def complete(function: Function) -> Function:
@@ -88,7 +88,7 @@ def takes_options(
 
 
 def _resolved(annotation: Any, function: Callable[..., Any]) -> Any:
-    """An annotation as the type that it names; one that is defined later stays as it is written."""
+    """An annotation as a type; forward references remain strings."""
     try:
         return typing.get_type_hints(
             type("", (), {"__annotations__": {"one": annotation}}), vars(sys.modules[function.__module__])
@@ -98,7 +98,7 @@ def _resolved(annotation: Any, function: Callable[..., Any]) -> Any:
 
 
 def _completed(doc: str, names: list[str]) -> str:
-    """A docstring whose line about `**options` is followed by a line for each of them."""
+    """A docstring with a line for each option after that of `**options`."""
     lines = described_options()
 
     def entry(found: re.Match[str]) -> str:

@@ -1,10 +1,10 @@
-"""Which (word, context) pairs does a text make?
+"""The (word, context) pairs of a text.
 
 As in word2vec (Mikolov et al. 2013, Distributed representations of words and phrases and their
-compositionality, arXiv 1310.4546, section 2): frequent words are thinned out, then each word gets a reach of
-its own, drawn from 1 to the window, and is paired with each word of its sentence within it. A draw depends on
-the seed and the place of the word in the text alone. Unlike word2vec, which draws anew in every pass, the
-pairs are made once: a sample stays the same sample in every epoch.
+compositionality, arXiv 1310.4546, section 2): frequent words are subsampled, then each word gets a window
+size, drawn from 1 to the window, and is paired with each word of its sentence within it. A draw depends on
+the seed and the position of the word alone. Unlike word2vec, which draws anew in every pass, the pairs are
+made once: a sample stays the same sample in every epoch.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _BLOCK = 1 << 20
 
 
 def draws(seed: int, count: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    """Two random words for each place of a text.
+    """Two random words for each position of a text.
 
     >>> [int(word[0]) for word in draws(0, 1)] == [int(word[0]) for word in draws(0, 5)]
     True
@@ -41,7 +41,7 @@ def draws(seed: int, count: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]
 
 
 def thinned(counts: NDArray[np.int64], subsample: float) -> NDArray[np.float64]:
-    """The share of the occurrences of each word that is kept: sqrt(t/f) + t/f, as word2vec's program has it.
+    """The share of the occurrences of each word that is kept: sqrt(t/f) + t/f, as in word2vec's code.
 
     f is the word's share of the running text and t is `subsample`; with t = 0 every word is kept.
 
@@ -61,7 +61,7 @@ def within_reach(
 
     Args:
         tokens: `(n,)`.
-        sentences: `(n,)`, never falling.
+        sentences: `(n,)`, ascending.
         reach: `(n,)`, 1 to `window`.
         window: the longest reach.
 

@@ -76,11 +76,12 @@ def style_of(name: str) -> Style:
 
 
 def blank(look: Style, width: float, height: float) -> Figure:
-    """A figure without axes, which no window shows."""
+    """A figure without axes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained", facecolor=look.background)
+    from epochal.report.paper.picture import Picture
+
+    figure = Picture(figsize=(width, height), layout="constrained", facecolor=look.background)
     FigureCanvasAgg(figure)
     return figure
 
