@@ -20,8 +20,6 @@ from epochal.report.numbers import lines_of, number, numbers
 
 __all__ = ["advice_figures", "by_size", "comparison_figures", "point_of", "standing"]
 
-Numbers = list[float | None]
-
 _MOST_POINTS = 12_000  # of all lines of a figure together
 _FEWEST_POINTS = 60  # of one line
 _CURVE_POINTS = 81
@@ -48,7 +46,7 @@ def by_size(comparison: Comparison) -> list[Row]:
 
 
 def comparison_figures(comparison: Comparison) -> dict[str, Any]:
-    """Plain data for `choice.js`: settings, curves, and the updates to the target."""
+    """Data for the script: settings, curves, and the updates to the target."""
     rows = by_size(comparison)
     return {
         "judged": label_of(comparison.column),
@@ -60,8 +58,7 @@ def comparison_figures(comparison: Comparison) -> dict[str, Any]:
                 "rank": _rank(i, len(rows)),
                 "standing": standing(row, comparison),
                 "mean": number(row.quality.mean),
-                "low": _end(row.quality.ci95, 0),
-                "high": _end(row.quality.ci95, 1),
+                **dict(zip(("low", "high"), map(number, row.quality.ci95 or (None, None)), strict=True)),
                 "values": numbers(row.quality.per_repeat),
                 "repeats": row.repeats,
                 "seconds": number(row.seconds),
@@ -76,7 +73,7 @@ def comparison_figures(comparison: Comparison) -> dict[str, Any]:
 
 
 def advice_figures(advice: Advice) -> dict[str, Any]:
-    """Plain data for `choice.js`: prices, update times, best epochs, the curves of the advised setting."""
+    """Data for the script: prices, update times, best epochs, the curves of the advised setting."""
     return {
         "judged": label_of(advice.column),
         "higher": advice.higher_is_better,
@@ -162,7 +159,7 @@ def _advice_curves(advice: Advice) -> dict[str, Any]:
     epochs, advised = [one or 0.0 for one in x["epochs"]], advice.epochs.value
     best = None
     if advice.recommended and math.isfinite(advised) and epochs:
-        best = {axis: number(float(np.interp(advised, epochs, _filled(x[axis])))) for axis in AXES}
+        best = {axis: number(float(np.interp(advised, epochs, np.array(x[axis], float)))) for axis in AXES}
     return {"x": [x], "quantities": quantities, "best": best}
 
 
@@ -195,7 +192,7 @@ def _line(curves: Curves, column: str, kept: NDArray[np.int64]) -> dict[str, Any
     return {end: numbers(getattr(line, end)[kept]) for end in ("mean", "low", "high")}
 
 
-def _along(curves: Curves, kept: NDArray[np.int64]) -> dict[str, Numbers]:
+def _along(curves: Curves, kept: NDArray[np.int64]) -> dict[str, list[float | None]]:
     return {axis: numbers(curves.values(curves.names[0], axis)[0][kept]) for axis in AXES}
 
 
@@ -235,7 +232,7 @@ def _effort(effort: Effort) -> dict[str, Any]:
         "open": bool(not none and math.isinf(effort.high)),
         "reached": effort.reached,
         "repeats": effort.repeats,
-        "said": str(effort),
+        "words": str(effort),
     }
 
 
@@ -295,11 +292,3 @@ def _timing(timing: TimingCurve, advised: float) -> dict[str, Any]:
 
 def _rank(i: int, count: int) -> float:
     return i / (count - 1) if count > 1 else 0.0
-
-
-def _filled(values: Numbers) -> list[float]:
-    return [math.nan if value is None else value for value in values]
-
-
-def _end(ends: tuple[float, float] | None, which: int) -> float | None:
-    return None if ends is None else number(ends[which])

@@ -140,6 +140,7 @@ def _curves(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[s
     words = f"{label_of(found.column)}: mean and 95 % interval" + _log(ax)
     hidden = len(found.rows) - len(inks)
     name_axis(ax, words + (f" (gray: {hidden} other settings)" if hidden > 0 else ""), look)
+    ax.figure.draw_without_rendering()  # type: ignore[union-attr]
     label_ends(ax, ends, found.recommended)
 
 

@@ -93,14 +93,18 @@ def plot(
         axes = list(grid[:, 0])
     else:
         figure, axes = axes_of(ax)
+    ends = []
     for panel, at in zip(panels, axes, strict=False):
         dress(at, look)
-        _draw_panel(curves, lines_of(curves, panel, baseline), x, at, look, log)
+        ends.append(_draw_panel(curves, lines_of(curves, panel, baseline), x, at, look, log))
     axes[-1].set_xlabel("samples seen" if x == "samples" else x.rstrip("s") if x != "seconds" else "seconds")
     if verdict is not None:
         width = max(40, int(figure.get_figwidth() * 11.5))
         sentence = "\n".join(textwrap.wrap(verdict.said, width))
         axes[0].set_title(sentence, loc="left", color=look.text, fontsize=11.5, pad=26)
+    figure.draw_without_rendering()
+    for at, labels in zip(axes, ends, strict=False):
+        label_ends(at, labels, room=27.0)
     return saved(figure, path, style)
 
 
@@ -121,7 +125,8 @@ def _panels(curves: Curves, names: Sequence[str] | None) -> list[list[str]]:
 
 def _draw_panel(
     curves: Curves, lines: Sequence[Line], x: str, ax: Axes, look: Style, log: bool | None
-) -> None:
+) -> list[tuple[float, str, str]]:
+    """Draw one panel; the (height, words, color) of each line's end."""
     from matplotlib.ticker import MaxNLocator
 
     kind = kind_of(lines[0].name)
@@ -158,7 +163,7 @@ def _draw_panel(
     ax.set_xlim(0, float(along[some].max(initial=0.0)) * 1.01 or 1.0)
     name_axis(ax, label_of(kind) + (" (log scale)" if logarithmic else ""), look)
     _mark_best(curves, any(line.name == "validation.loss" for line in lines), x, ax, look, loss=loss)
-    label_ends(ax, ends, room=27.0)
+    return ends
 
 
 def _draw_baseline(ax: Axes, level: float, look: Style, words: str) -> None:

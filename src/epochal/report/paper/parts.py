@@ -164,9 +164,11 @@ def draw_line(
 def label_ends(
     ax: Axes, ends: Sequence[tuple[float, str, str]], bold: str | None = None, room: float = 13.0
 ) -> None:
-    """Name each line (height, words, color) at its end, to the right of the panel, none over another."""
+    """Name each line (height, words, color) at its end, to the right of the panel, none over another.
+
+    The figure must have been laid out (`draw_without_rendering`).
+    """
     figure: Any = ax.figure
-    figure.draw_without_rendering()
     tall = ax.get_window_extent().height * 72 / figure.dpi
     place = ax.transAxes.inverted().transform
     at = sorted(

@@ -1,5 +1,6 @@
 "use strict";
-// The figures of a page, drawn by plotly.js from the numbers in it; tables that sort, commands that copy.
+// The one script of all pages, and so of more than 400 lines: figures that plotly.js draws from the numbers of the page,
+// tables that sort, commands that copy.
 (() => {
   const data = JSON.parse(document.getElementById("figures").textContent);
   const ROLES = { running: "training, running", train: "training, fixed", validation: "validation", test: "test" };
@@ -135,7 +136,7 @@
   const area = (x0, x1, color) => ({ type: "rect", x0, x1, yref: "paper", y0: 0, y1: 1, fillcolor: color, line: { width: 0 }, layer: "below" });
   const note = (text, more) => ({ text, showarrow: false, ...more });
   const above = (text, colors, more) => note(text, { xref: "paper", x: 0, xanchor: "left", yref: "paper", y: 1, yanchor: "bottom", xshift: -4, yshift: 6, font: { size: 14, color: colors.ink }, ...more });
-  const hint = { hoverinfo: "skip" };
+  const silent = { hoverinfo: "skip" };
 
   // The outline of a band, one polygon for each stretch without a gap.
   function band(x, low, high, color, alpha) {
@@ -149,7 +150,7 @@
       for (let k = j - 1; k >= i; k--) { xs.push(x[k]); ys.push(low[k]); }
       i = j;
     }
-    return xs.length ? [{ x: xs, y: ys, mode: "lines", fill: "toself", fillcolor: tint(color, alpha), line: { width: 0 }, ...hint }] : [];
+    return xs.length ? [{ x: xs, y: ys, mode: "lines", fill: "toself", fillcolor: tint(color, alpha), line: { width: 0 }, ...silent }] : [];
   }
 
   // On a logarithmic axis an interval that reaches below 0 goes on to the lower edge.
@@ -165,7 +166,7 @@
       (flat ? y : x).push(at(point), at(point), null);
       (flat ? x : y).push(...ends, null);
     }
-    return { x, y, mode: "lines", line: { color, width }, ...hint };
+    return { x, y, mode: "lines", line: { color, width }, ...silent };
   }
 
   // Marks for points that stand differently to the best one: a trace for each standing.
@@ -193,7 +194,7 @@
       const log = loss && spec.log_possible && ticked("panels", "log"), fits = positive(log);
       for (const one of spec.lines) {
         const color = colorOf(one, colors);
-        if (!field("panels", "faint") || ticked("panels", "faint")) for (const row of one.repeats) traces.push({ x, y: row.map(fits), mode: "lines", line: { color: tint(color, 0.24), width: 0.8 }, ...hint });
+        if (!field("panels", "faint") || ticked("panels", "faint")) for (const row of one.repeats) traces.push({ x, y: row.map(fits), mode: "lines", line: { color: tint(color, 0.24), width: 0.8 }, ...silent });
         for (const row of one.repeats) for (const v of row) if (v !== null) bounds.push(v);
         if (one.role !== "running") traces.push(...band(x, one.low.map(lowest(log)), one.high.map(fits), color, 0.17));
       }
@@ -203,10 +204,10 @@
         const text = one.mean.map((v, i) => (v === null ? "" : ended(v, one.low[i], one.high[i], 4) + (all > 1 ? `  n = ${one.count[i]}` : "")));
         const y = one.mean.map(fits), whole = y.map((v, i) => (one.count[i] === all ? v : null));
         const dotted = one.count.map((n, i) => n < all || (i + 1 < y.length && one.count[i + 1] < all));
-        const speaks = { name: escape(label), text };
-        traces.push({ x, y: whole, mode: "lines", line: { color, width }, hoverinfo: "text+name", ...speaks });
+        const hover = { name: escape(label), text };
+        traces.push({ x, y: whole, mode: "lines", line: { color, width }, hoverinfo: "text+name", ...hover });
         // Where repeats have stopped; the first point only joins the two.
-        if (dotted.some(Boolean)) traces.push({ x, y: y.map((v, i) => (dotted[i] ? v : null)), mode: "lines", line: { color, width, dash: "dot" }, hoverinfo: one.count.map((n) => (n < all ? "text+name" : "skip")), ...speaks });
+        if (dotted.some(Boolean)) traces.push({ x, y: y.map((v, i) => (dotted[i] ? v : null)), mode: "lines", line: { color, width, dash: "dot" }, hoverinfo: one.count.map((n) => (n < all ? "text+name" : "skip")), ...hover });
         const seen = y.filter((v) => v !== null);
         if (seen.length) ends.push({ y: seen[seen.length - 1], label, color });
         for (const v of seen) bounds.push(v);
@@ -249,7 +250,7 @@
   function scatter(box, colors) {
     const r = data.residuals, ends = span([...r.true, ...r.predicted], 0);
     return [[
-      { x: ends, y: ends, mode: "lines", line: { color: colors.soft, width: 1.2, dash: "dash" }, ...hint },
+      { x: ends, y: ends, mode: "lines", line: { color: colors.soft, width: 1.2, dash: "dash" }, ...silent },
       { x: r.true, y: r.predicted, mode: "markers", marker: { color: tint(colors.validation, 0.45), size: 6 }, hovertemplate: "true %{x}<br>predicted %{y}<extra></extra>" },
     ], { height: 340, margin: { l: 56, r: 8, t: 12, b: 46 }, xaxis: axis(colors, `true ${r.target.slice(0, 60)}`), yaxis: axis(colors, "predicted") }];
   }
@@ -266,7 +267,7 @@
   function tradeoff(spec) {
     return (box, colors) => {
       const traces = [], notes = [], many = spec.lines.length;
-      const steps = (x, y, color, more) => ({ x, y, mode: "lines", line: { shape: "vh", color, width: 0 }, ...hint, ...more });
+      const steps = (x, y, color, more) => ({ x, y, mode: "lines", line: { shape: "vh", color, width: 0 }, ...silent, ...more });
       for (const one of spec.lines) {
         const color = colorOf(one, colors), x = one.recall;
         for (const row of one.repeats) traces.push(steps(x, row, color, { line: { shape: "vh", color: tint(color, 0.24), width: 0.8 } }));
@@ -333,11 +334,11 @@
     const fits = (v) => (!known(v) ? null : log ? Math.max(v, least) : Math.min(Math.max(v, lower), upper));
     const at = new Map(all.map((s, i) => [s, i]));
     const faint = all.flatMap((s) => s.values.map((v, i) => [v, at.get(s) + ((i % 5) - 2) * 0.055])).filter(([v]) => known(v));
-    const traces = [{ x: faint.map((p) => p[0]), y: faint.map((p) => p[1]), mode: "markers", marker: { size: 4.5, color: tint(colors.soft, 0.42) }, ...hint }];
+    const traces = [{ x: faint.map((p) => p[0]), y: faint.map((p) => p[1]), mode: "markers", marker: { size: 4.5, color: tint(colors.soft, 0.42) }, ...silent }];
     for (const standing of ORDER)
       traces.push(bars(all.filter((s) => s.standing === standing), { at: (s) => at.get(s), low: (s) => fits(s.low), high: (s) => fits(s.high), flat: true, color: mark(colors, standing).color, width: 2.4 }));
-    const said = (s) => `<b>${escape(s.name)}</b><br>${STANDS[s.standing]}<br>${escape(data.judged)} ${value(s.mean)} (${range(s.low, s.high, value)})<br>${s.repeats} repeats`;
-    traces.push(...marks(all.filter((s) => known(s.mean)), colors, (s) => [s.mean, at.get(s)], said));
+    const words = (s) => `<b>${escape(s.name)}</b><br>${STANDS[s.standing]}<br>${escape(data.judged)} ${value(s.mean)} (${range(s.low, s.high, value)})<br>${s.repeats} repeats`;
+    traces.push(...marks(all.filter((s) => known(s.mean)), colors, (s) => [s.mean, at.get(s)], words));
     const shown = all.flatMap((s) => [...s.values, fits(s.low), fits(s.high), s.mean]), title = data.judged + aside(better);
     return [traces, {
       height: Math.max(220, step * all.length + 90), margin: { l: 10, r: 12, t: 8, b: 46 },
@@ -433,8 +434,8 @@
     const seen = all.flatMap((s) => s.values).filter(known), [lower, upper] = clipped(seen);
     const fits = (v) => (known(v) ? Math.min(Math.max(v, lower), upper) : null);
     const traces = ORDER.map((standing) => bars(all.filter((s) => s.standing === standing), { at: (s) => s[unit], low: (s) => fits(s.low), high: (s) => fits(s.high), color: mark(colors, standing).color, width: 1.8 }));
-    const said = (s) => `<b>${escape(s.name)}</b><br>${STANDS[s.standing]}<br>${cost(s[unit])}${unit === "seconds" ? "" : " " + unit}<br>${escape(data.judged)} ${value(s.mean)} (${range(s.low, s.high, value)})`;
-    traces.push(...marks(all, colors, (s) => [s[unit], s.mean], said));
+    const words = (s) => `<b>${escape(s.name)}</b><br>${STANDS[s.standing]}<br>${cost(s[unit])}${unit === "seconds" ? "" : " " + unit}<br>${escape(data.judged)} ${value(s.mean)} (${range(s.low, s.high, value)})`;
+    traces.push(...marks(all, colors, (s) => [s[unit], s.mean], words));
     const height = wide() ? 400 : 360, margin = { l: 56, r: 28, t: 34, b: 48 };
     const xaxis = logAxis(colors, `${unit} of one training`, all.map((s) => s[unit]), { write: cost, pad: 0.12, pixels: room(box) });
     const yaxis = axis(colors, "", { range: span(all.flatMap((s) => [...s.values, fits(s.low), fits(s.high)])), nticks: 7 });
@@ -457,7 +458,7 @@
     const y = logAxis(colors, "", heights, { upright: true, pad: 0.1, room: effort.turns ? 0.14 : 0, pixels: 400 });
     const inside = (v) => Math.min(Math.max(v, 10 ** y.range[0]), 10 ** y.range[1]);
     const shapes = [], notes = [], traces = [];
-    const dashed = { mode: "lines", line: { color: colors.soft, width: 1.1, dash: "dash" }, ...hint };
+    const dashed = { mode: "lines", line: { color: colors.soft, width: 1.1, dash: "dash" }, ...silent };
     if (effort.curve && effort.turns) {
       const [left, right] = x.range.map((v) => 10 ** v);
       const turn = effort.endless ? right : Math.min(Math.max(effort.critical || left, left), right);
@@ -474,10 +475,10 @@
       const falls = effort.falling.map((v) => (known(v) && v >= 10 ** y.range[0] && v <= 10 ** y.range[1] ? v : null));
       traces.push({ x: effort.curve.x, y: falls, ...dashed }, { x: [left, right], y: [effort.fewest, effort.fewest].map((v) => (v > 10 ** y.range[0] ? v : null)), ...dashed });
     }
-    if (effort.curve) traces.push({ x: effort.curve.x, y: effort.curve.y, mode: "lines", line: { color: colors.ink, width: 2 }, ...hint });
+    if (effort.curve) traces.push({ x: effort.curve.x, y: effort.curve.y, mode: "lines", line: { color: colors.ink, width: 2 }, ...silent });
     for (const standing of ORDER) traces.push(bars(there.filter((p) => p.standing === standing), { at: (p) => p.batch, low: (p) => (known(p.low) ? inside(p.low) : null), high: (p) => (p.open ? 10 ** y.range[1] : known(p.high) ? inside(p.high) : null), color: mark(colors, standing).color }));
-    traces.push(...marks(there, colors, (p) => [p.batch, p.at], (p) => `<b>${escape(p.name)}</b><br>${escape(p.said).replaceAll("; ", "<br>")}`));
-    traces.push({ x: missed.map((p) => p.batch), y: missed.map((p) => p.at), mode: "markers+text", text: missed.map(() => " not reached "), textposition: missed.map((p) => (2 * Math.log10(p.batch) > x.range[0] + x.range[1] ? "middle left" : "middle right")), textfont: { size: 12, color: colors.soft }, cliponaxis: false, marker: missedMark(colors), customdata: missed.map((p) => `<b>${escape(p.name)}</b><br>${escape(p.said)}`), hovertemplate: "%{customdata}<extra></extra>" });
+    traces.push(...marks(there, colors, (p) => [p.batch, p.at], (p) => `<b>${escape(p.name)}</b><br>${escape(p.words).replaceAll("; ", "<br>")}`));
+    traces.push({ x: missed.map((p) => p.batch), y: missed.map((p) => p.at), mode: "markers+text", text: missed.map(() => " not reached "), textposition: missed.map((p) => (2 * Math.log10(p.batch) > x.range[0] + x.range[1] ? "middle left" : "middle right")), textfont: { size: 12, color: colors.soft }, cliponaxis: false, marker: missedMark(colors), customdata: missed.map((p) => `<b>${escape(p.name)}</b><br>${escape(p.words)}`), hovertemplate: "%{customdata}<extra></extra>" });
     return [traces, {
       height: wide() ? 440 : 400, margin: { l: 56, r: 14, t: 56, b: 48 }, shapes, xaxis: x, yaxis: y,
       annotations: [...notes, above(`<b>updates to the target</b>${aside("fewer is better")}`, colors, { yshift: 24 })],
@@ -501,11 +502,11 @@
     const seen = [...middle, ...there.flatMap((p) => [cut(p.low), p.open ? null : cut(p.high)])];
     const y = linear ? axis(colors, "", { range: span(seen), nticks: 7 }) : logAxis(colors, "", seen, { upright: true, write, pad: 0.08, pixels: 400 });
     const top = linear ? y.range[1] : 10 ** y.range[1];
-    const traces = [{ x: path.map((p) => p.place), y: path.map((p) => p.at), mode: "lines", line: { color: tint(colors.soft, 0.55), width: 1.6 }, ...hint }];
+    const traces = [{ x: path.map((p) => p.place), y: path.map((p) => p.at), mode: "lines", line: { color: tint(colors.soft, 0.55), width: 1.6 }, ...silent }];
     for (const standing of ORDER) traces.push(bars(there.filter((p) => p.standing === standing), { at: (p) => p.place, low: (p) => cut(p.low), high: (p) => (p.open ? top : cut(p.high)), color: mark(colors, standing).color }));
-    const said = (p) => `<b>batch size ${value(p.batch)}</b>${known(p.rate) ? `<br>learning rate ${value(p.rate)}` : ""}<br>${p.missed ? "target not reached; at least " : ""}${write(p.at)}${p.missed ? "" : ` (${range(p.low, p.high, write)})`}<br>reached in ${p.reached} of ${p.repeats} repeats`;
-    traces.push(...marks(there, colors, (p) => [p.place, p.at], said));
-    traces.push({ x: missed.map((p) => p.place), y: missed.map((p) => p.at), mode: "markers", marker: missedMark(colors), text: missed.map(said), hovertemplate: "%{text}<extra></extra>" });
+    const words = (p) => `<b>batch size ${value(p.batch)}</b>${known(p.rate) ? `<br>learning rate ${value(p.rate)}` : ""}<br>${p.missed ? "target not reached; at least " : ""}${write(p.at)}${p.missed ? "" : ` (${range(p.low, p.high, write)})`}<br>reached in ${p.reached} of ${p.repeats} repeats`;
+    traces.push(...marks(there, colors, (p) => [p.place, p.at], words));
+    traces.push({ x: missed.map((p) => p.place), y: missed.map((p) => p.at), mode: "markers", marker: missedMark(colors), text: missed.map(words), hovertemplate: "%{text}<extra></extra>" });
     const chosenOne = there.find((p) => p.standing === "best"), notes = [];
     if (chosenOne) notes.push({ x: Math.log10(chosenOne.place), y: linear ? chosenOne.at : Math.log10(chosenOne.at), ax: 0, ay: linear && data.higher ? -44 : 44, yanchor: linear && data.higher ? "bottom" : "top", text: `<b>advised: ${value(chosenOne.batch)}</b>`, arrowhead: 0, arrowcolor: colors.good, arrowwidth: 1.4, standoff: 9, font: { color: colors.good, size: 13.5 }, bgcolor: tint(colors.card, 0.8) });
     if (!linear && chosenOne) y.range = [y.range[0] - 0.16 * (y.range[1] - y.range[0]), y.range[1]];
@@ -519,7 +520,7 @@
   function clock(box, colors) {
     const t = data.timing, points = t.batch.map((batch, i) => ({ batch, at: t.seconds[i], half: (t.spread[i] || 0) / 2, standing: batch === t.advised ? "best" : "tied" })).filter((p) => p.at > 0);
     const traces = [];
-    if (t.line) traces.push({ x: t.line.x, y: t.line.y.map((v) => (v > 0 ? v : null)), mode: "lines", line: { color: colors.soft, width: 1.4, dash: "dash" }, ...hint });
+    if (t.line) traces.push({ x: t.line.x, y: t.line.y.map((v) => (v > 0 ? v : null)), mode: "lines", line: { color: colors.soft, width: 1.4, dash: "dash" }, ...silent });
     traces.push(bars(points, { at: (p) => p.batch, low: (p) => p.at * Math.max(0.05, 1 - p.half), high: (p) => p.at * (1 + p.half), color: colors.training }));
     traces.push(...marks(points, colors, (p) => [p.batch, p.at], (p) => `<b>batch size ${value(p.batch)}</b><br>${duration(p.at)} an update<br>${duration(p.at / p.batch)} a sample`));
     return [traces, {
