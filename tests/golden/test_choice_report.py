@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jinja2 import StrictUndefined
 
 import choice_fixtures as made
 from choice_fixtures import EVIL
@@ -24,6 +25,8 @@ from epochal.cli.compare import _conclude
 from epochal.curves import summarize
 from epochal.report.advice_page import advice_page, write_advice
 from epochal.report.comparison_page import comparison_page, write_comparison
+from epochal.report.page import _environment
+from epochal.report.paper.advice import plot
 
 COMPARISON = [
     "answer", "quality", "curves", "cost", "target", "regimes", "settings", "tuning", "notes", "conditions",
@@ -368,3 +371,21 @@ def test_a_critical_batch_size_that_could_not_be_estimated_is_not_drawn() -> Non
     shown = comparison_page(made.comparison(hyperbola=vague, critical=(2.2, 660.0)))
     assert not figures(shown)["effort"]["turns"] and "critical" not in figures(shown)["effort"]
     assert "could not be estimated" in shown
+
+
+def test_a_repeat_without_a_best_epoch_has_no_point_on_paper() -> None:
+    found = made.advice()
+    known = [late for epoch, late in zip(found.best_epochs, found.improving, strict=True) if epoch == epoch]
+    assert len(known) < len(found.best_epochs)
+    epochs = plot(found).axes[2]
+    points = {line.get_marker(): len(line.get_xdata()) for line in epochs.lines if line.get_marker() in "o>"}
+    assert points == {"o": len(known) - sum(known), ">": sum(known)}
+
+
+def test_every_page_is_the_one_shell_and_escapes_all() -> None:
+    loaded = _environment()
+    assert loaded.autoescape is True and loaded.undefined is StrictUndefined
+    for name in loaded.list_templates(extensions=["html"]):
+        text, _, _ = loaded.loader.get_source(loaded, name)  # type: ignore[union-attr]
+        assert "safe" not in re.findall(r"\|\s*(\w+)", text) and "autoescape" not in text
+        assert name in ("page.html", "parts.html") or text.startswith('{% extends "page.html" %}')

@@ -17,6 +17,7 @@ from epochal.cli.conclusion import conclude
 from epochal.common.metric_names import label_of
 from epochal.curves import Curves, judge, picture, summarize
 from epochal.report.document import Confusion, ReportDocument, Residuals
+from epochal.report.figures import figure_data
 from epochal.report.page import write_whole
 from epochal.report.run_page import run_page as page
 from epochal.runs.results_table import results_table
@@ -148,6 +149,22 @@ def test_the_figures_are_json_and_know_the_curves(text: str) -> None:
         accuracy["lines"][0]["repeats"]
     ) == 3
     assert data["confusion"]["classes"] == ["no", EVIL]
+
+
+def test_paper_and_page_draw_the_same_numbers() -> None:
+    shown = {line["name"]: line for line in figure_data(document())["panels"][0]["lines"]}
+    axes = curves().plot(["train.loss", "validation.loss"]).axes[0]
+    thick = [np.asarray(line.get_ydata()) for line in axes.lines if line.get_linewidth() >= 2]
+    for name, drawn in zip(("train.loss", "validation.loss"), thick[::2], strict=True):
+        np.testing.assert_allclose(drawn, shown[name]["mean"], rtol=1e-5)
+
+
+def test_of_many_classes_the_pairs_that_occur_are_drawn() -> None:
+    counts = np.zeros((2, 30, 30))
+    counts[:, 3, 3], counts[1, 3, 7] = 4, 2
+    found = figure_data(document(confusion=Confusion([str(i) for i in range(30)], counts)))["confusion"]
+    assert (found["true"], found["predicted"], found["counts"]) == ([3, 3], [3, 7], [4, 1])
+    assert found["shares"] == [0.8, 0.2]
 
 
 def test_headline_table_and_confusion_are_said(text: str) -> None:

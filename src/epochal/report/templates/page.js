@@ -311,14 +311,17 @@
 
   // A bar as high as its row for each pair that occurs; plotly's basic bundle has no heat maps.
   function confusion(box, colors) {
-    const c = data.confusion, names = c.classes.map((name) => short(name, 24)), some = names.map((_, i) => i).filter((i) => i % Math.ceil(names.length / (wide() ? 40 : 20)) === 0);
-    const classes = (title, range) => axis(colors, title, { showgrid: false, range, tickvals: some, ticktext: some.map((i) => names[i]) });
+    const c = data.confusion, names = c.classes.map((name) => short(name, 24));
+    const classes = (title, range, most) => {
+      const some = names.map((_, i) => i).filter((i) => i % Math.ceil(names.length / most) === 0);
+      return axis(colors, title, { showgrid: false, range, tickvals: some, ticktext: some.map((i) => names[i]) });
+    };
     return [[{
       type: "bar", x: c.predicted, base: c.true.map((i) => i - 0.5), y: c.true.map(() => 1), width: 1,
       marker: { color: c.shares, cmin: 0, cmax: 1, colorscale: [[0, colors.card], [1, colors.training]], colorbar: { outlinewidth: 0, tickformat: ".0%", thickness: 12 }, line: { width: 0 } },
       customdata: c.shares.map((share, k) => [names[c.true[k]], names[c.predicted[k]], c.counts[k], share]),
       hovertemplate: "true %{customdata[0]}<br>predicted %{customdata[1]}<br>%{customdata[2]:.1f} samples (%{customdata[3]:.0%})<extra></extra>",
-    }], { height: 640, margin: { l: 60, r: 10, t: 10, b: 60 }, barmode: "overlay", xaxis: classes("predicted", [-0.5, names.length - 0.5]), yaxis: classes("true", [names.length - 0.5, -0.5]) }];
+    }], { height: 640, margin: { l: 60, r: 10, t: 10, b: 60 }, barmode: "overlay", xaxis: classes("predicted", [-0.5, names.length - 0.5], wide() ? 40 : 20), yaxis: classes("true", [names.length - 0.5, -0.5], 40) }];
   }
 
   // --- the pages about a choice ----------------------------------------------------------------------------
