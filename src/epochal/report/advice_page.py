@@ -32,16 +32,16 @@ _GOALS = {
     ),
     "quality": ("quality reached", "best quality on held-out samples", "best"),
 }
-"""For each goal: what its price is called, what is wanted, and what the advised one is."""
+"""For each goal: the name of its price, what is minimized, and the advised value."""
 
 
 def write_advice(advice: Advice, path: str | Path, *, command: str = "") -> Path:
-    """Write the page about an advice as one self-contained HTML file; it appears whole or not at all.
+    """Write the page about an advice as one self-contained HTML file, atomically.
 
     Args:
-        advice: what to write about.
+        advice: of the page.
         path: of the page.
-        command: what trains with the advice, to be copied; by default it is made from the advice, which does
+        command: the command that trains with the advice, to copy; by default made from the advice, which does
             not know the options of a command line.
     """
     return write_whole(advice_page(advice, command), path)
@@ -80,7 +80,7 @@ def advice_page(advice: Advice, line: str = "") -> str:
 
 
 def _cards(advice: Advice) -> list[tuple[str, str, str, str]]:
-    """The three numbers, each with its interval and what that means."""
+    """The three numbers, each with its interval and its meaning."""
     size, rate, epochs = advice.batch_size, advice.learning_rate, advice.epochs
     best = _GOALS[advice.goal][2]
     meaning = (
@@ -130,16 +130,16 @@ def _expected(advice: Advice) -> list[tuple[str, Summary, str]]:
     for name, summary in list(advice.figures.items())[:3]:
         found.append((": ".join(filter(None, (label_of(name), meaning_of(name)))), summary, ""))
     usual = advice.defaults
-    if usual.difference is not None:  # else it is the same number
+    if usual.difference is not None:  # otherwise it is the same number
         words = f"the defaults would give on the same seeds: {label_of(advice.column)}"
         found.append((words, usual.quality, usual.words))
     return found
 
 
 def command(advice: Advice) -> str:
-    """What trains with the advice: a command line, or a call where the data has no name to give it.
+    """The command line that trains with the advice, or a Python call for unnamed data.
 
-    A command line is quoted for a shell; it holds the model where that is a network of other than usual size.
+    A command line is quoted for a shell; it includes a network of non-default size.
     """
     source, size = str(advice.data.get("source") or "DATA"), advice.batch_size.value
     whole = size == (advice.data.get("sizes") or {}).get("train")

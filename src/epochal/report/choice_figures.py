@@ -20,14 +20,14 @@ from epochal.report.numbers import lines_of, number, numbers
 
 __all__ = ["advice_figures", "by_size", "comparison_figures", "point_of", "standing"]
 
-_MOST_POINTS = 12_000  # of all lines of a figure together
+_MOST_POINTS = 12_000  # of all lines of a figure
 _FEWEST_POINTS = 60  # of one line
 _CURVE_POINTS = 81
 _MOST_QUANTITIES = 4
 
 
 def standing(row: Row, comparison: Comparison) -> str:
-    """How a setting stands: "best" (the recommended one), "tied", "worse", "dropped" or "broken".
+    """The standing of a setting: "best" (the recommended one), "tied", "worse", "dropped" or "broken".
 
     "tied" is not detectably worse than the best mean: practically the same, or no significant difference.
     """
@@ -41,7 +41,7 @@ def standing(row: Row, comparison: Comparison) -> str:
 
 
 def by_size(comparison: Comparison) -> list[Row]:
-    """The settings by batch size, then by their other values as they came."""
+    """The settings by batch size, then in their original order."""
     return sorted(comparison.rows, key=lambda row: row.batch_size)
 
 
@@ -124,7 +124,7 @@ def _comparison_curves(comparison: Comparison, rows: Sequence[Row]) -> dict[str,
 
 
 def _while_all_train(curves: Curves) -> Curves:
-    """The rows up to where the first repeat ended: a mean over those that are left would wander."""
+    """The rows until the first repeat ended, since a mean over the others would drift."""
     last = min(int(curves.update[curves.repeat == repeat].max()) for repeat in curves.repeats)
     here = curves.update <= last
     return Curves(
@@ -164,7 +164,7 @@ def _advice_curves(advice: Advice) -> dict[str, Any]:
 
 
 def _columns(curves: Sequence[Curves], judged: str) -> list[str]:
-    """The judged column first, then what else was measured on validation samples, then on training ones."""
+    """The judged column first, then other validation columns, then training ones."""
     known = dict.fromkeys(
         name
         for one in curves
@@ -178,7 +178,7 @@ def _columns(curves: Sequence[Curves], judged: str) -> list[str]:
 
 
 def _kept(curves: Curves, most: int) -> NDArray[np.int64]:
-    """The evaluations that are drawn: all, or some, as dense at the beginning as a logarithmic axis asks."""
+    """The evaluations to draw: all, or a subset for a logarithmic axis."""
     points = np.unique(curves.update).size
     if points <= most:
         return np.arange(points)
@@ -239,12 +239,12 @@ def _effort(effort: Effort) -> dict[str, Any]:
 def _fit(
     curve: Hyperbola | None, critical: tuple[float, float] | None, low: float, high: float
 ) -> dict[str, Any]:
-    """The curve over a little more than the measured sizes, and where it turns."""
+    """The curve over a little more than the measured sizes, and its turning point."""
     if curve is None:
         return {"curve": None}
     sizes = np.geomspace(low / 2 if low > 1 else low, high * 2, _CURVE_POINTS)
     ends = critical if critical is not None else (math.nan, math.nan)
-    if not curve.estimated:  # a curve through the points, which turns nowhere in particular
+    if not curve.estimated:  # an interpolated curve has no turning point
         return {"curve": {"x": numbers(sizes), "y": numbers(curve.steps(sizes))}, "turns": False}
     return {
         "turns": True,

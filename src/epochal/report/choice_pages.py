@@ -19,7 +19,7 @@ STANDINGS = {
     "dropped": ("✕", "given up early"),
     "broken": ("⚡", "not finite"),
 }
-"""A shape and words for each standing: no meaning rests on color alone."""
+"""A shape and words for each standing, so that meaning does not depend on color."""
 
 _MEANINGS = {
     "loss": "how wrong the network is",
@@ -32,7 +32,7 @@ _MEANINGS = {
 
 
 def meaning_of(column: str) -> str:
-    """What a measured column is, in plain words; empty where that is not known.
+    """The meaning of a column in plain words; empty if unknown.
 
     >>> meaning_of("validation.loss")
     'how wrong the network is on samples that it did not learn from'
@@ -70,7 +70,7 @@ def choice_page(
 
 
 def _conditions(choice: Comparison | Advice) -> list[tuple[str, Mapping[str, Any], Sequence[str]]]:
-    """Under which conditions the figures hold."""
+    """The conditions of the figures."""
     data = {name: value for name, value in choice.data.items() if name not in ("notes", "encoder", "inputs")}
     if isinstance(data.get("task"), Mapping):
         data["task"] = data["task"].get("kind")

@@ -39,7 +39,7 @@ _REGIMES = {
 
 
 def write_comparison(comparison: Comparison, path: str | Path) -> Path:
-    """Write the page about a comparison as one self-contained HTML file; it appears whole or not at all."""
+    """Write the page about a comparison as one self-contained HTML file, atomically."""
     return write_whole(comparison_page(comparison), path)
 
 
@@ -135,7 +135,7 @@ def _remedy(comparison: Comparison, measured: Sequence[Row]) -> str:
 
 
 def _headline(comparison: Comparison, measured: Sequence[Row]) -> dict[str, Any] | None:
-    """The chosen batch size in large digits, or that there is none to choose."""
+    """The chosen batch size in large digits, or that there is none."""
     if not measured:
         return None
     best = comparison.chosen
@@ -162,12 +162,12 @@ def _headline(comparison: Comparison, measured: Sequence[Row]) -> dict[str, Any]
 
 
 def _few(names: Sequence[str]) -> str:
-    """Names in a row of words, as many as can be read at a glance."""
+    """A short list of names in words."""
     return listed(names, most=8 if max(map(len, names)) <= 16 else 3)
 
 
 def _regimes(comparison: Comparison) -> Table:
-    """The three regimes side by side, each by its best setting."""
+    """The best setting of each regime, side by side."""
     rows = {row.name: row for row in comparison.rows}
     lines = []
     for regime in comparison.regimes:
@@ -262,7 +262,7 @@ def _summary(summary: Summary) -> Cell:
 
 
 def _difference(row: Row) -> tuple[Cell, Cell]:
-    """How far the setting is behind the best one, and how often it beat it."""
+    """The difference to the best setting, and how often this one won."""
     found = row.difference
     if found is None:
         return Cell("–", by=0.0), Cell("–")
@@ -279,7 +279,7 @@ def _difference(row: Row) -> tuple[Cell, Cell]:
 
 
 def _behind(found: PairedDifference, name: str) -> tuple[float, tuple[float, float] | None]:
-    """A difference reads "a is better than b by"; here it is by how much `name` is worse."""
+    """The difference by which `name` is worse, with its interval."""
     if found.b == name:
         return found.mean, found.interval
     return -found.mean, None if found.interval is None else (-found.interval[1], -found.interval[0])

@@ -26,7 +26,7 @@ from epochal.report.numbers import (
 
 __all__ = ["figure_data"]
 
-_MOST_POINTS = 1500  # along x; more can't be told apart on a screen
+_MOST_POINTS = 1500  # along x; more are indistinguishable on a screen
 _MOST_STEPS = 400
 _MOST_LINES = 30
 _MOST_DOTS = 4000
@@ -74,7 +74,7 @@ def _panel(lines: list[Line], keep: NDArray[np.int64]) -> dict[str, Any]:
 
 
 def _best(curves: Curves) -> dict[str, float | None] | None:
-    """Where the best epoch lies, on every x-axis."""
+    """The best epoch on every x-axis."""
     if "validation.loss" not in curves.columns:
         return None
     median = curves.best("validation.loss").median_epoch

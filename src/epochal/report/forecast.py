@@ -21,14 +21,14 @@ _MOST_SERIES, _MOST_STEPS, _MOST_ROWS = 12, 12, 1500
 
 @dataclass(frozen=True, eq=False)
 class Forecasts:
-    """What a report says of forecasts: the scores by part, and the figure as plain data."""
+    """The forecasts in a report: the scores by part, and the data of the figure."""
 
     scores: dict[str, ForecastScores]
     figure: dict[str, Any]
 
 
 def forecasts_of(run: Run) -> Forecasts | None:
-    """Those of a run; None for samples that are no windows of a series."""
+    """The forecasts of a run; None without windows of a series."""
     if run.observed is None or not run.forecasts:
         return None
     steps = range(1, min(run.task.targets, _MOST_STEPS) + 1)
@@ -76,7 +76,7 @@ def _series(run: Run, number: int, steps: list[int]) -> dict[str, Any]:
 
 @dataclass(frozen=True, eq=False)
 class DrawnPart:
-    """The forecasts of one part for one series: at which of its rows, their mean and sd over repeats."""
+    """The forecasts of one part for one series: rows, mean and sd over repeats."""
 
     name: str
     at: NDArray[np.int64]
@@ -86,7 +86,7 @@ class DrawnPart:
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """One series with its forecasts: `x` is when each row was, datetime64 for dates; `truth` its values."""
+    """One series with its forecasts: `x` are the times, datetime64 for dates; `truth` its values."""
 
     name: str
     x: NDArray[Any]
@@ -95,9 +95,9 @@ class Drawn:
 
 
 def drawn(run: Run, series: int = 0, step: int = 1) -> Drawn:
-    """The forecasts of a run, so many steps ahead, for one series.
+    """The forecasts of a run at a step ahead, for one series.
 
-    Parts whose windows come from other data, or differ between repeats, have no place in it.
+    Without parts whose windows come from other data, or differ between repeats.
     """
     history = run.observed
     assert history is not None

@@ -57,11 +57,11 @@ def render(template: str, **context: Any) -> str:
 
 
 def write_whole(text: str, path: str | Path) -> Path:
-    """Write a page so that it appears whole or not at all, in place of one that was there before."""
+    """Write a page atomically, replacing an existing one."""
     path = Path(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_text(text, encoding="utf-8", errors="replace")  # names can have half characters
+        partial.write_text(text, encoding="utf-8", errors="replace")  # names can have invalid surrogates
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -38,7 +38,7 @@ _SIGNS = {
 assert set(_SIGNS) == set(KINDS)
 
 MOST_CLASSES = 20
-"""More are drawn as a picture."""
+"""With more classes, the matrix is drawn as a picture."""
 
 _MOST_ROWS = 200
 
@@ -154,7 +154,7 @@ def _strip(document: ReportDocument) -> dict[str, Any] | None:
 
 
 def _results(document: ReportDocument) -> Table | None:
-    """The table of results, as it stands on the terminal and in a notebook."""
+    """The table of results, as on the terminal and in a notebook."""
     if len(document.results) < 2:
         return None
     head, *rows = document.results
@@ -195,7 +195,7 @@ def _confusion(document: ReportDocument) -> dict[str, Any] | None:
 
 
 def _classes(parts: Mapping[str, Mapping[str, ClassFigures]], of: str) -> Iterator[tuple[str, Table, str]]:
-    """A table for each part of the samples: mean ± sd with the 95 % interval below, a row each."""
+    """A table per part of the samples: mean ± sd with the 95 % interval below, a row per class."""
     for part, classes in parts.items():
         if not classes:
             continue

@@ -47,7 +47,7 @@ _UNITS = ((86_400.0, "d"), (3600.0, "h"), (60.0, "min"))
 
 
 def number(value: float | None) -> str:
-    """A number as people read it: three digits that matter, thousands apart.
+    """A number with three significant digits and thousands separators.
 
     >>> [number(value) for value in (25_000.0, 1234.5, 0.031622, 64.0, 4e-7, float("inf"), None)]
     ['25,000', '1,234', '0.0316', '64', '4e-07', 'no limit', '–']
@@ -64,7 +64,7 @@ def number(value: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """A time as people say it.
+    """A duration in words.
 
     >>> [duration(value) for value in (2.5e-6, 0.0034, 1.234, 75.0, 4000.0, 90_000.0, float("inf"))]
     ['2.5 µs', '3.4 ms', '1.23 s', '1 min 15 s', '1 h 7 min', '1 d 1 h', 'no limit']
@@ -93,7 +93,7 @@ def percent(share: float, digits: int = 0) -> str:
 
 
 def count(size: int, noun: str) -> str:
-    """So many of something.
+    """A count with its noun.
 
     >>> count(1, "repeat"), count(1200, "update")
     ('1 repeat', '1,200 updates')
@@ -102,7 +102,7 @@ def count(size: int, noun: str) -> str:
 
 
 def listed(names: Sequence[str], most: int = 8) -> str:
-    """Names in a row of words.
+    """A list of names in words.
 
     >>> listed(["8", "16", "32"]), listed(["8"]), listed([str(i) for i in range(12)], most=3)
     ('8, 16 and 32', '8', '0, 1, 2 and 9 more')
@@ -113,7 +113,7 @@ def listed(names: Sequence[str], most: int = 8) -> str:
 
 
 def interval(low: float, high: float, write: Any = number) -> str:
-    """Both ends of an interval, either of which may be open.
+    """An interval in words, possibly open.
 
     >>> interval(12, 40), interval(12, float("inf")), interval(0, float("inf")), interval(float("nan"), 1)
     ('12 to 40', '12 or more', 'not known', 'not known')
@@ -126,7 +126,7 @@ def interval(low: float, high: float, write: Any = number) -> str:
 
 
 def quality(summary: Summary) -> str:
-    """The mean with its spread, or that there is none; not escaped."""
+    """The mean with its spread, if it has one; not escaped."""
     if not math.isfinite(summary.mean):
         return "not finite"
     return summary.written(summary.mean)
@@ -176,7 +176,7 @@ def flat(values: Mapping[str, Any], before: str = "") -> list[tuple[str, Any]]:
 
 
 def conditions(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Conditions as a page names them; whether bits repeat is not the setting that asks for it."""
+    """Conditions with their names on a page: whether bits repeat is not the setting that asks for it."""
     return {
         "same bits every time" if name == "deterministic" else name: value for name, value in found.items()
     }
@@ -193,7 +193,7 @@ def flags(text: str) -> Markup:
 
 
 def sentence(text: str) -> str:
-    """With a capital at the beginning and a full stop at the end."""
+    """Capitalized and with a period."""
     text = text.strip()
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 

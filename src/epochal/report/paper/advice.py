@@ -40,14 +40,14 @@ DOTTED: Any = (0, (2, 2))
 
 
 def plot(advice: Advice, path: str | Path | None = None, *, style: str = "light") -> Figure:
-    """Draw an advice with Matplotlib, in four panels.
+    """Plot an advice in four panels.
 
     Above: the price of each setting that was measured, and the time of an update, against the batch size.
-    Below: the best epoch of each repeat (an arrow where it was still improving), and the judged column
+    Below: the best epoch of each repeat (an arrow if it was still improving), and the judged column
     along the training with the advised setting: the mean over repeats with its 95 % interval.
 
     Args:
-        advice: what is drawn.
+        advice: the advice.
         path: also save there, in the format of the suffix.
         style: "light", "dark", or "auto" (transparent, for either background).
     """
@@ -67,7 +67,7 @@ def plot(advice: Advice, path: str | Path | None = None, *, style: str = "light"
 
 
 def _prices(advice: Advice, ax: Axes, look: Style) -> None:
-    """What each setting costs; those that can't be told apart from the advised one in its color."""
+    """The price of each setting; those without significant difference in the advised one's color."""
     quality = advice.goal == "quality"
     shown = [one for one in advice.tried if math.isfinite(one.price[0])]
     hidden = len(advice.tried) - len(shown)
@@ -109,7 +109,7 @@ _PRICES = {
 
 
 def _far_worse(advice: Advice, one: Tried) -> bool:
-    """Whether a mean lies so far off that the others would shrink to a line."""
+    """Whether a mean is so far off that it would compress the others."""
     tied = [other for other in advice.tried if other.tied and math.isfinite(other.price[0])]
     ends = [end for other in tied for end in other.price if math.isfinite(end)]
     sign = -1.0 if advice.higher_is_better else 1.0
@@ -135,7 +135,7 @@ def _ring(ax: Axes, x: float, y: float, look: Style) -> None:
 
 
 def _times(advice: Advice, ax: Axes, look: Style) -> None:
-    """The measured times of an update, with the line between them that the advice used."""
+    """The measured times of an update, with the interpolation that the advice used."""
     points = advice.timing.points
     sizes, seconds = advice.timing.batch_sizes, [point.seconds for point in points]
     ax.plot(sizes, seconds, "-", color=look.training, linewidth=1.6, zorder=3)
@@ -156,7 +156,7 @@ def _times(advice: Advice, ax: Axes, look: Style) -> None:
 
 
 def _epochs(advice: Advice, ax: Axes, look: Style) -> None:
-    """The best epoch of each repeat, those that were still improving as arrows."""
+    """The best epoch of each repeat, those still improving as arrows."""
     known = np.isfinite(advice.best_epochs)
     epochs, late = np.array(advice.best_epochs)[known], np.array(advice.improving, bool)[known]
     rows = np.arange(1, len(epochs) + 1)
@@ -213,7 +213,7 @@ def _curve(advice: Advice, ax: Axes, look: Style) -> None:
 
 
 def _limits(ax: Axes, mean: Any, values: Any, advice: Advice) -> None:
-    """Room for all repeats, but for what rises far above where training starts."""
+    """Limits for all repeats, except values far above the start."""
     bottom, top = float(np.quantile(values, 0.002)), float(np.quantile(values, 0.998))
     bottom, top = min(bottom, advice.target), max(top, advice.target)
     if not advice.higher_is_better:
@@ -236,14 +236,14 @@ def _epoch_axis(ax: Axes) -> None:
 
 
 def _size_axis(ax: Axes, sizes: Sequence[int]) -> None:
-    """Batch sizes on a logarithmic axis, written where there is room."""
+    """A logarithmic axis of batch sizes, labeled where there is room."""
     size_ticks(ax, sizes or [1])
     ax.set_xlim(min(sizes, default=1) / 1.5, max(sizes, default=1) * 1.5)
     ax.set_xlabel("batch size (log scale)", loc="left", fontsize=9)
 
 
 def _fit_log(ax: Axes, values: Sequence[float], room: float) -> None:
-    """A logarithmic axis around what is finite and positive."""
+    """A logarithmic axis around finite positive values."""
     known = [value for value in values if math.isfinite(value) and value > 0]
     if known:
         ax.set_ylim(min(known) / room, max(known) * room)

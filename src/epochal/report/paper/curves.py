@@ -38,7 +38,7 @@ __all__ = ["main_metric", "plot"]
 
 
 def main_metric(curves: Curves) -> str | None:
-    """The metric to show under the losses: the first measured on validation, or else on training.
+    """The metric to show below the losses: the first one of validation, or else of training.
 
     >>> none = np.zeros(1)
     >>> main_metric(Curves(none, none, none, none, none, {"validation.loss": none, "validation.r2": none}))
@@ -65,21 +65,21 @@ def plot(
     baseline: Mapping[str, ArrayLike] | None = None,
     log: bool | None = None,
 ) -> Figure:
-    """Draw losses, and the main metric in a panel below, with the 95 % interval of the mean over repeats.
+    """Plot losses, and the main metric below, with the 95 % interval of the mean over repeats.
 
-    Thick lines are means over the repeats (dotted where some have stopped and count with their last value;
-    they end where most have), thin ones the repeats, bands the 95 % interval of the mean (while at least 4
+    Thick lines are means over the repeats (dotted once some have stopped and count with their last value;
+    they end once most have), thin ones the repeats, bands the 95 % interval of the mean (while at least 4
     repeats run, or all). The upright line is the best epoch: the median over repeats.
 
     Args:
         names: the curves to draw; losses share one panel, each other metric has one of its own.
         x: "epochs", "updates", "samples" or "seconds".
-        ax: where to draw: one Axes, or one a panel. A new figure without.
+        ax: one Axes, or one per panel; a new figure by default.
         path: also save there, in the format of the suffix.
         style: "light", "dark", or "auto" (transparent, for either background).
         verdict: its sentence becomes the title.
-        baseline: what the baseline reaches, by curve name: a dashed line.
-        log: a logarithmic loss axis; None where the losses span more than a factor of 30.
+        baseline: the baseline by curve name: a dashed line.
+        log: a logarithmic loss axis; by default if the losses span more than a factor of 30.
     """
     look = style_of(style)
     if x not in AXES:

@@ -41,7 +41,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Style:
-    """Colors of a drawing; the pair of lines differs in hue and in lightness, for every kind of eye."""
+    """Colors of a figure; the pair of lines differs in hue and lightness for color vision deficiencies."""
 
     background: str
     text: str
@@ -65,7 +65,7 @@ STYLES = {
         "none", "#7b8494", "#7b8494", "#8b94a340", "#3f87d9", "#9279d6", "#dd6b2c", "#7b8494", "#2a9d82"
     ),
 }
-"""`light` and `dark` bring their background; `auto` is transparent, legible on both."""
+"""`light` and `dark` have a background; `auto` is transparent, legible on both."""
 
 
 def style_of(name: str) -> Style:
@@ -102,7 +102,7 @@ def saved(figure: Figure, path: str | Path | None, style: str) -> Figure:
 
 
 def dress(ax: Axes, look: Style) -> None:
-    """Give axes the look of all drawings."""
+    """Style axes like all figures."""
     ax.set_facecolor(look.background)
     for side in ("top", "right", "left"):
         ax.spines[side].set_visible(False)
@@ -116,7 +116,7 @@ def dress(ax: Axes, look: Style) -> None:
 
 
 def name_axis(ax: Axes, words: str, look: Style) -> None:
-    """What the y-axis shows, written above it where it is read at once."""
+    """Label the y-axis above it."""
     ax.annotate(
         words,
         (0, 1),
@@ -192,7 +192,7 @@ def label_ends(
 
 
 def _apart(heights: Sequence[float], room: float, most: float) -> list[float]:
-    """The same heights, ascending, pushed apart so that labels of that size do not overlap.
+    """Ascending heights, spread so that labels of that size do not overlap.
 
     >>> _apart([10.0, 11.0, 50.0], 12.0, 60.0)
     [10.0, 22.0, 50.0]
@@ -208,7 +208,7 @@ def _apart(heights: Sequence[float], room: float, most: float) -> list[float]:
 
 
 def scatter_labels(ax: Axes, labels: Sequence[tuple[float, float, str, str]]) -> None:
-    """Name points to their upper right, or lower where another label is there already."""
+    """Label points at the upper right, or lower to avoid overlaps."""
     figure: Any = ax.figure
     figure.draw_without_rendering()
     scale = 72 / figure.dpi
@@ -275,7 +275,7 @@ def size_ticks(ax: Axes, sizes: Sequence[int]) -> None:
 
 
 def beside(places: Sequence[tuple[str, float]]) -> dict[str, float]:
-    """Places on a logarithmic axis, moved apart a little where settings share one.
+    """Positions on a logarithmic axis, spread a little if settings share one.
 
     >>> beside([("a", 8.0), ("b", 8.0), ("c", 32.0)])
     {'a': 8.0, 'b': 8.48, 'c': 32.0}

@@ -26,16 +26,16 @@ def plot_precision_recall(
     style: str = "auto",
     ax: Axes | Sequence[Axes] | None = None,
 ) -> Figure:
-    """Draw precision against recall, one panel for each class.
+    """Plot precision against recall, one panel per class.
 
     The thick line is the mean over repeats, thin ones are the repeats, the band is the 95 % interval of the
-    mean. Dashed is the base rate: what taking samples at random reaches.
+    mean. Dashed is the base rate, the precision of random predictions.
 
     Args:
         parts: the curves of the classes, by part: "validation", "test".
         path: also save there, in the format of the suffix.
         style: "light", "dark", or "auto" (transparent, for either background).
-        ax: where to draw: one Axes a panel. A new figure without.
+        ax: one Axes per panel; a new figure by default.
     """
     look, panels = style_of(style), tradeoffs_of(parts)
     if not panels:
