@@ -57,7 +57,7 @@ class Listed(_Type):
         """The values as a tuple, or a refusal."""
         if isinstance(value, tuple):
             return value
-        name = param.name if param is not None else "the list"
+        name = f"`{param.name}`" if param is not None else "the list"
         parts = [part.strip() for part in str(value).split(",")]
         if not all(parts):
             raise Refusal(

@@ -206,7 +206,7 @@ def _units(name: str, text: str) -> tuple[int, ...]:
     """Whole numbers with commas between them."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not all(part.isdecimal() and int(part) >= 1 for part in parts):
-        raise Refusal(f'{name} must be whole numbers, at least 1, such as 64,64; got "{text}".')
+        raise Refusal(f'`{name}` must be whole numbers, at least 1, such as 64,64; got "{text}".')
     return tuple(int(part) for part in parts)
 
 

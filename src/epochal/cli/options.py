@@ -108,7 +108,7 @@ SHARE = Number("a number from 0 to less than 1", lambda number: 0 <= number < 1)
 
 
 def _named(param: click.Parameter | None) -> str:
-    return str(param.name) if param is not None else "the number"
+    return f"`{param.name}`" if param is not None else "the number"
 
 
 def _got(value: Any) -> str:

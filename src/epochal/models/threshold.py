@@ -43,7 +43,7 @@ def checked_threshold(threshold: Any) -> Any:
         raise Refusal(did_you_mean("threshold", threshold, _RULES) + " Or a number between 0 and 1.")
     if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 < threshold < 1:
         raise Refusal(
-            f"threshold must lie between 0 and 1, or be one of {', '.join(_RULES)}; got {threshold!r}."
+            f"`threshold` must lie between 0 and 1, or be one of {', '.join(_RULES)}; got {threshold!r}."
         )
     return float(threshold)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
+from epochal.common import notebook_view
 from epochal.common.metric_names import label_of
 from epochal.curves import Summary
 
@@ -182,14 +182,9 @@ def conditions(found: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def flags(text: str) -> Markup:
-    """Text with the flags of the command line set as code.
-
-    >>> flags("Train longer (--epochs 60).")
-    Markup('Train longer (<code>--epochs 60</code>).')
-    """
-    found = re.compile(r"(?<![^\s(])--\S+?(?: \d\S*?)?(?=[.,;:)]*(?:\s|$))")
-    return Markup(found.sub(r"<code>\g<0></code>", str(escape(text))))
+def coded(text: str) -> Markup:
+    """A sentence with its code set as such."""
+    return Markup(notebook_view.coded(text))
 
 
 def sentence(text: str) -> str:
@@ -209,6 +204,6 @@ def counted(value: float) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     each.__name__: each
-    for each in (count, counted, duration, flags, flat, interval, number, plain, quality, sentence, spread)
+    for each in (count, counted, duration, coded, flat, interval, number, plain, quality, sentence, spread)
 }
 """Those that templates use, by name."""
