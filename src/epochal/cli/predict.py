@@ -15,7 +15,7 @@ from epochal.errors import Refusal
 
 if TYPE_CHECKING:
     from epochal.runs import Prediction
-    from epochal.runs.ranking import Ranking
+    from epochal.runs.prediction import Ranking
 
 __all__ = ["command"]
 

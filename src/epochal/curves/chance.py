@@ -136,7 +136,7 @@ def _by_loss(
         "log_likelihood_ratio_needed": plain(required),
     } | figures
     if case.interval is not None:
-        better = better or case.interval[1] < level.mean()
+        better = better or bool(case.interval[1] < level.mean())
         how += ", or the 95 % interval of the loss"
     better = bool(better or by_metric)
     return Chance(better, figures, how, bool(likely and not better), most, needed)

@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from epochal.choose.advice import Advice, Choice, Tried
+from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.curves import Summary
 from epochal.report.choice_figures import advice_figures
 from epochal.report.choice_pages import STANDINGS, choice_page, meaning_of
 from epochal.report.page import write_whole
 from epochal.report.tables import Cell, Table
-from epochal.report.words import count, duration, interval, number, percent, sentence
+from epochal.report.words import count, interval, number, percent, sentence
 
 __all__ = ["advice_page", "command", "write_advice"]
 

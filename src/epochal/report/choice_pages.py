@@ -7,8 +7,9 @@ from typing import Any
 
 from epochal.choose.advice import Advice
 from epochal.choose.comparison import Comparison
+from epochal.common.durations import duration
 from epochal.report.page import render
-from epochal.report.words import conditions, count, duration
+from epochal.report.words import conditions, count
 
 __all__ = ["STANDINGS", "choice_page", "meaning_of"]
 

@@ -11,13 +11,14 @@ from epochal.choose.comparison import Comparison, Row
 from epochal.choose.difference import PairedDifference
 from epochal.choose.pairs import FEWEST
 from epochal.choose.words import UNBEATEN, at_best, use
+from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.curves import Summary
 from epochal.report.choice_figures import by_size, comparison_figures, standing
 from epochal.report.choice_pages import STANDINGS, choice_page, meaning_of
 from epochal.report.page import write_whole
 from epochal.report.tables import Cell, Table
-from epochal.report.words import count, duration, interval, listed, number, percent, quality, spread
+from epochal.report.words import count, interval, listed, number, percent, quality, spread
 
 __all__ = ["comparison_page", "write_comparison"]
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from epochal.choose.reached import written
+from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.report.numbers import lines_of
 from epochal.report.paper.parts import (
@@ -26,7 +27,6 @@ from epochal.report.paper.parts import (
     size_ticks,
     style_of,
 )
-from epochal.report.words import duration
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from epochal.choose.reached import written, written_range
+from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
 from epochal.report.choice_figures import point_of
 from epochal.report.numbers import lines_of
@@ -30,7 +31,6 @@ from epochal.report.paper.parts import (
     size_ticks,
     style_of,
 )
-from epochal.report.words import duration
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
