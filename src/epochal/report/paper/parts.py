@@ -96,8 +96,8 @@ def axes_of(given: Axes | Sequence[Axes]) -> tuple[Figure, list[Axes]]:
 def saved(figure: Figure, path: str | Path | None, style: str) -> Figure:
     """The figure, also in a file where a path is given, in the format of its suffix."""
     if path is not None:
-        look = {"transparent": style == "auto", "facecolor": figure.get_facecolor()}
-        figure.savefig(path, dpi=160, bbox_inches="tight", **look)
+        face = figure.get_facecolor()
+        figure.savefig(path, dpi=160, bbox_inches="tight", transparent=style == "auto", facecolor=face)
     return figure
 
 
