@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jinja2 import StrictUndefined
 
 import choice_fixtures as made
 from choice_fixtures import EVIL
@@ -21,7 +22,10 @@ from epochal.choose.words import UNBEATEN, at_best, use
 from epochal.cli.choice_screen import ChoiceScreen
 from epochal.cli.compare import _conclude
 from epochal.curves import summarize
-from epochal.report.of_choice import advice_page, comparison_page, write_advice, write_comparison
+from epochal.report.advice_page import advice_page, write_advice
+from epochal.report.comparison_page import comparison_page, write_comparison
+from epochal.report.page import _environment
+from epochal.report.paper.advice import plot
 
 COMPARISON = [
     "answer", "quality", "curves", "cost", "target", "regimes", "settings", "tuning", "notes", "conditions",
@@ -112,7 +116,7 @@ def test_every_page_is_whole_safe_and_fetches_nothing(pages: dict[str, str], nam
     order = ADVICE if "price" in tags.sections or "theory" in tags.sections else COMPARISON
     assert tags.sections == [section for section in order if section in tags.sections]
     assert [attrs for tag, attrs in tags.tags if tag == "script"] == [
-        {"type": "application/json", "id": "figures"}, {}, {}, {}
+        {"type": "application/json", "id": "figures"}, {}, {}
     ]  # fmt: skip
     assert EVIL not in text and EVIL in tags.words
     for tag, attrs in tags.tags:
@@ -292,7 +296,9 @@ def test_tables_sort_by_numbers_and_say_what_they_mean(pages: dict[str, str]) ->
     keys = re.findall(r'<tr><th scope="row" data-sort="([^"]*)">', text)
     assert keys[1:3] == ["batch 8", "batch 32"]
     row, cost = (
-        line for line in text.splitlines() if line.startswith('<tr><th scope="row"') and "batch 128<" in line
+        line
+        for line in text.splitlines()
+        if line.startswith('<tr><th scope="row" data-sort') and "batch 128<" in line
     )
     found = made.comparison().row("batch 128").difference
     assert found is not None
@@ -364,3 +370,21 @@ def test_a_critical_batch_size_that_could_not_be_estimated_is_not_drawn() -> Non
     shown = comparison_page(made.comparison(hyperbola=vague, critical=(2.2, 660.0)))
     assert not figures(shown)["effort"]["turns"] and "critical" not in figures(shown)["effort"]
     assert "could not be estimated" in shown
+
+
+def test_a_repeat_without_a_best_epoch_has_no_point_on_paper() -> None:
+    found = made.advice()
+    known = [late for epoch, late in zip(found.best_epochs, found.improving, strict=True) if epoch == epoch]
+    assert len(known) < len(found.best_epochs)
+    epochs = plot(found).axes[2]
+    points = {line.get_marker(): len(line.get_xdata()) for line in epochs.lines if line.get_marker() in "o>"}
+    assert points == {"o": len(known) - sum(known), ">": sum(known)}
+
+
+def test_every_page_is_the_one_shell_and_escapes_all() -> None:
+    loaded = _environment()
+    assert loaded.autoescape is True and loaded.undefined is StrictUndefined
+    for name in loaded.list_templates(extensions=["html"]):
+        text, _, _ = loaded.loader.get_source(loaded, name)  # type: ignore[union-attr]
+        assert "safe" not in re.findall(r"\|\s*(\w+)", text) and "autoescape" not in text
+        assert name in ("page.html", "parts.html") or text.startswith('{% extends "page.html" %}')

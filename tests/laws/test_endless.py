@@ -12,7 +12,7 @@ import pytest
 
 import epochal as ep
 from epochal.errors import DataFailed
-from epochal.report.of_run import document_of
+from epochal.report.document import document_of
 from epochal.runs.trace import audited, formed, seen
 
 RANDOM = np.random.default_rng(3)

@@ -16,8 +16,8 @@ VIEWS = {
     "plot_precision_recall": "epochal.report.paper.precision_recall:plot_precision_recall",
     "prediction_html": "epochal.report.notebook.runs:prediction_html",
     "run_html": "epochal.report.notebook.runs:run_html",
-    "write_advice": "epochal.report.of_choice:write_advice",
-    "write_comparison": "epochal.report.of_choice:write_comparison",
-    "write_run": "epochal.report.of_run:write_report",
+    "write_advice": "epochal.report.advice_page:write_advice",
+    "write_comparison": "epochal.report.comparison_page:write_comparison",
+    "write_run": "epochal.report.run_page:write_report",
 }
 """The drawing function of each kind of view: "module:function"."""

@@ -1,9 +1,9 @@
-"""Data of the interactive figures about comparisons and advice."""
+"""The interactive figures of a comparison and of an advice as plain data for the script of their pages."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,9 @@ from epochal.choose.reached import Effort
 from epochal.choose.timing import TimingCurve
 from epochal.common.metric_names import label_of
 from epochal.curves import AXES, Curves
+from epochal.report.numbers import lines_of, number, numbers
 
-__all__ = ["advice_figures", "by_size", "comparison_figures", "standing"]
-
-Numbers = list[float | None]
+__all__ = ["advice_figures", "by_size", "comparison_figures", "point_of", "standing"]
 
 _MOST_POINTS = 12_000  # of all lines of a figure
 _FEWEST_POINTS = 60  # of one line
@@ -47,7 +46,7 @@ def by_size(comparison: Comparison) -> list[Row]:
 
 
 def comparison_figures(comparison: Comparison) -> dict[str, Any]:
-    """Data for `choice.js`: settings, curves, and the updates to the target."""
+    """Data for the script: settings, curves, and the updates to the target."""
     rows = by_size(comparison)
     return {
         "judged": label_of(comparison.column),
@@ -58,14 +57,13 @@ def comparison_figures(comparison: Comparison) -> dict[str, Any]:
                 "batch": row.batch_size,
                 "rank": _rank(i, len(rows)),
                 "standing": standing(row, comparison),
-                "mean": _number(row.quality.mean),
-                "low": _end(row.quality.ci95, 0),
-                "high": _end(row.quality.ci95, 1),
-                "values": _numbers(row.quality.per_repeat),
+                "mean": number(row.quality.mean),
+                **dict(zip(("low", "high"), map(number, row.quality.ci95 or (None, None)), strict=True)),
+                "values": numbers(row.quality.per_repeat),
                 "repeats": row.repeats,
-                "seconds": _number(row.seconds),
-                "updates": _number(row.updates),
-                "samples": _number(row.samples),
+                "seconds": number(row.seconds),
+                "updates": number(row.updates),
+                "samples": number(row.samples),
             }
             for i, row in enumerate(rows)
         ],
@@ -75,21 +73,21 @@ def comparison_figures(comparison: Comparison) -> dict[str, Any]:
 
 
 def advice_figures(advice: Advice) -> dict[str, Any]:
-    """Data for `choice.js`: prices, update times, best epochs, the curves of the advised setting."""
+    """Data for the script: prices, update times, best epochs, the curves of the advised setting."""
     return {
         "judged": label_of(advice.column),
         "higher": advice.higher_is_better,
         "price": {
             "goal": advice.goal,
-            "advised": _number(advice.batch_size.value),
+            "advised": number(advice.batch_size.value),
             "points": [_tried(one, advice) for one in advice.tried],
         },
         "timing": _timing(advice.timing, advice.batch_size.value if advice.recommended else math.nan),
         "epochs": {
-            "advised": _number(advice.epochs.value),
-            "low": _number(advice.epochs.low),
-            "high": _number(advice.epochs.high),
-            "best": _numbers(advice.best_epochs),
+            "advised": number(advice.epochs.value),
+            "low": number(advice.epochs.low),
+            "high": number(advice.epochs.high),
+            "best": numbers(advice.best_epochs),
             "improving": list(advice.improving),
         },
         "curves": _advice_curves(advice),
@@ -117,7 +115,7 @@ def _comparison_curves(comparison: Comparison, rows: Sequence[Row]) -> dict[str,
             if column in comparison.curves[row.name].columns
         ]
         level = comparison.target if column == comparison.column else None
-        quantities.append({"name": label_of(column), "lines": lines, "target": _finite(level)})
+        quantities.append({"name": label_of(column), "lines": lines, "target": number(level)})
     return {
         "x": [_along(comparison.curves[row.name], kept[row.name]) for row in held],
         "quantities": [one for one in quantities if one["lines"]],
@@ -156,12 +154,12 @@ def _advice_curves(advice: Advice) -> dict[str, Any]:
             if one in curves.columns
         ]
         level = advice.target if column == advice.column and advice.goal != "quality" else None
-        quantities.append({"name": metric.replace("_", " "), "lines": lines, "target": _finite(level)})
+        quantities.append({"name": metric.replace("_", " "), "lines": lines, "target": number(level)})
     x = _along(curves, kept)
     epochs, advised = [one or 0.0 for one in x["epochs"]], advice.epochs.value
     best = None
     if advice.recommended and math.isfinite(advised) and epochs:
-        best = {axis: _number(float(np.interp(advised, epochs, _filled(x[axis])))) for axis in AXES}
+        best = {axis: number(float(np.interp(advised, epochs, np.array(x[axis], float)))) for axis in AXES}
     return {"x": [x], "quantities": quantities, "best": best}
 
 
@@ -190,16 +188,12 @@ def _kept(curves: Curves, most: int) -> NDArray[np.int64]:
 
 
 def _line(curves: Curves, column: str, kept: NDArray[np.int64]) -> dict[str, Any]:
-    band = curves.summary(column)
-    return {
-        "mean": _numbers(band.mean[kept]),
-        "low": _numbers(band.low[kept]),
-        "high": _numbers(band.high[kept]),
-    }
+    (line,) = lines_of(curves, [column])
+    return {end: numbers(getattr(line, end)[kept]) for end in ("mean", "low", "high")}
 
 
-def _along(curves: Curves, kept: NDArray[np.int64]) -> dict[str, Numbers]:
-    return {axis: _numbers(curves.values(curves.names[0], axis)[0][kept]) for axis in AXES}
+def _along(curves: Curves, kept: NDArray[np.int64]) -> dict[str, list[float | None]]:
+    return {axis: numbers(curves.values(curves.names[0], axis)[0][kept]) for axis in AXES}
 
 
 # --- work to the target -------------------------------------------------------------------------------------
@@ -222,18 +216,23 @@ def _comparison_effort(comparison: Comparison, rows: Sequence[Row]) -> dict[str,
     return {"points": points, **_fit(comparison.hyperbola, comparison.critical, min(sizes), max(sizes))}
 
 
-def _effort(effort: Effort) -> dict[str, Any]:
-    """The point to draw; if no repeat reached the target, `at` is the wasted effort."""
-    none = effort.reached == 0
+def point_of(effort: Effort) -> float:
+    """The updates that one may expect to need; where no repeat reached the target, those spent in vain."""
     spent = effort.within[1] if effort.within is not None else effort.low
+    return effort.expected if effort.reached else spent
+
+
+def _effort(effort: Effort) -> dict[str, Any]:
+    """The point to draw, and its interval."""
+    none = effort.reached == 0
     return {
-        "at": _number(spent if none else effort.expected),
-        "low": None if none else _number(effort.low),
-        "high": None if none else _number(effort.high),
+        "at": number(point_of(effort)),
+        "low": None if none else number(effort.low),
+        "high": None if none else number(effort.high),
         "open": bool(not none and math.isinf(effort.high)),
         "reached": effort.reached,
         "repeats": effort.repeats,
-        "said": str(effort),
+        "words": str(effort),
     }
 
 
@@ -246,15 +245,15 @@ def _fit(
     sizes = np.geomspace(low / 2 if low > 1 else low, high * 2, _CURVE_POINTS)
     ends = critical if critical is not None else (math.nan, math.nan)
     if not curve.estimated:  # an interpolated curve has no turning point
-        return {"curve": {"x": _numbers(sizes), "y": _numbers(curve.steps(sizes))}, "turns": False}
+        return {"curve": {"x": numbers(sizes), "y": numbers(curve.steps(sizes))}, "turns": False}
     return {
         "turns": True,
-        "curve": {"x": _numbers(sizes), "y": _numbers(curve.steps(sizes))},
-        "fewest": _number(curve.minimal_steps),
-        "falling": _numbers(curve.minimal_samples / sizes),
-        "critical": _number(curve.critical_batch),
+        "curve": {"x": numbers(sizes), "y": numbers(curve.steps(sizes))},
+        "fewest": number(curve.minimal_steps),
+        "falling": numbers(curve.minimal_samples / sizes),
+        "critical": number(curve.critical_batch),
         "endless": bool(math.isinf(curve.critical_batch)),
-        "interval": [_number(end) for end in ends],
+        "interval": [number(end) for end in ends],
     }
 
 
@@ -263,11 +262,11 @@ def _tried(one: Tried, advice: Advice) -> dict[str, Any]:
     missed = one.effort.reached == 0 and advice.goal != "quality"
     return {
         "batch": one.batch_size,
-        "rate": _finite(one.learning_rate),
+        "rate": number(one.learning_rate),
         "standing": "best" if advice.advises(one) else "tied" if one.tied else "worse",
-        "at": _number(low if missed else price),
-        "low": None if missed else _number(low),
-        "high": None if missed else _number(high),
+        "at": number(low if missed else price),
+        "low": None if missed else number(low),
+        "high": None if missed else number(high),
         "open": bool(math.isinf(high) and not missed),
         "missed": missed,
         "reached": one.effort.reached,
@@ -281,39 +280,15 @@ def _timing(timing: TimingCurve, advised: float) -> dict[str, Any]:
     if len(points) > 1:
         a, b = timing.line()
         sizes = np.geomspace(points[0].batch_size, points[-1].batch_size, _CURVE_POINTS)
-        line = {"x": _numbers(sizes), "y": _numbers(a + b * sizes)}
+        line = {"x": numbers(sizes), "y": numbers(a + b * sizes)}
     return {
         "batch": [point.batch_size for point in points],
-        "seconds": _numbers(point.seconds for point in points),
-        "spread": _numbers(point.spread for point in points),
+        "seconds": numbers([point.seconds for point in points]),
+        "spread": numbers([point.spread for point in points]),
         "line": line,
-        "advised": _number(advised),
+        "advised": number(advised),
     }
-
-
-# --- numbers ------------------------------------------------------------------------------------------------
 
 
 def _rank(i: int, count: int) -> float:
     return i / (count - 1) if count > 1 else 0.0
-
-
-def _filled(values: Numbers) -> list[float]:
-    return [math.nan if value is None else value for value in values]
-
-
-def _numbers(values: Iterable[float]) -> Numbers:
-    return [_number(float(value)) for value in values]
-
-
-def _end(ends: tuple[float, float] | None, which: int) -> float | None:
-    return None if ends is None else _number(ends[which])
-
-
-def _finite(value: float | None) -> float | None:
-    return None if value is None else _number(value)
-
-
-def _number(value: float) -> float | None:
-    """Six digits; non-finite values become None."""
-    return float(f"{value:.6g}") if math.isfinite(value) else None

@@ -1,67 +1,40 @@
-"""`ReportDocument`: everything that the page about a run shows."""
+"""What a report of a run says, as plain data."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from epochal.curves import Curves, PrecisionRecall, Summary, Verdict
-from epochal.errors import Refusal
-from epochal.runs import ClassFigures, Threshold
+from epochal.plan import Plan
+from epochal.report.forecast import Forecasts, forecasts_of
+from epochal.report.words import conditions
+from epochal.runs import ClassFigures, Run, Threshold
+from epochal.runs.results_table import results_table
+from epochal.training.describe import describe_model
 
-if TYPE_CHECKING:
-    from epochal.report.forecast import Forecasts
-
-__all__ = ["Confusion", "ReportDocument", "Residuals"]
+__all__ = ["Confusion", "ReportDocument", "Residuals", "document_of"]
 
 
 @dataclass(frozen=True, eq=False)
 class Confusion:
-    """The confusion matrix of the validation samples.
-
-    classes  the names, in the order of rows and columns.
-    matrix   counts of shape (classes, classes), or (repeats, classes, classes): rows true, columns predicted.
-    """
+    """How classes were taken for one another: counts of shape (repeats, classes, classes), rows true."""
 
     classes: Sequence[str]
-    matrix: ArrayLike
-
-    def __post_init__(self) -> None:
-        size = len(self.classes)
-        if self.counts.shape[-2:] != (size, size):
-            raise Refusal(
-                f"a confusion matrix must be {size} by {size} (the classes); got "
-                f"{np.asarray(self.matrix).shape}."
-            )
-
-    @property
-    def counts(self) -> NDArray[np.float64]:
-        """Always (repeats, classes, classes)."""
-        array = np.asarray(self.matrix, dtype=np.float64)
-        return array if array.ndim == 3 else array[None]
+    counts: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Residuals:
-    """True and predicted values of the validation samples, all repeats pooled.
+    """True and predicted values of the validation samples, all repeats pooled; `target` is their name."""
 
-    target  the name of the target.
-    """
-
-    true: ArrayLike
-    predicted: ArrayLike
-    target: str = "target"
-
-    def __post_init__(self) -> None:
-        true, predicted = np.shape(self.true), np.shape(self.predicted)
-        if true != predicted or len(true) != 1:
-            raise Refusal(
-                f"true and predicted must be equally long, with 1 axis; got {true} and {predicted}."
-            )
+    true: NDArray[np.float64]
+    predicted: NDArray[np.float64]
+    target: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,3 +92,111 @@ class ReportDocument:
     settings: Mapping[str, Any] = field(default_factory=dict)
     conditions: Mapping[str, Any] = field(default_factory=dict)
     baseline: Mapping[str, ArrayLike] = field(default_factory=dict)
+
+    def level(self, name: str) -> float | None:
+        """What the baseline reaches of a curve, the mean over repeats."""
+        level = self.baseline.get(name)
+        return None if level is None else float(np.mean(np.asarray(level, float)))
+
+
+def document_of(run: Run) -> ReportDocument:
+    """The content of the page about a run."""
+    headline, plan = run.headline, _plan_of(run)
+    held_out = run.scores.get("validation")
+    confusion = residuals = None
+    if held_out is not None and held_out.confusion is not None and run.task.is_classification:
+        confusion = Confusion(run.task.classes, np.asarray(held_out.confusion, np.float64))
+    elif held_out is not None and held_out.true is not None and held_out.predicted is not None:
+        true, predicted = np.ravel(held_out.true), np.ravel(held_out.predicted)
+        residuals = Residuals(true, predicted, str(run.data.get("target") or "target"))
+    return ReportDocument(
+        title=f"{run.data['source']} · {describe_model(run.settings['model'])}",
+        verdict=run.verdict,
+        curves=run.curves,
+        headline=None if headline is None else headline[1],
+        headline_name="validation.loss" if headline is None else headline[0],
+        ensemble=None if headline is None else _ensemble(run, headline[0]),
+        results=results_table(run),
+        remarks=run.remarks,
+        caution=run.caution,
+        plan_text=str(plan),
+        plan=plan.to_dict(),
+        per_repeat=_per_repeat(run),
+        confusion=confusion,
+        residuals=residuals,
+        forecasts=forecasts_of(run),
+        per_class=run.per_class,
+        precision_recall={
+            part: run.precision_recall(part) for part, one in run.scores.items() if one.labels is not None
+        },
+        threshold=run.threshold,
+        at_threshold=[
+            (part, name, run.metrics[part][name], summary)
+            for part, figures in run.at_threshold.items()
+            for name, summary in figures.items()
+        ],
+        data={
+            "source": run.data["source"],
+            "samples": run.data["samples"],
+            **{f"{name} samples": size for name, size in run.data["sizes"].items() if size},
+            "inputs": " × ".join(str(size) for size in run.data["shape"]),
+            "target": run.data["target"],
+            "task": run.task.kind,
+            **(
+                {"labels" if run.task.is_multilabel else "classes": ", ".join(run.task.classes)}
+                if run.task.classes
+                else {}
+            ),
+        },
+        data_notes=run.data["notes"],
+        settings=run.settings,
+        conditions={
+            **conditions(run.conditions),
+            "date": run.conditions["date"][:16].replace("T", " ") + " UTC",
+            "seeds": _seeds(run),
+            "fingerprint": run.data["fingerprint"],
+        },
+        baseline=run.baseline,
+    )
+
+
+def _ensemble(run: Run, name: str) -> float | None:
+    part, _, metric = name.partition(".")
+    return run.ensemble.get(part, {}).get(metric)
+
+
+def _plan_of(run: Run) -> Plan:
+    """The plan; for an iterator, one pass through the samples received."""
+    came = run.data["sizes"]["train"]
+    if len(run.splits[0]) or not 0 < came < run.plan.samples:
+        return run.plan
+    return Plan(
+        came,
+        min(run.plan.batch_sizes[0], came),
+        1,
+        seed=run.plan.seed,
+        order="sequential",
+        remainder=run.plan.remainder,
+    )
+
+
+def _seeds(run: Run) -> str:
+    seeds = [outcome.seed for outcome in run.outcomes]
+    return str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+
+
+def _per_repeat(run: Run) -> list[dict[str, Any]]:
+    rows = []
+    for outcome in run.outcomes:
+        row: dict[str, Any] = {
+            "repeat": outcome.repeat + 1,
+            "seed": outcome.seed,
+            "stopped": outcome.stopped,
+            "epochs": outcome.epochs,
+            "best_epoch": outcome.best_epoch,
+        }
+        for part, scores in run.scores.items():
+            for name, summary in scores.metrics.items():
+                row[f"{part}.{name}"] = summary.per_repeat[outcome.repeat]
+        rows.append(row)
+    return rows

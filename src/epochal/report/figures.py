@@ -1,4 +1,4 @@
-"""Data of the interactive figures about a run."""
+"""The interactive figures of a run as plain data for the script of its page."""
 
 from __future__ import annotations
 
@@ -10,99 +10,66 @@ from numpy.typing import NDArray
 
 from epochal.common.metric_names import label_of
 from epochal.curves import AXES, Curves
-from epochal.data.values.rounding import number_word
 from epochal.report.document import Confusion, ReportDocument, Residuals
-from epochal.report.forecast import forecast_data
-from epochal.report.tradeoff import tradeoff_data
+from epochal.report.numbers import (
+    Line,
+    TradeoffLine,
+    along_at,
+    evenly,
+    kind_of,
+    lines_of,
+    number,
+    numbers,
+    panels_of,
+    tradeoffs_of,
+)
 
 __all__ = ["figure_data"]
 
-Floats = NDArray[np.float64]
-
 _MOST_POINTS = 1500  # along x; more are indistinguishable on a screen
+_MOST_STEPS = 400
 _MOST_LINES = 30
 _MOST_DOTS = 4000
 
 
 def figure_data(document: ReportDocument) -> dict[str, Any]:
-    """Data for `page.js`: the x-axes, each panel's curves with bands and repeats, residuals."""
-    data: dict[str, Any] = {"panels": [], "x": {}, "best": None}
+    """The x-axes, panels of curves, and the other figures that there are."""
     curves = document.curves
-    if curves.names and len(curves):
-        keep = _kept(curves)
-        data["x"] = {x: _numbers(curves.values(curves.names[0], x)[0][keep]) for x in AXES}
-        panels = _panels(curves, document.headline_name)
-        data["panels"] = [_panel(document, names, keep) for names in panels]
-        data["best"] = _best(curves)
-    if document.precision_recall:
-        data["precision_recall"] = tradeoff_data(document)
-    if document.forecasts is not None:
-        data["forecast"] = forecast_data(document.forecasts)
-    if document.residuals is not None:
-        data["residuals"] = _residuals(document.residuals)
-    if document.confusion is not None:
-        data["confusion"] = _confusion(document.confusion)
-    return data
+    keep = evenly(np.unique(curves.update).size, _MOST_POINTS)
+    panels = panels_of(curves, document.headline_name) if len(curves) else []
+    return {
+        "x": {x: numbers(curves.values(panels[0][0], x)[0][keep]) for x in AXES} if panels else {},
+        "panels": [_panel(lines_of(curves, names, document.baseline), keep) for names in panels],
+        "best": _best(curves),
+        "precision_recall": [
+            {"name": one.name, "base": number(one.base), "lines": list(map(_steps, one.lines))}
+            for one in tradeoffs_of(document.precision_recall)
+        ],
+        "forecast": None if document.forecasts is None else document.forecasts.figure,
+        "residuals": None if document.residuals is None else _residuals(document.residuals),
+        "confusion": None if document.confusion is None else _confusion(document.confusion),
+    }
 
 
-def _kept(curves: Curves) -> NDArray[np.int64]:
-    """The evaluations to draw: all, or evenly spaced ones."""
-    points = np.unique(curves.update).size
-    if points <= _MOST_POINTS:
-        return np.arange(points)
-    return np.unique(np.linspace(0, points - 1, _MOST_POINTS).round().astype(np.int64))
-
-
-def _panels(curves: Curves, headline: str) -> list[list[str]]:
-    """Losses first; then the headline metric; then the others, each with its training counterpart."""
-    measured = [name for name in curves.names if np.isfinite(curves.columns[name]).any()]
-    order = {"train.running_loss": 0, "train.loss": 1, "validation.loss": 2}
-    losses = sorted((name for name in measured if name.endswith("loss")), key=lambda name: order.get(name, 3))
-    metrics = dict.fromkeys(name.partition(".")[2] for name in measured if not name.endswith("loss"))
-    main = headline.partition(".")[2]
-    ordered = sorted(metrics, key=lambda metric: metric != main)
-    splits = ("train", "validation", "test")
-    return [
-        panel
-        for panel in (losses, *([f"{s}.{m}" for s in splits if f"{s}.{m}" in measured] for m in ordered))
-        if panel
+def _panel(lines: list[Line], keep: NDArray[np.int64]) -> dict[str, Any]:
+    kind = kind_of(lines[0].name)
+    shown = [
+        {
+            "name": line.name,
+            "role": line.role,
+            **{end: numbers(getattr(line, end)[keep]) for end in ("mean", "low", "high")},
+            "count": line.count[keep].tolist(),
+            "repeats": [numbers(row[keep]) for row in line.repeats[:_MOST_LINES]],
+        }
+        for line in lines
     ]
-
-
-def _panel(document: ReportDocument, names: list[str], keep: NDArray[np.int64]) -> dict[str, Any]:
-    curves = document.curves
-    kind = "loss" if names[0].endswith("loss") else names[0].partition(".")[2]
-    lines = []
-    for name in names:
-        band = curves.summary(name)
-        _, array = curves.values(name)
-        several = len(array) > 1
-        running = name.endswith("running_loss")
-        shown = band.count >= min(len(array), 4)
-        lines.append(
-            {
-                "name": name,
-                "role": "running" if running else name.partition(".")[0],
-                "mean": _numbers(band.mean[keep]),
-                "low": _numbers(np.where(shown, band.low, np.nan)[keep]) if several else None,
-                "high": _numbers(np.where(shown, band.high, np.nan)[keep]) if several else None,
-                "sd": _numbers(band.sd[keep]) if several else None,
-                "count": band.count[keep].tolist(),
-                "repeats": []
-                if running or not several
-                else [_numbers(row[keep]) for row in array[:_MOST_LINES]],
-            }
-        )
-    levels = [
-        float(np.mean(np.asarray(document.baseline[n], float))) for n in names if n in document.baseline
-    ]
-    least = min((v for line in lines for v in line["mean"] if v is not None), default=0.0)
+    levels = [line.baseline for line in lines if line.baseline is not None]
     return {
         "kind": kind,
         "title": label_of(kind),
-        "lines": lines,
-        "baseline": _number(levels[-1]) if levels else None,
-        "log_possible": bool(least > 0),
+        "lines": shown,
+        "baseline": number(levels[-1]) if levels else None,
+        "log_possible": all(np.nanmin(line.mean[keep], initial=np.inf) > 0 for line in lines),
     }
 
 
@@ -111,61 +78,42 @@ def _best(curves: Curves) -> dict[str, float | None] | None:
     if "validation.loss" not in curves.columns:
         return None
     median = curves.best("validation.loss").median_epoch
-    if not math.isfinite(median):
-        return None
-    epochs, _ = curves.values("validation.loss")
-    at = int(np.argmin(np.abs(epochs - median)))
-    return {x: _number(float(curves.values("validation.loss", x)[0][at])) for x in AXES}
+    return {x: number(float(along_at(curves, x, median))) for x in AXES} if math.isfinite(median) else None
+
+
+def _steps(line: TradeoffLine) -> dict[str, Any]:
+    keep = np.append(0, 1 + evenly(len(line.recall) - 1, _MOST_STEPS))
+    ends = {end: numbers(getattr(line, end)[keep]) for end in ("recall", "mean", "low", "high")}
+    each = [numbers(row[keep]) for row in line.repeats[:_MOST_LINES]]
+    return {"role": line.role, "average": line.average, **ends, "repeats": each}
 
 
 def _residuals(residuals: Residuals) -> dict[str, Any]:
-    true = np.asarray(residuals.true, dtype=np.float64)
-    predicted = np.asarray(residuals.predicted, dtype=np.float64)
-    known = np.isfinite(true) & np.isfinite(predicted)
-    true, predicted = true[known], predicted[known]
+    known = np.isfinite(residuals.true) & np.isfinite(residuals.predicted)
+    true, predicted = residuals.true[known], residuals.predicted[known]
     rest = predicted - true
-    if not rest.size:
-        return {
-            "true": [],
-            "predicted": [],
-            "counts": [],
-            "edges": [],
-            "target": residuals.target,
-            "samples": 0,
-        }
-    bins = int(np.clip(np.ceil(2 * np.cbrt(rest.size)), 8, 50))
-    counts, edges = np.histogram(rest, bins=bins)
+    counts, edges = np.histogram(rest, bins=int(np.clip(np.ceil(2 * np.cbrt(rest.size)), 8, 50)))
     step = max(1, math.ceil(rest.size / _MOST_DOTS))
     return {
-        "true": _numbers(true[::step], float(np.ptp(true))),
-        "predicted": _numbers(predicted[::step], float(np.ptp(true))),
+        "true": numbers(true[::step]),
+        "predicted": numbers(predicted[::step]),
         "counts": counts.tolist(),
-        "edges": _numbers(edges),
+        "edges": numbers(edges),
         "target": residuals.target,
-        "samples": int(rest.size),
-        "mean": _number(float(rest.mean())),
-        "rmse": _number(float(np.sqrt(np.mean(rest**2)))),
+        "mean": number(float(rest.sum() / max(rest.size, 1))),
+        "rmse": number(float(np.sqrt(np.square(rest).sum() / max(rest.size, 1)))),
     }
 
 
 def _confusion(confusion: Confusion) -> dict[str, Any]:
-    """The occurring pairs of a true and a predicted class: mean counts, and shares of the true class."""
+    """The pairs of a true and a predicted class that occur: mean counts, and shares of the true class."""
     mean = confusion.counts.mean(axis=0)
     true, predicted = np.nonzero(mean)
     counts = mean[true, predicted]
     return {
-        "classes": [str(name) for name in confusion.classes],
+        "classes": list(map(str, confusion.classes)),
         "true": true.tolist(),
         "predicted": predicted.tolist(),
-        "counts": _numbers(counts),
-        "shares": _numbers(counts / mean.sum(axis=1)[true]),
+        "counts": numbers(counts),
+        "shares": numbers(counts / mean.sum(axis=1)[true]),
     }
-
-
-def _numbers(column: Floats, apart: float = math.inf) -> list[float | None]:
-    return [_number(float(value), apart) for value in column]
-
-
-def _number(value: float, apart: float = math.inf) -> float | None:
-    """Six digits, more for close values far from zero; non-finite values become None."""
-    return float(number_word(value, apart)) if math.isfinite(value) else None

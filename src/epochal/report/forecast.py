@@ -1,22 +1,21 @@
-"""Forecasts of a series in a report."""
+"""The forecasts of a series in a report: scores, and the numbers of the figure."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from epochal.curves import Summary
-from epochal.data.values.rounding import number_word
-from epochal.report.paper.forecast import drawn
+from epochal.report.numbers import numbers
 from epochal.runs import ForecastScores, Run
 
-__all__ = ["Forecasts", "forecast_data", "forecast_section", "forecasts_of"]
+__all__ = ["Drawn", "DrawnPart", "Forecasts", "drawn", "forecasts_of"]
 
+Floats = NDArray[np.float64]
+
+_CODES = {"validation": 2, "test": 3}
 _MOST_SERIES, _MOST_STEPS, _MOST_ROWS = 12, 12, 1500
 
 
@@ -58,8 +57,8 @@ def _series(run: Run, number: int, steps: list[int]) -> dict[str, Any]:
                 "steps": [
                     {
                         "at": (each.at[each.at >= first] - first).tolist(),
-                        "mean": _numbers(each.mean[each.at >= first]),
-                        "sd": None if each.sd is None else _numbers(each.sd[each.at >= first]),
+                        "mean": numbers(each.mean[each.at >= first]),
+                        "sd": None if each.sd is None else numbers(each.sd[each.at >= first]),
                     }
                     for each in of_steps
                 ],
@@ -69,78 +68,56 @@ def _series(run: Run, number: int, steps: list[int]) -> dict[str, Any]:
     dates = x.dtype.kind == "M"
     return {
         "name": one.name,
-        "x": [str(time) for time in np.datetime_as_string(x)] if dates else _numbers(x.astype(np.float64)),
-        "truth": _numbers(one.truth[first:]),
+        "x": [str(time) for time in np.datetime_as_string(x)] if dates else numbers(x.astype(np.float64)),
+        "truth": numbers(one.truth[first:]),
         "parts": parts,
     }
 
 
-def _numbers(values: NDArray[np.float64]) -> list[float | None]:
-    known = values[np.isfinite(values)]
-    apart = float(np.ptp(known)) if known.size else math.inf
-    return [float(number_word(value, apart)) if math.isfinite(value) else None for value in values.tolist()]
+@dataclass(frozen=True, eq=False)
+class DrawnPart:
+    """The forecasts of one part for one series: rows, mean and sd over repeats."""
+
+    name: str
+    at: NDArray[np.int64]
+    mean: Floats
+    sd: Floats | None
 
 
-def forecast_data(forecasts: Forecasts) -> dict[str, Any]:
-    """Data for `page.js`."""
-    return forecasts.figure
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """One series with its forecasts: `x` are the times, datetime64 for dates; `truth` its values."""
+
+    name: str
+    x: NDArray[Any]
+    truth: Floats
+    parts: tuple[DrawnPart, ...]
 
 
-def forecast_section(forecasts: Forecasts) -> str:
-    """The figure, a sentence for each naive forecast, and the errors by step if there are several."""
-    figure = forecasts.figure
-    said = "".join(
-        f"<li><b>{escape(part)}</b>: {escape(sentence)}</li>"
-        for part, found in forecasts.scores.items()
-        for sentence in found.sentences
-    )
-    choices = ""
-    if len(figure["series"]) > 1:
-        names = "".join(f"<option>{escape(one['name'])}</option>" for one in figure["series"])
-        choices += f'<label>series <select id="forecast-series">{names}</select></label>'
-    if len(figure["steps"]) > 1:
-        steps = "".join(f"<option>{step}</option>" for step in figure["steps"])
-        choices += f'<label>steps ahead <select id="forecast-step">{steps}</select></label>'
-    controls = f'<form class="controls" id="forecast-choice">{choices}</form>' if choices else ""
-    several = figure["repeats"] > 1
-    band = (
-        "The line is the mean over the repeats, the band one standard deviation of theirs to both sides: "
-        "how far they differ, not how far the truth may lie. "
-        if several
-        else ""
-    )
-    return (
-        f'<ul class="notes">{said}</ul>{controls}<div id="forecast" class="figure-box" role="img" '
-        f'aria-label="Forecasts beside the truth"></div>'
-        f'<p class="note">{band}Dotted lines stand where a part begins to be forecast; rows between two '
-        f"parts are inputs of the later one only. Shares are of the root mean squared error on equal windows"
-        f"{', with 95 % intervals' if several else ''}.</p>{_steps(forecasts)}"
-    )
+def drawn(run: Run, series: int = 0, step: int = 1) -> Drawn:
+    """The forecasts of a run at a step ahead, for one series.
 
-
-def _steps(forecasts: Forecasts) -> str:
-    """A table of the errors by step ahead."""
-    tables = []
-    for part, found in forecasts.scores.items():
-        if len(found.rmse_by_step) == 1:
+    Without parts whose windows come from other data, or differ between repeats.
+    """
+    history = run.observed
+    assert history is not None
+    own = np.flatnonzero(history.series == series)
+    time = history.time[own]
+    if history.clock.kind == "date":
+        time = time.astype("datetime64[s]")
+    elif history.clock.kind == "row":
+        time = history.row[own]
+    shared = all(np.array_equal(run.splits[0], other) for other in run.splits[1:])
+    parts = []
+    for name, scores in run.scores.items():
+        samples = np.flatnonzero(run.splits[0] == _CODES[name])
+        if not shared or scores.predicted is None or not len(samples):
             continue
-        head = "".join(f"<th scope=col class=number>RMSE of {escape(one.name)}</th>" for one in found.naive)
-        rows = []
-        for step, rmse in enumerate(found.rmse_by_step):
-            rivals = "".join(
-                f"<td class=number>{rmse.written(one.rmse_by_step[step].mean)}</td>" for one in found.naive
-            )
-            rows.append(f"<tr><td class=number>{step + 1}</td>{_cell(rmse)}{rivals}</tr>")
-        tables.append(
-            f'<div class="scroll" tabindex="0"><table class=rows><thead><tr><th scope=col class=number>'
-            f"step ahead</th><th scope=col class=number>RMSE, {escape(part)}</th>{head}</tr></thead>"
-            f"<tbody>{''.join(rows)}</tbody></table></div>"
-        )
-    return "".join(tables)
-
-
-def _cell(rmse: Summary) -> str:
-    if rmse.sd is None or rmse.ci95 is None:
-        return f"<td class=number>{rmse.written(rmse.mean)}</td>"
-    low, high = (rmse.written(end) for end in rmse.ci95)
-    return f"<td class=number>{rmse.written(rmse.mean)} ({low} to {high})</td>"
+        predicted = scores.predicted.reshape(run.repeats, len(samples), -1)[:, :, step - 1]
+        at = history.places(run.rows[samples]) + step - 1
+        here = history.series[at] == series
+        values = predicted[:, here]
+        order = np.argsort(at[here])
+        sd = values.std(axis=0, ddof=1)[order] if run.repeats > 1 else None
+        parts.append(DrawnPart(name, np.searchsorted(own, at[here][order]), values.mean(axis=0)[order], sd))
+    return Drawn(history.names[series], time, history.value[own], tuple(parts))

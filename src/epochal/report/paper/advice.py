@@ -1,4 +1,4 @@
-"""Matplotlib picture of an advice."""
+"""An advice on paper."""
 
 from __future__ import annotations
 
@@ -13,8 +13,20 @@ import numpy as np
 from epochal.choose.reached import written
 from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
-from epochal.errors import Refusal, did_you_mean
-from epochal.report.paper.curves import STYLES, Style, dress, name_axis
+from epochal.report.numbers import lines_of
+from epochal.report.paper.parts import (
+    Style,
+    blank,
+    draw_line,
+    dress,
+    formatter,
+    log_ticks,
+    name_axis,
+    remark,
+    saved,
+    size_ticks,
+    style_of,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,9 +35,6 @@ if TYPE_CHECKING:
     from epochal.choose.advice import Advice, Tried
 
 __all__ = ["plot"]
-
-MOST_TICKS = 9
-"""Most batch sizes labeled on an axis."""
 
 DOTTED: Any = (0, (2, 2))
 
@@ -42,17 +51,9 @@ def plot(advice: Advice, path: str | Path | None = None, *, style: str = "light"
         path: also save there, in the format of the suffix.
         style: "light", "dark", or "auto" (transparent, for either background).
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    from epochal.report.paper.picture import Picture
-
-    if style not in STYLES:
-        raise Refusal(did_you_mean("style", style, STYLES))
-    look = STYLES[style]
-    figure = Picture(figsize=(11.0, 8.2), layout="constrained", facecolor=look.background)
-    FigureCanvasAgg(figure)
-    engine: Any = figure.get_layout_engine()
-    engine.set(hspace=0.07, wspace=0.06)
+    look = style_of(style)
+    figure = blank(look, 11.0, 8.2)
+    figure.get_layout_engine().set(hspace=0.07, wspace=0.06)  # type: ignore[union-attr, call-arg]
     (price, time), (epochs, curve) = figure.subplots(2, 2, height_ratios=[1.15, 1.0])
     for panel in (price, time, epochs, curve):
         dress(panel, look)
@@ -62,9 +63,7 @@ def plot(advice: Advice, path: str | Path | None = None, *, style: str = "light"
     _curve(advice, curve, look)
     title = "\n".join(textwrap.wrap(f"{advice.answer} {advice.told_apart}", 126))
     figure.suptitle(title, x=0.01, ha="left", color=look.text, fontsize=11)
-    if path is not None:
-        figure.savefig(path, dpi=160, transparent=style == "auto", facecolor=figure.get_facecolor())
-    return figure
+    return saved(figure, path, style)
 
 
 def _prices(advice: Advice, ax: Axes, look: Style) -> None:
@@ -73,13 +72,13 @@ def _prices(advice: Advice, ax: Axes, look: Style) -> None:
     shown = [one for one in advice.tried if math.isfinite(one.price[0])]
     hidden = len(advice.tried) - len(shown)
     ring = "ring: advised; " if any(map(advice.advises, advice.tried)) else ""
-    remark = [f"{ring}filled: no significant difference"]
+    notes = [f"{ring}filled: no significant difference"]
     if hidden:
-        remark.append(f"{hidden} never got there")
+        notes.append(f"{hidden} never got there")
     if quality:
         near = [one for one in shown if not _far_worse(advice, one)]
         if len(near) < len(shown):
-            remark.append(f"not drawn: {len(shown) - len(near)} far worse")
+            notes.append(f"not drawn: {len(shown) - len(near)} far worse")
         shown = near
     for size in sorted({one.batch_size for one in shown}):
         beside = [one for one in shown if one.batch_size == size]
@@ -96,10 +95,10 @@ def _prices(advice: Advice, ax: Axes, look: Style) -> None:
         ax.set_yscale("log")
         furthest = 30 * max((one.price[0] for one in shown), default=1.0)
         _fit_log(ax, [min(value, furthest) for one in shown for value in one.price], 1.4)
-        _log_ticks(ax, _said_seconds if advice.goal == "time" else _said_count)
+        log_ticks(ax, "y", duration if advice.goal == "time" else _counted)
     words = f"{unit}: mean and 95 % interval" if quality else f"{unit}: 95 % interval"
     name_axis(ax, words, look)
-    _remark(ax, "\n".join(remark), look)
+    remark(ax, "\n".join(notes), look, up=-24)
 
 
 _PRICES = {
@@ -127,16 +126,12 @@ def _price(one: Tried, at: float, advised: bool, ax: Axes, look: Style) -> None:
     face = color if one.tied else "none"
     ax.plot(at, price, "o", color=color, markerfacecolor=face, markersize=5.5, zorder=4)
     if advised:
-        ax.plot(
-            at,
-            price,
-            "o",
-            color=look.training,
-            markerfacecolor="none",
-            markersize=13,
-            markeredgewidth=2,
-            zorder=5,
-        )
+        _ring(ax, at, price, look)
+
+
+def _ring(ax: Axes, x: float, y: float, look: Style) -> None:
+    face = {"color": look.training, "markerfacecolor": "none", "markeredgewidth": 2}
+    ax.plot(x, y, "o", markersize=13, zorder=5, **face)  # type: ignore[arg-type]
 
 
 def _times(advice: Advice, ax: Axes, look: Style) -> None:
@@ -151,28 +146,19 @@ def _times(advice: Advice, ax: Axes, look: Style) -> None:
         ax.plot([point.batch_size] * 2, ends, color=look.training, linewidth=1.4, alpha=0.6, zorder=2)
     size = advice.batch_size.value
     took = float(advice.timing.seconds(size))
-    ax.plot(
-        size,
-        took,
-        "o",
-        color=look.training,
-        markerfacecolor="none",
-        markersize=13,
-        markeredgewidth=2,
-        zorder=5,
-    )
+    _ring(ax, size, took, look)
     _size_axis(ax, [int(size) for size in sizes])
     ax.set_yscale("log")
     _fit_log(ax, seconds, 1.5)
-    _log_ticks(ax, _said_seconds)
+    log_ticks(ax, "y", duration)
     name_axis(ax, "time of an update on this machine (log scale)", look)
-    _remark(ax, f"ring: batch size {size:,.0f}, {duration(took)}", look)
+    remark(ax, f"ring: batch size {size:,.0f}, {duration(took)}", look, up=-24)
 
 
 def _epochs(advice: Advice, ax: Axes, look: Style) -> None:
     """The best epoch of each repeat, those still improving as arrows."""
-    epochs = np.array(advice.best_epochs)
-    late = np.array(advice.improving, bool)
+    known = np.isfinite(advice.best_epochs)
+    epochs, late = np.array(advice.best_epochs)[known], np.array(advice.improving, bool)[known]
     rows = np.arange(1, len(epochs) + 1)
     order = np.argsort(epochs, kind="stable")
     epochs, late = epochs[order], late[order]
@@ -204,27 +190,18 @@ def _epochs(advice: Advice, ax: Axes, look: Style) -> None:
     )
     name_axis(ax, f"best epoch of each of {len(epochs)} repeats", look)
     interval = f"{advice.epochs.low:,.0f} {'or more' if math.isinf(high) else f'to {high:,.0f}'}"
-    remark = [f"shaded: {interval}", *(["arrow: was still improving at the end"] if late.any() else [])]
-    _remark(ax, "; ".join(remark), look)
+    notes = [f"shaded: {interval}", *(["arrow: was still improving at the end"] if late.any() else [])]
+    remark(ax, "; ".join(notes), look, up=-24)
 
 
 def _curve(advice: Advice, ax: Axes, look: Style) -> None:
     """The judged column along the training with the advised setting."""
     along, array = advice.curves.values(advice.column, "epochs")
-    band = advice.curves.summary(advice.column, "epochs")
-    for row in array:
-        ax.plot(along, row, color=look.validation, linewidth=0.6, alpha=0.25, zorder=2)
-    shown = band.count >= min(len(array), 4)
-    low, high = np.where(shown, band.low, np.nan), np.where(shown, band.high, np.nan)
-    ax.fill_between(along, low, high, color=look.validation, alpha=0.18, linewidth=0, zorder=3)
-    whole = band.count == band.count.max(initial=0)
-    some = ~whole | np.concatenate([~whole[1:], [False]])
-    ax.plot(along, np.where(whole, band.mean, np.nan), color=look.validation, linewidth=2.2, zorder=4)
-    rest = np.where(some, band.mean, np.nan)
-    ax.plot(along, rest, color=look.validation, linewidth=2.2, linestyle=(0, (1, 1.5)), zorder=4)
+    (line,) = lines_of(advice.curves, [advice.column])
+    draw_line(ax, along, line, look.validation, 2.2, rank=2)
     ax.axvline(advice.epochs.value, color=look.training, linewidth=1.4, zorder=1)
     ax.axhline(advice.target, color=look.muted, linewidth=1, linestyle=DOTTED, zorder=1)
-    known = band.mean[np.isfinite(band.mean)]
+    known = line.mean[np.isfinite(line.mean)]
     values = array[np.isfinite(array)]
     if values.size:
         _limits(ax, known, values, advice)
@@ -232,7 +209,7 @@ def _curve(advice: Advice, ax: Axes, look: Style) -> None:
     _epoch_axis(ax)
     log = " (log scale)" if ax.get_yscale() == "log" else ""
     name_axis(ax, f"{label_of(advice.column)}: mean and 95 % interval{log}", look)
-    _remark(ax, f"dashed: mean target, {advice.target:.3g}", look)
+    remark(ax, f"dashed: mean target, {advice.target:.3g}", look, up=-24)
 
 
 def _limits(ax: Axes, mean: Any, values: Any, advice: Advice) -> None:
@@ -244,7 +221,7 @@ def _limits(ax: Axes, mean: Any, values: Any, advice: Advice) -> None:
         if bottom > 0 and top > 30 * bottom:
             ax.set_yscale("log")
             ax.set_ylim(bottom / 1.2, top * 1.5)
-            _log_ticks(ax, _said_count)
+            log_ticks(ax, "y", _counted)
             return
     margin = 0.06 * ((top - bottom) or abs(top) or 1.0)
     ax.set_ylim(bottom - margin, top + 2 * margin)
@@ -254,19 +231,14 @@ def _epoch_axis(ax: Axes) -> None:
     from matplotlib.ticker import MaxNLocator
 
     ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    ax.xaxis.set_major_formatter(_formatter(_said_count))
+    ax.xaxis.set_major_formatter(formatter(_counted))
     ax.set_xlabel("epoch", loc="left", fontsize=9)
 
 
 def _size_axis(ax: Axes, sizes: Sequence[int]) -> None:
     """A logarithmic axis of batch sizes, labeled where there is room."""
-    ax.set_xscale("log")
-    kept = sorted(set(sizes))
-    kept = kept[:: -(-len(kept) // MOST_TICKS)] if kept else [1]
-    ax.set_xticks(kept, [f"{size:,}" for size in kept])
-    ax.minorticks_off()
-    low, high = min(sizes, default=1), max(sizes, default=1)
-    ax.set_xlim(low / 1.5, high * 1.5)
+    size_ticks(ax, sizes or [1])
+    ax.set_xlim(min(sizes, default=1) / 1.5, max(sizes, default=1) * 1.5)
     ax.set_xlabel("batch size (log scale)", loc="left", fontsize=9)
 
 
@@ -277,51 +249,5 @@ def _fit_log(ax: Axes, values: Sequence[float], room: float) -> None:
         ax.set_ylim(min(known) / room, max(known) * room)
 
 
-def _log_ticks(ax: Axes, said: Any) -> None:
-    """Enough round ticks on a logarithmic y-axis."""
-    from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
-
-    low, high = ax.get_ylim()
-    digits = (1, 2, 5) if high < 60 * low else (1, 3) if high < 1000 * low else (1,)
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    ticks = [digit * 10.0**power for power in powers for digit in digits]
-    ax.yaxis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
-    ax.yaxis.set_minor_locator(NullLocator())
-    ax.yaxis.set_minor_formatter(NullFormatter())
-    ax.yaxis.set_major_formatter(_formatter(said))
-
-
-def _said_seconds(value: float, _: Any = None) -> str:
-    """A duration with two digits, from microseconds to hours.
-
-    >>> _said_seconds(0.0005), _said_seconds(8.13e-6), _said_seconds(90.0), _said_seconds(7200.0)
-    ('500 µs', '8.1 µs', '90 s', '2 h')
-    """
-    units = (("h", 3600.0), ("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
-    unit, size = next((one for one in units if value >= one[1]), units[-1])
-    return f"{float(f'{value / size:.2g}'):,g} {unit}"
-
-
-def _said_count(value: float, _: Any = None) -> str:
+def _counted(value: float) -> str:
     return written(value) if value >= 100 else f"{value:.6g}"
-
-
-def _formatter(function: Any) -> Any:
-    from matplotlib.ticker import FuncFormatter
-
-    return FuncFormatter(function)
-
-
-def _remark(ax: Axes, words: str, look: Style) -> None:
-    """A remark below a panel on the right, beside the x-axis label."""
-    ax.annotate(
-        words,
-        (1, 0),
-        xycoords="axes fraction",
-        xytext=(0, -24),
-        textcoords="offset points",
-        fontsize=8.2,
-        color=look.muted,
-        ha="right",
-        va="top",
-    )

@@ -1,4 +1,4 @@
-"""Matplotlib picture of a comparison."""
+"""A comparison on paper."""
 
 from __future__ import annotations
 
@@ -6,24 +6,30 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from epochal.choose.reached import written, written_range
 from epochal.common.durations import duration
 from epochal.common.metric_names import label_of
-from epochal.errors import Refusal, did_you_mean
-from epochal.report.paper.curves import STYLES, Style, dress, name_axis
+from epochal.report.choice_figures import point_of
+from epochal.report.numbers import lines_of
 from epochal.report.paper.parts import (
+    Style,
     beside,
+    blank,
+    dress,
     formatter,
     label_ends,
-    plain_numbers,
-    plain_ticks,
+    log_ticks,
+    name_axis,
+    plain,
+    remark,
+    saved,
     scatter_labels,
     size_ticks,
-    ticks,
+    style_of,
 )
 
 if TYPE_CHECKING:
@@ -31,7 +37,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from epochal.choose.comparison import Comparison
-    from epochal.choose.reached import Effort
 
 __all__ = ["INKS", "plot"]
 
@@ -61,18 +66,10 @@ def plot(found: Comparison, path: str | Path | None = None, *, style: str = "lig
         path: also save there, in the format of the suffix.
         style: "light", "dark", or "auto" (transparent, for either background).
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    from epochal.report.paper.picture import Picture
-
-    if style not in STYLES:
-        raise Refusal(did_you_mean("style", style, STYLES))
-    look, inks = STYLES[style], _inks(found, style)
+    look, inks = style_of(style), _inks(found, style)
     steps = any(row.effort is not None and 0 < row.effort.expected < math.inf for row in found.rows)
-    figure = Picture(figsize=(10.0, 8.4), layout="constrained", facecolor=look.background)
-    FigureCanvasAgg(figure)
-    engine: Any = figure.get_layout_engine()
-    engine.set(hspace=0.08, wspace=0.06)
+    figure = blank(look, 10.0, 8.4)
+    figure.get_layout_engine().set(hspace=0.08, wspace=0.06)  # type: ignore[union-attr, call-arg]
     grid = figure.add_gridspec(2, 2 if steps else 1, height_ratios=[1.15, 1.0])
     above = figure.add_subplot(grid[0, :])
     panels = [above, figure.add_subplot(grid[1, 0])]
@@ -86,9 +83,7 @@ def plot(found: Comparison, path: str | Path | None = None, *, style: str = "lig
         _steps(found, panels[2], look, inks)
     title = "\n".join(textwrap.wrap(found.answer, 118))
     above.set_title(title, loc="left", color=look.text, fontsize=11, pad=24)
-    if path is not None:
-        figure.savefig(path, dpi=160, transparent=style == "auto", facecolor=figure.get_facecolor())
-    return figure
+    return saved(figure, path, style)
 
 
 def _inks(found: Comparison, style: str) -> dict[str, tuple[str, str]]:
@@ -110,16 +105,15 @@ def _curves(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[s
         curves = found.curves[row.name]
         if not len(curves) or not np.isfinite(curves.columns[found.column]).any():
             continue
-        band = curves.summary(found.column, "updates" if unit == "seconds" else unit)
-        along = band.x * (row.update_seconds if unit == "seconds" else 1.0)
+        along, _ = curves.values(found.column, "updates" if unit == "seconds" else unit)
+        along = along * (row.update_seconds if unit == "seconds" else 1.0)
+        (line,) = lines_of(curves, [found.column])
         color, marker = inks.get(row.name, (look.muted, ""))
         best = row.name == found.recommended
-        whole = band.count == band.count.max(initial=0)
-        mean = np.where(whole, band.mean, np.nan)
+        mean = np.where(line.whole, line.mean, np.nan)
         if row.name in inks and (best or len(found.rows) <= FEW):
-            shown = whole & (band.count >= min(4, row.repeats))
-            low, high = np.where(shown, band.low, np.nan), np.where(shown, band.high, np.nan)
-            ax.fill_between(along, low, high, color=color, alpha=0.2 if best else 0.08, linewidth=0)
+            ends_of = {"color": color, "alpha": 0.2 if best else 0.08, "linewidth": 0}
+            ax.fill_between(along, line.low, line.high, where=line.whole, **ends_of)  # type: ignore[arg-type]
         ax.plot(
             along,
             mean,
@@ -142,10 +136,11 @@ def _curves(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[s
     ax.margins(x=0.0)
     ax.set_xlim(left=0)
     ax.set_xlabel("samples seen" if unit == "samples" else unit.rstrip("s") if unit != "seconds" else unit)
-    ax.xaxis.set_major_formatter(plain_numbers())
+    ax.xaxis.set_major_formatter(formatter(plain))
     words = f"{label_of(found.column)}: mean and 95 % interval" + _log(ax)
     hidden = len(found.rows) - len(inks)
     name_axis(ax, words + (f" (gray: {hidden} other settings)" if hidden > 0 else ""), look)
+    ax.figure.draw_without_rendering()  # type: ignore[union-attr]
     label_ends(ax, ends, found.recommended)
 
 
@@ -160,7 +155,7 @@ def _limits(
     if bottom > 0 and top > 4 * bottom:
         ax.set_yscale("log")
         ax.set_ylim(bottom / 1.35, top * 1.1)
-        plain_ticks(ax, "y")
+        log_ticks(ax, "y")
     elif top > bottom:
         ax.set_ylim(bottom - 0.08 * (top - bottom), top + 0.05 * (top - bottom))
 
@@ -200,16 +195,13 @@ def _costs(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[st
     ax.set_xlabel("batch size (log scale)" if equal else "time of one training (log scale)")
     ax.margins(x=0.14, y=0.12)
     if equal:
-        ax.set_xticks(*size_ticks([row.batch_size for row in found.rows]))
+        size_ticks(ax, [row.batch_size for row in found.rows])
     else:
-        ax.xaxis.set_major_formatter(formatter(lambda value, _: duration(value)))
-        if max(times) < 12 * min(times):
-            ax.set_xticks(ticks(min(times) / 1.4, max(times) * 1.4))
-    ax.minorticks_off()
+        log_ticks(ax, "x", duration)
     name_axis(ax, f"best {label_of(found.column)}: mean and 95 % interval", look)
     scatter_labels(ax, labels)
     if len(found.tied) < len(found.rows):
-        _remark(ax, "filled: no significant difference from the best", look)
+        remark(ax, "filled: no significant difference from the best", look)
 
 
 def _steps(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[str, str]]) -> None:
@@ -240,11 +232,12 @@ def _steps(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[st
         color, marker = inks.get(row.name, (look.muted, "."))
         censored = effort.reached < effort.repeats
         missed = missed or censored
+        updates = point_of(effort)
         if effort.reached and math.isfinite(effort.high) and effort.low > 0:
             ax.plot([at] * 2, [effort.low, effort.high], color=color, linewidth=1.4, alpha=0.75)
         ax.plot(
             at,
-            effort.expected if effort.reached else effort.low,
+            updates,
             "^" if censored else marker,
             color=color,
             markersize=7,
@@ -252,34 +245,14 @@ def _steps(found: Comparison, ax: Axes, look: Style, inks: Mapping[str, tuple[st
             zorder=5,
         )
         if censored and row.name in inks:
-            labels.append((at, effort.expected if effort.reached else effort.low, _share(effort), color))
+            labels.append((at, updates, f"{effort.reached} of {effort.repeats}", color))
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.margins(x=0.1, y=0.14)
-    plain_ticks(ax, "y")
-    ax.set_xticks(*size_ticks(sizes))
-    ax.minorticks_off()
+    log_ticks(ax, "y")
+    size_ticks(ax, sizes)
     ax.set_xlabel("batch size (log scale)")
     scatter_labels(ax, labels)
     name_axis(ax, "updates to the target (log scale)", look)
     if missed:
-        _remark(ax, "triangle: so many repeats got there", look)
-
-
-def _share(effort: Effort) -> str:
-    return f"{effort.reached} of {effort.repeats}"
-
-
-def _remark(ax: Axes, words: str, look: Style) -> None:
-    """A remark below a panel on the right."""
-    ax.annotate(
-        words,
-        (1, 0),
-        xycoords="axes fraction",
-        xytext=(0, 4),
-        textcoords="offset points",
-        fontsize=8.2,
-        color=look.muted,
-        ha="right",
-        va="bottom",
-    )
+        remark(ax, "triangle: so many repeats got there", look)

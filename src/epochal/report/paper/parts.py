@@ -1,40 +1,184 @@
-"""Placement of labels and ticks without overlaps."""
+"""What the pictures on paper share: styles, axes, lines with bands, labels and ticks that keep apart."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from epochal.errors import Refusal, did_you_mean
+from epochal.report.numbers import Line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = [
+    "STYLES",
+    "Style",
+    "axes_of",
     "beside",
+    "blank",
+    "draw_line",
+    "dress",
     "formatter",
     "label_ends",
-    "plain_numbers",
-    "plain_ticks",
+    "log_ticks",
+    "name_axis",
+    "plain",
+    "remark",
+    "saved",
     "scatter_labels",
     "size_ticks",
-    "ticks",
+    "style_of",
 ]
 
 
-def label_ends(ax: Axes, ends: Sequence[tuple[float, str, str]], best: str | None) -> None:
-    """Label each line at its end, to the right of the panel, without overlaps."""
+@dataclass(frozen=True)
+class Style:
+    """Colors of a figure; the pair of lines differs in hue and lightness for color vision deficiencies."""
+
+    background: str
+    text: str
+    muted: str
+    grid: str
+    training: str
+    running: str
+    validation: str
+    best: str
+    test: str
+
+
+STYLES = {
+    "light": Style(
+        "#ffffff", "#1c2330", "#646f80", "#e6e9ee", "#2563b0", "#7b5cc4", "#c2501a", "#646f80", "#1b7a63"
+    ),
+    "dark": Style(
+        "#12161d", "#e8ebf0", "#98a3b3", "#272e39", "#69aaf5", "#b39df5", "#ff9557", "#98a3b3", "#4fc9a6"
+    ),
+    "auto": Style(
+        "none", "#7b8494", "#7b8494", "#8b94a340", "#3f87d9", "#9279d6", "#dd6b2c", "#7b8494", "#2a9d82"
+    ),
+}
+"""`light` and `dark` have a background; `auto` is transparent, legible on both."""
+
+
+def style_of(name: str) -> Style:
+    """The style of a name; another is refused."""
+    if name not in STYLES:
+        raise Refusal(did_you_mean("style", name, STYLES))
+    return STYLES[name]
+
+
+def blank(look: Style, width: float, height: float) -> Figure:
+    """A figure without axes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    from epochal.report.paper.picture import Picture
+
+    figure = Picture(figsize=(width, height), layout="constrained", facecolor=look.background)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def axes_of(given: Axes | Sequence[Axes]) -> tuple[Figure, list[Axes]]:
+    """The axes that were given to draw in, with their figure."""
+    axes = list(given) if isinstance(given, Sequence | np.ndarray) else [given]
+    figure: Any = axes[0].figure
+    return figure, axes
+
+
+def saved(figure: Figure, path: str | Path | None, style: str) -> Figure:
+    """The figure, also in a file where a path is given, in the format of its suffix."""
+    if path is not None:
+        face = figure.get_facecolor()
+        figure.savefig(path, dpi=160, bbox_inches="tight", transparent=style == "auto", facecolor=face)
+    return figure
+
+
+def dress(ax: Axes, look: Style) -> None:
+    """Style axes like all figures."""
+    ax.set_facecolor(look.background)
+    for side in ("top", "right", "left"):
+        ax.spines[side].set_visible(False)
+    ax.spines["bottom"].set_color(look.muted)
+    ax.tick_params(which="both", colors=look.muted, labelsize=9, length=0, axis="y")
+    ax.tick_params(colors=look.muted, labelsize=9, length=3, axis="x")
+    ax.grid(axis="y", color=look.grid, linewidth=0.8)
+    ax.set_axisbelow(True)
+    ax.xaxis.label.set_color(look.muted)
+    ax.yaxis.label.set_color(look.muted)
+
+
+def name_axis(ax: Axes, words: str, look: Style) -> None:
+    """Label the y-axis above it."""
+    ax.annotate(
+        words,
+        (0, 1),
+        xycoords="axes fraction",
+        xytext=(-2, 6),
+        textcoords="offset points",
+        fontsize=9.5,
+        color=look.text,
+        fontweight="bold",
+        ha="left",
+        va="bottom",
+    )
+
+
+def remark(ax: Axes, words: str, look: Style, up: float = 4) -> None:
+    """How a panel is read, on the right: so far above its x-axis."""
+    ax.annotate(
+        words,
+        (1, 0),
+        xycoords="axes fraction",
+        xytext=(0, up),
+        textcoords="offset points",
+        fontsize=8.2,
+        color=look.muted,
+        ha="right",
+        va="bottom" if up > 0 else "top",
+    )
+
+
+def draw_line(
+    ax: Axes, along: NDArray[np.float64], line: Line, color: str, width: float, rank: int = 3
+) -> None:
+    """The repeats, the interval of the mean, and the mean: dotted where some repeats have stopped."""
+    for row in line.repeats:
+        ax.plot(along, row, color=color, linewidth=0.6, alpha=0.22, zorder=rank)
+    if len(line.repeats):
+        ax.fill_between(along, line.low, line.high, color=color, alpha=0.16, linewidth=0, zorder=rank)
+    rest = ~line.whole | np.append(~line.whole[1:], False)
+    mean = np.where(line.whole, line.mean, np.nan)
+    ax.plot(along, mean, color=color, linewidth=width, zorder=rank + 3, solid_capstyle="round")
+    dots = np.where(rest, line.mean, np.nan)
+    ax.plot(along, dots, color=color, linewidth=width, zorder=rank + 3, linestyle=(0, (1, 1.5)))
+
+
+def label_ends(
+    ax: Axes, ends: Sequence[tuple[float, str, str]], bold: str | None = None, room: float = 13.0
+) -> None:
+    """Name each line (height, words, color) at its end, to the right of the panel, none over another.
+
+    The figure must have been laid out (`draw_without_rendering`).
+    """
     figure: Any = ax.figure
-    figure.draw_without_rendering()
     tall = ax.get_window_extent().height * 72 / figure.dpi
     place = ax.transAxes.inverted().transform
     at = sorted(
-        (min(max(float(place(ax.transData.transform((0.0, value)))[1]), 0.0), 1.0) * tall, name, color)
-        for value, name, color in ends
+        (min(max(float(place(ax.transData.transform((0.0, value)))[1]), 0.0), 1.0) * tall, words, color)
+        for value, words, color in ends
     )
-    heights = _apart([height for height, _, _ in at], 13.0, tall)
-    for height, (_, name, color) in zip(heights, at, strict=True):
+    heights = _apart([height for height, _, _ in at], room, tall)
+    for height, (_, words, color) in zip(heights, at, strict=True):
         ax.annotate(
-            name,
+            words,
             (1, height / tall),
             xycoords="axes fraction",
             xytext=(7, 0),
@@ -42,7 +186,7 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, str, str]], best: str | Non
             va="center",
             fontsize=9,
             color=color,
-            fontweight="bold" if name == best else "normal",
+            fontweight="bold" if words == bold else "normal",
             annotation_clip=False,
         )
 
@@ -93,46 +237,41 @@ def scatter_labels(ax: Axes, labels: Sequence[tuple[float, float, str, str]]) ->
         )
 
 
-def ticks(low: float, high: float) -> list[float]:
-    """Round ticks of a short logarithmic range."""
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    return [
-        digit * 10.0**power for power in powers for digit in (1, 2, 5) if low <= digit * 10.0**power <= high
-    ]
+def plain(value: float) -> str:
+    """A number on an axis, as people write it."""
+    return f"{value:,.6g}"
 
 
-def plain_ticks(ax: Axes, axis: str) -> None:
-    """Enough plain numbers on a logarithmic axis."""
-    from matplotlib.ticker import FixedLocator, NullFormatter
+def formatter(write: Callable[[float], str]) -> Any:
+    """A formatter of ticks."""
+    from matplotlib.ticker import FuncFormatter
+
+    return FuncFormatter(lambda value, _: write(value))
+
+
+def log_ticks(ax: Axes, axis: str, write: Callable[[float], str] = plain) -> None:
+    """Round numbers on a logarithmic axis, enough of them where it is short."""
+    from matplotlib.ticker import FixedLocator, NullLocator
 
     chosen = getattr(ax, f"{axis}axis")
     low, high = getattr(ax, f"get_{axis}lim")()
-    if high < 60 * low:
-        chosen.set_major_locator(FixedLocator(ticks(low, high)))
-    chosen.set_major_formatter(plain_numbers())
-    chosen.set_minor_formatter(NullFormatter())
+    digits = (1, 2, 5) if high < 60 * low else (1, 3) if high < 1000 * low else (1,)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [digit * 10.0**power for power in powers for digit in digits]
+    chosen.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
+    chosen.set_major_formatter(formatter(write))
+    chosen.set_minor_locator(NullLocator())
 
 
-def plain_numbers() -> Any:
-    """A formatter of plain numbers."""
-    return formatter(lambda value, _: f"{value:,.6g}")
-
-
-def formatter(function: Any) -> Any:
-    """A tick formatter from a function of (value, position)."""
-    from matplotlib.ticker import FuncFormatter
-
-    return FuncFormatter(function)
-
-
-def size_ticks(sizes: Sequence[int]) -> tuple[list[int], list[str]]:
-    """Batch sizes to label on an axis, without those too close to another."""
-    written: list[int] = []
-    room = (max(sizes) / min(sizes)) ** 0.07
+def size_ticks(ax: Axes, sizes: Sequence[int]) -> None:
+    """A logarithmic axis of batch sizes, written but for those too close to the one before."""
+    kept: list[int] = []
     for size in sorted(set(sizes)):
-        if not written or size >= written[-1] * room:
-            written.append(size)
-    return written, [f"{size:,}" for size in written]
+        if not kept or size >= kept[-1] * (max(sizes) / min(sizes)) ** 0.07:
+            kept.append(size)
+    ax.set_xscale("log")
+    ax.set_xticks(kept, [f"{size:,}" for size in kept])
+    ax.minorticks_off()
 
 
 def beside(places: Sequence[tuple[str, float]]) -> dict[str, float]:

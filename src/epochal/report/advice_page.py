@@ -1,0 +1,223 @@
+"""The page about an advice: what its template shows."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from epochal.choose.advice import Advice, Choice, Tried
+from epochal.common.durations import duration
+from epochal.common.metric_names import label_of
+from epochal.curves import Summary
+from epochal.report.choice_figures import advice_figures
+from epochal.report.choice_pages import STANDINGS, choice_page, meaning_of
+from epochal.report.page import write_whole
+from epochal.report.tables import Cell, Table
+from epochal.report.words import count, interval, number, percent, sentence
+
+__all__ = ["advice_page", "command", "write_advice"]
+
+_GOALS = {
+    "time": ("time to the target", "least time until the network is as good as the best", "fastest"),
+    "samples": (
+        "samples to the target",
+        "fewest samples until the network is as good as the best",
+        "one with the fewest samples",
+    ),
+    "updates": (
+        "updates to the target",
+        "fewest updates until the network is as good as the best",
+        "one with the fewest updates",
+    ),
+    "quality": ("quality reached", "best quality on held-out samples", "best"),
+}
+"""For each goal: the name of its price, what is minimized, and the advised value."""
+
+
+def write_advice(advice: Advice, path: str | Path, *, command: str = "") -> Path:
+    """Write the page about an advice as one self-contained HTML file, atomically.
+
+    Args:
+        advice: of the page.
+        path: of the page.
+        command: the command that trains with the advice, to copy; by default made from the advice, which does
+            not know the options of a command line.
+    """
+    return write_whole(advice_page(advice, command), path)
+
+
+def advice_page(advice: Advice, line: str = "") -> str:
+    """The page about an advice as text; `line` is the command that trains with it."""
+    reference = next((one for one in advice.tried if one.reference), None)
+    other = reference is not None and not advice.advises(reference)
+    against = "the reference" if other else "the advised setting"
+    most = max((one.repeats for one in advice.tried), default=len(advice.best_epochs))
+    price, wanted, best = _GOALS[advice.goal]
+    first = {
+        "goal": wanted,
+        "target": "" if advice.goal == "quality" else advice.target_words,
+        "exhaustive grid": advice.cost.grid,
+    }
+    share = advice.cost.of_grid
+    return choice_page(
+        advice,
+        "advice",
+        (f"goal: {advice.goal}", f"up to {count(most, 'repeat')}"),
+        {name: value for name, value in first.items() if value},
+        figures=advice_figures(advice),
+        cards=_cards(advice),
+        expected=_expected(advice),
+        share=percent(share, 1 if share < 0.1 else 0) if math.isfinite(share) else "an unknown share",
+        command=line or command(advice),
+        goal={"price": price, "wanted": wanted, "best": best},
+        advised_tried=any(map(advice.advises, advice.tried)),
+        missed=any(not one.effort.reached for one in advice.tried),
+        tried=_tried(advice, against),
+        against=against,
+        theory=_theory(advice),
+    )
+
+
+def _cards(advice: Advice) -> list[tuple[str, str, str, str]]:
+    """The three numbers, each with its interval and its meaning."""
+    size, rate, epochs = advice.batch_size, advice.learning_rate, advice.epochs
+    best = _GOALS[advice.goal][2]
+    meaning = (
+        "samples for one update. No other size that was tried on as many repeats comes close enough to be "
+        f"the {best} by chance."
+    )
+    if size.low < size.high:
+        meaning = (
+            f"samples for one update. Which size of this range is the {best}, the measurements cannot tell."
+        )
+    found = [("batch size", f"{size.value:,.0f}", _range(size), _with_note(meaning, size))]
+    if rate is None:
+        said = "how far one update goes. The optimizer was given as an object and keeps its own."
+        found.append(("learning rate", "its own", "", said))
+    else:
+        meaning = "how far one update goes."
+        if rate.low < rate.high:
+            meaning += " Rates in this range do as well, as far as the repeats can tell."
+        found.append(("learning rate", f"{rate.value:.3g}", _range(rate), _with_note(meaning, rate)))
+    meaning = "passes through the training samples."
+    if math.isinf(epochs.high):
+        meaning += " It was still getting better when the measurement ended, so more may help."
+    elif epochs.low < epochs.high:
+        meaning += (
+            " In most repeats, the best moment to stop lay in this range; the weights from the best "
+            "epoch are kept."
+        )
+    found.append(("epochs", f"{epochs.value:,.0f}", _range(epochs), _with_note(meaning, epochs)))
+    return found
+
+
+def _range(choice: Choice) -> str:
+    if choice.low == choice.high:
+        return ""
+    return interval(choice.low, choice.high)
+
+
+def _with_note(meaning: str, choice: Choice) -> str:
+    return f"{meaning} {sentence(choice.note)}" if choice.note else meaning
+
+
+def _expected(advice: Advice) -> list[tuple[str, Summary, str]]:
+    """What is named, the quality, and what follows in parentheses."""
+    better = f"{'higher' if advice.higher_is_better else 'lower'} is better"
+    meaning = "; ".join(filter(None, (meaning_of(advice.column), better)))
+    found = [(f"{label_of(advice.column)}: {meaning}", advice.quality, "")]
+    for name, summary in list(advice.figures.items())[:3]:
+        found.append((": ".join(filter(None, (label_of(name), meaning_of(name)))), summary, ""))
+    usual = advice.defaults
+    if usual.difference is not None:  # otherwise it is the same number
+        words = f"the defaults would give on the same seeds: {label_of(advice.column)}"
+        found.append((words, usual.quality, usual.words))
+    return found
+
+
+def command(advice: Advice) -> str:
+    """The call that trains with the advice; it holds the model where that is a plain network."""
+    source, size = str(advice.data.get("source") or ""), advice.batch_size.value
+    whole = size == (advice.data.get("sizes") or {}).get("train")
+    model = advice.settings.get("model")
+    hidden = model.get("hidden") if isinstance(model, Mapping) and model.get("kind") == "mlp" else None
+    words = ["model" if hidden is None else f"epochal.MLP({', '.join(map(str, hidden))})"]
+    words += ["data" if source in ("", "arrays", "data frame") else json.dumps(source, ensure_ascii=False)]
+    words += ['batch_size="full"' if whole else f"batch_size={size:.0f}"]
+    if advice.learning_rate is not None:
+        words += [f'optimizer="{advice.optimizer}"', f"learning_rate={advice.learning_rate.value:.6g}"]
+    return f"epochal.fit({', '.join(words)}, epochs={math.ceil(advice.epochs.value)})"
+
+
+def _tried(advice: Advice, against: str) -> Table:
+    """The settings that were measured."""
+    relative = advice.goal != "quality"
+    heads = [
+        ("batch size", "samples per update"),
+        ("learning rate", "how far one update goes"),
+        ("standing", f"against {against}"),
+        (label_of(advice.column) if not relative else _GOALS[advice.goal][0], "expected, with 95 % interval"),
+        (
+            (f"relative {advice.goal}", f"over that of {against}, with 95 % interval")
+            if relative
+            else ("difference", f"from {against}: mean of the paired differences, with 95 % interval")
+        ),
+        ("updates to the target", "expected, with 95 % interval")
+        if relative
+        else ("updates", "in the epochs that are best for it, which the other repeats choose"),
+        ("repeats", "trainings with seeds of their own"),
+    ]
+    return Table(heads, [_one_tried(one, advice) for one in advice.tried], "Measured settings", "sortable")
+
+
+def _one_tried(one: Tried, advice: Advice) -> list[Cell]:
+    advised = advice.advises(one)
+    stands = "best" if advised else "tied" if one.tied else "dropped" if one.given_up else "worse"
+    shape, words = STANDINGS[stands]
+    words = "advised" if advised else "reference, not advised" if one.reference else words
+    quality, work = advice.goal == "quality", one.effort
+    write = duration if advice.goal == "time" else advice.quality.written if quality else number
+    missed = "" if work.reached == work.repeats else f"; reached in {work.reached} of {work.repeats}"
+    ends = "" if one.epochs else interval(work.low, work.high)
+    updates = (
+        Cell(number(work.expected), ends + missed, work.expected) if work.reached else Cell("not reached")
+    )
+    return [
+        Cell(f"{one.batch_size:,}", by=one.batch_size),
+        Cell("–" if one.learning_rate is None else f"{one.learning_rate:.3g}", by=one.learning_rate),
+        Cell(f"{shape} {words}", by=str(("best", "tied", "dropped", "worse").index(stands)), kind="stand"),
+        _ranged(one.price, write),
+        Cell("", by=0.0)
+        if one.reference
+        else _ranged(one.ratio, advice.quality.written if quality else number),
+        updates,
+        Cell(str(one.repeats), by=one.repeats),
+    ]
+
+
+def _ranged(ends: Sequence[float], write: Callable[[float], str]) -> Cell:
+    middle, low, high = ends
+    if math.isnan(middle):
+        return Cell("not finite")
+    if math.isinf(middle):
+        return Cell("not reached", interval(low, high, write))
+    return Cell(write(middle), interval(low, high, write), middle)
+
+
+def _theory(advice: Advice) -> list[str]:
+    noise, theory = advice.noise, advice.theory
+    if noise is not None and noise.value is not None:
+        ends = interval(noise.low, noise.high)
+        found = [f"Measured noise scale: {number(noise.value)} samples (95 % interval {ends})."]
+    else:
+        why = advice.noise_words or (noise.reason if noise is not None else "")
+        found = [sentence(f"The noise scale is not known here{f': {why}' if why else ''}")]
+    if theory is not None:
+        ends = interval(theory.low, theory.high)
+        found.append(
+            "With the measured time of an update, theory alone would take batch size "
+            f"{number(theory.value)} ({ends})."
+        )
+    return found

@@ -1,0 +1,86 @@
+"""What the pages about a comparison and about an advice share: header, standings, conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from epochal.choose.advice import Advice
+from epochal.choose.comparison import Comparison
+from epochal.common.durations import duration
+from epochal.report.page import render
+from epochal.report.words import conditions, count
+
+__all__ = ["STANDINGS", "choice_page", "meaning_of"]
+
+STANDINGS = {
+    "best": ("◆", "recommended"),
+    "tied": ("●", "no significant difference"),
+    "worse": ("○", "worse"),
+    "dropped": ("✕", "given up early"),
+    "broken": ("⚡", "not finite"),
+}
+"""A shape and words for each standing, so that meaning does not depend on color."""
+
+_MEANINGS = {
+    "loss": "how wrong the network is",
+    "accuracy": "the share that the network gets right",
+    "balanced_accuracy": "the share that the network gets right, each class counting the same",
+    "r2": "the share of the variance that the network explains",
+    "mae": "how far off the network is on average",
+    "rmse": "how far off the network is, counting large errors more,",
+}
+
+
+def meaning_of(column: str) -> str:
+    """The meaning of a column in plain words; empty if unknown.
+
+    >>> meaning_of("validation.loss")
+    'how wrong the network is on samples that it did not learn from'
+    """
+    part, _, metric = column.partition(".")
+    known = _MEANINGS.get(metric, "")
+    on = "samples that it did not learn from" if part == "validation" else "the samples that it learned from"
+    return f"{known} on {on}" if known else ""
+
+
+def choice_page(
+    choice: Comparison | Advice, kind: str, about: Sequence[str], first: Mapping[str, Any], **context: Any
+) -> str:
+    """The page as text: `about` it in the byline, `first` among the conditions."""
+    source = str(choice.data.get("source") or "data")
+    date, device = (str(choice.conditions.get(name) or "") for name in ("date", "device"))
+    if "T" in date:
+        date = date[:16].replace("T", " ") + " UTC"
+    cost = choice.cost
+    spent = (
+        f"{count(cost.trainings, 'training')}, {count(cost.updates, 'update')}, {duration(cost.seconds)} "
+        "by the clock in this call, compilation included"
+    )
+    own = {**first, "cost": spent} | ({} if choice.folder is None else {"folder": str(choice.folder)})
+    return render(
+        f"{kind}.html",
+        title=f"{kind} · {source}",
+        kind=kind,
+        heading=source,
+        byline=[*about, date, device],
+        found=choice,
+        conditions=[("", own, ()), *_conditions(choice)],
+        **context,
+    )
+
+
+def _conditions(choice: Comparison | Advice) -> list[tuple[str, Mapping[str, Any], Sequence[str]]]:
+    """The conditions of the figures."""
+    data = {name: value for name, value in choice.data.items() if name not in ("notes", "encoder", "inputs")}
+    if isinstance(data.get("task"), Mapping):
+        data["task"] = data["task"].get("kind")
+    advised = ("batch_size", "learning_rate", "epochs") if isinstance(choice, Advice) else ()
+    settings = {name: value for name, value in choice.settings.items() if name not in advised}
+    notes = choice.data.get("notes")
+    listed = notes if isinstance(notes, Sequence) and not isinstance(notes, str) else ()
+    return [
+        ("The data", data, list(map(str, listed))),
+        ("Settings that all share", settings, ()),
+        ("Device, versions and date", conditions(choice.conditions), ()),
+    ]

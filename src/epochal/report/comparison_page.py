@@ -1,0 +1,312 @@
+"""The page about a comparison: what its template shows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from epochal.choose.comparison import Comparison, Row
+from epochal.choose.difference import PairedDifference
+from epochal.choose.pairs import FEWEST
+from epochal.choose.words import UNBEATEN, at_best, use
+from epochal.common.durations import duration
+from epochal.common.metric_names import label_of
+from epochal.curves import Summary
+from epochal.report.choice_figures import by_size, comparison_figures, standing
+from epochal.report.choice_pages import STANDINGS, choice_page, meaning_of
+from epochal.report.page import write_whole
+from epochal.report.tables import Cell, Table
+from epochal.report.words import count, interval, listed, number, percent, quality, spread
+
+__all__ = ["comparison_page", "write_comparison"]
+
+_REGIMES = {
+    "batch": (
+        "batch gradient descent",
+        "All training samples form one batch: one smooth, exact update an epoch, and so few updates.",
+    ),
+    "mini-batch": (
+        "mini-batch gradient descent",
+        "Some samples form a batch: many updates an epoch, and the machine still works on many "
+        "samples at once.",
+    ),
+    "stochastic": (
+        "stochastic gradient descent",
+        "Each sample is a batch of its own: the most updates an epoch, each of them cheap and rough.",
+    ),
+}
+
+
+def write_comparison(comparison: Comparison, path: str | Path) -> Path:
+    """Write the page about a comparison as one self-contained HTML file, atomically."""
+    return write_whole(comparison_page(comparison), path)
+
+
+def comparison_page(comparison: Comparison) -> str:
+    """The page about a comparison as text."""
+    rows = by_size(comparison)
+    measured = [row for row in comparison.rows if math.isfinite(row.quality.mean)]
+    columns = list(dict.fromkeys(name for row in comparison.rows for name in row.figures))
+    units = ("seconds", "updates", "samples")
+    critical = comparison.critical
+    return choice_page(
+        comparison,
+        "comparison",
+        (count(len(rows), "setting"), comparison.at),
+        {"all settings": comparison.at},
+        figures=comparison_figures(comparison),
+        judged=label_of(comparison.column),
+        answer=_answer(comparison, measured),
+        headline=_headline(comparison, measured),
+        measured=measured,
+        units=[unit for unit in units if len({getattr(row, unit) for row in measured}) > 1],
+        critical=None
+        if critical is None
+        else interval(critical[0] if critical[0] > 0 else -math.inf, critical[1]),
+        regimes=_regimes(comparison),
+        quality=_quality(comparison, rows, columns),
+        cost=_cost(rows),
+        tuned=list(_tuned(rows)),
+    )
+
+
+def _answer(comparison: Comparison, measured: Sequence[Row]) -> dict[str, str]:
+    clear = set(comparison.tied) <= set(comparison.same)
+    if not measured:
+        sign, tone, kind = "⚡", "bad", "No setting trained to a finite loss"
+    elif comparison.unbeaten is not None:  # before what is best among them
+        sign, tone, kind = "≈", "bad", UNBEATEN
+    elif len(comparison.rows) == 1:
+        sign, tone, kind = "≈", "open", "Only one setting"
+    else:
+        sign, tone, kind = ("✓", "good", use(comparison)) if clear else ("≈", "open", use(comparison))
+    rest = comparison.answer.removeprefix(f"{kind}: ")
+    return {
+        "sign": sign,
+        "tone": tone,
+        "kind": f"{kind} (ended early)" if comparison.interrupted else kind,
+        "sentence": rest[:1].upper() + rest[1:],
+        "done": _done(comparison),
+        "remedy": _remedy(comparison, measured),
+    }
+
+
+def _done(comparison: Comparison) -> str:
+    rows = comparison.rows
+    sizes = {row.batch_size for row in rows}
+    what = count(len(rows), "batch size" if len(sizes) == len(rows) else "setting")
+    most = max((row.repeats for row in rows), default=0)
+    times = "once" if most == 1 else f"{most} times"
+    fewer = sum(row.repeats < most for row in rows)
+    words = f"{what}, {'each ' if len(rows) > 1 else ''}trained {times}"
+    if fewer:
+        words += f" ({fewer} of them fewer times, since they were clearly behind)"
+    words += f"; equal for all: {comparison.at}."
+    if len(sizes) > 1:
+        words = f"A batch is the samples that one update of the network looks at. {words}"
+    if most > 1:
+        words += (
+            f" All share the same {most} random starts and splits into training and held-out samples, "
+            "so that no setting had an easier task."
+        )
+    if any(row.tuned is not None for row in rows):
+        words += (
+            " The learning rate was tuned for each setting, on other splits than those of the comparison."
+        )
+    return words
+
+
+def _remedy(comparison: Comparison, measured: Sequence[Row]) -> str:
+    if not measured:
+        return "Scale the inputs or try smaller learning rates: with these, the training breaks."
+    row = comparison.chosen
+    if len(measured) == 1:
+        words = f"Nothing to choose: only {row.name} trained."
+    else:
+        rate = "" if row.tuned is None else f" and learning rate {row.learning_rate:.3g}"
+        words = f"Train with {row.name}{rate}; it is at its best {at_best(row)}."
+    if row.repeats < FEWEST:
+        return words + (
+            " Train more repeats before you rely on it: with so few, chance alone makes such differences."
+        )
+    unclear = not set(comparison.tied) <= set(comparison.same)
+    return f"{words} More repeats may tell the settings apart." if unclear else words
+
+
+def _headline(comparison: Comparison, measured: Sequence[Row]) -> dict[str, Any] | None:
+    """The chosen batch size in large digits, or that there is none."""
+    if not measured:
+        return None
+    best = comparison.chosen
+    if all(set(row.axes) <= {"batch_size"} for row in comparison.rows):
+        name, figure, small = "batch size", f"{best.batch_size:,}", best.batch_size >= 10**6
+    else:
+        name, figure, small = "setting", best.name, len(best.name) > 5
+    same = [name for name in comparison.same if name != best.name]
+    unclear = [name for name in comparison.tied if name not in comparison.same]
+    notes = [f"practically the same: {_few(same)}"] if same else []
+    if unclear:
+        rest = "any other" if len(unclear) == len(measured) - 1 else _few(unclear)
+        notes.append(f"no significant difference from {rest}")
+    if best.learning_rate is not None:
+        notes.append(f"learning rate {best.learning_rate:.3g}")
+    meaning = meaning_of(comparison.column)
+    notes.append(
+        f"{label_of(comparison.column)} {quality(best.quality)}" + (f" ({meaning})" if meaning else "")
+    )
+    notes.append(f"95 % interval {spread(best.quality)}" if best.quality.ci95 else "1 repeat: no interval")
+    notes += [f"{label_of(column)} {quality(summary)}" for column, summary in list(best.figures.items())[:2]]
+    notes.append(f"{duration(best.seconds)} a training")
+    return {"name": name, "figure": figure, "small": small, "notes": notes}
+
+
+def _few(names: Sequence[str]) -> str:
+    """A short list of names in words."""
+    return listed(names, most=8 if max(map(len, names)) <= 16 else 3)
+
+
+def _regimes(comparison: Comparison) -> Table:
+    """The best setting of each regime, side by side."""
+    rows = {row.name: row for row in comparison.rows}
+    lines = []
+    for regime in comparison.regimes:
+        title = Cell(*_REGIMES.get(regime.name.partition(" ")[0], (regime.name, "")))
+        row = None if regime.row is None else rows.get(regime.row)
+        if row is None:
+            words = ["not among the settings", "", "", "", ""]
+        else:
+            words = [row.name, duration(row.seconds), f"{row.updates:,}", quality(row.quality), _jitter(row)]
+        lines.append([title, *map(Cell, words)])
+    judged = label_of(comparison.column)
+    heads = ("regime", "best setting", "time of a training", "updates", judged, "jitter of the curve")
+    return Table(heads, lines, kind="regimes")
+
+
+def _jitter(row: Row) -> str:
+    return "–" if math.isnan(row.noise) else number(row.noise)
+
+
+def _quality(comparison: Comparison, rows: Sequence[Row], columns: Sequence[str]) -> Table:
+    """How good each setting is."""
+    heads = [
+        ("setting", "what differs"),
+        ("standing", "against the setting with the best mean"),
+        ("batch size", "samples per update"),
+        ("learning rate", "how far one update goes"),
+        ("repeats", "trainings with seeds of their own"),
+        (label_of(comparison.column), "mean over repeats at the best epoch, with 95 % interval"),
+        ("behind the best by", "mean paired difference, with 98 % interval for all settings together"),
+        ("P(better)", "share of repeats in which it beat the best mean, with 95 % interval"),
+        *((label_of(name), "mean over repeats at the same epoch") for name in columns),
+        ("broken", "repeats whose loss was not finite"),
+    ]
+    lines = [
+        [
+            Cell(row.name, by=row.name),
+            _standing(row, comparison),
+            Cell(f"{row.batch_size:,}", by=row.batch_size),
+            Cell("–" if row.learning_rate is None else f"{row.learning_rate:.3g}", by=row.learning_rate),
+            Cell(f"{row.repeats}", by=row.repeats),
+            _summary(row.quality),
+            *_difference(row),
+            *(_summary(row.figures[name]) if name in row.figures else Cell("–") for name in columns),
+            Cell(str(row.broken), by=row.broken),
+        ]
+        for row in rows
+    ]
+    return Table(heads, lines, "Quality", "sortable")
+
+
+def _standing(row: Row, comparison: Comparison) -> Cell:
+    stands = standing(row, comparison)
+    shape, words = STANDINGS[stands]
+    if stands == "tied" and row.name == comparison.best:
+        words = "best mean"
+    elif stands == "tied" and row.name in comparison.same:
+        words = "practically the same"
+    lost = row.dropped
+    why = "" if lost is None else f"after {count(lost.after, 'repeat')}: {lost.reason}"
+    return Cell(f"{shape} {words}", why, str(list(STANDINGS).index(stands)), "stand")
+
+
+def _cost(rows: Sequence[Row]) -> Table:
+    """What each setting costs."""
+    target = any(row.effort is not None for row in rows)
+    heads = [
+        ("setting", "what differs"),
+        ("best epoch", "mean over repeats"),
+        ("updates", "of one training"),
+        *([("updates to target", "expected, with 95 % interval")] if target else []),
+        ("one update", "measured time"),
+        ("one training", "time without evaluations"),
+        ("jitter", "how unsteady the curve is"),
+    ]
+    lines = [
+        [
+            Cell(row.name, by=row.name),
+            Cell(number(row.best_epoch.mean), by=row.best_epoch.mean),
+            Cell(f"{row.updates:,}", by=row.updates),
+            *([_effort(row)] if target else []),
+            Cell(duration(row.update_seconds), by=row.update_seconds),
+            Cell(duration(row.seconds), by=row.seconds),
+            Cell(_jitter(row), by=row.noise),
+        ]
+        for row in rows
+    ]
+    return Table(heads, lines, "Cost", "sortable")
+
+
+def _summary(summary: Summary) -> Cell:
+    return Cell(quality(summary), "" if summary.ci95 is None else spread(summary), summary.mean)
+
+
+def _difference(row: Row) -> tuple[Cell, Cell]:
+    """The difference to the best setting, and how often this one won."""
+    found = row.difference
+    if found is None:
+        return Cell("–", by=0.0), Cell("–")
+    behind, ends = _behind(found, row.name)
+    first = found.a == row.name
+    share = found.probability if first else 1 - found.probability
+    low, high = found.probability_ci if first else (1 - p for p in found.probability_ci[::-1])
+    written = found.differences.written
+    return Cell(
+        written(behind) if math.isfinite(behind) else "–",
+        "" if ends is None else interval(*ends, write=written),
+        behind,
+    ), Cell(percent(share), f"{100 * low:.0f} to {percent(high)}", share)
+
+
+def _behind(found: PairedDifference, name: str) -> tuple[float, tuple[float, float] | None]:
+    """The difference by which `name` is worse, with its interval."""
+    if found.b == name:
+        return found.mean, found.interval
+    return -found.mean, None if found.interval is None else (-found.interval[1], -found.interval[0])
+
+
+def _effort(row: Row) -> Cell:
+    found = row.effort
+    if found is None:
+        return Cell("–")
+    if found.reached == 0:
+        return Cell("not reached", str(found))
+    aside = "" if found.reached == found.repeats else f"; reached in {found.reached} of {found.repeats}"
+    return Cell(number(found.expected), interval(found.low, found.high) + aside, found.expected)
+
+
+def _tuned(rows: Sequence[Row]) -> Iterator[tuple[str, str, str, int, list[tuple[str, str, bool]]]]:
+    """Where learning rates were tuned: name, rate, remark, repeats, each rate with what it reached."""
+    for row in rows:
+        if row.tuned is None:
+            continue
+        tried = [
+            (
+                f"{rate:.3g}",
+                f"{value:.4g} ({repeats})" if math.isfinite(value) else "broke",
+                math.isclose(rate, row.tuned.rate),
+            )
+            for rate, value, repeats in row.tuned.tried
+        ]
+        yield row.name, f"{row.tuned.rate:.3g}", row.tuned.edge, row.tuned.repeats, tried

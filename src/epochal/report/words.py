@@ -1,0 +1,186 @@
+"""Values in words: numbers, times, intervals, names; the filters of the templates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from epochal.common import notebook_view
+from epochal.common.durations import duration
+from epochal.common.metric_names import label_of
+from epochal.curves import Summary
+
+__all__ = [
+    "FILTERS",
+    "conditions",
+    "count",
+    "counted",
+    "interval",
+    "listed",
+    "named",
+    "number",
+    "percent",
+    "plain",
+    "quality",
+    "sentence",
+    "spread",
+]
+
+_NAMES = {
+    "best_epoch": "best epoch",
+    "stopped": "stopped because",
+    "train.loss": "training loss",
+    "train.running_loss": "training loss, running",
+    "seconds": "seconds",
+    "train samples": "training samples",
+    "ci95": "95 % interval",
+    "devices_a_batch": "devices per batch",
+    "turns": "uses per epoch",
+}
+
+
+def number(value: float | None) -> str:
+    """A number with three significant digits and thousands separators.
+
+    >>> [number(value) for value in (25_000.0, 1234.5, 0.031622, 64.0, 4e-7, float("inf"), None)]
+    ['25,000', '1,234', '0.0316', '64', '4e-07', 'no limit', '–']
+    """
+    if value is None:
+        return "–"
+    if math.isinf(value):
+        return "no limit"
+    if math.isnan(value):
+        return "not finite"
+    if abs(value) >= 100 or value == round(value):
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """A share in percent.
+
+    >>> percent(0.254), percent(0.0123, 1)
+    ('25 %', '1.2 %')
+    """
+    return f"{100 * share:.{digits}f} %"
+
+
+def count(size: int, noun: str) -> str:
+    """A count with its noun.
+
+    >>> count(1, "repeat"), count(1200, "update")
+    ('1 repeat', '1,200 updates')
+    """
+    return f"{size:,} {noun}{'' if size == 1 else 's'}"
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """A list of names in words.
+
+    >>> listed(["8", "16", "32"]), listed(["8"]), listed([str(i) for i in range(12)], most=3)
+    ('8, 16 and 32', '8', '0, 1, 2 and 9 more')
+    """
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else ""
+
+
+def interval(low: float, high: float, write: Any = number) -> str:
+    """An interval in words, possibly open.
+
+    >>> interval(12, 40), interval(12, float("inf")), interval(0, float("inf")), interval(float("nan"), 1)
+    ('12 to 40', '12 or more', 'not known', 'not known')
+    """
+    if math.isnan(low) or math.isnan(high):
+        return "not known"
+    if high == math.inf:
+        return "not known" if low <= 0 else f"{write(low)} or more"
+    return f"up to {write(high)}" if low == -math.inf else f"{write(low)} to {write(high)}"
+
+
+def quality(summary: Summary) -> str:
+    """The mean with its spread, if it has one; not escaped."""
+    if not math.isfinite(summary.mean):
+        return "not finite"
+    return summary.written(summary.mean)
+
+
+def spread(summary: Summary) -> str:
+    """The 95 % interval of a mean in words; not escaped."""
+    if summary.ci95 is None:
+        return "no interval (1 repeat)" if math.isfinite(summary.mean) else "–"
+    low, high = summary.ci95
+    return f"{summary.written(low)} to {summary.written(high)}"
+
+
+def named(name: str) -> str:
+    """A name of the program as people write it."""
+    return _NAMES.get(name) or label_of(name)
+
+
+def plain(value: Any) -> str:
+    """Any value as text.
+
+    >>> plain({}), plain(True), plain(123_456), plain([0.5, 2]), plain("a")
+    ('–', 'yes', '123,456', '0.5, 2', 'a')
+    """
+    if value is None or value == {}:
+        return "–"
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, int | np.integer):
+        return f"{int(value):,}" if abs(int(value)) >= 100_000 else str(int(value))
+    if isinstance(value, float | np.floating):
+        if not math.isfinite(value):
+            return "not finite"
+        return f"{value:,.0f}" if 1000 <= abs(float(value)) < 1e15 else f"{float(value):.4g}"
+    if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes):
+        return ", ".join(plain(one) for one in value) or "–"
+    return str(value)
+
+
+def flat(values: Mapping[str, Any], before: str = "") -> list[tuple[str, Any]]:
+    """Names and values, nested ones with the names above them."""
+    found: list[tuple[str, Any]] = []
+    for name, value in values.items():
+        nested = isinstance(value, Mapping) and value
+        found += flat(value, f"{before}{name} · ") if nested else [(named(f"{before}{name}"), value)]
+    return found
+
+
+def conditions(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Conditions with their names on a page: whether bits repeat is not the setting that asks for it."""
+    return {
+        "same bits every time" if name == "deterministic" else name: value for name, value in found.items()
+    }
+
+
+def coded(text: str) -> Markup:
+    """A sentence with its code set as such."""
+    return Markup(notebook_view.coded(text))
+
+
+def sentence(text: str) -> str:
+    """Capitalized and with a period."""
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+def counted(value: float) -> str:
+    """A count, or the mean of some.
+
+    >>> counted(12.0), counted(12.25)
+    ('12', '12.2')
+    """
+    return f"{value:,.0f}" if value == round(value) or value >= 100 else f"{value:.1f}"
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    each.__name__: each
+    for each in (count, counted, duration, coded, flat, interval, number, plain, quality, sentence, spread)
+}
+"""Those that templates use, by name."""
