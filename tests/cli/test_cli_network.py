@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from epochal.cli.network_options import model, told
+from epochal.cli.networks import model, told
 from epochal.data import load
 
 OPTIONS = ("network", "filters", "kernel", "pool", "dense", "units", "layers", "embedding", "text_by")

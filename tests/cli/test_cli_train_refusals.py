@@ -49,7 +49,7 @@ OPTIONS = {
     "task": (["--task", "clasification"], ['"clasification"', 'mean "classification"']),
     "hidden": (["--hidden", "64,x"], ["hidden", '"64,x"']),
     "hidden 0": (["--hidden", "0"], ["hidden", "at least 1", '"0"']),
-    "dropout": (["--dropout", "1.5"], ["dropout", "[0, 1)", "got 1.5"]),
+    "dropout": (["--dropout", "1.5"], ["dropout", "from 0 to less than 1", "got 1.5"]),
     "validation above": (["--validation", "1.5"], ["validation", "1.5"]),
     "validation negative": (["--validation", "-0.1"], ["validation", "-0.1"]),
     "validation nan": (["--validation", "nan"], ["validation", "nan"]),

@@ -107,7 +107,7 @@ def broken_run():
 
 def fragile_prepared(**changes):
     options = {**FRAGILE, "validation": (X[:10], NUMBERS[:10]), **changes}
-    return prepare(ep.MLP(4), (X, TARGETS), Settings.of(options))
+    return prepare(ep.MLP(4), (X, TARGETS), Settings(**options))
 
 
 def test_one_bad_sample_is_traced_to_its_update_and_row():

@@ -22,7 +22,7 @@ import pytest
 import scipy.sparse
 
 import epochal as ep
-from epochal.cli.options import column, columns
+from epochal.cli.kinds import column, columns
 from epochal.data import Reading, encode_new, load
 from epochal.data.columns import flag_value
 from epochal.data.recipe import Recipe

@@ -45,7 +45,7 @@ PACES = {
 
 
 def prepared_for(pace, **options):
-    return prepare(ep.MLP(), (X, Y), Settings.of({**COMMON, **PACES[pace], **options}))
+    return prepare(ep.MLP(), (X, Y), Settings(**{**COMMON, **PACES[pace], **options}))
 
 
 def drive(lane):

@@ -25,7 +25,7 @@ MANY = (X @ RANDOM.normal(size=(3, 2))).astype(np.float32)
 
 
 def prepared(data, model=None, **options):
-    return prepare(model or ep.MLP(4), data, Settings.of(options))
+    return prepare(model or ep.MLP(4), data, Settings(**options))
 
 
 def frame(rows=slice(None), **columns):

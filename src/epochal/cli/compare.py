@@ -11,12 +11,15 @@ import click
 
 from epochal.cli import train
 from epochal.cli.again import copyable, given_words, same_command
-from epochal.cli.choice_folder import folder_for, interruptible, write_report
-from epochal.cli.choice_options import compare_options, compared, request
+from epochal.cli.arguments import compared
+from epochal.cli.choice_folder import folder_for, interruptible, request, write_report
 from epochal.cli.command import Command
-from epochal.cli.network_options import networks, variants
+from epochal.cli.data import load_data
+from epochal.cli.flags import COMPARE
+from epochal.cli.networks import networks, variants
+from epochal.cli.options import DATA, flags
 from epochal.cli.say import say, say_document
-from epochal.cli.train import folder_name, load_data, own_model
+from epochal.cli.train import folder_name, own_model
 
 if TYPE_CHECKING:
     from epochal.choose.comparison import Comparison, Row
@@ -37,8 +40,8 @@ OWN = (*AXES, "repeats", "target_value", "margin", "out", "no_report", "as_json"
 
 
 @click.command("compare", cls=Command)
-@click.argument("data")
-@compare_options
+@click.argument("data", type=DATA)
+@flags(COMPARE, "compare")
 @click.pass_context
 def command(
     ctx: click.Context, /, data: str, out: Path | None, as_json: bool, quiet: bool, **given: Any
@@ -80,7 +83,7 @@ def _compare(
     from epochal.choose.compare import compare
 
     with own_model(given["model"]):
-        model, options = networks(given, dataset), compared(given, dataset)
+        model, options = networks(given, dataset), compared(given)
         screen.data(dataset)
         with interruptible(folder, screen, command_line) as control:
             return compare(model, dataset, folder=folder, control=control, watch=screen.show, **options)

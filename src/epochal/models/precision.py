@@ -8,7 +8,6 @@ so the optimizer, its state, sums over micro-batches and losses know nothing of 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -16,16 +15,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from epochal.errors import Refusal, did_you_mean
 from epochal.models.embedded import Embedded
 from epochal.models.frozen import names_of
 from epochal.models.model import Model, PyTree, Variables
 from epochal.models.pairwise import Pairwise
 
-__all__ = ["PRECISIONS", "Mixed", "checked_precision", "computing_in"]
-
-PRECISIONS: Mapping[str, Any] = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
-"""The types in which a model may compute, by name."""
+__all__ = ["Mixed", "computing_in"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +33,7 @@ class Mixed:
     Args:
         model: the model. One that has `products`, patterns of names of parameters, has only those rounded,
             and computes in float32 what is no product: the built-in networks do.
-        precision: a name in `PRECISIONS`.
+        precision: the name of a type.
 
     >>> from epochal.models.mlp import MLP
     >>> model = Mixed(MLP(2, outputs=1), "bfloat16")
@@ -81,7 +76,7 @@ class Mixed:
 
     def _rounded(self, values: jax.Array) -> jax.Array:
         """Values of 32 bits in fewer; whole numbers, and what is short already, as they are."""
-        return values.astype(PRECISIONS[self.precision]) if values.dtype == jnp.float32 else values
+        return values.astype(self.precision) if values.dtype == jnp.float32 else values
 
 
 @functools.lru_cache(maxsize=64)
@@ -91,7 +86,6 @@ def computing_in(model: Model, precision: str) -> Model:
     A model with a method `computing_in(dtype)` gives what is to be wrapped: a Flax module, whose layers are
     told the type, so that a layer after one that answers in float32 still computes in fewer bits.
     """
-    checked_precision(precision)
     if precision == "float32":
         return model
     if isinstance(model, Pairwise):
@@ -99,11 +93,4 @@ def computing_in(model: Model, precision: str) -> Model:
     if isinstance(model, Embedded):  # codes have more digits than fewer bits hold
         return Embedded(computing_in(model.model, precision), model.sizes)
     own = getattr(model, "computing_in", None)
-    return Mixed(model if own is None else own(PRECISIONS[precision]), precision)
-
-
-def checked_precision(name: Any) -> str:
-    """The name of a precision, or a refusal."""
-    if not isinstance(name, str) or name not in PRECISIONS:
-        raise Refusal(did_you_mean("precision", str(name), PRECISIONS))
-    return name
+    return Mixed(model if own is None else own(jnp.dtype(precision)), precision)

@@ -18,10 +18,10 @@ from epochal.data.task import Task
 from epochal.data.values.odd_cells import flag_word
 from epochal.data.values.rounding import LARGEST, number_word
 from epochal.errors import Refusal, did_you_mean
+from epochal.settings import TASKS
 
 __all__ = [
     "FEW_CLASSES",
-    "TASKS",
     "class_ids",
     "class_words",
     "recognize_task",
@@ -29,7 +29,6 @@ __all__ = [
     "target_numbers",
 ]
 
-TASKS = ("classification", "binary", "multiclass", "multilabel", "regression")
 FEW_CLASSES = 20
 """Whole numbers with at most this many distinct values are classes."""
 _MISSING_SHARE = 0.05
