@@ -1,4 +1,4 @@
-"""With which line does each module open? Writes the tree in docs/architecture.md."""
+"""Writes the tree in docs/architecture.md from the first lines of all modules."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LAYERS = (
 """From the first to the last: a layer imports only layers before it."""
 
 
-def question(path: Path) -> str:
+def first_line(path: Path) -> str:
     """The first line of a module's docstring."""
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return docstring.splitlines()[0] if docstring else ""
@@ -56,7 +56,7 @@ def _folder(package: Path, depth: int) -> list[str]:
 
 def _line(path: Path, depth: int) -> str:
     name = path.name + "/" * path.is_dir()
-    return f"{'  ' * depth + name:<24}{question(path / '__init__.py' if path.is_dir() else path)}"
+    return f"{'  ' * depth + name:<24}{first_line(path / '__init__.py' if path.is_dir() else path)}"
 
 
 def page() -> str:

@@ -158,6 +158,11 @@ def tried(cell: str, tests: list[str], cache: Path) -> Outcome:
         return Outcome(cell, f"not installed: {error}"[:60], seconds=time.monotonic() - begin)
 
 
+def row(one: Outcome) -> str:
+    """An outcome as a row of the table."""
+    return f"{one.cell:<13}{one.installed:<38}{one.smoke:<17}{one.laws:<28}{one.seconds:.0f}"
+
+
 def main() -> int:
     """Try the cells and say how each went."""
     cells = [f"{version}-{packages}" for version in PYTHONS for packages in SETS]
@@ -173,10 +178,12 @@ def main() -> int:
         wanted = [f"{next(one for one in reversed(PYTHONS) if interpreter(one))}-newest"]
     tests = QUICK if given.quick else LAWS
     with tempfile.TemporaryDirectory(prefix="epochal-matrix-") as cache:
-        outcomes = [tried(cell, tests, Path(cache)) for cell in wanted]
+        outcomes = []
+        for cell in wanted:
+            outcomes.append(tried(cell, tests, Path(cache)))
+            print(row(outcomes[-1]), flush=True)
     print(f"\n{'cell':<13}{'packages':<38}{'smoke':<17}{'laws':<28}seconds")
-    for one in outcomes:
-        print(f"{one.cell:<13}{one.installed:<38}{one.smoke:<17}{one.laws:<28}{one.seconds:.0f}")
+    print("\n".join(map(row, outcomes)))
     return 0 if all(one.good for one in outcomes) else 1
 
 

@@ -1,4 +1,4 @@
-"""How is what cannot work refused?
+"""Errors of epochal.
 
 A refusal is one sentence that gives the name, the bound, the value and the remedy. The command line
 prints it and exits with status 2; in Python it is a `ValueError`.
@@ -7,8 +7,8 @@ prints it and exits with status 2; in Python it is a `ValueError`.
     └── Refusal          bad input, found before anything is trained or written
         └── MissingExtra  an optional package is not installed; the sentence has the install command
     RuntimeError
-    ├── DataFailed       data that can't be read any more, found while training; a training keeps what it has
-    ├── SaveFailed       a disk that can't be written any more, found while training; what was saved is kept
+    ├── DataFailed       data became unreadable while training; the training keeps what it has
+    ├── SaveFailed       a disk could not be written while training; what was saved is kept
     └── HostLost         a process that trains together with this one is gone, or has failed
 """
 

@@ -40,3 +40,8 @@ def test_a_long_problem_leaves_the_others_in_a_table():
 
 def test_in_a_pipe_an_entry_is_a_line():
     assert len(lines_of([RUN, UNFINISHED], None)) == 3
+
+
+def test_an_advice_without_a_recommendation_has_no_empty_numbers():
+    nothing = Entry(run="runs/" + "a" * 60, kind="advice", verdict="no recommendation")
+    assert lines_of([nothing], 60)[-1].strip() == "no recommendation"

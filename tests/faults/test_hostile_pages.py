@@ -45,8 +45,7 @@ async function look(frame) {
     for (let curve = 0; curve < figure.data.length; curve++) {
       if (figure.data[curve].hoverinfo === "skip") continue;
       try {
-        const heat = figure.data[curve].type === "heatmap";
-        inside.Plotly.Fx.hover(figure, [{ curveNumber: curve, pointNumber: heat ? [0, 1] : 1 }]);
+        inside.Plotly.Fx.hover(figure, [{ curveNumber: curve, pointNumber: 1 }]);
         hovered += 1;
         note();
       } catch (error) { seen.error = String(error); }

@@ -122,6 +122,11 @@ def test_only_the_three_scripts_of_the_page_are_scripts(text: str) -> None:
     assert "".join(tags.said).count(EVIL) >= 9  # all of them are there to be read
 
 
+def test_a_page_holds_less_than_one_and_a_half_megabytes_of_script(text: str) -> None:
+    scripts = re.findall(r"<script>(.*?)</script>", text, re.S)
+    assert 1e5 < sum(len(script.encode()) for script in scripts) < 1.5e6
+
+
 def test_nothing_is_fetched(text: str) -> None:
     for tag, attrs in parsed(text).tags:
         assert tag not in ("link", "iframe", "object", "embed", "base", "img"), tag

@@ -246,6 +246,13 @@ def test_rows_without_a_known_label_are_left_out_and_said(tmp_path):
     assert "2 of 40 rows have no income, or one that training did not have, and are left out." in found.notes
 
 
+def test_rows_without_a_number_are_left_out_and_said_without_talk_of_classes(tmp_path):
+    rows = [f"{at % 7},{at % 7 * 1.5 if at else ''}" for at in range(60)]
+    (tmp_path / "t.csv").write_text("x,price\n" + "\n".join(rows) + "\n")
+    run = ep.fit(ep.MLP(4), str(tmp_path / "t.csv"), epochs=2)
+    assert "1 of 60 rows have no price, and are left out." in run.evaluate(str(tmp_path / "t.csv")).notes
+
+
 def test_large_targets_are_evaluated_with_all_their_digits():
     run = ep.fit(ep.MLP(8), str(TRIALS / "timestamps.csv"), epochs=60, learning_rate=0.05, test=0.2)
     whole = run.evaluate(str(TRIALS / "timestamps.csv"))

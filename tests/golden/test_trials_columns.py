@@ -378,3 +378,21 @@ def test_options_of_the_command_line(tmp_path, capsys):
     shown = " ".join(" ".join(capsys.readouterr()).split())
     assert status == 0, shown
     assert "written as %d/%m/%Y" in shown
+
+
+@pytest.mark.parametrize("name", ["Auftrag", "order", "Kunde"])
+def test_numbers_that_count_what_the_table_lists_are_left_out_and_said(tmp_path, name):
+    random = np.random.RandomState(0)
+    rows = [f"{48001 + at},{random.rand():.3f},{'ab'[at // 100]}" for at in range(200)]
+    found = read(tmp_path, f"{name},x,y\n" + "\n".join(rows) + "\n")
+    assert found.features == ("x",)
+    said(found, f'"{name}"', "row number", "left out", f"--keep {name}")
+
+
+@pytest.mark.parametrize("name", ["year", "step"])
+def test_other_numbers_that_count_the_rows_are_inputs_and_said(tmp_path, name):
+    random = np.random.RandomState(0)
+    rows = [f"{1920 + at},{random.rand():.3f},{random.rand():.3f}" for at in range(100)]
+    found = read(tmp_path, f"{name},x,price\n" + "\n".join(rows) + "\n")
+    assert found.features == (name, "x")
+    said(found, f'("{name}") counts the rows (1,920 to 2,019): kept; --drop {name} leaves it out')

@@ -99,13 +99,13 @@ def test_the_check_of_imports_notices_a_wrong_one(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_a_module_opens_with_what_it_holds_or_its_question(path):
+def test_a_module_opens_with_a_statement_of_what_it_holds(path):
     if path == SOURCE / "__init__.py":
         return
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
     assert text, f"{name_of(path)} has no docstring"
     first = text.splitlines()[0]
-    assert first.endswith(("?", ".")), f"{name_of(path)}: {first}"
+    assert first.endswith("."), f"{name_of(path)}: {first}"
 
 
 def test_most_files_stay_under_400_lines():

@@ -1,1 +1,1 @@
-"""Uses of epochal that are made of its public face alone."""
+"""Applications built on the public interface of epochal."""

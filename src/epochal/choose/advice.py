@@ -1,4 +1,4 @@
-"""What was advised, and on what grounds?"""
+"""`Advice`: the advised settings with their evidence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an advice reads: the answer first, or why there is none, and what to know about it."""
+"""An advice as text: the answer, its reasons, and notes."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
-"""Which batch size, learning rate and number of epochs are to be taken, and how sure is that?
+"""`advise`: batch size, learning rate and number of epochs, with their uncertainty.
 
-    advice = advise(MLP(64, 64), X, y, goal="time")
-
-The steps that lead to it are those of `epochal.choose.adviser`.
+advice = advise(MLP(64, 64), X, y, goal="time")
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How does what was measured become an advice in words?"""
+"""Assembly of an `Advice` from measurements."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""Which steps lead to an advice?
+"""The steps of an advice.
 
 1. Time an update at several batch sizes.
 2. Pilot: find a learning rate at one batch size; its trainings set each repeat's target (`pilot`).
 3. Where theory applies (plain SGD), the gradient noise scale says where to begin.
 4. Search batch sizes and rates with short trainings that end at the target (`search`).
-5. Train what came near the best again with other seeds; the best over both sets wins, and what can't be told
-   apart from it is its interval. The number of epochs comes from the best epochs of long trainings with it.
-6. Train the winner and the defaults with seeds that chose nothing (`confirm`): they say what to expect, and
-   whether there is anything to advise.
+5. Train the best candidates again with other seeds; the best over both sets wins, and its interval is what
+   does not differ significantly. The number of epochs comes from the best epochs of long trainings with it.
+6. Train the winner and the defaults with seeds unused in the search (`confirm`): they give the expected
+   results, and whether there is anything to advise.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""What is asked of processes elsewhere that train for a comparison, and what do they give back?
+"""Trainings of a comparison in other processes: job batches and results.
 
-A `Parcel` is what goes through one program in step. A job travels as plain values; whatever is not plain (a
-model, an optimizer that is an object) is held once by each process and named by a number, so that it stays
-one object there, and its program is compiled once.
+A job travels as plain values; an object (a model, an optimizer) is held once by each process and referenced
+by a number, so that its program is compiled once.
 """
 
 from __future__ import annotations

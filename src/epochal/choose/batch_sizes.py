@@ -1,4 +1,4 @@
-"""Which batch sizes are thought of?"""
+"""Candidate batch sizes."""
 
 from __future__ import annotations
 

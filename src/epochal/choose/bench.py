@@ -1,9 +1,9 @@
-"""How are many settings trained on the same samples with the same seeds?
+"""Many settings trained on the same samples with the same seeds.
 
-A `Bench` holds what all of them share: the data, the splits and scalings of each repeat, the seeds. A `Job`
-asks for one training; `Bench.run` sends jobs through compiled programs and yields a `Trial` for each. Jobs
-that differ in numbers only (rate, length, target, seed) run the same program. On a CPU each is a lane of its
-own, one on each core; an accelerator takes many in step. Where `away` is set, they train there instead.
+A `Bench` holds what all share: the data, the splits and scalings of each repeat, the seeds. A `Job` is one
+training to run; `Bench.run` sends jobs through compiled programs and yields a `Trial` for each. Jobs that
+differ in numbers only (rate, length, target, seed) run the same program. On a CPU each is a separate lane,
+one on each core; an accelerator runs many vmapped. Where `away` is set, they train there instead.
 """
 
 from __future__ import annotations

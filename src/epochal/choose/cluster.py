@@ -1,4 +1,4 @@
-"""How do trainings of a comparison go out to a Ray cluster?"""
+"""Trainings of a comparison on a Ray cluster."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Which batch size, learning rate or optimizer is best for this data, and how sure is that?
+"""`compare`: a grid of settings, each trained on the same splits and seeds.
 
-Every setting trains on the same splits with the same seeds, so that differences are paired. First the time of
-an update is measured, then the learning rate of each setting is tuned on repeats that are not judged, then
-the repeats go out in rounds, after each of which the settings that are clearly behind get no more.
+Differences are therefore paired. First the time of an update is measured, then the learning rate of each
+setting is tuned on separate repeats, then the repeats run in rounds, after each of which settings that are
+clearly worse are dropped.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The settings of a comparison as a table in text: for the terminal, for `str` and for a notebook."""
+"""The table of a comparison as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The last step of an advice: number of epochs, fresh seeds for the winner and the defaults, the decision."""
+"""The last step of an advice: epochs, fresh seeds for the winner and the defaults, the decision."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What do two settings over the same repeats say: by how much, how often and how surely is one better?
+"""`Difference`: the paired comparison of two settings.
 
-Three answers are possible, by one interval of the difference. It lies beyond zero: one setting is better. It
-lies within the margin, below which no difference matters: they are practically the same, by two one-sided
-tests (Schuirmann 1987). Neither: the repeats cannot tell, which is no evidence of equality.
+One interval gives three outcomes. Beyond zero: one setting is better. Within the margin, below which no
+difference matters: practically the same, by two one-sided tests (Schuirmann 1987). Neither: undecided, which
+is no evidence of equality.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How far does each setting train, and where is it judged, so that the comparison is fair?
+"""Training length and evaluations that make a comparison fair.
 
 Settings are equal in epochs, samples, updates or seconds. Each is judged at the same number of checkpoints,
 evenly spread over its training, so that more evaluations are no advantage.

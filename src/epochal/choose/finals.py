@@ -1,7 +1,7 @@
-"""Trainings of the winner and of the defaults on seeds that chose nothing: what they promise.
+"""Trainings of the winner and of the defaults on fresh seeds.
 
-A setting that was picked because it looked best on some seeds looks better there than it is. So what is said
-about it, that it can be trained at all and that it beats the baseline come from other seeds.
+A setting picked because it looked best on some seeds looks better there than it is. So its expected results,
+and whether it trains at all and beats the baseline, come from other seeds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which settings are best where the error itself is to be least?
+"""The search for the lowest error.
 
 A tuned rate matters more than the batch size (Masters & Luschi 2018, arXiv 1804.07612; Shallue et al. 2019,
 JMLR 20): so rates are tuned at the batch size of the pilot, a few other sizes are tried at rates scaled from

@@ -1,7 +1,7 @@
-"""What does "as good as the best" mean, and what does it cost to get there?
+"""The target that counts as "as good as the best", and the cost of reaching it.
 
-Each repeat has a split of its own, and some splits are easier: so each has its own target, a small share of
-the way back from the best value that a tuned training reached there to what a constant prediction reaches.
+Splits differ in difficulty, so each repeat has its own target: from the best value that a tuned training
+reached there, a small share of the way back to the baseline.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Which settings does a comparison have?
+"""The grid of settings of a comparison.
 
-A list among the options is an axis, and the settings are all combinations of the axes. Only what varies is
-part of a setting's name.
+A list among the options is an axis, and the settings are all combinations of the axes. A setting's name holds
+only what varies.
 """
 
 from __future__ import annotations

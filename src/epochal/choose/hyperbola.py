@@ -1,4 +1,4 @@
-"""How do the updates to a target fall with the batch size?
+"""Updates to a target as a function of the batch size.
 
 They fall like 1/B while the gradient's noise dominates, and no further once it does not: S = S_min + E_min/B.
 The critical batch size B_c = E_min/S_min is where both parts are equal: twice the fewest updates, twice the

@@ -1,7 +1,7 @@
-"""Which hyperbola S = S_min (1 + B_c/B) fits best, and which others fit about as well?
+"""Least-squares fit of the hyperbola S = S_min (1 + B_c/B), and its bootstrap.
 
-Least squares of log S. For a given B_c the best S_min is closed-form, so one parameter is searched, and many
-fits (the rows of a table of weights, such as bootstrap samples) are done at once.
+Squares of log S. For a given B_c the best S_min is closed-form, so one parameter is searched, and many fits
+(the rows of a table of weights, such as bootstrap samples) are done at once.
 """
 
 from __future__ import annotations

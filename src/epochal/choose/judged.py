@@ -1,4 +1,4 @@
-"""What do the trainings of one setting say?"""
+"""The trainings of one setting, as judged."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Which setting is best after a number of epochs that other trainings have chosen?
+"""The best setting after a number of epochs that other trainings chose.
 
-The best moment of a noisy curve is a lucky one, and nobody knows it beforehand. So a setting is judged after
-one number of epochs for all its repeats: the one at which they are best on average.
+The best epoch of a noisy curve is partly luck. So a setting is judged after one number of epochs for all its
+repeats: the one at which they are best on average.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is the largest batch of a comparison that fits into memory, found without running out of it?"""
+"""The largest batch size of a comparison that fits into memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much of a gradient is signal, and how much is noise?
+"""Unbiased estimates of the gradient's signal and noise.
 
 The gradient of a sample is the true gradient G plus noise with covariance Σ. The simple noise scale
 B_simple = tr(Σ)/|G|² is the batch size at which the noise of a batch's mean gradient is as large as the

@@ -1,10 +1,10 @@
-"""How noisy is the gradient of a model, and how noisy was it along a training?
+"""The gradient noise scale of a model, at a point or along a training.
 
-The gradient of one sample is that of its weighted loss, in training mode, with a key of its own: what dropout
-adds is part of the noise, as it is in training. The noise scale speaks of plain gradients. It says little
-about optimizers that rescale them (Adam), and nothing about batch normalization, with which the gradient of a
-single sample does not exist. At equal loss it is the larger, the smaller the learning rate was (up to three
-times on digits), so it should be measured along a training with a tuned one.
+The gradient of one sample is that of its weighted loss, in training mode, with its own key, so noise from
+dropout counts as in training. The noise scale applies to plain gradients. It says little about optimizers
+that rescale them (Adam), and is undefined with batch normalization, where a single sample has no gradient. At
+equal loss it is the larger, the smaller the learning rate was (up to three times on digits), so it should be
+measured along a training with a tuned one.
 """
 
 from __future__ import annotations

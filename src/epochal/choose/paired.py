@@ -1,4 +1,4 @@
-"""Is one setting better than another, when both ran on the same repeats?"""
+"""Paired comparison of settings over the same repeats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What do the values of two settings in the same repeats say: how far apart, how often, how surely?"""
+"""Paired statistics of two settings: difference, wins, intervals."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What does a tuned training at one batch size show, before anything is chosen?
+"""The pilot: a tuned training at one batch size.
 
-The pilot finds a learning rate that works, the value that a tuned training reaches in each repeat, and the
-gradient noise scale along the way.
+It finds a learning rate that works, the value that a tuned training reaches in each repeat, and the gradient
+noise scale along the way.
 """
 
 from __future__ import annotations

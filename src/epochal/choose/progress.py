@@ -1,4 +1,4 @@
-"""How far a comparison or an advice is, and how that is shown in Python."""
+"""Progress of a comparison or an advice in Python."""
 
 from __future__ import annotations
 

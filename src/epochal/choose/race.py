@@ -1,8 +1,8 @@
-"""Which settings need no more repeats, since they are clearly behind, and which are left at the end?
+"""Early dropping of settings that are clearly worse.
 
-The repeats go out in rounds with a look after each. Whoever looks several times has several chances to be
-misled, so the looks share one level between them (alpha spending; Lan & DeMets 1983): the early ones a
-quarter, evenly, and the last one keeps the rest. The shares add up, whatever the looks have in common.
+The repeats run in rounds with a look after each. Repeated looks inflate the error rate, so they share one
+level (alpha spending; Lan & DeMets 1983): the early ones a quarter, evenly, and the last one keeps the rest.
+The shares add up, whatever the dependence of the looks.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Which learning rate does each setting need, for a comparison that is fair to all of them?
+"""Learning rate tuning for each setting of a comparison.
 
-A rate that suits one batch size hurts another, so each setting gets the best of its own, found on repeats
-that the comparison itself does not use, over the whole length of its training (short trainings prefer other
-rates). The search is geometric: five rates a factor of 4 apart, more of them while the best lies at an end,
-two at a factor of 2 around the best, and the most promising three on the remaining repeats. One repeat says
-little, and too large a rate does more harm than one that is too small by as much: so those three are picked
-by averages over neighboring rates, and of rates that can't be told apart the lowest is taken.
+A rate that suits one batch size hurts another, so each setting is tuned, on repeats that the comparison does
+not use, over the whole length of its training (short trainings prefer other rates). The search is geometric:
+five rates a factor of 4 apart, more of them while the best lies at an end, two at a factor of 2 around the
+best, and the most promising three on the remaining repeats. One repeat says little, and too large a rate does
+more harm than one that is too small by as much: so those three are picked by averages over neighboring rates,
+and of rates without a significant difference the lowest is taken.
 """
 
 from __future__ import annotations

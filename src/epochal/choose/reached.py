@@ -1,4 +1,4 @@
-"""When did a curve first reach a target, and how much work does that take?"""
+"""When a curve first reaches a target, and the work until then."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which one of the settings to use, where several are about as good?
+"""The recommended setting among several about as good.
 
 The fastest of those whose mean is within one standard error of the best (Breiman et al. 1984, section 3.4.3),
 or that are shown to be practically the same; never one that is detectably worse. One standard error, and not

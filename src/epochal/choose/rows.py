@@ -1,4 +1,4 @@
-"""What do all trainings of a comparison say together?"""
+"""Summary rows of all settings of a comparison."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Which batch size and learning rate are the best, found with few short trainings?
+"""Search of batch size and learning rate with short trainings.
 
 A pattern search on a grid of batch sizes (powers of two and the full batch) and rates (powers of the square
-root of two). What a point costs is measured on the same repeats for all points. A training ends at its
+root of two). The cost of a point is measured on the same repeats for all points. A training ends at its
 target, or at a limit: a multiple of what the best point so far needs in half of its trainings (adaptive
 capping, Hutter et al. 2009, ParamILS, section 4). So a point that is much worse costs little to reject, and
 one training that never gets there does not outweigh all others.

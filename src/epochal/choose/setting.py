@@ -1,4 +1,4 @@
-"""What is one of the ways to train that are compared?"""
+"""`Setting`: one combination of options in a comparison."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""Where are finished trainings kept, so that a second call goes on where the first ended?
+"""The folder of finished trainings, from which a repeated call continues.
 
-In one folder a comparison: `request.json` says what was asked for, `trials.jsonl` has one line a finished
-training, `timings.jsonl` one a measured update time. A line is written whole; one that is cut off, as after
-a kill, is left out when the folder is read, and the training is done again. So is one whose content is not
-that of its checksum: a flipped bit in a figure would be a result that no training had.
+`request.json` holds the request, `trials.jsonl` one line per finished training, `timings.jsonl` one per
+measured update time. A line that is cut off, as after a kill, or that does not match its checksum is ignored,
+and its training is done again.
 """
 
 from __future__ import annotations

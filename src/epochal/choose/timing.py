@@ -1,4 +1,4 @@
-"""How long does an update take on this machine, for each batch size?
+"""Measured time of an update by batch size.
 
 Measured in the very program that trains, gather and order included, evaluations and compilation not. Between
 measured sizes the time is interpolated, so that knees of the curve stay where they are.

@@ -1,4 +1,4 @@
-"""What is one training of a comparison, asked for and done?"""
+"""`Job` and `Trial`: one training of a comparison, and its result."""
 
 from __future__ import annotations
 

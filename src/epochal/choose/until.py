@@ -1,7 +1,7 @@
-"""When does a short training of a comparison end?
+"""The stopping rule of short trainings: at the target, or without improvement.
 
-At its target, or when nothing has improved for a while. Both limits are numbers in the state of the rule, not
-parts of the program: trainings with other limits share one compilation.
+Both limits are numbers in the state of the rule, not parts of the program: trainings with other limits share
+one compilation.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Check the files of a folder that holds a comparison or an advice."""
+"""Verification of the folder of a comparison or an advice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How is the outcome of a comparison said to someone who has just begun?"""
+"""The outcome of a comparison in sentences."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""PARSE, call, print: the command line."""
+"""The command line."""

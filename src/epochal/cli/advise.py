@@ -1,4 +1,4 @@
-"""epochal advise: which batch size, learning rate and number of epochs are to be taken for a table?"""
+"""epochal advise: batch size, learning rate and number of epochs for a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Command lines that are written again from what was read: the same one, or one that trains."""
+"""Command lines reconstructed from parsed options."""
 
 from __future__ import annotations
 

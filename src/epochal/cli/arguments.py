@@ -1,4 +1,4 @@
-"""The arguments of `epochal.train`, `compare` and `advise` that the flags of the command line stand for."""
+"""Keyword arguments of `train`, `compare` and `advise` from command-line flags."""
 
 from __future__ import annotations
 

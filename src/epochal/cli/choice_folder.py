@@ -1,4 +1,4 @@
-"""Where is a comparison or an advice kept, and what does an interruption leave behind?"""
+"""The folder of a comparison or an advice, and what an interruption leaves in it."""
 
 from __future__ import annotations
 

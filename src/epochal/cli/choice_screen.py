@@ -1,7 +1,7 @@
-"""What does a person see while settings are compared, and how is what came out set in columns?
+"""Progress and tables of comparisons and advice on the screen.
 
-On a terminal a live line: what is being done, trainings done, their rate, the remaining time, and below it
-what was learned last. In a pipe a plain line now and then.
+On a terminal a live line: the step, trainings done, their rate, the remaining time, and below it the latest
+finding. In a pipe a plain line now and then.
 """
 
 from __future__ import annotations

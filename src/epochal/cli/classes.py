@@ -1,4 +1,4 @@
-"""How is each class found, as lines on a screen?"""
+"""Class figures as lines of text."""
 
 from __future__ import annotations
 

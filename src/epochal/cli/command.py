@@ -1,4 +1,4 @@
-"""What all commands share: help in sections, files of options, and one sentence for each mistake."""
+"""The base of all commands: help in sections, files of options, one-sentence errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""epochal compare: which batch size, learning rate or optimizer is best for a table?"""
+"""epochal compare: batch sizes, learning rates, optimizers or networks compared on a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""epochal completion: the script that lets a shell complete commands, options and their values."""
+"""epochal completion: the completion script of a shell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does a person see when a training has ended?"""
+"""The result of a training on the screen."""
 
 from __future__ import annotations
 

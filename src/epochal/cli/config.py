@@ -1,4 +1,4 @@
-"""Files of options in TOML: read in place of flags, and written from those that were given."""
+"""Option files in TOML: read in place of flags, and written from those given."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The samples that a command line names: tables, images, windows of a series, texts, ranked rows."""
+"""Data sets from command-line flags: tables, images, windows of a series, texts, rankings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""epochal example: what do the example tables look like?"""
+"""epochal example: the example tables as CSV."""
 
 from __future__ import annotations
 

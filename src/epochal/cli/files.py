@@ -1,4 +1,4 @@
-"""Can this be written, and is it written whole or not at all?"""
+"""Output files: checked in advance, written whole or not at all."""
 
 from __future__ import annotations
 

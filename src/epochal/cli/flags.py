@@ -1,4 +1,4 @@
-"""The options of the commands that train, and of those that read tables, section by section of their help."""
+"""Options of the commands that train, by section of their help, and of those that read tables."""
 
 from __future__ import annotations
 

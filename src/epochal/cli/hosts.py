@@ -1,4 +1,4 @@
-"""Processes that train together, and which of them prints."""
+"""Processes that train together, and which one prints."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""What do Ctrl-C and a termination signal do?
+"""Handling of Ctrl-C and termination signals.
 
-They leave at once, with status 130 (143 after a termination signal). Where a file is being written, they
-first remove what is half done. While a network trains, the first one ends the training and keeps what it has
-learned.
+They leave at once, with status 130 (143 after a termination signal). Where a file is being written, the
+partial file is removed first. During training, the first one ends the training and keeps what it has learned.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Kinds of values that are written on the command line alone: columns, lists, sizes that grow."""
+"""Command-line value types: columns, lists, growing batch sizes."""
 
 from __future__ import annotations
 

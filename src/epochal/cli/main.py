@@ -1,9 +1,9 @@
-"""What can be asked on the command line?
+"""The entry point of the command line.
 
     epochal plan · train · resume · compare · advise · words · evaluate · predict · trace · report · runs
     · verify · example · completion
 
-Each command lives in a module of its own, imported when it is called: `plan` answers without JAX.
+Each command has its own module, imported when it is called: `plan` answers without JAX.
 Exit status: 0 done, 1 failed, 2 refused, 130 interrupted, 143 terminated.
 """
 

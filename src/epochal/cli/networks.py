@@ -1,4 +1,4 @@
-"""The network that a command line means, and the options that belong to it."""
+"""The network that a command line names, with its options."""
 
 from __future__ import annotations
 

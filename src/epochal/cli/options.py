@@ -1,4 +1,4 @@
-"""Flags of the command line, made of the declarations of options."""
+"""Command-line flags, generated from declared options."""
 
 from __future__ import annotations
 

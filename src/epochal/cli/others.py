@@ -1,4 +1,4 @@
-"""The end of this process, as the processes that train together with it learn of it."""
+"""The exit of a process, reported to those that train with it."""
 
 from __future__ import annotations
 

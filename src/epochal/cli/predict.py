@@ -1,4 +1,4 @@
-"""epochal predict: what does a trained run say about new rows?"""
+"""epochal predict: predictions of a trained run for new rows."""
 
 from __future__ import annotations
 

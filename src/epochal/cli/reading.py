@@ -1,4 +1,4 @@
-"""What does a person see while data is read that takes long?"""
+"""Progress of slow reading."""
 
 from __future__ import annotations
 

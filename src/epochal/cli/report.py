@@ -1,4 +1,4 @@
-"""epochal report: where is the page about a run?"""
+"""epochal report: the page about a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""epochal resume: how does a training go on that was ended, by whatever it was?"""
+"""epochal resume: an interrupted training resumed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens on the command line while a network trains, and when it has ended?"""
+"""A training on the command line, from start to exit status."""
 
 from __future__ import annotations
 

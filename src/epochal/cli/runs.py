@@ -1,4 +1,4 @@
-"""epochal runs: which runs are here?"""
+"""epochal runs: the runs in a folder."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ def _table(entries: Sequence[Entry]) -> list[str]:
 def _record(entry: Entry, width: int) -> list[str]:
     """What the table says of an entry, in two lines or more."""
     run, date, data, batch, epochs, repeats, figure, verdict = entry.cells()
-    numbers = "" if entry.problem else f"batch {batch}, epochs {epochs}, repeats {repeats}; {figure}; "
+    parts = (("batch ", batch), ("epochs ", epochs), ("repeats ", repeats))
+    counts = ", ".join(f"{name}{value}" for name, value in parts if value)
+    numbers = "".join(f"{one}; " for one in (counts, figure) if one)
     head = "  ".join(filter(None, (run, date, data)))
     named = textwrap.wrap(head, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
     return [*named, *folded([numbers + verdict], width).splitlines()]

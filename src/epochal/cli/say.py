@@ -1,7 +1,7 @@
-"""How do words and documents leave a command?
+"""Output of text and JSON.
 
-What is said may cite names from files: nothing in it steers the terminal. A document is JSON, in which such
-characters are escaped; what was asked for as data goes as it is where no terminal shows it.
+Text may cite names from files, so control characters never reach the terminal. In JSON they are escaped; data
+is written unchanged unless to a terminal.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What does a person see while a network trains?
+"""Progress of a training on the screen.
 
 On a terminal one live line: epoch, losses, rate and remaining time. In a pipe a plain line now and then.
 """

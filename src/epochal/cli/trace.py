@@ -1,4 +1,4 @@
-"""epochal trace: which update saw a row, and which rows formed an update?"""
+"""epochal trace: the update that used a row, and the rows of an update."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""epochal train: a network trained on data, in a run folder."""
+"""epochal train: a network trained on a table, images, a series or texts."""
 
 from __future__ import annotations
 

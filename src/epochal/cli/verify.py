@@ -1,4 +1,4 @@
-"""epochal verify: is a run folder as it was written, and what of it can be used?"""
+"""epochal verify: a run folder checked for damage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""epochal words: which vectors do the words of a text get?"""
+"""epochal words: word vectors learned from a text."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Small things that every other room uses: text on a screen, views in a notebook, waits, names of metrics."""
+"""Helpers that every package may use: text layout, notebook views, waiting, metric names."""

@@ -1,4 +1,4 @@
-"""Sentences that name flags of the command line, said with the arguments of Python."""
+"""Translation of command-line flags in messages to Python arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cores and the free memory that this process may use, within the limits of its control groups."""
+"""CPU cores and free memory that this process may use, control groups included."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the name of a metric says: which way it is better, and how people write it."""
+"""Direction and label of a metric, by its name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small HTML views for notebooks: headings, facts, tables, lists and charts, escaped, for light and dark."""
+"""HTML views for notebooks: headings, facts, tables, lists and charts, escaped, in light and dark."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How is text from files shown, so that it can't steer a terminal or pass for another line?
+"""Safe display of text from files on a terminal.
 
-Names of columns, classes, files and runs are a stranger's. A control character in one of them could clear
-the screen, write over what was said before, or turn the reading direction of what follows.
+Names of columns, classes, files and runs are untrusted. A control character in one could clear the screen,
+overwrite earlier output, or reverse the reading direction.
 """
 
 from __future__ import annotations

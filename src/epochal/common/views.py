@@ -1,4 +1,4 @@
-"""Where a record finds what draws it: functions by name, which the layer above lists."""
+"""Registry of functions that draw records, filled by the layer above."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waits that Ctrl-C can end: the main thread never waits inside of a device, which hears no signals."""
+"""Waits that Ctrl-C can end: the main thread never blocks inside a device call."""
 
 from __future__ import annotations
 

@@ -1,12 +1,4 @@
-"""WHAT happened: events folded into columns; verdicts.
-
-record      the curves of a run, in columns
-statistics  mean, spread and interval over repeats
-verdict     what the curves say, by which rule, and what to do
-plot        the curves as a Matplotlib figure
-precision_recall  how much precision is left when more of a class is to be found
-terminal    the curves in a terminal
-"""
+"""Learning curves, their statistics and the verdict."""
 
 from __future__ import annotations
 

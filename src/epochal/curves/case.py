@@ -1,4 +1,4 @@
-"""The curves of a run as a verdict reads them: oriented, with their yardsticks."""
+"""The curves of a run as a verdict reads them: oriented, with reference values."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-# Sizes below which a difference is not worth a word, however sure; each is arbitrary, and said to be.
+# Sizes below which a difference is negligible, however significant; each is arbitrary, and documented so.
 FEWEST_EVALUATIONS = 10
-FEWEST_REPEATS = 4  # below, a t interval is too wide to be of use, and the samples are reasoned about
-RISE = 0.02  # of the baseline loss: a rise of the validation loss that is worth a word
-LEARNED = 0.05  # of what was learned, the baseline less the least validation loss: likewise
-ABOVE_LEAST = 1.2  # times the least validation loss: an end above it is never called a good fit
-FALL = 0.01  # of the baseline loss, over the last fifth of the run: a fall that is worth waiting for
-LEVEL = 0.20  # of the least loss: what is level rises by no more, nor would it fall in twice the epochs
+FEWEST_REPEATS = 4  # below, a t interval is too wide to be useful, and evidence per sample is used
+RISE = 0.02  # of the baseline loss: a rise of the validation loss worth reporting
+LEARNED = 0.05  # of the learned gain (baseline minus least validation loss): likewise
+ABOVE_LEAST = 1.2  # times the least validation loss: an end above it is never a good fit
+FALL = 0.01  # of the baseline loss, over the last fifth of the run: a fall worth waiting for
+LEVEL = 0.20  # of the least loss: level curves rise by no more, nor would they fall in twice the epochs
 EXPLAINED = 0.20  # of the baseline loss: a training loss that explains less has learned little
-GAP = 0.05  # of the baseline loss: a smaller gap between validation and training is no gap
+GAP = 0.05  # of the baseline loss: a smaller gap between validation and training is negligible
 JUMP = 0.10  # of the baseline loss, within one evaluation: a jump of the training loss
 COLLAPSE = 0.50  # of the baseline loss, within one evaluation: a collapse
 _POWERS = {"squared_error": 0.5, "huber": 0.5, "absolute_error": 1.0}  # of a likelihood, by loss
-_OVERLAP = 0.25  # validation to training samples, where the training samples are not known
+_OVERLAP = 0.25  # validation to training samples, if the training samples are unknown
 
 
 @dataclass(frozen=True)
 class Case:
-    """The curves, oriented so that lower is better, and the yardsticks."""
+    """The curves, oriented so that lower is better, and reference values."""
 
     curves: Curves
     name: str
@@ -61,7 +61,7 @@ class Case:
     yardstick: float  # a loss worth 100 %
     baseline: dict[str, Floats]
     samples: int
-    effective: float  # independent samples that carry as much evidence
+    effective: float  # independent samples with as much evidence
     shared: bool  # whether all repeats are validated on the same samples
     overlap: float
     settings: Mapping[str, Any]
@@ -80,7 +80,7 @@ class Case:
         effective: float | None = None,
         shared: bool = False,
     ) -> Case:
-        """The case that `judge` is asked about."""
+        """The case for the arguments of `judge`."""
         monitored = None
         held_out = not monitor.startswith("train.")
         if held_out and monitor in curves.columns and np.isfinite(curves.columns[monitor]).any():
@@ -118,29 +118,29 @@ class Case:
             window,
             training_samples,
         )
-        # Repeats that share the held-out samples differ by seeds alone: what those samples may hide is asked
-        # of their number (`nats`), or, of losses that have no likelihood, allowed for as in a usual split.
+        # Repeats with the same held-out samples differ by seeds alone: the error due to these samples is
+        # judged by their number (`nats`) or, for losses without a likelihood, as for a usual split.
         return replace(case, overlap=_shared_overlap(case)) if shared else case
 
     @property
     def repeats(self) -> int:
-        """How many repeats there are."""
+        """Number of repeats."""
         return len(self.curves.repeats)
 
     @property
     def evaluations(self) -> int:
-        """Evaluations of the repeat in the middle."""
+        """Evaluations of the median repeat."""
         assert self.monitored is not None
         return int(np.median(np.isfinite(self.monitored).sum(axis=1)))
 
     @property
     def horizon(self) -> float:
-        """The last epoch that was evaluated: nothing is claimed beyond."""
+        """The last evaluated epoch: nothing is claimed beyond."""
         return float(self.epochs[-1]) if self.epochs.size else 0.0
 
     @property
     def always(self) -> str:
-        """The baseline in words: what the best constant prediction always says."""
+        """The baseline in words: what it always predicts."""
         if self.name.endswith("accuracy"):
             return "always predicting the most frequent class"
         said = {
@@ -152,7 +152,7 @@ class Case:
 
     @property
     def flipped(self) -> bool:
-        """Whether the monitored curve is better higher, and was turned over."""
+        """Whether higher values of the monitored curve are better, so that it was negated."""
         return higher_is_better(self.name)
 
     @property
@@ -163,7 +163,7 @@ class Case:
     def lower_bound(self, differences: Floats, confidence: float = 0.9) -> float:
         """The lower end of a two-sided interval of a mean difference over overlapping splits.
 
-        By default it is the one-sided 95 % bound, for questions that have a direction.
+        By default the one-sided 95 % bound, for directed tests.
         """
         sd = float(differences.std(ddof=1))
         return (
@@ -178,7 +178,7 @@ class Case:
         samples / 2 · log(worse / better), and for a Huber loss no less; for an absolute one, with Laplace's,
         samples · log(worse / better). If the worse predictor were the true one, a ratio of 20 would have
         a probability of at most 1/20 (Markov's inequality), whatever the spread of single losses. Samples are
-        the effective ones: copies, and weights that few samples carry, are no evidence.
+        the effective ones: duplicates and concentrated weights add no evidence.
         """
         if not self.effective:
             return math.inf if worse > better else -math.inf
@@ -195,7 +195,7 @@ class Case:
         return self.effective * _POWERS[self.loss] * math.log(worse / better)
 
     def rise_of(self, nats: float, least: float) -> float:
-        """The rise above a loss that has this log likelihood ratio: the inverse of `nats`."""
+        """The rise above a loss with this log likelihood ratio: the inverse of `nats`."""
         if not self.effective:
             return 0.0
         if self.flipped:
@@ -209,11 +209,11 @@ class Case:
 
     @property
     def known_likelihood(self) -> bool:
-        """Whether losses of samples are evidence by themselves (`nats`)."""
+        """Whether sample losses are evidence by themselves (`nats`)."""
         return self.flipped or self.loss == "log_loss" or self.loss in _POWERS
 
     def limit(self, least: float) -> float:
-        """How far a level curve may rise: a fifth of its least, or, of scores, of what was learned."""
+        """How far a level curve may rise: a fifth of its least, or, for scores, of the learned gain."""
         if not self.flipped and least > 0:
             return LEVEL * least
         level = self.baseline.get(self.name)
@@ -222,9 +222,9 @@ class Case:
         return LEVEL * abs(float(np.mean(level)) - (-least if self.flipped else least))
 
     def in_words(self, change: float, least: float) -> str:
-        """A change of the loss from its least, in the unit and as a share of what sentences speak of.
+        """A change of the loss from its least, in the unit of sentences and as a share.
 
-        Of squared errors that is the typical error: a tenth of it where the loss changes by a fifth.
+        For squared errors the typical error: a tenth where the loss changes by a fifth.
         """
         if self.flipped or least <= 0:
             return digits(abs(change))
@@ -235,31 +235,31 @@ class Case:
 
     @property
     def loss(self) -> str:
-        """The name of the loss; without settings, the usual one of curves with or without an accuracy."""
+        """The name of the loss; without settings, the default one of curves with or without an accuracy."""
         usual = any(name.endswith("accuracy") for name in self.curves.names)
         return str(self.settings.get("loss") or ("log_loss" if usual else "squared_error"))
 
     @property
     def shown(self) -> str:
-        """The curve that sentences speak of: of squared errors the typical error, in units of the target."""
+        """The curve of sentences: for squared errors the typical error, in units of the target."""
         error = self.name.replace(".loss", ".rmse")
         known = error in self.curves.columns and np.isfinite(self.curves.columns[error]).any()
         return error if known and self.name.endswith(".loss") and self.loss == "squared_error" else self.name
 
     @property
     def shown_as(self) -> str:
-        """That curve in words."""
+        """The curve of sentences in words."""
         typical = f"typical {self.name.partition('.')[0]} error (RMSE)"
         return label_of(self.shown) if self.shown == self.name else typical
 
     @property
     def baseline_in_words(self) -> str:
-        """What the baseline reaches there, in parentheses; empty where it is not known."""
+        """The baseline's value of that curve, in parentheses; empty if unknown."""
         level = self.baseline.get(self.shown)
         return "" if level is None else f" ({self.always} gives {digits(float(np.mean(level)))})"
 
     def shown_at_best(self) -> float:
-        """The mean over repeats of the shown curve at the best evaluation of each."""
+        """The mean over repeats of that curve at each one's best evaluation."""
         best = self.curves.best(self.name)
         updates, array = self.curves.values(self.shown, "updates")
         at = np.searchsorted(updates, best.update[best.update >= 0])
@@ -267,14 +267,14 @@ class Case:
         return float(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else math.nan
 
     def shown_at_end(self) -> tuple[float, float]:
-        """Where the mean of the shown curve ends, and its value there: what a picture shows."""
+        """The last epoch of that curve's mean, and its value there, as in a picture."""
         mean = self.curves.summary(self.shown).mean
         last = int(np.flatnonzero(np.isfinite(mean))[-1])
         return float(self.epochs[last]), float(mean[last])
 
     @property
     def above_least(self) -> float:
-        """The end of the mean curve over its least; NaN where that says nothing."""
+        """The last value of the mean curve over its least; NaN if undefined."""
         if self.monitored is None or self.flipped:
             return math.nan
         mean = majority_mean(self.monitored)
@@ -286,7 +286,7 @@ class Case:
 
     @property
     def above_own(self) -> float:
-        """The last value of each repeat over its own least, the mean over repeats: scatter raises it, too."""
+        """The mean over repeats of the last value over the least one; scatter raises it, too."""
         if self.monitored is None or self.flipped:
             return math.nan
         rows = [row[np.isfinite(row)] for row in self.monitored if np.isfinite(row).any()]
@@ -299,33 +299,33 @@ class Case:
 
     @property
     def exhausted(self) -> bool:
-        """Whether the training loss has nothing left to lose: a ten-thousandth of the yardstick."""
+        """Whether the training loss is nearly zero: a ten-thousandth of the reference."""
         if self.training is None or not self.yardstick > 0:
             return False
         return abs(ending(self.training, 1)) < 1e-4 * self.yardstick
 
     def training_end(self) -> float:
-        """The training loss at the end, the mean over repeats."""
+        """The mean training loss at the end."""
         assert self.training is not None
         return ending(self.training, 1)
 
     @property
     def training_yardstick(self) -> float:
-        """The loss of the baseline on the training samples; where that is not known, as on the others."""
+        """The baseline's loss on the training samples, or if unknown on the others."""
         level = self.baseline.get("train.loss")
         return self.yardstick if level is None or not level.mean() > 0 else float(level.mean())
 
     def training_share(self) -> float | None:
-        """The share of the baseline loss that the training loss has lost, at the end."""
+        """The share of the baseline loss that training has removed, at the end."""
         if self.training is None or self.flipped or self.training_yardstick <= 0:
             return None
         return 1 - ending(self.training, self.window) / self.training_yardstick
 
     def ends(self) -> tuple[Floats, Floats]:
-        """Where the training loss of each repeat ended, and by how much the monitored curve lay above it.
+        """The final training loss of each repeat, and the gap to the monitored curve.
 
-        Both are less what the baseline reaches on the same samples, where that is known: few validation
-        samples that happen to be hard are as hard for the baseline, and are no gap.
+        Both relative to the baseline on the same samples, if known: few validation
+        samples that happen to be hard are as hard for the baseline, and make no gap.
         """
         assert self.training is not None and self.monitored is not None
         rows = [r for r, row in enumerate(self.monitored) if np.isfinite(row).any()]
@@ -338,7 +338,7 @@ class Case:
         return train, gaps
 
     def figures(self) -> dict[str, Any]:
-        """The figures that every verdict has."""
+        """The figures of every verdict."""
         best = self.curves.best(self.name)
         known = best.value[np.isfinite(best.value)]
         found: dict[str, Any] = {
@@ -361,7 +361,7 @@ def _shared_overlap(case: Case) -> float:
 
 
 def percent(share: float) -> str:
-    """A share in two digits.
+    """A share in percent with two digits.
 
     >>> percent(0.0731), percent(1.2), percent(0.0004)
     ('7.3%', '120%', '0.04%')
@@ -370,7 +370,7 @@ def percent(share: float) -> str:
 
 
 def _yardstick(level: Floats | None, monitored: Floats | None, training: Floats | None) -> float:
-    """The loss of the baseline, or, where it is not known, the loss at the first evaluation."""
+    """The loss of the baseline, or, if unknown, that of the first evaluation."""
     for column in (
         level,
         None if monitored is None else monitored[:, 0],

@@ -1,4 +1,4 @@
-"""Is what was learned better than a constant prediction?"""
+"""Comparison of a run with the baseline."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Chance:
-    """Whether a run is better than the baseline, with the figures and words for it.
+    """Whether a run is better than the baseline, with figures and words.
 
-    `probable`: not surely better, and yet probably; `repeats` as in `Difference`; `most` is the largest gain
+    `probable`: better, but not significantly; `repeats` as in `Difference`; `most` is the largest gain
     in the monitored curve that is not ruled out.
     """
 
@@ -45,11 +45,11 @@ class Chance:
 
 
 def beats_chance(case: Case) -> Chance | None:
-    """Is the best evaluation better than the baseline? None where no baseline says.
+    """Whether the best evaluation is better than the baseline; None without a baseline.
 
-    A second metric with a known baseline may say that it is. Of a loss of one's own, where it does not, the
-    question stays open: what such a loss learns need not be what the metric measures. So it does where few
-    repeats have a loss without a likelihood.
+    A second metric with a known baseline may decide it. For a custom loss, where it does not, the question
+    stays open: what such a loss learns need not be what the metric measures. Likewise for few repeats of a
+    loss without a likelihood.
     """
     curve, level = case.monitored, case.baseline.get(case.name)
     extra = next(
@@ -81,7 +81,7 @@ def beats_chance(case: Case) -> Chance | None:
 
 
 def _best_by_others(case: Case, curve: Floats, held: Floats, row: int, paired: bool) -> int:
-    """Where a repeat is looked at: the best evaluation of the others, of which its own scatter is no part."""
+    """The evaluation at which a repeat is judged: the best of the others, independent of its scatter."""
     others = mean_over_repeats(np.delete(held, row, axis=0)) if paired else mean_over_repeats(held)
     usable = np.isfinite(others) & np.isfinite(curve[row])
     return int(np.argmin(np.where(usable, others, np.inf)))
@@ -107,7 +107,7 @@ def _by_loss(
         low = case.lower_bound(gain, 0.95)
         asked = math.log((looked_at if case.shared else 2) / ALPHA)
         by_samples = size > 0 and nats > asked
-        # Samples that all repeats share may favor all of them alike: then both have to say so.
+        # Samples that all repeats share may favor all of them alike: then both tests must agree.
         better = (low > 0 and (by_samples or not case.known_likelihood)) if case.shared else (
             low > 0 or by_samples
         )  # fmt: skip
@@ -144,7 +144,7 @@ def _by_loss(
 def _by_metric(
     case: Case, name: str | None, rows: list[int], places: list[int]
 ) -> tuple[bool, dict[str, Any]]:
-    """Whether a second metric is surely better than its baseline, and by how much."""
+    """Whether a second metric is significantly better than its baseline, and by how much."""
     if name is None:
         return False, {}
     column, sign = case.curves.values(name)[1], 1.0 if higher_is_better(name) else -1.0

@@ -1,7 +1,7 @@
-"""Which differences between curves are more than noise?
+"""Tests for differences between curves that exceed the noise.
 
-Each question has three answers: it holds, it is probable, or there is no sign of it; and with the last the
-largest difference that is not ruled out.
+Each has three outcomes: detected, probable, or not detected; the last comes with the largest difference that
+is not ruled out.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ __all__ = ["PROBABLE", "Difference", "repeats_needed", "risen"]
 Floats = NDArray[np.float64]
 
 PROBABLE = 0.6
-"""Two-sided confidence at which a difference is probable: one-sided 80 %. (Arbitrary.)"""
+"""Two-sided confidence of a probable difference: one-sided 80 %. (Arbitrary.)"""
 POWER = 0.8
-"""With which the advised number of repeats tells. (Arbitrary.)"""
+"""Power of the advised number of repeats. (Arbitrary.)"""
 _MOST_REPEATS = 50
 _SWING = 0.5
-"""Of a rise: a curve that rose by as much before, and came back, may do so again. (Arbitrary.)"""
+"""Of a rise: a curve that earlier rose by as much and came back may do so again. (Arbitrary.)"""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A difference that was tested.
+    """A tested difference.
 
-    `holds` at 95 % where it is large enough to count; `sure` at 95 %, however small; `probable` where it does
-    not hold and yet more speaks for it than against it. `most` is its upper bound, one-sided at 95 %: the
-    largest that is not ruled out, and `limit` up to where that is called level. `repeats` are as many as
-    would tell it, `bounding` as many as would rule out what is above the limit; None where that is more
+    `holds` at 95 % and large enough to matter; `sure` at 95 %, however small; `probable` if it does
+    not hold but is more likely than not. `most` is its upper bound, one-sided at 95 %: the
+    largest that is not ruled out, and `limit` the bound of a level curve. `repeats` are needed to
+    detect it, `bounding` to rule out a difference above the limit; None for more
     than 50.
     """
 
@@ -74,11 +74,11 @@ class Difference:
 
 
 def repeats_needed(differences: Floats, overlap: float) -> int | None:
-    """How many repeats tell a difference of this mean and spread from zero, with a probability of 80 %.
+    """The repeats needed to detect a difference of this mean and spread with a power of 80 %.
 
-    One-sided at 95 %, in steps of five; as many as there are where they tell it, None above 50. Random splits
-    of one table overlap, so that the error of a mean has a floor that no number of repeats goes below
-    (Nadeau & Bengio 2003): then the answer is more samples.
+    One-sided at 95 %, in steps of five; the present number if it is enough, None above 50. Random splits
+    of one table overlap, so the error of a mean has a floor at any number of repeats
+    (Nadeau & Bengio 2003): then more samples are needed.
 
     >>> repeats_needed(np.array([0.01, 0.02, 0.07, 0.02]), overlap=0.0)
     10
@@ -94,7 +94,7 @@ def repeats_needed(differences: Floats, overlap: float) -> int | None:
 
 
 def risen(case: Case) -> Difference:
-    """Has the monitored curve risen from its minimum while the training loss fell?"""
+    """Test whether the monitored curve has risen from its minimum while the training loss fell."""
     curve = case.monitored
     assert curve is not None
     rows = [r for r in range(len(curve)) if np.isfinite(curve[r]).sum() >= 2]
@@ -177,8 +177,8 @@ def risen(case: Case) -> Difference:
     figures |= {"rise_at_most": plain(most), "rise_that_was_taken_back": plain(swings)}
     steady = swings < _SWING * size
     holds = bool(sure and size > worth and falling and steady)
-    sure = bool(sure) and k <= last_known(middle) - case.window  # else it is at its lowest at the end
-    # A curve that was still lowest at its end has not risen, however far a single evaluation lies above.
+    sure = bool(sure) and k <= last_known(middle) - case.window  # else it is lowest at the end
+    # A curve that is lowest at its end has not risen, however high a single evaluation lies.
     above = case.above_least > ABOVE_LEAST
     probable = not holds and perhaps and ((likely and size > worth) or above)
     return Difference(
@@ -188,7 +188,7 @@ def risen(case: Case) -> Difference:
 
 
 def _taken_back(mean: Floats) -> float:
-    """The largest rise of a curve that it took back, since it first was as low as at its end."""
+    """The largest rise that the curve reversed, since it was first as low as at its end."""
     known = mean[np.isfinite(mean)]
     part = known[int(np.argmax(known <= known[-1])) :]
     rise = part - np.minimum.accumulate(part)
@@ -197,10 +197,10 @@ def _taken_back(mean: Floats) -> float:
 
 
 def _worth(case: Case, least: float) -> float:
-    """The rise that is worth a word: the smallest of three shares, of the baseline, the learned, the least.
+    """The smallest rise worth reporting: the least of three shares, of baseline, learned gain and least loss.
 
-    A share of the baseline alone passes over a rise that takes back a good part of little that was
-    learned, and one that doubles a loss far below the baseline.
+    A share of the baseline alone would miss a rise that undoes much of a small gain, and one that doubles a
+    loss far below the baseline.
     """
     shares = [RISE * case.yardstick]
     if not case.flipped and case.name in case.baseline and case.yardstick > least > 0:
@@ -209,7 +209,7 @@ def _worth(case: Case, least: float) -> float:
 
 
 class _Paired(NamedTuple):
-    """What the differences of the repeats say of a rise."""
+    """Statistics of a rise over repeats."""
 
     sure: bool
     likely: bool
@@ -219,7 +219,7 @@ class _Paired(NamedTuple):
 
     @classmethod
     def of(cls, case: Case, growth: Floats, least: float, ratios: bool, limit: float) -> _Paired:
-        """Of logarithms of ratios, or of differences."""
+        """From logarithms of ratios, or from differences."""
         upper = -case.lower_bound(-growth)
         room = math.log1p(LEVEL) if ratios else limit
         return cls(

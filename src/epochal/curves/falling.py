@@ -1,4 +1,4 @@
-"""Is a curve still falling at its end, and by how much might twice the epochs lower it?"""
+"""Whether a curve still falls at its end, and how much twice the epochs might gain."""
 
 from __future__ import annotations
 
@@ -26,13 +26,12 @@ Floats = NDArray[np.float64]
 
 
 def falling_to_the_end(case: Case, curve: Floats) -> Difference:
-    """Is a curve still falling at the end?
+    """Test whether a curve is still falling at the end.
 
-    Losses of different splits differ in scale, and their falls with them: the slopes are those of logarithms.
-    Level is not what shows no fall, but what shows that none is left that matters: losses fall as powers of
-    the epochs (Hestness et al. 2017, Deep learning scaling is predictable, empirically, section 3), so that
-    the slope over the logarithm of the epochs says what twice as many would lower it by, if it went on so.
-    The upper bound of that is `most`.
+    Losses of different splits differ in scale, and their falls with them: slopes are those of logarithms.
+    A curve is level only if no fall that matters is left: losses fall as powers of the epochs (Hestness et
+    al. 2017, Deep learning scaling is predictable, empirically, section 3), so the slope over the logarithm
+    of the epochs extrapolates to twice as many. The upper bound of that fall is `most`.
     """
     ratios = not case.flipped and bool(np.nanmin(curve) > 0)
     falls, fallen, errors = list[float](), list[float](), list[float]()
@@ -42,7 +41,7 @@ def falling_to_the_end(case: Case, curve: Floats) -> Difference:
         if at.size < FEWEST_EVALUATIONS:
             continue
         scaled = np.log(np.where(np.isfinite(row), row, 1.0)) if ratios else row
-        # The last fifth, and ten evaluations if that is no more than a third: not the first descent.
+        # The last fifth, and ten evaluations if that is at most a third, to leave out the initial descent.
         last = at[-min(max(10, at.size // 5), max(4, at.size // 3)) :]
         span = float(case.epochs[last[-1]] - case.epochs[last[0]])
         slope, error = line(case.epochs[last], scaled[last])
@@ -60,7 +59,7 @@ def falling_to_the_end(case: Case, curve: Floats) -> Difference:
     steps, pace = np.array(fallen), np.array(paces)
     paired = len(falls) >= FEWEST_REPEATS
     if paired:
-        # Repeats that all fall, but at very different paces, have an interval that may hold zero.
+        # Repeats that all fall at very different rates may have an interval that includes zero.
         each = float((steps - t_quantile(1 - ALPHA, 6) * np.array(errors)).min())
         low, likely = max(case.lower_bound(steps), each), case.lower_bound(steps, PROBABLE) > 0
         most = -case.lower_bound(-pace)
@@ -84,7 +83,7 @@ def falling_to_the_end(case: Case, curve: Floats) -> Difference:
         worth = min(worth, level * (1 - (1 - LEVEL) ** doublings))
         low, most = -level * math.expm1(-low), -level * math.expm1(-most * math.log(2))
     if curve is case.monitored and case.shared and case.known_likelihood:
-        # Samples that all repeats share may hide the fall from all of them alike.
+        # Samples that all repeats share may hide the fall from all of them.
         expected = -level * math.expm1(-float(pace.mean()) * math.log(2)) if ratios else float(pace.mean())
         most = max(most, expected + case.rise_of(math.log(20), abs(level)))
     figures = {

@@ -1,4 +1,4 @@
-"""How far is a figure on held-out samples from what new samples will show?"""
+"""Confidence intervals of held-out figures for new samples."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 BLOCKS = 30
-"""Sets of samples that are left out one after the other, at most."""
+"""Most blocks of samples that are left out in turn."""
 _LARGE = 50
-"""Samples of a block whose figure says as much as that of all others without it."""
+"""Samples of a block that is evaluated alone instead of being left out."""
 
 
 def influences(figures: Callable[[Bools], Floats], block: Ints, blocks: int = BLOCKS) -> Floats:
-    """What each block of samples adds to a figure of all of them, (blocks,), or to several, (blocks, ...).
+    """The influence of each block of samples on a figure, (blocks,), or on several, (blocks, ...).
 
-    Of a mean over samples it is the sum of a block's deviations over the number of all samples, exactly; of
-    other figures, what leaving the block out says, times the share that is left (the jackknife: Efron 1982,
-    The Jackknife, the Bootstrap and Other Resampling Plans, chapter 3). Where every block is large, each is
-    looked at alone instead, which costs as much as the figure itself.
+    For a mean over samples it is exactly the sum of a block's deviations over the number of samples; for
+    other figures, the change on leaving the block out, times the share that is left (the jackknife: Efron
+    1982, The Jackknife, the Bootstrap and Other Resampling Plans, chapter 3). If every block is large, each
+    is evaluated alone instead, at the cost of one evaluation.
 
     Args:
         figures: of each of the subsets (subsets, n) of the samples, (subsets,) or (subsets, ...).
-        block: (n,) which block each sample is in.
-        blocks: how many there are; those without samples add nothing.
+        block: (n,) the block of each sample.
+        blocks: number of blocks; empty ones have influence 0.
 
     >>> values = np.array([1.0, 2.0, 3.0, 6.0])
     >>> influences(lambda kept: kept @ values / kept.sum(axis=1), np.array([0, 0, 1, 2]), 4).tolist()
@@ -61,7 +61,7 @@ def _placed(values: Floats, there: Ints, blocks: int) -> Floats:
 
 
 def optimism(halves: Floats) -> Floats:
-    """By how much a figure is better for having chosen the epoch on the same samples, (repeats,).
+    """The optimism of a figure due to choosing the epoch on the same samples, (repeats,).
 
     By cross-fitting: each half of the samples chooses an epoch, and looks better there than where the other
     half is best, which is the optimism of a choice on half of the samples. Of a choice among neighbors of the
@@ -83,17 +83,17 @@ def optimism(halves: Floats) -> Floats:
 def variance(values: Floats, added: Floats, blocks: int | None = None) -> tuple[float, float]:
     """The variance of a mean over repeats, and its degrees of freedom.
 
-    Repeats and samples are both drawn: the variance is that of the samples, which repeats may share, and that
-    by which repeats differ more than their samples explain. These are the variance components of a crossed
-    design (Searle, Casella & McCulloch 1992, Variance Components, section 4.3), with samples in blocks, and a
-    sample in several repeats counted together (Bayle et al. 2020, Cross-validation confidence intervals for
-    test error, has the case of one repeat for each sample).
-    The degrees of freedom are Satterthwaite's (1946) of what both parts add.
+    Repeats and samples are both random: the variance is that of the samples, which repeats may share, plus
+    that by which repeats differ beyond their samples. These are the variance components of a crossed design
+    (Searle, Casella & McCulloch 1992, Variance Components, section 4.3), with samples in blocks, and a sample
+    in several repeats counted together (Bayle et al. 2020, Cross-validation confidence intervals for test
+    error, has the case of one repeat for each sample). The degrees of freedom are Satterthwaite's (1946) for
+    the sum.
 
     Args:
         values: (repeats,) the figure of each.
         added: (repeats, blocks) `influences`.
-        blocks: how many of them hold samples; all by default.
+        blocks: number of blocks with samples; all by default.
 
     >>> random = np.random.default_rng(2)
     >>> hits = random.random((3, 400)) < 0.8
@@ -125,14 +125,14 @@ def new_samples(
     overlap: float = 0.0,
     bounds: tuple[float, float] = (-math.inf, math.inf),
 ) -> Summary:
-    """Mean and sd over repeats, with a 95 % interval of what new samples will show.
+    """Mean and sd over repeats, with a 95 % interval for new samples.
 
-    The interval holds the expected figure, on new samples of the same kind, of a network that is trained
-    this way on this data: the mean over all repeats that could be made, of which these are some. It counts
-    that the held-out samples are few and that repeats share them. It takes off what choosing the epoch on
-    them has `gained`, and the bias that figures of few samples have, such as R², where a mean is divided by
-    another: minus the sum of the influences (the jackknife: Efron 1982, chapter 2). Mean, sd and the values
-    of the repeats stay as they were measured, and the interval reaches the mean in any case.
+    The interval holds the expected figure, on new samples of the same kind, of a network that is trained this
+    way on this data: the mean over all repeats that could be made, of which these are some. It counts that
+    the held-out samples are few and that repeats share them. It corrects the optimism of choosing the epoch
+    on them (`gained`), and the bias of ratios of means in small samples, such as R²: minus the sum of the
+    influences (the jackknife: Efron 1982, chapter 2). Mean, sd and the values of the repeats stay as they
+    were measured, and the interval reaches the mean in any case.
 
     It lies within the bounds: of shares it is Wilson's (1927) for as many independent samples as have the
     same variance, of errors it is one of their logarithm, and of R² one of that of 1 - R².
@@ -140,15 +140,15 @@ def new_samples(
     Args:
         values: the figure of each repeat.
         added: (repeats, blocks) `influences` of the held-out samples on it.
-        samples: how many different ones were held out: copies of one, and those of a group, count once.
-        blocks: how many of the blocks hold any of them. With fewer than two there is no interval.
-        gained: by how much the figure of each repeat is larger (or smaller, negative) for having chosen the
+        samples: number of distinct held-out samples: duplicates, and those of a group, count once.
+        blocks: number of blocks with samples. With fewer than two there is no interval.
+        gained: the optimism of each repeat's figure (negative if smaller) from choosing the
             epoch on the same samples (`optimism`). Known from halves of few samples, it adds to the variance.
         overlap: the ratio of held-out to training samples, where a sample is held out in one repeat and
             trains in another. What all repeats learned alike from the samples that they share is no
             difference between them; the variance is larger by that ratio (Nadeau & Bengio 2003, Inference for
             the generalization error, section 3).
-        bounds: what no value can lie beyond.
+        bounds: the range of the figure.
 
     >>> values = np.array([0.8, 0.9, 0.85])
     >>> added = np.stack([np.where(np.arange(20) < 20 * one, 1 - one, -one) / 20 for one in values])

@@ -1,4 +1,4 @@
-"""What a verdict is, and how its figures are called."""
+"""`Verdict`, and the labels of its figures."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ KINDS = (
     "no detectable difference from chance",
     "not judged",
 )
-"""Every kind of verdict. "undecided" is flat to the eye, and a rise or fall that matters is not ruled out;
-"leveled off" rules it out, and yet the run is not good: a concern, or no known baseline."""
+"""Every kind of verdict. "undecided" looks flat, but a rise or fall that matters is not ruled out;
+"leveled off" rules it out, but the run is not good: a concern, or no known baseline.
+"""
 
 GOOD = ("good fit", "stopped in time")
-"""Kinds that reassure."""
+"""Reassuring kinds."""
 
 _LABELS = {
     "best_epoch_range": "best epochs of the repeats",
@@ -62,7 +63,7 @@ _LABELS = {
 
 
 def figure_label(name: str) -> str:
-    """A figure of a verdict as people write it.
+    """A figure's label.
 
     >>> figure_label("rise_worth_a_word"), figure_label("validation_samples")
     ('smallest rise that counts', 'validation samples')
@@ -71,7 +72,7 @@ def figure_label(name: str) -> str:
 
 
 def epochs_in_words(epochs: float) -> str:
-    """An epoch with its fraction, as far as it is worth saying.
+    """An epoch, with its fraction if it matters.
 
     >>> epochs_in_words(8.0666), epochs_in_words(1500.0)
     ('8.1', '1,500')
@@ -81,14 +82,14 @@ def epochs_in_words(epochs: float) -> str:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A judgment of learning curves that can be checked: the rule and the figures travel with it.
+    """A judgment of learning curves, with the rule and the figures behind it.
 
     kind      one of `KINDS`.
     sentence  the judgment of the curves, in one or two sentences.
     rule      how it was reached, thresholds included.
-    figures   the numbers that led to it.
+    figures   the numbers behind it.
     remedy    what to do, with the flags of the command line.
-    concerns  what matters more than the shape of the curve, one sentence each: it is said first.
+    concerns  warnings that outrank the curve, one sentence each, shown first.
     """
 
     kind: str
@@ -125,7 +126,7 @@ class Verdict:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
+        """As JSON."""
         return {
             "kind": self.kind,
             "sentence": self.sentence,
@@ -137,7 +138,7 @@ class Verdict:
 
 
 def _shown(value: object) -> str:
-    """A figure for a reader: a range, a rounded number, or as it is."""
+    """A figure for a reader: a range, a rounded number, or unchanged."""
     if isinstance(value, list | tuple):
         return " to ".join(map(_shown, value))
     return f"{value:.3g}" if isinstance(value, float) and not value.is_integer() else f"{value}"

@@ -1,4 +1,4 @@
-"""How much precision is left when more of a class is to be found?"""
+"""Precision against recall."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Floats = NDArray[np.float64]
 class Steps:
     """The precision-recall curve of one repeat: a point for each distinct score, the lowest first.
 
-    `precision` and `recall` have one value more than `thresholds`: the last point is (recall 0, precision 1).
-    Samples with a score of at least `thresholds[i]` are taken for the class.
+    `precision` and `recall` have one value more than `thresholds`; the last point is (recall 0, precision 1).
+    Samples with a score of at least `thresholds[i]` get the class.
     """
 
     precision: Floats
@@ -38,18 +38,18 @@ class Steps:
         return float(np.sum(-np.diff(self.recall) * self.precision[:-1]))
 
     def at(self, recall: ArrayLike) -> Floats:
-        """The precision with which at least that share of the class is found, by the highest threshold."""
-        # Recall falls along the thresholds; the last point that is not below has the highest threshold.
+        """The precision at the highest threshold with at least this recall."""
+        # Recall falls along the thresholds; the last point that is not below has the highest one.
         place = np.searchsorted(-self.recall[:-1], -np.asarray(recall, np.float64), side="right") - 1
         return self.precision[np.maximum(place, 0)]
 
 
 def steps(scores: ArrayLike, positive: ArrayLike) -> Steps:
-    """The curve of one repeat, every step of it: what scikit-learn's `precision_recall_curve` gives.
+    """The full curve of one repeat, as scikit-learn's `precision_recall_curve`.
 
     Args:
-        scores: (n,) what rises with the probability of the class.
-        positive: (n,) whether a sample is of the class. Without any, recall counts as 1.
+        scores: (n,) scores of the class.
+        positive: (n,) whether a sample has the class. Without any, recall counts as 1.
     """
     values, true = np.asarray(scores, np.float64), np.asarray(positive, bool)
     falling = np.argsort(-values, kind="stable")
@@ -67,12 +67,12 @@ class PrecisionRecall:
     """Precision against recall for one class, over the repeats.
 
     Args:
-        name: the class that is to be found, against the rest.
+        name: the class, against the rest.
         repeats: the curve of each repeat.
         average_precision: the area under the curve of each repeat.
-        base_rate: the share of the class among the samples, the mean over repeats: the precision of taking
-            samples at random, and so the line to beat.
-        recall: (m,) the places where any of the curves has a step, or evenly spaced ones of many, rising.
+        base_rate: the share of the class among the samples, the mean over repeats: the precision of random
+            predictions.
+        recall: (m,) where any curve has a step, or evenly spaced ones of many, ascending.
         mean: (m,) the mean precision over the repeats there.
         low: (m,) the lower end of the 95 % interval of that mean (Student t); NaN with one repeat.
         high: (m,) the upper end.
@@ -93,14 +93,14 @@ def precision_recall(
 ) -> PrecisionRecall | None:
     """The curves of some repeats with their mean; None where a repeat has no sample of the class.
 
-    The area under the mean curve is the mean of the average precisions, as long as no more than `most`
-    places are taken.
+    The area under the mean curve is the mean of the average precisions, unless more than `most`
+    places would be needed.
 
     Args:
         name: of the class.
-        scores: for each repeat (n,) what rises with the probability of the class; repeats in which any is not
+        scores: for each repeat (n,) scores of the class; repeats with any that is not
             a number are left out.
-        positive: for each repeat (n,) whether a sample is of the class.
+        positive: for each repeat (n,) whether a sample has the class.
         most: places along the recall, at most.
 
     >>> found = precision_recall("yes", [[0.1, 0.4, 0.35, 0.8]], [[0, 0, 1, 1]])

@@ -1,4 +1,4 @@
-"""What happened, evaluation by evaluation?"""
+"""`Curves`: the evaluations of a run, in columns."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Ints = NDArray[np.int64]
 XAxis = Literal["epochs", "updates", "samples", "seconds"]
 
 AXES: dict[str, str] = {"epochs": "epoch", "updates": "update", "samples": "samples", "seconds": "seconds"}
-"""The x-axes, each with the field of `Curves` that it reads."""
+"""The x-axes, with their fields in `Curves`."""
 
 _COORDINATES = ("repeat", "epoch", "update", "samples", "seconds")
 
@@ -38,10 +38,9 @@ _COORDINATES = ("repeat", "epoch", "update", "samples", "seconds")
 class Band:
     """A curve over repeats: at each x the mean, the spread and how many repeats still run.
 
-    A repeat that has stopped counts with its last finite value, so that the mean does not jump when one
-    leaves, and all end where no more than half of the repeats still run: NaN from there on. `count` says how
-    many run. `sd`, `low` and `high` (the 95 % Student t interval of the mean) are NaN where fewer than two
-    values are known.
+    A stopped repeat counts with its last finite value, so that the mean does not jump when one leaves, and
+    all is NaN once no more than half of the repeats run. `count` is the number of running ones. `sd`, `low`
+    and `high` (the 95 % Student t interval of the mean) are NaN where fewer than two values are known.
     """
 
     x: Floats
@@ -54,7 +53,7 @@ class Band:
 
 @dataclass(frozen=True)
 class Best:
-    """Where a curve was best, for each repeat (NaN and -1 for a repeat without a finite value)."""
+    """The best evaluation of each repeat (NaN and -1 without a finite value)."""
 
     name: str
     epoch: Floats
@@ -63,8 +62,7 @@ class Best:
 
     @property
     def median_epoch(self) -> float:
-        """The median of the best epochs over the repeats; of two in the middle the earlier, which was "
-        "evaluated."""
+        """The median of the best epochs over the repeats; of two in the middle the earlier one."""
         known = np.sort(self.epoch[np.isfinite(self.epoch)])
         return float(known[(known.size - 1) // 2]) if known.size else float("nan")
 
@@ -81,7 +79,7 @@ class Curves:
              evaluation, while the parameters move; NaN at epoch 0), `train.loss` (at fixed parameters),
              `validation.loss`, `validation.accuracy`, ...
 
-    Rows of one repeat are in the order of time. Repeats may stop at different epochs: their rows just end.
+    Rows of one repeat are in the order of time. Repeats may stop at different epochs: their rows end there.
 
     >>> rows = [dict(repeat=r, epoch=e, update=e * 4, samples=e * 20, seconds=e * 0.1,
     ...              **{"train.loss": 1.0 / (1 + e)}) for r in range(2) for e in range(3)]
@@ -128,13 +126,13 @@ class Curves:
 
     @classmethod
     def empty(cls, names: Iterable[str] = ()) -> Curves:
-        """No rows yet."""
+        """Curves without rows."""
         none = np.empty(0)
         return cls(none, none, none, none, none, dict.fromkeys(names, none))  # type: ignore[arg-type]
 
     @classmethod
     def from_rows(cls, rows: Iterable[Mapping[str, Any]]) -> Curves:
-        """From one mapping a row: the five coordinates, and whatever was measured (absent: NaN)."""
+        """From one mapping per row: the five coordinates, and the measured values (NaN if absent)."""
         rows = list(rows)
         names = list(dict.fromkeys(name for row in rows for name in row if name not in _COORDINATES))
         coordinates = {name: np.array([row[name] for row in rows]) for name in _COORDINATES}
@@ -148,7 +146,7 @@ class Curves:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Curves]) -> Curves:
-        """The rows of several, one after the other; a column that a part lacks is NaN there."""
+        """The rows of all parts in sequence; missing columns are NaN."""
         if not parts:
             return cls.empty()
         names = dict.fromkeys(name for part in parts for name in part.columns)
@@ -160,12 +158,12 @@ class Curves:
         return cls(**coordinates, columns=columns)
 
     def append(self, other: Curves) -> Curves:
-        """These rows, then those of `other` (both stay as they are)."""
+        """These rows, then those of `other`; neither is modified."""
         return Curves.concatenate([self, other])
 
     @classmethod
     def from_arrow(cls, table: Any) -> Curves:
-        """From the Arrow table that `to_arrow` made."""
+        """The inverse of `to_arrow`."""
         named = {name: table.column(name).to_numpy() for name in table.column_names}
         missing = [name for name in _COORDINATES if name not in named]
         if missing:
@@ -176,7 +174,7 @@ class Curves:
         return cls(**coordinates, columns=named)
 
     def to_arrow(self) -> Any:
-        """An Arrow table: the five coordinates first, then the measured columns under their names."""
+        """An Arrow table: the five coordinates first, then the measured columns."""
         import pyarrow as pa
 
         named = {name: getattr(self, name) for name in _COORDINATES} | self.columns
@@ -191,7 +189,7 @@ class Curves:
         table = replace(self, repeat=self.repeat + 1).to_arrow()
         try:
             return table.to_pandas()
-        except ModuleNotFoundError:  # Arrow imports pandas when it is asked to
+        except ModuleNotFoundError:  # Arrow imports pandas on demand
             return table
 
     # --- reading ----------------------------------------------------------------------------------------
@@ -215,7 +213,7 @@ class Curves:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The measured quantities."""
+        """The measured columns."""
         return tuple(self.columns)
 
     @property
@@ -275,7 +273,7 @@ class Curves:
         return Band(along, mean, sd, mean - half, mean + half, running)
 
     def best(self, name: str = "validation.loss") -> Best:
-        """For each repeat the evaluation with the best finite value of `name` (the first, if several)."""
+        """The evaluation with the best finite value of `name` (the first of ties) of each repeat."""
         updates, array = self.values(name, "updates")
         epochs, _ = self.values(name, "epochs")
         known = np.isfinite(array)

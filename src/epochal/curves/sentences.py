@@ -1,4 +1,4 @@
-"""What a verdict says, and advises, in words."""
+"""The sentences of a verdict and its advice."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _EXHAUSTED = "The training loss is already {}: more epochs have nothing left to 
 
 
 def say_without_validation(case: Case, falling: bool) -> Verdict:
-    """Where nothing was held out: a training loss says nothing about new samples."""
+    """The verdict without validation samples: a training loss is no evidence for new samples."""
     sentence = "Not judged: no samples were held out for validation"
     if case.training is not None:
         sentence += (
@@ -59,7 +59,7 @@ def say_without_validation(case: Case, falling: bool) -> Verdict:
 
 
 def say_too_short(case: Case, chance: Chance | None) -> Verdict:
-    """Where the shape can't be told; whether the baseline is beaten can."""
+    """The verdict on too few evaluations; the baseline can still be compared."""
     known = f"at least {FEWEST_EVALUATIONS} evaluations"
     sentence = f"Not judged: the shape of a curve needs {known}; there were {case.evaluations}. {_near(case)}"
     if chance is not None and not chance.better:
@@ -76,12 +76,12 @@ def say_too_short(case: Case, chance: Chance | None) -> Verdict:
 
 
 def _often(case: Case) -> int:
-    """Updates between evaluations that make twice as many as are needed."""
+    """Updates between evaluations for twice as many as needed."""
     return max(1, int(case.curves.update.max(initial=0)) // (2 * FEWEST_EVALUATIONS))
 
 
 def say_chance(case: Case, chance: Chance, rise: Difference) -> Verdict:
-    """Not surely better than the baseline."""
+    """The verdict "not significantly better than the baseline"."""
     figures = case.figures() | rise.figures | chance.figures
     fall = case.training_share()
     head = (
@@ -124,7 +124,7 @@ def say_chance(case: Case, chance: Chance, rise: Difference) -> Verdict:
 
 
 def say_overfitting(case: Case, rise: Difference, chosen_by: str, stopped: bool) -> Verdict:
-    """A rise that holds, or one that is probable."""
+    """The verdict on a rise, significant or probable."""
     verb = "fell" if case.flipped else "rose"
     best = case.curves.best(case.name)
     epoch, end = case.shown_at_end()
@@ -173,14 +173,14 @@ def say_overfitting(case: Case, rise: Difference, chosen_by: str, stopped: bool)
 
 
 def _doubt(case: Case, rise: Difference) -> str:
-    """Why a rise is no more than probable."""
+    """Why a rise is only probable."""
     if rise.swings:
         return f"but it had already risen by {case.in_words(rise.swings, rise.level)} and come back"
     return "which scatter could still explain"
 
 
 def say_still_improving(case: Case, fall: Difference, chance: Chance | None, stopped: bool) -> Verdict:
-    """Falling at the end, or probably."""
+    """The verdict on a fall at the end, significant or probable."""
     verb = "rising" if case.flipped else "falling"
     yet = "" if chance is None or chance.better else f" It is not yet better than {case.always}."
     kind = "still improving" if fall.holds else "probably still improving"
@@ -214,7 +214,7 @@ def say_still_improving(case: Case, fall: Difference, chance: Chance | None, sto
 
 
 def _fallen(case: Case, fall: Difference) -> str:
-    """How far it fell over the last epochs, as a share of where it was, in the unit sentences speak of."""
+    """The fall over the last epochs, as a share, in the unit of sentences."""
     before = fall.level + fall.size
     if case.flipped or fall.level <= 0:
         return f"{fall.size:.3g}"
@@ -223,7 +223,7 @@ def _fallen(case: Case, fall: Difference) -> str:
 
 
 def _gain(case: Case, gain: float) -> str:
-    """A gain over the baseline, as a share of it in the unit that sentences speak of."""
+    """The share of a gain over the baseline, in the unit of sentences."""
     share = gain / case.yardstick
     if case.shown != case.name:
         share = 1 - math.sqrt(max(0.0, 1 - share))
@@ -231,7 +231,7 @@ def _gain(case: Case, gain: float) -> str:
 
 
 def say_underfitting(case: Case, explained: float, sure: bool, figures: dict[str, object]) -> Verdict:
-    """Both losses flat, close together and high."""
+    """The verdict on flat, close and high losses."""
     head = "Underfitting, as far as curves can tell" if sure else "Probably underfitting"
     sentence = (
         f"{head}: training and validation loss are flat and close together, and the training loss is only "
@@ -269,11 +269,11 @@ def say_level(
     """No sign of a rise or a fall that matters: ruled out, or undecided.
 
     Args:
-        case: what is judged.
+        case: the curves.
         rise: from the least to the end.
         fall: at the end.
         stopped: whether a rule ended training.
-        figures: those of the verdict.
+        figures: of the verdict.
         level: whether both are ruled out.
         good: whether nothing else speaks against it.
         known: whether the baseline is known, and beaten.
@@ -327,7 +327,7 @@ def say_level(
 
 
 def _room(case: Case, rise: Difference, fall: Difference) -> str:
-    """What the repeats leave room for, after a rise that is sure and small."""
+    """What the repeats cannot rule out, after a small significant rise."""
     up, down = ("fall", "rise") if case.flipped else ("rise", "fall")
     some = counted(case.repeats, "repeat")
     leave = "leaves" if case.repeats == 1 else "leave"
@@ -369,7 +369,7 @@ def _tell(case: Case, rise: Difference, fall: Difference, stopped: bool) -> str:
 
 
 def _near(case: Case, *, capital: bool = True) -> str:
-    """Where the curve was best, and its value there: those of the table of results."""
+    """The best epoch and its value, as in the table of results."""
     best = epochs_in_words(case.curves.best(case.name).median_epoch)
     where = f"epoch {best}" if case.repeats == 1 else f"the best epochs (median {best})"
     words = f"at {where}, the {case.shown_as} is {digits(case.shown_at_best())}{case.baseline_in_words}."
@@ -377,7 +377,7 @@ def _near(case: Case, *, capital: bool = True) -> str:
 
 
 def _more(case: Case, repeats: int | None, what: str) -> str:
-    """How many repeats would tell, or that samples would; of few repeats the verdict itself says so."""
+    """The repeats needed to decide, or that samples are."""
     if case.repeats < FEWEST_REPEATS:
         return ""
     if repeats is None:
@@ -388,7 +388,7 @@ def _more(case: Case, repeats: int | None, what: str) -> str:
 
 
 def _patience(case: Case) -> str:
-    """The least patience that keeps every repeat's best epoch and saves a fifth of the epochs, in words."""
+    """The least patience that keeps each repeat's best epoch and saves a fifth of the epochs, in words."""
     if case.monitored is None:
         return ""
     for patience in (5, 10, 20, 50):
@@ -405,7 +405,7 @@ def _patience(case: Case) -> str:
 
 
 def _stopped(epochs: Floats, row: Floats, patience: int) -> tuple[float, bool]:
-    """Where patience ends a repeat, and whether it has seen the best evaluation by then."""
+    """The epoch at which patience would stop a repeat, and whether it has reached its best by then."""
     least = np.minimum.accumulate(row)
     improved = np.concatenate([[True], row[1:] < least[:-1]])
     newest = np.maximum.accumulate(np.where(improved, np.arange(row.size), 0))

@@ -1,4 +1,4 @@
-"""What is signal in one curve, and what is scatter?"""
+"""Smoothing and noise estimates of curves."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ALPHA = 0.025
 
 
 def mean_over_repeats(array: Floats) -> Floats:
-    """The mean over rows of what is finite, NaN where nothing is."""
+    """The mean over rows of the finite values, NaN without any."""
     finite = np.isfinite(array)
     count = finite.sum(axis=0)
     total = np.where(finite, array, 0.0).sum(axis=0)
@@ -40,7 +40,7 @@ def mean_over_repeats(array: Floats) -> Floats:
 
 
 def carried(array: Floats) -> tuple[Floats, NDArray[np.int64]]:
-    """Each repeat (row) held at its last value after it has stopped, and how many still run at each place.
+    """Each repeat (row) continued at its last value after it has stopped, and the number still running.
 
     A mean over the repeats that still run jumps whenever one of them stops; a mean of these values does not.
 
@@ -68,7 +68,7 @@ def _measured(array: Floats) -> int:
 
 
 def smoothed(row: Floats, window: int) -> Floats:
-    """A centered moving mean over `window` evaluations, shorter at the ends; NaN stays NaN."""
+    """A centered moving mean over `window` evaluations, shorter at the ends; NaN remains NaN."""
     finite = np.isfinite(row)
     half = window // 2
     total = np.concatenate([[0.0], np.cumsum(np.where(finite, row, 0.0))])
@@ -80,7 +80,7 @@ def smoothed(row: Floats, window: int) -> Floats:
 
 
 def around(row: Floats, at: int, window: int) -> float:
-    """The mean of what is finite in the window around a place."""
+    """The mean of the finite values in the window around an index."""
     half = window // 2
     part = row[max(0, at - half) : at + half + 1]
     part = part[np.isfinite(part)]
@@ -88,26 +88,26 @@ def around(row: Floats, at: int, window: int) -> float:
 
 
 def tail(row: Floats, last: int, window: int) -> float:
-    """The mean of what is finite in the window that ends at a place."""
+    """The mean of the finite values in the window that ends at an index."""
     part = row[max(0, last - window + 1) : last + 1]
     part = part[np.isfinite(part)]
     return float(part.mean()) if part.size else math.nan
 
 
 def last_known(row: Floats) -> int:
-    """The place of the last finite value."""
+    """The index of the last finite value."""
     return int(np.flatnonzero(np.isfinite(row))[-1])
 
 
 def ending(array: Floats, window: int) -> float:
-    """The mean over repeats of the last evaluations of each."""
+    """The mean over repeats of each one's last evaluations."""
     return float(np.mean([tail(row, last_known(row), window) for row in array if np.isfinite(row).any()]))
 
 
 def noise_bound(row: Floats, k: int, window: int, places: float, *, both: bool) -> float:
-    """How far the mean of a window may lie off by scatter alone, at the worst of `places` windows.
+    """The largest error of a window's mean due to noise, over `places` windows.
 
-    The scatter is that around a parabola from the minimum on, where over-learning would be smooth; where
+    The noise is measured around a parabola from the minimum on, where overfitting is smooth; if
     neighbors are correlated, a window counts for fewer evaluations. `both`: a difference of two windows.
     """
     rest = row[k:][np.isfinite(row[k:])]
@@ -120,7 +120,7 @@ def noise_bound(row: Floats, k: int, window: int, places: float, *, both: bool) 
     squares = float(left @ left)
     sigma = math.sqrt(squares / (rest.size - 3))
     rho = float(left[1:] @ left[:-1]) / squares if squares > 0 else 0.0
-    rho = min(max(rho + 4 / rest.size, 0.0), 0.95)  # the estimate is biased by about that much
+    rho = min(max(rho + 4 / rest.size, 0.0), 0.95)  # corrects the bias of the estimate
     factor = (1 + rho) / (1 - rho)
     number = max(1.0, window / factor)
     freedom = max(3.0, (rest.size - 3) / factor)
@@ -143,26 +143,26 @@ def line(x: Floats, y: Floats) -> tuple[float, float]:
 
 
 def normal_quantile(share: float) -> float:
-    """Of the standard normal distribution."""
+    """A quantile of the standard normal distribution."""
     from scipy.special import ndtri
 
     return float(ndtri(share))
 
 
 def t_quantile(share: float, freedom: float) -> float:
-    """Of Student's t."""
+    """A quantile of Student's t distribution."""
     from scipy.special import stdtrit
 
     return float(stdtrit(freedom, share))
 
 
 def plain(value: float) -> float | int | None:
-    """A number for JSON: whole ones as int, what is not finite as None."""
+    """A number for JSON: whole ones as int, non-finite ones as None."""
     if not math.isfinite(value):
         return None
     return int(value) if value == int(value) and abs(value) < 2**53 else float(value)
 
 
 def counted(number: int, noun: str) -> str:
-    """A number with its noun."""
+    """A count with its noun."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

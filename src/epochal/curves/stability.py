@@ -1,4 +1,4 @@
-"""Is a training stable, and what would calm it?"""
+"""Unstable training: detection and advice."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["calmer", "say_end_above", "unstable"]
 
 
 def unstable(case: Case) -> Verdict | None:
-    """Has a loss stopped being a number, or does the training loss jump, in most repeats or in some?"""
+    """Test for a non-finite loss, or jumps of the training loss, in most repeats or in some."""
     curves = case.curves
     losses = {name: column for name, column in curves.columns.items() if name.endswith("loss")}
     measured = {name: column for name, column in losses.items() if not np.isnan(column).all()} or losses
     broken = np.zeros(len(curves), dtype=bool)
-    for name, column in measured.items():  # a column that was never measured says nothing
+    for name, column in measured.items():  # a column without measurements is no evidence
         broken |= ~np.isfinite(column) & ((curves.update > 0) | (name != "train.running_loss"))
     if broken.any():
         which = np.unique(curves.repeat[broken])
@@ -94,7 +94,7 @@ def unstable(case: Case) -> Verdict | None:
 
 
 def say_end_above(case: Case) -> Verdict:
-    """The validation loss ends far above its least, and the training loss did not fall meanwhile."""
+    """The verdict on a validation loss that ends far above its least without a falling training loss."""
     sentence = (
         f"Probably unstable: the mean {case.called} ended at {case.above_least:.2g} times its least, and the "
         "training loss did not fall meanwhile."
@@ -104,7 +104,7 @@ def say_end_above(case: Case) -> Verdict:
 
 
 def calmer(case: Case) -> str:
-    """What to do about a loss that jumps: the scale of the inputs is the first suspicion."""
+    """Advice on a loss that jumps: first the scale of the inputs."""
     rate, size = case.settings.get("learning_rate"), case.settings.get("batch_size")
     first = ""
     if case.settings.get("unscaled"):

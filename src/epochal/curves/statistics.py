@@ -1,4 +1,4 @@
-"""How sure is a mean over repeats?"""
+"""Mean, spread and interval over repeats."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Summary:
     """A quantity over repeats: mean, spread, interval, and the values themselves.
 
     `sd` is the standard deviation of one repeat (n - 1 in the denominator); `ci95` is a 95 % interval, None
-    where none is known that holds. Both are None with a single repeat: one value has no spread. Values
-    that are not finite (a repeat that diverged) stay in `per_repeat` and take no part in the figures.
+    if none is valid. Both are None with a single repeat: one value has no spread. Values
+    that are not finite (a repeat that diverged) stay in `per_repeat` but are left out of the statistics.
 
     >>> print(summarize([0.75, 0.78, 0.77]))
     0.767 ± 0.015 (sd of 3 repeats; 95 % interval 0.729–0.805)
@@ -39,12 +39,12 @@ class Summary:
 
     @property
     def repeats(self) -> int:
-        """How many repeats the figures rest on: those with a finite value."""
+        """Number of repeats with a finite value."""
         return sum(math.isfinite(value) for value in self.per_repeat)
 
     @property
     def decimals(self) -> int:
-        """How many decimals are worth printing: two digits of the spread, or three of the mean."""
+        """Decimals worth printing: two digits of the spread, or three of the mean."""
         if self.sd is not None and self.sd > 1e-12 * abs(self.mean) and math.isfinite(self.sd):
             return min(12, max(0, 1 - math.floor(math.log10(self.sd))))
         if self.mean == 0 or not math.isfinite(self.mean):
@@ -52,7 +52,7 @@ class Summary:
         return min(12, max(0, 2 - math.floor(math.log10(abs(self.mean)))))
 
     def written(self, value: float) -> str:
-        """A value of this quantity with as many digits as the spread makes worth printing.
+        """A value of this quantity with the digits that its spread justifies.
 
         >>> summarize([0.75, 0.78, 0.77]).written(0.7)
         '0.700'
@@ -63,10 +63,10 @@ class Summary:
         """
         if self.decimals > 6 or not abs(value) < 1e15:
             return f"{value:.4g}"
-        return f"{round(value, self.decimals) + 0.0:,.{self.decimals}f}"  # and no minus before a zero
+        return f"{round(value, self.decimals) + 0.0:,.{self.decimals}f}"  # no minus sign before zero
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON: what is not finite becomes None."""
+        """As JSON: non-finite values become None."""
         return {
             "mean": _json(self.mean),
             "sd": None if self.sd is None else _json(self.sd),
@@ -105,11 +105,11 @@ def summarize(
     *,
     interval: bool = True,
 ) -> Summary:
-    """Mean, standard deviation and 95 % Student t interval of one value a repeat.
+    """Mean, standard deviation and 95 % Student t interval over repeats.
 
-    The interval is mean ± t(0.975, n - 1) · sd / √n over the n finite values, cut off at the `bounds` that
-    no value can lie beyond (0 and 1 for an accuracy). It takes the values for independent, as those of
-    repeats that share samples are not: for such, say that no `interval` is wanted.
+    The interval is mean ± t(0.975, n - 1) · sd / √n over the n finite values, clipped to the `bounds` of
+    the values (0 and 1 for an accuracy). It assumes independent values; for
+    repeats that share samples, pass `interval=False`.
 
     >>> summary = summarize([1.0, 2.0, 3.0])
     >>> summary.mean, summary.sd
@@ -134,7 +134,7 @@ def summarize(
 
 
 def digits(number: float | None) -> str:
-    """A figure in three digits; large ones without an exponent, as a table of them is read.
+    """A figure in three digits, large ones without an exponent.
 
     >>> digits(0.08284), digits(69_278.3), digits(1e-7), digits(None)
     ('0.0828', '69,300', '1e-07', 'unknown')
@@ -154,7 +154,7 @@ def t_factor(count: int, *, overlap: float = 0.0, confidence: float = 0.95) -> f
     >>> round(t_factor(10), 4)
     0.7154
     """
-    from scipy.special import stdtrit  # late: importing SciPy costs more than most calls need
+    from scipy.special import stdtrit  # late: importing SciPy is slower than most calls
 
     quantile = float(stdtrit(count - 1, 0.5 + confidence / 2))
     return quantile * math.sqrt(1 / count + overlap)

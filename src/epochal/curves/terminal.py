@@ -1,4 +1,4 @@
-"""How do the curves look in a terminal?"""
+"""Plots of the curves in a terminal."""
 
 from __future__ import annotations
 
@@ -35,13 +35,12 @@ def picture(
     encoding: str = "utf-8",
     log: bool | None = None,
 ) -> str:
-    """Draw training and validation loss in characters: lines of at most `width`, `height` of them.
+    """Draw training and validation loss in characters, at most `width` by `height`.
 
     Lines are means over the repeats, stopped ones at their last value, and end where most have stopped; the
     shaded cells are ± one standard deviation of the validation loss. Each line is labeled at its end. The
-    vertical axis is logarithmic, and says so, where
-    the losses span more than a factor of 30 (or as `log` says). An `encoding` without braille gets plain
-    characters. The best epoch is the median over the repeats.
+    vertical axis is logarithmic, and labeled so, if the losses span more than a factor of 30 (or as `log`
+    says). An `encoding` without braille gets plain characters. The best epoch is the median over the repeats.
     """
     if width < 40 or height < 8:
         raise Refusal(f"a picture must be at least 40 columns by 8 rows; got {width} by {height}.")
@@ -123,7 +122,7 @@ class _Line:
 
     @property
     def end(self) -> float:
-        """Where the mean ends."""
+        """The last value of the mean."""
         known = self.band.x[np.isfinite(self.band.mean)]
         return float(known[-1]) if known.size else float(self.band.x[-1])
 
@@ -157,7 +156,7 @@ class _Marks:
 
 
 def _lines(curves: Curves, x: str, marks: _Marks) -> list[_Line]:
-    """The losses to draw: training at fixed parameters (or else running), then validation, on top."""
+    """The losses to draw: training at fixed parameters (or else running), then validation on top."""
     found: list[_Line] = []
     for name, label, glyph, color in (
         ("train.loss", "training", ".", _TRAINING),
@@ -192,7 +191,7 @@ def _span(lines: Sequence[_Line], log: bool | None) -> tuple[float, float, bool]
 def _ticks(
     low: float, high: float, logarithmic: bool, height: int
 ) -> tuple[float, float, list[tuple[float, str]]]:
-    """Axis ends and round numbers between them, in axis units."""
+    """Axis limits and round ticks, in axis units."""
     if logarithmic:
         bottom, top = math.log10(low), math.log10(high)
         margin = 0.03 * (top - bottom)
@@ -227,7 +226,7 @@ def _ticks(
 
 
 class _Canvas:
-    """Cells of 2 by 4 dots; one layer a line, a layer of shade and the rule of the best epoch below them."""
+    """Cells of 2 by 4 dots, with one layer per line, and below them layers of shade and the best epoch."""
 
     def __init__(self, across: int, down: int, marks: _Marks) -> None:
         self.marks = marks
@@ -238,7 +237,7 @@ class _Canvas:
         self.rule: int | None = None
 
     def draw(self, order: int, x: Floats, y: Floats, *, dashed: bool = False) -> None:
-        """Join the points by straight lines; a gap stays a gap. Dashes tell lines apart without color."""
+        """Connect the points by straight lines with gaps at NaN. Dashes distinguish lines without color."""
         layer = self.layers.setdefault(order, np.zeros((self.down, self.across), dtype=np.int64))
         wide, tall = self.across * self.fine_x, self.down * self.fine_y
         known = np.isfinite(x) & np.isfinite(y)
@@ -246,7 +245,7 @@ class _Canvas:
             xs, ys = x[start:end], y[start:end]
             columns = np.arange(math.ceil(xs[0] - 0.5), math.floor(xs[-1] + 0.5) + 1)
             heights = np.interp(columns, xs, ys)
-            if xs.size > 4 * wide:  # many points to a column: their mean, not one of them
+            if xs.size > 4 * wide:  # many points per column: their mean
                 place = np.clip(np.round(xs).astype(int) - int(columns[0]), 0, columns.size - 1)
                 count = np.bincount(place, minlength=columns.size)
                 total = np.bincount(place, weights=ys, minlength=columns.size)
@@ -255,7 +254,7 @@ class _Canvas:
             for column, at in zip(columns, heights, strict=True):
                 row = round(float(at))
                 low, high = (row, row) if previous is None else (min(row, previous), max(row, previous))
-                if previous is not None and high - low > 1:  # an upright stroke, shared by both columns
+                if previous is not None and high - low > 1:  # a vertical stroke, shared by both columns
                     low, high = (low + 1, high) if row > previous else (low, high - 1)
                 else:
                     low = high = row
@@ -308,7 +307,7 @@ class _Canvas:
 
 
 def _stretches(known: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Start and end of each run of True."""
+    """Start and end of each run of True values."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]]).astype(np.int8)))
     return [(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True)]
 
@@ -321,7 +320,7 @@ def _legend(
     marks: _Marks,
     paint: _Painter,
 ) -> str:
-    """What is drawn, as long as it fits."""
+    """The legend, as far as it fits."""
     repeats = len(curves.repeats)
     scale = ", log scale" if logarithmic else ""
     of = f", mean of {repeats} repeats" if repeats > 1 else ""
@@ -349,7 +348,7 @@ def _legend(
 def _end_labels(
     lines: Sequence[_Line], down_of: _Scale, down: int, canvas: _Canvas
 ) -> dict[int, tuple[str, int]]:
-    """A row for the label of each line, near its end, none on top of another."""
+    """The row of each line's label, near its end and without overlaps."""
     wanted = []
     for order, line in enumerate(lines):
         at = float(down_of(np.array([line.last]))[0]) / canvas.fine_y
@@ -423,7 +422,7 @@ def _no_paint(text: str, ink: str) -> str:
 
 
 def _join(cells: Sequence[tuple[str, str]], paint: _Painter) -> str:
-    """Neighbors of one color in one go."""
+    """Merge neighbors of one color."""
     parts: list[str] = []
     start = 0
     for i in range(1, len(cells) + 1):
@@ -453,7 +452,7 @@ def _fixed(value: float, decimals: int) -> str:
 
 
 def _short(value: float) -> str:
-    """Three digits."""
+    """A number in three digits."""
     if not math.isfinite(value):
         return str(value)
     if value and (abs(value) < 1e-3 or abs(value) >= 1e5):

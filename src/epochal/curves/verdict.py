@@ -1,4 +1,4 @@
-"""What do the curves say, and what should be done?"""
+"""`judge`: the verdict on the curves of a run, and advice."""
 
 from __future__ import annotations
 
@@ -46,23 +46,24 @@ def judge(
     same_samples: bool = False,
     effective_samples: float | None = None,
 ) -> Verdict:
-    """Judge a run by its curves, within the epochs that it ran: nothing is claimed beyond them.
+    """Judge a run by its curves; nothing is claimed beyond the epochs that it ran.
 
     Args:
-        curves: with `monitor` and, to tell overfitting from drift, `train.loss` at fixed parameters.
-        baseline: what the best constant prediction reaches on the same samples, by curve name: a number, or
+        curves: with `monitor` and, to distinguish overfitting from drift, `train.loss` at fixed parameters.
+        baseline: the baseline's values on the same samples, by curve name: a number, or
             one a repeat (`validation.loss`, `train.loss`, `validation.accuracy` of the majority class).
-            Without it, the loss at epoch 0 is the yardstick, and nothing is said about chance.
-        validation_samples: how many samples the validation figures rest on, in one repeat.
-        training_samples: how many were trained on, for the overlap of random splits.
-        monitor: the curve that is judged; one of training says nothing about new samples, and is not.
-        chosen_by: the curve whose best evaluation decided which parameters are kept; `monitor` by default.
-        stopped_early: whether a rule ended the repeats that waits for the validation loss to stop improving.
-        settings: `epochs`, `learning_rate`, `batch_size`, `loss`, `standardize`: for a remedy in numbers;
+            Without it, the loss at epoch 0 is the reference, and chance is not tested.
+        validation_samples: number of validation samples in one repeat.
+        training_samples: number of training samples, for the overlap of random splits.
+        monitor: the curve to judge; training curves are no evidence for new samples, and are not judged.
+        chosen_by: the curve that selected the best parameters; `monitor` by default.
+        stopped_early: whether the repeats were ended by a rule that waits for the validation loss to stop
+            improving.
+        settings: `epochs`, `learning_rate`, `batch_size`, `loss`, `standardize`: for advice in numbers;
             `ended_by`, what ended training before its last epoch.
-        concerns: what matters more than the shape of the curve; nothing is called a good fit beside it.
+        concerns: warnings that outrank the curve and exclude a good fit.
         same_samples: whether all repeats are validated on the same samples, so that they differ by seeds.
-        effective_samples: how many independent samples carry as much evidence, where some are copies or
+        effective_samples: the equivalent number of independent samples, if some are duplicates or
             weights differ (Kish 1965, Survey Sampling); all of them by default.
 
     The checks, in this order; the first that holds is the verdict:
@@ -87,7 +88,7 @@ def judge(
     overlapping random splits (Nadeau & Bengio 2003). The epoch of the minimum is chosen, for each repeat, on
     the other repeats: a minimum over noise is lower than the truth, and this choice is not. With fewer
     repeats, a difference must exceed the curve's own scatter and amount to a likelihood ratio of 20 on
-    the validation samples. With samples that all repeats share, both are asked for.
+    the validation samples. With samples that all repeats share, both are required.
     """
     case = Case.of(
         curves, baseline, validation_samples, training_samples, monitor, settings or {}, effective_samples,
@@ -132,7 +133,7 @@ def _judged(case: Case, chosen_by: str, stopped_early: bool, concerned: bool) ->
 def _level(
     case: Case, rise: Difference, fall: Difference, chance: Chance | None, stopped: bool, concerned: bool
 ) -> Verdict:
-    """Neither rising nor falling: underfitting, or as good as it gets."""
+    """Neither rising nor falling: underfitting, good fit, undecided or leveled off."""
     figures = case.figures() | rise.figures | fall.figures | (chance.figures if chance else {})
     explained = case.training_share()
     if explained is not None and case.training is not None and case.monitored is not None:
@@ -150,7 +151,7 @@ def _level(
 
 
 def _training_falls(case: Case) -> bool:
-    """Whether the training loss falls at the end, where there is nothing else to say."""
+    """Whether the training loss falls at the end, if there is no other evidence."""
     if case.training is None or np.isfinite(case.training).sum(axis=1).max() < FEWEST_EVALUATIONS:
         return False
     return falling_to_the_end(case, case.training).holds

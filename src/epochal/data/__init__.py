@@ -1,4 +1,4 @@
-"""Samples: tables, arrays, images, series, texts, rankings and streams; splits and scaling."""
+"""Data sets: tables, arrays, images, series, texts, rankings and streams; splits and scaling."""
 
 from epochal.data.dataset import Dataset
 from epochal.data.encoder import SampleEncoder, code_sizes

@@ -1,4 +1,4 @@
-"""Which column is meant, and how is it called in a sentence?"""
+"""Names of columns, and references to them by name or number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which samples are copies of one another, so that a split keeps them together."""
+"""Detection of duplicate samples, which a split keeps together."""
 
 from __future__ import annotations
 

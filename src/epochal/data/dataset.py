@@ -1,4 +1,4 @@
-"""Samples in memory or where they can be read, with what was recognized about them."""
+"""`Dataset`: samples in memory or readable on demand, with their metadata."""
 
 from __future__ import annotations
 

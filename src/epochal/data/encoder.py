@@ -1,4 +1,4 @@
-"""What is kept of the training samples, so that new ones are encoded in the same way."""
+"""The base of encoders, which encode new samples as the training samples were."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Which tables come with epochal?
+"""Example data sets.
 
-scikit-learn's bundled tables are read from its installed files: importing its loaders takes over two seconds,
-reading the file a few milliseconds. The generated ones use NumPy's frozen RandomState stream.
+scikit-learn's tables are read from its installed files: importing its loaders takes over two seconds, reading
+a file a few milliseconds. Generated ones use NumPy's frozen RandomState stream.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Groups of samples, told by their names, by a table beside them or by an array."""
+"""Groups of samples: by column, from a second table, or from an array."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inputs, targets and sample weights that are separate arguments, joined into one source."""
+"""Separate arguments for inputs, targets and sample weights, joined into one source."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Class labels in the type that the target had: integers, booleans, floats or text.
+"""Class labels in the type of the original target: integers, booleans, floats or text.
 
-A task names its classes in text, in one spelling each (`encode.as_text`); a label type says which values the
-names stand for, so that predicted labels compare equal to those that were trained on.
+A task names its classes in text, in one spelling each (`encode.as_text`). A label type converts the names
+back, so that predicted labels compare equal to those of the training data.
 """
 
 from __future__ import annotations

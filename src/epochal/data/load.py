@@ -1,4 +1,4 @@
-"""The data set that a path, arrays, a frame or another object holds."""
+"""`load`: the data set of a path, arrays, a frame or another object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a data set was read, in plain words: the reader, a path or an example, and its options."""
+"""How a data set was read, as JSON: the reader, a path or an example, and its options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sources of data that there are, and what is found through them: samples, samples again, new samples."""
+"""The registry of data sources, used to load, reload and encode samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A hash of each row, by which equal rows are found without comparing all with all."""
+"""Hashes of rows, to find equal ones without pairwise comparison."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""How are samples taken that are not all in memory?
+"""`Rows`: samples that are read on demand.
 
-`Rows` is what a dataset's inputs are where they stay in a file, or behind an object: they have a shape and a
-dtype as an array has, and some of them are read at a time. Reading is thread-safe and depends on nothing but
-the numbers that are asked for.
+They stand for a dataset's inputs that stay in a file or behind an object: a shape and a dtype, as an array
+has, and reading by index. Reading is thread-safe and depends on the indices alone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A source of samples: it recognizes its kind of data, loads it, and encodes new samples alike."""
+"""The `Source` interface: recognize a kind of data, load it, and encode new samples."""
 
 from __future__ import annotations
 

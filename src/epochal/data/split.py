@@ -1,10 +1,9 @@
-"""Which samples train, which validate, and which test?
+"""Train, validation and test split.
 
-Who comes first within a class (or, for regression, among all samples) is the keyed permutation of
-`epochal.plan`, in a stream of its own: epochs of training count from 0, splits from 2^63, so a split and an
-epoch of the same seed are as independent as two epochs are. Which samples test does not depend on the seed:
-all repeats, and all trainings on the same data, share them, so that none was trained on a sample that another
-one is tested on.
+The order within a class (or, for regression, among all samples) is the keyed permutation of `epochal.plan` in
+its own stream: epochs count from 0, splits from 2^63, so a split and an epoch of the same seed are as
+independent as two epochs are. The test samples do not depend on the seed: all repeats, and all trainings on
+the same data, share them, so that none is tested on a sample that another was trained on.
 """
 
 from __future__ import annotations

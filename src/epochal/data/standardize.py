@@ -1,4 +1,4 @@
-"""Which affine map makes the inputs comparable, as the training samples say?"""
+"""Standardization, fitted to the training samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The task of a data set: one of two classes, one of several, any number of labels, or numbers."""
+"""The task of a data set: binary, multiclass or multilabel classification, or regression."""
 
 from __future__ import annotations
 

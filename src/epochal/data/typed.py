@@ -1,7 +1,7 @@
-"""Is a JSON value what a dataclass is made of?
+"""Strict conversion of JSON values to dataclasses.
 
-What is read from a file may be damaged, or a stranger's: a number where a name is due would be found much
-later, in the middle of something else.
+A file may be damaged or untrusted: a number where a name is expected would otherwise fail much later, far
+from its cause.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""HOW parameters move: updates, epochs and evaluation in one compiled program."""
+"""The compiled program: updates, epochs and evaluation."""

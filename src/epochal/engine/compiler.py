@@ -1,7 +1,7 @@
-"""How is a program compiled once, and found again?
+"""Compilation of programs, and caches of what was compiled.
 
-Within a process by its `Spec` and shapes; between processes by JAX's persistent cache, in the user's cache
-folder (`EPOCHAL_CACHE` names another; empty turns it off). Neither changes a bit of any result.
+Within a process by `Spec` and shapes; between processes by JAX's persistent cache in the user's cache folder
+(`EPOCHAL_CACHE` names another; empty turns it off). Neither changes a bit of any result.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["cache_folder", "compiled", "compiled_call", "compiled_init", "given_
 
 
 def cache_folder() -> Path | None:
-    """Where compiled programs are kept between processes, or None if they are not."""
+    """The folder of JAX's persistent cache, or None if it is off."""
     chosen = os.environ.get("EPOCHAL_CACHE")
     if chosen is not None:
         return Path(chosen).expanduser() if chosen else None
@@ -40,7 +40,7 @@ def cache_folder() -> Path | None:
 
 @functools.cache
 def use_cache() -> None:
-    """Turn JAX's persistent compilation cache on, unless the user has set one up."""
+    """Turn JAX's persistent compilation cache on, unless the user has configured one."""
     folder = cache_folder()
     if folder is None or jax.config.values["jax_compilation_cache_dir"] is not None:
         return
@@ -54,7 +54,7 @@ def use_cache() -> None:
 
 
 class _Slot:
-    """The place of one program: who asks for it first compiles it, the others wait."""
+    """One program of the cache: the first caller compiles it, others wait."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -70,7 +70,7 @@ def _slot(spec: Spec, signature: Any, shared: bool | None) -> _Slot:
 
 
 def _compiled(spec: Spec, signature: Any, shared: bool | None, build_it: Callable[[], Any]) -> Any:
-    """The program of that slot; different programs may be compiled side by side."""
+    """The program of that slot; different programs may compile in parallel."""
     with _lock:
         slot = _slot(spec, signature, shared)
     with slot.lock:
@@ -91,7 +91,7 @@ def _call(spec: Spec, signature: Any, shared: bool) -> Any:
 def _program(
     spec: Spec, function: Callable[..., Any], arguments: tuple[Any, ...], donate: tuple[int, ...] = ()
 ) -> Any:
-    """The compiled function of such arguments, with results that every device of the team has."""
+    """The compiled function for these arguments, with results replicated over the mesh."""
     traced = jax.jit(function, donate_argnums=donate, out_shardings=spec.team.everywhere)
     lowered = traced.lower(*arguments)
     return in_turn(lowered, compiled_from(lowered, spec.deterministic), spec.team.size)
@@ -103,7 +103,7 @@ def _init(spec: Spec, signature: Any) -> Any:
     def draw(key: jax.Array) -> Repeat:
         return fresh(spec, spec.model.init(key, jax.numpy.zeros(sample.shape, sample.dtype)))
 
-    if jax.default_backend() == "cpu":  # one repeat after the other: see `engine.factorizing`
+    if jax.default_backend() == "cpu":  # one repeat at a time: see `engine.factorizing`
         return _program(spec, lambda keys: jax.lax.map(draw, keys), (keys,))
     return _program(spec, over_repeats(spec.repeats, draw, (0,)), (keys,))
 
@@ -114,7 +114,7 @@ def _sample(parts: tuple[Part, ...], shared: bool) -> jax.ShapeDtypeStruct:
 
 
 def _compiled_in(spec: Spec) -> Spec:
-    """The spec without the numbers of its optimizer and schedule, which are arguments of the program."""
+    """The spec without the optimizer's and schedule's numbers, which are arguments of the program."""
     optimizer, schedule = spec.optimizer, spec.schedule
     rate = None if optimizer.learning_rate is None else 1.0
     return replace(
@@ -125,14 +125,14 @@ def _compiled_in(spec: Spec) -> Spec:
 
 
 def given_init(spec: Spec, given: Variables, keys: jax.Array, shape: tuple[int, ...], dtype: Any) -> Repeat:
-    """Repeats before their first update, from given variables; what is None each draws by its key.
+    """Initial repeats from given variables; those that are None are drawn by key.
 
     Args:
         spec: for that many repeats.
         given: variables of the spec's model.
         keys: (repeats,), from which they are drawn.
         shape: of the inputs of one sample.
-        dtype: what inputs are kept as.
+        dtype: of the stored inputs.
     """
 
     def none(leaf: Any) -> bool:
@@ -165,14 +165,14 @@ def _signature(spec: Spec, tree: Any) -> Any:
 def compiled_call(
     spec: Spec, progress: Progress, seeds: Seeds, parts: tuple[Part, ...], limits: Limits, shared: bool
 ) -> Any:
-    """The compiled function (progress, seeds, parts, limits) -> (progress, rows); `progress` is used up."""
+    """The compiled function (progress, seeds, parts, limits) -> (progress, rows); donates `progress`."""
     use_cache()
     spec, signature = _compiled_in(spec), _signature(spec, (progress, seeds, parts, limits))
     return _compiled(spec, signature, shared, lambda: _call(spec, signature, shared))
 
 
 def compiled_init(spec: Spec, keys: jax.Array, parts: tuple[Part, ...], shared: bool) -> Any:
-    """The compiled function keys -> repeats before their first update."""
+    """The compiled function keys -> initial repeats."""
     use_cache()
     spec, signature = _compiled_in(spec), _signature(spec, (keys, _sample(parts, shared)))
     return _compiled(spec, signature, None, lambda: _init(spec, signature))
@@ -188,11 +188,11 @@ def compiled(
     """The compiled function `make(spec, shapes)` for arguments shaped like these.
 
     Args:
-        make: a function of a module, which stands for the program.
+        make: a module-level function, which identifies the program.
         spec: what is compiled in.
-        sample: the shape of one sample's inputs as they are kept.
+        sample: shape and dtype of one sample's stored inputs.
         arguments: of the function.
-        donate: the numbers of the arguments that are used up.
+        donate: indices of the donated arguments.
     """
     use_cache()
     spec, signature = _compiled_in(spec), _signature(spec, arguments)

@@ -1,9 +1,8 @@
-"""Which samples of a batch does each device get, where the host deals them out?
+"""Sharding of fed batches: the samples of a batch that each device gets.
 
-Samples that are fed go to the device that computes with them, and to no other. Each piece of a batch (the
-batch, or a micro-batch) is cut into consecutive shares, one a device, as XLA divides a shared axis: all of
-one width but for the last, which may be smaller or empty. What fills up the smaller ones is cut off before
-anything is computed.
+Each piece of a batch (the batch, or a micro-batch) is cut into consecutive shares, one a device, as XLA
+divides a sharded axis: all of one width but for the last, which may be smaller or empty. Padding of smaller
+shares is cut off before anything is computed.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ EMPTY = -1
 
 
 def slots(pieces: Sequence[tuple[int, int]], devices: int) -> NDArray[np.int64]:
-    """The position in the batch of what is in each slot of each device, (devices, slots).
+    """The batch position of each slot of each device, (devices, slots).
 
     Args:
-        pieces: how many of which size the batch is cut into, in order (`engine.gradient.pieces`).
-        devices: which share each piece.
+        pieces: (count, size) of the parts of the batch, in order (`engine.gradient.pieces`).
+        devices: in the mesh.
 
     >>> slots([(1, 10)], 4)
     array([[ 0,  1,  2],
@@ -57,12 +56,12 @@ def _width(size: int, devices: int) -> int:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Dealt:
-    """Samples as they were dealt out."""
+    """Samples sharded over devices."""
 
     part: Part
     """Leaves (devices, slots, ...)."""
     size: int = jax.tree.static()
-    """How many samples they are."""
+    """Number of samples."""
 
     def piece(self, number: jax.Array | int, size: int, most: int) -> Part:
         """The samples of a piece, (size, ...), in their order.
@@ -82,5 +81,5 @@ class Dealt:
         return found
 
     def whole(self) -> Part:
-        """All samples of what was dealt as one piece."""
+        """All samples, which were sharded as one piece."""
         return self.piece(0, self.size, self.size)

@@ -1,4 +1,4 @@
-"""How do samples that come one after the other, from a source without length, become chunks of batches?"""
+"""Feed of batches from an iterator without length."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ NextSamples = Callable[[int], tuple[NDArray[Any], NDArray[Any]]]
 
 
 class EndlessFeed(Feed):
-    """Chunks of what `take` gives next; one is read ahead of its use.
+    """Chunks from `take`, read one ahead.
 
-    Where the source runs dry, what does not fill a batch is one of its own, or is dropped if the plan drops;
-    the plan may have more updates than that.
+    When the iterator is exhausted, the samples that do not fill a batch form a smaller one, or are dropped if
+    the plan drops; the plan may have more updates than that.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class EndlessFeed(Feed):
             yield from chunks
 
     def _gather(self, span: Span) -> list[Chunk]:
-        """The batches of a span, as far as there are samples for them: none once the source is dry."""
+        """The batches of a span for which there are samples; none once the iterator is exhausted."""
         begin = time.perf_counter()
         inputs, targets = self._take(span.batches * span.size)
         whole, rest = divmod(len(inputs), span.size)

@@ -1,4 +1,4 @@
-"""How good are parameters that stand still?"""
+"""Evaluation of parameters inside the compiled program."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ from epochal.models import Model, Variables, seen
 __all__ = ["EVALUATION_ROWS", "decide", "figures_of_part", "forward", "halved", "judge"]
 
 EVALUATION_ROWS = 4096
-"""Rows that go through the model at once, so that memory does not grow with the number of samples; a model
-whose layers need much of it for each sample says fewer (`evaluation_rows`)."""
+"""Rows per forward pass, so that memory does not grow with the number of samples; a model that needs much
+of it per sample has fewer (`evaluation_rows`).
+"""
 
 
 def forward(model: Model, variables: Variables, inputs: jax.Array, team: Team = ALONE) -> jax.Array:
     """The outputs of a model for any number of rows, without dropout and with fixed moments.
 
-    The devices of a team share the rows, and have all outputs.
+    The rows are sharded over the mesh, the outputs replicated.
     """
 
     def run(rows: jax.Array) -> jax.Array:
@@ -50,7 +51,7 @@ def forward(model: Model, variables: Variables, inputs: jax.Array, team: Team = 
 def figures_of_part(
     spec: Spec, variables: Variables, part: Part, units: jax.Array
 ) -> tuple[list[jax.Array], jax.Array]:
-    """The loss and the metrics of a part, NaN for those of the host, and its outputs."""
+    """The loss and the metrics of a part (NaN for those of the host), and its outputs."""
     outputs = forward(spec.model, variables, part.inputs, spec.team)
     return _figures(spec, outputs, spec.loss(outputs, part.targets), part, units), outputs
 
@@ -66,7 +67,7 @@ def halved(samples: int, how: str) -> tuple[NDArray[np.int64], NDArray[np.int64]
 
 
 def _halves(spec: Spec, part: Part, outputs: jax.Array, units: jax.Array) -> jax.Array:
-    """The monitored figure of both halves of the validation samples, (2,)."""
+    """The monitored value on both halves of the validation samples, (2,)."""
     losses, halves = spec.loss(outputs, part.targets), halved(part.targets.shape[0], spec.halves)
     if spec.decisive:
 
@@ -76,7 +77,7 @@ def _halves(spec: Spec, part: Part, outputs: jax.Array, units: jax.Array) -> jax
             return _figures(spec, outputs[rows], losses[rows], half, units)[spec.decisive]
 
         return jnp.stack([of(rows) for rows in halves])
-    # One more sum: the second half is what the first leaves of all.
+    # The second half is the total minus the first.
     weights = jnp.ones_like(losses) if part.weights is None else part.weights
     first = weights * np.isin(np.arange(losses.shape[0]), halves[0]).astype(np.float32)
     summed, weighed = (losses * first).sum(), first.sum()
@@ -86,7 +87,7 @@ def _halves(spec: Spec, part: Part, outputs: jax.Array, units: jax.Array) -> jax
 def _figures(
     spec: Spec, outputs: jax.Array, losses: jax.Array, part: Part, units: jax.Array
 ) -> list[jax.Array]:
-    """The loss and the metrics of samples whose outputs are known."""
+    """The loss and the metrics, given the outputs."""
     weights = jnp.ones_like(losses) if part.weights is None else part.weights
     mean = (losses * weights).sum() / weights.sum()
     figures = [mean]
@@ -112,7 +113,7 @@ def judge(
     position: Position,
     epoch: jax.Array,
 ) -> tuple[Repeat, jax.Array, jax.Array]:
-    """Evaluate one repeat: (repeat with best parameters and verdict of the rule, figures, was it running)."""
+    """Evaluate one repeat: (repeat with best parameters and status, values, was it running)."""
     variables = Variables(packed.unpack(averaged(repeat.optimizer, repeat.params)), repeat.model)
     figures: list[jax.Array] = []
     halves = None
@@ -132,10 +133,10 @@ def decide(
     epoch: jax.Array,
     halves: jax.Array | None = None,
 ) -> tuple[Repeat, jax.Array, jax.Array]:
-    """What follows from the figures of the parts: (repeat, all figures of the row, was it running).
+    """Update best parameters and status from the parts' values: (repeat, all values, was it running).
 
-    The monitored column decides which parameters are the best; a repeat that has stopped is left as it is.
-    `halves` is the monitored figure of both halves of the validation samples, where that is asked for.
+    The monitored column decides which parameters are the best; a stopped repeat is unchanged.
+    `halves` is the monitored figure of both halves of the validation samples, if requested.
     """
     running = repeat.status == RUNNING
     broken = repeat.broken_index >= 0

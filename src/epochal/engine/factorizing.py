@@ -1,8 +1,8 @@
-"""Factorizations of batches of matrices on a CPU, which older JAX can leave waiting for each other forever.
+"""Guard against deadlocks of batched factorizations on a CPU, before JAX 0.11.2.
 
-Before version 0.11.2, JAX shares a batch of factorizations (QR, Cholesky, LU, solves) out over the threads in
-which the factorizations themselves run, and each waits there for its parts. As many at a time as there are
-threads wait forever: in one program, in those of repeats side by side, or on several devices of one CPU.
+Older JAX splits a batch of factorizations (QR, Cholesky, LU, solves) over the same threads that run the
+factorizations, and each waits there for its parts. As many at a time as there are threads wait forever: in
+one program, in those of parallel repeats, or on several devices of one CPU.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _turn = threading.Lock()
 
 
 def in_turn(lowered: Any, program: Any, devices: int) -> Any:
-    """The compiled program, run alone among those whose factorizations could wait forever.
+    """The compiled program, never run in parallel with others whose factorizations could deadlock.
 
     Args:
-        lowered: what it was compiled from.
-        program: to be called.
-        devices: that run it side by side.
+        lowered: the lowered program.
+        program: the compiled program.
+        devices: that run it in parallel.
 
     Raises:
         Refusal: its own factorizations could wait for each other.
@@ -54,14 +54,14 @@ def in_turn(lowered: Any, program: Any, devices: int) -> Any:
 
 
 def factorizations(lowered: Any) -> int:
-    """How many calls factorize more than one matrix."""
+    """Number of calls that factorize more than one matrix."""
     text = lowered.compiler_ir().operation.get_asm(large_elements_limit=8)
     shapes = [[int(size) for size in found.split("x")] for found in _CALL.findall(text)]
     return sum(prod(shape[:-2]) > 1 for shape in shapes)
 
 
 def _threads() -> int:
-    """How many threads JAX's CPU client has."""
+    """Number of threads of JAX's CPU client."""
     for name in ("PJRT_NPROC", "NPROC"):
         if os.environ.get(name, "").isdigit():
             return int(os.environ[name])
@@ -70,7 +70,7 @@ def _threads() -> int:
 
 @dataclass(frozen=True)
 class _InTurn:
-    """A program that waits for others to end before it begins."""
+    """A program that waits for others before it begins."""
 
     program: Any
 
@@ -79,5 +79,5 @@ class _InTurn:
             return jax.block_until_ready(self.program(*arguments))
 
     def memory_analysis(self) -> Any:
-        """Of the program."""
+        """As the program's own."""
         return self.program.memory_analysis()

@@ -1,7 +1,7 @@
-"""Who drives a training whose samples are fed to the device chunk by chunk?
+"""Training whose samples are fed to the device in chunks.
 
-To the outside it is a `Lane` of one repeat: the same updates in the same order, the same evaluations at the
-same places. The host decides where a call ends, and that has no influence on the result.
+It has the interface of a `Lane` of one repeat: the same updates in the same order, the same evaluations. The
+host decides where a call ends, which has no influence on the result.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Samples = TypeVar("Samples")
 
 
 class FedSource(NamedTuple):
-    """What a fed lane trains on."""
+    """The data of a fed lane."""
 
     plan: Plan
     """Of passes (`Plan.passes`), with the seed of its repeat's order."""
@@ -49,9 +49,9 @@ class FedSource(NamedTuple):
     seeds: Seeds
     init_keys: jax.Array
     take: NextSamples | None = None
-    """What gives the next samples, if they come from a source without length."""
+    """The next samples of a source without length."""
     restore: Restore | None = None
-    """Where metrics of the user's own are evaluated."""
+    """The units of targets and outputs, for metrics on the host."""
 
 
 def evaluate_in_blocks(
@@ -63,7 +63,7 @@ def evaluate_in_blocks(
     """The outputs (n, ...) and losses (n,) of all samples of a part, read in blocks of one size.
 
     `read` takes the numbers of samples, `score` what was read, for (outputs, losses). The last block reaches
-    back into the one before, so that one program does for all of them; what it says again is left out.
+    back into the one before, so that one program serves all; repeated samples are left out.
     """
 
     def read_block(block: Block) -> Samples:
@@ -80,25 +80,25 @@ def evaluate_in_blocks(
 
 @dataclass
 class FedLane:
-    """One repeat, fed: `advance` until `done`, then `finish`."""
+    """One fed repeat: `advance` until `done`, then `finish`."""
 
     spec: Spec
     plan: Plan
     source: FedSource
     every: int
     last_update: int
-    """The update after which training ends, the plan's last or earlier (a budget)."""
+    """The update after which training ends: the plan's last, or earlier with a budget."""
     initial: Any = None
-    """Variables with which it starts, instead of drawing them."""
+    """Variables to start with, instead of drawing them."""
     fixed_budget: int | None = None
-    """Updates of each call, instead of adapting them to the speed; for tests."""
+    """Updates per call, for tests; by default adapted to the speed."""
     chunk_bytes: int = CHUNK_BYTES
     per_epoch: int | None = None
-    """Updates that make an epoch, where it is not a pass."""
+    """Updates per epoch, where it is not a pass."""
     devices: tuple[jax.Device, ...] = ()
-    """Which share each batch; none for the one that JAX takes by itself."""
+    """Devices that share each batch; empty for JAX's default."""
     kept: Kept | None = None
-    """Where it goes on, let go of when that is on the device; None to begin at the beginning."""
+    """The snapshot to continue from, freed once on the device; None to start anew."""
 
     def __post_init__(self) -> None:
         self.spec = spec = replace(self.spec, layout=self.spec.layout.fed, team=Team(self.devices))
@@ -116,7 +116,7 @@ class FedLane:
             self.kept = None
         self._executor = ThreadPoolExecutor(AHEAD, thread_name_prefix="epochal-feed")
         self.ended = ""
-        """Why there was no more to train on, if the source ran dry before the plan was at its end."""
+        """Why training ended early, if the iterator was exhausted."""
         self._failure: DataFailed | None = None
         plan, take = self.source.plan, self.source.take
         cut = (self.chunk_bytes, spec.team, spec.micro_batch)
@@ -128,7 +128,7 @@ class FedLane:
         self._chunk: Chunk | None = None
 
     def _fresh(self) -> Repeat:
-        """The repeat before its first update."""
+        """The initial repeat."""
         keys, sample = self.source.init_keys, self._sample
         if self.initial is not None:
             return given_init(self.spec, self.initial, keys, sample.shape, sample.dtype)
@@ -137,13 +137,13 @@ class FedLane:
         return first
 
     def close(self) -> None:
-        """Read no more."""
+        """Stop reading."""
         self._feed.close()
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     @property
     def done(self) -> bool:
-        """Whether no update is left to make: the plan is at its end, or the repeat has stopped."""
+        """Whether the plan is at its end or the repeat has stopped."""
         if bool(self.progress.position.due):
             return False
         return self.update >= self.last_update or self._stopped
@@ -153,7 +153,7 @@ class FedLane:
         return bool(np.asarray(self.progress.repeats.status)[0] != 0)
 
     def advance(self, most: int | None = None) -> list[Evaluation]:
-        """Make updates for about a tenth of a second, with the evaluations that are due before or after.
+        """Make updates for about a tenth of a second, at most `most`, with the evaluations that are due.
 
         They are at most `most`.
         """
@@ -179,23 +179,23 @@ class FedLane:
             except DataFailed:
                 if not evaluations:
                     raise
-                break  # what was found out is told first; the next call fails again
+                break  # report the finished evaluations first; the next call fails again
         self.seconds += elapsed()
         return evaluations
 
     def finish(self) -> list[Evaluation]:
-        """End here: evaluate once more if updates were made since the last evaluation, or none was made."""
+        """End: a last evaluation, unless there was one after the last update."""
         if self.update > 0 and not int(self.progress.position.counted):
             return []
         self.progress = self.progress._replace(position=self.progress.position._replace(due=np.bool_(True)))
         return self.advance(0)
 
     def keep(self) -> Kept:
-        """What going on from here needs; nothing in it changes any more."""
+        """An immutable snapshot to continue from."""
         return kept(self.progress, self.update, self.seconds, self.samples)
 
     def _leg(self, left: int) -> int:
-        """Make up to `left` updates of one chunk, not beyond the next evaluation; how many they were."""
+        """Make up to `left` updates of one chunk, up to the next evaluation; return their number."""
         if self._failure is not None:
             raise self._failure
         if self._chunk is None:
@@ -236,7 +236,7 @@ class FedLane:
         return made
 
     def _run_dry(self) -> None:
-        """Nothing comes any more: end here."""
+        """End at an exhausted iterator."""
         per = self.per_epoch
         assert per is not None
         if not self.update:
@@ -251,7 +251,7 @@ class FedLane:
         self.last_update = self.update
 
     def _position(self, counted: int, broken: bool) -> Position:
-        """Where the lane stands, after so many more samples."""
+        """The position after this many more samples."""
         unit = self.spec.evaluate_unit
         position = start_position(self.plan, self.update, self.every, unit, due=False)
         if unit == "updates":
@@ -263,7 +263,7 @@ class FedLane:
         return position._replace(due=np.bool_(due), counted=np.uint32(before + counted))
 
     def _evaluate(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Evaluate the parts in blocks and decide what follows: (row of figures, was it running)."""
+        """Evaluate the parts in blocks and apply `decide`: (row of values, was it running)."""
         spec, position = self.spec, self.progress.position
         figures: list[float] = []
         halves = np.zeros(2, np.float32)
@@ -298,7 +298,7 @@ class FedLane:
         return outputs[0], losses[0]
 
     def _program(self, make: Any, arguments: tuple[Any, ...], donate: tuple[int, ...] = ()) -> Any:
-        """The compiled program; the time that compiling takes is no training time."""
+        """The compiled program; compilation does not count as training time."""
         begin = time.perf_counter()
         program = compiled(make, self.spec, self._sample, arguments, donate)
         self._compiling += time.perf_counter() - begin
@@ -306,7 +306,7 @@ class FedLane:
 
 
 def _skip(take: NextSamples, samples: int) -> None:
-    """Take the samples that were trained on before, and forget them."""
+    """Skip samples that were trained on before."""
     while samples:
         taken = len(take(min(samples, 4096))[0])
         if not taken:
@@ -325,9 +325,9 @@ def figures_of(
     restore: Callable[[NDArray[Any]], NDArray[Any]] | None = None,
     rows: NDArray[np.int64] | slice = slice(None),
 ) -> list[float]:
-    """The loss and the metrics of a part, of the outputs of all its samples, in 64-bit floats.
+    """The loss and the metrics of a part from its outputs, in 64-bit floats.
 
-    `restore` gives targets and outputs in their own units, for metrics of the user's own; `rows` are the
+    `restore` converts targets and outputs to their own units, for custom metrics; `rows` are the
     samples that count, all by default.
     """
     targets = reader.targets

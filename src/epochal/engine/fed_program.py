@@ -1,6 +1,6 @@
-"""Which compiled programs does a training use whose samples are fed?
+"""Compiled programs of a fed training.
 
-The very same `update` as in memory, scanned over the batches of a chunk; a block of an evaluation; and the
+The same `update` as in memory, scanned over the batches of a chunk; the evaluation of a block; and the
 decision that follows an evaluation.
 """
 
@@ -31,15 +31,15 @@ class Leg(NamedTuple):
     high: Any
     epoch: Any
     index: Any
-    """The batch of the epoch that comes first in the chunk."""
+    """The index in the epoch of the chunk's first batch."""
     update: Any
-    """The number of its update."""
+    """Its update."""
 
 
 def running(spec: Spec, shapes: Variables) -> Any:
-    """The function (repeat, seeds, chunk, leg) -> repeat: the updates of a leg, one after the other.
+    """The function (repeat, seeds, chunk, leg) -> repeat, which makes the updates of a leg.
 
-    Leaves of a chunk have the batches in front, (room, devices, slots, ...).
+    Leaves of a chunk have a leading axis of batches, (room, devices, slots, ...).
     """
     step = update(spec, packing(spec, shapes.params))
 
@@ -61,7 +61,7 @@ def _at(leaf: jax.Array, number: jax.Array) -> jax.Array:
 
 
 def scoring(spec: Spec, shapes: Variables) -> Any:
-    """The function (repeat, samples) -> (outputs, losses) of some samples, which were dealt out."""
+    """The function (repeat, samples) -> (outputs, losses) of sharded samples."""
     packed = packing(spec, shapes.params)
 
     def score(repeat: Repeat, samples: Dealt) -> tuple[jax.Array, jax.Array]:
@@ -76,7 +76,7 @@ def scoring(spec: Spec, shapes: Variables) -> Any:
 def deciding(spec: Spec, shapes: Variables) -> Any:
     """The function (repeats, figures, halves, position, epoch) -> (repeats, rows, running), as `decide`.
 
-    `halves` is (repeats, 2), and not looked at without `spec.halves`.
+    `halves` is (repeats, 2), ignored without `spec.halves`.
     """
 
     def one(

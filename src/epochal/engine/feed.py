@@ -1,8 +1,8 @@
-"""How do the batches of a plan reach the device when the samples don't fit there?
+"""Feed of a plan's batches to the device, read ahead in chunks.
 
 The plan is the sampler: the batches after update u are a pure function of u, so a feed can begin anywhere. It
-reads *chunks*, equally sized batches side by side, in threads that are a few chunks ahead of the device, and
-takes the memory of a chunk back when its updates are done. Nothing in it grows with the data.
+reads chunks of equally sized batches in threads, a few chunks ahead of the device, and frees the memory of a
+chunk when its updates are done. Nothing in it grows with the data.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ __all__ = [
 ]
 
 CHUNK_BYTES = 16 << 20
-"""What the inputs of a chunk take at most, if that holds one batch."""
+"""Most bytes of a chunk's inputs, unless one batch needs more."""
 
 AHEAD = 2
-"""Chunks that are read, or being read, while the device works on another."""
+"""Chunks that are read ahead of the device."""
 
 READ_SECONDS = 0.5
-"""What reading a chunk takes at most, as far as the ones before it tell: progress is heard in between."""
+"""Most seconds to read a chunk, as estimated from earlier ones, so that progress is reported in between."""
 
 MOST_BATCHES = 4096
 """Batches in a chunk, at most."""
@@ -60,11 +60,11 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Reader:
-    """One part of a split: its samples by their numbers in the part, as the engine takes them."""
+    """One part of a split: samples by their index in the part, ready for the engine."""
 
     rows: Rows
     index: NDArray[np.int64]
-    """The number in `rows` of each sample of the part."""
+    """The index in `rows` of each sample of the part."""
     targets: NDArray[Any]
     weights: NDArray[np.float32] | None
     scaling: Scaling | Vocabulary | None
@@ -74,12 +74,12 @@ class Reader:
 
     @property
     def sample_bytes(self) -> int:
-        """Bytes of one sample's inputs when they have been read."""
+        """Bytes of one sample's inputs after reading."""
         return int(np.prod(self.rows.shape[1:], dtype=np.int64)) * self.dtype.itemsize
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """What the inputs are when they have been read."""
+        """The dtype of the inputs after reading."""
         kept = self.rows.dtype if self.scaling is None else self.scaling.dtype
         return np.dtype(np.float32) if kept == np.float64 else kept
 
@@ -102,7 +102,7 @@ class Reader:
 
 
 def deal(reader: Reader, team: Team, samples: NDArray[np.int64]) -> Dealt:
-    """These samples without weights, each share on its device; only those of this process are read."""
+    """These samples without weights, sharded over the mesh; only the shards of this process are read."""
     own = slots(((1, len(samples)),), team.size)[team.own]
     taken = own != EMPTY
 
@@ -124,13 +124,13 @@ class Span(NamedTuple):
     update: int
     epoch: int
     batch: int
-    """The first of them in the epoch."""
+    """Index in the epoch of the first one."""
     batches: int
     size: int
 
 
 def spans(plan: Plan, update: int, last: int, most: Callable[[int], int]) -> Iterator[Span]:
-    """The batches of the updates from `update` up to `last`, `most(size)` of one size together.
+    """The batches of the updates from `update` up to `last`, at most `most(size)` of a size in one span.
 
     >>> list(spans(Plan(10, 4, 2), 1, 6, lambda size: 8))
     [Span(update=1, epoch=0, batch=1, batches=1, size=4), \
@@ -150,7 +150,7 @@ Span(update=5, epoch=1, batch=2, batches=1, size=2)]
 
 
 class Block(NamedTuple):
-    """Consecutive samples, the first `again` of which are in the block before, too."""
+    """Consecutive samples; the first `again` of them overlap the previous block."""
 
     start: int
     stop: int
@@ -158,7 +158,7 @@ class Block(NamedTuple):
 
 
 def blocks(samples: int, sample_bytes: int, most: int) -> Iterator[Block]:
-    """All samples in order, in blocks of one size, at most `most` and as many as fit a chunk.
+    """All samples in order, in blocks of one size, at most `most` and as many as fit in a chunk.
 
     >>> list(blocks(5, 1, 2))
     [Block(start=0, stop=2, again=0), Block(start=2, stop=4, again=0), Block(start=3, stop=5, again=1)]
@@ -172,7 +172,7 @@ def blocks(samples: int, sample_bytes: int, most: int) -> Iterator[Block]:
 def ahead(
     executor: ThreadPoolExecutor, function: Callable[[Task], Result], tasks: Iterator[Task], count: int
 ) -> Iterator[Result]:
-    """The function of each task, in order; `count` of them are under way while one is used."""
+    """`map` in order, with up to `count` tasks ahead of the one in use."""
     waiting: deque[Future[Result]] = deque(executor.submit(function, task) for task in islice(tasks, count))
     try:
         while waiting:
@@ -193,11 +193,11 @@ class Chunk(NamedTuple):
     part: Part
     """Leaves `(room, devices, slots, ...)`, of which the first `span.batches` are filled."""
     memory: NDArray[np.uint8]
-    """What the inputs lie in on the host, to be given back."""
+    """The host buffer of the inputs, to be reused."""
 
     @property
     def dealt(self) -> Dealt:
-        """As the program takes them."""
+        """As the program takes it."""
         return Dealt(self.part, self.span.size)
 
 
@@ -210,8 +210,8 @@ class Feed:
         executor: the threads that read.
         update: the first update.
         last: the update after the last one.
-        chunk_bytes: what the inputs of a chunk take at most.
-        team: the devices among which each batch is dealt out.
+        chunk_bytes: most bytes of a chunk's inputs.
+        team: the devices that share each batch.
         micro_batch: the most samples that go through the model at once.
     """
 
@@ -238,13 +238,13 @@ class Feed:
         self._chunks: Iterator[Chunk] = ahead(executor, self._read, wanted, AHEAD)
 
     def room(self, size: int) -> int:
-        """How many batches of that size a chunk has room for."""
+        """How many batches of this size fit in a chunk."""
         fitting = self._chunk_bytes // max(1, size * self._reader.sample_bytes)
-        # A program is compiled for one room; where an epoch has but one batch of a size, that is one.
+        # A program is compiled per room; an epoch with a single batch of a size needs room for one.
         return max(1, min(fitting, self._counts.get(size, fitting), MOST_BATCHES))
 
     def _together(self, size: int) -> int:
-        """How many batches are read together: as many as fit, but no more than are read in a moment."""
+        """How many batches to read together: limited by memory and by time."""
         return min(self.room(size), self._sooner)
 
     def __next__(self) -> Chunk:
@@ -254,12 +254,12 @@ class Feed:
         return self
 
     def give_back(self, chunk: Chunk) -> None:
-        """The updates of the chunk are done, and nothing reads its memory any more."""
+        """Reuse the memory of a chunk whose updates are done."""
         with self._lock:
             self._free.append(chunk.memory)
 
     def close(self) -> None:
-        """Read no more."""
+        """Stop reading."""
         close: Any = getattr(self._chunks, "close", None)
         if close is not None:
             close()
@@ -277,7 +277,7 @@ class Feed:
         return chunk
 
     def _took(self, span: Span, seconds: float) -> None:
-        """Read more or fewer batches together from now on, as long as these took."""
+        """Adapt the number of batches read together to the time of the last read."""
         if not self._team.local:
             return
         wanted = span.batches * READ_SECONDS / max(seconds, 1e-6)
@@ -290,9 +290,9 @@ class Feed:
         targets_of: Callable[[NDArray[np.int64]], NDArray[Any]],
         weights_of: Callable[[NDArray[np.int64]], NDArray[Any]] | None,
     ) -> Chunk:
-        """The chunk of a span, each share of a batch on its device.
+        """The chunk of a span, sharded over the devices.
 
-        `inputs_of(turns, out)` and the like read some of the samples of the span by their place in it: those
+        `inputs_of(turns, out)` and the like read samples of the span by their index in it: only those
         that go to devices of this process.
         """
         reader, room = self._reader, self.room(span.size)
@@ -316,9 +316,9 @@ class Feed:
         return Chunk(span, part, memory)
 
     def _memory(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[NDArray[np.uint8], NDArray[Any]]:
-        """Memory for the inputs of a chunk, used before if possible, and the array in it.
+        """A buffer for the inputs of a chunk, reused if possible, and the array in it.
 
-        It is aligned as XLA wants it, so that a CPU device reads it where it lies.
+        Aligned for XLA, so that a CPU device reads it without a copy.
         """
         needed = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         with self._lock:
@@ -331,5 +331,5 @@ class Feed:
 
 
 def _cut(values: NDArray[Any], batches: int) -> NDArray[Any]:
-    """What belongs to so many batches, with an axis of batches in front."""
+    """The values with a leading axis of batches."""
     return values.reshape(batches, -1, *values.shape[1:])

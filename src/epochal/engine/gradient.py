@@ -1,9 +1,9 @@
-"""What is the gradient of a batch, taken whole or in micro-batches?
+"""The gradient of a batch, whole or in micro-batches.
 
-It is that of the mean of weight times loss over exactly the samples of the batch. In micro-batches, sums are
-added up, of losses and of gradients, and divided once by the size of the batch: a ragged end counts by its
-samples, and nothing but the order of float additions changes. What depends on who shares a forward pass does
-change: batch normalization sees micro-batches, and for each of them dropout and augmentation draw anew.
+It is that of the mean of weight times loss over exactly the samples of the batch. Micro-batches sum losses
+and gradients and divide once by the batch size, so a smaller last one counts by its samples, and only the
+order of float additions changes. What depends on the samples of a forward pass does change: batch
+normalization sees micro-batches, and dropout and augmentation draw anew for each.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def take(part: Part, samples: jax.Array) -> Part:
 
 
 def size_of(part: Part | Dealt, samples: jax.Array | None) -> int:
-    """How many samples a batch has (see `gradient`)."""
+    """The number of samples of a batch (see `gradient`)."""
     if isinstance(part, Dealt):
         return part.size
     return int((part.targets if samples is None else samples).shape[0])
@@ -44,7 +44,7 @@ def batch_of(
     size: int | None = None,
     most: int = 0,
 ) -> Part:
-    """A batch as the model sees it, shared by the devices; or its piece of a number and size."""
+    """A batch as the model sees it, sharded over the mesh; or one piece of it."""
 
     def cut(rows: Any) -> Any:
         if size is None:
@@ -52,8 +52,8 @@ def batch_of(
         return jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, number * most, size), rows)
 
     if samples is not None and not isinstance(part, Dealt):
-        # Said of what is gathered and of the numbers, too: else XLA has the devices share the samples of the
-        # whole data, and sums up those of each batch over all of them.
+        # Constrain the gathered samples and the indices: otherwise XLA shards the whole data set and
+        # sums those of each batch over all devices.
         return spec.team.share(take(spec.team.gather(part), spec.team.share(cut(samples))))
     if isinstance(part, Dealt):
         found = part.whole() if size is None else part.piece(number, size, most)
@@ -63,7 +63,7 @@ def batch_of(
 
 
 def pieces(size: int, most: int | None) -> tuple[tuple[int, int], ...]:
-    """How a batch is cut: (how many, of which size), full micro-batches first.
+    """The micro-batches of a batch as (count, size), full ones first.
 
     >>> pieces(53, 8), pieces(48, 8), pieces(8, 8), pieces(5, None)
     (((6, 8), (1, 5)), ((6, 8),), ((1, 8),), ((1, 5),))
@@ -81,10 +81,10 @@ def gradient(
 ]:
     """The function (params, state, part, samples, key) -> ((loss, new state), gradient) of one batch.
 
-    The batch is the rows `samples` of the part, or the whole part where they are None, in order or as they
-    were dealt out. Rows are gathered micro-batch by micro-batch, so that memory grows with those and not with
-    the batch. The model's state passes from one to the next; the key of each is derived from (key, its
-    number).
+    The batch is the rows `samples` of the part, or the whole part if None, in order or sharded. Rows are
+    gathered one micro-batch at a time, so memory grows with those, not with the batch. The model's state
+    passes from one to the next; the key of each is derived from (key,
+    its number).
     """
 
     training_loss = spec.training_loss
@@ -95,9 +95,9 @@ def gradient(
         return found if batch.weights is None else found * batch.weights, new_state
 
     def cut_short(function: Callable[..., PyTree]) -> Callable[..., PyTree]:
-        """The function of (params, state, batch, key) on as much of the samples as is not all padding."""
+        """The function applied to the samples without the part that is padding for all of them."""
         lengths = spec.layout.order.trims
-        # Repeats in step would go through the program of every length.
+        # Vmapped repeats would run the program of every length.
         if len(lengths) < 2 or spec.repeats > 1:
             return function
 
@@ -152,5 +152,5 @@ def gradient(
 
 
 def _zeros(leaf: jax.Array) -> jax.Array:
-    """Where sums begin: in 32 bits at least, however few the parameters have."""
+    """Zeros for sums, in 32 bits at least."""
     return jnp.zeros(leaf.shape, jnp.promote_types(leaf.dtype, jnp.float32))

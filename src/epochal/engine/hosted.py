@@ -1,4 +1,4 @@
-"""Evaluations with metrics that the host computes, between two calls of a compiled program."""
+"""Evaluation with metrics computed on the host, between two calls of a compiled program."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from epochal.models import Variables, evaluated
 __all__ = ["Restore", "filled", "measuring"]
 
 Restore = Callable[[str, NDArray[Any]], NDArray[Any]]
-"""Targets or outputs of a part of one repeat, as the engine has them, in their own units: (part, values)."""
+"""Converts targets or outputs of a part of one repeat to their own units: (part, values)."""
 
 
 def measuring(shared: bool) -> Callable[[Spec, Variables], Any]:
-    """What makes the function (repeats, parts, units) -> (figures, outputs) of all repeats.
+    """Makes the function (repeats, parts, units) -> (figures, outputs) of all repeats.
 
     Figures (repeats, columns but the first) have NaN for the metrics of the host, which need the outputs of
     each part, (repeats, n, ...).
@@ -60,7 +60,7 @@ def filled(
     restore: Sequence[Restore],
     status: NDArray[np.int32],
 ) -> NDArray[np.float32]:
-    """The figures (repeats, columns but the first) with those of the host, of repeats that still run.
+    """Fill in the host's metrics in the values (repeats, columns but the first) of running repeats.
 
     Args:
         spec: what is compiled in.

@@ -1,8 +1,7 @@
-"""Who drives a compiled program from outside?
+"""`Lane`: one or several repeats in one compiled program, advanced call by call.
 
-A lane is one or several repeats that go through one program in step. It is advanced call by call; each call
-does as many updates as fit in about a tenth of a second, so that the host hears back often enough for
-progress, files and an interrupt.
+Each call does as many updates as fit in about a tenth of a second, so that the host can report progress, save
+and handle an interrupt.
 """
 
 from __future__ import annotations
@@ -31,34 +30,34 @@ CALL_SECONDS = 0.1
 
 
 class Evaluation(NamedTuple):
-    """One evaluation of the repeats of a lane that were running."""
+    """One evaluation of the running repeats of a lane."""
 
     update: int
     epoch: int
     batch: int
-    """Batches of the epoch that were done."""
+    """Batches of the epoch that are done."""
     seconds: float
-    """Training time of the lane so far, compilation apart."""
+    """Training time of the lane so far, without compilation."""
     running: npt.NDArray[np.bool_]
     values: npt.NDArray[np.float32]
     """(repeats of the lane, columns of the spec)."""
     samples: int | None = None
-    """Turns of samples so far, where the plan does not say it."""
+    """Samples used so far, where the plan does not determine it."""
 
 
 class Source(NamedTuple):
-    """What a lane trains on: the parts, whether its repeats share them, and what randomness they have."""
+    """The data of a lane: parts, whether repeats share them, and random seeds."""
 
     parts: tuple[Part, ...]
     shared: bool
     seeds: Seeds
     init_keys: jax.Array
     restore: tuple[Restore, ...] = ()
-    """For each repeat, where the host evaluates metrics."""
+    """Per repeat, for metrics on the host."""
 
 
 def start_position(plan: Plan, update: int, every: int, unit: str, due: bool) -> Position:
-    """Where a lane stands after that many updates, from the plan alone."""
+    """The position after this many updates, from the plan alone."""
     epoch, index = plan.locate(update) if update < plan.updates else (plan.epochs, 0)
     done = update if unit == "updates" else epoch
     return Position(
@@ -73,16 +72,15 @@ def start_position(plan: Plan, update: int, every: int, unit: str, due: bool) ->
 
 
 def kept(progress: Progress, update: int, seconds: float, samples: int = 0) -> Kept:
-    """A copy of a lane's state on the host: the arrays themselves are given away in the next call."""
+    """A copy of a lane's state on the host, since the arrays are donated in the next call."""
     return Kept(jax.tree.map(lambda leaf: np.array(leaf), progress), update, seconds, samples)
 
 
 @dataclass
 class Lane:
-    """Repeats in step: `advance` until `done`, then `finish`.
+    """Vmapped repeats: `advance` until `done`, then `finish`.
 
-    Where the batch size changes, each phase of passes that are cut alike has a program of its own, and the
-    state goes from one to the next.
+    Where the batch size changes, each phase has its own program, and the state passes on.
     """
 
     spec: Spec
@@ -91,17 +89,17 @@ class Lane:
     source: Source
     every: int
     last_update: int
-    """The update after which training ends, the plan's last or earlier (a budget)."""
+    """The update after which training ends: the plan's last, or earlier with a budget."""
     initial: Any = None
-    """Variables with which every repeat starts, instead of drawing them; None where each draws its own."""
+    """Variables with which every repeat starts; those that are None each draws."""
     fixed_budget: int | None = None
-    """Updates of each call, instead of adapting them to the speed; for tests."""
+    """Updates per call, for tests; by default adapted to the speed."""
     per_epoch: int | None = None
-    """Updates that make an epoch, where it is not a pass."""
+    """Updates per epoch, where it is not a pass."""
     devices: tuple[jax.Device, ...] = ()
-    """Where the source lies and each batch is shared; none for the one that JAX takes by itself."""
+    """Devices that hold the data and share each batch; empty for JAX's default."""
     kept: Kept | None = None
-    """Where it goes on, let go of when that is on the device; None to begin at the beginning."""
+    """The snapshot to continue from, freed once on the device; None to start anew."""
 
     def __post_init__(self) -> None:
         self.spec = replace(self.spec, team=Team(self.devices))
@@ -123,7 +121,7 @@ class Lane:
         self.enter(max(0, sum(phase.update < self.update for phase in self.plan.phases) - 1))
 
     def _fresh(self) -> Repeat:
-        """The repeats before their first update."""
+        """The initial repeats."""
         spec, source = self.spec, self.source
         if self.initial is None:
             first: Repeat = compiled_init(spec, source.init_keys, source.parts, source.shared)(
@@ -135,7 +133,7 @@ class Lane:
         return given_init(spec, self.initial, source.init_keys, shape, inputs.dtype)
 
     def enter(self, phase: int) -> None:
-        """Take the program of a phase, compiled if it was not."""
+        """Switch to the program of a phase, compiling it if needed."""
         self.phase, source = phase, self.source
         spec = replace(self.spec, layout=Layout.of(self.plan, phase))
         self._call = compiled_call(
@@ -150,19 +148,19 @@ class Lane:
 
     @property
     def _following(self) -> Phase | None:
-        """The phase after this one, if training gets there."""
+        """The next phase, if training reaches it."""
         later = self.plan.phases[self.phase + 1 : self.phase + 2]
         return later[0] if later and later[0].update < self.last_update else None
 
     @property
     def done(self) -> bool:
-        """Whether no update is left to make: the plan is at its end, or all repeats have stopped."""
+        """Whether the plan is at its end or all repeats have stopped."""
         if bool(self.progress.position.due):
             return False
         return self.update >= self.last_update or bool((np.asarray(self.progress.repeats.status) != 0).all())
 
     def advance(self, most: int | None = None) -> list[Evaluation]:
-        """Run one call, of at most that many updates, and return its evaluations."""
+        """Run one call of at most `most` updates and return its evaluations."""
         following = self._following
         if following is not None and self.update == following.update and not self.progress.position.due:
             self.enter(self.phase + 1)
@@ -173,7 +171,7 @@ class Lane:
         return self._made(budget)
 
     def _evaluate(self) -> list[Evaluation]:
-        """The evaluation that is due, if one is, with the metrics of the host."""
+        """The evaluation that is due, if any, with the host's metrics."""
         progress, spec, source = self.progress, self.spec, self.source
         if not bool(progress.position.due):
             return []
@@ -199,14 +197,14 @@ class Lane:
         return [Evaluation(*at, np.asarray(active), np.asarray(row))]
 
     def _compiled(self, make: Any, arguments: tuple[Any, ...]) -> Any:
-        """What the program that `make` makes gives."""
+        """The result of the program made by `make`."""
         inputs = self.source.parts[0].inputs
         sample = jax.ShapeDtypeStruct(inputs.shape[1 if self.source.shared else 2 :], inputs.dtype)
         program = compiled(make, self.spec, sample, arguments)
         return interruptible(lambda: jax.block_until_ready(program(*arguments)))
 
     def _made(self, budget: int) -> list[Evaluation]:
-        """Up to so many updates in one call of the program, and its evaluations."""
+        """Run one call of up to `budget` updates and return its evaluations."""
 
         def call() -> tuple[Progress, Any, float]:
             begin = time.perf_counter()
@@ -232,7 +230,7 @@ class Lane:
         return evaluations
 
     def finish(self) -> list[Evaluation]:
-        """End here: evaluate once more if updates were made since the last evaluation, or none was made."""
+        """End: a last evaluation, unless there was one after the last update."""
         if self.update == 0 or float(self.progress.position.counted) > 0:
             position = self.progress.position._replace(due=np.bool_(True))
             self.progress = Progress(position, self.progress.repeats)
@@ -240,14 +238,14 @@ class Lane:
         return []
 
     def keep(self) -> Kept:
-        """What going on from here needs; nothing in it changes any more."""
+        """An immutable snapshot to continue from."""
         return kept(self.progress, self.update, self.seconds)
 
     ended = ""
-    """Samples in memory never run dry."""
+    """Samples in memory are never exhausted."""
 
     def close(self) -> None:
-        """Nothing is held besides memory."""
+        """Nothing to release."""
 
     def _update_at(self, epoch: int, index: int) -> int:
         if epoch >= self.plan.epochs:

@@ -1,7 +1,7 @@
-"""How much memory does a lane's program take, and how large may a batch be?
+"""Memory that a program needs, and the largest batch size that fits.
 
-A compiled program says how much memory it will take before it is run. What grows with the batch (activations,
-gathered samples) is a straight line once it outweighs all else, so few compilations are enough.
+A compiled program reports its memory before it runs. What grows with the batch (activations, gathered
+samples) is linear once it dominates, so few compilations are enough.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ __all__ = [
 ]
 
 SHARE = 0.9
-"""Of the memory that is free, at most so much is taken."""
+"""The share of free memory to use at most."""
 
 SMALL = 256
-"""A batch whose program is compiled first; if it is far from the limit, no other one is."""
+"""The batch size compiled first; if it is far from the limit, no other one is compiled."""
 
 SAFE = 20.0
-"""How many times the estimate from a small batch must fit, so that it is enough."""
+"""How many times the estimate from a small batch must fit to be sufficient."""
 
 
 def bytes_needed(lane: Lane) -> int:
-    """The memory that a lane's program takes while it runs: arguments, results and what lies between.
+    """Memory of a lane's program while it runs: arguments, results and temporaries.
 
-    Results that take the place of arguments (the parameters, which are donated) count once. It is 0 where
-    the backend does not say.
+    Results that take the place of arguments (the donated parameters) count once. 0 if the backend does not
+    report it.
     """
     stats = _stats(lane)
     if stats is None:
@@ -59,7 +59,7 @@ def bytes_needed(lane: Lane) -> int:
 
 
 def bytes_available() -> int:
-    """The free memory of the device that trains; without a figure from it, the device counts as endless."""
+    """Free memory of the device; unlimited if it does not report it."""
     device = jax.local_devices()[0]
     if device.platform == "cpu":
         return free_memory()
@@ -70,9 +70,9 @@ def bytes_available() -> int:
 
 
 def device_memory() -> int | None:
-    """Bytes that the smallest accelerator of this machine can hold; None for a CPU, or where it isn't said.
+    """Memory of the smallest accelerator of this machine; None for a CPU, or if it is not reported.
 
-    What is used of it at the moment does not count: what is decided by it is decided alike in every process.
+    The total, not what is free: decisions made by it are the same in every process.
     """
     limits = [
         (device.memory_stats() or {}).get("bytes_limit")
@@ -84,25 +84,25 @@ def device_memory() -> int | None:
 
 
 def state_bytes(variables: Variables, optimizer: Optimizer) -> int:
-    """What one repeat carries along, and the gradient besides.
+    """Bytes of the state of one repeat and of its gradient.
 
     Args:
         variables: of the model, or their shapes.
-        optimizer: what moves them.
+        optimizer: their optimizer.
 
     >>> import jax.numpy as jnp
     >>> state_bytes(Variables(jnp.zeros(100), ()), Optimizer("adam", elementwise=True, learning_rate=0.1))
     2004
     """
     moments = jax.eval_shape(optimizer.at(1.0).init, variables.params)
-    held = (variables, variables, moments, variables.params)  # now and at best; the gradient
+    held = (variables, variables, moments, variables.params)  # current and best ones; the gradient
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(held))
 
 
 def fits(lane: Lane, share: float = SHARE) -> bool:
-    """Whether a lane can run in a share of the memory that is free.
+    """Whether a lane fits in a share of the free memory.
 
-    Its samples and parameters are there already: only what the program needs besides them must be free.
+    Its samples and parameters are already on the device, so only temporaries and results count.
     """
     return besides(lane) <= share * bytes_available()
 
@@ -110,9 +110,9 @@ def fits(lane: Lane, share: float = SHARE) -> bool:
 def largest(need: Callable[[int], int], most: int, free: float) -> int | None:
     """The largest size, up to `most`, whose need is at most `free`; None if not even that of 1 is.
 
-    `most`, if it fits. Else between a size that fits and one that does not the need is taken for a straight
-    line. It is convex in truth (the largest of several lines: training, evaluation), so that the line gives a
-    size that fits. At most 5 needs are asked for, each of which may cost a compilation.
+    `most`, if it fits. Otherwise the need is interpolated linearly between a size that fits and one that does
+    not. It is convex (the largest of several lines: training, evaluation), so this gives a size that fits.
+    `need`, which may compile, is called at most 5 times.
 
     >>> largest(lambda size: 100 + 7 * size, most=10_000, free=1000)
     128
@@ -142,7 +142,7 @@ def largest(need: Callable[[int], int], most: int, free: float) -> int | None:
 
 
 def _stats(lane: Lane) -> Any:
-    """What the compiler says about the memory of a lane's program; None if it says nothing."""
+    """The compiler's memory statistics of a lane's program; None if there are none."""
     try:
         return lane._call.memory_analysis()
     except NotImplementedError:
@@ -150,13 +150,13 @@ def _stats(lane: Lane) -> Any:
 
 
 def besides(lane: Lane) -> int:
-    """What a lane needs besides its arguments, which are on the device before it runs."""
+    """Memory of a lane without its arguments, which are already on the device."""
     stats = _stats(lane)
     return 0 if stats is None else bytes_needed(lane) - int(stats.argument_size_in_bytes)
 
 
 def bytes_said(count: float) -> str:
-    """A number of bytes as people say it.
+    """A number of bytes in words.
 
     >>> bytes_said(2.1e11), bytes_said(5_300_000), bytes_said(12)
     ('210 GB', '5.3 MB', '12 bytes')

@@ -1,7 +1,7 @@
-"""Which rule turns a gradient into a change of the parameters?
+"""Optimizers by name, and Optax objects.
 
-Optimizers are Optax's. A named one is built inside the compiled program around the learning rate of the
-update, so that the rate is a number and not a part of the program; an Optax object is taken as it is.
+A named one is built inside the compiled program around the learning rate of the update, so the rate is an
+argument, not part of the program. An Optax object is used unchanged.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class _Named:
     build: Callable[..., optax.GradientTransformation]
     learning_rate: float
     elementwise: bool = False
-    """Whether each parameter moves by its own gradient alone, so that all can be kept in one vector."""
+    """Whether each parameter depends on its own gradient alone, so that all can be one vector."""
     lazy: bool = False
-    """Whether nothing moves where the gradient is 0, neither parameters nor its own state."""
+    """Whether a zero gradient changes neither parameters nor state."""
     decays: tuple[str, ...] = ()
-    """Its own options of weight decay; without, the decay is added to its change."""
+    """The optimizer's own weight decay options; without any, decay is added to the update."""
 
 
 def _schedule_free_adam(rate: Any, weight_decay: float = 0.0, **rest: Any) -> Any:
@@ -80,8 +80,8 @@ OPTIMIZERS: dict[str, _Named] = {
 class Optimizer:
     """An optimizer as the engine takes it.
 
-    `elementwise` says that each parameter moves by its own gradient alone, so that all of them can be kept
-    in one vector; it is assumed of no object that a user brings.
+    `elementwise` means that each parameter depends on its own gradient alone, so that all can be kept
+    in one vector; it is never assumed for Optax objects.
     """
 
     name: str
@@ -89,13 +89,12 @@ class Optimizer:
     given: optax.GradientTransformation | None = None
     elementwise: bool = False
     learning_rate: float | None = None
-    """The rate of its updates where no schedule moves it; None if the object has its own."""
+    """The rate without a schedule; None if the object has its own."""
     weight_decay: float = 0.0
-    """The share of each parameter, times the learning rate, by which it shrinks in an update (decoupled from
-    the gradient, Loshchilov and Hutter 2019), where that is no option of the optimizer itself."""
+    """Decoupled weight decay (Loshchilov and Hutter 2019), if the optimizer has no option of its own."""
 
     def at(self, rate: jax.Array | float) -> optax.GradientTransformation:
-        """The transformation for an update with that learning rate."""
+        """The transformation for this learning rate."""
         if self.given is not None:
             return self.given
         named = OPTIMIZERS[self.name].build(rate, **dict(self.options))
@@ -105,14 +104,14 @@ class Optimizer:
 
     @property
     def lazy(self) -> bool:
-        """Whether nothing moves where the gradient is 0."""
+        """Whether a zero gradient changes nothing."""
         return self.given is None and OPTIMIZERS[self.name].lazy and not self.weight_decay
 
 
 def averaged(state: Any, params: Any) -> Any:
-    """The parameters to evaluate, to keep and to predict with, as the state of an optimizer has them.
+    """The parameters to evaluate, save and predict with.
 
-    They are those at which gradients are taken, but for schedule-free ones, whose iterates are averaged
+    Those at which gradients are taken, except for schedule-free optimizers, whose iterates are averaged
     (Defazio et al. 2024, equation 5).
     """
 
@@ -131,7 +130,7 @@ def optimizer_for(
     options: dict[str, float] | None = None,
     weight_decay: float | None = None,
 ) -> Optimizer:
-    """What `fit` was given as an optimizer: a name with options, or an Optax object.
+    """The `optimizer` argument of `fit`: a name with options, or an Optax object.
 
     >>> optimizer_for("adam", None).learning_rate
     0.001

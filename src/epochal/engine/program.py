@@ -1,7 +1,7 @@
-"""How do many updates become one compiled program?
+"""The compiled training loop.
 
-The whole fold is one `while` loop. Each turn of it evaluates if that is due, then runs a *leg*: the updates
-up to the next evaluation, the end of the epoch or the limit of the call, one inner loop for each segment of
+The whole fold is one `while` loop. Each iteration evaluates if that is due, then runs a *leg*: the updates up
+to the next evaluation, the end of the epoch or the limit of the call, one inner loop for each segment of
 equally sized batches. Where a call ends has no influence on what is computed.
 """
 
@@ -23,11 +23,11 @@ from epochal.models import PyTree, Variables
 __all__ = ["PLACES", "build", "fresh", "over_repeats"]
 
 PLACES = 1024
-"""Evaluations that one call can report."""
+"""Most evaluations in one call."""
 
 
 def over_repeats(repeats: int, function: Callable[..., Any], axes: tuple[Any, ...]) -> Callable[..., Any]:
-    """`jax.vmap` over the leading axes, without the cost of a batched program where there is one repeat."""
+    """`jax.vmap` over the leading axes, or a plain call for one repeat."""
     if repeats > 1:
         return jax.vmap(function, in_axes=axes)
 
@@ -42,7 +42,7 @@ def over_repeats(repeats: int, function: Callable[..., Any], axes: tuple[Any, ..
 
 
 def fresh(spec: Spec, variables: Variables) -> Repeat:
-    """A repeat before its first update."""
+    """The initial repeat."""
     packed = packing(spec, variables.params)
     params = packed.pack(variables.params)
     rate = spec.optimizer.learning_rate
@@ -74,7 +74,7 @@ def build(
     Args:
         spec: what is compiled in.
         shapes: the shapes of the model's variables (`template`).
-        shared: whether all repeats have the same samples, so that parts have no axis of repeats.
+        shared: whether all repeats share the samples, so that parts have no axis of repeats.
     """
     layout, repeats = spec.layout, spec.repeats
     packed: Packing = packing(spec, shapes.params)
@@ -104,7 +104,7 @@ def build(
     )
 
     def table(seeds: Seeds, position: Position) -> jax.Array:
-        """Samples at the positions of an epoch, (repeats, positions); with carry the next epoch's follow."""
+        """Samples at the positions of an epoch, (repeats, positions); with carry, the next epoch's follow."""
         epoch = position.epoch.astype(jnp.uint32)
         samples = order_all(seeds.order, epoch, seeds.ordering)
         if layout.carry:
@@ -131,7 +131,7 @@ def build(
     def leg(
         repeat: Repeat, seeds: Seeds, train: Part, order: jax.Array, position: Position, stop: jax.Array
     ) -> Repeat:
-        """The updates of one epoch from `position.index` up to `stop`."""
+        """The updates of one epoch from `position.index` to `stop`."""
         base, first = (position.start if layout.carry else jnp.int32(0)), 0
         for count, size in layout.segments:
             begin = base
@@ -156,7 +156,7 @@ def build(
         return repeat._replace(broken_epoch=jnp.where(broke, position.epoch, repeat.broken_epoch))
 
     def seen(low: jax.Array, high: jax.Array) -> jax.Array:
-        """Samples in the batches from `low` up to `high` of an epoch."""
+        """Samples in the batches `low` to `high` of an epoch."""
         if layout.carry:
             return (high - low) * layout.segments[0][1]
         total, first = jnp.int32(0), 0
@@ -213,7 +213,7 @@ def build(
             stop = jnp.where(active(state).any(), stop, position.index)
             state = leg(state, seeds, train, order, position, stop)
             unseen = ~active(state).any() & (state.status == RUNNING).any()
-            # Where the last of them broke, nothing came after: so a row is made there, however long the leg.
+            # If the last running repeats broke in this leg, it ends at the broken update, however long.
             here = jnp.where(state.broken_epoch == position.epoch, state.broken_index, -1).max()
             stop = jnp.where(unseen, here + 1, stop)
 

@@ -1,9 +1,8 @@
-"""How are only the rows of a table moved that a batch touches?
+"""Sparse updates: only the embedding rows that a batch reads.
 
 A model of tables (embeddings) may say which rows a batch reads. Where the optimizer moves nothing without a
-gradient (`sgd`, `adagrad`), only those rows, and only their part of its state, have to be read and written:
-the parameters are those of the whole gradient, and an update costs as much for a large vocabulary as for a
-small one.
+gradient (`sgd`, `adagrad`), only those rows, and their part of its state, are read and written: the
+parameters are those of the whole gradient, and the cost does not grow with the vocabulary.
 """
 
 from __future__ import annotations
@@ -25,20 +24,20 @@ __all__ = ["RowModel", "moved_rows", "moves_rows"]
 
 @runtime_checkable
 class RowModel(Model, Protocol):
-    """A model without state of its own that changes, whose parameters are tables (rows, columns)."""
+    """A model without changing state whose parameters are tables (rows, columns)."""
 
     def rows(self, state: PyTree, inputs: jax.Array, key: jax.Array) -> PyTree:
-        """The rows that a batch reads: built as the parameters are, each int32 (reads,), with repetitions."""
+        """The rows that a batch reads: a tree like the parameters, each int32 (reads,), with repetitions."""
         ...
 
     def of_rows(self, read: PyTree, rows: PyTree, inputs: jax.Array) -> jax.Array:
-        """The outputs for a batch from what was read, each (reads, columns)."""
+        """The outputs for a batch from the rows read, each (reads, columns)."""
         ...
 
 
 def moves_rows(spec: Spec) -> bool:
-    """Whether updates of that training move rows."""
-    # The norm of a gradient is that of all its rows, and noise moves all of them.
+    """Whether the training uses sparse updates."""
+    # Clipping needs the norm over all rows, and noise moves all of them.
     lazy = spec.optimizer.lazy and spec.clip_norm is None and not spec.gradient_noise
     return lazy and spec.micro_batch is None and isinstance(spec.model, RowModel)
 
@@ -56,7 +55,7 @@ def moved_rows(
 ) -> tuple[jax.Array, jax.Array, PyTree, PyTree]:
     """One update: (mean loss, whether all is finite, parameters, optimizer).
 
-    Nothing is moved unless `alive`, and all is finite.
+    Nothing changes unless `alive` and all is finite.
     """
     model: Any = spec.model
     batch = batch_of(spec, part, samples)
@@ -69,7 +68,7 @@ def moved_rows(
     read = jax.tree.map(lambda table, at: table[at], params, rows)
     loss, found = jax.value_and_grad(mean)(read)
     slope = jax.tree.map(lambda table, at, one: _summed(table.shape[0], at, one), params, rows, found)
-    # The state of a lazy optimizer has nothing but arrays shaped as the parameters are.
+    # The state of a lazy optimizer has only arrays shaped like the parameters.
     where = optax.tree_utils.tree_map_params(transformation, lambda _, at: at, optimizer, rows)
     own = jax.tree.map(lambda leaf, at: leaf[at], optimizer, where)
     change, after = transformation.update(slope, own, read)
@@ -78,7 +77,7 @@ def moved_rows(
     going = alive & finite
 
     def put(table: jax.Array, at: jax.Array, new: jax.Array, old: jax.Array) -> jax.Array:
-        # A row that was read several times is written several times with the same values.
+        # A row that was read several times is written several times, with equal values.
         return table.at[at].set(jnp.where(going, new, old))
 
     params = jax.tree.map(put, params, rows, moved, read)
@@ -86,8 +85,8 @@ def moved_rows(
 
 
 def _summed(size: int, at: jax.Array, slope: jax.Array) -> jax.Array:
-    """For each read the slope of its row: the sum over all reads of that row; `size` rows."""
+    """For each read, the gradient of its row: the sum over all reads of that row."""
     count = at.shape[0]
-    # Of the reads of a row the first is its owner: the same on every device that adds up a part of them.
+    # The first read of a row owns it: the same on every device that adds up a part of them.
     owner = jnp.full(size, count, jnp.int32).at[at].min(jnp.arange(count, dtype=jnp.int32))[at]
     return jnp.zeros_like(slope).at[owner].add(slope)[owner]

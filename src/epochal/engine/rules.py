@@ -1,4 +1,4 @@
-"""What does the engine show to a stopping rule, and what does it want back?"""
+"""The interface between the engine and stopping rules."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Rule(Protocol):
         ...
 
     def reason(self, state: Any) -> str:
-        """Why it stopped, in words, from the state at the end."""
+        """Why it stopped, in words, from the final state."""
         ...
 
     def describe(self) -> str:
@@ -45,7 +45,7 @@ class Never:
     """Train for the planned epochs."""
 
     def init(self) -> tuple[()]:
-        """Nothing to remember."""
+        """No state."""
         return ()
 
     def step(self, state: Any, seen: Observation) -> tuple[Any, jax.Array]:

@@ -1,7 +1,7 @@
-"""What is the learning rate of each update?
+"""Learning rate schedules, as a function of the update.
 
-A schedule is a kind, which is compiled in, and a few numbers, which are not: another number of epochs or
-another rate runs the same program. Time is counted in updates.
+The kind of a schedule is compiled in, its numbers are not: another number of epochs or another rate runs the
+same program.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ SCHEDULES = ("constant", "cosine", "linear", "exponential", "inverse_sqrt", "ste
 
 @dataclass(frozen=True)
 class Schedule:
-    """How the learning rate moves over the updates.
+    """A learning rate schedule over updates.
 
     Args:
         kind: "constant"; "cosine" falls to `floor` of the rate along half a cosine (Loshchilov and Hutter
-            2017, without restarts), "linear" along a straight line; "step" multiplies it by `factor` after
-            every `every` updates, "exponential" does so little by little; "inverse_sqrt" falls with the
+            2017, without restarts), "linear" linearly; "step" multiplies it by `factor` after
+            every `every` updates, "exponential" does so continuously; "inverse_sqrt" falls with the
             square root of the updates, from the end of the warm-up on (Vaswani et al. 2017, section 5.3).
-        warmup: updates over which the rate first rises in a straight line, from rate / warmup; 0 for none.
+        warmup: updates over which the rate first rises linearly, from rate / warmup; 0 for none.
         every: updates between two steps, for "step", or in which "exponential" gets to `factor`.
-        factor: what a step multiplies the rate with.
+        factor: the multiplier of a step.
         floor: the share of the rate at which "cosine" and "linear" end.
 
     >>> Schedule("cosine", warmup=100).describe()
@@ -69,7 +69,7 @@ class Schedule:
         return words + (f" after {self.warmup:,} updates of warm-up" if self.warmup else "")
 
     def rates(self, learning_rate: float, updates: int) -> Rates:
-        """The numbers that the compiled program takes, for a training of that many updates."""
+        """The numbers for the compiled program, for this many updates."""
         if updates >= 2**31 and self != Schedule():
             raise Refusal(f"a schedule counts less than 2^31 updates; got {updates}. Use a constant rate.")
         warmup, counted, every = (
@@ -80,7 +80,7 @@ class Schedule:
 
 
 class Rates(NamedTuple):
-    """The numbers of a schedule, each an array: they may differ from repeat to repeat."""
+    """The numbers of a schedule as arrays, which may differ between repeats."""
 
     peak: Any
     warmup: Any

@@ -1,7 +1,7 @@
-"""What is compiled into a training program, and what stays a number?
+"""`Spec`: everything that is compiled into a training program.
 
-A `Spec` holds all that shapes the program; two trainings with equal specs and equally shaped data share one
-compilation. The number of epochs, the learning rate, seeds, data and the limits of a call are arguments.
+Trainings with equal specs and equally shaped data share one compilation. The number of epochs, the learning
+rate, seeds, data and the limits of a call are arguments.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ PARTS = ("train", "validation")
 
 @dataclass(frozen=True)
 class Layout:
-    """The batches of an epoch as the loop sees them: the part of a plan that is compiled in."""
+    """The batches of an epoch as the loop sees them: the compiled part of a plan."""
 
     samples: int
     turns: int
     """Positions of an epoch."""
     segments: tuple[tuple[int, int], ...]
     order: Order
-    """The form of the plan's order: what it knows of the samples is an argument (`Seeds.ordering`)."""
+    """The form of the plan's order; its per-sample values are an argument (`Seeds.ordering`)."""
     carry: bool
     rolls: bool
-    """Whether each epoch begins where the last one ended (samples left out of a fixed order)."""
+    """Whether each epoch continues the last one (samples left out of a fixed order)."""
     drawn_by_weight: bool = False
-    """Whether weights decide how often a sample is drawn, and so do not weigh its loss in an update, too."""
+    """Whether weights are drawing probabilities, and so do not also weight the loss."""
 
     @classmethod
     def of(cls, plan: Plan, phase: int = 0) -> Layout:
@@ -50,17 +50,17 @@ class Layout:
 
     @property
     def batches(self) -> int:
-        """Batches of an epoch; with carry this varies and is not asked for."""
+        """Batches of an epoch; not used with carry, where it varies."""
         return sum(count for count, _ in self.segments)
 
     @property
     def fed(self) -> Layout:
-        """What is compiled in where the host cuts the batches: other numbers need no other program."""
+        """The layout where the host cuts the batches, so that all share a program."""
         return Layout(0, 0, (), self.order, False, False, self.drawn_by_weight)
 
     @property
     def used(self) -> int:
-        """Turns of an epoch that are in a batch."""
+        """Positions of an epoch that are in a batch."""
         return sum(count * size for count, size in self.segments)
 
 
@@ -81,43 +81,44 @@ class Spec:
     parts: tuple[str, ...]
     """The parts that are evaluated: "train", "validation" or both."""
     evaluate_unit: str
-    """"epochs" or "updates": what the distance between two evaluations is counted in."""
+    """The unit of the evaluation interval: "epochs" or "updates"."""
     micro_batch: int | None = None
-    """The most samples that go through the model at once in an update; None for the whole batch."""
+    """The micro-batch size; None for the whole batch."""
     carries: bool = False
     """Whether the model's state is carried through an epoch, from zeros at its beginning."""
     team: Team = ALONE
     """The devices that share each batch."""
     deterministic: bool = False
-    """Whether programs give the same bits every time, whatever it costs."""
+    """Whether results are bit-identical, at any cost."""
     label_smoothing: float = 0.0
     clip_norm: float | None = None
-    """The largest norm of a gradient, that of all parameters together."""
+    """The largest norm of the whole gradient."""
     gradient_noise: float = 0.0
-    """The variance of the noise on the first gradient (`update`)."""
+    """The variance of the first gradient's noise (`update`)."""
     halves: str = ""
-    """How the validation samples are halved, to tell what choosing the epoch on them has gained: "mixed", or
-    "ordered" for the first and the last of them; empty if that is not asked."""
+    """How validation samples are halved to estimate the optimism of choosing the epoch on them: "mixed", or
+    "ordered" for first and last; empty if not needed.
+    """
 
     @property
     def decisive(self) -> int:
-        """Which figure of its part is monitored: 0 for the loss, then the metrics."""
+        """The index of the monitored value in its part: 0 for the loss, then the metrics."""
         name = self.monitor.partition(".")[2]
         return ["loss", *(metric.name for metric in self.metrics)].index(name)
 
     @property
     def hosted(self) -> bool:
-        """Whether the host takes part in evaluations: the program leaves them to it."""
+        """Whether the host computes some metrics, so that evaluations are left to it."""
         return any(metric.host for metric in self.metrics)
 
     @property
     def training_loss(self) -> Loss:
-        """The loss whose gradient moves the parameters; evaluations show `loss`."""
+        """The loss of the gradient; evaluations report `loss`."""
         return smoothed(self.loss, self.label_smoothing)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The names of the figures of an evaluation, in order."""
+        """The columns of an evaluation."""
         names = ["train.running_loss"]
         for part in self.parts:
             names += [f"{part}.loss", *(f"{part}.{metric.name}" for metric in self.metrics)]
@@ -125,5 +126,5 @@ class Spec:
 
     @property
     def sign(self) -> float:
-        """What the monitored column is multiplied with so that lower is better."""
+        """The factor that makes lower values of the monitored column better."""
         return -1.0 if higher_is_better(self.monitor) else 1.0

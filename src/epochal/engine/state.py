@@ -1,7 +1,7 @@
-"""What does a training remember between two updates?
+"""The state of a training between two updates.
 
-Everything, in one value: stop after any update, keep the `Progress`, and going on from it is the same as
-never having stopped. The order needs no memory; keys are derived from coordinates.
+`Progress` is all of it: stopping after any update and going on from it is the same as never having stopped.
+The order is stateless, and keys are derived from (seed, epoch, update).
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ RUNNING, RULE, BROKEN_UPDATE, BROKEN_EVALUATION = range(4)
 
 
 class Position(NamedTuple):
-    """Where in the plan a lane of repeats stands; scalars, int32 where nothing else is said."""
+    """The position of a lane in its plan; scalars, int32 unless noted."""
 
     epoch: Array
     index: Array
     """The next batch of the epoch."""
     start: Array
-    """Position of the order at which the epoch's first batch begins (`Plan.start`)."""
+    """Position in the order of the epoch's first batch (`Plan.start`)."""
     until: Array
     """Epochs or updates until the next evaluation."""
     update: Array
     """Updates made so far; only schedules read it, which refuse 2^31 of them."""
     due: Array
-    """Whether an evaluation comes before the next update."""
+    """Whether an evaluation precedes the next update."""
     counted: Array
-    """Samples seen since the last evaluation, uint32."""
+    """Samples used since the last evaluation, uint32."""
 
 
 class Repeat(NamedTuple):
-    """What one training carries along; in a lane each leaf has a leading axis of repeats."""
+    """The state of one repeat; in a lane each leaf has a leading axis of repeats."""
 
     params: PyTree
     optimizer: PyTree
@@ -62,16 +62,17 @@ class Repeat(NamedTuple):
     best_epoch: Array
     best_index: Array
     halves: Array
-    """(2, 2): the monitored figure of both halves of the validation samples, where the first half was best
-    and where the second was (`spec.halves`); NaN before, and (0, 2) without."""
+    """(2, 2): the monitored value of both validation halves, where the first half was best and where the
+    second was (`spec.halves`); NaN before, and (0, 2) without.
+    """
     rule: PyTree
     running_loss: Array
-    """Sum of the losses of the samples seen since the last evaluation."""
+    """Sum of the losses since the last evaluation."""
     running_rest: Array
-    """What rounding has cost that sum (Kahan 1965)."""
+    """The rounding error of that sum (Kahan 1965)."""
     broken_epoch: Array
     broken_index: Array
-    """The first update whose loss or parameters were not finite; -1 if there was none."""
+    """The first update whose loss or parameters were not finite; -1 if none."""
     status: Array
     """RUNNING, or why it stopped."""
 
@@ -84,15 +85,15 @@ class Progress(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """A lane at the boundary of two updates, on the host: all that going on from there needs."""
+    """A snapshot of a lane between two updates, on the host."""
 
     progress: Progress
-    """NumPy arrays, those of repeats with the lane's leading axis."""
+    """NumPy arrays; those of repeats have the lane's leading axis."""
     update: int
     seconds: float
     """Training time so far."""
     samples: int = 0
-    """Samples that were taken so far, where their source has no length."""
+    """Samples taken so far from a source without length."""
 
 
 class Part(NamedTuple):
@@ -104,21 +105,21 @@ class Part(NamedTuple):
 
 
 class Seeds(NamedTuple):
-    """What randomness each repeat has, with a leading axis of repeats."""
+    """The random seeds of each repeat, with a leading axis of repeats."""
 
     order: Array
     """Seed words (repeats, 2) of the order, uint32."""
     noise: Array
-    """Keys (repeats,) from which dropout and the like derive theirs."""
+    """Keys (repeats,) of dropout and augmentation."""
     rates: Rates
     units: Array
-    """Size of one unit of the (standardized) target, (repeats, outputs)."""
+    """The unit of the (standardized) target, (repeats, outputs)."""
     ordering: dict[str, Array]
-    """What the order knows of the samples (`Order.arrays`), each with a leading axis of repeats."""
+    """The order's per-sample values (`Order.arrays`), each with a leading axis of repeats."""
 
 
 class Limits(NamedTuple):
-    """How far one call may go, int32 scalars."""
+    """The limits of one call, int32 scalars."""
 
     budget: Array
     """Updates of this call."""
@@ -127,16 +128,16 @@ class Limits(NamedTuple):
     every: Array
     """Epochs or updates between two evaluations."""
     per_epoch: Array
-    """Updates that make an epoch, where it is not a pass through the samples; else 0."""
+    """Updates per epoch, where it is not a pass; else 0."""
 
 
 class Rows(NamedTuple):
-    """Evaluations of one call, a fixed number of places of which `count` are filled."""
+    """Evaluations of one call: a fixed number of places, the first `count` filled."""
 
     count: Array
     epoch: Array
     index: Array
     running: Array
-    """Which repeats were running when it was made (places, repeats)."""
+    """Repeats that were running at the evaluation (places, repeats)."""
     values: Array
     """(places, repeats, columns), float32."""

@@ -1,10 +1,9 @@
-"""How do several devices share each batch?
+"""The mesh of devices that share each batch.
 
-The program stays the one that trains on a single device: samples, state and order lie on every device of a
-team, and an annotation says that the gathered samples of a batch are divided among them. XLA partitions the
-program by it (GSPMD, Xu et al. 2021, arXiv:2105.04663): every sum over samples becomes a sum over devices, in
-losses, gradients and batch normalization alike, and what it adds where a batch does not divide evenly counts
-in none of them.
+The program stays the one of a single device: samples, state and order are replicated, and a sharding
+constraint divides the gathered samples of a batch. XLA partitions the program by it (GSPMD, Xu et al. 2021,
+arXiv:2105.04663): every sum over samples becomes a sum over devices, in losses, gradients and batch
+normalization alike, and padding of an uneven batch counts in none of them.
 """
 
 from __future__ import annotations
@@ -27,13 +26,13 @@ Tree = TypeVar("Tree")
 
 @dataclass(frozen=True)
 class Team:
-    """The devices that share each batch; none stands for the one that JAX takes by itself."""
+    """The mesh of devices that share each batch; empty for JAX's default device."""
 
     devices: tuple[jax.Device, ...] = ()
 
     @property
     def size(self) -> int:
-        """How many they are."""
+        """Number of devices."""
         return max(1, len(self.devices))
 
     @cached_property
@@ -42,15 +41,15 @@ class Team:
 
     @property
     def everywhere(self) -> NamedSharding | None:
-        """Where arrays lie that every device has; None where JAX decides."""
+        """The sharding of replicated arrays; None if left to JAX."""
         return NamedSharding(self._mesh, PartitionSpec()) if self.devices else None
 
     def share(self, batch: Tree) -> Tree:
-        """The same arrays (samples, ...), divided among the devices; inside of a program."""
+        """Shard arrays (samples, ...) over the mesh, within a program."""
         return self._laid(batch, PartitionSpec(AXIS))
 
     def gather(self, arrays: Tree) -> Tree:
-        """The same arrays, whole on every device; inside of a program."""
+        """Replicate arrays over the mesh, within a program."""
         return self._laid(arrays, PartitionSpec())
 
     def _laid(self, arrays: Tree, parts: PartitionSpec) -> Tree:
@@ -61,18 +60,18 @@ class Team:
 
     @property
     def local(self) -> bool:
-        """Whether no other process has a part in it; else all make the same calls, whatever a clock says."""
+        """Whether all devices are of this process; else processes must make the same calls."""
         where = self.everywhere
         return where is None or where.is_fully_addressable
 
     @property
     def own(self) -> list[int]:
-        """The places in the team of the devices that belong to this process."""
+        """The indices in the mesh of this process's devices."""
         here = jax.process_index()
         return [place for place, device in enumerate(self.devices) if device.process_index == here] or [0]
 
     def dealt(self, arrays: Tree, axis: int) -> Tree:
-        """Arrays whose axis has a place for each of the `own` devices, each place on its device."""
+        """Arrays with one entry of `axis` on each of this process's devices."""
         if not self.devices:
             return self.put(arrays)
         parts, own = PartitionSpec(*[None] * axis, AXIS), self.own
@@ -89,7 +88,7 @@ class Team:
         return placed
 
     def put(self, arrays: Tree) -> Tree:
-        """The same arrays on every device; from outside of a program."""
+        """Replicate arrays over the mesh, outside of a program."""
         where = self.everywhere
         if where is not None and not self.local:
             # `jax.device_put` would compare them over all processes, and takes no keys.
@@ -99,14 +98,14 @@ class Team:
         return placed
 
     def shaped(self, leaf: Any) -> jax.ShapeDtypeStruct:
-        """What a program is compiled for that takes this array: its shape, its type and where it lies."""
+        """Shape, dtype and sharding of an array, to compile for."""
         placed = getattr(leaf, "sharding", None)
         ours = isinstance(placed, NamedSharding) and placed.mesh == self._mesh if self.devices else False
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=placed if ours else self.everywhere)
 
 
 def _spread(leaf: Any, where: NamedSharding) -> jax.Array:
-    """An array that each process has, on the devices of all of them."""
+    """An array that each process has, replicated over all devices."""
     if isinstance(leaf, jax.Array) and leaf.sharding == where:
         return leaf
     if jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key):
@@ -117,4 +116,4 @@ def _spread(leaf: Any, where: NamedSharding) -> jax.Array:
 
 
 ALONE = Team()
-"""The one device that JAX takes by itself."""
+"""JAX's default device."""

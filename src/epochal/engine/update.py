@@ -1,9 +1,8 @@
-"""How does one batch move the parameters?
+"""One update: gradient, clipping, noise, optimizer.
 
-The gradient of an update is that of the mean of weight times loss over exactly the samples of its batch
-(`engine.gradient`). Weights have mean one over the training samples, so a sample counts the same whoever
-shares its batch, and the learning rate keeps its meaning. The mean is clipped, then noise is added, then the
-optimizer takes it.
+The gradient is that of the mean of weight times loss over exactly the samples of the batch
+(`engine.gradient`). Weights have mean one over the training samples, so a sample counts the same in any
+batch, and the learning rate keeps its meaning.
 """
 
 from __future__ import annotations
@@ -28,17 +27,17 @@ from epochal.models import PyTree
 __all__ = ["FLAT_LIMIT", "Packing", "packing", "update"]
 
 FLAT_LIMIT = 16_384
-"""Parameters up to which all are kept in one vector: one loop instead of one for each array (docs/log.md)."""
+"""Most parameters that are kept as one vector: one loop instead of one per array (docs/log.md)."""
 
 _NOISE, _NOISE_DECAY = 2**32 - 1, 0.55
-"""The purpose of the noise on gradients, which no micro-batch has as its number; how fast it shrinks."""
+"""The key index of gradient noise, which no micro-batch has; the exponent of its decay."""
 
 SMALL_LEAF = 4096
-"""Numbers in an array up to which its gradient is checked in every update."""
+"""Most numbers in an array whose gradient is checked in every update."""
 
 
 class Packing:
-    """How parameters are kept between updates: as their tree, or all in one vector if they are few."""
+    """How parameters are kept between updates: as a tree, or as one vector if they are few."""
 
     def __init__(self, template: PyTree, flat: bool) -> None:
         self.leaves, self.tree = jax.tree.flatten(template)
@@ -63,7 +62,7 @@ class Packing:
 
 
 def packing(spec: Spec, template: PyTree) -> Packing:
-    """The way to keep parameters shaped like `template`."""
+    """The packing of parameters shaped like `template`."""
     size = sum(prod(leaf.shape) for leaf in jax.tree.leaves(template))
     return Packing(template, flat=spec.optimizer.elementwise and 0 < size <= FLAT_LIMIT)
 
@@ -71,11 +70,11 @@ def packing(spec: Spec, template: PyTree) -> Packing:
 def update(spec: Spec, packed: Packing) -> Callable[..., Repeat]:
     """The pure function (repeat, part, key, epoch, index, rates, update, samples=None) -> repeat.
 
-    The batch is the rows `samples` of the part, or the whole part, which may have been dealt out.
+    The batch is the rows `samples` of the part, or the whole part, possibly sharded.
 
-    An update that is not finite (its loss, its new parameters or its gradient) is not made: the repeat keeps
-    the parameters that it has and is marked as broken at this index, and no later update moves it. Nor does
-    any update move a repeat that has stopped.
+    An update that is not finite (its loss, its new parameters or its gradient) is skipped: the repeat keeps
+    its parameters, is marked as broken at this index, and never changes again. Neither does a stopped repeat.
+
     """
 
     slope = gradient(spec)
@@ -111,8 +110,8 @@ def update(spec: Spec, packed: Packing) -> Callable[..., Repeat]:
         change, optimizer = transformation.update(taken, repeat.optimizer, repeat.params)
         moved = optax.apply_updates(repeat.params, change)
 
-        # Parameters that were just written are cheap to check in one vector, and an extra pass over memory
-        # in large arrays; there, what is not finite shows in the loss and in the gradients of the biases.
+        # New parameters in one vector are cheap to check; large arrays would need an extra pass over memory.
+        # There, non-finite values show in the loss and in the gradients of the biases.
         checked = (
             moved if packed.flat else [leaf for leaf in jax.tree.leaves(found) if leaf.size <= SMALL_LEAF]
         )
@@ -134,7 +133,7 @@ def update(spec: Spec, packed: Packing) -> Callable[..., Repeat]:
 
 
 def _clipped(spec: Spec, found: PyTree) -> PyTree:
-    """The gradient, scaled down to the largest norm if its own is larger (Pascanu et al. 2013)."""
+    """The gradient, clipped to the norm limit (Pascanu et al. 2013)."""
     if spec.clip_norm is None:
         return found
     clipped: PyTree = optax.clip_by_global_norm(spec.clip_norm).update(found, optax.EmptyState())[0]
@@ -144,7 +143,7 @@ def _clipped(spec: Spec, found: PyTree) -> PyTree:
 def _noisy(spec: Spec, found: PyTree, packed: Packing, key: jax.Array, count: jax.Array) -> PyTree:
     """The gradient with normal noise of variance gradient_noise / (1 + t)^0.55 (Neelakantan et al. 2015).
 
-    It is drawn for each array of parameters by the key of the update, however they are kept.
+    Drawn for each array by the key of the update, whatever the packing.
     """
     if not spec.gradient_noise:
         return found
@@ -168,7 +167,7 @@ def _unweighted(part: Part | Dealt) -> Part | Dealt:
 def _counted(
     repeat: Repeat, loss: jax.Array, alive: jax.Array, finite: jax.Array, index: jax.Array
 ) -> Repeat:
-    """The repeat with the losses of the batch added up (Kahan 1965), or marked as broken at this update."""
+    """The repeat with the batch's losses added (Kahan 1965), or marked as broken at this update."""
     added = jnp.where(alive & finite, loss, 0.0) - repeat.running_rest
     total = repeat.running_loss + added
     return repeat._replace(
@@ -179,6 +178,6 @@ def _counted(
 
 
 def _all_finite(tree: PyTree) -> jax.Array:
-    """Whether every number is finite: times zero, all that is finite sums to zero."""
+    """Whether all numbers are finite: finite ones times zero sum to zero."""
     total = sum((leaf * 0).sum() for leaf in jax.tree.leaves(tree))
     return jnp.isfinite(jnp.asarray(total, jnp.float32))

@@ -1,4 +1,4 @@
-"""WHAT is fitted: models as pure functions, losses and metrics."""
+"""Models as pure functions, losses and metrics."""
 
 from epochal.models.embedded import Embedded, embedded, embedded_shape, without_embeddings
 from epochal.models.flax_nnx import FlaxModel

@@ -1,7 +1,6 @@
-"""How are images varied while a network trains, so that it does not rely on where and how bright they are?
+"""Image augmentation during training.
 
-The key of what is drawn is that of the update, so an image is varied in the same way whenever that update is
-made, wherever a call ends.
+The random key is that of the update, so augmentation does not depend on where a call ends.
 """
 
 from __future__ import annotations
@@ -19,16 +18,16 @@ from epochal.models.transforms import Brightness, Contrast, Crop, Flip, Rotate, 
 __all__ = ["KINDS", "Augmented", "augmented", "transforms_of"]
 
 _STREAM = 0x7FFFFFF1
-"""Keeps the draws of augmentation apart from those of dropout, which fold small numbers into the key."""
+"""Separates the draws of augmentation from those of dropout, which fold small numbers into the key."""
 
 KINDS: dict[str, type[Any]] = {kind.name: kind for kind in (Flip, Shift, Crop, Rotate, Brightness, Contrast)}
 """Transforms by name."""
 
 
 def transforms_of(value: Any) -> tuple[Transform, ...]:
-    """Transforms as `fit` is given them: objects, or words such as "flip,shift:2,rotate:15".
+    """The `augment` argument of `fit`: objects, or words such as "flip,shift:2,rotate:15".
 
-    A word is a name and an amount, and after a further colon what fills the border.
+    A word is "name:amount:fill", where fill is the border.
 
     >>> [str(one) for one in transforms_of("flip, shift:2, rotate:15:1")]
     ['flip', 'shift:2', 'rotate:15:1']
@@ -73,18 +72,18 @@ _USUAL = {"flip": "vertical", "shift": 2, "crop": 4, "rotate": 15, "brightness":
 
 @dataclass(frozen=True)
 class Augmented:
-    """A model that sees its images varied in training, and as they are otherwise.
+    """A model whose images are augmented in training.
 
     Args:
         model: the model.
-        transforms: what is done to each image, one after the other, with draws of its own.
+        transforms: applied in order to each image, with independent draws.
     """
 
     model: Model
     transforms: tuple[Transform, ...]
 
     def __getattr__(self, name: str) -> Any:
-        """What else the model has to say, such as how many rows are evaluated at once."""
+        """Other attributes of the model, such as `evaluation_rows`."""
         if name.startswith("_") or name == "model":
             raise AttributeError(name)
         return getattr(self.model, name)
@@ -96,14 +95,14 @@ class Augmented:
     def apply(
         self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool
     ) -> tuple[jax.Array, PyTree]:
-        """Map images (batch, height, width[, channels]) to outputs; the key varies them if `training`."""
+        """Map images (batch, height, width[, channels]) to outputs, augmented if `training`."""
         if training:
             inputs = augmented(inputs, self.transforms, jax.random.fold_in(key, _STREAM))
         return self.model.apply(variables, inputs, key, training)
 
 
 def augmented(images: jax.Array, transforms: Sequence[Transform], key: jax.Array) -> jax.Array:
-    """Images (batch, height, width[, channels]) after all transforms, each image with draws of its own."""
+    """Images (batch, height, width[, channels]) after all transforms, with independent draws for each."""
     shape = images.shape
     moved = images.reshape(*shape[:3], -1)
     for index, transform in enumerate(transforms):

@@ -1,9 +1,9 @@
-"""How is a small matrix product made cheap inside a compiled loop?
+"""A dense layer lowered by size inside a compiled loop.
 
 On a CPU, XLA pays a fixed price for each library call. A product of a thousand multiplications costs less
-when it is written as multiply-and-sum, which fuses with what is around it; a larger one belongs to the
-vendor's matrix product, the more so as XLA splits larger loops over threads. The limit was measured
-(docs/log.md); accelerators always take the product, and so do kernels of fewer bits.
+as multiply-and-sum, which fuses with its surroundings; a larger one belongs to the vendor's matrix product,
+the more so as XLA splits larger loops over threads. The limit was measured (docs/log.md). Accelerators, and
+kernels of fewer bits, always take the product.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import jax.numpy as jnp
 __all__ = ["FUSED_LIMIT", "dense"]
 
 FUSED_LIMIT = 2048
-"""Multiplications (batch * inputs * outputs) up to which multiply-and-sum is the faster form on a CPU."""
+"""Most multiplications (batch * inputs * outputs) at which multiply-and-sum is faster on a CPU."""
 
 
 def dense(inputs: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
     """`inputs @ kernel + bias` for shapes (batch, i), (i, o), (o,), lowered by size.
 
-    The product is in the type of the kernel, to which the inputs are rounded.
+    Computed in the dtype of the kernel.
     """
     batch, features = inputs.shape
     small = batch * features * kernel.shape[1] <= FUSED_LIMIT and kernel.dtype == jnp.float32

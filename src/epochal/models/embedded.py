@@ -1,4 +1,4 @@
-"""A model whose last inputs are codes of levels, each code a row of learned numbers: an embedding."""
+"""Embeddings of categorical inputs in front of a model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Embedded", "embedded", "embedded_shape", "embedding_width", "without
 
 
 def embedding_width(codes: int) -> int:
-    """The numbers that stand for a level: more for more levels, at most 16; the rule is arbitrary.
+    """The size of an embedding: larger for more levels, at most 16; the rule is arbitrary.
 
     >>> [embedding_width(codes) for codes in (51, 1500, 100_000)]
     [4, 8, 16]
@@ -29,11 +29,11 @@ def embedding_width(codes: int) -> int:
 class Embedded:
     """A model of numbers and embeddings; each of the last `len(sizes)` inputs is a code below its size.
 
-    Embeddings start normal with variance 1 / width. Code 0, an unknown level, starts at zero.
+    Embeddings are initialized normal with variance 1 / width, code 0 (an unknown level) as zero.
 
     Args:
         model: the model, which sees the other inputs and then the embeddings.
-        sizes: how many codes there are, for each column of codes.
+        sizes: number of codes of each column of codes.
 
     >>> from epochal.models import MLP
     >>> model = Embedded(MLP(4, outputs=1), (100,))
@@ -46,13 +46,13 @@ class Embedded:
     sizes: tuple[int, ...]
 
     def __getattr__(self, name: str) -> Any:
-        """What else the model has to say, such as how many rows are evaluated at once."""
+        """Other attributes of the model, such as `evaluation_rows`."""
         if name.startswith("_") or name == "model":
             raise AttributeError(name)
         return getattr(self.model, name)
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings of the model within, as JSON holds them; the data says which columns are codes."""
+        """The settings of the inner model as JSON; the data determines the columns of codes."""
         described = getattr(self.model, "to_dict", None)
         found: dict[str, Any] = described() if described else {"kind": type(self.model).__name__}
         return found
@@ -72,7 +72,7 @@ class Embedded:
     def apply(
         self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool
     ) -> tuple[jax.Array, PyTree]:
-        """Map inputs (batch, ..., columns), the last ones codes, to what the model makes of them."""
+        """Map inputs (batch, ..., columns), the last ones codes, to the model's outputs."""
         first = inputs.shape[-1] - len(self.sizes)
         parts = [inputs[..., :first]]
         for place, table in enumerate(variables.params["embeddings"]):
@@ -92,7 +92,7 @@ def embedded_shape(shape: Sequence[int], sizes: Sequence[int]) -> tuple[int, ...
 
 @functools.lru_cache(maxsize=256)
 def embedded(model: Model, sizes: tuple[int, ...]) -> Model:
-    """The model with embeddings for columns of codes, where there are any; a scorer of pairs within."""
+    """The model with embeddings for columns of codes, if there are any; for pairs, around the scorer."""
     if not sizes or isinstance(model, Embedded):
         return model
     if isinstance(model, Pairwise):
@@ -101,5 +101,5 @@ def embedded(model: Model, sizes: tuple[int, ...]) -> Model:
 
 
 def without_embeddings(model: Any) -> Any:
-    """The model that was given, of one with embeddings."""
+    """The inner model of one with embeddings; others unchanged."""
     return model.model if isinstance(model, Embedded) else model

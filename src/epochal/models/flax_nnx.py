@@ -1,4 +1,4 @@
-"""How does a Flax NNX module become a pair of pure functions?"""
+"""Flax NNX modules as pure functions."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class FlaxModel:
     """A Flax NNX module as a `Model`.
 
     A factory (`rngs -> module`, a module class included) draws its own parameters for each repeat. An
-    instance starts every repeat from the parameters that it holds, and is itself left as it was. Streams of
-    random numbers are keyed by the coordinates of the update, not by the module's counters.
+    instance starts every repeat from its own parameters, and is not modified. Streams of
+    random numbers are keyed by (seed, epoch, update), not by the module's counters.
 
-    Two of the same factory are equal, so that what was compiled for one serves the other, as long as the
-    factory makes the same module (a closure may have changed what it makes). One of an instance is equal to
+    Two models of the same factory are equal, so that they share compiled programs, as long as the factory
+    makes the same module (a closure may have changed what it makes). A model of an instance is equal to
     itself only: its parameters are part of it.
     """
 
@@ -70,14 +70,14 @@ class FlaxModel:
             return False
         try:
             return bool(self._graphs == other._graphs)
-        except (TypeError, ValueError):  # a module with an attribute that can't be compared, such as an array
+        except (TypeError, ValueError):  # an attribute that can't be compared, such as an array
             return False
 
     def __hash__(self) -> int:
         return id(self) if self._factory is None else id(self._factory)
 
     def computing_in(self, dtype: Any) -> FlaxModel:
-        """The same model, whose layers compute in that type where they were not told another."""
+        """The model with this dtype in layers that have none set."""
         return FlaxModel(self._given, dtype)
 
     @staticmethod
@@ -88,7 +88,7 @@ class FlaxModel:
         return nnx.to_pure_dict(params), nnx.to_pure_dict(state)
 
     def init(self, key: jax.Array, sample: jax.Array) -> Variables:
-        """Build the module anew, or take the instance's own parameters."""
+        """Build the module, or use the instance's parameters."""
         from flax import nnx
 
         if self._factory is None:
@@ -117,9 +117,9 @@ class FlaxModel:
 
 
 def _tell(module: Any, dtype: Any) -> None:
-    """Tell layers in which type to compute.
+    """Set the dtype in which layers compute.
 
-    Batch normalization is not told: it would round its running moments. As it is, it computes in float32.
+    Not for batch normalization, whose running moments would be rounded; it computes in float32.
     """
     from flax import nnx
 

@@ -1,8 +1,8 @@
-"""How are layers kept from learning?
+"""Models with frozen parameters.
 
-Frozen parameters move from what the optimizer moves into the state of the model. So no gradient is taken of
-them, no optimizer knows them, and no weight decay can touch them. A state of the model itself, such as the
-running moments of batch normalization, goes on as before.
+Frozen parameters move from what the optimizer moves into the state of the model, so they get no gradient, no
+optimizer state and no weight decay. The model's own state, such as the running moments of batch
+normalization, is updated as before.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["Frozen", "Held", "matching", "names_of", "whole"]
 
 
 class Held(NamedTuple):
-    """The state of a frozen model: the model's own, and the parameters that stand still."""
+    """The state of a frozen model: the model's own, and the frozen parameters."""
 
     model: PyTree
     frozen: PyTree
@@ -30,35 +30,35 @@ class Held(NamedTuple):
 
 @dataclass(frozen=True)
 class Frozen:
-    """A model some of whose parameters are not trained.
+    """A model with frozen parameters.
 
     Args:
         model: the model.
-        names: the parameters that stand still, as `names_of` calls them.
+        names: names of the frozen parameters, as in `names_of`.
     """
 
     model: Model
     names: frozenset[str]
 
     def __getattr__(self, name: str) -> Any:
-        """What else the model has to say, such as how many rows are evaluated at once."""
+        """Other attributes of the model, such as `evaluation_rows`."""
         if name.startswith("_") or name == "model":
             raise AttributeError(name)
         return getattr(self.model, name)
 
     def init(self, key: jax.Array, sample: jax.Array) -> Variables:
-        """The variables of the model, parted."""
+        """The model's variables, split into trained and frozen."""
         return self.parted(self.model.init(key, sample))
 
     def apply(
         self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool
     ) -> tuple[jax.Array, PyTree]:
-        """What the model makes of a batch; what is frozen stays as it is."""
+        """Apply the model; frozen parameters do not change."""
         outputs, state = self.model.apply(whole(self, variables), inputs, key, training)
         return outputs, Held(state, variables.state.frozen)
 
     def describe(self, sample: tuple[int, ...], dtype: Any) -> str:
-        """How many parameters stand still, in words.
+        """The number of frozen parameters, in words.
 
         >>> import numpy as np
         >>> from epochal.models.mlp import MLP
@@ -75,7 +75,7 @@ class Frozen:
         return f"frozen: {still:,} of {sum(sizes.values()):,} parameters ({shown})"
 
     def parted(self, variables: Variables) -> Variables:
-        """Variables of the model as those of this one: None stands where a parameter is in the other part."""
+        """Split the model's variables; None marks a parameter that is in the other part."""
 
         def part(frozen: bool) -> PyTree:
             return jax.tree_util.tree_map_with_path(
@@ -88,7 +88,7 @@ class Frozen:
 
 
 def whole(model: Model, variables: Variables) -> Variables:
-    """Variables as the model within has them, which is the one that predicts; others as they are."""
+    """The variables of the inner model; those of other models unchanged."""
     if not isinstance(model, Frozen):
         return variables
     params = jax.tree.map(
@@ -101,7 +101,7 @@ def whole(model: Model, variables: Variables) -> Variables:
 
 
 def names_of(tree: PyTree) -> list[str]:
-    """What the arrays of a tree are called: the way to each, with "/".
+    """The names of a tree's arrays: their paths, joined by "/".
 
     >>> names_of([{"kernel": 1, "bias": 2}])
     ['0/bias', '0/kernel']
@@ -110,7 +110,7 @@ def names_of(tree: PyTree) -> list[str]:
 
 
 def matching(patterns: Sequence[str], names: Sequence[str], what: str) -> frozenset[str]:
-    """The names that patterns such as "conv*" stand for: each matches a whole name or the beginning of a way.
+    """The names that match patterns such as "conv*", in whole or as the beginning of a path.
 
     Raises:
         Refusal: a pattern matches nothing.

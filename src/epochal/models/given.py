@@ -1,4 +1,4 @@
-"""What `fit` is given as a model, made a `Model`."""
+"""Conversion of the `model` argument of `fit` to a `Model`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["as_model", "check_model"]
 
 
 def check_model(model: Any) -> None:
-    """Refuse what is no model, before any data is read: samples, most often, that stand in its place."""
+    """Refuse what is no model, such as samples in its place, before any data is read."""
     named = (
         callable(getattr(model, "with_outputs", None)) or isinstance(model, tuple | type) or is_flax(model)
     )
@@ -21,7 +21,7 @@ def check_model(model: Any) -> None:
 
 
 def as_model(model: Any, outputs: int) -> Model:
-    """What `fit` was given, as a `Model` with that number of outputs where it leaves them open."""
+    """The `model` argument of `fit` as a `Model`, with this number of outputs unless it is set."""
     complete = getattr(model, "with_outputs", None)
     if callable(complete) and not isinstance(model, type):
         completed: Model = complete(outputs)

@@ -1,4 +1,4 @@
-"""How is a model of one's own named on the command line?"""
+"""Models named as `package.module:function` on the command line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["import_model", "imported"]
 
 
 def imported(path: str) -> Any:
-    """The function that `package.module:function` names; modules of the working folder are found, too."""
+    """The function `package.module:function`; modules of the working folder are found, too."""
     module_name, separator, name = path.partition(":")
     if not separator or not module_name or not name:
         raise Refusal(f'model must be named as package.module:function; got "{path}".')
@@ -33,10 +33,10 @@ def imported(path: str) -> Any:
 
 
 def import_model(path: str, shape: Sequence[int], outputs: int) -> Any:
-    """Call the named function with (inputs, outputs) and return the model that it makes.
+    """Call the named function with (inputs, outputs) and return its model.
 
-    `inputs` is the number of input columns, or the shape of one sample if it has more than one axis. What
-    the function returns may be anything that `fit` takes as a model.
+    `inputs` is the number of input columns, or the shape of one sample if it has more than one axis. The
+    function may return anything that `fit` takes as a model.
     """
     from epochal.models import as_model
 
@@ -53,7 +53,7 @@ def import_model(path: str, shape: Sequence[int], outputs: int) -> Any:
 
 
 class NamedModel:
-    """A model made by a named function, which a run folder can name; equal if name and model made are."""
+    """A model made by a named function, which a run folder can name; compared by name and model."""
 
     def __init__(self, path: str, model: Any) -> None:
         self.path, self._model = path, model
@@ -66,7 +66,7 @@ class NamedModel:
         return hash((self.path, self._model))
 
     def computing_in(self, dtype: Any) -> NamedModel:
-        """The same model with layers that are told in which type to compute, where it has such."""
+        """The model with layers that compute in this dtype, if it has such."""
         own = getattr(self._model, "computing_in", None)
         return self if own is None else NamedModel(self.path, own(dtype))
 
@@ -76,5 +76,5 @@ class NamedModel:
         return cls(path, import_model(path, shape, outputs))
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings, as JSON holds them."""
+        """The settings as JSON."""
         return {"kind": "import", "path": self.path}

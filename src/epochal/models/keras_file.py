@@ -1,8 +1,8 @@
-"""Which arrays does a Keras file hold, as the layers here have them?
+"""Weights of Keras files as arrays of the layers here.
 
 A `.weights.h5` file is HDF5: the variables of each layer are numbered in a group that is named after the
-layer's class. A `.keras` file is an archive with such a file in it. Keras itself is not needed, its settings
-of the model are not read, and nothing of a file is executed.
+layer's class. A `.keras` file is an archive with such a file in it. Keras is not needed, its model settings
+are not read, and nothing of a file is executed.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from epochal.errors import Refusal, require
 __all__ = ["Stored", "opened_keras"]
 
 _MOST_NODES, _MOST_DEPTH, _MOST_BYTES, _MOST_UNFOLDED = 20_000, 24, 2**35, 1032
-"""What a file may make its reader do: links may go in circles, and a small archive may hold a large file."""
+"""Limits for an untrusted file: links may form cycles, and a small archive may hold a large file."""
 
 
 class Stored(NamedTuple):
-    """An array in a file, read when it is asked for."""
+    """An array in a file, read on access."""
 
     shape: tuple[int, ...]
     read: Callable[[], NDArray[Any]]
@@ -47,15 +47,15 @@ _ROLES: dict[str, tuple[str, ...]] = {
     "lstm": ("kernel", "recurrent", "bias"),
     "gru": ("kernel", "recurrent", "bias"),
 }
-"""What the numbered variables of a layer are, by the class of the layer."""
+"""The roles of a layer's numbered variables, by class of the layer."""
 
 
 @contextmanager
 def opened_keras(path: Path) -> Iterator[dict[str, Stored]]:
-    """The arrays of a Keras file by layer and role, such as "head/kernel"; they can be read within.
+    """The arrays of a Keras file by layer and role, such as "head/kernel"; readable within the context.
 
     Raises:
-        Refusal: it is no such file; or MissingExtra: h5py is not installed.
+        Refusal: it is no Keras file; or MissingExtra: h5py is not installed.
     """
     h5py = require("h5py", extra="keras-files", purpose=f"reading {path.name}")
     with ExitStack() as opened:
@@ -72,7 +72,7 @@ def opened_keras(path: Path) -> Iterator[dict[str, Stored]]:
 
 @contextmanager
 def _refusing(path: Path) -> Iterator[None]:
-    """Within, whatever HDF5 and unpackers raise is a refusal: OSError, KeyError, zlib.error and many more."""
+    """Turn any error of HDF5 and decompression into a refusal."""
     try:
         yield
     except Refusal:
@@ -83,7 +83,7 @@ def _refusing(path: Path) -> Iterator[None]:
 
 
 def _weights_of(path: Path) -> io.BytesIO:
-    """The HDF5 file in an archive, which must be packed as Keras packs it, and not be larger than it can."""
+    """The HDF5 file in an archive, with checks of its compression and size."""
     with zipfile.ZipFile(path) as archive:
         info = archive.getinfo("model.weights.h5")
         most = min(_MOST_BYTES, _MOST_UNFOLDED * info.compress_size, free_memory())
@@ -96,7 +96,7 @@ def _weights_of(path: Path) -> io.BytesIO:
 
 
 def _layers(h5py: Any, file: Any) -> Iterator[tuple[str, list[Any]]]:
-    """The way to each layer and its numbered variables; only what lies in the file itself is followed."""
+    """The path of each layer and its numbered variables; external links are not followed."""
     seen = 0
 
     def walk(group: Any, way: tuple[str, ...]) -> Iterator[tuple[str, list[Any]]]:
@@ -131,7 +131,7 @@ def _is_array(h5py: Any, group: Any, key: str) -> bool:
 
 
 def _called(way: Sequence[str], variables: Any) -> str:
-    """The class of a layer and the name that its author gave it, as "class:name"."""
+    """The class of a layer and its name, as "class:name"."""
     inner = way[-1] == "cell"
     own = way[-2] if inner else way[-1]
     holder = variables.parent.parent.get("vars") if inner else variables
@@ -157,10 +157,10 @@ def _array(path: Path, one: Any) -> NDArray[Any]:
 
 
 def _gru(name: str, found: dict[str, Stored]) -> dict[str, Stored]:
-    """Keras has gates z, r, n and two biases; the layer here has r, z, n, and n's inner bias apart."""
+    """Convert Keras gates z, r, n with two biases to r, z, n, with n's inner bias apart."""
     bias = found.get(f"{name}/bias")
     if bias is None or len(bias.shape) != 2:
-        return found  # the reset before the product, which is another layer
+        return found  # reset before the product: not supported
     units = bias.shape[1] // 3
 
     def turned(array: NDArray[Any]) -> NDArray[Any]:
@@ -184,7 +184,7 @@ def _gru(name: str, found: dict[str, Stored]) -> dict[str, Stored]:
 
 
 def _natural(name: str) -> tuple[str, int]:
-    """Numbers at the end count as numbers: layer_2 comes before layer_10."""
+    """A key for natural sorting: layer_2 comes before layer_10."""
     found = re.fullmatch(r"(.*?)(\d*)", name)
     assert found is not None
     return found[1], int(found[2] or 0)

@@ -1,7 +1,6 @@
-"""How wrong is the model about each sample?
+"""Losses per sample: `(outputs, targets) -> (batch,)`.
 
-A loss is per sample: `(outputs, targets) -> (batch,)`. Means, and the weights of samples and classes, are
-the engine's, so that they are exact whatever the batch.
+The engine takes means and applies weights of samples and classes, exactly for any batch.
 """
 
 from __future__ import annotations
@@ -105,7 +104,7 @@ def smoothed(loss: Loss, amount: float) -> Loss:
 
 @dataclass(frozen=True)
 class NamedLoss:
-    """A loss with the kinds of task that it is for; of labels, `of_labels` is the function."""
+    """A loss with its task kinds; for labels, `of_labels` is the function."""
 
     function: Loss
     tasks: tuple[str, ...] = ("regression",)
@@ -132,11 +131,11 @@ _OTHER_NAMES = {
     "bce": "log_loss",
     "nll": "log_loss",
 }
-"""What other libraries call these losses."""
+"""Names of these losses in other libraries."""
 
 
 def loss_for(name: str | Loss | None, kind: str) -> tuple[str, Loss]:
-    """The name and function of a loss for a kind of task; the task's usual one for None."""
+    """The name and function of a loss for a kind of task; None for its default loss."""
     if callable(name):
         return getattr(name, "__name__", "custom"), name
     fitting = [known for known, loss in LOSSES.items() if kind in loss.tasks]

@@ -1,8 +1,7 @@
-"""How good is the model, in figures that people read?
+"""Built-in metrics, computed over all samples of a part at once.
 
-A metric looks at all the samples of a part at once. Each is written once, in operations that NumPy and
-jax.numpy share: the engine computes it inside the compiled program at every evaluation, and the final
-figures come from the same code in 64-bit floats.
+Each is written once, in operations that NumPy and jax.numpy share: the engine computes it inside the compiled
+program at every evaluation, and the final figures come from the same code in 64-bit floats.
 """
 
 from __future__ import annotations
@@ -24,23 +23,23 @@ OfCounts = Callable[[Array, Array, Array, Array, Any], Array]
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure of merit: `function(outputs, targets, classes, xp)` gives a scalar."""
+    """A metric: `function(outputs, targets, classes, xp)` gives a scalar."""
 
     name: str
     function: Callable[[Array, Array, int, Any], Array]
     tasks: tuple[str, ...]
     bounds: tuple[float, float] = (0.0, 1.0)
-    """What no value can lie beyond."""
+    """The range of its values."""
     in_target_units: bool = False
-    """Whether the value scales with the target (RMSE, MAE) and is given in its units."""
+    """Whether the value scales with the target (RMSE, MAE) and has its units."""
     own: bool = False
-    """Whether the user brought it."""
+    """Whether it is a custom metric."""
     host: bool = False
-    """Whether it is evaluated outside of the compiled program."""
+    """Whether it is evaluated outside the compiled program."""
     greater_is_better: bool | None = True
-    """None where the user did not say it."""
+    """None if not given."""
     of_counts: OfCounts | None = None
-    """The same of counts, if it rests on these alone."""
+    """The metric as a function of counts, if they determine it."""
 
 
 def _classes_of(outputs: Array, xp: Any) -> Array:
@@ -57,7 +56,7 @@ def _counts(outputs: Array, targets: Array, classes: int, xp: Any) -> tuple[Arra
 
 
 def hits_of(outputs: Array, targets: Array, classes: int, xp: Any) -> tuple[Array, Array]:
-    """Which classes or labels are predicted for each sample, and which are true, both (n, classes)."""
+    """Predicted and true classes or labels of each sample, both (n, classes)."""
     if targets.ndim > 1:
         return outputs.reshape(targets.shape) > 0, targets > 0
     every = xp.arange(classes)[None]
@@ -65,12 +64,12 @@ def hits_of(outputs: Array, targets: Array, classes: int, xp: Any) -> tuple[Arra
 
 
 def accuracy(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
-    """The share of samples whose most probable class is the true one."""
+    """The share of samples whose most probable class is correct."""
     return (_classes_of(outputs, xp) == targets).sum() / targets.shape[0]
 
 
 def _counted(figure: OfCounts) -> Callable[[Array, Array, int, Any], Array]:
-    """The figure of the counts of outputs and targets."""
+    """A metric from a function of counts."""
 
     def function(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
         return figure(*_counts(outputs, targets, classes, xp), targets.shape[0], xp)
@@ -83,24 +82,24 @@ def _accuracy(hits: Array, predicted: Array, true: Array, samples: Array, xp: An
 
 
 def _balanced_accuracy(hits: Array, predicted: Array, true: Array, samples: Array, xp: Any) -> Array:
-    """The mean over the classes that occur of the share of their samples that is found."""
+    """The mean over occurring classes of their recall."""
     present = true > 0
     found = xp.where(present, hits / xp.maximum(true, 1), 0.0).sum(axis=-1)
     return found / xp.maximum(present.sum(axis=-1), 1)
 
 
 def _f1(hits: Array, predicted: Array, true: Array, samples: Array, xp: Any) -> Array:
-    """2 TP / (2 TP + FP + FN): of the second class where there are two, else the mean of those that occur."""
+    """2 TP / (2 TP + FP + FN): of the second of two classes, else the mean over occurring classes."""
     return _of_classes(_share(2 * hits, predicted + true, xp), true, xp)
 
 
 def _precision(hits: Array, predicted: Array, true: Array, samples: Array, xp: Any) -> Array:
-    """TP / (TP + FP), 0 of none: of the second class of two, else the mean of those that occur."""
+    """TP / (TP + FP), 0 of none: of the second of two classes, else the mean over occurring classes."""
     return _of_classes(_share(hits, predicted, xp), true, xp)
 
 
 def _recall(hits: Array, predicted: Array, true: Array, samples: Array, xp: Any) -> Array:
-    """TP / (TP + FN): of the second class where there are two, else the mean over those that occur."""
+    """TP / (TP + FN): of the second of two classes, else the mean over occurring classes."""
     return _of_classes(_share(hits, true, xp), true, xp)
 
 
@@ -109,7 +108,7 @@ def _share(part: Array, whole: Array, xp: Any) -> Array:
 
 
 def _of_classes(figures: Array, true: Array, xp: Any) -> Array:
-    """The figure of the second class where there are two, else the mean: of classes that occur, else NaN."""
+    """The value of the second of two classes, else the mean over occurring classes, NaN without any."""
     present = true > 0
     if true.shape[-1] == 2:
         return xp.where(present[..., 1], figures[..., 1], xp.nan)
@@ -117,9 +116,9 @@ def _of_classes(figures: Array, true: Array, xp: Any) -> Array:
 
 
 def _mcc(hits: Array, predicted: Array, true: Array, samples: Array, xp: Any) -> Array:
-    """Matthews' correlation of predicted and true classes, for several classes that of Gorodkin (2004).
+    """Matthews correlation coefficient; for several classes Gorodkin's (2004).
 
-    1 is perfect, 0 what chance or a constant reaches. A common class is counted by the samples without it,
+    1 is perfect, 0 is chance or a constant prediction. A common class is counted by the samples without it,
     so that 32-bit floats are enough for a rare one beside it.
     """
     common = predicted + true > samples
@@ -147,7 +146,7 @@ def _area(scores: Array, positive: Array, xp: Any) -> Array:
 
 
 def _average_precision(scores: Array, positive: Array, xp: Any) -> Array:
-    """The precision at the score of each positive sample, on average over these.
+    """The mean of the precision at the score of each positive sample.
 
     That is the sum of P_n (R_n - R_(n-1)) over the distinct scores, where samples of one score count as one
     step: the area under the precision-recall curve as steps, without interpolation.
@@ -161,7 +160,7 @@ def _average_precision(scores: Array, positive: Array, xp: Any) -> Array:
 
 
 def _against_the_rest(area: Callable[[Array, Array, Any], Array]) -> Callable[..., Array]:
-    """An area for two classes; with more, the mean of those of one class against the rest."""
+    """A binary metric; with more classes, its one-versus-rest mean."""
 
     def figure(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
         if classes == 2:
@@ -188,7 +187,7 @@ def mae(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
 
 
 def r2(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
-    """1 - residual variance / target variance, the mean over outputs: 0 is what the mean alone reaches."""
+    """1 - residual variance / target variance, the mean over outputs; predicting the mean gives 0."""
     true = targets.reshape(targets.shape[0], -1)
     error = ((outputs.reshape(true.shape) - true) ** 2).sum(axis=0)
     total = ((true - true.mean(axis=0)) ** 2).sum(axis=0)
@@ -196,27 +195,27 @@ def r2(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
 
 
 def label_accuracy(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
-    """The share of labels that are right, over all samples and labels: 1 less the Hamming loss."""
+    """The share of correct labels, over all samples and labels: 1 - Hamming loss."""
     return ((outputs.reshape(targets.shape) > 0) == (targets > 0)).mean()
 
 
 def exact_match(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
-    """The share of samples all of whose labels are right."""
+    """The share of samples with all labels correct."""
     return ((outputs.reshape(targets.shape) > 0) == (targets > 0)).all(axis=1).mean()
 
 
 def _f1_micro(hits: Array, predicted: Array, true: Array, samples: Array, xp: Any) -> Array:
-    """2 TP / (2 TP + FP + FN), counted over all samples and labels together."""
+    """2 TP / (2 TP + FP + FN), over all samples and labels together."""
     return _share(2 * hits.sum(axis=-1), (predicted + true).sum(axis=-1), xp)
 
 
 def _f1_macro(hits: Array, predicted: Array, true: Array, samples: Array, xp: Any) -> Array:
-    """2 TP / (2 TP + FP + FN) of each label, 0 of none, and the mean over the labels."""
+    """The mean over labels of 2 TP / (2 TP + FP + FN), 0 of none."""
     return _share(2 * hits, predicted + true, xp).mean(axis=-1)
 
 
 def _of_each_label(area: Callable[[Array, Array, Any], Array]) -> Callable[..., Array]:
-    """The mean of an area over the labels that some samples have and others have not."""
+    """The mean of a binary metric over labels that have both positive and negative samples."""
 
     def figure(outputs: Array, targets: Array, classes: int, xp: Any) -> Array:
         scores, true = outputs.reshape(targets.shape), targets > 0
@@ -258,11 +257,11 @@ METRICS: dict[str, Metric] = {
 }
 
 RESERVED = frozenset((*METRICS, "loss", "running_loss"))
-"""Names that no metric of one's own may have."""
+"""Names that custom metrics may not have."""
 
 
 def default_metrics(kind: str) -> tuple[Metric, ...]:
-    """The metrics that every evaluation shows for a kind of task; the first is the main one."""
+    """The default metrics of a kind of task; the first is the main one."""
     shown = {"multilabel": ("label_accuracy", "f1_macro"), "regression": ("r2", "rmse")}.get(
         kind, ("accuracy",)
     )
@@ -283,7 +282,7 @@ def metrics_for(kind: str, names: tuple[str, ...] | None = None) -> tuple[Metric
 
 
 def bounds_of(name: str, loss: str) -> tuple[float, float]:
-    """What no value of a metric, or of the "loss" of that name, can lie beyond."""
+    """The range of a metric, or of the "loss" of that name."""
     if name in METRICS:
         return METRICS[name].bounds
     return (0.0, inf) if name == "loss" and loss in LOSSES else (-inf, inf)

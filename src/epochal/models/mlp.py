@@ -1,4 +1,4 @@
-"""What is the built-in network for tables?"""
+"""`MLP`, the built-in network for tables."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ class MLP:
         dropout: the share of hidden units set to zero in each update, in [0, 1) (Srivastava et al. 2014).
         batch_norm: normalize each hidden layer over the batch, before the activation
             (Ioffe and Szegedy 2015); the running moments move by a tenth in each update.
-        outputs: the number of outputs; left to the task by default.
+        outputs: the number of outputs; by default that of the task.
 
-    Inputs of more than one axis are flattened. Kernels start normal: with He's variance (He et al. 2015)
-    before activations of the ReLU family, else with Glorot's (Glorot and Bengio 2010); biases at zero.
+    Inputs of more than one axis are flattened. Kernels are normal, with He's variance (He et al. 2015)
+    before activations of the ReLU family, else Glorot's (Glorot and Bengio 2010); biases zero.
 
     >>> import jax, jax.numpy as jnp
     >>> model = MLP(12, 8, outputs=1)
@@ -86,7 +86,7 @@ class MLP:
         set_(self, "outputs", outputs)
 
     def with_outputs(self, outputs: int) -> MLP:
-        """The same network with a number of outputs; one that is already set is kept."""
+        """The network with this number of outputs; one that is already set is kept."""
         return MLP(
             *self.hidden,
             activation=self.activation,
@@ -96,7 +96,7 @@ class MLP:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings, as JSON holds them."""
+        """The settings as JSON."""
         return {
             "kind": "mlp",
             "hidden": list(self.hidden),
@@ -108,7 +108,7 @@ class MLP:
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> MLP:
-        """The network that `to_dict` described."""
+        """The inverse of `to_dict`."""
         rest = {name: value for name, value in settings.items() if name not in ("kind", "hidden")}
         return cls(*settings["hidden"], **rest)
 
@@ -120,7 +120,7 @@ class MLP:
         """Draw kernels, set biases to zero."""
         sizes = (sample.size, *self.hidden, self.outputs or 1)
         shapes = list(pairwise(sizes))
-        # One draw for all kernels: compiling a random generator costs more than everything else here.
+        # One draw for all kernels: compiling a random generator costs more than the rest of this function.
         drawn = jax.random.normal(key, (sum(prod(shape) for shape in shapes),))
         rectified = self.activation in ("relu", "leaky_relu", "elu", "gelu", "silu")
         params, state, begin = [], [], 0

@@ -1,8 +1,8 @@
-"""What must something be, to be trained?
+"""The `Model` interface: a pair of pure functions.
 
-A model is a pair of pure functions. `init` draws variables for one sample's shape; `apply` maps a batch of
-inputs to outputs. Parameters are what the optimizer moves; state is what the model itself keeps from update
-to update (the running means of batch normalization), and is empty for most models.
+`init` draws variables for one sample's shape; `apply` maps a batch of inputs to outputs. Parameters are what
+the optimizer moves; state is what the model itself keeps from update to update (the running means of batch
+normalization), and is empty for most models.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ class Model(Hashable, Protocol):
     ) -> tuple[jax.Array, PyTree]:
         """Map `inputs` of shape (batch, *sample) to (outputs of shape (batch, ...), new state).
 
-        `key` feeds dropout and the like and is used only if `training`; it is derived from the coordinates
-        of the update, so that the same update always draws the same noise.
+        `key` is for dropout and the like, used only if `training`; it is derived from (seed, epoch, update),
+        so that the same update always draws the same noise.
         """
         ...
 
@@ -92,7 +92,7 @@ def functions(
 
 
 def seen_dtype(dtype: Any) -> Any:
-    """What samples kept as `dtype` are when a model sees them: float32, but for int32 (tokens).
+    """The dtype in which a model gets samples stored as `dtype`: float32, but int32 for tokens.
 
     >>> seen_dtype(np.uint8).__name__, seen_dtype(np.int32).__name__
     ('float32', 'int32')
@@ -101,7 +101,7 @@ def seen_dtype(dtype: Any) -> Any:
 
 
 def learned_dtype(dtype: Any) -> Any:
-    """What targets kept as `dtype` are when a loss sees them: class ids as they are, numbers as float32.
+    """The dtype in which a loss gets targets stored as `dtype`: float32 for numbers, ids unchanged.
 
     >>> learned_dtype(np.int32).__name__, learned_dtype(np.float64).__name__
     ('int32', 'float32')
@@ -110,7 +110,7 @@ def learned_dtype(dtype: Any) -> Any:
 
 
 def seen(inputs: jax.Array) -> jax.Array:
-    """Inputs as a model sees them: bytes are pixels and become float32 from 0 to 1, others stay as they are.
+    """Inputs as a model gets them: bytes are pixels and become float32 from 0 to 1, others are unchanged.
 
     >>> seen(jax.numpy.array([0, 51, 255], "uint8")).round(3).tolist()
     [0.0, 0.20000000298023224, 1.0]
@@ -119,7 +119,7 @@ def seen(inputs: jax.Array) -> jax.Array:
 
 
 def refuse_ids(network: object, inputs: Any) -> None:
-    """Refuse token ids, whose sizes mean nothing, for a network that takes its inputs as quantities."""
+    """Refuse token ids for a network that takes its inputs as quantities."""
     if inputs.dtype == np.int32:
         raise Refusal(
             f"{type(network).__name__} needs numbers; got token ids (int32). "
@@ -128,13 +128,13 @@ def refuse_ids(network: object, inputs: Any) -> None:
 
 
 def settled(model: Model, inputs: Sequence[Any], vocabulary: int | None = None) -> Model:
-    """The model with what it leaves open to the values of its inputs; values that can't work are refused.
+    """The model with settings that depend on input values; impossible values are refused.
 
     Args:
-        model: a model; one with a method `for_inputs(inputs, vocabulary)` is asked for what takes its place,
-            one with a method `refuse_inputs(inputs)` for its opinion.
+        model: a model; its optional method `for_inputs(inputs, vocabulary)` returns its replacement,
+            its optional method `refuse_inputs(inputs)` checks the inputs.
         inputs: the training samples, then those of other parts.
-        vocabulary: how many tokens the encoder of the data knows, if it knows.
+        vocabulary: number of tokens of the data's encoder, if it has any.
     """
     complete = getattr(model, "for_inputs", None)
     chosen: Model = model if complete is None else complete(inputs[0], vocabulary)
@@ -146,7 +146,7 @@ def settled(model: Model, inputs: Sequence[Any], vocabulary: int | None = None) 
 
 
 def shapes_of(model: Model, sample: tuple[int, ...], dtype: Any = np.float32) -> Variables:
-    """The shapes of a model's variables for samples of a shape, kept as `dtype`; nothing is computed.
+    """The shapes of a model's variables for samples of this shape and stored dtype, without computing.
 
     >>> import jax
     >>> line = functions(lambda key, sample: jax.numpy.zeros(sample.shape), lambda w, x: x @ w)

@@ -1,4 +1,4 @@
-"""Metrics of one's own: functions, and scikit-learn's scorers, as the engine takes them."""
+"""Custom metrics: functions, and scikit-learn's scorers."""
 
 from __future__ import annotations
 
@@ -23,42 +23,42 @@ from epochal.models.metrics import RESERVED, Metric, metrics_for
 __all__ = ["SCORER", "OwnMetric", "evaluated", "metric", "metrics_asked", "metrics_of"]
 
 SCORER = "sklearn:"
-"""What the name of a scorer of scikit-learn begins with, as in "sklearn:roc_auc"."""
+"""The prefix of scikit-learn scorers, as in "sklearn:roc_auc"."""
 _TRIED = 4096
-"""Samples on which a metric is tried before anything is trained."""
+"""Samples of the check that a metric works."""
 
 
 @dataclass(frozen=True)
 class OwnMetric:
-    """A metric of one's own, as `metric` makes it."""
+    """A custom metric, made by `metric`."""
 
     name: str
     function: Callable[..., Any]
     greater_is_better: bool | None = None
-    """None where neither the caller nor the name says it."""
+    """None if neither the caller nor the name tells."""
 
     @property
     def is_scorer(self) -> bool:
-        """Whether it is a scorer of scikit-learn, which wants an estimator."""
+        """Whether it is a scikit-learn scorer, which needs an estimator."""
         return _is_scorer(self.function)
 
 
 def metric(
     function: Callable[..., Any], name: str | None = None, *, greater_is_better: bool | None = None
 ) -> OwnMetric:
-    """A metric of one's own for `fit(..., metrics=["accuracy", metric(function)])`.
+    """A custom metric for `fit(..., metrics=["accuracy", metric(function)])`.
 
-    Args:
-        function: (outputs, targets) -> a number, over all samples of a part. Outputs are what the network
-            gives: logits (n,) for two classes, (n, classes) or (n, labels) for more, and numbers of the
-            shape and in the units of the targets for a regression; a function that needs (n, 1) gets that.
-            Written in jax.numpy it is compiled into the training; any other is called with NumPy arrays
+    Args: function: (outputs, targets) -> a number, over all samples of a part. Outputs are those of the
+        network:
+            logits (n,) for two classes, (n, classes) or (n, labels) for more, and numbers in the
+            shape and units of the targets for regression; a function that needs (n, 1) gets that.
+            A jax.numpy function is compiled into the training; any other is called with NumPy arrays
             between the updates. Or a scorer of scikit-learn (`make_scorer`, `get_scorer`), which is called
             with an estimator that predicts what the network does.
-        name: what it is called in curves, tables and `monitor`; that of the function by default.
-        greater_is_better: which way it is better. By default what the scorer says, or
-            `function.greater_is_better`, or its name if that ends as those of scores and errors do; else it
-            can't decide which parameters are the best.
+        name: its name in curves, tables and `monitor`; the function's by default.
+        greater_is_better: the direction. By default the scorer's, or
+            `function.greater_is_better`, or by its name if that ends like a score or an error; else it
+            can't select the best parameters.
 
     Raises:
         Refusal: no function, or one without a name.
@@ -89,7 +89,7 @@ def metric(
 
 
 def metrics_asked(value: Any) -> tuple[str | OwnMetric, ...]:
-    """What `metrics` was given, as names and metrics of one's own.
+    """The `metrics` argument as names and custom metrics.
 
     >>> metrics_asked("accuracy"), metrics_asked(["accuracy", {"worst": max}])[1].name
     (('accuracy',), 'worst')
@@ -118,13 +118,13 @@ def metrics_asked(value: Any) -> tuple[str | OwnMetric, ...]:
 def metrics_of(
     asked: Sequence[str | OwnMetric], task: Task, targets: NDArray[Any], in_units: bool
 ) -> tuple[Metric, ...]:
-    """The metrics as the engine takes them, each of one's own tried on the targets.
+    """The metrics for the engine, with custom ones checked on the targets.
 
     Args:
-        asked: what `metrics_asked` made.
-        task: what is predicted.
+        asked: the result of `metrics_asked`.
+        task: of the data.
         targets: of all samples of the data, in their own units.
-        in_units: whether the engine's numbers have other units, so that one's own metrics are evaluated on
+        in_units: whether the engine's numbers have other units, so that custom metrics are evaluated on
             the host.
 
     Raises:
@@ -142,7 +142,7 @@ def metrics_of(
 
 
 def evaluated(metric: Metric, outputs: NDArray[Any], targets: NDArray[Any], classes: int) -> float:
-    """The value of a metric on the host; NaN for outputs that are not finite, and where it fails, said."""
+    """The value of a metric on the host; NaN for non-finite outputs or (with a warning) errors."""
     if not np.isfinite(outputs).all():
         return math.nan
     try:
@@ -158,11 +158,11 @@ def evaluated(metric: Metric, outputs: NDArray[Any], targets: NDArray[Any], clas
 
 @dataclass(frozen=True)
 class _Called:
-    """A function (outputs, targets) in the form of a metric."""
+    """A function (outputs, targets) as a metric."""
 
     function: Callable[..., Any]
     column: bool
-    """Whether single outputs come as (n, 1), and not in the shape of the targets."""
+    """Whether single outputs are passed as (n, 1) instead of the targets' shape."""
     traced: bool = False
     """Whether JAX can trace it."""
 
@@ -175,7 +175,7 @@ class _Called:
 
 @dataclass(frozen=True)
 class _Scored:
-    """A scorer in the form of a metric."""
+    """A scorer as a metric."""
 
     scorer: Callable[..., Any]
     task: Task
@@ -190,20 +190,20 @@ class _Scored:
 
 
 def _plain(labels: NDArray[Any]) -> NDArray[Any]:
-    """Labels as scikit-learn wants them: text as text."""
+    """Labels for scikit-learn: text as text."""
     return labels.astype(str) if labels.dtype == object else labels
 
 
 @functools.cache
 def _estimators() -> tuple[Any, Any]:
-    """A classifier and a regressor of scikit-learn that predict what a network has put out."""
+    """A scikit-learn classifier and regressor that predict the network's outputs."""
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
     class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         def __init__(self, task: Task, outputs: NDArray[np.float64]) -> None:
             self.task, self.outputs = task, outputs
             self.several = task.is_multilabel
-            # Labels in the order of scikit-learn, which probabilities follow.
+            # Sorted labels, as in scikit-learn; probabilities follow them.
             labels = _plain(task.labels)
             self.order = np.argsort(labels, kind="stable")
             self.classes_: Any = [np.array([0, 1])] * len(labels) if self.several else labels[self.order]
@@ -246,7 +246,7 @@ def _is_scorer(function: Any) -> bool:
 
 
 def _scorer_name(scorer: Any) -> str:
-    """The name of what it scores by, as scikit-learn's own scorers are called."""
+    """The name of a scorer's score function, as scikit-learn names its own scorers."""
     function = getattr(scorer, "_score_func", None)
     sign = "neg_" if getattr(scorer, "_sign", 1) < 0 else ""
     return sign + str(getattr(function, "__name__", ""))
@@ -267,7 +267,7 @@ def _jitted(function: Callable[..., Any]) -> Any:
 
 
 def _tried(own: OwnMetric, task: Task, targets: NDArray[Any], in_units: bool) -> Metric:
-    """A metric of one's own in the form of the engine's: compiled in, or for the host."""
+    """A custom metric for the engine: compiled, or on the host."""
     made = Metric(
         own.name,
         _Scored(own.function, task),
@@ -304,7 +304,7 @@ def _tried(own: OwnMetric, task: Task, targets: NDArray[Any], in_units: bool) ->
 
 
 def _compiled(form: Metric, outputs: NDArray[Any], targets: NDArray[Any], in_units: bool) -> Metric | None:
-    """The metric compiled in, or for the host if units are others there; None if JAX can't trace it."""
+    """The metric compiled, or for the host if units differ there; None if JAX can't trace it."""
     of_engine = np.int32 if targets.dtype.kind in "iu" else np.float32
     shapes = jax.ShapeDtypeStruct(outputs.shape, np.float32), jax.ShapeDtypeStruct(targets.shape, of_engine)
     try:

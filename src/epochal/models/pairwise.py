@@ -1,4 +1,4 @@
-"""How does a network that scores one item learn from pairs of items?"""
+"""Pairwise training of a network that scores single items."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Pairwise:
     model: Any
 
     def with_outputs(self, outputs: int) -> Pairwise:
-        """With the scorer settled: it has one output, whatever the task says."""
+        """The scorer gets one output, whatever the task."""
         return Pairwise(as_model(self.model, 1))
 
     def refuse_inputs(self, values: Any) -> None:
@@ -51,7 +51,7 @@ class Pairwise:
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings, as JSON holds them."""
+        """The settings as JSON."""
         described = getattr(self.model, "to_dict", None)
         return {
             "kind": "pairwise",
@@ -66,7 +66,7 @@ class Pairwise:
     def apply(
         self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool
     ) -> tuple[jax.Array, PyTree]:
-        """(batch, 2, *item) to the logits (batch,) that the first item is ahead of the second."""
+        """Map pairs (batch, 2, *item) to the logits (batch,) that the first item is ahead of the second."""
         pairs = inputs.shape[0]
         outputs, state = self.model.apply(
             variables, inputs.reshape(2 * pairs, *inputs.shape[2:]), key, training

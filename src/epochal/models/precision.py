@@ -1,8 +1,8 @@
-"""In how many bits does a model compute?
+"""Mixed precision: the type that a model computes in.
 
-Mixed precision (Micikevicius et al. 2018) in bfloat16, whose range is that of float32, so that no loss has to
-be scaled: parameters are kept in float32 and rounded where they are used. Gradients come back in float32, and
-so the optimizer, its state, sums over micro-batches and losses know nothing of it.
+Mixed precision (Micikevicius et al. 2018) in bfloat16, whose range is that of float32, so no loss scaling is
+needed: parameters are kept in float32 and rounded where they are used. Gradients come back in float32, so the
+optimizer, its state, sums over micro-batches and losses are unaffected.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ __all__ = ["Mixed", "computing_in"]
 
 @dataclass(frozen=True)
 class Mixed:
-    """A model that computes in another type than its parameters are kept in.
+    """A model with mixed precision: its compute dtype differs from that of its parameters.
 
-    Inputs that are quantities and parameters are rounded, outputs are float32 again. What the model keeps
-    from batch to batch (running moments, a carried state) comes and goes in its own type.
+    Inputs that are quantities and parameters are rounded, outputs are float32 again. State from
+    batch to batch (running moments, a carried state) keeps its own dtype.
 
     Args:
-        model: the model. One that has `products`, patterns of names of parameters, has only those rounded,
-            and computes in float32 what is no product: the built-in networks do.
-        precision: the name of a type.
+        model: the model. If it has `products`, patterns of parameter names, only those are rounded,
+            and the rest is computed in float32, as in the built-in networks.
+        precision: the name of a dtype.
 
     >>> from epochal.models.mlp import MLP
     >>> model = Mixed(MLP(2, outputs=1), "bfloat16")
@@ -49,19 +49,19 @@ class Mixed:
     precision: str
 
     def __getattr__(self, name: str) -> Any:
-        """What else the model has to say, such as how many rows are evaluated at once."""
+        """Other attributes of the model, such as `evaluation_rows`."""
         if name.startswith("_") or name == "model":
             raise AttributeError(name)
         return getattr(self.model, name)
 
     def init(self, key: jax.Array, sample: jax.Array) -> Variables:
-        """The variables of the model, as it keeps them."""
+        """The variables of the model."""
         return self.model.init(key, sample)
 
     def apply(
         self, variables: Variables, inputs: jax.Array, key: jax.Array, training: bool
     ) -> tuple[jax.Array, PyTree]:
-        """What the model makes of a batch, computed in fewer bits: outputs in float32."""
+        """Apply the model in fewer bits, with outputs in float32."""
         params, state = variables
         patterns = getattr(self.model, "products", ("*",))
         leaves, tree = jax.tree.flatten(params)
@@ -75,22 +75,22 @@ class Mixed:
         return outputs.astype(jnp.float32), kept
 
     def _rounded(self, values: jax.Array) -> jax.Array:
-        """Values of 32 bits in fewer; whole numbers, and what is short already, as they are."""
+        """Round 32-bit floats; integers and shorter floats are unchanged."""
         return values.astype(self.precision) if values.dtype == jnp.float32 else values
 
 
 @functools.lru_cache(maxsize=64)
 def computing_in(model: Model, precision: str) -> Model:
-    """The model as it computes in that precision; float32 leaves it as it is.
+    """The model in that precision; float32 leaves it unchanged.
 
-    A model with a method `computing_in(dtype)` gives what is to be wrapped: a Flax module, whose layers are
-    told the type, so that a layer after one that answers in float32 still computes in fewer bits.
+    A method `computing_in(dtype)` of the model returns what is wrapped: a Flax module sets the dtype of its
+    layers, so that a layer after one with float32 outputs still computes in fewer bits.
     """
     if precision == "float32":
         return model
     if isinstance(model, Pairwise):
         return Pairwise(computing_in(model.model, precision))
-    if isinstance(model, Embedded):  # codes have more digits than fewer bits hold
+    if isinstance(model, Embedded):  # codes need more digits than fewer bits have
         return Embedded(computing_in(model.model, precision), model.sizes)
     own = getattr(model, "computing_in", None)
     return Mixed(model if own is None else own(jnp.dtype(precision)), precision)

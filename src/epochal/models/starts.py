@@ -1,8 +1,7 @@
-"""From which parameters does a training start?
+"""Initial parameters: drawn, given as arrays, or read from a file.
 
-Drawn ones, given ones, or those of a file. From a file comes every parameter of the model but those that are
-to be drawn anew, and nothing is guessed: names must be the same, or, where no name is, each layer must have
-one counterpart with the same shapes.
+A file must hold every parameter of the model but those that are to be drawn, and nothing is guessed: names
+must match, or, without names, each layer must have exactly one counterpart with the same shapes.
 """
 
 from __future__ import annotations
@@ -35,9 +34,9 @@ class Initial:
     Args:
         path: a run folder (its best parameters), a `.safetensors` file, or one of Keras (`.weights.h5`,
             `.keras`).
-        fresh: patterns such as "dense/*" of parameters that are drawn anew, each repeat its own.
-        rename: what stands at the beginning of names in the file, and what stands there in the model.
-        repeat: which repeat of a run is taken, from 0.
+        fresh: patterns such as "dense/*" of parameters that each repeat draws.
+        rename: maps prefixes of names in the file to those in the model.
+        repeat: the repeat of a run to read, from 0.
     """
 
     path: str | Path
@@ -53,14 +52,14 @@ class Initial:
 
 
 class Start(NamedTuple):
-    """Variables with which all repeats start, None where each draws its own; and how they were found."""
+    """Initial variables of all repeats, None where each draws its own, and notes on their origin."""
 
     variables: Variables | None = None
     notes: tuple[str, ...] = ()
 
 
 def start_of(initial: Any, shapes: Variables) -> Start:
-    """What `fit` is given as `initial`, as variables of the model, which has these shapes.
+    """The `initial` argument of `fit` as variables of a model with these shapes.
 
     Raises:
         Refusal: they do not fit the model, or the file can't be read.
@@ -82,7 +81,7 @@ def start_of(initial: Any, shapes: Variables) -> Start:
 
 
 def _check(initial: Variables, wanted: Variables) -> None:
-    """Variables to start from must be those of the model."""
+    """Check that the variables have the model's structure and shapes."""
     found, shapes = str(jax.tree.structure(initial)), str(jax.tree.structure(wanted))
     if found != shapes:
         raise Refusal(f"initial must be built as the variables of the model are, {shapes}; got {found}.")
@@ -99,7 +98,7 @@ def _check(initial: Variables, wanted: Variables) -> None:
 
 @contextmanager
 def _opened(initial: Initial) -> Iterator[tuple[str, dict[str, Stored]]]:
-    """What the file is called, and its arrays by name."""
+    """The description of the file, and its arrays by name."""
     path = Path(initial.path).expanduser()
     if path.is_dir():
         path = path / "best.safetensors"
@@ -146,7 +145,7 @@ def _of_keras(path: Path) -> bool:
 
 
 def _renamed(stored: dict[str, Stored], rename: Mapping[str, str]) -> dict[str, Stored]:
-    """Names as the model has them: with "/", and without "params" or "state" before them."""
+    """Names as in the model: with "/", and without a leading "params" or "state"."""
     found: dict[str, Stored] = {}
     used: set[str] = set()
     for name, one in stored.items():
@@ -173,7 +172,7 @@ def _taken(initial: Initial, said: str, stored: dict[str, Stored], shapes: Varia
     if not needed:
         raise Refusal(f"fresh must leave parameters that are taken from {said}; it names all of them.")
     found = [name in stored for name in needed]
-    # A Keras file calls layers "dense" or "conv2d" where nobody named them: some equal names say nothing.
+    # Default Keras names such as "dense" or "conv2d" may match by accident.
     by_name = all(found) if _of_keras(Path(initial.path)) else any(found)
     pairs = {name: name for name in needed if name in stored} if by_name else _by_shape(needed, stored, said)
     for name, shape in needed.items():
@@ -208,7 +207,7 @@ def _read(said: str, name: str, stored: dict[str, Stored], leaf: Any) -> NDArray
 
 
 def _by_shape(needed: Mapping[str, tuple[int, ...]], stored: dict[str, Stored], said: str) -> dict[str, str]:
-    """The counterpart of each array, layer by layer: only where there is one way to do it."""
+    """The counterpart of each array, layer by layer, if there is exactly one way."""
     for name, one in stored.items():
         if name.endswith("weight") and len(one.shape) > 1:
             raise Refusal(
@@ -233,7 +232,7 @@ def _by_shape(needed: Mapping[str, tuple[int, ...]], stored: dict[str, Stored], 
 
 
 class _Layer(NamedTuple):
-    """The arrays of a layer by what they are."""
+    """The arrays of a layer by role."""
 
     way: str
     names: dict[str, str]
@@ -253,7 +252,7 @@ _NORM = ("scale", "shift", "mean", "variance")
 
 
 def _by_signature(arrays: Mapping[str, tuple[int, ...]]) -> dict[Any, list[_Layer]]:
-    """Layers by the shapes that they have for what; those of one kind in the order of their numbers."""
+    """Layers grouped by their shapes and roles, each group sorted by number."""
     ways: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for name in arrays:
         way, _, last = name.rpartition("/")

@@ -17,18 +17,18 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 _MOST = 2**20
-"""Subsets times samples that are looked at at once; with more, one subset after the other."""
+"""Most subsets times samples at once; beyond, one subset at a time."""
 
 
 def of_subsets(metric: Metric, outputs: Floats, targets: NDArray[Any], classes: int, kept: Bools) -> Floats:
-    """A metric of each subset, (subsets,): the same as of its samples alone, without a call for each.
+    """A built-in metric of each subset, (subsets,), without a call for each.
 
     Args:
-        metric: none of the user's own.
+        metric: a built-in one.
         outputs: (n, ...) of all samples.
         targets: (n, ...).
-        classes: how many there are.
-        kept: (subsets, n) which samples are in each.
+        classes: number of classes.
+        kept: (subsets, n), the samples of each.
 
     >>> from epochal.models import METRICS
     >>> outputs, targets = np.array([1.0, -1.0, 2.0]), np.array([1, 1, 0])
@@ -51,7 +51,7 @@ def of_subsets(metric: Metric, outputs: Floats, targets: NDArray[Any], classes: 
 
 
 def one_by_one(figure: Callable[[Any], float]) -> Callable[[Bools], Floats]:
-    """Any figure of rows, of each subset: with a call for each.
+    """Any function of rows, called once for each subset.
 
     >>> one_by_one(lambda rows: float(np.arange(3)[rows].sum()))(np.array([[True, False, True]])).tolist()
     [2.0]
@@ -60,7 +60,7 @@ def one_by_one(figure: Callable[[Any], float]) -> Callable[[Bools], Floats]:
 
 
 def weighted_means(values: Floats, weights: NDArray[Any] | None, kept: Bools) -> Floats:
-    """The weighted mean of the values of each subset; NaN where none counts.
+    """The weighted mean of the values of each subset; NaN for empty ones.
 
     >>> kept = np.array([[True, True, True], [True, True, False]])
     >>> weighted_means(np.array([1.0, 2.0, 6.0]), None, kept).tolist()
@@ -74,7 +74,7 @@ def weighted_means(values: Floats, weights: NDArray[Any] | None, kept: Bools) ->
 
 
 def _roc_auc(scores: Floats, positive: Bools, kept: Floats) -> Floats:
-    """The probability that a positive sample scores above a negative one, ties half; NaN without either."""
+    """The probability that a positive sample scores above a negative one, ties half; NaN with one class."""
     rising = np.argsort(scores)
     kept, positive, ordered = kept[:, rising], positive[rising], scores[rising]
     negatives = np.pad(np.cumsum(kept * ~positive, axis=1), ((0, 0), (1, 0)))
@@ -84,7 +84,7 @@ def _roc_auc(scores: Floats, positive: Bools, kept: Floats) -> Floats:
 
 
 def _average_precision(scores: Floats, positive: Bools, kept: Floats) -> Floats:
-    """The precision at the score of each positive sample, on average over these; NaN without any."""
+    """The mean of the precision at the score of each positive sample; NaN without any."""
     rising = np.argsort(scores)
     kept, positive, ordered = kept[:, rising], positive[rising], scores[rising]
     at = np.searchsorted(ordered, ordered, "left")
@@ -122,7 +122,7 @@ def _known_mean(values: Any) -> Floats:
 
 
 def _mean(error: Callable[[Floats, NDArray[Any]], Any]) -> Callable[..., Floats]:
-    """The mean over samples of an error (n, ...), the mean over the outputs of a sample."""
+    """The mean over samples of an error (n, ...), averaged over the outputs of a sample."""
 
     def figure(outputs: Floats, targets: NDArray[Any], kept: Floats) -> Floats:
         each = error(outputs.reshape(targets.shape), targets).reshape(len(targets), -1).mean(axis=1)
@@ -137,7 +137,7 @@ def _rmse(outputs: Floats, targets: NDArray[Any], kept: Floats) -> Floats:
 
 def _r2(outputs: Floats, targets: NDArray[Any], kept: Floats) -> Floats:
     true = targets.reshape(len(targets), -1)
-    centered = true - true.mean(axis=0)  # so that little is lost in a difference of squares
+    centered = true - true.mean(axis=0)  # avoids cancellation in a difference of squares
     total = kept @ centered**2 - (kept @ centered) ** 2 / kept.sum(axis=1, keepdims=True)
     same = total <= 1e-12 * (kept @ centered**2)
     error = kept @ (outputs.reshape(true.shape) - true) ** 2
@@ -155,4 +155,4 @@ _FIGURES: dict[str, Callable[..., Floats]] = {
     "rmse": _rmse,
     "mae": _mean(lambda ours, true: np.abs(ours - true)),
 }
-"""Those that rest on more than counts: (outputs, targets, kept) -> (subsets,)."""
+"""Metrics that need more than counts: (outputs, targets, kept) -> (subsets,)."""

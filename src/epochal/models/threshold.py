@@ -1,7 +1,7 @@
-"""From which probability on is a sample taken for the second of two classes?
+"""The decision threshold of binary classification.
 
-One half is right where the probabilities are, and where both kinds of mistakes cost the same. With few
-samples of a class, or with weights or an order that favor it, another threshold often serves better.
+One half is right where probabilities are calibrated and both kinds of errors cost the same. With a rare
+class, or with class weights or a balanced order, another threshold often serves better.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ _RULES: dict[str, Callable[[Counts, Counts, int, int], Floats]] = {
         found * negatives - (taken - found) * positives
     ).astype(np.float64),
 }
-"""What is greatest, given samples found and taken at each threshold; counts, so that equal ones are equal."""
+"""The quantity to maximize, from samples found and taken at each threshold; integer for exact ties."""
 
 
 def best_threshold(rule: str, probabilities: ArrayLike, positive: ArrayLike) -> float:
-    """The threshold that makes a rule greatest: samples above it are taken for the class.
+    """The threshold that maximizes a rule; samples above it get the class.
 
-    It lies in the middle between two probabilities that occur. Of several that are equally good, the one
+    It lies midway between two occurring probabilities. Of equally good ones, the
     nearest to 0.5 is taken.
 
     Args:
-        rule: "f1", "balanced_accuracy", or "youden" (sensitivity + specificity - 1, Youden 1950), which is
-            greatest where balanced accuracy is.
+        rule: "f1", "balanced_accuracy", or "youden" (sensitivity + specificity - 1, Youden 1950), maximal
+            where balanced accuracy is.
         probabilities: (n,) of the class.
-        positive: (n,) whether a sample is of it.
+        positive: (n,) whether a sample has it.
 
     >>> best_threshold("f1", [0.1, 0.2, 0.4, 0.8], [0, 1, 0, 1])
     0.15000000000000002
@@ -53,7 +53,7 @@ def best_threshold(rule: str, probabilities: ArrayLike, positive: ArrayLike) -> 
     worth = _RULES[rule](found, taken, positives, len(true) - positives)
     upper, lower = np.append(1.0, values[last]), np.append(values[last], 0.0)
     middle = (upper + lower) / 2
-    # Between neighboring floats there is no middle: the lower one still leaves the upper one above it.
+    # Neighboring floats have no midpoint: the lower one still separates them.
     middle = np.where(middle < upper, middle, lower)
     possible = (middle > 0) & (middle < 1)
     if not possible.any():
@@ -63,7 +63,7 @@ def best_threshold(rule: str, probabilities: ArrayLike, positive: ArrayLike) -> 
 
 
 def confusion_at(threshold: float, probabilities: ArrayLike, true: NDArray[Any]) -> Counts:
-    """(true, predicted) counts of two classes, samples above the threshold being taken for the second.
+    """(true, predicted) counts of two classes; samples above the threshold get the second.
 
     >>> confusion_at(0.3, [0.2, 0.4, 0.9], np.array([0, 0, 1]))
     array([[1, 1],

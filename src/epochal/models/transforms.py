@@ -1,7 +1,7 @@
-"""What can be done to an image so that it still shows the same?
+"""Image transforms that keep the label valid.
 
-Each transform is a pair of pure functions: `draw` takes from a key what happens to each image of a batch, and
-`move` does it to one image. Coordinates of pixels are (row, column), from 0 at the top left.
+Each is a pair of pure functions: `draw` takes from a key what happens to each image of a batch, and `move`
+does it to one image. Pixel coordinates are (row, column), from 0 at the top left.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ __all__ = ["Brightness", "Contrast", "Crop", "Flip", "Rotate", "Shift", "Transfo
 
 @runtime_checkable
 class Transform(Protocol):
-    """Varies images."""
+    """An image transform."""
 
     def draw(self, key: jax.Array, count: int) -> PyTree:
-        """What happens to each of `count` images, drawn independently; leaves (count, ...)."""
+        """Random parameters of each of `count` images, drawn independently; leaves (count, ...)."""
         ...
 
     def move(self, image: jax.Array, drawn: PyTree) -> jax.Array:
-        """One image (height, width, channels) after it has happened; the same shape."""
+        """The transformed image (height, width, channels), of the same shape."""
         ...
 
     def check(self, height: int, width: int) -> None:
-        """Refuse what can't be done to images of this size."""
+        """Refuse images of a size that can't be transformed."""
         ...
 
 
@@ -75,7 +75,7 @@ _AXES = {"horizontal": (False, True), "vertical": (True, False), "both": (True, 
 
 @dataclass(frozen=True)
 class Crop:
-    """Pad an image by `padding` pixels on each side and cut one of its size out: it moves by whole pixels.
+    """Pad an image by `padding` pixels on each side and crop it to its size at a random place.
 
     Each of the (2 * padding + 1)^2 places is equally likely; the pixels added are `fill` (black is 0).
 
@@ -96,7 +96,7 @@ class Crop:
         _finite("crop", self.fill)
 
     def draw(self, key: jax.Array, count: int) -> jax.Array:
-        """Where each is cut out of the padded image, (count, 2) row and column; `padding` is its place."""
+        """Row and column of each crop in the padded image, (count, 2); `padding` is the original place."""
         return jax.random.randint(key, (count, 2), 0, 2 * self.padding + 1)
 
     def move(self, image: jax.Array, drawn: jax.Array) -> jax.Array:
@@ -106,7 +106,7 @@ class Crop:
         return jax.lax.dynamic_slice(padded, (drawn[0], drawn[1], 0), image.shape)
 
     def check(self, height: int, width: int) -> None:
-        """Refuse a padding with which nothing of the image might be left."""
+        """Refuse a padding that could crop the whole image out."""
         _within("padding of crop", self.padding, height, width)
 
     def __str__(self) -> str:
@@ -130,7 +130,7 @@ class Shift:
         _finite("shift", self.fill)
 
     def draw(self, key: jax.Array, count: int) -> jax.Array:
-        """How far each moves, (count, 2): down and to the right."""
+        """The distances, (count, 2): down and to the right."""
         return jax.random.uniform(key, (count, 2), minval=-self.pixels, maxval=self.pixels)
 
     def move(self, image: jax.Array, drawn: jax.Array) -> jax.Array:
@@ -146,7 +146,7 @@ class Shift:
         return part[:-1] * (1 - down) + part[1:] * down
 
     def check(self, height: int, width: int) -> None:
-        """Refuse a distance with which nothing of the image might be left."""
+        """Refuse a distance that could move the whole image out."""
         _within("pixels of shift", self.pixels, height, width)
 
     def __str__(self) -> str:
@@ -155,7 +155,7 @@ class Shift:
 
 @dataclass(frozen=True)
 class Rotate:
-    """Turn an image around its center by an angle uniform in [-degrees, degrees], positive against the clock.
+    """Rotate an image around its center by an angle uniform in [-degrees, degrees], counterclockwise.
 
     Pixels are interpolated bilinearly; what lies outside of the image is `fill` (black is 0), and blends with
     its border.
@@ -174,7 +174,7 @@ class Rotate:
         return jax.random.uniform(key, (count,), minval=-self.degrees, maxval=self.degrees)
 
     def move(self, image: jax.Array, drawn: jax.Array) -> jax.Array:
-        """The image, turned."""
+        """The image, rotated."""
         angle = jnp.deg2rad(drawn)
         cosine, sine = jnp.cos(angle), jnp.sin(angle)
         middle = (image.shape[0] - 1) / 2, (image.shape[1] - 1) / 2
@@ -185,7 +185,7 @@ class Rotate:
         return _interpolated(image, rows, columns, self.fill)
 
     def check(self, height: int, width: int) -> None:
-        """Any size can be turned."""
+        """Any size can be rotated."""
 
     def __str__(self) -> str:
         return f"rotate:{self.degrees:g}{_filled(self.fill)}"
@@ -193,9 +193,9 @@ class Rotate:
 
 @dataclass(frozen=True)
 class Brightness:
-    """Add a number uniform in [-amount, amount] to all pixels of an image, which the model sees as 0 to 1.
+    """Add a number uniform in [-amount, amount] to all pixels of an imagein the model's range from 0 to 1.
 
-    Nothing is cut off: values may leave the range of the pixels a little.
+    Values are not clipped.
     """
 
     amount: float
@@ -205,7 +205,7 @@ class Brightness:
         _amount("amount of brightness", self.amount, math.inf)
 
     def draw(self, key: jax.Array, count: int) -> jax.Array:
-        """What is added to each, (count,)."""
+        """The amount for each, (count,)."""
         return jax.random.uniform(key, (count,), minval=-self.amount, maxval=self.amount)
 
     def move(self, image: jax.Array, drawn: jax.Array) -> jax.Array:
@@ -213,7 +213,7 @@ class Brightness:
         return image + drawn
 
     def check(self, height: int, width: int) -> None:
-        """Any size can be brighter."""
+        """Any size works."""
 
     def __str__(self) -> str:
         return f"brightness:{self.amount:g}"
@@ -221,7 +221,7 @@ class Brightness:
 
 @dataclass(frozen=True)
 class Contrast:
-    """Multiply what an image differs from its mean by a number uniform in [1 - amount, 1 + amount].
+    """Multiply an image's deviation from its mean by a number uniform in [1 - amount, 1 + amount].
 
     >>> import jax.numpy as jnp
     >>> Contrast(0.5).move(jnp.array([[[0.0], [1.0]]]), jnp.float32(0.5)).ravel().tolist()
@@ -235,15 +235,15 @@ class Contrast:
         _amount("amount of contrast", self.amount, 1)
 
     def draw(self, key: jax.Array, count: int) -> jax.Array:
-        """By how much the factor of each differs from 1, (count,)."""
+        """The factor of each minus 1, (count,)."""
         return jax.random.uniform(key, (count,), minval=-self.amount, maxval=self.amount)
 
     def move(self, image: jax.Array, drawn: jax.Array) -> jax.Array:
-        """The image, with more contrast or less."""
+        """The image with the deviation from its mean scaled."""
         return image + drawn * (image - image.mean())
 
     def check(self, height: int, width: int) -> None:
-        """Any size has contrast."""
+        """Any size works."""
 
     def __str__(self) -> str:
         return f"contrast:{self.amount:g}"
@@ -252,7 +252,7 @@ class Contrast:
 def _interpolated(image: jax.Array, rows: jax.Array, columns: jax.Array, fill: float) -> jax.Array:
     """The image at `rows` and `columns` (height, width), bilinearly between its pixels.
 
-    Around the image lie pixels of `fill`: what scipy.ndimage calls the mode "grid-constant".
+    Outside lie pixels of `fill`, as in the mode "grid-constant" of scipy.ndimage.
     """
     height, width, channels = image.shape
     flat = image.reshape(height * width, channels)

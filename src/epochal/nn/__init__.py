@@ -1,7 +1,7 @@
-"""WITH WHAT are images, sequences and texts fitted: built-in networks, and layers for one's own.
+"""Layers and built-in networks for images, sequences and texts.
 
-The layers are Flax NNX modules and functions that are fast inside compiled loops on a CPU and use the
-vendor's kernels on accelerators. Importing this imports Flax.
+Flax NNX modules and functions that are fast inside compiled loops on a CPU and use the vendor's kernels on
+accelerators. Importing this imports Flax.
 """
 
 from epochal.nn.basic import Dense, Embed, masked_mean
@@ -17,7 +17,7 @@ from epochal.nn.text import TextClassifier
 NETWORKS: dict[str, type[Network]] = {
     network.kind: network for network in (CNN, LSTM, GRU, TextClassifier, Stateful)
 }
-"""The built-in networks by the kind that settings name."""
+"""The built-in networks by kind."""
 
 __all__ = [
     "CNN",

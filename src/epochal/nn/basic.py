@@ -1,4 +1,4 @@
-"""Which small layers do networks have besides convolutions and recurrences?"""
+"""Dense and embedding layers, and the masked mean."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Dense(nnx.Module):
     Args:
         features: of the inputs, their last axis.
         units: of the outputs.
-        start: makes the kernel of standard normal numbers; as Glorot and Bengio (2010) by default.
+        start: the initializer of the kernel; Glorot's by default.
         rngs: Flax's random numbers.
 
     >>> Dense(3, 2, rngs=nnx.Rngs(0))(jnp.ones((5, 3))).shape
@@ -43,11 +43,11 @@ class Dense(nnx.Module):
 
 
 class Embed(nnx.Module):
-    """A row of numbers for each token.
+    """An embedding layer.
 
     Args:
-        vocabulary: how many tokens there are; ids are 0 to vocabulary - 1.
-        features: numbers in a row, drawn normal with variance 1 / features.
+        vocabulary: number of tokens; ids are 0 to vocabulary - 1.
+        features: size of an embedding, normal with variance 1 / features.
         rngs: Flax's random numbers.
 
     >>> Embed(10, 4, rngs=nnx.Rngs(0))(jnp.array([[1, 2, 0]])).shape
@@ -63,7 +63,7 @@ class Embed(nnx.Module):
 
 
 def masked_mean(values: jax.Array, mask: jax.Array) -> jax.Array:
-    """The mean over time of what the mask lets count; zeros where nothing does.
+    """The mean over time of unmasked positions; zeros if there are none.
 
     Args:
         values: (batch, time, features).

@@ -1,4 +1,4 @@
-"""What is the built-in network for images and for sequences that are searched for patterns?"""
+"""`CNN`, the built-in convolutional network."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from epochal.nn.start import Glorot, before
 __all__ = ["CNN"]
 
 ASCENDING = ("relu", "tanh", "sigmoid", "elu", "leaky_relu", "softplus", "identity")
-"""Activations that never fall: the largest value stays the largest, so pooling may come before them."""
+"""Monotonic activations: the largest value stays the largest, so pooling may come first."""
 
 
 @dataclass(frozen=True, init=False)
@@ -30,22 +30,22 @@ class CNN(Network):
 
     Args:
         filters: the number of filters of each convolution.
-        kernel: the size of its window along each axis.
-        stride: its step.
+        kernel: the window size along each axis.
+        stride: the step of the window.
         padding: "same" (zeros around, so that a stride of 1 keeps the size) or "valid" (none).
-        pool: the size and step of the max pooling after each convolution; 1 for none. What is left at the
-            end of an axis is left out.
+        pool: the size and step of the max pooling after each convolution; 1 for none. Any rest at the
+            end of an axis is dropped.
         dense: the units of the hidden dense layers after the convolutions.
-        activation: a name in `ACTIVATIONS`, after each pooling and each hidden dense layer. One that never
-            falls gives the same before and after pooling; the others come before it.
+        activation: a name in `ACTIVATIONS`, after each pooling and each hidden dense layer. A monotonic
+            one gives the same before and after pooling; others come before it.
         dropout: the share of the inputs of each dense layer that is set to zero in an update, in [0, 1).
         batch_norm: normalize each convolution's output over the batch (Ioffe and Szegedy 2015).
         axes: 2 for images, (height, width) or (height, width, channels); 1 for sequences, (time,) or
-            (time, features). An axis of one channel is added where it lacks.
-        outputs: the number of outputs; left to the task by default.
+            (time, features). A missing channel axis is added.
+        outputs: the number of outputs; by default that of the task.
 
-    Bytes (uint8) are pixels and become 0 to 1. Kernels start normal: with He's variance (He et al. 2015)
-    before activations of the ReLU family, else with Glorot's (Glorot and Bengio 2010); biases at zero.
+    Bytes (uint8) are pixels and become 0 to 1. Kernels are normal, with He's variance (He et al. 2015)
+    before activations of the ReLU family, else Glorot's (Glorot and Bengio 2010); biases zero.
 
     >>> import jax, jax.numpy as jnp
     >>> model = CNN(8, 16, dense=(32,), outputs=10)
@@ -104,7 +104,7 @@ class CNN(Network):
         set_(self, "outputs", None if outputs is None else check_whole("outputs", outputs))
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings, as JSON holds them."""
+        """The settings as JSON."""
         return {
             "kind": "cnn",
             "filters": list(self.filters),
@@ -122,7 +122,7 @@ class CNN(Network):
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Self:
-        """The network that `to_dict` described."""
+        """The inverse of `to_dict`."""
         rest = {name: value for name, value in settings.items() if name not in ("kind", "filters")}
         return cls(*settings["filters"], **rest)
 
@@ -157,7 +157,7 @@ class CNN(Network):
 
     @property
     def depth(self) -> int:
-        """How many layers the settings ask for."""
+        """Number of layers."""
         return len(self.filters) + len(self.dense) + 1
 
     def module(self, shape: Shape, rngs: nnx.Rngs) -> nnx.Module:
@@ -170,7 +170,7 @@ def _lower(error: Refusal) -> str:
 
 
 def _slid(sizes: list[int], window: int, stride: int, padding: str) -> list[int]:
-    """The sizes after a window has slid over them."""
+    """The output sizes of a sliding window."""
     axes = range(len(sizes))
     pads = windows(sizes, [window for _ in axes], [stride for _ in axes], padding)
     return [(size + sum(pad) - window) // stride + 1 for size, pad in zip(sizes, pads, strict=True)]

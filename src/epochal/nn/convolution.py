@@ -1,4 +1,4 @@
-"""How is a convolution made of shifted slices and one matrix product?
+"""Convolution as shifted slices and one matrix product.
 
     patches[b, y, x] = the kernel's window of inputs at (y, x), as one row
     outputs          = patches @ kernel
@@ -34,10 +34,10 @@ Pads = tuple[tuple[int, int], ...]
 Sizes = tuple[int, ...]
 
 MOST_TAPS = 16
-"""Places of a window over one channel up to which the outputs are a sum of shifted inputs, not a product."""
+"""Most window positions over one channel at which outputs are summed shifts instead of a product."""
 
 LEAST_CHANNELS = 8
-"""Channels from which Winograd's filtering saves more than its transforms cost."""
+"""Fewest channels at which Winograd's filtering saves more than its transforms cost."""
 
 _AXES = {1: ("NWC", "WIO", "NWC"), 2: ("NHWC", "HWIO", "NHWC")}
 
@@ -71,7 +71,7 @@ def _by(sizes: Sequence[int]) -> str:
 def convolve(
     inputs: jax.Array, kernel: jax.Array, strides: Sequence[int] = (), padding: Padding = "SAME"
 ) -> jax.Array:
-    """Cross-correlate, as every library calls a convolution.
+    """Convolution (cross-correlation, as in other libraries).
 
     Args:
         inputs: (batch, width, channels) or (batch, height, width, channels).
@@ -79,7 +79,7 @@ def convolve(
         strides: steps along each axis; 1 by default.
         padding: "SAME" (zeros, so that a stride of 1 keeps the size), "VALID" (none), or pairs (low, high).
 
-    It is computed in the type of the kernel, to which the inputs are rounded.
+    Computed in the dtype of the kernel.
 
     >>> convolve(jnp.ones((1, 4, 4, 1)), jnp.ones((3, 3, 1, 2)))[0, :, :, 0].tolist()[0]
     [4.0, 6.0, 6.0, 4.0]
@@ -94,7 +94,7 @@ def convolve(
 
 
 def _slices(inputs: jax.Array, window: Sizes, strides: Sizes, pads: Pads) -> Iterator[jax.Array]:
-    """(batch, *outputs, channels) for each place of the window: the inputs that it meets there."""
+    """The inputs at each position of the window, (batch, *outputs, channels)."""
     padded = jnp.pad(inputs, ((0, 0), *pads, (0, 0)))
     batch, *sizes, channels = padded.shape
     outputs = [(size - width) // step + 1 for size, width, step in zip(sizes, window, strides, strict=True)]
@@ -104,15 +104,15 @@ def _slices(inputs: jax.Array, window: Sizes, strides: Sizes, pads: Pads) -> Ite
 
 
 def _patches(inputs: jax.Array, window: Sizes, strides: Sizes, pads: Pads) -> jax.Array:
-    """(batch, *outputs, window * channels): what the kernel sees at each place, a row each."""
+    """(batch, *outputs, window * channels): the window of inputs of each output, as a row."""
     slices = list(_slices(inputs, window, strides, pads))
     return jnp.concatenate(slices, axis=-1) if len(slices) > 1 else slices[0]
 
 
 def _way(kernel: jax.Array, strides: Sizes) -> str:
-    """How a kernel is applied: as its few taps say, by Winograd's filtering, or by patches.
+    """The form: "taps" sums, Winograd's filtering, or patches.
 
-    In fewer than 32 bits it is by patches, whose product adds up in float32; the others would round each sum.
+    In fewer than 32 bits patches, whose product accumulates in float32; the others would round each sum.
     """
     *window, channels, _ = kernel.shape
     if kernel.dtype != jnp.float32:
@@ -138,7 +138,7 @@ def _forward(inputs: jax.Array, kernel: jax.Array, strides: Sizes, pads: Pads) -
         slices = _slices(inputs, window, strides, pads)
         taps = kernel.reshape(-1, kernel.shape[-1])
         outputs = sum((one * tap for one, tap in zip(slices, taps, strict=True)), jnp.zeros(()))
-        # Without the barrier each window of a pooling would compute its outputs again.
+        # The barrier keeps each pooling window from recomputing its outputs.
         return lax.optimization_barrier(outputs), (inputs, kernel, None)
     patches = _patches(inputs, window, strides, pads)
     outputs = patches.reshape(-1, patches.shape[-1]) @ kernel.reshape(-1, kernel.shape[-1])
@@ -162,7 +162,7 @@ def _backward(strides: Sizes, pads: Pads, kept: Any, slope: jax.Array) -> tuple[
     columns = (rows @ kernel.reshape(-1, filters).T).reshape(*slope.shape[:-1], prod(window), channels)
     of_inputs = jnp.zeros(inputs.shape, jnp.float32)
     for number, offset in enumerate(itertools.product(*map(range, window))):
-        # The slice that came from here goes back: spread out by the strides, shifted, cut to the inputs.
+        # Return the slice's gradient: spread by the strides, shifted, cut to the inputs.
         edges = [(0, 0, 0)]
         for at, step, (low, _), size, out in zip(
             offset, strides, pads, inputs.shape[1:-1], slope.shape[1:-1], strict=True
@@ -187,7 +187,7 @@ class Conv(nnx.Module):
         strides: steps along each axis; 1 by default.
         padding: "SAME", "VALID" or pairs, as `convolve` takes it.
         bias: whether to add one.
-        start: makes the kernel of standard normal numbers; as He et al. (2015) by default.
+        start: the initializer of the kernel; He's by default.
         rngs: Flax's random numbers.
 
     >>> layer = Conv(1, 8, (3, 3), rngs=nnx.Rngs(0))

@@ -1,7 +1,7 @@
-"""Which form of an operation is fast on this device?
+"""The fast form of an operation for the default device.
 
-On accelerators the vendor's kernels are. On a CPU, XLA's convolution inside a compiled loop is a naive one
-on one thread: there, shifted slices and one matrix product are the faster form (docs/log.md).
+Vendor kernels on accelerators. On a CPU, XLA's convolution inside a compiled loop is naive and
+single-threaded: shifted slices and one matrix product are faster (docs/log.md).
 """
 
 from __future__ import annotations

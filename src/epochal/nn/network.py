@@ -1,7 +1,7 @@
-"""What do the built-in networks of Flax modules share?
+"""`Network`, the base of the built-in networks.
 
-A network is a value: its settings, frozen and hashable. Its module is built when the shape of a sample is
-known and goes through the adapter for Flax modules, once for each shape.
+A network is its settings, frozen and hashable. Its Flax module is built when the shape of a sample is known,
+once for each shape.
 """
 
 from __future__ import annotations
@@ -23,40 +23,40 @@ Shape = tuple[int, ...]
 
 
 class Network(ABC):
-    """Settings from which a Flax module is built; subclasses are frozen dataclasses."""
+    """Settings that build a Flax module; subclasses are frozen dataclasses."""
 
     kind: ClassVar[str]
     """The name in run folders and on the command line."""
     evaluation_rows: ClassVar[int] = 4096
-    """Samples that are evaluated at once, so that memory stays small."""
+    """Samples per forward pass of an evaluation, to limit memory."""
     products: ClassVar[tuple[str, ...]] = ("*/kernel", "*/recurrent")
-    """The parameters that mixed precision rounds: not embeddings, whose rows' gradients add up in float32."""
+    """The parameters that mixed precision rounds: not embeddings, whose row gradients add up in float32."""
     outputs: int | None
 
     @abstractmethod
     def module(self, shape: Shape, rngs: nnx.Rngs) -> nnx.Module:
-        """The module for samples of that shape; a shape that can't work is refused."""
+        """The module for samples of that shape; impossible shapes are refused."""
 
     @property
     @abstractmethod
     def depth(self) -> int:
-        """How many layers the settings ask for, each with parameters of its own."""
+        """Number of layers with parameters."""
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
-        """The settings, as JSON holds them."""
+        """The settings as JSON."""
 
     @classmethod
     @abstractmethod
     def from_dict(cls, settings: dict[str, Any]) -> Self:
-        """The network that `to_dict` described."""
+        """The inverse of `to_dict`."""
 
     def with_outputs(self, outputs: int) -> Self:
-        """The same network with a number of outputs; one that is already set is kept."""
+        """The network with this number of outputs; one that is already set is kept."""
         return type(self).from_dict({**self.to_dict(), "outputs": self.outputs or outputs})
 
     def refuse_inputs(self, inputs: Any) -> None:
-        """Refuse samples that have a right shape and values that can't work: here token ids."""
+        """Refuse values that cannot work, whatever the shape: here token ids."""
         refuse_ids(self, inputs)
 
     def init(self, key: jax.Array, sample: jax.Array) -> Variables:
@@ -71,10 +71,10 @@ class Network(ABC):
 
 
 class _Adapted(FlaxModel):
-    """A module whose kernels are made of one draw."""
+    """A module whose kernels come from one draw."""
 
     def init(self, key: jax.Array, sample: jax.Array) -> Variables:
-        """Build the module anew; what its own generators drew for kernels is not used, so not computed."""
+        """Build the module; its own draws of kernels are unused, so not computed."""
         drawn = super().init(key, sample)
         starts = {path: one.get_metadata().get("start") for path, one in nnx.to_flat_state(self._params)}
         sizes = {path: prod(one.shape) for path, one in nnx.to_flat_state(self._params) if starts[path]}
@@ -93,7 +93,7 @@ def _adapted(network: Network, shape: Shape) -> FlaxModel:
 
 
 def check_whole(name: str, value: object, least: int = 1) -> int:
-    """A whole number that is large enough, or a refusal."""
+    """An int of at least `least`, or a refusal."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise Refusal(f"{name} must be a whole number, at least {least}; got {value!r}.")
     return value

@@ -1,8 +1,8 @@
-"""How is the largest value of each window found, and its gradient returned to it?
+"""Max pooling with a fast, deterministic gradient.
 
-The maximum is taken over shifted slices, and the number of the slice that had it is kept: the gradient goes
-back to that slice, the first one among equals, as in PyTorch and XLA. The inputs need not be kept. It is the
-form for every device: the gradient of XLA's own is slow on a CPU, and has no deterministic form on a GPU.
+The maximum is taken over shifted slices, and the index of the winning slice is kept: the gradient goes back
+to that slice, the first one among equals, as in PyTorch and XLA. The inputs need not be kept. Used on every
+device: XLA's own gradient is slow on a CPU, and has no deterministic form on a GPU.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ __all__ = ["max_pool"]
 def max_pool(
     inputs: jax.Array, window: Sequence[int], strides: Sequence[int] = (), padding: Padding = "VALID"
 ) -> jax.Array:
-    """The largest value of each window.
+    """Max pooling.
 
     Args:
-        inputs: (batch, ..., channels), as many axes between as the window has.
+        inputs: (batch, ..., channels), with the axes of the window between.
         window: the size along each axis.
         strides: steps along each axis; the window's size by default.
-        padding: "VALID" (what is left at the end is left out), "SAME", or pairs (low, high).
+        padding: "VALID" (a rest at the end is dropped), "SAME", or pairs (low, high).
 
     >>> max_pool(jnp.arange(16.0).reshape(1, 4, 4, 1), (2, 2))[0, :, :, 0].tolist()
     [[5.0, 7.0], [13.0, 15.0]]
@@ -41,7 +41,7 @@ def max_pool(
 
 
 def _found(inputs: jax.Array, window: Sizes, strides: Sizes, pads: Pads) -> tuple[jax.Array, jax.Array]:
-    """The largest values, and the number of the slice that each is from."""
+    """The largest values, and the slice index of each."""
     if any(pad != (0, 0) for pad in pads):
         inputs = jnp.pad(inputs, ((0, 0), *pads, (0, 0)), constant_values=-jnp.inf)
     batch, *sizes, channels = inputs.shape
@@ -91,7 +91,7 @@ def _backward(
 
 
 def _tiled(sizes: Sizes, window: Sizes, where: jax.Array, slope: jax.Array) -> jax.Array:
-    """The gradient of windows that do not overlap: each input belongs to one window, or to none."""
+    """The gradient of windows that do not overlap: each input belongs to at most one."""
     axes = tuple(range(2, 2 + 2 * len(window), 2))
     numbers = jnp.arange(prod(window), dtype=where.dtype).reshape([n for w in window for n in (1, w)] + [1])
     mine = jnp.expand_dims(where, axes) == numbers

@@ -1,17 +1,18 @@
-"""How does a recurrent layer keep everything out of its time loop that need not be in it?
+"""LSTM and GRU layers with hand-written gradients.
 
-The projection of all inputs is one product before the loop. The gradient is written by hand: the loop back
-in time computes the gradients of the gates only, and the recurrent kernel's is one product after it,
+The projection of all inputs is one product before the time loop. The gradient loop computes the gradients of
+the gates only, and the recurrent kernel's is one product after it,
 
     ∂loss/∂kernel = Σ_t h_{t-1}ᵀ · ∂loss/∂gates_t = H_previousᵀ @ G,
 
 with the steps of all samples as rows of H and G. Inside the loop it would be one small product a step, and a
 sum as large as the kernel.
 
-Products are in the type of the kernel. Where that has fewer than 32 bits, gates, memories and gradients along
-time are float32 all the same: a memory is a sum over many steps, which rounding would stop from growing.
+Products are in the type of the kernel. Where that has fewer than 32 bits, gates, cell states and gradients
+along time are float32 all the same: a cell state is a sum over many steps, which rounding would stop from
+growing.
 
-A masked step leaves the state as it was, so the output after the end of a sequence is the last one of it.
+A masked step leaves the state unchanged, so the output after the end of a sequence is its last one.
 Shapes: T steps of time, B batch, U units.
 """
 
@@ -42,20 +43,20 @@ def _previous(first: jax.Array, states: jax.Array) -> jax.Array:
 
 
 def _wide(values: jax.Array) -> jax.Array:
-    """In float32 at least."""
+    """At least float32."""
     return values.astype(jnp.promote_types(values.dtype, jnp.float32))
 
 
 def _of_product(inputs: jax.Array, slopes: jax.Array) -> jax.Array:
-    """The gradient of a kernel that all samples of all steps were multiplied with: (T, B, a), (T, B, b)."""
-    # Axes that are merged by hand could not be shared by devices: what is one product stays one. In the order
-    # in which they lie in memory; `einsum` would have both copied for another one.
+    """The gradient of a kernel shared by all samples and steps: (T, B, a), (T, B, b)."""
+    # Axes that are merged by hand can't be sharded, so this stays one product, in memory order; `einsum`
+    # would copy both into another order.
     return jnp.tensordot(inputs, slopes, axes=((0, 1), (0, 1)))
 
 
 @jax.custom_vjp
 def _product(inputs: jax.Array, kernel: jax.Array) -> jax.Array:
-    """The inputs of all steps times a kernel, (T, B, b); JAX's own gradient multiplies in a slower order."""
+    """The inputs of all steps times a kernel, (T, B, b); JAX's own gradient uses a slower order."""
     return inputs @ kernel
 
 
@@ -81,14 +82,14 @@ def lstm(
 
     Args:
         projected: (T, B, 4 U), the inputs times their kernel, with the bias: gates i, f, g, o; as the kernel,
-            float32 or shorter.
+            float32 or fewer bits.
         kernel: (U, 4 U), the recurrent one.
         h: (B, U), the state before the first step.
-        c: (B, U), the memory before the first step.
+        c: (B, U), the cell state before the first step.
         mask: (T, B, 1), true where a step counts.
 
     Returns:
-        The states (T, B, U) and the last memory (B, U).
+        The states (T, B, U) and the last cell state (B, U).
     """
     states, last, _ = _lstm_steps(projected, kernel, h, c, mask)
     return states, last
@@ -163,7 +164,7 @@ def gru(
 
     Args:
         projected: (T, B, 3 U), the inputs times their kernel, with the bias: gates r, z, n; as the kernel,
-            float32 or shorter.
+            float32 or fewer bits.
         kernel: (U, 3 U), the recurrent one.
         bias: (U,), of the candidate n, inside the reset.
         h: (B, U), the state before the first step.
@@ -210,7 +211,7 @@ def _gru_backward(kept: Any, of_states: jax.Array) -> Any:
         dh = dh + of_state
         of_n = dh * (1 - z) * (1 - n * n)
         of_r, of_z = of_n * inner * r * (1 - r), dh * (previous - n) * z * (1 - z)
-        # The candidate's gate has two slopes: to the inputs, and inside the reset to the state.
+        # The candidate gate has two gradients: to the inputs, and inside the reset to the state.
         both = jnp.concatenate([of_r, of_z, of_n * r, of_n], axis=-1)
         both = _hold(on, both, jnp.zeros_like(both)).astype(back.dtype)
         return _hold(on, dh * z + both[:, : 3 * units] @ back, dh), both
@@ -232,8 +233,8 @@ CELLS = {"lstm": 4, "gru": 3}
 class Recurrent(nnx.Module):
     """A recurrent layer over (batch, time, features).
 
-    The kernel of each gate starts as Glorot and Bengio (2010) say, its recurrent kernel orthogonal (Saxe et
-    al. 2014), biases at zero but that of the forget gate at one (Jozefowicz et al. 2015).
+    Initializers: kernels Glorot's (2010) for each gate, recurrent kernels orthogonal (Saxe et
+    al. 2014), biases zero but one for the forget gate (Jozefowicz et al. 2015).
 
     Args:
         features: of the inputs.
@@ -260,7 +261,7 @@ class Recurrent(nnx.Module):
         self.inner_bias = nnx.Param(jnp.zeros(units)) if cell == "gru" else nnx.data(None)
 
     def start(self, batch: int) -> Carry:
-        """The state before the first step: zeros."""
+        """The initial state: zeros."""
         return (jnp.zeros((batch, self.units)),) * (2 if self.cell == "lstm" else 1)
 
     def __call__(

@@ -1,4 +1,4 @@
-"""What are the built-in networks for sequences of numbers?"""
+"""`LSTM` and `GRU`, the built-in networks for numeric sequences."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _Sequence(Network):
             check_whole("outputs", self.outputs)
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings, as JSON holds them."""
+        """The settings as JSON."""
         return {
             "kind": self.kind,
             "units": self.units,
@@ -45,11 +45,11 @@ class _Sequence(Network):
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Self:
-        """The network that `to_dict` described."""
+        """The inverse of `to_dict`."""
         return cls(**{name: value for name, value in settings.items() if name != "kind"})
 
     def features(self, shape: Shape) -> int:
-        """The features of one step of time."""
+        """The features of one time step."""
         if len(shape) not in (1, 2):
             raise Refusal(
                 f"{type(self).__name__} needs samples of shape (time, features) or (time,); got {shape}. "
@@ -59,7 +59,7 @@ class _Sequence(Network):
 
     @property
     def depth(self) -> int:
-        """How many layers the settings ask for."""
+        """Number of layers."""
         return self.layers + 1
 
     def module(self, shape: Shape, rngs: nnx.Rngs) -> nnx.Module:
@@ -69,20 +69,20 @@ class _Sequence(Network):
 
 @dataclass(frozen=True)
 class LSTM(_Sequence):
-    """Layers of long short-term memory, then a dense layer on the last step's state.
+    """LSTM layers, then a dense layer on the last state.
 
     Hochreiter and Schmidhuber (1997), with the forget gate of Gers et al. (2000). Samples are
     (time, features), or (time,) for one feature; several steps ahead are several outputs.
 
     Args:
         units: of the state of each layer.
-        layers: how many, one on the states of the other.
+        layers: number of stacked layers.
         dropout: the share of the states between layers, and before the dense layer, that is set to zero in an
             update, in [0, 1).
-        outputs: the number of outputs; left to the task by default.
+        outputs: the number of outputs; by default that of the task.
 
-    Input kernels start as Glorot and Bengio (2010) say, recurrent kernels orthogonal, each for each gate
-    (Saxe et al. 2014), biases at zero but those of the forget gates at one (Jozefowicz et al. 2015).
+    Initializers, per gate: input kernels Glorot's (2010), recurrent kernels orthogonal
+    (Saxe et al. 2014), biases zero but one for forget gates (Jozefowicz et al. 2015).
 
     >>> import jax, jax.numpy as jnp
     >>> variables = LSTM(8).init(jax.random.key(0), jnp.zeros((50, 3)))
@@ -95,16 +95,16 @@ class LSTM(_Sequence):
 
 @dataclass(frozen=True)
 class GRU(_Sequence):
-    """Layers of gated recurrent units, then a dense layer on the last step's state.
+    """GRU layers, then a dense layer on the last state.
 
-    Cho et al. (2014), with the reset after the product, as in cuDNN and PyTorch. All else is as in `LSTM`.
+    Cho et al. (2014), with the reset after the product, as in cuDNN and PyTorch. Otherwise as `LSTM`.
 
     Args:
         units: of the state of each layer.
-        layers: how many, one on the states of the other.
+        layers: number of stacked layers.
         dropout: the share of the states between layers, and before the dense layer, that is set to zero in an
             update, in [0, 1).
-        outputs: the number of outputs; left to the task by default.
+        outputs: the number of outputs; by default that of the task.
 
     >>> import jax, jax.numpy as jnp
     >>> variables = GRU(8).init(jax.random.key(0), jnp.zeros((50, 3)))
@@ -116,7 +116,7 @@ class GRU(_Sequence):
 
 
 class SequenceModule(nnx.Module):
-    """Recurrent layers and a dense one."""
+    """Recurrent layers and a dense layer."""
 
     def __init__(self, network: _Sequence, features: int, rngs: nnx.Rngs) -> None:
         cell: Literal["lstm", "gru"] = "lstm" if network.kind == "lstm" else "gru"
@@ -129,11 +129,11 @@ class SequenceModule(nnx.Module):
     def states(
         self, inputs: jax.Array, begin: Sequence[Carry] | None = None
     ) -> tuple[jax.Array, list[Carry]]:
-        """The states of the last layer (batch, time, units), and the carry of each layer at the end.
+        """The states of the last layer (batch, time, units), and each layer's final carry.
 
         Args:
             inputs: (batch, time, ...).
-            begin: the carry of each layer to start from; zeros by default.
+            begin: each layer's initial carry; zeros by default.
         """
         x, ends = inputs.reshape(*inputs.shape[:2], self.features), []
         for number, layer in enumerate(self.recurrent):

@@ -1,7 +1,8 @@
-"""Where do kernels start?
+"""Initializers of kernels.
 
-A start maps standard normal numbers to a kernel. A parameter keeps its start beside its value, so that all
-kernels of a network can be made of one draw: compiling a random generator costs more than a small network.
+An initializer maps standard normal numbers to a kernel. A parameter keeps its initializer beside its value,
+so that all kernels of a network come from one draw: compiling a random generator costs more than a small
+network.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ __all__ = ["RECTIFIED", "Glorot", "Start", "before", "he", "of_gates", "rows", "
 
 Start = Callable[[jax.Array], jax.Array]
 RECTIFIED = ("relu", "leaky_relu", "elu", "gelu", "silu")
-"""Activations before which kernels start with He's variance."""
+"""Activations for which kernels get He's variance."""
 
 
 def started(rngs: nnx.Rngs, shape: Sequence[int], start: Start) -> nnx.Param[jax.Array]:
@@ -31,7 +32,7 @@ def _fan_in(normal: jax.Array) -> int:
 
 
 def he(normal: jax.Array) -> jax.Array:
-    """Variance 2 / fan_in (He et al. 2015), before activations that rectify.
+    """Variance 2 / fan_in (He et al. 2015), for rectifying activations.
 
     >>> float(he(jnp.ones((8, 5)))[0, 0])
     0.5
@@ -52,7 +53,7 @@ class Glorot:
 
 
 def of_gates(normal: jax.Array) -> jax.Array:
-    """Square kernels side by side, each of them orthogonal (Saxe et al. 2014).
+    """Concatenated orthogonal square kernels (Saxe et al. 2014).
 
     >>> kernel = of_gates(jax.random.normal(jax.random.key(0), (3, 6)))[:, 3:]
     >>> bool(jnp.allclose(kernel.T @ kernel, jnp.eye(3), atol=1e-5))
@@ -60,7 +61,7 @@ def of_gates(normal: jax.Array) -> jax.Array:
     """
     units = len(normal)
     stacked = normal.reshape(units, -1, units).swapaxes(0, 1)
-    # One after the other: batched factorizations can wait for each other for ever (`engine.factorizing`).
+    # In sequence: batched factorizations can deadlock (`engine.factorizing`).
     q, r = jax.lax.map(jnp.linalg.qr, stacked)
     # The signs of the diagonal make the distribution uniform over the orthogonal matrices (Mezzadri 2007).
     q = q * jnp.sign(jnp.diagonal(r, axis1=1, axis2=2))[:, None, :]
@@ -68,10 +69,10 @@ def of_gates(normal: jax.Array) -> jax.Array:
 
 
 def rows(normal: jax.Array) -> jax.Array:
-    """Rows of variance 1 / length, so that their length is about 1: embeddings."""
+    """Rows of variance 1 / length, so of norm about 1, for embeddings."""
     return normal * normal.shape[-1] ** -0.5
 
 
 def before(activation: str) -> Start:
-    """The start of kernels before that activation: He's if it rectifies, else Glorot's."""
+    """The initializer before that activation: He's if it rectifies, else Glorot's."""
     return he if activation in RECTIFIED else Glorot()

@@ -1,4 +1,4 @@
-"""How does a recurrent network carry its state from one batch to the next?"""
+"""Stateful recurrent networks, which carry their state from batch to batch."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ __all__ = ["Stateful"]
 class Stateful(Network):
     """An LSTM or GRU whose state at the end of a batch starts the next batch, slot by slot.
 
-    The state is kept in the model's own variables, `(batch, units)` an array, and is no parameter: gradients
-    end where a batch begins (truncated backpropagation through time). In an evaluation samples are taken as
-    consecutive stretches of one series: the state starts at zero and is carried from each to the next.
+    The state is in the model's own variables, arrays `(batch, units)`, and no parameter: gradients
+    end at the start of a batch (truncated backpropagation through time). In an evaluation samples are
+    consecutive stretches of one series, and the state is carried through them from zero.
 
     Args:
         network: the LSTM or GRU.
@@ -34,7 +34,7 @@ class Stateful(Network):
 
     kind: ClassVar[str] = "stateful"
     carries: ClassVar[bool] = True
-    """Whether the model's state belongs to an epoch, at whose beginning it is zero."""
+    """Whether the model's state is reset at each epoch."""
     evaluation_rows: ClassVar[int] = 2**31 - 1
 
     def __post_init__(self) -> None:
@@ -45,23 +45,23 @@ class Stateful(Network):
         object.__setattr__(self, "outputs", self.network.outputs)
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings, as JSON holds them."""
+        """The settings as JSON."""
         return {"kind": self.kind, "network": self.network.to_dict(), "batch": self.batch}
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Self:
-        """The network that `to_dict` described."""
+        """The inverse of `to_dict`."""
         inner = settings["network"]
         kinds: dict[str, type[LSTM] | type[GRU]] = {"lstm": LSTM, "gru": GRU}
         return cls(kinds[inner["kind"]].from_dict(inner), settings["batch"])
 
     def with_outputs(self, outputs: int) -> Self:
-        """The same network with a number of outputs; one that is already set is kept."""
+        """The network with this number of outputs; one that is already set is kept."""
         return type(self)(self.network.with_outputs(outputs), self.batch)
 
     @property
     def depth(self) -> int:
-        """How many layers the settings ask for."""
+        """Number of layers."""
         return self.network.depth
 
     def module(self, shape: Shape, rngs: nnx.Rngs) -> nnx.Module:
@@ -70,7 +70,7 @@ class Stateful(Network):
 
 
 class _Carry(nnx.Variable[jax.Array]):
-    """A state that is carried from batch to batch."""
+    """A carried state."""
 
 
 class _Module(nnx.Module):
@@ -85,7 +85,7 @@ class _Module(nnx.Module):
 
     def __call__(self, inputs: jax.Array) -> jax.Array:
         count, steps = inputs.shape[:2]
-        if self.deterministic:  # an evaluation: one stretch after the other
+        if self.deterministic:  # an evaluation: stretches in sequence
             states, _ = self.inner.states(inputs.reshape(1, count * steps, -1), None)
             return self.inner.dense(states.reshape(count, steps, -1)[:, -1])
         begin = [tuple(part[...] for part in parts) for parts in self.carry]

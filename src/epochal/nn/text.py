@@ -1,4 +1,4 @@
-"""What is the built-in network for texts?"""
+"""`TextClassifier`, the built-in network for texts."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ __all__ = ["TextClassifier"]
 
 KINDS = ("mean", "gru", "lstm")
 _BLOCK = 1 << 14
-"""Samples that are looked through at once."""
+"""Samples per scanned block."""
 
 
 @dataclass(frozen=True, init=False)
 class TextClassifier(Network):
-    """Word embeddings, made one vector for the whole text, then a dense layer.
+    """Embeddings, pooled to one vector per text, then a dense layer.
 
-    Samples are token ids (length,) as int32, 0 for padding. What is padded counts nowhere: the outputs of a
-    text are the same however far it is padded.
+    Samples are token ids (length,) as int32, 0 for padding. Padding is ignored: the outputs of a
+    text do not depend on it.
 
     Args:
-        embedding: the numbers that stand for a token.
+        embedding: size of an embedding.
         units: of the hidden layer.
-        kind: how the text becomes one vector: "mean" of its tokens' embeddings, then a hidden layer with ReLU
-            (Iyyer et al. 2015); or the last state of a "gru" or "lstm" that reads them.
-        vocabulary: how many tokens there are, padding included; ids are below it. By default as many as the
-            training data has.
-        dropout: the share of the embedding numbers, and of the text's vector, that is set to zero in an
+        kind: the pooling: "mean" of its tokens' embeddings, then a hidden layer with ReLU
+            (Iyyer et al. 2015); or the last state of a "gru" or "lstm" over them.
+        vocabulary: number of tokens, padding included; ids are below it. By default that of the
+            training data.
+        dropout: the share of the embeddings, and of the text's vector, that is set to zero in an
             update, in [0, 1).
-        outputs: the number of outputs; left to the task by default.
+        outputs: the number of outputs; by default that of the task.
 
-    Embeddings start normal with variance 1 / embedding, dense kernels as He et al. (2015) and, the last,
-    Glorot and Bengio (2010) say, recurrent ones as in `LSTM`.
+    Initializers: embeddings normal with variance 1 / embedding, dense kernels He's (2015), the last one
+    Glorot's (2010), recurrent ones as in `LSTM`.
 
     >>> import jax, jax.numpy as jnp
     >>> model = TextClassifier(embedding=4, units=8, vocabulary=100, outputs=1)
@@ -80,7 +80,7 @@ class TextClassifier(Network):
         set_(self, "outputs", None if outputs is None else check_whole("outputs", outputs))
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings, as JSON holds them."""
+        """The settings as JSON."""
         return {
             "kind": "text",
             "embedding": self.embedding,
@@ -93,19 +93,19 @@ class TextClassifier(Network):
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Self:
-        """The network that `to_dict` described."""
+        """The inverse of `to_dict`."""
         rest = {name: value for name, value in settings.items() if name not in ("kind", "reading")}
         return cls(kind=settings["reading"], **rest)
 
     def for_inputs(self, inputs: Any, vocabulary: int | None = None) -> Self:
-        """The same network with a vocabulary, where it leaves that open: as given, or as the ids need."""
+        """The network with a vocabulary, if it has none: as given, or as the ids need."""
         if self.vocabulary is not None:
             return self
         size = max(2, _largest(inputs) + 1) if vocabulary is None else vocabulary
         return type(self).from_dict({**self.to_dict(), "vocabulary": size})
 
     def refuse_inputs(self, inputs: Any) -> None:
-        """Refuse what are no ids, or ids that have no embedding."""
+        """Refuse inputs that are no ids, or ids without an embedding."""
         largest = _largest(inputs)
         if self.vocabulary is not None and largest >= self.vocabulary:
             raise Refusal(
@@ -122,7 +122,7 @@ class TextClassifier(Network):
 
     @property
     def depth(self) -> int:
-        """How many layers the settings ask for."""
+        """Number of layers."""
         return 3
 
     def module(self, shape: Shape, rngs: nnx.Rngs) -> nnx.Module:
@@ -131,7 +131,7 @@ class TextClassifier(Network):
 
 
 def _largest(inputs: Any) -> int:
-    """The largest of token ids, which may be read from a file; what are no ids is refused."""
+    """The largest token id, which may be read from a file; other values are refused."""
     if inputs.dtype != np.int32:
         raise Refusal(
             f"a TextClassifier needs token ids (int32); got {inputs.dtype}. "

@@ -1,4 +1,4 @@
-"""How does a 3 x 3 convolution need less than half of its multiplications?
+"""Winograd's 3 x 3 convolution, with less than half of the multiplications.
 
 Winograd's minimal filtering F(2 x 2, 3 x 3) (Lavin and Gray 2016): two outputs of a filter of three taps need
 four multiplications instead of six, and in two dimensions 16 instead of 36,
@@ -52,13 +52,13 @@ def _g_transposed(u0: Any, u1: Any, u2: Any, u3: Any) -> tuple[Any, ...]:
 
 
 def _both_ways(step: Step, grid: Sequence[Sequence[Any]]) -> Grid:
-    """A one-dimensional step along the rows and along the columns of a grid."""
+    """A one-dimensional step applied to the rows and columns of a grid."""
     columns = [step(*column) for column in zip(*grid, strict=True)]
     return [list(step(*row)) for row in zip(*columns, strict=True)]
 
 
 def _flat(grid: Grid) -> jax.Array:
-    """(16, tiles, channels) of a grid of four rows and columns."""
+    """(16, tiles, channels) of a 4 x 4 grid."""
     stacked = jnp.stack([one for row in grid for one in row])
     return stacked.reshape(16, -1, stacked.shape[-1])
 
@@ -69,14 +69,14 @@ def _grid(flat: jax.Array, batch: int, high: int, wide: int) -> Grid:
 
 
 def _woven(grid: Grid) -> jax.Array:
-    """(batch, 2 high, 2 wide, channels) of the even and odd rows and columns."""
+    """(batch, 2 high, 2 wide, channels) from even and odd rows and columns."""
     batch, high, wide, channels = grid[0][0].shape
     rows = [jnp.stack(row, axis=3) for row in grid]
     return jnp.stack(rows, axis=2).reshape(batch, 2 * high, 2 * wide, channels)
 
 
 def _tiles(inputs: jax.Array, pads: Pads) -> tuple[int, int]:
-    """How many tiles cover the outputs, along each axis."""
+    """Number of tiles along each axis."""
     sizes = [size + low + high - 2 for size, (low, high) in zip(inputs.shape[1:3], pads, strict=True)]
     return -(-sizes[0] // 2), -(-sizes[1] // 2)
 
@@ -99,7 +99,7 @@ def _of_inputs(inputs: jax.Array, pads: Pads) -> jax.Array:
 
 
 def convolve_3x3(inputs: jax.Array, kernel: jax.Array, pads: Pads) -> tuple[jax.Array, Any]:
-    """The convolution with a stride of 1, and what its gradient needs.
+    """The convolution with a stride of 1, and the residuals of its gradient.
 
     Args:
         inputs: (batch, height, width, channels).
@@ -118,7 +118,7 @@ def convolve_3x3(inputs: jax.Array, kernel: jax.Array, pads: Pads) -> tuple[jax.
 def gradient_3x3(
     kept: Any, slope: jax.Array, shape: tuple[int, ...], pads: Pads
 ) -> tuple[jax.Array, jax.Array]:
-    """The gradients by the inputs, of that shape, and by the kernel."""
+    """The gradients with respect to the inputs, of that shape, and the kernel."""
     tiles, taps = kept
     batch, height, width, channels = shape
     filters = slope.shape[-1]
@@ -133,7 +133,7 @@ def gradient_3x3(
 
     of_tiles = _grid(jnp.einsum("nto,nco->ntc", products, taps), batch, high, wide)
     places = _both_ways(_b, of_tiles)
-    # Tiles overlap by two: places 0 and 2 of neighbors are the same input, and so are 1 and 3.
+    # Tiles overlap by two: places 0 and 2 of neighbors are the same input, as are 1 and 3.
     rows = [_folded([places[row][column] for row in range(4)], axis=1) for column in range(4)]
     folded = [_folded([rows[column][parity] for column in range(4)], axis=2) for parity in range(2)]
     (top, _), (left, _) = pads
@@ -142,7 +142,7 @@ def gradient_3x3(
 
 
 def _folded(places: list[jax.Array], axis: int) -> list[jax.Array]:
-    """The sums of what overlaps along an axis: at even inputs, at odd ones."""
+    """Sums of overlapping places along an axis: at even inputs, at odd ones."""
     after = [(0, 1) if one == axis else (0, 0) for one in range(4)]
     before = [(1, 0) if one == axis else (0, 0) for one in range(4)]
     return [jnp.pad(places[one], after) + jnp.pad(places[one + 2], before) for one in range(2)]

@@ -1,4 +1,4 @@
-"""Which samples form each update?"""
+"""Plans: which samples form which update."""
 
 from epochal.plan.balanced import Balanced
 from epochal.plan.blocks import Blocks

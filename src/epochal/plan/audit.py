@@ -1,4 +1,4 @@
-"""What did a plan do, counted: classes in its batches, turns of its samples, and what was left out?"""
+"""Audit of a plan: classes per batch, uses per sample, samples left out."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SIZES_SHOWN = 4
 
 @dataclass(frozen=True)
 class ClassCounts:
-    """How many samples of a class the batches of one size hold."""
+    """Samples of a class in the batches of one size."""
 
     size: int
     name: str
@@ -43,11 +43,11 @@ class Audit:
     epochs: int
     updates: int
     sizes: tuple[tuple[int, int], ...]
-    """How many batches there are of each size, the largest first: (size, batches)."""
+    """(size, batches) for each batch size, the largest first."""
     turns: tuple[tuple[int, int], ...]
-    """How many samples had how many turns over all these epochs: (turns, samples), ascending."""
+    """(turns, samples): how many samples were used so often over all these epochs, ascending."""
     left_out: tuple[int, ...]
-    """How many samples had no turn in each epoch."""
+    """Samples left out of each epoch."""
     classes: tuple[ClassCounts, ...]
     """By batch size and class; empty where no labels are known."""
 
@@ -62,7 +62,7 @@ class Audit:
         return self.turns[-1][0]
 
     def to_dict(self) -> dict[str, Any]:
-        """The audit as JSON can hold it."""
+        """As JSON."""
         return asdict(self)
 
     def __str__(self) -> str:
@@ -75,12 +75,12 @@ def audit(
     epochs: int | None = None,
     names: Sequence[str] = (),
 ) -> Audit:
-    """Go through the first epochs of a plan and count.
+    """Count batches, classes and uses of samples over the first epochs of a plan.
 
     Args:
-        plan: any; its samples must fit into memory, a few numbers for each.
-        labels: the class of each sample; by default what the order knows, if it knows classes.
-        epochs: how many of the plan's, the first 10 by default.
+        plan: its samples must fit into memory, a few numbers for each.
+        labels: the class of each sample; by default the labels of the order, if it has any.
+        epochs: how many epochs, the first 10 by default.
         names: of the classes in sorted order, for the table.
 
     >>> print(audit(Batches(10, 4, 3, order="sequential", remainder="drop")))

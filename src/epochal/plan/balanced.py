@@ -1,4 +1,4 @@
-"""How has every class equally many turns, and no sample of a class more than another?"""
+"""Balanced order: every class, and every sample of a class, is used equally often."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ __all__ = ["Balanced"]
 
 @dataclass(frozen=True)
 class Balanced(Classwise):
-    """Every class has equally many turns in an epoch, so samples of rare classes have several.
+    """Every class is used equally often in an epoch, so samples of rare classes are used repeatedly.
 
-    A class is gone through in passes, each a new random order; no sample of it has another turn before all of
-    the class have had theirs, over epochs too. Batches hold the classes as evenly as whole numbers allow.
+    Each class is used in passes, each a new random order, continued across epochs: no sample of a class is
+    used again before all others of it. Batches hold the classes as evenly as whole numbers allow.
 
     Args:
         labels: the class of each sample (names or whole numbers).
-        length: turns of an epoch, a multiple of the number of classes; by default as many for each class as
+        length: positions of an epoch, a multiple of the number of classes; by default as many per class as
             the largest class has samples.
 
     >>> order = Balanced([0, 0, 0, 0, 1, 1]).within(((2, 4),))
@@ -85,7 +85,7 @@ class Balanced(Classwise):
 
     @cached_property
     def _stride(self) -> Int64s:
-        """By how many turns each class moves on in an epoch: those that are in a batch."""
+        """How far each class advances in an epoch: its turns that are in a batch."""
         return np.bincount(self._dealt.classes[: self.used], minlength=len(self._counts)).astype(np.int64)
 
     def _lap(self, epoch: int, of: Int64s, turn: Int64s) -> tuple[Int64s, Int64s]:
@@ -110,7 +110,7 @@ class Balanced(Classwise):
     def arrays(self) -> Arrays:
         """See `Order`."""
         batches = self._cut_arrays[0]
-        # In all epochs a class begins at a multiple of this in its pass.
+        # In every epoch, a class starts at a multiple of this in its pass.
         step = np.gcd(self._stride, self._counts)
         laps = (2 * self._counts - step + self._totals - 1) // self._counts
         of = np.repeat(np.arange(len(laps)), laps)
@@ -147,7 +147,7 @@ class Balanced(Classwise):
         keys = round_keys(seed_words, self._purpose, samples)
         count = xp.maximum(arrays["count"], np.uint32(1))
         lap, offset = _product_divided(epoch, arrays["stride"], count, while_loop)
-        # Number 0 stands for what is no class: its pass is the epoch.
+        # Number 0 is padding: its pass is the epoch.
         take = partial(xp.take, mode="clip")
         turn = take(xp.concatenate([epoch, lap]), arrays["kind"]) + arrays["lap"]
         images = table(keys, member_words(keys, arrays["number"], turn), arrays, xp, while_loop)

@@ -1,7 +1,4 @@
-"""Exact batches: an epoch is an order of the samples, a batch is a slice of it.
-
-`batch` is a pure function that stores nothing, `find` its inverse.
-"""
+"""The batches of a plan: `batch` is a pure function without state, `find` its inverse."""
 
 from __future__ import annotations
 
@@ -41,7 +38,7 @@ class Turn:
 
 @dataclass(frozen=True, init=False, repr=False)
 class Batches(Counts):
-    """The batches of a plan: what `Plan` computes; see there for its arguments."""
+    """The batches of a plan; `Plan` documents the arguments."""
 
     def __init__(
         self,
@@ -108,7 +105,7 @@ class Batches(Counts):
     def batches(self, epoch: int, index: int, count: int) -> npt.NDArray[np.int64]:
         """The samples of `count` batches from `index` on, one batch after the other.
 
-        It is what `batch` gives for each of them, at the price of one: an order is quick for many positions.
+        Equal to `batch` for each of them, but faster: orders are vectorized over positions.
 
         >>> plan = Batches(10, 4, 1)
         >>> plan.batches(0, 1, 2).tolist() == [*plan.batch(0, 1).tolist(), *plan.batch(0, 2).tolist()]
@@ -125,10 +122,10 @@ class Batches(Counts):
         return self._taken(epoch, self.start(epoch) + offset, end - offset)
 
     def share(self, epoch: int, index: int, part: int, parts: int) -> npt.NDArray[np.int64]:
-        """The samples of a batch that one of several devices or hosts computes: a run of its slots.
+        """One shard of a batch for one of several devices or hosts: consecutive slots.
 
-        All parts have `ceil(size / parts)` samples, but for the last ones, which may have fewer or none: that
-        is how XLA divides an array. One after the other they are `batch`; each costs what it has.
+        All shards have `ceil(size / parts)` samples, but for the last ones, which may have fewer or none:
+        that is how XLA divides an array. One after the other they are `batch`; each costs what it has.
 
         >>> plan = Batches(10, 10, 1)
         >>> [plan.share(0, 0, part, 4).tolist() for part in range(4)]
@@ -145,7 +142,7 @@ class Batches(Counts):
         return self._taken(epoch, self.start(epoch) + offset + begin, min(each, size - begin))
 
     def _taken(self, epoch: int, first: int, size: int) -> npt.NDArray[np.int64]:
-        """The samples at `size` positions of an epoch from `first` on; past its end come the next one's."""
+        """The samples at `size` positions from `first` on, continued in the next epoch past the end."""
         here = max(0, min(size, self.turns - first))
         parts = [
             self.order.samples(self.seed, at, self.samples, np.arange(begin, begin + count, dtype=np.int64))
@@ -162,7 +159,7 @@ class Batches(Counts):
         return self.batch(*self.locate(update))
 
     def find(self, sample: int, epoch: int) -> tuple[Turn, ...]:
-        """All turns of a sample in an epoch: one, or none where it was left out; several with some orders.
+        """All turns of a sample in an epoch: one, none if it was left out, several with some orders.
 
         With `carry` its batch may have started in the epoch before; `find(sample, epochs)` then answers for
         the samples that the very last batch borrowed.
@@ -186,7 +183,7 @@ class Batches(Counts):
 
     @property
     def divides(self) -> bool:
-        """Whether there is no remainder, whatever the batch size is."""
+        """Whether there is no remainder."""
         sizes, schedule = {int(self.batch_size)}, self._schedule_of_passes
         if schedule is not None:
             end = self.updates if schedule.unit == "updates" else self.epochs
@@ -200,7 +197,7 @@ class Batches(Counts):
 
     @property
     def outcome(self) -> str:
-        """What becomes of the remainder, in a few words.
+        """What happens to the remainder, in a few words.
 
         >>> Batches(1000, 400, 1).outcome
         'a smaller last batch of 200'
@@ -214,7 +211,7 @@ class Batches(Counts):
     # Inside ------------------------------------------------------------------------------------------------
 
     def _check_pace(self, order: Order) -> None:
-        """Refuse what can't be together with batch sizes that change, or epochs of a number of updates."""
+        """Refuse options that conflict with a batch schedule or `updates_per_epoch`."""
         if self.batch_schedule is not None:
             if self.remainder == "carry":
                 raise Refusal(
@@ -232,7 +229,7 @@ class Batches(Counts):
             )
 
     def _find_among(self, sample: int, epoch: int) -> tuple[Turn, ...]:
-        """The turns of a sample in an epoch of a number of updates, whichever passes they belong to."""
+        """The turns of a sample in an epoch with `updates_per_epoch`, in any pass."""
         begin, end = self.first_update(epoch), self.first_update(epoch + 1)
         passes, borrowed = self.passes, self.remainder == "carry"
         first, last = (passes.locate(update)[0] for update in (begin, end - 1))
@@ -267,4 +264,4 @@ _OUTCOMES = {
     "drop": "left out, others in each epoch",
     "spread": "batch sizes of an epoch differ by at most one",
 }
-"""What becomes of the remainder where the batch size changes."""
+"""What happens to the remainder where the batch size changes."""

@@ -1,4 +1,4 @@
-"""How are chunks of consecutive samples shuffled, so that each stays whole and in order?"""
+"""Block order: consecutive samples stay together and in order; the blocks are shuffled."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Blocks"]
 
 @dataclass(frozen=True)
 class Blocks(Order):
-    """Blocks of consecutive samples stay whole and in order; their sequence is shuffled in every epoch.
+    """Blocks of consecutive samples stay together and in order; the blocks are shuffled in every epoch.
 
     The sequence is that of `Shuffle` for as many samples as there are blocks. The last block is shorter where
     `length` does not divide the samples; its place is shuffled like any other's.
@@ -123,7 +123,7 @@ class Blocks(Order):
 
 @dataclass(frozen=True)
 class _Blocks:
-    """[0, samples) in blocks, the last of which may be short."""
+    """[0, samples) in blocks; the last may be shorter."""
 
     samples: int
     length: int
@@ -134,18 +134,18 @@ class _Blocks:
 
     @property
     def missing(self) -> int:
-        """What the last block lacks to be full."""
+        """How many samples the last block is short of a full one."""
         return self.count * self.length - self.samples
 
     def short_place(self, seed: int, epoch: int) -> int:
-        """Where in the sequence the last block comes."""
+        """The place of the last block in the sequence."""
         return int(permutation.inverse(seed, epoch, self.count, [self.count - 1])[0])
 
     def place(self, positions: Array, short: Array, xp: ModuleType = np) -> tuple[Array, Array]:
-        """Which place in the sequence each position is at, and how far into that block."""
+        """The place in the sequence of each position, and its offset in that block."""
         if self.missing == 0:
             return positions // self.length, positions % self.length
-        # Behind the short block, positions are those of full blocks less what it lacks.
+        # Positions after the short block are those of full blocks minus `missing`.
         end = short * self.length + (self.length - self.missing)
         moved = xp.where(positions >= end, positions + self.missing, positions)
         return moved // self.length, moved % self.length

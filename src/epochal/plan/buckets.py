@@ -1,4 +1,4 @@
-"""How do samples of like length come into the same batch, without anybody losing a turn?"""
+"""Bucketed order: samples of similar length share a batch, each sample once per epoch."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from epochal.plan.threefry import Array, threefry2x32, words
 __all__ = ["Buckets"]
 
 _BATCHES = np.uint32(0x80000042)
-"""Tells the shuffle of the batches from that of the samples."""
+"""Separates the stream that shuffles the batches from that of the samples."""
 
 
 @dataclass(frozen=True)
 class Buckets(Order):
-    """Batches of samples of like length, such as texts; which ones meet, and the batches, are shuffled anew.
+    """Batches of samples of similar length, such as texts, shuffled anew in every epoch.
 
     In every epoch the samples are shuffled (as by `Shuffle`) and then sorted by bucket, keeping that order
     within each; the row is cut into batches, and the sequence of the batches is shuffled. So a batch holds
@@ -153,7 +153,7 @@ class Buckets(Order):
         return {"buckets": self._buckets}
 
     def samples(self, seed: int, epoch: int, samples: int, positions: npt.ArrayLike) -> Int64s:
-        """See `Order`; knows one epoch as a whole, since where a sample comes depends on all lengths."""
+        """See `Order`; computes a whole epoch, since a position depends on all lengths."""
         found: Int64s = _epoch(self, seed, epoch)[0][np.array(positions, np.int64, ndmin=1)]
         return found
 
@@ -178,7 +178,7 @@ class Buckets(Order):
         full, rest = divmod(samples, size)
         zero = seed_words[0:1] ^ seed_words[0:1]
         own = xp.concatenate(threefry2x32((seed_words[0:1], seed_words[1:2]), (zero ^ _BATCHES, zero)))
-        # With a rest, the last of the batches in the row's order is it, wherever it lies.
+        # A smaller batch is the last one, wherever it lies in the sorted row.
         sequence = permutation.table(own, epoch, full + (rest > 0), xp, while_loop)
         start = sequence * np.int32(size)
         if rest:
@@ -189,7 +189,7 @@ class Buckets(Order):
 
 @functools.lru_cache(maxsize=8)
 def _epoch(order: Buckets, seed: int, epoch: int) -> tuple[Int64s, Int64s]:
-    """The samples at all positions of an epoch, and the positions of all samples."""
+    """The samples at all positions of an epoch, and the inverse."""
     count = len(order.arrays["buckets"])
     table = order.table(words(seed), np.uint32(epoch), count, arrays=order.arrays).astype(np.int64)
     inverse = np.empty(count, np.int64)

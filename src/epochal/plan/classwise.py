@@ -1,9 +1,8 @@
-"""Which orders hold the classes of every batch in fixed proportions?
+"""Class-wise orders: stratified, and the base that it shares with the balanced one.
 
-Both deal turns of classes to batches in the same exact way (`dealing`) and hide the pattern by keyed
-permutations, members of one `family`: of the batches of a segment, of the slots of each batch, and of the
-samples of each class. They differ in how many turns a class has: as many as it has samples (`Stratified`), or
-all the same (`Balanced`).
+Both assign the classes to batches exactly (`dealing`) and hide the pattern by keyed permutations, members of
+one `family`: of the batches of a segment, of the slots of each batch, and of the samples of each class. They
+differ in how often a class is used: once per sample (`Stratified`), or equally often (`Balanced`).
 """
 
 from __future__ import annotations
@@ -40,17 +39,17 @@ from epochal.plan.threefry import Array, Purpose
 __all__ = ["CLASSES", "Classwise", "Stratified", "numbers_of"]
 
 _BATCHES, _SLOTS, CLASSES = 0, 2**10, 2**31
-"""The numbers of the members of a family: a segment's batches, a batch's slots, a class's samples."""
+"""Member numbers in a family: a segment's batches, a batch's slots, a class's samples."""
 
 
 @dataclass(frozen=True)
 class Classwise(Order):
-    """What stratified and balanced orders share: `labels` are class ids, `cuts` the batches of an epoch."""
+    """Base of stratified and balanced orders: `labels` are class ids, `cuts` the batches of an epoch."""
 
     labels: npt.ArrayLike | Column | None = None
     cuts: Segments = ()
     used: int = 0
-    """Turns of an epoch that are in a batch: the first ones of the cuts."""
+    """Positions of an epoch that are in a batch: the first ones of the cuts."""
 
     fixed: ClassVar[bool] = False
     needs: ClassVar[str] = "classes"
@@ -119,7 +118,7 @@ class Classwise(Order):
 
     @cached_property
     def _rank(self) -> Int64s:
-        """Which of its class each sample is."""
+        """The index of each sample within its class."""
         rank = np.empty(len(self._labels), np.int64)
         rank[self._sorted] = np.arange(len(rank)) - np.repeat(self._first, self._counts)
         return rank
@@ -135,7 +134,7 @@ class Classwise(Order):
 
     @cached_property
     def _place(self) -> Int64s:
-        """Where each turn of each class was dealt to, class after class: the inverse of `_dealt`."""
+        """The place of each turn of each class, class after class: the inverse of `_dealt`."""
         place = np.empty(len(self._dealt.classes), np.int64)
         place[(np.cumsum(self._totals) - self._totals)[self._dealt.classes] + self._dealt.turns] = np.arange(
             len(place)
@@ -174,7 +173,7 @@ class Classwise(Order):
 
     @cached_property
     def _cut_arrays(self) -> tuple[Int64s, Int64s, Int64s]:
-        """How many batches, of which size, each segment has, and at which position it begins."""
+        """Number of batches, batch size and first position of each segment."""
         counts, sizes = np.array(self.cuts, np.int64).T
         return counts, sizes, np.cumsum(counts * sizes) - counts * sizes
 
@@ -187,11 +186,11 @@ class Classwise(Order):
 
     @abstractmethod
     def _lap(self, epoch: int, of: Int64s, turn: Int64s) -> tuple[Int64s, Int64s]:
-        """Which pass through its class each turn belongs to, and which turn of the pass it is."""
+        """The pass through its class of each turn, and the turn within that pass."""
 
     @abstractmethod
     def _turns_of(self, keys: RoundKeys, epoch: int, values: Int64s) -> tuple[Int64s, Int64s, Int64s]:
-        """Which of these samples, its class, and the turn of the class, for all their turns."""
+        """All turns of these samples: index of the sample, its class, and the turn of the class."""
 
     # The whole epoch ---------------------------------------------------------------------------------------
 
@@ -203,7 +202,7 @@ class Classwise(Order):
     def _places(
         self, keys: RoundKeys, epoch: Array, images: Array, xp: ModuleType, while_loop: WhileLoop
     ) -> Array:
-        """Where in the dealing each position of the epoch looks, int32 (turns,).
+        """The index into `dealing` of each position of the epoch, int32 (turns,).
 
         `epoch` is a uint32 array (1,); the first members of the family of `images` are the batches.
         """
@@ -233,7 +232,7 @@ def _classes(labels: npt.ArrayLike) -> Int64s:
 
 @dataclass(frozen=True)
 class Stratified(Classwise):
-    """Every batch holds the classes in the proportions of all samples; each sample has one turn in an epoch.
+    """Every batch has the class proportions of all samples; each sample is used once per epoch.
 
     In any two batches of one size the counts of a class differ by at most one; see `dealing` for which they
     are.
@@ -310,5 +309,5 @@ class Stratified(Classwise):
 
 
 def numbers_of(batches: int, of: Int64s) -> npt.NDArray[np.uint32]:
-    """The numbers of the members: the batches of each segment, then classes."""
+    """Member numbers: the batches of each segment, then the classes."""
     return np.concatenate([_BATCHES + np.arange(batches), CLASSES + of]).astype(np.uint32)

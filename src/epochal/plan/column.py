@@ -1,4 +1,4 @@
-"""How is a value for each sample compared by its content?"""
+"""Read-only per-sample values, hashed and compared by content."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Column", "identified"]
 
 
 class Column:
-    """A read-only array with one value for each sample: hashable, and equal to another by content.
+    """A read-only array of per-sample values, hashed and compared by content.
 
     >>> Column(np.array([0, 1])) == Column(np.array([0, 1]))
     True
@@ -45,7 +45,7 @@ class Column:
 
 
 def identified(values: npt.ArrayLike, name: str) -> npt.NDArray[np.int64]:
-    """Numbers from 0 for the values (names, numbers, dates), in their sorted order.
+    """Ids from 0 for the values (names, numbers, dates), in sorted order.
 
     >>> identified(["b", "a", "b"], "groups").tolist()
     [1, 0, 1]
@@ -65,7 +65,7 @@ def identified(values: npt.ArrayLike, name: str) -> npt.NDArray[np.int64]:
 
 
 def missing_in(array: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Where an array has None, NaN or no date."""
+    """Where an array has None, NaN or NaT."""
     if array.dtype == object:
         return np.array([value is None or value != value for value in array], bool)
     if array.dtype.kind in "fc":

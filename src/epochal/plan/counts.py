@@ -1,7 +1,7 @@
-"""How many updates has each epoch, and of which sizes?
+"""Counts of a plan: batches, batch sizes and updates of each epoch.
 
-What a plan knows without looking at any sample. A pass through the samples is cut into segments of equally
-sized batches (`epochal.plan.walk`); an epoch is a pass, or a number of updates across passes.
+They need no samples. A pass through the samples is cut into segments of equally sized batches
+(`epochal.plan.walk`); an epoch is a pass, or a number of updates across passes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["Counts", "index_within"]
 
 @dataclass(frozen=True, init=False, repr=False)
 class Counts:
-    """The counts of a `Plan`, which has the arguments that they follow from."""
+    """The counts of a `Plan`, which has the arguments."""
 
     samples: int
     batch_size: int
@@ -33,12 +33,12 @@ class Counts:
 
     @property
     def is_full(self) -> bool:
-        """Whether the batch size was given as "full"."""
+        """Whether the batch size is "full"."""
         return isinstance(self.batch_size, Full)
 
     @property
     def batch_schedule(self) -> BatchSchedule | None:
-        """The schedule of batch sizes, None where there is one size; `batch_size` is then the first."""
+        """The schedule of batch sizes, None for a constant one; `batch_size` is then the first."""
         return self.batch_size.schedule if isinstance(self.batch_size, Scheduled) else None
 
     @property
@@ -53,14 +53,14 @@ class Counts:
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        """Passes through the samples that are cut alike, each phase up to the next: one, or several."""
+        """Consecutive passes with the same batches: one phase, or several."""
         return tuple(phase for phase in self._walk.phases if phase.first < self.passes.epochs)
 
     @cached_property
     def passes(self) -> Self:
         """The passes through the samples that the updates make, as a plan in which an epoch is a pass.
 
-        The plan itself, but for one with `updates_per_epoch`, whose last pass may have more updates than it.
+        The plan itself unless it has `updates_per_epoch`; then the last pass may have more updates.
 
         >>> from epochal import Plan
         >>> Plan(10, 5, 3, updates_per_epoch=3).passes.epochs
@@ -75,12 +75,12 @@ class Counts:
 
     @property
     def turns(self) -> int:
-        """Positions of an epoch: the samples, but for an order that repeats some or skips some."""
+        """Positions of an epoch: the samples, unless the order repeats or skips some."""
         return self.order.turns(self.samples)
 
     @property
     def batches_per_epoch(self) -> int:
-        """Updates in one epoch; with `carry`, where that varies by one, the most; of epoch 0."""
+        """Updates in one epoch; with `carry` the most; with a schedule those of epoch 0."""
         return self.batches_in(0)
 
     @property
@@ -114,7 +114,7 @@ class Counts:
         return sum(count for count, _ in self.segments_in(epoch))
 
     def left_out(self, epoch: int) -> int:
-        """How many turns of this epoch (of the passes that end in it) are left out: only `drop` does that."""
+        """Turns of this epoch (of the passes that end in it) that are left out; only with `drop`."""
         if self._epoch(epoch) < 0 or self.remainder != "drop":
             return 0
         if self.updates_per_epoch is None:
@@ -125,8 +125,8 @@ class Counts:
     def start(self, epoch: int) -> int:
         """The position of the epoch's order at which its first batch begins.
 
-        0, but for `carry`, whose last batch of the epoch before has borrowed the first ones, and for `drop`
-        with a fixed order, where each epoch begins where the last one ended.
+        0, except for `carry`, where the previous epoch's last batch borrowed the first ones, and for `drop`
+        with a fixed order, where each epoch continues the last one.
 
         >>> from epochal import Plan
         >>> [Plan(1000, 400, 3, remainder="carry").start(epoch) for epoch in range(3)]
@@ -158,7 +158,7 @@ class Counts:
         return self._walk.locate(update)
 
     def epochs_after(self, update: int) -> float:
-        """How many epochs so many updates make.
+        """The epochs, with a fraction, after so many updates.
 
         >>> from epochal import Plan
         >>> Plan(1000, 400, 3).epochs_after(4)
@@ -170,7 +170,7 @@ class Counts:
         return epoch + (index / self.batches_in(epoch) if index else 0.0)
 
     def samples_after(self, update: int) -> int:
-        """How many turns samples have had after so many updates.
+        """Samples used after so many updates, repeats included.
 
         >>> from epochal import Plan
         >>> Plan(10, 4, 3).samples_after(5)
@@ -198,7 +198,7 @@ class Counts:
 
     @property
     def _schedule_of_passes(self) -> BatchSchedule | None:
-        """The schedule of batch sizes in passes or updates, where an epoch is something else."""
+        """The batch schedule in passes or updates, where an epoch is not a pass."""
         schedule = self.batch_schedule
         if schedule is None or self.updates_per_epoch is None or schedule.unit == "updates":
             return schedule
@@ -218,5 +218,5 @@ class Counts:
 
 
 def index_within(name: str, value: object, count: int) -> int:
-    """A whole number from 0 up to one less than `count`, or a refusal."""
+    """The index as an int, or a refusal unless it is in [0, count)."""
     return bounded(name, value, 0, count - 1, f"between 0 and {count - 1}")

@@ -1,12 +1,12 @@
-"""How many of each class come into each batch, and which turn of a class is where?
+"""Exact class counts of each batch, and the class at each position of an epoch.
 
-Exact whole numbers, the same in every epoch. A segment of M batches of b samples gets of each class its quota
-by largest remainder, whole in the sum over the segment. Each of its batches gets floor(quota / M) of the
-class; what is left over, fewer than M of each class, is laid end to end, class after class, and dealt to the
+Whole numbers, the same in every epoch. A segment of M batches of b samples gets of each class its quota by
+largest remainder, whole in the sum over the segment. Each of its batches gets floor(quota / M) of the class;
+what is left over, fewer than M of each class, is laid end to end, class after class, and assigned to the
 batches in turn: so each batch has the same number of extras and no class twice among them. Within a segment
 the counts of a class differ by at most one, and each is the floor or the ceiling of quota / M.
 
-Which batch of the segment is where in an epoch, and which sample a turn of a class is, is not said here.
+`classwise` then permutes batches, slots and the samples of a class.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ Int64s = npt.NDArray[np.int64]
 
 
 class Dealt(NamedTuple):
-    """The class of each place of an epoch, and which turn of its class that is; both (turns,)."""
+    """The class at each place of an epoch, and which turn of the class it is; both (turns,)."""
 
     classes: Int64s
     turns: Int64s
 
 
 def whole(segments: Segments, turns: int) -> Segments:
-    """The segments with what they leave out of an epoch as one more batch.
+    """The segments, with the left-out samples as one more batch.
 
     >>> whole(((2, 400),), 1000)
     ((2, 400), (1, 200))
@@ -41,7 +41,7 @@ def whole(segments: Segments, turns: int) -> Segments:
 
 
 def apportioned(total: int, left: Int64s) -> Int64s:
-    """Whole shares of `total` in proportion to `left`, by largest remainder, the first of equal ones.
+    """Whole shares of `total` in proportion to `left`, by largest remainder; ties go to the first.
 
     >>> apportioned(5, np.array([6, 3, 1])).tolist()
     [3, 2, 0]
@@ -52,7 +52,7 @@ def apportioned(total: int, left: Int64s) -> Int64s:
 
 
 def deal(totals: Int64s, segments: Segments) -> Dealt:
-    """Which class, and which of its turns from 0, is at each place of an epoch that is cut like this.
+    """Assign classes, and their turns from 0, to the places of an epoch that is cut into these segments.
 
     Args:
         totals: turns of each class in an epoch.

@@ -1,8 +1,8 @@
-"""Which sample does each turn draw, where turns are independent of one another?
+"""Orders that draw with replacement: uniform and weighted.
 
-A turn's draw is a word of a Threefry stream, keyed by (seed, epoch) and counted by the position, so that any
-turn can be asked for on its own. There is no inverse in closed form: `positions` looks through the epoch, a
-chunk at a time.
+Each draw is a word of a Threefry stream, keyed by (seed, epoch) and counted by the position, so any position
+can be computed on its own. There is no closed-form inverse: `positions` searches the epoch, a chunk at a
+time.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from epochal.plan.threefry import Array, Purpose, stream_key, threefry2x32, word
 __all__ = ["MOST_DRAWN", "Replacement", "Weighted", "at_most", "turns_of"]
 
 MOST_DRAWN = 2**32
-"""Samples among which a draw of 64 bits is as good as uniform: its bias is at most 2^-64 a sample."""
+"""Up to so many samples a 64-bit draw has a bias of at most 2^-64 per sample."""
 
 _CHUNK = 2**20
 
 
 def turns_of(value: object, name: str) -> int | None:
-    """A number of turns of an epoch, or None for the order's usual one."""
+    """A number of turns of an epoch, or None for the default."""
     if value is None:
         return None
     try:
@@ -46,7 +46,7 @@ def turns_of(value: object, name: str) -> int | None:
 
 
 def _found_by_looking(drawn: Callable[[Int64s], Int64s], turns: int, values: npt.ArrayLike) -> Int64s:
-    """The positions of [0, turns) at which each of these samples is drawn, sample by sample."""
+    """The positions of [0, turns) at which each of these samples is drawn, by searching all draws."""
     wanted = np.array(values, np.int64, ndmin=1)
     found: list[list[Int64s]] = [[] for _ in wanted]
     for begin in range(0, turns, _CHUNK):
@@ -77,13 +77,13 @@ def _below(high: Array, low: Array, samples: int) -> Array:
 
 @dataclass(frozen=True)
 class Replacement(Order):
-    """Each turn draws any of the samples, independently: some have several turns in an epoch, some none.
+    """Uniform draws with replacement: in an epoch some samples are used repeatedly, some not at all.
 
     The draw is the high part of a 64-bit word times the number of samples (Lemire 2019, without rejection),
     so each sample's probability is within 2^-64 of uniform.
 
     Args:
-        length: turns of an epoch; as many as there are samples by default.
+        length: draws of an epoch, the number of samples by default.
 
     >>> Replacement().samples(seed=0, epoch=0, samples=10, positions=range(10)).tolist()
     [2, 3, 9, 4, 9, 0, 9, 9, 2, 4]
@@ -148,13 +148,13 @@ class Replacement(Order):
 
 
 TOTAL = 2**62
-"""What the weights of all samples become together, as whole numbers."""
+"""The sum of the whole-number weights."""
 
 
 def whole_weights(weights: npt.NDArray[np.float64]) -> Int64s:
     """Whole numbers in proportion to the weights that add up to 2^62.
 
-    Each is floor(2^62 weight / sum) in 64-bit floats, so within 2^-52 of its share; what is lacking in the
+    Each is floor(2^62 weight / sum) in 64-bit floats, so within 2^-52 of its share; what is missing in the
     sum is added to the first of the heaviest samples. A positive weight of less than 2^-62 of the sum becomes
     0.
 
@@ -196,15 +196,15 @@ def at_most(
 
 @dataclass(frozen=True)
 class Weighted(Order):
-    """Each turn draws one of the samples with a probability in proportion to its weight, independently.
+    """Weighted draws with replacement: probabilities are proportional to the weights.
 
     The weights become whole numbers that add up to 2^62, end to end; a draw is a 62-bit word of the stream,
-    and the sample is the one in whose interval it lies. Nothing is biased but by the rounding of a weight to
-    2^-62 of their sum. A training that draws by the weights does not weigh its updates by them as well.
+    and the sample is the one in whose interval it lies. The only bias is the rounding of weights to
+    2^-62 of their sum. A training with this order does not also weight its losses.
 
     Args:
         weights: of each sample, not negative and finite.
-        length: turns of an epoch; as many as there are samples by default.
+        length: draws of an epoch, the number of samples by default.
 
     >>> Weighted([0.0, 1.0, 3.0]).samples(seed=0, epoch=0, samples=3, positions=range(8)).tolist()
     [1, 1, 2, 2, 2, 2, 1, 2]
@@ -265,7 +265,7 @@ class Weighted(Order):
 
     @cached_property
     def _ends(self) -> Int64s:
-        """Where the interval of each sample ends."""
+        """The end of each sample's interval."""
         assert self.values is not None
         return np.cumsum(whole_weights(self.values))
 

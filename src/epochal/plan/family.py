@@ -1,14 +1,14 @@
-"""How are many small sets permuted at once, each by a key of its own?
+"""Families of keyed permutations: many small sets permuted at once, each by its own key.
 
 An order of classes, batches and slots needs a permutation of each class, of the batches, and of the slots of
 each batch. They are members of one family: [0, n) of every member lies over two halves as in `permutation`,
-all members go through one alternating Feistel network in one pass, and what tells them apart is two words
-that are mixed into the round keys, drawn by Threefry for (member, epoch). 24 rounds for all sizes; one more
-key bit per member is the parity, as for the shuffle.
+all members go through one alternating Feistel network in one pass, and members differ by two words mixed
+into the round keys, drawn by Threefry for (member, epoch). 24 rounds for all sizes; one more key bit per
+member is the parity, as for the shuffle.
 
 A table lays the domains of all members end to end: member p owns the elements from `base[p]`, as many as
-2^bits[p], of which the first last[p] + 1 are in its set. A member or an element that is all zeros stands for
-nothing and is never asked for, so that tables can be padded.
+2^bits[p], of which the first last[p] + 1 are in its set. An all-zero member or element is padding and is
+never read.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ __all__ = [
 ]
 
 ROUNDS, FEW_ROUNDS = 24, 8
-"""For samples and batches, and for the slots of a batch, whose order moves no gradient."""
+"""For samples and batches; for the slots of a batch, whose order moves no gradient."""
 _PAIRS = 2
-"""Pairs of rounds in one turn of a compiled loop: a fused kernel, and few turns."""
+"""Pairs of rounds per iteration of a compiled loop, so that they fuse."""
 Uint32s = npt.NDArray[np.uint32]
 
 
 class RoundKeys(NamedTuple):
-    """What all members of a family share: the key of the stream, and the keys of even and odd rounds."""
+    """Keys shared by all members of a family: of the stream, and of even and odd rounds."""
 
     stream: tuple[Array, Array]
     even: Array
@@ -63,7 +63,7 @@ def round_keys(seed_words: Array, purpose: Purpose, samples: int) -> RoundKeys:
 
 
 def member_words(keys: RoundKeys, number: Array, turn: Array) -> tuple[Array, Array]:
-    """The two words that tell members apart: `number` below 2^32 - 1, and the epoch (or pass) of the member.
+    """The two words that identify a member: `number` below 2^32 - 1, and its epoch (or pass).
 
     Both are uint32 arrays of one shape.
     """
@@ -117,7 +117,7 @@ def _rounds_back(keys: RoundKeys, own: tuple[Array, Array], bits: Array, values:
 
 
 def _swapped(keys: RoundKeys, own: tuple[Array, Array], last: Array, values: Array) -> Array:
-    """The values, 0 and 1 changed for one another where the member's parity says so."""
+    """The values, with 0 and 1 swapped where the member's parity is set."""
     parity = _mix(own[0] ^ keys.even[ROUNDS // 2]) & np.uint32(1)
     return values ^ (parity * ((values < np.uint32(2)) & (last > np.uint32(0))))
 
@@ -131,7 +131,7 @@ def bits_of(sizes: Int64s) -> Int64s:
 
 
 class Family(NamedTuple):
-    """Members that are asked for one by one: random access in NumPy. All arrays broadcast to one shape."""
+    """Single members: random access in NumPy. All arrays broadcast to one shape."""
 
     keys: RoundKeys
     own: tuple[Uint32s, Uint32s]
@@ -163,7 +163,7 @@ class Family(NamedTuple):
         return _swapped(self.keys, self.own, self.last, found).astype(np.int64)
 
     def inverse(self, images: npt.ArrayLike) -> Int64s:
-        """The values whose images these are."""
+        """The inverse of `permute`."""
         swapped = _swapped(self.keys, self.own, self.last, np.asarray(images).astype(np.uint32))
         return self._walked(_rounds_back, swapped).astype(np.int64)
 
@@ -178,7 +178,7 @@ class Family(NamedTuple):
 
 
 def laid(sizes: Int64s) -> tuple[Arrays, Int64s]:
-    """The tables of a family for sets of these sizes, and where the elements of each member begin."""
+    """The tables of a family for sets of these sizes, and the first element of each member."""
     bits = bits_of(sizes)
     lengths = 1 << bits
     base = np.cumsum(lengths) - lengths
@@ -202,7 +202,7 @@ def table(
 ) -> Array:
     """The images of all elements, as elements (base plus image), uint32; `own` has two words a member.
 
-    Traceable under `jax.jit`; `arrays` are those of `laid`, with zeros behind them or not.
+    Traceable under `jax.jit`; `arrays` are those of `laid`, possibly padded with zeros.
     """
     member = arrays["member"]
     own = (xp.take(own[0], member, mode="clip"), xp.take(own[1], member, mode="clip"))
@@ -217,7 +217,7 @@ def rows(
     xp: ModuleType = np,
     while_loop: WhileLoop = python_while,
 ) -> Array:
-    """The images in members of one size, int32 (members, size); `own` has two words a member. Few rounds."""
+    """Images in members of one size, int32 (members, size), in few rounds; `own` has two words a member."""
     bits = max(2, (size - 1).bit_length())
     count, width = len(own[0]), 1 << bits
     element = xp.arange(count * width, dtype=xp.uint32)
@@ -241,7 +241,7 @@ def _images(
     while_loop: WhileLoop,
 ) -> Array:
     images = _rounds(keys, own, bits, local, rounds, while_loop)
-    asked = local <= last  # of the others, some never come into the set
+    asked = local <= last  # other elements may never enter the set
     images = while_loop(
         lambda images: (asked & (images > last)).any(),
         lambda images: xp.where(images > last, xp.take(images, base + images, mode="clip"), images),
@@ -251,5 +251,5 @@ def _images(
 
 
 def seed_keys(seed: int, purpose: Purpose, samples: int) -> RoundKeys:
-    """`round_keys` of a seed that is a number."""
+    """`round_keys` of an integer seed."""
     return round_keys(words(seed), purpose, samples)

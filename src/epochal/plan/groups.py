@@ -1,4 +1,4 @@
-"""How do the samples of a group stay together in a shuffled epoch?"""
+"""Grouped order: the samples of a group stay together; the groups are shuffled."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["Groups"]
 
 @dataclass(frozen=True)
 class Groups(Order):
-    """The samples of a group follow one another as they come; the sequence of groups is shuffled.
+    """The samples of a group stay together in their original order; the groups are shuffled.
 
     A position depends on the sizes of all groups before it, so random access takes time and memory in
     proportion to the number of groups.
@@ -97,16 +97,16 @@ class Groups(Order):
 
     @cached_property
     def _sorted(self) -> Int64s:
-        """The samples, group after group."""
+        """The samples, sorted by group."""
         return np.argsort(self._groups, kind="stable").astype(np.int64)
 
     @cached_property
     def _first(self) -> Int64s:
-        """Where each group begins in `_sorted`."""
+        """The first index of each group in `_sorted`."""
         return np.cumsum(self._sizes) - self._sizes
 
     def _sequence(self, seed: int, epoch: int, samples: int) -> tuple[Int64s, Int64s]:
-        """The groups in the order in which they come, and where each ends."""
+        """The groups in order, and the end position of each."""
         keys = seed_keys(seed, Purpose.GROUPS, samples)
         places = np.arange(len(self._sizes))
         sequence = Family.of(keys, 0, epoch, np.full(len(places), len(places))).permute(places)
@@ -161,7 +161,7 @@ class Groups(Order):
         keys = round_keys(seed_words, Purpose.GROUPS, samples)
         turn = xp.reshape(xp.asarray(epoch, dtype=xp.uint32), (1,))
         images = table(keys, member_words(keys, turn ^ turn, turn), arrays, xp, while_loop)
-        # Elements that are no place have no samples, and the search steps over them.
+        # Padding elements have no samples, so the search skips them.
         group = images.astype(xp.int32) * arrays["place"]
         size = xp.take(arrays["size"], group, mode="clip") * arrays["place"]
         ends = xp.cumsum(size, dtype=xp.int32)

@@ -1,4 +1,4 @@
-"""Which orders go by a name?"""
+"""Orders by name, and the names of their options."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ ORDERS: dict[str, Order] = {
         Buckets(),
     )
 }
-"""All that go by name; some lack a length or something of the samples (`Order.lacks`)."""
+"""All named orders; some need a length or per-sample values (`Order.lacks`)."""
 
 READY: tuple[str, ...] = tuple(name for name, order in ORDERS.items() if not order.lacks)
-"""Those that a name alone is enough for."""
+"""Orders that need nothing but a name."""
 
 
 def order_named(name: str, options: Mapping[str, Any] | None = None) -> Order:
-    """The order that goes by this name, with its `Order.options`.
+    """The order of this name, with its `Order.options`.
 
     >>> order_named("blocks", {"length": 12})
     Blocks(length=12)

@@ -1,12 +1,12 @@
-"""Which orders can an epoch have?
+"""The `Order` interface, and the shuffled and sequential orders.
 
 An order maps positions of an epoch to samples and back, as a pure function of (seed, epoch, samples). The
 family is open: anything with these methods can be given to `Plan(order=...)`; `plan.named.ORDERS` has those
 that go by name.
 
-An order may lack something when it is named: a length, or a value for each sample (its class, its weight, its
-group). Then `lacks` says what, `bind` gives it, and what depends on the samples reaches a compiled program as
-`arrays`, an argument, so that another split of the same shape does not compile again.
+An order may need a length, or a value per sample (its class, weight or group). `lacks` names what is missing
+and `bind` supplies it. What depends on the samples reaches a compiled program as `arrays`, an argument, so
+that another split of the same shape does not compile again.
 """
 
 from __future__ import annotations
@@ -43,52 +43,52 @@ class Order(ABC):
 
     name: ClassVar[str]
     fixed: ClassVar[bool]
-    """Whether every epoch has the same order."""
+    """Whether all epochs have the same order."""
     once: ClassVar[bool] = True
-    """Whether each sample has exactly one turn in an epoch."""
+    """Whether each sample is used exactly once per epoch."""
     needs: ClassVar[str] = ""
-    """What of the samples it depends on: "classes", "weights", "groups", or nothing."""
+    """The per-sample values that it needs: "classes", "weights", "groups", or nothing."""
 
     @property
     @abstractmethod
     def words(self) -> str:
-        """What the order does, for a summary."""
+        """The order in words, for a summary."""
 
     @property
     def lacks(self) -> str:
-        """What must be known before it can be used, with the remedy; empty where nothing is missing."""
+        """What must be supplied before it can be used, with the remedy; empty if nothing is missing."""
         return ""
 
     @property
     def options(self) -> dict[str, Any]:
-        """What it was made with besides its name and data, as JSON can hold it."""
+        """Its arguments besides name and data, as JSON."""
         return {}
 
     def bind(self, values: npt.ArrayLike) -> Order:
-        """The order with what it `needs`, one value for each sample."""
+        """The order with the per-sample values that it `needs`."""
         return self
 
     @property
     def values(self) -> npt.NDArray[Any] | None:
-        """What `bind` gave, one value for each sample; None where there is none."""
+        """The per-sample values given to `bind`, or None."""
         return None
 
     @property
     def trims(self) -> tuple[int, ...]:
-        """The lengths to which a batch may be cut where it has nothing but padding beyond; none for most."""
+        """The lengths to which a batch may be trimmed where the rest is padding; empty for most orders."""
         return ()
 
     def take(self, samples: npt.NDArray[np.int64]) -> Order:
-        """The order of some of the samples, such as those that train."""
+        """The order of a subset of the samples, such as the training ones."""
         return self if self.values is None else self.bind(self.values[samples])
 
     def check(self, samples: int) -> None:
-        """Refuse what cannot work with so many samples."""
+        """Refuse a number of samples that cannot work."""
         if self.lacks:
             raise Refusal(f'order "{self.name}" needs {self.lacks}.')
 
     def check_batches(self, batch_size: int, remainder: str) -> None:
-        """Refuse batches that the order cannot fill; most fill any."""
+        """Refuse batches that the order cannot fill; most orders fill any."""
         return
 
     def turns(self, samples: int) -> int:
@@ -96,21 +96,21 @@ class Order(ABC):
         return samples
 
     def within(self, segments: Segments) -> Order:
-        """The order for an epoch that is cut into these batches; most do not look at them."""
+        """The order for an epoch that is cut into these batches; most orders ignore them."""
         return self
 
     def notes(self, samples: int, batch_size: int) -> tuple[str, ...]:
-        """What a reader of the plan should know, in sentences without a period."""
+        """Notes for a reader of the plan, sentences without a period."""
         return ()
 
     @property
     def form(self) -> Order:
-        """What of it is compiled into a program: all but its `arrays`, equal for all of the same shape."""
+        """The part that is compiled into a program: all but its `arrays`, equal for all of the same shape."""
         return self
 
     @property
     def arrays(self) -> Arrays:
-        """What `table` reads of the samples, by name; padding any of them with zeros changes nothing."""
+        """The arrays that `table` reads, by name; zero padding changes nothing."""
         return {}
 
     @abstractmethod

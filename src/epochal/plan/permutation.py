@@ -1,21 +1,21 @@
-"""Which sample comes at which position of a shuffled epoch?
+"""The keyed permutation behind the shuffle: position to sample, and back.
 
-A bijection of [0, n), keyed by (seed, epoch), for n from 1 to 2^62, without a table: any position can be
-asked for on its own, in constant memory, and any sample for its position. It is an alternating Feistel
-network with cycle-walking on uint32 words, one code for NumPy and JAX, the same bits on both:
+A bijection of [0, n), keyed by (seed, epoch), for n from 1 to 2^62, without a table: any position and any
+sample can be computed on its own, in constant memory. It is an alternating Feistel network with cycle-walking
+on uint32 words, one code for NumPy and JAX, the same bits on both:
 
 - the 64-bit seed keys the 64-bit epoch (Threefry), the result keys n, and the round keys are successive
   words of the stream under that key, so no two (seed, epoch, n) share a sum;
 - a number below 2^bits is a left half of `left` bits and a right half of `right` bits; even rounds change
-  the left half, odd ones the right, by the finaliser lowbias32 (C. Wellons) of the other half and a key;
+  the left half, odd ones the right, by the finalizer lowbias32 (C. Wellons) of the other half and a key;
 - a value that is not below n goes through the network again until it is;
 - every round is an even permutation once both halves have two bits, so one more key bit says whether the
   images 0 and 1 change places.
 
 24 rounds up to n = 65,536 and 12 above: with fewer, small n fail chi-square over all n! permutations
 (Mitchell et al. 2021, arXiv 2106.06161, arrive at 24 too). Up to n = 8 it is 32, because there millions of
-draws still tell 24 from uniform. The design is a statistical one, not a cryptographic one. `ALGORITHM`
-names it; the bits under that name never change.
+draws still distinguish 24 from uniform. The design is a statistical one, not a cryptographic one.
+`ALGORITHM` names it; the bits under that name never change.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ WhileLoop = Callable[[Callable[[Any], Any], Callable[[Any], Any], Any], Any]
 
 
 def python_while(condition: Callable[[Any], Any], body: Callable[[Any], Any], state: Any) -> Any:
-    """What `jax.lax.while_loop(condition, body, state)` computes, in plain Python.
+    """`jax.lax.while_loop` in plain Python.
 
     >>> python_while(lambda count: count < 5, lambda count: count + 2, 0)
     6
@@ -67,7 +67,7 @@ def python_while(condition: Callable[[Any], Any], body: Callable[[Any], Any], st
 
 
 class Form(NamedTuple):
-    """How [0, samples) is laid over two halves: all that is known before any key."""
+    """The division of [0, samples) into two halves; independent of any key."""
 
     samples: int
     left: int  # bits
@@ -76,21 +76,21 @@ class Form(NamedTuple):
 
     @property
     def left_mask(self) -> np.uint32:
-        """The bits that a left half has."""
+        """The bits of a left half."""
         return np.uint32((1 << self.left) - 1)
 
     @property
     def right_mask(self) -> np.uint32:
-        """The bits that a right half has."""
+        """The bits of a right half."""
         return np.uint32((1 << self.right) - 1)
 
     @property
     def fills(self) -> bool:
-        """Whether every pair of halves is a sample, so that nothing walks."""
+        """Whether every pair of halves is a sample, so that no cycle-walking is needed."""
         return self.samples == 1 << (self.left + self.right)
 
     def outside(self, left: Array, right: Array) -> Array:
-        """Where the halves are a number that is not below `samples`."""
+        """Where the number of the halves is not below `samples`."""
         limit = np.uint32(self.samples >> self.right)
         rest = np.uint32(self.samples & int(self.right_mask))
         return (left > limit) | ((left == limit) & (right >= rest))
@@ -141,7 +141,7 @@ def _mix(x: Array) -> Array:
 def feistel(
     keys: Keys, form: Form, left: Array, right: Array, while_loop: WhileLoop = python_while
 ) -> tuple[Array, Array]:
-    """All rounds, forwards: a bijection of the pairs of halves, whatever `form.samples` is."""
+    """All rounds, forward: a bijection of the pairs of halves."""
 
     def two_rounds(state: Any) -> Any:
         pair, left, right = state
@@ -156,7 +156,7 @@ def feistel(
 def feistel_inverse(
     keys: Keys, form: Form, left: Array, right: Array, while_loop: WhileLoop = python_while
 ) -> tuple[Array, Array]:
-    """All rounds, backwards."""
+    """All rounds, backward."""
 
     def two_rounds(state: Any) -> Any:
         pair, left, right = state
@@ -169,7 +169,7 @@ def feistel_inverse(
 
 
 def _swap(keys: Keys, form: Form, low: Array) -> Array:
-    """The word that, by exclusive or, makes 0 and 1 change places if the parity says so."""
+    """The word that, XORed, swaps 0 and 1 if the parity is set."""
     if form.samples == 1:
         return low ^ low
     pair = form.rounds // 2
@@ -319,7 +319,7 @@ def table(
 ) -> Array:
     """All samples of the epoch in order, int32 (samples,), for fewer than 2^31 of them.
 
-    The network runs over its whole domain once; walking is then a look-up in its own images, and each
+    The network runs over its whole domain once; cycle-walking is then a look-up in the images, and each
     pass doubles the length of all walks: `images = where(images < n, images, images[images])`.
     Traceable under `jax.jit` and `jax.vmap` with `xp=jax.numpy, while_loop=jax.lax.while_loop`:
     `seed_words` is a uint32 array (2,), `epoch` a uint32 scalar or array (1,), `samples` static.

@@ -1,4 +1,4 @@
-"""The plan of a training: which samples form which update."""
+"""`Plan`: which samples form which update of a training."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ class Plan(Batches):
         samples: the number of training samples, 1 to 2^62.
         batch_size: the samples of one update, 1 to `turns`, or "full" for all of them; or a mapping from
             the epoch at which a size begins to the size, or a `BatchSchedule`, which also counts in updates.
-        epochs: how often each sample has its turn, at least 1; with `updates_per_epoch`, how many times that
+        epochs: passes through the samples, at least 1; with `updates_per_epoch`, how many times that
             many updates are made.
-        seed: which random order, 0 to 2^64 - 1.
+        seed: of the random order, 0 to 2^64 - 1.
         order: "shuffle" (a new random order in every epoch), "shuffle_once", "sequential", "replacement", or
             an `Order` such as `Blocks(12)` or `Stratified(labels)`.
-        remainder: what becomes of the samples that do not fill a batch: "keep" (a smaller last batch),
+        remainder: the samples that do not fill a batch: "keep" (a smaller last batch),
             "drop" (left out of this epoch), "spread" (batch sizes differ by at most one), "carry" (the last
             batch borrows from the next epoch).
-        updates_per_epoch: what an epoch is, instead of one pass through the samples; passes go on underneath
-            as without it, across the ends of epochs, so that no sample is favored.
+        updates_per_epoch: the length of an epoch, instead of one pass through the samples; passes continue
+            across the ends of epochs, so that no sample is favored.
 
     Raises:
-        Refusal: where one of these is out of its bounds.
+        Refusal: an argument is out of bounds.
 
     Examples:
         >>> plan = Plan(samples=200, batch_size=5, epochs=1000)
@@ -62,7 +62,7 @@ Use "full" for one batch per epoch.
         return html(self)
 
     def audit(self, labels: npt.ArrayLike | None = None, epochs: int | None = None) -> Audit:
-        """Count what the first epochs do: classes of the batches, turns of the samples, what is left out.
+        """Count classes per batch, uses per sample and samples left out over the first epochs.
 
         Args:
             labels: the class of each sample; by default those of a stratified or balanced order.
@@ -74,5 +74,5 @@ Use "full" for one batch per epoch.
         return audit(self, labels, epochs)
 
     def to_dict(self) -> dict[str, Any]:
-        """The plan as JSON can hold it, and what each remainder policy would do."""
+        """As JSON, with the outcome of each remainder policy."""
         return document(self)

@@ -1,8 +1,8 @@
-"""What becomes of the samples that do not fill a batch?
+"""Remainder policies: keep, drop, spread or carry the samples that do not fill a batch.
 
-Four policies, as pure functions of (samples, batch size, epoch). In all of them the batches of an epoch
-are a run of consecutive positions that starts at `start`; a position past the end of the epoch is one of
-the next epoch, which only `carry` and `drop` with a fixed order reach.
+Pure functions of (samples, batch size, epoch). The batches of an epoch are consecutive positions from `start`
+on; a position past the end of the epoch is one of the next epoch, which only `carry` and `drop` with a fixed
+order reach.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from epochal.errors import Refusal, did_you_mean
 __all__ = ["REMAINDERS", "Carry", "Drop", "Keep", "Remainder", "Segments", "Spread", "remainder_named"]
 
 Segments = tuple[tuple[int, int], ...]
-"""Batches of equal size, side by side: (how many, samples in each)."""
+"""Consecutive batches of equal size: (number of batches, samples in each)."""
 
 
 def _segments(*pairs: tuple[int, int]) -> Segments:
@@ -23,7 +23,7 @@ def _segments(*pairs: tuple[int, int]) -> Segments:
 
 
 class Remainder(ABC):
-    """How an epoch of samples is cut into batches. Here: every epoch alike."""
+    """How an epoch is cut into batches. This base cuts every epoch alike."""
 
     name: ClassVar[str]
 
@@ -33,28 +33,28 @@ class Remainder(ABC):
 
     @abstractmethod
     def outcome(self, samples: int, batch_size: int, fixed: bool) -> str:
-        """What becomes of the remainder, in a few words, where there is one."""
+        """What happens to the remainder, if there is one, in a few words."""
 
     def batches(self, samples: int, batch_size: int, epoch: int = 0) -> int:
         """How many batches the epoch has."""
         return sum(count for count, _ in self.segments(samples, batch_size, epoch))
 
     def first_update(self, samples: int, batch_size: int, epoch: int) -> int:
-        """The updates before the epoch; that of epoch E is the number of updates of E epochs."""
+        """The updates before the epoch; of epoch E, the updates of E epochs."""
         return epoch * self.batches(samples, batch_size)
 
     def locate(self, samples: int, batch_size: int, update: int) -> tuple[int, int]:
-        """The epoch in which an update's batch starts, and the index of the batch in it."""
+        """The epoch in which an update's batch starts, and the batch's index there."""
         return divmod(update, self.batches(samples, batch_size))
 
     def start(self, samples: int, batch_size: int, epoch: int, fixed: bool) -> int:
-        """The position at which the epoch's first batch begins; `fixed`: all epochs have one order."""
+        """The position of the epoch's first batch; `fixed`: all epochs have one order."""
         return 0
 
     def turn(
         self, samples: int, batch_size: int, epoch: int, position: int, fixed: bool
     ) -> tuple[int, int] | None:
-        """Where the sample at this position of the epoch has its turn; None where it is left out.
+        """The place of the sample at this position of the epoch; None if it is left out.
 
         The epoch in which its batch starts, and the offset from the beginning of that epoch's first batch.
         """
@@ -83,9 +83,9 @@ class Keep(Remainder):
 
 
 class Drop(Remainder):
-    """Left out of this epoch. The dropped ones differ from epoch to epoch.
+    """The remainder is left out; the dropped samples differ from epoch to epoch.
 
-    A shuffled order sees to that by itself; with a fixed one each epoch starts where the last one ended.
+    With a shuffled order that follows; with a fixed one each epoch continues where the last one ended.
 
     >>> Drop().segments(1000, 400)
     ((2, 400),)
@@ -111,7 +111,7 @@ class Drop(Remainder):
 class Spread(Remainder):
     """Batch sizes differ by at most one, larger ones first.
 
-    As many batches as bring their mean size nearest to `batch_size`; of two equally near, the more.
+    The number of batches brings their mean size nearest to `batch_size`; of a tie, the larger number.
 
     >>> Spread().segments(1000, 400)
     ((1, 334), (2, 333))
@@ -184,7 +184,7 @@ REMAINDERS: dict[str, Remainder] = {policy.name: policy for policy in (Keep(), D
 
 
 def remainder_named(name: str) -> Remainder:
-    """The policy that goes by this name.
+    """The policy of this name.
 
     >>> remainder_named("drip")
     Traceback (most recent call last):

@@ -1,4 +1,4 @@
-"""How large is a batch: a number, all samples, or sizes that change along the training?"""
+"""Batch sizes: a number, "full", or a schedule."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MOST_CHANGES = 1000
 
 
 def whole(value: object) -> int | None:
-    """The value as an int if it is a whole number by type (NumPy's too, bool not), else None."""
+    """The value as an int if its type is integral (NumPy's too, bool not), else None."""
     if isinstance(value, bool | np.bool_):
         return None
     try:
@@ -28,7 +28,7 @@ def whole(value: object) -> int | None:
 
 
 def bounded(name: str, value: object, least: int, most: int, bounds: str, remedy: str = "") -> int:
-    """The value, a whole number within bounds, or a refusal in one sentence."""
+    """The value as an int within bounds, or a refusal."""
     number = whole(value)
     if number is None:
         shown = f'"{value}"' if isinstance(value, str) else value
@@ -39,26 +39,26 @@ def bounded(name: str, value: object, least: int, most: int, bounds: str, remedy
 
 
 class Full(int):
-    """The batch size that "full" stands for: all samples, of another number of them too.
+    """The batch size "full": all samples, also after their number changes.
 
-    It is an int for all purposes; `dataclasses.replace(plan, samples=...)` reads it as "full" again.
+    An int; `dataclasses.replace(plan, samples=...)` reads it as "full" again.
     """
 
 
 @dataclass(frozen=True, init=False)
 class BatchSchedule:
-    """Batch sizes that change along the training.
+    """Batch sizes that change during training.
 
     Growing the batch does what decaying the learning rate does, in fewer updates (Smith, Kindermans, Ying
     and Le 2018, "Don't decay the learning rate, increase the batch size", arXiv 1711.00489).
 
     Args:
-        sizes: from the epoch (or update, counted from 0) at which a size begins to the size, a number of
+        sizes: maps the epoch (or update, counted from 0) at which a size begins to the size, a number of
             samples or "full"; the first begins at 0.
-        unit: "epochs" or "updates", what the beginnings are counted in.
+        unit: "epochs" or "updates", of the keys.
 
     Raises:
-        Refusal: where it does not begin at 0, or holds what is no whole number.
+        Refusal: the first key is not 0, or a value is not a whole number.
 
     >>> BatchSchedule({0: 32, 30: 128, 60: "full"}).changes
     ((0, 32), (30, 128), (60, 'full'))
@@ -107,16 +107,16 @@ for 0, too.
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON can hold it; `of_dict` is the inverse."""
+        """As JSON; `of_dict` is the inverse."""
         return {"unit": self.unit, "changes": [list(change) for change in self.changes]}
 
     @classmethod
     def of_dict(cls, value: Mapping[str, Any]) -> BatchSchedule:
-        """From what `to_dict` gave."""
+        """From the result of `to_dict`."""
         return cls(dict(value["changes"]), str(value["unit"]))
 
     def sizes(self, turns: int) -> tuple[int, ...]:
-        """The sizes of all changes for an epoch of so many turns."""
+        """The sizes of all changes for an epoch of this many positions."""
         return tuple(turns if size == "full" else int(size) for _, size in self.changes)
 
 
@@ -125,7 +125,7 @@ def _said(size: Size) -> str:
 
 
 class Scheduled(int):
-    """The first batch size of a schedule: an int for all purposes, but equal only to one of that schedule."""
+    """The first batch size of a schedule: an int, but equal only to one of the same schedule."""
 
     schedule: BatchSchedule
 
@@ -149,7 +149,7 @@ class Scheduled(int):
 
 
 def batch_size_of(value: object, samples: int, turns: int) -> int:
-    """What was given as a batch size, for epochs of so many turns; else a refusal."""
+    """The batch size argument for epochs of this many positions, or a refusal."""
     if isinstance(value, Full) or (isinstance(value, str) and value == "full"):
         return Full(turns)
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""What will the plan do, said before it does it?"""
+"""The summary of a plan as text, HTML and JSON."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _REGIMES = {
 
 
 def sizes(plan: Batches) -> str:
-    """The batch sizes of an epoch: written out where they are few, counted where they are many.
+    """The batch sizes of an epoch, written out or counted.
 
     >>> sizes(Batches(1000, 400, 1)), sizes(Batches(1000, 400, 2, remainder="carry"))
     ('400, 400, 200', '2 or 3 × 400')
@@ -59,7 +59,7 @@ def _phases(plan: Batches) -> list[tuple[str, str]]:
 
 
 def counted(number: int, noun: str) -> str:
-    """A number of things in words.
+    """A count with its noun.
 
     >>> counted(1, "batch"), counted(1_000, "batch"), counted(2, "epoch")
     ('1 batch', '1,000 batches', '2 epochs')
@@ -83,7 +83,7 @@ def _updates(plan: Batches) -> str:
 
 
 def _rows(rows: Iterable[tuple[str, str]]) -> list[str]:
-    """Label and value, the values in one column and folded within it."""
+    """Labels and values in two columns, values folded."""
     rows = list(rows)
     gap = max(len(label) for label, _ in rows) + 4
     lines: list[str] = []
@@ -95,12 +95,12 @@ def _rows(rows: Iterable[tuple[str, str]]) -> list[str]:
 
 
 def _divided(plan: Batches) -> bool:
-    """Whether there is no remainder to treat in another way."""
+    """Whether there is no remainder, so that policies do not differ."""
     return plan.divides or plan.batch_schedule is not None
 
 
 def _others(plan: Batches) -> tuple[str, list[tuple[str, str, str, str]]]:
-    """What other policies would make of the remainder: a title, and a table with its head."""
+    """The outcome of other remainder policies: a title, and a table with its head."""
     others = [other for name, other in plan.by_remainder().items() if name != plan.remainder]
     whole = "epoch" if plan.updates_per_epoch is None else "pass"
     table = [("", f"batches per {whole}", "updates", "what becomes of the rest")]
@@ -125,7 +125,7 @@ def _lines_of_others(plan: Batches) -> list[str]:
 
 
 def _facts(plan: Batches) -> list[tuple[str, str]]:
-    """The plan in figures, by name."""
+    """The plan as named figures."""
     every = "samples" if plan.order.once else "uses"
     size = f"{plan.batch_size:,}" + (f", all {every} (full)" if plan.is_full else "")
     if plan.batch_schedule is not None:
@@ -146,7 +146,7 @@ def _facts(plan: Batches) -> list[tuple[str, str]]:
 
 
 def summary(plan: Batches) -> str:
-    """The pre-flight summary, plain text of at most 80 columns.
+    """The plan as plain text of at most 80 columns.
 
     >>> print(summary(Batches(200, 5, 1000)))
     Mini-batch gradient descent: every update sees some of the samples
@@ -165,7 +165,7 @@ def summary(plan: Batches) -> str:
 
 
 def html(plan: Batches) -> str:
-    """The same as a view in a notebook.
+    """The plan as a notebook view.
 
     >>> "40 × 5" in html(Batches(200, 5, 1000))
     True
@@ -179,7 +179,7 @@ def html(plan: Batches) -> str:
 
 
 def document(plan: Batches) -> dict[str, Any]:
-    """The plan as JSON can hold it, and what each remainder policy would do."""
+    """The plan as JSON, with the outcome of each remainder policy."""
     return {
         "samples": plan.samples,
         "turns": plan.turns,

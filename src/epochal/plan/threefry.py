@@ -1,10 +1,8 @@
-"""Where do the round keys come from?
+"""Threefry-2x32-20, the counter-based random function that derives all keys.
 
-Threefry-2x32-20, the counter-based random function of Salmon, Moraes, Dror and Shaw, "Parallel Random
-Numbers: As Easy as 1, 2, 3" (SC 2011). It is written with the operators that NumPy and JAX arrays share,
-on uint32 words only, so that both give the same bits and JAX needs no 64-bit mode.
-
-Words come in pairs, the high one first, as in `jax.random.key_data`.
+Salmon, Moraes, Dror and Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3" (SC 2011). It uses only operators
+that NumPy and JAX arrays share, on uint32 words, so that both give the same bits and JAX needs no 64-bit
+mode. Words come in pairs, the high one first, as in `jax.random.key_data`.
 """
 
 from __future__ import annotations
@@ -17,12 +15,12 @@ import numpy.typing as npt
 
 __all__ = ["Array", "Purpose", "stream_key", "threefry2x32", "words"]
 
-# A NumPy array or a JAX array (traced or not): there is no common static type for the two.
+# A NumPy or JAX array (traced or not); there is no common static type.
 Array = Any
 
 
 class Purpose(IntEnum):
-    """What a stream beside the shuffle's is for; a number never changes its meaning."""
+    """The use of a stream besides the shuffle; a number never changes its meaning."""
 
     REPLACEMENT = 1
     STRATIFIED = 2
@@ -48,7 +46,7 @@ def words(value: int) -> npt.NDArray[np.uint32]:
 def threefry2x32(key: tuple[Array, Array], counter: tuple[Array, Array]) -> tuple[Array, Array]:
     """Two random words from two key words and two counter words: Threefry-2x32 with 20 rounds.
 
-    All four are uint32 arrays of one or more dimensions (NumPy warns of the wanted overflow for those
+    All four are uint32 arrays of one or more dimensions (NumPy warns of the intended overflow for those
     without any) whose shapes broadcast.
 
     >>> zero = np.zeros(1, dtype=np.uint32)
@@ -71,7 +69,7 @@ def threefry2x32(key: tuple[Array, Array], counter: tuple[Array, Array]) -> tupl
 def stream_key(
     seed_words: Array, epoch_words: tuple[Array, Array], purpose: Purpose, samples: int
 ) -> tuple[Array, Array]:
-    """The key of a stream for something else than shuffling: seed keys epoch, then purpose and samples.
+    """The key of a stream for another purpose: seed keys epoch, then purpose and samples.
 
     The shuffle of n samples takes n itself (below 2^62) where this has a word with the highest bit set, so no
     stream is another's. `samples` is at most 2^32.

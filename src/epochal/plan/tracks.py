@@ -1,4 +1,4 @@
-"""How does each slot of a batch go on, in the next batch, with the sample that follows?"""
+"""Order for stateful training: consecutive samples keep their slot in the batch."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ __all__ = ["Tracks"]
 
 @dataclass(frozen=True)
 class Tracks(Order):
-    """Slot s of a batch walks along a stretch of its own, one sample a batch.
+    """Each slot of a batch follows its own stretch of consecutive samples, one per batch.
 
-    The samples as they come are cut into as many equal stretches as a batch has slots, so that what a slot
+    The samples, in order, are cut into as many equal stretches as a batch has slots, so that what a slot
     sees in one batch is continued in the next. With k full batches, slot s of batch j holds sample
-    `offset + s * k + j`. Samples that fill no batch are left before the stretches and behind them: `offset`
-    is the epoch's number modulo one more than there are, so that over the epochs each of them has turns.
+    `offset + s * k + j`. Samples that fill no batch are left out before and after the stretches: `offset`
+    is the epoch's number modulo one more than there are, so that over the epochs each of them is used.
 
     >>> from epochal.plan import Plan
     >>> plan = Plan(13, 3, 2, order="tracks", remainder="drop")
@@ -63,7 +63,7 @@ class Tracks(Order):
         return found
 
     def _cut(self, epoch: Any, samples: int) -> tuple[int, int, Any]:
-        """Batches, samples in them, and those before the first stretch in this epoch."""
+        """Number of batches, samples in them, and the samples before the first stretch in this epoch."""
         batches = samples // self.slots if self.batches is None else self.batches
         used = batches * self.slots
         return batches, used, epoch % (samples - used + 1)

@@ -1,8 +1,7 @@
-"""How do passes through the samples follow one another, cut into batches?
+"""Consecutive passes through the samples, cut into batches.
 
-A walk knows positions and numbers of updates, no samples. Most consist of passes that are all cut alike
-(`Even`); where the batch size changes there are phases, and a change amid a pass makes that pass a phase of
-its own (`Phased`).
+A walk knows positions and numbers of updates, no samples. In most, all passes are cut alike (`Even`); a
+change of the batch size starts a new phase, and a change within a pass makes that pass a phase (`Phased`).
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ __all__ = ["Even", "Phase", "Phased", "Walk", "phases_of", "walk_of"]
 
 
 class Phase(NamedTuple):
-    """Consecutive passes that are cut alike; the last phase has no end."""
+    """Consecutive passes with the same batches; the last phase has no end."""
 
     first: int
     """Its first pass."""
@@ -67,14 +66,14 @@ class Walk(ABC):
 
     @abstractmethod
     def turn(self, epoch: int, position: int) -> tuple[int, int] | None:
-        """The pass of the batch in which a position has its turn, and the offset in it; see `Remainder`."""
+        """The pass of the batch that holds a position, and the offset in it; see `Remainder`."""
 
     @abstractmethod
     def seen(self, epoch: int) -> int:
-        """Turns taken in the batches of all passes before this one."""
+        """Samples used in the batches of all earlier passes."""
 
     def between(self, low: int, high: int) -> Segments:
-        """The batches of the updates from `low` up to `high`, across the ends of passes."""
+        """The batches of updates `low` to `high`, across passes."""
         epoch, index = self.locate(low)
         left = high - low
         found: list[tuple[int, int]] = []
@@ -93,7 +92,7 @@ class Walk(ABC):
 
 @dataclass(frozen=True)
 class Even(Walk):
-    """All passes cut alike, with whatever policy."""
+    """All passes cut alike."""
 
     policy: Remainder
     turns: int
@@ -133,7 +132,7 @@ class Even(Walk):
 
 
 class Phased(Walk):
-    """Phases, each with passes cut alike; every position after the last batch of a pass is left out of it."""
+    """Phases, each with passes cut alike; positions after the last batch of a pass are left out."""
 
     def __init__(self, phases: tuple[Phase, ...], turns: int, rolls: bool) -> None:
         self._phases, self.turns, self.rolls = phases, turns, rolls
@@ -186,7 +185,7 @@ class Phased(Walk):
 def walk_of(
     policy: Remainder, turns: int, fixed: bool, size: int, schedule: BatchSchedule | None = None
 ) -> Walk:
-    """The walk of batches of one size, or of sizes that change; `fixed`: all passes have one order."""
+    """The walk for one batch size, or for a schedule; `fixed`: all passes have one order."""
     if schedule is None or policy.name == "carry":
         return Even(policy, turns, size, fixed)
     rolls = policy.name == "drop" and fixed
@@ -198,12 +197,12 @@ def walk_of(
 def phases_of(
     policy: Remainder, turns: int, rolls: bool, changes: tuple[tuple[int, int], ...], unit: str
 ) -> tuple[Phase, ...]:
-    """The phases of sizes that begin at passes ("epochs") or at updates.
+    """The phases of a schedule in passes ("epochs") or updates.
 
     Args:
-        policy: what becomes of the samples that do not fill a batch; all but `carry`.
+        policy: any but `carry`.
         turns: positions of a pass.
-        rolls: whether each pass begins where the last one ended.
+        rolls: whether each pass continues the last one.
         changes: (beginning, size), ascending, the first at 0.
         unit: "epochs" or "updates".
 
@@ -247,7 +246,7 @@ def phases_of(
 def _mixed(
     policy: Remainder, turns: int, update: int, begins: list[int], sizes: dict[int, int], number: int
 ) -> tuple[Segments, int]:
-    """A pass that begins at `update` with size `number` and in which sizes change; (segments, last size)."""
+    """A pass that begins at `update` with size `number` and changes size within; (segments, last size)."""
     segments: list[tuple[int, int]] = []
     left = turns
     while left:

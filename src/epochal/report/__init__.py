@@ -1,4 +1,4 @@
-"""Pictures on paper, views in a notebook and pages, made of records that know nothing of them."""
+"""Reports: pictures on paper, notebook views and pages."""
 
 from __future__ import annotations
 

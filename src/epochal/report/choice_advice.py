@@ -1,4 +1,4 @@
-"""How does an advice read?"""
+"""The page about an advice."""
 
 from __future__ import annotations
 

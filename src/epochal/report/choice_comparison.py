@@ -1,4 +1,4 @@
-"""How does a comparison read?"""
+"""The page about a comparison."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which numbers do the figures about a choice show?"""
+"""Data of the interactive figures about comparisons and advice."""
 
 from __future__ import annotations
 

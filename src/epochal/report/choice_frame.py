@@ -1,4 +1,4 @@
-"""What surrounds the pages about a choice: title, notes, conditions?"""
+"""Title, notes and conditions of the pages about comparisons and advice."""
 
 from __future__ import annotations
 

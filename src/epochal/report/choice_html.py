@@ -1,4 +1,4 @@
-"""Which parts do the pages about a choice share: figures, tables, controls and numbers in words?"""
+"""HTML parts that the pages about comparisons and advice share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which tables does the page about a comparison hold?"""
+"""Tables of the page about a comparison."""
 
 from __future__ import annotations
 

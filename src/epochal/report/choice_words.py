@@ -1,4 +1,4 @@
-"""What do the words of a choice mean, for someone who meets them for the first time?"""
+"""The glossary of the pages about comparisons and advice."""
 
 from __future__ import annotations
 

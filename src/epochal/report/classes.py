@@ -1,4 +1,4 @@
-"""How is each class found, and what does a threshold change, on the page?"""
+"""Class figures and the decision threshold on the page."""
 
 from __future__ import annotations
 

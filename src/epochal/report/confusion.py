@@ -1,4 +1,4 @@
-"""How classes were taken for one another, as a table of a report."""
+"""The confusion matrix as an HTML table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does a report need to know?"""
+"""`ReportDocument`: everything that the page about a run shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which numbers do the interactive figures of a page show?"""
+"""Data of the interactive figures about a run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from epochal.common.metric_names import label_of
 from epochal.curves import AXES, Curves
 from epochal.data.values.rounding import number_word
-from epochal.report.document import ReportDocument, Residuals
+from epochal.report.document import Confusion, ReportDocument, Residuals
 from epochal.report.forecast import forecast_data
 from epochal.report.tradeoff import tradeoff_data
 
@@ -41,10 +41,7 @@ def figure_data(document: ReportDocument) -> dict[str, Any]:
     if document.residuals is not None:
         data["residuals"] = _residuals(document.residuals)
     if document.confusion is not None:
-        data["confusion"] = {
-            "classes": [str(name) for name in document.confusion.classes],
-            "mean": [_numbers(row) for row in document.confusion.counts.mean(axis=0)],
-        }
+        data["confusion"] = _confusion(document.confusion)
     return data
 
 
@@ -148,6 +145,20 @@ def _residuals(residuals: Residuals) -> dict[str, Any]:
         "samples": int(rest.size),
         "mean": _number(float(rest.mean())),
         "rmse": _number(float(np.sqrt(np.mean(rest**2)))),
+    }
+
+
+def _confusion(confusion: Confusion) -> dict[str, Any]:
+    """The pairs of a true and a predicted class that occur: mean counts, and shares of the true class."""
+    mean = confusion.counts.mean(axis=0)
+    true, predicted = np.nonzero(mean)
+    counts = mean[true, predicted]
+    return {
+        "classes": [str(name) for name in confusion.classes],
+        "true": true.tolist(),
+        "predicted": predicted.tolist(),
+        "counts": _numbers(counts),
+        "shares": _numbers(counts / mean.sum(axis=1)[true]),
     }
 
 

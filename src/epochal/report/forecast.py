@@ -1,4 +1,4 @@
-"""How do the forecasts of a series read and look in a report?"""
+"""Forecasts of a series in a report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How do the parts of a report read?"""
+"""HTML of the page about a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How does a comparison or an advice become one page that a colleague can open offline?"""
+"""Comparisons and advice as self-contained HTML pages."""
 
 from __future__ import annotations
 

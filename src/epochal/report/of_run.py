@@ -1,4 +1,4 @@
-"""How does a run become a report?"""
+"""Assembly of a report from a run."""
 
 from __future__ import annotations
 

@@ -234,19 +234,17 @@
       yaxis: axis(colors, { title: wide() ? { text: short(f.target, 40) } : undefined }) }), config);
   }
 
+  // A bar as high as its row for each pair that occurs; plotly's basic bundle has no heat maps.
   function heatmap() {
     const box = document.getElementById("confusion"), c = data.confusion, colors = ink();
     if (!box || !c) return;
-    const share = c.mean.map((row) => { const all = row.reduce((a, b) => a + b, 0) || 1; return row.map((v) => v / all); });
-    // Cut names stay apart: the axis would take equal ones for one class.
-    const taken = new Set(), names = c.classes.map((name, i) => {
-      const cut = short(name, 24), own = taken.has(cut) ? `${cut} (${i + 1})` : cut;
-      taken.add(own);
-      return own;
-    });
-    Plotly.react(box, [{ type: "heatmap", z: share, customdata: c.mean, x: names, y: names, zmin: 0, zmax: 1, colorscale: [[0, colors.card], [1, colors.train]], colorbar: { outlinewidth: 0, tickformat: ".0%", thickness: 12 },
-      hovertemplate: "true %{y}<br>predicted %{x}<br>%{customdata:.1f} samples (%{z:.0%})<extra></extra>" }],
-      base(colors, { margin: { l: 60, r: 10, t: 10, b: 60 }, xaxis: axis(colors, { type: "category", showgrid: false, title: { text: "predicted" } }), yaxis: axis(colors, { type: "category", showgrid: false, autorange: "reversed", title: { text: "true" } }) }), config);
+    const names = c.classes.map((name) => short(name, 24)), some = names.map((_, i) => i).filter((i) => i % Math.ceil(names.length / (wide() ? 40 : 20)) === 0);
+    const classes = (title, range) => axis(colors, { title: { text: title }, showgrid: false, range, tickvals: some, ticktext: some.map((i) => names[i]) });
+    Plotly.react(box, [{ type: "bar", x: c.predicted, base: c.true.map((i) => i - 0.5), y: c.true.map(() => 1), width: 1,
+      marker: { color: c.shares, cmin: 0, cmax: 1, colorscale: [[0, colors.card], [1, colors.train]], colorbar: { outlinewidth: 0, tickformat: ".0%", thickness: 12 }, line: { width: 0 } },
+      customdata: c.shares.map((share, k) => [names[c.true[k]], names[c.predicted[k]], c.counts[k], share]),
+      hovertemplate: "true %{customdata[0]}<br>predicted %{customdata[1]}<br>%{customdata[2]:.1f} samples (%{customdata[3]:.0%})<extra></extra>" }],
+      base(colors, { margin: { l: 60, r: 10, t: 10, b: 60 }, barmode: "overlay", xaxis: classes("predicted", [-0.5, names.length - 0.5]), yaxis: classes("true", [names.length - 0.5, -0.5]) }), config);
   }
 
   function draw() {

@@ -1,4 +1,4 @@
-"""Which numbers do the figures of precision against recall show?"""
+"""Data of the figures of precision against recall."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""WHAT is kept: the record of a training, its folder, predictions."""
+"""Run folders: the record of a training, its files, predictions and evaluations."""
 
 from epochal.runs.evaluation import Bin, Calibration, Evaluation, Residuals
 from epochal.runs.folder import load, load_record, publish, refuse_existing, save

@@ -1,4 +1,4 @@
-"""The outputs of networks for any number of samples, which are read once and computed block by block."""
+"""Outputs of networks for any number of samples, computed block by block."""
 
 from __future__ import annotations
 

@@ -1,15 +1,15 @@
-"""From where can a training go on, whatever happened to it?
+"""Checkpoints of a training, written atomically.
 
     checkpoints/200/manifest.json          sealed: the files with sizes and SHA-256, the updates, the identity
-    checkpoints/200/repeats-0.safetensors  what one lane remembers
+    checkpoints/200/repeats-0.safetensors  the snapshot of one lane
     checkpoints/tmp-300-3f…                being written, or left by a writer that died
     checkpoints/trash-100-9a…              being removed, or left by one
 
 A checkpoint is the folder whose name is the number of updates made. It is written under another name on the
-same file system, file by file, each synced, the manifest last; then the folder is synced, renamed to a name
-that is free, and the folder above synced. What was written is read back and verified before an older
-checkpoint is given up, by renaming it first. So at any moment the newest checkpoint that verifies is the last
-one that was saved, or the one being saved; no other record says which it is, neither a pointer nor a time.
+same file system, file by file, each synced, the manifest last; then the folder is synced, renamed to a free
+name, and its parent synced. What was written is read back and verified before an older checkpoint is removed,
+by renaming it first. So at any moment the newest checkpoint that verifies is the last one saved, or the one
+being saved; there is no other record, neither a pointer nor a time.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Can what a run folder says be taken at its word?
+"""Validation of the values in a run folder.
 
-It may be damaged, or a stranger's: nothing that it names is imported, no number in it is believed before it
-is in its bounds, and what it says is shown without control characters.
+It may be damaged or untrusted: nothing that it names is imported, no number is used before it is checked, and
+its text is shown without control characters.
 """
 
 from __future__ import annotations

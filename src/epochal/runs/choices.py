@@ -1,7 +1,7 @@
-"""Folders that hold a comparison or an advice, as the commands for runs find and name them.
+"""Folders of comparisons and advice, as the commands for runs find and name them.
 
-Beside the finished trainings (`choose.store`) such a folder has choice.json: which command makes it, and,
-when it has ended, what came out of it and which command trains as it says.
+Beside the trials (`choose.store`) such a folder has choice.json: the command that makes it and, when it has
+ended, its result and the command that trains with it.
 """
 
 from __future__ import annotations

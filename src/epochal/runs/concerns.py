@@ -1,4 +1,4 @@
-"""What matters more than the shape of the curves: leakage, naive forecasts, classes never predicted."""
+"""Warnings that outrank the curves: leakage, naive forecasts, classes never predicted."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Does what a run folder says fit together?
+"""Consistency checks between the files of a run folder.
 
-Sizes and hashes say that it is what was written; a stranger can write anything. Each figure is of the type,
-and each table of the length, that the rest of the program takes it to be.
+Sizes and hashes guard against damage, not against a stranger's folder: each figure must have the type, and
+each table the length, that the program expects.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Of which files does a finished run consist, and are they what was written?"""
+"""The files of a finished run, checked against run.json."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""How is a table written as CSV, and what keeps a spreadsheet from running its cells?
+"""CSV files, with a guard against formulas.
 
-A spreadsheet takes a cell that begins with = + - or @ for a formula, and a formula can open programs and
-send cells elsewhere. Names of classes, columns and files are a stranger's. The guard is what OWASP advises
-(CSV Injection): each cell is quoted, and a single quote is put before one that would be a formula. It is no
-default, since whoever reads the file by program finds the quote there.
+A spreadsheet takes a cell that begins with = + - or @ for a formula, which can open programs and send cells
+elsewhere. Names of classes, columns and files are untrusted. The guard is OWASP's (CSV Injection): each cell
+is quoted, and a single quote is put before a formula. It is off by default, since programs that read the file
+would see the quote.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""How do bytes get to the disk, so that they are there after a kill or a power cut?
+"""Durable file operations for run folders.
 
-Every operation by which a run folder is written is here: each is checked, a file is synced before it is
-closed, and it is hashed on the way, from the bytes in memory. A new name lasts when the folder that holds it
-is synced, which is the caller's to order.
+Every write is checked, and a file is hashed on the way and synced before it is closed. A new name lasts when
+its folder is synced, which is up to the caller.
 """
 
 from __future__ import annotations

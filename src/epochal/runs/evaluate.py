@@ -1,4 +1,4 @@
-"""Evaluate a trained run on labeled data."""
+"""Evaluation of a run on labeled data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a trained run reaches on labeled data: the record of an evaluation."""
+"""`Evaluation`: metrics, errors and calibration of a run on labeled data."""
 
 from __future__ import annotations
 

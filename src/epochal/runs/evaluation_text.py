@@ -1,4 +1,4 @@
-"""An evaluation as titles and lines of text, for a terminal."""
+"""An evaluation as text for a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of held-out samples: of each repeat, of all of them, and of their mean prediction."""
+"""Held-out figures: per repeat, over repeats, and of the ensemble."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How is a run kept on disk?
+"""Reading a run folder.
 
     run.json                   settings, seeds, plan, task, schema of the table, figures, verdict, conditions
     metrics.parquet            the curves, one row a repeat and evaluation

@@ -1,4 +1,4 @@
-"""How good are forecasts of a series, against those that need no training?"""
+"""Forecast scores, compared with naive forecasts."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Which folder does a training live in while it runs?
+"""The folder of a running training.
 
-It is made whole, with what was asked for, before the first update; then it belongs to one process at a time.
+It is created whole, with the request, before the first update, and then belongs to one process at a time.
 """
 
 from __future__ import annotations

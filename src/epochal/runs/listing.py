@@ -1,4 +1,4 @@
-"""Which runs does a folder hold?"""
+"""The list of runs, comparisons and advice in a folder."""
 
 from __future__ import annotations
 

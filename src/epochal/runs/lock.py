@@ -1,8 +1,7 @@
-"""Who writes to a run folder?
+"""The lock of a run folder: one writer at a time.
 
-One process at a time: it holds a lock of the operating system on the file `lock`, which ends with the
-process, however that ends. What the file says (who, where, since when) is there to be told to a second
-writer. Where a file system has no such locks, what the file says decides.
+A lock of the operating system on the file `lock`, which ends with its process. The file's content (who,
+where, since when) is for the message to a second writer; on file systems without such locks it decides.
 """
 
 from __future__ import annotations

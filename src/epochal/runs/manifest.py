@@ -1,4 +1,4 @@
-"""What does a checkpoint say of itself, and can it be taken at its word?"""
+"""The manifest of a checkpoint."""
 
 from __future__ import annotations
 

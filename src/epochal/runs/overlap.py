@@ -1,4 +1,4 @@
-"""Which samples was a run trained on, of those that it is asked about?"""
+"""Rows of new data that a run was trained on."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How well is each class found, and which classes are taken for which?
+"""Figures per class, and the most confused classes.
 
-All of it follows from the confusion counts of the repeats, so that it can be asked of any run that was kept.
-Counts are of samples: weights of samples and classes shape the training and the loss, and not these figures.
+All follow from the confusion counts of the repeats, so any saved run has them. Counts are of samples: weights
+of samples and classes shape the training and the loss, not these figures.
 """
 
 from __future__ import annotations

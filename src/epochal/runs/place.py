@@ -1,4 +1,4 @@
-"""Where does a training live while it runs, and how often is it kept there?"""
+"""Settings of where and how often a training is saved."""
 
 from __future__ import annotations
 

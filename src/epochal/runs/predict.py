@@ -1,7 +1,4 @@
-"""What the trained repeats say about new samples, together and each.
-
-The repeats are an ensemble: the prediction is the mean of theirs, and their spread says how far they differ.
-"""
+"""Predictions of a run: the mean of its repeats, and their spread."""
 
 from __future__ import annotations
 
@@ -196,7 +193,8 @@ def with_target(run: Run, dataset: Dataset) -> NDArray[np.bool_]:
 def without_target(run: Run, known: NDArray[np.bool_]) -> str:
     """How many samples have none, as the beginning of a note."""
     left = f"{int((~known).sum()):,} of {len(known):,} rows"
-    return f"{left} have no {run.data['target']}, or one that training did not have"
+    unknown = "" if run.task.is_regression else ", or one that training did not have"
+    return f"{left} have no {run.data['target']}{unknown}"
 
 
 def predict(

@@ -1,4 +1,4 @@
-"""Predictions for some samples: labels or numbers, probabilities, their spread, and tables of them."""
+"""`Prediction`: labels or numbers, probabilities, spread, and their tables."""
 
 from __future__ import annotations
 

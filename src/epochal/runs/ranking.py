@@ -1,4 +1,4 @@
-"""In which order does a trained scorer put items?"""
+"""Ranking of items by a trained scorer."""
 
 from __future__ import annotations
 

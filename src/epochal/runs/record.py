@@ -1,4 +1,4 @@
-"""What is known when a training has ended?"""
+"""`Run`: the record of a finished training."""
 
 from __future__ import annotations
 

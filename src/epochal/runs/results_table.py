@@ -1,4 +1,4 @@
-"""The results of a run as a table: one for the terminal, the page and the notebook."""
+"""The table of results, for terminal, page and notebook."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""How does a run get into its folder, whole or not at all?
+"""Writing a run folder, whole or not at all.
 
-A new folder is written beside its place, synced, and renamed. In a folder that exists already, as that of a
-training with checkpoints, the files are written to a hidden folder first and then renamed into place one by
-one, while there is no run.json; it comes last. So a folder with run.json is finished, and one without is not.
+A new folder is written beside its place, synced, and renamed. In an existing folder, as that of a training
+with checkpoints, the files are written to a hidden folder first and then renamed into place one by one, while
+there is no run.json; it comes last. So a folder with run.json is finished, and one without is not.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""How is what the best parameters reach kept on disk?
+"""Scores of the best parameters on disk.
 
-The figures and counts are in run.json; what each sample is, and is predicted to be, in
-predictions-{part}.parquet.
+Figures and counts are in run.json; the target and prediction of each sample in predictions-{part}.parquet.
 """
 
 from __future__ import annotations

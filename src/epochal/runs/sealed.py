@@ -1,8 +1,7 @@
-"""How does a JSON document notice that it was changed?
+"""JSON documents with their own SHA-256.
 
-It carries the SHA-256 of its own content, and it must be written exactly as `seal` writes that content: so
-every bit of the text counts, blanks and the case of letters included. This is a guard against accidents; who
-changes a document on purpose can seal it again.
+A document must be written exactly as `seal` writes it, so every bit of the text counts, blanks and the case
+of letters included. This guards against accidents; who changes a document on purpose can seal it again.
 """
 
 from __future__ import annotations

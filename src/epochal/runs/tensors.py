@@ -1,9 +1,9 @@
-"""How do arrays lie in a file, and how are they read without taking its header at its word?
+"""safetensors files, written array by array and read with every claim checked.
 
-The format is safetensors: eight bytes with the length of a JSON header, the header, then the arrays one after
-the other. It is written array by array, so that a large state has no second copy in memory, with the same
-bytes as the safetensors library (https://github.com/huggingface/safetensors#format) gives; and it is read
-with every claim of the header held against the size of the file before an array is made.
+The format is safetensors: eight bytes with the length of a JSON header, the header, then the arrays. A large
+state is written without a second copy in memory, byte for byte as the safetensors library does
+(https://github.com/huggingface/safetensors#format). Every claim of a header is checked against the size of
+the file before an array is made.
 """
 
 from __future__ import annotations

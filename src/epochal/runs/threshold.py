@@ -1,11 +1,10 @@
-"""Which threshold do the repeats of a run choose, and what do they decide with it?
+"""The decision threshold of each repeat, and decisions with it.
 
-It is chosen on the validation samples, for each repeat by itself, and used unchanged on the test samples.
+It is chosen on each repeat's validation samples, and used unchanged on the test samples.
 
-New samples are predicted with the mean probability of the repeats. They are taken for the second class where
-the repeats exceed their own thresholds on average: mean of (p - t) > 0, and so mean p > mean t. A row that
-validates in one repeat trains in another, so that there is none on which one threshold for all could be
-chosen.
+New samples are predicted with the mean probability of the repeats. They get the second class where the
+repeats exceed their own thresholds on average: mean of (p - t) > 0, and so mean p > mean t. A row that
+validates in one repeat trains in another, so there is none on which one threshold for all could be chosen.
 """
 
 from __future__ import annotations

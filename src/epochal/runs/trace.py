@@ -1,8 +1,8 @@
-"""Which update saw a sample, and which samples formed an update?
+"""Tracing of samples and updates of a run.
 
-Nothing of this was stored: the plan is a pure function of the run's seed. Repeats, epochs, updates, batches
-and slots count from 0 here, as in `Plan`, and rows from 1; what a person reads (refusals, `to_dict`, the
-command line) counts all of them from 1.
+Nothing is stored: the plan is a pure function of the run's seed. Repeats, epochs, updates, batches and slots
+count from 0 here, as in `Plan`, and rows from 1; what a person reads (refusals, `to_dict`, the command line)
+counts all of them from 1.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What in a run folder is damaged, and what can still be used?"""
+"""Verification of a run folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be asked of a training: its options, each declared once, and the settings made of them."""
+"""The options of a training, each declared once, and the settings made of them."""
 
 from epochal.settings.keywords import Options
 from epochal.settings.settings import (

@@ -1,4 +1,4 @@
-"""The types of the options as keywords, for type checkers and editors: written by docs/keywords.py."""
+"""Types of the options as keywords, for type checkers and editors; written by docs/keywords.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kinds of values: what they must be, how each is checked, and how it is read from text."""
+"""Kinds of option values: their check, and how they are read from text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The declaration of an option: its check, its flag, its help and its place in files come from it."""
+"""The declaration of an option, from which its check, flag, help and documentation come."""
 
 from __future__ import annotations
 

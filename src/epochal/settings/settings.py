@@ -1,4 +1,4 @@
-"""What can be asked of a training: every option, declared once."""
+"""Settings: every option of a training, declared once."""
 
 from __future__ import annotations
 

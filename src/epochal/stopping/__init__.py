@@ -1,4 +1,4 @@
-"""WHEN to stop: rules that read a curve and return Continue or Stop(reason)."""
+"""Stopping rules: a rule reads a curve and returns Continue or Stop(reason)."""
 
 from epochal.stopping.decide import Continue, Stop, decide
 from epochal.stopping.rules import (

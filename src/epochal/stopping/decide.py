@@ -1,4 +1,4 @@
-"""What would a rule have said about a finished curve?"""
+"""Stopping rules applied to a finished curve."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ __all__ = ["Continue", "Stop", "decide"]
 
 @dataclass(frozen=True)
 class Continue:
-    """The rule lets training go on to the end of the curve."""
+    """The rule does not stop before the end of the curve."""
 
 
 @dataclass(frozen=True)
 class Stop:
-    """The rule ends training at an epoch, for a reason."""
+    """The rule stops at an epoch, for a reason."""
 
     reason: str
     epoch: float
 
 
 def decide(rule: Rule, curves: Curves, repeat: int = 0) -> Continue | Stop:
-    """Apply `rule` to the evaluations of one repeat, as the engine would have while they were made."""
+    """Apply `rule` to the evaluations of one repeat, as the engine would."""
     one = curves.of(repeat)
     state = rule.init()
     for row in range(len(one.epoch)):

@@ -1,4 +1,4 @@
-"""When does a training stop before its planned epochs?
+"""Stopping rules: patience, target, Prechelt's criteria, budget, and their combinations.
 
 A rule is a fold over the evaluations of one repeat. It is traced into the compiled program, so that each
 repeat stops on its own without the host; the same rule applied to a finished curve gives the same answer:
@@ -52,9 +52,9 @@ class Patience:
 
     Args:
         epochs: epochs (not evaluations) without an improvement.
-        min_change: by how much a value must be better to count as an improvement, at least 0.
-        min_epochs: epochs before which training does not stop.
-        monitor: the column that is watched.
+        min_change: by the smallest change that counts as an improvement, at least 0.
+        min_epochs: the earliest epoch at which training stops.
+        monitor: the column to watch.
     """
 
     epochs: float
@@ -68,11 +68,11 @@ class Patience:
         _positive("min_epochs", self.min_epochs, strict=False)
 
     def init(self) -> _Best:
-        """Nothing seen."""
+        """No state yet."""
         return _Best(jnp.float32(jnp.inf), jnp.float32(0), jnp.float32(0))
 
     def step(self, state: _Best, seen: Observation) -> tuple[_Best, jax.Array]:
-        """Remember the best value and its epoch."""
+        """Update the best value and its epoch."""
         value = seen.columns[self.monitor] * (-1 if higher_is_better(self.monitor) else 1)
         better = value < state.value - self.min_change
         state = _Best(
@@ -81,7 +81,7 @@ class Patience:
         return state, (seen.epoch - state.epoch >= self.epochs) & (seen.epoch >= self.min_epochs)
 
     def reason(self, state: _Best) -> str:
-        """Since when nothing improved."""
+        """Epochs without improvement."""
         since = float(state.now) - float(state.epoch)
         return f"no improvement of {self.monitor} for {since:g} epochs (best at epoch {float(state.epoch):g})"
 
@@ -96,7 +96,7 @@ class Patience:
 
 @dataclass(frozen=True)
 class Target:
-    """Stop when a column reaches a value, in the direction in which it is better."""
+    """Stop when a column reaches a value."""
 
     value: float
     monitor: str = "validation.loss"
@@ -106,17 +106,17 @@ class Target:
             raise Refusal(f"the target value must be finite; got {self.value}.")
 
     def init(self) -> jax.Array:
-        """Nothing seen."""
+        """No state yet."""
         return jnp.float32(0)
 
     def step(self, state: jax.Array, seen: Observation) -> tuple[jax.Array, jax.Array]:
-        """Compare."""
+        """Compare with the target."""
         value = seen.columns[self.monitor]
         reached = value >= self.value if higher_is_better(self.monitor) else value <= self.value
         return value.astype(jnp.float32), reached
 
     def reason(self, state: jax.Array) -> str:
-        """What was reached."""
+        """The value reached."""
         return f"{self.monitor} reached {float(state):.4g} (target {self.value:g})"
 
     def describe(self) -> str:
@@ -156,7 +156,7 @@ class GeneralizationLoss:
         _positive("GL", self.alpha)
 
     def init(self) -> _Optimum:
-        """Nothing seen."""
+        """No state yet."""
         infinite = jnp.float32(jnp.inf)
         return _Optimum(infinite, jnp.float32(0), jnp.zeros(1), jnp.int32(0))
 
@@ -166,7 +166,7 @@ class GeneralizationLoss:
         return state, state.loss > self.alpha
 
     def reason(self, state: _Optimum) -> str:
-        """How far above the least."""
+        """The distance to the least loss."""
         return f"the validation loss is {float(state.loss):.3g} % above its least (GL {self.alpha:g})"
 
     def describe(self) -> str:
@@ -183,7 +183,7 @@ class Productivity:
     """Prechelt's PQ: stop when GL / P_k exceeds `alpha` (Prechelt 1998, section 2).
 
     P_k = 1000 (mean / min of the training loss over the last `strip` evaluations - 1) is the progress that
-    training still makes: a rising validation loss is borne while the training loss falls fast.
+    training still makes: a rising validation loss is tolerated while the training loss falls fast.
     """
 
     alpha: float
@@ -194,7 +194,7 @@ class Productivity:
         _positive("strip", self.strip, 2, strict=False)
 
     def init(self) -> _Optimum:
-        """Nothing seen."""
+        """No state yet."""
         infinite = jnp.float32(jnp.inf)
         return _Optimum(infinite, jnp.float32(0), jnp.zeros(self.strip), jnp.int32(0))
 
@@ -244,11 +244,11 @@ class RisingStrips:
         _positive("strip", self.strip, 1, strict=False)
 
     def init(self) -> _Strips:
-        """Nothing seen."""
+        """No state yet."""
         return _Strips(jnp.float32(jnp.inf), jnp.int32(0), jnp.int32(-1))
 
     def step(self, state: _Strips, seen: Observation) -> tuple[_Strips, jax.Array]:
-        """Compare the ends of two strips. The evaluation before training is no part of a strip."""
+        """Compare the ends of two strips; the evaluation before training is in none."""
         loss = seen.columns["validation.loss"]
         count = state.seen + 1
         end = (count > 0) & (count % self.strip == 0)
@@ -272,7 +272,7 @@ class RisingStrips:
 class Budget:
     """Stop after a number of seconds of training or of updates, whichever comes first.
 
-    Updates are exact. Seconds are those of the clock, looked at about ten times a second, so two runs may
+    Updates are exact. The clock is checked about ten times a second, so two runs may
     stop at different updates; each repeat has the whole budget.
     """
 
@@ -292,7 +292,7 @@ class Budget:
         return ()
 
     def step(self, state: tuple[()], seen: Observation) -> tuple[tuple[()], jax.Array]:
-        """Go on: the host ends it."""
+        """Continue: the host checks it."""
         return state, jnp.bool_(False)
 
     def reason(self, state: tuple[()]) -> str:
@@ -343,9 +343,9 @@ class Joined:
 
 
 def waited(rule: Any, state: Any) -> bool:
-    """Whether a rule ended training since the validation loss no longer improved, and for no other reason.
+    """Whether a rule stopped only because the validation loss no longer improved.
 
-    Not where a target was reached, or where training figures decided.
+    Not for a reached target, or for a rule on training columns.
     """
     if isinstance(rule, Joined):
         fired = [bool(one) for one in state.fired]
@@ -358,14 +358,14 @@ def waited(rule: Any, state: Any) -> bool:
 
 
 def any_of(*rules: Rule) -> Any:
-    """Stop as soon as one of the rules says so."""
+    """Stop as soon as one of the rules does."""
     if not rules:
         raise Refusal("any_of needs at least one rule; got none.")
     return rules[0] if len(rules) == 1 else Joined(tuple(rules))
 
 
 def all_of(*rules: Rule) -> Any:
-    """Stop when all of the rules say so at the same evaluation; budgets can't be part of it."""
+    """Stop when all rules say so at the same evaluation; budgets are not allowed."""
     if not rules:
         raise Refusal("all_of needs at least one rule; got none.")
     if any(budgets(rule) for rule in rules):
@@ -374,7 +374,7 @@ def all_of(*rules: Rule) -> Any:
 
 
 def budgets(rule: Any) -> tuple[Budget, ...]:
-    """The budgets in a rule, which the host keeps."""
+    """The budgets in a rule, which the host checks."""
     if isinstance(rule, Budget):
         return (rule,)
     if isinstance(rule, Joined):
@@ -383,7 +383,7 @@ def budgets(rule: Any) -> tuple[Budget, ...]:
 
 
 def without_budgets(rule: Rule) -> Rule:
-    """What is left of a rule for the compiled program, where the host keeps its budgets."""
+    """The rule without its budgets, for the compiled program."""
     if isinstance(rule, Budget):
         return Never()
     if isinstance(rule, Joined):

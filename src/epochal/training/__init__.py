@@ -1,1 +1,1 @@
-"""A training from its settings to its result: prepare, run, keep, resume."""
+"""Training from settings to result: preparation, loop, checkpoints, resuming."""

@@ -1,6 +1,6 @@
-"""What processes that train together agree on: what is trained, how long a call is, and when it is the last.
+"""Agreement between processes that train together: same training, same calls.
 
-Every process makes the same calls of the same programs, or all wait for ever.
+Every process makes the same calls of the same programs; otherwise all would wait forever.
 """
 
 from __future__ import annotations

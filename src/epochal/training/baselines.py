@@ -1,4 +1,4 @@
-"""What the best constant prediction reaches: the baseline that whatever was learned has to beat."""
+"""Baselines: the best constant predictions."""
 
 from __future__ import annotations
 

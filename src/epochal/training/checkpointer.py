@@ -1,7 +1,7 @@
-"""How is what was learned kept while the training goes on?
+"""Background writing of checkpoints.
 
-Lanes hand over what they remember; one thread writes it. At most one checkpoint is being written and one is
-waiting. An error comes out where the next one is handed over, or at the end.
+Lanes hand over snapshots; one thread writes them. At most one is being written and one is waiting. An error
+is raised when the next one is handed over, or at the end.
 """
 
 from __future__ import annotations

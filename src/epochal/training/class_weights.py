@@ -1,4 +1,4 @@
-"""How much does each class weigh?"""
+"""Class weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings, the data and the conditions of a run, as JSON holds them."""
+"""The description of a run as JSON: settings, data and conditions."""
 
 from __future__ import annotations
 

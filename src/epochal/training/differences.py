@@ -1,4 +1,4 @@
-"""What is not as it was, in words that people know?"""
+"""Differences between two descriptions, in words."""
 
 from __future__ import annotations
 

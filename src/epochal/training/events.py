@@ -1,6 +1,6 @@
-"""What does a training tell while it runs?
+"""The events of a training.
 
-`train` yields these, in order of time; observers read them and change nothing.
+`train` yields them in order of time; observers read them and change nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is to be known of the samples that are held out: copies of others, and classes that they lack."""
+"""Checks of held-out samples: duplicates, and missing classes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What must be the same for a training to go on where it was ended?
+"""The identity of a training: what must be equal to resume it.
 
-All that moves a parameter or decides which one is the best: the samples, their order, the model, the rule.
-Not how far it goes (epochs, budgets), where its files lie, or which device computes it.
+Everything that moves a parameter or decides which one is the best: samples, order, model, rule. Not its
+length (epochs, budgets), the place of its files, or its device.
 """
 
 from __future__ import annotations

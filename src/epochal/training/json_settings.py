@@ -1,4 +1,4 @@
-"""How do settings and models become JSON, and themselves again?"""
+"""Settings and models as JSON."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""How does a value that can be asked for become JSON, and itself again?
+"""Values of settings as JSON.
 
-A value is plain, or of a family whose members are known by name, or it can't be said: then it is named in
-words. Reading is strict, since a file may be damaged or a stranger's: a value of another type, an unknown
-name or an unknown field is an error, and nothing that is named is imported.
+A value is plain, of a family whose members have names, or not serializable, and then described in words.
+Reading is strict, since a file may be damaged or untrusted: another type, an unknown name or an unknown field
+is an error, and nothing is imported.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Which repeats share a program, and on which devices does each of them train?
+"""The distribution of repeats over programs and devices.
 
-Repeats are independent of one another, so they are what devices are given first: groups of devices, side by
-side, none of which waits for another. The devices of a group share each batch.
+Repeats are independent, so devices are first divided among them: groups of devices that run in parallel and
+never wait for another. The devices of a group share each batch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How is a lane of repeats driven to its end, and kept on the way?"""
+"""The loop that advances lanes to their end, and saves snapshots."""
 
 from __future__ import annotations
 

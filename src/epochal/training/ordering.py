@@ -1,4 +1,4 @@
-"""What does the order of a training know of its samples?"""
+"""The order of a training, with the values per sample that it needs."""
 
 from __future__ import annotations
 

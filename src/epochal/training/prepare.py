@@ -1,7 +1,6 @@
-"""What has to be settled before the first update?
+"""Preparation of a training: everything settled and checked before the first update.
 
-Everything that can be refused is refused here: the split of each repeat, the plan, the program's spec, and
-the samples of each repeat as the model will see them.
+What can be refused is refused here: splits, plan, program, and the samples of each repeat.
 """
 
 from __future__ import annotations

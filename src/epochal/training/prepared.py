@@ -1,7 +1,4 @@
-"""What is settled when a training can start?
-
-The samples of each part of each repeat, as the model will see them, and what randomness each repeat has.
-"""
+"""`Prepared`: a training that is ready to start."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Digests that identify optimizers, losses and models without a name.
 
-By the program that they make: the traced update of a training, with the numbers that are written into it. A
-folder of trials is continued only by a call that would train the same.
+The digest is of the traced update with its constants. A folder of trials is continued only by a call that
+would train the same.
 """
 
 from __future__ import annotations

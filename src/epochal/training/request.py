@@ -1,4 +1,4 @@
-"""How is a training asked again, in another process, with nothing said?"""
+"""The request of a training as JSON, and the training rebuilt from it."""
 
 from __future__ import annotations
 

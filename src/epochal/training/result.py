@@ -1,4 +1,4 @@
-"""What is made of the lanes when they have ended?"""
+"""Assembly of a `Run` from finished lanes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How does a training go on after it was ended, by whatever it was?"""
+"""Resuming an interrupted training."""
 
 from __future__ import annotations
 

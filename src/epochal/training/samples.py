@@ -1,4 +1,4 @@
-"""Which samples does each repeat see, how are they split, and how are they scaled?"""
+"""Samples of each repeat: loading, splitting and scaling."""
 
 from __future__ import annotations
 

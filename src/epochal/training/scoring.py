@@ -1,4 +1,4 @@
-"""What the best parameters of each repeat reach on the samples that were held out."""
+"""Held-out scores of the best parameters of each repeat."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Do model, loss and optimizer work on the samples, as far as shapes tell?"""
+"""Checks of model, loss and optimizer on abstract samples."""
 
 from __future__ import annotations
 

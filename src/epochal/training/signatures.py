@@ -1,4 +1,4 @@
-"""Functions that take the options of a training: what they are given as settings, and what they show."""
+"""Settings from keyword arguments, and the signatures and docstrings of functions that take them."""
 
 from __future__ import annotations
 

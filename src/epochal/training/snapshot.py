@@ -1,7 +1,7 @@
-"""What is remembered of the repeats of a training, and how does it become arrays with names and back?
+"""Snapshots of repeats, and their conversion to named arrays and back.
 
-A checkpoint holds repeats, however many of them went through a program in step: what was kept on a machine
-with one device goes on where all repeats share a program, and the other way round.
+A snapshot holds repeats independent of their vmapping: one saved on a machine with one device is resumed
+where all repeats share a program, and the other way round.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether inputs and targets are standardized: the default of each kind of data, and what is said of it."""
+"""The default of standardization for each kind of data, and its notes."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
-"""How is a network trained?
+"""`train` and `fit`.
 
     for event in train(MLP(64, 64), X, y, batch_size=32, epochs=150): ...
 
-`train` is the one loop. It settles everything (`prepare`), sends the repeats out in lanes, each a compiled
-program (`engine`), hands on what they tell as events, and closes with a `Run`. Leave the loop to stop.
-`fit` drains it.
+`train` settles everything (`prepare`), runs the repeats in lanes, each a compiled program (`engine`), yields
+events, and closes with a `Run`. Leave the loop to stop. `fit` drains it.
 """
 
 from __future__ import annotations

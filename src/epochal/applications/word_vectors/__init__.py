@@ -1,4 +1,4 @@
-"""WORD VECTORS: a text becomes pairs of words, and pairs become vectors."""
+"""Word vectors learned from a text."""
 
 from epochal.applications.word_vectors.learn import word_vectors
 from epochal.applications.word_vectors.vectors import WordVectors

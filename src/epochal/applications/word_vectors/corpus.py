@@ -1,4 +1,4 @@
-"""Which words and sentences does a text hold?"""
+"""Vocabulary and sentences of a text."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""How are word vectors kept in a file?
+"""Word vector files: word2vec's text format, and safetensors.
 
-The text format of word2vec: a line with the number of words and of dimensions, then a line for each word
-with its numbers, all separated by single spaces. Nine digits bring back the same 32-bit floats. As
-safetensors: one tensor "vectors" and the words as a JSON list in the metadata.
+The text format: a line with the number of words and of dimensions, then a line for each word with its
+numbers, all separated by single spaces. Nine digits restore the same 32-bit floats. As safetensors: one
+tensor "vectors" and the words as a JSON list in the metadata.
 """
 
 from __future__ import annotations

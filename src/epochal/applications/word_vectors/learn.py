@@ -1,4 +1,4 @@
-"""Vectors of words, learned from a text.
+"""`word_vectors`: training of word vectors.
 
 A sample is a pair (word, context), so order, batch size, remainder, epochs and updates mean what they mean in
 any other training, and the same engine makes the updates.

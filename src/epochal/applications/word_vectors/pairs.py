@@ -1,10 +1,10 @@
-"""Which (word, context) pairs does a text make?
+"""The (word, context) pairs of a text.
 
 As in word2vec (Mikolov et al. 2013, Distributed representations of words and phrases and their
-compositionality, arXiv 1310.4546, section 2): frequent words are thinned out, then each word gets a reach of
-its own, drawn from 1 to the window, and is paired with each word of its sentence within it. A draw depends on
-the seed and the place of the word in the text alone. Unlike word2vec, which draws anew in every pass, the
-pairs are made once: a sample stays the same sample in every epoch.
+compositionality, arXiv 1310.4546, section 2): frequent words are subsampled, then each word gets a window
+size, drawn from 1 to the window, and is paired with each word of its sentence within it. A draw depends on
+the seed and the position of the word alone. Unlike word2vec, which draws anew in every pass, the pairs are
+made once: a sample stays the same sample in every epoch.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""How does a pair of words move their vectors?
+"""Skip-gram with negative sampling.
 
-Skip-gram with negative sampling (Mikolov et al. 2013, arXiv 1310.4546, equation 4): each word w has a vector
-v_w, and one u_w as a context. A pair (w, c) with k noise words n_i has the loss
+Mikolov et al. 2013 (arXiv 1310.4546, equation 4): each word w has a vector v_w, and one u_w as a context. A
+pair (w, c) with k noise words n_i has the loss
 
     -log σ(u_c·v_w) - Σ_i log σ(-u_{n_i}·v_w)
 
-where noise words come from the distribution of the words to the power 3/4. They are drawn within the compiled
+where noise words come from the unigram distribution to the power 3/4. They are drawn within the compiled
 program with the key of the update, so the same update always sees the same noise.
 """
 

@@ -1,4 +1,4 @@
-"""What do word vectors say: which words are near, and what is to a word as another is to a third?"""
+"""`WordVectors`: nearest words and analogies."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The table in a file: text, workbook, JSON lines, NumPy arrays."""
+"""Tables in files: text, workbook, JSON lines, NumPy arrays."""

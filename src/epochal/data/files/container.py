@@ -1,4 +1,4 @@
-"""What a file holds by its first bytes: a text, a packed text, a workbook, or something that is no table."""
+"""The format of a file by its first bytes: text, compressed text, workbook, or no table."""
 
 from __future__ import annotations
 

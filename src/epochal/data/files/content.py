@@ -1,4 +1,4 @@
-"""A text that may be opened again and again, however it is packed."""
+"""A text that can be opened repeatedly, compressed or not."""
 
 from __future__ import annotations
 

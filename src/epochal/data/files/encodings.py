@@ -1,4 +1,4 @@
-"""The encoding of a text: by its byte order mark, its zero bytes, UTF-8, or a statistical guess."""
+"""The encoding of a text: from its byte order mark, zero bytes, UTF-8, or a statistical guess."""
 
 from __future__ import annotations
 

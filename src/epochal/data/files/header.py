@@ -1,4 +1,4 @@
-"""Whether the first row of a text table holds names: by types that differ from those below."""
+"""Detection of a header row in a text table, by types that differ from the rows below."""
 
 from __future__ import annotations
 

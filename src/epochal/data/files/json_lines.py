@@ -1,4 +1,4 @@
-"""The table in JSON: one object a line, or a list of objects."""
+"""JSON tables: one object per line, or a list of objects."""
 
 from __future__ import annotations
 

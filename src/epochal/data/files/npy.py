@@ -1,8 +1,8 @@
-"""Which arrays do .npy and .npz files hold, whatever their headers claim?
+"""Safe reading of `.npy` and `.npz` files.
 
-NumPy's own reader takes the memory that a header asks for before it looks whether the file has as much, and
-raises a dozen kinds of errors at damaged headers and archives. Here, a claim is held against the bytes that
-are there first. Objects, which could hold code, are never read.
+NumPy's reader allocates what a header claims before it checks the file, and raises many kinds of errors at
+damaged headers and archives. Here, claims are checked against the bytes first. Object arrays, which could
+hold code, are never read.
 """
 
 from __future__ import annotations

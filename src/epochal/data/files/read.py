@@ -1,4 +1,4 @@
-"""The table in a file: text, workbook, JSON lines or Parquet."""
+"""Reading a table from a file: text, workbook, JSON lines or Parquet."""
 
 from __future__ import annotations
 

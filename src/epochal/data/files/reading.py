@@ -1,4 +1,4 @@
-"""What is said about how a file is to be read; the rest is recognized."""
+"""Options for reading a file; whatever is not given is recognized."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a text table is written: its encoding, delimiter, decimal mark and header, and the lines around it."""
+"""Detection of a text table's encoding, delimiter, decimal mark, header and surrounding lines."""
 
 from __future__ import annotations
 

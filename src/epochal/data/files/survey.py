@@ -1,4 +1,4 @@
-"""A look at all bytes of a text: its encoding, its first and last lines, and whether cells are quoted."""
+"""A first scan of all bytes of a text: encoding, first and last lines, quoting."""
 
 from __future__ import annotations
 

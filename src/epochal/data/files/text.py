@@ -1,4 +1,4 @@
-"""The table in a text, read in blocks, whatever comes late in it."""
+"""Reading a text table in blocks, with types that hold for all of its rows."""
 
 from __future__ import annotations
 

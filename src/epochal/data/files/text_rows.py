@@ -1,4 +1,4 @@
-"""The first rows of a text table, cell by cell, with the lines that each takes."""
+"""The first rows of a text table, cell by cell, with the lines that each spans."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain columns of a table: numbers, booleans, dates and text, in little memory."""
+"""Compact columns of a table: numbers, booleans, dates and text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text of a sheet in a workbook: .xlsx, .xls, .xlsb and .ods."""
+"""Text of a sheet in a workbook: .xlsx, .xls, .xlsb and .ods."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Images, in folders or as arrays of pixels."""
+"""Images: folders of files, or pixel arrays."""

@@ -1,4 +1,4 @@
-"""Many images, decoded in threads or in worker processes."""
+"""Parallel decoding of images, in threads or worker processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The image files of a folder, and the class of each."""
+"""Image files of a folder, and their classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The data set of a folder of images, and how new images are read in the same way."""
+"""The data set of an image folder, and its encoder for new images."""
 
 from __future__ import annotations
 

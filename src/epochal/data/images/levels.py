@@ -1,4 +1,4 @@
-"""The range from black to white that images of more than 8 bits use, so that they become bytes."""
+"""The range from black to white of images with more than 8 bits, which maps them to bytes."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Are these arrays pixels, in which units, and where are their channels?
+"""Recognition of arrays as pixels: units and channel axis.
 
-A network that was trained on bytes sees 0 to 255 as 0 to 1, one that was trained on floats sees them as they
-are. Taking one for the other would be wrong by a factor of 255, and nothing would fail: so it is told aloud,
-brought over where that is exact, and refused where it is not.
+A network trained on bytes sees 0 to 255 as 0 to 1, one trained on floats sees them unchanged. A mix-up would
+be off by a factor of 255 and raise no error. So units are reported, converted where that is exact, and
+refused where it is not.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The pixels of an image file."""
+"""Pixels of an image file."""
 
 from __future__ import annotations
 

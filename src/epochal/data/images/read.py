@@ -1,4 +1,4 @@
-"""All images of a listing, read alike: their size, their channels, and those that can't be read."""
+"""Reading all images of a listing to one size and number of channels."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Ranked items as pairs."""
+"""Rankings: pairs of ranked items."""

@@ -1,4 +1,4 @@
-"""Which pairs of items does a ranking consist of?"""
+"""Pairs of items from a ranking."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The data set of a table with ranks: its samples are pairs of rows."""
+"""The data set of a ranked table: its samples are pairs of rows."""
 
 from __future__ import annotations
 

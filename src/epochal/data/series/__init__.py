@@ -1,1 +1,1 @@
-"""Tables whose rows follow one another in time: windows, gaps and splits in time."""
+"""Time series: windows, gaps, and splits in time."""

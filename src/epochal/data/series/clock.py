@@ -1,4 +1,4 @@
-"""How time is told by a column, time zones, and the order of rows in time."""
+"""The time column: units, time zones, and the order of rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Windows of a table, cut series by series, between the gaps of each."""
+"""Windows of a table, cut per series and between its gaps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How windows are cut from a table, as a run folder keeps it."""
+"""The encoder that cuts windows from a table, as a run folder keeps it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which column of an ordered table is forecast, which tells the time, and which are inputs besides?"""
+"""Columns of a time series: the forecast one, the time, and further inputs."""
 
 from __future__ import annotations
 

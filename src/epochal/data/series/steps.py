@@ -1,4 +1,4 @@
-"""The usual distance of rows in time, the gaps between them, and the time of a row to come."""
+"""The sampling interval of a series, its gaps, and the times of future rows."""
 
 from __future__ import annotations
 

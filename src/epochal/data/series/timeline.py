@@ -1,4 +1,4 @@
-"""Where the samples of ordered data lie in time, and their split in its order."""
+"""Position of samples in time, and the chronological split."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Windows of the past, and how new rows become such windows."""
+"""Windowed data sets, and windows of new rows."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Which samples does an Arrow-backed data set of Hugging Face hold?
+"""Data sets of Hugging Face.
 
-It is taken as it is, recognized by what it can do: `datasets` is not imported for it. Its rows lie in Arrow
-files that are mapped into memory, so any of them can be read at any time.
+Recognized by their interface: `datasets` is not imported. Rows lie in memory-mapped Arrow files, so any of
+them can be read at any time.
 """
 
 from __future__ import annotations

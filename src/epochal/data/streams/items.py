@@ -1,8 +1,7 @@
-"""How are samples read from an object that gives them one by one, such as a PyTorch Dataset?
+"""Samples of an object with `__len__` and `__getitem__`, such as a PyTorch Dataset.
 
-Anything with `__len__` and `__getitem__` that gives `(inputs, target)` or a mapping with both. Reading is
-Python, so it happens in worker processes where the object can be sent to them; where it can't, in this
-process, one sample after the other, as the object may not be made for several threads.
+Its items are `(inputs, target)` or a mapping with both. Reading is Python, so it happens in worker processes
+if the object can be pickled, else in this process in one thread, since the object may not be thread-safe.
 """
 
 from __future__ import annotations

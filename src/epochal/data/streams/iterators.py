@@ -1,6 +1,6 @@
-"""Which samples does an iterator give, that has no length and can be read once?
+"""Samples of an iterator without length that can be read once.
 
-Its first samples tell what they are, and are the first to be trained on. An item is a sample `(inputs,
+Its first samples determine shapes and task, and are the first to be trained on. An item is a sample `(inputs,
 target)`, or a batch of them where both have a first axis of the same length; batches are cut anew.
 """
 

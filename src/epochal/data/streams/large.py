@@ -1,4 +1,4 @@
-"""Which data stays where it is and is streamed, because it would not fit in memory?"""
+"""The choice between loading inputs into memory and streaming them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""New rows in Parquet files that are too large for memory, encoded once, block by block, into a file."""
+"""New rows in Parquet files larger than memory, encoded once, block by block, into a file."""
 
 from __future__ import annotations
 

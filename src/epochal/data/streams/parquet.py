@@ -1,8 +1,8 @@
-"""How do Parquet files, made to be read from the first row to the last, become rows in any order?
+"""Random access to the rows of Parquet files.
 
 They are converted once, block by block, to rows of numbers in a file beside them (in the user's cache folder
-where nothing may be written). What the files were then, and how they were read, is kept with it: as long as
-both are the same, the next training begins at once.
+if theirs is read-only). The state of the files and the reading options are kept with it: while both are
+unchanged, the next training begins at once.
 """
 
 from __future__ import annotations

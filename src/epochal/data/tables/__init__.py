@@ -1,1 +1,1 @@
-"""Tables: which input each column is, which target, and new rows in the same way."""
+"""Tables: input columns, target, and encoding of new rows."""

@@ -1,4 +1,4 @@
-"""Whether a column goes with the target, and whether it alone determines it."""
+"""Association of a column with the target, and columns that alone determine it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns of a table as its file has them, to stand beside what is predicted for its rows."""
+"""Original columns of a table, to show beside its predictions."""
 
 from __future__ import annotations
 

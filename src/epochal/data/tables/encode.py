@@ -1,4 +1,4 @@
-"""Which numbers does a table become?"""
+"""Encoding of a table as numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table in a data frame, without importing the library that made it."""
+"""Tables from data frames, without importing their library."""
 
 from __future__ import annotations
 

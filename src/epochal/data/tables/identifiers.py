@@ -1,4 +1,4 @@
-"""Columns that tell rows apart and say nothing else: row numbers, identifiers, free text."""
+"""Identifier columns: row numbers, IDs, free text."""
 
 from __future__ import annotations
 
@@ -30,6 +30,11 @@ IDENTIFIER_NAME = re.compile(
 """Names of identifiers and row numbers; a blank one is that of row numbers."""
 _KEY = re.compile(r"(?is:(.*[\W_])?(ids?|uuid|guid|key|pk)\W*)|(?s:.*[a-z](Id|ID|Uuid|UUID|Key))")
 """Names that leave no doubt of it, whatever the order of the rows."""
+_ENTRY = re.compile(
+    r"(?i:(.*[\W_])?(order|invoice|receipt|ticket|case|record|entry|sample|customer|patient|obs|observation|"
+    r"auftrag|bestellung|rechnung|vorgang|kunde|commande|facture|client|pedido|factura|cliente)\W*)"
+)
+"""Names of what a table lists, which a number that counts the rows stands for."""
 
 
 def no_input(
@@ -64,10 +69,13 @@ def no_input(
         if named and distinct >= len(filled) / 2:
             return "identifier", f"looks like an identifier by its name ({share})"
         return "", ""
-    if not named or distinct < len(filled) / 2:
+    counted = rows_counted(column)
+    if not counted and (not named or distinct < len(filled) / 2):
         return "", ""
+    if counted and not named and not _ENTRY.fullmatch(name):
+        return "", f"counts the rows ({pc.min(filled).as_py():,} to {pc.max(filled).as_py():,})"
     goes = goal is not None and goal.goes_with(column)
-    if rows_counted(column):
+    if counted:
         sorted_ = ", and goes with the target only as the order of the rows does" if goes else ""
         return "identifier", f"looks like a row number (consecutive integers){sorted_}"
     if goes:

@@ -1,4 +1,4 @@
-"""Labels of new samples as the classes of training: other spellings, and labels that it did not have."""
+"""Labels of new samples matched to the training classes: other spellings, unseen labels."""
 
 from __future__ import annotations
 

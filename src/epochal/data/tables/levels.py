@@ -1,4 +1,4 @@
-"""Levels of categories that a training knows, as its training samples say, beside the scaling of numbers."""
+"""Category levels seen in training, kept beside the scaling of numbers."""
 
 from __future__ import annotations
 

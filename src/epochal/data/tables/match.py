@@ -1,4 +1,4 @@
-"""The columns of a new table that are those of the training table: by name, or by count."""
+"""Columns of a new table matched to those of the training table, by name or by count."""
 
 from __future__ import annotations
 

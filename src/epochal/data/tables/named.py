@@ -1,4 +1,4 @@
-"""The table of a path, an example or a data frame, with what it is called."""
+"""The table of a path, an example or a data frame, with its name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of a new table, encoded as those of the training table were."""
+"""Encoding of new rows as the training rows were."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The columns of a pandas data frame, of whichever type, as columns of Arrow."""
+"""Columns of a pandas data frame, of any type, as Arrow columns."""
 
 from __future__ import annotations
 

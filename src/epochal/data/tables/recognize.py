@@ -1,4 +1,4 @@
-"""Which kind of input each column is, and which columns are left out."""
+"""The input kind of each column, and columns that are left out."""
 
 from __future__ import annotations
 

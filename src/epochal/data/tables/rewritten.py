@@ -1,4 +1,4 @@
-"""New columns that write numbers and dates in another way than the training table did."""
+"""Reading of new columns whose numbers and dates are formatted unlike the training table's."""
 
 from __future__ import annotations
 

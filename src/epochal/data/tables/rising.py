@@ -1,4 +1,4 @@
-"""Whether the rows of a table follow one another in time."""
+"""Detection of tables whose rows follow one another in time."""
 
 from __future__ import annotations
 

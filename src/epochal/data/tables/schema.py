@@ -1,4 +1,4 @@
-"""The schema of a table: which columns are inputs, of which kind, and which are left out."""
+"""The schema of a table: its input columns, their kinds, and what is left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables as a source of samples: files, examples, data frames, and Parquet that stays on the disk."""
+"""The tables source: files, examples, data frames, and streamed Parquet."""
 
 from __future__ import annotations
 

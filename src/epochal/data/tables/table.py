@@ -1,4 +1,4 @@
-"""The data set of a table, and how its columns are recognized."""
+"""The data set of a table, and recognition of its columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is to be predicted, and what are the targets?"""
+"""The target of a table: its column, task and values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Targets that are text: numbers as people write them, and one spelling for each class."""
+"""Targets in text: numbers as people write them, and one spelling per class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The data set of the texts of a table, and how new texts are read in the same way."""
+"""The data set of a table's texts, and its encoder for new texts."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Tokenizers, and texts as rows of token ids.
 
-The tokenizers are those of the library `tokenizers`; they learn from the texts alone, and nothing is
-downloaded. Id 0 is padding, id 1 stands for what the vocabulary lacks.
+Tokenizers are those of the library `tokenizers`; they learn from the texts alone, and nothing is downloaded.
+Id 0 is padding, id 1 stands for tokens outside the vocabulary.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which tokens does a training know, as its training samples say?"""
+"""The vocabulary of a training, from its training samples."""
 
 from __future__ import annotations
 

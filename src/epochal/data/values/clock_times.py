@@ -1,4 +1,4 @@
-"""Amounts in several units at once: times of day, durations, feet and inches, pounds and ounces."""
+"""Amounts in several units: times of day, durations, feet and inches, pounds and ounces."""
 
 from __future__ import annotations
 

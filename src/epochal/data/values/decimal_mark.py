@@ -1,4 +1,4 @@
-"""The decimal mark of a text table, as all its columns say together."""
+"""The decimal mark of a text table, inferred from all its columns."""
 
 from __future__ import annotations
 

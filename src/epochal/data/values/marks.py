@@ -1,4 +1,4 @@
-"""Which cells of a text table mean a missing value, and what is said about them."""
+"""Cells of a text table that mean a missing value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The characters of numbers in one way: digits of other scripts, dashes, apostrophes and blanks."""
+"""Normalization of number characters: digits of other scripts, dashes, apostrophes and blanks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cells of a text column that are not what the rest of it is: marks of missing values, and typos."""
+"""Cells of a text column that differ from the rest: marks of missing values, and typos."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signs that people write as words behind a number: north and south, east and west, credit and debit."""
+"""Words behind a number that stand for a sign: north and south, east and west, credit and debit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which numbers lose their differences in 32-bit floats, and how many digits tell them apart."""
+"""Numbers whose differences 32-bit floats would lose, and how many digits show them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How texts are written: with blanks between words or without, or in long strings that are no words."""
+"""The writing of texts: with or without blanks between words, or long strings that are no words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One spelling for words that differ in capitals and blanks only."""
+"""One spelling for words that differ only in capitals and blanks."""
 
 from __future__ import annotations
 

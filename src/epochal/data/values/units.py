@@ -1,4 +1,4 @@
-"""Units and currencies beside numbers, and the factors between units of one kind."""
+"""Units and currencies of numbers, and conversion factors between units of one kind."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Views of records in a notebook."""
+"""Notebook views of records."""

@@ -1,4 +1,4 @@
-"""A comparison and an advice as views in a notebook, with the numbers of their reports."""
+"""Notebook views of comparisons and advice."""
 
 from __future__ import annotations
 

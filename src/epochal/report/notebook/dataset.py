@@ -1,4 +1,4 @@
-"""A dataset as a view in a notebook: its figures, what was noticed, its inputs."""
+"""Notebook view of a dataset."""
 
 from __future__ import annotations
 

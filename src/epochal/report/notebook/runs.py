@@ -1,4 +1,4 @@
-"""Runs, predictions and evaluations as views in a notebook, with the numbers of the report."""
+"""Notebook views of runs, predictions and evaluations."""
 
 from __future__ import annotations
 

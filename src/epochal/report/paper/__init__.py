@@ -1,1 +1,1 @@
-"""Pictures on paper, drawn by Matplotlib."""
+"""Matplotlib pictures."""

@@ -1,4 +1,4 @@
-"""How does an advice look on paper?"""
+"""Matplotlib picture of an advice."""
 
 from __future__ import annotations
 

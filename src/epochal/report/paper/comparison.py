@@ -1,4 +1,4 @@
-"""How does a comparison look on paper?"""
+"""Matplotlib picture of a comparison."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How do the curves look on paper?"""
+"""Matplotlib picture of learning curves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How do forecasts of a series look beside the truth?"""
+"""Matplotlib picture of forecasts beside the truth."""
 
 from __future__ import annotations
 

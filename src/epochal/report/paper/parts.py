@@ -1,4 +1,4 @@
-"""Where do labels and ticks of a drawing go, so that none lies over another?"""
+"""Placement of labels and ticks without overlaps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How does precision against recall look on paper?"""
+"""Matplotlib picture of precision against recall."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How do trainings go out to a Ray cluster, and come back whatever dies there?"""
+"""Training on a Ray cluster."""

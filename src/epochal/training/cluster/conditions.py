@@ -1,4 +1,4 @@
-"""Would a process on another machine train as this one does?"""
+"""What must be equal on another machine for a training to give the same figures."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""Which processes of a cluster train for this one?
+"""The workers of a cluster, each checked before it trains.
 
-One worker a core (or an accelerator) of each node. Each is checked before it trains: it must be one whose
-trainings give what they would give here.
+One worker a core (or an accelerator) of each node. Its trainings must give what they would give here.
 """
 
 from __future__ import annotations

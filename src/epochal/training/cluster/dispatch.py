@@ -1,8 +1,8 @@
-"""Who trains what on a cluster, and what becomes of it when a worker dies?
+"""Dispatch of job batches to workers, again when a worker dies.
 
-Workers train, this process hands out and keeps what comes back. It alone knows what is done: when a worker
-or its node dies, the parcels it held go to others, and what has come back is not done again. What a training
-gives depends on itself alone, so neither places nor order of arrival matter.
+Only this process knows what is done: when a worker or its node dies, its batches go to others, and finished
+ones are not repeated. A training depends on its settings alone, so neither place nor order of arrival
+matters.
 """
 
 from __future__ import annotations

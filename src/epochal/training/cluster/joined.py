@@ -1,4 +1,4 @@
-"""How does this process join a Ray cluster, and leave it again?"""
+"""Connection to a Ray cluster."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How do the repeats of one training go to a cluster?
+"""The repeats of one training on a cluster.
 
-A repeat is a lane of its own there. It travels with what is remembered of it, if anything is, and comes back
-with what it told, what it remembers at its end, and its result.
+Each repeat is a separate lane. It is sent with its snapshot, if it has one, and returns its events, its last
+snapshot and its result.
 """
 
 from __future__ import annotations

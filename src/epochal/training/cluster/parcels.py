@@ -1,4 +1,4 @@
-"""What is asked of a worker at a time, and who gets what next?"""
+"""Job batches for workers, and the choice of the next one."""
 
 from __future__ import annotations
 

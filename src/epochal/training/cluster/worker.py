@@ -1,7 +1,7 @@
-"""What does a process do that trains for another one, on another machine?
+"""The Ray actor that trains, one a core or accelerator.
 
-It is an actor of a Ray cluster, one a core (or one an accelerator). It gets what all it is asked for has in
-common once, then parcels, and gives back what came of them. Its trade says how one is done.
+It gets once what all its jobs share, then job batches, and returns their results. Its task handler says how a
+job is done.
 """
 
 from __future__ import annotations

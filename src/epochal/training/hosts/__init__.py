@@ -1,4 +1,4 @@
-"""Processes that train together on `jax.distributed`: joining, agreeing, and noticing a death."""
+"""Training on several processes with `jax.distributed`: joining, agreement, detection of a death."""
 
 from epochal.training.hosts.joining import join, part
 from epochal.training.hosts.launch import Place, place_of

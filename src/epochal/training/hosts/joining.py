@@ -1,9 +1,9 @@
-"""Joining the processes that train together, and leaving them.
+"""Joining and leaving a group of processes that train together.
 
     ep.join("10.0.0.1:1234", process_id=0, processes=4)     # in each process, before anything else of JAX
 
-From then on `jax.devices()` are those of all processes, and `fit`, `train` and `resume` share each batch
-among them. Without it nothing is different.
+Afterwards `jax.devices()` are those of all processes, and `fit`, `train` and `resume` share each batch among
+them.
 """
 
 from __future__ import annotations

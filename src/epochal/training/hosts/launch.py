@@ -1,4 +1,4 @@
-"""The place of this process among several: as given, or as JAX reads it from what a launcher has set."""
+"""This process's rank, as given or as JAX detects it from the launcher."""
 
 from __future__ import annotations
 

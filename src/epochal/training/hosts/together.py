@@ -1,10 +1,10 @@
-"""What processes that train together decide alike, through JAX's key-value store.
+"""Joint decisions of processes through JAX's key-value store.
 
     decision = together().decide("call", wish, rule)
 
-Where what a host decides is no function of the data (the clock, a signal), all processes must decide alike:
-each says what it wishes, process 0 applies the rule to the wishes of all, and all get its decision. Alone,
-that is the rule of one wish, and costs nothing.
+Where a decision is no function of the data (the clock, a signal), all processes must decide alike: each gives
+its wish, process 0 applies the rule to all wishes, and all get its decision. In a single process that is the
+rule of one wish, and costs nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The link of a training process to its watcher: whether training together is over, and why."""
+"""The connection of a training process to its watcher."""
 
 from __future__ import annotations
 

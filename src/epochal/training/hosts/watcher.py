@@ -1,4 +1,4 @@
-"""The small process beside each training process: it reports a death through JAX's key-value store.
+"""The watcher process, which reports a death through JAX's key-value store.
 
 It runs as a script and ends with its training process. That of process 0 hosts JAX's coordination services,
 which so outlive process 0: a client of JAX that loses its service ends its process from C++.

@@ -1,4 +1,4 @@
-"""SHOW how far a training is, in a terminal or a notebook, and what was noticed before it began."""
+"""Progress of a training, in a terminal or a notebook."""
 
 from epochal.training.progress.display import Display, Line
 from epochal.training.progress.shown import Watcher, display

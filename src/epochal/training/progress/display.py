@@ -1,4 +1,4 @@
-"""What a place must do where a training is shown, and what a line of progress is."""
+"""The interface of progress displays."""
 
 from __future__ import annotations
 

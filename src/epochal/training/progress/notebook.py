@@ -1,4 +1,4 @@
-"""A notebook: what is shown of a training, updated in place."""
+"""Progress in a notebook, updated in place."""
 
 from __future__ import annotations
 

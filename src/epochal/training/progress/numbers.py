@@ -1,4 +1,4 @@
-"""Losses, rates and times in the few characters that a progress line has."""
+"""Short forms of losses, rates and durations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said before the first update: the data, how it was read, the plan, the training."""
+"""Lines before the first update: data, plan, training."""
 
 from __future__ import annotations
 

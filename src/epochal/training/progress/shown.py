@@ -1,4 +1,4 @@
-"""Where a training of Python's is shown: a terminal, a notebook, or nowhere."""
+"""Selection of the progress display: terminal, notebook, or none."""
 
 from __future__ import annotations
 

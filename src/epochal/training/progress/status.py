@@ -1,4 +1,4 @@
-"""How far a training is, folded from its events: epoch, losses, rate, time left."""
+"""The progress line, folded from events: epoch, losses, rate, time left."""
 
 from __future__ import annotations
 

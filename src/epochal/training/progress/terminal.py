@@ -1,4 +1,4 @@
-"""A terminal: a live line that moves while something trains, and lines that stay."""
+"""Progress in a terminal: a live line, and lines that stay."""
 
 from __future__ import annotations
 
