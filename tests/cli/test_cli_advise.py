@@ -108,7 +108,7 @@ def test_the_command_trains_as_advised_with_the_same_options(call, tmp_path):
         "target": "kind",
         "drop": ("y",),
         "validation": 0.25,
-        "hidden": "8,4",
+        "hidden": (8, 4),
         "optimizer": "rmsprop",
         "seed": 4,
         "batch_norm": True,

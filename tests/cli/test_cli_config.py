@@ -6,8 +6,11 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+import epochal as ep
+from conftest import SMALL
 from helpers import read_json
 
 OPTIONS = (
@@ -154,3 +157,19 @@ def test_a_shell_completes(shell, line, expected, tmp_path):
         [shell, "-c", script], capture_output=True, text=True, env={**os.environ, "PATH": path}, check=False
     )
     assert set(done.stdout.split()) == expected, done.stderr
+
+
+def test_a_file_of_arrays_is_standardized_whoever_reads_it(call, tmp_path):
+    """From the command line, from Python by its path, and as an array."""
+    inputs = np.random.default_rng(0).normal(5.0, 3.0, (60, 3))
+    targets = inputs @ [1.0, -2.0, 0.5]
+    np.save(tmp_path / "table.npy", np.column_stack([inputs, targets]))
+    result = call("train", "table.npy", *SMALL, "--out", "a", "--json", "--quiet")
+    assert result.status == 0, result.err
+    usual = {"epochs": 3, "batch_size": 30, "progress": False}
+    by_path = ep.fit(ep.MLP(4), tmp_path / "table.npy", **usual)
+    by_array = ep.fit(ep.MLP(4), inputs, targets, **usual)
+    command_line = ep.load(tmp_path / "a")
+    for run in (command_line, by_path, by_array):
+        assert run.settings["standardize"] is True
+        assert run.metrics["validation"]["rmse"].mean == command_line.metrics["validation"]["rmse"].mean

@@ -105,7 +105,8 @@ def _arguments(ctx: click.Context, data: str, found: Comparison) -> list[str]:
     named = dict(variants(ctx.params))
     own = named.get(row.axes.get("model", ""), next(iter(named.values())))
     for name in NETWORK:
-        words += [f"--{name}", own[name]] if own[name] is not None else []
+        value = ",".join(map(str, own[name])) if isinstance(own[name], tuple) else own[name]
+        words += [f"--{name}", value] if value is not None else []
     known = {one.name or "" for one in train.command.params}
     return words + given_words(ctx, without=OWN, of=known)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from epochal.cli.kinds import COLUMN, COLUMNS, DELIMITER, GROWTH, MARKS, PATH, PIXELS, TEXTS, listed
+from epochal.cli.kinds import COLUMN, COLUMNS, DELIMITER, GROWTH, MARKS, PATH, PIXELS, SIZES, UNITS, listed
 from epochal.cli.options import Sections, but
 from epochal.settings import ADVISED, COMPARED, DECLARED
 from epochal.settings.kinds import (
@@ -41,6 +41,8 @@ __all__ = [
     "WINDOWS",
 ]
 
+
+# fmt: off
 
 # How samples are read ----------------------------------------------------------------------------------
 
@@ -117,8 +119,8 @@ _SOURCES: Sections = {
 
 _RANKING = (
     Option(
-        "rank_by", None, COLUMN, "Learn to rank the rows of each group: pairs of rows are samples.", "COLUMN"
-    ),
+        "rank_by", None, COLUMN, "Learn to rank the rows of each group: pairs of rows are samples.",
+        "COLUMN"),
     Option("rank_best", None, WORD, "lowest (ranks) or highest (scores) is ahead. [lowest]", "WHICH"),
     Option("most_pairs", None, whole(1), "Pairs of one group, at most. [all]", "N"),
 )
@@ -127,10 +129,10 @@ _RANKING = (
 # Networks ----------------------------------------------------------------------------------------------
 
 _PARTS = (
-    Option("filters", None, WORD, "cnn: filters of each convolution. [32,64]", "LIST"),
+    Option("filters", None, UNITS, "cnn: filters of each convolution. [32,64]", "LIST"),
     Option("kernel", None, whole(1), "cnn: the size of its windows. [3]", "K"),
     Option("pool", None, whole(1), "cnn: max pooling after each, 1 for none. [2]", "P"),
-    Option("dense", None, WORD, 'cnn: units of its dense layers, "" for none. [128]', "LIST"),
+    Option("dense", None, UNITS, 'cnn: units of its dense layers, "" for none. [128]', "LIST"),
     Option("units", None, whole(1), "lstm, gru, text: size of the state. [64]", "U"),
     Option("layers", None, whole(1), "lstm, gru: stacked layers. [1]", "L"),
     Option("embedding", None, whole(1), "text: size of a token's embedding. [64]", "D"),
@@ -142,13 +144,9 @@ _PARTS = (
 NETWORKS = ("mlp", "cnn", "lstm", "gru", "text")
 _NETWORK = (
     Option(
-        "network",
-        None,
-        Kind(ANY.check, names=NETWORKS),
-        "mlp, cnn, lstm, gru or text. [by the samples' shape]",
-        "NAME",
-    ),
-    Option("hidden", None, WORD, 'mlp: units of its layers, "" for none. [64,64]', "UNITS"),
+        "network", None, Kind(ANY.check, names=NETWORKS),
+        "mlp, cnn, lstm, gru or text. [by the samples' shape]", "NAME"),
+    Option("hidden", None, UNITS, 'mlp: units of its layers, "" for none. [64,64]', "UNITS"),
     Option("activation", None, WORD, "mlp, cnn: activation function. [relu]", "NAME"),
     *_PARTS,
 )
@@ -160,25 +158,17 @@ _PACE = (
     Option("warmup", 0, whole(0), "Updates over which the rate rises.", "UPDATES"),
     Option("step_every", None, whole(1), 'For "step" and "exponential": updates between steps.', "UPDATES"),
     Option(
-        "schedule_floor",
-        0.0,
-        SHARE,
-        'For "cosine" and "linear": share of the rate at which they end.',
-        "SHARE",
-    ),
+        "schedule_floor", 0.0, SHARE, 'For "cosine" and "linear": share of the rate at which they end.',
+        "SHARE"),
     Option(
-        "step_factor", 0.1, POSITIVE, 'For "step" and "exponential": the rate is multiplied by it.', "FACTOR"
-    ),
+        "step_factor", 0.1, POSITIVE, 'For "step" and "exponential": the rate is multiplied by it.',
+        "FACTOR"),
 )
 _GRADIENT = ("weight_decay", "clip_norm", "gradient_noise")
 _LOSS = ("loss", "label_smoothing", "class_weight")
 GROW = Option(
-    "grow_batch",
-    None,
-    GROWTH,
-    'Other batch sizes after so many epochs, such as 30:128,60:full; or "5000 updates:128".',
-    "E:B,...",
-)
+    "grow_batch", None, GROWTH,
+    'Other batch sizes after so many epochs, such as 30:128,60:full; or "5000 updates:128".', "E:B,...")
 BLOCK = Option("block_length", None, whole(1), 'For "blocks": samples that stay together.', "N")
 _STOPPING = (
     Option("patience", None, POSITIVE, "Stop after so many without improvement.", "EPOCHS"),
@@ -196,23 +186,16 @@ KEPT = (
     Option("checkpoint_every", None, WORD, "Such as 60s, 500updates or 1epoch. [60s]", "RHYTHM"),
     Option("keep_checkpoints", None, whole(1), "Every M-th stays, with the last 2 and the best.", "M"),
     Option(
-        "if_unsaved",
-        None,
-        choice("choice", ("stop", "continue")),
-        "When a checkpoint can't be written: stop or continue. [stop]",
-        "stop|continue",
-    ),
+        "if_unsaved", None, choice("choice", ("stop", "continue")),
+        "When a checkpoint can't be written: stop or continue. [stop]", "stop|continue"),
 )
 """How often a training is kept."""
 
 RAY = Option("ray", None, WORD, "Train on the nodes of a Ray cluster: auto or HOST:PORT.", "ADDRESS")
 HOSTS = (
     Option(
-        "distributed",
-        False,
-        FLAG,
-        "Train together with all that Slurm, Open MPI, Kubernetes or a TPU pod has started.",
-    ),
+        "distributed", False, FLAG,
+        "Train together with all that Slurm, Open MPI, Kubernetes or a TPU pod has started."),
     Option("coordinator", None, WORD, "Or with those that know process 0 at this address;", "HOST:PORT"),
     Option("process_id", None, whole(), "which of them this one is, from 0,", "I"),
     Option("processes", None, whole(), "and how many they are.", "N"),
@@ -223,12 +206,9 @@ OF_RUN = (
     Option("force", False, FLAG, "Write over a file that exists."),
     Option("parameters", "best", WORD, "Which the run has kept.", "best|last"),
     Option(
-        "model",
-        None,
-        WORD,
+        "model", None, WORD,
         "The model of your own that the run was trained with: a run folder's own is never imported.",
-        "MODULE:FUNCTION",
-    ),
+        "MODULE:FUNCTION"),
 )
 """What is asked of a run that reads new data."""
 _PRINTED = (Option("no_report", False, FLAG, "Without report.html in it."), JSON, QUIET)
@@ -262,8 +242,7 @@ _JUDGED: Sections = {
     "Data": tuple(
         {
             "validation": but(
-                "validation", "Held out to judge by: 0.2 or 20% of the rows, 20 rows, or a file."
-            ),
+                "validation", "Held out to judge by: 0.2 or 20% of the rows, 20 rows, or a file."),
             "test": but("test", "Held out and not looked at; likewise."),
         }.get(str(one), one)
         for one in _DATA
@@ -277,59 +256,33 @@ COMPARE: Sections = {
     **_JUDGED,
     "Grid": (
         but(
-            "batch_size",
-            f"Of whole numbers and full. [{','.join(map(str, COMPARED['batch_size']))}]",
-            kind=listed(size("full"), "1,32,full"),
-            metavar="LIST",
-        ),
+            "batch_size", f"Of whole numbers and full. [{','.join(map(str, COMPARED['batch_size']))}]",
+            kind=listed(size("full"), "1,32,full"), metavar="LIST"),
         but(
-            "learning_rate",
-            "Numbers; tune finds one for each setting.",
-            default=COMPARED["learning_rate"],
-            kind=listed(POSITIVE, "0.01,0.03", ("tune",)),
-            metavar="LIST",
-        ),
+            "learning_rate", "Numbers; tune finds one for each setting.", default=COMPARED["learning_rate"],
+            kind=listed(POSITIVE, "0.01,0.03", ("tune",)), metavar="LIST"),
         but(
-            "optimizer",
-            "sgd, momentum, nesterov, adam and more.",
-            kind=listed(WORD, "sgd,adam"),
-            metavar="LIST",
-        ),
+            "optimizer", "sgd, momentum, nesterov, adam and more.", kind=listed(WORD, "sgd,adam"),
+            metavar="LIST"),
         but(
-            "epochs",
-            f"Passes through the training samples. [{COMPARED['epochs']}]",
-            default=None,
-            kind=listed(whole(1), "20,50"),
-            metavar="LIST",
-        ),
+            "epochs", f"Passes through the training samples. [{COMPARED['epochs']}]", default=None,
+            kind=listed(whole(1), "20,50"), metavar="LIST"),
         but("schedule", "constant, cosine, step.", kind=listed(WORD, "constant,cosine"), metavar="LIST"),
         but(
-            "order",
-            "As for train, but blocks: shuffle, stratified, balanced and more.",
-            kind=listed(WORD, "shuffle,sequential"),
-            metavar="LIST",
-        ),
+            "order", "As for train, but blocks: shuffle, stratified, balanced and more.",
+            kind=listed(WORD, "shuffle,sequential"), metavar="LIST"),
         but("remainder", "keep, drop, spread, carry.", kind=listed(WORD, "keep,drop"), metavar="LIST"),
         Option(
-            "hidden",
-            None,
-            TEXTS,
-            "mlp: units of its layers; give it again for another network. [64,64]",
-            "UNITS",
-        ),
+            "hidden", None, SIZES, "mlp: units of its layers; give it again for another network. [64,64]",
+            "UNITS"),
         Option(
-            "activation", None, listed(WORD, "relu,tanh"), "mlp, cnn: activation function. [relu]", "LIST"
-        ),
+            "activation", None, listed(WORD, "relu,tanh"), "mlp, cnn: activation function. [relu]", "LIST"),
         Option("at", "epochs", WORD, "Equal epochs, samples, updates or seconds; or 2000updates, 10s.", "AT"),
     ),
     "Model": (
         Option(
-            "network",
-            None,
-            listed(WORD, "mlp,lstm"),
-            "mlp, cnn, lstm, gru, text. [by the samples' shape]",
-            "LIST",
-        ),
+            "network", None, listed(WORD, "mlp,lstm"), "mlp, cnn, lstm, gru, text. [by the samples' shape]",
+            "LIST"),
         *_PARTS,
     ),
     "Training": (
@@ -339,8 +292,8 @@ COMPARE: Sections = {
     "Evaluation": (
         *("metrics", "monitor", _TARGET_VALUE),
         Option(
-            "margin", None, NUMBER, "Smallest difference that matters. [a fifth of the sd over repeats]", "D"
-        ),
+            "margin", None, NUMBER, "Smallest difference that matters. [a fifth of the sd over repeats]",
+            "D"),
     ),
     "Machines": (RAY,),
     "Output": (_FOLDER, Option("yes", False, FLAG, "Also if it takes long.", short="y"), *_PRINTED),
@@ -352,13 +305,8 @@ ADVISE: Sections = {
     "Model": _NETWORK,
     "Training": (
         Option(
-            "goal",
-            "quality",
-            WORD,
-            "quality; or the least time, samples or updates to a good model.",
-            "GOAL",
-            "g",
-        ),
+            "goal", "quality", WORD, "quality; or the least time, samples or updates to a good model.",
+            "GOAL", "g"),
         but("batch_size", "Keep this one. [searched]"),
         but("learning_rate", "Keep this one. [searched]"),
         but("epochs", f"Passes, at most. [{ADVISED['epochs']:,}, ended early]", default=None),

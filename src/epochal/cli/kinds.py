@@ -18,7 +18,9 @@ __all__ = [
     "MARKS",
     "PATH",
     "PIXELS",
+    "SIZES",
     "TEXTS",
+    "UNITS",
     "growth",
     "listed",
 ]
@@ -52,6 +54,14 @@ def pixels(text: str) -> tuple[int, int]:
     if min(sides) < 1:
         raise Wrong(f'must be HxW in whole pixels, at least 1 each, such as 64x64; got "{text}"')
     return sides
+
+
+def _units(text: str) -> tuple[int, ...]:
+    """Whole numbers with commas between them, none for ""."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(part.isdecimal() and int(part) >= 1 for part in parts):
+        raise Wrong(f'must be whole numbers, at least 1, such as 64,64; got "{text}"')
+    return tuple(map(int, parts))
 
 
 def growth(text: str) -> tuple[str, dict[int, Any]]:
@@ -102,6 +112,8 @@ COLUMN = Kind(ANY.check, column)
 COLUMNS = Kind(ANY.check, columns, several=True)
 PATH = Kind(ANY.check, Path)
 GROWTH = Kind(ANY.check, growth)
+UNITS = Kind(ANY.check, _units)
+SIZES = Kind(ANY.check, lambda texts: tuple(map(_units, texts)), several=True)
 TEXTS = Kind(ANY.check, tuple, several=True)
 MARKS = Kind(ANY.check, lambda texts: tuple(part for text in texts for part in parts(text)), several=True)
 _DELIMITERS = {"\\t": "\t", "tab": "\t", "space": " "}

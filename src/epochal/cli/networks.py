@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["model", "networks", "told", "variants"]
 
-HIDDEN, ACTIVATION = "64,64", "relu"
-"""What holds for the MLP, and for all that have an activation, where nothing is said."""
+HIDDEN, FILTERS = (64, 64), (32, 64)
+"""Layers of the MLP, and convolutions of the CNN, where nothing is said."""
 
 OWNERS = {
     "hidden": ("mlp",),
@@ -130,13 +130,9 @@ def _of_others(name: str, named: tuple[str, ...]) -> dict[str, None]:
     }
 
 
-def _layers(units: str) -> str:
-    """A network in short.
-
-    >>> _layers("64, 64"), _layers("")
-    ('64-64 hidden', 'no hidden')
-    """
-    return f"{'-'.join(part.strip() for part in units.split(',') if part.strip()) or 'no'} hidden"
+def _layers(units: Sequence[int]) -> str:
+    """A network in short."""
+    return f"{'-'.join(map(str, units)) or 'no'} hidden"
 
 
 def _chosen(given: Mapping[str, Any], dataset: Dataset) -> Any:
@@ -158,7 +154,7 @@ def _chosen(given: Mapping[str, Any], dataset: Dataset) -> Any:
             raise Refusal(
                 f"{_flag(option)} belongs to --network {_either(owners)}; got the network {name}{chosen}."
             )
-    return _MAKERS[name](given, dataset)
+    return _built_in(name, given, dataset)
 
 
 def _flag(option: str) -> str:
@@ -169,62 +165,21 @@ def _either(names: tuple[str, ...]) -> str:
     return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def _units(name: str, text: str) -> tuple[int, ...]:
-    """Whole numbers with commas between them."""
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not all(part.isdecimal() and int(part) >= 1 for part in parts):
-        raise Refusal(f'{name} must be whole numbers, at least 1, such as 64,64; got "{text}".')
-    return tuple(int(part) for part in parts)
+def _built_in(name: str, given: Mapping[str, Any], dataset: Dataset) -> Any:
+    options = {
+        {"text_by": "kind"}.get(option, option): given[option]
+        for option, owners in OWNERS.items()
+        if name in owners and _is_given(given[option])
+    }
+    options["dropout"] = given["dropout"]
+    if name == "mlp":
+        from epochal.models import MLP
 
+        return MLP(*options.pop("hidden", HIDDEN), **options)
+    from epochal.nn import CNN, GRU, LSTM, TextClassifier
 
-def _given(given: Mapping[str, Any], **names: str) -> dict[str, Any]:
-    """The arguments that were given, by the names that the network has for them."""
-    return {argument: given[option] for argument, option in names.items() if _is_given(given[option])}
-
-
-def _mlp(given: Mapping[str, Any], dataset: Dataset) -> Any:
-    from epochal.models import MLP
-
-    hidden = _units("hidden", HIDDEN if given["hidden"] is None else given["hidden"])
-    activation = given["activation"] or ACTIVATION
-    return MLP(*hidden, activation=activation, dropout=given["dropout"], batch_norm=given["batch_norm"])
-
-
-def _cnn(given: Mapping[str, Any], dataset: Dataset) -> Any:
-    from epochal.nn import CNN
-
-    filters = _units("filters", "32,64" if given["filters"] is None else given["filters"])
-    rest = _given(given, kernel="kernel", pool="pool", activation="activation", batch_norm="batch_norm")
-    if given["dense"] is not None:
-        rest["dense"] = _units("dense", given["dense"])
-    # Windows of a series are slid over in time only.
-    axes = 1 if len(dataset.shape) == 2 and not _are_images(dataset) else 2
-    return CNN(*filters, dropout=given["dropout"], axes=axes, **rest)
-
-
-def _lstm(given: Mapping[str, Any], dataset: Dataset) -> Any:
-    from epochal.nn import LSTM
-
-    return LSTM(dropout=given["dropout"], **_given(given, units="units", layers="layers"))
-
-
-def _gru(given: Mapping[str, Any], dataset: Dataset) -> Any:
-    from epochal.nn import GRU
-
-    return GRU(dropout=given["dropout"], **_given(given, units="units", layers="layers"))
-
-
-def _text(given: Mapping[str, Any], dataset: Dataset) -> Any:
-    from epochal.nn import TextClassifier
-
-    rest = _given(given, units="units", embedding="embedding", kind="text_by")
-    return TextClassifier(dropout=given["dropout"], **rest)
-
-
-_MAKERS: dict[str, Callable[[Mapping[str, Any], Dataset], Any]] = {
-    "mlp": _mlp,
-    "cnn": _cnn,
-    "lstm": _lstm,
-    "gru": _gru,
-    "text": _text,
-}
+    if name == "cnn":
+        # Windows of a series are slid over in time only.
+        axes = 1 if len(dataset.shape) == 2 and not _are_images(dataset) else 2
+        return CNN(*options.pop("filters", FILTERS), axes=axes, **options)
+    return {"lstm": LSTM, "gru": GRU, "text": TextClassifier}[name](**options)
